@@ -1,0 +1,354 @@
+//! The HTTP contract without a colour: routes, answers, bodies. CONTRACT.md says the same in words.
+//!
+//! One hyper HTTP/1.1 stack serves every model. `event_loop.rs` lets tokio drive its connections, `threads.rs` drives
+//! the same connections from OS threads, `pool.rs` shares them out to a fixed number of threads, and `socket/` is what
+//! hyper reads and writes through.
+
+pub(super) mod event_loop;
+pub mod limits;
+mod pool;
+mod socket;
+pub(super) mod threads;
+mod watch;
+
+use std::error::Error as _;
+use std::{fmt, io};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::Full;
+use hyper::body::{Body as _, Frame, Incoming};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::{App, Workload};
+use limits::BODY_BYTES_MAX;
+
+/// What is sent back: a status and a JSON body.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: StatusCode,
+    body: Bytes,
+    allow: Option<&'static str>,
+}
+
+impl Answer {
+    /// `status` with `body` as JSON.
+    pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("structs of numbers and strings are JSON");
+        Self { status, body: body.into(), allow: None }
+    }
+
+    /// `{"error": why}`.
+    pub(super) fn error(status: StatusCode, why: impl fmt::Display) -> Self {
+        Self::json(status, &Failure { error: &why.to_string() })
+    }
+
+    /// 400: what was sent is not what the route takes.
+    pub(super) fn malformed(why: impl fmt::Display) -> Self {
+        Self::error(StatusCode::BAD_REQUEST, why)
+    }
+
+    /// As hyper takes it; `last` asks the peer to send nothing more on this connection.
+    fn into_response(self, last: bool) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if last {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    error: &'a str,
+}
+
+#[derive(Serialize)]
+struct Health<'a> {
+    ready: bool,
+    contender: &'a str,
+}
+
+#[derive(Serialize)]
+struct Audited {
+    money_in_minor: u64,
+    money_out_minor: u64,
+    fees_minor: u64,
+    points_issued: u64,
+    points_held: u64,
+    applied: Applied,
+}
+
+#[derive(Serialize)]
+struct Applied {
+    payments: u64,
+    distributions: u64,
+    credits: u64,
+    webhooks: u64,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    /// An operation of a workload, which may have to wait: its twin answers.
+    Operation(Operation),
+    /// A question about the server itself, answered at once.
+    Plain(Plain),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Payment,
+    Distribution,
+    /// The id as it came; `None` when it is no number.
+    Account(Option<u64>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plain {
+    Health,
+    Null,
+    Audit,
+}
+
+impl Route {
+    /// The route of a request, or why there is none.
+    fn find(workload: Option<Workload>, method: &Method, path: &str) -> Result<Self, Answer> {
+        let mounted = |of| workload.is_none_or(|workload| workload == of);
+        let (route, allow) = match path {
+            "/payments" if mounted(Workload::Payment) => {
+                (Self::Operation(Operation::Payment), POST)
+            }
+            "/loyalty/distributions" if mounted(Workload::Loyalty) => {
+                (Self::Operation(Operation::Distribution), POST)
+            }
+            "/null" => (Self::Plain(Plain::Null), GET),
+            "/healthz" => (Self::Plain(Plain::Health), GET),
+            "/audit" => (Self::Plain(Plain::Audit), GET),
+            _ => match path.strip_prefix("/loyalty/accounts/") {
+                Some(id) if mounted(Workload::Loyalty) => {
+                    (Self::Operation(Operation::Account(number(id))), GET)
+                }
+                _ => return Err(Answer::error(StatusCode::NOT_FOUND, "there is no such route")),
+            },
+        };
+        let allowed = match allow {
+            POST => method == Method::POST,
+            _ => method == Method::GET || method == Method::HEAD,
+        };
+        if allowed {
+            return Ok(route);
+        }
+        let why = format_args!("this route takes {allow}").to_string();
+        Err(Answer { allow: Some(allow), ..Answer::error(StatusCode::METHOD_NOT_ALLOWED, why) })
+    }
+}
+
+/// The number that plain digits spell.
+fn number(digits: &str) -> Option<u64> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+const GET: &str = "GET, HEAD";
+const POST: &str = "POST";
+
+/// Answers a question about the server itself.
+fn plain<H>(app: &App<H>, route: Plain) -> Answer {
+    match route {
+        Plain::Null => Answer {
+            status: StatusCode::OK,
+            body: Bytes::from_static(br#"{"ok":true}"#),
+            allow: None,
+        },
+        Plain::Health => {
+            Answer::json(StatusCode::OK, &Health { ready: true, contender: &app.name })
+        }
+        Plain::Audit => {
+            let audit = app.memory.audit();
+            Answer::json(
+                StatusCode::OK,
+                &Audited {
+                    money_in_minor: audit.money_in_minor,
+                    money_out_minor: audit.money_out_minor,
+                    fees_minor: audit.fees_minor,
+                    points_issued: audit.points_issued,
+                    points_held: audit.points_held,
+                    applied: Applied {
+                        payments: audit.payments,
+                        distributions: audit.distributions,
+                        credits: audit.credits,
+                        webhooks: 0,
+                    },
+                },
+            )
+        }
+    }
+}
+
+/// A body as it comes in. One that fits into a single frame is never copied.
+#[derive(Debug, Default)]
+struct Arriving {
+    first: Bytes,
+    whole: BytesMut,
+}
+
+impl Arriving {
+    /// Begins, unless the length that was announced is too large already.
+    fn begin(incoming: &Incoming) -> Result<Self, Answer> {
+        match incoming.size_hint().lower() <= BODY_BYTES_MAX as u64 {
+            true => Ok(Self::default()),
+            false => Err(too_large()),
+        }
+    }
+
+    /// Takes what came next, which may be that nothing more comes.
+    fn push(&mut self, frame: hyper::Result<Frame<Bytes>>) -> Result<(), Answer> {
+        match frame.map_err(|error| broken(&error))?.into_data() {
+            Ok(data) => self.append(data),
+            // Trailers say nothing that a route here wants to know.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn append(&mut self, data: Bytes) -> Result<(), Answer> {
+        if self.first.len() + self.whole.len() + data.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        if self.first.is_empty() && self.whole.is_empty() {
+            self.first = data;
+        } else {
+            self.whole.extend_from_slice(&std::mem::take(&mut self.first));
+            self.whole.extend_from_slice(&data);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Bytes {
+        if self.whole.is_empty() { self.first } else { self.whole.freeze() }
+    }
+}
+
+fn too_large() -> Answer {
+    let why = format_args!("a body has at most {BODY_BYTES_MAX} bytes").to_string();
+    Answer::error(StatusCode::PAYLOAD_TOO_LARGE, why)
+}
+
+/// The answer to a body that ended early: 408 when its peer was too slow, else 400.
+fn broken(error: &hyper::Error) -> Answer {
+    let slow = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>())
+        .is_some_and(|source| source.kind() == io::ErrorKind::TimedOut);
+    match slow {
+        true => Answer::error(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+        false => Answer::malformed("the body did not arrive whole"),
+    }
+}
+
+/// Reads a JSON number as every language sees it: by its value, so that 5.0 is 5.
+///
+/// One that is too large for 64 bits becomes `u64::MAX`, which is out of every range.
+///
+/// # Errors
+/// Anything but a whole number from 0.
+pub(super) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    struct Visitor;
+    impl de::Visitor<'_> for Visitor {
+        type Value = u64;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number from 0")
+        }
+        fn visit_u64<E>(self, value: u64) -> Result<u64, E> {
+            Ok(value)
+        }
+        fn visit_f64<E: de::Error>(self, value: f64) -> Result<u64, E> {
+            match value.fract() == 0.0 && value >= 0.0 {
+                true => Ok(value as u64),
+                false => Err(E::invalid_type(de::Unexpected::Float(value), &self)),
+            }
+        }
+    }
+    deserializer.deserialize_any(Visitor)
+}
+
+/// Reads a body as a JSON object, or gives the answer that says what is wrong with it.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Answer> {
+    // serde would take an array for a struct, its fields by position.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Answer::malformed("a body is an object, and this is an array"));
+    }
+    serde_json::from_slice(body).map_err(Answer::malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Number {
+        #[serde(deserialize_with = "whole_number")]
+        n: u64,
+    }
+
+    #[test]
+    fn numbers_are_judged_by_value() {
+        let read = |text: &str| {
+            parse::<Number>(format!("{{\"n\":{text}}}").as_bytes()).ok().map(|number| number.n)
+        };
+        for (text, value) in
+            [("0", 0), ("5.0", 5), ("1e3", 1_000), ("18446744073709551615", u64::MAX)]
+        {
+            assert_eq!(read(text), Some(value), "{text}");
+        }
+        for out_of_range in ["1e30", "18446744073709551616"] {
+            assert_eq!(read(out_of_range), Some(u64::MAX), "{out_of_range}");
+        }
+        for bad in ["1.5", "\"5\"", "null", "true", "[5]", "1e999", "-1", "-1.0", "05", "NaN", ""] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+        assert!(parse::<Number>(b" [5]").is_err(), "no fields by position");
+    }
+
+    #[test]
+    fn routes_follow_the_workload_and_the_method() {
+        let find = |workload, method, path: &str| {
+            Route::find(workload, &method, path).map_err(|answer| answer.status.as_u16())
+        };
+        let account = |id| Ok(Route::Operation(Operation::Account(id)));
+        assert_eq!(find(None, Method::POST, "/payments"), Ok(Route::Operation(Operation::Payment)));
+        assert_eq!(find(Some(Workload::Loyalty), Method::POST, "/payments"), Err(404));
+        assert_eq!(find(Some(Workload::Payment), Method::GET, "/loyalty/accounts/7"), Err(404));
+        assert_eq!(find(None, Method::HEAD, "/loyalty/accounts/7"), account(Some(7)));
+        for id in ["x", "", "+7", "7/", "18446744073709551616"] {
+            let path = format!("/loyalty/accounts/{id}");
+            assert_eq!(find(None, Method::GET, &path), account(None), "{path}");
+        }
+        assert_eq!(find(None, Method::GET, "/payments"), Err(405));
+        assert_eq!(find(None, Method::DELETE, "/null"), Err(405));
+        assert_eq!(find(None, Method::GET, "/"), Err(404));
+        let refused = Route::find(None, &Method::GET, "/payments").unwrap_err().into_response(true);
+        assert_eq!(refused.headers()[ALLOW], "POST");
+        assert_eq!(refused.headers()[CONNECTION], "close");
+    }
+
+    #[test]
+    fn a_body_arrives_whole_and_only_so_large() {
+        let mut one = Arriving::default();
+        let data = Bytes::from(vec![7; BODY_BYTES_MAX]);
+        one.append(data.clone()).unwrap();
+        assert_eq!(one.append(Bytes::from_static(b"x")).unwrap_err().status.as_u16(), 413);
+        assert_eq!(one.finish().as_ptr(), data.as_ptr(), "not copied");
+        let mut many = Arriving::default();
+        for byte in [b"a", b"b", b"c"] {
+            many.append(Bytes::from_static(byte)).unwrap();
+        }
+        assert_eq!(many.finish(), "abc");
+    }
+}

@@ -1,0 +1,249 @@
+//! Serving on OS threads: one for every connection, or a fixed number that share all connections.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use rustix::net::RecvFlags;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::limits::{ACCEPT_PAUSE, CONNECTION_THREADS, HEAD_BYTES_MAX, Limits, POOL_THREADS};
+use super::pool::Pool;
+use super::socket::threads::{KernelTimeout, Socket, Waiting};
+use super::watch::{Connections, Phase, Settling, Watch};
+use super::{Answer, Arriving, Operation, Route, plain};
+use crate::backend::cpu::threads::Helpers;
+use crate::backend::model::Model;
+use crate::backend::{Settings, loyalty, payment};
+use crate::error::{self, Context as _};
+
+type App = crate::backend::App<Helpers>;
+
+/// A connection that can be driven, from whatever thread.
+pub(super) type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The stack of a thread that handles requests: ten times what they need.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Serves until the process is told to stop.
+pub(in crate::backend) fn serve(
+    settings: &Settings,
+    listener: TcpListener,
+    ready: impl FnOnce(),
+) -> error::Result<()> {
+    let helpers = Helpers::new(settings.cpu, settings.cores);
+    let app = Arc::new(App::new(settings, helpers));
+    let connections = Arc::new(Connections::default());
+    let stop = stop_signal()?;
+    let listener = Arc::new(listener);
+    start(settings, &listener, app, &connections)?;
+    ready();
+    stop();
+    connections.stop();
+    // Wakes whoever accepts, and refuses whoever connects.
+    let _ = rustix::net::shutdown(&*listener, rustix::net::Shutdown::Both);
+    settle(&connections);
+    Ok(())
+}
+
+/// Differs: the two models are one thread that accepts, and as many as connections come; or a pool of threads alone.
+fn start(
+    settings: &Settings,
+    listener: &Arc<TcpListener>,
+    app: Arc<App>,
+    connections: &Arc<Connections>,
+) -> error::Result<()> {
+    let limits = settings.limits;
+    let (listener, connections) = (Arc::clone(listener), Arc::clone(connections));
+    if settings.model == Model::ThreadPool {
+        let open =
+            move |stream, watch| connect(stream, Arc::clone(&app), watch, limits, Waiting::Pool);
+        let pool = Pool::new(listener, connections, limits, open);
+        let pool = Arc::new(pool.context(|| "cannot make an epoll set".into())?);
+        for worker in 0..settings.threads.unwrap_or(POOL_THREADS) {
+            let pool = Arc::clone(&pool);
+            spawn(format!("worker-{worker}"), move || pool.work())
+                .context(|| format!("cannot start worker {worker}"))?;
+        }
+    } else {
+        let max = settings.threads.unwrap_or(CONNECTION_THREADS);
+        spawn("accept".into(), move || accept(&listener, &app, &connections, limits, max))
+            .context(|| "cannot start a thread".into())?;
+    }
+    Ok(())
+}
+
+/// Differs: a thread has a name and a stack, and can be refused.
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(work).map(drop)
+}
+
+/// Ends when the process is told to stop.
+fn stop_signal() -> error::Result<impl FnOnce()> {
+    let listen = Signals::new([SIGTERM, SIGINT]);
+    let mut signals = listen.context(|| "cannot listen for signals".into())?;
+    Ok(move || {
+        signals.forever().next();
+    })
+}
+
+/// Starts a thread for every connection, up to `max` at once.
+fn accept(
+    listener: &TcpListener,
+    app: &Arc<App>,
+    connections: &Arc<Connections>,
+    limits: Limits,
+    max: usize,
+) {
+    while !connections.stopping() {
+        let Ok((stream, _)) = listener.accept() else {
+            rest();
+            continue;
+        };
+        let stream = Arc::new(stream);
+        if connections.count() >= max {
+            refuse(&stream);
+            continue;
+        }
+        let watch = connections.open();
+        let waiting = Waiting::Here(KernelTimeout::default());
+        let connection =
+            connect(Arc::clone(&stream), Arc::clone(app), Arc::clone(&watch), limits, waiting);
+        if spawn("connection".into(), move || block_on(connection, watch)).is_err() {
+            refuse(&stream);
+        }
+    }
+}
+
+/// Differs: accepting goes on in a moment, for the pool too. The process is out of descriptors.
+pub(super) fn rest() {
+    thread::sleep(ACCEPT_PAUSE);
+}
+
+/// Differs: threads run out where tasks do not. The peer is told, and may try again.
+fn refuse(mut stream: &TcpStream) {
+    const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
+        content-type: application/json\r\ncontent-length: 33\r\n\r\n{\"error\":\"no thread is to spare\"}";
+    let _ = stream.write_all(ANSWER).and_then(|()| stream.shutdown(Shutdown::Write));
+    // A request that is never read would turn the answer into a reset.
+    let _ = rustix::net::recv(stream, &mut [0; 4_096], RecvFlags::DONTWAIT);
+}
+
+/// Differs: a thread polls its connection itself, and sleeps in the read that the connection asks for.
+fn block_on(mut connection: Connection, watch: Arc<Watch>) {
+    let waker = Waker::from(Arc::clone(&watch));
+    while drive(&mut connection, &watch, &waker) == Driven::WantsRead {
+        watch.let_read();
+    }
+}
+
+/// What a connection has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Driven {
+    /// It is over.
+    Closed,
+    /// It can do nothing until there are bytes to read; everything that it had to say is written.
+    WantsRead,
+}
+
+/// Differs: the one place where hyper is polled by hand. It runs the connection as far as it goes without reading.
+///
+/// # Panics
+/// When the connection waits for anything but a read: then nobody would ever wake it.
+pub(super) fn drive(connection: &mut Connection, watch: &Watch, waker: &Waker) -> Driven {
+    let mut context = Context::from_waker(waker);
+    loop {
+        match connection.as_mut().poll(&mut context) {
+            Poll::Ready(()) => return Driven::Closed,
+            Poll::Pending if watch.take_woken() => {}
+            Poll::Pending if watch.wants_read() => return Driven::WantsRead,
+            Poll::Pending => panic!("a connection waits for something that no thread will do"),
+        }
+    }
+}
+
+/// One connection, to its end.
+fn connect(
+    stream: Arc<TcpStream>,
+    app: Arc<App>,
+    watch: Arc<Watch>,
+    limits: Limits,
+    waiting: Waiting,
+) -> Connection {
+    Box::pin(async move {
+        let Ok(socket) = Socket::new(stream, Arc::clone(&watch), limits, waiting) else {
+            return;
+        };
+        let service = service_fn(|request| respond(&app, &watch, request));
+        // An error here is the peer's: it sent no HTTP, went away, or took too long.
+        let _ = http1::Builder::new()
+            .half_close(true)
+            .max_header_size(HEAD_BYTES_MAX)
+            .serve_connection(socket, service)
+            .await;
+    })
+}
+
+/// One request: its body is collected, then it is handled.
+async fn respond(
+    app: &App,
+    watch: &Watch,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, incoming) = request.into_parts();
+    let body = collect(incoming, watch).await;
+    watch.enter(Phase::Busy);
+    let answer = match body {
+        Ok(body) => match Route::find(app.workload, &head.method, head.uri.path()) {
+            Ok(route) => handle(app, route, &body),
+            Err(answer) => answer,
+        },
+        Err(answer) => answer,
+    };
+    Ok(answer.into_response(watch.stopping()))
+}
+
+/// The whole body, or the answer to one that is too large or does not arrive.
+async fn collect(mut incoming: Incoming, watch: &Watch) -> Result<Bytes, Answer> {
+    let mut arriving = Arriving::begin(&incoming)?;
+    if !incoming.is_end_stream() {
+        watch.enter(Phase::Body);
+        while let Some(frame) = incoming.frame().await {
+            arriving.push(frame)?;
+        }
+    }
+    Ok(arriving.finish())
+}
+
+/// Answers a request whose body is there.
+fn handle(app: &App, route: Route, body: &[u8]) -> Answer {
+    let operation = match route {
+        Route::Plain(question) => return plain(app, question),
+        Route::Operation(operation) => operation,
+    };
+    let result = match operation {
+        Operation::Payment => payment::threads::authorise(app, body),
+        Operation::Distribution => loyalty::threads::distribute(app, body),
+        Operation::Account(id) => loyalty::threads::account(app, id),
+    };
+    result.unwrap_or_else(|answer| answer)
+}
+
+/// Waits for the requests in hand.
+fn settle(connections: &Connections) {
+    let mut settling = Settling::begin();
+    while !settling.over(connections) {
+        thread::sleep(Settling::STEP);
+    }
+}

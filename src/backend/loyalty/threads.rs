@@ -1,0 +1,38 @@
+//! Distributing points on a thread: every wait blocks it, and the kernel runs another.
+
+use super::{Answer, Task, account_id, distributed, read};
+use crate::backend::cpu::threads::Helpers;
+use crate::domain::dataset::Account;
+
+type App = crate::backend::App<Helpers>;
+
+/// Credits every member of a distribution once, and finishes one that was left half-way.
+///
+/// # Errors
+/// The answer to a distribution that cannot be.
+pub(in crate::backend) fn distribute(app: &App, body: &[u8]) -> Result<Answer, Answer> {
+    let task = Task::begin(app, body)?;
+    let members = task.members();
+    if let Some(points) = task.finished() {
+        return Ok(distributed(members, points));
+    }
+    let credit = move |piece| task.credit(piece);
+    let points = app.helpers.divided(members, credit);
+    Ok(distributed(members, points))
+}
+
+/// Reads one account.
+///
+/// # Errors
+/// The answer that there is none.
+pub(in crate::backend) fn account(app: &App, id: Option<u64>) -> Result<Answer, Answer> {
+    let id = account_id(id)?;
+    let row = load(app, id);
+    read(id, row)
+}
+
+/// An account's row and its points.
+fn load(app: &App, id: u32) -> Option<(Account, u64)> {
+    let account = app.data.account(id)?;
+    Some((account, app.memory.points(id)))
+}

@@ -1,0 +1,181 @@
+//! The measured side: two services under four concurrency models, and the control.
+//!
+//! [`serve`] is the only way in. What a request means is written once, without a colour (`http/mod.rs`,
+//! `payment/mod.rs`, `loyalty/mod.rs`, `memory.rs`); how it waits is written twice, side by side, in
+//! `event_loop.rs` and `threads.rs` of each folder. Read those in pairs: their difference is what is measured.
+//!
+//! Tokio appears in `event_loop.rs` files alone, `std::thread` and rayon in `threads.rs` files alone.
+
+pub mod cpu;
+mod hash;
+pub mod http;
+mod loyalty;
+mod memory;
+pub mod model;
+mod null;
+pub mod payment;
+
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::sync::Arc;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+
+use crate::domain::dataset::Dataset;
+use crate::error::{Context as _, Error, Result};
+use cpu::CpuMode;
+use http::limits::Limits;
+use memory::Memory;
+use model::Model;
+
+/// Connections that may wait to be accepted, whatever the model.
+const BACKLOG: i32 = 4_096;
+
+/// Everything that a server is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What `/healthz` calls it.
+    pub name: String,
+    /// How it waits.
+    pub model: Model,
+    /// The service that is mounted; `None` mounts both.
+    pub workload: Option<Workload>,
+    /// Its port on 127.0.0.1; 0 lets the system choose.
+    pub port: u16,
+    /// Workers of `work-stealing` and `thread-pool`, connections at most of `thread-per-connection`; `None` takes the
+    /// model's default.
+    pub threads: Option<usize>,
+    /// Where CPU work runs.
+    pub cpu: CpuMode,
+    /// Cores that CPU helpers may keep busy.
+    pub cores: usize,
+    /// Chooses the rows and the signing keys.
+    pub seed: u64,
+    /// Digests that stretch a signing key for each payment.
+    pub signature_rounds: u32,
+    /// How long a peer may take, and how much it may send.
+    pub limits: Limits,
+}
+
+/// A service that can be mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// `POST /payments`
+    Payment,
+    /// `POST /loyalty/distributions` and `GET /loyalty/accounts/{id}`
+    Loyalty,
+}
+
+/// What every request of a server shares. `H` is the colour's helpers for CPU work.
+#[derive(Debug)]
+struct App<H> {
+    name: String,
+    workload: Option<Workload>,
+    data: Dataset,
+    seed: u64,
+    signature_rounds: u32,
+    memory: Arc<Memory>,
+    helpers: H,
+}
+
+impl<H> App<H> {
+    fn new(settings: &Settings, helpers: H) -> Self {
+        let data = Dataset::new(settings.seed);
+        Self {
+            name: settings.name.clone(),
+            workload: settings.workload,
+            data,
+            seed: settings.seed,
+            signature_rounds: settings.signature_rounds,
+            memory: Arc::new(Memory::new()),
+            helpers,
+        }
+    }
+}
+
+/// Listens on 127.0.0.1, says so on stdout (`listening 127.0.0.1:PORT`), and serves until SIGTERM or SIGINT.
+///
+/// Requests in hand are then finished, for 5 s at most.
+///
+/// # Errors
+/// A port that is taken or a number of threads that cannot be (2), a machine that is out of something (1).
+pub fn serve(settings: &Settings) -> Result<()> {
+    check(settings)?;
+    let listener = listen(settings.port)?;
+    let port = listener.local_addr().context(|| "cannot read the port".into())?.port();
+    let ready = || announce(port);
+    match settings.model {
+        Model::EventLoop | Model::WorkStealing => {
+            http::event_loop::serve(settings, listener, ready)
+        }
+        Model::ThreadPerConnection | Model::ThreadPool => {
+            http::threads::serve(settings, listener, ready)
+        }
+        Model::Null => null::serve(&settings.name, listener, ready),
+    }
+}
+
+/// Whether the model can take the settings.
+fn check(settings: &Settings) -> Result<()> {
+    let Settings { model, threads, .. } = settings;
+    match (model, threads) {
+        (_, None) => Ok(()),
+        (Model::EventLoop | Model::Null, Some(threads)) if *threads != 1 => {
+            Err(Error::usage(format!("{model} has one thread and cannot have {threads}"))
+                .help("leave --threads out, or take the model work-stealing"))
+        }
+        (_, Some(0)) => Err(Error::usage(format!("{model} cannot work with 0 threads"))
+            .help("give --threads a number of 1 or more")),
+        (_, Some(threads)) if *threads > THREADS_MAX => {
+            Err(Error::usage(format!("{threads} threads are more than a machine can run"))
+                .help(format!("give --threads at most {THREADS_MAX}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The kernel's own limit on a default Linux is of this size.
+const THREADS_MAX: usize = 30_000;
+
+/// One listening socket for every model: the same options, the same backlog.
+fn listen(port: u16) -> Result<TcpListener> {
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    let bound = || -> io::Result<TcpListener> {
+        let flags = SocketFlags::CLOEXEC;
+        let socket =
+            rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        rustix::net::bind(&socket, &address)?;
+        rustix::net::listen(&socket, BACKLOG)?;
+        Ok(socket.into())
+    };
+    bound().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Error::usage(format!("port {port} is in use on 127.0.0.1"))
+            .help("end what listens there, or give --port 0 to have one chosen"),
+        io::ErrorKind::PermissionDenied => {
+            Error::usage(format!("port {port} may not be listened on without privileges"))
+                .help("give a --port of 1024 or more, or 0 to have one chosen")
+        }
+        _ => Error::internal(format!("cannot listen on {address}: {error}")),
+    })
+}
+
+/// Tells whoever started us where we are. Nobody needs to be listening.
+fn announce(port: u16) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "listening 127.0.0.1:{port}").and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let first = listen(0).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let error = listen(port).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains(&format!("port {port} is in use")), "{error}");
+    }
+}

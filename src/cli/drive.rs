@@ -1,0 +1,239 @@
+//! `bakeoff drive`: the load generator alone, against any HTTP server on this machine.
+
+mod show;
+mod trial;
+mod url;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use self::url::Url;
+use super::{Format, INTERRUPTED, on_interrupt, print};
+use crate::error::{Context, Error, Result};
+use crate::load;
+use crate::load::outcome::Outcome;
+use crate::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape};
+use crate::report::hgrm::hgrm;
+use crate::report::schema::{self, TrialVerdict};
+use crate::units::{Nanos, Rate};
+
+/// Flags of `drive`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to send to, http://127.0.0.1:PORT/PATH; also localhost and [::1], and no other machine
+    url: String,
+    /// Requests per second (1000/s, 20k/s, 90/min), sent at their instants whatever comes back. Without this and without
+    /// --closed: a closed probe of 2 s, then half of what it found
+    #[arg(long, conflicts_with = "closed")]
+    rate: Option<Rate>,
+    /// Each connection sends when its answer has come: finds a ceiling, has no response time
+    #[arg(long)]
+    closed: bool,
+    /// How arrivals are spread over time: poisson or constant
+    #[arg(long, default_value = "poisson", value_parser = arrivals)]
+    arrivals: Arrivals,
+    /// The measured window
+    #[arg(long, default_value = "10s")]
+    duration: Nanos,
+    /// Load before the window that is not recorded
+    #[arg(long, default_value = "0s")]
+    warm_up: Nanos,
+    /// Connections in all
+    #[arg(long, default_value_t = 64, value_parser = count(CONNECTIONS_MAX))]
+    connections: u64,
+    /// Sending threads
+    #[arg(long, default_value_t = 1, value_parser = count(THREADS_MAX))]
+    threads: u64,
+    /// The HTTP method: GET, or POST with a body
+    #[arg(long)]
+    method: Option<String>,
+    /// The body, or @FILE
+    #[arg(long)]
+    body: Option<String>,
+    /// A header, 'name: value'; may be repeated
+    #[arg(long = "header", value_name = "HEADER")]
+    headers: Vec<String>,
+    /// The status of a right answer; any other is an error
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..600))]
+    expect_status: u16,
+    /// An answer that takes longer from the write is a timeout
+    #[arg(long, default_value = "2s")]
+    timeout: Nanos,
+    /// How to wait for an instant. spin: sleep until shortly before, then poll; the cores that drive may run on are its
+    /// own. sleep: sleep to the instant, for shared cores. Without it spin where there are more cores than threads
+    #[arg(long, value_parser = pace)]
+    pace: Option<Pace>,
+    /// Sets the arrivals
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// How the result is written to stdout; json is one trial object of result.json
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Also write the percentile listing of the response time (closed: of the service time) to this file
+    #[arg(long, value_name = "FILE")]
+    hgrm: Option<PathBuf>,
+}
+
+/// More would be beyond the ports of one address.
+const CONNECTIONS_MAX: u64 = 28_000;
+/// Far beyond the cores of any machine that this is meant for.
+const THREADS_MAX: u64 = 256;
+/// A body is held in memory and sent again and again.
+const BODY_BYTES_MAX: u64 = 16 << 20;
+/// How long the ceiling is looked for when no rate is given.
+const PROBE: Nanos = Nanos(2_000_000_000);
+
+impl Args {
+    /// Gives the exit code.
+    pub(crate) fn run(self) -> Result<u8> {
+        let url = Url::parse(&self.url)?;
+        let request = self.request(&url)?;
+        if let Some(path) = &self.hgrm {
+            writable(path)?;
+        }
+        let stop = on_interrupt()?;
+        let shape = match (self.rate, self.closed) {
+            (Some(rate), _) => Shape::Open { rate, arrivals: self.arrivals },
+            (None, true) => Shape::Closed,
+            (None, false) => self.half_of_ceiling(&url, &request, &stop)?,
+        };
+        let plan = self.plan(&url, request, shape, self.duration, self.warm_up);
+        let outcome = load::run(&plan, &stop, &|_| ())?;
+        let trial = trial::of(&self.url, &plan, &outcome);
+        if let Some(path) = &self.hgrm {
+            write_hgrm(path, &plan, &outcome)?;
+        }
+        print(&match self.format {
+            Format::Text => show::text(&trial),
+            Format::Markdown => show::markdown(&trial),
+            Format::Json => schema::trial_line(&trial) + "\n",
+        })?;
+        Ok(exit_code(&trial, stop.load(Ordering::Relaxed)))
+    }
+
+    fn plan(&self, url: &Url, request: Fixed, shape: Shape, window: Nanos, warm_up: Nanos) -> Plan {
+        Plan {
+            target: url.target,
+            shape,
+            mix: vec![(Operation::Fixed(request), 1)],
+            seed: self.seed,
+            round: 1,
+            salt: 0,
+            warm_up,
+            duration: window,
+            connections: self.connections as usize,
+            threads: self.threads as usize,
+            timeout: self.timeout,
+            pace: self.pace.unwrap_or_else(|| default_pace(self.threads as usize)),
+            cores: Vec::new(),
+        }
+    }
+
+    fn request(&self, url: &Url) -> Result<Fixed> {
+        let body = match &self.body {
+            Some(text) => body(text)?,
+            None => Vec::new(),
+        };
+        let with_body = if self.body.is_some() { "POST" } else { "GET" };
+        let method = self.method.clone().unwrap_or_else(|| with_body.into()).to_ascii_uppercase();
+        let mut host = url.host.clone();
+        let mut headers = Vec::new();
+        for text in &self.headers {
+            let (name, value) = header(text)?;
+            if name.eq_ignore_ascii_case("host") {
+                host = value;
+            } else {
+                headers.push((name, value));
+            }
+        }
+        Ok(Fixed {
+            name: format!("{method} {}", url.path),
+            method,
+            path: url.path.clone(),
+            host,
+            headers,
+            body,
+            expect_status: self.expect_status,
+        })
+    }
+
+    /// Looks for the ceiling and gives half of it.
+    fn half_of_ceiling(&self, url: &Url, request: &Fixed, stop: &AtomicBool) -> Result<Shape> {
+        anstream::eprintln!(
+            "no rate given: a closed probe of {PROBE} first, then half of what it finds"
+        );
+        let plan = self.plan(url, request.clone(), Shape::Closed, PROBE, Nanos(0));
+        let outcome = load::run(&plan, stop, &|_| ())?;
+        let right: u64 = outcome.kinds.iter().map(|kind| kind.service.len()).sum();
+        let ceiling = right as f64 / outcome.window.as_secs_f64();
+        if right < 2 || !ceiling.is_finite() {
+            let errors = trial::errors(&outcome);
+            return Err(Error::invalid(format!("the probe got no right answer: {errors:?}"))
+                .help("give a --rate, or look at --expect-status and --timeout"));
+        }
+        let rate = Rate(ceiling / 2.0);
+        anstream::eprintln!("closed: {}, so {rate} for {}", Rate(ceiling), self.duration);
+        Ok(Shape::Open { rate, arrivals: self.arrivals })
+    }
+}
+
+/// 130 for a run that was cut short, 5 when its numbers do not hold.
+fn exit_code(trial: &schema::Trial, interrupted: bool) -> u8 {
+    if interrupted {
+        INTERRUPTED as u8
+    } else if trial.validity.verdict == TrialVerdict::Invalid {
+        crate::error::Failure::Invalid as u8
+    } else {
+        0
+    }
+}
+
+fn default_pace(threads: usize) -> Pace {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores > threads { Pace::Spin } else { Pace::Sleep }
+}
+
+fn arrivals(text: &str) -> std::result::Result<Arrivals, String> {
+    let all = [Arrivals::Poisson, Arrivals::Constant];
+    all.into_iter().find(|it| it.name() == text).ok_or_else(|| "use poisson or constant".into())
+}
+
+fn pace(text: &str) -> std::result::Result<Pace, String> {
+    let all = [Pace::Spin, Pace::Sleep];
+    all.into_iter().find(|it| it.name() == text).ok_or_else(|| "use spin or sleep".into())
+}
+
+fn count(most: u64) -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=most)
+}
+
+fn header(text: &str) -> Result<(String, String)> {
+    match text.split_once(':') {
+        Some((name, value)) => Ok((name.trim().into(), value.trim().into())),
+        None => {
+            Err(Error::usage(format!("`{text}` is no header")).help("write it as 'name: value'"))
+        }
+    }
+}
+
+fn body(text: &str) -> Result<Vec<u8>> {
+    let Some(path) = text.strip_prefix('@') else { return Ok(text.into()) };
+    let size = fs::metadata(path).usage(|| format!("cannot read the body {path}"))?.len();
+    if size > BODY_BYTES_MAX {
+        return Err(Error::usage(format!("the body {path} is larger than {BODY_BYTES_MAX} bytes")));
+    }
+    fs::read(path).usage(|| format!("cannot read the body {path}"))
+}
+
+/// Said before the load and not after it.
+fn writable(path: &Path) -> Result<()> {
+    let opened = fs::OpenOptions::new().append(true).create(true).open(path);
+    opened.usage(|| format!("cannot write {}", path.display())).map(drop)
+}
+
+fn write_hgrm(path: &Path, plan: &Plan, outcome: &Outcome) -> Result<()> {
+    let kind = outcome.kinds.first().expect("drive sends one kind");
+    let times = if plan.shape == Shape::Closed { &kind.service } else { &kind.response };
+    fs::write(path, hgrm(times)).usage(|| format!("cannot write {}", path.display()))
+}

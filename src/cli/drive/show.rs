@@ -1,0 +1,114 @@
+//! A trial of `drive` for people: at a terminal and in a pull request.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::report::schema::{Distribution, Trial, TrialVerdict};
+use crate::units::{Nanos, Rate, Share};
+
+/// A few lines and a table.
+pub(super) fn text(trial: &Trial) -> String {
+    let mut table = times(trial);
+    table.load_style(presets::NOTHING);
+    let mut out = format!("{}\n{}\n\n", trial.contender, headline(trial));
+    for line in table.lines() {
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    let _ = writeln!(out, "\n{}\n{}", generator(trial), verdict(trial));
+    out
+}
+
+/// The same with a Markdown table.
+pub(super) fn markdown(trial: &Trial) -> String {
+    let mut table = times(trial);
+    table.load_style(presets::ASCII_MARKDOWN);
+    let (headline, generator, verdict) = (headline(trial), generator(trial), verdict(trial));
+    format!("### {}\n\n{headline}\n\n{table}\n\n{generator}  \n{verdict}\n", trial.contender)
+}
+
+fn headline(trial: &Trial) -> String {
+    let load = &trial.load;
+    let seconds = Nanos::from_secs_f64(load.duration_s);
+    let achieved = Rate(trial.achieved_rps);
+    let level = match &load.arrivals {
+        Some(arrivals) if trial.saturated => {
+            let offered = Rate(trial.offered_rps);
+            return format!(
+                "saturated: {achieved} of {offered} ({arrivals}) for {seconds} on {} connections{}",
+                load.connections,
+                errors(trial)
+            );
+        }
+        Some(arrivals) => {
+            format!("open, {arrivals}: {} offered, {achieved} achieved", Rate(trial.offered_rps))
+        }
+        None => format!("closed: {achieved}"),
+    };
+    format!(
+        "{level} for {seconds} on {} connections, {} requests{}",
+        load.connections,
+        trial.requests,
+        errors(trial)
+    )
+}
+
+fn errors(trial: &Trial) -> String {
+    if trial.errors.is_empty() {
+        return ", no errors".into();
+    }
+    let count = |(name, count): (&String, &u64)| format!("{count} {name}");
+    format!(", errors: {}", trial.errors.iter().map(count).collect::<Vec<_>>().join(", "))
+}
+
+/// One row for each kind of time. Closed loop has a service time only.
+fn times(trial: &Trial) -> Table {
+    let mut table = Table::new();
+    table.set_header(["", "p50", "p90", "p99", "p99.9", "max", "n"]);
+    for (name, request) in &trial.by_request {
+        for (what, times) in [
+            ("response", &request.response_ns),
+            ("service", &request.service_ns),
+            ("backlog", &request.backlog_ns),
+            ("generator lag", &request.generator_lag_ns),
+        ] {
+            if let Some(times) = times {
+                table.add_row(row(&format!("{name} {what}"), times));
+            }
+        }
+    }
+    table
+        .column_iter_mut()
+        .skip(1)
+        .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table
+}
+
+/// `-` where a percentile is withheld.
+fn row(name: &str, times: &Distribution) -> [String; 7] {
+    let show = |value: Option<u64>| value.map_or("-".into(), |ns| Nanos(ns).to_string());
+    let Distribution { p50, p90, p99, p99_9, max, .. } = *times;
+    [name.into(), show(p50), show(p90), show(p99), show(p99_9), show(max), times.n.to_string()]
+}
+
+fn generator(trial: &Trial) -> String {
+    let share = (trial.generator.cpu_share * 1e3).round() / 1e3;
+    format!(
+        "generator: {} of {} core(s) busy, polling left out; bound by {}",
+        Share(share),
+        trial.generator.threads,
+        trial.bound_by
+    )
+}
+
+fn verdict(trial: &Trial) -> String {
+    let name = match trial.validity.verdict {
+        TrialVerdict::Valid => "VALID",
+        TrialVerdict::Suspect => "SUSPECT",
+        TrialVerdict::Invalid => "INVALID",
+    };
+    match trial.validity.reasons.as_slice() {
+        [] => name.into(),
+        reasons => format!("{name}: {}", reasons.join("; ")),
+    }
+}

@@ -1,0 +1,89 @@
+//! The command line: one file per verb. Results go to stdout, everything else to stderr.
+
+mod drive;
+mod list;
+mod run;
+mod serve;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::error::{Context, Result};
+
+/// Compares async and threaded backends, and says when it cannot.
+#[derive(Debug, Parser)]
+#[command(name = "bakeoff", version, about, long_about = None, arg_required_else_help = true)]
+#[command(propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Race contenders through a scenario; without one, the tour of both services and all four models
+    Run(run::Args),
+    /// Drive an HTTP server on this machine with the load generator alone
+    Drive(drive::Args),
+    /// Start one of the built-in services
+    Serve(serve::Args),
+    /// List the built-in scenarios and models
+    List(list::Args),
+}
+
+/// How a result is written to stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people at a terminal
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// For pull requests
+    Markdown,
+}
+
+/// Reads the arguments, runs the verb, and gives the program's exit code.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Run(args) => args.run(),
+        Verb::Drive(args) => args.run(),
+        Verb::Serve(args) => args.run(),
+        Verb::List(args) => args.run(),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            anstream::eprintln!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Writes a result to stdout. A reader that has gone away is a quiet end.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context(|| "cannot write to stdout".into()),
+    }
+}
+
+/// Set when the user (SIGINT) or the system (SIGTERM) asks for the end; a second time ends the program at once.
+pub(crate) fn on_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // In this order: the first signal finds the flag unset and sets it, the second finds it set.
+        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .context(|| "cannot listen for signals".into())?;
+    }
+    Ok(stop)
+}
+
+/// The exit code of an interrupted program.
+pub(crate) const INTERRUPTED: i32 = 130;

@@ -1,0 +1,158 @@
+//! `bakeoff run`
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Format, on_interrupt, print};
+use crate::error::Result;
+use crate::report;
+use crate::report::schema::{self, RunResult, Verdict};
+use crate::run::{self, Progress, Request};
+use crate::scenario::{self, Overrides, Scenario};
+use crate::units::{Nanos, Rate};
+
+/// Flags of `run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff run                          the tour: both services, all four models, about 90 s
+  bakeoff run payment-memory           a built-in scenario (bakeoff list shows them)
+  bakeoff run my.toml --rounds 20      your own, with more rounds
+  bakeoff run --smoke                  does everything work? (says nothing about speed)
+
+Exit codes: 0 pass, 2 bad scenario or flag, 3 an expectation failed, 5 invalid, 130 interrupted")]
+pub(crate) struct Args {
+    /// Files, folders of files, or names of built-in scenarios; none runs the tour
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+    /// The report's folder [default: reports/SCENARIO/UTC-TIME]
+    #[arg(long, value_name = "DIR", env = "BAKEOFF_OUT")]
+    out: Option<PathBuf>,
+    /// Trials of each contender at each level
+    #[arg(long, value_name = "N", env = "BAKEOFF_ROUNDS", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
+    /// The measured window of each trial, e.g. 5s
+    #[arg(long, value_name = "TIME", env = "BAKEOFF_DURATION")]
+    duration: Option<Nanos>,
+    /// Load before the window, not recorded, e.g. 1s
+    #[arg(long, value_name = "TIME", env = "BAKEOFF_WARM_UP")]
+    warm_up: Option<Nanos>,
+    /// One load level instead of the scenario's, e.g. 4000/s
+    #[arg(long, value_name = "RATE", env = "BAKEOFF_RATE")]
+    rate: Option<Rate>,
+    /// Sets dataset, arrivals and bodies
+    #[arg(long, value_name = "N", env = "BAKEOFF_SEED")]
+    seed: Option<u64>,
+    /// Sets the order of the trials [default: fresh, and in the report]
+    #[arg(long, value_name = "N", env = "BAKEOFF_ORDER_SEED")]
+    order_seed: Option<u64>,
+    /// Only these contenders
+    #[arg(long, value_name = "NAME", num_args = 1.., env = "BAKEOFF_CONTENDER", value_delimiter = ',')]
+    contender: Vec<String>,
+    /// Two short rounds at the lowest level: shows that everything works and nothing about speed
+    #[arg(long)]
+    smoke: bool,
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    /// Gives the exit code: the gravest of all runs, by the method's precedence.
+    pub(crate) fn run(self) -> Result<u8> {
+        let stop = on_interrupt()?;
+        let requests = self.requests()?;
+        let mut codes = Vec::new();
+        for request in &requests {
+            let result = run::run(request, &mut Progress::new(self.quiet), &stop)?;
+            print(&self.shown(&result, &request.out))?;
+            codes.push(result.exit_code);
+            if result.verdict == Verdict::Interrupted {
+                break;
+            }
+        }
+        Ok(gravest(&codes))
+    }
+
+    /// One for each scenario; the tour is one of two.
+    fn requests(&self) -> Result<Vec<Request>> {
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+        if self.scenarios.is_empty() {
+            let scenarios = scenario::tour().into_iter().map(|scenario| self.apply(scenario));
+            return Ok(vec![Request {
+                name: "tour".into(),
+                title: "Two services, four concurrency models".into(),
+                scenarios: scenarios.collect::<Result<_>>()?,
+                order_seed: self.order_seed,
+                out: self.out.clone().unwrap_or_else(|| folder("tour", &now)),
+            }]);
+        }
+        let mut loaded = Vec::new();
+        for argument in &self.scenarios {
+            loaded.extend(scenario::load(argument)?);
+        }
+        let several = loaded.len() > 1;
+        loaded
+            .into_iter()
+            .map(|scenario| {
+                let scenario = self.apply(scenario)?;
+                let out = match &self.out {
+                    Some(out) if several => out.join(&scenario.name),
+                    Some(out) => out.clone(),
+                    None => folder(&scenario.name, &now),
+                };
+                Ok(Request {
+                    name: scenario.name.clone(),
+                    title: scenario.title.clone(),
+                    scenarios: vec![scenario],
+                    order_seed: self.order_seed,
+                    out,
+                })
+            })
+            .collect()
+    }
+
+    fn apply(&self, scenario: Scenario) -> Result<Scenario> {
+        scenario.with(&Overrides {
+            rounds: self.rounds,
+            duration: self.duration,
+            warm_up: self.warm_up,
+            rate: self.rate,
+            seed: self.seed,
+            contenders: self.contender.clone(),
+            smoke: self.smoke,
+        })
+    }
+
+    fn shown(&self, result: &RunResult, out: &Path) -> String {
+        match self.format {
+            Format::Text => report::terminal::terminal(result, Some(out)),
+            Format::Json => schema::to_json(result) + "\n",
+            Format::Markdown => report::markdown::markdown(result),
+        }
+    }
+}
+
+fn folder(name: &str, now: &str) -> PathBuf {
+    Path::new("reports").join(name).join(now)
+}
+
+/// 130, 1, 2, 5, 6, 3, 4, 0.
+fn gravest(codes: &[u8]) -> u8 {
+    const PRECEDENCE: [u8; 8] = [130, 1, 2, 5, 6, 3, 4, 0];
+    PRECEDENCE.into_iter().find(|code| codes.contains(code)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gravest_code_wins() {
+        assert_eq!(gravest(&[0, 3, 5]), 5);
+        assert_eq!(gravest(&[3, 130]), 130);
+        assert_eq!(gravest(&[]), 0);
+    }
+}

@@ -1,0 +1,119 @@
+//! The one error type: what went wrong, what to do about it, and the exit code it means.
+
+use std::fmt;
+
+/// How a failure ends the program. The numbers are the exit codes of every verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A defect of bakeoff itself, or of the machine under it (1).
+    Internal = 1,
+    /// A flag, a scenario or a file that the user can mend (2).
+    Usage = 2,
+    /// A number was asked for and none that holds could be made (5).
+    Invalid = 5,
+    /// There is no baseline, or one that cannot be compared (6).
+    Baseline = 6,
+}
+
+/// A message that names its object, and where there is one the fix.
+#[derive(Clone, Debug)]
+pub struct Error {
+    failure: Failure,
+    message: String,
+    help: Option<String>,
+    rendered: bool,
+}
+
+/// The result of everything here that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A defect of bakeoff or of the machine under it.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Failure::Internal, message)
+    }
+
+    /// A flag, a scenario or a file that the user can mend.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Failure::Usage, message)
+    }
+
+    /// No number that holds could be made.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Failure::Invalid, message)
+    }
+
+    /// A message that is already a full report (a scenario error with its underlined source), shown as it is.
+    pub fn rendered(message: impl Into<String>) -> Self {
+        Self { rendered: true, ..Self::new(Failure::Usage, message) }
+    }
+
+    fn new(failure: Failure, message: impl Into<String>) -> Self {
+        Self { failure, message: message.into(), help: None, rendered: false }
+    }
+
+    /// The same error with a sentence that says how to mend it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What kind of failure this is.
+    pub fn failure(&self) -> Failure {
+        self.failure
+    }
+
+    /// The program's exit code for it.
+    pub fn exit_code(&self) -> u8 {
+        self.failure as u8
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rendered {
+            return f.write_str(&self.message);
+        }
+        write!(f, "error: {}", self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "\n  help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Puts the object of a failed system call before its message: `cannot read a.toml: No such file or directory`.
+pub trait Context<T> {
+    /// An internal failure described by `what`.
+    fn context(self, what: impl FnOnce() -> String) -> Result<T>;
+    /// A failure that the user can mend, described by `what`.
+    fn usage(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
+    fn context(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| Error::internal(format!("{}: {error}", what())))
+    }
+
+    fn usage(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| Error::usage(format!("{}: {error}", what())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_its_object_and_the_fix() {
+        let error = Err::<(), _>("No such file").usage(|| "cannot read a.toml".into()).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(
+            error.help("write one with `bakeoff init`").to_string(),
+            "error: cannot read a.toml: No such file\n  help: write one with `bakeoff init`"
+        );
+    }
+}

@@ -1,0 +1,46 @@
+//! What `benches/generator.rs` measures. No part of the interface.
+
+use super::check::Acknowledged;
+use super::instants::Instants;
+use super::plan::Arrivals;
+use super::recorder::Recorder;
+use super::schedule::Schedule;
+use crate::units::{Nanos, Rate};
+
+/// Makes a schedule and walks over all of it. Gives the number of arrivals and their last instant.
+pub fn walk_schedule(round: u32, rate: Rate, arrivals: Arrivals, span: Nanos) -> (u64, Nanos) {
+    let schedule = Schedule::new(42, round, rate, arrivals, span);
+    let (mut cursor, mut count, mut last) = (schedule.part(0, 1), 0, Nanos(0));
+    while let Some((_, intended)) = cursor.peek() {
+        (count, last) = (count + 1, intended);
+        cursor.advance();
+    }
+    (count, last)
+}
+
+/// The recorder of one thread, with one request kind.
+#[derive(Debug)]
+pub struct Record(Recorder);
+
+impl Record {
+    /// Records whatever is intended in the first hour.
+    #[expect(clippy::new_without_default, reason = "a default recorder says nothing to anyone")]
+    pub fn new() -> Self {
+        let window = Nanos(0)..Nanos(3_600_000_000_000);
+        Self(Recorder::new(["payment"], window, false, Nanos::SECOND))
+    }
+
+    /// A right answer that took `service_ns` and was sent 3 us late.
+    pub fn success(&mut self, intended: Nanos, service: Nanos) {
+        let woken = intended + Nanos(3_000);
+        let done = woken + service;
+        let at =
+            Instants { intended, woken, acquired: woken, written: woken, first_byte: done, done };
+        self.0.success(0, &at, Acknowledged::Payment { amount_minor: 1, fee_minor: 1 });
+    }
+
+    /// Requests recorded so far.
+    pub fn requests(self) -> u64 {
+        self.0.into_parts().0.iter().map(|kind| kind.requests).sum()
+    }
+}

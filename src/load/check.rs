@@ -1,0 +1,250 @@
+//! Whether an answer is the right one: checked while measuring, by one pass over its bytes and no parser.
+
+use super::ids::PaymentKey;
+use super::outcome::Fault;
+use crate::domain::dataset::Tier;
+use crate::domain::payment::Decline;
+
+/// What the answer to a request must be. The rules are the domain's, so a server cannot be wrong in their favour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// This status, whatever the body.
+    Status(u16),
+    /// 201 with these figures, or 402 with the reason: the one that the rules give, or that the balance gives.
+    Payment { key: PaymentKey, amount_minor: u64, fee_minor: u64, decision: Result<(), Decline> },
+    /// 200 with all accounts credited and points within these bounds.
+    Distribution { accounts: u32, points_min: u64, points_max: u64 },
+    /// 200 with the account's tier.
+    Account { id: u32, tier: Tier },
+}
+
+impl Default for Expect {
+    fn default() -> Self {
+        Self::Status(200)
+    }
+}
+
+/// What a right answer acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acknowledged {
+    /// Nothing that the audit counts.
+    Nothing,
+    /// A payment was captured.
+    Payment { amount_minor: u64, fee_minor: u64 },
+    /// A distribution was credited.
+    Distribution { accounts: u32, points: u64 },
+}
+
+impl Expect {
+    /// Judges a whole answer.
+    ///
+    /// # Errors
+    /// `bad_status` or `wrong_answer`.
+    pub(crate) fn check(&self, status: u16, body: &[u8]) -> Result<Acknowledged, Fault> {
+        match *self {
+            Self::Status(expected) if status == expected => Ok(Acknowledged::Nothing),
+            Self::Status(_) => Err(Fault::BadStatus),
+            Self::Payment { key, amount_minor, fee_minor, decision } => {
+                payment(status, body, key.as_str(), amount_minor, fee_minor, decision)
+            }
+            Self::Distribution { accounts, points_min, points_max } => {
+                let [credited, points] = fields(status, 200, body, ["credited", "points"])?;
+                let points = integer(points)?;
+                let plausible = (points_min..=points_max).contains(&points);
+                right(integer(credited)? == u64::from(accounts) && plausible)?;
+                Ok(Acknowledged::Distribution { accounts, points })
+            }
+            Self::Account { id, tier } => {
+                let [account, name, points] =
+                    fields(status, 200, body, ["account_id", "tier", "points"])?;
+                integer(points)?;
+                right(integer(account)? == u64::from(id) && text(name)? == tier.name().as_bytes())?;
+                Ok(Acknowledged::Nothing)
+            }
+        }
+    }
+}
+
+fn payment(
+    status: u16,
+    body: &[u8],
+    key: &str,
+    amount_minor: u64,
+    fee_minor: u64,
+    decision: Result<(), Decline>,
+) -> Result<Acknowledged, Fault> {
+    if status == 402 {
+        let [state, reason] = fields(status, 402, body, ["status", "reason"])?;
+        let expected = decision.err().unwrap_or(Decline::InsufficientFunds).reason();
+        right(text(state)? == b"declined" && text(reason)? == expected.as_bytes())?;
+        return Ok(Acknowledged::Nothing);
+    }
+    let names = ["payment_id", "status", "amount_minor", "fee_minor"];
+    let [id, state, amount, fee] = fields(status, 201, body, names)?;
+    right(decision.is_ok())?;
+    right(text(id)?.strip_prefix(b"pay-") == Some(key.as_bytes()))?;
+    right(text(state)? == b"captured")?;
+    right(integer(amount)? == amount_minor && integer(fee)? == fee_minor)?;
+    Ok(Acknowledged::Payment { amount_minor, fee_minor })
+}
+
+fn right(it_is: bool) -> Result<(), Fault> {
+    if it_is { Ok(()) } else { Err(Fault::WrongAnswer) }
+}
+
+/// The values of `names` in a flat JSON object, as they are written, in whatever order and spacing they come.
+///
+/// Keys are compared as they are spelt (the contract's have no escapes); values may be strings without escapes and
+/// numbers, which is all that the contract has.
+fn fields<'a, const N: usize>(
+    status: u16,
+    expected: u16,
+    body: &'a [u8],
+    names: [&str; N],
+) -> Result<[&'a [u8]; N], Fault> {
+    if status != expected {
+        return Err(Fault::BadStatus);
+    }
+    let mut values = [None; N];
+    scan(body, |key, value| {
+        if let Some(place) = names.iter().position(|name| name.as_bytes() == key) {
+            values[place] = Some(value);
+        }
+    })
+    .ok_or(Fault::WrongAnswer)?;
+    let mut all = [&body[..0]; N];
+    for (slot, value) in all.iter_mut().zip(values) {
+        *slot = value.ok_or(Fault::WrongAnswer)?;
+    }
+    Ok(all)
+}
+
+/// Calls `found` with each key and value of a flat object; nothing when it is not one.
+fn scan<'a>(body: &'a [u8], mut found: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
+    let mut rest = body.trim_ascii().strip_prefix(b"{")?.strip_suffix(b"}")?.trim_ascii();
+    while !rest.is_empty() {
+        let key = rest.strip_prefix(b"\"")?;
+        let (key, after) = key.split_at(memchr::memchr(b'"', key)?);
+        let value = after[1..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        let end = match value.strip_prefix(b"\"") {
+            Some(string) => memchr::memchr(b'"', string)? + 2,
+            None => memchr::memchr(b',', value).unwrap_or(value.len()),
+        };
+        found(key, value[..end].trim_ascii_end());
+        rest = value[end..].trim_ascii_start();
+        if !rest.is_empty() {
+            // A comma and another field: a trailing comma is no JSON.
+            rest = rest.strip_prefix(b",")?.trim_ascii_start();
+            rest.first()?;
+        }
+    }
+    Some(())
+}
+
+fn text(value: &[u8]) -> Result<&[u8], Fault> {
+    let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    inner.ok_or(Fault::WrongAnswer)
+}
+
+/// At most 15 digits: more than any figure of the contract, and no overflow.
+fn integer(value: &[u8]) -> Result<u64, Fault> {
+    right((1..=15).contains(&value.len()) && value.iter().all(u8::is_ascii_digit))?;
+    Ok(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Fault::{BadStatus, WrongAnswer};
+
+    const DISTRIBUTION: Expect =
+        Expect::Distribution { accounts: 1_000, points_min: 10, points_max: 20 };
+    const ACCOUNT: Expect = Expect::Account { id: 7, tier: Tier::Gold };
+
+    fn payment_expecting(decision: Result<(), Decline>) -> Expect {
+        let key = PaymentKey::new(1, 1, 42);
+        Expect::Payment { key, amount_minor: 500, fee_minor: 5, decision }
+    }
+
+    #[test]
+    fn a_captured_payment_needs_every_figure() {
+        let expect = payment_expecting(Ok(()));
+        let good = r#"{"payment_id":"pay-00001-001-000000002a","status":"captured","amount_minor":500,"fee_minor":5}"#;
+        let captured = Acknowledged::Payment { amount_minor: 500, fee_minor: 5 };
+        assert_eq!(expect.check(201, good.as_bytes()), Ok(captured));
+        let spaced = good.replace(':', " : ").replace(',', " ,\n ").replace('{', " { ");
+        assert_eq!(expect.check(201, spaced.as_bytes()), Ok(captured), "{spaced}");
+        for (from, to) in [
+            ("2a", "2b"),
+            ("captured", "pending"),
+            ("500", "501"),
+            (":5}", ":6}"),
+            ("\"fee_minor\":5", "\"fee\":5"),
+            ("500", "\"500\""),
+            ("500", "500.0"),
+            ("}", ""),
+            (":5}", ":5,}"),
+        ] {
+            let bad = good.replace(from, to);
+            assert_eq!(expect.check(201, bad.as_bytes()), Err(WrongAnswer), "{bad}");
+        }
+        assert_eq!(
+            expect.check(200, good.as_bytes()),
+            Err(BadStatus),
+            "a replay, but the key is new"
+        );
+        assert_eq!(expect.check(500, b""), Err(BadStatus));
+        let blocked = payment_expecting(Err(Decline::UserBlocked));
+        assert_eq!(blocked.check(201, good.as_bytes()), Err(WrongAnswer), "must be declined");
+    }
+
+    #[test]
+    fn a_decline_needs_the_reason_that_the_rules_give() {
+        let body = |reason: &str| format!(r#"{{"status":"declined","reason":"{reason}"}}"#);
+        let check =
+            |decision, reason| payment_expecting(decision).check(402, body(reason).as_bytes());
+        let nothing = Ok(Acknowledged::Nothing);
+        assert_eq!(check(Err(Decline::UserBlocked), "user_blocked"), nothing);
+        assert_eq!(check(Ok(()), "insufficient_funds"), nothing);
+        assert_eq!(check(Ok(()), "user_blocked"), Err(WrongAnswer));
+        assert_eq!(check(Err(Decline::UserBlocked), "insufficient_funds"), Err(WrongAnswer));
+    }
+
+    #[test]
+    fn distributions_and_accounts() {
+        let credited = Acknowledged::Distribution { accounts: 1_000, points: 15 };
+        assert_eq!(DISTRIBUTION.check(200, br#"{"credited":1000,"points":15}"#), Ok(credited));
+        assert_eq!(DISTRIBUTION.check(200, br#"{"points":15,"credited":1000}"#), Ok(credited));
+        for bad in [r#"{"credited":999,"points":15}"#, r#"{"credited":1000,"points":21}"#] {
+            assert_eq!(DISTRIBUTION.check(200, bad.as_bytes()), Err(WrongAnswer));
+        }
+        let good = br#"{"account_id":7,"tier":"gold","points":0}"#;
+        assert_eq!(ACCOUNT.check(200, good), Ok(Acknowledged::Nothing));
+        for bad in [
+            &br#"{"account_id":8,"tier":"gold","points":0}"#[..],
+            br#"{"account_id":7,"tier":"silver","points":0}"#,
+            br#"{"account_id":7,"tier":"gold"}"#,
+        ] {
+            assert_eq!(ACCOUNT.check(200, bad), Err(WrongAnswer));
+        }
+    }
+
+    #[test]
+    fn garbage_is_wrong_and_never_a_panic() {
+        let pieces: [&[u8]; 9] =
+            [b"{", b"}", b"\"", b":", b",", b" ", b"credited", b"1000", b"\xff"];
+        for n in 0..9_usize.pow(5) {
+            let mut body = b"{".to_vec();
+            let mut n = n;
+            for _ in 0..5 {
+                body.extend_from_slice(pieces[n % 9]);
+                n /= 9;
+            }
+            body.push(b'}');
+            assert_eq!(DISTRIBUTION.check(200, &body), Err(WrongAnswer));
+        }
+        for body in ["", "{}", "[]", "null", r#"{"credited":99999999999999999999,"points":15}"#] {
+            assert_eq!(DISTRIBUTION.check(200, body.as_bytes()), Err(WrongAnswer), "{body}");
+        }
+    }
+}

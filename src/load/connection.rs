@@ -1,0 +1,192 @@
+//! One connection of the generator: a non-blocking socket, the request on it and the answer as it comes in.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
+
+use super::answer::Reader;
+use super::check::Acknowledged;
+use super::clock;
+use super::instants::Instants;
+use super::mix::{Mix, Request};
+use super::outcome::Fault;
+use crate::poll::{EventFlags, Poll, READABLE, WRITABLE};
+
+/// A place for a connection, filled again and again with new sockets.
+#[derive(Debug, Default)]
+pub(crate) struct Connection {
+    pub(crate) phase: Phase,
+    /// The request under way, or the one before.
+    pub(crate) request: Request,
+    /// Its instants.
+    pub(crate) at: Instants,
+    stream: Option<TcpStream>,
+    reader: Reader,
+    /// Bytes of the request that have been written.
+    written: usize,
+    /// Counts the sockets that were here, so that a late event of an earlier one is known for what it is.
+    generation: u32,
+    /// Whether this socket has carried a whole answer.
+    pub(crate) proven: bool,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// There is no socket.
+    #[default]
+    Down,
+    /// Waiting for the other side to accept.
+    Connecting,
+    /// Ready for a request.
+    Idle,
+    /// A request is on its way or its answer is.
+    Busy,
+}
+
+/// What a read came to.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// Not a whole answer yet.
+    Partial,
+    /// An answer, judged.
+    Answer { verdict: Result<Acknowledged, Fault>, status: u16, reusable: bool },
+    /// There will be none.
+    Broken(Fault),
+}
+
+impl Connection {
+    /// Starts to connect, and to be watched by `poll`.
+    ///
+    /// # Errors
+    /// Refused at once, or no descriptor or port is left.
+    pub(crate) fn open(&mut self, target: SocketAddr, index: usize, poll: &Poll) -> io::Result<()> {
+        self.close();
+        let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+        sockopt::set_tcp_nodelay(&socket, true)?;
+        match connect(&socket, &target) {
+            Ok(()) | Err(Errno::INPROGRESS) => {}
+            Err(error) => return Err(error.into()),
+        }
+        poll.add(&socket, self.token(index), READABLE | WRITABLE)?;
+        self.stream = Some(TcpStream::from(socket));
+        self.phase = Phase::Connecting;
+        Ok(())
+    }
+
+    /// An event has come while connecting: it is open, or never will be.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub(crate) fn opened(&mut self, index: usize, poll: &Poll) -> io::Result<()> {
+        let token = self.token(index);
+        let stream = self.stream.as_ref().expect("a connection that connects has a socket");
+        sockopt::socket_error(stream)??;
+        // Without a listener, a port from the ephemeral range can come to be connected to itself.
+        if stream.local_addr()? == stream.peer_addr()? {
+            return Err(ErrorKind::ConnectionRefused.into());
+        }
+        poll.modify(stream, token, READABLE)?;
+        self.phase = Phase::Idle;
+        Ok(())
+    }
+
+    /// Closes the socket, if there is one, and forgets half an answer.
+    pub(crate) fn close(&mut self) {
+        self.stream = None;
+        self.phase = Phase::Down;
+        self.reader.reset();
+        self.written = 0;
+        self.proven = false;
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Starts to write the request.
+    ///
+    /// # Errors
+    /// `reset`: the other side has gone.
+    pub(crate) fn send(&mut self, mix: &Mix, index: usize, poll: &Poll) -> Result<(), Fault> {
+        self.phase = Phase::Busy;
+        self.written = 0;
+        self.write(mix)?;
+        if self.written < self.request.len {
+            self.watch(READABLE | WRITABLE, index, poll)?;
+        }
+        Ok(())
+    }
+
+    /// There is room to write what is left of the request.
+    ///
+    /// # Errors
+    /// `reset`: the other side has gone.
+    pub(crate) fn send_rest(&mut self, mix: &Mix, index: usize, poll: &Poll) -> Result<(), Fault> {
+        self.write(mix)?;
+        if self.written == self.request.len {
+            self.watch(READABLE, index, poll)?;
+        }
+        Ok(())
+    }
+
+    /// Reads once, marks the instants, and checks an answer that is whole.
+    pub(crate) fn receive(&mut self, scratch: &mut [u8]) -> Received {
+        let stream = self.stream.as_mut().expect("a connection with a request has a socket");
+        let read = stream.read(scratch);
+        let now = clock::now();
+        self.at.done = now;
+        let answer = match read {
+            Ok(0) => self.reader.end().map(Some),
+            Ok(count) => {
+                if self.at.first_byte < self.at.written {
+                    self.at.first_byte = now;
+                }
+                self.reader.push(&scratch[..count], self.request.head)
+            }
+            Err(error) if is_transient(&error) => Ok(None),
+            Err(_) => Err(Fault::Reset),
+        };
+        match answer {
+            Ok(None) => Received::Partial,
+            Ok(Some(answer)) => Received::Answer {
+                verdict: self.request.expect.check(answer.status, answer.body),
+                status: answer.status,
+                // An answer that came before the whole request was out leaves the stream in the middle of it.
+                reusable: answer.reusable && self.written == self.request.len,
+            },
+            Err(fault) => Received::Broken(fault),
+        }
+    }
+
+    /// What its events carry.
+    fn token(&self, index: usize) -> u64 {
+        u64::from(self.generation) << 32 | index as u64
+    }
+
+    /// The index in `token`, when it is that of the socket that is here now.
+    pub(crate) fn owns(&self, token: u64) -> bool {
+        (token >> 32) as u32 == self.generation
+    }
+
+    fn write(&mut self, mix: &Mix) -> Result<(), Fault> {
+        let bytes = &mix.bytes(&self.request)[self.written..];
+        let stream = self.stream.as_mut().expect("a connection with a request has a socket");
+        match stream.write(bytes) {
+            Ok(count) => self.written += count,
+            Err(error) if is_transient(&error) => {}
+            Err(_) => return Err(Fault::Reset),
+        }
+        Ok(())
+    }
+
+    fn watch(&self, interest: EventFlags, index: usize, poll: &Poll) -> Result<(), Fault> {
+        let stream = self.stream.as_ref().expect("a connection with a request has a socket");
+        poll.modify(stream, self.token(index), interest).map_err(|_| Fault::Reset)
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

@@ -1,0 +1,321 @@
+//! Which request is sent next and when it was due: the loop's discipline without a socket and without a clock.
+//!
+//! Every method takes `now`, so that tests run it on a simulated clock. Nothing is queued: requests that are due and
+//! wait for a connection are simply those between the next of the schedule and now, so a backlog of millions takes no
+//! memory and a sender that stalls cannot skip one.
+
+use std::ops::Range;
+
+use super::schedule::Cursor;
+use crate::units::Nanos;
+
+/// A request that has got its connection, or has waited too long for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) k: u64,
+    pub(crate) intended: Nanos,
+    pub(crate) woken: Nanos,
+}
+
+/// Hands out one thread's requests. A getter unless it says otherwise.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each thread, looked at for every request")]
+pub(crate) enum Dispatch<'a> {
+    Open(Open<'a>),
+    Closed(Closed),
+}
+
+/// At intended instants.
+#[derive(Debug)]
+pub(crate) struct Open<'a> {
+    cursor: Cursor<'a>,
+    /// The schedule's zero on the clock.
+    origin: Nanos,
+    /// Since when every connection has been busy.
+    starved_since: Option<Nanos>,
+    /// How long requests were due meanwhile, inside the window.
+    all_busy: Nanos,
+    /// Up to when that has been added up.
+    all_busy_until: Nanos,
+    window: Range<Nanos>,
+    /// No arrivals from here on: the window's end, or earlier when stopped.
+    end: Nanos,
+}
+
+/// Whenever a connection is free.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    k: u64,
+    stride: u64,
+    end: Nanos,
+}
+
+impl<'a> Dispatch<'a> {
+    /// The part of a schedule in `cursor`, counted from `origin`.
+    pub(crate) fn open(cursor: Cursor<'a>, origin: Nanos, window: Range<Nanos>) -> Self {
+        let end = window.end;
+        Self::Open(Open {
+            cursor,
+            origin,
+            starved_since: None,
+            all_busy: Nanos(0),
+            all_busy_until: Nanos(0),
+            window,
+            end,
+        })
+    }
+
+    /// Every `stride`-th request from `first` on, one after the other until `end`.
+    pub(crate) fn closed(first: u64, stride: u64, end: Nanos) -> Self {
+        Self::Closed(Closed { k: first, stride, end })
+    }
+
+    /// The k that is next, so that its request can be written ahead.
+    pub(crate) fn upcoming(&self) -> Option<u64> {
+        match self {
+            Self::Open(open) => open.next().map(|(k, _)| k),
+            Self::Closed(closed) => Some(closed.k),
+        }
+    }
+
+    /// When the next request is or was due; nothing when there is none any more.
+    pub(crate) fn next_instant(&self, now: Nanos) -> Option<Nanos> {
+        match self {
+            Self::Open(open) => open.next().map(|(_, intended)| intended),
+            Self::Closed(closed) => (now < closed.end).then_some(now),
+        }
+    }
+
+    /// Whether a request is due.
+    pub(crate) fn is_due(&self, now: Nanos) -> bool {
+        self.next_instant(now).is_some_and(|intended| intended <= now)
+    }
+
+    /// A mutator: the next request, which must be due, gets a connection now.
+    pub(crate) fn take(&mut self, now: Nanos) -> Ticket {
+        match self {
+            Self::Open(open) => open.take(now),
+            Self::Closed(closed) => {
+                let k = closed.k;
+                closed.k += closed.stride;
+                Ticket { k, intended: now, woken: now }
+            }
+        }
+    }
+
+    /// A mutator: there is no free connection. A request that falls due from now on waits for one, not for the sender.
+    pub(crate) fn starve(&mut self, now: Nanos) {
+        if let Self::Open(open) = self {
+            open.starved_since.get_or_insert(now);
+        }
+    }
+
+    /// A mutator: there is a free connection and nothing is due.
+    pub(crate) fn feed(&mut self) {
+        if let Self::Open(open) = self {
+            open.starved_since = None;
+        }
+    }
+
+    /// A mutator: the next request, when it has waited for a connection since before `now - patience`.
+    pub(crate) fn give_up(&mut self, now: Nanos, patience: Nanos) -> Option<Ticket> {
+        match self {
+            Self::Open(open) => {
+                let (_, intended) = open.next()?;
+                (intended + patience <= now).then(|| open.take(now))
+            }
+            Self::Closed(_) => None,
+        }
+    }
+
+    /// A mutator: nothing that is due at `now` or later is sent.
+    pub(crate) fn stop(&mut self, now: Nanos) {
+        match self {
+            Self::Open(open) => open.end = open.end.min(now),
+            Self::Closed(closed) => closed.end = closed.end.min(now),
+        }
+    }
+
+    /// How many requests due before `now` have not been taken.
+    pub(crate) fn waiting(&self, now: Nanos) -> u64 {
+        match self {
+            Self::Open(open) => open.cursor.waiting(now.min(open.end).saturating_sub(open.origin)),
+            Self::Closed(_) => 0,
+        }
+    }
+
+    /// How long a request was due with every connection busy, inside the window.
+    pub(crate) fn all_busy(&self) -> Nanos {
+        match self {
+            Self::Open(open) => open.all_busy,
+            Self::Closed(_) => Nanos(0),
+        }
+    }
+}
+
+impl Open<'_> {
+    fn next(&self) -> Option<(u64, Nanos)> {
+        let (k, offset) = self.cursor.peek()?;
+        let intended = self.origin + offset;
+        (intended < self.end).then_some((k, intended))
+    }
+
+    fn take(&mut self, now: Nanos) -> Ticket {
+        let (k, intended) = self.next().expect("a request that is due is there");
+        self.cursor.advance();
+        let woken = self.starved_since.unwrap_or(now).max(intended);
+        // Waits overlap, and both their ends are in order: what this one adds lies after the one before.
+        let from = woken.max(self.all_busy_until).max(self.window.start);
+        self.all_busy += now.min(self.window.end).saturating_sub(from);
+        self.all_busy_until = self.all_busy_until.max(now);
+        Ticket { k, intended, woken }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::plan::Arrivals;
+    use crate::load::schedule::Schedule;
+    use crate::units::Rate;
+    use proptest::prelude::*;
+
+    const ORIGIN: Nanos = Nanos(1_000_000_000);
+
+    fn schedule(seed: u64, rate: f64, arrivals: Arrivals) -> Schedule {
+        Schedule::new(seed, 1, Rate(rate), arrivals, Nanos::SECOND)
+    }
+
+    fn dispatch(schedule: &Schedule) -> Dispatch<'_> {
+        Dispatch::open(schedule.part(0, 1), ORIGIN, ORIGIN..ORIGIN + Nanos::SECOND)
+    }
+
+    /// A sender on a simulated clock: `connections` to a server that takes `service(k)` for each; between two looks at
+    /// the clock the sender is away for `stall(look)`. Gives each ticket with when it was acquired and done.
+    fn simulate(
+        schedule: &Schedule,
+        connections: usize,
+        service: impl Fn(u64) -> Nanos,
+        stall: impl Fn(u64) -> Nanos,
+    ) -> Vec<(Ticket, Nanos, Nanos)> {
+        let mut dispatch = dispatch(schedule);
+        let mut busy_until = vec![Nanos(0); connections];
+        let mut sent = Vec::new();
+        let mut now = ORIGIN;
+        for look in 0.. {
+            while dispatch.is_due(now) {
+                match busy_until.iter_mut().find(|until| **until <= now) {
+                    Some(until) => {
+                        let ticket = dispatch.take(now);
+                        *until = now + service(ticket.k);
+                        sent.push((ticket, now, *until));
+                    }
+                    None => break,
+                }
+            }
+            if busy_until.iter().all(|until| *until > now) {
+                dispatch.starve(now);
+            } else {
+                dispatch.feed();
+            }
+            let Some(next) = dispatch.next_instant(now) else { break };
+            let free = busy_until.iter().copied().min().unwrap();
+            now = now.max(next.max(free)) + stall(look);
+        }
+        sent
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_sender_that_stalls_skips_nothing_and_is_charged_for_it(
+            seed: u64, stall_ns in 0..50_000_000_u64, connections in 1..4_usize
+        ) {
+            let schedule = schedule(seed, 2_000.0, Arrivals::Poisson);
+            let stall = |look: u64| Nanos(u64::from(look.is_multiple_of(7)) * stall_ns);
+            let sent = simulate(&schedule, connections, |k| Nanos(100_000 + k % 3 * 400_000), stall);
+            let ks: Vec<u64> = sent.iter().map(|(ticket, ..)| ticket.k).collect();
+            prop_assert_eq!(ks, (0..schedule.len()).collect::<Vec<_>>());
+            for (ticket, acquired, _) in sent {
+                prop_assert_eq!(ticket.intended, ORIGIN + schedule.intended(ticket.k));
+                prop_assert!(ticket.intended <= ticket.woken && ticket.woken <= acquired);
+            }
+        }
+
+        /// One connection and fixed service times are a queue with one server, whose waiting times Lindley's recursion
+        /// gives exactly: W(k+1) = max(0, W(k) + S(k) - A(k+1)).
+        #[test]
+        fn one_connection_waits_as_lindley_says(seed: u64, rate in 100.0..3_000.0_f64) {
+            let schedule = schedule(seed, rate, Arrivals::Poisson);
+            let service = |k: u64| Nanos(200_000 + k * 7919 % 300_000);
+            let mut wait = 0_i64;
+            let mut before: Option<(u64, Nanos)> = None;
+            for (ticket, acquired, done) in simulate(&schedule, 1, service, |_| Nanos(0)) {
+                if let Some((k, intended)) = before {
+                    wait += service(k).0 as i64 - (ticket.intended.0 - intended.0) as i64;
+                    wait = wait.max(0);
+                }
+                before = Some((ticket.k, ticket.intended));
+                prop_assert_eq!((acquired - ticket.intended).0 as i64, wait);
+                prop_assert_eq!(done - acquired, service(ticket.k));
+                prop_assert_eq!(ticket.woken, ticket.intended, "the sender was never late");
+            }
+        }
+    }
+
+    #[test]
+    fn lateness_with_a_free_connection_is_lag_and_without_one_backlog() {
+        let schedule = schedule(1, 1_000.0, Arrivals::Constant);
+        let mut dispatch = dispatch(&schedule);
+        let at = |us: u64| ORIGIN + Nanos(us * 1_000);
+        assert_eq!(dispatch.take(at(0)).woken, at(0));
+        // The sender comes 300 us late for k = 1 and has a connection.
+        assert!(!dispatch.is_due(at(999)) && dispatch.is_due(at(1_300)));
+        assert_eq!(
+            dispatch.take(at(1_300)),
+            Ticket { k: 1, intended: at(1_000), woken: at(1_300) }
+        );
+        // It comes 200 us late for k = 2 and has none; one is free at 5,500.
+        dispatch.starve(at(2_200));
+        dispatch.starve(at(3_000));
+        assert_eq!(dispatch.waiting(at(5_001)), 4, "2, 3, 4 and 5");
+        assert_eq!(dispatch.take(at(5_500)).woken, at(2_200));
+        assert_eq!(dispatch.take(at(5_500)).woken, at(3_000), "k = 3 fell due while none was free");
+        assert_eq!(dispatch.take(at(5_500)).woken, at(4_000));
+        assert_eq!(dispatch.take(at(5_600)).woken, at(5_000));
+        assert_eq!(dispatch.all_busy(), Nanos(3_400_000), "from 2,200 to 5,600");
+        assert!(!dispatch.is_due(at(5_600)));
+        dispatch.feed();
+        assert_eq!(dispatch.take(at(6_001)).woken, at(6_001), "late again, and charged again");
+        // Busy again from 6,100; k = 7 falls due at 7,000 and is seen when a connection is free, at 7,400.
+        dispatch.starve(at(6_100));
+        assert_eq!(dispatch.take(at(7_400)).woken, at(7_000), "there was nothing to do before");
+        assert_eq!(dispatch.all_busy(), Nanos(3_800_000));
+    }
+
+    #[test]
+    fn patience_ends_and_a_stop_cuts_the_rest() {
+        let schedule = schedule(1, 1_000.0, Arrivals::Constant);
+        let mut dispatch = dispatch(&schedule);
+        let patience = Nanos(10_000_000);
+        dispatch.starve(ORIGIN);
+        assert_eq!(dispatch.give_up(ORIGIN + Nanos(9_999_999), patience), None);
+        let given_up = dispatch.give_up(ORIGIN + patience, patience).unwrap();
+        assert_eq!((given_up.k, given_up.woken), (0, ORIGIN));
+        dispatch.stop(ORIGIN + Nanos(2_500_000));
+        assert_eq!(dispatch.waiting(ORIGIN + Nanos::SECOND), 2, "1 and 2");
+        dispatch.take(ORIGIN + patience);
+        dispatch.take(ORIGIN + patience);
+        assert_eq!(dispatch.next_instant(ORIGIN), None);
+    }
+
+    #[test]
+    fn a_closed_loop_is_always_due_until_its_end() {
+        let mut closed = Dispatch::closed(1, 2, Nanos(100));
+        assert!(closed.is_due(Nanos(99)) && !closed.is_due(Nanos(100)));
+        let ticket = closed.take(Nanos(5));
+        assert_eq!(ticket, Ticket { k: 1, intended: Nanos(5), woken: Nanos(5) });
+        assert_eq!(closed.upcoming(), Some(3));
+    }
+}

@@ -1,0 +1,439 @@
+//! What each request is: its operation, its bytes and the answer it must get, from (seed, round, salt, k).
+//!
+//! Requests are written by hand into buffers that are used again: no allocation and no serialiser between two sends.
+
+use super::check::Expect;
+use super::fixed::fixed_bytes;
+use super::ids::{PaymentKey, distribution_id};
+use super::plan::{Operation, Plan};
+use crate::domain::dataset::{Account, BUSINESSES, Dataset, EVERYONE, POPULATION, Tier};
+use crate::domain::loyalty::Distribution;
+use crate::domain::payment::{Currency, Payment, canonical, decide, fee_minor};
+use crate::domain::signature::{KEYS, Key};
+use crate::error::{Error, Result};
+use crate::random::{Purpose, Stream};
+
+/// Every business has at least so many members.
+const MEMBERS_MIN: u32 = POPULATION / BUSINESSES;
+/// Amounts are skewed towards the small end of this range, minor units, and far below every limit: a trial must not
+/// turn into declines as balances run out.
+const AMOUNT_MINOR: std::ops::RangeInclusive<u64> = 100..=50_000;
+/// What a distribution's points are for, minor units.
+const SPEND_MINOR: std::ops::RangeInclusive<u64> = 1_000..=200_000;
+/// Distributions of at most so many accounts have their points checked exactly, larger ones by their bounds.
+const EXACT_ACCOUNTS_MAX: u32 = 64;
+/// No account gets less than the first of these, and none more than the second.
+const LEAST_AND_MOST_REWARDED: [Account; 2] = [
+    Account { tier: Tier::Basic, cap_points: 500 },
+    Account { tier: Tier::Platinum, cap_points: 2_000 },
+];
+
+/// The operations of a plan and everything that makes their requests.
+#[derive(Debug)]
+pub(crate) struct Mix {
+    sources: Vec<Source>,
+    /// The sum of the weights up to and with each operation.
+    up_to: Vec<u64>,
+    operations: Stream,
+    bodies: Stream,
+    data: Dataset,
+    salt: u32,
+    round: u32,
+    host: String,
+}
+
+/// One operation, with what its requests share.
+#[derive(Debug)]
+enum Source {
+    /// The stretched keys by slot: stretching is the server's work, a client keeps them.
+    Payment(Box<[Key; KEYS as usize]>),
+    Distribution {
+        accounts: u32,
+    },
+    AccountRead,
+    Fixed {
+        bytes: Vec<u8>,
+        expect: Expect,
+        head: bool,
+    },
+}
+
+/// A request, ready to be sent. Its buffer is used again for the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Request {
+    /// Which of the schedule; none yet written.
+    pub(crate) k: Option<u64>,
+    /// The place of its operation in the mix.
+    pub(crate) operation: usize,
+    /// What its answer must be.
+    pub(crate) expect: Expect,
+    /// Whether its answer has no body whatever its head says.
+    pub(crate) head: bool,
+    /// Bytes of it in all.
+    pub(crate) len: usize,
+    /// Empty for a fixed request, whose bytes the mix has.
+    bytes: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Mix {
+    /// Checks the operations and stretches the keys.
+    ///
+    /// # Errors
+    /// An empty mix, a weight of 0, a distribution larger than the population, or a fixed request that is no HTTP.
+    pub(crate) fn new(plan: &Plan) -> Result<Self> {
+        if plan.mix.is_empty() || plan.mix.iter().any(|(_, weight)| *weight == 0) {
+            return Err(Error::usage(
+                "a mix needs at least one operation, each with a weight above 0",
+            ));
+        }
+        let source = |(operation, _): &(Operation, u32)| Source::new(operation, plan.seed);
+        let mut sum = 0;
+        Ok(Self {
+            sources: plan.mix.iter().map(source).collect::<Result<_>>()?,
+            up_to: plan
+                .mix
+                .iter()
+                .map(|(_, weight)| {
+                    sum += u64::from(*weight);
+                    sum
+                })
+                .collect(),
+            operations: Stream::new(plan.seed, plan.round, Purpose::Operations),
+            bodies: Stream::new(plan.seed, plan.round, Purpose::Bodies),
+            data: Dataset::new(plan.seed),
+            salt: plan.salt,
+            round: plan.round,
+            host: plan.target.to_string(),
+        })
+    }
+
+    /// The operation of `k`, by weight.
+    pub(crate) fn operation(&self, k: u64) -> usize {
+        let [.., all] = self.up_to[..] else { return 0 };
+        let ticket = self.operations.below(k, all);
+        self.up_to.partition_point(|&up_to| up_to <= ticket)
+    }
+
+    /// Makes `request` that of `k`.
+    pub(crate) fn write(&self, k: u64, request: &mut Request) {
+        request.k = Some(k);
+        request.operation = self.operation(k);
+        request.body.clear();
+        request.bytes.clear();
+        request.head = false;
+        let draws = self.bodies.child(k);
+        let expect = match &self.sources[request.operation] {
+            Source::Payment(keys) => self.payment(k, draws, &keys[..], request),
+            Source::Distribution { accounts } => self.distribution(k, draws, *accounts, request),
+            Source::AccountRead => self.account_read(draws, request),
+            Source::Fixed { expect, head, .. } => {
+                request.head = *head;
+                *expect
+            }
+        };
+        request.expect = expect;
+        request.len = self.bytes(request).len();
+    }
+
+    /// What goes over the wire for `request`.
+    pub(crate) fn bytes<'a>(&'a self, request: &'a Request) -> &'a [u8] {
+        match &self.sources[request.operation] {
+            Source::Fixed { bytes, .. } => bytes,
+            _ => &request.bytes,
+        }
+    }
+
+    fn payment(&self, k: u64, draws: Stream, keys: &[Key], request: &mut Request) -> Expect {
+        let span = AMOUNT_MINOR.end() - AMOUNT_MINOR.start() + 1;
+        let u = draws.at(2) >> 32;
+        let payment = Payment {
+            user_id: 1 + draws.below(0, u64::from(POPULATION)) as u32,
+            merchant_id: 1 + draws.below(1, u64::from(BUSINESSES)) as u32,
+            // The square of a uniform number: half of the amounts lie in the lowest quarter.
+            amount_minor: AMOUNT_MINOR.start() + ((((u * u) >> 32) * span) >> 32),
+            currency: [Currency::Eur, Currency::Usd, Currency::Gbp][draws.below(3, 3) as usize],
+        };
+        let id = PaymentKey::new(self.salt, self.round, k);
+        let key = keys[(payment.merchant_id % KEYS) as usize];
+        let signature = key.sign(canonical(id.as_str(), &payment));
+
+        let body = &mut request.body;
+        body.extend_from_slice(b"{\"idempotency_key\":\"");
+        body.extend_from_slice(id.as_str().as_bytes());
+        body.extend_from_slice(b"\",\"user_id\":");
+        push_integer(body, payment.user_id.into());
+        body.extend_from_slice(b",\"merchant_id\":");
+        push_integer(body, payment.merchant_id.into());
+        body.extend_from_slice(b",\"amount_minor\":");
+        push_integer(body, payment.amount_minor);
+        body.extend_from_slice(b",\"currency\":\"");
+        body.extend_from_slice(payment.currency.code().as_bytes());
+        body.extend_from_slice(b"\",\"signature\":\"");
+        body.extend_from_slice(signature.as_bytes());
+        body.extend_from_slice(b"\"}");
+        self.post("/payments", request);
+
+        let known = "the ids are drawn from the tables";
+        let merchant = self.data.merchant(payment.merchant_id).expect(known);
+        let user = self.data.user(payment.user_id).expect(known);
+        let limits = self.data.limits(payment.user_id).expect(known);
+        Expect::Payment {
+            key: id,
+            amount_minor: payment.amount_minor,
+            fee_minor: fee_minor(payment.amount_minor, merchant),
+            decision: decide(&payment, user, merchant, limits, true),
+        }
+    }
+
+    fn distribution(&self, k: u64, draws: Stream, accounts: u32, request: &mut Request) -> Expect {
+        let (business, first) = if accounts <= MEMBERS_MIN {
+            let business = 1 + draws.below(0, u64::from(BUSINESSES)) as u32;
+            let skipped = draws.below(1, u64::from(MEMBERS_MIN - accounts) + 1) as u32;
+            (business, business + BUSINESSES * skipped)
+        } else {
+            (EVERYONE, 1 + draws.below(1, u64::from(POPULATION - accounts) + 1) as u32)
+        };
+        let id = distribution_id(self.salt, self.round, k);
+        let span = SPEND_MINOR.end() - SPEND_MINOR.start() + 1;
+        let spend_minor = SPEND_MINOR.start() + draws.below(2, span);
+
+        let body = &mut request.body;
+        for (name, value) in [
+            (&b"{\"distribution_id\":"[..], id),
+            (b",\"business_id\":", business.into()),
+            (b",\"first_account\":", first.into()),
+            (b",\"accounts\":", accounts.into()),
+            (b",\"spend_minor\":", spend_minor),
+        ] {
+            body.extend_from_slice(name);
+            push_integer(body, value);
+        }
+        body.push(b'}');
+        self.post("/loyalty/distributions", request);
+
+        let (id, business, first) = (id, business.into(), first.into());
+        let distribution =
+            Distribution::new(self.data, id, business, first, accounts.into(), spend_minor)
+                .expect("the first account leaves enough members");
+        let (points_min, points_max) = self.points(&distribution);
+        Expect::Distribution { accounts, points_min, points_max }
+    }
+
+    /// The least and the most points that a distribution can come to.
+    fn points(&self, distribution: &Distribution) -> (u64, u64) {
+        let members = distribution.members;
+        if members.len() <= EXACT_ACCOUNTS_MAX {
+            let account = |index| self.data.account(members.id(index)).expect("members exist");
+            let points = (0..members.len()).map(|index| distribution.points(account(index))).sum();
+            return (points, points);
+        }
+        let [low, high] = LEAST_AND_MOST_REWARDED
+            .map(|account| u64::from(members.len()) * distribution.points(account));
+        (low, high)
+    }
+
+    fn account_read(&self, draws: Stream, request: &mut Request) -> Expect {
+        let id = 1 + draws.below(0, u64::from(POPULATION)) as u32;
+        let bytes = &mut request.bytes;
+        bytes.extend_from_slice(b"GET /loyalty/accounts/");
+        push_integer(bytes, id.into());
+        bytes.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+        bytes.extend_from_slice(self.host.as_bytes());
+        bytes.extend_from_slice(b"\r\n\r\n");
+        let account = self.data.account(id).expect("the id is drawn from the table");
+        Expect::Account { id, tier: account.tier }
+    }
+
+    /// Puts a head before the body.
+    fn post(&self, path: &str, request: &mut Request) {
+        let Request { bytes, body, .. } = request;
+        bytes.extend_from_slice(b"POST ");
+        bytes.extend_from_slice(path.as_bytes());
+        bytes.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+        bytes.extend_from_slice(self.host.as_bytes());
+        bytes.extend_from_slice(b"\r\ncontent-type: application/json\r\ncontent-length: ");
+        push_integer(bytes, body.len() as u64);
+        bytes.extend_from_slice(b"\r\n\r\n");
+        bytes.extend_from_slice(body);
+    }
+}
+
+impl Source {
+    fn new(operation: &Operation, seed: u64) -> Result<Self> {
+        Ok(match operation {
+            Operation::Payment { rounds } => Self::Payment(Box::new(std::array::from_fn(|slot| {
+                Key::stretch(seed, slot as u32, *rounds)
+            }))),
+            Operation::Distribution { accounts } if (1..=POPULATION).contains(accounts) => {
+                Self::Distribution { accounts: *accounts }
+            }
+            Operation::Distribution { accounts } => {
+                return Err(Error::usage(format!(
+                    "a distribution to {accounts} accounts is not one to 1..={POPULATION}"
+                )));
+            }
+            Operation::AccountRead => Self::AccountRead,
+            Operation::Fixed(fixed) => Self::Fixed {
+                bytes: fixed_bytes(fixed)?,
+                expect: Expect::Status(fixed.expect_status),
+                head: fixed.method == "HEAD",
+            },
+        })
+    }
+}
+
+/// Appends the decimal digits of `value`.
+fn push_integer(bytes: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    bytes.extend_from_slice(&digits[at..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::plan::{Pace, Shape};
+    use crate::units::Nanos;
+
+    const EVERYTHING: [Operation; 3] = [
+        Operation::Payment { rounds: 3 },
+        Operation::Distribution { accounts: 1_000 },
+        Operation::AccountRead,
+    ];
+
+    fn plan(mix: Vec<(Operation, u32)>) -> Plan {
+        Plan {
+            target: "127.0.0.1:80".parse().unwrap(),
+            shape: Shape::Closed,
+            mix,
+            seed: 42,
+            round: 1,
+            salt: 7,
+            warm_up: Nanos(0),
+            duration: Nanos::SECOND,
+            connections: 1,
+            threads: 1,
+            timeout: Nanos::SECOND,
+            pace: Pace::Sleep,
+            cores: Vec::new(),
+        }
+    }
+
+    fn body(mix: &Mix, k: u64) -> (serde_json::Value, Expect) {
+        let mut request = Request::default();
+        mix.write(k, &mut request);
+        let text = std::str::from_utf8(mix.bytes(&request)).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+        (serde_json::from_str(body).unwrap(), request.expect)
+    }
+
+    #[test]
+    fn payments_are_right_signed_and_small() {
+        let mix = Mix::new(&plan(vec![(EVERYTHING[0].clone(), 1)])).unwrap();
+        let (mut declined, mut sum) = (0, 0);
+        for k in 0..2_000 {
+            let (body, expect) = body(&mix, k);
+            let field = |name: &str| body[name].as_u64().unwrap();
+            let currency = body["currency"].as_str().unwrap();
+            let payment = Payment::new(
+                field("user_id"),
+                field("merchant_id"),
+                field("amount_minor"),
+                currency,
+            );
+            let (payment, key) = (payment.unwrap(), body["idempotency_key"].as_str().unwrap());
+            assert!(crate::domain::payment::is_key(key));
+            let signature = Key::stretch(42, payment.merchant_id, 3).sign(canonical(key, &payment));
+            assert!(signature.is(body["signature"].as_str().unwrap()));
+            assert!(AMOUNT_MINOR.contains(&payment.amount_minor));
+            let Expect::Payment { amount_minor, decision, .. } = expect else { panic!() };
+            assert_eq!(amount_minor, payment.amount_minor);
+            declined += u32::from(decision.is_err());
+            sum += amount_minor;
+        }
+        assert!((10..100).contains(&declined), "{declined}: one in fifty is blocked or closed");
+        assert!((15_000..19_000).contains(&(sum / 2_000)), "{sum}");
+    }
+
+    #[test]
+    fn distributions_are_ones_that_the_domain_accepts() {
+        for accounts in [1, 64, 65, 1_000, MEMBERS_MIN, MEMBERS_MIN + 1, POPULATION] {
+            let mix = Mix::new(&plan(vec![(Operation::Distribution { accounts }, 1)])).unwrap();
+            for k in 0..50 {
+                let (body, expect) = body(&mix, k);
+                let field = |name: &str| body[name].as_u64().unwrap();
+                assert!(field("distribution_id") < 1 << 53);
+                let distribution = Distribution::new(
+                    Dataset::new(42),
+                    field("distribution_id"),
+                    field("business_id"),
+                    field("first_account"),
+                    field("accounts"),
+                    field("spend_minor"),
+                )
+                .unwrap();
+                let Expect::Distribution { points_min, points_max, .. } = expect else { panic!() };
+                if accounts <= 1_000 {
+                    let members = distribution.members;
+                    let account = |i| Dataset::new(42).account(members.id(i)).unwrap();
+                    let points: u64 =
+                        (0..members.len()).map(|i| distribution.points(account(i))).sum();
+                    assert!((points_min..=points_max).contains(&points), "{points}");
+                    assert!(accounts > 64 || points_min == points_max);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_salt_touches_ids_and_nothing_else() {
+        let all = |salt| {
+            let mix: Vec<_> = EVERYTHING.into_iter().map(|operation| (operation, 1)).collect();
+            let mix = Mix::new(&Plan { salt, ..plan(mix) }).unwrap();
+            (0..200).map(move |k| {
+                let mut request = Request::default();
+                mix.write(k, &mut request);
+                let text = String::from_utf8(mix.bytes(&request).to_vec()).unwrap();
+                (request.operation, text)
+            })
+        };
+        let mut kinds = [0; 3];
+        for ((operation, a), (other, b)) in all(1).zip(all(2)) {
+            assert_eq!(operation, other);
+            kinds[operation] += 1;
+            let strip = |text: &str| {
+                let body = text.split("\r\n\r\n").nth(1).unwrap().to_owned();
+                let mut value =
+                    serde_json::from_str::<serde_json::Value>(&body).unwrap_or_default();
+                for own in ["idempotency_key", "signature", "distribution_id"] {
+                    if let Some(own) = value.get_mut(own) {
+                        *own = serde_json::Value::Null;
+                    }
+                }
+                value
+            };
+            assert_eq!(strip(&a), strip(&b));
+            assert_eq!(a == b, operation == 2, "only reads carry no id");
+            assert!(operation != 0 || a.len() == b.len());
+        }
+        assert!(kinds.iter().all(|&count| count > 30), "{kinds:?}");
+    }
+
+    #[test]
+    fn operations_follow_their_weights() {
+        let mix = plan(vec![(EVERYTHING[2].clone(), 9), (EVERYTHING[0].clone(), 1)]);
+        let mix = Mix::new(&mix).unwrap();
+        let payments = (0..10_000).filter(|&k| mix.operation(k) == 1).count();
+        assert!((850..1_150).contains(&payments), "{payments}");
+    }
+}

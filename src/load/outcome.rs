@@ -1,0 +1,134 @@
+//! What one trial's load came to, as the generator saw it.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use crate::units::Nanos;
+
+/// Everything the generator learned in one trial. Counts are of the measured window only: a request belongs to it when
+/// its *intended* instant does (open loop) or when its answer came inside it (closed loop).
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// A digest of the intended instants and of what each sends; 0 in closed loop.
+    pub schedule_hash: u64,
+    /// The measured window: the planned duration, or less when it was stopped early.
+    pub window: Nanos,
+    /// Requests that were due in the window (open), or whose answer or failure came in it (closed). Each of them is in
+    /// `kinds` as a success or an error, or is `unfinished`.
+    pub offered: u64,
+    /// Requests due in the window that an early stop left without an end; 0 when the trial ran to its end.
+    pub unfinished: u64,
+    /// Answers that came in the window, of whichever request: what makes the throughput.
+    pub answered_in_window: u64,
+    /// One for each operation of the mix, in its order.
+    pub kinds: Vec<Kind>,
+    /// Requests sent and not yet answered, or due and not yet sent.
+    pub outstanding: Outstanding,
+    /// How long every connection was busy while a request was due.
+    pub all_busy: Nanos,
+    /// The generator's threads in the window: CPU time used, all of them together.
+    pub cpu: Nanos,
+    /// The part of `cpu` spent polling for an instant with nothing to do.
+    pub spun: Nanos,
+    /// Connections that could not be opened, by reason (`connect`, `descriptors`, `ports`).
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Connections opened again over the whole trial: the server closed them, or an exchange failed on them.
+    pub reconnects: u64,
+    /// What the servers acknowledged over the *whole* trial, warm-up and drain included, for the audit.
+    pub tally: Tally,
+}
+
+/// One request kind.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// As in the plan.
+    pub name: String,
+    /// Requests of this kind due in the window (open), or answered in it (closed).
+    pub requests: u64,
+    /// Failures by the names of [`Fault`].
+    pub errors: BTreeMap<&'static str, u64>,
+    /// done - intended: successes, and timeouts at the instant they were given up. A timeout that was never sent has
+    /// backlog and no service time, so `service` may hold fewer. Empty in closed loop, like the other three but
+    /// `service`.
+    pub response: Histogram<u64>,
+    /// The same less the generator's lag, request by request.
+    pub response_less_lag: Histogram<u64>,
+    /// done - written.
+    pub service: Histogram<u64>,
+    /// acquired - woken: waiting for a free connection.
+    pub backlog: Histogram<u64>,
+    /// (woken - intended) + (written - acquired).
+    pub generator_lag: Histogram<u64>,
+}
+
+/// Why a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// No answer within the timeout of the write, or no free connection within it of the intended instant.
+    Timeout,
+    /// No connection could be had within the timeout because none was open.
+    Connect,
+    /// The connection was reset.
+    Reset,
+    /// The connection was closed before the answer was whole.
+    Closed,
+    /// What came is no HTTP answer, or more than one.
+    Malformed,
+    /// Another status than the expected one.
+    BadStatus,
+    /// The expected status with a wrong body.
+    WrongAnswer,
+}
+
+impl Fault {
+    /// As reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::Reset => "reset",
+            Self::Closed => "closed",
+            Self::Malformed => "malformed",
+            Self::BadStatus => "bad_status",
+            Self::WrongAnswer => "wrong_answer",
+        }
+    }
+}
+
+/// How much was under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outstanding {
+    /// At the window's start.
+    pub at_start: u64,
+    /// At its end.
+    pub at_end: u64,
+    /// Its mean over the window, by Little's law from what was recorded.
+    pub mean: f64,
+}
+
+/// What was acknowledged, and what may or may not have happened: every request that was written and not answered
+/// rightly counts as unknown, be it a timeout, a reset or a 500. An answer of 4xx counts as nothing done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Payments answered 201.
+    pub payments: u64,
+    /// Their amounts.
+    pub money_minor: u64,
+    /// Their fees, as answered.
+    pub fees_minor: u64,
+    /// Distributions answered 200.
+    pub distributions: u64,
+    /// The `credited` of those.
+    pub credits: u64,
+    /// The `points` of those.
+    pub points: u64,
+    /// Payments sent without a right answer: each may have been captured.
+    pub payments_unknown: u64,
+    /// The amounts of those.
+    pub money_unknown_minor: u64,
+    /// Distributions sent without a right answer.
+    pub distributions_unknown: u64,
+    /// The accounts of those.
+    pub credits_unknown: u64,
+}

@@ -1,0 +1,142 @@
+//! What one trial sends: everything the generator knows before its first instant.
+
+use std::net::SocketAddr;
+
+use crate::units::{Nanos, Rate};
+
+/// The whole of a trial's load. The same plan makes the same arrivals and the same bodies, whatever answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Always a loopback address.
+    pub target: SocketAddr,
+    /// When to send.
+    pub shape: Shape,
+    /// What to send, with weights above 0.
+    pub mix: Vec<(Operation, u32)>,
+    /// Sets arrivals, choices and bodies, and is the dataset's seed.
+    pub seed: u64,
+    /// Rounds have different arrivals and bodies.
+    pub round: u32,
+    /// Keeps one contender's keys apart from another's; below 2^20. Does not touch arrivals or amounts.
+    pub salt: u32,
+    /// Sent before the window and not recorded.
+    pub warm_up: Nanos,
+    /// The measured window.
+    pub duration: Nanos,
+    /// Connections in all, spread over the threads.
+    pub connections: usize,
+    /// Sending threads.
+    pub threads: usize,
+    /// An answer that takes longer than this from the write is a timeout, and so is a request that finds no free
+    /// connection within it of its intended instant. (Were both bounds on the one clock of the intended instant, an
+    /// overloaded server would be sent only requests about to be given up, and look dead.)
+    pub timeout: Nanos,
+    /// How a thread waits for an instant.
+    pub pace: Pace,
+    /// The core of each thread, in turn; empty leaves the inherited mask.
+    pub cores: Vec<usize>,
+}
+
+/// Whether sending waits for answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shape {
+    /// At intended instants, whatever comes back.
+    Open {
+        /// Mean arrivals per second.
+        rate: Rate,
+        /// How they are spread.
+        arrivals: Arrivals,
+    },
+    /// Every connection sends when its answer has come. Has no response time.
+    Closed,
+}
+
+/// How arrivals are spread over time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrivals {
+    /// Independent users: exponential gaps.
+    #[default]
+    Poisson,
+    /// Equal gaps.
+    Constant,
+}
+
+impl Arrivals {
+    /// As scenarios and reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Poisson => "poisson",
+            Self::Constant => "constant",
+        }
+    }
+}
+
+/// How a sending thread waits for the next instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Sleeps until shortly before and then polls: for a core of its own.
+    #[default]
+    Spin,
+    /// Sleeps to the instant: for a shared core.
+    Sleep,
+}
+
+impl Pace {
+    /// As flags and reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spin => "spin",
+            Self::Sleep => "sleep",
+        }
+    }
+}
+
+/// One kind of request. Each has histograms of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `POST /payments` with a fresh key; the signature has `rounds` stretches.
+    Payment {
+        /// As the contender was started with.
+        rounds: u32,
+    },
+    /// `POST /loyalty/distributions` with a fresh id.
+    Distribution {
+        /// Members of each.
+        accounts: u32,
+    },
+    /// `GET /loyalty/accounts/{id}`
+    AccountRead,
+    /// The same request each time: `drive`, and the null route.
+    Fixed(Fixed),
+}
+
+/// A request given as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// The kind's name in reports.
+    pub name: String,
+    /// `GET`, `POST`, ..
+    pub method: String,
+    /// With its query.
+    pub path: String,
+    /// The `Host` header.
+    pub host: String,
+    /// More headers.
+    pub headers: Vec<(String, String)>,
+    /// May be empty.
+    pub body: Vec<u8>,
+    /// Answers with another status are errors.
+    pub expect_status: u16,
+}
+
+impl Operation {
+    /// The kind's name in scenarios and reports.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Payment { .. } => "payment",
+            Self::Distribution { .. } => "distribution",
+            Self::AccountRead => "account-read",
+            Self::Fixed(fixed) => &fixed.name,
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Turns the instants of requests into histograms, one set per kind, in constant memory.
+
+use std::ops::Range;
+
+use hdrhistogram::Histogram;
+
+use super::check::Acknowledged;
+use super::instants::Instants;
+use super::outcome::{Fault, Kind, Tally};
+use crate::units::Nanos;
+
+/// What one thread has recorded, or all of them once merged.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorder {
+    window: Range<Nanos>,
+    /// No response times, and a request belongs to the window by its end.
+    closed: bool,
+    kinds: Vec<Kind>,
+    /// Answers in the window, right or wrong, of whichever request.
+    answered_in_window: u64,
+    tally: Tally,
+}
+
+/// A minute: even a short timeout leaves room for the generator's own stalls.
+const BOUND_MIN: Nanos = Nanos(60_000_000_000);
+
+impl Recorder {
+    /// Nothing recorded, for requests of these kinds.
+    pub(crate) fn new<'a>(
+        names: impl IntoIterator<Item = &'a str>,
+        window: Range<Nanos>,
+        closed: bool,
+        timeout: Nanos,
+    ) -> Self {
+        let kinds = names.into_iter().map(|name| empty(name, timeout)).collect();
+        Self { window, closed, kinds, answered_in_window: 0, tally: Tally::default() }
+    }
+
+    /// A request was answered rightly.
+    pub(crate) fn success(&mut self, kind: usize, at: &Instants, acknowledged: Acknowledged) {
+        self.acknowledge(acknowledged);
+        self.answered(at);
+        if self.counts(at) {
+            self.kinds[kind].requests += 1;
+            self.times(kind, at, true);
+        }
+    }
+
+    /// A request failed. Timeouts are response times too, at the instant they were given up; `sent` says whether this
+    /// one had a connection. Other failures leave no time.
+    pub(crate) fn failure(&mut self, kind: usize, at: &Instants, fault: Fault, sent: bool) {
+        if matches!(fault, Fault::BadStatus | Fault::WrongAnswer) {
+            self.answered(at);
+        }
+        if self.counts(at) {
+            self.kinds[kind].requests += 1;
+            *self.kinds[kind].errors.entry(fault.name()).or_default() += 1;
+            if fault == Fault::Timeout {
+                self.times(kind, at, sent);
+            }
+        }
+    }
+
+    /// A payment was written and whether it was captured is not known.
+    pub(crate) fn payment_unknown(&mut self, amount_minor: u64) {
+        self.tally.payments_unknown += 1;
+        self.tally.money_unknown_minor += amount_minor;
+    }
+
+    /// A distribution was written and how much of it was credited is not known.
+    pub(crate) fn distribution_unknown(&mut self, accounts: u32) {
+        self.tally.distributions_unknown += 1;
+        self.tally.credits_unknown += u64::from(accounts);
+    }
+
+    /// Adds what another thread recorded under the same plan.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (kind, other) in self.kinds.iter_mut().zip(&other.kinds) {
+            merge(kind, other);
+        }
+        self.answered_in_window += other.answered_in_window;
+        self.tally += other.tally;
+    }
+
+    /// Gives up what it holds: the kinds, the answers in the window, the tally.
+    pub(crate) fn into_parts(self) -> (Vec<Kind>, u64, Tally) {
+        (self.kinds, self.answered_in_window, self.tally)
+    }
+
+    fn counts(&self, at: &Instants) -> bool {
+        self.window.contains(if self.closed { &at.done } else { &at.intended })
+    }
+
+    fn answered(&mut self, at: &Instants) {
+        self.answered_in_window += u64::from(self.window.contains(&at.done));
+    }
+
+    fn times(&mut self, kind: usize, at: &Instants, sent: bool) {
+        let kind = &mut self.kinds[kind];
+        if sent {
+            kind.service.saturating_record(at.service().0);
+        }
+        if !self.closed {
+            let (response, lag) = (at.response(), at.generator_lag());
+            kind.response.saturating_record(response.0);
+            kind.response_less_lag.saturating_record((response - lag).0);
+            kind.backlog.saturating_record(at.backlog().0);
+            kind.generator_lag.saturating_record(lag.0);
+        }
+    }
+
+    fn acknowledge(&mut self, acknowledged: Acknowledged) {
+        let tally = &mut self.tally;
+        match acknowledged {
+            Acknowledged::Nothing => {}
+            Acknowledged::Payment { amount_minor, fee_minor } => {
+                tally.payments += 1;
+                tally.money_minor += amount_minor;
+                tally.fees_minor += fee_minor;
+            }
+            Acknowledged::Distribution { accounts, points } => {
+                tally.distributions += 1;
+                tally.credits += u64::from(accounts);
+                tally.points += points;
+            }
+        }
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.payments += other.payments;
+        self.money_minor += other.money_minor;
+        self.fees_minor += other.fees_minor;
+        self.distributions += other.distributions;
+        self.credits += other.credits;
+        self.points += other.points;
+        self.payments_unknown += other.payments_unknown;
+        self.money_unknown_minor += other.money_unknown_minor;
+        self.distributions_unknown += other.distributions_unknown;
+        self.credits_unknown += other.credits_unknown;
+    }
+}
+
+/// Three significant digits from 1 ns to four timeouts or a minute, whichever is longer: 216 KiB a histogram for the
+/// usual timeouts, of which only the pages that are written to count.
+fn empty(name: &str, timeout: Nanos) -> Kind {
+    let highest = timeout.0.saturating_mul(4).max(BOUND_MIN.0);
+    let histogram =
+        || Histogram::new_with_bounds(1, highest, 3).expect("the bounds are two apart or more");
+    Kind {
+        name: name.to_owned(),
+        requests: 0,
+        errors: Default::default(),
+        response: histogram(),
+        response_less_lag: histogram(),
+        service: histogram(),
+        backlog: histogram(),
+        generator_lag: histogram(),
+    }
+}
+
+fn merge(kind: &mut Kind, other: &Kind) {
+    kind.requests += other.requests;
+    for (name, count) in &other.errors {
+        *kind.errors.entry(name).or_default() += count;
+    }
+    for (own, others) in [
+        (&mut kind.response, &other.response),
+        (&mut kind.response_less_lag, &other.response_less_lag),
+        (&mut kind.service, &other.service),
+        (&mut kind.backlog, &other.backlog),
+        (&mut kind.generator_lag, &other.generator_lag),
+    ] {
+        own.add(others).expect("histograms of one plan have the same bounds");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Range<Nanos> = Nanos(1_000)..Nanos(20_000_000_000);
+
+    fn recorder() -> Recorder {
+        Recorder::new(["payment", "account-read"], WINDOW, false, Nanos::SECOND)
+    }
+
+    fn instants(intended: u64, lag: u64, backlog: u64, service: u64) -> Instants {
+        let woken = Nanos(intended + lag);
+        let acquired = woken + Nanos(backlog);
+        let done = acquired + Nanos(service);
+        let intended = Nanos(intended);
+        Instants { intended, woken, acquired, written: acquired, first_byte: done, done }
+    }
+
+    #[test]
+    fn merged_recorders_equal_one() {
+        let (mut one, mut left, mut right) = (recorder(), recorder(), recorder());
+        for n in 0..2_000_u64 {
+            let at = instants(2_000 + n, n % 50, n * 7 % 1_000, 1_000 + n * 7919 % 900_000);
+            let half = if n % 3 == 0 { &mut left } else { &mut right };
+            for recorder in [&mut one, half] {
+                match n % 10 {
+                    0 => recorder.failure(0, &at, Fault::Timeout, n % 20 == 0),
+                    1 => recorder.failure(1, &at, Fault::Reset, true),
+                    2 => recorder.success(
+                        0,
+                        &at,
+                        Acknowledged::Payment { amount_minor: n, fee_minor: 1 },
+                    ),
+                    _ => recorder.success(1, &at, Acknowledged::Nothing),
+                }
+            }
+        }
+        left.merge(&right);
+        let (a, b) = (one.into_parts(), left.into_parts());
+        assert_eq!((a.1, a.2), (b.1, b.2));
+        for (a, b) in a.0.iter().zip(&b.0) {
+            assert_eq!((a.requests, &a.errors), (b.requests, &b.errors));
+            assert!(a.response == b.response && a.response_less_lag == b.response_less_lag);
+            assert!(a.service == b.service && a.backlog == b.backlog);
+            assert!(a.generator_lag == b.generator_lag);
+        }
+        assert_eq!(a.0[0].requests, 400);
+        assert_eq!(a.0[0].response.len(), 400, "timeouts are response times");
+        assert_eq!(a.0[0].service.len(), 300, "half of the timeouts were never sent");
+        assert_eq!(a.0[1].response.len(), 1_400, "resets are not");
+        assert_eq!(a.0[1].errors["reset"], 200);
+    }
+
+    /// METHOD section 5: frozen S = 1 s in a run of T = 10 s, the true percentile p of the tail is S - (1 - p/100) T.
+    #[test]
+    fn a_known_stall_shows_in_the_response_and_not_in_the_service_time() {
+        let mut recorder = recorder();
+        let (period, stall) = (Nanos::MILLI, 5_000_000_000..6_000_000_000_u64);
+        for k in 0..10_000 {
+            let intended = 1_000 + k * period.0;
+            // One request is caught in the stall on its connection; the others wait for that connection.
+            let stalled = stall.contains(&intended);
+            let waits = if stalled { stall.end - intended } else { 0 };
+            recorder.success(0, &instants(intended, 0, waits, 100_000), Acknowledged::Nothing);
+        }
+        let (kinds, ..) = recorder.into_parts();
+        let response = |p| kinds[0].response.value_at_percentile(p) as f64 / 1e9;
+        assert!((response(95.0) - 0.5).abs() < 0.005, "{}", response(95.0));
+        assert!((response(99.0) - 0.9).abs() < 0.005, "{}", response(99.0));
+        assert!(kinds[0].service.max() < 101_000, "the lie");
+    }
+
+    #[test]
+    fn only_requests_of_the_window_are_recorded_but_all_are_acknowledged() {
+        let mut recorder = recorder();
+        let payment = Acknowledged::Payment { amount_minor: 5, fee_minor: 1 };
+        recorder.success(0, &instants(999, 0, 0, 10), payment);
+        recorder.success(0, &instants(1_000, 0, 0, 10), payment);
+        recorder.success(0, &instants(19_999_999_999, 0, 0, 10), payment);
+        recorder.success(0, &instants(20_000_000_000, 0, 0, 10), payment);
+        let (kinds, answered, tally) = recorder.into_parts();
+        assert_eq!((kinds[0].requests, kinds[0].response.len()), (2, 2));
+        assert_eq!(answered, 2, "the first two came inside");
+        assert_eq!((tally.payments, tally.money_minor, tally.fees_minor), (4, 20, 4));
+    }
+
+    #[test]
+    fn a_closed_loop_has_service_times_only() {
+        let mut recorder = Recorder::new(["x"], WINDOW, true, Nanos::SECOND);
+        recorder.success(0, &instants(990, 0, 0, 20), Acknowledged::Nothing);
+        recorder.success(0, &instants(19_999_999_999, 0, 0, 20), Acknowledged::Nothing);
+        let (kinds, answered, _) = recorder.into_parts();
+        assert_eq!((kinds[0].requests, answered), (1, 1), "the one that ended inside");
+        assert_eq!((kinds[0].service.len(), kinds[0].response.len()), (1, 0));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_long_times_saturate() {
+        let mut recorder = recorder();
+        recorder.success(0, &instants(2_000, 0, 0, 10_000_000_000_000), Acknowledged::Nothing);
+        let (kinds, ..) = recorder.into_parts();
+        assert_eq!(kinds[0].service.len(), 1);
+        let bytes = kinds[0].service.distinct_values() * 8;
+        assert!(bytes < 256 * 1024, "{bytes}");
+    }
+}

@@ -1,0 +1,416 @@
+//! When requests are due: a pure function of (seed, round, profile, k), whatever comes back.
+//!
+//! Constant arrivals are `k / rate`. Poisson arrivals are *counted* before they are placed: the number of arrivals in
+//! the whole span is drawn once, halves of a span share their parent's arrivals by fair coins, and in a span of few the
+//! instants are uniform and sorted. That is the Poisson process, rounded down to the nanosecond: independent Poisson
+//! counts split binomially, and given their number the arrivals of a span are uniform (Kingman, Poisson Processes,
+//! 2.4). No gap is ever added to another, so nothing drifts, any k can be asked for in O(log), and nothing is stored
+//! but the counts of 1,024 parts, for 5 s as for an hour.
+
+use super::plan::Arrivals;
+use crate::random::{Purpose, Stream};
+use crate::units::{Nanos, Rate};
+
+/// The intended instants of one trial, since its origin, warm-up included.
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule {
+    rate: Rate,
+    /// Only for Poisson arrivals.
+    tree: Option<Tree>,
+    len: u64,
+}
+
+impl Schedule {
+    /// Arrivals at `rate` over `span`.
+    pub(crate) fn new(seed: u64, round: u32, rate: Rate, arrivals: Arrivals, span: Nanos) -> Self {
+        let tree = match arrivals {
+            Arrivals::Constant => None,
+            Arrivals::Poisson => {
+                Some(Tree::new(Stream::new(seed, round, Purpose::Arrivals), rate, span))
+            }
+        };
+        let mut schedule = Self { rate, tree, len: 0 };
+        schedule.len = schedule.rank(span);
+        schedule
+    }
+
+    /// Arrivals in the span: `k` is below it.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The intended instant of `k`. Never earlier than that of `k - 1`.
+    #[cfg(test)]
+    pub(crate) fn intended(&self, k: u64) -> Nanos {
+        self.leaf(k).intended(k)
+    }
+
+    /// How many arrivals are intended before `instant`: the first k that is not.
+    pub(crate) fn rank(&self, instant: Nanos) -> u64 {
+        match &self.tree {
+            Some(tree) => {
+                let Leaf::Sorted { first, len, instants } = tree.leaf_at(instant) else {
+                    unreachable!("a tree has sorted leaves");
+                };
+                first + instants[..len].partition_point(|&at| at < instant.0) as u64
+            }
+            None => {
+                let mut k = (instant.as_secs_f64() * self.rate.0).ceil() as u64;
+                // The product may be off by a rounding either way; the instants themselves decide.
+                while k > 0 && constant(self.rate, k - 1) >= instant {
+                    k -= 1;
+                }
+                while constant(self.rate, k) < instant {
+                    k += 1;
+                }
+                k
+            }
+        }
+    }
+
+    /// Every `stride`-th arrival from `first` on: one thread's part. The parts of all threads are the schedule.
+    pub(crate) fn part(&self, first: u64, stride: u64) -> Cursor<'_> {
+        Cursor { schedule: self, k: first, stride, leaf: self.leaf(first) }
+    }
+
+    fn leaf(&self, k: u64) -> Leaf {
+        self.tree.as_ref().map_or(Leaf::Constant(self.rate), |tree| tree.leaf_of(k))
+    }
+}
+
+/// Walks over a part of a schedule in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'a> {
+    schedule: &'a Schedule,
+    k: u64,
+    stride: u64,
+    leaf: Leaf,
+}
+
+impl Cursor<'_> {
+    /// The next arrival of this part.
+    pub(crate) fn peek(&self) -> Option<(u64, Nanos)> {
+        (self.k < self.schedule.len).then(|| (self.k, self.leaf.intended(self.k)))
+    }
+
+    /// Goes on to the one after it.
+    pub(crate) fn advance(&mut self) {
+        self.k += self.stride;
+        if self.k < self.schedule.len && !self.leaf.holds(self.k) {
+            self.leaf = self.schedule.leaf(self.k);
+        }
+    }
+
+    /// Arrivals of this part not yet passed whose intended instant is before `instant`.
+    pub(crate) fn waiting(&self, instant: Nanos) -> u64 {
+        self.schedule.rank(instant).saturating_sub(self.k).div_ceil(self.stride)
+    }
+}
+
+fn constant(rate: Rate, k: u64) -> Nanos {
+    Nanos((k as f64 * 1e9 / rate.0) as u64)
+}
+
+/// The instants of consecutive arrivals.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each thread, looked at for every request")]
+enum Leaf {
+    /// Of all of them, by formula.
+    Constant(Rate),
+    /// Of `len` from `first` on.
+    Sorted { first: u64, len: usize, instants: [u64; LEAF_LEN] },
+}
+
+impl Leaf {
+    fn holds(&self, k: u64) -> bool {
+        match self {
+            Self::Constant(_) => true,
+            Self::Sorted { first, len, .. } => (*first..first + *len as u64).contains(&k),
+        }
+    }
+
+    fn intended(&self, k: u64) -> Nanos {
+        match self {
+            Self::Constant(rate) => constant(*rate, k),
+            Self::Sorted { first, instants, .. } => Nanos(instants[(k - first) as usize]),
+        }
+    }
+}
+
+/// Spans with at most so many arrivals are not halved any more.
+const LEAF_LEN: usize = 32;
+/// The counts of 2^10 parts are kept, so that no halving of a large count falls between two requests.
+const PARTS_LOG2: u32 = 10;
+/// Poisson counts are drawn in pieces of this mean.
+const PIECE_MEAN: f64 = 16.0;
+
+/// How the arrivals of a Poisson process are shared out over spans, halves, quarters, ..
+#[derive(Clone, Debug)]
+struct Tree {
+    stream: Stream,
+    /// The whole span is 2^this ns, so that every span has exact halves.
+    span_log2: u32,
+    /// Arrivals before each part, and at the end all of them.
+    before: Vec<u64>,
+}
+
+/// A span of the tree: `1` is the whole, `2 n` and `2 n + 1` are the halves of `n`.
+#[derive(Clone, Copy)]
+struct Span {
+    node: u64,
+    start: u64,
+    width: u64,
+    first: u64,
+    count: u64,
+}
+
+impl Tree {
+    fn new(stream: Stream, rate: Rate, span: Nanos) -> Self {
+        let span_log2 = span.0.max(1 << (2 * PARTS_LOG2)).next_power_of_two().ilog2();
+        let whole_s = (1_u64 << span_log2) as f64 / 1e9;
+        let mut tree = Self { stream, span_log2, before: Vec::new() };
+        let mut counts = vec![poisson(stream.child(0), rate.0 * whole_s)];
+        for depth in 0..PARTS_LOG2 {
+            let halves = |(count, node)| {
+                let left = tree.left_share(node, count);
+                [left, count - left]
+            };
+            counts = counts.into_iter().zip(1_u64 << depth..).flat_map(halves).collect();
+        }
+        let mut sum = 0;
+        tree.before.push(0);
+        tree.before.extend(counts.iter().map(|count| {
+            sum += count;
+            sum
+        }));
+        tree
+    }
+
+    /// The leaf of the arrival `k`; for one beyond the last, the last leaf.
+    fn leaf_of(&self, k: u64) -> Leaf {
+        let part = self.before.partition_point(|&before| before <= k) as u64;
+        self.descend(part.saturating_sub(1), |_, right| k < right.first)
+    }
+
+    /// The leaf into whose span `instant` falls; for a later one, the last leaf.
+    fn leaf_at(&self, instant: Nanos) -> Leaf {
+        let part = instant.0 >> (self.span_log2 - PARTS_LOG2);
+        self.descend(part, |_, right| instant.0 < right.start)
+    }
+
+    /// Halves a part until few arrivals are left; `go_left` chooses by both halves.
+    fn descend(&self, part: u64, go_left: impl Fn(&Span, &Span) -> bool) -> Leaf {
+        let part = part.min((1 << PARTS_LOG2) - 1);
+        let first = self.before[part as usize];
+        let width = 1_u64 << (self.span_log2 - PARTS_LOG2);
+        let mut span = Span {
+            node: (1 << PARTS_LOG2) + part,
+            start: part * width,
+            width,
+            first,
+            count: self.before[part as usize + 1] - first,
+        };
+        while span.count > LEAF_LEN as u64 && span.width > 1 {
+            let (left, right) = self.halves(&span);
+            span = if go_left(&left, &right) { left } else { right };
+        }
+        self.sorted(&span)
+    }
+
+    fn halves(&self, span: &Span) -> (Span, Span) {
+        let count = self.left_share(span.node, span.count);
+        let width = span.width / 2;
+        let left = Span { node: 2 * span.node, width, count, ..*span };
+        let right = Span {
+            node: 2 * span.node + 1,
+            start: span.start + width,
+            width,
+            first: span.first + count,
+            count: span.count - count,
+        };
+        (left, right)
+    }
+
+    /// How many of a node's arrivals fall into its left half: a fair coin for each, 64 to a number.
+    fn left_share(&self, node: u64, count: u64) -> u64 {
+        let stream = self.stream.child(node);
+        let coins = |word: u64| stream.at(word).count_ones();
+        let whole: u32 = (0..count / 64).map(coins).sum();
+        let rest = stream.at(count / 64) & ((1 << (count % 64)) - 1);
+        u64::from(whole + rest.count_ones())
+    }
+
+    fn sorted(&self, span: &Span) -> Leaf {
+        let stream = self.stream.child(span.node);
+        // More than LEAF_LEN in one nanosecond cannot be: a rate is at most 10^7/s.
+        let len = span.count.min(LEAF_LEN as u64) as usize;
+        let mut instants = [0; LEAF_LEN];
+        for (n, instant) in (0..).zip(&mut instants[..len]) {
+            *instant = span.start + stream.below(n, span.width);
+        }
+        instants[..len].sort_unstable();
+        Leaf::Sorted { first: span.first, len, instants }
+    }
+}
+
+/// A Poisson number, as a sum of those of small means (Knuth, TAOCP 3.4.1: uniforms multiplied until below e^-mean).
+fn poisson(stream: Stream, mean: f64) -> u64 {
+    let pieces = (mean / PIECE_MEAN).ceil().max(1.0);
+    let bound = (-mean / pieces).exp();
+    let mut drawn = 0;
+    let mut count = 0;
+    for _ in 0..pieces as u64 {
+        let mut product = 1.0;
+        loop {
+            product *= stream.unit(drawn);
+            drawn += 1;
+            if product < bound {
+                break;
+            }
+            count += 1;
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn poisson_schedule(seed: u64, rate: f64, span: Nanos) -> Schedule {
+        Schedule::new(seed, 1, Rate(rate), Arrivals::Poisson, span)
+    }
+
+    fn walk(schedule: &Schedule) -> Vec<Nanos> {
+        let mut cursor = schedule.part(0, 1);
+        std::iter::from_fn(|| {
+            let (_, intended) = cursor.peek()?;
+            cursor.advance();
+            Some(intended)
+        })
+        .collect()
+    }
+
+    fn any_schedule() -> impl Strategy<Value = (Schedule, Nanos, f64)> {
+        let arrivals = prop_oneof![Just(Arrivals::Poisson), Just(Arrivals::Constant)];
+        (any::<u64>(), 0..9_u32, 0.5..50_000.0_f64, 1_000_000..3_000_000_000_u64, arrivals)
+            .prop_map(|(seed, round, rate, span, arrivals)| {
+                let span = Nanos(span);
+                (Schedule::new(seed, round, Rate(rate), arrivals, span), span, rate)
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn it_is_monotone_and_inside_its_span((schedule, span, _) in any_schedule()) {
+            let instants = walk(&schedule);
+            prop_assert_eq!(instants.len() as u64, schedule.len());
+            prop_assert!(instants.is_sorted());
+            prop_assert!(instants.last().is_none_or(|&last| last < span));
+        }
+
+        #[test]
+        fn its_rate_is_the_rate((schedule, span, rate) in any_schedule()) {
+            let mean = rate * span.as_secs_f64();
+            let off = (schedule.len() as f64 - mean).abs();
+            prop_assert!(off <= 5.0 * mean.sqrt() + 5.0, "{} for {mean}", schedule.len());
+        }
+
+        #[test]
+        fn any_k_can_be_asked_for((schedule, span, _) in any_schedule(), pick in 0.0..1.0_f64) {
+            let instants = walk(&schedule);
+            if !instants.is_empty() {
+                let k = (pick * instants.len() as f64) as usize;
+                prop_assert_eq!(schedule.intended(k as u64), instants[k]);
+            }
+            let instant = Nanos((pick * span.0 as f64) as u64);
+            let rank = instants.partition_point(|&intended| intended < instant);
+            prop_assert_eq!(schedule.rank(instant), rank as u64);
+        }
+
+        #[test]
+        fn the_parts_of_the_threads_are_the_schedule(
+            (schedule, span, _) in any_schedule(), threads in 1..5_u64
+        ) {
+            let mut all: Vec<_> = (0..threads).flat_map(|thread| {
+                let mut part = schedule.part(thread, threads);
+                prop_waiting(&part, span);
+                std::iter::from_fn(move || { let next = part.peek(); part.advance(); next })
+            }).collect();
+            all.sort_unstable();
+            let expected: Vec<_> = (0..).zip(walk(&schedule)).collect();
+            prop_assert_eq!(all, expected);
+        }
+    }
+
+    /// The count of what is left agrees with a walk over it.
+    fn prop_waiting(part: &Cursor<'_>, span: Nanos) {
+        let half = Nanos(span.0 / 2);
+        let mut walk = part.clone();
+        let mut left = 0;
+        while walk.peek().is_some_and(|(_, intended)| intended < half) {
+            walk.advance();
+            left += 1;
+        }
+        assert_eq!(part.waiting(half), left);
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_plan_and_another_another() {
+        let (a, b) =
+            (poisson_schedule(1, 1e4, Nanos::SECOND), poisson_schedule(1, 1e4, Nanos::SECOND));
+        assert_eq!(walk(&a), walk(&b));
+        assert_ne!(walk(&a), walk(&poisson_schedule(2, 1e4, Nanos::SECOND)));
+        let round_2 = Schedule::new(1, 2, Rate(1e4), Arrivals::Poisson, Nanos::SECOND);
+        assert_ne!(walk(&a), walk(&round_2));
+    }
+
+    #[test]
+    fn constant_arrivals_are_k_over_rate() {
+        let schedule = Schedule::new(1, 1, Rate(3.0), Arrivals::Constant, Nanos::SECOND);
+        let instants = walk(&schedule);
+        assert_eq!(instants, [Nanos(0), Nanos(333_333_333), Nanos(666_666_666)]);
+        assert_eq!(schedule.intended(3_000_000), Nanos(1_000_000_000_000_000), "no drift");
+    }
+
+    #[test]
+    fn gaps_are_exponential_and_without_memory() {
+        let rate = 20_000.0;
+        let instants = walk(&poisson_schedule(7, rate, Nanos(10_000_000_000)));
+        let gaps: Vec<f64> =
+            instants.windows(2).map(|pair| (pair[1].0 - pair[0].0) as f64 * rate / 1e9).collect();
+        let n = gaps.len() as f64;
+        // Kolmogorov-Smirnov against 1 - e^-x: 1.95 / sqrt(n) is its 0.1 % point.
+        let mut sorted = gaps.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let distance = sorted.iter().enumerate().map(|(i, gap)| {
+            let expected = 1.0 - (-gap).exp();
+            (expected - i as f64 / n).abs().max((expected - (i as f64 + 1.0) / n).abs())
+        });
+        let distance = distance.fold(0.0, f64::max);
+        assert!(distance < 1.95 / n.sqrt(), "{distance} of {n}");
+        let mean = gaps.iter().sum::<f64>() / n;
+        let lagged: f64 = gaps.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum();
+        let correlation = lagged / gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>();
+        assert!(correlation.abs() < 4.0 / n.sqrt(), "{correlation}");
+    }
+
+    #[test]
+    fn counts_are_poisson_over_spans_that_cut_across_the_halves() {
+        // 3,000 disjoint spans of 1 ms at 10,000/s: mean and variance are both 10.
+        let schedule = poisson_schedule(11, 10_000.0, Nanos(3_000_000_000));
+        let counts: Vec<f64> = (0..3_000)
+            .map(|ms| {
+                let before = schedule.rank(Nanos(ms * 1_000_000));
+                (schedule.rank(Nanos((ms + 1) * 1_000_000)) - before) as f64
+            })
+            .collect();
+        let mean = counts.iter().sum::<f64>() / 3_000.0;
+        let variance = counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / 2_999.0;
+        assert!((mean - 10.0).abs() < 0.3, "{mean}");
+        assert!((variance - 10.0).abs() < 1.3, "{variance}");
+    }
+}

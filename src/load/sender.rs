@@ -1,0 +1,368 @@
+//! One sending thread: waits for intended instants, writes, reads, and stamps every step.
+
+use std::collections::BTreeMap;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::check::Expect;
+use super::clock;
+use super::connection::{Phase, Received};
+use super::dispatch::{Dispatch, Ticket};
+use super::instants::Instants;
+use super::mix::{Mix, Request};
+use super::outcome::Fault;
+use super::plan::{Pace, Shape};
+use super::pool::{EVENTS, Pool};
+use super::recorder::Recorder;
+use crate::error::{Context, Result};
+use crate::poll::{Event, WRITABLE};
+use crate::units::Nanos;
+
+/// So long before an instant a spinning thread stops sleeping: above the wake-up latency of a quiet machine.
+const SPIN: Nanos = Nanos(60_000);
+/// A stop is noticed within this.
+const STOP_CHECK: Nanos = Nanos(100_000_000);
+/// The most that is read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// What a sending thread is made of.
+pub(crate) struct Sender<'a> {
+    pub(crate) mix: &'a Mix,
+    pub(crate) pool: Pool,
+    pub(crate) dispatch: Dispatch<'a>,
+    pub(crate) recorder: Recorder,
+    pub(crate) shape: Shape,
+    pub(crate) pace: Pace,
+    pub(crate) timeout: Nanos,
+    pub(crate) window: Range<Nanos>,
+    pub(crate) stop: &'a AtomicBool,
+}
+
+/// What a thread brings home.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) recorder: Recorder,
+    pub(crate) meter: Meter,
+    pub(crate) all_busy: Nanos,
+    pub(crate) refused: BTreeMap<&'static str, u64>,
+    pub(crate) reconnects: u64,
+    /// When it was stopped, if it was.
+    pub(crate) stopped: Option<Nanos>,
+}
+
+/// What a thread used and had under way at the window's ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Meter {
+    pub(crate) cpu: Nanos,
+    pub(crate) spun: Nanos,
+    pub(crate) outstanding_at_start: u64,
+    pub(crate) outstanding_at_end: u64,
+    cpu_at_start: Nanos,
+    passed: Passed,
+}
+
+/// How far the window is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd)]
+enum Passed {
+    #[default]
+    Nothing,
+    Start,
+    End,
+}
+
+impl Sender<'_> {
+    /// Sends the whole of its part, and waits for the last answer or its timeout.
+    ///
+    /// # Errors
+    /// When epoll fails, which it does not.
+    pub(crate) fn run(self) -> Result<Part> {
+        Loop {
+            sender: self,
+            next: Request::default(),
+            scratch: vec![0; READ_BYTES].into(),
+            meter: Meter::default(),
+        }
+        .run()
+    }
+}
+
+/// A sender at work.
+struct Loop<'a> {
+    sender: Sender<'a>,
+    /// The request of the upcoming k, written while there was nothing else to do.
+    next: Request,
+    scratch: Box<[u8]>,
+    meter: Meter,
+}
+
+impl Loop<'_> {
+    fn run(mut self) -> Result<Part> {
+        let mut events = [MaybeUninit::uninit(); EVENTS];
+        let mut polling_since = None;
+        let stopped = loop {
+            let now = clock::now();
+            if let Some(since) = polling_since.take() {
+                self.spun(since, now);
+            }
+            self.pass(now);
+            if self.sender.stop.load(Ordering::Relaxed) {
+                break Some(now);
+            }
+            self.sender.pool.retry(now);
+            let now = self.send_due(now);
+            if self.is_over(now) {
+                break None;
+            }
+            self.prepare();
+            let asked = clock::now();
+            let patience = self.patience(asked);
+            let ready = self.sender.pool.poll.wait(&mut events, Some(patience));
+            let ready = ready.context(|| "cannot wait for events".into())?;
+            if ready.is_empty() {
+                polling_since = (patience == Nanos(0)).then_some(now);
+            } else {
+                self.on_events(ready);
+            }
+            // Only what had not come although there was time to read it: this thread may have been away for longer than
+            // the timeout, with the answers waiting in the sockets.
+            if ready.len() < EVENTS {
+                self.give_up(asked);
+            }
+        };
+        Ok(self.finish(stopped))
+    }
+
+    /// Sends everything that is due and can be sent; gives a recent instant.
+    fn send_due(&mut self, mut now: Nanos) -> Nanos {
+        while self.sender.dispatch.is_due(now) {
+            let Some(index) = self.sender.pool.acquire() else { break };
+            let ticket = self.sender.dispatch.take(now);
+            now = self.send(index, ticket, now);
+        }
+        if self.sender.pool.has_free() {
+            self.sender.dispatch.feed();
+        } else {
+            self.sender.dispatch.starve(now);
+        }
+        now
+    }
+
+    fn send(&mut self, index: usize, ticket: Ticket, acquired: Nanos) -> Nanos {
+        let Self { sender, next, .. } = self;
+        if next.k != Some(ticket.k) {
+            sender.mix.write(ticket.k, next);
+        }
+        let connection = &mut sender.pool.connections[index];
+        std::mem::swap(&mut connection.request, next);
+        next.k = None;
+        let written = clock::now();
+        let (intended, woken, acquired) = match sender.shape {
+            Shape::Open { .. } => (ticket.intended, ticket.woken, acquired),
+            Shape::Closed => (written, written, written),
+        };
+        let unknown = Nanos(0);
+        connection.at =
+            Instants { intended, woken, acquired, written, first_byte: unknown, done: unknown };
+        let sent = connection.send(sender.mix, index, &sender.pool.poll);
+        sender.pool.depart(index, written);
+        if let Err(fault) = sent {
+            self.fail(index, fault, clock::now());
+        }
+        written
+    }
+
+    fn on_events(&mut self, events: &[Event]) {
+        // What fell due while this thread slept goes first: reading can wait, an intended instant cannot.
+        self.send_due(clock::now());
+        for event in events {
+            if let Some(index) = self.sender.pool.route(event) {
+                let flags = event.flags;
+                if flags.contains(WRITABLE) {
+                    self.send_rest(index);
+                }
+                if flags.intersects(!WRITABLE) {
+                    self.receive(index);
+                }
+            }
+        }
+    }
+
+    fn send_rest(&mut self, index: usize) {
+        let Sender { mix, pool, .. } = &mut self.sender;
+        let sent = pool.connections[index].send_rest(mix, index, &pool.poll);
+        if let Err(fault) = sent {
+            self.fail(index, fault, clock::now());
+        }
+    }
+
+    fn receive(&mut self, index: usize) {
+        let connection = &mut self.sender.pool.connections[index];
+        if connection.phase != Phase::Busy {
+            return;
+        }
+        let received = connection.receive(&mut self.scratch);
+        let done = connection.at.done;
+        match received {
+            Received::Partial => return,
+            Received::Broken(fault) => self.fail(index, fault, done),
+            Received::Answer { verdict, status, reusable } => {
+                let (kind, at) = (connection.request.operation, connection.at);
+                match verdict {
+                    Ok(acknowledged) => self.sender.recorder.success(kind, &at, acknowledged),
+                    Err(fault) => {
+                        // What a server refuses with 4xx it has not done.
+                        if !(400..500).contains(&status) {
+                            self.unknown(index);
+                        }
+                        self.sender.recorder.failure(kind, &at, fault, true);
+                    }
+                }
+                if reusable {
+                    self.sender.pool.release(index);
+                } else {
+                    self.sender.pool.replace(index, true, done);
+                }
+            }
+        }
+        self.send_due(done);
+    }
+
+    /// Gives up requests that have been on their way, or have waited for a connection, for longer than the timeout.
+    fn give_up(&mut self, now: Nanos) {
+        while let Some(index) = self.sender.pool.overdue(now) {
+            let written = self.sender.pool.connections[index].at.written;
+            self.fail(index, Fault::Timeout, written + self.sender.timeout);
+        }
+        if !self.sender.pool.has_free() {
+            self.turn_away(now);
+        }
+    }
+
+    fn turn_away(&mut self, now: Nanos) {
+        let timeout = self.sender.timeout;
+        let fault = if self.sender.pool.is_down() { Fault::Connect } else { Fault::Timeout };
+        while let Some(ticket) = self.sender.dispatch.give_up(now, timeout) {
+            let Ticket { k, intended, woken } = ticket;
+            let at = Instants::never_sent(intended, woken, (intended + timeout).max(woken));
+            let kind = self.sender.mix.operation(k);
+            self.sender.recorder.failure(kind, &at, fault, false);
+        }
+    }
+
+    /// The exchange on `index` came to nothing, at `done`.
+    fn fail(&mut self, index: usize, fault: Fault, done: Nanos) {
+        self.unknown(index);
+        let connection = &mut self.sender.pool.connections[index];
+        connection.at.done = done;
+        let (kind, at) = (connection.request.operation, connection.at);
+        // A peer that breaks new connections is not hammered with more of them.
+        let proven = connection.proven || fault == Fault::Timeout;
+        self.sender.recorder.failure(kind, &at, fault, true);
+        self.sender.pool.replace(index, proven, clock::now());
+    }
+
+    /// Whether the request on `index` was carried out is not known.
+    fn unknown(&mut self, index: usize) {
+        match self.sender.pool.connections[index].request.expect {
+            Expect::Payment { amount_minor, .. } => {
+                self.sender.recorder.payment_unknown(amount_minor);
+            }
+            Expect::Distribution { accounts, .. } => {
+                self.sender.recorder.distribution_unknown(accounts);
+            }
+            Expect::Status(_) | Expect::Account { .. } => {}
+        }
+    }
+
+    /// Writes the upcoming request ahead of its instant.
+    fn prepare(&mut self) {
+        if self.next.k.is_none()
+            && let Some(k) = self.sender.dispatch.upcoming()
+        {
+            self.sender.mix.write(k, &mut self.next);
+        }
+    }
+
+    /// How long to sleep at most; 0 to poll.
+    fn patience(&self, now: Nanos) -> Nanos {
+        let Sender { pool, dispatch, pace, timeout, window, .. } = &self.sender;
+        let edge = match self.meter.passed {
+            Passed::Nothing => Some(window.start),
+            Passed::Start => Some(window.end),
+            Passed::End => None,
+        };
+        let wake = edge.into_iter().chain(pool.deadline()).min();
+        let patience = wake.map_or(STOP_CHECK, |at| at.saturating_sub(now).min(STOP_CHECK));
+        match (dispatch.next_instant(now), pace) {
+            (None, _) => patience,
+            (Some(due), Pace::Spin) if pool.has_free() => {
+                patience.min(due.saturating_sub(now).saturating_sub(SPIN))
+            }
+            (Some(due), Pace::Sleep) if pool.has_free() => patience.min(due.saturating_sub(now)),
+            // With no free connection the next thing to do is to turn the request away.
+            (Some(due), _) => patience.min((due + *timeout).saturating_sub(now)),
+        }
+    }
+
+    fn is_over(&self, now: Nanos) -> bool {
+        self.meter.passed == Passed::End
+            && self.sender.pool.under_way() == 0
+            && self.sender.dispatch.next_instant(now).is_none()
+    }
+
+    /// Notes the window's ends as they pass.
+    fn pass(&mut self, now: Nanos) {
+        let Range { start, end } = self.sender.window;
+        if self.meter.passed == Passed::Nothing && now >= start {
+            self.meter.passed = Passed::Start;
+            self.meter.outstanding_at_start = self.outstanding(start);
+            self.meter.cpu_at_start = clock::thread_cpu();
+        }
+        if self.meter.passed == Passed::Start && now >= end {
+            self.pass_end(end);
+        }
+    }
+
+    fn pass_end(&mut self, now: Nanos) {
+        self.meter.passed = Passed::End;
+        self.meter.outstanding_at_end = self.outstanding(now);
+        self.meter.cpu = clock::thread_cpu() - self.meter.cpu_at_start;
+        // Polling is timed by the wall: what it was preempted for is not its CPU time.
+        self.meter.spun = self.meter.spun.min(self.meter.cpu);
+    }
+
+    fn outstanding(&self, now: Nanos) -> u64 {
+        self.sender.dispatch.waiting(now) + self.sender.pool.under_way() as u64
+    }
+
+    fn spun(&mut self, since: Nanos, now: Nanos) {
+        if self.meter.passed == Passed::Start {
+            self.meter.spun += now - since;
+        }
+    }
+
+    /// What is still under way when stopped may or may not have been carried out.
+    fn finish(mut self, stopped: Option<Nanos>) -> Part {
+        if let Some(now) = stopped {
+            self.sender.dispatch.stop(now);
+            if self.meter.passed == Passed::Start {
+                self.pass_end(now);
+            }
+            for index in 0..self.sender.pool.connections.len() {
+                if self.sender.pool.connections[index].phase == Phase::Busy {
+                    self.unknown(index);
+                }
+            }
+        }
+        let Sender { pool, dispatch, recorder, .. } = self.sender;
+        Part {
+            recorder,
+            meter: self.meter,
+            all_busy: dispatch.all_busy(),
+            refused: pool.refused,
+            reconnects: pool.reconnects,
+            stopped,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! A drawing surface over plotters' SVG backend, in CSS px, that remembers where its text stands.
+
+use plotters::backend::SVGBackend;
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, IntoDrawingArea};
+use plotters::element::{Circle, PathElement, Rectangle, Text};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{
+    Color, FontDesc, FontFamily, FontStyle, RGBAColor, RGBColor, ShapeStyle, TextStyle,
+};
+
+use super::svg::{self, Dash, Head};
+use super::text::{FAMILY, Weight, width};
+use super::theme::Theme;
+
+/// Width in px.
+pub(super) const WIDTH: f64 = 1200.0;
+/// Height in px.
+pub(super) const HEIGHT: f64 = 675.0;
+/// Units of the drawing in a px: plotters counts in whole numbers, so it draws on a larger canvas and the `viewBox`
+/// scales that back.
+pub(super) const UNITS_PER_PX: i32 = 4;
+
+/// Which part of a text stands at the point that is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// How a text looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ink {
+    pub(super) px: f64,
+    pub(super) weight: Weight,
+    pub(super) colour: RGBColor,
+}
+
+/// A text and the room that it takes, in px.
+#[derive(Clone, Debug)]
+#[allow(dead_code, reason = "only tests look, for clipped and overlapping text")]
+pub(super) struct Placed {
+    pub(super) text: String,
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) right: f64,
+    pub(super) bottom: f64,
+}
+
+/// What was drawn.
+pub(super) struct Drawing {
+    pub(super) svg: String,
+    /// Every text, in the order of drawing.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "tests look for clipped and overlapping text")
+    )]
+    pub(super) placed: Vec<Placed>,
+}
+
+/// The surface. Its drawing cannot fail: it goes into a string.
+pub(super) struct Canvas<'a> {
+    pub(super) theme: Theme,
+    area: DrawingArea<SVGBackend<'a>, Shift>,
+    placed: Vec<Placed>,
+}
+
+/// Draws with `draw` and makes an SVG document of it.
+pub(super) fn drawn(theme: Theme, head: &Head<'_>, draw: impl FnOnce(&mut Canvas<'_>)) -> Drawing {
+    let mut body = String::new();
+    let size = ((WIDTH as i32 * UNITS_PER_PX) as u32, (HEIGHT as i32 * UNITS_PER_PX) as u32);
+    let area = SVGBackend::with_string(&mut body, size).into_drawing_area();
+    area.fill(&theme.background).expect(INTO_STRING);
+    let mut canvas = Canvas { theme, area, placed: Vec::new() };
+    draw(&mut canvas);
+    canvas.area.present().expect(INTO_STRING);
+    let placed = std::mem::take(&mut canvas.placed);
+    drop(canvas);
+    Drawing { svg: svg::document(&body, theme, head), placed }
+}
+
+const INTO_STRING: &str = "drawing into a string does not fail";
+
+impl Canvas<'_> {
+    /// `text` on a line whose middle is at `y`.
+    pub(super) fn text(&mut self, text: &str, (x, y): (f64, f64), ink: Ink, anchor: Anchor) {
+        if text.is_empty() {
+            return;
+        }
+        let wide = width(text, ink.px, ink.weight);
+        let (left, h_pos) = match anchor {
+            Anchor::Start => (x, HPos::Left),
+            Anchor::Middle => (x - wide / 2.0, HPos::Center),
+            Anchor::End => (x - wide, HPos::Right),
+        };
+        let half = ink.px * LINE_HALF_EM;
+        self.placed.push(Placed {
+            text: text.to_owned(),
+            left,
+            top: y - half,
+            right: left + wide,
+            bottom: y + half,
+        });
+        let style = match ink.weight {
+            Weight::Regular => FontStyle::Normal,
+            Weight::SemiBold => FontStyle::Bold,
+        };
+        let size = ink.px * SIZE_FACTOR * f64::from(UNITS_PER_PX);
+        let style = TextStyle::from(FontDesc::new(FontFamily::Name(FAMILY), size, style))
+            .color(&ink.colour)
+            .pos(Pos::new(h_pos, VPos::Center));
+        self.draw(Text::new(text.to_owned(), (units(x), units(y)), style));
+    }
+
+    /// The same on a box that hides most of what lies behind it.
+    pub(super) fn label(&mut self, text: &str, (x, y): (f64, f64), ink: Ink, anchor: Anchor) {
+        let wide = width(text, ink.px, ink.weight);
+        let left = match anchor {
+            Anchor::Start => x,
+            Anchor::Middle => x - wide / 2.0,
+            Anchor::End => x - wide,
+        };
+        let half = ink.px * LINE_HALF_EM;
+        let background = self.theme.background.mix(LABEL_OPACITY);
+        self.rectangle((left - 4.0, y - half), (left + wide + 4.0, y + half), background);
+        self.text(text, (x, y), ink, anchor);
+    }
+
+    /// A line through `points`.
+    pub(super) fn line(&self, points: &[(f64, f64)], colour: RGBAColor, px: f64) {
+        self.stroke(points, colour, (px * f64::from(UNITS_PER_PX)).round() as u32);
+    }
+
+    /// The same in dashes.
+    pub(super) fn dashed(&self, points: &[(f64, f64)], colour: RGBAColor, dash: Dash) {
+        self.stroke(points, colour, dash.encoded());
+    }
+
+    /// A filled rectangle from its upper left to its lower right corner.
+    pub(super) fn rectangle(&self, from: (f64, f64), to: (f64, f64), colour: RGBAColor) {
+        let corners = [(units(from.0), units(from.1)), (units(to.0), units(to.1))];
+        self.draw(Rectangle::new(corners, colour.filled()));
+    }
+
+    /// A circle with a rim of the background, so that it stands off its line; hollow ones are filled with it.
+    pub(super) fn circle(&self, (x, y): (f64, f64), radius: f64, colour: RGBColor, hollow: bool) {
+        let at = (units(x), units(y));
+        let disc = |radius: f64, colour: RGBColor| {
+            self.draw(Circle::new(at, units(radius), colour.filled()));
+        };
+        disc(radius + RIM_PX, self.theme.background);
+        disc(radius, colour);
+        if hollow {
+            disc(radius - HOLLOW_PX, self.theme.background);
+        }
+    }
+
+    /// The same as a square of side `2 x radius`.
+    pub(super) fn square(&self, (x, y): (f64, f64), radius: f64, colour: RGBColor, hollow: bool) {
+        let block = |radius: f64, colour: RGBColor| {
+            self.rectangle((x - radius, y - radius), (x + radius, y + radius), colour.to_rgba());
+        };
+        block(radius + RIM_PX, self.theme.background);
+        block(radius, colour);
+        if hollow {
+            block(radius - HOLLOW_PX, self.theme.background);
+        }
+    }
+
+    fn stroke(&self, points: &[(f64, f64)], color: RGBAColor, stroke_width: u32) {
+        let points: Vec<(i32, i32)> = points.iter().map(|(x, y)| (units(*x), units(*y))).collect();
+        self.draw(PathElement::new(points, ShapeStyle { color, filled: false, stroke_width }));
+    }
+
+    fn draw<E>(&self, element: E)
+    where
+        for<'b> &'b E: plotters::element::PointCollection<'b, (i32, i32)>,
+        for<'b> E: plotters::element::Drawable<SVGBackend<'b>>,
+    {
+        self.area.draw(&element).expect(INTO_STRING);
+    }
+}
+
+/// Half the height of a line of text: what ascenders and descenders need and a little air.
+const LINE_HALF_EM: f64 = 0.62;
+/// plotters-svg writes a font size divided by this.
+const SIZE_FACTOR: f64 = 1.24;
+const LABEL_OPACITY: f64 = 0.86;
+const RIM_PX: f64 = 1.5;
+const HOLLOW_PX: f64 = 1.9;
+
+fn units(px: f64) -> i32 {
+    (px * f64::from(UNITS_PER_PX)).round() as i32
+}
+
+/// The middle of the pixel that `px` lies in, where a line of 1 px is crisp.
+pub(super) fn snapped(px: f64) -> f64 {
+    px.floor() + 0.5
+}

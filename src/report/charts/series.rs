@@ -1,0 +1,171 @@
+//! What a percentile chart shows of each contender: a line, or the reason why there is none.
+
+use hdrhistogram::Histogram;
+use plotters::style::RGBColor;
+
+use super::axis::nines;
+use super::theme::Theme;
+use crate::report::distribution::SAMPLES_BEYOND;
+use crate::report::findings::trial_verdict;
+use crate::report::race::{Entry, Race, failed_share, withheld_by_us};
+use crate::report::schema::{ByRequest, TrialVerdict};
+use crate::report::sentences::saturated;
+use crate::report::words::clean;
+use crate::units::grouped;
+
+/// One contender.
+pub(super) struct Series {
+    pub(super) name: String,
+    pub(super) style: Style,
+    /// Quantile and response time in ns, from the least to the last quantile that is supported; empty if none is.
+    pub(super) response: Vec<(f64, f64)>,
+    /// The same of the service time.
+    pub(super) service: Vec<(f64, f64)>,
+    /// Response time at p99, where the line reaches it.
+    pub(super) p99_ns: Option<f64>,
+    /// Merged samples.
+    pub(super) n: u64,
+    /// Why there is no line, or what must be known of it.
+    pub(super) remark: Option<String>,
+}
+
+/// A colour by place in its family, and a shape by family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Style {
+    family: Family,
+    place: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Awaiting,
+    Threaded,
+    Other,
+}
+
+/// Each contender of a race, in its order.
+pub(super) fn series(race: &Race<'_>, kind: &str) -> Vec<Series> {
+    let mut seen: Vec<Family> = Vec::new();
+    race.entries
+        .iter()
+        .map(|entry| {
+            let family = Family::of(entry.name);
+            let place = seen.iter().filter(|other| **other == family).count();
+            seen.push(family);
+            one(entry, kind, Style { family, place })
+        })
+        .collect()
+}
+
+fn one(entry: &Entry<'_>, kind: &str, style: Style) -> Series {
+    let mut series = Series {
+        name: clean(entry.name),
+        style,
+        response: Vec::new(),
+        service: Vec::new(),
+        p99_ns: None,
+        n: 0,
+        remark: remark(entry),
+    };
+    if entry.is_saturated() {
+        series.remark = saturated(entry).map(|rates| format!("saturated: {rates}"));
+        return series;
+    }
+    match entry.merged(kind, |requests| requests.response_ns.as_ref()) {
+        Ok(Some(histogram)) => {
+            let limit = last_quantile(entry, kind, &histogram);
+            series.n = histogram.len();
+            series.response = points(&histogram, limit);
+            series.p99_ns = (limit >= 0.99).then(|| histogram.value_at_quantile(0.99) as f64);
+            if let Ok(Some(service)) = entry.merged(kind, |requests| requests.service_ns.as_ref()) {
+                series.service = points(&service, limit);
+            }
+            if series.response.is_empty() {
+                let n = grouped(series.n as f64);
+                series.remark = Some(format!("too few samples: {n}"));
+            }
+        }
+        Ok(None) if entry.usable().count() == 0 => {
+            series.remark = Some("no round that holds".into())
+        }
+        Ok(None) => series.remark = Some("no response time".into()),
+        Err(_) => series.remark = Some("its histogram cannot be read".into()),
+    }
+    series
+}
+
+/// What must be known of a line: rounds that are marked, or saturated while most are not.
+fn remark(entry: &Entry<'_>) -> Option<String> {
+    let (standing, saturated) = (entry.standing(), entry.saturated_rounds());
+    if saturated > 0 {
+        return Some(format!("saturated in {saturated} of {} rounds", standing.rounds));
+    }
+    (standing.worst > TrialVerdict::Valid).then(|| {
+        let verdict = trial_verdict(standing.worst);
+        format!("{verdict}: {} of {} rounds valid", standing.valid, standing.rounds)
+    })
+}
+
+/// How far a line may be drawn: enough samples beyond, fewer failures than lie beyond, and nothing that a trial
+/// withheld because too much of it was the generator's.
+fn last_quantile(entry: &Entry<'_>, kind: &str, merged: &Histogram<u64>) -> f64 {
+    let kinds = || entry.usable().filter(|t| !t.saturated).filter_map(|t| t.by_request.get(kind));
+    let sampled = 1.0 - SAMPLES_BEYOND as f64 / merged.len() as f64;
+    let failed = 1.0 - kinds().map(failed_share).fold(0.0, f64::max);
+    let withheld = |per_mille| {
+        let by =
+            |r: &ByRequest| r.response_ns.as_ref().is_some_and(|d| withheld_by_us(d, per_mille));
+        kinds().any(by)
+    };
+    let before = [(500, 0.0), (900, 0.5), (990, 0.9), (999, 0.99)];
+    let ours = before.iter().find(|(per_mille, _)| withheld(*per_mille)).map_or(1.0, |(_, q)| *q);
+    sampled.min(failed).min(ours).min(MAX_QUANTILE)
+}
+
+/// Six nines: ten million samples, beyond any run.
+const MAX_QUANTILE: f64 = 0.999_999;
+
+/// The histogram from its least value to `limit`, at even steps of the axis; nothing below the median.
+fn points(histogram: &Histogram<u64>, limit: f64) -> Vec<(f64, f64)> {
+    if limit < 0.5 {
+        return Vec::new();
+    }
+    let end = nines(limit);
+    (0..=STEPS)
+        .map(|step| 1.0 - 10_f64.powf(-end * f64::from(step) / f64::from(STEPS)))
+        .map(|quantile| (quantile, histogram.value_at_quantile(quantile).max(1) as f64))
+        .collect()
+}
+
+/// Finer than a reader sees at 1,200 px.
+const STEPS: u32 = 240;
+
+impl Style {
+    pub(super) fn colour(self, theme: &Theme) -> RGBColor {
+        match (self.family, self.place) {
+            (Family::Awaiting, place @ 0..2) => theme.awaiting[place],
+            (Family::Threaded, place @ 0..2) => theme.threaded[place],
+            (Family::Other, 0) => theme.third,
+            _ => theme.muted,
+        }
+    }
+
+    pub(super) fn is_square(self) -> bool {
+        self.family == Family::Threaded
+    }
+}
+
+impl Family {
+    /// By the name: built-in contenders are named as their model, and people name theirs for what they are.
+    fn of(name: &str) -> Self {
+        let name = name.to_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        if has(&["thread", "rayon", "blocking"]) {
+            Self::Threaded
+        } else if has(&["event-loop", "work-stealing", "async", "tokio"]) {
+            Self::Awaiting
+        } else {
+            Self::Other
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Makes a self-contained document of what plotters-svg writes: size, description, fonts, dashes.
+
+use std::fmt::Write;
+
+use super::canvas::{HEIGHT, UNITS_PER_PX, WIDTH};
+use super::text::{FAMILY, faces};
+use super::theme::Theme;
+
+/// What a document says about itself.
+pub(super) struct Head<'a> {
+    /// Unique among the charts of a page.
+    pub(super) id: &'a str,
+    pub(super) title: &'a str,
+    /// The chart in words, for those who do not see it.
+    pub(super) description: &'a str,
+}
+
+/// A dashed stroke, in px.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dash {
+    pub(super) width: f64,
+    pub(super) on: u32,
+    pub(super) off: u32,
+}
+
+impl Dash {
+    /// plotters has no dashes: they travel as a stroke wider than any chart, which [`document`] reads back.
+    pub(super) fn encoded(self) -> u32 {
+        DASHED + (self.width * 4.0).round() as u32 * 10_000 + self.on * 100 + self.off
+    }
+
+    fn attributes(code: u32) -> String {
+        let (units, code) = (UNITS_PER_PX as u32, code - DASHED);
+        format!(
+            "stroke-width=\"{}\" stroke-dasharray=\"{} {}\" class=\"d\"",
+            code / 10_000 * units / 4,
+            code / 100 % 100 * units,
+            code % 100 * units
+        )
+    }
+}
+
+const DASHED: u32 = 1_000_000;
+
+/// The document around `body`, which is all that plotters-svg wrote.
+pub(super) fn document(body: &str, theme: Theme, head: &Head<'_>) -> String {
+    let start = body.find('>').map_or(0, |end| end + 1);
+    let body = body[start..]
+        .replace(" opacity=\"1\"", "")
+        .replace(&format!(" font-family=\"{FAMILY}\""), "")
+        .replace("font-weight=\"bold\"", "font-weight=\"600\"")
+        .replace(">\n", ">")
+        .replace("\n</text>", "</text>");
+    let (units, name) = (f64::from(UNITS_PER_PX), theme.name);
+    let id = format!("{}-{name}", head.id);
+    let mut out = String::with_capacity(body.len() + faces().len() + 2_000);
+    let _ = write!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
+         viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
+         <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n\
+         <style>{}text{{font-family:'{FAMILY}',Inter,-apple-system,'Segoe UI',Roboto,Arial,sans-serif}}\
+         polyline{{stroke-linejoin:round;stroke-linecap:round}}polyline.d{{stroke-linecap:butt}}\
+         rect{{shape-rendering:crispEdges}}</style>\n",
+        WIDTH * units,
+        HEIGHT * units,
+        escaped(head.title),
+        escaped(head.description),
+        faces(),
+    );
+    out.push_str(&one_element_a_line(&dashes(&body)));
+    out
+}
+
+/// Text inside an element or an attribute.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Turns the strokes that stand for dashes into dashes.
+fn dashes(body: &str) -> String {
+    const KEY: &str = "stroke-width=\"";
+    let mut out = String::with_capacity(body.len());
+    let mut rest = body;
+    while let Some(at) = rest.find(KEY) {
+        let digits = at + KEY.len();
+        let end = digits + rest[digits..].find('"').expect("plotters-svg closes its attributes");
+        match rest[digits..end].parse::<u32>() {
+            Ok(code) if code >= DASHED => {
+                out.push_str(&rest[..at]);
+                out.push_str(&Dash::attributes(code));
+            }
+            _ => out.push_str(&rest[..=end]),
+        }
+        rest = &rest[end + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// So that a difference between two charts can be read.
+fn one_element_a_line(body: &str) -> String {
+    let mut out = body.replace("/>", "/>\n").replace("</text>", "</text>\n");
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dashes_survive_the_detour_and_other_strokes_stay() {
+        let code = Dash { width: 1.5, on: 7, off: 4 }.encoded();
+        let body = format!("<a stroke-width=\"6\"/><b stroke-width=\"{code}\" x=\"1\"/>");
+        assert_eq!(
+            dashes(&body),
+            "<a stroke-width=\"6\"/><b stroke-width=\"6\" stroke-dasharray=\"28 16\" class=\"d\" x=\"1\"/>"
+        );
+    }
+}

@@ -1,0 +1,156 @@
+//! The charts' font: measured here, embedded in every SVG.
+//!
+//! Text is measured through the `ab_glyph` crate and not through plotters' feature of that name: with the feature on,
+//! criterion's own plots panic, because features unify.
+
+use std::sync::LazyLock;
+
+use ab_glyph::{Font, FontRef};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+/// Inter (SIL Open Font License 1.1), subset, with tabular digits, renamed as its licence asks.
+pub(super) const FAMILY: &str = "Bakeoff Sans";
+
+/// A weight of the font.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    Regular,
+    SemiBold,
+}
+
+/// How wide `text` is at `px`, in px. Kerning is left out, so that it is never narrower in a browser's eyes.
+pub(super) fn width(text: &str, px: f64, weight: Weight) -> f64 {
+    let font = match weight {
+        Weight::Regular => &*REGULAR,
+        Weight::SemiBold => &*SEMI_BOLD,
+    };
+    let em = f64::from(font.units_per_em().expect("an OpenType font states its em"));
+    let advance = |c: char| match font.glyph_id(c) {
+        id if id.0 == 0 => FOREIGN_EM * em,
+        id => f64::from(font.h_advance_unscaled(id)),
+    };
+    text.chars().map(advance).sum::<f64>() * px / em
+}
+
+/// A character that the font lacks is drawn by one of the reader's fonts: emoji are the widest.
+const FOREIGN_EM: f64 = 1.4;
+
+/// `text`, or as much of it as fits in `room` px and an ellipsis.
+pub(super) fn fitted(text: &str, px: f64, weight: Weight, room: f64) -> String {
+    if width(text, px, weight) <= room {
+        return text.to_owned();
+    }
+    let mut chars: Vec<char> = text.chars().collect();
+    while let Some(_dropped) = chars.pop() {
+        let start: String = chars.iter().collect();
+        let shorter = format!("{}\u{2026}", start.trim_end());
+        if width(&shorter, px, weight) <= room {
+            return shorter;
+        }
+    }
+    String::new()
+}
+
+/// `text` in at most `lines` lines of `room` px each; the last one ends in an ellipsis where it does not fit.
+pub(super) fn lines(text: &str, px: f64, weight: Weight, room: f64, lines: usize) -> Vec<String> {
+    let mut out = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = out.last_mut().expect("there is always a line");
+        let longer = if last.is_empty() { word.to_owned() } else { format!("{last} {word}") };
+        if last.is_empty() || out.len() == lines || width(&longer, px, weight) <= room {
+            *out.last_mut().expect("there is always a line") = longer;
+        } else {
+            out.push(word.to_owned());
+        }
+    }
+    out.into_iter().map(|line| fitted(&line, px, weight, room)).collect()
+}
+
+/// Our own ASCII as print has it: `1.38x` with a multiplication sign, `us` with a mu.
+pub(super) fn typeset(text: &str) -> String {
+    let mut out: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let (core, tail) = word.split_at(word.trim_end_matches([',', '.', ';', ')', ':']).len());
+        let digits = core.trim_start_matches('(').strip_suffix('x').unwrap_or_default();
+        let is_ratio =
+            !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit() || ".,".contains(c));
+        let after_number =
+            out.last().is_some_and(|last| last.ends_with(|c: char| c.is_ascii_digit()));
+        out.push(match core {
+            "us" if after_number => format!("\u{b5}s{tail}"),
+            _ if is_ratio => format!("{}\u{d7}{tail}", &core[..core.len() - 1]),
+            _ => word.to_owned(),
+        });
+    }
+    out.join(" ")
+}
+
+/// Whether the font draws every character of `text` itself.
+#[cfg(test)]
+pub(super) fn is_drawn(text: &str) -> bool {
+    text.chars().all(|c| REGULAR.glyph_id(c).0 != 0 && SEMI_BOLD.glyph_id(c).0 != 0)
+}
+
+/// `@font-face` rules that carry both weights. An SVG inside `<img>` may load nothing from outside.
+pub(super) fn faces() -> &'static str {
+    static FACES: LazyLock<String> = LazyLock::new(|| {
+        let face = |weight: u32, font: &[u8]| {
+            format!(
+                "@font-face{{font-family:'{FAMILY}';font-weight:{weight};\
+                 src:url(data:font/woff2;base64,{}) format('woff2')}}",
+                BASE64.encode(font)
+            )
+        };
+        face(400, include_bytes!("assets/bakeoff-Regular.woff2"))
+            + &face(600, include_bytes!("assets/bakeoff-SemiBold.woff2"))
+    });
+    &FACES
+}
+
+static REGULAR: LazyLock<FontRef<'static>> =
+    LazyLock::new(|| parsed(include_bytes!("assets/bakeoff-Regular.otf")));
+static SEMI_BOLD: LazyLock<FontRef<'static>> =
+    LazyLock::new(|| parsed(include_bytes!("assets/bakeoff-SemiBold.otf")));
+
+fn parsed(font: &'static [u8]) -> FontRef<'static> {
+    FontRef::try_from_slice(font).expect("the font is part of the binary and its tests read it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_tabular_and_bold_is_wider() {
+        assert_eq!(width("1111", 14.0, Weight::Regular), width("0000", 14.0, Weight::Regular));
+        assert!(
+            width("event-loop", 14.0, Weight::SemiBold)
+                > width("event-loop", 14.0, Weight::Regular)
+        );
+        assert!(!is_drawn("\u{1f980}"));
+    }
+
+    #[test]
+    fn ratios_and_units_are_typeset_and_names_are_not() {
+        assert_eq!(
+            typeset("thread-pool-2x is 1.38x higher (1.2x to 1.6x), 87 us of us"),
+            "thread-pool-2x is 1.38\u{d7} higher (1.2\u{d7} to 1.6\u{d7}), 87 \u{b5}s of us"
+        );
+    }
+
+    #[test]
+    fn text_is_cut_or_broken_to_its_room() {
+        let text = "a title that is far too long for the room that there is";
+        for room in [40.0, 100.0, 200.0] {
+            assert!(
+                width(&fitted(text, 14.0, Weight::Regular, room), 14.0, Weight::Regular) <= room
+            );
+            for line in lines(text, 14.0, Weight::Regular, room, 2) {
+                assert!(width(&line, 14.0, Weight::Regular) <= room, "{line}");
+            }
+        }
+        assert_eq!(lines(text, 14.0, Weight::Regular, 200.0, 2).len(), 2);
+        assert_eq!(fitted("short", 14.0, Weight::Regular, 100.0), "short");
+    }
+}

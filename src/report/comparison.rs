@@ -1,0 +1,138 @@
+//! One contender against another in words: ratio and difference with interval and n, and three outcomes always.
+
+use super::race::{Entry, Race, at};
+use super::schema::{Comparison, Trial};
+use super::words::{clean, counted, difference, listed, metric, times};
+
+/// A comparison as a row shows it, without its metric's name.
+pub(crate) fn compared(race: &Race<'_>, c: &Comparison) -> String {
+    let Some(ratio) = c.ratio else {
+        return format!("not compared: {}", why_not(race, c));
+    };
+    let more = |r: f64| if r < 1.0 { 1.0 / r } else { r };
+    match (c.low, c.high) {
+        (Some(low), Some(high)) => match side(c) {
+            Side::Unclear => {
+                format!("no clear difference ({} to {}, n = {})", times(low), times(high), c.n)
+            }
+            side => {
+                let (low, high) =
+                    if side == Side::Lower { (1.0 / high, 1.0 / low) } else { (low, high) };
+                let difference = c.difference.map(|d| difference(&c.metric, d));
+                let difference = difference.map_or_else(String::new, |d| format!(" ({d})"));
+                format!(
+                    "{} {}{difference}, 95 % interval {} to {}, n = {}",
+                    times(more(ratio)),
+                    side.word(),
+                    times(low),
+                    times(high),
+                    c.n
+                )
+            }
+        },
+        _ => match range(race, c) {
+            Some((low, high)) if c.n > 1 => format!(
+                "{} to {} over {}, no interval (n = {})",
+                times(low),
+                times(high),
+                counted(c.n as usize, "round"),
+                c.n
+            ),
+            _ => format!("{}, no interval (n = {})", times(ratio), c.n),
+        },
+    }
+}
+
+/// `p99`, or `p99 of account-read` where a race has several request kinds.
+pub(crate) fn metric_of(race: &Race<'_>, c: &Comparison) -> String {
+    let several = race.kinds().len() > 1;
+    match c.request.as_deref().filter(|_| several) {
+        Some(kind) => format!("{} of {}", metric(&c.metric), clean(kind)),
+        None => metric(&c.metric).to_owned(),
+    }
+}
+
+/// Whether a comparison is of this race.
+pub(crate) fn belongs(race: &Race<'_>, c: &Comparison) -> bool {
+    c.workload == race.workload && c.at == race.level
+}
+
+/// The three outcomes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The whole interval lies above 1.
+    Higher,
+    /// The whole interval lies below 1.
+    Lower,
+    /// It covers 1, or there is none.
+    Unclear,
+}
+
+impl Side {
+    /// `higher`, ..
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Higher => "higher",
+            Self::Lower => "lower",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
+/// The outcome of a comparison.
+pub(crate) fn side(c: &Comparison) -> Side {
+    match c.verdict.as_str() {
+        "higher" => Side::Higher,
+        "lower" => Side::Lower,
+        _ => Side::Unclear,
+    }
+}
+
+/// Why there is no ratio.
+fn why_not(race: &Race<'_>, c: &Comparison) -> String {
+    let latency = c.metric.starts_with('p');
+    let saturated: Vec<String> = [&c.versus, &c.of]
+        .into_iter()
+        .filter(|name| latency && race.entry(name).is_some_and(Entry::is_saturated))
+        .map(|name| clean(name))
+        .collect();
+    if saturated.is_empty() {
+        return "no round in which both have this figure".into();
+    }
+    format!("{} saturated", listed(&saturated) + if saturated.len() == 1 { " is" } else { " are" })
+}
+
+/// The lowest and the highest ratio of a round.
+fn range(race: &Race<'_>, c: &Comparison) -> Option<(f64, f64)> {
+    let (of, versus) = (race.entry(&c.of)?, race.entry(&c.versus)?);
+    let mut ratios: Vec<f64> = of
+        .usable()
+        .filter_map(|trial| {
+            let other = versus.usable().find(|other| other.round == trial.round)?;
+            Some(value(trial, c)? / value(other, c)?)
+        })
+        .filter(|ratio| ratio.is_finite() && *ratio > 0.0)
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    Some((*ratios.first()?, *ratios.last()?))
+}
+
+/// A comparison's metric in one trial.
+fn value(trial: &Trial, c: &Comparison) -> Option<f64> {
+    let per_mille = match c.metric.as_str() {
+        "p50" => 500,
+        "p90" => 900,
+        "p99" => 990,
+        "p99_9" => 999,
+        "cpu_per_request" => return trial.server.cpu_us_per_request,
+        "rss" => return trial.server.rss_peak_bytes.map(|bytes| bytes as f64),
+        "achieved" => return Some(trial.achieved_rps),
+        _ => return None,
+    };
+    let requests = match &c.request {
+        Some(kind) => trial.by_request.get(kind)?,
+        None => trial.by_request.values().next()?,
+    };
+    let value = at(requests.response_ns.as_ref()?, per_mille)?;
+    (!trial.saturated).then_some(value as f64)
+}

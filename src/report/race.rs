@@ -1,0 +1,298 @@
+//! The reading of a result that every output shares: trials grouped into races, and figures across their rounds.
+
+use hdrhistogram::Histogram;
+
+use super::distribution::{self, supports};
+use super::schema::{ByRequest, Distribution, RunResult, Trial, TrialVerdict};
+
+/// One workload at one level: contenders that are compared with each other.
+pub(crate) struct Race<'a> {
+    /// `payment`, ..
+    pub(crate) workload: &'a str,
+    /// As the scenario writes it.
+    pub(crate) level: &'a str,
+    /// In the order in which they are first seen in a round's order, the scenario's first one leading.
+    pub(crate) entries: Vec<Entry<'a>>,
+}
+
+/// One contender in a race, with its trials of rounds that count.
+pub(crate) struct Entry<'a> {
+    /// Its name in the scenario.
+    pub(crate) name: &'a str,
+    /// By round; voided ones left out, invalid ones kept.
+    pub(crate) trials: Vec<&'a Trial>,
+}
+
+/// A figure across rounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Figure {
+    /// The median of the rounds.
+    Value(f64),
+    /// In the median round outstanding work grew without end.
+    Saturated,
+    /// In the median round more requests failed than lie beyond the percentile.
+    Unbounded,
+    /// Too few samples, or it could not be had.
+    Withheld,
+}
+
+/// How many of a contender's rounds hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The worst of its rounds.
+    pub(crate) worst: TrialVerdict,
+    /// Valid rounds.
+    pub(crate) valid: usize,
+    /// Rounds.
+    pub(crate) rounds: usize,
+}
+
+/// The races of `result`, in the order in which they were run.
+pub(crate) fn races(result: &RunResult) -> Vec<Race<'_>> {
+    let mut races: Vec<Race<'_>> = Vec::new();
+    for trial in result.trials.iter().filter(|trial| !trial.voided) {
+        let place = races
+            .iter()
+            .position(|race| race.workload == trial.workload && race.level == trial.level);
+        let race = match place {
+            Some(place) => &mut races[place],
+            None => {
+                let (workload, level) = (&trial.workload, &trial.level);
+                races.push(Race { workload, level, entries: Vec::new() });
+                races.last_mut().expect("one was just pushed")
+            }
+        };
+        match race.entries.iter_mut().find(|entry| entry.name == trial.contender) {
+            Some(entry) => entry.trials.push(trial),
+            None => race.entries.push(Entry { name: &trial.contender, trials: vec![trial] }),
+        }
+    }
+    for race in &mut races {
+        race.order_entries(result);
+    }
+    races
+}
+
+impl<'a> Race<'a> {
+    /// Trials come in a shuffled order; comparisons, which the run makes in the scenario's order, tell that order.
+    fn order_entries(&mut self, result: &RunResult) {
+        let compared = || result.comparisons.iter().filter(|c| c.workload == self.workload);
+        let mut names: Vec<&str> = Vec::new();
+        let ceilings = result.ceilings.iter().filter(|c| c.workload == self.workload);
+        let of_ceilings = ceilings.map(|ceiling| ceiling.contender.as_str());
+        for name in
+            compared().map(|c| &*c.versus).chain(compared().map(|c| &*c.of)).chain(of_ceilings)
+        {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let place = |name| names.iter().position(|n| *n == name).unwrap_or(names.len());
+        self.entries.sort_by_key(|entry| (place(entry.name), entry.name));
+        for entry in &mut self.entries {
+            entry.trials.sort_by_key(|trial| trial.round);
+        }
+    }
+
+    /// The request kinds, in alphabetical order.
+    pub(crate) fn kinds(&self) -> Vec<&'a str> {
+        let mut kinds: Vec<&str> =
+            self.trials().flat_map(|trial| trial.by_request.keys().map(String::as_str)).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
+    /// Every trial that counts.
+    pub(crate) fn trials(&self) -> impl Iterator<Item = &'a Trial> + '_ {
+        self.entries.iter().flat_map(|entry| entry.trials.iter().copied())
+    }
+
+    /// One of its contenders.
+    pub(crate) fn entry(&self, name: &str) -> Option<&Entry<'a>> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// Requests due per second, where all contenders had the same.
+    pub(crate) fn offered_rps(&self) -> Option<f64> {
+        let mut offered: Vec<f64> = self.entries.iter().filter_map(Entry::offered_rps).collect();
+        offered.sort_by(f64::total_cmp);
+        let (low, high) = (*offered.first()?, *offered.last()?);
+        (high <= low * SAME_LOAD).then_some(low)
+    }
+}
+
+/// Arrivals are random: counted over a window, equal rates differ by a little.
+const SAME_LOAD: f64 = 1.05;
+
+impl<'a> Entry<'a> {
+    /// Trials whose numbers may be used: all but the invalid ones.
+    pub(crate) fn usable(&self) -> impl Iterator<Item = &'a Trial> + '_ {
+        self.trials.iter().copied().filter(|trial| trial.validity.verdict < TrialVerdict::Invalid)
+    }
+
+    /// The response time at `per_mille`, in ns; `kind` names the requests.
+    pub(crate) fn response(&self, kind: &str, per_mille: u64) -> Figure {
+        let rounds = self.usable().filter_map(|trial| {
+            trial.by_request.get(kind).map(|requests| response(trial, requests, per_mille))
+        });
+        median(rounds.collect())
+    }
+
+    /// Requests due per second, the median of the rounds.
+    pub(crate) fn offered_rps(&self) -> Option<f64> {
+        self.middle(|trial| Some(trial.offered_rps))
+    }
+
+    /// The median over usable rounds of what `figure` gives for each.
+    pub(crate) fn middle(&self, figure: impl Fn(&Trial) -> Option<f64>) -> Option<f64> {
+        middle(self.usable().filter_map(figure).collect())
+    }
+
+    /// Rounds in which outstanding work grew without end.
+    pub(crate) fn saturated_rounds(&self) -> usize {
+        self.usable().filter(|trial| trial.saturated).count()
+    }
+
+    /// Whether the contender is saturated here: in half of its rounds or more.
+    pub(crate) fn is_saturated(&self) -> bool {
+        self.saturated_rounds() > 0 && 2 * self.saturated_rounds() >= self.usable().count()
+    }
+
+    /// How many of its rounds hold.
+    pub(crate) fn standing(&self) -> Standing {
+        let verdicts = || self.trials.iter().map(|trial| trial.validity.verdict);
+        Standing {
+            worst: verdicts().max().unwrap_or(TrialVerdict::Invalid),
+            valid: verdicts().filter(|verdict| *verdict == TrialVerdict::Valid).count(),
+            rounds: self.trials.len(),
+        }
+    }
+
+    /// What bound most of its rounds; among equals the first that was seen.
+    pub(crate) fn bound_by(&self) -> &'a str {
+        let count = |what: &str| self.trials.iter().filter(|trial| trial.bound_by == what).count();
+        let mut most = ("-", 0);
+        for trial in &self.trials {
+            let rounds = count(&trial.bound_by);
+            if rounds > most.1 {
+                most = (&trial.bound_by, rounds);
+            }
+        }
+        most.0
+    }
+
+    /// The response times of all usable, unsaturated rounds in one histogram; `None` where there are none.
+    ///
+    /// # Errors
+    /// Where a trial's histogram cannot be read.
+    pub(crate) fn merged(
+        &self,
+        kind: &str,
+        of: impl Fn(&ByRequest) -> Option<&Distribution>,
+    ) -> Result<Option<Histogram<u64>>, String> {
+        let mut merged: Option<Histogram<u64>> = None;
+        for trial in self.usable().filter(|trial| !trial.saturated) {
+            let Some(part) = trial.by_request.get(kind).and_then(&of) else { continue };
+            let part = distribution::histogram(part).map_err(|error| {
+                format!("round {} of {}, {kind}: {error}", trial.round, trial.contender)
+            })?;
+            let whole = merged.get_or_insert_with(|| {
+                Histogram::new(part.sigfig()).expect("its digits have made a histogram before")
+            });
+            whole.add(part).map_err(|error| format!("{}: {error:?}", trial.contender))?;
+        }
+        Ok(merged.filter(|histogram| !histogram.is_empty()))
+    }
+}
+
+/// What one trial says about a percentile.
+fn response(trial: &Trial, requests: &ByRequest, per_mille: u64) -> Figure {
+    if trial.saturated {
+        return Figure::Saturated;
+    }
+    if failed_share(requests) > (1_000 - per_mille) as f64 / 1_000.0 {
+        return Figure::Unbounded;
+    }
+    let value = requests.response_ns.as_ref().and_then(|d| at(d, per_mille));
+    value.map_or(Figure::Withheld, |ns| Figure::Value(ns as f64))
+}
+
+/// Failures of every kind, timeouts among them, over the requests that were due.
+pub(crate) fn failed_share(requests: &ByRequest) -> f64 {
+    let failed: u64 = requests.errors.values().sum();
+    if requests.requests == 0 { 0.0 } else { failed as f64 / requests.requests as f64 }
+}
+
+/// A published percentile of a distribution.
+pub(crate) fn at(distribution: &Distribution, per_mille: u64) -> Option<u64> {
+    match per_mille {
+        500 => distribution.p50,
+        900 => distribution.p90,
+        990 => distribution.p99,
+        999 => distribution.p99_9,
+        _ => None,
+    }
+}
+
+/// A percentile that the samples support and that was withheld all the same: the generator's own share was too large.
+pub(crate) fn withheld_by_us(distribution: &Distribution, per_mille: u64) -> bool {
+    supports(distribution.n, per_mille) && at(distribution, per_mille).is_none()
+}
+
+/// The median of the rounds, a saturated or unbounded one being later than any value. Withheld if most rounds are.
+fn median(rounds: Vec<Figure>) -> Figure {
+    let rank = |figure: &Figure| match figure {
+        Figure::Value(value) => *value,
+        Figure::Unbounded => f64::MAX,
+        Figure::Saturated => f64::INFINITY,
+        Figure::Withheld => f64::NAN,
+    };
+    let all = rounds.len();
+    let mut known: Vec<Figure> = rounds.into_iter().filter(|f| *f != Figure::Withheld).collect();
+    if known.is_empty() || 2 * known.len() < all {
+        return Figure::Withheld;
+    }
+    known.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
+    let upper = known[known.len() / 2];
+    match (known[(known.len() - 1) / 2], upper) {
+        (Figure::Value(low), Figure::Value(high)) => Figure::Value((low + high) / 2.0),
+        _ => upper,
+    }
+}
+
+/// The median; `None` of nothing.
+pub(crate) fn middle(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    Some((values[(values.len() - 1) / 2] + upper) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Figure::{Saturated, Unbounded, Value, Withheld};
+
+    #[test]
+    fn a_saturated_round_is_later_than_any_other() {
+        for (rounds, want) in [
+            (vec![Value(1.0), Value(3.0), Value(2.0)], Value(2.0)),
+            (vec![Value(1.0), Value(2.0)], Value(1.5)),
+            (vec![Saturated, Value(2.0), Value(1.0)], Value(2.0)),
+            (vec![Saturated, Value(1.0)], Saturated),
+            (vec![Unbounded, Saturated, Value(1.0)], Unbounded),
+            (vec![Withheld, Value(1.0)], Value(1.0)),
+            (vec![Withheld, Withheld, Value(1.0)], Withheld),
+            (vec![], Withheld),
+        ] {
+            assert_eq!(median(rounds.clone()), want, "{rounds:?}");
+        }
+    }
+
+    #[test]
+    fn the_middle_of_values() {
+        assert_eq!(middle(vec![]), None);
+        assert_eq!(middle(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(middle(vec![4.0, 1.0]), Some(2.5));
+    }
+}

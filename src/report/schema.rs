@@ -1,0 +1,409 @@
+//! `result.json`, `bakeoff.result/1`: what a run came to. Every other output is made from this and nothing else.
+//!
+//! Fields end in their unit. `null` is a figure that was withheld or could not be had, and never zero.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The version that is written, and the only one that is read.
+pub const SCHEMA: &str = "bakeoff.result/1";
+
+/// A run.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RunResult {
+    /// [`SCHEMA`]
+    pub schema: String,
+    /// The scenario's name, `tour` for the tour.
+    pub scenario: String,
+    /// The scenario's title.
+    pub title: String,
+    /// Sets dataset, arrivals and bodies.
+    pub seed: u64,
+    /// Sets the order of the trials in each round.
+    pub order_seed: u64,
+    /// When it started, `2026-11-24T04:09:53Z`.
+    pub started_utc: String,
+    /// The machine and the build.
+    pub fingerprint: Fingerprint,
+    /// What the run says.
+    pub verdict: Verdict,
+    /// What the program exits with.
+    pub exit_code: u8,
+    /// Rounds that the machine or the generator spoilt; each was run again.
+    pub voided_rounds: u32,
+    /// Rounds asked for.
+    pub rounds: u32,
+    /// A canary: its expectation is meant to fail.
+    pub self_check: bool,
+    /// CPU time dialled for one payment's signature, ns.
+    pub request_cpu_ns: u64,
+    /// The same as measured at start, ns.
+    pub request_cpu_measured_ns: u64,
+    /// The SHA-256 rounds that this came to.
+    pub signature_rounds: u32,
+    /// The best each contender did in closed loop, where it was probed.
+    pub ceilings: Vec<Ceiling>,
+    /// The response time that no model can beat, ns: the null contender's, or the dependency's; `null` if unknown.
+    pub floor_ns: Option<u64>,
+    /// Finished trials of rounds that count, and of voided ones (`voided`), as they were run.
+    pub trials: Vec<Trial>,
+    /// Trials that only prepared others: ceiling probes.
+    pub probes: Vec<Trial>,
+    /// Each contender against the first one, by level and request kind.
+    pub comparisons: Vec<Comparison>,
+    /// Capacity within the SLO, where an experiment looked for it.
+    pub capacity: Vec<Capacity>,
+    /// Judged statements that decide the exit code.
+    pub expectations: Vec<Judgement>,
+    /// Judged statements that do not.
+    pub claims: Vec<Judgement>,
+    /// Rules of the method that this version does not check.
+    pub not_checked: Vec<String>,
+    /// Sentences about the run that a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// The machine and the build.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Fingerprint {
+    /// As /proc/cpuinfo has it.
+    pub cpu_model: String,
+    /// Cores that this process may use.
+    pub cores: u32,
+    /// `uname -r`
+    pub kernel: String,
+    /// The first core's frequency governor, if it has one.
+    pub governor: Option<String>,
+    /// The CPU quota in cores, if a cgroup sets one.
+    pub cpu_quota: Option<f64>,
+    /// Bytes.
+    pub memory_bytes: u64,
+    /// `0.1.0`
+    pub bakeoff: String,
+    /// SHA-256 of the binary, first 16 digits.
+    pub binary: String,
+    /// SHA-256 of the scenario after flags were applied, first 16 digits.
+    pub scenario: String,
+    /// Built without optimisation.
+    pub debug_build: bool,
+}
+
+/// What a run says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every expectation holds, or there is none.
+    Pass,
+    /// An expectation fails.
+    Fail,
+    /// An expectation could not be decided and none fails.
+    Inconclusive,
+    /// A contender lacks valid rounds.
+    Invalid,
+    /// Stopped by a signal; what was finished is here.
+    Interrupted,
+}
+
+/// The best a contender did in closed loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ceiling {
+    /// `payment` or `loyalty`
+    pub workload: String,
+    /// Whose it is.
+    pub contender: String,
+    /// Requests answered per second.
+    pub closed_rps: f64,
+    /// Contender's cores over its CPU time per request; `null` if CPU could not be read.
+    pub cpu_rps: Option<f64>,
+    /// Which resource binds: `cpu`, `threads`, `unknown`.
+    pub binds: String,
+}
+
+/// One contender at one level in one fresh process.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Trial {
+    /// `payment` or `loyalty`; `http` for anyone's service.
+    pub workload: String,
+    /// Its name in the scenario.
+    pub contender: String,
+    /// Counted from 1.
+    pub round: u32,
+    /// Its place in the round, counted from 0.
+    pub order: u32,
+    /// The level as the scenario writes it: `50%`, `4,000/s`, `closed`.
+    pub level: String,
+    /// Who ran where.
+    pub placement: Placement,
+    /// Of the intended instants and what each sent, 16 hexadecimal digits; contenders of a round share it.
+    pub schedule_hash: String,
+    /// How the load was made.
+    pub load: Load,
+    /// Requests due per second.
+    pub offered_rps: f64,
+    /// Answers per second.
+    pub achieved_rps: f64,
+    /// Requests of the measured window.
+    pub requests: u64,
+    /// Failures by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// Of the only request kind, else `null`.
+    pub response_ns: Option<Distribution>,
+    /// Response time less the generator's own lag.
+    pub response_less_lag_ns: Option<Distribution>,
+    /// From the write to the answer.
+    pub service_ns: Option<Distribution>,
+    /// Waiting for a free connection.
+    pub backlog_ns: Option<Distribution>,
+    /// The generator's own lateness.
+    pub generator_lag_ns: Option<Distribution>,
+    /// Waiting for a pooled connection to the dependency.
+    pub pool_wait_ns: Option<Distribution>,
+    /// The same by request kind, always.
+    pub by_request: BTreeMap<String, ByRequest>,
+    /// What the contender used.
+    pub server: Server,
+    /// What the generator used.
+    pub generator: Generator,
+    /// `generator`, `connections`, `contender` or `nothing`.
+    pub bound_by: String,
+    /// Outstanding work grew without end: there are no percentiles.
+    pub saturated: bool,
+    /// Whether the trial's numbers hold.
+    pub validity: Validity,
+    /// Whether the books balance.
+    pub audit: Audit,
+    /// Belongs to a round that was run again.
+    pub voided: bool,
+}
+
+/// Who ran where.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Placement {
+    /// `apart` or `shared` (co-located).
+    pub mode: String,
+    /// Core numbers.
+    pub contender_cores: Vec<u32>,
+    /// Core numbers.
+    pub generator_cores: Vec<u32>,
+    /// `spin` or `sleep`
+    pub pace: String,
+}
+
+/// How a load was made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Load {
+    /// `open` or `closed`
+    pub kind: String,
+    /// `poisson` or `constant`; `null` when closed.
+    pub arrivals: Option<String>,
+    /// Requests due per second; `null` when closed.
+    pub rate: Option<f64>,
+    /// Connections of the generator.
+    pub connections: u32,
+    /// Measured seconds.
+    pub duration_s: f64,
+}
+
+/// A histogram and what is read off it. A percentile with fewer than 10 samples beyond it is withheld.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Distribution {
+    /// Samples.
+    pub n: u64,
+    /// ns
+    pub p50: Option<u64>,
+    /// ns
+    pub p90: Option<u64>,
+    /// ns
+    pub p99: Option<u64>,
+    /// ns
+    pub p99_9: Option<u64>,
+    /// ns
+    pub max: Option<u64>,
+    /// ns
+    pub mean: Option<f64>,
+    /// The whole histogram: HdrHistogram V2, deflated where that is shorter, base64.
+    pub hdr_v2: String,
+}
+
+/// One request kind of a trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ByRequest {
+    /// Requests of the measured window.
+    pub requests: u64,
+    /// Failures by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// From the intended instant to the answer; `null` in closed loop.
+    pub response_ns: Option<Distribution>,
+    /// Response time less the generator's own lag.
+    pub response_less_lag_ns: Option<Distribution>,
+    /// From the write to the answer.
+    pub service_ns: Option<Distribution>,
+    /// Waiting for a free connection.
+    pub backlog_ns: Option<Distribution>,
+    /// The generator's own lateness.
+    pub generator_lag_ns: Option<Distribution>,
+}
+
+/// What a contender used, all its threads and children together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Server {
+    /// CPU time over answers; `null` if it could not be read.
+    pub cpu_us_per_request: Option<f64>,
+    /// Busy share of its cores.
+    pub cpu_share: Option<f64>,
+    /// The most memory it held.
+    pub rss_peak_bytes: Option<u64>,
+    /// It waited and let another run.
+    pub context_switches_voluntary: Option<u64>,
+    /// It was made to.
+    pub context_switches_involuntary: Option<u64>,
+    /// Threads at the end of the load.
+    pub threads_max: Option<u64>,
+}
+
+/// What the generator used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generator {
+    /// Busy share of its cores, polling for an instant left out.
+    pub cpu_share: f64,
+    /// Lateness of its reads; not measured by this version.
+    pub receive_lag_ns: Option<Distribution>,
+    /// Threads that sent.
+    pub threads: u32,
+}
+
+/// Whether a trial's numbers hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Validity {
+    /// The worst of what was found.
+    pub verdict: TrialVerdict,
+    /// Why, in sentences; empty when valid.
+    pub reasons: Vec<String>,
+    /// Machine or generator at fault: the round is void.
+    pub voids_round: bool,
+    /// The generator's share of each percentile of the response time, by percentile (`p50`..), worst request kind.
+    pub our_share: BTreeMap<String, f64>,
+    /// Time the hypervisor gave to others, as a share of the trial; `null` if unknown.
+    pub steal_share: Option<f64>,
+}
+
+/// In the order of their badness.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum TrialVerdict {
+    /// The numbers hold.
+    Valid,
+    /// They are kept and marked.
+    Suspect,
+    /// They are not used.
+    Invalid,
+}
+
+/// Whether the books balance at a trial's end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Audit {
+    /// `balanced`, `unbalanced` or `unavailable`
+    pub verdict: String,
+    /// What does not balance, or why there is no audit.
+    pub reasons: Vec<String>,
+}
+
+/// One metric of one contender against another's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// `payment` or `loyalty`
+    pub workload: String,
+    /// `p99`, `cpu_per_request`, ..
+    pub metric: String,
+    /// The request kind; `null` when the metric has none.
+    pub request: Option<String>,
+    /// The level.
+    pub at: String,
+    /// Whose metric.
+    pub of: String,
+    /// Against whose.
+    pub versus: String,
+    /// of / versus (Hodges-Lehmann); `null` without rounds.
+    pub ratio: Option<f64>,
+    /// Lower limit; `null` when n is too small for an interval.
+    pub low: Option<f64>,
+    /// Upper limit.
+    pub high: Option<f64>,
+    /// of - versus in the metric's unit (Hodges-Lehmann): ns, us, bytes.
+    pub difference: Option<f64>,
+    /// Paired rounds.
+    pub n: u32,
+    /// `higher`, `lower` or `inconclusive`
+    pub verdict: String,
+}
+
+/// A bounded capacity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Capacity {
+    /// Whose it is.
+    pub contender: String,
+    /// Kept within the SLO.
+    pub at_least_rps: Option<f64>,
+    /// Not kept.
+    pub below_rps: Option<f64>,
+}
+
+/// A judged statement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Judgement {
+    /// As the scenario has it.
+    pub text: String,
+    /// What was found.
+    pub verdict: StatementVerdict,
+    /// In a sentence, with the bound and the figure.
+    pub reason: String,
+    /// The estimate: a ratio, or without `versus` a value in the metric's unit.
+    pub ratio: Option<f64>,
+    /// Lower limit.
+    pub low: Option<f64>,
+    /// Upper limit.
+    pub high: Option<f64>,
+    /// Rounds.
+    pub n: u32,
+    /// What stood for the real systems.
+    pub tested_with: String,
+}
+
+/// How a statement was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StatementVerdict {
+    /// The interval lies inside the bound.
+    Holds,
+    /// It lies outside.
+    Fails,
+    /// It does not settle it.
+    Inconclusive,
+}
+
+/// One line of `trials.jsonl`, written when the trial has finished.
+pub fn trial_line(trial: &Trial) -> String {
+    serde_json::to_string(trial).expect("a trial has string keys and finite numbers only")
+}
+
+/// `result.json`.
+pub fn to_json(result: &RunResult) -> String {
+    serde_json::to_string_pretty(result).expect("a result has string keys and finite numbers only")
+}
+
+/// Reads a `result.json`.
+///
+/// # Errors
+/// Where the text is no JSON or another schema's.
+pub fn from_json(text: &str) -> Result<RunResult, String> {
+    let result: RunResult = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if result.schema == SCHEMA {
+        Ok(result)
+    } else {
+        Err(format!("this is `{}`; this version reads `{SCHEMA}`", result.schema))
+    }
+}

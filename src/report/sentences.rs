@@ -1,0 +1,285 @@
+//! What a run says in words, built from its verdicts and from nothing else.
+
+use super::comparison::{Side, belongs, metric_of, side};
+use super::race::{Entry, Race};
+use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
+use super::words::{capital, clean, listed, metric, times};
+use crate::units::{Rate, grouped};
+
+/// The metrics that closing sentences speak of.
+const SPOKEN: [&str; 2] = ["p99", "cpu_per_request"];
+
+/// `payment at 4,000/s`
+pub(crate) fn place(race: &Race<'_>) -> String {
+    let workload = clean(race.workload);
+    let level = clean(race.level);
+    match (level.strip_suffix("% own"), race.offered_rps()) {
+        _ if level == "closed" => format!("{workload} in closed loop"),
+        (Some(share), _) => format!("{workload} at {share}% of each one's own ceiling"),
+        (None, Some(rate)) if level.ends_with('%') => {
+            format!("{workload} at {level} ({})", Rate(rate))
+        }
+        _ => format!("{workload} at {level}"),
+    }
+}
+
+/// The sentences that a person can repeat.
+pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
+    if races.is_empty() {
+        return vec!["No trial was finished: there is nothing to say.".into()];
+    }
+    if result.verdict == Verdict::Invalid {
+        return vec![
+            "This run is INVALID: a contender lacks valid rounds, so nothing is concluded from it."
+                .into(),
+        ];
+    }
+    let mut sentences = Vec::new();
+    for race in races {
+        for name in SPOKEN {
+            for kind in spoken_kinds(result, race, name) {
+                let found = Found::of(result, race, name, kind);
+                sentences.push(format!("{}: {}.", capital(&place(race)), found.sentence()));
+            }
+        }
+    }
+    if result.verdict == Verdict::Interrupted {
+        sentences
+            .insert(0, "The run was interrupted; this is what its finished rounds say.".into());
+    }
+    sentences
+}
+
+/// The finding of one race and request kind as a chart's title.
+pub(crate) fn title(result: &RunResult, race: &Race<'_>, kind: &str) -> String {
+    let place = capital(&place(race));
+    let several = race.kinds().len() > 1;
+    let place = if several { format!("{place}, {}", clean(kind)) } else { place };
+    if result.verdict == Verdict::Invalid {
+        return format!("{place}: this run is INVALID, nothing is concluded");
+    }
+    format!("{place}: {}", Found::of(result, race, "p99", Some(kind)).short())
+}
+
+/// What the run's sentences do not say.
+pub(crate) fn limits(result: &RunResult) -> Vec<String> {
+    let trials = || result.trials.iter().filter(|trial| !trial.voided);
+    let any = |what: fn(&Trial) -> bool| trials().any(what);
+    let built_in = |trial: &Trial| trial.workload != "http";
+    let mut limits = Vec::new();
+    if any(|t| t.workload != "http")
+        && trials().filter(|t| built_in(t)).all(|t| t.pool_wait_ns.is_none())
+    {
+        limits.push(
+            "Nothing waits here: state is in memory. Your service waits; a scenario with a dependency \
+             answers that.",
+        );
+    }
+    if any(|t| t.placement.contender_cores.len() == 1) {
+        limits.push(
+            "One core for the contender: several-thread models are not judged on parallelism here.",
+        );
+    }
+    if any(|t| t.placement.mode == "shared") {
+        limits
+            .push("Co-located: generator and contender share cores, and each disturbs the other.");
+    }
+    if any(|t| t.load.kind == "closed") {
+        limits
+            .push("Closed loop finds a ceiling; it has no response time and no percentile of one.");
+    }
+    if any(|t| t.workload != "http") {
+        limits.push(
+            "The models are shapes in Rust, without garbage collector or JIT: Node and Go themselves \
+             are not measured.",
+        );
+    }
+    limits.push("One machine over loopback: a network or another machine moves every figure.");
+    if result.fingerprint.debug_build {
+        limits.push("Built without optimisation: the figures are not for quoting.");
+    }
+    limits.into_iter().map(str::to_owned).collect()
+}
+
+/// Kinds that a metric is compared by here; `None` stands for a metric that has none.
+fn spoken_kinds<'a>(result: &'a RunResult, race: &Race<'_>, metric: &str) -> Vec<Option<&'a str>> {
+    let mut kinds: Vec<Option<&str>> = Vec::new();
+    for c in result.comparisons.iter().filter(|c| belongs(race, c) && c.metric == metric) {
+        if !kinds.contains(&c.request.as_deref()) {
+            kinds.push(c.request.as_deref());
+        }
+    }
+    kinds
+}
+
+/// One metric of every contender against the first.
+struct Found<'a> {
+    /// `p99`, `p99 of account-read`
+    what: String,
+    base: String,
+    higher: Vec<&'a Comparison>,
+    lower: Vec<&'a Comparison>,
+    unclear: Vec<&'a Comparison>,
+    undecided: Vec<&'a Comparison>,
+    /// `thread-pool (3,180 of 4,000/s)`
+    saturated: Vec<String>,
+    suspect: bool,
+}
+
+impl<'a> Found<'a> {
+    fn of(result: &'a RunResult, race: &Race<'_>, name: &str, kind: Option<&str>) -> Self {
+        let all: Vec<&Comparison> = result
+            .comparisons
+            .iter()
+            .filter(|c| belongs(race, c) && c.metric == name)
+            .filter(|c| c.request.is_none() || c.request.as_deref() == kind)
+            .collect();
+        let latency = name.starts_with('p');
+        let saturated = race.entries.iter().filter(|entry| latency && entry.is_saturated());
+        let base = all.first().map(|c| &*c.versus).or(race.entries.first().map(|entry| entry.name));
+        let mut found = Self {
+            what: all.first().map_or_else(|| metric(name).into(), |c| metric_of(race, c)),
+            base: clean(base.unwrap_or_default()),
+            higher: Vec::new(),
+            lower: Vec::new(),
+            unclear: Vec::new(),
+            undecided: Vec::new(),
+            saturated: saturated.map(saturation).collect(),
+            suspect: race.trials().any(|t| t.validity.verdict == TrialVerdict::Suspect),
+        };
+        for c in all.into_iter().filter(|c| c.ratio.is_some()) {
+            match side(c) {
+                _ if c.low.is_none() || c.high.is_none() => found.undecided.push(c),
+                Side::Higher => found.higher.push(c),
+                Side::Lower => found.lower.push(c),
+                Side::Unclear => found.unclear.push(c),
+            }
+        }
+        found.higher.sort_by(|a, b| b.ratio.partial_cmp(&a.ratio).expect("ratios are finite"));
+        found.lower.sort_by(|a, b| a.ratio.partial_cmp(&b.ratio).expect("ratios are finite"));
+        found
+    }
+
+    /// All that was found, without the place and the full stop.
+    fn sentence(&self) -> String {
+        let mut parts = Vec::new();
+        let (what, base) = (&self.what, &self.base);
+        if !self.lower.is_empty() {
+            let lower: Vec<String> = self.lower.iter().map(|c| self.against(c)).collect();
+            parts.push(format!("{} than that of {base}", self.owned(&lower)));
+        }
+        if !self.higher.is_empty() {
+            let higher: Vec<String> = self.higher.iter().map(|c| self.against(c)).collect();
+            parts.push(if self.is_lowest() {
+                format!("{base} has the lowest {what}; {}", self.owned(&higher))
+            } else {
+                format!("{} than that of {base}", self.owned(&higher))
+            });
+        }
+        if !self.unclear.is_empty() {
+            parts.push(format!(
+                "no clear difference in {what} between {base} and {}",
+                names(&self.unclear)
+            ));
+        }
+        if !self.undecided.is_empty() {
+            let n = self.undecided.iter().map(|c| c.n).max().unwrap_or(0);
+            let names = names(&self.undecided);
+            parts.push(format!(
+                "too few rounds to compare {what} of {names} with {base}'s (n = {n})"
+            ));
+        }
+        if !self.saturated.is_empty() {
+            parts.push(format!("saturated: {}", listed(&self.saturated)));
+        }
+        if parts.is_empty() {
+            return format!("{what} is not compared");
+        }
+        if self.suspect {
+            parts.push("some rounds are SUSPECT".into());
+        }
+        parts.join("; ")
+    }
+
+    /// The one thing to know, for a title.
+    fn short(&self) -> String {
+        let (what, base) = (&self.metric_alone(), &self.base);
+        let more =
+            |c: &Comparison| times(c.ratio.map_or(1.0, |r| if r < 1.0 { 1.0 / r } else { r }));
+        if let Some(first) = self.saturated.first() {
+            return match self.saturated.len() {
+                1 => format!("{first} is saturated"),
+                n => format!("{n} contenders are saturated"),
+            };
+        }
+        match (self.lower.first(), self.higher.first()) {
+            (Some(c), _) => {
+                format!("{what} of {} is {} lower than that of {base}", clean(&c.of), more(c))
+            }
+            (None, Some(c)) if self.is_lowest() => {
+                format!(
+                    "{base} has the lowest {what}, that of {} is {} higher",
+                    clean(&c.of),
+                    more(c)
+                )
+            }
+            (None, Some(c)) => {
+                format!("{what} of {} is {} higher than that of {base}", clean(&c.of), more(c))
+            }
+            (None, None) if !self.unclear.is_empty() => format!("no clear difference in {what}"),
+            (None, None) => match self.undecided.iter().map(|c| c.n).max() {
+                Some(n) => format!("too few rounds to compare {what} (n = {n})"),
+                None => format!("{what} is not compared"),
+            },
+        }
+    }
+
+    /// Every other contender is clearly higher.
+    fn is_lowest(&self) -> bool {
+        !self.higher.is_empty()
+            && self.lower.is_empty()
+            && self.unclear.is_empty()
+            && self.undecided.is_empty()
+    }
+
+    /// `that of a is 1.31x higher (1.20x to 1.45x), that of b ..`
+    fn owned(&self, items: &[String]) -> String {
+        let items: Vec<String> = items.iter().map(|item| format!("that of {item}")).collect();
+        let text = listed(&items);
+        if self.is_lowest() { text } else { text.replacen("that", &self.what, 1) }
+    }
+
+    fn against(&self, c: &Comparison) -> String {
+        let ratio = c.ratio.unwrap_or(1.0);
+        let (low, high) = (c.low.unwrap_or(ratio), c.high.unwrap_or(ratio));
+        let (ratio, low, high) = match side(c) {
+            Side::Lower => (1.0 / ratio, 1.0 / high, 1.0 / low),
+            _ => (ratio, low, high),
+        };
+        let of = clean(&c.of);
+        let word = side(c).word();
+        format!("{of} is {} {word} ({} to {})", times(ratio), times(low), times(high))
+    }
+
+    /// The metric without the request kind, which a title has in its place.
+    fn metric_alone(&self) -> String {
+        self.what.split(" of ").next().unwrap_or(&self.what).to_owned()
+    }
+}
+
+fn names(comparisons: &[&Comparison]) -> String {
+    listed(&comparisons.iter().map(|c| clean(&c.of)).collect::<Vec<_>>())
+}
+
+/// `thread-pool (3,180 of 4,000/s)`
+fn saturation(entry: &Entry<'_>) -> String {
+    let name = clean(entry.name);
+    saturated(entry).map_or_else(|| name.clone(), |rates| format!("{name} ({rates})"))
+}
+
+/// `3,180 of 4,000/s`: what a saturated contender answered of what was due.
+pub(crate) fn saturated(entry: &Entry<'_>) -> Option<String> {
+    let middle = |figure: fn(&Trial) -> f64| entry.middle(|t| t.saturated.then(|| figure(t)));
+    let (achieved, offered) = (middle(|t| t.achieved_rps)?, middle(|t| t.offered_rps)?);
+    Some(format!("{} of {}", grouped(achieved), Rate(offered)))
+}

@@ -1,0 +1,220 @@
+//! What `bakeoff run` prints at its end, at most 100 columns wide.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Width};
+use owo_colors::{OwoColorize, Style};
+
+use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
+use super::schema::RunResult;
+
+/// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
+/// `files` is the report folder, where one was written.
+pub fn terminal(result: &RunResult, files: Option<&Path>) -> String {
+    let findings = Findings::of(result);
+    let mut out = String::new();
+    let _ = writeln!(out, "{}", wrapped(&findings.title, "").style(HEADING));
+    for line in &findings.about {
+        let _ = writeln!(out, "{}", wrapped(line, "").style(MUTED));
+    }
+    for table in &findings.tables {
+        races(&mut out, table);
+    }
+    if !findings.tables.is_empty() {
+        let _ = writeln!(out, "\n{}", wrapped(TABLE_NOTE, "").style(MUTED));
+    }
+    statements(&mut out, "Expectations", &findings.expectations);
+    statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);
+    list(&mut out, "In words", &findings.closing);
+    list(&mut out, "What this does not say", &findings.limits);
+    let reasons: Vec<String> = findings
+        .reasons
+        .iter()
+        .map(|r| {
+            [r.verdict, &r.text, &r.whose].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>()
+        })
+        .map(|parts| parts.join(": "))
+        .collect();
+    list(&mut out, "Why trials are marked", &reasons);
+    out.push('\n');
+    for remark in &findings.remarks {
+        let _ = writeln!(out, "{}", wrapped(remark, "  "));
+    }
+    if let Some(files) = files {
+        let _ = writeln!(out, "Files: {}", files.display());
+    }
+    let _ = writeln!(
+        out,
+        "{}: {}",
+        findings.verdict.style(style_of(findings.verdict)),
+        findings.verdict_gloss
+    );
+    out
+}
+
+/// Fits a terminal that nobody has widened, and a code block in a pull request.
+const WIDTH: usize = 100;
+
+const HEADING: Style = Style::new().bold();
+const MUTED: Style = Style::new().dimmed();
+
+fn races(out: &mut String, table: &Table) {
+    let _ = writeln!(out, "\n{}", table.heading.style(HEADING));
+    let _ = writeln!(out, "{}", coloured(&figures(table)));
+    for mark in &table.marks {
+        let _ = writeln!(out, "{}", coloured(&wrapped(&format!(" {mark}"), "   ")));
+    }
+    if !table.comparisons.is_empty() {
+        let _ = writeln!(out, "\n{} {}", "against".style(MUTED), table.versus.style(HEADING));
+        let _ = writeln!(out, "{}", comparisons(table));
+    }
+}
+
+/// The table of figures: numbers to the right, never broken; what must give way is the text in the last columns.
+fn figures(table: &Table) -> String {
+    let mut grid = grid();
+    grid.set_header(COLUMNS.map(two_lines));
+    for row in &table.rows {
+        grid.add_row(row);
+    }
+    let numbers = 1..7;
+    for (index, column) in grid.column_iter_mut().enumerate() {
+        if numbers.contains(&index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        if index < numbers.end {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    trimmed(&grid.to_string())
+}
+
+/// A column's name above itself where that is narrower: `peak RSS`, `CPU us/request`.
+fn two_lines(column: &str) -> String {
+    if column.contains('/') { column.replace('/', "\n/") } else { column.replace(' ', "\n") }
+}
+
+/// Contender, metric, finding; a contender's name stands once.
+fn comparisons(table: &Table) -> String {
+    let mut grid = grid();
+    let mut last = "";
+    for [of, metric, finding] in &table.comparisons {
+        grid.add_row([if of == last { "" } else { of }, metric, finding]);
+        last = of;
+    }
+    for column in grid.column_iter_mut().take(2) {
+        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(30)));
+    }
+    trimmed(&grid.to_string())
+}
+
+fn grid() -> comfy_table::Table {
+    let mut grid = comfy_table::Table::new();
+    grid.load_style(NOTHING.header_separator(LineStyle::none().fill('-')));
+    grid.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH as u16);
+    grid
+}
+
+fn statements(out: &mut String, heading: &str, statements: &[Judged]) {
+    if statements.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", heading.style(HEADING));
+    for judged in statements {
+        let verdict = format!("{:<12}", judged.verdict);
+        let indent = " ".repeat(15);
+        let text = wrapped(&format!("{indent}{}", judged.text), &indent);
+        let _ =
+            writeln!(out, "  {} {}", verdict.style(style_of(judged.verdict)), text.trim_start());
+        let _ = writeln!(out, "{}", wrapped(&format!("{indent}{}", judged.reason), &indent));
+    }
+}
+
+fn list(out: &mut String, heading: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", heading.style(HEADING));
+    for line in lines {
+        let _ = writeln!(out, "{}", coloured(&wrapped(&format!("  - {line}"), "    ")));
+    }
+}
+
+/// Words that stand for a verdict, in its colour.
+fn coloured(text: &str) -> String {
+    let words = ["VALID", "SUSPECT", "INVALID", "saturated", "unbounded"];
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(end) = rest.find(|c: char| !c.is_ascii_alphabetic()).or(Some(rest.len())) {
+        let (word, after) = rest.split_at(end);
+        if words.contains(&word) {
+            let _ = write!(out, "{}", word.style(style_of(word)));
+        } else {
+            out.push_str(word);
+        }
+        let Some(next) = after.chars().next() else { break };
+        out.push(next);
+        rest = &after[next.len_utf8()..];
+    }
+    out
+}
+
+fn style_of(word: &str) -> Style {
+    match word {
+        "PASS" | "VALID" | "holds" => Style::new().green(),
+        "FAIL" | "INVALID" | "fails" => Style::new().red().bold(),
+        _ => Style::new().yellow(),
+    }
+}
+
+/// `text` in lines of at most [`WIDTH`] columns, all but the first starting with `indent`.
+fn wrapped(text: &str, indent: &str) -> String {
+    let start = text.len() - text.trim_start().len();
+    let (mut out, mut column) = (text[..start].to_owned(), start);
+    let mut fresh = true;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if !fresh && column + 1 + width > WIDTH {
+            out.push('\n');
+            out.push_str(indent);
+            column = indent.len();
+        } else if !fresh {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+        fresh = false;
+    }
+    out
+}
+
+/// Without the spaces that fill a table's lines.
+fn trimmed(table: &str) -> String {
+    table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+
+    #[test]
+    fn look() {
+        let mut r = mock::payments(6, &mock::MODELS);
+        r.ceilings.push(super::super::schema::Ceiling {
+            workload: "payment".into(),
+            contender: "event-loop".into(),
+            closed_rps: 21300.0,
+            cpu_rps: None,
+            binds: "cpu".into(),
+        });
+        println!(
+            "{}",
+            anstream::adapter::strip_str(&terminal(&r, Some(Path::new("reports/tour/x"))))
+        );
+        println!("{}", crate::report::markdown::markdown(&r));
+    }
+}

@@ -1,0 +1,151 @@
+//! Figures and names as text: the same in the terminal, in Markdown and on charts.
+
+use super::race::Figure;
+use crate::units::{Nanos, grouped, three_digits};
+
+/// Text from a file, made safe for a terminal and for XML: no control or direction characters, one line, at most
+/// 200 characters.
+pub(crate) fn clean(text: &str) -> String {
+    let shown = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+    };
+    let line: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    let line: String = line.chars().filter(|c| shown(*c)).collect();
+    truncated(line.trim(), MAX_TEXT)
+}
+
+const MAX_TEXT: usize = 200;
+
+/// `text`, or its start and an ellipsis where it has more than `max` characters.
+pub(crate) fn truncated(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(max - 3).collect();
+    format!("{}...", start.trim_end())
+}
+
+/// `1.38x`, `12.4x`, `240x`.
+pub(crate) fn times(ratio: f64) -> String {
+    match ratio {
+        r if r < 9.995 => format!("{r:.2}x"),
+        r if r < 99.95 => format!("{r:.1}x"),
+        r => format!("{}x", grouped(r)),
+    }
+}
+
+/// A response time: `812 us`, `saturated`, `unbounded`, `-`.
+pub(crate) fn figure(figure: Figure) -> String {
+    match figure {
+        Figure::Value(ns) => Nanos(ns as u64).to_string(),
+        Figure::Saturated => "saturated".into(),
+        Figure::Unbounded => "unbounded".into(),
+        Figure::Withheld => WITHHELD.into(),
+    }
+}
+
+/// Stands for a figure that was withheld or could not be had.
+pub(crate) const WITHHELD: &str = "-";
+
+/// `number` by `show`, or the mark of a missing figure.
+pub(crate) fn or_withheld(number: Option<f64>, show: impl Fn(f64) -> String) -> String {
+    number.map_or_else(|| WITHHELD.into(), show)
+}
+
+/// `12.3 MiB`
+pub(crate) fn bytes(bytes: f64) -> String {
+    match bytes {
+        b if b.abs() < 1024.0 * 1024.0 => format!("{} KiB", three_digits(b / 1024.0)),
+        b if b.abs() < 1024.0 * 1024.0 * 1024.0 => {
+            format!("{} MiB", three_digits(b / (1024.0 * 1024.0)))
+        }
+        b => format!("{} GiB", three_digits(b / (1024.0 * 1024.0 * 1024.0))),
+    }
+}
+
+/// A metric's name for people.
+pub(crate) fn metric(name: &str) -> &str {
+    match name {
+        "p99_9" => "p99.9",
+        "cpu_per_request" => "CPU/request",
+        "rss" => "peak RSS",
+        "achieved" => "throughput",
+        other => other,
+    }
+}
+
+/// A difference in the unit of its metric: `+40 us`, `-1.5 MiB`, `+3,300/s`.
+pub(crate) fn difference(metric: &str, value: f64) -> String {
+    let sign = if value < 0.0 { '-' } else { '+' };
+    let size = value.abs();
+    match metric {
+        "cpu_per_request" => format!("{sign}{} us", three_digits(size)),
+        "rss" => format!("{sign}{}", bytes(size)),
+        "achieved" => format!("{sign}{}/s", grouped(size)),
+        _ => format!("{sign}{}", Nanos(size as u64)),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [start @ .., last] => format!("{} and {last}", start.join(", ")),
+    }
+}
+
+/// `1 round`, `6 rounds`.
+pub(crate) fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// With a capital first letter.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// A name as part of a file's name: `4,000/s` is `4000`, `50% own` is `50pct-own`.
+pub(crate) fn slug(text: &str) -> String {
+    let text = text.to_lowercase().replace("/s", "").replace(',', "").replace('%', "pct");
+    let parts: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    let slug: String = parts.join("-").chars().take(60).collect();
+    if slug.is_empty() { "x".into() } else { slug }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_becomes_one_harmless_line() {
+        assert_eq!(clean("a\x1b[31m\nb\0\u{202e}c\u{7}"), "a[31m bc");
+        assert_eq!(clean(&"long ".repeat(100)).chars().count(), 200);
+    }
+
+    #[test]
+    fn numbers_as_people_write_them() {
+        assert_eq!([times(0.966), times(9.996), times(1234.0)], ["0.97x", "10.0x", "1,234x"]);
+        assert_eq!(bytes(12.34 * 1024.0 * 1024.0), "12.3 MiB");
+        assert_eq!(difference("p99", -40_120.0), "-40.1 us");
+        assert_eq!(difference("cpu_per_request", 3.25), "+3.25 us");
+        assert_eq!(difference("achieved", 3_300.0), "+3,300/s");
+        assert_eq!(listed(&["a".into(), "b".into(), "c".into()]), "a, b and c");
+    }
+
+    #[test]
+    fn levels_and_names_become_file_names() {
+        for (text, want) in [
+            ("4,000/s", "4000"),
+            ("2.5/s", "2-5"),
+            ("50% own", "50pct-own"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("\u{1f980}", "x"),
+        ] {
+            assert_eq!(slug(text), want);
+        }
+    }
+}

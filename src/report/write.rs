@@ -1,0 +1,66 @@
+//! The report folder: `result.json`, `summary.md`, `charts/` and `*.hgrm`, each file complete or not there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use hdrhistogram::Histogram;
+
+use crate::error::{Context, Error, Result};
+use crate::report::charts::{CHART_FOLDER, hdr_charts};
+use crate::report::distribution::histogram;
+use crate::report::hgrm::hgrm;
+use crate::report::markdown::markdown;
+use crate::report::schema::{self, RunResult, TrialVerdict};
+use crate::report::words::slug;
+
+/// Writes every file of a report into `dir`, which is made if it is not there.
+///
+/// # Errors
+/// When the folder or a file in it cannot be written; the message names it.
+pub fn write_report(dir: &Path, result: &RunResult) -> Result<()> {
+    let charts = dir.join(CHART_FOLDER);
+    fs::create_dir_all(&charts)
+        .usage(|| format!("cannot make the report folder {}", dir.display()))?;
+    put(dir, "result.json", &schema::to_json(result))?;
+    put(dir, "summary.md", &markdown(result))?;
+    for chart in hdr_charts(result) {
+        put(&charts, &format!("{}-light.svg", chart.stem), &chart.light)?;
+        put(&charts, &format!("{}-dark.svg", chart.stem), &chart.dark)?;
+    }
+    for (stem, merged) in merged(result)? {
+        put(dir, &format!("{stem}.hgrm"), &hgrm(&merged))?;
+    }
+    Ok(())
+}
+
+/// Response times by workload, contender, level and request kind, of all trials that count: merged, never averaged.
+fn merged(result: &RunResult) -> Result<BTreeMap<String, Histogram<u64>>> {
+    let mut merged: BTreeMap<String, Histogram<u64>> = BTreeMap::new();
+    let counts =
+        |trial: &&schema::Trial| !trial.voided && trial.validity.verdict != TrialVerdict::Invalid;
+    for trial in result.trials.iter().filter(counts) {
+        for (kind, of_kind) in &trial.by_request {
+            let Some(response) = &of_kind.response_ns else { continue };
+            let stem = [&trial.workload, &trial.contender, &trial.level, kind]
+                .map(|part| slug(part))
+                .join("-");
+            let one = histogram(response).map_err(Error::internal)?;
+            match merged.get_mut(&stem) {
+                Some(sum) => sum.add(one).map_err(|error| Error::internal(error.to_string()))?,
+                None => {
+                    merged.insert(stem, one);
+                }
+            }
+        }
+    }
+    Ok(merged)
+}
+
+/// Writes beside and renames, so that a reader never sees half a file.
+fn put(dir: &Path, name: &str, text: &str) -> Result<()> {
+    let (path, beside) = (dir.join(name), dir.join(format!(".{name}.part")));
+    fs::write(&beside, text)
+        .and_then(|()| fs::rename(&beside, &path))
+        .usage(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,117 @@
+//! What each contender can do at most, from one short closed loop: the measure of every level given in percent.
+
+use std::sync::atomic::AtomicBool;
+
+use crate::error::{Error, Result};
+use crate::report::schema::{Ceiling, Trial};
+use crate::run::Session;
+use crate::run::trial::{self, Order};
+use crate::scenario::{Level, LoadKind, Scenario};
+use crate::units::{Nanos, Rate};
+
+/// How long a ceiling is probed.
+const PROBE: Nanos = Nanos(3_000_000_000);
+
+/// Whether a scenario has levels that need its contenders' ceilings.
+pub(crate) fn needed(scenario: &Scenario) -> bool {
+    let relative = scenario.rates.iter().any(|level| !matches!(level, Level::Rate(_)));
+    relative && matches!(scenario.load.kind, LoadKind::Open(_))
+}
+
+/// Probes every contender of a scenario once.
+///
+/// # Errors
+/// When a contender cannot be started or answers nothing.
+pub(crate) fn probe(
+    session: &mut Session<'_>,
+    scenario: &Scenario,
+    stop: &AtomicBool,
+) -> Result<Vec<(Ceiling, Trial)>> {
+    let placement = session.placement(scenario)?;
+    let mut ceilings = Vec::new();
+    for (index, contender) in scenario.contenders.iter().enumerate() {
+        session.progress.starts(&contender.name, "closed loop, for its ceiling");
+        let trial = trial::run(
+            &Order {
+                scenario,
+                contender,
+                rate: None,
+                level: "closed".into(),
+                duration: PROBE,
+                // A round of its own, so that no key of a probe can meet a trial's.
+                round: 0,
+                place: index as u32,
+                salt: session.salt(),
+                signature_rounds: session.signature_rounds(contender, scenario),
+                placement: &placement,
+                hiccups: session.hiccups,
+            },
+            stop,
+        )?;
+        session.progress.finished(&trial);
+        if trial.achieved_rps <= 0.0 {
+            return Err(Error::invalid(format!(
+                "contender `{}` answered nothing in a closed loop of {PROBE}",
+                contender.name
+            )));
+        }
+        ceilings.push((ceiling(&trial, placement.contender.len()), trial));
+    }
+    Ok(ceilings)
+}
+
+/// The ceiling that a closed trial shows.
+pub(crate) fn ceiling(trial: &Trial, cores: usize) -> Ceiling {
+    let busy = trial.server.cpu_share.is_some_and(|share| share > 0.9);
+    Ceiling {
+        workload: trial.workload.clone(),
+        contender: trial.contender.clone(),
+        closed_rps: trial.achieved_rps,
+        cpu_rps: trial.server.cpu_us_per_request.map(|us| cores as f64 * 1e6 / us),
+        binds: if busy { "cpu".into() } else { "unknown".into() },
+    }
+}
+
+/// The rate that a level means for a contender.
+///
+/// # Panics
+/// When a relative level is asked for and there is no ceiling: they are probed first.
+pub(crate) fn rate_at(level: Level, contender: &str, workload: &str, ceilings: &[Ceiling]) -> Rate {
+    let here = || ceilings.iter().filter(|ceiling| ceiling.workload == workload);
+    let lowest = here().map(|ceiling| ceiling.closed_rps).fold(f64::INFINITY, f64::min);
+    let own =
+        here().find(|ceiling| ceiling.contender == contender).map(|ceiling| ceiling.closed_rps);
+    match level {
+        Level::Rate(rate) => rate,
+        Level::OfLowest(share) => {
+            Rate(share.0 * Some(lowest).filter(|r| r.is_finite()).expect("was probed"))
+        }
+        Level::OfOwn(share) => Rate(share.0 * own.expect("was probed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Share;
+
+    #[test]
+    fn a_percentage_is_of_the_lowest_unless_it_is_of_ones_own() {
+        let ceiling = |contender: &str, workload: &str, closed_rps| Ceiling {
+            workload: workload.into(),
+            contender: contender.into(),
+            closed_rps,
+            cpu_rps: None,
+            binds: "cpu".into(),
+        };
+        let ceilings = [
+            ceiling("a", "payment", 900.0),
+            ceiling("b", "payment", 600.0),
+            ceiling("a", "loyalty", 10.0),
+        ];
+        let at = |level| rate_at(level, "a", "payment", &ceilings);
+        assert_eq!(at(Level::Rate(Rate(7.0))), Rate(7.0));
+        assert_eq!(at(Level::OfLowest(Share(0.5))), Rate(300.0));
+        assert_eq!(at(Level::OfOwn(Share(0.5))), Rate(450.0));
+    }
+}

@@ -1,0 +1,50 @@
+//! The machine and the build: figures are only ever compared under the same one.
+
+use std::fs;
+
+use procfs::{CpuInfo, Current, Meminfo};
+use sha2::{Digest, Sha256};
+
+use crate::report::schema::Fingerprint;
+use crate::run::placement;
+use crate::scenario::{self, Scenario};
+
+/// Reads what the machine says of itself; what it does not say is empty.
+pub(crate) fn take(scenarios: &[Scenario]) -> Fingerprint {
+    let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let digests: Vec<String> = scenarios.iter().map(scenario::fingerprint).collect();
+    Fingerprint {
+        cpu_model: CpuInfo::current()
+            .ok()
+            .and_then(|info| info.model_name(0).map(ToOwned::to_owned))
+            .unwrap_or_default(),
+        cores: placement::allowed().map_or(0, |cores| cores.len() as u32),
+        kernel: read("/proc/sys/kernel/osrelease").unwrap_or_default(),
+        governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        cpu_quota: cpu_quota(),
+        memory_bytes: Meminfo::current().map_or(0, |memory| memory.mem_total),
+        bakeoff: env!("CARGO_PKG_VERSION").into(),
+        binary: fs::read("/proc/self/exe").map_or_else(|_| String::new(), |bytes| digest(&bytes)),
+        scenario: match digests.as_slice() {
+            [one] => one.clone(),
+            several => digest(several.concat().as_bytes()),
+        },
+        debug_build: cfg!(debug_assertions),
+    }
+}
+
+/// In cores: cgroup v2's `cpu.max` or v1's quota over period.
+fn cpu_quota() -> Option<f64> {
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|&number| number > 0.0);
+    if let Ok(max) = fs::read_to_string("/sys/fs/cgroup/cpu.max") {
+        let (quota, period) = max.trim().split_once(' ')?;
+        return Some(number(quota)? / number(period)?);
+    }
+    let read = |file: &str| number(&fs::read_to_string(format!("/sys/fs/cgroup/cpu/{file}")).ok()?);
+    Some(read("cpu.cfs_quota_us")? / read("cpu.cfs_period_us")?)
+}
+
+/// The first 16 hexadecimal digits of the SHA-256.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

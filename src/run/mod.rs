@@ -1,0 +1,66 @@
+//! The orchestrator: contenders as child processes, trials in coin order, verdicts, the report.
+//!
+//! This is the only folder that names both sides. [`run`] reads as the pipeline.
+
+mod audit;
+mod ceilings;
+mod child;
+mod fingerprint;
+mod hiccups;
+mod http;
+mod placement;
+mod progress;
+mod resources;
+mod rounds;
+mod session;
+mod trial;
+mod validity;
+mod verdict;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use crate::error::{Error, Result};
+use crate::report;
+use crate::report::schema::RunResult;
+use crate::scenario::Scenario;
+
+pub use progress::Progress;
+use session::Session;
+
+/// What is to be run.
+#[derive(Debug)]
+pub struct Request {
+    /// Names the run: the scenario's name, or `tour`.
+    pub name: String,
+    /// One sentence for people.
+    pub title: String,
+    /// Run in turn within each round. At least one.
+    pub scenarios: Vec<Scenario>,
+    /// Sets the order of the trials; fresh from the system unless given.
+    pub order_seed: Option<u64>,
+    /// Where the report goes. Made if it is not there.
+    pub out: PathBuf,
+}
+
+/// Runs every trial, judges them and writes the report. An interrupted run reports what it has.
+///
+/// # Errors
+/// When the report folder cannot be written, a contender cannot be started, or there are too few cores. Trials that
+/// had finished are on disk by then, and a report of them marked invalid.
+pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<RunResult> {
+    let mut session = Session::open(request, progress)?;
+    let stopped = session.probe_ceilings(stop).and_then(|()| session.run_rounds(stop));
+    session.progress.end();
+    let mut result = session.result(stop);
+    if let Err(error) = &stopped {
+        session::mark_broken_off(&mut result, error);
+    }
+    report::write::write_report(&request.out, &result)?;
+    stopped.map(|()| result).map_err(|error| broken_off(error, request))
+}
+
+/// Says where the finished trials are.
+fn broken_off(error: Error, request: &Request) -> Error {
+    error.help(format!("the trials that had finished are in {}", request.out.display()))
+}

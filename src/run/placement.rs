@@ -1,0 +1,124 @@
+//! Which side runs on which cores.
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::error::{Context, Error, Result};
+use crate::load::plan::Pace;
+use crate::scenario::{self, PlacementMode};
+
+/// Core numbers, ascending, at least one.
+pub(crate) type Cores = Vec<usize>;
+
+/// Who runs where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placement {
+    /// Whether the sides share cores.
+    pub(crate) mode: PlacementMode,
+    /// The contender's.
+    pub(crate) contender: Cores,
+    /// The generator's, one thread for each.
+    pub(crate) generator: Cores,
+    /// How the generator waits.
+    pub(crate) pace: Pace,
+}
+
+impl Placement {
+    /// What the scenario asks for, on the cores that this process may use.
+    ///
+    /// # Errors
+    /// When there are too few cores for it.
+    pub(crate) fn of(wanted: scenario::Placement) -> Result<Self> {
+        Self::on(allowed()?, wanted)
+    }
+
+    /// The contender gets the highest cores, because the lowest are where interrupts go.
+    fn on(cores: Cores, wanted: scenario::Placement) -> Result<Self> {
+        let contender_cores = wanted.contender_cores.unwrap_or((cores.len() / 2).max(1));
+        match wanted.mode {
+            PlacementMode::Shared => {
+                let first = cores.len().saturating_sub(contender_cores);
+                Ok(Self {
+                    mode: PlacementMode::Shared,
+                    contender: cores[first..].to_vec(),
+                    generator: cores[..1].to_vec(),
+                    pace: Pace::Sleep,
+                })
+            }
+            PlacementMode::Apart if cores.len() > contender_cores => {
+                let (generator, contender) = cores.split_at(cores.len() - contender_cores);
+                // One thread drives some 150,000 requests/s; more of them only help against several cores.
+                let threads = (contender_cores / 2).clamp(1, generator.len());
+                Ok(Self {
+                    mode: PlacementMode::Apart,
+                    contender: contender.to_vec(),
+                    generator: generator[..threads].to_vec(),
+                    pace: Pace::Spin,
+                })
+            }
+            PlacementMode::Apart => Err(Error::usage(format!(
+                "generator and contender cannot be apart: {contender_cores} of {} usable cores are the contender's",
+                cores.len()
+            ))
+            .help("set `placement = { mode = \"shared\" }`, or let this process use more cores (taskset)")),
+        }
+    }
+}
+
+/// The cores in this process's affinity mask.
+///
+/// # Errors
+/// When the mask cannot be read.
+pub(crate) fn allowed() -> Result<Cores> {
+    let set = sched_getaffinity(None).context(|| "cannot read the affinity mask".into())?;
+    Ok((0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect())
+}
+
+/// Runs `action` with the calling thread on `cores`, for what it starts to inherit, and puts the mask back.
+///
+/// # Errors
+/// When the mask cannot be set.
+pub(crate) fn on_cores<T>(cores: &Cores, action: impl FnOnce() -> T) -> Result<T> {
+    let before = sched_getaffinity(None).context(|| "cannot read the affinity mask".into())?;
+    let mut set = CpuSet::new();
+    for &core in cores {
+        set.set(core);
+    }
+    sched_setaffinity(None, &set).context(|| format!("cannot move to cores {cores:?}"))?;
+    let value = action();
+    sched_setaffinity(None, &before).context(|| "cannot put the affinity mask back".into())?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(cores: usize, mode: PlacementMode, contender_cores: Option<usize>) -> Result<Placement> {
+        Placement::on((0..cores).collect(), scenario::Placement { mode, contender_cores })
+    }
+
+    #[test]
+    fn the_table_of_the_method() {
+        for (cores, contender) in [(2, 1), (4, 2), (8, 4)] {
+            let placement = on(cores, PlacementMode::Apart, None).unwrap();
+            assert_eq!(placement.contender.len(), contender, "{cores} cores");
+            assert!(placement.generator.iter().all(|core| !placement.contender.contains(core)));
+            assert_eq!(placement.pace, Pace::Spin);
+        }
+    }
+
+    #[test]
+    fn one_core_can_only_be_shared() {
+        assert_eq!(on(1, PlacementMode::Apart, None).unwrap_err().exit_code(), 2);
+        assert!(on(2, PlacementMode::Apart, Some(2)).is_err());
+        let shared = on(1, PlacementMode::Shared, None).unwrap();
+        assert_eq!((shared.contender, shared.pace), (vec![0], Pace::Sleep));
+    }
+
+    #[test]
+    fn the_mask_is_put_back() {
+        let before = allowed().unwrap();
+        let inside = on_cores(&vec![before[0]], || allowed().unwrap()).unwrap();
+        assert_eq!((inside, allowed().unwrap()), (vec![before[0]], before));
+    }
+}

@@ -1,0 +1,88 @@
+//! How far a run is, on stderr: a bar at a terminal, plain lines elsewhere, nothing when asked to be quiet.
+//!
+//! Nothing is drawn while a trial is measured, only between trials.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::report::schema::{Trial, TrialVerdict};
+
+/// A plain line at most this often.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The progress of one run.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    plain: bool,
+    started: Instant,
+    last_line: Instant,
+    done: u64,
+    total: u64,
+}
+
+impl Progress {
+    /// Nothing is shown until [`Self::expect`]; nothing at all when `quiet`.
+    pub fn new(quiet: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let target = match terminal && !quiet {
+            true => ProgressDrawTarget::stderr_with_hz(4),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let style = ProgressStyle::with_template("{bar:28} {pos}/{len} trials, {msg}")
+            .expect("the template is well formed");
+        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style);
+        let now = Instant::now();
+        Self { bar, plain: !terminal && !quiet, started: now, last_line: now, done: 0, total: 0 }
+    }
+
+    /// A sentence about what happens next.
+    pub(crate) fn say(&self, what: &str) {
+        if self.plain {
+            eprintln!("{what}");
+        } else {
+            self.bar.println(what);
+        }
+    }
+
+    /// So many more trials are to come.
+    pub(crate) fn expect(&mut self, trials: u64) {
+        self.total += trials;
+        self.bar.set_length(self.total);
+    }
+
+    /// A trial starts.
+    pub(crate) fn starts(&self, contender: &str, level: &str) {
+        self.bar.set_message(format!("{}: {contender} at {level}", self.left()));
+    }
+
+    /// A trial has finished.
+    pub(crate) fn finished(&mut self, trial: &Trial) {
+        self.done += 1;
+        self.bar.set_position(self.done);
+        if trial.validity.verdict == TrialVerdict::Invalid {
+            let why = trial.validity.reasons.join("; ");
+            self.say(&format!("{} in round {}: invalid: {why}", trial.contender, trial.round));
+        }
+        if self.plain && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            eprintln!("{}/{} trials, {}", self.done, self.total, self.left());
+        }
+    }
+
+    /// The bar is taken away.
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// From the mean of the trials so far: they are all about equally long.
+    fn left(&self) -> String {
+        if self.done == 0 {
+            return "starting".into();
+        }
+        let each = self.started.elapsed().as_secs_f64() / self.done as f64;
+        format!("about {:.0} s left", each * self.total.saturating_sub(self.done) as f64)
+    }
+}

@@ -1,0 +1,160 @@
+//! What a contender uses, read from outside it: its CPU clock and its files under /proc.
+//!
+//! The CPU clock counts nanoseconds of every thread, the ended ones too. Reading it costs one system call, so it is
+//! read exactly at the window's ends; what takes many files is read before and after the load.
+
+use std::time::Instant;
+
+use nix::time::ClockId;
+use nix::unistd::Pid;
+use procfs::process::Process;
+
+use crate::units::Nanos;
+
+/// A process that is watched.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    process: Option<Process>,
+    clock: Option<ClockId>,
+}
+
+/// The CPU clock at one instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tick {
+    at: Instant,
+    cpu: Option<Nanos>,
+    threads: Option<u64>,
+}
+
+/// Context switches of all threads that live.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Switches {
+    /// It waited.
+    pub(crate) voluntary: u64,
+    /// It was made to.
+    pub(crate) involuntary: u64,
+}
+
+/// What was used between two ticks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Used {
+    /// CPU time of all threads.
+    pub(crate) cpu: Option<Nanos>,
+    /// The time between the ticks.
+    pub(crate) elapsed: Nanos,
+    /// Threads at the later tick.
+    pub(crate) threads: Option<u64>,
+}
+
+impl Watch {
+    /// Watches the process `pid`.
+    pub(crate) fn new(pid: u32) -> Self {
+        let pid = pid as i32;
+        Self {
+            process: Process::new(pid).ok(),
+            clock: ClockId::pid_cpu_clock_id(Pid::from_raw(pid)).ok(),
+        }
+    }
+
+    /// The CPU clock and the number of threads now.
+    pub(crate) fn tick(&self) -> Tick {
+        let cpu = self.clock.and_then(|clock| clock.now().ok());
+        Tick {
+            at: Instant::now(),
+            cpu: cpu.map(|cpu| Nanos(cpu.tv_sec() as u64 * 1_000_000_000 + cpu.tv_nsec() as u64)),
+            threads: self
+                .process
+                .as_ref()
+                .and_then(|p| p.status().ok())
+                .map(|status| status.threads),
+        }
+    }
+
+    /// Context switches so far. Reads one file for each thread.
+    pub(crate) fn switches(&self) -> Option<Switches> {
+        let mut sum = Switches::default();
+        for task in self.process.as_ref()?.tasks().ok()?.flatten() {
+            let status = task.status().ok()?;
+            sum.voluntary += status.voluntary_ctxt_switches.unwrap_or(0);
+            sum.involuntary += status.nonvoluntary_ctxt_switches.unwrap_or(0);
+        }
+        Some(sum)
+    }
+
+    /// The most memory it has held, in bytes.
+    pub(crate) fn rss_peak_bytes(&self) -> Option<u64> {
+        self.process.as_ref()?.status().ok()?.vmhwm.map(|kib| kib * 1024)
+    }
+}
+
+impl Used {
+    /// From one tick to a later one.
+    pub(crate) fn between(start: Tick, end: Tick) -> Self {
+        Self {
+            cpu: start.cpu.zip(end.cpu).map(|(start, end)| end.saturating_sub(start)),
+            elapsed: end.at.saturating_duration_since(start.at).into(),
+            threads: end.threads,
+        }
+    }
+
+    /// The busy share of `cores`.
+    pub(crate) fn cpu_share(&self, cores: usize) -> Option<f64> {
+        let elapsed = self.elapsed.0 as f64 * cores as f64;
+        (elapsed > 0.0).then_some(self.cpu?.0 as f64 / elapsed)
+    }
+}
+
+/// Time that the hypervisor gave to others and all time, in ticks, over all cores.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steal {
+    stolen: u64,
+    total: u64,
+}
+
+impl Steal {
+    /// So far; nothing where the kernel does not say.
+    pub(crate) fn now() -> Option<Self> {
+        let stat = std::fs::read_to_string("/proc/stat").ok()?;
+        let line = stat.lines().next()?.strip_prefix("cpu ")?;
+        // user nice system idle iowait irq softirq steal: guest time is inside user.
+        let ticks: Vec<u64> =
+            line.split_whitespace().take(8).filter_map(|t| t.parse().ok()).collect();
+        Some(Self { stolen: *ticks.get(7)?, total: ticks.iter().sum() })
+    }
+
+    /// The stolen share since `earlier`. It comes in ticks of a hundredth of a second, hence is coarse.
+    pub(crate) fn share_since(self, earlier: Self) -> f64 {
+        let total = self.total.saturating_sub(earlier.total).max(1);
+        self.stolen.saturating_sub(earlier.stolen) as f64 / total as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_thread_shows_on_the_clock_even_after_its_end() {
+        let watch = Watch::new(std::process::id());
+        let start = watch.tick();
+        std::thread::spawn(|| {
+            let begun = Instant::now();
+            while begun.elapsed().as_millis() < 30 {
+                std::hint::spin_loop();
+            }
+        })
+        .join()
+        .unwrap();
+        let used = Used::between(start, watch.tick());
+        assert!(used.cpu.unwrap() > Nanos(5_000_000), "{used:?}");
+        assert!(watch.rss_peak_bytes().unwrap() > 100_000);
+        assert!(watch.switches().is_some() && used.threads.unwrap() >= 1);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_no_figures() {
+        // PID_MAX_LIMIT: no process ever has this number.
+        let watch = Watch::new(1 << 22);
+        assert!(watch.tick().cpu.is_none() && watch.rss_peak_bytes().is_none());
+    }
+}

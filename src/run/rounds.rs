@@ -1,0 +1,69 @@
+//! The order of trials: one of every contender in a round, in an order drawn by a fair coin.
+
+use crate::random::Stream;
+
+/// The trials of one level in one round: they stand and fall together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heat {
+    /// Index of the scenario.
+    pub(crate) scenario: usize,
+    /// Index of the level within the scenario.
+    pub(crate) level: usize,
+    /// Counted from 1; a heat that is run again gets a round of its own, hence other arrivals.
+    pub(crate) round: u32,
+}
+
+/// Rounds that may be run again, in percent of those asked for.
+const EXTRA_PERCENT: u32 = 25;
+
+/// How often a heat of a run of `rounds` may be void before the run is given up.
+pub(crate) fn extra_rounds(rounds: u32) -> u32 {
+    (rounds * EXTRA_PERCENT).div_ceil(100)
+}
+
+/// The contenders of a heat in the order in which they run: Fisher and Yates' shuffle, from the seed and the heat
+/// alone.
+pub(crate) fn order(order_seed: u64, heat: Heat, contenders: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..contenders).collect();
+    let draws = [heat.scenario as u64, heat.level as u64, u64::from(heat.round)]
+        .into_iter()
+        .fold(Stream::of(order_seed), Stream::child);
+    for last in (1..contenders).rev() {
+        order.swap(last, draws.below(last as u64, last as u64 + 1) as usize);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_contender_runs_once_and_every_order_comes() {
+        let mut counts = std::collections::BTreeMap::new();
+        for round in 1..=6_000 {
+            let order = order(7, Heat { scenario: 0, level: 0, round }, 3);
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [0, 1, 2]);
+            *counts.entry(order).or_insert(0) += 1;
+        }
+        // 1,000 each, give or take five standard deviations.
+        assert!(
+            counts.len() == 6 && counts.values().all(|n| (856..1_144).contains(n)),
+            "{counts:?}"
+        );
+    }
+
+    #[test]
+    fn the_order_is_the_seeds_alone() {
+        let heat = Heat { scenario: 1, level: 2, round: 3 };
+        assert_eq!(order(7, heat, 8), order(7, heat, 8));
+        assert_ne!(order(7, heat, 8), order(8, heat, 8));
+    }
+
+    #[test]
+    fn a_quarter_may_be_run_again() {
+        assert_eq!([0, 1, 2, 6, 10, 40].map(extra_rounds), [0, 1, 1, 2, 3, 10]);
+    }
+}

@@ -1,0 +1,403 @@
+//! One run under way: what it has decided, what has finished, and the file that keeps it.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::backend::payment::{self, Calibration};
+use crate::error::{Context, Error, Result};
+use crate::random;
+use crate::report::schema::{
+    self, Ceiling, Fingerprint, Judgement, RunResult, StatementVerdict, Trial, TrialVerdict,
+    Verdict,
+};
+use crate::run::hiccups::{self, Hiccups};
+use crate::run::placement::{self, Placement};
+use crate::run::rounds::{self, Heat};
+use crate::run::trial::{self, Order};
+use crate::run::validity::NOT_CHECKED;
+use crate::run::{Progress, Request, ceilings, fingerprint, verdict};
+use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario, Workload};
+use crate::units::{Nanos, Rate};
+
+/// A run under way.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    request: &'a Request,
+    pub(crate) progress: &'a mut Progress,
+    order_seed: u64,
+    fingerprint: Fingerprint,
+    started_utc: String,
+    /// One for each CPU time that is asked for, measured once and the same for every trial.
+    calibrations: Vec<(Nanos, Calibration)>,
+    ceilings: Vec<Ceiling>,
+    probes: Vec<Trial>,
+    trials: Vec<Trial>,
+    voided_rounds: u32,
+    /// Watched once, before anything runs.
+    pub(crate) hiccups: Hiccups,
+    /// Trials so far; the next one's salt.
+    started: u32,
+    journal: File,
+}
+
+impl<'a> Session<'a> {
+    /// Makes the report folder, calibrates, and says how much is to come.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(crate) fn open(request: &'a Request, progress: &'a mut Progress) -> Result<Self> {
+        let out = &request.out;
+        fs::create_dir_all(out)
+            .usage(|| format!("cannot make the report folder {}", out.display()))?;
+        let path = out.join("trials.jsonl");
+        let journal = File::create(&path).usage(|| format!("cannot write {}", path.display()))?;
+        let mut session = Self {
+            request,
+            progress,
+            order_seed: request.order_seed.unwrap_or_else(random::fresh_seed),
+            fingerprint: fingerprint::take(&request.scenarios),
+            started_utc: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            calibrations: Vec::new(),
+            ceilings: Vec::new(),
+            probes: Vec::new(),
+            trials: Vec::new(),
+            voided_rounds: 0,
+            hiccups: hiccups::watch(&placement::allowed()?)?,
+            started: 0,
+            journal,
+        };
+        session.calibrate();
+        if session.fingerprint.debug_build {
+            session
+                .progress
+                .say("this is a debug build: its figures say nothing about a release build");
+        }
+        Ok(session)
+    }
+
+    /// Probes the ceilings of the scenarios whose levels are given in percent.
+    ///
+    /// # Errors
+    /// When a contender cannot be started or answers nothing.
+    pub(crate) fn probe_ceilings(&mut self, stop: &AtomicBool) -> Result<()> {
+        let request = self.request;
+        let scenarios = || request.scenarios.iter().filter(|scenario| ceilings::needed(scenario));
+        self.progress.expect(scenarios().map(|scenario| scenario.contenders.len() as u64).sum());
+        self.progress
+            .expect(self.heats(1..=self.rounds()).iter().map(|heat| self.contenders(*heat)).sum());
+        for scenario in scenarios() {
+            for (ceiling, trial) in ceilings::probe(self, scenario, stop)? {
+                self.ceilings.push(ceiling);
+                self.probes.push(trial);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs every round, and void ones again at the end.
+    ///
+    /// # Errors
+    /// When a contender cannot be started.
+    pub(crate) fn run_rounds(&mut self, stop: &AtomicBool) -> Result<()> {
+        let rounds = self.rounds();
+        let mut due = self.heats(1..=rounds);
+        let mut extra = rounds::extra_rounds(rounds);
+        let mut next_round = rounds + 1;
+        while !due.is_empty() {
+            let mut void = Vec::new();
+            for heat in due {
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                if self.run_heat(heat, stop)? {
+                    void.push(heat);
+                }
+            }
+            // A void heat gets a round of its own at the end, with other arrivals; a few of them, not for ever.
+            let again: Vec<Heat> =
+                void.into_iter().map(|heat| Heat { round: next_round, ..heat }).collect();
+            if again.is_empty() || extra == 0 {
+                return Ok(());
+            }
+            extra -= 1;
+            next_round += 1;
+            self.progress.expect(again.iter().map(|heat| self.contenders(*heat)).sum());
+            due = again;
+        }
+        Ok(())
+    }
+
+    /// Where the sides of a scenario run.
+    ///
+    /// # Errors
+    /// When there are too few cores.
+    pub(crate) fn placement(&self, scenario: &Scenario) -> Result<Placement> {
+        Placement::of(scenario.placement)
+    }
+
+    /// Keys of one trial never meet another's, not even by way of a contender that outlives its trial.
+    pub(crate) fn salt(&mut self) -> u32 {
+        self.started += 1;
+        self.started % SALTS
+    }
+
+    /// The SHA-256 rounds of a contender's signatures.
+    pub(crate) fn signature_rounds(&self, contender: &Contender, scenario: &Scenario) -> u32 {
+        let cpu = contender.request_cpu.unwrap_or(scenario.request_cpu);
+        let calibration = self.calibrations.iter().find(|(asked, _)| *asked == cpu);
+        calibration.map_or(0, |(_, calibration)| calibration.rounds)
+    }
+
+    /// What has been found so far, judged.
+    pub(crate) fn result(self, stop: &AtomicBool) -> RunResult {
+        let request = self.request;
+        let judged =
+            |statements: fn(&Scenario) -> &Vec<crate::scenario::Statement>| -> Vec<Judgement> {
+                let of = |scenario| {
+                    let judge = |statement| verdict::judge(scenario, statement, &self.trials);
+                    statements(scenario).iter().map(judge).collect::<Vec<_>>()
+                };
+                request.scenarios.iter().flat_map(of).collect()
+            };
+        let expectations = judged(|scenario| &scenario.expectations);
+        let claims = judged(|scenario| &scenario.claims);
+        let enough = self.lacks_rounds().is_none();
+        let interrupted = stop.load(Ordering::Relaxed);
+        let verdict = overall(&expectations, enough, interrupted);
+        let first = &request.scenarios[0];
+        let calibration = self.calibrations.iter().find(|(asked, _)| *asked == first.request_cpu);
+        RunResult {
+            schema: schema::SCHEMA.into(),
+            scenario: request.name.clone(),
+            title: request.title.clone(),
+            seed: first.seed,
+            order_seed: self.order_seed,
+            started_utc: self.started_utc.clone(),
+            fingerprint: self.fingerprint.clone(),
+            verdict,
+            exit_code: exit_code(verdict),
+            voided_rounds: self.voided_rounds,
+            rounds: self.rounds(),
+            self_check: first.self_check,
+            request_cpu_ns: first.request_cpu.0,
+            request_cpu_measured_ns: calibration
+                .map_or(0, |(_, calibration)| calibration.measured.0),
+            signature_rounds: calibration.map_or(0, |(_, calibration)| calibration.rounds),
+            floor_ns: None,
+            comparisons: request
+                .scenarios
+                .iter()
+                .flat_map(|scenario| verdict::comparisons(scenario, &self.trials))
+                .collect(),
+            capacity: Vec::new(),
+            expectations,
+            claims,
+            not_checked: NOT_CHECKED.map(Into::into).to_vec(),
+            notes: self.notes(),
+            ceilings: self.ceilings,
+            trials: self.trials,
+            probes: self.probes,
+        }
+    }
+
+    /// Measures how many SHA-256 rounds each CPU time comes to, once, on a contender's core.
+    fn calibrate(&mut self) {
+        let request = self.request;
+        for scenario in request.scenarios.iter().filter(|s| s.workload == Workload::Payment) {
+            let own = scenario.contenders.iter().filter_map(|contender| contender.request_cpu);
+            for cpu in own.chain([scenario.request_cpu]) {
+                if self.calibrations.iter().all(|(asked, _)| *asked != cpu) {
+                    self.calibrations.push((cpu, payment::calibrate(cpu)));
+                }
+            }
+        }
+    }
+
+    /// One trial of every contender, in coin order. Whether it is void.
+    fn run_heat(&mut self, heat: Heat, stop: &AtomicBool) -> Result<bool> {
+        let scenario = &self.request.scenarios[heat.scenario];
+        let placement = self.placement(scenario)?;
+        let first = self.trials.len();
+        for (place, index) in
+            rounds::order(self.order_seed, heat, scenario.contenders.len()).into_iter().enumerate()
+        {
+            let contender = &scenario.contenders[index];
+            let (level, rate) = self.level(scenario, heat.level, contender);
+            self.progress.starts(&contender.name, &level);
+            let salt = self.salt();
+            let trial = trial::run(
+                &Order {
+                    scenario,
+                    contender,
+                    rate,
+                    level,
+                    duration: rate
+                        .map_or(scenario.load.duration, |_| self.duration(scenario, heat.level)),
+                    round: heat.round,
+                    place: place as u32,
+                    salt,
+                    signature_rounds: self.signature_rounds(contender, scenario),
+                    placement: &placement,
+                    hiccups: self.hiccups,
+                },
+                stop,
+            )?;
+            // A trial that was cut short is no trial.
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            self.progress.finished(&trial);
+            self.keep(trial)?;
+        }
+        let void = self.trials[first..].iter().any(|trial| trial.validity.voids_round);
+        if void || stop.load(Ordering::Relaxed) {
+            self.trials[first..].iter_mut().for_each(|trial| trial.voided = true);
+        }
+        self.voided_rounds += u32::from(void);
+        Ok(void)
+    }
+
+    /// Writes a finished trial down before anything else happens.
+    fn keep(&mut self, trial: Trial) -> Result<()> {
+        let path = self.request.out.join("trials.jsonl");
+        writeln!(self.journal, "{}", schema::trial_line(&trial))
+            .and_then(|()| self.journal.flush())
+            .usage(|| format!("cannot write {}", path.display()))?;
+        self.trials.push(trial);
+        Ok(())
+    }
+
+    /// The level's name and its rate for a contender.
+    fn level(
+        &self,
+        scenario: &Scenario,
+        level: usize,
+        contender: &Contender,
+    ) -> (String, Option<Rate>) {
+        match scenario.load.kind {
+            LoadKind::Closed => ("closed".into(), None),
+            LoadKind::Open(_) => {
+                let level = scenario.rates[level];
+                let workload = scenario.workload.name();
+                let rate = ceilings::rate_at(level, &contender.name, workload, &self.ceilings);
+                (level.to_string(), Some(rate))
+            }
+        }
+    }
+
+    /// A level is measured equally long for all contenders: until its lowest rate has given enough requests.
+    fn duration(&self, scenario: &Scenario, level: usize) -> Nanos {
+        let rates = scenario.contenders.iter().filter_map(|c| self.level(scenario, level, c).1);
+        let lowest = rates.map(|rate| rate.0).fold(f64::INFINITY, f64::min);
+        scenario.duration_at(Rate(lowest))
+    }
+
+    /// Rounds asked for: the most that any of the scenarios asks for.
+    fn rounds(&self) -> u32 {
+        self.request.scenarios.iter().map(|scenario| scenario.rounds).max().unwrap_or(0)
+    }
+
+    /// Every level of every scenario in each of the rounds.
+    fn heats(&self, rounds: impl Iterator<Item = u32>) -> Vec<Heat> {
+        let scenarios = self.request.scenarios.iter().enumerate();
+        rounds
+            .flat_map(|round| {
+                scenarios.clone().filter(move |(_, scenario)| round <= scenario.rounds).flat_map(
+                    move |(scenario, of)| {
+                        let levels = match of.load.kind {
+                            LoadKind::Open(_) => of.rates.len(),
+                            LoadKind::Closed => 1,
+                        };
+                        (0..levels).map(move |level| Heat { scenario, level, round })
+                    },
+                )
+            })
+            .collect()
+    }
+
+    fn contenders(&self, heat: Heat) -> u64 {
+        self.request.scenarios[heat.scenario].contenders.len() as u64
+    }
+
+    /// The first contender and level without the required valid rounds.
+    fn lacks_rounds(&self) -> Option<String> {
+        for heat in self.heats(1..=1) {
+            let scenario = &self.request.scenarios[heat.scenario];
+            for contender in &scenario.contenders {
+                let (level, _) = self.level(scenario, heat.level, contender);
+                let valid = self.trials.iter().filter(|trial| {
+                    trial.workload == scenario.workload.name()
+                        && trial.contender == contender.name
+                        && trial.level == level
+                        && !trial.voided
+                        && trial.validity.verdict != TrialVerdict::Invalid
+                });
+                let valid = valid.count() as u32;
+                if valid < scenario.rounds {
+                    return Some(format!(
+                        "`{}` at {level} has {valid} valid rounds of the {} asked for",
+                        contender.name, scenario.rounds
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// What a reader should know.
+    fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> = self.lacks_rounds().into_iter().collect();
+        let scenarios = &self.request.scenarios;
+        if scenarios.iter().any(|scenario| scenario.placement.mode == PlacementMode::Shared) {
+            notes.push("co-located: generator and contenders share cores".into());
+        }
+        let one_core = |scenario: &Scenario| {
+            self.placement(scenario).is_ok_and(|placement| placement.contender.len() == 1)
+        };
+        if scenarios.iter().any(one_core) {
+            notes.push(
+                "each contender has one core: models of several threads are not tested here on CPU parallelism".into(),
+            );
+        }
+        if self.fingerprint.debug_build {
+            notes.push("a debug build: its figures say nothing about a release build".into());
+        }
+        notes
+    }
+}
+
+/// A salt fits the 20 bits that request keys have for it.
+const SALTS: u32 = 1 << 20;
+
+/// Marks a run that could not go on.
+pub(crate) fn mark_broken_off(result: &mut RunResult, error: &Error) {
+    result.verdict = Verdict::Invalid;
+    result.exit_code = error.exit_code();
+    result.notes.insert(0, format!("the run was broken off: {error}"));
+}
+
+/// The run's verdict, by the method's precedence.
+fn overall(expectations: &[Judgement], enough: bool, interrupted: bool) -> Verdict {
+    let any = |verdict| expectations.iter().any(|judgement| judgement.verdict == verdict);
+    if interrupted {
+        Verdict::Interrupted
+    } else if !enough {
+        Verdict::Invalid
+    } else if any(StatementVerdict::Fails) {
+        Verdict::Fail
+    } else if any(StatementVerdict::Inconclusive) {
+        Verdict::Inconclusive
+    } else {
+        Verdict::Pass
+    }
+}
+
+fn exit_code(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Pass | Verdict::Inconclusive => 0,
+        Verdict::Fail => 3,
+        Verdict::Invalid => 5,
+        Verdict::Interrupted => 130,
+    }
+}

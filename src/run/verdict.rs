@@ -1,0 +1,317 @@
+//! From trials to comparisons and judged statements. Blind to how the trials were made.
+
+use crate::report::schema::{Comparison, Judgement, StatementVerdict, Trial, TrialVerdict};
+use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement};
+use crate::stats::{self, Estimate};
+
+/// Every comparison and statement is judged with this confidence.
+const CONFIDENCE: f64 = 0.95;
+
+/// Where a statement or a comparison looks.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    workload: &'a str,
+    level: &'a str,
+    request: Option<&'a str>,
+}
+
+/// A contender's metric over the rounds, or the fact that it was beaten by the load.
+#[derive(Clone, Debug, PartialEq)]
+enum Series {
+    /// By round.
+    Values(Vec<(u32, f64)>),
+    /// It was saturated or crashed in most rounds: slower than any figure.
+    Lost,
+}
+
+/// Every contender against the first one, at every level, for every request kind.
+pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparison> {
+    let levels = levels(scenario);
+    let Some((first, others)) = scenario.contenders.split_first() else { return Vec::new() };
+    let mut comparisons = Vec::new();
+    for level in &levels {
+        for (request, metric) in compared(scenario) {
+            let place = Place { workload: scenario.workload.name(), level, request };
+            for other in others {
+                comparisons.push(compare(trials, place, metric, &other.name, &first.name));
+            }
+        }
+    }
+    comparisons
+}
+
+/// Judges one statement.
+pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judgement {
+    let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
+    let only = scenario.mix.first().map(|(operation, _)| operation.name());
+    let request = statement.metric.rank().and(statement.request.as_deref().or(only));
+    let place = Place { workload: scenario.workload.name(), level: &level, request };
+    let of = series(trials, place, statement.metric, &statement.of);
+    let (verdict, estimate, figure) = match &statement.versus {
+        Some(versus) => {
+            let versus_series = series(trials, place, statement.metric, versus);
+            against(statement, &of, &versus_series)
+        }
+        None => alone(statement, &of),
+    };
+    let unit = if statement.versus.is_some() { "ratio" } else { unit(statement.metric) };
+    Judgement {
+        text: statement.text.clone(),
+        verdict,
+        reason: format!("{figure}; asked: {}", asked(statement.bound, unit)),
+        ratio: estimate.map(|estimate| estimate.value),
+        low: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low),
+        high: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
+        n: estimate.map_or(0, |estimate| estimate.n as u32),
+        tested_with: "Rust models".into(),
+    }
+}
+
+/// A metric of a trial: nothing when the trial or the figure may not be used.
+pub(crate) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) -> Option<f64> {
+    if trial.voided || trial.validity.verdict == TrialVerdict::Invalid {
+        return None;
+    }
+    let response = || trial.by_request.get(request?)?.response_ns.as_ref();
+    let value = match metric {
+        Metric::P50 => response()?.p50? as f64,
+        Metric::P90 => response()?.p90? as f64,
+        Metric::P99 => response()?.p99? as f64,
+        Metric::P99_9 => response()?.p99_9? as f64,
+        Metric::Achieved => trial.achieved_rps,
+        Metric::CpuPerRequest => trial.server.cpu_us_per_request?,
+        Metric::Rss => trial.server.rss_peak_bytes? as f64,
+    };
+    Some(value)
+}
+
+/// The levels as trials name them.
+fn levels(scenario: &Scenario) -> Vec<String> {
+    match scenario.load.kind {
+        LoadKind::Open(_) => scenario.rates.iter().map(ToString::to_string).collect(),
+        LoadKind::Closed => vec!["closed".into()],
+    }
+}
+
+/// What is compared without being asked: latency for each request kind, and what it cost.
+fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
+    let latency: &[Metric] = match scenario.load.kind {
+        LoadKind::Open(_) => &[Metric::P50, Metric::P99],
+        LoadKind::Closed => &[],
+    };
+    let kinds = scenario.mix.iter().map(|(operation, _)| operation.name());
+    let mut compared: Vec<_> =
+        kinds.flat_map(|kind| latency.iter().map(move |&metric| (Some(kind), metric))).collect();
+    if matches!(scenario.load.kind, LoadKind::Closed) {
+        compared.push((None, Metric::Achieved));
+    }
+    compared.extend([(None, Metric::CpuPerRequest), (None, Metric::Rss)]);
+    compared
+}
+
+fn compare(
+    trials: &[Trial],
+    place: Place<'_>,
+    metric: Metric,
+    of: &str,
+    versus: &str,
+) -> Comparison {
+    let (a, b) = (series(trials, place, metric, of), series(trials, place, metric, versus));
+    let paired = match (&a, &b) {
+        (Series::Values(a), Series::Values(b)) => paired(a, b),
+        _ => (Vec::new(), Vec::new()),
+    };
+    let comparison = stats::ratio_of(&paired.0, &paired.1, CONFIDENCE);
+    let ratio = comparison.and_then(|comparison| comparison.ratio);
+    let interval = ratio.and_then(|ratio| ratio.interval);
+    let verdict = match (&a, &b, interval) {
+        (Series::Lost, Series::Values(_), _) => "higher",
+        (Series::Values(_), Series::Lost, _) => "lower",
+        (_, _, Some(interval)) if interval.low > 1.0 => "higher",
+        (_, _, Some(interval)) if interval.high < 1.0 => "lower",
+        _ => "inconclusive",
+    };
+    Comparison {
+        workload: place.workload.into(),
+        metric: metric.name().into(),
+        request: place.request.map(Into::into),
+        at: place.level.into(),
+        of: of.into(),
+        versus: versus.into(),
+        ratio: ratio.map(|ratio| ratio.value),
+        low: interval.map(|interval| interval.low),
+        high: interval.map(|interval| interval.high),
+        difference: comparison.map(|comparison| comparison.difference.value),
+        n: paired.0.len() as u32,
+        verdict: verdict.into(),
+    }
+}
+
+/// A contender's metric in every round that counts.
+fn series(trials: &[Trial], place: Place<'_>, metric: Metric, contender: &str) -> Series {
+    let here = trials.iter().filter(|trial| {
+        trial.workload == place.workload
+            && trial.level == place.level
+            && trial.contender == contender
+            && !trial.voided
+    });
+    let (mut all, mut lost, mut values) = (0, 0, Vec::new());
+    for trial in here {
+        all += 1;
+        lost += usize::from(metric.rank().is_some() && trial.saturated);
+        values.extend(metric_of(trial, metric, place.request).map(|value| (trial.round, value)));
+    }
+    if 2 * lost > all { Series::Lost } else { Series::Values(values) }
+}
+
+/// The values of the rounds that both have.
+fn paired(a: &[(u32, f64)], b: &[(u32, f64)]) -> (Vec<f64>, Vec<f64>) {
+    a.iter()
+        .filter_map(|(round, a)| b.iter().find(|(other, _)| other == round).map(|(_, b)| (*a, *b)))
+        .unzip()
+}
+
+/// One contender against another.
+fn against(
+    statement: &Statement,
+    of: &Series,
+    versus: &Series,
+) -> (StatementVerdict, Option<Estimate>, String) {
+    let versus_name = statement.versus.as_deref().unwrap_or_default();
+    let (a, b) = match (of, versus) {
+        (Series::Values(a), Series::Values(b)) => paired(a, b),
+        // What fell behind without end is slower than any bound; what both lost cannot be told apart.
+        (Series::Lost, Series::Values(_)) => {
+            let verdict = settled(statement.bound, f64::INFINITY);
+            return (
+                verdict,
+                None,
+                format!("{} was saturated, {versus_name} was not", statement.of),
+            );
+        }
+        (Series::Values(_), Series::Lost) => {
+            let verdict = settled(statement.bound, 0.0);
+            return (
+                verdict,
+                None,
+                format!("{versus_name} was saturated, {} was not", statement.of),
+            );
+        }
+        (Series::Lost, Series::Lost) => {
+            return (StatementVerdict::Inconclusive, None, "both were saturated".into());
+        }
+    };
+    let comparison = stats::ratio_of(&a, &b, CONFIDENCE);
+    let (judged, shown) =
+        match (statement.bound, comparison.and_then(|comparison| comparison.ratio)) {
+            (Bound::WithinAbs(_), _) => {
+                let difference = comparison.map(|comparison| comparison.difference);
+                (difference, difference.map(|difference| absolute(difference, statement.metric)))
+            }
+            (_, ratio) => (ratio, ratio.map(ratio_text)),
+        };
+    match judged {
+        Some(estimate) => (inside(statement.bound, estimate), judged, shown.unwrap_or_default()),
+        None => (StatementVerdict::Inconclusive, None, "no rounds to compare".into()),
+    }
+}
+
+/// One contender against an absolute bound.
+fn alone(statement: &Statement, of: &Series) -> (StatementVerdict, Option<Estimate>, String) {
+    match of {
+        Series::Lost => {
+            let verdict = settled(statement.bound, f64::INFINITY);
+            (verdict, None, format!("{} was saturated", statement.of))
+        }
+        Series::Values(values) => {
+            let values: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
+            match stats::hodges_lehmann(&values, CONFIDENCE) {
+                Some(estimate) => {
+                    let shown = absolute(estimate, statement.metric);
+                    (inside(statement.bound, estimate), Some(estimate), shown)
+                }
+                None => (StatementVerdict::Inconclusive, None, "no valid rounds".into()),
+            }
+        }
+    }
+}
+
+/// Holds when the whole interval lies inside the bound, fails when it lies wholly outside.
+fn inside(bound: Bound, estimate: Estimate) -> StatementVerdict {
+    let Some(interval) = estimate.interval else { return StatementVerdict::Inconclusive };
+    let (low, high) = limits(bound);
+    if interval.low >= low && interval.high <= high {
+        StatementVerdict::Holds
+    } else if interval.high < low || interval.low > high {
+        StatementVerdict::Fails
+    } else {
+        StatementVerdict::Inconclusive
+    }
+}
+
+/// The verdict on a figure that is known without an interval.
+fn settled(bound: Bound, value: f64) -> StatementVerdict {
+    let (low, high) = limits(bound);
+    if (low..=high).contains(&value) { StatementVerdict::Holds } else { StatementVerdict::Fails }
+}
+
+/// The closed range that a bound allows.
+fn limits(bound: Bound) -> (f64, f64) {
+    match bound {
+        Bound::Within(ratio) => (1.0 / ratio, ratio),
+        Bound::WithinAbs(difference) => (-(difference.0 as f64), difference.0 as f64),
+        Bound::AtLeast(least) => (least, f64::INFINITY),
+        Bound::AtMost(most) => (f64::NEG_INFINITY, most),
+    }
+}
+
+fn asked(bound: Bound, unit: &str) -> String {
+    match bound {
+        Bound::Within(ratio) => format!("within {ratio}x either way"),
+        Bound::WithinAbs(difference) => format!("a difference of at most {difference}"),
+        Bound::AtLeast(least) => format!("at least {}", figure(least, unit)),
+        Bound::AtMost(most) => format!("at most {}", figure(most, unit)),
+    }
+}
+
+fn ratio_text(estimate: Estimate) -> String {
+    with_interval(estimate, |value| format!("{value:.2}x"))
+}
+
+fn absolute(estimate: Estimate, metric: Metric) -> String {
+    with_interval(estimate, |value| figure(value, unit(metric)))
+}
+
+fn with_interval(estimate: Estimate, show: impl Fn(f64) -> String) -> String {
+    match estimate.interval {
+        Some(interval) => format!(
+            "{} ({} to {}, n = {})",
+            show(estimate.value),
+            show(interval.low),
+            show(interval.high),
+            estimate.n
+        ),
+        None => format!("{} and no interval (n = {})", show(estimate.value), estimate.n),
+    }
+}
+
+fn unit(metric: Metric) -> &'static str {
+    match metric {
+        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P99_9 => "ns",
+        Metric::Achieved => "/s",
+        Metric::CpuPerRequest => "us",
+        Metric::Rss => "bytes",
+    }
+}
+
+fn figure(value: f64, unit: &str) -> String {
+    use crate::units::{Nanos, grouped, three_digits};
+    let sign = if value < 0.0 { "-" } else { "" };
+    match unit {
+        "ratio" => format!("{value}x"),
+        "ns" => format!("{sign}{}", Nanos(value.abs().round() as u64)),
+        "bytes" => format!("{} MiB", three_digits(value / f64::from(1 << 20))),
+        "/s" => format!("{}/s", grouped(value)),
+        unit => format!("{} {unit}", three_digits(value)),
+    }
+}

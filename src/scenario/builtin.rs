@@ -1,0 +1,190 @@
+//! Where scenarios come from: the built-in ones, a file, or a folder of files.
+
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::{listed, nearest};
+use super::{Scenario, parse};
+use crate::error::{Context, Error, Result};
+
+/// The built-in scenarios: each one's name and its file's text, in the order in which they are shown.
+pub const BUILTIN: &[(&str, &str)] = &[
+    ("tour-payment", include_str!("../../scenarios/tour-payment.toml")),
+    ("tour-loyalty", include_str!("../../scenarios/tour-loyalty.toml")),
+    ("payment-memory", include_str!("../../scenarios/payment-memory.toml")),
+    ("loyalty-memory", include_str!("../../scenarios/loyalty-memory.toml")),
+    ("mixed-distribution", include_str!("../../scenarios/mixed-distribution.toml")),
+    ("canary", include_str!("../../scenarios/canary.toml")),
+];
+
+/// The built-in scenario `name`.
+///
+/// # Panics
+/// If a built-in scenario is wrong; a test reads them all.
+pub fn builtin(name: &str) -> Option<Scenario> {
+    let (name, text) = BUILTIN.iter().find(|(known, _)| *known == name)?;
+    let scenario = parse(&format!("scenarios/{name}.toml"), text);
+    Some(scenario.unwrap_or_else(|error| panic!("a built-in scenario is wrong:\n{error}")))
+}
+
+/// What `run` does when no scenario is named: both services, all four models.
+pub fn tour() -> [Scenario; 2] {
+    ["tour-payment", "tour-loyalty"].map(|name| builtin(name).expect("the tour is built in"))
+}
+
+/// The scenarios that `arg` names: a built-in one's name, a file's path, or a folder's path, which stands for every
+/// `.toml` file in it but the canaries, in the order of their names. `./canary` is a path where `canary` is a name.
+///
+/// # Errors
+/// Usage errors: nothing of that name, an unreadable or wrong file, a folder without a scenario.
+pub fn load(arg: &str) -> Result<Vec<Scenario>> {
+    if let Some(scenario) = builtin(arg) {
+        return Ok(vec![scenario]);
+    }
+    let path = Path::new(arg);
+    if path.is_dir() {
+        return folder(path);
+    }
+    if path.exists() {
+        return Ok(vec![file(path)?]);
+    }
+    let names = || BUILTIN.iter().map(|(name, _)| *name);
+    let error = Error::usage(format!("there is no scenario `{}`", arg.escape_debug()));
+    // A typing error in a file's name reads as a path, and the built-in ones would be noise.
+    Err(if arg.contains(['/', '.']) {
+        let nearest = near_file(path).map(|near| format!("; did you mean `{near}`?"));
+        error.help(format!("there is no such file{}", nearest.unwrap_or_default()))
+    } else if let Some(near) = nearest(arg, names()) {
+        error.help(format!("did you mean `{near}`?"))
+    } else {
+        error.help(format!("name a file, a folder, or one of {}", listed(names())))
+    })
+}
+
+fn file(path: &Path) -> Result<Scenario> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).usage(|| format!("cannot read {shown}"))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::usage(format!("{shown} is not text in UTF-8")))?;
+    parse(&shown, &text)
+}
+
+fn folder(path: &Path) -> Result<Vec<Scenario>> {
+    let shown = path.display();
+    let mut scenarios: Vec<(PathBuf, Scenario)> = Vec::new();
+    let mut canaries = 0;
+    for path in toml_files(path)? {
+        let scenario = file(&path)?;
+        if scenario.self_check {
+            canaries += 1;
+            continue;
+        }
+        if let Some((other, _)) = scenarios.iter().find(|(_, one)| one.name == scenario.name) {
+            let (other, path) = (other.display(), path.display());
+            let name = scenario.name;
+            return Err(Error::usage(format!("{other} and {path} are both named `{name}`"))
+                .help("their reports would share a folder; give one another `name`"));
+        }
+        scenarios.push((path, scenario));
+    }
+    if scenarios.is_empty() {
+        let why = match canaries {
+            0 => "no .toml file",
+            _ => "no scenario but canaries (self_check = true), which are run by name",
+        };
+        return Err(Error::usage(format!("the folder {shown} has {why}")));
+    }
+    Ok(scenarios.into_iter().map(|(_, scenario)| scenario).collect())
+}
+
+/// The scenario files of a folder in the order of their names; hidden ones are an editor's.
+fn toml_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = || format!("cannot read the folder {}", folder.display());
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).usage(unreadable)? {
+        let path = entry.usage(unreadable)?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if path.extension().is_some_and(|extension| extension == "toml") && !hidden {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// The scenario file beside `path` whose name is nearest.
+fn near_file(path: &Path) -> Option<String> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let files = toml_files(parent.unwrap_or(Path::new("."))).ok()?;
+    let shown: Vec<String> = files
+        .iter()
+        .filter_map(|file| Some(file.strip_prefix("./").unwrap_or(file).to_str()?.to_owned()))
+        .collect();
+    nearest(path.to_str()?, shown.iter().map(String::as_str)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_scenario_runs_under_its_own_name() {
+        for (name, _) in BUILTIN {
+            let scenario = builtin(name).unwrap();
+            assert_eq!(scenario.name, *name);
+            assert_eq!(scenario.self_check, *name == "canary");
+        }
+        assert!(builtin("nothing").is_none());
+    }
+
+    #[test]
+    fn the_tour_is_both_services_and_all_four_models_in_ninety_seconds() {
+        let tour = tour();
+        assert_eq!(tour.each_ref().map(|one| one.workload), super::super::Workload::ALL);
+        for scenario in &tour {
+            let models: Vec<_> = scenario.contenders.iter().map(|one| one.model).collect();
+            assert_eq!(models, crate::backend::model::Model::RACED);
+            assert_eq!(scenario.rounds, 6, "the fewest that have an interval");
+        }
+        let seconds: f64 = tour.iter().map(|one| one.estimate().as_secs_f64()).sum();
+        assert!((60.0..=100.0).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn a_folder_is_its_scenarios_without_the_canaries() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let load_folder = || load(folder.path().to_str().unwrap());
+        assert!(load_folder().unwrap_err().to_string().contains("no .toml file"));
+
+        let text = |name: &str| BUILTIN.iter().find(|(known, _)| *known == name).unwrap().1;
+        std::fs::write(path("c.toml"), text("canary")).unwrap();
+        assert!(load_folder().unwrap_err().to_string().contains("canaries"));
+
+        std::fs::write(path("b.toml"), text("payment-memory")).unwrap();
+        std::fs::write(path("a.toml"), text("loyalty-memory")).unwrap();
+        std::fs::write(path("note.txt"), "not a scenario").unwrap();
+        std::fs::write(path(".b.toml"), "not = a scenario").unwrap();
+        let names: Vec<_> = load_folder().unwrap().into_iter().map(|one| one.name).collect();
+        assert_eq!(names, ["loyalty-memory", "payment-memory"]);
+
+        std::fs::write(path("d.toml"), text("payment-memory")).unwrap();
+        let error = load_folder().unwrap_err().to_string();
+        assert!(error.contains("b.toml") && error.contains("d.toml"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_with_the_nearest() {
+        let error = |arg: &str| {
+            let error = load(arg).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            error.to_string()
+        };
+        assert!(error("payment-memry").contains("did you mean `payment-memory`?"));
+        assert!(error("xyz").contains("tour-payment, tour-loyalty"));
+        assert!(error("scenarios/canry.toml").contains("did you mean `scenarios/canary.toml`?"));
+        assert!(error("no/such/folder.toml").contains("no such file"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"name = \"\xff\"").unwrap();
+        assert!(error(file.path().to_str().unwrap()).contains("UTF-8"));
+    }
+}

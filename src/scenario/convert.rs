@@ -1,0 +1,244 @@
+//! [`Raw`] to [`Scenario`]: what the types cannot say is checked here, and what is left out is filled in.
+
+use super::contenders::contenders;
+use super::diagnostic::Fault;
+use super::loading::{load, objective, placement, rates};
+use super::quantity::{At, Quantity};
+use super::raw::{Raw, RawRoute, RawStore};
+use super::spelling::RawOperation;
+use super::statements::{Known, statements};
+use super::{Scenario, Workload};
+use crate::domain::dataset::POPULATION;
+use crate::load::plan::Operation;
+use crate::units::{Nanos, grouped};
+
+/// The version of the format that is read.
+const SCHEMA: u64 = 1;
+/// A run of more rounds than this is a run of several days.
+pub(super) const ROUNDS_MAX: u32 = 1_000;
+/// Weights are shares of a whole; a million to one is beyond what a trial can show.
+const WEIGHT_MAX: u64 = 1_000_000;
+/// A request that computes for longer is no request.
+const CPU_MAX: Nanos = Nanos(10 * Nanos::SECOND.0);
+/// Characters of a name, which is a folder's and a column's.
+const NAME_MAX: usize = 48;
+/// Characters of a title or a statement.
+const SENTENCE_MAX: usize = 300;
+/// The signature of a payment, where the file leaves it out.
+const CPU_DEFAULT: Nanos = Nanos(40 * Nanos::MICRO.0);
+/// Members of a distribution, where the file leaves them out.
+const ACCOUNTS_DEFAULT: u32 = 1_000;
+
+/// The scenario that `raw` describes.
+pub(super) fn scenario(raw: &Raw) -> Result<Scenario, Fault> {
+    version(&raw.schema)?;
+    let name = name(&raw.name, "name")?;
+    match raw.store {
+        // The only store of this version; the reader has refused the others.
+        None | Some(RawStore::Memory(_)) => {}
+    }
+    let title = sentence(&raw.title, "title")?;
+    let workload = raw.workload.value.into();
+    let seed = whole(raw.seed.as_ref(), "seed", 42, 0..=i64::MAX as u64)?;
+    let rounds = whole(raw.rounds.as_ref(), "rounds", 10, 1..=u64::from(ROUNDS_MAX))?;
+    let load = load(raw.load.as_ref())?;
+    let rates = rates(raw, load.kind)?;
+    let request_cpu = request_cpu(raw, workload)?;
+    let mix = mix(raw, workload)?;
+    let contenders = contenders(raw, workload, load.connections)?;
+    let placement = placement(raw.placement.as_ref())?;
+    let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
+    let known = Known { contenders: &contenders, rates: &rates, mix: &mix, kind: load.kind };
+    let expectations = statements(&raw.expect, &known)?;
+    let claims = statements(&raw.claim, &known)?;
+    let mut scenario = Scenario {
+        name,
+        title,
+        seed,
+        rounds: rounds as u32,
+        self_check: raw.self_check.as_ref().is_some_and(|at| at.value),
+        workload,
+        mix,
+        rates,
+        request_cpu,
+        contenders,
+        placement,
+        load,
+        slo,
+        expectations,
+        claims,
+        notes: Vec::new(),
+    };
+    scenario.load.requests_min = scenario.requests_needed();
+    as_a_whole(raw, &scenario)?;
+    Ok(scenario)
+}
+
+/// What no part of a file shows alone.
+fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
+    if let (Some(slo), Some(raw)) = (&scenario.slo, &raw.slo) {
+        let floor = scenario.floor();
+        if slo.p99 < floor {
+            let title = format!("no model can meet a p99 of {}", slo.p99);
+            return Err(Fault::new(&raw.p99.span, title, "below the floor").help(format!(
+                "the floor is {floor}, the CPU time of one request; promise more than that"
+            )));
+        }
+    }
+    if let (Some(needed), Some(slo)) = (scenario.connections_needed(), &raw.slo) {
+        let given = raw.load.as_ref().and_then(|load| load.common().connections);
+        let (span, now) = (given.map_or(&slo.p99.span, |at| &at.span), scenario.load.connections);
+        let title = format!("{now} connections cannot carry this load within the SLO");
+        return Err(Fault::new(span, title, "too few connections").help(format!(
+            "write connections = {needed} or more: twice the top rate times the SLO's p99"
+        )));
+    }
+    if let Some((place, window)) = scenario.window_too_long() {
+        let level = scenario.rates[place];
+        let rates = raw.rates().expect("a level was read from the file");
+        let title =
+            format!("at {level} a window would last {:.0} minutes", window.as_secs_f64() / 60.0);
+        return Err(Fault::new(&rates.value[place].span, title, "too low a rate").help(format!(
+            "a percentile needs {} requests here; raise the rate",
+            grouped(scenario.load.requests_min as f64)
+        )));
+    }
+    match &raw.self_check {
+        Some(at) if at.value && scenario.expectations.is_empty() => {
+            let title = "a canary needs an expectation that must fail";
+            Err(Fault::new(&at.span, title, "this makes it a canary")
+                .help("write [[expect]] and below it text, metric, of, versus and within"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn version(schema: &At<u64>) -> Result<(), Fault> {
+    if schema.value == SCHEMA {
+        return Ok(());
+    }
+    let title = format!("this file has format version {}", schema.value);
+    Err(Fault::new(&schema.span, title, "not known")
+        .help(format!("this version of bakeoff reads schema = {SCHEMA}")))
+}
+
+/// A name that can be a folder's, a file's and a column's.
+pub(super) fn name(text: &At<String>, key: &str) -> Result<String, Fault> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    let value = &text.value;
+    let starts = value.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if starts && value.chars().all(allowed) && value.len() <= NAME_MAX {
+        return Ok(value.clone());
+    }
+    Err(Fault::new(&text.span, format!("this cannot be a {key}"), "not a name").help(format!(
+        "1 to {NAME_MAX} of a-z, 0-9, `-`, `_` and `.`, the first a letter or a digit"
+    )))
+}
+
+/// A sentence that can be a line of a report.
+pub(super) fn sentence(text: &At<String>, key: &str) -> Result<String, Fault> {
+    let value = text.value.trim();
+    let wrong = if value.is_empty() {
+        "empty"
+    } else if value.chars().any(char::is_control) {
+        "more than a line, or a control character"
+    } else if value.chars().count() > SENTENCE_MAX {
+        "too long"
+    } else {
+        return Ok(value.to_owned());
+    };
+    Err(Fault::new(&text.span, format!("this cannot be a {key}"), wrong)
+        .help(format!("write one line of 1 to {SENTENCE_MAX} characters")))
+}
+
+/// A whole number inside `range`, or `default` where it is not given.
+pub(super) fn whole(
+    given: Option<&At<u64>>,
+    key: &str,
+    default: u64,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<u64, Fault> {
+    match given {
+        None => Ok(default),
+        Some(at) if range.contains(&at.value) => Ok(at.value),
+        Some(at) => {
+            let (low, high) = (grouped(*range.start() as f64), grouped(*range.end() as f64));
+            let label = if at.value == 0 { "none at all" } else { "out of range" };
+            Err(Fault::new(&at.span, format!("`{key}` must be {low} to {high}"), label))
+        }
+    }
+}
+
+/// CPU time of one request of a contender or of the scenario.
+pub(super) fn cpu_time(at: &At<Quantity<Nanos>>, key: &str) -> Result<Nanos, Fault> {
+    if at.value.0 <= CPU_MAX {
+        return Ok(at.value.0);
+    }
+    Err(Fault::new(&at.span, format!("`{key}` must be at most {CPU_MAX}"), "too long"))
+}
+
+fn request_cpu(raw: &Raw, workload: Workload) -> Result<Nanos, Fault> {
+    let given = raw.request.as_ref().and_then(|request| request.cpu.as_ref());
+    match (given, workload) {
+        (None, Workload::Payment) => Ok(CPU_DEFAULT),
+        (None, Workload::Loyalty) => Ok(Nanos(0)),
+        (Some(cpu), Workload::Payment) => cpu_time(cpu, "cpu"),
+        (Some(cpu), Workload::Loyalty) => Err(no_signature(&cpu.span)),
+    }
+}
+
+/// The CPU dial is the payment's signature, and loyalty has none.
+pub(super) fn no_signature(span: &std::ops::Range<usize>) -> Fault {
+    Fault::new(span, "loyalty has no signature to spend this CPU time on", "only of payments")
+        .help("remove it; a distribution's CPU time is dialled by `accounts` of its [[route]]")
+}
+
+fn mix(raw: &Raw, workload: Workload) -> Result<Vec<(Operation, u32)>, Fault> {
+    if raw.route.is_empty() {
+        return Ok(vec![(the_usual(workload), 1)]);
+    }
+    let mut mix: Vec<(Operation, u32)> = Vec::new();
+    for route in &raw.route {
+        let operation = operation(route, workload)?;
+        if mix.iter().any(|(known, _)| known.name() == operation.name()) {
+            let title = format!("`{}` has two routes", operation.name());
+            return Err(Fault::new(&route.operation.span, title, "a second time")
+                .help("make one of the two, with the sum of their weights"));
+        }
+        let weight = whole(route.weight.as_ref(), "weight", 1, 1..=WEIGHT_MAX)?;
+        mix.push((operation, weight as u32));
+    }
+    Ok(mix)
+}
+
+fn the_usual(workload: Workload) -> Operation {
+    match workload {
+        Workload::Payment => Operation::Payment { rounds: 0 },
+        Workload::Loyalty => Operation::Distribution { accounts: ACCOUNTS_DEFAULT },
+    }
+}
+
+fn operation(route: &RawRoute, workload: Workload) -> Result<Operation, Fault> {
+    let span = &route.operation.span;
+    let accounts = route.accounts.as_ref();
+    let (operation, of) = match route.operation.value {
+        RawOperation::Payment => (Operation::Payment { rounds: 0 }, Workload::Payment),
+        RawOperation::AccountRead => (Operation::AccountRead, Workload::Loyalty),
+        RawOperation::Distribution => {
+            let default = u64::from(ACCOUNTS_DEFAULT);
+            let accounts = whole(accounts, "accounts", default, 1..=u64::from(POPULATION))?;
+            (Operation::Distribution { accounts: accounts as u32 }, Workload::Loyalty)
+        }
+    };
+    if of != workload {
+        let title = format!("the {} service has no `{}`", workload.name(), operation.name());
+        return Err(Fault::new(span, title, format!("an operation of {}", of.name())));
+    }
+    match accounts {
+        Some(at) if !matches!(operation, Operation::Distribution { .. }) => {
+            let title = format!("`{}` has no `accounts`", operation.name());
+            Err(Fault::new(&at.span, title, "only of a distribution"))
+        }
+        _ => Ok(operation),
+    }
+}

@@ -1,0 +1,97 @@
+//! What a scenario comes to: how long its windows are, how long it runs, and what its parts demand of each other.
+
+use super::loading::WINDOW_MAX;
+use super::{Level, LoadKind, Scenario};
+use crate::units::{Nanos, Rate};
+
+/// A percentile is printed when so many samples lie beyond it.
+const BEYOND: f64 = 10.0;
+/// What supports a p99, the least that is asked of the requests that are sent most.
+const REQUESTS_MIN: f64 = 1_000.0;
+/// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
+const SLACK: f64 = 1.1;
+/// Starting a contender, its readiness, the drain, the audit and its end: as seen on the tour.
+const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
+/// One closed probe of a contender's ceiling.
+const PROBE: Nanos = Nanos(3 * Nanos::SECOND.0);
+
+impl Scenario {
+    /// The window of a level whose lowest rate is `rate`: `load.duration`, or longer until the requests that are judged
+    /// are enough for their percentiles. Under a closed load it is `load.duration`.
+    pub fn duration_at(&self, rate: Rate) -> Nanos {
+        match self.load.kind {
+            LoadKind::Closed => self.load.duration,
+            LoadKind::Open(_) => {
+                let seconds = self.load.requests_min as f64 * SLACK / rate.0;
+                self.load.duration.max(Nanos::from_secs_f64(seconds))
+            }
+        }
+    }
+
+    /// About how long a run takes: all trials, and the probes that shares of a ceiling need. Where a rate is yet unknown
+    /// the window is taken as `load.duration`.
+    pub fn estimate(&self) -> Nanos {
+        let window = |level: &Level| match level {
+            Level::Rate(rate) => self.duration_at(*rate),
+            Level::OfLowest(_) | Level::OfOwn(_) => self.load.duration,
+        };
+        let windows: Vec<Nanos> = match self.load.kind {
+            LoadKind::Closed => vec![self.load.duration],
+            LoadKind::Open(_) => self.rates.iter().map(window).collect(),
+        };
+        let round: f64 = windows
+            .into_iter()
+            .map(|window| (self.load.warm_up + window + OVERHEAD).as_secs_f64())
+            .sum();
+        let probed = self.rates.iter().any(|level| !matches!(level, Level::Rate(_)));
+        let probe = if probed { (PROBE + OVERHEAD).as_secs_f64() } else { 0.0 };
+        let contenders = self.contenders.len() as f64;
+        Nanos::from_secs_f64(contenders * (f64::from(self.rounds) * round + probe))
+    }
+
+    /// Requests of the whole mix that a window must hold, so that the kind that is sent most has its p99 and each
+    /// judged percentile of any kind is supported.
+    pub(super) fn requests_needed(&self) -> u64 {
+        let total: f64 = self.mix.iter().map(|(_, weight)| f64::from(*weight)).sum();
+        let most = self.mix.iter().map(|(_, weight)| *weight).max().unwrap_or(1);
+        let share = |request: &Option<String>| {
+            let named = |name: &String| self.mix.iter().find(|(kind, _)| kind.name() == name);
+            f64::from(request.as_ref().and_then(named).map_or(most, |(_, weight)| *weight)) / total
+        };
+        let judged = self.expectations.iter().chain(&self.claims).filter_map(|statement| {
+            let rank = statement.metric.rank()?;
+            Some(BEYOND / (1.0 - rank) / share(&statement.request))
+        });
+        judged.fold(REQUESTS_MIN / share(&None), f64::max).round() as u64
+    }
+
+    /// The response time that no contender can beat: with state in memory, the CPU time of a request.
+    pub(super) fn floor(&self) -> Nanos {
+        let cpu = self.contenders.iter().map(|one| one.request_cpu.unwrap_or(self.request_cpu));
+        cpu.min().unwrap_or(self.request_cpu)
+    }
+
+    /// The connections to write where there are too few: twice the top rate times the SLO's p99, by Little's law. Only
+    /// where rates are absolute and there is an SLO.
+    pub(super) fn connections_needed(&self) -> Option<usize> {
+        let slo = self.slo.as_ref()?;
+        let rates = self.rates.iter().filter_map(|level| match level {
+            Level::Rate(rate) => Some(rate.0),
+            Level::OfLowest(_) | Level::OfOwn(_) => None,
+        });
+        let top = rates.fold(0.0, f64::max);
+        let needed = (2.0 * top * slo.p99.as_secs_f64()).ceil() as usize;
+        (needed > self.load.connections).then_some(needed)
+    }
+
+    /// The first level, by its place, whose rate is so low that its window would exceed an hour.
+    pub(super) fn window_too_long(&self) -> Option<(usize, Nanos)> {
+        self.rates.iter().enumerate().find_map(|(place, level)| match level {
+            Level::Rate(rate) => {
+                let window = self.duration_at(*rate);
+                (window > WINDOW_MAX).then_some((place, window))
+            }
+            Level::OfLowest(_) | Level::OfOwn(_) => None,
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! A digest of what a scenario comes to, so that results of different scenarios are never taken for one another's.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::Scenario;
+use crate::load::plan::Operation;
+
+/// The first 16 hexadecimal digits of the SHA-256 of `scenario` as it will run: flags count, comments and the order of
+/// keys in the file do not, nor does the calibration, which is the machine's.
+pub fn fingerprint(scenario: &Scenario) -> String {
+    let mut canonical = Scenario { notes: Vec::new(), ..scenario.clone() };
+    for (operation, _) in &mut canonical.mix {
+        if let Operation::Payment { rounds } = operation {
+            *rounds = 0;
+        }
+    }
+    let digest = Sha256::digest(format!("{canonical:?}"));
+    digest.iter().take(8).fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes all that is written");
+        text
+    })
+}

@@ -1,0 +1,88 @@
+//! What the file format will have and this version has not: said as such, and never as an unknown key.
+
+/// Keys and values by their dotted path; `*` stands for any name. The second part says what will use it.
+const LATER: &[(&str, &str)] = &[
+    ("experiment.curve", "the load curve"),
+    ("experiment.capacity", "the search for the capacity within the SLO"),
+    ("experiment.map", "the map over two settings"),
+    ("store.standin", "the stand-in for a database"),
+    ("store.postgres", "the PostgreSQL store"),
+    ("gate", "the gate between two builds"),
+    ("fault", "faults of a dependency"),
+    ("load.ramp", "other load profiles"),
+    ("load.steps", "other load profiles"),
+    ("load.trace", "other load profiles"),
+    ("load.open.profile", "other load profiles"),
+    ("request.lookups", "a dependency that waits"),
+    ("route.name", "services other than the built-in ones"),
+    ("route.method", "services other than the built-in ones"),
+    ("route.path", "services other than the built-in ones"),
+    ("route.headers", "services other than the built-in ones"),
+    ("route.body", "services other than the built-in ones"),
+    ("route.body_file", "services other than the built-in ones"),
+    ("route.status", "services other than the built-in ones"),
+    ("route.rate", "a rate for each route"),
+    ("contender.*.command", "contenders that are not built in"),
+    ("contender.*.url", "contenders that are not built in"),
+    ("contender.*.env", "contenders that are not built in"),
+    ("contender.*.ready", "contenders that are not built in"),
+    ("contender.*.before", "contenders that are not built in"),
+    ("contender.*.queue", "a bound on what waits for a thread"),
+    ("contender.*.processes", "several processes on one port"),
+    ("contender.*.pool", "a pool of connections to a dependency"),
+    ("contender.*.fan_out", "a dependency that waits"),
+    ("contender.*.client", "a choice of database clients"),
+    ("contender.*.pitfall", "pitfalls"),
+    ("contender.*.pitfalls", "pitfalls"),
+    ("workload=http", "services other than the built-in ones"),
+    ("metric=capacity", "the search for the capacity within the SLO"),
+    ("metric=rss_spread", "figures over parts of a trial"),
+    ("metric=p99_spread", "figures over parts of a trial"),
+    ("metric=pool_wait_p99", "a pool of connections to a dependency"),
+    ("metric=recovery", "faults of a dependency"),
+    ("metric=completion", "figures of whole distributions"),
+    ("metric=accounts_per_s", "figures of whole distributions"),
+    ("operation=replay", "replays in the load"),
+    ("operation=webhook", "webhooks"),
+    ("operation=gateway", "upstream calls"),
+    ("arrivals=ramp", "other load profiles"),
+    ("arrivals=steps", "other load profiles"),
+    ("arrivals=bursts", "other load profiles"),
+    ("arrivals=trace", "other load profiles"),
+];
+
+/// What a key at `path` will be for, if it is a later version's.
+pub(super) fn key(path: &[String]) -> Option<&'static str> {
+    let is = |pattern: &str| {
+        let mut parts = pattern.split('.');
+        path.iter().all(|key| parts.next().is_some_and(|part| part == "*" || part == key))
+            && parts.next().is_none()
+    };
+    LATER.iter().find(|(pattern, _)| is(pattern)).map(|(_, purpose)| *purpose)
+}
+
+/// What the value `word` of `key` will be for, if it is a later version's.
+pub(super) fn word(key: &str, word: &str) -> Option<&'static str> {
+    let is = |pattern: &str| pattern.split_once('=').is_some_and(|known| known == (key, word));
+    LATER.iter().find(|(pattern, _)| is(pattern)).map(|(_, purpose)| *purpose)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(dotted: &str) -> Vec<String> {
+        dotted.split('.').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_path_is_matched_whole() {
+        assert!(key(&path("contender.mine.command")).is_some());
+        assert!(key(&path("contender.command")).is_none());
+        assert!(key(&path("contender.mine.command.more")).is_none());
+        assert!(key(&path("gate")).is_some());
+        assert!(key(&[]).is_none());
+        assert!(word("metric", "recovery").is_some());
+        assert!(word("metric", "p99").is_none());
+    }
+}

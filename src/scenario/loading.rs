@@ -1,0 +1,176 @@
+//! The part of a file that says how the load is made, and where.
+
+use super::convert::whole;
+use super::diagnostic::Fault;
+use super::quantity::{At, Quantity};
+use super::raw::{Raw, RawLoad, RawPlacement, RawSlo};
+use super::reading::required;
+use super::spelling::RawArrivals;
+use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo};
+use crate::load::plan::Arrivals;
+use crate::units::{Nanos, Share};
+
+/// Connections of the generator: within the ports and descriptors that one process gets.
+const CONNECTIONS_MAX: u64 = 16_384;
+/// More cores than any machine that this runs on.
+const CORES_MAX: u64 = 1_024;
+/// Levels of one experiment.
+const LEVELS_MAX: usize = 50;
+/// The longest window, warm-up and timeout.
+pub(super) const WINDOW_MAX: Nanos = Nanos(3_600 * Nanos::SECOND.0);
+/// A window below this is shorter than the machine's own hiccups.
+pub(super) const WINDOW_MIN: Nanos = Nanos(100 * Nanos::MILLI.0);
+
+/// The keys that both kinds of load have.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Common<'a> {
+    warm_up: Option<&'a At<Quantity<Nanos>>>,
+    duration: Option<&'a At<Quantity<Nanos>>>,
+    pub(super) connections: Option<&'a At<u64>>,
+    timeout: Option<&'a At<Quantity<Nanos>>>,
+}
+
+impl RawLoad {
+    /// The keys that both kinds of load have.
+    pub(super) fn common(&self) -> Common<'_> {
+        match self {
+            Self::Open(open) => Common {
+                warm_up: open.warm_up.as_ref(),
+                duration: open.duration.as_ref(),
+                connections: open.connections.as_ref(),
+                timeout: open.timeout.as_ref(),
+            },
+            Self::Closed(closed) => Common {
+                warm_up: closed.warm_up.as_ref(),
+                duration: closed.duration.as_ref(),
+                connections: closed.connections.as_ref(),
+                timeout: closed.timeout.as_ref(),
+            },
+        }
+    }
+}
+
+impl Raw {
+    /// The rates of the `compare` experiment, if the file has any.
+    pub(super) fn rates(&self) -> Option<&At<Vec<At<Quantity<Level>>>>> {
+        self.experiment.as_ref()?.compare.as_ref()?.rates.as_ref()
+    }
+}
+
+/// How the load is made; `requests_min` is left at 0 until the mix and the statements are known.
+pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Fault> {
+    let common = raw.map(RawLoad::common).unwrap_or_default();
+    let connections = whole(common.connections, "connections", 64, 1..=CONNECTIONS_MAX)?;
+    Ok(Load {
+        kind: match raw {
+            Some(RawLoad::Closed(_)) => LoadKind::Closed,
+            Some(RawLoad::Open(open)) => {
+                LoadKind::Open(open.arrivals.map_or(Arrivals::Poisson, RawArrivals::into))
+            }
+            None => LoadKind::Open(Arrivals::Poisson),
+        },
+        warm_up: duration(common.warm_up, "warm_up", Nanos::SECOND, Nanos(0))?,
+        duration: duration(common.duration, "duration", Nanos(5 * Nanos::SECOND.0), WINDOW_MIN)?,
+        connections: connections as usize,
+        timeout: duration(common.timeout, "timeout", Nanos(2 * Nanos::SECOND.0), Nanos::MILLI)?,
+        requests_min: 0,
+    })
+}
+
+fn duration(
+    given: Option<&At<Quantity<Nanos>>>,
+    key: &str,
+    default: Nanos,
+    least: Nanos,
+) -> Result<Nanos, Fault> {
+    match given {
+        None => Ok(default),
+        Some(at) if (least..=WINDOW_MAX).contains(&at.value.0) => Ok(at.value.0),
+        Some(at) if at.value.0 < least => {
+            Err(Fault::new(&at.span, format!("`{key}` must be at least {least}"), "too short"))
+        }
+        Some(at) => {
+            Err(Fault::new(&at.span, format!("`{key}` must be at most an hour"), "too long"))
+        }
+    }
+}
+
+/// The levels: some under an open load, none under a closed one.
+pub(super) fn rates(raw: &Raw, kind: LoadKind) -> Result<Vec<Level>, Fault> {
+    let Some(rates) = raw.rates() else {
+        return match kind {
+            LoadKind::Closed => Ok(Vec::new()),
+            LoadKind::Open(_) => Err(required(
+                "rates",
+                "an open load needs its rates",
+                "experiment = { compare = { rates = [\"20%\", \"50%\", \"80%\"] } }",
+            )),
+        };
+    };
+    if kind == LoadKind::Closed {
+        return Err(Fault::new(
+            &rates.span,
+            "a closed load has no rates",
+            "not under [load.closed]",
+        )
+        .help("it sends as fast as the answers come; remove `rates`, or use [load.open]"));
+    }
+    if rates.value.is_empty() || rates.value.len() > LEVELS_MAX {
+        let title = format!("`rates` must have 1 to {LEVELS_MAX} levels");
+        return Err(Fault::new(&rates.span, title, format!("{} levels", rates.value.len())));
+    }
+    let mut levels = Vec::new();
+    for level in &rates.value {
+        if levels.contains(&level.value.0) {
+            let title = format!("the level {} is there twice", level.value.0);
+            return Err(Fault::new(&level.span, title, "a second time"));
+        }
+        levels.push(level.value.0);
+    }
+    Ok(levels)
+}
+
+/// Who runs on which cores.
+pub(super) fn placement(raw: Option<&RawPlacement>) -> Result<Placement, Fault> {
+    let mode = raw
+        .and_then(|raw| raw.mode.as_ref())
+        .map_or(PlacementMode::Apart, |mode| mode.value.into());
+    let cores = raw.and_then(|raw| raw.contender_cores.as_ref());
+    if let (PlacementMode::Shared, Some(at)) = (mode, cores) {
+        let title = "a shared placement gives the contender every core";
+        return Err(Fault::new(&at.span, title, "not with mode = \"shared\"")
+            .help("remove `contender_cores`, or write mode = \"apart\""));
+    }
+    let contender_cores = match cores {
+        None => None,
+        Some(_) => Some(whole(cores, "contender_cores", 1, 1..=CORES_MAX)? as usize),
+    };
+    Ok(Placement { mode, contender_cores })
+}
+
+/// What the service promises under `load`.
+pub(super) fn objective(raw: &RawSlo, load: &Load) -> Result<Slo, Fault> {
+    let p99 = raw.p99.value.0;
+    if load.kind == LoadKind::Closed {
+        return Err(Fault::new(
+            &raw.p99.span,
+            "a closed load has no response time to promise",
+            "not under [load.closed]",
+        )
+        .help("remove [slo], or use [load.open]"));
+    }
+    if p99 > load.timeout {
+        let title =
+            format!("answers are given up after {}, before the SLO is missed", load.timeout);
+        return Err(Fault::new(&raw.p99.span, title, "longer than `timeout`")
+            .help(format!("write a `timeout` of at least {p99} into [load.open]")));
+    }
+    let error_rate = match &raw.error_rate {
+        None => Share(0.0),
+        Some(at) if at.value.0.0 <= 1.0 => at.value.0,
+        Some(at) => {
+            return Err(Fault::new(&at.span, "`error_rate` must be at most 100%", "out of range"));
+        }
+    };
+    Ok(Slo { p99, error_rate })
+}

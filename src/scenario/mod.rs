@@ -1,0 +1,279 @@
+//! What is to be measured. A [`Scenario`] that exists can run: everything wrong with a file is said while reading it.
+//!
+//! A file goes `reading` (TOML of the right shape, as `raw` has it) -> `convert` (with `contenders`, `loading` and
+//! `statements`) -> [`Scenario`]; what is wrong on the way is a `diagnostic`. `overrides` applies a run's flags.
+
+mod builtin;
+mod contenders;
+mod convert;
+mod diagnostic;
+mod extent;
+mod fingerprint;
+mod later;
+mod loading;
+mod overrides;
+mod quantity;
+mod raw;
+mod reading;
+mod schema;
+mod spelling;
+mod statements;
+
+pub use builtin::{BUILTIN, builtin, load, tour};
+pub use fingerprint::fingerprint;
+pub use overrides::Overrides;
+pub use schema::json_schema;
+
+use crate::backend::cpu::CpuMode;
+use crate::backend::model::Model;
+use crate::error::Result;
+use crate::load::plan::{Arrivals, Operation};
+use crate::units::{Nanos, Rate, Share};
+
+/// One experiment, ready to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Names its report folder.
+    pub name: String,
+    /// One sentence for people.
+    pub title: String,
+    /// Sets the dataset, the arrivals and the bodies.
+    pub seed: u64,
+    /// Trials of each contender at each level.
+    pub rounds: u32,
+    /// A canary: its expectation must fail, and a run of a whole folder leaves it out.
+    pub self_check: bool,
+    /// The service under test.
+    pub workload: Workload,
+    /// The operations of the load and their weights, at least one, weights above 0.
+    pub mix: Vec<(Operation, u32)>,
+    /// The load levels of the `compare` experiment: at least one under an open load, none under a closed one.
+    pub rates: Vec<Level>,
+    /// CPU time of one payment's signature, turned into rounds by calibration; 0 for loyalty.
+    pub request_cpu: Nanos,
+    /// At least one; names are unique. The first is the one that others are compared with.
+    pub contenders: Vec<Contender>,
+    /// Who runs on which cores.
+    pub placement: Placement,
+    /// How the load is made.
+    pub load: Load,
+    /// What the service promises, if anything.
+    pub slo: Option<Slo>,
+    /// Statements that decide the exit code.
+    pub expectations: Vec<Statement>,
+    /// Statements that do not.
+    pub claims: Vec<Statement>,
+    /// What flags took away or changed, as sentences for the report.
+    pub notes: Vec<String>,
+}
+
+/// A service that can be put under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// `payment`
+    Payment,
+    /// `loyalty`
+    Loyalty,
+}
+
+/// A server under test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contender {
+    /// Unique within the scenario.
+    pub name: String,
+    /// A built-in model, or the control that does nothing.
+    pub model: Model,
+    /// Workers of `work-stealing` and `thread-pool`, connections' threads at most of `thread-per-connection`; `None`
+    /// takes the model's default.
+    pub threads: Option<usize>,
+    /// Where CPU work runs.
+    pub cpu: CpuMode,
+    /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
+    pub request_cpu: Option<Nanos>,
+}
+
+/// A load level of an experiment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Level {
+    /// So many requests per second.
+    Rate(Rate),
+    /// A share of the lowest closed ceiling among the contenders.
+    OfLowest(Share),
+    /// A share of each contender's own closed ceiling.
+    OfOwn(Share),
+}
+
+/// Which cores the sides get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// Apart, or all on the same cores.
+    pub mode: PlacementMode,
+    /// Cores of the contender; `None` takes METHOD's table for this machine.
+    pub contender_cores: Option<usize>,
+}
+
+/// Whether generator and contender share cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlacementMode {
+    /// Disjoint cores.
+    #[default]
+    Apart,
+    /// The contender has all cores and the generator sleeps beside it; labelled `co-located` everywhere.
+    Shared,
+}
+
+/// How the load of each trial is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    /// Open loop at the experiment's levels, or closed at the ceiling.
+    pub kind: LoadKind,
+    /// Discarded before the window.
+    pub warm_up: Nanos,
+    /// The measured window at least; [`Scenario::duration_at`] says how long it is at a rate.
+    pub duration: Nanos,
+    /// Connections of the generator.
+    pub connections: usize,
+    /// When an answer is given up.
+    pub timeout: Nanos,
+    /// Requests that a window must hold at least, so that percentiles are supported; 0 for a smoke run.
+    pub requests_min: u64,
+}
+
+/// Whether sending waits for answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadKind {
+    /// Sends at intended instants, whatever comes back.
+    Open(Arrivals),
+    /// Each connection sends when its answer has come: finds a ceiling, has no response time.
+    Closed,
+}
+
+/// What the service promises.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slo {
+    /// The response time that 99 % must meet.
+    pub p99: Nanos,
+    /// The share of requests that may fail.
+    pub error_rate: Share,
+}
+
+/// A statement that a run judges: `metric` of one contender against another's, or against a bound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// As people read it.
+    pub text: String,
+    /// What is compared.
+    pub metric: Metric,
+    /// The contender that it is about.
+    pub of: String,
+    /// The contender that it is compared with; `None` for an absolute bound.
+    pub versus: Option<String>,
+    /// The level, always one of [`Scenario::rates`]; `None` only under a closed load.
+    pub at: Option<Level>,
+    /// The request kind, when the mix has several.
+    pub request: Option<String>,
+    /// What must hold.
+    pub bound: Bound,
+}
+
+/// A figure of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Response time, ns.
+    P50,
+    /// Response time, ns.
+    P90,
+    /// Response time, ns.
+    P99,
+    /// Response time, ns.
+    P99_9,
+    /// Requests answered per second in closed loop: the ceiling, not the capacity within an SLO.
+    Achieved,
+    /// CPU time of the contender per request, us.
+    CpuPerRequest,
+    /// Peak resident memory of the contender, bytes.
+    Rss,
+}
+
+/// What must hold of a ratio (with `versus`) or of a value (without), in the metric's unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// The ratio lies inside [1/r, r].
+    Within(f64),
+    /// Differs by at most this; ns.
+    WithinAbs(Nanos),
+    /// At least so much.
+    AtLeast(f64),
+    /// At most so much.
+    AtMost(f64),
+}
+
+/// The scenario in `text`, which stands in the file `file_name`.
+///
+/// # Errors
+/// The first mistake of the file, with its place underlined; a usage error.
+pub fn parse(file_name: &str, text: &str) -> Result<Scenario> {
+    reading::read(text)
+        .and_then(|raw| convert::scenario(&raw))
+        .map_err(|fault| fault.render(file_name, text))
+}
+
+impl Workload {
+    /// Both, in the order in which they are shown.
+    pub const ALL: [Self; 2] = [Self::Payment, Self::Loyalty];
+
+    /// As scenarios and reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Loyalty => "loyalty",
+        }
+    }
+}
+
+impl Metric {
+    /// Every metric, in the order in which help lists them.
+    pub const ALL: [Self; 7] = [
+        Self::P50,
+        Self::P90,
+        Self::P99,
+        Self::P99_9,
+        Self::Achieved,
+        Self::CpuPerRequest,
+        Self::Rss,
+    ];
+
+    /// As scenarios and reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::P50 => "p50",
+            Self::P90 => "p90",
+            Self::P99 => "p99",
+            Self::P99_9 => "p99_9",
+            Self::Achieved => "achieved",
+            Self::CpuPerRequest => "cpu_per_request",
+            Self::Rss => "rss",
+        }
+    }
+
+    /// The rank of a latency metric, 0.99 for p99.
+    pub fn rank(self) -> Option<f64> {
+        match self {
+            Self::P50 => Some(0.5),
+            Self::P90 => Some(0.9),
+            Self::P99 => Some(0.99),
+            Self::P99_9 => Some(0.999),
+            Self::Achieved | Self::CpuPerRequest | Self::Rss => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rate(rate) => f.pad(&rate.to_string()),
+            Self::OfLowest(share) => f.pad(&share.to_string()),
+            Self::OfOwn(share) => f.pad(&format!("{share} own")),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Flags over the scenario: what they change, what falls away with it, and what must hold again.
+
+use super::convert::ROUNDS_MAX;
+use super::diagnostic::{listed, nearest};
+use super::loading::{WINDOW_MAX, WINDOW_MIN};
+use super::{Level, LoadKind, Scenario, Statement};
+use crate::error::{Error, Result};
+use crate::units::{Nanos, Rate};
+
+/// The flags of a run that change a scenario.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// Trials of each contender at each level.
+    pub rounds: Option<u32>,
+    /// The measured window at least.
+    pub duration: Option<Nanos>,
+    /// Before the window.
+    pub warm_up: Option<Nanos>,
+    /// The only level.
+    pub rate: Option<Rate>,
+    /// Of the dataset, the arrivals and the bodies.
+    pub seed: Option<u64>,
+    /// The only contenders; empty keeps all. Their order stays the scenario's.
+    pub contenders: Vec<String>,
+    /// Two short rounds at the lowest level: quick proof that everything runs, and no numbers to keep.
+    pub smoke: bool,
+}
+
+/// What a smoke run does where no flag says otherwise.
+const SMOKE_ROUNDS: u32 = 2;
+const SMOKE_WARM_UP: Nanos = Nanos(100 * Nanos::MILLI.0);
+const SMOKE_DURATION: Nanos = Nanos(300 * Nanos::MILLI.0);
+
+impl Scenario {
+    /// The scenario as `overrides` change it. Statements about a contender or a level that no longer runs are dropped;
+    /// [`Scenario::notes`] says so.
+    ///
+    /// # Errors
+    /// Usage errors: an unknown contender, a figure out of range, or a load that no longer fits the scenario.
+    pub fn with(mut self, overrides: &Overrides) -> Result<Self> {
+        self.keep_contenders(&overrides.contenders)?;
+        if overrides.smoke {
+            self.make_smoke();
+        }
+        self.set_times(overrides)?;
+        if let Some(rate) = overrides.rate {
+            self.set_rate(rate)?;
+        }
+        self.seed = overrides.seed.unwrap_or(self.seed);
+        self.drop_unrun_statements();
+        self.load.requests_min = if overrides.smoke { 0 } else { self.requests_needed() };
+        self.check()?;
+        Ok(self)
+    }
+
+    fn keep_contenders(&mut self, names: &[String]) -> Result<()> {
+        for name in names {
+            let known = || self.contenders.iter().map(|contender| contender.name.as_str());
+            if known().any(|known| known == name) {
+                continue;
+            }
+            let help = match nearest(name, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has {}", listed(known())),
+            };
+            let (scenario, name) = (&self.name, name.escape_debug());
+            return Err(Error::usage(format!("{scenario} has no contender `{name}`")).help(help));
+        }
+        if !names.is_empty() {
+            self.contenders.retain(|contender| names.contains(&contender.name));
+        }
+        Ok(())
+    }
+
+    fn make_smoke(&mut self) {
+        self.rounds = SMOKE_ROUNDS;
+        self.load.warm_up = SMOKE_WARM_UP;
+        self.load.duration = SMOKE_DURATION;
+        self.rates.sort_by(|a, b| lowness(a).total_cmp(&lowness(b)));
+        self.rates.truncate(1);
+        self.notes.push(
+            "a smoke run: it shows that everything runs, and its numbers mean nothing".into(),
+        );
+    }
+
+    fn set_times(&mut self, overrides: &Overrides) -> Result<()> {
+        if let Some(rounds) = overrides.rounds {
+            if !(1..=ROUNDS_MAX).contains(&rounds) {
+                let range = format!("1 to {ROUNDS_MAX}");
+                return Err(Error::usage(format!("--rounds {rounds} is not {range}")));
+            }
+            self.rounds = rounds;
+        }
+        if let Some(duration) = overrides.duration {
+            if !(WINDOW_MIN..=WINDOW_MAX).contains(&duration) {
+                let range = format!("{WINDOW_MIN} to an hour");
+                return Err(Error::usage(format!("--duration {duration} is not {range}")));
+            }
+            self.load.duration = duration;
+        }
+        if let Some(warm_up) = overrides.warm_up {
+            if warm_up > WINDOW_MAX {
+                return Err(Error::usage(format!("--warm-up {warm_up} is longer than an hour")));
+            }
+            self.load.warm_up = warm_up;
+        }
+        Ok(())
+    }
+
+    /// With one level, its statements follow it to the new rate: they hold "at the rate that runs". With several, each
+    /// was made about its own.
+    fn set_rate(&mut self, rate: Rate) -> Result<()> {
+        let name = &self.name;
+        if self.load.kind == LoadKind::Closed {
+            return Err(Error::usage(format!("--rate {rate} is for an open load"))
+                .help(format!("the load of {name} is closed: it sends as fast as answers come")));
+        }
+        let level = Level::Rate(rate);
+        if let [only] = self.rates[..]
+            && only != level
+        {
+            self.notes.push(format!("--rate runs {level} in place of {only}"));
+            for statement in self.expectations.iter_mut().chain(&mut self.claims) {
+                statement.at = Some(level);
+            }
+        }
+        self.rates = vec![level];
+        Ok(())
+    }
+
+    fn drop_unrun_statements(&mut self) {
+        let names: Vec<&str> = self.contenders.iter().map(|one| one.name.as_str()).collect();
+        let rates = &self.rates;
+        let notes = &mut self.notes;
+        let mut keep = |kind: &str, statement: &Statement| {
+            let named = [Some(&statement.of), statement.versus.as_ref()];
+            let unrun = named.into_iter().flatten().find(|name| !names.contains(&name.as_str()));
+            let why = match (unrun, statement.at) {
+                (Some(name), _) => format!("`{name}` does not run"),
+                (None, Some(at)) if !rates.contains(&at) => format!("{at} does not run"),
+                _ => return true,
+            };
+            notes.push(format!("{kind} not judged, {why}: {}", statement.text));
+            false
+        };
+        self.expectations.retain(|statement| keep("expectation", statement));
+        self.claims.retain(|statement| keep("claim", statement));
+    }
+
+    /// What a file's reader checks of a whole scenario, said of flags.
+    fn check(&self) -> Result<()> {
+        let (name, now) = (&self.name, self.load.connections);
+        if let Some(needed) = self.connections_needed() {
+            return Err(Error::usage(format!(
+                "{name} has {now} connections, too few to carry this rate within its SLO"
+            ))
+            .help(format!("write connections = {needed} into its load, or lower --rate")));
+        }
+        if let Some((place, window)) = self.window_too_long() {
+            let level = self.rates[place];
+            let minutes = window.as_secs_f64() / 60.0;
+            return Err(Error::usage(format!(
+                "at {level} a window of {name} would last {minutes:.0} minutes"
+            ))
+            .help("its percentiles need that many requests; raise --rate"));
+        }
+        Ok(())
+    }
+}
+
+/// Orders levels by load; a share of a ceiling counts as less than any rate, since a scenario seldom has both.
+fn lowness(level: &Level) -> f64 {
+    match level {
+        Level::Rate(rate) => rate.0,
+        Level::OfLowest(share) | Level::OfOwn(share) => share.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{builtin, fingerprint, parse};
+    use crate::units::Share;
+
+    fn three_levels() -> Scenario {
+        builtin("payment-memory").unwrap()
+    }
+
+    #[test]
+    fn nothing_changes_without_flags() {
+        let scenario = three_levels();
+        assert_eq!(scenario.clone().with(&Overrides::default()).unwrap(), scenario);
+    }
+
+    #[test]
+    fn a_dropped_contender_takes_its_statements_along_and_a_note_says_so() {
+        let contenders = vec!["thread-pool".to_owned(), "work-stealing".to_owned()];
+        let before = three_levels();
+        let about = |scenario: &Scenario, name: &str| {
+            let named = |one: &&Statement| one.of == name || one.versus.as_deref() == Some(name);
+            scenario.claims.iter().filter(named).count()
+        };
+        assert!(about(&before, "event-loop") > 0);
+        let after = before.clone().with(&Overrides { contenders, ..Default::default() }).unwrap();
+        let names: Vec<_> = after.contenders.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["work-stealing", "thread-pool"], "in the scenario's order");
+        assert_eq!(about(&after, "event-loop"), 0);
+        assert_eq!(after.notes.len(), before.claims.len() - after.claims.len());
+        assert!(after.notes[0].contains("`event-loop` does not run"), "{:?}", after.notes);
+        assert_ne!(fingerprint(&after), fingerprint(&before));
+    }
+
+    #[test]
+    fn an_unknown_contender_is_a_usage_error_with_the_nearest() {
+        let overrides = Overrides { contenders: vec!["thread-pol".into()], ..Default::default() };
+        let error = three_levels().with(&overrides).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("did you mean `thread-pool`?"), "{error}");
+    }
+
+    #[test]
+    fn a_rate_replaces_the_levels_and_drops_what_was_said_of_several() {
+        let rate = Some(Rate(500.0));
+        let after = three_levels().with(&Overrides { rate, ..Default::default() }).unwrap();
+        assert_eq!(after.rates, [Level::Rate(Rate(500.0))]);
+        assert!(after.claims.is_empty() && !after.notes.is_empty());
+
+        let canary = builtin("canary").unwrap();
+        let after = canary.with(&Overrides { rate, ..Default::default() }).unwrap();
+        assert_eq!(after.expectations.len(), 1, "it was made of the only level");
+        assert_eq!(after.expectations[0].at, Some(Level::Rate(Rate(500.0))));
+        assert!(after.notes[0].contains("in place of"), "{:?}", after.notes);
+    }
+
+    #[test]
+    fn a_smoke_run_is_short_whatever_the_rate_and_flags_still_count() {
+        let smoke = Overrides { smoke: true, ..Default::default() };
+        let after = three_levels().with(&smoke).unwrap();
+        assert_eq!(
+            (after.rounds, after.rates.as_slice()),
+            (2, [Level::OfLowest(Share(0.2))].as_slice())
+        );
+        assert_eq!(after.duration_at(Rate(1.0)), Nanos(300_000_000));
+        let after = three_levels().with(&Overrides { rounds: Some(3), ..smoke }).unwrap();
+        assert_eq!(after.rounds, 3);
+    }
+
+    #[test]
+    fn a_flag_out_of_range_is_named() {
+        let refused =
+            |overrides: Overrides| three_levels().with(&overrides).unwrap_err().to_string();
+        let rounds = Overrides { rounds: Some(0), ..Default::default() };
+        assert!(refused(rounds).contains("--rounds 0"));
+        let duration = Overrides { duration: Some(Nanos(0)), ..Default::default() };
+        assert!(refused(duration).contains("--duration 0 ns"));
+        let warm_up = Overrides { warm_up: Some(Nanos(u64::MAX)), ..Default::default() };
+        assert!(refused(warm_up).contains("--warm-up"));
+        let rate = Overrides { rate: Some(Rate(0.01)), ..Default::default() };
+        assert!(refused(rate).contains("a window of payment-memory would last"));
+    }
+
+    #[test]
+    fn a_rate_that_the_connections_cannot_carry_is_refused_with_the_number_to_write() {
+        let text = "schema = 1\nname = \"a\"\ntitle = \"A\"\nworkload = \"payment\"\n\
+                    experiment = { compare = { rates = [\"100/s\"] } }\n\
+                    contender.a.model = \"thread-pool\"\nslo.p99 = \"100ms\"\n";
+        let scenario = parse("a.toml", text).unwrap();
+        let error = scenario
+            .with(&Overrides { rate: Some(Rate(1_000.0)), ..Default::default() })
+            .unwrap_err();
+        assert!(error.to_string().contains("connections = 200"), "{error}");
+        let closed = text
+            .replace("experiment = { compare = { rates = [\"100/s\"] } }", "load.closed = {}")
+            .replace("slo.p99 = \"100ms\"", "");
+        let error = parse("a.toml", &closed)
+            .unwrap()
+            .with(&Overrides { rate: Some(Rate(1.0)), ..Default::default() })
+            .unwrap_err();
+        assert!(error.to_string().contains("is for an open load"), "{error}");
+    }
+}

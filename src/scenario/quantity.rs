@@ -1,0 +1,228 @@
+//! Values as they stand in a file: with their place, and with their unit.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use super::Level;
+use crate::units::{Nanos, Rate, Share};
+
+/// A value and where it stands, so that a later complaint can underline it.
+#[derive(Clone, Debug)]
+pub(super) struct At<T> {
+    /// Bytes of the file.
+    pub(super) span: Range<usize>,
+    /// What stands there.
+    pub(super) value: T,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = toml::Spanned::<T>::deserialize(deserializer)?;
+        Ok(Self { span: spanned.span(), value: spanned.into_inner() })
+    }
+}
+
+/// A place does not show in the schema.
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A quantity written as text with its unit: `"50ms"`. A bare number is refused with the spelling it should have had.
+#[derive(Clone, Debug)]
+pub(super) struct Quantity<T>(pub(super) T);
+
+/// What can be written as a [`Quantity`].
+pub(super) trait Unit: FromStr<Err = String> {
+    /// As a wrong type's message names it, with an example.
+    const EXPECTED: &'static str;
+    /// For editors.
+    const PATTERN: &'static str;
+    /// How a bare `number` could have been meant.
+    fn spelled(number: &str) -> String;
+}
+
+impl Unit for Nanos {
+    const EXPECTED: &'static str = "a duration such as \"50ms\"";
+    const PATTERN: &'static str = r"^\s*[0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|m|min)\s*$";
+    fn spelled(number: &str) -> String {
+        format!("\"{number}ms\" or \"{number}s\"")
+    }
+}
+
+impl Unit for Share {
+    const EXPECTED: &'static str = "a share such as \"0.1%\"";
+    const PATTERN: &'static str = r"^\s*[0-9]*\.?[0-9]+\s*%\s*$";
+    fn spelled(number: &str) -> String {
+        format!("\"{number}%\"")
+    }
+}
+
+impl Unit for Level {
+    const EXPECTED: &'static str = "a load level such as \"300/s\", \"50%\" or \"70% own\"";
+    const PATTERN: &'static str =
+        r"^\s*[0-9][0-9,_]*(\.[0-9]+)?\s*(k?\s*/\s*(s|m|min)|%(\s*own)?)\s*$";
+    fn spelled(number: &str) -> String {
+        format!("\"{number}/s\", \"{number}%\" or \"{number}% own\"")
+    }
+}
+
+/// `300/s`, `50%` (of the lowest ceiling) or `70% own` (of each contender's own).
+impl FromStr for Level {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let (shared, own) =
+            text.strip_suffix("own").map_or((text, false), |share| (share.trim_end(), true));
+        if shared.ends_with('%') {
+            let share: Share = shared.parse()?;
+            if share.0 <= 0.0 || share.0 > MAX_SHARE {
+                return Err(format!("`{text}` must be above 0% and at most {}", Share(MAX_SHARE)));
+            }
+            return Ok(if own { Self::OfOwn(share) } else { Self::OfLowest(share) });
+        }
+        if own || !text.contains('/') {
+            return Err(format!("`{text}` is no load level; write it as {}", Self::spelled("50")));
+        }
+        text.parse::<Rate>().map(Self::Rate)
+    }
+}
+
+/// Beyond twice a ceiling nothing is learned that twice does not show.
+const MAX_SHARE: f64 = 2.0;
+
+impl<'de, T: Unit> Deserialize<'de> for Quantity<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(QuantityVisitor(PhantomData))
+    }
+}
+
+struct QuantityVisitor<T>(PhantomData<T>);
+
+impl<T: Unit> Visitor<'_> for QuantityVisitor<T> {
+    type Value = Quantity<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        if text.trim().is_empty() {
+            return Err(E::custom(format!("this is empty; write {}", T::EXPECTED)));
+        }
+        text.parse().map(Quantity).map_err(E::custom)
+    }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Err(no_unit::<T, E>(number))
+    }
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        Err(no_unit::<T, E>(number))
+    }
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        Err(no_unit::<T, E>(number))
+    }
+}
+
+fn no_unit<T: Unit, E: Error>(number: impl fmt::Display) -> E {
+    let spelled = T::spelled(&number.to_string());
+    E::custom(format!("`{number}` has no unit; write it as {spelled}"))
+}
+
+impl<T: Unit> JsonSchema for Quantity<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed(T::EXPECTED)
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": T::PATTERN })
+    }
+}
+
+/// The figure of a bound: a bare number for a ratio, text with a unit for a value. Which it must be is known later.
+#[derive(Clone, Debug)]
+pub(super) enum Figure {
+    /// `1.5`
+    Number(f64),
+    /// `"5ms"`
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Figure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FigureVisitor)
+    }
+}
+
+struct FigureVisitor;
+
+impl Visitor<'_> for FigureVisitor {
+    type Value = Figure;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a ratio such as 1.5, or a value with its unit such as \"5ms\"")
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Figure, E> {
+        Ok(Figure::Text(text.to_owned()))
+    }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Figure, E> {
+        Ok(Figure::Number(number as f64))
+    }
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Figure, E> {
+        Ok(Figure::Number(number as f64))
+    }
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Figure, E> {
+        Ok(Figure::Number(number))
+    }
+}
+
+impl JsonSchema for Figure {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Figure")
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["number", "string"] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_read_and_print() {
+        for (text, level, shown) in [
+            ("300/s", Level::Rate(Rate(300.0)), "300/s"),
+            ("20k/s", Level::Rate(Rate(20_000.0)), "20,000/s"),
+            ("50%", Level::OfLowest(Share(0.5)), "50%"),
+            (" 70%  own ", Level::OfOwn(Share(0.7)), "70% own"),
+        ] {
+            assert_eq!(text.parse::<Level>(), Ok(level), "{text}");
+            assert_eq!(level.to_string(), shown);
+            assert_eq!(shown.parse::<Level>(), Ok(level), "what is printed can be read");
+        }
+        for bad in ["", "own", "50", "50 own", "300/s own", "0%", "201%", "-1%", "own 50%", "%own"]
+        {
+            assert!(bad.parse::<Level>().is_err(), "{bad}");
+        }
+    }
+}

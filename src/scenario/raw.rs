@@ -1,0 +1,236 @@
+//! A scenario file as it is written. Nothing here is checked beyond its type; `convert` makes a `Scenario` of it.
+//!
+//! The comments on fields are the descriptions of the published JSON Schema, so they speak to who writes a file.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::Level;
+use super::quantity::{At, Figure, Quantity};
+use super::spelling::{
+    RawArrivals, RawCpu, RawMetric, RawMode, RawModel, RawOperation, RawWorkload,
+};
+use crate::units::{Nanos, Share};
+
+/// A scenario of bakeoff: contenders, the load that they get, and what is expected of them.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "bakeoff scenario")]
+pub(super) struct Raw {
+    /// Version of this file format: 1.
+    pub(super) schema: At<u64>,
+    /// Names the report folder: lower-case letters, digits and `-`.
+    pub(super) name: At<String>,
+    /// One sentence for people.
+    pub(super) title: At<String>,
+    /// The service under test.
+    pub(super) workload: At<RawWorkload>,
+    /// Sets the dataset, the arrivals and the bodies. Default 42.
+    pub(super) seed: Option<At<u64>>,
+    /// Trials of each contender at each level. Default 10; intervals need 6.
+    pub(super) rounds: Option<At<u64>>,
+    /// A canary: its expectation must fail, and a run of a whole folder leaves it out.
+    pub(super) self_check: Option<At<bool>>,
+    /// What is done with the contenders.
+    pub(super) experiment: Option<RawExperiment>,
+    /// What one request costs.
+    pub(super) request: Option<RawRequest>,
+    /// Where state lives. Default memory.
+    pub(super) store: Option<RawStore>,
+    /// The operations of the load. Default: payments, or distributions of 1,000 accounts.
+    #[serde(default)]
+    pub(super) route: Vec<RawRoute>,
+    /// The servers under test, by name; the first is the one that others are compared with.
+    #[serde(deserialize_with = "in_file_order")]
+    #[schemars(with = "std::collections::BTreeMap<String, RawContender>")]
+    pub(super) contender: Vec<(At<String>, RawContender)>,
+    /// Who runs on which cores.
+    pub(super) placement: Option<RawPlacement>,
+    /// How the load is made. Default open.
+    pub(super) load: Option<RawLoad>,
+    /// What the service promises.
+    pub(super) slo: Option<RawSlo>,
+    /// Statements that decide the exit code.
+    #[serde(default)]
+    pub(super) expect: Vec<RawStatement>,
+    /// Statements that are judged and never change the exit code.
+    #[serde(default)]
+    pub(super) claim: Vec<RawStatement>,
+}
+
+/// What is done with the contenders.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawExperiment {
+    /// All contenders at the same load levels.
+    pub(super) compare: Option<RawCompare>,
+}
+
+/// All contenders at the same load levels.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCompare {
+    /// `"300/s"`; `"50%"` of the lowest closed ceiling among the contenders; `"70% own"` of each one's own.
+    pub(super) rates: Option<At<Vec<At<Quantity<Level>>>>>,
+}
+
+/// What one request costs.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRequest {
+    /// CPU time of one payment's signature, calibrated at start. Default 40us.
+    pub(super) cpu: Option<At<Quantity<Nanos>>>,
+}
+
+/// Where state lives.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawStore {
+    /// In the contender's own memory.
+    Memory(Nothing),
+}
+
+/// Takes no keys.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// One operation of the load.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    /// A built-in operation of the workload.
+    pub(super) operation: At<RawOperation>,
+    /// Its share of the requests, against the other routes' weights. Default 1.
+    pub(super) weight: Option<At<u64>>,
+    /// Members of one distribution. Default 1000.
+    pub(super) accounts: Option<At<u64>>,
+}
+
+/// A server under test.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawContender {
+    /// How it waits for many things at once.
+    pub(super) model: At<RawModel>,
+    /// Workers of `work-stealing` and `thread-pool`; the most connections of `thread-per-connection`.
+    pub(super) threads: Option<At<u64>>,
+    /// Where CPU work runs. Default auto.
+    pub(super) cpu: Option<At<RawCpu>>,
+    /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
+    pub(super) request_cpu: Option<At<Quantity<Nanos>>>,
+}
+
+/// Who runs on which cores.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlacement {
+    /// Default apart.
+    pub(super) mode: Option<At<RawMode>>,
+    /// Cores of the contender. Default: 1 of 2, 2 of 4, 4 of 8.
+    pub(super) contender_cores: Option<At<u64>>,
+}
+
+/// How the load is made.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawLoad {
+    /// Requests are sent at their instants, whatever comes back.
+    Open(RawOpen),
+    /// Each connection sends when its answer has come: finds a ceiling, has no response time.
+    Closed(RawClosed),
+}
+
+/// Requests are sent at their instants, whatever comes back.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOpen {
+    /// Default poisson.
+    pub(super) arrivals: Option<RawArrivals>,
+    /// Sent before the window and not recorded. Default 1s.
+    pub(super) warm_up: Option<At<Quantity<Nanos>>>,
+    /// The measured window. Default 5s; a minimum: a level runs until its lowest rate has given 1,000 requests.
+    pub(super) duration: Option<At<Quantity<Nanos>>>,
+    /// Connections of the generator. Default 64.
+    pub(super) connections: Option<At<u64>>,
+    /// When an answer is given up. Default 2s.
+    pub(super) timeout: Option<At<Quantity<Nanos>>>,
+}
+
+/// Each connection sends when its answer has come.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClosed {
+    /// Sent before the window and not recorded. Default 1s.
+    pub(super) warm_up: Option<At<Quantity<Nanos>>>,
+    /// The measured window. Default 5s.
+    pub(super) duration: Option<At<Quantity<Nanos>>>,
+    /// Connections of the generator. Default 64.
+    pub(super) connections: Option<At<u64>>,
+    /// When an answer is given up. Default 2s.
+    pub(super) timeout: Option<At<Quantity<Nanos>>>,
+}
+
+/// What the service promises.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSlo {
+    /// The response time that 99 % must meet.
+    pub(super) p99: At<Quantity<Nanos>>,
+    /// The share of requests that may fail. Default 0%.
+    pub(super) error_rate: Option<At<Quantity<Share>>>,
+}
+
+/// A statement that a run judges: a metric of one contender against another's, or against a bound.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStatement {
+    /// As people read it.
+    pub(super) text: At<String>,
+    /// What is compared.
+    pub(super) metric: At<RawMetric>,
+    /// The contender that it is about.
+    pub(super) of: At<String>,
+    /// The contender that it is compared with; without it the bound is absolute.
+    pub(super) versus: Option<At<String>>,
+    /// The load level, when several run.
+    pub(super) at: Option<At<Quantity<Level>>>,
+    /// The operation, when several are sent.
+    pub(super) request: Option<At<String>>,
+    /// The ratio of / versus lies between 1/r and r.
+    pub(super) within: Option<At<f64>>,
+    /// The two differ by at most this.
+    pub(super) within_abs: Option<At<Quantity<Nanos>>>,
+    /// With `versus` a ratio, else a value with its unit (`"5ms"`, `"60us"`, `"16MiB"`, `"5000/s"`).
+    pub(super) at_least: Option<At<Figure>>,
+    /// With `versus` a ratio, else a value with its unit.
+    pub(super) at_most: Option<At<Figure>>,
+}
+
+/// A table's entries as the file has them. A map would sort them, and the first contender is the one compared with.
+fn in_file_order<'de, D, T>(deserializer: D) -> Result<Vec<(At<String>, T)>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Entries<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+        type Value = Vec<(At<String>, T)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a table of contenders such as [contender.event-loop]")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = map.next_entry()? {
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+    }
+    deserializer.deserialize_map(Entries(PhantomData))
+}

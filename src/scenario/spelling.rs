@@ -1,0 +1,162 @@
+//! The words that a scenario file may use, each the spelling of a value that the rest of the crate has its own type for.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{CpuMode, Metric, PlacementMode, Workload};
+use crate::backend::model::Model;
+use crate::load::plan::Arrivals;
+
+/// The service under test.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawWorkload {
+    /// Captures payments.
+    Payment,
+    /// Distributes points to accounts.
+    Loyalty,
+}
+
+impl From<RawWorkload> for Workload {
+    fn from(raw: RawWorkload) -> Self {
+        match raw {
+            RawWorkload::Payment => Self::Payment,
+            RawWorkload::Loyalty => Self::Loyalty,
+        }
+    }
+}
+
+/// A built-in operation.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawOperation {
+    /// `POST /payments`
+    Payment,
+    /// `POST /loyalty/distributions`
+    Distribution,
+    /// `GET /loyalty/accounts/{id}`
+    AccountRead,
+}
+
+/// A concurrency model.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawModel {
+    /// tokio on one thread: Node's shape.
+    EventLoop,
+    /// tokio on several threads: with threads, Go's shape.
+    WorkStealing,
+    /// An OS thread for every connection.
+    ThreadPerConnection,
+    /// A fixed number of OS threads.
+    ThreadPool,
+    /// The control: answers everything with a constant.
+    Null,
+}
+
+impl From<RawModel> for Model {
+    fn from(raw: RawModel) -> Self {
+        match raw {
+            RawModel::EventLoop => Self::EventLoop,
+            RawModel::WorkStealing => Self::WorkStealing,
+            RawModel::ThreadPerConnection => Self::ThreadPerConnection,
+            RawModel::ThreadPool => Self::ThreadPool,
+            RawModel::Null => Self::Null,
+        }
+    }
+}
+
+/// Where CPU work runs.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawCpu {
+    /// Inline below an estimated 100 us, offloaded above.
+    Auto,
+    /// On the thread or task that has the request.
+    Inline,
+    /// On the model's helpers for CPU work.
+    Offload,
+}
+
+impl From<RawCpu> for CpuMode {
+    fn from(raw: RawCpu) -> Self {
+        match raw {
+            RawCpu::Auto => Self::Auto,
+            RawCpu::Inline => Self::Inline,
+            RawCpu::Offload => Self::Offload,
+        }
+    }
+}
+
+/// Whether generator and contender share cores.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawMode {
+    /// Disjoint cores.
+    Apart,
+    /// All cores for the contender, the generator beside it; labelled co-located.
+    Shared,
+}
+
+impl From<RawMode> for PlacementMode {
+    fn from(raw: RawMode) -> Self {
+        match raw {
+            RawMode::Apart => Self::Apart,
+            RawMode::Shared => Self::Shared,
+        }
+    }
+}
+
+/// How arrivals are spread over time.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawArrivals {
+    /// Independent users.
+    Poisson,
+    /// Equal gaps.
+    Constant,
+}
+
+impl From<RawArrivals> for Arrivals {
+    fn from(raw: RawArrivals) -> Self {
+        match raw {
+            RawArrivals::Poisson => Self::Poisson,
+            RawArrivals::Constant => Self::Constant,
+        }
+    }
+}
+
+/// A figure of a trial.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawMetric {
+    /// Response time.
+    P50,
+    /// Response time.
+    P90,
+    /// Response time.
+    P99,
+    /// Response time.
+    #[serde(rename = "p99_9")]
+    P99_9,
+    /// Requests answered per second in closed loop: the ceiling.
+    Achieved,
+    /// CPU time of the contender per request.
+    CpuPerRequest,
+    /// Peak resident memory of the contender.
+    Rss,
+}
+
+impl From<RawMetric> for Metric {
+    fn from(raw: RawMetric) -> Self {
+        match raw {
+            RawMetric::P50 => Self::P50,
+            RawMetric::P90 => Self::P90,
+            RawMetric::P99 => Self::P99,
+            RawMetric::P99_9 => Self::P99_9,
+            RawMetric::Achieved => Self::Achieved,
+            RawMetric::CpuPerRequest => Self::CpuPerRequest,
+            RawMetric::Rss => Self::Rss,
+        }
+    }
+}

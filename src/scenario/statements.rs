@@ -1,0 +1,242 @@
+//! The part of a file that says what is expected: `[[expect]]` and `[[claim]]`.
+
+use std::ops::Range;
+
+use super::convert::sentence;
+use super::diagnostic::{Fault, listed};
+use super::quantity::{At, Figure};
+use super::raw::RawStatement;
+use super::reading::list_of;
+use super::{Bound, Contender, Level, LoadKind, Metric, Statement};
+use crate::load::plan::Operation;
+use crate::units::{Nanos, Rate};
+
+/// Statements of one file.
+const STATEMENTS_MAX: usize = 200;
+
+/// What a statement can speak of.
+pub(super) struct Known<'a> {
+    pub(super) contenders: &'a [Contender],
+    pub(super) rates: &'a [Level],
+    pub(super) mix: &'a [(Operation, u32)],
+    pub(super) kind: LoadKind,
+}
+
+/// The statements in the file's order.
+pub(super) fn statements(raw: &[RawStatement], known: &Known<'_>) -> Result<Vec<Statement>, Fault> {
+    if let Some(raw) = raw.get(STATEMENTS_MAX) {
+        let title = format!("a scenario makes at most {STATEMENTS_MAX} statements of a kind");
+        return Err(Fault::new(&raw.text.span, title, "one too many"));
+    }
+    raw.iter().map(|raw| statement(raw, known)).collect()
+}
+
+fn statement(raw: &RawStatement, known: &Known<'_>) -> Result<Statement, Fault> {
+    let metric = metric(raw, known)?;
+    let of = contender(&raw.of, known)?;
+    let versus = raw.versus.as_ref().map(|versus| contender(versus, known)).transpose()?;
+    if let Some(versus) = raw.versus.as_ref().filter(|versus| versus.value == of) {
+        let title = format!("`{of}` is compared with itself");
+        return Err(Fault::new(&versus.span, title, "the same as `of`"));
+    }
+    Ok(Statement {
+        text: sentence(&raw.text, "text")?,
+        metric,
+        of,
+        at: level(raw, known)?,
+        request: request(raw, metric, known)?,
+        bound: bound(raw, metric, versus.is_some())?,
+        versus,
+    })
+}
+
+/// The metric, which the kind of load must have.
+fn metric(raw: &RawStatement, known: &Known<'_>) -> Result<Metric, Fault> {
+    let metric = Metric::from(raw.metric.value);
+    let closed = known.kind == LoadKind::Closed;
+    let fault = |title: &str, help: &str| {
+        Err(Fault::new(&raw.metric.span, title, "not of this load").help(help))
+    };
+    if closed && metric.rank().is_some() {
+        return fault(
+            "a closed load has no response time",
+            "use `achieved` or `cpu_per_request`, or write [load.open]",
+        );
+    }
+    if !closed && metric == Metric::Achieved {
+        return fault(
+            "`achieved` is the ceiling that a closed load finds",
+            "an open load is answered at its own rate; write [load.closed]",
+        );
+    }
+    Ok(metric)
+}
+
+fn contender(at: &At<String>, known: &Known<'_>) -> Result<String, Fault> {
+    let names = known.contenders.iter().map(|contender| contender.name.as_str());
+    if names.clone().any(|name| name == at.value) {
+        return Ok(at.value.clone());
+    }
+    let title = format!("there is no contender `{}`", at.value.escape_debug());
+    Err(Fault::new(&at.span, title, "not known").suggest(&at.value, names))
+}
+
+fn level(raw: &RawStatement, known: &Known<'_>) -> Result<Option<Level>, Fault> {
+    match (&raw.at, known.rates) {
+        (None, []) => Ok(None),
+        (None, [only]) => Ok(Some(*only)),
+        (None, rates) => {
+            let title = "several rates run, and this statement does not say at which it holds";
+            Err(Fault::new(&raw.metric.span, title, "at which rate?").help(format!(
+                "write at = \"{}\", or another of {}",
+                rates[0],
+                list_of(rates)
+            )))
+        }
+        (Some(at), []) => {
+            Err(Fault::new(&at.span, "a closed load has no rates", "not under [load.closed]")
+                .help("remove `at`"))
+        }
+        (Some(at), rates) if rates.contains(&at.value.0) => Ok(Some(at.value.0)),
+        (Some(at), rates) => {
+            let title = format!("{} is not one of the rates", at.value.0);
+            Err(Fault::new(&at.span, title, "not run")
+                .help(format!("the rates are {}", list_of(rates))))
+        }
+    }
+}
+
+/// The request kind, `None` where there is one kind or the metric is of the whole trial.
+fn request(raw: &RawStatement, metric: Metric, known: &Known<'_>) -> Result<Option<String>, Fault> {
+    let kinds = || known.mix.iter().map(|(operation, _)| operation.name());
+    match &raw.request {
+        Some(at) if metric.rank().is_none() => {
+            let title = format!("`{}` is of the whole trial, not of one request", metric.name());
+            Err(Fault::new(&at.span, title, "not with this metric").help("remove `request`"))
+        }
+        Some(at) if !kinds().any(|kind| kind == at.value) => {
+            let title = format!("this load has no request `{}`", at.value.escape_debug());
+            Err(Fault::new(&at.span, title, "not sent").suggest(&at.value, kinds()))
+        }
+        None if metric.rank().is_some() && known.mix.len() > 1 => {
+            let title = "several kinds of request are sent, and this statement does not say which";
+            Err(Fault::new(&raw.metric.span, title, "of which request?")
+                .help(format!("write request = with one of {}", listed(kinds()))))
+        }
+        Some(at) if known.mix.len() > 1 => Ok(Some(at.value.clone())),
+        _ => Ok(None),
+    }
+}
+
+fn bound(raw: &RawStatement, metric: Metric, paired: bool) -> Result<Bound, Fault> {
+    let given = [
+        raw.within.as_ref().map(|at| ("within", &at.span)),
+        raw.within_abs.as_ref().map(|at| ("within_abs", &at.span)),
+        raw.at_least.as_ref().map(|at| ("at_least", &at.span)),
+        raw.at_most.as_ref().map(|at| ("at_most", &at.span)),
+    ];
+    let mut given = given.into_iter().flatten();
+    let Some((first, span)) = given.next() else {
+        return Err(Fault::new(&raw.text.span, "this statement has no bound", "must hold how?")
+            .help("write one of within = 1.10, within_abs, at_least and at_most"));
+    };
+    if let Some((second, span)) = given.next() {
+        let title = format!("a statement has one bound, and this has `{first}` and `{second}`");
+        return Err(Fault::new(span, title, "a second bound")
+            .help("make two statements of it, so that each is judged"));
+    }
+    if let (true, false) = (first.starts_with("within"), paired) {
+        let title = format!("`{first}` compares two contenders, and there is no `versus`");
+        return Err(Fault::new(span, title, "within what of what?")
+            .help("write versus = \"..\", or use at_least or at_most"));
+    }
+    if let Some(at) = &raw.within {
+        return within(at);
+    }
+    if let Some(at) = &raw.within_abs {
+        return match metric.rank() {
+            Some(_) => Ok(Bound::WithinAbs(at.value.0)),
+            None => Err(no_duration(metric, &at.span)),
+        };
+    }
+    if let Some(at) = &raw.at_least {
+        return figure(at, metric, paired).map(Bound::AtLeast);
+    }
+    let at = raw.at_most.as_ref().expect("one of the four bounds is given");
+    figure(at, metric, paired).map(Bound::AtMost)
+}
+
+fn within(at: &At<f64>) -> Result<Bound, Fault> {
+    if at.value.is_finite() && at.value >= 1.0 {
+        return Ok(Bound::Within(at.value));
+    }
+    Err(Fault::new(&at.span, "`within` must be 1 or more", "no such ratio")
+        .help("1.10 lets the ratio lie between 1/1.10 and 1.10"))
+}
+
+fn no_duration(metric: Metric, span: &Range<usize>) -> Fault {
+    let title = format!("`{}` is not a response time, and this bound is a time", metric.name());
+    Fault::new(span, title, "not with this metric").help("write a ratio: within = 1.10")
+}
+
+/// A ratio when two are compared; else a value in the metric's unit: ns, requests per second, us, bytes.
+fn figure(at: &At<Figure>, metric: Metric, paired: bool) -> Result<f64, Fault> {
+    let fault = |title: String, help: String| {
+        Err(Fault::new(&at.span, title, "not a bound of this statement").help(help))
+    };
+    let example = example(metric);
+    match (&at.value, paired) {
+        (Figure::Number(ratio), true) if ratio.is_finite() && *ratio > 0.0 => Ok(*ratio),
+        (Figure::Number(ratio), true) => {
+            fault(format!("`{ratio}` is no ratio"), "a ratio is above 0, such as 1.5".to_owned())
+        }
+        (Figure::Text(_), true) => fault(
+            "two contenders are compared by a ratio".to_owned(),
+            "write a bare number such as 1.5, or remove `versus` for an absolute bound".to_owned(),
+        ),
+        (Figure::Number(number), false) => fault(
+            format!("`{number}` has no unit, and there is no `versus` to make it a ratio"),
+            format!("write a value such as \"{example}\", or `versus`"),
+        ),
+        (Figure::Text(text), false) => match value(text, metric) {
+            Ok(value) => Ok(value),
+            Err(why) => fault(why, format!("write `{}` such as \"{example}\"", metric.name())),
+        },
+    }
+}
+
+fn example(metric: Metric) -> &'static str {
+    match metric {
+        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P99_9 => "5ms",
+        Metric::Achieved => "5000/s",
+        Metric::CpuPerRequest => "60us",
+        Metric::Rss => "16MiB",
+    }
+}
+
+fn value(text: &str, metric: Metric) -> Result<f64, String> {
+    match metric {
+        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P99_9 => {
+            text.parse::<Nanos>().map(|time| time.0 as f64)
+        }
+        Metric::Achieved => text.parse::<Rate>().map(|rate| rate.0),
+        Metric::CpuPerRequest => text.parse::<Nanos>().map(Nanos::as_micros_f64),
+        Metric::Rss => bytes(text),
+    }
+}
+
+/// `16MiB`, `1.5GiB`, `512KiB`.
+fn bytes(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let scale = match text[digits..].trim() {
+        "B" => 1.0,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        "" => return Err(format!("`{text}` has no unit")),
+        unit => return Err(format!("`{unit}` is no unit of memory; use KiB, MiB or GiB")),
+    };
+    let number: f64 = text[..digits].parse().map_err(|_| format!("`{text}` is no size"))?;
+    Ok(number * scale)
+}

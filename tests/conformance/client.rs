@@ -1,0 +1,270 @@
+//! A client that reads HTTP/1.1 exactly and forgives nothing: what it accepts, any client accepts.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::server::{PATIENCE, Server};
+
+/// A request with the headers that every client sends. An empty `body` sends no length either.
+pub(crate) fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
+    let length = match body.len() {
+        0 => String::new(),
+        length => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
+    };
+    format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{length}\r\n{body}").into_bytes()
+}
+
+/// One connection.
+pub(crate) struct Client {
+    stream: TcpStream,
+    /// Bytes that have come and belong to no answer yet.
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to `server`.
+    pub(crate) fn to(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.address()).expect("the server accepts");
+        stream.set_nodelay(true).expect("nodelay");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
+        Self { stream, buffer: Vec::new() }
+    }
+
+    /// Sends `bytes` as they are.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.try_send(bytes).expect("the server takes the bytes");
+    }
+
+    /// The same where the server may have closed.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Keeps little of what comes, and lets [`Self::try_send`] fail when the server has taken nothing for `wait`.
+    pub(crate) fn go_deaf(&self, wait: Duration) {
+        rustix::net::sockopt::set_socket_recv_buffer_size(&self.stream, 4096)
+            .expect("a small buffer");
+        self.stream.set_write_timeout(Some(wait)).expect("a write timeout");
+    }
+
+    /// `GET path` and its answer.
+    pub(crate) fn get(&mut self, path: &str) -> Answer {
+        self.ask("GET", path, "")
+    }
+
+    /// `POST path` with `body` and its answer.
+    pub(crate) fn post(&mut self, path: &str, body: &str) -> Answer {
+        self.ask("POST", path, body)
+    }
+
+    /// A request and its answer, with nothing behind it.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        self.send(&request(method, path, body));
+        let answer = if method == "HEAD" { self.receive_bodiless() } else { self.receive() };
+        assert!(self.buffer.is_empty(), "stray bytes: {:?}", self.buffered());
+        answer
+    }
+
+    /// The next answer.
+    pub(crate) fn receive(&mut self) -> Answer {
+        self.try_receive()
+            .unwrap_or_else(|defect| panic!("{defect}; after {:?}", self.buffered()))
+            .unwrap_or_else(|| panic!("closed without an answer"))
+    }
+
+    /// The next answer, which has no body whatever its headers say: that of a HEAD, or an interim one.
+    pub(crate) fn receive_bodiless(&mut self) -> Answer {
+        loop {
+            match head(&self.buffer) {
+                Ok(Some((answer, length))) => {
+                    self.buffer.drain(..length);
+                    return answer;
+                }
+                Ok(None) => {
+                    let read = self.fill().expect("the server answers");
+                    assert!(read > 0, "closed without an answer");
+                }
+                Err(defect) => panic!("{defect}; after {:?}", self.buffered()),
+            }
+        }
+    }
+
+    /// The next answer, or `None` when the server closes before its first byte.
+    ///
+    /// # Errors
+    /// Anything that is no exact HTTP/1.1 answer, such as one that breaks off.
+    pub(crate) fn try_receive(&mut self) -> Result<Option<Answer>, String> {
+        loop {
+            if let Some((answer, length)) = whole(&self.buffer)? {
+                self.buffer.drain(..length);
+                return Ok(Some(answer));
+            }
+            match self.fill() {
+                Ok(0) if self.buffer.is_empty() => return Ok(None),
+                Ok(0) => return Err("an answer breaks off".into()),
+                Ok(_) => {}
+                Err(e) if is_reset(&e) && self.buffer.is_empty() => return Ok(None),
+                Err(e) => return Err(format!("no answer: {e}")),
+            }
+        }
+    }
+
+    /// Waits until the server closes, with no further byte.
+    pub(crate) fn expect_closed(&mut self) {
+        match self.fill() {
+            Ok(0) if self.buffer.is_empty() => {}
+            Err(e) if is_reset(&e) && self.buffer.is_empty() => {}
+            other => panic!("not closed: {other:?}, {:?}", self.buffered()),
+        }
+    }
+
+    /// Whether the server has closed by now, which may be after a last answer.
+    pub(crate) fn is_closed_within(&mut self, wait: Duration) -> bool {
+        let start = Instant::now();
+        self.stream.set_read_timeout(Some(wait)).expect("a read timeout");
+        let closed = loop {
+            match self.fill() {
+                Ok(0) => break true,
+                Ok(_) if start.elapsed() < PATIENCE => {}
+                Ok(_) => break false,
+                Err(e) => break is_reset(&e),
+            }
+        };
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        closed
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn half_close(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("the sending half closes");
+    }
+
+    /// Closes with a reset instead of an orderly end.
+    pub(crate) fn reset(self) {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))
+            .expect("linger can be set");
+    }
+
+    fn fill(&mut self) -> std::io::Result<usize> {
+        let mut chunk = [0; 64 * 1024];
+        let read = self.stream.read(&mut chunk)?;
+        self.buffer.extend_from_slice(&chunk[..read]);
+        Ok(read)
+    }
+
+    fn buffered(&self) -> String {
+        String::from_utf8_lossy(&self.buffer[..self.buffer.len().min(500)]).into_owned()
+    }
+}
+
+fn is_reset(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// In lower case, in their order.
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of the one header `name`, if there is one.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| &**value);
+        let value = values.next();
+        assert!(values.next().is_none(), "two headers {name}: {:?}", self.headers);
+        value
+    }
+
+    /// The JSON body.
+    pub(crate) fn json(&self) -> Value {
+        let text = String::from_utf8_lossy(&self.body);
+        let kind = self.header("content-type").unwrap_or_default();
+        assert!(kind.starts_with("application/json"), "content-type {kind:?} of {text}");
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text:?}"))
+    }
+
+    /// Checks the status and the whole JSON body.
+    pub(crate) fn expect(&self, status: u16, body: Value) {
+        assert_eq!((self.status, self.json()), (status, body));
+    }
+
+    /// Checks that this is an error of `status` that says what is wrong.
+    pub(crate) fn expect_error(&self, status: u16) {
+        let body = self.json();
+        assert_eq!(self.status, status, "{body}");
+        let fields = body.as_object().unwrap_or_else(|| panic!("no object: {body}"));
+        let message = fields.get("error").and_then(Value::as_str).unwrap_or_default();
+        assert!(fields.len() == 1 && !message.is_empty(), "no error message: {body}");
+    }
+}
+
+/// The answer at the start of `bytes` and its length, once it is all there.
+fn whole(bytes: &[u8]) -> Result<Option<(Answer, usize)>, String> {
+    let Some((mut answer, start)) = head(bytes)? else { return Ok(None) };
+    if answer.header("transfer-encoding").is_some() {
+        return Err("a small JSON answer needs no transfer coding".into());
+    }
+    let length = answer.header("content-length").ok_or("no content-length")?;
+    if !length.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("content-length {length:?}"));
+    }
+    let end = start + length.parse::<usize>().map_err(|e| format!("{length:?}: {e}"))?;
+    if bytes.len() < end {
+        return Ok(None);
+    }
+    answer.body = bytes[start..end].to_vec();
+    Ok(Some((answer, end)))
+}
+
+/// The status line and headers at the start of `bytes` and their length, once they are all there.
+fn head(bytes: &[u8]) -> Result<Option<(Answer, usize)>, String> {
+    let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
+    let text = std::str::from_utf8(&bytes[..end]).map_err(|e| e.to_string())?;
+    let mut lines = text.split("\r\n");
+    let status = lines.next().and_then(status).ok_or_else(|| format!("status line of {text:?}"))?;
+    let mut headers = Vec::new();
+    for line in lines {
+        let (name, value) = line.split_once(": ").ok_or_else(|| format!("header {line:?}"))?;
+        let odd = |c: char| !c.is_ascii_alphanumeric() && c != '-';
+        if name.is_empty() || name.contains(odd) || value.contains(['\r', '\n']) {
+            return Err(format!("header {line:?}"));
+        }
+        headers.push((name.to_ascii_lowercase(), value.to_owned()));
+    }
+    Ok(Some((Answer { status, headers, body: Vec::new() }, end + 4)))
+}
+
+/// `HTTP/1.1 200 OK`: version, three digits, a reason.
+fn status(line: &str) -> Option<u16> {
+    let rest = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "))?;
+    let (code, _reason) = rest.split_once(' ')?;
+    (code.len() == 3).then(|| code.parse().ok())?
+}
+
+/// The reader itself must refuse what is not exact, or every test that uses it is worth nothing.
+#[test]
+fn the_reader_forgives_nothing() {
+    let good = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1";
+    let (answer, length) = whole(good).unwrap().unwrap();
+    assert_eq!((answer.status, &*answer.body, length), (200, &b"ok"[..], good.len() - 8));
+    assert_eq!(whole(&good[..good.len() - 9]), Ok(None));
+    for bad in [
+        "HTTP/2 200 OK\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 20 OK\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\ncontent-length: 0\n\n\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\nx",
+        "HTTP/1.1 200 OK\r\ncontent length: 1\r\n\r\nx",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        assert!(whole(bad.as_bytes()).is_err(), "{bad:?}");
+    }
+}

@@ -1,0 +1,112 @@
+//! One suite, mounted on every model: whatever waits and however, the answers are the same.
+//!
+//! The tests know `bakeoff serve` from outside only: its flags, its port, its signals and what /proc says of it. They
+//! take the rows of the dataset from `bakeoff::domain`, which `contracts/` checks on its own. A test that is in no list
+//! below is dead code, which the linter refuses.
+
+mod bodies;
+mod client;
+mod concurrency;
+mod connections;
+mod ending;
+mod malformed;
+mod null;
+mod protocol;
+mod routes;
+mod same;
+mod server;
+mod vectors;
+
+/// Stamps every test once for each model.
+macro_rules! on_every_model {
+    ($($topic:ident { $($test:ident,)+ })+) => {
+        on_a_model! { event_loop EVENT_LOOP $($topic { $($test)+ })+ }
+        on_a_model! { work_stealing WORK_STEALING $($topic { $($test)+ })+ }
+        on_a_model! { thread_per_connection THREAD_PER_CONNECTION $($topic { $($test)+ })+ }
+        on_a_model! { thread_pool THREAD_POOL $($topic { $($test)+ })+ }
+    };
+}
+
+macro_rules! on_a_model {
+    ($model:ident $mount:ident $($topic:ident { $($test:ident)+ })+) => {
+        mod $model {
+            use crate::server::Mount;
+            $($(
+                #[test]
+                fn $test() {
+                    crate::$topic::$test(Mount::$mount);
+                }
+            )+)+
+        }
+    };
+}
+
+on_every_model! {
+    routes {
+        health_names_the_contender_and_null_does_nothing,
+        a_payment_is_captured_once_and_replayed,
+        a_key_with_another_payment_is_a_conflict,
+        a_payment_is_declined_for_each_reason,
+        a_balance_is_spent_to_the_last_unit,
+        payments_of_the_unknown_are_not_found,
+        a_distribution_credits_each_account_once,
+        an_account_shows_its_points,
+        a_distribution_id_with_other_fields_is_a_conflict,
+        unknown_routes_and_wrong_methods_are_told_apart,
+        a_workload_mounts_its_own_routes_alone,
+    }
+    vectors {
+        the_published_exchanges_hold,
+    }
+    malformed {
+        broken_bodies_are_bad_requests,
+        missing_and_ill_typed_fields_are_bad_requests,
+        fields_out_of_range_are_unprocessable,
+        unknown_fields_and_blanks_are_ignored,
+        bodies_up_to_the_limit_are_read,
+        a_length_above_the_limit_is_refused_before_the_body,
+        a_chunked_body_is_refused_when_it_outgrows_the_limit,
+        too_many_and_too_large_headers_are_refused,
+        what_is_no_http_is_refused_and_closed,
+    }
+    protocol {
+        five_hundred_pipelined_requests_are_answered_in_order,
+        a_request_may_come_byte_by_byte,
+        a_request_may_be_split_anywhere,
+        a_half_closed_client_is_still_answered,
+        a_client_that_asks_to_continue_is_told_so,
+        a_body_may_be_chunked,
+        a_body_that_no_route_reads_is_skipped,
+        a_connection_ends_when_it_is_asked_to,
+        a_head_has_no_body_and_keeps_the_connection_in_step,
+        every_answer_says_when_it_was_made,
+    }
+    connections {
+        half_sent_requests_hold_nobody_up,
+        many_connections_stay_open_side_by_side,
+        a_reader_that_does_not_read_holds_nobody_up,
+        idle_connections_are_closed,
+        busy_connections_are_not_idle,
+        headers_that_never_end_are_cut_off,
+        bodies_that_never_end_are_cut_off,
+        clients_that_vanish_take_nothing_with_them,
+        a_thousand_connections_leave_nothing_behind,
+    }
+    concurrency {
+        one_key_from_sixteen_connections_is_captured_once,
+        one_balance_is_not_spent_twice,
+        one_distribution_from_eight_connections_is_credited_once,
+        rivals_for_one_key_or_id_have_one_winner,
+    }
+    ending {
+        requests_in_hand_are_answered_before_the_end,
+        a_server_under_load_ends_without_a_broken_answer,
+        idle_and_half_sent_connections_do_not_delay_the_end,
+        a_port_in_use_is_a_clear_error,
+        settings_may_come_from_the_environment,
+        a_reader_of_stdout_may_go_away,
+    }
+    same {
+        cpu_work_gives_the_same_wherever_it_runs,
+    }
+}

@@ -1,0 +1,245 @@
+//! Bodies that are broken, out of range or too large, and requests that are no HTTP.
+
+use serde_json::{Value, json};
+
+use crate::bodies::{Books, Distribution, Payment};
+use crate::client::{Client, request};
+use crate::server::{Mount, Server};
+
+/// The largest body that is read: 64 KiB.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+pub(crate) fn broken_bodies_are_bad_requests(mount: Mount) {
+    let server = Server::start(mount);
+    let mut client = Client::to(&server);
+    let deep = "[".repeat(20_000);
+    let good = [Payment::new("k-1").body(), Distribution::new(1).body()];
+    for (path, good) in ["/payments", "/loyalty/distributions"].into_iter().zip(&good) {
+        let trailing = format!("{good}x");
+        let twice = format!("{good}{good}");
+        for body in [
+            "",
+            " ",
+            "{",
+            "}",
+            "{}",
+            "null",
+            "true",
+            "1",
+            "\"x\"",
+            "[]",
+            "{\"",
+            "nul",
+            "\u{0}",
+            "{\"a\":1,}",
+            &good[..good.len() - 1],
+            &good[1..],
+            &deep,
+            &trailing,
+            &twice,
+        ] {
+            let answer = client.post(path, body);
+            assert_eq!(answer.status, 400, "{path} {:?}", &body[..body.len().min(60)]);
+            answer.expect_error(400);
+        }
+        // The same bytes that are fine as text are no JSON once they are no UTF-8.
+        let at = good.find(':').unwrap();
+        let mut bytes = request("POST", path, &format!("{{\"\u{1}{}", &good[at..]));
+        let odd = bytes.iter().position(|&b| b == 1).unwrap();
+        bytes[odd] = 0xff;
+        client.send(&bytes);
+        client.receive().expect_error(400);
+    }
+    client.get("/audit").expect(200, Books::default().json());
+}
+
+pub(crate) fn missing_and_ill_typed_fields_are_bad_requests(mount: Mount) {
+    let server = Server::start(mount);
+    let mut client = Client::to(&server);
+    let payment = Payment::new("k-1");
+    let distribution = Distribution::new(1);
+    let refused = |client: &mut Client, path, body: String| {
+        let answer = client.post(path, &body);
+        assert_eq!(answer.status, 400, "{path} {body}");
+        answer.expect_error(400);
+    };
+    let mut check = |path, fields: Value, body_with: &dyn Fn(&str, Option<Value>) -> String| {
+        for (name, value) in fields.as_object().unwrap() {
+            refused(&mut client, path, body_with(name, None));
+            let mut wrong = vec![json!(null), json!([]), json!({}), json!(true)];
+            wrong.extend(match value {
+                Value::String(_) => vec![json!(1)],
+                number => vec![json!(number.to_string()), json!(1.5), json!(-1)],
+            });
+            for value in wrong {
+                refused(&mut client, path, body_with(name, Some(value)));
+            }
+        }
+        // Positions are no names: an array of the right values is no object.
+        let values = fields.as_object().unwrap().values().cloned().collect::<Vec<_>>();
+        refused(&mut client, path, Value::from(values).to_string());
+    };
+    check("/payments", payment.fields(), &|name, value| payment.body_with(name, value));
+    let with = |name: &str, value| distribution.body_with(name, value);
+    check("/loyalty/distributions", distribution.fields(), &with);
+    client.get("/audit").expect(200, Books::default().json());
+}
+
+pub(crate) fn fields_out_of_range_are_unprocessable(mount: Mount) {
+    let server = Server::start(mount);
+    let mut client = Client::to(&server);
+    let payment = Payment::new("k-1");
+    let odd_keys = ["", " ", "a b", "a\"b", "a\\b", "\u{e9}", "a\nb", &"x".repeat(65)];
+    let keys = odd_keys.map(|key| ("idempotency_key", json!(key)));
+    let amounts = [0, 10_000_001, 1_u64 << 53].map(|amount| ("amount_minor", json!(amount)));
+    let currencies = ["", "CHF", "eur", "EURO"].map(|code| ("currency", json!(code)));
+    for (field, value) in keys.into_iter().chain(amounts).chain(currencies) {
+        let body = payment.body_with(field, Some(value));
+        let answer = client.post("/payments", &body);
+        assert_eq!(answer.status, 422, "{body}");
+        answer.expect_error(422);
+    }
+    let distribution = Distribution::new(1);
+    for (field, value) in [
+        ("accounts", 0_u64),
+        ("accounts", 1_430),
+        ("accounts", 1 << 40),
+        ("first_account", 1_000_001),
+        ("first_account", 1 << 40),
+        ("spend_minor", 0),
+        ("spend_minor", 10_000_001),
+        ("distribution_id", 1 << 53),
+    ] {
+        let body = distribution.body_with(field, Some(json!(value)));
+        let answer = client.post("/loyalty/distributions", &body);
+        assert_eq!(answer.status, 422, "{body}");
+        answer.expect_error(422);
+    }
+    for business in [701_u64, 1 << 40] {
+        let body = distribution.body_with("business_id", Some(json!(business)));
+        client.post("/loyalty/distributions", &body).expect_error(404);
+    }
+    client.get("/audit").expect(200, Books::default().json());
+}
+
+pub(crate) fn unknown_fields_and_blanks_are_ignored(mount: Mount) {
+    let server = Server::start(mount);
+    let mut client = Client::to(&server);
+    let payment = Payment::new("k-1");
+    let extra = payment.body_with("note", Some(json!({"deep": [1, {"x": null}]})));
+    client.post("/payments", &extra).expect(201, payment.captured());
+    let pretty = serde_json::to_string_pretty(&payment.fields()).unwrap();
+    client.post("/payments", &pretty).expect(200, payment.captured());
+    let distribution = Distribution::new(1);
+    let extra = distribution.body_with("note", Some(json!("x")));
+    client.post("/loyalty/distributions", &extra).expect(200, distribution.credited());
+}
+
+pub(crate) fn bodies_up_to_the_limit_are_read(mount: Mount) {
+    let server = Server::start(mount);
+    let mut client = Client::to(&server);
+    let payment = Payment::new("k-1");
+    let body = payment.body();
+    let padded = format!("{body}{}", " ".repeat(BODY_BYTES_MAX - body.len()));
+    client.post("/payments", &padded).expect(201, payment.captured());
+    client.send(&chunked(&[&padded.as_bytes()[..40_000], &padded.as_bytes()[40_000..]], true));
+    client.receive().expect(200, payment.captured());
+}
+
+pub(crate) fn a_length_above_the_limit_is_refused_before_the_body(mount: Mount) {
+    let server = Server::start(mount);
+    for length in ["65537", "1000000000", "18446744073709551615"] {
+        let mut client = Client::to(&server);
+        let head = "POST /payments HTTP/1.1\r\nHost: x\r\nContent-Length: ";
+        client.send(format!("{head}{length}\r\n\r\n").as_bytes());
+        // A length that is none (2^64 - 1) is judged with the head.
+        assert!(matches!(client.receive().status, 400 | 413 | 431), "{length}");
+    }
+    // A client that sends its body all the same may be reset before it sees the answer.
+    let mut client = Client::to(&server);
+    let _ = client.try_send(&request("POST", "/payments", &" ".repeat(BODY_BYTES_MAX + 1)));
+    let answer = client.try_receive().expect("an exact answer or none");
+    assert!(answer.is_none_or(|a| a.status == 413));
+    // One that asks first is told before it sends anything.
+    let mut client = Client::to(&server);
+    let head = "POST /payments HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n";
+    client.send(format!("{head}Content-Length: 65537\r\n\r\n").as_bytes());
+    client.receive().expect_error(413);
+}
+
+pub(crate) fn a_chunked_body_is_refused_when_it_outgrows_the_limit(mount: Mount) {
+    let server = Server::start(mount);
+    let mut client = Client::to(&server);
+    // One byte too many and no end: the answer cannot wait for the rest.
+    let half = [b' '; BODY_BYTES_MAX / 2];
+    client.send(&chunked(&[&half, &half], false));
+    client.send(b"1\r\n \r\n");
+    client.receive().expect_error(413);
+    // A chunk that only promises to be huge is refused as well, or the connection ends.
+    let mut client = Client::to(&server);
+    client.send(b"POST /payments HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(b"ffffffffffffffffff\r\n");
+    let answer = client.try_receive().expect("an exact answer or none");
+    assert!(answer.is_none_or(|a| matches!(a.status, 400 | 413)), "a huge chunk");
+    Client::to(&server).get("/audit").expect(200, Books::default().json());
+}
+
+pub(crate) fn too_many_and_too_large_headers_are_refused(mount: Mount) {
+    let server = Server::start(mount);
+    let many = (0..2_000).map(|i| format!("X-{i}: {i}\r\n")).collect::<String>();
+    let large = format!("X-Large: {}\r\n", "x".repeat(2 << 20));
+    for headers in [many, large] {
+        let mut client = Client::to(&server);
+        // The server may answer and close before it has read everything.
+        let _ =
+            client.try_send(format!("GET /null HTTP/1.1\r\nHost: x\r\n{headers}\r\n").as_bytes());
+        let answer = client.try_receive().expect("an exact answer or none");
+        assert!(answer.is_none_or(|a| matches!(a.status, 400 | 431)), "{} bytes", headers.len());
+        assert!(client.is_closed_within(crate::server::PATIENCE));
+    }
+    Client::to(&server).get("/null").expect(200, json!({"ok": true}));
+}
+
+pub(crate) fn what_is_no_http_is_refused_and_closed(mount: Mount) {
+    let server = Server::start(mount);
+    for garbage in [
+        "GARBAGE\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET /null\r\n\r\n",
+        "GET /null HTTP/9.9\r\n\r\n",
+        "GET /nu ll HTTP/1.1\r\nHost: x\r\n\r\n",
+        "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\r\n\r\n",
+        "GET /null HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+        "GET /null HTTP/1.1\r\nHost : x\r\n\r\n",
+        "POST /payments HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
+        "POST /payments HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        "POST /payments HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+        "POST /payments HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ] {
+        let mut client = Client::to(&server);
+        client.send(garbage.as_bytes());
+        assert_eq!(client.receive().status, 400, "{garbage:?}");
+        client.expect_closed();
+    }
+    // What came before the garbage is answered before it.
+    let mut client = Client::to(&server);
+    client.send(b"GET /null HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE\r\n\r\n");
+    client.receive().expect(200, json!({"ok": true}));
+    assert_eq!(client.receive().status, 400);
+    client.expect_closed();
+}
+
+/// A chunked payment request with these chunks, ended or left open.
+pub(crate) fn chunked(chunks: &[&[u8]], ended: bool) -> Vec<u8> {
+    let head = "POST /payments HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut bytes = head.as_bytes().to_vec();
+    for chunk in chunks {
+        bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        bytes.extend_from_slice(chunk);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    if ended {
+        bytes.extend_from_slice(b"0\r\n\r\n");
+    }
+    bytes
+}

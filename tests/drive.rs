@@ -1,0 +1,434 @@
+//! `bakeoff drive` and the generator under it, against servers that are known to the millisecond or known to misbehave.
+//!
+//! Bounds on times are one-sided or wide: a busy machine makes everything later, never earlier. The exit code is looked
+//! at where it does not depend on the machine.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bakeoff::load::outcome::{Kind, Outcome};
+use bakeoff::load::plan::{Arrivals, Operation, Pace, Plan, Shape};
+use bakeoff::load::{self, Moment};
+use bakeoff::units::{Nanos, Rate};
+use rustix::net::sockopt::set_socket_linger;
+use serde_json::Value;
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// What a server does with a request.
+#[derive(Clone)]
+enum Act {
+    /// Answers after so long.
+    Answer(Duration, String),
+    /// Answers, and closes without having said so.
+    AnswerAndClose(String),
+    /// A reset instead of an answer.
+    Reset,
+    /// An orderly end instead of an answer.
+    Close,
+    /// Nothing, for ever.
+    Never,
+}
+
+fn at_once(answer: &str) -> Act {
+    Act::Answer(Duration::ZERO, answer.into())
+}
+
+/// A server on a free port: a thread for each connection, `act` for the n-th request of all. Its threads end with the
+/// connections of the client.
+fn server(act: impl Fn(u64) -> Act + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (act, requests) = (Arc::new(act), Arc::new(AtomicU64::new(0)));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (act, requests) = (Arc::clone(&act), Arc::clone(&requests));
+            thread::spawn(move || serve(stream.unwrap(), &*act, &requests));
+        }
+    });
+    port
+}
+
+fn serve(mut stream: TcpStream, act: &dyn Fn(u64) -> Act, requests: &AtomicU64) {
+    stream.set_nodelay(true).unwrap();
+    while read_request(&mut stream).is_some() {
+        match act(requests.fetch_add(1, Ordering::SeqCst)) {
+            Act::Answer(after, answer) => {
+                thread::sleep(after);
+                if stream.write_all(answer.as_bytes()).is_err() {
+                    return;
+                }
+            }
+            Act::AnswerAndClose(answer) => {
+                let _ = stream.write_all(answer.as_bytes());
+                return;
+            }
+            Act::Reset => {
+                set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+                return;
+            }
+            Act::Close => return,
+            Act::Never => {}
+        }
+    }
+}
+
+/// Reads a request with its body, as long as `content-length` says.
+fn read_request(stream: &mut TcpStream) -> Option<()> {
+    let (mut head, mut buffer) = (Vec::new(), [0; 4096]);
+    let end = loop {
+        if let Some(at) = head.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => head.extend_from_slice(&buffer[..count]),
+        }
+    };
+    let text = String::from_utf8(head[..end].to_vec()).unwrap();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = length.map_or(0, |length| length.parse::<usize>().unwrap());
+    let mut missing = length + end - head.len();
+    while missing > 0 {
+        let most = missing.min(buffer.len());
+        match stream.read(&mut buffer[..most]) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => missing -= count,
+        }
+    }
+    Some(())
+}
+
+fn drive(url: &str, flags: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+    command.arg("drive").arg(url).args(flags).output().unwrap()
+}
+
+/// Drives a server on `port` and gives the trial.
+fn trial(port: u16, flags: &[&str]) -> Value {
+    let flags = [&["--format", "json"], flags].concat();
+    let output = drive(&format!("http://127.0.0.1:{port}/x"), &flags);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 5)), "{:?}: {stderr}", output.status);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
+}
+
+fn number(trial: &Value, path: &str) -> u64 {
+    trial.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {path} in {trial}"))
+}
+
+fn errors(trial: &Value, name: &str) -> u64 {
+    trial["errors"][name].as_u64().unwrap_or(0)
+}
+
+fn all_errors(trial: &Value) -> u64 {
+    trial["errors"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
+}
+
+/// 200 requests. Sleeping, because the tests share the cores with each other.
+const OPEN: [&str; 8] =
+    ["--rate", "400/s", "--duration", "500ms", "--arrivals", "constant", "--pace", "sleep"];
+
+#[test]
+fn a_known_delay_reads_as_itself() {
+    let delay = Duration::from_millis(10);
+    let trial = trial(server(move |_| Act::Answer(delay, OK.into())), &OPEN);
+    assert_eq!(number(&trial, "/requests"), 200, "400/s for 0.5 s, nothing lost and nothing twice");
+    assert_eq!(number(&trial, "/response_ns/n"), 200);
+    assert_eq!(all_errors(&trial), 0);
+    let p50 = number(&trial, "/service_ns/p50");
+    assert!((10_000_000..100_000_000).contains(&p50), "{p50}");
+    assert!(number(&trial, "/response_ns/max") >= 10_000_000);
+    assert!(trial["service_ns"]["p99"].is_null(), "200 samples have 2 beyond their p99");
+    assert!((trial["offered_rps"].as_f64().unwrap() - 400.0).abs() < 0.5);
+    assert_eq!(trial["workload"], "http");
+    assert_eq!(trial["audit"]["verdict"], "unavailable");
+    assert!(trial["server"]["cpu_us_per_request"].is_null());
+}
+
+#[test]
+fn a_stall_shows_in_the_response_time_and_not_in_the_service_time() {
+    // Frozen for 500 ms of 1 s, with one connection: half of the requests fell due meanwhile, one was caught in it.
+    let act = |n| Act::Answer(Duration::from_millis(if n == 50 { 500 } else { 0 }), OK.into());
+    let flags = ["--rate", "200/s", "--duration", "1s", "--arrivals", "constant"];
+    let trial = trial(server(act), &[&flags[..], &["--connections", "1"]].concat());
+    // The true p90 of the responses is 400 ms: of the 100 that waited, a fifth waited longer.
+    assert!(number(&trial, "/backlog_ns/p90") > 350_000_000, "the wait was for the connection");
+    assert!(number(&trial, "/response_less_lag_ns/p90") > 350_000_000);
+    let service = number(&trial, "/service_ns/p90");
+    assert!(service < 100_000_000, "{service}: all but one were answered at once");
+    assert_eq!(trial["requests"], 200);
+}
+
+#[test]
+fn the_parts_of_the_response_time_add_up() {
+    let trial = trial(server(|_| Act::Answer(Duration::from_millis(2), OK.into())), &OPEN);
+    let mean = |name: &str| trial[name]["mean"].as_f64().unwrap();
+    let sum = mean("generator_lag_ns") + mean("backlog_ns") + mean("service_ns");
+    // Histograms keep three digits.
+    assert!((sum / mean("response_ns") - 1.0).abs() < 0.002, "{sum} {trial}");
+    let less_lag = mean("response_ns") - mean("generator_lag_ns");
+    assert!((mean("response_less_lag_ns") / less_lag - 1.0).abs() < 0.002);
+}
+
+#[test]
+fn every_failure_is_counted_under_its_name_and_kept_out_of_the_times() {
+    for (name, act) in [
+        ("bad_status", at_once("HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n")),
+        ("reset", Act::Reset),
+        ("closed", Act::Close),
+        ("closed", Act::AnswerAndClose("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".into())),
+        ("malformed", at_once("I am not HTTP\r\n\r\n")),
+        ("malformed", at_once(&format!("{OK}{OK}"))),
+    ] {
+        let act = move |n| if n % 4 == 3 { act.clone() } else { at_once(OK) };
+        let trial = trial(server(act), &OPEN);
+        assert_eq!(errors(&trial, name), 50, "{name}: {trial}");
+        assert_eq!(all_errors(&trial), 50, "{name}: {trial}");
+        assert_eq!(number(&trial, "/requests"), 200, "{name}");
+        assert_eq!(number(&trial, "/response_ns/n"), 150, "{name}: {trial}");
+        assert!(trial["response_ns"]["p90"].is_null(), "a quarter failed: p90 is unbounded");
+    }
+}
+
+#[test]
+fn timeouts_are_response_times_at_their_bound() {
+    let act = |n| if n % 2 == 1 { Act::Never } else { at_once(OK) };
+    let flags = [&OPEN[..], &["--timeout", "1s", "--connections", "200"]].concat();
+    let trial = trial(server(act), &flags);
+    assert_eq!(errors(&trial, "timeout"), 100, "{trial}");
+    assert_eq!(number(&trial, "/response_ns/n"), 200, "they are among the response times");
+    let max = number(&trial, "/service_ns/max");
+    assert!((1_000_000_000..1_001_000_000).contains(&max), "{max}: at the bound and not later");
+    assert!(trial["response_ns"]["p90"].is_null(), "more than a tenth failed: unbounded");
+}
+
+#[test]
+fn requests_that_find_no_connection_time_out_too() {
+    let flags = [&OPEN[..], &["--timeout", "200ms", "--connections", "1"]].concat();
+    let trial = trial(server(|_| Act::Never), &flags);
+    assert_eq!((number(&trial, "/requests"), errors(&trial, "timeout")), (200, 200), "{trial}");
+    assert_eq!(number(&trial, "/response_ns/n"), 200);
+    assert!(number(&trial, "/service_ns/n") < 20, "most were never sent");
+    assert!(number(&trial, "/backlog_ns/p50") >= 150_000_000, "they waited for the one connection");
+}
+
+#[test]
+fn answers_in_every_framing_are_read() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let trial = trial(server(move |_| at_once(answer)), &OPEN);
+        assert_eq!((number(&trial, "/response_ns/n"), all_errors(&trial)), (200, 0), "{answer}");
+    }
+    for answer in [
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\n\r\nuntil the end",
+    ] {
+        let trial = trial(server(move |_| Act::AnswerAndClose(answer.into())), &OPEN);
+        assert_eq!((number(&trial, "/response_ns/n"), all_errors(&trial)), (200, 0), "{answer}");
+    }
+    let head = [&OPEN[..], &["--method", "HEAD"]].concat();
+    let trial = trial(server(|_| at_once("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n")), &head);
+    assert_eq!(number(&trial, "/response_ns/n"), 200);
+}
+
+#[test]
+fn a_closed_loop_has_a_ceiling_and_no_response_time() {
+    let port = server(|_| Act::Answer(Duration::from_millis(5), OK.into()));
+    let trial = trial(port, &["--closed", "--duration", "1s", "--connections", "4"]);
+    let requests = number(&trial, "/requests");
+    assert!((20..=800).contains(&requests), "{requests}: four connections at 5 ms and more each");
+    assert!(trial["response_ns"].is_null() && trial["generator_lag_ns"].is_null());
+    assert_eq!(number(&trial, "/service_ns/n"), requests);
+    assert_eq!((&trial["level"], &trial["load"]["kind"]), (&"closed".into(), &"closed".into()));
+}
+
+#[test]
+fn without_a_rate_half_of_the_ceiling_is_driven() {
+    let port = server(|_| Act::Answer(Duration::from_millis(5), OK.into()));
+    let trial = trial(port, &["--duration", "500ms", "--connections", "4"]);
+    let rate = trial["load"]["rate"].as_f64().unwrap();
+    assert!((10.0..=400.0).contains(&rate), "{rate}");
+}
+
+#[test]
+fn two_threads_send_one_schedule() {
+    let with = |more: &[&str]| {
+        let flags = [&["--rate", "500/s", "--duration", "500ms"], more].concat();
+        trial(server(|_| at_once(OK)), &flags)
+    };
+    let (one, two) = (with(&[]), with(&["--threads", "2", "--connections", "8"]));
+    assert_eq!(one["schedule_hash"], two["schedule_hash"]);
+    assert_eq!(one["requests"], two["requests"]);
+    assert_ne!(one["schedule_hash"], with(&["--seed", "43"])["schedule_hash"]);
+}
+
+#[test]
+fn a_body_larger_than_a_socket_buffer_arrives() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("body");
+    std::fs::write(&file, vec![b'x'; 8 << 20]).unwrap();
+    let body = format!("@{}", file.display());
+    let flags = ["--rate", "20/s", "--duration", "500ms", "--body", &body, "--timeout", "10s"];
+    let trial = trial(server(|_| at_once(OK)), &flags);
+    assert!(number(&trial, "/requests") > 0 && all_errors(&trial) == 0, "{trial}");
+    assert!(trial["by_request"]["POST /x"].is_object());
+}
+
+#[test]
+fn the_listing_is_written_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.hgrm");
+    let flags = [&OPEN[..], &["--hgrm", file.to_str().unwrap(), "--format", "markdown"]].concat();
+    let url = format!("http://127.0.0.1:{}/x", server(|_| at_once(OK)));
+    let output = drive(&url, &flags);
+    assert!(std::fs::read_to_string(&file).unwrap().contains("Total count    =          200"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("| GET /x response"));
+}
+
+#[test]
+fn bad_use_is_explained_and_exits_2() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("http://{nobody}/");
+    for (url, flags, why) in [
+        ("http://example.com/", &[][..], "not on this machine"),
+        ("https://127.0.0.1/", &[], "https"),
+        (&nobody, &["--closed"], "nothing listens on"),
+        (&nobody, &["--rate", "5"], "is no rate"),
+        (&nobody, &["--rate", "5/s", "--closed"], "cannot be used with"),
+        (&nobody, &["--rate", "5/s", "--duration", "5"], "has no unit"),
+        (&nobody, &["--rate", "5/s", "--duration", "0s"], "above 0"),
+        (&nobody, &["--rate", "5/s", "--threads", "9", "--connections", "2"], "spread over"),
+        (&nobody, &["--closed", "--arrivals", "bursts"], "poisson or constant"),
+        (&nobody, &["--closed", "--body", "@/no/such/file"], "/no/such/file"),
+        (&nobody, &["--closed", "--hgrm", "/no/such/folder/x"], "/no/such/folder/x"),
+        (&nobody, &["--closed", "--header", "nonsense"], "name: value"),
+        (&nobody, &["--closed", "--method", "G T"], "no HTTP method"),
+    ] {
+        let output = drive(url, flags);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{url} {flags:?}: {stderr}");
+        assert!(stderr.contains(why), "{stderr}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn an_interrupt_ends_it_with_what_it_has() {
+    let url = format!("http://127.0.0.1:{}/x", server(|_| at_once(OK)));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bakeoff"))
+        .args(["drive", &url, "--rate", "200/s", "--duration", "60s", "--format", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    thread::sleep(Duration::from_millis(1_500));
+    let began = Instant::now();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(began.elapsed() < Duration::from_secs(10));
+    let trial: Value = serde_json::from_str(&text).unwrap();
+    let seconds = trial["load"]["duration_s"].as_f64().unwrap();
+    assert!((0.0..30.0).contains(&seconds), "{seconds}: not the planned minute");
+}
+
+/// The generator as an orchestrator uses it.
+fn run(port: u16, operation: Operation, at: &dyn Fn(Moment)) -> Outcome {
+    let plan = Plan {
+        target: format!("127.0.0.1:{port}").parse().unwrap(),
+        shape: Shape::Open { rate: Rate(200.0), arrivals: Arrivals::Poisson },
+        mix: vec![(operation, 1)],
+        seed: 42,
+        round: 1,
+        salt: 3,
+        warm_up: Nanos(200_000_000),
+        duration: Nanos::SECOND,
+        connections: 16,
+        threads: 1,
+        timeout: Nanos::SECOND,
+        pace: Pace::Sleep,
+        cores: Vec::new(),
+    };
+    load::run(&plan, &AtomicBool::new(false), at).unwrap()
+}
+
+fn only(outcome: &Outcome) -> &Kind {
+    assert_eq!(outcome.kinds.len(), 1);
+    &outcome.kinds[0]
+}
+
+#[test]
+fn a_server_that_makes_its_answers_up_is_caught() {
+    let lie = r#"{"payment_id":"pay-1","status":"captured","amount_minor":5,"fee_minor":1}"#;
+    let lie = format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{lie}", lie.len());
+    let outcome = run(server(move |_| at_once(&lie)), Operation::Payment { rounds: 0 }, &|_| ());
+    let kind = only(&outcome);
+    assert_eq!(kind.errors["wrong_answer"], kind.requests);
+    assert_eq!(kind.response.len(), 0);
+    assert_eq!((outcome.tally.payments, outcome.tally.money_minor), (0, 0));
+    assert!(
+        outcome.tally.payments_unknown > kind.requests,
+        "any may have been captured, warm-up too"
+    );
+    assert_eq!(outcome.offered, kind.requests, "an error is an end too");
+}
+
+#[test]
+fn the_callers_thread_sees_the_ends_of_the_window() {
+    let (began, moments) = (Instant::now(), Mutex::new(Vec::new()));
+    let caller = thread::current().id();
+    let outcome = run(server(|_| at_once(OK)), Operation::AccountRead, &|moment| {
+        assert_eq!(thread::current().id(), caller);
+        moments.lock().unwrap().push((moment, began.elapsed()));
+    });
+    let [(Moment::WindowStart, start), (Moment::WindowEnd, end)] = moments.lock().unwrap()[..]
+    else {
+        panic!("two moments in their order");
+    };
+    assert!(start >= Duration::from_millis(200) && end >= Duration::from_millis(1_200));
+    assert_eq!((outcome.window, outcome.unfinished), (Nanos::SECOND, 0));
+    // A read must carry an account, and this server's does not.
+    assert_eq!(only(&outcome).errors["wrong_answer"], outcome.offered);
+    let tolerance = 5.0 * 200_f64.sqrt();
+    assert!((outcome.offered as f64 - 200.0).abs() < tolerance, "the warm-up is not in it");
+}
+
+#[test]
+fn a_server_that_goes_away_leaves_errors_and_no_hang() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        // Sixteen connections that serve five requests each, and then nobody listens any more.
+        let streams: Vec<_> = (0..16).map(|_| listener.accept().unwrap().0).collect();
+        drop(listener);
+        for mut stream in streams {
+            thread::spawn(move || {
+                for _ in 0..5 {
+                    if read_request(&mut stream).is_none()
+                        || stream.write_all(OK.as_bytes()).is_err()
+                    {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let began = Instant::now();
+    let flags = [&OPEN[..], &["--connections", "16", "--timeout", "500ms"]].concat();
+    let trial = trial(port, &flags);
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert!(errors(&trial, "connect") > 50, "{trial}");
+    let answered = number(&trial, "/response_ns/n") - errors(&trial, "timeout");
+    assert_eq!(answered + all_errors(&trial), 200, "{trial}");
+}

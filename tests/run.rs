@@ -1,0 +1,243 @@
+//! `bakeoff run` from end to end, at smoke size: that it works, ends, cleans up and says what happened. Nothing here
+//! asserts how fast anything is.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bakeoff::report::schema::{self, RunResult, StatementVerdict, Verdict};
+
+/// Two runs at once would each be the other's noise.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A run on a busy machine of two cores.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn bakeoff(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+    // Nothing from the environment of whoever runs the tests.
+    for name in ["OUT", "ROUNDS", "DURATION", "WARM_UP", "RATE", "SEED", "ORDER_SEED", "CONTENDER"]
+    {
+        command.env_remove(format!("BAKEOFF_{name}"));
+    }
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    bakeoff(args).output().expect("the binary starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn result(out: &Path) -> RunResult {
+    let text = fs::read_to_string(out.join("result.json")).expect("there is a result.json");
+    schema::from_json(&text).expect("it is of this schema")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Processes whose parent is `pid`.
+fn children_of(pid: u32) -> Vec<u32> {
+    let parent_of = |status: String| {
+        status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse::<u32>().ok())
+    };
+    fs::read_dir("/proc")
+        .expect("this is Linux")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|child| {
+            fs::read_to_string(format!("/proc/{child}/status")).ok().and_then(parent_of)
+                == Some(pid)
+        })
+        .collect()
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The tour, long enough to be stopped in the middle.
+fn start_tour(out: &Path) -> Child {
+    bakeoff(&["run", "--out", out.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn the_tour_runs_every_model_and_its_books_balance() {
+    let _alone = alone();
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("tour");
+    let output = run(&["run", "--smoke", "--out", folder.to_str().unwrap()]);
+    let result = result(&folder);
+    assert_eq!(code(&output), i32::from(result.exit_code), "{}", stderr(&output));
+    // A busy machine may make a smoke run invalid; it never makes it fail.
+    assert!(matches!(result.verdict, Verdict::Pass | Verdict::Invalid), "{:?}", result.verdict);
+    for workload in ["payment", "loyalty"] {
+        for model in ["event-loop", "work-stealing", "thread-per-connection", "thread-pool"] {
+            let trials =
+                result.trials.iter().filter(|t| t.workload == workload && t.contender == model);
+            let trials: Vec<_> = trials.collect();
+            assert!(trials.len() >= 2, "{workload} under {model}: {} trials", trials.len());
+            for trial in trials {
+                assert_eq!(trial.audit.verdict, "balanced", "{model}: {:?}", trial.audit);
+                assert!(trial.requests > 0, "{model}: nothing was sent");
+                // A machine can stop for longer than a window of this size; then nothing was answered in it.
+                let cpu = trial.server.cpu_us_per_request;
+                assert!(
+                    trial.achieved_rps == 0.0 || cpu.is_some_and(|us| us > 0.0),
+                    "{:?}",
+                    trial.server
+                );
+            }
+        }
+    }
+    let lines = fs::read_to_string(folder.join("trials.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), result.trials.len());
+    for file in ["summary.md", "charts"] {
+        assert!(folder.join(file).exists(), "{file}");
+    }
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("thread-pool") && shown.contains("p99"), "{shown}");
+}
+
+#[test]
+fn contenders_of_a_round_get_the_same_schedule_and_rounds_differ() {
+    let _alone = alone();
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    let output = run(&["run", "payment-memory", "--smoke", "--rate", "500/s", "--out", folder]);
+    assert!(matches!(code(&output), 0 | 5), "{}", stderr(&output));
+    let result = result(out.path());
+    let hashes = |round| -> Vec<&str> {
+        let trials = result.trials.iter().filter(|trial| trial.round == round);
+        trials.map(|trial| trial.schedule_hash.as_str()).collect()
+    };
+    let (first, second) = (hashes(1), hashes(2));
+    assert!(first.len() >= 4 && first.iter().all(|hash| *hash == first[0]), "{first:?}");
+    assert_ne!(first[0], second[0]);
+}
+
+#[test]
+fn the_canary_fails_and_exits_3() {
+    let _alone = alone();
+    let out = tempfile::tempdir().unwrap();
+    // Six rounds are the least that have an interval.
+    let folder = out.path().to_str().unwrap();
+    let output = run(&["run", "canary", "--rounds", "6", "--warm-up", "100ms", "--out", folder]);
+    let result = result(out.path());
+    assert!(result.self_check);
+    // A machine that is busy with something else can saturate both.
+    if result.verdict == Verdict::Invalid || result.trials.iter().any(|trial| trial.saturated) {
+        eprintln!("SKIPPED: the machine was too busy for the canary: {:?}", result.notes);
+        return;
+    }
+    assert_eq!(
+        result.expectations[0].verdict,
+        StatementVerdict::Fails,
+        "{:?}",
+        result.expectations
+    );
+    assert_eq!((code(&output), result.verdict), (3, Verdict::Fail), "{}", stderr(&output));
+}
+
+#[test]
+fn ctrl_c_keeps_finished_trials_and_leaves_no_child() {
+    let _alone = alone();
+    let out = tempfile::tempdir().unwrap();
+    let mut child = start_tour(out.path());
+    let journal = out.path().join("trials.jsonl");
+    wait_until("two trials have finished", || {
+        fs::read_to_string(&journal).is_ok_and(|lines| lines.lines().count() >= 2)
+    });
+    wait_until("a contender runs", || !children_of(child.id()).is_empty());
+    let contenders = children_of(child.id());
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let asked = Instant::now();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_secs(30), "it ended after {:?}", asked.elapsed());
+    for pid in contenders {
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "contender {pid} is still there");
+    }
+    let result = result(out.path());
+    assert_eq!((result.verdict, result.exit_code), (Verdict::Interrupted, 130));
+    assert!(result.trials.len() >= 2);
+}
+
+#[test]
+fn a_killed_orchestrator_leaves_no_orphan() {
+    let _alone = alone();
+    let out = tempfile::tempdir().unwrap();
+    let mut child = start_tour(out.path());
+    wait_until("a contender runs", || !children_of(child.id()).is_empty());
+    let contenders = children_of(child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // A zombie that nobody has collected yet has ended too.
+    let gone = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
+    };
+    wait_until("its contenders have ended", || contenders.iter().all(gone));
+}
+
+#[test]
+fn bad_input_is_named_and_exits_2() {
+    let _alone = alone();
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("a-file");
+    fs::write(&file, "").unwrap();
+    let inside_a_file = file.join("report");
+    for (args, named) in [
+        (vec!["run", "payment-memry"], "payment-memory"),
+        (vec!["run", "no-such.toml"], "no-such.toml"),
+        (vec!["run", "--rate", "fast"], "300/s"),
+        (vec!["run", "--duration", "5"], "5"),
+        (vec!["run", "--rounds", "0"], "--rounds"),
+        (vec!["run", "payment-memory", "--contender", "event-lop"], "event-loop"),
+        (vec!["run", "--smoke", "--out", inside_a_file.to_str().unwrap()], "a-file"),
+    ] {
+        let output = run(&args);
+        assert_eq!(code(&output), 2, "{args:?}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains(named),
+            "{args:?} should name {named}: {}",
+            stderr(&output)
+        );
+        assert!(output.stdout.is_empty(), "errors go to stderr");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let _alone = alone();
+    let out = tempfile::tempdir().unwrap();
+    let mut child = bakeoff(&["run", "--smoke", "--quiet", "--out", out.path().to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(matches!(code(&output), 0 | 5), "{}", stderr(&output));
+    assert!(out.path().join("result.json").exists());
+    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+}

@@ -1,0 +1,290 @@
+//! What a wrong scenario file is told: one mistake at a time, underlined, with what to write instead.
+//!
+//! Each case changes one thing in a file that is right. The gallery of all reports is one snapshot, to be read as a
+//! person would; that each underlines the right text is asserted case by case.
+
+use bakeoff::scenario::{BUILTIN, parse};
+
+/// A right file with something of everything.
+const RIGHT: &str = r#"#:schema ./bakeoff.schema.json
+schema   = 1
+name     = "reads"
+title    = "Reads beside distributions"
+workload = "loyalty"
+seed     = 7
+rounds   = 10
+experiment = { compare = { rates = ["100/s", "400/s"] } }
+
+[store.memory]
+
+[[route]]
+operation = "account-read"
+weight    = 9
+
+[[route]]
+operation = "distribution"
+accounts  = 500
+
+[contender.event-loop]
+model = "event-loop"
+cpu   = "inline"
+
+[contender.threads]
+model   = "thread-pool"
+threads = 64
+
+[contender.per-connection]
+model   = "thread-per-connection"
+threads = 256
+
+[placement]
+mode = "apart"
+contender_cores = 1
+
+[load.open]
+arrivals    = "poisson"
+warm_up     = "1s"
+duration    = "5s"
+connections = 128
+timeout     = "2s"
+
+[slo]
+p99 = "100ms"
+error_rate = "0.1%"
+
+[[expect]]
+text    = "Reads do not care"
+metric  = "p99"
+of      = "threads"
+versus  = "event-loop"
+at      = "400/s"
+request = "account-read"
+within  = 1.10
+"#;
+
+/// A right file of payments.
+const RIGHT_PAYMENT: &str = r#"schema = 1
+name = "pay"
+title = "Pay"
+workload = "payment"
+experiment.compare.rates = ["50%"]
+request.cpu = "40us"
+slo.p99 = "1s"
+[contender.a]
+model = "thread-pool"
+"#;
+
+/// A name, the text to replace, what replaces it, and what must be underlined.
+type Case = (&'static str, &'static str, &'static str, &'static str);
+
+#[rustfmt::skip]
+const SPELLING: &[Case] = &[
+    ("not TOML", "rounds   = 10", "rounds   = ", "rounds   ="),
+    ("an unclosed string", "\"Reads beside distributions\"", "\"Reads", "title    = \"Reads"),
+    ("a key twice", "seed     = 7", "seed     = 7\nseed = 8", "seed"),
+    ("a contender twice", "[contender.threads]", "[contender.event-loop]", "event-loop"),
+    ("an unknown top-level key", "rounds   = 10", "round = 10", "round"),
+    ("an unknown table", "[placement]", "[placment]", "placment"),
+    ("an unknown key of a contender", "threads = 64", "thread = 64", "thread"),
+    ("an unknown key of the load", "warm_up     = \"1s\"", "warmup = \"1s\"", "warmup"),
+    ("an unknown key like no other", "threads = 256", "colour = 128", "colour"),
+    ("an unknown key of an empty table", "[store.memory]", "[store.memory]\nsize = 1", "size"),
+    ("an unknown model", "model = \"event-loop\"", "model = \"evnt-loop\"", "\"evnt-loop\""),
+    ("a model like no other", "model = \"event-loop\"", "model = \"tokio\"", "\"tokio\""),
+    ("an unknown metric", "metric  = \"p99\"", "metric = \"p98\"", "\"p98\""),
+    ("an unknown workload", "\"loyalty\"", "\"loyality\"", "\"loyality\""),
+    ("an unknown operation", "\"account-read\"", "\"acount-read\"", "\"acount-read\""),
+    ("an unknown kind of load", "[load.open]", "[load.opened]", "opened"),
+    ("two kinds of load", "[slo]", "[load.closed]\n[slo]", "load"),
+    ("a hostile key", "seed     = 7", r#""a`, expected `b`\u001b[31m" = 7"#, r#""a`, expected `b`\u001b[31m""#),
+    ("a hostile value", "\"poisson\"", r#""x`, expected `\u0007""#, r#""x`, expected `\u0007""#),
+];
+
+#[rustfmt::skip]
+const TYPES: &[Case] = &[
+    ("a duration without a unit", "\"5s\"", "5", "5"),
+    ("a duration in text without a unit", "\"5s\"", "\"5\"", "\"5\""),
+    ("an unknown unit", "\"5s\"", "\"5 sec\"", "\"5 sec\""),
+    ("an empty duration", "\"5s\"", "\"\"", "\"\""),
+    ("a duration that is a list", "\"5s\"", "[5]", "[5]"),
+    ("a rate without a unit", "[\"100/s\", \"400/s\"]", "[\"100/s\", 400]", "400"),
+    ("a rate that is none", "[\"100/s\", \"400/s\"]", "[\"100/s\", \"fast\"]", "\"fast\""),
+    ("rates that are no list", "[\"100/s\", \"400/s\"]", "\"100/s\"", "\"100/s\""),
+    ("a share without a unit", "\"0.1%\"", "0.001", "0.001"),
+    ("a number that is text", "rounds   = 10", "rounds   = \"10\"", "\"10\""),
+    ("a negative number", "rounds   = 10", "rounds   = -1", "-1"),
+    ("a fraction", "rounds   = 10", "rounds   = 1.5", "1.5"),
+    ("text that is a number", "\"Reads beside distributions\"", "7", "7"),
+    ("a ratio that is text", "within  = 1.10", "within  = \"10%\"", "\"10%\""),
+    ("a bound that is a list", "within  = 1.10", "at_least = [1]", "[1]"),
+    ("a table that is a number", "{ compare = { rates = [\"100/s\", \"400/s\"] } }", "5", "5"),
+    ("a contender that is a name", "[contender.event-loop]\nmodel = \"event-loop\"\ncpu   = \"inline\"",
+     "[contender]\nevent-loop = \"event-loop\"", "\"event-loop\""),
+    ("no truth value", "seed     = 7", "self_check = 1", "1"),
+];
+
+#[rustfmt::skip]
+const MISSING: &[Case] = &[
+    ("no schema version", "schema   = 1\n", "", "name     = \"reads\""),
+    ("no name", "name     = \"reads\"\n", "", "schema   = 1"),
+    ("no model", "model = \"event-loop\"\n", "", "[contender.event-loop]"),
+    ("no rates", "experiment = { compare = { rates = [\"100/s\", \"400/s\"] } }", "", "schema   = 1"),
+    ("no operation", "operation = \"distribution\"\n", "", "[[route]]"),
+    ("no subject", "of      = \"threads\"\n", "", "[[expect]]"),
+    ("no bound", "within  = 1.10\n", "", "\"Reads do not care\""),
+    ("no level", "at      = \"400/s\"\n", "", "\"p99\""),
+    ("no request", "request = \"account-read\"\n", "", "\"p99\""),
+    ("nobody to compare with", "versus  = \"event-loop\"\n", "", "1.10"),
+];
+
+#[rustfmt::skip]
+const MEANING: &[Case] = &[
+    ("another format version", "schema   = 1", "schema   = 2", "2"),
+    ("a name that is a path", "\"reads\"", "\"../reads\"", "\"../reads\""),
+    ("a title of two lines", "\"Reads beside distributions\"", "\"a\\nb\"", "\"a\\nb\""),
+    ("a name with a space", "[contender.threads]", "[contender.\"my threads\"]", "\"my threads\""),
+    ("no rounds", "rounds   = 10", "rounds   = 0", "0"),
+    ("too many rounds", "rounds   = 10", "rounds   = 100000", "100000"),
+    ("no levels", "[\"100/s\", \"400/s\"]", "[]", "[]"),
+    ("a level twice", "[\"100/s\", \"400/s\"]", "[\"400/s\", \"0.4k/s\"]", "\"0.4k/s\""),
+    ("a window without end", "[\"100/s\", \"400/s\"]", "[\"0.1/s\", \"400/s\"]", "\"0.1/s\""),
+    ("threads of an event loop", "cpu   = \"inline\"", "threads = 4", "4"),
+    ("a queue", "threads = 256", "queue = 4", "queue"),
+    ("no threads", "threads = 64", "threads = 0", "0"),
+    ("fewer threads than connections", "threads = 256", "threads = 100", "100"),
+    ("a signature of loyalty", "[store.memory]", "[request]\ncpu = \"40us\"", "\"40us\""),
+    ("a slow contender of loyalty", "threads = 64", "request_cpu = \"2ms\"", "\"2ms\""),
+    ("a payment at loyalty", "\"distribution\"\naccounts  = 500", "\"payment\"", "\"payment\""),
+    ("an operation twice", "\"distribution\"\naccounts  = 500", "\"account-read\"", "\"account-read\""),
+    ("accounts of a read", "weight    = 9", "accounts = 9", "9"),
+    ("more accounts than there are", "accounts  = 500", "accounts  = 1000001", "1000001"),
+    ("a weight of nothing", "weight    = 9", "weight    = 0", "0"),
+    ("cores of a shared placement", "mode = \"apart\"", "mode = \"shared\"", "1"),
+    ("a window of nothing", "\"5s\"", "\"0s\"", "\"0s\""),
+    ("a window of two hours", "\"5s\"", "\"120m\"", "\"120m\""),
+    ("too few connections", "connections = 128", "connections = 64", "64"),
+    ("an SLO beyond the timeout", "\"100ms\"", "\"3s\"", "\"3s\""),
+    ("more errors than requests", "\"0.1%\"", "\"101%\"", "\"101%\""),
+    ("an unknown contender", "of      = \"threads\"", "of      = \"thread\"", "\"thread\""),
+    ("an unknown other", "versus  = \"event-loop\"", "versus  = \"nobody\"", "\"nobody\""),
+    ("one against itself", "versus  = \"event-loop\"", "versus  = \"threads\"", "\"threads\""),
+    ("a level that does not run", "at      = \"400/s\"", "at      = \"50%\"", "\"50%\""),
+    ("a request that is not sent", "request = \"account-read\"", "request = \"acount-read\"", "\"acount-read\""),
+    ("a request of a whole trial", "metric  = \"p99\"", "metric  = \"rss\"", "\"account-read\""),
+    ("a ceiling of an open load", "metric  = \"p99\"", "metric  = \"achieved\"", "\"achieved\""),
+    ("two bounds", "within  = 1.10", "within  = 1.10\nat_most = 2", "2"),
+    ("a ratio below one", "within  = 1.10", "within  = 0.9", "0.9"),
+    ("a ratio that is no number", "within  = 1.10", "within  = nan", "nan"),
+    ("a ratio with a unit", "within  = 1.10", "at_most = \"5ms\"", "\"5ms\""),
+    ("a value without a unit", VERSUS, ABSOLUTE_BARE, "5"),
+    ("a value of another unit", VERSUS, ABSOLUTE_BYTES, "\"5MiB\""),
+    ("memory in another unit", LATENCY, MEMORY, "\"5MB\""),
+    ("an absolute difference of memory", LATENCY, MEMORY_ABS, "\"5ms\""),
+    ("rates of a closed load", "[load.open]\narrivals    = \"poisson\"", "[load.closed]", "[\"100/s\", \"400/s\"]"),
+    ("a canary without expectation", EXPECT, "[[claim]]", "true"),
+];
+const VERSUS: &str =
+    "versus  = \"event-loop\"\nat      = \"400/s\"\nrequest = \"account-read\"\nwithin  = 1.10";
+const ABSOLUTE_BARE: &str = "at = \"400/s\"\nrequest = \"account-read\"\nat_most = 5";
+const ABSOLUTE_BYTES: &str = "at = \"400/s\"\nrequest = \"account-read\"\nat_most = \"5MiB\"";
+const LATENCY: &str = "metric  = \"p99\"\nof      = \"threads\"\nversus  = \"event-loop\"\nat      \
+                       = \"400/s\"\nrequest = \"account-read\"\nwithin  = 1.10";
+const MEMORY: &str = "metric = \"rss\"\nof = \"threads\"\nat = \"400/s\"\nat_most = \"5MB\"";
+const MEMORY_ABS: &str = "metric = \"rss\"\nof = \"threads\"\nversus = \"event-loop\"\nat = \
+                          \"400/s\"\nwithin_abs = \"5ms\"";
+/// From the seed on, so that the case can make a canary of it.
+const EXPECT: &str = "[[expect]]";
+
+#[rustfmt::skip]
+const LATER: &[Case] = &[
+    ("the stand-in", "[store.memory]", "[store.standin]\nlatency = 5", "standin"),
+    ("PostgreSQL", "[store.memory]", "[store.postgres]\nurl = \"auto\"", "postgres"),
+    ("the curve", "{ compare = {", "{ curve = {", "curve"),
+    ("the gate", "[placement]", "[gate]\nbudget = \"6m\"\n[placement]", "gate"),
+    ("any service", "\"loyalty\"", "\"http\"", "\"http\""),
+    ("a route of any service", "weight    = 9", "method = \"POST\"", "method"),
+    ("a contender by command", "threads = 64", "command = [\"./server\"]", "command"),
+    ("a pitfall", "threads = 64", "pitfalls = [\"global-lock\"]", "pitfalls"),
+    ("a metric", "metric  = \"p99\"", "metric  = \"recovery\"", "\"recovery\""),
+    ("a load profile", "\"poisson\"", "\"ramp\"", "\"ramp\""),
+];
+
+#[rustfmt::skip]
+const PAYMENT: &[Case] = &[
+    ("an SLO below the floor", "p99 = \"1s\"", "p99 = \"30us\"", "\"30us\""),
+    ("too much CPU", "\"40us\"", "\"1m\"", "\"1m\""),
+    ("threads of the control", "\"thread-pool\"", "\"null\"\nthreads = 2", "2"),
+    ("a promise of a closed load", "experiment.compare.rates = [\"50%\"]", "load.closed = {}", "\"1s\""),
+    ("no contender", "[contender.a]\nmodel = \"thread-pool\"\n", "", "schema = 1"),
+    ("no contender in the table", "[contender.a]\nmodel = \"thread-pool\"\n", "[contender]", "schema = 1"),
+    ("no SLO in the table", "slo.p99 = \"1s\"", "slo.error_rate = \"1%\"", "slo"),
+];
+
+#[test]
+fn each_mistake_is_told_once_underlined_and_with_what_to_write() {
+    let mut gallery = String::new();
+    let mut wrong = Vec::new();
+    for (base, cases) in [
+        (RIGHT, SPELLING),
+        (RIGHT, TYPES),
+        (RIGHT, MISSING),
+        (RIGHT, MEANING),
+        (RIGHT, LATER),
+        (RIGHT_PAYMENT, PAYMENT),
+    ] {
+        parse("right.toml", base).unwrap_or_else(|error| panic!("{error}"));
+        for (name, from, to, underlined) in cases {
+            let mut text = changed(base, from, to);
+            if *from == EXPECT {
+                text = changed(&text, "seed     = 7", "self_check = true");
+            }
+            let report = report(&text);
+            gallery.push_str(&format!("## {name}\n{report}\n\n"));
+            let found = underlining(&report);
+            if found != *underlined {
+                wrong
+                    .push(format!("{name}: `{found}` is underlined, not `{underlined}`\n{report}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    insta::assert_snapshot!(gallery);
+}
+
+fn changed(base: &str, from: &str, to: &str) -> String {
+    assert!(base.contains(from), "{from}");
+    base.replacen(from, to, 1)
+}
+
+fn report(text: &str) -> String {
+    let error = match parse("mine.toml", text) {
+        Ok(scenario) => panic!("this was taken:\n{text}\nas {scenario:?}"),
+        Err(error) => error,
+    };
+    assert_eq!(error.exit_code(), 2);
+    anstream::adapter::strip_str(&error.to_string()).to_string()
+}
+
+/// The text above the carets of a report.
+fn underlining(report: &str) -> String {
+    let lines: Vec<Vec<char>> = report.lines().map(|line| line.chars().collect()).collect();
+    let (number, carets) = lines
+        .iter()
+        .enumerate()
+        .find(|(_, line)| line.contains(&'^') && line.contains(&'|'))
+        .unwrap_or_else(|| panic!("nothing is underlined:\n{report}"));
+    let columns = (0..carets.len()).filter(|column| carets[*column] == '^');
+    columns.filter_map(|column| lines[number - 1].get(column)).collect()
+}
+
+#[test]
+fn no_key_of_a_built_in_scenario_can_be_mistyped_unnoticed() {
+    for (name, text) in BUILTIN {
+        for line in text.lines().filter(|line| line.contains('=') && !line.starts_with('#')) {
+            let (key, rest) = line.split_once('=').unwrap();
+            let mistyped = format!("{}_x ={rest}", key.trim_end());
+            let report = report(&text.replacen(line, &mistyped, 1));
+            assert!(report.contains("there is no key"), "{name}: {mistyped}\n{report}");
+        }
+    }
+}
