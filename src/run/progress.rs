@@ -24,7 +24,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Nothing is shown until [`Self::expect`]; nothing at all when `quiet`.
+    /// Nothing is shown until the first trial is expected; nothing at all when `quiet`.
     pub fn new(quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = match terminal && !quiet {
