@@ -60,8 +60,8 @@ pub(crate) struct Args {
     /// An answer that takes longer from the write is a timeout
     #[arg(long, default_value = "2s")]
     timeout: Nanos,
-    /// How to wait for an instant. spin: sleep until shortly before, then poll; the cores that drive may run on are its
-    /// own. sleep: sleep to the instant, for shared cores. Without it spin where there are more cores than threads
+    /// How to wait for an instant. spin: poll, never sleep; the cores that drive may run on are its own. sleep: sleep to
+    /// the instant, for shared cores. Without it spin where there are more cores than threads
     #[arg(long, value_parser = pace)]
     pace: Option<Pace>,
     /// Sets the arrivals

@@ -74,7 +74,7 @@ impl Arrivals {
 /// How a sending thread waits for the next instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pace {
-    /// Sleeps until shortly before and then polls: for a core of its own.
+    /// Polls and never sleeps, under an open load: for a core of its own. A closed load has no instants to be late for.
     #[default]
     Spin,
     /// Sleeps to the instant: for a shared core.

@@ -19,8 +19,6 @@ use crate::error::{Context, Result};
 use crate::poll::{Event, WRITABLE};
 use crate::units::Nanos;
 
-/// So long before an instant a spinning thread stops sleeping: above the wake-up latency of a quiet machine.
-const SPIN: Nanos = Nanos(60_000);
 /// A stop is noticed within this.
 const STOP_CHECK: Nanos = Nanos(100_000_000);
 /// The most that is read at once.
@@ -286,7 +284,11 @@ impl Loop<'_> {
 
     /// How long to sleep at most; 0 to poll.
     fn patience(&self, now: Nanos) -> Nanos {
-        let Sender { pool, dispatch, pace, timeout, window, .. } = &self.sender;
+        let Sender { pool, dispatch, shape, pace, timeout, window, .. } = &self.sender;
+        // A core that has gone to sleep is woken late, a virtual one up to milliseconds late.
+        if matches!((shape, pace), (Shape::Open { .. }, Pace::Spin)) {
+            return Nanos(0);
+        }
         let edge = match self.meter.passed {
             Passed::Nothing => Some(window.start),
             Passed::Start => Some(window.end),
@@ -294,14 +296,11 @@ impl Loop<'_> {
         };
         let wake = edge.into_iter().chain(pool.deadline()).min();
         let patience = wake.map_or(STOP_CHECK, |at| at.saturating_sub(now).min(STOP_CHECK));
-        match (dispatch.next_instant(now), pace) {
-            (None, _) => patience,
-            (Some(due), Pace::Spin) if pool.has_free() => {
-                patience.min(due.saturating_sub(now).saturating_sub(SPIN))
-            }
-            (Some(due), Pace::Sleep) if pool.has_free() => patience.min(due.saturating_sub(now)),
+        match dispatch.next_instant(now) {
+            None => patience,
+            Some(due) if pool.has_free() => patience.min(due.saturating_sub(now)),
             // With no free connection the next thing to do is to turn the request away.
-            (Some(due), _) => patience.min((due + *timeout).saturating_sub(now)),
+            Some(due) => patience.min((due + *timeout).saturating_sub(now)),
         }
     }
 

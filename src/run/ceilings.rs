@@ -42,7 +42,7 @@ pub(crate) fn probe(
                 round: 0,
                 place: index as u32,
                 salt: session.salt(),
-                signature_rounds: session.signature_rounds(contender, scenario),
+                signature: session.signature(contender, scenario),
                 placement: &placement,
                 hiccups: session.hiccups,
             },

@@ -14,7 +14,7 @@ use crate::report::schema::{
 use crate::run::hiccups::{self, Hiccups};
 use crate::run::placement::{self, Placement};
 use crate::run::rounds::{self, Heat};
-use crate::run::trial::{self, Order};
+use crate::run::trial::{self, Order, Signature};
 use crate::run::validity::NOT_CHECKED;
 use crate::run::{Progress, Request, ceilings, fingerprint, verdict};
 use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario, Workload};
@@ -142,11 +142,16 @@ impl<'a> Session<'a> {
         self.started % SALTS
     }
 
-    /// The SHA-256 rounds of a contender's signatures.
-    pub(crate) fn signature_rounds(&self, contender: &Contender, scenario: &Scenario) -> u32 {
+    /// A contender's CPU work, decided here and not in its process, so that all decide alike.
+    pub(crate) fn signature(&self, contender: &Contender, scenario: &Scenario) -> Signature {
         let cpu = contender.request_cpu.unwrap_or(scenario.request_cpu);
-        let calibration = self.calibrations.iter().find(|(asked, _)| *asked == cpu);
-        calibration.map_or(0, |(_, calibration)| calibration.rounds)
+        match self.calibrations.iter().find(|(asked, _)| *asked == cpu) {
+            Some((_, calibration)) => Signature {
+                rounds: calibration.rounds,
+                cpu: contender.cpu.settled(calibration.measured),
+            },
+            None => Signature { rounds: 0, cpu: contender.cpu },
+        }
     }
 
     /// What has been found so far, judged.
@@ -237,7 +242,7 @@ impl<'a> Session<'a> {
                     round: heat.round,
                     place: place as u32,
                     salt,
-                    signature_rounds: self.signature_rounds(contender, scenario),
+                    signature: self.signature(contender, scenario),
                     placement: &placement,
                     hiccups: self.hiccups,
                 },

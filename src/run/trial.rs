@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::backend::cpu::CpuMode;
 use crate::error::Result;
 use crate::load::outcome::{Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
@@ -43,11 +44,19 @@ pub(crate) struct Order<'a> {
     pub(crate) place: u32,
     /// Keeps this contender's keys apart from the others'.
     pub(crate) salt: u32,
-    /// SHA-256 rounds of this contender's signatures.
-    pub(crate) signature_rounds: u32,
+    pub(crate) signature: Signature,
     pub(crate) placement: &'a Placement,
     /// What the machine took from an idle core before the run.
     pub(crate) hiccups: Hiccups,
+}
+
+/// The CPU work of a request, calibrated once by the orchestrator and the same in every trial.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signature {
+    /// SHA-256 rounds of each payment.
+    pub(crate) rounds: u32,
+    /// Where it runs: decided by its measured time, where it was measured.
+    pub(crate) cpu: CpuMode,
 }
 
 /// Runs one trial. A contender that crashes has lost and is reported so.
@@ -97,8 +106,8 @@ fn serve_flags(order: &Order<'_>) -> Vec<String> {
         ("--workload", order.scenario.workload.name().into()),
         ("--port", "0".into()),
         ("--seed", order.scenario.seed.to_string()),
-        ("--signature-rounds", order.signature_rounds.to_string()),
-        ("--cpu-mode", contender.cpu.to_string()),
+        ("--signature-rounds", order.signature.rounds.to_string()),
+        ("--cpu-mode", order.signature.cpu.to_string()),
         ("--cores", order.placement.contender.len().to_string()),
     ];
     flags.extend(contender.threads.map(|threads| ("--threads", threads.to_string())));
@@ -113,7 +122,7 @@ fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
         LoadKind::Closed => Default::default(),
     };
     let signed = |operation: &Operation| match operation {
-        Operation::Payment { .. } => Operation::Payment { rounds: order.signature_rounds },
+        Operation::Payment { .. } => Operation::Payment { rounds: order.signature.rounds },
         other => other.clone(),
     };
     Plan {

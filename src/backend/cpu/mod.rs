@@ -34,6 +34,16 @@ impl CpuMode {
     pub const NAMES: [(&'static str, Self); 3] =
         [("auto", Self::Auto), ("inline", Self::Inline), ("offload", Self::Offload)];
 
+    /// The one choice for work that was measured: what `auto` means when nothing need be estimated.
+    #[must_use]
+    pub fn settled(self, measured: Nanos) -> Self {
+        match self {
+            Self::Auto if measured > OFFLOAD_ABOVE => Self::Offload,
+            Self::Auto => Self::Inline,
+            given => given,
+        }
+    }
+
     /// Whether work of this size leaves the thread that has the request.
     fn offloads(self, estimate: Nanos) -> bool {
         match self {
@@ -133,5 +143,8 @@ mod tests {
         assert!(CpuMode::Auto.offloads(Pieces::of(6_667).estimate()));
         assert!(!CpuMode::Auto.offloads(Pieces::of(6_666).estimate()));
         assert!(CpuMode::Auto.offloads(signature(1_001)));
+        assert_eq!(CpuMode::Auto.settled(OFFLOAD_ABOVE), CpuMode::Inline);
+        assert_eq!(CpuMode::Auto.settled(Nanos(100_001)), CpuMode::Offload);
+        assert_eq!(CpuMode::Offload.settled(Nanos(0)), CpuMode::Offload);
     }
 }
