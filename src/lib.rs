@@ -40,5 +40,6 @@ mod random;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod sql;
 pub mod stats;
 pub mod units;

@@ -9,15 +9,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("random", &[]),
     ("poll", &["units"]),
+    ("sql", &[]),
     ("domain", &["units"]),
     ("stats", &["units"]),
     ("load", &["domain", "error", "poll", "random", "units"]),
-    ("backend", &["domain", "error", "poll", "units"]),
+    ("backend", &["domain", "error", "poll", "sql", "units"]),
+    ("standin", &["domain", "error", "poll", "random", "sql", "units"]),
     ("scenario", &["backend", "domain", "error", "load", "units"]),
     ("report", &["error", "stats", "units"]),
     (
         "run",
-        &["backend", "domain", "error", "load", "random", "report", "scenario", "stats", "units"],
+        &[
+            "backend", "domain", "error", "load", "random", "report", "scenario", "sql", "standin",
+            "stats", "units",
+        ],
     ),
 ];
 
