@@ -34,6 +34,8 @@ pub mod backend;
 pub mod cli;
 pub mod domain;
 pub mod error;
+pub mod fault;
+pub mod latency;
 pub mod load;
 pub mod poll;
 mod random;

@@ -14,7 +14,8 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::hash::{BuildMix, shard};
-use crate::domain::dataset::{BUSINESSES, Dataset, Merchant, POPULATION, User};
+use super::payment::Rows;
+use crate::domain::dataset::{BUSINESSES, Dataset, POPULATION, User};
 use crate::domain::loyalty::Distribution;
 use crate::domain::payment::{Payment, fee_minor};
 
@@ -41,6 +42,8 @@ pub(super) struct Memory {
     points: Box<[OnceLock<Box<[AtomicU64]>>]>,
     points_issued: AtomicU64,
     credits: AtomicU64,
+    /// By event id.
+    webhooks: Table<Box<str>, Box<str>>,
 }
 
 /// A payment that was captured, and what it cost the merchant.
@@ -100,6 +103,7 @@ pub(super) struct Audit {
     pub(super) payments: u64,
     pub(super) distributions: u64,
     pub(super) credits: u64,
+    pub(super) webhooks: u64,
 }
 
 impl Memory {
@@ -114,19 +118,14 @@ impl Memory {
             points: (0..blocks).map(|_| OnceLock::new()).collect(),
             points_issued: AtomicU64::new(0),
             credits: AtomicU64::new(0),
+            webhooks: table(),
         }
     }
 
     /// Moves the money of `payment` once, however often and from wherever `key` comes.
     ///
     /// The payer's and the merchant's rows are passed in, since the caller has looked them up to decide.
-    pub(super) fn capture(
-        &self,
-        key: &str,
-        payment: &Payment,
-        user: User,
-        merchant: Merchant,
-    ) -> Capture {
+    pub(super) fn capture(&self, key: &str, payment: &Payment, rows: Rows) -> Capture {
         let mut payments = lock(&self.payments[shard(key, SHARDS)]);
         if let Some(earlier) = payments.get(key) {
             return match earlier.payment == *payment {
@@ -134,10 +133,10 @@ impl Memory {
                 false => Capture::Conflict,
             };
         }
-        if !self.debit(payment, user) {
+        if !self.debit(payment, rows.user) {
             return Capture::InsufficientFunds;
         }
-        let fee_minor = fee_minor(payment.amount_minor, merchant);
+        let fee_minor = fee_minor(payment.amount_minor, rows.merchant);
         payments.insert(key.into(), Captured { payment: *payment, fee_minor });
         let takings = &self.takings[payment.merchant_id as usize];
         takings.received.fetch_add(payment.amount_minor - fee_minor, Relaxed);
@@ -212,6 +211,16 @@ impl Memory {
         &self.points[block].get_or_init(new_block)[offset]
     }
 
+    /// Keeps an event once; false when it had come before.
+    pub(super) fn receive(&self, event_id: &str, body: &str) -> bool {
+        let mut webhooks = lock(&self.webhooks[shard(event_id, SHARDS)]);
+        let fresh = !webhooks.contains_key(event_id);
+        if fresh {
+            webhooks.insert(event_id.into(), body.into());
+        }
+        fresh
+    }
+
     /// Adds up what moved. It is exact when nothing moves meanwhile.
     pub(super) fn audit(&self) -> Audit {
         let sum = |of: fn(&Takings) -> &AtomicU64| -> u64 {
@@ -227,6 +236,7 @@ impl Memory {
             payments: self.payments.iter().map(|t| lock(t).len() as u64).sum(),
             distributions: self.distributions.iter().map(|t| lock(t).len() as u64).sum(),
             credits: self.credits.load(Relaxed),
+            webhooks: self.webhooks.iter().map(|t| lock(t).len() as u64).sum(),
         }
     }
 }
@@ -266,12 +276,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::dataset::{Limits, Merchant};
     use std::sync::Barrier;
 
-    const MERCHANT: Merchant = Merchant { closed: false, fee_bps: 100 };
-
-    fn user(opening_balance_minor: u64) -> User {
-        User { blocked: false, opening_balance_minor }
+    /// Those of a payer with so much, and of a merchant that pays a hundredth.
+    fn rows(opening_balance_minor: u64) -> Rows {
+        Rows::new(
+            User { blocked: false, opening_balance_minor },
+            Merchant { closed: false, fee_bps: 100 },
+            Limits { per_payment_minor: 0 },
+        )
     }
 
     fn payment(user: u64, amount: u64) -> Payment {
@@ -307,11 +321,11 @@ mod tests {
     #[test]
     fn a_key_is_captured_once_and_belongs_to_one_payment() {
         let memory = Memory::new();
-        let (payer, first) = (user(1_000), payment(3, 400));
-        assert_eq!(memory.capture("k", &first, payer, MERCHANT), Capture::Done(4));
-        assert_eq!(memory.capture("k", &first, payer, MERCHANT), Capture::Replayed(4));
-        assert_eq!(memory.capture("k", &payment(3, 401), payer, MERCHANT), Capture::Conflict);
-        assert_eq!(memory.capture("k", &payment(4, 400), payer, MERCHANT), Capture::Conflict);
+        let (payer, first) = (rows(1_000), payment(3, 400));
+        assert_eq!(memory.capture("k", &first, payer), Capture::Done(4));
+        assert_eq!(memory.capture("k", &first, payer), Capture::Replayed(4));
+        assert_eq!(memory.capture("k", &payment(3, 401), payer), Capture::Conflict);
+        assert_eq!(memory.capture("k", &payment(4, 400), payer), Capture::Conflict);
         let audit = memory.audit();
         assert_eq!((audit.money_in_minor, audit.money_out_minor, audit.fees_minor), (400, 396, 4));
         assert_eq!(audit.payments, 1);
@@ -320,8 +334,8 @@ mod tests {
     #[test]
     fn what_is_not_covered_is_not_remembered() {
         let memory = Memory::new();
-        let poor = user(500);
-        let capture = |key, amount| memory.capture(key, &payment(3, amount), poor, MERCHANT);
+        let poor = rows(500);
+        let capture = |key, amount| memory.capture(key, &payment(3, amount), poor);
         assert_eq!(capture("a", 501), Capture::InsufficientFunds);
         assert_eq!(memory.audit(), Audit::default());
         assert_eq!(
@@ -341,8 +355,7 @@ mod tests {
                 // Every thread goes through the same keys, each from another one on; few users, so that they collide.
                 let key = (i + u64::from(thread) * 250) % 2_000;
                 let payment = payment(1 + key % 5, 1 + key);
-                let capture =
-                    memory.capture(&format!("k{key}"), &payment, user(9_000_000), MERCHANT);
+                let capture = memory.capture(&format!("k{key}"), &payment, rows(9_000_000));
                 done += u32::from(matches!(capture, Capture::Done(_)));
             }
             done
@@ -361,8 +374,7 @@ mod tests {
             (0..500)
                 .filter(|i| {
                     let key = format!("{thread}-{i}");
-                    memory.capture(&key, &payment(3, 10), user(12_345), MERCHANT)
-                        == Capture::Done(1)
+                    memory.capture(&key, &payment(3, 10), rows(12_345)) == Capture::Done(1)
                 })
                 .count()
         });

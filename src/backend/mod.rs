@@ -6,7 +6,9 @@
 //!
 //! Tokio appears in `event_loop.rs` files alone, `std::thread` and rayon in `threads.rs` files alone.
 
+mod app;
 pub mod cpu;
+mod hands;
 mod hash;
 pub mod http;
 mod loyalty;
@@ -14,19 +16,23 @@ mod memory;
 pub mod model;
 mod null;
 pub mod payment;
+pub mod pitfall;
+mod postgres;
+mod remote;
+mod upstream;
+mod webhook;
 
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
-use std::sync::Arc;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
-use crate::domain::dataset::Dataset;
 use crate::error::{Context as _, Error, Result};
 use cpu::CpuMode;
 use http::limits::Limits;
-use memory::Memory;
 use model::Model;
+use pitfall::Pitfall;
+pub use remote::Gather;
 
 /// Connections that may wait to be accepted, whatever the model.
 const BACKLOG: i32 = 4_096;
@@ -55,6 +61,38 @@ pub struct Settings {
     pub signature_rounds: u32,
     /// How long a peer may take, and how much it may send.
     pub limits: Limits,
+    /// Where state lives.
+    pub store: StoreSettings,
+    /// `http://127.0.0.1:PORT` of the server that `/gateway` asks, if there is one.
+    pub upstream: Option<String>,
+    /// Connections to the database, and to the upstream; from 1.
+    pub pool: usize,
+    /// How a payment's lookups are asked.
+    pub fan_out: Gather,
+    /// Mistakes to make.
+    pub pitfalls: Vec<Pitfall>,
+}
+
+/// Where state lives.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreSettings {
+    /// In this process, gone at its end.
+    Memory,
+    /// In a server that speaks PostgreSQL's protocol and has the schema of [`crate::sql`].
+    Postgres {
+        /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`
+        url: String,
+    },
+}
+
+/// Passwords do not belong in logs.
+impl std::fmt::Debug for StoreSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "Memory",
+            Self::Postgres { .. } => "Postgres",
+        })
+    }
 }
 
 /// A service that can be mounted.
@@ -64,33 +102,6 @@ pub enum Workload {
     Payment,
     /// `POST /loyalty/distributions` and `GET /loyalty/accounts/{id}`
     Loyalty,
-}
-
-/// What every request of a server shares. `H` is the colour's helpers for CPU work.
-#[derive(Debug)]
-struct App<H> {
-    name: String,
-    workload: Option<Workload>,
-    data: Dataset,
-    seed: u64,
-    signature_rounds: u32,
-    memory: Arc<Memory>,
-    helpers: H,
-}
-
-impl<H> App<H> {
-    fn new(settings: &Settings, helpers: H) -> Self {
-        let data = Dataset::new(settings.seed);
-        Self {
-            name: settings.name.clone(),
-            workload: settings.workload,
-            data,
-            seed: settings.seed,
-            signature_rounds: settings.signature_rounds,
-            memory: Arc::new(Memory::new()),
-            helpers,
-        }
-    }
 }
 
 /// Listens on 127.0.0.1, says so on stdout (`listening 127.0.0.1:PORT`), and serves until SIGTERM or SIGINT.

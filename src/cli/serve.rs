@@ -8,7 +8,8 @@ use crate::backend::cpu::CpuMode;
 use crate::backend::http::limits::Limits;
 use crate::backend::model::Model;
 use crate::backend::payment::calibrate;
-use crate::backend::{self, Settings, Workload};
+use crate::backend::pitfall::Pitfall;
+use crate::backend::{self, Gather, Settings, StoreSettings, Workload};
 use crate::error::{Error, Result};
 use crate::units::Nanos;
 
@@ -27,9 +28,24 @@ pub(crate) struct Args {
     /// Workers of work-stealing and thread-pool, connections at most of thread-per-connection
     #[arg(long, value_name = "N", env = "BAKEOFF_WORKERS", visible_alias = "workers")]
     threads: Option<usize>,
-    /// Where state lives
-    #[arg(long, value_enum, default_value_t = Store::Memory)]
-    store: Store,
+    /// Where state lives; postgres unless given where there is a database's URL
+    #[arg(long, value_enum)]
+    store: Option<Store>,
+    /// The database, postgres://USER:PASSWORD@127.0.0.1:PORT/NAME; a stand-in is one too
+    #[arg(long, value_name = "URL", env = "BAKEOFF_DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// Connections to the database, and to the upstream
+    #[arg(long, value_name = "N", env = "BAKEOFF_POOL", default_value_t = 16)]
+    pool: usize,
+    /// The server that /gateway asks, http://127.0.0.1:PORT
+    #[arg(long, value_name = "URL", env = "BAKEOFF_UPSTREAM_URL")]
+    upstream: Option<String>,
+    /// How threads ask the lookups of a payment at once
+    #[arg(long, value_enum, default_value_t)]
+    fan_out: FanOut,
+    /// A mistake to make; may be repeated
+    #[arg(long = "pitfall", value_name = "NAME")]
+    pitfalls: Vec<Pitfall>,
     /// Chooses users, accounts, merchants and signing keys
     #[arg(long, value_name = "N", env = "BAKEOFF_SEED", default_value_t = 42)]
     seed: u64,
@@ -80,7 +96,24 @@ enum Mount {
 enum Store {
     /// In this process, gone at its end
     Memory,
+    /// In the database of --database-url
+    Postgres,
 }
+
+/// Ways to ask several questions at once, as the flag spells them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum FanOut {
+    /// One thread writes all of them and then reads the answers
+    #[default]
+    Split,
+    /// A fixed pool of threads, each asking one
+    Pool,
+    /// Threads started for it
+    Scoped,
+}
+
+/// More connections than a server can have descriptors.
+const POOL_MAX: usize = 16_384;
 
 impl Args {
     /// Serves until SIGTERM or SIGINT, and gives the exit code.
@@ -95,8 +128,15 @@ impl Args {
     }
 
     fn settings(&self) -> Result<Settings> {
-        let Store::Memory = self.store;
+        if !(1..=POOL_MAX).contains(&self.pool) {
+            return Err(Error::usage(format!("--pool must be 1 to {POOL_MAX}")));
+        }
         Ok(Settings {
+            store: self.store()?,
+            upstream: self.upstream.clone(),
+            pool: self.pool,
+            fan_out: self.fan_out()?,
+            pitfalls: self.pitfalls()?,
             name: self.name.clone().unwrap_or_else(|| self.model.to_string()),
             model: self.model,
             workload: self.workload.map(|mount| match mount {
@@ -111,6 +151,39 @@ impl Args {
             signature_rounds: self.rounds()?,
             limits: self.limits()?,
         })
+    }
+
+    fn store(&self) -> Result<StoreSettings> {
+        match (self.store, &self.database_url) {
+            (Some(Store::Memory), _) | (None, None) => Ok(StoreSettings::Memory),
+            (Some(Store::Postgres) | None, Some(url)) => {
+                Ok(StoreSettings::Postgres { url: url.clone() })
+            }
+            (Some(Store::Postgres), None) => {
+                Err(Error::usage("the store postgres needs a database")
+                    .help("give --database-url or set BAKEOFF_DATABASE_URL"))
+            }
+        }
+    }
+
+    fn fan_out(&self) -> Result<Gather> {
+        match self.fan_out {
+            FanOut::Split => Ok(Gather::AtOnce),
+            _ if self.model.is_async() => {
+                Err(Error::usage("--fan-out is for threads").help("an event loop joins futures"))
+            }
+            FanOut::Pool => Ok(Gather::Pool),
+            FanOut::Scoped => Ok(Gather::Scoped),
+        }
+    }
+
+    fn pitfalls(&self) -> Result<Vec<Pitfall>> {
+        match self.pitfalls.iter().find(|pitfall| !pitfall.is_of(self.model)) {
+            None => Ok(self.pitfalls.clone()),
+            Some(pitfall) => {
+                Err(Error::usage(format!("{} cannot make the mistake {pitfall}", self.model)))
+            }
+        }
     }
 
     /// Either flag goes before the variable, which clap would count as the first of them.

@@ -8,6 +8,9 @@ pub const SPEND_MAX_MINOR: u64 = 10_000_000;
 pub const DISTRIBUTION_ID_MAX: u64 = (1 << 53) - 1;
 
 impl Tier {
+    /// All of them, in the order of their numbers in a database.
+    pub const ALL: [Self; 4] = [Self::Basic, Self::Silver, Self::Gold, Self::Platinum];
+
     /// Points per hundred base points.
     pub fn percent(self) -> u64 {
         match self {

@@ -6,8 +6,11 @@ use super::quantity::At;
 use super::raw::{Raw, RawContender};
 use super::reading::required;
 use super::spelling::RawCpu;
-use super::{Contender, CpuMode, Workload};
+use super::store::POOL_MAX;
+use super::{Contender, CpuMode, Store, Workload};
+use crate::backend::Gather;
 use crate::backend::model::Model;
+use crate::backend::pitfall::Pitfall;
 use crate::units::Nanos;
 
 /// Threads of one contender.
@@ -19,6 +22,7 @@ const CONTENDERS_MAX: usize = 20;
 pub(super) fn contenders(
     raw: &Raw,
     workload: Workload,
+    store: &Store,
     connections: usize,
 ) -> Result<Vec<Contender>, Fault> {
     if raw.contender.is_empty() {
@@ -32,7 +36,7 @@ pub(super) fn contenders(
         let title = format!("a scenario has at most {CONTENDERS_MAX} contenders");
         return Err(Fault::new(&name.span, title, "one too many"));
     }
-    let contender = |(name, raw)| contender(name, raw, workload, connections);
+    let contender = |(name, raw)| contender(name, raw, workload, store, connections);
     raw.contender.iter().map(|(name, raw)| (name, raw)).map(contender).collect()
 }
 
@@ -40,6 +44,7 @@ fn contender(
     key: &At<String>,
     raw: &RawContender,
     workload: Workload,
+    store: &Store,
     connections: usize,
 ) -> Result<Contender, Fault> {
     let model = Model::from(raw.model.value);
@@ -49,7 +54,51 @@ fn contender(
         threads: threads(raw, model, connections)?,
         cpu: cpu(raw, model)?,
         request_cpu: request_cpu(raw, model, workload)?,
+        pool: pool(raw, store)?,
+        fan_out: fan_out(raw, model)?,
+        pitfalls: pitfalls(raw, model, store)?,
     })
+}
+
+fn pool(raw: &RawContender, store: &Store) -> Result<Option<usize>, Fault> {
+    match &raw.pool {
+        None => Ok(None),
+        Some(at) if *store == Store::Memory => {
+            Err(Fault::new(&at.span, "there is nothing to have connections to", "not in memory")
+                .help("write [store.standin] or [store.postgres], or remove `pool`"))
+        }
+        at => Ok(Some(whole(at.as_ref(), "pool", 1, 1..=POOL_MAX)? as usize)),
+    }
+}
+
+fn fan_out(raw: &RawContender, model: Model) -> Result<Gather, Fault> {
+    match &raw.fan_out {
+        None => Ok(Gather::AtOnce),
+        Some(at) if model.is_async() || model == Model::Null => {
+            Err(has_no(model, "fan_out", &at.span).help("an event loop joins futures"))
+        }
+        Some(at) => Ok(at.value.into()),
+    }
+}
+
+fn pitfalls(raw: &RawContender, model: Model, store: &Store) -> Result<Vec<Pitfall>, Fault> {
+    let mut pitfalls = Vec::new();
+    for at in &raw.pitfalls {
+        let pitfall = Pitfall::from(at.value);
+        if !pitfall.is_of(model) {
+            let title = format!("`{model}` cannot make the mistake `{pitfall}`");
+            return Err(Fault::new(&at.span, title, "not of this model"));
+        }
+        if pitfall.needs_a_dependency() && *store == Store::Memory {
+            let title = format!("`{pitfall}` is a mistake only where there is a dependency");
+            return Err(Fault::new(&at.span, title, "nothing waits here")
+                .help("write [store.standin] or [store.postgres]"));
+        }
+        if !pitfalls.contains(&pitfall) {
+            pitfalls.push(pitfall);
+        }
+    }
+    Ok(pitfalls)
 }
 
 fn threads(raw: &RawContender, model: Model, connections: usize) -> Result<Option<usize>, Fault> {

@@ -4,9 +4,10 @@ use super::contenders::contenders;
 use super::diagnostic::Fault;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::{At, Quantity};
-use super::raw::{Raw, RawRoute, RawStore};
+use super::raw::{Raw, RawRoute};
 use super::spelling::RawOperation;
 use super::statements::{Known, statements};
+use super::store::store;
 use super::{Scenario, Workload};
 use crate::domain::dataset::POPULATION;
 use crate::load::plan::Operation;
@@ -33,10 +34,7 @@ const ACCOUNTS_DEFAULT: u32 = 1_000;
 pub(super) fn scenario(raw: &Raw) -> Result<Scenario, Fault> {
     version(&raw.schema)?;
     let name = name(&raw.name, "name")?;
-    match raw.store {
-        // The only store of this version; the reader has refused the others.
-        None | Some(RawStore::Memory(_)) => {}
-    }
+    let store = store(raw.store.as_ref())?;
     let title = sentence(&raw.title, "title")?;
     let workload = raw.workload.value.into();
     let seed = whole(raw.seed.as_ref(), "seed", 42, 0..=i64::MAX as u64)?;
@@ -45,7 +43,7 @@ pub(super) fn scenario(raw: &Raw) -> Result<Scenario, Fault> {
     let rates = rates(raw, load.kind)?;
     let request_cpu = request_cpu(raw, workload)?;
     let mix = mix(raw, workload)?;
-    let contenders = contenders(raw, workload, load.connections)?;
+    let contenders = contenders(raw, workload, &store, load.connections)?;
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
     let known = Known { contenders: &contenders, rates: &rates, mix: &mix, kind: load.kind };
@@ -58,6 +56,7 @@ pub(super) fn scenario(raw: &Raw) -> Result<Scenario, Fault> {
         rounds: rounds as u32,
         self_check: raw.self_check.as_ref().is_some_and(|at| at.value),
         workload,
+        store,
         mix,
         rates,
         request_cpu,
@@ -81,7 +80,8 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
         if slo.p99 < floor {
             let title = format!("no model can meet a p99 of {}", slo.p99);
             return Err(Fault::new(&raw.p99.span, title, "below the floor").help(format!(
-                "the floor is {floor}, the CPU time of one request; promise more than that"
+                "the floor is {floor}: {}; promise more than that",
+                scenario.floor_text()
             )));
         }
     }

@@ -1,7 +1,8 @@
 //! What a scenario comes to: how long its windows are, how long it runs, and what its parts demand of each other.
 
 use super::loading::WINDOW_MAX;
-use super::{Level, LoadKind, Scenario};
+use super::{Level, LoadKind, Scenario, Workload};
+use crate::load::plan::Operation;
 use crate::units::{Nanos, Rate};
 
 /// A percentile is printed when so many samples lie beyond it.
@@ -65,10 +66,58 @@ impl Scenario {
         judged.fold(REQUESTS_MIN / share(&None), f64::max).round() as u64
     }
 
-    /// The response time that no contender can beat: with state in memory, the CPU time of a request.
-    pub(super) fn floor(&self) -> Nanos {
+    /// The response time that half of the requests exceed whatever the contender: the CPU time of a request, and with a
+    /// dependency the medians of what one waits for in turn.
+    pub fn floor(&self) -> Nanos {
         let cpu = self.contenders.iter().map(|one| one.request_cpu.unwrap_or(self.request_cpu));
-        cpu.min().unwrap_or(self.request_cpu)
+        let cpu = cpu.min().unwrap_or(self.request_cpu);
+        let waits = self.store.dependency().map(|one| one.lookup.median() + one.write.median());
+        cpu + waits.unwrap_or(Nanos(0))
+    }
+
+    /// What the floor consists of: `1 lookup + 1 write + 40 us of CPU`.
+    pub fn floor_text(&self) -> String {
+        let (lookup, write) = match self.workload {
+            Workload::Payment => ("lookups at once", "capture"),
+            Workload::Loyalty => ("account", "credit"),
+        };
+        let cpu = (self.request_cpu > Nanos(0)).then(|| format!("{} of CPU", self.request_cpu));
+        let waits = self.store.dependency().map(|one| {
+            format!("{lookup} {} + {write} {}", one.lookup.median(), one.write.median())
+        });
+        let parts: Vec<String> = waits.into_iter().chain(cpu).collect();
+        parts.join(" + ")
+    }
+
+    /// The requests per second that a pool of so many connections lets through at most: connections over the
+    /// connection-seconds of a request. Nothing where nothing is waited for.
+    pub fn pool_ceiling(&self, connections: usize) -> Option<Rate> {
+        let one = self.store.dependency()?;
+        let (lookup, write) = (one.lookup.mean().as_secs_f64(), one.write.mean().as_secs_f64());
+        let total: f64 = self.mix.iter().map(|(_, weight)| f64::from(*weight)).sum();
+        let held: f64 = self
+            .mix
+            .iter()
+            .map(|(operation, weight)| {
+                let seconds = match operation {
+                    Operation::Payment { .. } => 3.0 * lookup + write,
+                    Operation::Distribution { accounts } => {
+                        write + f64::from(*accounts) * (lookup + write)
+                    }
+                    Operation::AccountRead => lookup,
+                    Operation::Fixed(_) => 0.0,
+                };
+                seconds * f64::from(*weight) / total
+            })
+            .sum();
+        (held > 0.0).then(|| Rate(connections as f64 / held))
+    }
+
+    /// The requests per second that so many threads let through at most: threads over the time that a request holds one.
+    pub fn threads_ceiling(&self, threads: usize) -> Option<Rate> {
+        let one = self.store.dependency()?;
+        let held = (one.lookup.mean() + one.write.mean()).as_secs_f64();
+        (held > 0.0).then(|| Rate(threads as f64 / held))
     }
 
     /// The connections to write where there are too few: twice the top rate times the SLO's p99, by Little's law. Only

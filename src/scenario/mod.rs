@@ -18,15 +18,20 @@ mod reading;
 mod schema;
 mod spelling;
 mod statements;
+mod store;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use fingerprint::fingerprint;
 pub use overrides::Overrides;
 pub use schema::json_schema;
 
+use crate::backend::Gather;
 use crate::backend::cpu::CpuMode;
 use crate::backend::model::Model;
+use crate::backend::pitfall::Pitfall;
 use crate::error::Result;
+use crate::fault::Fault;
+use crate::latency::Latency;
 use crate::load::plan::{Arrivals, Operation};
 use crate::units::{Nanos, Rate, Share};
 
@@ -45,6 +50,8 @@ pub struct Scenario {
     pub self_check: bool,
     /// The service under test.
     pub workload: Workload,
+    /// Where state lives.
+    pub store: Store,
     /// The operations of the load and their weights, at least one, weights above 0.
     pub mix: Vec<(Operation, u32)>,
     /// The load levels of the `compare` experiment: at least one under an open load, none under a closed one.
@@ -90,6 +97,61 @@ pub struct Contender {
     pub cpu: CpuMode,
     /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
     pub request_cpu: Option<Nanos>,
+    /// Connections of its pool; `None` takes the store's.
+    pub pool: Option<usize>,
+    /// How it asks the lookups of a payment.
+    pub fan_out: Gather,
+    /// Mistakes that it makes.
+    pub pitfalls: Vec<Pitfall>,
+}
+
+/// Where state lives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Store {
+    /// In the contender's own memory.
+    Memory,
+    /// In another process, behind a socket.
+    Dependency(Dependency),
+}
+
+/// A server that contenders wait for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dependency {
+    /// Which server it is.
+    pub kind: Kind,
+    /// How long a statement takes that reads a row, beside what it must.
+    pub lookup: Latency,
+    /// How long one takes that changes something.
+    pub write: Latency,
+    /// Connections of each contender's pool.
+    pub pool: usize,
+}
+
+/// Which server contenders wait for.
+#[derive(Clone, PartialEq)]
+pub enum Kind {
+    /// bakeoff's own.
+    Standin {
+        /// What goes wrong, and when.
+        faults: Vec<Fault>,
+    },
+    /// A real PostgreSQL.
+    Postgres {
+        /// Where it is; `None` has one started for the run.
+        url: Option<String>,
+    },
+}
+
+/// A URL may hold a password, which does not belong in logs.
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Standin { faults } => f.debug_tuple("Standin").field(faults).finish(),
+            Self::Postgres { url } => {
+                f.debug_tuple("Postgres").field(&url.as_ref().map(|_| "..")).finish()
+            }
+        }
+    }
 }
 
 /// A load level of an experiment.
@@ -216,6 +278,26 @@ pub fn parse(file_name: &str, text: &str) -> Result<Scenario> {
     reading::read(text)
         .and_then(|raw| convert::scenario(&raw))
         .map_err(|fault| fault.render(file_name, text))
+}
+
+impl Store {
+    /// The server that contenders wait for, if there is one.
+    pub fn dependency(&self) -> Option<&Dependency> {
+        match self {
+            Self::Memory => None,
+            Self::Dependency(dependency) => Some(dependency),
+        }
+    }
+}
+
+impl Dependency {
+    /// As subtitles name it: `stand-in`, `PostgreSQL`.
+    pub fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Standin { .. } => "stand-in",
+            Kind::Postgres { .. } => "PostgreSQL",
+        }
+    }
 }
 
 impl Workload {

@@ -12,7 +12,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::Level;
 use super::quantity::{At, Figure, Quantity};
 use super::spelling::{
-    RawArrivals, RawCpu, RawMetric, RawMode, RawModel, RawOperation, RawWorkload,
+    RawArrivals, RawCpu, RawFanOut, RawMetric, RawMode, RawModel, RawOperation, RawPitfall,
+    RawWorkload,
 };
 use crate::units::{Nanos, Share};
 
@@ -92,6 +93,78 @@ pub(super) struct RawRequest {
 pub(super) enum RawStore {
     /// In the contender's own memory.
     Memory(Nothing),
+    /// In a stand-in for a database: bakeoff's own, with dialled latencies and faults.
+    Standin(RawStandin),
+    /// In a real PostgreSQL.
+    Postgres(RawPostgres),
+}
+
+/// A stand-in for a database.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStandin {
+    /// How long its statements take. Default: no longer than they must.
+    pub(super) latency: Option<RawLatencies>,
+    /// What goes wrong, and when since the window's start: `"stall=1s@3s"`, `"slow=x5@3s+2s"`, `"errors=10%@3s+2s"`,
+    /// `"drop=20%@3s+2s"`.
+    #[serde(default)]
+    pub(super) faults: Vec<At<String>>,
+    /// Connections of each contender's pool. Default 16.
+    pub(super) connections: Option<At<u64>>,
+}
+
+/// A real PostgreSQL.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPostgres {
+    /// `"auto"` starts a throw-away server; else `postgres://USER:PASSWORD@127.0.0.1:PORT/DATABASE`.
+    pub(super) url: At<String>,
+    /// What is added to the time of its statements, by sleeping in the server.
+    pub(super) latency: Option<RawLatencies>,
+    /// Connections of each contender's pool. Default 16.
+    pub(super) connections: Option<At<u64>>,
+}
+
+/// A latency for every lookup (`{ constant = "50ms" }`), or one for each class of statements.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLatencies {
+    /// Of statements that read a row.
+    pub(super) lookup: Option<At<RawLatency>>,
+    /// Of statements that change something.
+    pub(super) write: Option<At<RawLatency>>,
+    /// Of lookups: always the same.
+    pub(super) constant: Option<At<Quantity<Nanos>>>,
+    /// Of lookups: anything between two times.
+    pub(super) uniform: Option<At<[Quantity<Nanos>; 2]>>,
+    /// Of lookups: a lognormal law by two percentiles.
+    pub(super) lognormal: Option<At<RawLognormal>>,
+    /// Of lookups: times from a file, milliseconds, one a line.
+    pub(super) trace: Option<At<String>>,
+}
+
+/// A law of waiting times.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawLatency {
+    /// Always the same.
+    Constant(Quantity<Nanos>),
+    /// Anything between two times.
+    Uniform([Quantity<Nanos>; 2]),
+    /// A lognormal law by two percentiles.
+    Lognormal(RawLognormal),
+    /// Times from a file, milliseconds, one a line.
+    Trace(String),
+}
+
+/// A lognormal law by two percentiles.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLognormal {
+    /// The median.
+    pub(super) p50: Quantity<Nanos>,
+    /// The 99th percentile.
+    pub(super) p99: Quantity<Nanos>,
 }
 
 /// Takes no keys.
@@ -123,6 +196,13 @@ pub(super) struct RawContender {
     pub(super) cpu: Option<At<RawCpu>>,
     /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
     pub(super) request_cpu: Option<At<Quantity<Nanos>>>,
+    /// Connections of its pool, where they are not the store's.
+    pub(super) pool: Option<At<u64>>,
+    /// How threads ask the lookups of a payment at once. Default split.
+    pub(super) fan_out: Option<At<RawFanOut>>,
+    /// Mistakes that it makes.
+    #[serde(default)]
+    pub(super) pitfalls: Vec<At<RawPitfall>>,
 }
 
 /// Who runs on which cores.

@@ -126,7 +126,7 @@ const EXAMPLES: &[(&str, &str)] = &[
 fn one_of_a_kind(span: &Range<usize>, path: &[String]) -> Fault {
     let kinds = match path.last().map(String::as_str) {
         Some("load") => "[load.open] or [load.closed]",
-        Some("store") => "[store.memory]",
+        Some("store") => "[store.memory], [store.standin] or [store.postgres]",
         _ => "one key",
     };
     let table = path.join(".");

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{CpuMode, Metric, PlacementMode, Workload};
+use crate::backend::Gather;
 use crate::backend::model::Model;
+use crate::backend::pitfall::Pitfall;
 use crate::load::plan::Arrivals;
 
 /// The service under test.
@@ -84,6 +86,59 @@ impl From<RawCpu> for CpuMode {
             RawCpu::Auto => Self::Auto,
             RawCpu::Inline => Self::Inline,
             RawCpu::Offload => Self::Offload,
+        }
+    }
+}
+
+/// How threads ask several questions at once.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawFanOut {
+    /// One thread writes all of them and then reads the answers.
+    Split,
+    /// A fixed pool of threads, each asking one.
+    Pool,
+    /// Threads started for it.
+    Scoped,
+}
+
+impl From<RawFanOut> for Gather {
+    fn from(raw: RawFanOut) -> Self {
+        match raw {
+            RawFanOut::Split => Self::AtOnce,
+            RawFanOut::Pool => Self::Pool,
+            RawFanOut::Scoped => Self::Scoped,
+        }
+    }
+}
+
+/// A mistake that a contender can be told to make.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawPitfall {
+    /// The lookups of a payment wait for each other.
+    SequentialLookups,
+    /// CPU work of any length runs on the thread that drives all connections.
+    CpuOnLoop,
+    /// Handlers block inside the pool that is there for CPU work.
+    BlockingOnRayon,
+    /// One lock is held through each request, its waits included.
+    GlobalLock,
+    /// Each request starts a task or a thread of its own.
+    SpawnPerRequest,
+    /// All requests share one connection to the dependency.
+    OneConnection,
+}
+
+impl From<RawPitfall> for Pitfall {
+    fn from(raw: RawPitfall) -> Self {
+        match raw {
+            RawPitfall::SequentialLookups => Self::SequentialLookups,
+            RawPitfall::CpuOnLoop => Self::CpuOnLoop,
+            RawPitfall::BlockingOnRayon => Self::BlockingOnRayon,
+            RawPitfall::GlobalLock => Self::GlobalLock,
+            RawPitfall::SpawnPerRequest => Self::SpawnPerRequest,
+            RawPitfall::OneConnection => Self::OneConnection,
         }
     }
 }

@@ -10,18 +10,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("random", &[]),
     ("poll", &["units"]),
     ("sql", &[]),
+    ("latency", &["error", "units"]),
+    ("fault", &["units"]),
     ("domain", &["units"]),
     ("stats", &["units"]),
     ("load", &["domain", "error", "poll", "random", "units"]),
     ("backend", &["domain", "error", "poll", "sql", "units"]),
-    ("standin", &["domain", "error", "poll", "random", "sql", "units"]),
-    ("scenario", &["backend", "domain", "error", "load", "units"]),
+    ("standin", &["domain", "error", "fault", "latency", "poll", "random", "sql", "units"]),
+    ("scenario", &["backend", "domain", "error", "fault", "latency", "load", "units"]),
     ("report", &["error", "stats", "units"]),
     (
         "run",
         &[
-            "backend", "domain", "error", "load", "random", "report", "scenario", "sql", "standin",
-            "stats", "units",
+            "backend", "domain", "error", "fault", "latency", "load", "random", "report", "scenario",
+            "sql", "standin", "stats", "units",
         ],
     ),
 ];
@@ -32,7 +34,7 @@ fn the_arrows_point_one_way() {
 }
 
 /// A scenario may speak of models and plans; what it must not do is start anything.
-const OF_BACKEND_IN_SCENARIO: &[&str] = &["model", "CpuMode", "cpu"];
+const OF_BACKEND_IN_SCENARIO: &[&str] = &["model", "CpuMode", "cpu", "Gather", "pitfall"];
 
 #[test]
 fn a_scenario_names_what_is_to_be_run_and_runs_nothing() {

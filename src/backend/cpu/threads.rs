@@ -59,6 +59,11 @@ impl Helpers {
         })
     }
 
+    /// Differs: the pitfall `blocking-on-rayon`. The whole request runs, and waits, on a thread that is there to compute.
+    pub(in crate::backend) fn block<T: Send>(&self, request: impl FnOnce() -> T + Send) -> T {
+        self.pool().install(request)
+    }
+
     /// Differs: a thread has no runtime to ask, so the pool is started by the first who needs it.
     fn pool(&self) -> &ThreadPool {
         self.pool.get_or_init(|| {

@@ -17,13 +17,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::limits::{ACCEPT_PAUSE, HEAD_BYTES_MAX, Limits};
 use super::socket::event_loop::Socket;
 use super::watch::{Connections, Phase, Settling, Watch};
-use super::{Answer, Arriving, Operation, Route, plain};
-use crate::backend::cpu::event_loop::{Helpers, Place};
+use super::{Answer, Arriving, Operation, Plain, Route, health, null};
+use crate::backend::app::event_loop::App;
+use crate::backend::cpu::event_loop::Place;
 use crate::backend::model::Model;
-use crate::backend::{Settings, loyalty, payment};
+use crate::backend::pitfall::Pitfall;
+use crate::backend::{Settings, loyalty, payment, upstream, webhook};
 use crate::error::{self, Context as _};
-
-type App = crate::backend::App<Helpers>;
 
 /// Serves until the process is told to stop.
 pub(in crate::backend) fn serve(
@@ -31,8 +31,8 @@ pub(in crate::backend) fn serve(
     listener: TcpListener,
     ready: impl FnOnce(),
 ) -> error::Result<()> {
-    let (runtime, helpers) = start(settings)?;
-    let app = Arc::new(App::new(settings, helpers));
+    let (runtime, place) = start(settings)?;
+    let app = Arc::new(App::new(settings, place)?);
     let connections = Arc::new(Connections::default());
     let result = runtime.block_on(async {
         let accepting = accept(listener, app, &connections, settings.limits);
@@ -51,7 +51,7 @@ pub(in crate::backend) fn serve(
 }
 
 /// Differs: the two models are two runtimes. Neither has more threads than workers and CPU helpers.
-fn start(settings: &Settings) -> error::Result<(Runtime, Helpers)> {
+fn start(settings: &Settings) -> error::Result<(Runtime, Place)> {
     let (mut builder, place) = match settings.model {
         Model::WorkStealing => (Builder::new_multi_thread(), Place::Tasks),
         _ => (Builder::new_current_thread(), Place::BlockingThreads),
@@ -63,7 +63,7 @@ fn start(settings: &Settings) -> error::Result<(Runtime, Helpers)> {
         .enable_all()
         .build()
         .context(|| format!("cannot start {workers} workers"))?;
-    Ok((runtime, Helpers::new(settings.cpu, settings.cores, place)))
+    Ok((runtime, place))
 }
 
 /// Ends when the process is told to stop.
@@ -114,7 +114,7 @@ async fn connect(stream: TcpStream, app: Arc<App>, watch: Arc<Watch>, limits: Li
 
 /// One request: its body is collected, then it is handled.
 async fn respond(
-    app: &App,
+    app: &Arc<App>,
     watch: &Watch,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -122,8 +122,8 @@ async fn respond(
     let body = collect(incoming, watch).await;
     watch.enter(Phase::Busy);
     let answer = match body {
-        Ok(body) => match Route::find(app.workload, &head.method, head.uri.path()) {
-            Ok(route) => handle(app, route, &body).await,
+        Ok(body) => match Route::find(app.common.workload, &head.method, head.uri.path()) {
+            Ok(route) => handle(app, route, body).await,
             Err(answer) => answer,
         },
         Err(answer) => answer,
@@ -144,17 +144,37 @@ async fn collect(mut incoming: Incoming, watch: &Watch) -> Result<Bytes, Answer>
 }
 
 /// Answers a request whose body is there.
-async fn handle(app: &App, route: Route, body: &[u8]) -> Answer {
+async fn handle(app: &Arc<App>, route: Route, body: Bytes) -> Answer {
     let operation = match route {
-        Route::Plain(question) => return plain(app, question),
+        Route::Plain(Plain::Null) => return null(),
+        Route::Plain(Plain::Health) => return health(&app.common.name),
+        Route::Plain(Plain::Stats) => return app.stats(),
         Route::Operation(operation) => operation,
     };
+    let _held = app.global_lock().await;
+    if app.common.has(Pitfall::SpawnPerRequest) {
+        return elsewhere(Arc::clone(app), operation, body).await;
+    }
+    operate(app, operation, &body).await
+}
+
+/// Does what was asked for.
+async fn operate(app: &App, operation: Operation, body: &[u8]) -> Answer {
     let result = match operation {
         Operation::Payment => payment::event_loop::authorise(app, body).await,
         Operation::Distribution => loyalty::event_loop::distribute(app, body).await,
         Operation::Account(id) => loyalty::event_loop::account(app, id).await,
+        Operation::Webhook => webhook::event_loop::receive(app, body).await,
+        Operation::Gateway(id) => upstream::event_loop::gateway(app, id).await,
+        Operation::Audit => app.audit().await,
     };
     result.unwrap_or_else(|answer| answer)
+}
+
+/// The pitfall `spawn-per-request`: a task for this request alone.
+async fn elsewhere(app: Arc<App>, operation: Operation, body: Bytes) -> Answer {
+    let task = tokio::spawn(async move { operate(&app, operation, &body).await });
+    task.await.expect("a request does not panic")
 }
 
 /// Waits for the requests in hand.

@@ -21,7 +21,7 @@ use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{App, Workload};
+use super::Workload;
 use limits::BODY_BYTES_MAX;
 
 /// What is sent back: a status and a JSON body.
@@ -76,24 +76,6 @@ struct Health<'a> {
     contender: &'a str,
 }
 
-#[derive(Serialize)]
-struct Audited {
-    money_in_minor: u64,
-    money_out_minor: u64,
-    fees_minor: u64,
-    points_issued: u64,
-    points_held: u64,
-    applied: Applied,
-}
-
-#[derive(Serialize)]
-struct Applied {
-    payments: u64,
-    distributions: u64,
-    credits: u64,
-    webhooks: u64,
-}
-
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
@@ -109,13 +91,17 @@ enum Operation {
     Distribution,
     /// The id as it came; `None` when it is no number.
     Account(Option<u64>),
+    Webhook,
+    /// As with an account.
+    Gateway(Option<u64>),
+    Audit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Plain {
     Health,
     Null,
-    Audit,
+    Stats,
 }
 
 impl Route {
@@ -131,13 +117,10 @@ impl Route {
             }
             "/null" => (Self::Plain(Plain::Null), GET),
             "/healthz" => (Self::Plain(Plain::Health), GET),
-            "/audit" => (Self::Plain(Plain::Audit), GET),
-            _ => match path.strip_prefix("/loyalty/accounts/") {
-                Some(id) if mounted(Workload::Loyalty) => {
-                    (Self::Operation(Operation::Account(number(id))), GET)
-                }
-                _ => return Err(Answer::error(StatusCode::NOT_FOUND, "there is no such route")),
-            },
+            "/audit" => (Self::Operation(Operation::Audit), GET),
+            "/stats" => (Self::Plain(Plain::Stats), GET),
+            "/webhooks" => (Self::Operation(Operation::Webhook), POST),
+            _ => (Self::Operation(Operation::of_an_id(path, mounted(Workload::Loyalty))?), GET),
         };
         let allowed = match allow {
             POST => method == Method::POST,
@@ -151,6 +134,17 @@ impl Route {
     }
 }
 
+impl Operation {
+    /// The operation of a path that ends in an id.
+    fn of_an_id(path: &str, loyalty: bool) -> Result<Self, Answer> {
+        match (path.strip_prefix("/loyalty/accounts/"), path.strip_prefix("/gateway/")) {
+            (Some(id), _) if loyalty => Ok(Self::Account(number(id))),
+            (_, Some(id)) => Ok(Self::Gateway(number(id))),
+            _ => Err(Answer::error(StatusCode::NOT_FOUND, "there is no such route")),
+        }
+    }
+}
+
 /// The number that plain digits spell.
 fn number(digits: &str) -> Option<u64> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
@@ -159,37 +153,14 @@ fn number(digits: &str) -> Option<u64> {
 const GET: &str = "GET, HEAD";
 const POST: &str = "POST";
 
-/// Answers a question about the server itself.
-fn plain<H>(app: &App<H>, route: Plain) -> Answer {
-    match route {
-        Plain::Null => Answer {
-            status: StatusCode::OK,
-            body: Bytes::from_static(br#"{"ok":true}"#),
-            allow: None,
-        },
-        Plain::Health => {
-            Answer::json(StatusCode::OK, &Health { ready: true, contender: &app.name })
-        }
-        Plain::Audit => {
-            let audit = app.memory.audit();
-            Answer::json(
-                StatusCode::OK,
-                &Audited {
-                    money_in_minor: audit.money_in_minor,
-                    money_out_minor: audit.money_out_minor,
-                    fees_minor: audit.fees_minor,
-                    points_issued: audit.points_issued,
-                    points_held: audit.points_held,
-                    applied: Applied {
-                        payments: audit.payments,
-                        distributions: audit.distributions,
-                        credits: audit.credits,
-                        webhooks: 0,
-                    },
-                },
-            )
-        }
-    }
+/// The answer to `/null`.
+fn null() -> Answer {
+    Answer { status: StatusCode::OK, body: Bytes::from_static(br#"{"ok":true}"#), allow: None }
+}
+
+/// The answer to `/healthz`.
+fn health(name: &str) -> Answer {
+    Answer::json(StatusCode::OK, &Health { ready: true, contender: name })
 }
 
 /// A body as it comes in. One that fits into a single frame is never copied.

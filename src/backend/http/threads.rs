@@ -22,13 +22,12 @@ use super::limits::{ACCEPT_PAUSE, CONNECTION_THREADS, HEAD_BYTES_MAX, Limits, PO
 use super::pool::Pool;
 use super::socket::threads::{KernelTimeout, Socket, Waiting};
 use super::watch::{Connections, Phase, Settling, Watch};
-use super::{Answer, Arriving, Operation, Route, plain};
-use crate::backend::cpu::threads::Helpers;
+use super::{Answer, Arriving, Operation, Plain, Route, health, null};
+use crate::backend::app::threads::App;
 use crate::backend::model::Model;
-use crate::backend::{Settings, loyalty, payment};
+use crate::backend::pitfall::Pitfall;
+use crate::backend::{Settings, loyalty, payment, upstream, webhook};
 use crate::error::{self, Context as _};
-
-type App = crate::backend::App<Helpers>;
 
 /// A connection that can be driven, from whatever thread.
 pub(super) type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -42,8 +41,7 @@ pub(in crate::backend) fn serve(
     listener: TcpListener,
     ready: impl FnOnce(),
 ) -> error::Result<()> {
-    let helpers = Helpers::new(settings.cpu, settings.cores);
-    let app = Arc::new(App::new(settings, helpers));
+    let app = Arc::new(App::new(settings)?);
     let connections = Arc::new(Connections::default());
     let stop = stop_signal()?;
     let listener = Arc::new(listener);
@@ -197,7 +195,7 @@ fn connect(
 
 /// One request: its body is collected, then it is handled.
 async fn respond(
-    app: &App,
+    app: &Arc<App>,
     watch: &Watch,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -205,8 +203,8 @@ async fn respond(
     let body = collect(incoming, watch).await;
     watch.enter(Phase::Busy);
     let answer = match body {
-        Ok(body) => match Route::find(app.workload, &head.method, head.uri.path()) {
-            Ok(route) => handle(app, route, &body),
+        Ok(body) => match Route::find(app.common.workload, &head.method, head.uri.path()) {
+            Ok(route) => handle(app, route, body),
             Err(answer) => answer,
         },
         Err(answer) => answer,
@@ -227,17 +225,40 @@ async fn collect(mut incoming: Incoming, watch: &Watch) -> Result<Bytes, Answer>
 }
 
 /// Answers a request whose body is there.
-fn handle(app: &App, route: Route, body: &[u8]) -> Answer {
+fn handle(app: &Arc<App>, route: Route, body: Bytes) -> Answer {
     let operation = match route {
-        Route::Plain(question) => return plain(app, question),
+        Route::Plain(Plain::Null) => return null(),
+        Route::Plain(Plain::Health) => return health(&app.common.name),
+        Route::Plain(Plain::Stats) => return app.stats(),
         Route::Operation(operation) => operation,
     };
+    let _held = app.global_lock();
+    if app.common.has(Pitfall::SpawnPerRequest) {
+        return elsewhere(Arc::clone(app), operation, body);
+    }
+    if app.common.has(Pitfall::BlockingOnRayon) {
+        return app.helpers.block(|| operate(app, operation, &body));
+    }
+    operate(app, operation, &body)
+}
+
+/// Does what was asked for.
+fn operate(app: &App, operation: Operation, body: &[u8]) -> Answer {
     let result = match operation {
         Operation::Payment => payment::threads::authorise(app, body),
         Operation::Distribution => loyalty::threads::distribute(app, body),
         Operation::Account(id) => loyalty::threads::account(app, id),
+        Operation::Webhook => webhook::threads::receive(app, body),
+        Operation::Gateway(id) => upstream::threads::gateway(app, id),
+        Operation::Audit => app.audit(),
     };
     result.unwrap_or_else(|answer| answer)
+}
+
+/// The pitfall `spawn-per-request`: a thread for this request alone.
+fn elsewhere(app: Arc<App>, operation: Operation, body: Bytes) -> Answer {
+    let thread = thread::spawn(move || operate(&app, operation, &body));
+    thread.join().expect("a request does not panic")
 }
 
 /// Waits for the requests in hand.

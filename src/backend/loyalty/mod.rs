@@ -1,6 +1,7 @@
 //! Distributing points without a colour: what is read, what is answered, and the answers' order.
 //!
-//! 400 malformed, 404 unknown business, 422 out of range, 409 distribution id reused, 200.
+//! 400 malformed, 404 unknown business, 422 out of range, 409 distribution id reused, 200; 503 when a
+//! dependency does not answer, and then a replay finishes what was begun.
 
 pub(super) mod event_loop;
 pub(super) mod threads;
@@ -11,14 +12,12 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::App;
 use super::http::{Answer, parse, whole_number};
 use super::memory::{Memory, Record, Terms};
+use super::postgres::Question;
+use super::remote::Trouble;
 use crate::domain::dataset::{Account, Dataset};
 use crate::domain::loyalty::{Distribution, Refusal};
-
-/// Ids of distributions stay below this, which every language's numbers can hold.
-const ID_END: u64 = 1 << 53;
 
 /// The body of `POST /loyalty/distributions`. Fields that it does not name are ignored.
 #[derive(Deserialize)]
@@ -48,7 +47,53 @@ struct Read<'a> {
     points: u64,
 }
 
-/// A distribution that was begun, and everything that crediting its members needs: a helper can take it along.
+/// A distribution that can be, as it was asked for.
+#[derive(Clone, Copy)]
+struct Request {
+    distribution: Distribution,
+    terms: Terms,
+}
+
+impl Request {
+    /// Reads a body, or gives the answer that says what is wrong with it.
+    fn parse(data: Dataset, body: &[u8]) -> Result<Self, Answer> {
+        let Body { distribution_id, business_id, first_account, accounts, spend_minor } =
+            parse(body)?;
+        let (id, first) = (distribution_id, first_account);
+        let distribution = Distribution::new(data, id, business_id, first, accounts, spend_minor)
+            .map_err(refused)?;
+        let terms = Terms { business_id, first_account, accounts, spend_minor };
+        Ok(Self { distribution, terms })
+    }
+
+    /// How many members are to be credited.
+    fn members(&self) -> u32 {
+        self.distribution.members.len()
+    }
+
+    /// What a database is asked first.
+    fn begin(&self) -> Question<'static> {
+        let Terms { business_id, first_account, accounts, spend_minor } = self.terms;
+        let terms = [business_id, first_account, accounts, spend_minor];
+        Question::Begin { id: self.distribution.id, terms }
+    }
+
+    /// What it is asked for a member, and told when the row is there.
+    fn credit(
+        &self,
+        member: u32,
+        row: Option<(Account, u64)>,
+    ) -> Result<(u64, Question<'static>), Trouble> {
+        let account_id = self.distribution.members.id(member);
+        let (account, _) =
+            row.ok_or_else(|| Trouble::Refused(format!("no account {account_id}")))?;
+        let points = self.distribution.points(account);
+        let distribution_id = self.distribution.id;
+        Ok((points, Question::Credit { distribution_id, account_id, points }))
+    }
+}
+
+/// A distribution that was begun in memory, and everything that crediting its members needs: a helper can take it along.
 struct Task {
     data: Dataset,
     memory: Arc<Memory>,
@@ -57,38 +102,11 @@ struct Task {
 }
 
 impl Task {
-    /// Reads a body and begins the distribution, or gives the answer that says why not.
-    fn begin<H>(app: &App<H>, body: &[u8]) -> Result<Self, Answer> {
-        let Body { distribution_id, business_id, first_account, accounts, spend_minor } =
-            parse(body)?;
-        let out_of_range = |why| Answer::error(StatusCode::UNPROCESSABLE_ENTITY, why);
-        let distribution = Distribution::new(
-            app.data,
-            distribution_id,
-            business_id,
-            first_account,
-            accounts,
-            spend_minor,
-        )
-        .map_err(|refusal| match refusal {
-            Refusal::UnknownBusiness => {
-                Answer::error(StatusCode::NOT_FOUND, "there is no such business")
-            }
-            Refusal::OutOfRange(why) => out_of_range(why),
-        })?;
-        if distribution_id >= ID_END {
-            return Err(out_of_range("distribution_id must be below 9007199254740992"));
-        }
-        let terms = Terms { business_id, first_account, accounts, spend_minor };
-        let record = app.memory.begin(distribution_id, terms).ok_or_else(|| {
-            Answer::error(StatusCode::CONFLICT, "the id belongs to another distribution")
-        })?;
-        Ok(Self { data: app.data, memory: Arc::clone(&app.memory), distribution, record })
-    }
-
-    /// How many members are to be credited.
-    fn members(&self) -> u32 {
-        self.distribution.members.len()
+    /// Begins the distribution, or gives the answer that says why not.
+    fn begin(data: Dataset, memory: &Arc<Memory>, request: &Request) -> Result<Self, Answer> {
+        let Request { distribution, terms } = *request;
+        let record = memory.begin(distribution.id, terms).ok_or_else(conflict)?;
+        Ok(Self { data, memory: Arc::clone(memory), distribution, record })
     }
 
     /// The points that all members got, if they have got them.
@@ -100,6 +118,21 @@ impl Task {
     fn credit(&self, members: Range<u32>) -> u64 {
         self.memory.credit(self.data, &self.distribution, &self.record, members)
     }
+}
+
+/// The answer to a distribution that cannot be.
+fn refused(refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::UnknownBusiness => {
+            Answer::error(StatusCode::NOT_FOUND, "there is no such business")
+        }
+        Refusal::OutOfRange(why) => Answer::error(StatusCode::UNPROCESSABLE_ENTITY, why),
+    }
+}
+
+/// The answer to an id that came with other fields before.
+fn conflict() -> Answer {
+    Answer::error(StatusCode::CONFLICT, "the id belongs to another distribution")
 }
 
 /// The answer to a distribution all of whose members are credited.

@@ -1,24 +1,56 @@
 //! Distributing points on a thread: every wait blocks it, and the kernel runs another.
 
-use super::{Answer, Task, account_id, distributed, read};
-use crate::backend::cpu::threads::Helpers;
-use crate::domain::dataset::Account;
+use std::sync::Arc;
 
-type App = crate::backend::App<Helpers>;
+use super::{Answer, Request, Task, account_id, conflict, distributed, read};
+use crate::backend::app::Store;
+use crate::backend::app::threads::App;
+use crate::backend::memory::Memory;
+use crate::backend::postgres::{Question, Session};
+use crate::backend::remote::Trouble;
+use crate::backend::remote::threads::Pool;
+use crate::domain::dataset::Account;
 
 /// Credits every member of a distribution once, and finishes one that was left half-way.
 ///
 /// # Errors
 /// The answer to a distribution that cannot be.
 pub(in crate::backend) fn distribute(app: &App, body: &[u8]) -> Result<Answer, Answer> {
-    let task = Task::begin(app, body)?;
-    let members = task.members();
+    let request = Request::parse(app.common.data, body)?;
+    let points = match &app.store {
+        Store::Memory(memory) => credit_here(app, memory, &request)?,
+        Store::Postgres(pool) => credit_there(pool, request)?,
+    };
+    Ok(distributed(request.members(), points))
+}
+
+/// In memory nothing waits: members are computed in pieces.
+fn credit_here(app: &App, memory: &Arc<Memory>, request: &Request) -> Result<u64, Answer> {
+    let task = Task::begin(app.common.data, memory, request)?;
     if let Some(points) = task.finished() {
-        return Ok(distributed(members, points));
+        return Ok(points);
     }
     let credit = move |piece| task.credit(piece);
-    let points = app.helpers.divided(members, credit);
-    Ok(distributed(members, points))
+    Ok(app.helpers.divided(request.members(), credit))
+}
+
+/// In a database everything waits: as many members at once as there are connections.
+fn credit_there(pool: &Arc<Pool<Session>>, request: Request) -> Result<u64, Answer> {
+    if !pool.ask(request.begin())?.bool()? {
+        return Err(conflict());
+    }
+    let members = Arc::clone(pool);
+    let credit = move |member| credit(&members, request, member);
+    Ok(pool.hands().each(request.members(), credit)?)
+}
+
+/// One member: loads the account, works out its points, credits it.
+fn credit(pool: &Pool<Session>, request: Request, member: u32) -> Result<u64, Trouble> {
+    let id = request.distribution.members.id(member);
+    let row = pool.ask(Question::Account(id))?.account()?;
+    let (points, credit) = request.credit(member, row)?;
+    pool.ask(credit)?;
+    Ok(points)
 }
 
 /// Reads one account.
@@ -27,12 +59,16 @@ pub(in crate::backend) fn distribute(app: &App, body: &[u8]) -> Result<Answer, A
 /// The answer that there is none.
 pub(in crate::backend) fn account(app: &App, id: Option<u64>) -> Result<Answer, Answer> {
     let id = account_id(id)?;
-    let row = load(app, id);
+    let row = load(app, id)?;
     read(id, row)
 }
 
 /// An account's row and its points.
-fn load(app: &App, id: u32) -> Option<(Account, u64)> {
-    let account = app.data.account(id)?;
-    Some((account, app.memory.points(id)))
+fn load(app: &App, id: u32) -> Result<Option<(Account, u64)>, Trouble> {
+    match &app.store {
+        Store::Memory(memory) => {
+            Ok(app.common.data.account(id).map(|row| (row, memory.points(id))))
+        }
+        Store::Postgres(pool) => pool.ask(Question::Account(id))?.account(),
+    }
 }

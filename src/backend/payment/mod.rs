@@ -1,7 +1,7 @@
 //! Authorising a payment without a colour: what is read, what is answered, and the answers' order.
 //!
 //! 400 malformed, 422 out of range, 404 unknown user or merchant, 402 declined before the money is looked at,
-//! 409 key reused, 402 insufficient funds, 200 replayed, 201 captured.
+//! 409 key reused, 402 insufficient funds, 200 replayed, 201 captured; 503 when a dependency does not answer.
 
 mod calibrate;
 pub(super) mod event_loop;
@@ -16,8 +16,9 @@ pub use calibrate::{Calibration, calibrate};
 
 use super::http::{Answer, parse, whole_number};
 use super::memory::Capture;
+use super::postgres::Question;
 use crate::domain::dataset::{Limits, Merchant, User};
-use crate::domain::payment::{Decline, Payment, canonical, decide, is_key};
+use crate::domain::payment::{Decline, Payment, canonical, decide, fee_minor, is_key};
 use crate::domain::signature::Key;
 
 /// The body of `POST /payments`. Fields that it does not name are ignored.
@@ -45,10 +46,10 @@ struct Request<'a> {
 }
 
 /// The three rows that a decision needs.
-#[derive(Clone, Copy)]
-struct Rows {
-    user: User,
-    merchant: Merchant,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows {
+    pub(super) user: User,
+    pub(super) merchant: Merchant,
     limits: Limits,
 }
 
@@ -64,6 +65,12 @@ struct Captured<'a> {
 struct Declined<'a> {
     status: &'a str,
     reason: &'a str,
+}
+
+impl Rows {
+    pub(super) fn new(user: User, merchant: Merchant, limits: Limits) -> Self {
+        Self { user, merchant, limits }
+    }
 }
 
 impl<'a> Request<'a> {
@@ -93,13 +100,19 @@ impl<'a> Request<'a> {
         let user = user.ok_or_else(|| unknown("user"))?;
         let limits = limits.ok_or_else(|| unknown("user"))?;
         let merchant = merchant.ok_or_else(|| unknown("merchant"))?;
-        Ok(Rows { user, merchant, limits })
+        Ok(Rows::new(user, merchant, limits))
     }
 
     /// Checks the signature against the stretched key, and everything else that needs no balance.
     fn decide(&self, rows: Rows, key: &Key) -> Result<(), Answer> {
         let holds = key.sign(canonical(&self.key, &self.payment)).is(&self.signature);
         decide(&self.payment, rows.user, rows.merchant, rows.limits, holds).map_err(declined)
+    }
+
+    /// What a database is asked.
+    fn capture(&self, rows: Rows) -> Question<'_> {
+        let fee_minor = fee_minor(self.payment.amount_minor, rows.merchant);
+        Question::Capture { key: &self.key, payment: &self.payment, fee_minor }
     }
 
     /// The answer to a payment that was to be captured.

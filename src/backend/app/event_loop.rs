@@ -1,0 +1,69 @@
+//! What every request of an event loop shares.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Common, Store, audited, cpu_mode, database, stats, upstream};
+use crate::backend::Settings;
+use crate::backend::cpu::event_loop::{Helpers, Place};
+use crate::backend::http::Answer;
+use crate::backend::memory::Memory;
+use crate::backend::pitfall::Pitfall;
+use crate::backend::postgres::{Question, Session};
+use crate::backend::remote::event_loop::Pool;
+use crate::backend::upstream::Exchange;
+use crate::error;
+
+/// The server, as its requests see it.
+#[derive(Debug)]
+pub(in crate::backend) struct App {
+    pub(in crate::backend) common: Common,
+    pub(in crate::backend) store: Store<Pool<Session>>,
+    pub(in crate::backend) upstream: Option<Arc<Pool<Exchange>>>,
+    pub(in crate::backend) helpers: Helpers,
+    /// The pitfall `global-lock`. A lock of the runtime's, since one of the kernel's would stop the loop.
+    lock: Mutex<()>,
+}
+
+impl App {
+    /// With a store in which nothing has happened yet, or one that is asked first when the first request needs it.
+    pub(in crate::backend) fn new(settings: &Settings, place: Place) -> error::Result<Self> {
+        let store = match database(settings)? {
+            Some(peer) => Store::Postgres(Arc::new(Pool::new(peer))),
+            None => Store::Memory(Arc::new(Memory::new())),
+        };
+        let upstream = upstream(settings)?.map(|peer| Arc::new(Pool::new(peer)));
+        let helpers = Helpers::new(cpu_mode(settings), settings.cores, place);
+        Ok(Self { common: Common::of(settings), store, upstream, helpers, lock: Mutex::new(()) })
+    }
+
+    /// Everything that moved.
+    ///
+    /// # Errors
+    /// The answer of a database that cannot be asked.
+    pub(in crate::backend) async fn audit(&self) -> Result<Answer, Answer> {
+        let audit = match &self.store {
+            Store::Memory(memory) => memory.audit(),
+            Store::Postgres(pool) => pool.ask(Question::Audit).await?.audit()?,
+        };
+        Ok(audited(audit))
+    }
+
+    /// How the pool was used.
+    pub(in crate::backend) fn stats(&self) -> Answer {
+        match (&self.store, &self.upstream) {
+            (Store::Postgres(pool), _) => stats(Some(pool.usage())),
+            (_, Some(upstream)) => stats(Some(upstream.usage())),
+            _ => stats(None),
+        }
+    }
+
+    /// The pitfall `global-lock`, where it is made.
+    pub(in crate::backend) async fn global_lock(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.common.has(Pitfall::GlobalLock) {
+            true => Some(self.lock.lock().await),
+            false => None,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Many things to wait for at once, for one request: as many hands as there are connections, each taking the next thing.
+//!
+//! A hand waits, it does not compute: CPU work has helpers of its own in `cpu/`.
+
+pub(super) mod event_loop;
+pub(super) mod threads;
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// Things that hands take one after the other.
+#[derive(Debug)]
+struct Pile<W> {
+    work: W,
+    next: AtomicU32,
+    count: u32,
+}
+
+impl<W> Pile<W> {
+    fn of(count: u32, work: W) -> Self {
+        Self { work, next: AtomicU32::new(0), count }
+    }
+
+    /// The next thing, if there is one.
+    fn take(&self) -> Option<u32> {
+        // Hands are few, so the number cannot run over.
+        let next = self.next.fetch_add(1, Relaxed);
+        (next < self.count).then_some(next)
+    }
+
+    /// One has failed: nobody need go on.
+    fn leave(&self) {
+        self.next.store(self.count, Relaxed);
+    }
+}

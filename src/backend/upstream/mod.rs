@@ -1,0 +1,37 @@
+//! A gateway without a colour: what it asks two upstream servers, or one twice, and what it answers.
+//!
+//! 404 for what is no id, 503 when an upstream does not answer, 200.
+
+pub(super) mod event_loop;
+mod exchange;
+pub(super) mod threads;
+
+use hyper::StatusCode;
+use serde::Serialize;
+
+use super::http::Answer;
+pub(super) use exchange::{Exchange, Host, host};
+
+#[derive(Serialize)]
+struct Joined {
+    id: u64,
+    values: [u64; 2],
+}
+
+/// The two ids that a request for `id` asks for.
+fn both(id: Option<u64>) -> Result<(u64, [u64; 2]), Answer> {
+    // What JavaScript can count to, with room for the next one.
+    let id = id.filter(|id| *id < (1 << 53) - 1);
+    let id = id.ok_or_else(|| Answer::error(StatusCode::NOT_FOUND, "there is no such id"))?;
+    Ok((id, [id, id + 1]))
+}
+
+/// The answer to a request whose two answers are there.
+fn joined(id: u64, values: [u64; 2]) -> Answer {
+    Answer::json(StatusCode::OK, &Joined { id, values })
+}
+
+/// The answer of a server that was told of no upstream.
+fn nobody() -> Answer {
+    Answer::error(StatusCode::SERVICE_UNAVAILABLE, "BAKEOFF_UPSTREAM_URL is not set")
+}

@@ -1,0 +1,104 @@
+//! The part of a file that says where state lives, and how long that takes.
+
+use super::convert::whole;
+use super::diagnostic::Fault;
+use super::quantity::{At, Quantity};
+use super::raw::{RawLatencies, RawLatency, RawLognormal, RawStore};
+use super::{Dependency, Kind, Store};
+use crate::latency::Latency;
+use crate::units::Nanos;
+
+/// Connections of one pool: within the descriptors of one process.
+pub(super) const POOL_MAX: u64 = 16_384;
+/// Connections of a pool, where the file leaves them out.
+const POOL_DEFAULT: u64 = 16;
+/// Faults of one scenario.
+const FAULTS_MAX: usize = 50;
+
+/// The store of a file.
+pub(super) fn store(raw: Option<&RawStore>) -> Result<Store, Fault> {
+    match raw {
+        None | Some(RawStore::Memory(_)) => Ok(Store::Memory),
+        Some(RawStore::Standin(raw)) => {
+            if let Some(at) = raw.faults.get(FAULTS_MAX) {
+                let title = format!("a scenario has at most {FAULTS_MAX} faults");
+                return Err(Fault::new(&at.span, title, "one too many"));
+            }
+            let faults = raw.faults.iter().map(|at| {
+                at.value.parse().map_err(|why: String| Fault::new(&at.span, why, "not a fault"))
+            });
+            let kind = Kind::Standin { faults: faults.collect::<Result<_, _>>()? };
+            dependency(kind, raw.latency.as_ref(), raw.connections.as_ref())
+        }
+        Some(RawStore::Postgres(raw)) => {
+            let url = (raw.url.value != "auto").then(|| raw.url.value.clone());
+            if url.as_ref().is_some_and(|url| !url.starts_with("postgres")) {
+                let title = "this is no database of PostgreSQL's";
+                return Err(Fault::new(&raw.url.span, title, "not a URL").help(
+                    "write url = \"auto\", or \"postgres://USER:PASSWORD@127.0.0.1:5432/DATABASE\"",
+                ));
+            }
+            let kind = Kind::Postgres { url };
+            dependency(kind, raw.latency.as_ref(), raw.connections.as_ref())
+        }
+    }
+}
+
+fn dependency(
+    kind: Kind,
+    latency: Option<&RawLatencies>,
+    connections: Option<&At<u64>>,
+) -> Result<Store, Fault> {
+    let (lookup, write) = match latency {
+        None => (Latency::ZERO, Latency::ZERO),
+        Some(raw) => latencies(raw)?,
+    };
+    let pool = whole(connections, "connections", POOL_DEFAULT, 1..=POOL_MAX)? as usize;
+    Ok(Store::Dependency(Dependency { kind, lookup, write, pool }))
+}
+
+/// Those of lookups and of writes.
+fn latencies(raw: &RawLatencies) -> Result<(Latency, Latency), Fault> {
+    let bare = [
+        raw.constant.as_ref().map(|at| (&at.span, constant(&at.value))),
+        raw.uniform.as_ref().map(|at| (&at.span, uniform(&at.value))),
+        raw.lognormal.as_ref().map(|at| (&at.span, lognormal(&at.value))),
+        raw.trace.as_ref().map(|at| (&at.span, trace(&at.value))),
+    ];
+    let law = |at: &At<RawLatency>| match &at.value {
+        RawLatency::Constant(time) => constant(time),
+        RawLatency::Uniform(times) => uniform(times),
+        RawLatency::Lognormal(law) => lognormal(law),
+        RawLatency::Trace(path) => trace(path),
+    };
+    let lookup = raw.lookup.as_ref().map(|at| (&at.span, law(at)));
+    let mut lookups = bare.into_iter().chain([lookup]).flatten();
+    let first = lookups.next();
+    if let Some((span, _)) = lookups.next() {
+        let title = "lookups have one latency, and this has two";
+        return Err(Fault::new(span, title, "a second one")
+            .help("write { lookup = { constant = \"50ms\" }, write = { constant = \"1ms\" } }"));
+    }
+    let write = raw.write.as_ref().map(|at| (&at.span, law(at)));
+    let read = |law: Option<(&std::ops::Range<usize>, Result<Latency, String>)>| match law {
+        None => Ok(Latency::ZERO),
+        Some((span, law)) => law.map_err(|why| Fault::new(span, why, "not a latency")),
+    };
+    Ok((read(first)?, read(write)?))
+}
+
+fn constant(time: &Quantity<Nanos>) -> Result<Latency, String> {
+    Ok(Latency::Constant(time.0))
+}
+
+fn uniform([min, max]: &[Quantity<Nanos>; 2]) -> Result<Latency, String> {
+    Latency::uniform(min.0, max.0)
+}
+
+fn lognormal(law: &RawLognormal) -> Result<Latency, String> {
+    Latency::lognormal(law.p50.0, law.p99.0)
+}
+
+fn trace(path: &str) -> Result<Latency, String> {
+    format!("trace={path}").parse()
+}
