@@ -59,6 +59,11 @@ impl Error {
         self
     }
 
+    /// What went wrong, without the fix.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// What kind of failure this is.
     pub fn failure(&self) -> Failure {
         self.failure
