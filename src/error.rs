@@ -25,7 +25,7 @@ pub struct Error {
 }
 
 /// The result of everything here that can fail.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// A defect of bakeoff or of the machine under it.
@@ -57,6 +57,11 @@ impl Error {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// What went wrong, without the fix.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// What kind of failure this is.

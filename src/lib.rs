@@ -32,10 +32,12 @@ compile_error!(
 
 pub mod backend;
 pub mod cli;
+mod clock;
 pub mod domain;
 pub mod error;
 pub mod fault;
 pub mod latency;
+mod listen;
 pub mod load;
 pub mod poll;
 mod random;
@@ -43,5 +45,6 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod sql;
+pub mod standin;
 pub mod stats;
 pub mod units;

@@ -1,4 +1,5 @@
-//! epoll, level-triggered or one-shot, with waits in nanoseconds: what the generator and the thread pool sleep in.
+//! epoll, level-triggered or one-shot, with waits in nanoseconds: what the generator, the thread pool and
+//! the stand-in sleep in.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -6,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::units::Nanos;
 
@@ -75,6 +77,15 @@ impl Poll {
             Err(rustix::io::Errno::INTR) => Ok(&[]),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Lets this process have `needed` descriptors: up to the hard limit; what is missing then shows as refused connections.
+pub(crate) fn raise_descriptor_limit(needed: u64) {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < needed) {
+        limit.current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
+        let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 

@@ -32,6 +32,14 @@ impl Nanos {
         self.0 as f64 / 1e3
     }
 
+    /// As a scenario or a flag writes it, exact to the nanosecond: `50ms`, `1500us`.
+    pub fn spelled(self) -> String {
+        let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+        let (scale, unit) =
+            units.into_iter().find(|(scale, _)| self.0 % scale == 0).expect("1 divides all");
+        format!("{}{unit}", self.0 / scale)
+    }
+
     /// `self - other`, or 0 when `other` is later.
     #[must_use]
     pub fn saturating_sub(self, other: Self) -> Self {
@@ -236,6 +244,14 @@ mod tests {
             assert_eq!(Nanos(ns).to_string(), shown);
         }
         assert_eq!(Nanos(87_456).to_string(), "87.5 us");
+    }
+
+    #[test]
+    fn a_spelling_loses_nothing() {
+        for ns in [0, 1, 1_500, 50_000_000, 1_234_567_891, 60_000_000_000] {
+            assert_eq!(Nanos(ns).spelled().parse(), Ok(Nanos(ns)));
+        }
+        assert_eq!(Nanos(1_500_000).spelled(), "1500us");
     }
 
     #[test]

@@ -22,20 +22,13 @@ mod remote;
 mod upstream;
 mod webhook;
 
-use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
-
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
-
 use crate::error::{Context as _, Error, Result};
+use crate::listen::{announce, listen};
 use cpu::CpuMode;
 use http::limits::Limits;
 use model::Model;
 use pitfall::Pitfall;
 pub use remote::Gather;
-
-/// Connections that may wait to be accepted, whatever the model.
-const BACKLOG: i32 = 4_096;
 
 /// Everything that a server is started with.
 #[derive(Clone, Debug)]
@@ -147,46 +140,3 @@ fn check(settings: &Settings) -> Result<()> {
 
 /// The kernel's own limit on a default Linux is of this size.
 const THREADS_MAX: usize = 30_000;
-
-/// One listening socket for every model: the same options, the same backlog.
-fn listen(port: u16) -> Result<TcpListener> {
-    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
-    let bound = || -> io::Result<TcpListener> {
-        let flags = SocketFlags::CLOEXEC;
-        let socket =
-            rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-        sockopt::set_socket_reuseaddr(&socket, true)?;
-        rustix::net::bind(&socket, &address)?;
-        rustix::net::listen(&socket, BACKLOG)?;
-        Ok(socket.into())
-    };
-    bound().map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => Error::usage(format!("port {port} is in use on 127.0.0.1"))
-            .help("end what listens there, or give --port 0 to have one chosen"),
-        io::ErrorKind::PermissionDenied => {
-            Error::usage(format!("port {port} may not be listened on without privileges"))
-                .help("give a --port of 1024 or more, or 0 to have one chosen")
-        }
-        _ => Error::internal(format!("cannot listen on {address}: {error}")),
-    })
-}
-
-/// Tells whoever started us where we are. Nobody needs to be listening.
-fn announce(port: u16) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "listening 127.0.0.1:{port}").and_then(|()| out.flush());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_in_use_is_named() {
-        let first = listen(0).unwrap();
-        let port = first.local_addr().unwrap().port();
-        let error = listen(port).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains(&format!("port {port} is in use")), "{error}");
-    }
-}

@@ -2,8 +2,10 @@
 
 mod drive;
 mod list;
+mod parent;
 mod run;
 mod serve;
+mod standin;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ enum Verb {
     Drive(drive::Args),
     /// Start one of the built-in services
     Serve(serve::Args),
+    /// Start the dependency of the services: PostgreSQL's protocol with dialled latency and faults
+    Standin(standin::Args),
     /// List the built-in scenarios and models
     List(list::Args),
 }
@@ -53,6 +57,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => args.run(),
         Verb::Drive(args) => args.run(),
         Verb::Serve(args) => args.run(),
+        Verb::Standin(args) => args.run(),
         Verb::List(args) => args.run(),
     };
     match result {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::parent::Parent;
 use crate::backend::cpu::CpuMode;
 use crate::backend::http::limits::Limits;
 use crate::backend::model::Model;
@@ -76,10 +77,8 @@ pub(crate) struct Args {
     /// How long a peer may take no bytes of an answer
     #[arg(long, value_name = "TIME", default_value = "10s")]
     write_timeout: Nanos,
-    /// End when the parent process ends; give its PID to close the race with an end before the start
-    #[arg(long, value_name = "PID", num_args = 0..=1, require_equals = true, hide = true)]
-    #[expect(clippy::option_option, reason = "the flag may come without a PID")]
-    die_with_parent: Option<Option<i32>>,
+    #[command(flatten)]
+    parent: Parent,
 }
 
 /// A service, as the flag spells it.
@@ -118,9 +117,7 @@ const POOL_MAX: usize = 16_384;
 impl Args {
     /// Serves until SIGTERM or SIGINT, and gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
-        if let Some(parent) = self.die_with_parent
-            && !outlived_by(parent)?
-        {
+        if !self.parent.is_there()? {
             return Ok(0);
         }
         backend::serve(&self.settings()?)?;
@@ -234,13 +231,4 @@ fn rounds_from_environment() -> Result<u32> {
 fn own_cores() -> usize {
     let mask = rustix::thread::sched_getaffinity(None);
     mask.map_or(1, |mask| mask.count() as usize)
-}
-
-/// Has the kernel end this process with its parent; gives whether the parent is still there.
-fn outlived_by(parent: Option<i32>) -> Result<bool> {
-    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
-    let before = parent.and_then(Pid::from_raw).or_else(getppid);
-    set_parent_process_death_signal(Some(Signal::TERM))
-        .map_err(|error| Error::internal(format!("cannot follow the parent process: {error}")))?;
-    Ok(getppid() == before)
 }

@@ -116,6 +116,11 @@ impl Dataset {
         Some(Business { bonus_percent: 10 * u64::from(h % 6) })
     }
 
+    /// What the upstream service behind a gateway says of `id`; any id will do.
+    pub fn upstream_value(self, id: u32) -> u32 {
+        fmix32(id ^ fmix32(self.seed ^ Table::Upstream as u32)) % 1_000_000
+    }
+
     /// The hash of a row, or nothing when the table has no such row.
     fn row(self, table: Table, id: u32, first: u32, last: u32) -> Option<u32> {
         (first..=last).contains(&id).then(|| fmix32(id ^ fmix32(self.seed ^ table as u32)))
@@ -174,6 +179,7 @@ enum Table {
     Merchant = 3,
     Account = 4,
     Business = 5,
+    Upstream = 6,
 }
 
 /// The 32-bit finalizer of MurmurHash3 (Appleby): every input bit changes every output bit with about even odds.

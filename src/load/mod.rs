@@ -12,7 +12,6 @@ mod answer;
 #[doc(hidden)]
 pub mod bench;
 mod check;
-mod clock;
 mod connection;
 mod dispatch;
 mod fixed;
@@ -34,7 +33,6 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender as Channel};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 
 use self::dispatch::Dispatch;
@@ -45,7 +43,9 @@ use self::pool::Pool;
 use self::recorder::Recorder;
 use self::schedule::Schedule;
 use self::sender::{Part, Sender};
+use crate::clock;
 use crate::error::{Context, Error, Result};
+use crate::poll::raise_descriptor_limit;
 use crate::random;
 use crate::units::Nanos;
 
@@ -136,15 +136,6 @@ fn check(plan: &Plan) -> Result<()> {
         return Err(Error::internal(format!("the salt {} is not below 2^20", plan.salt)));
     }
     Ok(())
-}
-
-/// Up to the hard limit; what is missing then shows as refused connections.
-fn raise_descriptor_limit(needed: u64) {
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < needed) {
-        limit.current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
-        let _ = setrlimit(Resource::Nofile, limit);
-    }
 }
 
 /// Of the number of requests and, for the first 2^20, their instants and operations. The salt has no part in it.

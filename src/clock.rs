@@ -1,4 +1,5 @@
-//! The generator's clocks. What decides anything takes its `now` as a parameter; only the sender and the coordinator read.
+//! The clocks of the generator and of the stand-in. What decides anything takes its `now` as a parameter; only what waits
+//! reads.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 

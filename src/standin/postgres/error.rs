@@ -1,0 +1,28 @@
+//! What PostgreSQL calls an error: a code of five characters (its manual's appendix A) and a message.
+
+use std::borrow::Cow;
+
+/// An error as a client sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SqlError {
+    /// SQLSTATE.
+    pub(super) code: &'static str,
+    /// What is wrong, and with what.
+    pub(super) message: Cow<'static, str>,
+}
+
+impl SqlError {
+    pub(super) fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The client has broken the protocol; its connection is closed.
+    pub(super) fn protocol(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new("08P01", message)
+    }
+
+    /// A figure does not fit into its type.
+    pub(super) fn out_of_range(kind: &str) -> Self {
+        Self::new("22003", format!("{kind} out of range"))
+    }
+}

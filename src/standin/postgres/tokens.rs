@@ -1,0 +1,118 @@
+//! SQL as a stream of tokens, as far as the stand-in reads it.
+
+/// A piece of SQL. Words and symbols are compared without their case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token<'a> {
+    /// A keyword or a name.
+    Word(&'a str),
+    /// A number without a sign.
+    Number(&'a str),
+    /// What stands between two quotes, `''` for a quote in it.
+    Text(&'a str),
+    /// `$1` is 1.
+    Parameter(usize),
+    /// Any other character.
+    Symbol(char),
+}
+
+impl Token<'_> {
+    /// Whether it is the keyword `word`.
+    pub(super) fn is(self, word: &str) -> bool {
+        matches!(self, Token::Word(own) if own.eq_ignore_ascii_case(word))
+    }
+
+    /// Whether both say the same.
+    pub(super) fn equals(self, other: Token<'_>) -> bool {
+        match other {
+            Token::Word(word) => self.is(word),
+            _ => self == other,
+        }
+    }
+}
+
+/// The tokens of a text; white space is folded away.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens<'a>(pub(super) &'a str);
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        let text = self.0.trim_start();
+        let first = text.chars().next()?;
+        let of_word = |c: char| c.is_alphanumeric() || c == '_';
+        let (token, len) = match first {
+            '\'' => quoted(text),
+            '$' if text[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                let len = 1 + run(&text[1..], |c| c.is_ascii_digit());
+                (Token::Parameter(text[1..len].parse().unwrap_or(usize::MAX)), len)
+            }
+            '0'..='9' | '.' => {
+                let len = run(text, |c| c.is_ascii_alphanumeric() || c == '.');
+                (Token::Number(&text[..len]), len)
+            }
+            c if of_word(c) => {
+                let len = run(text, of_word);
+                (Token::Word(&text[..len]), len)
+            }
+            c => (Token::Symbol(c), c.len_utf8()),
+        };
+        self.0 = &text[len..];
+        Some(token)
+    }
+}
+
+/// The bytes of the longest start of `text` that is made of such characters.
+fn run(text: &str, of: impl Fn(char) -> bool) -> usize {
+    text.find(|c| !of(c)).unwrap_or(text.len())
+}
+
+/// The literal at the start of `text`; without its end a lone quote, which no statement has.
+fn quoted(text: &str) -> (Token<'_>, usize) {
+    let mut at = 1;
+    while let Some(quote) = text[at..].find('\'') {
+        let end = at + quote;
+        if !text[end + 1..].starts_with('\'') {
+            return (Token::Text(&text[1..end]), end + 1);
+        }
+        at = end + 2;
+    }
+    (Token::Symbol('\''), 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sql_is_cut_into_its_tokens() {
+        let tokens: Vec<_> =
+            Tokens(" SELECT a_1\n\tFROM f($12, -2.5e3,'it''s', '')::int8;").collect();
+        use Token::{Number, Parameter, Symbol, Text, Word};
+        let expected = [
+            Word("SELECT"),
+            Word("a_1"),
+            Word("FROM"),
+            Word("f"),
+            Symbol('('),
+            Parameter(12),
+            Symbol(','),
+            Symbol('-'),
+            Number("2.5e3"),
+            Symbol(','),
+            Text("it''s"),
+            Symbol(','),
+            Text(""),
+            Symbol(')'),
+            Symbol(':'),
+            Symbol(':'),
+            Word("int8"),
+            Symbol(';'),
+        ];
+        assert_eq!(tokens, expected);
+        assert_eq!(Tokens("'open").next(), Some(Symbol('\'')));
+        assert_eq!(Tokens("'it''").next(), Some(Symbol('\'')));
+        assert_eq!(Tokens(" \n ").next(), None);
+        assert!(Word("select").equals(Word("SELECT")) && !Text("a").equals(Text("A")));
+    }
+}

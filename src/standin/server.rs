@@ -1,0 +1,225 @@
+//! The stand-in over sockets: one thread, which reads, answers and writes whatever is ready, and wakes for what is due.
+
+use std::io::{self, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::net::TcpStream;
+
+use super::limits::{CONNECTIONS_MAX, EVENTS, READ_BYTES};
+use super::reactor::{Events, LISTENER, Reactor, SIGNAL};
+use super::session::{Session, Step};
+use super::world::World;
+use crate::clock;
+use crate::poll::{Event, EventFlags, READABLE, WRITABLE};
+use crate::units::Nanos;
+
+/// Everything that is open.
+#[derive(Debug)]
+pub(super) struct Server {
+    reactor: Reactor,
+    world: World,
+    peers: Vec<Option<Peer>>,
+    free: Vec<usize>,
+    /// Connections accepted so far.
+    accepted: u32,
+    scratch: Box<[u8]>,
+}
+
+/// A connection.
+#[derive(Debug)]
+struct Peer {
+    stream: TcpStream,
+    session: Session,
+    /// Its place, and below it which of those that have had the place it is. Events of the others are not its own.
+    token: u64,
+    /// Answers that have not been written.
+    out: Vec<u8>,
+    /// Whether the peer has no room for them.
+    blocked: bool,
+    /// What epoll watches it for.
+    watched: EventFlags,
+    /// The instant for which it has set a timer.
+    timer: Option<Nanos>,
+    /// Whether the peer will send nothing more.
+    ended: bool,
+}
+
+/// Whether a connection goes on.
+type Alive = bool;
+
+impl Server {
+    pub(super) fn new(reactor: Reactor, world: World) -> Self {
+        let scratch = vec![0; READ_BYTES].into();
+        Self { reactor, world, peers: Vec::new(), free: Vec::new(), accepted: 0, scratch }
+    }
+
+    /// Answers until a signal asks for the end.
+    ///
+    /// # Errors
+    /// None that a sound program meets.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        let mut events: Events = [MaybeUninit::uninit(); EVENTS];
+        loop {
+            let ready = self.reactor.wait(&mut events)?;
+            self.wake();
+            for &Event { flags, data } in ready {
+                match data.u64() {
+                    LISTENER => self.accept(),
+                    SIGNAL => return Ok(()),
+                    token => self.serve(token, flags),
+                }
+                // Between any two events, so that what is due never waits for more than one connection.
+                self.wake();
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Some(stream) = self.reactor.accept() {
+            let place = self.free.pop().unwrap_or(self.peers.len());
+            self.accepted = self.accepted.wrapping_add(1);
+            let token = (place as u64) << 32 | u64::from(self.accepted);
+            if self.reactor.poll.add(&stream, token, READABLE).is_err() {
+                self.free.push(place);
+                continue;
+            }
+            if place == self.peers.len() {
+                self.peers.push(None);
+            }
+            let refused = self.world.connections >= CONNECTIONS_MAX;
+            self.world.connections += 1;
+            self.peers[place] = Some(Peer::new(stream, token, refused));
+        }
+    }
+
+    /// Goes on with every session whose instant has come.
+    fn wake(&mut self) {
+        while let Some(token) = self.reactor.expired(clock::now()) {
+            if let Some(peer) = peer(&mut self.peers, token) {
+                peer.timer = None;
+                let alive = peer.go_on(clock::now(), &mut self.world, &mut self.reactor);
+                self.settle(token, alive);
+            }
+        }
+    }
+
+    /// A connection is ready for something.
+    fn serve(&mut self, token: u64, flags: EventFlags) {
+        let Some(peer) = peer(&mut self.peers, token) else {
+            return;
+        };
+        let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+        let alive = if peer.watched.contains(EventFlags::IN) {
+            peer.read(&mut self.scratch)
+                && peer.go_on(clock::now(), &mut self.world, &mut self.reactor)
+        } else {
+            !broken && peer.go_on(clock::now(), &mut self.world, &mut self.reactor)
+        };
+        self.settle(token, alive);
+    }
+
+    fn settle(&mut self, token: u64, alive: Alive) {
+        if !alive {
+            let place = (token >> 32) as usize;
+            self.peers[place] = None;
+            self.free.push(place);
+            self.world.connections -= 1;
+            self.reactor.closed();
+        }
+    }
+}
+
+/// The connection of `token`, unless it has been closed meanwhile.
+fn peer(peers: &mut [Option<Peer>], token: u64) -> Option<&mut Peer> {
+    peers.get_mut((token >> 32) as usize)?.as_mut().filter(|peer| peer.token == token)
+}
+
+impl Peer {
+    fn new(stream: TcpStream, token: u64, refused: bool) -> Self {
+        Self {
+            stream,
+            session: Session::new(refused),
+            token,
+            out: Vec::new(),
+            blocked: false,
+            watched: READABLE,
+            timer: None,
+            ended: false,
+        }
+    }
+
+    fn read(&mut self, scratch: &mut [u8]) -> Alive {
+        match self.stream.read(scratch) {
+            Ok(0) => self.ended = true,
+            Ok(len) => self.session.receive(&scratch[..len], clock::now()),
+            Err(error) => {
+                let kind = error.kind();
+                return matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
+            }
+        }
+        true
+    }
+
+    /// Answers what can be answered by `now`, and sees to it that it is woken for the rest.
+    fn go_on(&mut self, now: Nanos, world: &mut World, reactor: &mut Reactor) -> Alive {
+        // While the peer does not take what it has been answered, it is answered nothing more.
+        let mut alive = !self.blocked || self.flush(world);
+        while alive && !self.blocked {
+            match self.session.advance(now, world, &mut self.out) {
+                Step::Wait { until, flush } => {
+                    if self.timer != Some(until) {
+                        self.timer = Some(until);
+                        reactor.wake_at(until, self.token);
+                    }
+                    alive = !flush || self.flush(world);
+                    break;
+                }
+                Step::Read => {
+                    alive = self.flush(world) && (self.blocked || !self.ended);
+                    break;
+                }
+                Step::Write => alive = self.flush(world),
+                Step::Close => {
+                    self.flush(world);
+                    alive = false;
+                }
+            }
+        }
+        alive && self.watch(reactor)
+    }
+
+    /// Writes what has been answered, as far as the peer takes it.
+    fn flush(&mut self, world: &mut World) -> Alive {
+        let mut alive = true;
+        if !self.out.is_empty() {
+            let written = match self.stream.write(&self.out) {
+                Ok(written) => written,
+                Err(error) => {
+                    alive = error.kind() == io::ErrorKind::WouldBlock;
+                    0
+                }
+            };
+            self.blocked = written < self.out.len();
+            self.out.drain(..written);
+        }
+        if world.stats.awaits_write() {
+            world.stats.written(clock::now());
+        }
+        alive
+    }
+
+    /// Has epoll watch for what can be done next.
+    fn watch(&mut self, reactor: &Reactor) -> Alive {
+        let wanted = if self.blocked {
+            WRITABLE
+        } else if self.ended || self.session.is_full() {
+            EventFlags::empty()
+        } else {
+            READABLE
+        };
+        if wanted == self.watched {
+            return true;
+        }
+        self.watched = wanted;
+        reactor.poll.modify(&self.stream, self.token, wanted).is_ok()
+    }
+}

@@ -1,0 +1,123 @@
+//! One connection without its socket: bytes in, answers out, and the instant at which it wants to go on.
+
+use super::http;
+use super::limits::INPUT_BYTES_MAX;
+use super::postgres;
+use super::world::World;
+use crate::units::Nanos;
+
+/// What a session wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// More bytes. What it has answered is to be written.
+    Read,
+    /// To go on at an instant.
+    Wait {
+        /// When.
+        until: Nanos,
+        /// Whether what it has answered is to be written before.
+        flush: bool,
+    },
+    /// To go on once what it has answered is written.
+    Write,
+    /// The end, once what it has answered is written.
+    Close,
+}
+
+/// A connection of either protocol.
+#[derive(Debug)]
+pub(super) struct Session {
+    input: Input,
+    protocol: Protocol,
+    /// Whether there were too many connections already.
+    refused: bool,
+}
+
+#[derive(Debug)]
+enum Protocol {
+    /// Nothing has come yet.
+    Unknown,
+    Postgres(Box<postgres::Session>),
+    Http(http::Session),
+}
+
+impl Session {
+    /// A connection that was accepted, or one too many.
+    pub(super) fn new(refused: bool) -> Self {
+        Self { input: Input::default(), protocol: Protocol::Unknown, refused }
+    }
+
+    /// Takes what has come by `now`.
+    pub(super) fn receive(&mut self, bytes: &[u8], now: Nanos) {
+        self.input.push(bytes, now);
+    }
+
+    /// Whether it has more to read than it may hold.
+    pub(super) fn is_full(&self) -> bool {
+        self.input.rest().len() > INPUT_BYTES_MAX
+    }
+
+    /// Answers into `out` whatever can be answered by `now`.
+    pub(super) fn advance(&mut self, now: Nanos, world: &mut World, out: &mut Vec<u8>) -> Step {
+        if let Protocol::Unknown = self.protocol {
+            // The length of a PostgreSQL startup begins with 0, a request line with a letter.
+            self.protocol = match self.input.rest().first() {
+                None => return Step::Read,
+                Some(0) => Protocol::Postgres(Box::new(postgres::Session::new(self.refused))),
+                Some(_) => Protocol::Http(http::Session::new(self.refused)),
+            };
+        }
+        let step = match &mut self.protocol {
+            Protocol::Unknown => Step::Read,
+            Protocol::Postgres(session) => session.advance(&mut self.input, now, world, out),
+            Protocol::Http(session) => session.advance(&mut self.input, now, world, out),
+        };
+        self.input.tidy();
+        step
+    }
+}
+
+/// Bytes that have come and have not been used.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    bytes: Vec<u8>,
+    used: usize,
+    /// When the last of them came.
+    arrived: Nanos,
+}
+
+impl Input {
+    pub(super) fn push(&mut self, bytes: &[u8], now: Nanos) {
+        self.bytes.extend_from_slice(bytes);
+        self.arrived = now;
+    }
+
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.bytes[self.used..]
+    }
+
+    /// The next `len` bytes, which count as used from now on.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub(super) fn take(&mut self, len: usize) -> &[u8] {
+        let start = self.used;
+        self.used += len;
+        &self.bytes[start..self.used]
+    }
+
+    pub(super) fn arrived(&self) -> Nanos {
+        self.arrived
+    }
+
+    /// Gives up the place of what was used.
+    fn tidy(&mut self) {
+        if self.used == self.bytes.len() {
+            self.bytes.clear();
+            self.used = 0;
+        } else if self.used > self.bytes.len() / 2 {
+            self.bytes.drain(..self.used);
+            self.used = 0;
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! `bakeoff standin` as others meet it: as a process, over sockets, with clients that we did not write.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use bakeoff::domain::dataset::Dataset;
+use bakeoff::sql::Statement;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// A stand-in that is ended with the test.
+struct Standin {
+    child: Child,
+    port: u16,
+}
+
+impl Standin {
+    fn start(flags: &[&str]) -> Self {
+        let mut child = command(flags).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().strip_prefix("listening 127.0.0.1:").expect("the line says where");
+        Self { child, port: port.parse().unwrap() }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    /// One HTTP request on a connection of its own; gives the whole answer.
+    fn ask(&self, method: &str, path: &str) -> String {
+        let mut stream = self.connect();
+        write!(stream, "{method} {path} HTTP/1.1\r\nconnection: close\r\n\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn stats(&self) -> serde_json::Value {
+        let answer = self.ask("GET", "/stats");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    fn end(&mut self, signal: Signal) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.child.wait().unwrap().code()
+    }
+
+    /// A client of tokio-postgres, whose connection is driven beside the test.
+    async fn client(&self) -> Client {
+        let url = format!("postgres://anyone@127.0.0.1:{}/anything", self.port);
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(async move { drop(connection.await) });
+        client
+    }
+}
+
+impl Drop for Standin {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+    command.arg("standin").args(flags).env_remove("BAKEOFF_SEED");
+    command
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// A startup message, and the end of the answer to it.
+const STARTUP: &[u8] = b"\0\0\0\x11\0\x03\0\0user\0me\0\0";
+const READY: &[u8] = b"Z\0\0\0\x05I";
+
+/// Reads until `end` has come.
+fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
+    let (mut got, mut byte) = (Vec::new(), [0]);
+    while !got.ends_with(end) {
+        stream.read_exact(&mut byte).unwrap();
+        got.push(byte[0]);
+    }
+    got
+}
+
+#[test]
+fn it_ends_cleanly_when_it_is_asked_to() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut standin = Standin::start(&["--name", "db", "--latency", "1m"]);
+        let mut held = standin.connect();
+        held.write_all(b"GET /upstream/1 HTTP/1.1\r\n\r\n").unwrap();
+        assert!(standin.ask("GET", "/healthz").ends_with("{\"name\":\"db\",\"ready\":true}"));
+        assert_eq!(standin.end(signal), Some(0), "{signal:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_a_usage_error() {
+    let standin = Standin::start(&[]);
+    let port = standin.port.to_string();
+    for (flags, says) in [
+        (vec!["--port", &port], format!("port {port} is in use")),
+        (vec!["--latency", "50"], "\"50ms\"".into()),
+        (vec!["--latency", "trace=/nowhere"], "cannot read /nowhere".into()),
+        (vec!["--fault", "stall=1s"], "stall=1s@3s".into()),
+        (vec!["--proxy", "93.184.216.34:80"], "this machine alone".into()),
+        (vec!["--proxy", "example.com:80"], "no address on this machine".into()),
+        (vec!["--proxy", "localhost:1", "--fault", "stall=1s@3s"], "cannot be used with".into()),
+    ] {
+        let Output { status, stderr, .. } = command(&flags).output().unwrap();
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(2), "{flags:?}: {stderr}");
+        assert!(stderr.contains(&says), "{flags:?}: {stderr}");
+    }
+}
+
+#[test]
+fn psql_can_talk_to_it() {
+    if Command::new("psql").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: psql is not installed, so nothing is known of it");
+        return;
+    }
+    let standin = Standin::start(&["--latency", "1ms"]);
+    let psql = |text: &str| {
+        let mut command = Command::new("psql");
+        let url = format!("postgres://me@127.0.0.1:{}/any", standin.port);
+        command.args(["--no-psqlrc", "-At", "-v", "ON_ERROR_STOP=1", &url, "-c", text]);
+        let Output { stdout, stderr, .. } = command.output().unwrap();
+        String::from_utf8([stdout, stderr].concat()).unwrap()
+    };
+    let user = Dataset::new(42).user(17).unwrap();
+    let blocked = if user.blocked { "t" } else { "f" };
+    let row = format!("{blocked}|{}\n", user.opening_balance_minor);
+    assert_eq!(psql("select blocked, opening_balance_minor from user_rows where id = 17"), row);
+    assert_eq!(psql("SELECT version()"), "PostgreSQL 15.0 (bakeoff stand-in)\n");
+    assert_eq!(psql("SHOW server_encoding; SELECT 1"), "UTF8\n1\n");
+    let capture = "SELECT outcome, fee_minor FROM capture('k', 17, 33, 1250, 'EUR', 12)";
+    assert_eq!(psql(&format!("{capture}; {capture}")), "captured|12\nreplayed|12\n");
+    assert_eq!(psql("SELECT * FROM audit()"), "1250|1238|12|0|0|1|0|0|0\n");
+    let refused = psql("DROP TABLE users");
+    assert!(
+        refused.contains("ERROR:  the stand-in does not answer `DROP TABLE users`"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn tokio_postgres_can_talk_to_it() {
+    let standin = Standin::start(&[]);
+    block_on(async {
+        let client = standin.client().await;
+        let data = Dataset::new(42);
+        for statement in Statement::ALL {
+            let prepared = client.prepare(statement.text()).await.unwrap();
+            let types: Vec<_> = prepared.params().iter().map(|kind| kind.oid()).collect();
+            assert_eq!(types, statement.parameters(), "{}", statement.name());
+            let columns =
+                prepared.columns().iter().map(|column| (column.name(), column.type_().oid()));
+            assert_eq!(columns.collect::<Vec<_>>(), statement.columns());
+        }
+        let user = client.query_one(Statement::User.text(), &[&7_i32]).await.unwrap();
+        let expected = data.user(7).unwrap();
+        assert_eq!(user.get::<_, bool>(0), expected.blocked);
+        assert_eq!(user.get::<_, i64>(1), expected.opening_balance_minor as i64);
+        let account = client.query_one(Statement::Account.text(), &[&7_i32]).await.unwrap();
+        assert_eq!(account.get::<_, i16>("tier"), data.account(7).unwrap().tier as i16);
+        assert!(client.query_opt(Statement::User.text(), &[&0_i32]).await.unwrap().is_none());
+        let capture = client.prepare(Statement::Capture.text()).await.unwrap();
+        for outcome in ["captured", "replayed"] {
+            let row =
+                client.query_one(&capture, &[&"key", &7_i32, &3_i32, &50_i64, &"EUR", &1_i64]);
+            assert_eq!(row.await.unwrap().get::<_, &str>(0), outcome);
+        }
+        // In text, and several at once.
+        let text =
+            client.simple_query("SELECT fresh FROM credit(1, 2, 3); SELECT 1").await.unwrap();
+        let rows = text.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), ["t", "1"]);
+        // An error is over with its statement, also for those that were sent behind it.
+        let null = None::<i32>;
+        let (wrong, right) = tokio::join!(
+            client.query("SELECT fresh FROM credit($1, $2, $3)", &[&1_i64, &null, &3_i64]),
+            client.query_one("SELECT 1", &[])
+        );
+        assert_eq!(wrong.unwrap_err().code().unwrap().code(), "23502");
+        assert_eq!(right.unwrap().get::<_, i32>(0), 1);
+        let unknown = client.query("SELECT * FROM pg_class", &[]).await.unwrap_err();
+        assert_eq!(unknown.code().unwrap().code(), "42601");
+        client.query("SELECT pg_sleep($1)", &[&0.001_f64]).await.unwrap();
+        client.batch_execute("BEGIN; SELECT 1; COMMIT; DISCARD ALL").await.unwrap();
+    });
+}
+
+#[test]
+fn a_latency_is_taken_and_its_error_recorded() {
+    let standin = Standin::start(&["--latency", "20ms", "--write-latency", "uniform=1ms..2ms"]);
+    block_on(async {
+        let client = standin.client().await;
+        let prepared = client.prepare(Statement::Limits.text()).await.unwrap();
+        client.query_one(&prepared, &[&1_i32]).await.unwrap();
+        assert!(standin.ask("POST", "/window").starts_with("HTTP/1.1 200 "));
+        let start = Instant::now();
+        // Three sent at once on one connection wait one after the other.
+        let ids = [1_i32, 2, 3];
+        let (a, b, c) = tokio::join!(
+            client.query_one(&prepared, &[&ids[0]]),
+            client.query_one(&prepared, &[&ids[1]]),
+            client.query_one(&prepared, &[&ids[2]])
+        );
+        assert!(start.elapsed() >= Duration::from_millis(60), "{:?}", start.elapsed());
+        for (id, row) in ids.into_iter().zip([a, b, c]) {
+            let expected = Dataset::new(42).limits(id as u32).unwrap().per_payment_minor;
+            assert_eq!(row.unwrap().get::<_, i64>(0), expected as i64);
+        }
+        let start = Instant::now();
+        client.query_one(Statement::Webhook.text(), &[&"e", &"{}"]).await.unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(1));
+    });
+    let stats = standin.stats();
+    assert_eq!(stats["statements"]["limits"], 3);
+    assert_eq!(stats["statements"]["webhook"], 1);
+    assert!(stats["cpu_ns"].as_u64().unwrap() > 0 && stats["connections"].as_u64().unwrap() >= 1);
+    let bytes = BASE64_STANDARD.decode(stats["latency_error_ns"].as_str().unwrap()).unwrap();
+    let error: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
+    assert_eq!(error.len(), 4);
+}
+
+#[test]
+fn faults_reach_clients() {
+    let standin = Standin::start(&["--fault", "errors=100%@0s+2m", "--pace", "spin"]);
+    block_on(async {
+        let client = standin.client().await;
+        let error = client.query(Statement::User.text(), &[&1_i32]).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "53300");
+        assert!(!client.is_closed());
+        client.query("SELECT 1", &[]).await.unwrap();
+    });
+    let standin = Standin::start(&["--fault", "drop=100%@0s+2m"]);
+    block_on(async {
+        let client = standin.client().await;
+        let error = client.query(Statement::Credit.text(), &[&1_i64, &5_i32, &7_i64]).await;
+        assert!(error.unwrap_err().is_closed());
+        let row = standin.client().await.query_one(Statement::Audit.text(), &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>("points_held"), 7, "the answer is lost, not the work");
+    });
+    let standin = Standin::start(&["--fault", "stall=300ms@0s"]);
+    let start = Instant::now();
+    standin.ask("POST", "/window");
+    block_on(async { standin.client().await });
+    assert!(start.elapsed() >= Duration::from_millis(250), "{:?}", start.elapsed());
+}
+
+#[test]
+fn half_a_startup_and_garbage_disturb_nobody() {
+    let standin = Standin::start(&[]);
+    let mut halves: Vec<_> = (0..STARTUP.len())
+        .map(|len| {
+            let mut stream = standin.connect();
+            stream.write_all(&STARTUP[..len]).unwrap();
+            (len, stream)
+        })
+        .collect();
+    for garbage in [&b"\xff\xfe\xfd\r\n\r\n"[..], b"\0\0\0\x01", b"\0\0\0\x08\0\0\0\0", &[0; 64]] {
+        let mut stream = standin.connect();
+        stream.write_all(garbage).unwrap();
+        let mut answer = Vec::new();
+        // Closed, or reset with bytes that nobody read.
+        let _ = stream.read_to_end(&mut answer);
+    }
+    for (len, stream) in &mut halves {
+        stream.write_all(&STARTUP[*len..]).unwrap();
+        read_until(stream, READY);
+    }
+    // A client that sends nothing more is still answered; one that has gone in the middle is forgotten.
+    let mut last = standin.connect();
+    last.write_all(&[STARTUP, b"Q\0\0\0\x0dSELECT 1\0"].concat()).unwrap();
+    last.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    last.read_to_end(&mut answer).unwrap();
+    assert!(answer.ends_with(READY));
+    drop(halves);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while standin.stats()["connections"] != 1 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(standin.stats()["connections"], 1);
+}
+
+#[test]
+fn a_thousand_connections_are_served_at_once() {
+    let standin = Standin::start(&["--latency", "50ms"]);
+    let mut streams: Vec<_> = (0..1_000).map(|_| standin.connect()).collect();
+    let text = "SELECT per_payment_minor FROM limit_rows WHERE user_id = 5";
+    let query = [b"Q", &(text.len() as u32 + 5).to_be_bytes()[..], text.as_bytes(), b"\0"].concat();
+    for stream in &mut streams {
+        stream.write_all(&[STARTUP, &query].concat()).unwrap();
+    }
+    let limit = Dataset::new(42).limits(5).unwrap().per_payment_minor.to_string();
+    for stream in &mut streams {
+        read_until(stream, READY);
+        let answer = read_until(stream, READY);
+        assert!(answer.windows(limit.len()).any(|window| window == limit.as_bytes()));
+    }
+    let stats = standin.stats();
+    assert_eq!(
+        (&stats["connections"], &stats["statements"]["limits"]),
+        (&1_001.into(), &1_000.into())
+    );
+}
+
+#[test]
+fn the_upstream_service_is_a_function_of_seed_and_id() {
+    let standin = Standin::start(&["--latency", "1ms", "--seed", "7"]);
+    let value = Dataset::new(7).upstream_value(12);
+    let answer = standin.ask("GET", "/upstream/12");
+    assert!(answer.ends_with(&format!("\r\n\r\n{{\"id\":12,\"value\":{value}}}")), "{answer}");
+    assert_eq!(standin.stats()["statements"]["upstream"], 1);
+}
+
+#[test]
+fn the_proxy_delays_answers_and_changes_nothing() {
+    let target = Standin::start(&[]);
+    let address = format!("localhost:{}", target.port);
+    let proxy = Standin::start(&["--proxy", &address, "--latency", "20ms"]);
+    let start = Instant::now();
+    let answer = proxy.ask("GET", "/upstream/12");
+    assert!(start.elapsed() >= Duration::from_millis(20), "{:?}", start.elapsed());
+    assert_eq!(answer, target.ask("GET", "/upstream/12"), "the half close went on, too");
+    block_on(async {
+        let client = proxy.client().await;
+        let start = Instant::now();
+        client.simple_query("SELECT 1").await.unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(20));
+    });
+    // Nobody there: the connection closes.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nowhere = Standin::start(&["--proxy", &free.to_string()]);
+    let mut stream = nowhere.connect();
+    let _ = stream.write_all(b"x");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.is_empty());
+}
+
+#[test]
+fn the_proxy_carries_more_than_it_may_hold() {
+    const BYTES: usize = 8 * 1024 * 1024;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    // An echo that begins once it has heard everything.
+    let echo = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        stream.write_all(&heard).unwrap();
+    });
+    let proxy = Standin::start(&["--proxy", &address, "--latency", "uniform=1ms..5ms"]);
+    let mut stream = proxy.connect();
+    let sent: Vec<u8> = (0..BYTES).map(|at| (at * 7 + at / 251) as u8).collect();
+    stream.write_all(&sent).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).unwrap();
+    assert!(got == sent, "{} of {BYTES} bytes, or others", got.len());
+    echo.join().unwrap();
+}
