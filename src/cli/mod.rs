@@ -4,6 +4,7 @@ mod drive;
 mod list;
 mod run;
 mod serve;
+mod supervise;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -33,6 +34,9 @@ enum Verb {
     Serve(serve::Args),
     /// List the built-in scenarios and models
     List(list::Args),
+    /// Hold a contender's program
+    #[command(hide = true)]
+    Supervise(supervise::Args),
 }
 
 /// How a result is written to stdout.
@@ -54,6 +58,7 @@ pub fn main() -> ExitCode {
         Verb::Drive(args) => args.run(),
         Verb::Serve(args) => args.run(),
         Verb::List(args) => args.run(),
+        Verb::Supervise(args) => args.run(),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -67,7 +67,7 @@ impl Scenario {
 
     /// The response time that no contender can beat: with state in memory, the CPU time of a request.
     pub(super) fn floor(&self) -> Nanos {
-        let cpu = self.contenders.iter().map(|one| one.request_cpu.unwrap_or(self.request_cpu));
+        let cpu = self.contenders.iter().map(|one| one.request_cpu().unwrap_or(self.request_cpu));
         cpu.min().unwrap_or(self.request_cpu)
     }
 

@@ -4,28 +4,33 @@
 //! `statements`) -> [`Scenario`]; what is wrong on the way is a `diagnostic`. `overrides` applies a run's flags.
 
 mod builtin;
+mod contender;
 mod contenders;
 mod convert;
 mod diagnostic;
 mod extent;
 mod fingerprint;
+mod foreign;
 mod later;
 mod loading;
 mod overrides;
 mod quantity;
 mod raw;
 mod reading;
+mod routes;
 mod schema;
 mod spelling;
 mod statements;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
+pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
 pub use fingerprint::fingerprint;
 pub use overrides::Overrides;
 pub use schema::json_schema;
 
+use std::path::Path;
+
 use crate::backend::cpu::CpuMode;
-use crate::backend::model::Model;
 use crate::error::Result;
 use crate::load::plan::{Arrivals, Operation};
 use crate::units::{Nanos, Rate, Share};
@@ -74,22 +79,8 @@ pub enum Workload {
     Payment,
     /// `loyalty`
     Loyalty,
-}
-
-/// A server under test.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contender {
-    /// Unique within the scenario.
-    pub name: String,
-    /// A built-in model, or the control that does nothing.
-    pub model: Model,
-    /// Workers of `work-stealing` and `thread-pool`, connections' threads at most of `thread-per-connection`; `None`
-    /// takes the model's default.
-    pub threads: Option<usize>,
-    /// Where CPU work runs.
-    pub cpu: CpuMode,
-    /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
-    pub request_cpu: Option<Nanos>,
+    /// `http`: anyone's, without contract and audit.
+    Http,
 }
 
 /// A load level of an experiment.
@@ -208,18 +199,20 @@ pub enum Bound {
     AtMost(f64),
 }
 
-/// The scenario in `text`, which stands in the file `file_name`.
+/// The scenario in `text`, which stands in the file `file_name`; what it names by relative paths is taken from there.
 ///
 /// # Errors
 /// The first mistake of the file, with its place underlined; a usage error.
 pub fn parse(file_name: &str, text: &str) -> Result<Scenario> {
+    let folder = Path::new(".").join(Path::new(file_name).parent().unwrap_or(Path::new("")));
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
     reading::read(text)
-        .and_then(|raw| convert::scenario(&raw))
+        .and_then(|raw| convert::scenario(&raw, &folder))
         .map_err(|fault| fault.render(file_name, text))
 }
 
 impl Workload {
-    /// Both, in the order in which they are shown.
+    /// The built-in ones, in the order in which they are shown.
     pub const ALL: [Self; 2] = [Self::Payment, Self::Loyalty];
 
     /// As scenarios and reports spell it.
@@ -227,6 +220,7 @@ impl Workload {
         match self {
             Self::Payment => "payment",
             Self::Loyalty => "loyalty",
+            Self::Http => "http",
         }
     }
 }
