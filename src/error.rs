@@ -64,6 +64,11 @@ impl Error {
         &self.message
     }
 
+    /// What went wrong and what to do about it, to be said in another form.
+    pub fn parts(&self) -> (&str, Option<&str>) {
+        (&self.message, self.help.as_deref())
+    }
+
     /// What kind of failure this is.
     pub fn failure(&self) -> Failure {
         self.failure

@@ -359,6 +359,7 @@ fn run(port: u16, operation: Operation, at: &dyn Fn(Moment)) -> Outcome {
         timeout: Nanos::SECOND,
         pace: Pace::Sleep,
         cores: Vec::new(),
+        keep_alive: true,
     };
     load::run(&plan, &AtomicBool::new(false), at).unwrap()
 }

@@ -1,19 +1,23 @@
 //! `bakeoff drive`: the load generator alone, against any HTTP server on this machine.
 
+mod search;
 mod show;
+mod slo;
+mod status;
 mod trial;
-mod url;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use self::url::Url;
+use self::search::Slo;
 use super::{Format, INTERRUPTED, on_interrupt, print};
 use crate::error::{Context, Error, Result};
 use crate::load;
+use crate::load::live::Live;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape};
+use crate::load::url::Url;
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
 use crate::units::{Nanos, Rate};
@@ -23,25 +27,34 @@ use crate::units::{Nanos, Rate};
 pub(crate) struct Args {
     /// What to send to, http://127.0.0.1:PORT/PATH; also localhost and [::1], and no other machine
     url: String,
-    /// Requests per second (1000/s, 20k/s, 90/min), sent at their instants whatever comes back. Without this and without
-    /// --closed: a closed probe of 2 s, then half of what it found
-    #[arg(long, conflicts_with = "closed")]
-    rate: Option<Rate>,
+    /// Requests per second (1000/s, 20k/s, 90/min), sent at their instants whatever comes back; 100/s..2000/s goes from
+    /// one to the other in a straight line. Without this, --closed and --slo: a closed probe of 2 s, then half of what it
+    /// found
+    #[arg(long, conflicts_with = "closed", value_parser = rates)]
+    rate: Option<Rates>,
     /// Each connection sends when its answer has come: finds a ceiling, has no response time
     #[arg(long)]
     closed: bool,
+    /// Look for the highest rate that keeps this promise, p99=100ms (p50, p90, p99 or p99.9), in trials of 2 s or
+    /// --duration. Failures beyond the percentile's tail break it
+    #[arg(long, conflicts_with_all = ["rate", "closed"])]
+    slo: Option<Slo>,
     /// How arrivals are spread over time: poisson or constant
     #[arg(long, default_value = "poisson", value_parser = arrivals)]
     arrivals: Arrivals,
-    /// The measured window
-    #[arg(long, default_value = "10s")]
-    duration: Nanos,
+    /// The measured window [default: 10s]
+    #[arg(long)]
+    duration: Option<Nanos>,
     /// Load before the window that is not recorded
     #[arg(long, default_value = "0s")]
     warm_up: Nanos,
     /// Connections in all
     #[arg(long, default_value_t = 64, value_parser = count(CONNECTIONS_MAX))]
     connections: u64,
+    /// on: connections are opened ahead and used again. off: each request opens its own when it is due; then the service
+    /// time has the connect in it
+    #[arg(long, value_enum, default_value_t)]
+    keepalive: KeepAlive,
     /// Sending threads
     #[arg(long, default_value_t = 1, value_parser = count(THREADS_MAX))]
     threads: u64,
@@ -75,12 +88,29 @@ pub(crate) struct Args {
     hgrm: Option<PathBuf>,
 }
 
+/// The rate over the window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rates {
+    Steady(Rate),
+    Ramp(Rate, Rate),
+}
+
+/// Whether a connection is used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum KeepAlive {
+    #[default]
+    On,
+    Off,
+}
+
 /// More would be beyond the ports of one address.
 const CONNECTIONS_MAX: u64 = 28_000;
 /// Far beyond the cores of any machine that this is meant for.
 const THREADS_MAX: u64 = 256;
 /// A body is held in memory and sent again and again.
 const BODY_BYTES_MAX: u64 = 16 << 20;
+/// The measured window.
+const WINDOW: Nanos = Nanos(10_000_000_000);
 /// How long the ceiling is looked for when no rate is given.
 const PROBE: Nanos = Nanos(2_000_000_000);
 
@@ -93,13 +123,19 @@ impl Args {
             writable(path)?;
         }
         let stop = on_interrupt()?;
+        if let Some(slo) = self.slo {
+            return search::run(&self, slo, &url, &request, &stop);
+        }
+        let arrivals = self.arrivals;
         let shape = match (self.rate, self.closed) {
-            (Some(rate), _) => Shape::Open { rate, arrivals: self.arrivals },
+            (Some(Rates::Steady(rate)), _) => Shape::Open { rate, arrivals },
+            (Some(Rates::Ramp(from, to)), _) => Shape::Ramp { from, to, arrivals },
             (None, true) => Shape::Closed,
             (None, false) => self.half_of_ceiling(&url, &request, &stop)?,
         };
-        let plan = self.plan(&url, request, shape, self.duration, self.warm_up);
-        let outcome = load::run(&plan, &stop, &|_| ())?;
+        let window = self.duration.unwrap_or(WINDOW);
+        let plan = self.plan(&url, request, shape, window, self.warm_up);
+        let outcome = self.load(&plan, &stop)?;
         let trial = trial::of(&self.url, &plan, &outcome);
         if let Some(path) = &self.hgrm {
             write_hgrm(path, &plan, &outcome)?;
@@ -110,6 +146,12 @@ impl Args {
             Format::Json => schema::trial_line(&trial) + "\n",
         })?;
         Ok(exit_code(&trial, stop.load(Ordering::Relaxed)))
+    }
+
+    /// Sends a plan, with its status on stderr.
+    fn load(&self, plan: &Plan, stop: &AtomicBool) -> Result<Outcome> {
+        let live = Live::new(plan.threads);
+        status::shown(plan, &live, || load::run_seen(plan, stop, &|_| (), &live))
     }
 
     fn plan(&self, url: &Url, request: Fixed, shape: Shape, window: Nanos, warm_up: Nanos) -> Plan {
@@ -127,6 +169,7 @@ impl Args {
             timeout: self.timeout,
             pace: self.pace.unwrap_or_else(|| default_pace(self.threads as usize)),
             cores: Vec::new(),
+            keep_alive: self.keepalive == KeepAlive::On,
         }
     }
 
@@ -163,19 +206,26 @@ impl Args {
         anstream::eprintln!(
             "no rate given: a closed probe of {PROBE} first, then half of what it finds"
         );
-        let plan = self.plan(url, request.clone(), Shape::Closed, PROBE, Nanos(0));
-        let outcome = load::run(&plan, stop, &|_| ())?;
-        let right: u64 = outcome.kinds.iter().map(|kind| kind.service.len()).sum();
-        let ceiling = right as f64 / outcome.window.as_secs_f64();
-        if right < 2 || !ceiling.is_finite() {
-            let errors = trial::errors(&outcome);
-            return Err(Error::invalid(format!("the probe got no right answer: {errors:?}"))
-                .help("give a --rate, or look at --expect-status and --timeout"));
-        }
-        let rate = Rate(ceiling / 2.0);
-        anstream::eprintln!("closed: {}, so {rate} for {}", Rate(ceiling), self.duration);
+        let ceiling = closed_ceiling(self, url, request, stop)?;
+        let rate = Rate(ceiling.0 / 2.0);
+        let window = self.duration.unwrap_or(WINDOW);
+        anstream::eprintln!("closed: {ceiling}, so {rate} for {window}");
         Ok(Shape::Open { rate, arrivals: self.arrivals })
     }
+}
+
+/// What a closed probe finds.
+fn closed_ceiling(args: &Args, url: &Url, request: &Fixed, stop: &AtomicBool) -> Result<Rate> {
+    let plan = args.plan(url, request.clone(), Shape::Closed, PROBE, Nanos(0));
+    let outcome = args.load(&plan, stop)?;
+    let right: u64 = outcome.kinds.iter().map(|kind| kind.service.len()).sum();
+    let ceiling = right as f64 / outcome.window.as_secs_f64();
+    if right < 2 || !ceiling.is_finite() {
+        let errors = trial::errors(&outcome);
+        return Err(Error::invalid(format!("the probe got no right answer: {errors:?}"))
+            .help("give a --rate, or look at --expect-status and --timeout"));
+    }
+    Ok(Rate(ceiling))
 }
 
 /// 130 for a run that was cut short, 5 when its numbers do not hold.
@@ -192,6 +242,14 @@ fn exit_code(trial: &schema::Trial, interrupted: bool) -> u8 {
 fn default_pace(threads: usize) -> Pace {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if cores > threads { Pace::Spin } else { Pace::Sleep }
+}
+
+/// `100/s`, or `100/s..2000/s`
+fn rates(text: &str) -> std::result::Result<Rates, String> {
+    match text.split_once("..") {
+        None => text.parse().map(Rates::Steady),
+        Some((from, to)) => Ok(Rates::Ramp(from.parse()?, to.parse()?)),
+    }
 }
 
 fn arrivals(text: &str) -> std::result::Result<Arrivals, String> {

@@ -6,6 +6,7 @@ mod parent;
 mod run;
 mod serve;
 mod standin;
+mod supervise;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -37,6 +38,9 @@ enum Verb {
     Standin(standin::Args),
     /// List the built-in scenarios and models
     List(list::Args),
+    /// Hold a contender's program
+    #[command(hide = true)]
+    Supervise(supervise::Args),
 }
 
 /// How a result is written to stdout.
@@ -59,6 +63,7 @@ pub fn main() -> ExitCode {
         Verb::Serve(args) => args.run(),
         Verb::Standin(args) => args.run(),
         Verb::List(args) => args.run(),
+        Verb::Supervise(args) => args.run(),
     };
     match result {
         Ok(code) => ExitCode::from(code),

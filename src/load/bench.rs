@@ -3,13 +3,14 @@
 use super::check::Acknowledged;
 use super::instants::Instants;
 use super::plan::Arrivals;
+use super::profile::Profile;
 use super::recorder::Recorder;
 use super::schedule::Schedule;
 use crate::units::{Nanos, Rate};
 
 /// Makes a schedule and walks over all of it. Gives the number of arrivals and their last instant.
 pub fn walk_schedule(round: u32, rate: Rate, arrivals: Arrivals, span: Nanos) -> (u64, Nanos) {
-    let schedule = Schedule::new(42, round, rate, arrivals, span);
+    let schedule = Schedule::new(42, round, Profile::Steady(rate), arrivals, span);
     let (mut cursor, mut count, mut last) = (schedule.part(0, 1), 0, Nanos(0));
     while let Some((_, intended)) = cursor.peek() {
         (count, last) = (count + 1, intended);

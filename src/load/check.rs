@@ -8,8 +8,8 @@ use crate::domain::payment::Decline;
 /// What the answer to a request must be. The rules are the domain's, so a server cannot be wrong in their favour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expect {
-    /// This status, whatever the body.
-    Status(u16),
+    /// One of these statuses, whatever the body.
+    Status(Statuses),
     /// 201 with these figures, or 402 with the reason: the one that the rules give, or that the balance gives.
     Payment { key: PaymentKey, amount_minor: u64, fee_minor: u64, decision: Result<(), Decline> },
     /// 200 with all accounts credited and points within these bounds.
@@ -20,7 +20,34 @@ pub(crate) enum Expect {
 
 impl Default for Expect {
     fn default() -> Self {
-        Self::Status(200)
+        Self::Status(Statuses::default())
+    }
+}
+
+/// The statuses of a right answer, 1 to 8 of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statuses([u16; Statuses::MAX]);
+
+/// 200 alone.
+impl Default for Statuses {
+    fn default() -> Self {
+        Self([200, 0, 0, 0, 0, 0, 0, 0])
+    }
+}
+
+impl Statuses {
+    /// More would be no check.
+    pub const MAX: usize = 8;
+
+    /// These; nothing for none, too many, or one that no answer has.
+    pub fn of(statuses: &[u16]) -> Option<Self> {
+        let sound = statuses.iter().all(|status| (200..600).contains(status));
+        let mut all = [0; Self::MAX];
+        if !sound || statuses.is_empty() || statuses.len() > Self::MAX {
+            return None;
+        }
+        all[..statuses.len()].copy_from_slice(statuses);
+        Some(Self(all))
     }
 }
 
@@ -42,7 +69,7 @@ impl Expect {
     /// `bad_status` or `wrong_answer`.
     pub(crate) fn check(&self, status: u16, body: &[u8]) -> Result<Acknowledged, Fault> {
         match *self {
-            Self::Status(expected) if status == expected => Ok(Acknowledged::Nothing),
+            Self::Status(Statuses(right)) if right.contains(&status) => Ok(Acknowledged::Nothing),
             Self::Status(_) => Err(Fault::BadStatus),
             Self::Payment { key, amount_minor, fee_minor, decision } => {
                 payment(status, body, key.as_str(), amount_minor, fee_minor, decision)

@@ -13,6 +13,7 @@ use super::instants::Instants;
 use super::mix::{Mix, Request};
 use super::outcome::Fault;
 use crate::poll::{EventFlags, Poll, READABLE, WRITABLE};
+use crate::units::Nanos;
 
 /// A place for a connection, filled again and again with new sockets.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ pub(crate) struct Connection {
     written: usize,
     /// Counts the sockets that were here, so that a late event of an earlier one is known for what it is.
     generation: u32,
+    /// When the connect began.
+    opened_at: Nanos,
     /// Whether this socket has carried a whole answer.
     pub(crate) proven: bool,
 }
@@ -40,6 +43,8 @@ pub(crate) enum Phase {
     Down,
     /// Waiting for the other side to accept.
     Connecting,
+    /// The same, with a request that waits for it.
+    Opening,
     /// Ready for a request.
     Idle,
     /// A request is on its way or its answer is.
@@ -58,12 +63,19 @@ pub(crate) enum Received {
 }
 
 impl Connection {
-    /// Starts to connect, and to be watched by `poll`.
+    /// Starts to connect at `now`, and to be watched by `poll`.
     ///
     /// # Errors
     /// Refused at once, or no descriptor or port is left.
-    pub(crate) fn open(&mut self, target: SocketAddr, index: usize, poll: &Poll) -> io::Result<()> {
+    pub(crate) fn open(
+        &mut self,
+        target: SocketAddr,
+        index: usize,
+        poll: &Poll,
+        now: Nanos,
+    ) -> io::Result<()> {
         self.close();
+        self.opened_at = now;
         let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(family, SocketType::STREAM, flags, None)?;
@@ -78,11 +90,11 @@ impl Connection {
         Ok(())
     }
 
-    /// An event has come while connecting: it is open, or never will be.
+    /// An event has come while connecting: it is open, after so long, or never will be.
     ///
     /// # Errors
     /// Why it was refused.
-    pub(crate) fn opened(&mut self, index: usize, poll: &Poll) -> io::Result<()> {
+    pub(crate) fn opened(&mut self, index: usize, poll: &Poll, now: Nanos) -> io::Result<Nanos> {
         let token = self.token(index);
         let stream = self.stream.as_ref().expect("a connection that connects has a socket");
         sockopt::socket_error(stream)??;
@@ -92,7 +104,7 @@ impl Connection {
         }
         poll.modify(stream, token, READABLE)?;
         self.phase = Phase::Idle;
-        Ok(())
+        Ok(now.saturating_sub(self.opened_at))
     }
 
     /// Closes the socket, if there is one, and forgets half an answer.

@@ -176,6 +176,7 @@ impl Open<'_> {
 mod tests {
     use super::*;
     use crate::load::plan::Arrivals;
+    use crate::load::profile::Profile;
     use crate::load::schedule::Schedule;
     use crate::units::Rate;
     use proptest::prelude::*;
@@ -183,7 +184,7 @@ mod tests {
     const ORIGIN: Nanos = Nanos(1_000_000_000);
 
     fn schedule(seed: u64, rate: f64, arrivals: Arrivals) -> Schedule {
-        Schedule::new(seed, 1, Rate(rate), arrivals, Nanos::SECOND)
+        Schedule::new(seed, 1, Profile::Steady(Rate(rate)), arrivals, Nanos::SECOND)
     }
 
     fn dispatch(schedule: &Schedule) -> Dispatch<'_> {

@@ -2,10 +2,12 @@
 //!
 //! Requests are written by hand into buffers that are used again: no allocation and no serialiser between two sends.
 
-use super::check::Expect;
+use super::check::{Expect, Statuses};
 use super::fixed::fixed_bytes;
 use super::ids::{PaymentKey, distribution_id};
 use super::plan::{Operation, Plan};
+use super::route::Prepared;
+use super::template::{Draws, push_integer};
 use crate::domain::dataset::{Account, BUSINESSES, Dataset, EVERYONE, POPULATION, Tier};
 use crate::domain::loyalty::Distribution;
 use crate::domain::payment::{Currency, Payment, canonical, decide, fee_minor};
@@ -22,6 +24,8 @@ const AMOUNT_MINOR: std::ops::RangeInclusive<u64> = 100..=50_000;
 const SPEND_MINOR: std::ops::RangeInclusive<u64> = 1_000..=200_000;
 /// Distributions of at most so many accounts have their points checked exactly, larger ones by their bounds.
 const EXACT_ACCOUNTS_MAX: u32 = 64;
+/// Sets the stream of salted fields apart from those of places.
+const SALTED: u64 = 1 << 32;
 /// No account gets less than the first of these, and none more than the second.
 const LEAST_AND_MOST_REWARDED: [Account; 2] = [
     Account { tier: Tier::Basic, cap_points: 500 },
@@ -56,6 +60,7 @@ enum Source {
         expect: Expect,
         head: bool,
     },
+    Route(Box<Prepared>),
 }
 
 /// A request, ready to be sent. Its buffer is used again for the next one.
@@ -87,7 +92,7 @@ impl Mix {
                 "a mix needs at least one operation, each with a weight above 0",
             ));
         }
-        let source = |(operation, _): &(Operation, u32)| Source::new(operation, plan.seed);
+        let source = |(operation, _): &(Operation, u32)| Source::new(operation, plan);
         let mut sum = 0;
         Ok(Self {
             sources: plan.mix.iter().map(source).collect::<Result<_>>()?,
@@ -131,6 +136,16 @@ impl Mix {
                 request.head = *head;
                 *expect
             }
+            Source::Route(route) => {
+                request.head = route.is_head;
+                if route.constant.is_none() {
+                    let own = draws.child(SALTED | u64::from(self.salt));
+                    let key = PaymentKey::new(self.salt, self.round, k);
+                    let draws = Draws { shared: draws, own, key };
+                    route.write(&draws, &mut request.bytes, &mut request.body);
+                }
+                route.expect
+            }
         };
         request.expect = expect;
         request.len = self.bytes(request).len();
@@ -140,6 +155,7 @@ impl Mix {
     pub(crate) fn bytes<'a>(&'a self, request: &'a Request) -> &'a [u8] {
         match &self.sources[request.operation] {
             Source::Fixed { bytes, .. } => bytes,
+            Source::Route(route) => route.constant.as_ref().unwrap_or(&request.bytes),
             _ => &request.bytes,
         }
     }
@@ -260,7 +276,8 @@ impl Mix {
 }
 
 impl Source {
-    fn new(operation: &Operation, seed: u64) -> Result<Self> {
+    fn new(operation: &Operation, plan: &Plan) -> Result<Self> {
+        let (seed, close) = (plan.seed, !plan.keep_alive);
         Ok(match operation {
             Operation::Payment { rounds } => Self::Payment(Box::new(std::array::from_fn(|slot| {
                 Key::stretch(seed, slot as u32, *rounds)
@@ -275,27 +292,17 @@ impl Source {
             }
             Operation::AccountRead => Self::AccountRead,
             Operation::Fixed(fixed) => Self::Fixed {
-                bytes: fixed_bytes(fixed)?,
-                expect: Expect::Status(fixed.expect_status),
+                bytes: fixed_bytes(fixed, close)?,
+                expect: Expect::Status(Statuses::of(&[fixed.expect_status]).ok_or_else(|| {
+                    Error::usage(format!("no answer has the status {}", fixed.expect_status))
+                })?),
                 head: fixed.method == "HEAD",
             },
+            Operation::Route(route) => {
+                Self::Route(Box::new(Prepared::new(route, &plan.target.to_string(), close)?))
+            }
         })
     }
-}
-
-/// Appends the decimal digits of `value`.
-fn push_integer(bytes: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    bytes.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]
@@ -325,6 +332,7 @@ mod tests {
             timeout: Nanos::SECOND,
             pace: Pace::Sleep,
             cores: Vec::new(),
+            keep_alive: true,
         }
     }
 

@@ -16,15 +16,21 @@ mod connection;
 mod dispatch;
 mod fixed;
 mod flight;
+mod head;
 mod ids;
 mod instants;
+pub mod live;
 mod mix;
 pub mod outcome;
 pub mod plan;
 mod pool;
+mod profile;
 mod recorder;
+mod route;
 mod schedule;
 mod sender;
+mod template;
+pub mod url;
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -36,11 +42,13 @@ use std::time::Duration;
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 
 use self::dispatch::Dispatch;
+use self::live::Live;
 use self::mix::Mix;
 use self::outcome::{Outcome, Outstanding};
 use self::plan::{Plan, Shape};
 use self::pool::Pool;
-use self::recorder::Recorder;
+use self::profile::{Profile, Ramp};
+use self::recorder::{Recorder, times_within};
 use self::schedule::Schedule;
 use self::sender::{Part, Sender};
 use crate::clock;
@@ -72,16 +80,26 @@ const DESCRIPTORS_ASIDE: u64 = 64;
 /// # Errors
 /// A plan that cannot be run, a target that is not on this machine or accepts no connection, a core that does not exist.
 pub fn run(plan: &Plan, stop: &AtomicBool, at: &dyn Fn(Moment)) -> Result<Outcome> {
+    run_seen(plan, stop, at, &Live::new(plan.threads))
+}
+
+/// The same, with `live` saying how far it is.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// When `live` is of fewer threads than the plan.
+pub fn run_seen(
+    plan: &Plan,
+    stop: &AtomicBool,
+    at: &dyn Fn(Moment),
+    live: &Live,
+) -> Result<Outcome> {
     check(plan)?;
     raise_descriptor_limit(plan.connections as u64 + DESCRIPTORS_ASIDE);
     let mix = Mix::new(plan)?;
-    let schedule = match plan.shape {
-        Shape::Closed => None,
-        Shape::Open { rate, arrivals } => {
-            let span = plan.warm_up + plan.duration;
-            Some(Schedule::new(plan.seed, plan.round, rate, arrivals, span))
-        }
-    };
+    let schedule = schedule(plan);
     let digest = schedule.as_ref().map_or(0, |schedule| digest(schedule, &mix));
     let (parts, window) = thread::scope(|scope| {
         let (ready, readiness) = mpsc::channel();
@@ -89,7 +107,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool, at: &dyn Fn(Moment)) -> Result<Outcom
             .map(|thread| {
                 let (go, start) = mpsc::channel();
                 let (ready, mix, schedule) = (ready.clone(), &mix, schedule.as_ref());
-                let work = move || send(plan, thread, mix, schedule, stop, &ready, &start);
+                let work = move || send(plan, thread, mix, schedule, stop, live, &ready, &start);
                 (scope.spawn(work), go)
             })
             .collect();
@@ -115,6 +133,19 @@ pub fn run(plan: &Plan, stop: &AtomicBool, at: &dyn Fn(Moment)) -> Result<Outcom
         Ok((parts.collect::<Result<Vec<_>>>()?, window))
     })?;
     Ok(gather(plan, schedule.as_ref(), digest, parts, window))
+}
+
+/// When the requests are due; nothing in a closed loop.
+fn schedule(plan: &Plan) -> Option<Schedule> {
+    let (profile, arrivals) = match plan.shape {
+        Shape::Closed => return None,
+        Shape::Open { rate, arrivals } => (Profile::Steady(rate), arrivals),
+        Shape::Ramp { from, to, arrivals } => {
+            (Profile::Ramp(Ramp::new(from, to, plan.warm_up, plan.duration)), arrivals)
+        }
+    };
+    let span = plan.warm_up + plan.duration;
+    Some(Schedule::new(plan.seed, plan.round, profile, arrivals, span))
 }
 
 fn check(plan: &Plan) -> Result<()> {
@@ -151,12 +182,14 @@ fn digest(schedule: &Schedule, mix: &Mix) -> u64 {
 }
 
 /// The life of a sending thread.
+#[expect(clippy::too_many_arguments, reason = "everything that a thread is born with")]
 fn send(
     plan: &Plan,
     thread: usize,
     mix: &Mix,
     schedule: Option<&Schedule>,
     stop: &AtomicBool,
+    live: &Live,
     ready: &Channel<Result<()>>,
     start: &Receiver<Nanos>,
 ) -> Result<Part> {
@@ -187,6 +220,7 @@ fn send(
         timeout: plan.timeout,
         window,
         stop,
+        live: live.of(thread),
     }
     .run()
 }
@@ -204,7 +238,8 @@ fn prepare_thread(plan: &Plan, thread: usize) -> Result<Pool> {
     // The default slack of 50 us would come on top of every wait.
     set_current_timer_slack(NonZeroU64::new(1)).context(|| "cannot set the timer slack".into())?;
     let (count, rest) = (plan.connections / plan.threads, plan.connections % plan.threads);
-    Pool::open(plan.target, count + usize::from(thread < rest), plan.timeout)
+    let count = count + usize::from(thread < rest);
+    Pool::open(plan.target, count, plan.timeout, plan.keep_alive)
 }
 
 /// Sleeps through the trial and calls `at` at the window's ends. Ends early on a stop or when every thread has ended.
@@ -265,6 +300,7 @@ fn gather(
         spun: Nanos(0),
         refused: Default::default(),
         reconnects: 0,
+        connect: times_within(plan.timeout),
         tally: Default::default(),
     };
     let mut merged: Option<Recorder> = None;
@@ -276,6 +312,7 @@ fn gather(
         // Busy on one thread alone is busy too: a request waits for its own thread's connections.
         outcome.all_busy = outcome.all_busy.max(part.all_busy);
         outcome.reconnects += part.reconnects;
+        outcome.connect.add(&part.connect).expect("histograms of one plan have the same bounds");
         for (reason, count) in part.refused {
             *outcome.refused.entry(reason).or_default() += count;
         }

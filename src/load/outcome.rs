@@ -35,6 +35,8 @@ pub struct Outcome {
     pub refused: BTreeMap<&'static str, u64>,
     /// Connections opened again over the whole trial: the server closed them, or an exchange failed on them.
     pub reconnects: u64,
+    /// From the start of each connect that succeeded to the open connection, over the whole trial and its beginning.
+    pub connect: Histogram<u64>,
     /// What the servers acknowledged over the *whole* trial, warm-up and drain included, for the audit.
     pub tally: Tally,
 }

@@ -2,6 +2,10 @@
 
 use std::net::SocketAddr;
 
+pub use super::check::Statuses;
+pub use super::head::{Wrong, check_header, check_method, check_path};
+pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
+pub use super::template::Template;
 use crate::units::{Nanos, Rate};
 
 /// The whole of a trial's load. The same plan makes the same arrivals and the same bodies, whatever answers.
@@ -35,6 +39,9 @@ pub struct Plan {
     pub pace: Pace,
     /// The core of each thread, in turn; empty leaves the inherited mask.
     pub cores: Vec<usize>,
+    /// Whether a connection carries one request after another. Else each request opens its own once it is due, and the
+    /// time from the write is that from the connect.
+    pub keep_alive: bool,
 }
 
 /// Whether sending waits for answers.
@@ -45,6 +52,16 @@ pub enum Shape {
         /// Mean arrivals per second.
         rate: Rate,
         /// How they are spread.
+        arrivals: Arrivals,
+    },
+    /// At intended instants whose rate goes from one to another in a straight line, over the window; the warm-up has the
+    /// first rate.
+    Ramp {
+        /// Arrivals per second at the window's start.
+        from: Rate,
+        /// At its end.
+        to: Rate,
+        /// How they are spread around it.
         arrivals: Arrivals,
     },
     /// Every connection sends when its answer has come. Has no response time.
@@ -108,6 +125,8 @@ pub enum Operation {
     AccountRead,
     /// The same request each time: `drive`, and the null route.
     Fixed(Fixed),
+    /// A request to anyone's service, with seeded fields.
+    Route(Route),
 }
 
 /// A request given as it is.
@@ -137,6 +156,7 @@ impl Operation {
             Self::Distribution { .. } => "distribution",
             Self::AccountRead => "account-read",
             Self::Fixed(fixed) => &fixed.name,
+            Self::Route(route) => &route.name,
         }
     }
 }

@@ -5,11 +5,14 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 
+use hdrhistogram::Histogram;
 use rustix::io::Errno;
 
 use super::clock;
 use super::connection::{Connection, Phase};
 use super::flight::Flight;
+use super::outcome::Fault;
+use super::recorder::times_within;
 use crate::error::{Context, Error, Result};
 use crate::poll::{Event, Poll};
 use crate::units::Nanos;
@@ -27,6 +30,8 @@ pub(crate) struct Pool {
     pub(crate) connections: Vec<Connection>,
     target: SocketAddr,
     timeout: Nanos,
+    /// Whether connections are opened ahead and used again; else each request opens its own.
+    pub(crate) keep_alive: bool,
     /// Idle connections, longest idle first. In turn and not the latest one first: a connection stands for a user, every
     /// one is used alike, and none is warm by being a favourite or closed by the server for being forgotten.
     free: VecDeque<usize>,
@@ -39,19 +44,28 @@ pub(crate) struct Pool {
     refusing: bool,
     pub(crate) refused: BTreeMap<&'static str, u64>,
     pub(crate) reconnects: u64,
+    /// How long the connects that succeeded took.
+    pub(crate) connect: Histogram<u64>,
 }
 
 impl Pool {
-    /// Opens `count` connections to `target`. Those that are refused while others are not are tried again later.
+    /// Opens `count` connections to `target`. Those that are refused while others are not are tried again later. Without
+    /// `keep_alive` it opens one, to see that it can, and closes it.
     ///
     /// # Errors
     /// When not a single one could be opened within `timeout`.
-    pub(crate) fn open(target: SocketAddr, count: usize, timeout: Nanos) -> Result<Self> {
+    pub(crate) fn open(
+        target: SocketAddr,
+        count: usize,
+        timeout: Nanos,
+        keep_alive: bool,
+    ) -> Result<Self> {
         let mut pool = Self {
             poll: Poll::new().context(|| "cannot create an epoll set".into())?,
             connections: (0..count).map(|_| Connection::default()).collect(),
             target,
             timeout,
+            keep_alive,
             free: VecDeque::with_capacity(count),
             flight: Flight::new(count),
             connecting: 0,
@@ -59,9 +73,10 @@ impl Pool {
             refusing: false,
             refused: BTreeMap::new(),
             reconnects: 0,
+            connect: times_within(timeout),
         };
         let deadline = clock::now() + timeout;
-        for index in 0..count {
+        for index in 0..if keep_alive { count } else { 1 } {
             pool.connect(index, clock::now());
             // A server that accepts meanwhile needs no long backlog; one that refuses is asked once.
             pool.progress(Nanos(0))?;
@@ -74,6 +89,11 @@ impl Pool {
         }
         if pool.free.is_empty() {
             return Err(pool.nobody_there());
+        }
+        if !keep_alive {
+            pool.connections[0].close();
+            pool.connect.reset();
+            pool.free = (0..count).collect();
         }
         Ok(pool)
     }
@@ -103,8 +123,44 @@ impl Pool {
         self.flight.start(index, now);
     }
 
+    /// Starts to open the connection `index` for the request on it.
+    ///
+    /// # Errors
+    /// `connect`
+    pub(crate) fn open_for_request(
+        &mut self,
+        index: usize,
+        now: Nanos,
+    ) -> std::result::Result<(), Fault> {
+        let opened = self.connections[index].open(self.target, index, &self.poll, now);
+        self.connections[index].phase = Phase::Opening;
+        opened.map_err(|error| self.note(&error))
+    }
+
+    /// Something has come of the connect for the request on `index`.
+    ///
+    /// # Errors
+    /// `connect`
+    pub(crate) fn opened_for_request(
+        &mut self,
+        index: usize,
+        now: Nanos,
+    ) -> std::result::Result<(), Fault> {
+        match self.connections[index].opened(index, &self.poll, now) {
+            Ok(took) => {
+                self.refusing = false;
+                self.connect.saturating_record(took.0);
+                Ok(())
+            }
+            Err(error) => Err(self.note(&error)),
+        }
+    }
+
     /// The exchange on `index` is over and the connection can carry another.
     pub(crate) fn release(&mut self, index: usize) {
+        if !self.keep_alive {
+            return self.replace(index, true, Nanos(0));
+        }
         self.flight.end(index);
         let connection = &mut self.connections[index];
         connection.phase = Phase::Idle;
@@ -118,7 +174,11 @@ impl Pool {
             self.connecting -= 1;
         }
         self.connections[index].close();
-        self.reconnects += 1;
+        if proven && !self.keep_alive {
+            self.free.push_back(index);
+            return;
+        }
+        self.reconnects += u64::from(self.keep_alive);
         if proven {
             self.connect(index, now);
         } else {
@@ -140,7 +200,7 @@ impl Pool {
             if since + self.timeout > now {
                 return None;
             }
-            if self.connections[index].phase == Phase::Busy {
+            if matches!(self.connections[index].phase, Phase::Busy | Phase::Opening) {
                 return Some(index);
             }
             self.refuse(index, &Errno::TIMEDOUT.into(), now);
@@ -151,7 +211,11 @@ impl Pool {
     pub(crate) fn retry(&mut self, now: Nanos) {
         while self.retries.front().is_some_and(|&(at, _)| at <= now) {
             let (_, index) = self.retries.pop_front().expect("it was there just now");
-            self.connect(index, now);
+            if self.keep_alive {
+                self.connect(index, now);
+            } else {
+                self.free.push_back(index);
+            }
         }
     }
 
@@ -161,12 +225,12 @@ impl Pool {
         let index = (token & u64::from(u32::MAX)) as usize;
         let connection = self.connections.get_mut(index).filter(|it| it.owns(token))?;
         match connection.phase {
-            Phase::Busy => return Some(index),
+            Phase::Busy | Phase::Opening => return Some(index),
             Phase::Connecting => {
-                let opened = connection.opened(index, &self.poll);
                 let now = clock::now();
-                match opened {
-                    Ok(()) => {
+                match connection.opened(index, &self.poll, now) {
+                    Ok(took) => {
+                        self.connect.saturating_record(took.0);
                         self.flight.end(index);
                         self.connecting -= 1;
                         self.refusing = false;
@@ -187,7 +251,7 @@ impl Pool {
     }
 
     fn connect(&mut self, index: usize, now: Nanos) {
-        match self.connections[index].open(self.target, index, &self.poll) {
+        match self.connections[index].open(self.target, index, &self.poll, now) {
             Ok(()) => {
                 self.connecting += 1;
                 self.flight.start(index, now);
@@ -197,6 +261,16 @@ impl Pool {
     }
 
     fn refuse(&mut self, index: usize, error: &io::Error, now: Nanos) {
+        self.note(error);
+        if self.flight.end(index) {
+            self.connecting -= 1;
+        }
+        self.connections[index].close();
+        self.retries.push_back((now + RETRY_AFTER, index));
+    }
+
+    /// Counts a refused connect by its reason.
+    fn note(&mut self, error: &io::Error) -> Fault {
         let reason = match Errno::from_io_error(error) {
             Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => "descriptors",
             Some(Errno::ADDRNOTAVAIL) => "ports",
@@ -204,11 +278,7 @@ impl Pool {
         };
         *self.refused.entry(reason).or_default() += 1;
         self.refusing = true;
-        if self.flight.end(index) {
-            self.connecting -= 1;
-        }
-        self.connections[index].close();
-        self.retries.push_back((now + RETRY_AFTER, index));
+        Fault::Connect
     }
 
     fn progress(&mut self, patience: Nanos) -> Result<()> {

@@ -144,10 +144,13 @@ impl std::ops::AddAssign for Tally {
 
 /// Three significant digits from 1 ns to four timeouts or a minute, whichever is longer: 216 KiB a histogram for the
 /// usual timeouts, of which only the pages that are written to count.
-fn empty(name: &str, timeout: Nanos) -> Kind {
+pub(crate) fn times_within(timeout: Nanos) -> Histogram<u64> {
     let highest = timeout.0.saturating_mul(4).max(BOUND_MIN.0);
-    let histogram =
-        || Histogram::new_with_bounds(1, highest, 3).expect("the bounds are two apart or more");
+    Histogram::new_with_bounds(1, highest, 3).expect("the bounds are two apart or more")
+}
+
+fn empty(name: &str, timeout: Nanos) -> Kind {
+    let histogram = || times_within(timeout);
     Kind {
         name: name.to_owned(),
         requests: 0,

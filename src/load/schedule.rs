@@ -6,30 +6,43 @@
 //! counts split binomially, and given their number the arrivals of a span are uniform (Kingman, Poisson Processes,
 //! 2.4). No gap is ever added to another, so nothing drifts, any k can be asked for in O(log), and nothing is stored
 //! but the counts of 1,024 parts, for 5 s as for an hour.
+//!
+//! A ramp bends time: the arrivals of its mean rate, each put where the ramp has brought as many (a Poisson process of
+//! any rate is one of rate 1 seen through the integral of the rate; Kingman, 4.5).
+//!
+//! Routes with rates of their own need no schedule of their own: independent Poisson arrivals of rates r and s are
+//! Poisson arrivals of rate r + s of which each is one of the first kind with probability r / (r + s), independently
+//! (Kingman, 2.2 and 5.1). So the superposition is this schedule at the sum of the rates, and the mix by weight.
 
 use super::plan::Arrivals;
+use super::profile::Profile;
 use crate::random::{Purpose, Stream};
 use crate::units::{Nanos, Rate};
 
 /// The intended instants of one trial, since its origin, warm-up included.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
-    rate: Rate,
+    profile: Profile,
     /// Only for Poisson arrivals.
     tree: Option<Tree>,
     len: u64,
 }
 
 impl Schedule {
-    /// Arrivals at `rate` over `span`.
-    pub(crate) fn new(seed: u64, round: u32, rate: Rate, arrivals: Arrivals, span: Nanos) -> Self {
+    /// Arrivals at `profile` over `span`.
+    pub(crate) fn new(
+        seed: u64,
+        round: u32,
+        profile: Profile,
+        arrivals: Arrivals,
+        span: Nanos,
+    ) -> Self {
+        let stream = Stream::new(seed, round, Purpose::Arrivals);
         let tree = match arrivals {
             Arrivals::Constant => None,
-            Arrivals::Poisson => {
-                Some(Tree::new(Stream::new(seed, round, Purpose::Arrivals), rate, span))
-            }
+            Arrivals::Poisson => Some(Tree::new(stream, profile.mean(), span)),
         };
-        let mut schedule = Self { rate, tree, len: 0 };
+        let mut schedule = Self { profile, tree, len: u64::MAX };
         schedule.len = schedule.rank(span);
         schedule
     }
@@ -40,32 +53,35 @@ impl Schedule {
     }
 
     /// The intended instant of `k`. Never earlier than that of `k - 1`.
-    #[cfg(test)]
     pub(crate) fn intended(&self, k: u64) -> Nanos {
         self.leaf(k).intended(k)
     }
 
     /// How many arrivals are intended before `instant`: the first k that is not.
     pub(crate) fn rank(&self, instant: Nanos) -> u64 {
-        match &self.tree {
+        let mut k = match &self.tree {
             Some(tree) => {
-                let Leaf::Sorted { first, len, instants } = tree.leaf_at(instant) else {
+                let straight = self.profile.straightened(instant);
+                let Leaf::Sorted { first, len, instants } = tree.leaf_at(straight) else {
                     unreachable!("a tree has sorted leaves");
                 };
-                first + instants[..len].partition_point(|&at| at < instant.0) as u64
+                first + instants[..len].partition_point(|&at| at < straight.0) as u64
             }
-            None => {
-                let mut k = (instant.as_secs_f64() * self.rate.0).ceil() as u64;
-                // The product may be off by a rounding either way; the instants themselves decide.
-                while k > 0 && constant(self.rate, k - 1) >= instant {
-                    k -= 1;
-                }
-                while constant(self.rate, k) < instant {
-                    k += 1;
-                }
-                k
-            }
+            None => self.profile.count(instant).ceil() as u64,
+        };
+        // The count may be off by a rounding either way; the instants themselves decide.
+        while k > 0 && self.intended(k - 1) >= instant {
+            k -= 1;
         }
+        while k < self.last() && self.intended(k) < instant {
+            k += 1;
+        }
+        k
+    }
+
+    /// No arrival has this number or a higher one, in the span or after it.
+    fn last(&self) -> u64 {
+        self.tree.as_ref().map_or(self.len, Tree::len)
     }
 
     /// Every `stride`-th arrival from `first` on: one thread's part. The parts of all threads are the schedule.
@@ -74,7 +90,12 @@ impl Schedule {
     }
 
     fn leaf(&self, k: u64) -> Leaf {
-        self.tree.as_ref().map_or(Leaf::Constant(self.rate), |tree| tree.leaf_of(k))
+        let Some(tree) = &self.tree else { return Leaf::Formula(self.profile) };
+        let mut leaf = tree.leaf_of(k);
+        if let Leaf::Sorted { len, instants, .. } = &mut leaf {
+            instants[..*len].iter_mut().for_each(|at| *at = self.profile.bent(*at));
+        }
+        leaf
     }
 }
 
@@ -107,16 +128,12 @@ impl Cursor<'_> {
     }
 }
 
-fn constant(rate: Rate, k: u64) -> Nanos {
-    Nanos((k as f64 * 1e9 / rate.0) as u64)
-}
-
 /// The instants of consecutive arrivals.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one for each thread, looked at for every request")]
 enum Leaf {
-    /// Of all of them, by formula.
-    Constant(Rate),
+    /// Of all of them, by formula: the k-th comes when k have.
+    Formula(Profile),
     /// Of `len` from `first` on.
     Sorted { first: u64, len: usize, instants: [u64; LEAF_LEN] },
 }
@@ -124,14 +141,14 @@ enum Leaf {
 impl Leaf {
     fn holds(&self, k: u64) -> bool {
         match self {
-            Self::Constant(_) => true,
+            Self::Formula(_) => true,
             Self::Sorted { first, len, .. } => (*first..first + *len as u64).contains(&k),
         }
     }
 
     fn intended(&self, k: u64) -> Nanos {
         match self {
-            Self::Constant(rate) => constant(*rate, k),
+            Self::Formula(profile) => profile.instant(k as f64),
             Self::Sorted { first, instants, .. } => Nanos(instants[(k - first) as usize]),
         }
     }
@@ -184,6 +201,11 @@ impl Tree {
             sum
         }));
         tree
+    }
+
+    /// Arrivals in the whole span of the tree.
+    fn len(&self) -> u64 {
+        self.before.last().copied().unwrap_or(0)
     }
 
     /// The leaf of the arrival `k`; for one beyond the last, the last leaf.
@@ -276,10 +298,11 @@ fn poisson(stream: Stream, mean: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::profile::Ramp;
     use proptest::prelude::*;
 
     fn poisson_schedule(seed: u64, rate: f64, span: Nanos) -> Schedule {
-        Schedule::new(seed, 1, Rate(rate), Arrivals::Poisson, span)
+        Schedule::new(seed, 1, Profile::Steady(Rate(rate)), Arrivals::Poisson, span)
     }
 
     fn walk(schedule: &Schedule) -> Vec<Nanos> {
@@ -294,11 +317,19 @@ mod tests {
 
     fn any_schedule() -> impl Strategy<Value = (Schedule, Nanos, f64)> {
         let arrivals = prop_oneof![Just(Arrivals::Poisson), Just(Arrivals::Constant)];
-        (any::<u64>(), 0..9_u32, 0.5..50_000.0_f64, 1_000_000..3_000_000_000_u64, arrivals)
-            .prop_map(|(seed, round, rate, span, arrivals)| {
+        let ramped = 0.5..50_000.0_f64;
+        let rates = (0.5..50_000.0_f64, prop::option::of(ramped));
+        (any::<u64>(), 0..9_u32, rates, 1_000_000..3_000_000_000_u64, arrivals).prop_map(
+            |(seed, round, (rate, to), span, arrivals)| {
                 let span = Nanos(span);
-                (Schedule::new(seed, round, Rate(rate), arrivals, span), span, rate)
-            })
+                let profile = match to {
+                    None => Profile::Steady(Rate(rate)),
+                    Some(to) => Profile::Ramp(Ramp::new(Rate(rate), Rate(to), Nanos(0), span)),
+                };
+                let schedule = Schedule::new(seed, round, profile, arrivals, span);
+                (schedule, span, profile.mean().0)
+            },
+        )
     }
 
     proptest! {
@@ -364,13 +395,15 @@ mod tests {
             (poisson_schedule(1, 1e4, Nanos::SECOND), poisson_schedule(1, 1e4, Nanos::SECOND));
         assert_eq!(walk(&a), walk(&b));
         assert_ne!(walk(&a), walk(&poisson_schedule(2, 1e4, Nanos::SECOND)));
-        let round_2 = Schedule::new(1, 2, Rate(1e4), Arrivals::Poisson, Nanos::SECOND);
+        let round_2 =
+            Schedule::new(1, 2, Profile::Steady(Rate(1e4)), Arrivals::Poisson, Nanos::SECOND);
         assert_ne!(walk(&a), walk(&round_2));
     }
 
     #[test]
     fn constant_arrivals_are_k_over_rate() {
-        let schedule = Schedule::new(1, 1, Rate(3.0), Arrivals::Constant, Nanos::SECOND);
+        let schedule =
+            Schedule::new(1, 1, Profile::Steady(Rate(3.0)), Arrivals::Constant, Nanos::SECOND);
         let instants = walk(&schedule);
         assert_eq!(instants, [Nanos(0), Nanos(333_333_333), Nanos(666_666_666)]);
         assert_eq!(schedule.intended(3_000_000), Nanos(1_000_000_000_000_000), "no drift");
@@ -412,5 +445,32 @@ mod tests {
         let variance = counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / 2_999.0;
         assert!((mean - 10.0).abs() < 0.3, "{mean}");
         assert!((variance - 10.0).abs() < 1.3, "{variance}");
+    }
+
+    #[test]
+    fn a_ramp_has_its_rate_at_every_part_of_the_way() {
+        // From 1,000/s to 5,000/s over 10 s: the seconds have 1,200, 1,600, .., 4,800 in the mean.
+        let ramp = Ramp::new(Rate(1_000.0), Rate(5_000.0), Nanos(0), Nanos(10_000_000_000));
+        for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
+            let profile = Profile::Ramp(ramp);
+            let schedule = Schedule::new(5, 1, profile, arrivals, Nanos(10_000_000_000));
+            for second in 0..10 {
+                let rank = |s: u64| schedule.rank(Nanos(s * 1_000_000_000)) as f64;
+                let (count, mean) =
+                    (rank(second + 1) - rank(second), 1_200.0 + 400.0 * second as f64);
+                let off = if arrivals == Arrivals::Constant { 1.0 } else { 5.0 * mean.sqrt() };
+                assert!((count - mean).abs() <= off, "{count} for {mean}");
+            }
+        }
+    }
+
+    #[test]
+    fn rates_below_one_a_second_are_rates() {
+        let profile = Profile::Steady(Rate(0.5));
+        let schedule = Schedule::new(1, 1, profile, Arrivals::Constant, Nanos(5_000_000_000));
+        let seconds = |s: u64| Nanos(s * 1_000_000_000);
+        assert_eq!(walk(&schedule), [seconds(0), seconds(2), seconds(4)]);
+        let hour = poisson_schedule(3, 90.0 / 60.0, seconds(3_600));
+        assert!((hour.len() as f64 - 5_400.0).abs() < 5.0 * 5_400_f64.sqrt(), "{}", hour.len());
     }
 }

@@ -5,11 +5,14 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use hdrhistogram::Histogram;
+
 use super::check::Expect;
 use super::clock;
 use super::connection::{Phase, Received};
 use super::dispatch::{Dispatch, Ticket};
 use super::instants::Instants;
+use super::live::Counts;
 use super::mix::{Mix, Request};
 use super::outcome::Fault;
 use super::plan::{Pace, Shape};
@@ -35,6 +38,7 @@ pub(crate) struct Sender<'a> {
     pub(crate) timeout: Nanos,
     pub(crate) window: Range<Nanos>,
     pub(crate) stop: &'a AtomicBool,
+    pub(crate) live: &'a Counts,
 }
 
 /// What a thread brings home.
@@ -45,6 +49,7 @@ pub(crate) struct Part {
     pub(crate) all_busy: Nanos,
     pub(crate) refused: BTreeMap<&'static str, u64>,
     pub(crate) reconnects: u64,
+    pub(crate) connect: Histogram<u64>,
     /// When it was stopped, if it was.
     pub(crate) stopped: Option<Nanos>,
 }
@@ -156,13 +161,17 @@ impl Loop<'_> {
         next.k = None;
         let written = clock::now();
         let (intended, woken, acquired) = match sender.shape {
-            Shape::Open { .. } => (ticket.intended, ticket.woken, acquired),
             Shape::Closed => (written, written, written),
+            _ => (ticket.intended, ticket.woken, acquired),
         };
         let unknown = Nanos(0);
         connection.at =
             Instants { intended, woken, acquired, written, first_byte: unknown, done: unknown };
-        let sent = connection.send(sender.mix, index, &sender.pool.poll);
+        let sent = if sender.pool.keep_alive {
+            connection.send(sender.mix, index, &sender.pool.poll)
+        } else {
+            sender.pool.open_for_request(index, written)
+        };
         sender.pool.depart(index, written);
         if let Err(fault) = sent {
             self.fail(index, fault, clock::now());
@@ -176,13 +185,26 @@ impl Loop<'_> {
         for event in events {
             if let Some(index) = self.sender.pool.route(event) {
                 let flags = event.flags;
-                if flags.contains(WRITABLE) {
+                if self.sender.pool.connections[index].phase == Phase::Opening {
+                    self.send_first(index);
+                } else if flags.contains(WRITABLE) {
                     self.send_rest(index);
                 }
                 if flags.intersects(!WRITABLE) {
                     self.receive(index);
                 }
             }
+        }
+    }
+
+    /// The connection that was opened for a request is open, or never will be.
+    fn send_first(&mut self, index: usize) {
+        let Sender { mix, pool, .. } = &mut self.sender;
+        let sent = pool
+            .opened_for_request(index, clock::now())
+            .and_then(|()| pool.connections[index].send(mix, index, &pool.poll));
+        if let Err(fault) = sent {
+            self.fail(index, fault, clock::now());
         }
     }
 
@@ -207,8 +229,12 @@ impl Loop<'_> {
             Received::Answer { verdict, status, reusable } => {
                 let (kind, at) = (connection.request.operation, connection.at);
                 match verdict {
-                    Ok(acknowledged) => self.sender.recorder.success(kind, &at, acknowledged),
+                    Ok(acknowledged) => {
+                        self.sender.live.answer();
+                        self.sender.recorder.success(kind, &at, acknowledged);
+                    }
                     Err(fault) => {
+                        self.sender.live.failure();
                         // What a server refuses with 4xx it has not done.
                         if !(400..500).contains(&status) {
                             self.unknown(index);
@@ -244,6 +270,7 @@ impl Loop<'_> {
             let Ticket { k, intended, woken } = ticket;
             let at = Instants::never_sent(intended, woken, (intended + timeout).max(woken));
             let kind = self.sender.mix.operation(k);
+            self.sender.live.failure();
             self.sender.recorder.failure(kind, &at, fault, false);
         }
     }
@@ -256,6 +283,7 @@ impl Loop<'_> {
         let (kind, at) = (connection.request.operation, connection.at);
         // A peer that breaks new connections is not hammered with more of them.
         let proven = connection.proven || fault == Fault::Timeout;
+        self.sender.live.failure();
         self.sender.recorder.failure(kind, &at, fault, true);
         self.sender.pool.replace(index, proven, clock::now());
     }
@@ -286,7 +314,7 @@ impl Loop<'_> {
     fn patience(&self, now: Nanos) -> Nanos {
         let Sender { pool, dispatch, shape, pace, timeout, window, .. } = &self.sender;
         // A core that has gone to sleep is woken late, a virtual one up to milliseconds late.
-        if matches!((shape, pace), (Shape::Open { .. }, Pace::Spin)) {
+        if *shape != Shape::Closed && *pace == Pace::Spin {
             return Nanos(0);
         }
         let edge = match self.meter.passed {
@@ -361,6 +389,7 @@ impl Loop<'_> {
             all_busy: dispatch.all_busy(),
             refused: pool.refused,
             reconnects: pool.reconnects,
+            connect: pool.connect,
             stopped,
         }
     }

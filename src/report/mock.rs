@@ -183,6 +183,7 @@ fn trial(
             kind: "open".into(),
             arrivals: Some("poisson".into()),
             rate: Some(rps),
+            rate_to: None,
             connections: 64,
             duration_s: 1.3,
         },
@@ -196,6 +197,7 @@ fn trial(
         backlog_ns: None,
         generator_lag_ns: None,
         pool_wait_ns: None,
+        connect_ns: None,
         by_request,
         server: Server {
             cpu_us_per_request: Some(p50_us * 0.4 + f64::from(round) * 0.1),

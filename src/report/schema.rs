@@ -160,6 +160,8 @@ pub struct Trial {
     pub generator_lag_ns: Option<Distribution>,
     /// Waiting for a pooled connection to the dependency.
     pub pool_wait_ns: Option<Distribution>,
+    /// Opening the generator's connections, over the whole trial.
+    pub connect_ns: Option<Distribution>,
     /// The same by request kind, always.
     pub by_request: BTreeMap<String, ByRequest>,
     /// What the contender used.
@@ -200,6 +202,8 @@ pub struct Load {
     pub arrivals: Option<String>,
     /// Requests due per second; `null` when closed.
     pub rate: Option<f64>,
+    /// The rate at the window's end, to which a ramp goes; `null` where it stays.
+    pub rate_to: Option<f64>,
     /// Connections of the generator.
     pub connections: u32,
     /// Measured seconds.
@@ -385,9 +389,25 @@ pub enum StatementVerdict {
     Inconclusive,
 }
 
+/// What `drive --slo` found.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Search {
+    /// `p99=100ms`
+    pub slo: String,
+    /// Between these rates.
+    pub capacity: Capacity,
+    /// Every trial of the search, in its order.
+    pub trials: Vec<Trial>,
+}
+
 /// One line of `trials.jsonl`, written when the trial has finished.
 pub fn trial_line(trial: &Trial) -> String {
     serde_json::to_string(trial).expect("a trial has string keys and finite numbers only")
+}
+
+/// What `drive --slo --format json` prints.
+pub fn search_json(search: &Search) -> String {
+    serde_json::to_string(search).expect("a search has string keys and finite numbers only")
 }
 
 /// `result.json`.

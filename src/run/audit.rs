@@ -19,6 +19,37 @@ pub(crate) fn judge(tally: &Tally, answer: Result<Vec<u8>, String>) -> Audit {
     }
 }
 
+/// The same for a server that had books before the trial: by what they have grown.
+pub(crate) fn judge_growth(
+    tally: &Tally,
+    before: Result<Vec<u8>, String>,
+    after: Result<Vec<u8>, String>,
+) -> Audit {
+    let grown = before.and_then(|before| Ok((before, after?))).map(|(before, after)| {
+        let read = |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap_or(Value::Null);
+        let mut books = read(&after);
+        take_away(&mut books, &read(&before));
+        books.to_string().into_bytes()
+    });
+    judge(tally, grown)
+}
+
+/// Takes every figure of `before` from its like in `books`.
+fn take_away(books: &mut Value, before: &Value) {
+    match books {
+        Value::Object(fields) => {
+            fields.iter_mut().for_each(|(name, field)| take_away(field, &before[name.as_str()]));
+        }
+        Value::Number(figure) => {
+            if let (Some(now), Some(then)) = (figure.as_u64(), before.as_u64()) {
+                // Books that shrink are no books: what is missing then shows as not applied.
+                *books = now.saturating_sub(then).into();
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Every way in which the books do not balance.
 fn differences(tally: &Tally, books: &Value) -> Result<Vec<String>, String> {
     let figure = |pointer: &str| {
@@ -121,6 +152,34 @@ mod tests {
             assert_eq!(audit.verdict, "unbalanced", "{pointer} = {value}");
             assert!(!audit.reasons.is_empty());
         }
+    }
+
+    #[test]
+    fn books_that_were_begun_before_are_judged_by_their_growth() {
+        let books = |payments: u64, issued: u64| {
+            serde_json::json!({
+                "money_in_minor": 100 * payments, "money_out_minor": 98 * payments,
+                "fees_minor": 2 * payments, "points_issued": issued, "points_held": issued,
+                "applied": {"payments": payments, "distributions": 2, "credits": 200, "webhooks": 0}
+            })
+            .to_string()
+            .into_bytes()
+        };
+        let tally = Tally {
+            distributions: 0,
+            credits: 0,
+            points: 0,
+            payments_unknown: 0,
+            money_unknown_minor: 0,
+            ..TALLY
+        };
+        let grown = |after| judge_growth(&tally, Ok(books(7, 30)), Ok(after)).verdict;
+        assert_eq!(grown(books(17, 30)), "balanced");
+        assert_eq!(grown(books(16, 30)), "unbalanced", "one payment was lost");
+        assert_eq!(grown(books(17, 31)), "unbalanced", "a point came from nowhere");
+        assert_eq!(grown(books(0, 0)), "unbalanced", "the books were burnt");
+        assert_eq!(grown(b"{}".to_vec()), "unavailable");
+        assert_eq!(judge_growth(&tally, Err("404".into()), Ok(books(1, 1))).verdict, "unavailable");
     }
 
     #[test]

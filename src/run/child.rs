@@ -1,7 +1,7 @@
 //! A contender's process: started on its cores, asked whether it is ready, and always ended.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -11,20 +11,38 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Context, Error, Result};
+use crate::run::held::{Held, Program};
 use crate::run::http;
 use crate::run::placement::{self, Cores};
+use crate::run::resources::Watch;
+use crate::scenario::{Ready, Setup};
 
 /// A contender that is not ready after so long never will be.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 /// A contender that was asked to end and has not after so long is killed.
 const ENDS_WITHIN: Duration = Duration::from_secs(8);
+/// What is run before a trial may take so long.
+const BEFORE_WITHIN: Duration = Duration::from_secs(60);
+/// How long one try to reach a contender may take.
+const TRY: Duration = Duration::from_secs(1);
 
-/// A running contender. Dropping it ends it.
+/// A running contender. Dropping it ends it, where it is ours to end.
 #[derive(Debug)]
 pub(crate) struct Contender {
     name: String,
-    child: Child,
+    process: Hands,
     address: SocketAddr,
+}
+
+/// In whose hands a contender's process is.
+#[derive(Debug)]
+enum Hands {
+    /// A child of this process.
+    Ours(Child),
+    /// A supervisor's.
+    Held(Held),
+    /// Somebody else's.
+    Others,
 }
 
 impl Contender {
@@ -44,12 +62,76 @@ impl Contender {
         let mut child = placement::on_cores(cores, || command.spawn())?
             .context(|| format!("cannot start contender `{name}`"))?;
         let stdout = child.stdout.take().expect("stdout is piped");
-        let mut contender =
-            Self { name: name.to_owned(), child, address: ([127, 0, 0, 1], 0).into() };
+        let address = ([127, 0, 0, 1], 0).into();
+        let mut contender = Self { name: name.to_owned(), process: Hands::Ours(child), address };
         contender.address = contender.listening(stdout)?;
         http::get(contender.address, "/healthz", READY_WITHIN)
             .map_err(|error| contender.unready(&format!("does not answer /healthz: {error}")))?;
         Ok(contender)
+    }
+
+    /// Starts anyone's program on `cores`, on a free port, and waits until it is ready. `env` is what the workload tells
+    /// every contender; the scenario's own variables go before it.
+    ///
+    /// # Errors
+    /// When what is to run before fails, or the program cannot be started, ends early, or is not ready in time; the
+    /// message has what it wrote.
+    pub(crate) fn launch(
+        name: &str,
+        argv: &[String],
+        setup: &Setup,
+        mut env: Vec<(String, String)>,
+        cores: &Cores,
+    ) -> Result<Self> {
+        let port = free_port()?;
+        let filled = |text: &String| text.replace("{port}", &port.to_string());
+        env.push(("BAKEOFF_PORT".into(), port.to_string()));
+        env.extend(setup.env.iter().map(|(name, value)| (name.clone(), filled(value))));
+        before(name, setup, &env)?;
+        let argv: Vec<String> = argv.iter().map(filled).collect();
+        let what = format!("contender `{name}`");
+        let folder = &setup.folder;
+        let program = Program { what, argv: &argv, env: &env, folder, patience: ENDS_WITHIN };
+        let mut held = Held::start(&program, cores)?;
+        let address = ([127, 0, 0, 1], port).into();
+        let within = Duration::from(setup.ready_within);
+        let deadline = Instant::now() + within;
+        while let Err(why) = is_ready(address, &setup.ready, TRY.min(within)) {
+            if held.ended().is_some() {
+                return Err(held.failed("ended before it was ready"));
+            }
+            if Instant::now() >= deadline {
+                return Err(
+                    held.failed(&format!("was not ready within {}: {why}", setup.ready_within))
+                );
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        // Whoever answered was not the program if that has ended.
+        if held.ended().is_some() {
+            return Err(held.failed("ended as it became ready"));
+        }
+        Ok(Self { name: name.to_owned(), process: Hands::Held(held), address })
+    }
+
+    /// Looks for a server that runs already.
+    ///
+    /// # Errors
+    /// When what is to run before fails, or it is not ready in time.
+    pub(crate) fn find(
+        name: &str,
+        address: SocketAddr,
+        setup: &Setup,
+        mut env: Vec<(String, String)>,
+    ) -> Result<Self> {
+        env.push(("BAKEOFF_PORT".into(), address.port().to_string()));
+        env.extend(setup.env.iter().cloned());
+        before(name, setup, &env)?;
+        is_ready(address, &setup.ready, setup.ready_within.into()).map_err(|why| {
+            Error::invalid(format!("contender `{name}` at {address} is not ready: {why}"))
+                .help("start it first; a contender by URL is not started by bakeoff")
+        })?;
+        Ok(Self { name: name.to_owned(), process: Hands::Others, address })
     }
 
     /// Where it listens.
@@ -57,14 +139,22 @@ impl Contender {
         self.address
     }
 
-    /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// What it uses, for who wants to know.
+    pub(crate) fn watch(&self) -> Watch {
+        match &self.process {
+            Hands::Ours(child) => Watch::new(child.id()),
+            Hands::Held(held) => Watch::Below(held.supervisor()),
+            Hands::Others => Watch::Nothing,
+        }
     }
 
     /// How it ended, if it has without being asked.
-    pub(crate) fn crashed(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+    pub(crate) fn crashed(&mut self) -> Option<String> {
+        match &mut self.process {
+            Hands::Ours(child) => child.try_wait().ok().flatten().map(|status| status.to_string()),
+            Hands::Held(held) => held.ended(),
+            Hands::Others => None,
+        }
     }
 
     /// Asks it to end and waits; kills it when it does not.
@@ -72,6 +162,11 @@ impl Contender {
     /// # Errors
     /// When it had to be killed or ended with a failure.
     pub(crate) fn stop(mut self) -> Result<()> {
+        match std::mem::replace(&mut self.process, Hands::Others) {
+            Hands::Ours(child) => self.process = Hands::Ours(child),
+            Hands::Held(held) => return held.stop(),
+            Hands::Others => return Ok(()),
+        }
         match self.end() {
             Some(status) if status.success() => Ok(()),
             Some(status) => {
@@ -86,21 +181,22 @@ impl Contender {
 
     /// SIGTERM, patience, SIGKILL. Nothing when it was killed.
     fn end(&mut self) -> Option<ExitStatus> {
-        if let Ok(Some(status)) = self.child.try_wait() {
+        let Hands::Ours(child) = &mut self.process else { return None };
+        if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
         }
-        let pid = Pid::from_child(&self.child);
+        let pid = Pid::from_child(child);
         // It has not been waited for, so the number is still its own.
         let _ = kill_process(pid, Signal::TERM);
         let deadline = Instant::now() + ENDS_WITHIN;
         while Instant::now() < deadline {
-            if let Ok(Some(status)) = self.child.try_wait() {
+            if let Ok(Some(status)) = child.try_wait() {
                 return Some(status);
             }
             thread::sleep(Duration::from_millis(2));
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = child.kill();
+        let _ = child.wait();
         None
     }
 
@@ -126,11 +222,53 @@ impl Contender {
     fn unready(&mut self, what: &str) -> Error {
         let mut said = String::new();
         let status = self.end();
-        if let Some(mut stderr) = self.child.stderr.take() {
+        if let Hands::Ours(child) = &mut self.process
+            && let Some(mut stderr) = child.stderr.take()
+        {
             let _ = std::io::Read::read_to_string(&mut stderr, &mut said);
         }
         let status = status.map_or("was killed".to_owned(), |status| status.to_string());
         Error::invalid(format!("contender `{}` {what} ({status})\n{}", self.name, said.trim()))
+    }
+}
+
+/// Runs what is to run before a trial, to its end.
+fn before(name: &str, setup: &Setup, env: &[(String, String)]) -> Result<()> {
+    let Some(argv) = &setup.before else { return Ok(()) };
+    let program = Program {
+        what: format!("`before` of contender `{name}`"),
+        argv,
+        env,
+        folder: &setup.folder,
+        patience: Duration::from_secs(1),
+    };
+    Held::start(&program, &placement::allowed()?)?.finish(BEFORE_WITHIN)
+}
+
+/// A port that nobody listens on now. Somebody may in an instant; then the program says so and ends.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    Ok(listener.context(|| "no port is free".into())?.port())
+}
+
+/// Whether a server is ready by its own measure; tries for so long.
+fn is_ready(
+    address: SocketAddr,
+    ready: &Ready,
+    within: Duration,
+) -> std::result::Result<(), String> {
+    match ready {
+        Ready::Path(path) => http::get(address, path, within).map(drop),
+        Ready::Tcp => {
+            let deadline = Instant::now() + within;
+            while let Err(error) = TcpStream::connect_timeout(&address, within) {
+                if Instant::now() >= deadline {
+                    return Err(error.to_string());
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+            Ok(())
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod audit;
 mod ceilings;
 mod child;
 mod fingerprint;
+mod held;
 mod hiccups;
 mod http;
 mod placement;
@@ -13,6 +14,7 @@ mod progress;
 mod resources;
 mod rounds;
 mod session;
+mod supervise;
 mod trial;
 mod validity;
 mod verdict;
@@ -27,6 +29,7 @@ use crate::scenario::Scenario;
 
 pub use progress::Progress;
 use session::Session;
+pub use supervise::supervise;
 
 /// What is to be run.
 #[derive(Debug)]

@@ -2,6 +2,10 @@
 //!
 //! The CPU clock counts nanoseconds of every thread, the ended ones too. Reading it costs one system call, so it is
 //! read exactly at the window's ends; what takes many files is read before and after the load.
+//!
+//! A contender of several processes is all that lives below its supervisor at that instant, and what those and the
+//! supervisor have waited for: the kernel adds the CPU time of a child that was waited for to its parent. That part
+//! comes in hundredths of a second.
 
 use std::time::Instant;
 
@@ -11,12 +15,26 @@ use procfs::process::Process;
 
 use crate::units::Nanos;
 
-/// A process that is watched.
+/// What is watched.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) enum Watch {
+    /// One process.
+    One(Member),
+    /// Everything below a supervisor, which is given, and not itself.
+    Below(u32),
+    /// Nothing: a server in other hands.
+    Nothing,
+}
+
+/// One process.
+#[derive(Debug)]
+pub(crate) struct Member {
     process: Option<Process>,
     clock: Option<ClockId>,
 }
+
+/// Processes of one contender that are looked at.
+const MEMBERS_MAX: usize = 4_096;
 
 /// The CPU clock at one instant.
 #[derive(Clone, Copy, Debug)]
@@ -49,29 +67,100 @@ pub(crate) struct Used {
 impl Watch {
     /// Watches the process `pid`.
     pub(crate) fn new(pid: u32) -> Self {
-        let pid = pid as i32;
+        Self::One(Member::new(pid as i32))
+    }
+
+    /// The CPU clock and the number of threads now.
+    pub(crate) fn tick(&self) -> Tick {
+        match self {
+            Self::One(one) => Tick { at: Instant::now(), cpu: one.cpu(), threads: one.threads() },
+            Self::Nothing => Tick { at: Instant::now(), cpu: None, threads: None },
+            Self::Below(supervisor) => {
+                let members = below(*supervisor);
+                let at = Instant::now();
+                let cpu = members.iter().map(|one| Some(one.cpu()? + one.waited_for()));
+                let own = Member::new(*supervisor as i32).waited_for();
+                let known = cpu.flatten().chain([own]);
+                Tick {
+                    at,
+                    cpu: (!members.is_empty()).then(|| known.fold(Nanos(0), |sum, cpu| sum + cpu)),
+                    threads: members.iter().filter_map(Member::threads).reduce(|a, b| a + b),
+                }
+            }
+        }
+    }
+
+    /// Context switches so far. Reads one file for each thread.
+    pub(crate) fn switches(&self) -> Option<Switches> {
+        let add = |a: Switches, b: Switches| Switches {
+            voluntary: a.voluntary + b.voluntary,
+            involuntary: a.involuntary + b.involuntary,
+        };
+        match self {
+            Self::One(one) => one.switches(),
+            Self::Below(supervisor) => {
+                below(*supervisor).iter().filter_map(Member::switches).reduce(add)
+            }
+            Self::Nothing => None,
+        }
+    }
+
+    /// The most memory it has held, in bytes; of several processes the sum of each one's most, shared pages in each.
+    pub(crate) fn rss_peak_bytes(&self) -> Option<u64> {
+        match self {
+            Self::One(one) => one.rss_peak_bytes(),
+            Self::Below(supervisor) => {
+                let peaks = below(*supervisor);
+                peaks.iter().filter_map(Member::rss_peak_bytes).reduce(|a, b| a + b)
+            }
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// Everything that lives below the process `root`.
+fn below(root: u32) -> Vec<Member> {
+    let mut found = children(root as i32);
+    let mut next = 0;
+    while next < found.len() && found.len() < MEMBERS_MAX {
+        found.extend(children(found[next]));
+        next += 1;
+    }
+    found.into_iter().map(Member::new).collect()
+}
+
+/// The children of a process: of any of its threads.
+fn children(pid: i32) -> Vec<i32> {
+    let tasks = Process::new(pid).and_then(|process| process.tasks());
+    let children = tasks.into_iter().flatten().flatten().filter_map(|task| task.children().ok());
+    children.flatten().map(|pid| pid as i32).collect()
+}
+
+impl Member {
+    fn new(pid: i32) -> Self {
         Self {
             process: Process::new(pid).ok(),
             clock: ClockId::pid_cpu_clock_id(Pid::from_raw(pid)).ok(),
         }
     }
 
-    /// The CPU clock and the number of threads now.
-    pub(crate) fn tick(&self) -> Tick {
-        let cpu = self.clock.and_then(|clock| clock.now().ok());
-        Tick {
-            at: Instant::now(),
-            cpu: cpu.map(|cpu| Nanos(cpu.tv_sec() as u64 * 1_000_000_000 + cpu.tv_nsec() as u64)),
-            threads: self
-                .process
-                .as_ref()
-                .and_then(|p| p.status().ok())
-                .map(|status| status.threads),
-        }
+    fn cpu(&self) -> Option<Nanos> {
+        let cpu = self.clock?.now().ok()?;
+        Some(Nanos(cpu.tv_sec() as u64 * 1_000_000_000 + cpu.tv_nsec() as u64))
     }
 
-    /// Context switches so far. Reads one file for each thread.
-    pub(crate) fn switches(&self) -> Option<Switches> {
+    /// CPU time of its children that have ended and been waited for, and of theirs.
+    fn waited_for(&self) -> Nanos {
+        let stat = self.process.as_ref().and_then(|process| process.stat().ok());
+        let ticks = stat.map_or(0, |stat| (stat.cutime + stat.cstime).max(0) as u64);
+        Nanos(ticks * 1_000_000_000 / procfs::ticks_per_second().max(1))
+    }
+
+    fn threads(&self) -> Option<u64> {
+        Some(self.process.as_ref()?.status().ok()?.threads)
+    }
+
+    fn switches(&self) -> Option<Switches> {
         let mut sum = Switches::default();
         for task in self.process.as_ref()?.tasks().ok()?.flatten() {
             let status = task.status().ok()?;
@@ -81,8 +170,7 @@ impl Watch {
         Some(sum)
     }
 
-    /// The most memory it has held, in bytes.
-    pub(crate) fn rss_peak_bytes(&self) -> Option<u64> {
+    fn rss_peak_bytes(&self) -> Option<u64> {
         self.process.as_ref()?.status().ok()?.vmhwm.map(|kib| kib * 1024)
     }
 }
@@ -149,6 +237,41 @@ mod tests {
         assert!(used.cpu.unwrap() > Nanos(5_000_000), "{used:?}");
         assert!(watch.rss_peak_bytes().unwrap() > 100_000);
         assert!(watch.switches().is_some() && used.threads.unwrap() >= 1);
+    }
+
+    #[test]
+    fn processes_below_count_and_so_do_those_that_have_ended() {
+        use std::io::{BufRead, BufReader};
+        // A shell whose first child burns CPU and is waited for, and whose second one waits.
+        let script =
+            "i=0; (while [ $i -lt 60000 ]; do i=$((i+1)); done); sleep 100 & echo done; wait";
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", script])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "done\n");
+        let whole = Watch::Below(std::process::id());
+        let members = below(shell.id());
+        let tick = whole.tick();
+        assert_eq!(members.len(), 1, "the one that sleeps");
+        assert!(tick.threads.unwrap() >= 2, "{tick:?}");
+        assert!(tick.cpu.unwrap() > Nanos(10_000_000), "{tick:?}");
+        assert!(whole.rss_peak_bytes().is_some() && whole.switches().is_some());
+        for member in members {
+            let pid = rustix::process::Pid::from_raw(member.process.unwrap().pid).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
+        shell.wait().unwrap();
+    }
+
+    #[test]
+    fn a_server_in_other_hands_has_no_figures() {
+        let tick = Watch::Nothing.tick();
+        assert!(tick.cpu.is_none() && tick.threads.is_none());
+        assert!(Watch::Nothing.switches().is_none() && Watch::Nothing.rss_peak_bytes().is_none());
     }
 
     #[test]

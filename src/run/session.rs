@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::backend::cpu::CpuMode;
 use crate::backend::payment::{self, Calibration};
 use crate::error::{Context, Error, Result};
 use crate::random;
@@ -36,7 +37,7 @@ pub(crate) struct Session<'a> {
     voided_rounds: u32,
     /// Watched once, before anything runs.
     pub(crate) hiccups: Hiccups,
-    /// Trials so far; the next one's salt.
+    /// The latest trial's salt: counted on for each.
     started: u32,
     journal: File,
 }
@@ -64,7 +65,7 @@ impl<'a> Session<'a> {
             trials: Vec::new(),
             voided_rounds: 0,
             hiccups: hiccups::watch(&placement::allowed()?)?,
-            started: 0,
+            started: first_salt(request),
             journal,
         };
         session.calibrate();
@@ -144,13 +145,13 @@ impl<'a> Session<'a> {
 
     /// A contender's CPU work, decided here and not in its process, so that all decide alike.
     pub(crate) fn signature(&self, contender: &Contender, scenario: &Scenario) -> Signature {
-        let cpu = contender.request_cpu.unwrap_or(scenario.request_cpu);
+        let cpu = contender.request_cpu().unwrap_or(scenario.request_cpu);
+        let mode = contender.built_in().map_or(CpuMode::Auto, |built_in| built_in.cpu);
         match self.calibrations.iter().find(|(asked, _)| *asked == cpu) {
-            Some((_, calibration)) => Signature {
-                rounds: calibration.rounds,
-                cpu: contender.cpu.settled(calibration.measured),
-            },
-            None => Signature { rounds: 0, cpu: contender.cpu },
+            Some((_, calibration)) => {
+                Signature { rounds: calibration.rounds, cpu: mode.settled(calibration.measured) }
+            }
+            None => Signature { rounds: 0, cpu: mode },
         }
     }
 
@@ -210,7 +211,7 @@ impl<'a> Session<'a> {
     fn calibrate(&mut self) {
         let request = self.request;
         for scenario in request.scenarios.iter().filter(|s| s.workload == Workload::Payment) {
-            let own = scenario.contenders.iter().filter_map(|contender| contender.request_cpu);
+            let own = scenario.contenders.iter().filter_map(Contender::request_cpu);
             for cpu in own.chain([scenario.request_cpu]) {
                 if self.calibrations.iter().all(|(asked, _)| *asked != cpu) {
                     self.calibrations.push((cpu, payment::calibrate(cpu)));
@@ -365,6 +366,9 @@ impl<'a> Session<'a> {
                 "each contender has one core: models of several threads are not tested here on CPU parallelism".into(),
             );
         }
+        notes.extend(
+            scenarios.iter().flat_map(|scenario| scenario.contenders.iter()).filter_map(of),
+        );
         if self.fingerprint.debug_build {
             notes.push("a debug build: its figures say nothing about a release build".into());
         }
@@ -374,6 +378,28 @@ impl<'a> Session<'a> {
 
 /// A salt fits the 20 bits that request keys have for it.
 const SALTS: u32 = 1 << 20;
+
+/// Nought, unless a contender keeps what earlier runs have done: then the keys of this one start where nobody knows.
+fn first_salt(request: &Request) -> u32 {
+    let keeps = |scenario: &Scenario| scenario.contenders.iter().any(Contender::is_url);
+    match request.scenarios.iter().any(keeps) {
+        true => (random::fresh_seed() % u64::from(SALTS)) as u32,
+        false => 0,
+    }
+}
+
+/// What a reader should know about a contender.
+fn of(contender: &Contender) -> Option<String> {
+    let name = &contender.name;
+    let what = contender.label.as_ref().map(|label| format!("`{name}` is {label}"));
+    if !contender.is_url() {
+        return what;
+    }
+    let what = what.unwrap_or_else(|| format!("`{name}`"));
+    Some(format!(
+        "{what} is given by URL: it was not reset between trials, and its CPU time and memory are not known"
+    ))
+}
 
 /// Marks a run that could not go on.
 pub(crate) fn mark_broken_off(result: &mut RunResult, error: &Error) {

@@ -20,7 +20,7 @@ use crate::run::placement::Placement;
 use crate::run::resources::{Steal, Switches, Tick, Used, Watch};
 use crate::run::validity::{self, Evidence, Judged};
 use crate::run::{audit, http};
-use crate::scenario::{self, LoadKind, Metric, PlacementMode, Scenario};
+use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
 use crate::stats::percentile;
 use crate::units::{Nanos, Rate};
 
@@ -64,10 +64,10 @@ pub(crate) struct Signature {
 /// # Errors
 /// When the contender cannot be started, or the generator cannot run.
 pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
-    let mut contender =
-        Contender::start(&order.contender.name, &serve_flags(order), &order.placement.contender)?;
-    let watch = Watch::new(contender.pid());
+    let mut contender = start(order)?;
+    let watch = contender.watch();
     let plan = plan(order, contender.address());
+    let books = books_before(order, &contender);
     let (switches, steal) = (watch.switches(), Steal::now());
     let ticks: Mutex<[Option<Tick>; 2]> = Mutex::default();
     let outcome = load::run(&plan, stop, &|moment| {
@@ -85,9 +85,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let crash = contender.crashed().map(|status| format!("the contender crashed: {status}"));
     let audit = match &crash {
         Some(reason) => Audit { verdict: "unavailable".into(), reasons: vec![reason.clone()] },
-        None => {
-            audit::judge(&outcome.tally, http::get(contender.address(), "/audit", AUDIT_WITHIN))
-        }
+        None => audited(order, &contender, &outcome, books),
     };
     let server = server(&watch, used, switches, &outcome, order.placement.contender.len());
     if crash.is_none() {
@@ -97,13 +95,67 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     Ok(report(order, &plan, &outcome, server, judged, audit))
 }
 
-/// The flags with which the contender is started: `run` uses nothing that a person could not.
-fn serve_flags(order: &Order<'_>) -> Vec<String> {
-    let contender = order.contender;
+/// The contender of the trial, ready.
+fn start(order: &Order<'_>) -> Result<Contender> {
+    let (name, cores) = (&order.contender.name, &order.placement.contender);
+    match &order.contender.kind {
+        scenario::Kind::BuiltIn(built_in) => {
+            Contender::start(name, &serve_flags(order, built_in), cores)
+        }
+        scenario::Kind::Command { argv, setup } => {
+            Contender::launch(name, argv, setup, environment(order), cores)
+        }
+        scenario::Kind::Url { address, setup } => {
+            Contender::find(name, *address, setup, environment(order))
+        }
+    }
+}
+
+/// What the contract has a contender read. Anyone's service knows no contract.
+fn environment(order: &Order<'_>) -> Vec<(String, String)> {
+    if order.scenario.workload == Workload::Http {
+        return Vec::new();
+    }
+    [
+        ("BAKEOFF_SEED", order.scenario.seed.to_string()),
+        ("BAKEOFF_SIGNATURE_ROUNDS", order.signature.rounds.to_string()),
+        ("BAKEOFF_WORKERS", order.placement.contender.len().to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// The books as they are before the load, of a server that is not fresh.
+fn books_before(
+    order: &Order<'_>,
+    contender: &Contender,
+) -> Option<std::result::Result<Vec<u8>, String>> {
+    let begun = order.contender.is_url() && order.scenario.workload != Workload::Http;
+    begun.then(|| http::get(contender.address(), "/audit", AUDIT_WITHIN))
+}
+
+/// Whether the books balance; anyone's service has none, and that is no fault of it.
+fn audited(
+    order: &Order<'_>,
+    contender: &Contender,
+    outcome: &Outcome,
+    before: Option<std::result::Result<Vec<u8>, String>>,
+) -> Audit {
+    if order.scenario.workload == Workload::Http {
+        return Audit { verdict: "unavailable".into(), reasons: Vec::new() };
+    }
+    let after = http::get(contender.address(), "/audit", AUDIT_WITHIN);
+    match before {
+        Some(before) => audit::judge_growth(&outcome.tally, before, after),
+        None => audit::judge(&outcome.tally, after),
+    }
+}
+
+/// The flags with which a model is started: `run` uses nothing that a person could not.
+fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String> {
     let mut flags: Vec<(&str, String)> = vec![
         ("--model", contender.model.name().into()),
-        ("--name", contender.name.clone()),
-        ("--workload", order.scenario.workload.name().into()),
+        ("--name", order.contender.name.clone()),
         ("--port", "0".into()),
         ("--seed", order.scenario.seed.to_string()),
         ("--signature-rounds", order.signature.rounds.to_string()),
@@ -111,6 +163,9 @@ fn serve_flags(order: &Order<'_>) -> Vec<String> {
         ("--cores", order.placement.contender.len().to_string()),
     ];
     flags.extend(contender.threads.map(|threads| ("--threads", threads.to_string())));
+    // Under anyone's workload a model is a control, and mounts whatever it has.
+    let workload = order.scenario.workload;
+    flags.extend((workload != Workload::Http).then(|| ("--workload", workload.name().into())));
     flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
 }
 
@@ -139,6 +194,7 @@ fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
         timeout: scenario.load.timeout,
         pace: order.placement.pace,
         cores: order.placement.generator.clone(),
+        keep_alive: true,
     }
 }
 
@@ -243,6 +299,7 @@ fn report(
         backlog_ns: only_of(|kind| kind.backlog_ns),
         generator_lag_ns: only_of(|kind| kind.generator_lag_ns),
         pool_wait_ns: None,
+        connect_ns: Some(distribution(&outcome.connect)),
         by_request,
         server,
         generator: schema::Generator {
@@ -298,13 +355,16 @@ fn placement(placement: &Placement) -> schema::Placement {
 
 fn load_of(order: &Order<'_>, plan: &Plan) -> schema::Load {
     let (kind, arrivals, rate) = match plan.shape {
-        Shape::Open { rate, arrivals } => ("open", Some(arrivals.name().to_owned()), Some(rate.0)),
+        Shape::Open { rate, arrivals } | Shape::Ramp { from: rate, arrivals, .. } => {
+            ("open", Some(arrivals.name().to_owned()), Some(rate.0))
+        }
         Shape::Closed => ("closed", None, None),
     };
     schema::Load {
         kind: kind.into(),
         arrivals,
         rate,
+        rate_to: None,
         connections: plan.connections as u32,
         duration_s: order.duration.as_secs_f64(),
     }

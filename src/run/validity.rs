@@ -291,6 +291,7 @@ mod tests {
             spun: Nanos(800_000_000),
             refused: BTreeMap::new(),
             reconnects: 0,
+            connect: Histogram::new(3).unwrap(),
             tally: Tally::default(),
         }
     }

@@ -63,7 +63,15 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]
         low: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low),
         high: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
         n: estimate.map_or(0, |estimate| estimate.n as u32),
-        tested_with: "Rust models".into(),
+        tested_with: tested_with(scenario).into(),
+    }
+}
+
+/// What stood for the real systems.
+fn tested_with(scenario: &Scenario) -> &'static str {
+    match scenario.contenders.iter().all(|contender| contender.built_in().is_some()) {
+        true => "Rust models",
+        false => "the contenders as given",
     }
 }
 

@@ -141,7 +141,8 @@ mod tests {
         let tour = tour();
         assert_eq!(tour.each_ref().map(|one| one.workload), super::super::Workload::ALL);
         for scenario in &tour {
-            let models: Vec<_> = scenario.contenders.iter().map(|one| one.model).collect();
+            let models: Vec<_> =
+                scenario.contenders.iter().map(|one| one.built_in().unwrap().model).collect();
             assert_eq!(models, crate::backend::model::Model::RACED);
             assert_eq!(scenario.rounds, 6, "the fewest that have an interval");
         }

@@ -1,13 +1,17 @@
 //! The part of a file that names the servers under test.
 
-use super::convert::{cpu_time, name, no_signature, whole};
+use std::path::Path;
+
+use super::contender::{BuiltIn, Contender, Kind};
+use super::convert::{cpu_time, name, no_signature, sentence, whole};
 use super::diagnostic::Fault;
+use super::foreign;
 use super::quantity::At;
 use super::raw::{Raw, RawContender};
 use super::reading::required;
-use super::spelling::RawCpu;
-use super::store::POOL_MAX;
-use super::{Contender, CpuMode, Store, Workload};
+use super::spelling::{RawCpu, RawModel};
+use super::store::{POOL_MAX, Store};
+use super::{CpuMode, Workload};
 use crate::backend::Gather;
 use crate::backend::model::Model;
 use crate::backend::pitfall::Pitfall;
@@ -18,13 +22,18 @@ const THREADS_MAX: u64 = 16_384;
 /// Contenders of one scenario: beyond this a table is no longer read.
 const CONTENDERS_MAX: usize = 20;
 
+/// What the rest of the file says about contenders.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) workload: Workload,
+    pub(super) store: &'a Store,
+    pub(super) connections: usize,
+    /// The scenario's.
+    pub(super) folder: &'a Path,
+}
+
 /// The contenders in the file's order.
-pub(super) fn contenders(
-    raw: &Raw,
-    workload: Workload,
-    store: &Store,
-    connections: usize,
-) -> Result<Vec<Contender>, Fault> {
+pub(super) fn contenders(raw: &Raw, around: Around<'_>) -> Result<Vec<Contender>, Fault> {
     if raw.contender.is_empty() {
         return Err(required(
             "contender",
@@ -36,27 +45,49 @@ pub(super) fn contenders(
         let title = format!("a scenario has at most {CONTENDERS_MAX} contenders");
         return Err(Fault::new(&name.span, title, "one too many"));
     }
-    let contender = |(name, raw)| contender(name, raw, workload, store, connections);
+    let contender = |(name, raw)| contender(name, raw, around);
     raw.contender.iter().map(|(name, raw)| (name, raw)).map(contender).collect()
 }
 
 fn contender(
     key: &At<String>,
-    raw: &RawContender,
-    workload: Workload,
-    store: &Store,
-    connections: usize,
+    raw: &At<RawContender>,
+    around: Around<'_>,
 ) -> Result<Contender, Fault> {
-    let model = Model::from(raw.model.value);
-    Ok(Contender {
-        name: name(key, "contender's name")?,
+    let name = name(key, "contender's name")?;
+    let label = raw.value.label.as_ref().map(|label| sentence(label, "label")).transpose()?;
+    let kind = match (&raw.value.model, foreign::is_named(&raw.value)) {
+        (Some(model), None) => Kind::BuiltIn(built_in(&raw.value, model, around)?),
+        (None, Some(_)) => foreign::kind(&raw.value, around)?,
+        (Some(_), Some((key, span))) => {
+            let title = format!("a contender has a model or a {key}, not both");
+            return Err(Fault::new(span, title, "and a `model` above or below"));
+        }
+        (None, None) => {
+            let title = format!("`contender.{name}` has no `model`");
+            return Err(Fault::new(&raw.span, title, "needs `model`").help(
+                "write for example: model = \"event-loop\"; or command = [\"./server\"], or url = \"http://127.0.0.1:8080\"",
+            ));
+        }
+    };
+    Ok(Contender { name, label, kind })
+}
+
+fn built_in(
+    raw: &RawContender,
+    model: &At<RawModel>,
+    around: Around<'_>,
+) -> Result<BuiltIn, Fault> {
+    let model = Model::from(model.value);
+    foreign::refuse_setup(raw)?;
+    Ok(BuiltIn {
         model,
-        threads: threads(raw, model, connections)?,
+        threads: threads(raw, model, around.connections)?,
         cpu: cpu(raw, model)?,
-        request_cpu: request_cpu(raw, model, workload)?,
-        pool: pool(raw, store)?,
+        request_cpu: request_cpu(raw, model, around.workload)?,
+        pool: pool(raw, around.store)?,
         fan_out: fan_out(raw, model)?,
-        pitfalls: pitfalls(raw, model, store)?,
+        pitfalls: pitfalls(raw, model, around.store)?,
     })
 }
 
@@ -138,7 +169,7 @@ fn request_cpu(
     match &raw.request_cpu {
         None => Ok(None),
         Some(at) if model == Model::Null => Err(has_no(model, "request_cpu", &at.span)),
-        Some(at) if workload == Workload::Loyalty => Err(no_signature(&at.span)),
+        Some(at) if workload != Workload::Payment => Err(no_signature(workload, &at.span)),
         Some(at) => cpu_time(at, "request_cpu").map(Some),
     }
 }

@@ -1,24 +1,22 @@
 //! [`Raw`] to [`Scenario`]: what the types cannot say is checked here, and what is left out is filled in.
 
-use super::contenders::contenders;
+use std::path::Path;
+
+use super::contenders::{Around, contenders};
 use super::diagnostic::Fault;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::{At, Quantity};
-use super::raw::{Raw, RawRoute};
-use super::spelling::RawOperation;
+use super::raw::Raw;
+use super::routes::routes;
 use super::statements::{Known, statements};
 use super::store::store;
 use super::{Scenario, Workload};
-use crate::domain::dataset::POPULATION;
-use crate::load::plan::Operation;
 use crate::units::{Nanos, grouped};
 
 /// The version of the format that is read.
 const SCHEMA: u64 = 1;
 /// A run of more rounds than this is a run of several days.
 pub(super) const ROUNDS_MAX: u32 = 1_000;
-/// Weights are shares of a whole; a million to one is beyond what a trial can show.
-const WEIGHT_MAX: u64 = 1_000_000;
 /// A request that computes for longer is no request.
 const CPU_MAX: Nanos = Nanos(10 * Nanos::SECOND.0);
 /// Characters of a name, which is a folder's and a column's.
@@ -27,11 +25,9 @@ const NAME_MAX: usize = 48;
 const SENTENCE_MAX: usize = 300;
 /// The signature of a payment, where the file leaves it out.
 const CPU_DEFAULT: Nanos = Nanos(40 * Nanos::MICRO.0);
-/// Members of a distribution, where the file leaves them out.
-const ACCOUNTS_DEFAULT: u32 = 1_000;
 
-/// The scenario that `raw` describes.
-pub(super) fn scenario(raw: &Raw) -> Result<Scenario, Fault> {
+/// The scenario that `raw`, a file in `folder`, describes.
+pub(super) fn scenario(raw: &Raw, folder: &Path) -> Result<Scenario, Fault> {
     version(&raw.schema)?;
     let name = name(&raw.name, "name")?;
     let store = store(raw.store.as_ref())?;
@@ -40,10 +36,12 @@ pub(super) fn scenario(raw: &Raw) -> Result<Scenario, Fault> {
     let seed = whole(raw.seed.as_ref(), "seed", 42, 0..=i64::MAX as u64)?;
     let rounds = whole(raw.rounds.as_ref(), "rounds", 10, 1..=u64::from(ROUNDS_MAX))?;
     let load = load(raw.load.as_ref())?;
-    let rates = rates(raw, load.kind)?;
+    let around = Around { workload, store: &store, connections: load.connections, folder };
+    let routes = routes(raw, around)?;
+    let rates = rates(raw, load.kind, routes.own)?;
     let request_cpu = request_cpu(raw, workload)?;
-    let mix = mix(raw, workload)?;
-    let contenders = contenders(raw, workload, &store, load.connections)?;
+    let mix = routes.mix;
+    let contenders = contenders(raw, around)?;
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
     let known = Known { contenders: &contenders, rates: &rates, mix: &mix, kind: load.kind };
@@ -95,10 +93,14 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
     }
     if let Some((place, window)) = scenario.window_too_long() {
         let level = scenario.rates[place];
-        let rates = raw.rates().expect("a level was read from the file");
+        let span = match (raw.rates(), raw.route.first()) {
+            (Some(rates), _) => &rates.value[place].span,
+            (None, Some(route)) => &route.span,
+            (None, None) => unreachable!("a level is the experiment's or the routes'"),
+        };
         let title =
             format!("at {level} a window would last {:.0} minutes", window.as_secs_f64() / 60.0);
-        return Err(Fault::new(&rates.value[place].span, title, "too low a rate").help(format!(
+        return Err(Fault::new(span, title, "too low a rate").help(format!(
             "a percentile needs {} requests here; raise the rate",
             grouped(scenario.load.requests_min as f64)
         )));
@@ -181,64 +183,19 @@ fn request_cpu(raw: &Raw, workload: Workload) -> Result<Nanos, Fault> {
     let given = raw.request.as_ref().and_then(|request| request.cpu.as_ref());
     match (given, workload) {
         (None, Workload::Payment) => Ok(CPU_DEFAULT),
-        (None, Workload::Loyalty) => Ok(Nanos(0)),
+        (None, Workload::Loyalty | Workload::Http) => Ok(Nanos(0)),
         (Some(cpu), Workload::Payment) => cpu_time(cpu, "cpu"),
-        (Some(cpu), Workload::Loyalty) => Err(no_signature(&cpu.span)),
+        (Some(cpu), Workload::Loyalty | Workload::Http) => Err(no_signature(workload, &cpu.span)),
     }
 }
 
-/// The CPU dial is the payment's signature, and loyalty has none.
-pub(super) fn no_signature(span: &std::ops::Range<usize>) -> Fault {
-    Fault::new(span, "loyalty has no signature to spend this CPU time on", "only of payments")
-        .help("remove it; a distribution's CPU time is dialled by `accounts` of its [[route]]")
-}
-
-fn mix(raw: &Raw, workload: Workload) -> Result<Vec<(Operation, u32)>, Fault> {
-    if raw.route.is_empty() {
-        return Ok(vec![(the_usual(workload), 1)]);
-    }
-    let mut mix: Vec<(Operation, u32)> = Vec::new();
-    for route in &raw.route {
-        let operation = operation(route, workload)?;
-        if mix.iter().any(|(known, _)| known.name() == operation.name()) {
-            let title = format!("`{}` has two routes", operation.name());
-            return Err(Fault::new(&route.operation.span, title, "a second time")
-                .help("make one of the two, with the sum of their weights"));
+/// The CPU dial is the payment's signature, and the other services have none.
+pub(super) fn no_signature(workload: Workload, span: &std::ops::Range<usize>) -> Fault {
+    let title = format!("{} has no signature to spend this CPU time on", workload.name());
+    Fault::new(span, title, "only of payments").help(match workload {
+        Workload::Loyalty => {
+            "remove it; a distribution's CPU time is dialled by `accounts` of its [[route]]"
         }
-        let weight = whole(route.weight.as_ref(), "weight", 1, 1..=WEIGHT_MAX)?;
-        mix.push((operation, weight as u32));
-    }
-    Ok(mix)
-}
-
-fn the_usual(workload: Workload) -> Operation {
-    match workload {
-        Workload::Payment => Operation::Payment { rounds: 0 },
-        Workload::Loyalty => Operation::Distribution { accounts: ACCOUNTS_DEFAULT },
-    }
-}
-
-fn operation(route: &RawRoute, workload: Workload) -> Result<Operation, Fault> {
-    let span = &route.operation.span;
-    let accounts = route.accounts.as_ref();
-    let (operation, of) = match route.operation.value {
-        RawOperation::Payment => (Operation::Payment { rounds: 0 }, Workload::Payment),
-        RawOperation::AccountRead => (Operation::AccountRead, Workload::Loyalty),
-        RawOperation::Distribution => {
-            let default = u64::from(ACCOUNTS_DEFAULT);
-            let accounts = whole(accounts, "accounts", default, 1..=u64::from(POPULATION))?;
-            (Operation::Distribution { accounts: accounts as u32 }, Workload::Loyalty)
-        }
-    };
-    if of != workload {
-        let title = format!("the {} service has no `{}`", workload.name(), operation.name());
-        return Err(Fault::new(span, title, format!("an operation of {}", of.name())));
-    }
-    match accounts {
-        Some(at) if !matches!(operation, Operation::Distribution { .. }) => {
-            let title = format!("`{}` has no `accounts`", operation.name());
-            Err(Fault::new(&at.span, title, "only of a distribution"))
-        }
-        _ => Ok(operation),
-    }
+        _ => "remove it; what a request of this service costs is its own affair",
+    })
 }

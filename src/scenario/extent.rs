@@ -69,7 +69,7 @@ impl Scenario {
     /// The response time that half of the requests exceed whatever the contender: the CPU time of a request, and with a
     /// dependency the medians of what one waits for in turn.
     pub fn floor(&self) -> Nanos {
-        let cpu = self.contenders.iter().map(|one| one.request_cpu.unwrap_or(self.request_cpu));
+        let cpu = self.contenders.iter().map(|one| one.request_cpu().unwrap_or(self.request_cpu));
         let cpu = cpu.min().unwrap_or(self.request_cpu);
         let waits = self.store.dependency().map(|one| one.lookup.median() + one.write.median());
         cpu + waits.unwrap_or(Nanos(0))
@@ -79,7 +79,7 @@ impl Scenario {
     pub fn floor_text(&self) -> String {
         let (lookup, write) = match self.workload {
             Workload::Payment => ("lookups at once", "capture"),
-            Workload::Loyalty => ("account", "credit"),
+            Workload::Loyalty | Workload::Http => ("account", "credit"),
         };
         let cpu = (self.request_cpu > Nanos(0)).then(|| format!("{} of CPU", self.request_cpu));
         let waits = self.store.dependency().map(|one| {
@@ -105,7 +105,7 @@ impl Scenario {
                         write + f64::from(*accounts) * (lookup + write)
                     }
                     Operation::AccountRead => lookup,
-                    Operation::Fixed(_) => 0.0,
+                    _ => 0.0,
                 };
                 seconds * f64::from(*weight) / total
             })

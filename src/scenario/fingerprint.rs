@@ -1,16 +1,23 @@
 //! A digest of what a scenario comes to, so that results of different scenarios are never taken for one another's.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use super::Scenario;
+use super::{Kind, Scenario};
 use crate::load::plan::Operation;
 
 /// The first 16 hexadecimal digits of the SHA-256 of `scenario` as it will run: flags count, comments and the order of
 /// keys in the file do not, nor does the calibration, which is the machine's.
 pub fn fingerprint(scenario: &Scenario) -> String {
     let mut canonical = Scenario { notes: Vec::new(), ..scenario.clone() };
+    for contender in &mut canonical.contenders {
+        // Where a folder lies says nothing about what is in it.
+        if let Kind::Command { setup, .. } | Kind::Url { setup, .. } = &mut contender.kind {
+            setup.folder = PathBuf::new();
+        }
+    }
     for (operation, _) in &mut canonical.mix {
         if let Operation::Payment { rounds } = operation {
             *rounds = 0;

@@ -12,23 +12,9 @@ const LATER: &[(&str, &str)] = &[
     ("load.trace", "other load profiles"),
     ("load.open.profile", "other load profiles"),
     ("request.lookups", "a dependency that waits"),
-    ("route.name", "services other than the built-in ones"),
-    ("route.method", "services other than the built-in ones"),
-    ("route.path", "services other than the built-in ones"),
-    ("route.headers", "services other than the built-in ones"),
-    ("route.body", "services other than the built-in ones"),
-    ("route.body_file", "services other than the built-in ones"),
-    ("route.status", "services other than the built-in ones"),
-    ("route.rate", "a rate for each route"),
-    ("contender.*.command", "contenders that are not built in"),
-    ("contender.*.url", "contenders that are not built in"),
-    ("contender.*.env", "contenders that are not built in"),
-    ("contender.*.ready", "contenders that are not built in"),
-    ("contender.*.before", "contenders that are not built in"),
     ("contender.*.queue", "a bound on what waits for a thread"),
     ("contender.*.processes", "several processes on one port"),
     ("contender.*.client", "a choice of database clients"),
-    ("workload=http", "services other than the built-in ones"),
     ("metric=capacity", "the search for the capacity within the SLO"),
     ("metric=rss_spread", "figures over parts of a trial"),
     ("metric=p99_spread", "figures over parts of a trial"),
@@ -71,9 +57,9 @@ mod tests {
 
     #[test]
     fn a_path_is_matched_whole() {
-        assert!(key(&path("contender.mine.command")).is_some());
-        assert!(key(&path("contender.command")).is_none());
-        assert!(key(&path("contender.mine.command.more")).is_none());
+        assert!(key(&path("contender.mine.queue")).is_some());
+        assert!(key(&path("contender.queue")).is_none());
+        assert!(key(&path("contender.mine.queue.more")).is_none());
         assert!(key(&path("gate")).is_some());
         assert!(key(&[]).is_none());
         assert!(word("metric", "recovery").is_some());

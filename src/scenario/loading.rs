@@ -8,7 +8,7 @@ use super::reading::required;
 use super::spelling::RawArrivals;
 use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo};
 use crate::load::plan::Arrivals;
-use crate::units::{Nanos, Share};
+use crate::units::{Nanos, Rate, Share};
 
 /// Connections of the generator: within the ports and descriptors that one process gets.
 const CONNECTIONS_MAX: u64 = 16_384;
@@ -96,7 +96,12 @@ fn duration(
 }
 
 /// The levels: some under an open load, none under a closed one.
-pub(super) fn rates(raw: &Raw, kind: LoadKind) -> Result<Vec<Level>, Fault> {
+///
+/// `own` is the sum of the routes' own rates, where they have them.
+pub(super) fn rates(raw: &Raw, kind: LoadKind, own: Option<Rate>) -> Result<Vec<Level>, Fault> {
+    if let Some(sum) = own {
+        return of_routes(raw, kind, sum);
+    }
     let Some(rates) = raw.rates() else {
         return match kind {
             LoadKind::Closed => Ok(Vec::new()),
@@ -128,6 +133,29 @@ pub(super) fn rates(raw: &Raw, kind: LoadKind) -> Result<Vec<Level>, Fault> {
         levels.push(level.value.0);
     }
     Ok(levels)
+}
+
+/// The one level of routes that have rates: their sum.
+fn of_routes(raw: &Raw, kind: LoadKind, sum: Rate) -> Result<Vec<Level>, Fault> {
+    let rate = raw.route.iter().find_map(|route| route.value.rate.as_ref());
+    let span = rate.map_or(0..0, |rate| rate.span.clone());
+    if let Some(rates) = raw.rates() {
+        return Err(Fault::new(&rates.span, "the routes have their own rates", "and these too")
+            .help("remove these, or give the routes weights"));
+    }
+    match kind {
+        LoadKind::Open(Arrivals::Poisson) => Ok(vec![Level::Rate(sum)]),
+        LoadKind::Open(Arrivals::Constant) => Err(Fault::new(
+            &span,
+            "routes with rates are independent of each other",
+            "and so random",
+        )
+        .help("write arrivals = \"poisson\", or weights in place of the rates")),
+        LoadKind::Closed => {
+            Err(Fault::new(&span, "a closed load has no rates", "not under [load.closed]")
+                .help("write weights in place of the rates, or use [load.open]"))
+        }
+    }
 }
 
 /// Who runs on which cores.

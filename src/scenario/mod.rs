@@ -4,34 +4,36 @@
 //! `statements`) -> [`Scenario`]; what is wrong on the way is a `diagnostic`. `overrides` applies a run's flags.
 
 mod builtin;
+mod contender;
 mod contenders;
 mod convert;
 mod diagnostic;
 mod extent;
 mod fingerprint;
+mod foreign;
 mod later;
 mod loading;
 mod overrides;
 mod quantity;
 mod raw;
 mod reading;
+mod routes;
 mod schema;
 mod spelling;
 mod statements;
 mod store;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
+pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
 pub use fingerprint::fingerprint;
 pub use overrides::Overrides;
 pub use schema::json_schema;
+pub use store::{Dependency, Server, Store};
 
-use crate::backend::Gather;
+use std::path::Path;
+
 use crate::backend::cpu::CpuMode;
-use crate::backend::model::Model;
-use crate::backend::pitfall::Pitfall;
 use crate::error::Result;
-use crate::fault::Fault;
-use crate::latency::Latency;
 use crate::load::plan::{Arrivals, Operation};
 use crate::units::{Nanos, Rate, Share};
 
@@ -81,77 +83,8 @@ pub enum Workload {
     Payment,
     /// `loyalty`
     Loyalty,
-}
-
-/// A server under test.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contender {
-    /// Unique within the scenario.
-    pub name: String,
-    /// A built-in model, or the control that does nothing.
-    pub model: Model,
-    /// Workers of `work-stealing` and `thread-pool`, connections' threads at most of `thread-per-connection`; `None`
-    /// takes the model's default.
-    pub threads: Option<usize>,
-    /// Where CPU work runs.
-    pub cpu: CpuMode,
-    /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
-    pub request_cpu: Option<Nanos>,
-    /// Connections of its pool; `None` takes the store's.
-    pub pool: Option<usize>,
-    /// How it asks the lookups of a payment.
-    pub fan_out: Gather,
-    /// Mistakes that it makes.
-    pub pitfalls: Vec<Pitfall>,
-}
-
-/// Where state lives.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Store {
-    /// In the contender's own memory.
-    Memory,
-    /// In another process, behind a socket.
-    Dependency(Dependency),
-}
-
-/// A server that contenders wait for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dependency {
-    /// Which server it is.
-    pub kind: Kind,
-    /// How long a statement takes that reads a row, beside what it must.
-    pub lookup: Latency,
-    /// How long one takes that changes something.
-    pub write: Latency,
-    /// Connections of each contender's pool.
-    pub pool: usize,
-}
-
-/// Which server contenders wait for.
-#[derive(Clone, PartialEq)]
-pub enum Kind {
-    /// bakeoff's own.
-    Standin {
-        /// What goes wrong, and when.
-        faults: Vec<Fault>,
-    },
-    /// A real PostgreSQL.
-    Postgres {
-        /// Where it is; `None` has one started for the run.
-        url: Option<String>,
-    },
-}
-
-/// A URL may hold a password, which does not belong in logs.
-impl std::fmt::Debug for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Standin { faults } => f.debug_tuple("Standin").field(faults).finish(),
-            Self::Postgres { url } => {
-                f.debug_tuple("Postgres").field(&url.as_ref().map(|_| "..")).finish()
-            }
-        }
-    }
+    /// `http`: anyone's, without contract and audit.
+    Http,
 }
 
 /// A load level of an experiment.
@@ -270,38 +203,20 @@ pub enum Bound {
     AtMost(f64),
 }
 
-/// The scenario in `text`, which stands in the file `file_name`.
+/// The scenario in `text`, which stands in the file `file_name`; what it names by relative paths is taken from there.
 ///
 /// # Errors
 /// The first mistake of the file, with its place underlined; a usage error.
 pub fn parse(file_name: &str, text: &str) -> Result<Scenario> {
+    let folder = Path::new(".").join(Path::new(file_name).parent().unwrap_or(Path::new("")));
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
     reading::read(text)
-        .and_then(|raw| convert::scenario(&raw))
+        .and_then(|raw| convert::scenario(&raw, &folder))
         .map_err(|fault| fault.render(file_name, text))
 }
 
-impl Store {
-    /// The server that contenders wait for, if there is one.
-    pub fn dependency(&self) -> Option<&Dependency> {
-        match self {
-            Self::Memory => None,
-            Self::Dependency(dependency) => Some(dependency),
-        }
-    }
-}
-
-impl Dependency {
-    /// As subtitles name it: `stand-in`, `PostgreSQL`.
-    pub fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Standin { .. } => "stand-in",
-            Kind::Postgres { .. } => "PostgreSQL",
-        }
-    }
-}
-
 impl Workload {
-    /// Both, in the order in which they are shown.
+    /// The built-in ones, in the order in which they are shown.
     pub const ALL: [Self; 2] = [Self::Payment, Self::Loyalty];
 
     /// As scenarios and reports spell it.
@@ -309,6 +224,7 @@ impl Workload {
         match self {
             Self::Payment => "payment",
             Self::Loyalty => "loyalty",
+            Self::Http => "http",
         }
     }
 }

@@ -74,6 +74,14 @@ impl Unit for Share {
     }
 }
 
+impl Unit for Rate {
+    const EXPECTED: &'static str = "a rate such as \"300/s\"";
+    const PATTERN: &'static str = r"^\s*[0-9][0-9,_]*(\.[0-9]+)?\s*k?\s*/\s*(s|m|min)\s*$";
+    fn spelled(number: &str) -> String {
+        format!("\"{number}/s\"")
+    }
+}
+
 impl Unit for Level {
     const EXPECTED: &'static str = "a load level such as \"300/s\", \"50%\" or \"70% own\"";
     const PATTERN: &'static str =

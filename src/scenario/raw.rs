@@ -15,7 +15,7 @@ use super::spelling::{
     RawArrivals, RawCpu, RawFanOut, RawMetric, RawMode, RawModel, RawOperation, RawPitfall,
     RawWorkload,
 };
-use crate::units::{Nanos, Share};
+use crate::units::{Nanos, Rate, Share};
 
 /// A scenario of bakeoff: contenders, the load that they get, and what is expected of them.
 #[derive(Deserialize, JsonSchema)]
@@ -44,11 +44,11 @@ pub(super) struct Raw {
     pub(super) store: Option<RawStore>,
     /// The operations of the load. Default: payments, or distributions of 1,000 accounts.
     #[serde(default)]
-    pub(super) route: Vec<RawRoute>,
+    pub(super) route: Vec<At<RawRoute>>,
     /// The servers under test, by name; the first is the one that others are compared with.
     #[serde(deserialize_with = "in_file_order")]
     #[schemars(with = "std::collections::BTreeMap<String, RawContender>")]
-    pub(super) contender: Vec<(At<String>, RawContender)>,
+    pub(super) contender: Vec<(At<String>, At<RawContender>)>,
     /// Who runs on which cores.
     pub(super) placement: Option<RawPlacement>,
     /// How the load is made. Default open.
@@ -172,24 +172,58 @@ pub(super) struct RawLognormal {
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
-/// One operation of the load.
+/// One kind of request of the load: a built-in operation, or with `workload = "http"` any request.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRoute {
     /// A built-in operation of the workload.
-    pub(super) operation: At<RawOperation>,
+    pub(super) operation: Option<At<RawOperation>>,
+    /// The request's name in reports.
+    pub(super) name: Option<At<String>>,
+    /// Default GET, or POST with a body.
+    pub(super) method: Option<At<String>>,
+    /// With its query. May have seeded fields: `{uuid}`, `{key}`, `{int:1..1000000}` and `{pick:a|b|c}`; `{{` is a brace.
+    pub(super) path: Option<At<String>>,
+    /// Their values may have seeded fields.
+    #[serde(default, deserialize_with = "in_file_order")]
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    pub(super) headers: Vec<(At<String>, At<String>)>,
+    /// May have seeded fields.
+    pub(super) body: Option<At<String>>,
+    /// A file with one body a line, sent as they are; relative to the scenario's folder, at most 16 MiB.
+    pub(super) body_file: Option<At<String>>,
+    /// The statuses of right answers, at most 8. Default [200].
+    pub(super) status: Option<At<Vec<At<u64>>>>,
     /// Its share of the requests, against the other routes' weights. Default 1.
     pub(super) weight: Option<At<u64>>,
+    /// Its own rate, in independent Poisson arrivals; then every route has one, and the experiment has no `rates`.
+    pub(super) rate: Option<At<Quantity<Rate>>>,
     /// Members of one distribution. Default 1000.
     pub(super) accounts: Option<At<u64>>,
 }
 
-/// A server under test.
+/// A server under test: a built-in `model`, a `command`, or a `url`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawContender {
-    /// How it waits for many things at once.
-    pub(super) model: At<RawModel>,
+    /// How a built-in server waits for many things at once.
+    pub(super) model: Option<At<RawModel>>,
+    /// A program and its arguments, run in the scenario's folder; `{port}`, also BAKEOFF_PORT, is where it must listen.
+    pub(super) command: Option<At<Vec<At<String>>>>,
+    /// A server that runs already on this machine: `http://127.0.0.1:8080`.
+    pub(super) url: Option<At<String>>,
+    /// What it is, for people.
+    pub(super) label: Option<At<String>>,
+    /// More variables for the command and for `before`.
+    #[serde(default, deserialize_with = "in_file_order")]
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    pub(super) env: Vec<(At<String>, At<String>)>,
+    /// A path that answers 200 once the server is ready, or `tcp`. Default tcp, `/healthz` for the built-in services.
+    pub(super) ready: Option<At<String>>,
+    /// How long that may take. Default 10s.
+    pub(super) ready_within: Option<At<Quantity<Nanos>>>,
+    /// A program and its arguments, run before each trial and not timed; it must succeed within a minute.
+    pub(super) before: Option<At<Vec<At<String>>>>,
     /// Workers of `work-stealing` and `thread-pool`; the most connections of `thread-per-connection`.
     pub(super) threads: Option<At<u64>>,
     /// Where CPU work runs. Default auto.
@@ -302,7 +336,7 @@ where
         type Value = Vec<(At<String>, T)>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a table of contenders such as [contender.event-loop]")
+            f.write_str("a table")
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut entries = Vec::new();

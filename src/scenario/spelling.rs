@@ -17,6 +17,8 @@ pub(super) enum RawWorkload {
     Payment,
     /// Distributes points to accounts.
     Loyalty,
+    /// Anyone's service, with the requests of its routes.
+    Http,
 }
 
 impl From<RawWorkload> for Workload {
@@ -24,6 +26,7 @@ impl From<RawWorkload> for Workload {
         match raw {
             RawWorkload::Payment => Self::Payment,
             RawWorkload::Loyalty => Self::Loyalty,
+            RawWorkload::Http => Self::Http,
         }
     }
 }

@@ -33,8 +33,8 @@ pub(super) fn statements(raw: &[RawStatement], known: &Known<'_>) -> Result<Vec<
 
 fn statement(raw: &RawStatement, known: &Known<'_>) -> Result<Statement, Fault> {
     let metric = metric(raw, known)?;
-    let of = contender(&raw.of, known)?;
-    let versus = raw.versus.as_ref().map(|versus| contender(versus, known)).transpose()?;
+    let of = contender(&raw.of, metric, known)?;
+    let versus = raw.versus.as_ref().map(|versus| contender(versus, metric, known)).transpose()?;
     if let Some(versus) = raw.versus.as_ref().filter(|versus| versus.value == of) {
         let title = format!("`{of}` is compared with itself");
         return Err(Fault::new(&versus.span, title, "the same as `of`"));
@@ -72,9 +72,15 @@ fn metric(raw: &RawStatement, known: &Known<'_>) -> Result<Metric, Fault> {
     Ok(metric)
 }
 
-fn contender(at: &At<String>, known: &Known<'_>) -> Result<String, Fault> {
+/// A contender of the file that has such a figure.
+fn contender(at: &At<String>, metric: Metric, known: &Known<'_>) -> Result<String, Fault> {
     let names = known.contenders.iter().map(|contender| contender.name.as_str());
-    if names.clone().any(|name| name == at.value) {
+    if let Some(contender) = known.contenders.iter().find(|one| one.name == at.value) {
+        if contender.is_url() && matches!(metric, Metric::CpuPerRequest | Metric::Rss) {
+            let title = format!("`{}` of a contender by URL is not known", metric.name());
+            return Err(Fault::new(&at.span, title, "runs outside of bakeoff's hands")
+                .help("give it as a `command`, or use a response time"));
+        }
         return Ok(at.value.clone());
     }
     let title = format!("there is no contender `{}`", at.value.escape_debug());

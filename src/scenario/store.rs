@@ -4,9 +4,78 @@ use super::convert::whole;
 use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
 use super::raw::{RawLatencies, RawLatency, RawLognormal, RawStore};
-use super::{Dependency, Kind, Store};
+use crate::fault::Fault as Trouble;
 use crate::latency::Latency;
 use crate::units::Nanos;
+
+/// Where state lives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Store {
+    /// In the contender's own memory.
+    Memory,
+    /// In another process, behind a socket.
+    Dependency(Dependency),
+}
+
+/// A server that contenders wait for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dependency {
+    /// Which server it is.
+    pub server: Server,
+    /// How long a statement takes that reads a row, beside what it must.
+    pub lookup: Latency,
+    /// How long one takes that changes something.
+    pub write: Latency,
+    /// Connections of each contender's pool.
+    pub pool: usize,
+}
+
+/// Which server contenders wait for.
+#[derive(Clone, PartialEq)]
+pub enum Server {
+    /// bakeoff's own.
+    Standin {
+        /// What goes wrong, and when.
+        faults: Vec<Trouble>,
+    },
+    /// A real PostgreSQL.
+    Postgres {
+        /// Where it is; `None` has one started for the run.
+        url: Option<String>,
+    },
+}
+
+/// A URL may hold a password, which does not belong in logs.
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Standin { faults } => f.debug_tuple("Standin").field(faults).finish(),
+            Self::Postgres { url } => {
+                f.debug_tuple("Postgres").field(&url.as_ref().map(|_| "..")).finish()
+            }
+        }
+    }
+}
+
+impl Store {
+    /// The server that contenders wait for, if there is one.
+    pub fn dependency(&self) -> Option<&Dependency> {
+        match self {
+            Self::Memory => None,
+            Self::Dependency(dependency) => Some(dependency),
+        }
+    }
+}
+
+impl Dependency {
+    /// As subtitles name it: `stand-in`, `PostgreSQL`.
+    pub fn name(&self) -> &'static str {
+        match self.server {
+            Server::Standin { .. } => "stand-in",
+            Server::Postgres { .. } => "PostgreSQL",
+        }
+    }
+}
 
 /// Connections of one pool: within the descriptors of one process.
 pub(super) const POOL_MAX: u64 = 16_384;
@@ -27,8 +96,8 @@ pub(super) fn store(raw: Option<&RawStore>) -> Result<Store, Fault> {
             let faults = raw.faults.iter().map(|at| {
                 at.value.parse().map_err(|why: String| Fault::new(&at.span, why, "not a fault"))
             });
-            let kind = Kind::Standin { faults: faults.collect::<Result<_, _>>()? };
-            dependency(kind, raw.latency.as_ref(), raw.connections.as_ref())
+            let server = Server::Standin { faults: faults.collect::<Result<_, _>>()? };
+            dependency(server, raw.latency.as_ref(), raw.connections.as_ref())
         }
         Some(RawStore::Postgres(raw)) => {
             let url = (raw.url.value != "auto").then(|| raw.url.value.clone());
@@ -38,14 +107,14 @@ pub(super) fn store(raw: Option<&RawStore>) -> Result<Store, Fault> {
                     "write url = \"auto\", or \"postgres://USER:PASSWORD@127.0.0.1:5432/DATABASE\"",
                 ));
             }
-            let kind = Kind::Postgres { url };
-            dependency(kind, raw.latency.as_ref(), raw.connections.as_ref())
+            let server = Server::Postgres { url };
+            dependency(server, raw.latency.as_ref(), raw.connections.as_ref())
         }
     }
 }
 
 fn dependency(
-    kind: Kind,
+    server: Server,
     latency: Option<&RawLatencies>,
     connections: Option<&At<u64>>,
 ) -> Result<Store, Fault> {
@@ -54,7 +123,7 @@ fn dependency(
         Some(raw) => latencies(raw)?,
     };
     let pool = whole(connections, "connections", POOL_DEFAULT, 1..=POOL_MAX)? as usize;
-    Ok(Store::Dependency(Dependency { kind, lookup, write, pool }))
+    Ok(Store::Dependency(Dependency { server, lookup, write, pool }))
 }
 
 /// Those of lookups and of writes.

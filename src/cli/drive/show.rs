@@ -45,6 +45,10 @@ fn headline(trial: &Trial) -> String {
         }
         None => format!("closed: {achieved}"),
     };
+    let level = match (load.rate, load.rate_to) {
+        (Some(from), Some(to)) => format!("{level}, from {} to {}", Rate(from), Rate(to)),
+        _ => level,
+    };
     format!(
         "{level} for {seconds} on {} connections, {} requests{}",
         load.connections,
@@ -76,6 +80,9 @@ fn times(trial: &Trial) -> Table {
                 table.add_row(row(&format!("{name} {what}"), times));
             }
         }
+    }
+    if let Some(times) = &trial.connect_ns {
+        table.add_row(row("connect", times));
     }
     table
         .column_iter_mut()

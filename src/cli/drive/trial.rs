@@ -67,6 +67,7 @@ pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome) -> Trial {
         backlog_ns: only.backlog_ns,
         generator_lag_ns: only.generator_lag_ns,
         pool_wait_ns: None,
+        connect_ns: Some(distribution(&outcome.connect)),
         by_request: BTreeMap::from([(kind.name.clone(), by_request)]),
         server: Server::default(),
         generator: Generator {
@@ -94,6 +95,7 @@ pub(super) fn errors(outcome: &Outcome) -> BTreeMap<String, u64> {
 fn level(plan: &Plan) -> String {
     match plan.shape {
         Shape::Open { rate, .. } => rate.to_string(),
+        Shape::Ramp { from, to, .. } => format!("{from}..{to}"),
         Shape::Closed => "closed".into(),
     }
 }
@@ -111,14 +113,16 @@ fn placement(plan: &Plan) -> Placement {
 }
 
 fn load(plan: &Plan, outcome: &Outcome) -> Load {
-    let (kind, arrivals, rate) = match plan.shape {
-        Shape::Open { rate, arrivals } => ("open", Some(arrivals.name().into()), Some(rate.0)),
-        Shape::Closed => ("closed", None, None),
+    let (kind, arrivals, rate, rate_to) = match plan.shape {
+        Shape::Open { rate, arrivals } => ("open", Some(arrivals), Some(rate.0), None),
+        Shape::Ramp { from, to, arrivals } => ("open", Some(arrivals), Some(from.0), Some(to.0)),
+        Shape::Closed => ("closed", None, None, None),
     };
     Load {
         kind: kind.into(),
-        arrivals,
+        arrivals: arrivals.map(|arrivals| arrivals.name().into()),
         rate,
+        rate_to,
         connections: plan.connections as u32,
         duration_s: outcome.window.as_secs_f64(),
     }

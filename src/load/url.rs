@@ -1,4 +1,4 @@
-//! The URLs that `drive` takes: plain HTTP to this machine.
+//! The URLs that are driven: plain HTTP to this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -7,12 +7,13 @@ use crate::error::{Error, Result};
 
 /// Where to send, and what to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
-    pub(super) target: SocketAddr,
+pub struct Url {
+    /// A loopback address.
+    pub target: SocketAddr,
     /// As written, with the port.
-    pub(super) host: String,
+    pub host: String,
     /// With the query, from the slash on.
-    pub(super) path: String,
+    pub path: String,
 }
 
 impl Url {
@@ -20,7 +21,7 @@ impl Url {
     ///
     /// # Errors
     /// Another scheme, another machine, or no URL at all.
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    pub fn parse(text: &str) -> Result<Self> {
         let bad = |why: &str| {
             Error::usage(format!("`{text}` {why}")).help("write it as http://127.0.0.1:8080/path")
         };

@@ -1,0 +1,316 @@
+//! Text with seeded fields: `{"id":"{uuid}","user":{int:1..1000000}}`. Read once, written for every request.
+//!
+//! | field | becomes |
+//! |---|---|
+//! | `{uuid}` | a random UUID (version 4), another one at each place |
+//! | `{key}` | the request's own key, 20 characters such as `00012-001-000000002a`, the same at each place of a request |
+//! | `{int:1..1000000}` | a whole number from the first to the second, both included |
+//! | `{pick:EUR\|USD\|GBP}` | one of the words |
+//!
+//! A brace before a lower-case letter opens a field, any other brace stands for itself, so JSON needs no escapes; `{{`
+//! stands for one brace whatever follows. Fields are a pure function of (seed, round, k, place); `{uuid}` and `{key}`
+//! also of the salt, so that no contender sees another's ids, and are of one length, so that all read as many bytes.
+
+use super::head::Wrong;
+use super::ids::PaymentKey;
+use crate::random::Stream;
+
+/// Literals and fields of one text.
+const PARTS_MAX: usize = 1_000;
+/// The names of the fields, each with an example.
+const FIELDS: [(&str, &str); 4] =
+    [("uuid", "{uuid}"), ("key", "{key}"), ("int", "{int:1..1000}"), ("pick", "{pick:a|b|c}")];
+
+/// A text with fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Literal(Vec<u8>),
+    Uuid,
+    Key,
+    Int { low: u64, span: u64 },
+    Pick(Vec<Vec<u8>>),
+}
+
+/// What the fields of one request are made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draws {
+    /// Of (seed, round, k).
+    pub(crate) shared: Stream,
+    /// Of the salt as well.
+    pub(crate) own: Stream,
+    pub(crate) key: PaymentKey,
+}
+
+impl Template {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// An unknown or unclosed field, or one whose range or words are none.
+    pub fn parse(text: &str) -> Result<Self, Wrong> {
+        let mut template = Self::default();
+        let mut rest = text;
+        while let Some(at) = rest.find('{') {
+            template.literal(&rest[..at]);
+            let after = &rest[at + 1..];
+            rest = if let Some(escaped) = after.strip_prefix('{') {
+                template.literal("{");
+                escaped
+            } else if after.starts_with(|c: char| c.is_ascii_lowercase()) {
+                let end = after.find('}').ok_or_else(|| {
+                    Wrong::new(format!("the field `{{{}` is not closed", shortened(after)))
+                        .help("end it with `}`, or write `{{` for a brace that opens no field")
+                })?;
+                template.parts.push(field(&after[..end])?);
+                &after[end + 1..]
+            } else {
+                template.literal("{");
+                after
+            };
+            if template.parts.len() > PARTS_MAX {
+                return Err(Wrong::new(format!("more than {PARTS_MAX} fields and texts between")));
+            }
+        }
+        template.literal(rest);
+        Ok(template)
+    }
+
+    /// A text without fields, whatever braces it has.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let mut template = Self::default();
+        template.push(bytes);
+        template
+    }
+
+    /// Adds text at the end.
+    pub(crate) fn literal(&mut self, text: &str) {
+        self.push(text.as_bytes());
+    }
+
+    /// Adds another at the end.
+    pub(crate) fn append(&mut self, other: &Self) {
+        for part in &other.parts {
+            match part {
+                Part::Literal(bytes) => self.push(bytes),
+                field => self.parts.push(field.clone()),
+            }
+        }
+    }
+
+    /// The whole text, where it has no field.
+    pub(crate) fn constant(&self) -> Option<&[u8]> {
+        match self.parts.as_slice() {
+            [] => Some(b""),
+            [Part::Literal(bytes)] => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Whether every byte that it can come to passes.
+    pub(crate) fn all_bytes(&self, allowed: impl Fn(u8) -> bool) -> bool {
+        self.parts.iter().all(|part| match part {
+            Part::Literal(bytes) => bytes.iter().all(|&byte| allowed(byte)),
+            Part::Pick(words) => words.iter().flatten().all(|&byte| allowed(byte)),
+            Part::Uuid | Part::Key | Part::Int { .. } => true,
+        })
+    }
+
+    /// Whether it starts with `text` itself.
+    pub(crate) fn starts_with(&self, text: &str) -> bool {
+        matches!(self.parts.first(), Some(Part::Literal(bytes)) if bytes.starts_with(text.as_bytes()))
+    }
+
+    /// Appends the text of one request. `place` counts the fields of the whole request and goes on from there.
+    pub(crate) fn write(&self, draws: &Draws, place: &mut u64, bytes: &mut Vec<u8>) {
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => {
+                    bytes.extend_from_slice(text);
+                    continue;
+                }
+                Part::Uuid => push_uuid(bytes, draws.own.child(*place)),
+                Part::Key => bytes.extend_from_slice(draws.key.as_str().as_bytes()),
+                Part::Int { low, span } => {
+                    push_integer(bytes, low + draws.shared.below(*place, *span));
+                }
+                Part::Pick(words) => {
+                    let index = draws.shared.below(*place, words.len() as u64) as usize;
+                    bytes.extend_from_slice(&words[index]);
+                }
+            }
+            *place += 1;
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        match self.parts.last_mut() {
+            _ if bytes.is_empty() => {}
+            Some(Part::Literal(text)) => text.extend_from_slice(bytes),
+            _ => self.parts.push(Part::Literal(bytes.into())),
+        }
+    }
+}
+
+fn field(text: &str) -> Result<Part, Wrong> {
+    let (name, argument) =
+        text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
+    match (name, argument) {
+        ("uuid", None) => Ok(Part::Uuid),
+        ("key", None) => Ok(Part::Key),
+        ("int", Some(range)) => int(range).ok_or_else(|| {
+            Wrong::new(format!("`{range}` is no range of whole numbers"))
+                .help("write {int:LOW..HIGH}, both included, such as {int:1..1000000}")
+        }),
+        ("pick", Some(words)) if !words.is_empty() => {
+            Ok(Part::Pick(words.split('|').map(|word| word.as_bytes().into()).collect()))
+        }
+        _ => Err(unknown(name, text)),
+    }
+}
+
+fn int(range: &str) -> Option<Part> {
+    let (low, high) = range.split_once("..")?;
+    let (low, high) = (low.parse::<u64>().ok()?, high.parse::<u64>().ok()?);
+    let span = high.checked_sub(low)?.checked_add(1)?;
+    Some(Part::Int { low, span })
+}
+
+fn unknown(name: &str, text: &str) -> Wrong {
+    let known = FIELDS.iter().find(|(known, _)| *known == name);
+    let wrong = Wrong::new(format!("there is no field `{{{}}}`", shortened(text)));
+    match known {
+        Some((_, example)) => wrong.help(format!("write it as {example}")),
+        None => {
+            let near = FIELDS.iter().find(|(known, _)| strsim::osa_distance(known, name) <= 1);
+            match near {
+                Some((_, example)) => wrong.help(format!("did you mean {example}?")),
+                None => wrong.help(
+                    "there are {uuid}, {key}, {int:1..1000} and {pick:a|b|c}; write `{{` for a brace that opens no field",
+                ),
+            }
+        }
+    }
+}
+
+/// The first characters of what may be a whole document.
+fn shortened(text: &str) -> String {
+    text.chars().take_while(|c| !c.is_control()).take(24).collect()
+}
+
+/// 122 random bits in the form of RFC 9562, 5.4.
+fn push_uuid(bytes: &mut Vec<u8>, draws: Stream) {
+    let (high, low) = (draws.at(0), draws.at(1));
+    let high = (high & !0xf000) | 0x4000;
+    let low = (low & !(0b11 << 62)) | (0b10 << 62);
+    let digits = (u128::from(high) << 64) | u128::from(low);
+    for place in 0..32 {
+        if [8, 12, 16, 20].contains(&place) {
+            bytes.push(b'-');
+        }
+        let digit = (digits >> (124 - 4 * place)) & 15;
+        bytes.push(b"0123456789abcdef"[digit as usize]);
+    }
+}
+
+/// Appends the decimal digits of `value`.
+pub(crate) fn push_integer(bytes: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    bytes.extend_from_slice(&digits[at..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str, k: u64, salt: u32) -> String {
+        let shared = Stream::of(42).child(k);
+        let draws =
+            Draws { shared, own: shared.child(u64::from(salt)), key: PaymentKey::new(salt, 1, k) };
+        let mut bytes = Vec::new();
+        Template::parse(text).unwrap().write(&draws, &mut 0, &mut bytes);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn braces_that_open_no_field_stand_for_themselves() {
+        for (text, expected) in [
+            ("", ""),
+            ("plain", "plain"),
+            (r#"{"a":{"b":[{}]}}"#, r#"{"a":{"b":[{}]}}"#),
+            ("{{uuid}", "{uuid}"),
+            ("{{{{", "{{"),
+            ("{ int}", "{ int}"),
+            ("{Int}{", "{Int}{"),
+        ] {
+            assert_eq!(written(text, 1, 1), expected);
+        }
+    }
+
+    #[test]
+    fn fields_are_what_they_say() {
+        let text =
+            r#"{"id":"{uuid}","other":"{uuid}","key":"{key}","n":{int:5..7},"c":"{pick:EUR|USD}"}"#;
+        let (mut numbers, mut words) = ([0; 8], [0; 2]);
+        for k in 0..3_000 {
+            let value: serde_json::Value = serde_json::from_str(&written(text, k, 9)).unwrap();
+            let uuid = value["id"].as_str().unwrap();
+            assert_ne!(uuid, value["other"]);
+            let groups: Vec<_> = uuid.split('-').map(str::len).collect();
+            assert_eq!(groups, [8, 4, 4, 4, 12]);
+            assert_eq!(&uuid[14..15], "4");
+            assert!("89ab".contains(&uuid[19..20]), "{uuid}");
+            assert_eq!(value["key"], PaymentKey::new(9, 1, k).as_str());
+            numbers[value["n"].as_u64().unwrap() as usize] += 1;
+            words[usize::from(value["c"] == "USD")] += 1;
+        }
+        assert!(numbers[5..].iter().all(|n| (850..1_150).contains(n)), "{numbers:?}");
+        assert!(words.iter().all(|n| (1_350..1_650).contains(n)), "{words:?}");
+    }
+
+    #[test]
+    fn the_salt_touches_ids_and_nothing_else() {
+        let text = "{int:0..18446744073709551614} {pick:a|b|c|d|e|f|g|h} {uuid} {key}";
+        let (a, b) = (written(text, 7, 1), written(text, 7, 2));
+        let split = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let (a, b) = (split(&a), split(&b));
+        assert_eq!(a[..2], b[..2]);
+        assert!(a[2] != b[2] && a[3] != b[3]);
+        assert_eq!(a[2].len() + a[3].len(), b[2].len() + b[3].len());
+        assert_eq!(written(text, 7, 1), a.join(" "), "the same each time");
+        assert_ne!(written(text, 8, 1), a.join(" "));
+    }
+
+    #[test]
+    fn what_is_no_field_is_said_with_what_to_write() {
+        for (text, what, help) in [
+            ("{uid}", "{uid}", "{uuid}"),
+            ("{int}", "{int}", "{int:1..1000}"),
+            ("{int:5}", "`5`", "LOW..HIGH"),
+            ("{int:7..5}", "`7..5`", "both included"),
+            ("{int:-1..5}", "`-1..5`", "whole"),
+            ("{int:0..18446744073709551615}", "range", "whole"),
+            ("{pick:}", "{pick:}", "{pick:a|b|c}"),
+            ("{uuid:4}", "{uuid:4}", "{uuid}"),
+            ("{user(id:1)}", "{user(id:1)}", "`{{`"),
+            ("{query", "not closed", "`}`"),
+        ] {
+            let wrong = Template::parse(text).unwrap_err();
+            let whole = format!("{} {}", wrong.what, wrong.help.unwrap());
+            assert!(whole.contains(what) && whole.contains(help), "{text}: {whole}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A server under test, and how bakeoff comes by it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::CpuMode;
+use crate::backend::Gather;
+use crate::backend::model::Model;
+use crate::backend::pitfall::Pitfall;
+use crate::units::Nanos;
+
+/// A server under test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contender {
+    /// Unique within the scenario.
+    pub name: String,
+    /// What it is, for people.
+    pub label: Option<String>,
+    /// Where it comes from.
+    pub kind: Kind,
+}
+
+/// Where a server under test comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// A model of bakeoff's own, in a fresh process for each trial.
+    BuiltIn(BuiltIn),
+    /// Anyone's program, in a fresh process for each trial.
+    Command {
+        /// The program, by a path from the scenario's folder or found on PATH, and its arguments; `{port}` stands for the port.
+        argv: Vec<String>,
+        /// What is done around it.
+        setup: Setup,
+    },
+    /// A server that runs already. It cannot be reset, and what it uses cannot be measured.
+    Url {
+        /// On this machine.
+        address: SocketAddr,
+        /// What is done around it.
+        setup: Setup,
+    },
+}
+
+/// A model and its settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuiltIn {
+    /// A built-in model, or the control that does nothing.
+    pub model: Model,
+    /// Workers of `work-stealing` and `thread-pool`, connections' threads at most of `thread-per-connection`; `None`
+    /// takes the model's default.
+    pub threads: Option<usize>,
+    /// Where CPU work runs.
+    pub cpu: CpuMode,
+    /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
+    pub request_cpu: Option<Nanos>,
+    /// Connections of its pool; `None` takes the store's.
+    pub pool: Option<usize>,
+    /// How it asks the lookups of a payment.
+    pub fan_out: Gather,
+    /// Mistakes that it makes.
+    pub pitfalls: Vec<Pitfall>,
+}
+
+/// What is done around a server that is not built in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setup {
+    /// More variables for its environment and that of `before`; `{port}` stands for the port.
+    pub env: Vec<(String, String)>,
+    /// When it counts as ready.
+    pub ready: Ready,
+    /// How long that may take.
+    pub ready_within: Nanos,
+    /// A command that must succeed before each trial, not timed.
+    pub before: Option<Vec<String>>,
+    /// The scenario's: where commands run.
+    pub folder: PathBuf,
+}
+
+/// When a server counts as ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// Its port accepts a connection.
+    Tcp,
+    /// A GET of this path is answered with 200.
+    Path(String),
+}
+
+impl Contender {
+    /// The model, where it is a built-in one.
+    pub fn built_in(&self) -> Option<&BuiltIn> {
+        match &self.kind {
+            Kind::BuiltIn(built_in) => Some(built_in),
+            Kind::Command { .. } | Kind::Url { .. } => None,
+        }
+    }
+
+    /// CPU time of a payment's signature, where it is this contender's own.
+    pub fn request_cpu(&self) -> Option<Nanos> {
+        self.built_in()?.request_cpu
+    }
+
+    /// Whether it runs already, outside of bakeoff's hands.
+    pub fn is_url(&self) -> bool {
+        matches!(self.kind, Kind::Url { .. })
+    }
+}

@@ -1,0 +1,171 @@
+//! Contenders that are not built in: by `command` or by `url`.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+
+use super::Workload;
+use super::contender::{Kind, Ready, Setup};
+use super::contenders::Around;
+use super::diagnostic::Fault;
+use super::quantity::At;
+use super::raw::RawContender;
+use crate::load::plan::{Template, check_path};
+use crate::load::url::Url;
+use crate::units::Nanos;
+
+/// Arguments of a command.
+const ARGUMENTS_MAX: usize = 200;
+/// Where the file does not say how long a server may take to be ready.
+const READY_WITHIN: Nanos = Nanos(10 * Nanos::SECOND.0);
+/// The longest that anyone waits for a server.
+const READY_WITHIN_MAX: Nanos = Nanos(600 * Nanos::SECOND.0);
+
+/// The key that makes a contender one of these, and where it stands.
+pub(super) fn is_named(raw: &RawContender) -> Option<(&'static str, &Range<usize>)> {
+    let command = raw.command.as_ref().map(|at| ("command", &at.span));
+    command.or(raw.url.as_ref().map(|at| ("url", &at.span)))
+}
+
+/// The contender of a `command` or a `url`, one of which is there.
+pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Fault> {
+    let of_models = [
+        ("threads", raw.threads.as_ref().map(|at| &at.span)),
+        ("cpu", raw.cpu.as_ref().map(|at| &at.span)),
+        ("request_cpu", raw.request_cpu.as_ref().map(|at| &at.span)),
+    ];
+    if let Some((key, span)) = of_models.into_iter().find_map(|(key, span)| Some((key, span?))) {
+        let title = format!("`{key}` is a setting of the built-in models");
+        return Err(Fault::new(span, title, "not of a command or a url")
+            .help("a command takes its settings as arguments or in `env`"));
+    }
+    let setup = setup(raw, around)?;
+    match (&raw.command, &raw.url) {
+        (Some(command), None) => Ok(Kind::Command { argv: argv(command, around.folder)?, setup }),
+        (None, Some(url)) => Ok(Kind::Url { address: address(url)?, setup }),
+        (_, Some(url)) => Err(Fault::new(
+            &url.span,
+            "a contender has a command or a url, not both",
+            "and a `command` above or below",
+        )),
+        (None, None) => unreachable!("it was named by one of the two"),
+    }
+}
+
+/// A built-in model needs nothing around it.
+pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Fault> {
+    let given = [
+        ("env", raw.env.first().map(|(key, _)| &key.span)),
+        ("ready", raw.ready.as_ref().map(|at| &at.span)),
+        ("ready_within", raw.ready_within.as_ref().map(|at| &at.span)),
+        ("before", raw.before.as_ref().map(|at| &at.span)),
+    ];
+    match given.into_iter().find_map(|(key, span)| Some((key, span?))) {
+        None => Ok(()),
+        Some((key, span)) => {
+            let title = format!("`{key}` is of contenders by `command` or `url`");
+            Err(Fault::new(span, title, "not of a built-in model"))
+        }
+    }
+}
+
+fn setup(raw: &RawContender, around: Around<'_>) -> Result<Setup, Fault> {
+    let env = raw.env.iter().map(|(key, value)| variable(key, value)).collect::<Result<_, _>>()?;
+    let ready_within = raw.ready_within.as_ref();
+    Ok(Setup {
+        env,
+        ready: match &raw.ready {
+            Some(at) => ready(at)?,
+            None if around.workload == Workload::Http => Ready::Tcp,
+            None => Ready::Path("/healthz".into()),
+        },
+        ready_within: match ready_within {
+            None => READY_WITHIN,
+            Some(at) if (Nanos::MILLI..=READY_WITHIN_MAX).contains(&at.value.0) => at.value.0,
+            Some(at) => {
+                let title = format!("`ready_within` must be 1 ms to {READY_WITHIN_MAX}");
+                return Err(Fault::new(&at.span, title, "out of range"));
+            }
+        },
+        before: raw.before.as_ref().map(|at| argv(at, around.folder)).transpose()?,
+        folder: around.folder.into(),
+    })
+}
+
+/// A program that is there, and its arguments.
+fn argv(at: &At<Vec<At<String>>>, folder: &Path) -> Result<Vec<String>, Fault> {
+    let [program, arguments @ ..] = at.value.as_slice() else {
+        return Err(Fault::new(&at.span, "a command needs a program", "nothing to run")
+            .help("write for example [\"./server\", \"--port\", \"{port}\"]"));
+    };
+    if arguments.len() > ARGUMENTS_MAX {
+        let title = format!("a command has at most {ARGUMENTS_MAX} arguments");
+        return Err(Fault::new(&at.span, title, "too many"));
+    }
+    if let Some(bad) = at.value.iter().find(|argument| argument.value.contains('\0')) {
+        return Err(Fault::new(&bad.span, "an argument cannot hold a NUL", "here"));
+    }
+    if !is_there(&program.value, folder) {
+        let title = format!("there is no program `{}`", program.value.escape_debug());
+        let help = if program.value.contains('/') {
+            "a relative path is taken from the scenario's folder"
+        } else {
+            "it is looked for on PATH; write ./ before one of the scenario's folder"
+        };
+        return Err(Fault::new(&program.span, title, "not found").help(help));
+    }
+    Ok(at.value.iter().map(|argument| argument.value.clone()).collect())
+}
+
+/// Whether there is such a program: at a path of the scenario's folder, or by its bare name on PATH.
+fn is_there(program: &str, folder: &Path) -> bool {
+    if program.contains('/') {
+        return folder.join(program).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    !program.is_empty() && std::env::split_paths(&path).any(|at| at.join(program).is_file())
+}
+
+fn variable(key: &At<String>, value: &At<String>) -> Result<(String, String), Fault> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if key.value.is_empty() || !key.value.chars().all(allowed) {
+        return Err(Fault::new(&key.span, "this cannot be a variable's name", "not a name")
+            .help("letters, digits and `_`"));
+    }
+    if value.value.contains('\0') {
+        return Err(Fault::new(&value.span, "a variable cannot hold a NUL", "here"));
+    }
+    Ok((key.value.clone(), value.value.clone()))
+}
+
+fn ready(at: &At<String>) -> Result<Ready, Fault> {
+    if at.value == "tcp" {
+        return Ok(Ready::Tcp);
+    }
+    match check_path(&Template::of_bytes(at.value.as_bytes()), &at.value) {
+        Ok(()) => Ok(Ready::Path(at.value.clone())),
+        Err(wrong) => Err(Fault::new(&at.span, wrong.what, "not a path, and not \"tcp\"").help(
+            "write a path that answers 200 once it is ready, such as \"/healthz\", or \"tcp\"",
+        )),
+    }
+}
+
+fn address(at: &At<String>) -> Result<SocketAddr, Fault> {
+    let url = Url::parse(&at.value).map_err(|error| {
+        let (message, help) = error.parts();
+        let fault = Fault::new(&at.span, message, "not a URL of this machine");
+        match help {
+            Some(help) => fault.help(help),
+            None => fault,
+        }
+    })?;
+    if url.path == "/" {
+        return Ok(url.target);
+    }
+    Err(Fault::new(
+        &at.span,
+        "a contender's URL has no path",
+        format!("`{}` is too much", url.path),
+    )
+    .help("paths are those of the [[route]]s"))
+}
