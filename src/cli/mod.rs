@@ -3,6 +3,7 @@
 mod drive;
 mod list;
 mod run;
+mod selftest;
 mod serve;
 
 use std::io::Write;
@@ -33,6 +34,11 @@ enum Verb {
     Serve(serve::Args),
     /// List the built-in scenarios and models
     List(list::Args),
+    /// Check the generator and the verdicts against what is known, in about two minutes
+    Selftest(selftest::Args),
+    /// A server of known service times, for the selftest
+    #[command(hide = true)]
+    SelftestServer(selftest::ServerArgs),
 }
 
 /// How a result is written to stdout.
@@ -54,6 +60,8 @@ pub fn main() -> ExitCode {
         Verb::Drive(args) => args.run(),
         Verb::Serve(args) => args.run(),
         Verb::List(args) => args.run(),
+        Verb::Selftest(args) => args.run(),
+        Verb::SelftestServer(args) => args.run(),
     };
     match result {
         Ok(code) => ExitCode::from(code),

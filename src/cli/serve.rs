@@ -164,7 +164,7 @@ fn own_cores() -> usize {
 }
 
 /// Has the kernel end this process with its parent; gives whether the parent is still there.
-fn outlived_by(parent: Option<i32>) -> Result<bool> {
+pub(super) fn outlived_by(parent: Option<i32>) -> Result<bool> {
     use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
     let before = parent.and_then(Pid::from_raw).or_else(getppid);
     set_parent_process_death_signal(Some(Signal::TERM))

@@ -12,7 +12,9 @@ use super::clock;
 use super::instants::Instants;
 use super::mix::{Mix, Request};
 use super::outcome::Fault;
+use super::receipt;
 use crate::poll::{EventFlags, Poll, READABLE, WRITABLE};
+use crate::units::Nanos;
 
 /// A place for a connection, filled again and again with new sockets.
 #[derive(Debug, Default)]
@@ -68,6 +70,7 @@ impl Connection {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(family, SocketType::STREAM, flags, None)?;
         sockopt::set_tcp_nodelay(&socket, true)?;
+        receipt::stamp(&socket);
         match connect(&socket, &target) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
@@ -135,6 +138,17 @@ impl Connection {
     pub(crate) fn receive(&mut self, scratch: &mut [u8]) -> Received {
         let stream = self.stream.as_mut().expect("a connection with a request has a socket");
         let read = stream.read(scratch);
+        self.take(read, scratch)
+    }
+
+    /// The same, and how long what was read had been there.
+    pub(crate) fn receive_timed(&mut self, scratch: &mut [u8]) -> (Received, Option<Nanos>) {
+        let stream = self.stream.as_ref().expect("a connection with a request has a socket");
+        let (read, lag) = receipt::read(stream, scratch);
+        (self.take(read, scratch), lag)
+    }
+
+    fn take(&mut self, read: io::Result<usize>, scratch: &[u8]) -> Received {
         let now = clock::now();
         self.at.done = now;
         let answer = match read {

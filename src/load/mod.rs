@@ -17,12 +17,15 @@ mod connection;
 mod dispatch;
 mod fixed;
 mod flight;
+#[doc(hidden)]
+pub mod fuzz;
 mod ids;
 mod instants;
 mod mix;
 pub mod outcome;
 pub mod plan;
 mod pool;
+mod receipt;
 mod recorder;
 mod schedule;
 mod sender;
@@ -264,6 +267,7 @@ fn gather(
     let mut outcome = Outcome {
         schedule_hash,
         window: length,
+        slice: recorder::slice_of(plan.duration),
         offered: 0,
         unfinished: 0,
         answered_in_window: 0,

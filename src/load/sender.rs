@@ -14,6 +14,7 @@ use super::mix::{Mix, Request};
 use super::outcome::Fault;
 use super::plan::{Pace, Shape};
 use super::pool::{EVENTS, Pool};
+use super::receipt::Sampler;
 use super::recorder::Recorder;
 use crate::error::{Context, Result};
 use crate::poll::{Event, WRITABLE};
@@ -80,6 +81,7 @@ impl Sender<'_> {
             next: Request::default(),
             scratch: vec![0; READ_BYTES].into(),
             meter: Meter::default(),
+            sampler: Sampler::default(),
         }
         .run()
     }
@@ -92,6 +94,7 @@ struct Loop<'a> {
     next: Request,
     scratch: Box<[u8]>,
     meter: Meter,
+    sampler: Sampler,
 }
 
 impl Loop<'_> {
@@ -199,7 +202,10 @@ impl Loop<'_> {
         if connection.phase != Phase::Busy {
             return;
         }
-        let received = connection.receive(&mut self.scratch);
+        let (received, receive_lag) = match self.sampler.asks() {
+            false => (connection.receive(&mut self.scratch), None),
+            true => connection.receive_timed(&mut self.scratch),
+        };
         let done = connection.at.done;
         match received {
             Received::Partial => return,
@@ -207,7 +213,12 @@ impl Loop<'_> {
             Received::Answer { verdict, status, reusable } => {
                 let (kind, at) = (connection.request.operation, connection.at);
                 match verdict {
-                    Ok(acknowledged) => self.sender.recorder.success(kind, &at, acknowledged),
+                    Ok(acknowledged) => {
+                        self.sender.recorder.success(kind, &at, acknowledged);
+                        if let Some(lag) = receive_lag {
+                            self.sender.recorder.timed(kind, &at, lag);
+                        }
+                    }
                     Err(fault) => {
                         // What a server refuses with 4xx it has not done.
                         if !(400..500).contains(&status) {

@@ -12,9 +12,11 @@ mod placement;
 mod progress;
 mod resources;
 mod rounds;
+pub mod selftest;
 mod session;
+mod throttling;
 mod trial;
-mod validity;
+pub(crate) mod validity;
 mod verdict;
 
 use std::path::PathBuf;

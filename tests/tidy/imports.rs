@@ -20,8 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "backend", "domain", "error", "load", "random", "report", "scenario", "sql", "standin",
-            "stats", "units",
+            "backend", "domain", "error", "load", "poll", "random", "report", "scenario", "sql",
+            "standin", "stats", "units",
         ],
     ),
 ];

@@ -77,6 +77,9 @@ fn times(trial: &Trial) -> Table {
             }
         }
     }
+    if let Some(times) = &trial.generator.receive_lag_ns {
+        table.add_row(row("receive lag, one read in 100", times));
+    }
     table
         .column_iter_mut()
         .skip(1)
@@ -94,10 +97,11 @@ fn row(name: &str, times: &Distribution) -> [String; 7] {
 fn generator(trial: &Trial) -> String {
     let share = (trial.generator.cpu_share * 1e3).round() / 1e3;
     format!(
-        "generator: {} of {} core(s) busy, polling left out; bound by {}",
+        "generator: {} of {} core(s) busy, polling left out; bound by {}; drift: {}",
         Share(share),
         trial.generator.threads,
-        trial.bound_by
+        trial.bound_by,
+        trial.validity.drift
     )
 }
 
