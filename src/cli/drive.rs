@@ -16,6 +16,7 @@ use crate::load::outcome::Outcome;
 use crate::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape};
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
+use crate::run::resources::Taken;
 use crate::units::{Nanos, Rate};
 
 /// Flags of `drive`.
@@ -99,8 +100,9 @@ impl Args {
             (None, false) => self.half_of_ceiling(&url, &request, &stop)?,
         };
         let plan = self.plan(&url, request, shape, self.duration, self.warm_up);
+        let taken = Taken::now();
         let outcome = load::run(&plan, &stop, &|_| ())?;
-        let trial = trial::of(&self.url, &plan, &outcome);
+        let trial = trial::of(&self.url, &plan, &outcome, &taken);
         if let Some(path) = &self.hgrm {
             write_hgrm(path, &plan, &outcome)?;
         }

@@ -10,7 +10,7 @@ mod hiccups;
 mod http;
 mod placement;
 mod progress;
-mod resources;
+pub(crate) mod resources;
 mod rounds;
 pub mod selftest;
 mod session;

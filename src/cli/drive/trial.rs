@@ -11,13 +11,18 @@ use crate::report::distribution::distribution;
 use crate::report::schema::{
     Audit, ByRequest, Distribution, Generator, Load, Placement, Server, Trial,
 };
+use crate::run::resources::Taken;
 use crate::run::validity::{self, Evidence, Judged, RANKS};
 use crate::stats::percentile::unbounded;
 
-/// The trial that `plan` and `outcome` make.
-pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome) -> Trial {
+/// The trial that `plan` and `outcome` make; `taken` is of its start.
+pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome, taken: &Taken) -> Trial {
     let open = plan.shape != Shape::Closed;
-    let judged = validity::judge(&Evidence::of(outcome, open, plan.threads));
+    let judged = validity::judge(&Evidence {
+        steal_share: taken.steal_share(),
+        throttled_share: taken.throttled_share(),
+        ..Evidence::of(outcome, open, plan.threads)
+    });
     let kind = outcome.kinds.first().expect("drive sends one kind");
     let by_request = by_request(kind, open, &judged);
     let only = by_request.clone();

@@ -154,7 +154,8 @@ impl Server {
             let head: Vec<u8> = peer.half.drain(..end + 4).collect();
             if head.starts_with(b"GET /stats ") {
                 let _ = peer.stream.write_all(&answer(&self.clock.take_log().to_json()));
-                continue;
+                self.peers[index] = None;
+                break;
             }
             let start = ended.unwrap_or(start);
             let until = start + self.law.draw(self.drawn);

@@ -74,10 +74,15 @@ pub(super) fn generator(evidence: &Evidence<'_>) -> Option<Finding> {
 pub(super) fn connections(evidence: &Evidence<'_>) -> Option<Finding> {
     let held_up = connections_full(evidence) && generator_full(evidence).is_none();
     held_up.then(|| {
-        Finding::suspect(format!(
-            "all connections were busy for {} while the contender had room: more connections are needed",
-            evidence.outcome.all_busy
-        ))
+        let busy = evidence.outcome.all_busy;
+        Finding::suspect(match evidence.contender_share {
+            Some(_) => format!(
+                "all connections were busy for {busy} while the contender had room: more connections are needed"
+            ),
+            None => format!(
+                "all connections were busy for {busy}: more connections are needed, or the server was full"
+            ),
+        })
     })
 }
 
