@@ -87,19 +87,37 @@ impl Report {
 
 /// Times that a check is done at most.
 const ATTEMPTS: u32 = 3;
-/// No check is done again after so long, so that all of it takes two minutes at most.
-const AGAIN_WITHIN: Duration = Duration::from_secs(95);
+/// All of it takes no longer, as far as waiting can be left out.
+const TAKES_MAX: Duration = Duration::from_secs(120);
 
-/// A check: its name, and how it is done.
-type Check = (&'static str, fn(&Bench<'_>) -> Result<Attempt>);
+type Run = dyn Fn(&Bench<'_>) -> Result<Attempt>;
 
-const CHECKS: [Check; 5] = [
-    ("stall", stall::check),
-    ("known delay", delay::check),
-    ("queueing", queueing::check),
-    ("A/A", same::check),
-    ("canary", canary::check),
-];
+/// A check that can be done again by itself.
+struct Check {
+    name: String,
+    /// How long it takes on a quiet machine, servers started and ended.
+    seconds: u64,
+    run: Box<Run>,
+}
+
+impl Check {
+    fn new(
+        name: impl Into<String>,
+        seconds: u64,
+        run: impl Fn(&Bench<'_>) -> Result<Attempt> + 'static,
+    ) -> Self {
+        Self { name: name.into(), seconds, run: Box::new(run) }
+    }
+}
+
+fn checks(quick: bool) -> Vec<Check> {
+    let mut checks =
+        vec![Check::new("stall", 11, stall::check), Check::new("known delay", 6, delay::check)];
+    checks.extend(queueing::checks(quick));
+    checks.push(Check::new("A/A", 24, same::check));
+    checks.push(Check::new("canary", 16, canary::check));
+    checks
+}
 
 /// Does every check; `say` is told how far it is. An interrupted selftest gives the rows that it has.
 ///
@@ -108,29 +126,46 @@ const CHECKS: [Check; 5] = [
 pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report> {
     let started = Instant::now();
     let apart = scenario::Placement { mode: PlacementMode::Apart, contender_cores: Some(1) };
-    let bench = Bench { placement: Placement::of(apart)?, quick, say, stop };
+    let bench = Bench { placement: Placement::of(apart)?, quick, stop };
+    let checks = checks(quick);
     let mut rows = Vec::new();
-    for (name, check) in CHECKS {
-        say(name);
-        for attempt in 1..=ATTEMPTS {
-            let mut found = check(&bench)?;
-            if bench.stopped() {
-                return Ok(Report { rows, took: started.elapsed().into() });
-            }
-            let Some(why) = found.disturbed else {
-                rows.append(&mut found.rows);
-                break;
-            };
-            let again = attempt < ATTEMPTS && started.elapsed() < AGAIN_WITHIN;
-            say(&format!("{name}: {why}{}", if again { ": again" } else { "" }));
-            if !again {
-                found.rows.iter_mut().for_each(|row| row.verdict = Verdict::Undecided);
-                rows.append(&mut found.rows);
-                break;
-            }
+    for (index, check) in checks.iter().enumerate() {
+        // What is still to come goes before doing something again.
+        let rest: u64 = checks[index..].iter().map(|check| check.seconds).sum();
+        let deadline = started + TAKES_MAX.saturating_sub(Duration::from_secs(rest));
+        rows.append(&mut settle(check, &bench, say, deadline)?);
+        if bench.stopped() {
+            break;
         }
     }
     Ok(Report { rows, took: started.elapsed().into() })
+}
+
+/// Does a check until the machine has been quiet for one of its attempts, or no other can begin before `deadline`.
+fn settle(
+    check: &Check,
+    bench: &Bench<'_>,
+    say: &dyn Fn(&str),
+    deadline: Instant,
+) -> Result<Vec<Row>> {
+    let name = &check.name;
+    say(name);
+    for attempt in 1.. {
+        let mut found = (check.run)(bench)?;
+        if bench.stopped() {
+            break;
+        }
+        let Some(why) = found.disturbed else { return Ok(found.rows) };
+        if attempt < ATTEMPTS && Instant::now() < deadline {
+            say(&format!("{name}: {why}: again"));
+            continue;
+        }
+        say(&format!("{name}: {why}: undecided"));
+        found.rows.iter_mut().for_each(|row| row.verdict = Verdict::Undecided);
+        return Ok(found.rows);
+    }
+    // An attempt that was cut short says nothing.
+    Ok(Vec::new())
 }
 
 /// What one attempt at a check found.
@@ -144,7 +179,6 @@ struct Attempt {
 struct Bench<'a> {
     placement: Placement,
     quick: bool,
-    say: &'a dyn Fn(&str),
     stop: &'a AtomicBool,
 }
 
@@ -180,11 +214,11 @@ impl Bench<'_> {
             seed: 42,
             round: 1,
             salt: 0,
-            warm_up: Nanos(300_000_000),
+            warm_up: Nanos(200_000_000),
             duration,
             connections: 128,
             threads: 1,
-            timeout: Nanos(10_000_000_000),
+            timeout: Nanos(2_000_000_000),
             pace: self.placement.pace,
             cores: self.placement.generator.clone(),
         }

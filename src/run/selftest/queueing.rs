@@ -3,7 +3,7 @@
 
 use super::process::{Process, Served};
 use super::server::Law;
-use super::{Attempt, Bench, Row, Verdict, only, open, unanswered};
+use super::{Attempt, Bench, Check, Row, Verdict, only, open, unanswered};
 use crate::error::Result;
 use crate::load;
 use crate::load::outcome::{Kind, Outcome};
@@ -12,6 +12,8 @@ use crate::units::Nanos;
 
 /// The mean service time: long against the way there and back, short against a batch.
 const SERVICE: Nanos = Nanos(400_000);
+/// How long the way there and back is measured.
+const WAY: Nanos = Nanos(500_000_000);
 /// Utilisations.
 const RHO: [f64; 3] = [0.3, 0.6, 0.8];
 /// Batches, of as many slices each: several times as long as the queue remembers (50 ms at the highest utilisation).
@@ -21,20 +23,15 @@ const T_999: f64 = 4.140;
 /// A stop of the machine may move the mean by this share of it.
 const MOVED_MAX: f64 = 0.05;
 
-/// M/D/1 and M/M/1 at each utilisation.
-pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
-    let way = way(bench)?;
-    let mut attempt = Attempt { rows: Vec::new(), disturbed: None };
-    for (name, law) in [("M/D/1", Law::Constant(SERVICE)), ("M/M/1", Law::Exponential(SERVICE))] {
-        let rhos = if bench.quick { &RHO[1..2] } else { &RHO[..] };
-        for &rho in rhos {
-            (bench.say)(&format!("queueing: {name} at {rho}"));
-            let (row, disturbed) = queue(bench, name, law, rho, way)?;
-            attempt.rows.push(row);
-            attempt.disturbed = attempt.disturbed.or(disturbed);
-        }
-    }
-    Ok(attempt)
+/// M/D/1 and M/M/1 at each utilisation; at one of them when it is to be quick.
+pub(super) fn checks(quick: bool) -> Vec<Check> {
+    let laws = [("M/D/1", Law::Constant(SERVICE)), ("M/M/1", Law::Exponential(SERVICE))];
+    let rhos = if quick { &RHO[1..2] } else { &RHO[..] };
+    let check = |(name, law), &rho| {
+        let run = move |bench: &Bench<'_>| queue(bench, name, law, rho, way(bench)?);
+        Check::new(format!("queueing: {name} at {rho}"), 8, run)
+    };
+    laws.iter().flat_map(|&law| rhos.iter().map(move |rho| check(law, rho))).collect()
 }
 
 /// What a response takes besides its service, ns: from a server that does nothing, at a rate at which nobody waits.
@@ -42,20 +39,15 @@ fn way(bench: &Bench<'_>) -> Result<f64> {
     let null = Process::start(Law::Constant(Nanos(0)), bench.server_cores())?;
     let shape = open(1_000.0, Arrivals::Constant);
     null.served()?;
-    let outcome = load::run(&bench.plan(null.address, shape, Nanos::SECOND), bench.stop, &|_| ())?;
+    let plan = bench.plan(null.address, shape, WAY);
+    let outcome = load::run(&plan, bench.stop, &|_| ())?;
     // The median: a stop of the machine is no part of the way.
     let response = only(&outcome).response.value_at_quantile(0.5) as f64;
     Ok((response - null.served()?.mean).max(0.0))
 }
 
-/// One queue: the row, and why it may not count.
-fn queue(
-    bench: &Bench<'_>,
-    name: &str,
-    law: Law,
-    rho: f64,
-    way: f64,
-) -> Result<(Row, Option<String>)> {
+/// One queue.
+fn queue(bench: &Bench<'_>, name: &str, law: Law, rho: f64, way: f64) -> Result<Attempt> {
     let window = bench.span(Nanos(6_000_000_000), Nanos(3_000_000_000));
     let server = Process::start(law, bench.server_cores())?;
     let shape = open(rho / SERVICE.as_secs_f64(), Arrivals::Poisson);
@@ -74,7 +66,8 @@ fn queue(
         measured: format!("{} +- {}", us(mean), us(half)),
         verdict: Verdict::of((mean - expected).abs() <= half),
     };
-    Ok((row, disturbed(&outcome, served, rate * served.mean, window, expected)))
+    let disturbed = disturbed(&outcome, served, rate * served.mean, window, expected);
+    Ok(Attempt { rows: vec![row], disturbed })
 }
 
 /// The mean time in a queue with one server: E[S] + rate E[S^2] / (2 (1 - rho)), ns; `rate` is per ns.

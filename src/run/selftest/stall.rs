@@ -29,8 +29,11 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
     let window = bench.span(Nanos(10_000_000_000), Nanos(5_000_000_000));
     let server = Process::start(Law::Constant(Nanos(0)), bench.server_cores())?;
     let shape = open(RATE, Arrivals::Constant);
-    let plan =
-        load::plan::Plan { connections: CONNECTIONS, ..bench.plan(server.address, shape, window) };
+    let plan = load::plan::Plan {
+        connections: CONNECTIONS,
+        timeout: window,
+        ..bench.plan(server.address, shape, window)
+    };
     let (begun, begins) = mpsc::channel();
     let server = &server;
     let (outcome, frozen) = thread::scope(|scope| {
