@@ -60,17 +60,25 @@ pub(crate) enum Received {
 }
 
 impl Connection {
-    /// Starts to connect, and to be watched by `poll`.
+    /// Starts to connect, and to be watched by `poll`; `stamped` has the kernel note when it receives.
     ///
     /// # Errors
     /// Refused at once, or no descriptor or port is left.
-    pub(crate) fn open(&mut self, target: SocketAddr, index: usize, poll: &Poll) -> io::Result<()> {
+    pub(crate) fn open(
+        &mut self,
+        target: SocketAddr,
+        stamped: bool,
+        index: usize,
+        poll: &Poll,
+    ) -> io::Result<()> {
         self.close();
         let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(family, SocketType::STREAM, flags, None)?;
         sockopt::set_tcp_nodelay(&socket, true)?;
-        receipt::stamp(&socket);
+        if stamped {
+            receipt::stamp(&socket);
+        }
         match connect(&socket, &target) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),

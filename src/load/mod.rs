@@ -216,7 +216,8 @@ fn prepare_thread(plan: &Plan, thread: usize) -> Result<Pool> {
     // The default slack of 50 us would come on top of every wait.
     set_current_timer_slack(NonZeroU64::new(1)).context(|| "cannot set the timer slack".into())?;
     let (count, rest) = (plan.connections / plan.threads, plan.connections % plan.threads);
-    Pool::open(plan.target, count + usize::from(thread < rest), plan.timeout)
+    let stamped = plan.shape != Shape::Closed;
+    Pool::open(plan.target, count + usize::from(thread < rest), plan.timeout, stamped)
 }
 
 /// Sleeps through the trial and calls `at` at the window's ends. Ends early on a stop or when every thread has ended.

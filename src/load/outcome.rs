@@ -69,12 +69,12 @@ pub struct Kind {
     pub slices: Vec<Histogram<u32>>,
 }
 
-/// Requests whose last read was timed at the kernel's end too.
+/// Requests whose last read was timed at the kernel's end too. None in closed loop.
 #[derive(Clone, Debug)]
 pub struct Timed {
     /// From the kernel's receipt of an answer's last bytes to the instant at which the generator had read them.
     pub receive_lag: Histogram<u64>,
-    /// Of the same requests, the response time less the generator's lag. Empty in closed loop, like the next.
+    /// Of the same requests, the response time less the generator's lag.
     pub less_lag: Histogram<u64>,
     /// That less the receive lag.
     pub less_both: Histogram<u64>,

@@ -27,6 +27,7 @@ pub(crate) struct Pool {
     pub(crate) connections: Vec<Connection>,
     target: SocketAddr,
     timeout: Nanos,
+    stamped: bool,
     /// Idle connections, longest idle first. In turn and not the latest one first: a connection stands for a user, every
     /// one is used alike, and none is warm by being a favourite or closed by the server for being forgotten.
     free: VecDeque<usize>,
@@ -42,16 +43,22 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Opens `count` connections to `target`. Those that are refused while others are not are tried again later.
+    /// Opens `count` connections to `target`; `stamped` ones note when they receive. Those that are refused while others are not are tried again later.
     ///
     /// # Errors
     /// When not a single one could be opened within `timeout`.
-    pub(crate) fn open(target: SocketAddr, count: usize, timeout: Nanos) -> Result<Self> {
+    pub(crate) fn open(
+        target: SocketAddr,
+        count: usize,
+        timeout: Nanos,
+        stamped: bool,
+    ) -> Result<Self> {
         let mut pool = Self {
             poll: Poll::new().context(|| "cannot create an epoll set".into())?,
             connections: (0..count).map(|_| Connection::default()).collect(),
             target,
             timeout,
+            stamped,
             free: VecDeque::with_capacity(count),
             flight: Flight::new(count),
             connecting: 0,
@@ -187,7 +194,7 @@ impl Pool {
     }
 
     fn connect(&mut self, index: usize, now: Nanos) {
-        match self.connections[index].open(self.target, index, &self.poll) {
+        match self.connections[index].open(self.target, self.stamped, index, &self.poll) {
             Ok(()) => {
                 self.connecting += 1;
                 self.flight.start(index, now);

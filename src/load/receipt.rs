@@ -1,5 +1,8 @@
 //! When the kernel received what a read gives. One read in a hundred asks, the others are plain reads.
 //!
+//! Only under an open load: while any socket wants stamps, the kernel reads its clock for every packet, which costs a
+//! closed loop some percent of its CPU per request and tells it nothing, for it has no response time to be late for.
+//!
 //! SO_TIMESTAMPNS on a TCP socket: with the bytes comes the instant at which the last of their packets came up from the
 //! device (`tcp_recvmsg`, since Linux 4.16).
 
@@ -16,11 +19,16 @@ use crate::units::Nanos;
 /// Of so many reads one asks.
 const ONE_IN: u32 = 100;
 
-/// Says which reads ask.
-#[derive(Debug, Default)]
+/// Says which reads ask: counts down to the next one.
+#[derive(Debug)]
 pub(crate) struct Sampler(u32);
 
 impl Sampler {
+    /// For sockets that are stamped, or are not: then the first read to ask in vain would be the 2^32nd.
+    pub(crate) fn new(stamped: bool) -> Self {
+        Self(if stamped { 0 } else { u32::MAX })
+    }
+
     /// Whether this read asks: the first does, and each hundredth after it.
     pub(crate) fn asks(&mut self) -> bool {
         let asks = self.0 == 0;
@@ -71,9 +79,11 @@ mod tests {
 
     #[test]
     fn one_read_in_a_hundred_asks() {
-        let mut sampler = Sampler::default();
+        let mut sampler = Sampler::new(true);
         let asked: Vec<usize> = (0..250).filter(|_| sampler.asks()).collect();
         assert_eq!(asked, [0, 100, 200]);
+        let mut never = Sampler::new(false);
+        assert!((0..1_000).all(|_| !never.asks()));
     }
 
     #[test]

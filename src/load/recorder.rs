@@ -80,7 +80,7 @@ impl Recorder {
         }
     }
 
-    /// The answer of a success had been in the kernel for `receive_lag` when it was read.
+    /// The answer of a success had been in the kernel for `receive_lag` when it was read. Open loop only.
     pub(crate) fn timed(&mut self, kind: usize, at: &Instants, receive_lag: Nanos) {
         // An answer does not come before its request: the clock was set meanwhile.
         if !self.counts(at) || receive_lag > at.service() {
@@ -88,11 +88,9 @@ impl Recorder {
         }
         let timed = &mut self.kinds[kind].timed;
         timed.receive_lag.saturating_record(receive_lag.0);
-        if !self.closed {
-            let less_lag = at.response() - at.generator_lag();
-            timed.less_lag.saturating_record(less_lag.0);
-            timed.less_both.saturating_record((less_lag - receive_lag).0);
-        }
+        let less_lag = at.response() - at.generator_lag();
+        timed.less_lag.saturating_record(less_lag.0);
+        timed.less_both.saturating_record((less_lag - receive_lag).0);
     }
 
     /// A payment was written and whether it was captured is not known.

@@ -77,11 +77,11 @@ impl Sender<'_> {
     /// When epoll fails, which it does not.
     pub(crate) fn run(self) -> Result<Part> {
         Loop {
+            sampler: Sampler::new(self.shape != Shape::Closed),
             sender: self,
             next: Request::default(),
             scratch: vec![0; READ_BYTES].into(),
             meter: Meter::default(),
-            sampler: Sampler::default(),
         }
         .run()
     }

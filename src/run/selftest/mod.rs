@@ -239,3 +239,63 @@ fn unanswered(outcome: &Outcome) -> Option<String> {
     let failed: u64 = only(outcome).errors.values().sum();
     (failed > 0).then(|| format!("{failed} of {} requests failed", outcome.offered))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::plan::Pace;
+    use std::cell::Cell;
+
+    /// The rows of a check whose attempts are disturbed, or not, in turn; and how often it was done.
+    fn settled(disturbed: &'static [bool], time_left: bool) -> (Vec<Verdict>, usize) {
+        let stop = AtomicBool::new(false);
+        let placement = Placement {
+            mode: PlacementMode::Apart,
+            contender: vec![1],
+            generator: vec![0],
+            pace: Pace::Spin,
+        };
+        let bench = Bench { placement, quick: true, stop: &stop };
+        let done = std::rc::Rc::new(Cell::new(0));
+        let counted = std::rc::Rc::clone(&done);
+        let check = Check::new("x", 1, move |_| {
+            let disturbed = disturbed[counted.get()].then(|| "the machine stopped".to_owned());
+            counted.set(counted.get() + 1);
+            Ok(Attempt { rows: vec![row(Verdict::Holds)], disturbed })
+        });
+        let deadline = Instant::now() + Duration::from_secs(if time_left { 600 } else { 0 });
+        let rows = settle(&check, &bench, &|_| (), deadline).unwrap();
+        (rows.iter().map(|row| row.verdict).collect(), done.get())
+    }
+
+    fn row(verdict: Verdict) -> Row {
+        Row {
+            check: "x",
+            what: String::new(),
+            expected: String::new(),
+            measured: String::new(),
+            verdict,
+        }
+    }
+
+    #[test]
+    fn a_check_that_was_disturbed_is_done_again_and_never_passes_by_itself() {
+        assert_eq!(settled(&[false], true), (vec![Verdict::Holds], 1));
+        assert_eq!(settled(&[true, false], true), (vec![Verdict::Holds], 2));
+        assert_eq!(settled(&[true, true, true], true), (vec![Verdict::Undecided], 3));
+        assert_eq!(settled(&[true], false), (vec![Verdict::Undecided], 1), "two minutes are over");
+    }
+
+    #[test]
+    fn one_bad_row_decides() {
+        let verdict = |verdicts: &[Verdict]| {
+            let rows = verdicts.iter().map(|&verdict| row(verdict)).collect();
+            Report { rows, took: Nanos(0) }.verdict()
+        };
+        use Verdict::{Fails, Holds, Undecided};
+        assert_eq!(verdict(&[Holds, Holds]), Holds);
+        assert_eq!(verdict(&[Holds, Undecided]), Undecided);
+        assert_eq!(verdict(&[Undecided, Fails, Holds]), Fails);
+        assert_eq!(verdict(&[]), Undecided, "nothing was shown");
+    }
+}
