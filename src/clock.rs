@@ -10,6 +10,11 @@ pub(crate) fn now() -> Nanos {
     nanos(clock_gettime(ClockId::Monotonic))
 }
 
+/// CLOCK_REALTIME, which the kernel stamps packets with.
+pub(crate) fn realtime() -> Nanos {
+    nanos(clock_gettime(ClockId::Realtime))
+}
+
 /// CPU time of the calling thread so far. A system call, so read at the window's ends only.
 pub(crate) fn thread_cpu() -> Nanos {
     nanos(clock_gettime(ClockId::ThreadCPUTime))

@@ -20,6 +20,7 @@ use crate::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape};
 use crate::load::url::Url;
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
+use crate::run::resources::Taken;
 use crate::units::{Nanos, Rate};
 
 /// Flags of `drive`.
@@ -135,8 +136,9 @@ impl Args {
         };
         let window = self.duration.unwrap_or(WINDOW);
         let plan = self.plan(&url, request, shape, window, self.warm_up);
+        let taken = Taken::now();
         let outcome = self.load(&plan, &stop)?;
-        let trial = trial::of(&self.url, &plan, &outcome);
+        let trial = trial::of(&self.url, &plan, &outcome, &taken);
         if let Some(path) = &self.hgrm {
             write_hgrm(path, &plan, &outcome)?;
         }

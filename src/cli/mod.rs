@@ -4,6 +4,7 @@ mod drive;
 mod list;
 mod parent;
 mod run;
+mod selftest;
 mod serve;
 mod standin;
 mod supervise;
@@ -41,6 +42,11 @@ enum Verb {
     /// Hold a contender's program
     #[command(hide = true)]
     Supervise(supervise::Args),
+    /// Check the generator and the verdicts against what is known, in about two minutes
+    Selftest(selftest::Args),
+    /// A server of known service times, for the selftest
+    #[command(hide = true)]
+    SelftestServer(selftest::ServerArgs),
 }
 
 /// How a result is written to stdout.
@@ -64,6 +70,8 @@ pub fn main() -> ExitCode {
         Verb::Standin(args) => args.run(),
         Verb::List(args) => args.run(),
         Verb::Supervise(args) => args.run(),
+        Verb::Selftest(args) => args.run(),
+        Verb::SelftestServer(args) => args.run(),
     };
     match result {
         Ok(code) => ExitCode::from(code),

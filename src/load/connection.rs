@@ -12,6 +12,7 @@ use super::clock;
 use super::instants::Instants;
 use super::mix::{Mix, Request};
 use super::outcome::Fault;
+use super::receipt;
 use crate::poll::{EventFlags, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;
 
@@ -63,13 +64,14 @@ pub(crate) enum Received {
 }
 
 impl Connection {
-    /// Starts to connect at `now`, and to be watched by `poll`.
+    /// Starts to connect at `now`, and to be watched by `poll`; `stamped` has the kernel note when it receives.
     ///
     /// # Errors
     /// Refused at once, or no descriptor or port is left.
     pub(crate) fn open(
         &mut self,
         target: SocketAddr,
+        stamped: bool,
         index: usize,
         poll: &Poll,
         now: Nanos,
@@ -80,6 +82,9 @@ impl Connection {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(family, SocketType::STREAM, flags, None)?;
         sockopt::set_tcp_nodelay(&socket, true)?;
+        if stamped {
+            receipt::stamp(&socket);
+        }
         match connect(&socket, &target) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
@@ -147,6 +152,17 @@ impl Connection {
     pub(crate) fn receive(&mut self, scratch: &mut [u8]) -> Received {
         let stream = self.stream.as_mut().expect("a connection with a request has a socket");
         let read = stream.read(scratch);
+        self.take(read, scratch)
+    }
+
+    /// The same, and how long what was read had been there.
+    pub(crate) fn receive_timed(&mut self, scratch: &mut [u8]) -> (Received, Option<Nanos>) {
+        let stream = self.stream.as_ref().expect("a connection with a request has a socket");
+        let (read, lag) = receipt::read(stream, scratch);
+        (self.take(read, scratch), lag)
+    }
+
+    fn take(&mut self, read: io::Result<usize>, scratch: &[u8]) -> Received {
         let now = clock::now();
         self.at.done = now;
         let answer = match read {

@@ -16,6 +16,8 @@ mod connection;
 mod dispatch;
 mod fixed;
 mod flight;
+#[doc(hidden)]
+pub mod fuzz;
 mod head;
 mod ids;
 mod instants;
@@ -25,6 +27,7 @@ pub mod outcome;
 pub mod plan;
 mod pool;
 mod profile;
+mod receipt;
 mod recorder;
 mod route;
 mod schedule;
@@ -239,7 +242,8 @@ fn prepare_thread(plan: &Plan, thread: usize) -> Result<Pool> {
     set_current_timer_slack(NonZeroU64::new(1)).context(|| "cannot set the timer slack".into())?;
     let (count, rest) = (plan.connections / plan.threads, plan.connections % plan.threads);
     let count = count + usize::from(thread < rest);
-    Pool::open(plan.target, count, plan.timeout, plan.keep_alive)
+    let stamped = plan.shape != Shape::Closed;
+    Pool::open(plan.target, count, plan.timeout, plan.keep_alive, stamped)
 }
 
 /// Sleeps through the trial and calls `at` at the window's ends. Ends early on a stop or when every thread has ended.
@@ -290,6 +294,7 @@ fn gather(
     let mut outcome = Outcome {
         schedule_hash,
         window: length,
+        slice: recorder::slice_of(plan.duration),
         offered: 0,
         unfinished: 0,
         answered_in_window: 0,

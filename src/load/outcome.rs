@@ -14,6 +14,8 @@ pub struct Outcome {
     pub schedule_hash: u64,
     /// The measured window: the planned duration, or less when it was stopped early.
     pub window: Nanos,
+    /// The length of each of a kind's `slices`; the last one may be shorter.
+    pub slice: Nanos,
     /// Requests that were due in the window (open), or whose answer or failure came in it (closed). Each of them is in
     /// `kinds` as a success or an error, or is `unfinished`.
     pub offered: u64,
@@ -62,6 +64,22 @@ pub struct Kind {
     pub backlog: Histogram<u64>,
     /// (woken - intended) + (written - acquired).
     pub generator_lag: Histogram<u64>,
+    /// The one read in a hundred that was timed at both its ends.
+    pub timed: Timed,
+    /// The response time once more, by the slice of the window in which a request was intended, with two digits: seconds
+    /// where the window has at least twenty, else thirty equal ones. Empty in closed loop.
+    pub slices: Vec<Histogram<u32>>,
+}
+
+/// Requests whose last read was timed at the kernel's end too. None in closed loop.
+#[derive(Clone, Debug)]
+pub struct Timed {
+    /// From the kernel's receipt of an answer's last bytes to the instant at which the generator had read them.
+    pub receive_lag: Histogram<u64>,
+    /// Of the same requests, the response time less the generator's lag.
+    pub less_lag: Histogram<u64>,
+    /// That less the receive lag.
+    pub less_both: Histogram<u64>,
 }
 
 /// Why a request failed.

@@ -32,6 +32,8 @@ pub(crate) struct Pool {
     timeout: Nanos,
     /// Whether connections are opened ahead and used again; else each request opens its own.
     pub(crate) keep_alive: bool,
+    /// Whether connections note when they receive.
+    stamped: bool,
     /// Idle connections, longest idle first. In turn and not the latest one first: a connection stands for a user, every
     /// one is used alike, and none is warm by being a favourite or closed by the server for being forgotten.
     free: VecDeque<usize>,
@@ -49,8 +51,8 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Opens `count` connections to `target`. Those that are refused while others are not are tried again later. Without
-    /// `keep_alive` it opens one, to see that it can, and closes it.
+    /// Opens `count` connections to `target`; `stamped` ones note when they receive. Those that are refused while others
+    /// are not are tried again later. Without `keep_alive` it opens one, to see that it can, and closes it.
     ///
     /// # Errors
     /// When not a single one could be opened within `timeout`.
@@ -59,6 +61,7 @@ impl Pool {
         count: usize,
         timeout: Nanos,
         keep_alive: bool,
+        stamped: bool,
     ) -> Result<Self> {
         let mut pool = Self {
             poll: Poll::new().context(|| "cannot create an epoll set".into())?,
@@ -66,6 +69,7 @@ impl Pool {
             target,
             timeout,
             keep_alive,
+            stamped,
             free: VecDeque::with_capacity(count),
             flight: Flight::new(count),
             connecting: 0,
@@ -132,7 +136,8 @@ impl Pool {
         index: usize,
         now: Nanos,
     ) -> std::result::Result<(), Fault> {
-        let opened = self.connections[index].open(self.target, index, &self.poll, now);
+        let opened =
+            self.connections[index].open(self.target, self.stamped, index, &self.poll, now);
         self.connections[index].phase = Phase::Opening;
         opened.map_err(|error| self.note(&error))
     }
@@ -251,7 +256,7 @@ impl Pool {
     }
 
     fn connect(&mut self, index: usize, now: Nanos) {
-        match self.connections[index].open(self.target, index, &self.poll, now) {
+        match self.connections[index].open(self.target, self.stamped, index, &self.poll, now) {
             Ok(()) => {
                 self.connecting += 1;
                 self.flight.start(index, now);

@@ -6,13 +6,14 @@ use hdrhistogram::Histogram;
 
 use super::check::Acknowledged;
 use super::instants::Instants;
-use super::outcome::{Fault, Kind, Tally};
+use super::outcome::{Fault, Kind, Tally, Timed};
 use crate::units::Nanos;
 
 /// What one thread has recorded, or all of them once merged.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
     window: Range<Nanos>,
+    slice: Nanos,
     /// No response times, and a request belongs to the window by its end.
     closed: bool,
     kinds: Vec<Kind>,
@@ -23,6 +24,21 @@ pub(crate) struct Recorder {
 
 /// A minute: even a short timeout leaves room for the generator's own stalls.
 const BOUND_MIN: Nanos = Nanos(60_000_000_000);
+/// A window of this and longer is sliced by the second.
+const BY_SECOND_FROM: Nanos = Nanos(20_000_000_000);
+/// Slices of a shorter one.
+const SLICES: u64 = 30;
+/// Slices at most, some 15 KiB each: an hour of seconds.
+const SLICES_MAX: u64 = 3_600;
+
+/// The slices into which a window's response times are put.
+pub(crate) fn slice_of(window: Nanos) -> Nanos {
+    if window >= BY_SECOND_FROM {
+        Nanos::SECOND.max(Nanos(window.0.div_ceil(SLICES_MAX)))
+    } else {
+        Nanos(window.0.div_ceil(SLICES).max(1))
+    }
+}
 
 impl Recorder {
     /// Nothing recorded, for requests of these kinds.
@@ -32,8 +48,11 @@ impl Recorder {
         closed: bool,
         timeout: Nanos,
     ) -> Self {
-        let kinds = names.into_iter().map(|name| empty(name, timeout)).collect();
-        Self { window, closed, kinds, answered_in_window: 0, tally: Tally::default() }
+        let length = window.end - window.start;
+        let slice = slice_of(length);
+        let slices = if closed { 0 } else { length.0.div_ceil(slice.0) };
+        let kinds = names.into_iter().map(|name| empty(name, timeout, slices)).collect();
+        Self { window, slice, closed, kinds, answered_in_window: 0, tally: Tally::default() }
     }
 
     /// A request was answered rightly.
@@ -59,6 +78,19 @@ impl Recorder {
                 self.times(kind, at, sent);
             }
         }
+    }
+
+    /// The answer of a success had been in the kernel for `receive_lag` when it was read. Open loop only.
+    pub(crate) fn timed(&mut self, kind: usize, at: &Instants, receive_lag: Nanos) {
+        // An answer does not come before its request: the clock was set meanwhile.
+        if !self.counts(at) || receive_lag > at.service() {
+            return;
+        }
+        let timed = &mut self.kinds[kind].timed;
+        timed.receive_lag.saturating_record(receive_lag.0);
+        let less_lag = at.response() - at.generator_lag();
+        timed.less_lag.saturating_record(less_lag.0);
+        timed.less_both.saturating_record((less_lag - receive_lag).0);
     }
 
     /// A payment was written and whether it was captured is not known.
@@ -106,6 +138,9 @@ impl Recorder {
             kind.response_less_lag.saturating_record((response - lag).0);
             kind.backlog.saturating_record(at.backlog().0);
             kind.generator_lag.saturating_record(lag.0);
+            // Only what was intended inside the window comes here.
+            let slice = (at.intended - self.window.start).0 / self.slice.0;
+            kind.slices[slice as usize].saturating_record(response.0);
         }
     }
 
@@ -149,8 +184,11 @@ pub(crate) fn times_within(timeout: Nanos) -> Histogram<u64> {
     Histogram::new_with_bounds(1, highest, 3).expect("the bounds are two apart or more")
 }
 
-fn empty(name: &str, timeout: Nanos) -> Kind {
+fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
     let histogram = || times_within(timeout);
+    let highest = timeout.0.saturating_mul(4).max(BOUND_MIN.0);
+    let slice =
+        |_| Histogram::new_with_bounds(1, highest, 2).expect("the bounds are two apart or more");
     Kind {
         name: name.to_owned(),
         requests: 0,
@@ -160,6 +198,8 @@ fn empty(name: &str, timeout: Nanos) -> Kind {
         service: histogram(),
         backlog: histogram(),
         generator_lag: histogram(),
+        timed: Timed { receive_lag: histogram(), less_lag: histogram(), less_both: histogram() },
+        slices: (0..slices).map(slice).collect(),
     }
 }
 
@@ -174,7 +214,13 @@ fn merge(kind: &mut Kind, other: &Kind) {
         (&mut kind.service, &other.service),
         (&mut kind.backlog, &other.backlog),
         (&mut kind.generator_lag, &other.generator_lag),
+        (&mut kind.timed.receive_lag, &other.timed.receive_lag),
+        (&mut kind.timed.less_lag, &other.timed.less_lag),
+        (&mut kind.timed.less_both, &other.timed.less_both),
     ] {
+        own.add(others).expect("histograms of one plan have the same bounds");
+    }
+    for (own, others) in kind.slices.iter_mut().zip(&other.slices) {
         own.add(others).expect("histograms of one plan have the same bounds");
     }
 }
@@ -223,7 +269,8 @@ mod tests {
             assert_eq!((a.requests, &a.errors), (b.requests, &b.errors));
             assert!(a.response == b.response && a.response_less_lag == b.response_less_lag);
             assert!(a.service == b.service && a.backlog == b.backlog);
-            assert!(a.generator_lag == b.generator_lag);
+            assert!(a.generator_lag == b.generator_lag && a.slices == b.slices);
+            assert_eq!(a.slices.iter().map(|slice| slice.len()).sum::<u64>(), a.response.len());
         }
         assert_eq!(a.0[0].requests, 400);
         assert_eq!(a.0[0].response.len(), 400, "timeouts are response times");
@@ -263,6 +310,35 @@ mod tests {
         assert_eq!((kinds[0].requests, kinds[0].response.len()), (2, 2));
         assert_eq!(answered, 2, "the first two came inside");
         assert_eq!((tally.payments, tally.money_minor, tally.fees_minor), (4, 20, 4));
+    }
+
+    #[test]
+    fn a_timed_read_is_taken_off_its_own_request() {
+        let mut recorder = recorder();
+        let at = instants(2_000, 1_000, 0, 500_000);
+        recorder.timed(0, &at, Nanos(200_000));
+        recorder.timed(0, &at, Nanos(500_001));
+        let (kinds, ..) = recorder.into_parts();
+        let timed = &kinds[0].timed;
+        assert_eq!(timed.receive_lag.len(), 1, "longer than the request: the clock was set");
+        assert!(timed.less_lag.max().abs_diff(500_000) < 500);
+        assert!(timed.less_both.max().abs_diff(300_000) < 500);
+    }
+
+    #[test]
+    fn the_window_is_sliced_by_the_second_or_into_thirty() {
+        let seconds = |s: u64| Nanos(s * 1_000_000_000);
+        assert_eq!(slice_of(seconds(20)), Nanos::SECOND);
+        assert_eq!(slice_of(seconds(15)), Nanos(500_000_000));
+        assert_eq!(slice_of(seconds(3_600)), Nanos::SECOND);
+        assert_eq!(slice_of(seconds(36_000)), seconds(10));
+        let mut recorder = Recorder::new(["x"], seconds(5)..seconds(30), false, Nanos::SECOND);
+        for intended in [5_000_000_000, 5_999_999_999, 6_000_000_000, 29_999_999_999] {
+            recorder.success(0, &instants(intended, 0, 0, 10), Acknowledged::Nothing);
+        }
+        let (kinds, ..) = recorder.into_parts();
+        let counts: Vec<u64> = kinds[0].slices.iter().map(|slice| slice.len()).collect();
+        assert_eq!((counts.len(), counts[0], counts[1], counts[24]), (25, 2, 1, 1));
     }
 
     #[test]

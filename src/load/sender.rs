@@ -17,6 +17,7 @@ use super::mix::{Mix, Request};
 use super::outcome::Fault;
 use super::plan::{Pace, Shape};
 use super::pool::{EVENTS, Pool};
+use super::receipt::Sampler;
 use super::recorder::Recorder;
 use crate::error::{Context, Result};
 use crate::poll::{Event, WRITABLE};
@@ -81,6 +82,7 @@ impl Sender<'_> {
     /// When epoll fails, which it does not.
     pub(crate) fn run(self) -> Result<Part> {
         Loop {
+            sampler: Sampler::new(self.shape != Shape::Closed),
             sender: self,
             next: Request::default(),
             scratch: vec![0; READ_BYTES].into(),
@@ -97,6 +99,7 @@ struct Loop<'a> {
     next: Request,
     scratch: Box<[u8]>,
     meter: Meter,
+    sampler: Sampler,
 }
 
 impl Loop<'_> {
@@ -221,7 +224,10 @@ impl Loop<'_> {
         if connection.phase != Phase::Busy {
             return;
         }
-        let received = connection.receive(&mut self.scratch);
+        let (received, receive_lag) = match self.sampler.asks() {
+            false => (connection.receive(&mut self.scratch), None),
+            true => connection.receive_timed(&mut self.scratch),
+        };
         let done = connection.at.done;
         match received {
             Received::Partial => return,
@@ -232,6 +238,9 @@ impl Loop<'_> {
                     Ok(acknowledged) => {
                         self.sender.live.answer();
                         self.sender.recorder.success(kind, &at, acknowledged);
+                        if let Some(lag) = receive_lag {
+                            self.sender.recorder.timed(kind, &at, lag);
+                        }
                     }
                     Err(fault) => {
                         self.sender.live.failure();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::comparison::{belongs, compared, metric_of};
+use super::marks::marks;
 use super::race::{Entry, Race, races};
 use super::schema::{Judgement, RunResult, StatementVerdict, Trial, TrialVerdict, Verdict};
 use super::sentences;
@@ -400,6 +401,7 @@ fn remarks(result: &RunResult) -> Vec<String> {
         ),
     }];
     remarks.extend(result.notes.iter().map(|note| clean(note)));
+    remarks.extend(marks(result));
     if !result.not_checked.is_empty() {
         let rules: Vec<String> = result.not_checked.iter().map(|rule| clean(rule)).collect();
         remarks.push(format!("Not checked: {}.", rules.join(", ")));

@@ -205,6 +205,7 @@ fn trial(
             rss_peak_bytes: Some(21_400_000 + u64::from(order) * 3_000_000),
             context_switches_voluntary: Some(10_000),
             context_switches_involuntary: Some(12),
+            migrations: Some(0),
             threads_max: Some(if name.contains("thread-") { 66 } else { 2 }),
         },
         generator: Generator { cpu_share: 0.12, receive_lag_ns: None, threads: 1 },
@@ -216,6 +217,8 @@ fn trial(
             voids_round: false,
             our_share: BTreeMap::new(),
             steal_share: Some(0.0),
+            drift: "not tested".into(),
+            ..Validity::default()
         },
         audit: Audit { verdict: "balanced".into(), reasons: Vec::new() },
         voided: false,

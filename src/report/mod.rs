@@ -6,6 +6,7 @@ pub mod distribution;
 mod findings;
 pub mod hgrm;
 pub mod markdown;
+mod marks;
 #[cfg(test)]
 mod mock;
 mod race;

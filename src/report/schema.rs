@@ -168,7 +168,7 @@ pub struct Trial {
     pub server: Server,
     /// What the generator used.
     pub generator: Generator,
-    /// `generator`, `connections`, `contender` or `nothing`.
+    /// `generator`, `connections`, `dependency`, `pool`, `contender` or `nothing`.
     pub bound_by: String,
     /// Outstanding work grew without end: there are no percentiles.
     pub saturated: bool,
@@ -263,6 +263,9 @@ pub struct Server {
     pub context_switches_voluntary: Option<u64>,
     /// It was made to.
     pub context_switches_involuntary: Option<u64>,
+    /// It went on on another core.
+    #[serde(default)]
+    pub migrations: Option<u64>,
     /// Threads at the end of the load.
     pub threads_max: Option<u64>,
 }
@@ -272,14 +275,14 @@ pub struct Server {
 pub struct Generator {
     /// Busy share of its cores, polling for an instant left out.
     pub cpu_share: f64,
-    /// Lateness of its reads; not measured by this version.
+    /// Lateness of its reads against the kernel's receipt, of one in a hundred, all request kinds together.
     pub receive_lag_ns: Option<Distribution>,
     /// Threads that sent.
     pub threads: u32,
 }
 
 /// Whether a trial's numbers hold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Validity {
     /// The worst of what was found.
     pub verdict: TrialVerdict,
@@ -291,15 +294,29 @@ pub struct Validity {
     pub our_share: BTreeMap<String, f64>,
     /// Time the hypervisor gave to others, as a share of the trial; `null` if unknown.
     pub steal_share: Option<f64>,
+    /// Time that a CPU quota held tasks back, as a share of the machine's in the trial; `null` if unknown.
+    #[serde(default)]
+    pub throttled_share: Option<f64>,
+    /// Percentiles of the response time (`p50`..) that are the machine's, by request kind: its stops before the run
+    /// alone come to half of them or more.
+    #[serde(default)]
+    pub at_floor: BTreeMap<String, Vec<String>>,
+    /// `slower`, `faster` or `none`; `not tested` in a trial of less than 20 s.
+    #[serde(default)]
+    pub drift: String,
+    /// The contender crashed or answered wrongly: it has lost, and the round stands.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// In the order of their badness.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum TrialVerdict {
     /// The numbers hold.
+    #[default]
     Valid,
     /// They are kept and marked.
     Suspect,

@@ -11,12 +11,14 @@ mod hiccups;
 mod http;
 mod placement;
 mod progress;
-mod resources;
+pub(crate) mod resources;
 mod rounds;
+pub mod selftest;
 mod session;
 mod supervise;
+mod throttling;
 mod trial;
-mod validity;
+pub(crate) mod validity;
 mod verdict;
 
 use std::path::PathBuf;

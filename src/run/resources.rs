@@ -7,12 +7,14 @@
 //! supervisor have waited for: the kernel adds the CPU time of a child that was waited for to its parent. That part
 //! comes in hundredths of a second.
 
+use std::fs;
 use std::time::Instant;
 
 use nix::time::ClockId;
 use nix::unistd::Pid;
 use procfs::process::Process;
 
+use crate::run::throttling::throttled;
 use crate::units::Nanos;
 
 /// What is watched.
@@ -44,13 +46,15 @@ pub(crate) struct Tick {
     threads: Option<u64>,
 }
 
-/// Context switches of all threads that live.
+/// Context switches and migrations of all threads that live.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Switches {
     /// It waited.
     pub(crate) voluntary: u64,
     /// It was made to.
     pub(crate) involuntary: u64,
+    /// It went on on another core; nothing where the kernel does not say (CONFIG_SCHED_DEBUG).
+    pub(crate) migrations: Option<u64>,
 }
 
 /// What was used between two ticks.
@@ -95,6 +99,7 @@ impl Watch {
         let add = |a: Switches, b: Switches| Switches {
             voluntary: a.voluntary + b.voluntary,
             involuntary: a.involuntary + b.involuntary,
+            migrations: a.migrations.zip(b.migrations).map(|(a, b)| a + b),
         };
         match self {
             Self::One(one) => one.switches(),
@@ -160,12 +165,15 @@ impl Member {
         Some(self.process.as_ref()?.status().ok()?.threads)
     }
 
+    /// Context switches so far. Reads two files for each thread.
     fn switches(&self) -> Option<Switches> {
-        let mut sum = Switches::default();
+        let mut sum = Switches { migrations: Some(0), ..Switches::default() };
         for task in self.process.as_ref()?.tasks().ok()?.flatten() {
             let status = task.status().ok()?;
             sum.voluntary += status.voluntary_ctxt_switches.unwrap_or(0);
             sum.involuntary += status.nonvoluntary_ctxt_switches.unwrap_or(0);
+            let moved = migrations(task.pid, task.tid);
+            sum.migrations = sum.migrations.zip(moved).map(|(sum, moved)| sum + moved);
         }
         Some(sum)
     }
@@ -192,16 +200,50 @@ impl Used {
     }
 }
 
+/// How often a thread has changed its core.
+fn migrations(pid: i32, tid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/sched")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("se.nr_migrations"))?;
+    line.trim_start_matches([' ', ':']).trim().parse().ok()
+}
+
+/// What the machine has given to others up to an instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    at: Instant,
+    steal: Option<Steal>,
+    throttled: Option<Nanos>,
+}
+
+impl Taken {
+    /// So far.
+    pub(crate) fn now() -> Self {
+        Self { at: Instant::now(), steal: Steal::now(), throttled: throttled() }
+    }
+
+    /// The share of the machine's time that the hypervisor gave to others since.
+    pub(crate) fn steal_share(&self) -> Option<f64> {
+        Steal::now().zip(self.steal).map(|(now, before)| now.share_since(before))
+    }
+
+    /// The share of the machine's time that a quota held tasks back since.
+    pub(crate) fn throttled_share(&self) -> Option<f64> {
+        let lost = throttled()?.saturating_sub(self.throttled?);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Some(lost.as_secs_f64() / (self.at.elapsed().as_secs_f64() * cores as f64))
+    }
+}
+
 /// Time that the hypervisor gave to others and all time, in ticks, over all cores.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Steal {
+struct Steal {
     stolen: u64,
     total: u64,
 }
 
 impl Steal {
     /// So far; nothing where the kernel does not say.
-    pub(crate) fn now() -> Option<Self> {
+    fn now() -> Option<Self> {
         let stat = std::fs::read_to_string("/proc/stat").ok()?;
         let line = stat.lines().next()?.strip_prefix("cpu ")?;
         // user nice system idle iowait irq softirq steal: guest time is inside user.
@@ -211,7 +253,7 @@ impl Steal {
     }
 
     /// The stolen share since `earlier`. It comes in ticks of a hundredth of a second, hence is coarse.
-    pub(crate) fn share_since(self, earlier: Self) -> f64 {
+    fn share_since(self, earlier: Self) -> f64 {
         let total = self.total.saturating_sub(earlier.total).max(1);
         self.stolen.saturating_sub(earlier.stolen) as f64 / total as f64
     }

@@ -337,7 +337,8 @@ impl<'a> Session<'a> {
                         && trial.contender == contender.name
                         && trial.level == level
                         && !trial.voided
-                        && trial.validity.verdict != TrialVerdict::Invalid
+                        // A lost trial is a result.
+                        && (trial.validity.lost || trial.validity.verdict != TrialVerdict::Invalid)
                 });
                 let valid = valid.count() as u32;
                 if valid < scenario.rounds {

@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
 use crate::backend::cpu::CpuMode;
 use crate::error::Result;
-use crate::load::outcome::{Kind, Outcome};
+use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
 use crate::report::distribution::distribution;
-use crate::report::schema::{self, Audit, Trial, TrialVerdict};
+use crate::report::schema::{self, Audit, Trial};
 use crate::run::child::Contender;
 use crate::run::hiccups::Hiccups;
 use crate::run::placement::Placement;
-use crate::run::resources::{Steal, Switches, Tick, Used, Watch};
+use crate::run::resources::{Switches, Taken, Tick, Used, Watch};
 use crate::run::validity::{self, Evidence, Judged};
 use crate::run::{audit, http};
 use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
@@ -68,7 +69,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let watch = contender.watch();
     let plan = plan(order, contender.address());
     let books = books_before(order, &contender);
-    let (switches, steal) = (watch.switches(), Steal::now());
+    let (switches, taken) = (watch.switches(), Taken::now());
     let ticks: Mutex<[Option<Tick>; 2]> = Mutex::default();
     let outcome = load::run(&plan, stop, &|moment| {
         ticks.lock().expect("no tick panics")[match moment {
@@ -76,7 +77,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
             Moment::WindowEnd => 1,
         }] = Some(watch.tick());
     })?;
-    let steal_share = Steal::now().zip(steal).map(|(now, before)| now.share_since(before));
+    let shares = (taken.steal_share(), taken.throttled_share());
     let switches = watch.switches().zip(switches);
     let used = match *ticks.lock().expect("no tick panics") {
         [Some(start), Some(end)] => Used::between(start, end),
@@ -91,7 +92,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     if crash.is_none() {
         contender.stop()?;
     }
-    let judged = judged(order, &outcome, used, steal_share, &audit, crash);
+    let judged = judged(order, &outcome, used, shares, &audit, crash);
     Ok(report(order, &plan, &outcome, server, judged, audit))
 }
 
@@ -216,6 +217,8 @@ fn server(
             .map(|(after, before)| after.voluntary.saturating_sub(before.voluntary)),
         context_switches_involuntary: switches
             .map(|(after, before)| after.involuntary.saturating_sub(before.involuntary)),
+        migrations: switches
+            .and_then(|(after, before)| Some(after.migrations?.saturating_sub(before.migrations?))),
         threads_max: used.threads,
     }
 }
@@ -225,30 +228,34 @@ fn judged(
     order: &Order<'_>,
     outcome: &Outcome,
     used: Used,
-    steal_share: Option<f64>,
+    (steal_share, throttled_share): (Option<f64>, Option<f64>),
     audit: &Audit,
     crash: Option<String>,
 ) -> Judged {
+    let shared = order.placement.mode == PlacementMode::Shared;
+    let generator_threads = order.placement.generator.len();
     let mut judged = validity::judge(&Evidence {
-        outcome,
-        open: order.rate.is_some(),
-        generator_threads: order.placement.generator.len(),
         contender_share: used.cpu_share(order.placement.contender.len()),
         steal_share,
-        hiccups: order.hiccups,
+        throttled_share,
+        hiccups: Some(order.hiccups),
+        shared_cores: shared.then(|| thread::available_parallelism().map_or(1, usize::from)),
         headline: headline(order.scenario).name(),
+        ..Evidence::of(outcome, order.rate.is_some(), generator_threads)
     });
     // A contender that breaks down or cheats has lost; that is no reason to run the round again.
     let unbalanced = audit.reasons.iter().filter(|_| audit.verdict == "unbalanced");
     let unbalanced = unbalanced.map(|reason| format!("the books do not balance: {reason}"));
-    let lost: Vec<String> = crash.into_iter().chain(unbalanced).collect();
-    if !lost.is_empty() {
-        judged.validity.voids_round = false;
-    }
-    for reason in lost {
-        judged.validity.worsen(TrialVerdict::Invalid, reason);
-    }
+    let lost = crash.into_iter().chain(unbalanced).chain(wrong_answers(outcome));
+    lost.for_each(|reason| judged.lose(reason));
     judged
+}
+
+/// Answers that the rules of the service do not allow. One is one too many.
+fn wrong_answers(outcome: &Outcome) -> Option<String> {
+    let wrong = |kind: &Kind| kind.errors.get(Fault::WrongAnswer.name()).copied().unwrap_or(0);
+    let count: u64 = outcome.kinds.iter().map(wrong).sum();
+    (count > 0).then(|| format!("{count} of {} requests were answered wrongly", outcome.offered))
 }
 
 /// The percentile that the scenario is about.
@@ -304,7 +311,7 @@ fn report(
         server,
         generator: schema::Generator {
             cpu_share: validity::generator_share(outcome, plan.threads),
-            receive_lag_ns: None,
+            receive_lag_ns: validity::receive_lag(outcome).as_ref().map(distribution),
             threads: plan.threads as u32,
         },
         bound_by: judged.bound_by.name().into(),

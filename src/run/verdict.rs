@@ -20,7 +20,7 @@ struct Place<'a> {
 enum Series {
     /// By round.
     Values(Vec<(u32, f64)>),
-    /// It was saturated or crashed in most rounds: slower than any figure.
+    /// It was saturated, crashed or answered wrongly in most rounds: worse than any figure.
     Lost,
 }
 
@@ -133,8 +133,9 @@ fn compare(
     let ratio = comparison.and_then(|comparison| comparison.ratio);
     let interval = ratio.and_then(|ratio| ratio.interval);
     let verdict = match (&a, &b, interval) {
-        (Series::Lost, Series::Values(_), _) => "higher",
-        (Series::Values(_), Series::Lost, _) => "lower",
+        (Series::Lost, Series::Values(_), _) if worst(metric) > 0.0 => "higher",
+        (Series::Values(_), Series::Lost, _) if worst(metric) == 0.0 => "higher",
+        (Series::Lost, Series::Values(_), _) | (Series::Values(_), Series::Lost, _) => "lower",
         (_, _, Some(interval)) if interval.low > 1.0 => "higher",
         (_, _, Some(interval)) if interval.high < 1.0 => "lower",
         _ => "inconclusive",
@@ -166,7 +167,8 @@ fn series(trials: &[Trial], place: Place<'_>, metric: Metric, contender: &str) -
     let (mut all, mut lost, mut values) = (0, 0, Vec::new());
     for trial in here {
         all += 1;
-        lost += usize::from(metric.rank().is_some() && trial.saturated);
+        let behind = metric.rank().is_some() && trial.saturated;
+        lost += usize::from(behind || trial.validity.lost);
         values.extend(metric_of(trial, metric, place.request).map(|value| (trial.round, value)));
     }
     if 2 * lost > all { Series::Lost } else { Series::Values(values) }
@@ -188,25 +190,17 @@ fn against(
     let versus_name = statement.versus.as_deref().unwrap_or_default();
     let (a, b) = match (of, versus) {
         (Series::Values(a), Series::Values(b)) => paired(a, b),
-        // What fell behind without end is slower than any bound; what both lost cannot be told apart.
+        // What fell behind without end is worse than any bound; what both lost cannot be told apart.
         (Series::Lost, Series::Values(_)) => {
-            let verdict = settled(statement.bound, f64::INFINITY);
-            return (
-                verdict,
-                None,
-                format!("{} was saturated, {versus_name} was not", statement.of),
-            );
+            let verdict = settled(statement.bound, worst(statement.metric));
+            return (verdict, None, format!("{} {BEATEN}, {versus_name} did not", statement.of));
         }
         (Series::Values(_), Series::Lost) => {
-            let verdict = settled(statement.bound, 0.0);
-            return (
-                verdict,
-                None,
-                format!("{versus_name} was saturated, {} was not", statement.of),
-            );
+            let verdict = settled(statement.bound, worst(statement.metric).recip());
+            return (verdict, None, format!("{versus_name} {BEATEN}, {} did not", statement.of));
         }
         (Series::Lost, Series::Lost) => {
-            return (StatementVerdict::Inconclusive, None, "both were saturated".into());
+            return (StatementVerdict::Inconclusive, None, format!("both {BEATEN}"));
         }
     };
     let comparison = stats::ratio_of(&a, &b, CONFIDENCE);
@@ -228,8 +222,8 @@ fn against(
 fn alone(statement: &Statement, of: &Series) -> (StatementVerdict, Option<Estimate>, String) {
     match of {
         Series::Lost => {
-            let verdict = settled(statement.bound, f64::INFINITY);
-            (verdict, None, format!("{} was saturated", statement.of))
+            let verdict = settled(statement.bound, worst(statement.metric));
+            (verdict, None, format!("{} {BEATEN}", statement.of))
         }
         Series::Values(values) => {
             let values: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
@@ -255,6 +249,14 @@ fn inside(bound: Bound, estimate: Estimate) -> StatementVerdict {
     } else {
         StatementVerdict::Inconclusive
     }
+}
+
+/// What became of a contender that has lost.
+const BEATEN: &str = "saturated, crashed or answered wrongly";
+
+/// What a contender that has lost comes to: no throughput, and of everything else without end.
+fn worst(metric: Metric) -> f64 {
+    if metric == Metric::Achieved { 0.0 } else { f64::INFINITY }
 }
 
 /// The verdict on a figure that is known without an interval.

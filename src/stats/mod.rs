@@ -4,6 +4,7 @@
 //! - [`percentile`]: what a histogram can say about its tail, and when it must say nothing.
 //! - [`wilcoxon`]: the exact law of the signed-rank statistic.
 //! - [`hodges_lehmann()`]: the centre of paired differences, with the interval that this law gives.
+//! - [`mann_kendall`]: whether a series has a trend.
 //! - [`ratio_of`]: one metric against another, round by round: ratio and difference.
 //!
 //! An estimate never travels without its `n` and its interval, and has no interval where `n` is too small for one.
@@ -12,6 +13,7 @@
 #[cfg(test)]
 mod coverage;
 pub mod hodges_lehmann;
+pub mod mann_kendall;
 pub mod median;
 pub mod percentile;
 pub mod ratio;

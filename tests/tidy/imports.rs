@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "backend", "domain", "error", "fault", "latency", "load", "random", "report",
+            "backend", "domain", "error", "fault", "latency", "load", "poll", "random", "report",
             "scenario", "sql", "standin", "stats", "units",
         ],
     ),

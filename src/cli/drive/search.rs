@@ -11,6 +11,7 @@ use crate::load::outcome::Outcome;
 use crate::load::plan::{Fixed, Plan, Shape};
 use crate::load::url::Url;
 use crate::report::schema::{self, Capacity, Distribution, Trial, TrialVerdict};
+use crate::run::resources::Taken;
 use crate::units::{Nanos, Rate};
 
 /// A promise: a percentile of the response time and its bound.
@@ -81,11 +82,12 @@ pub(super) fn run(
     let (mut trials, mut best): (Vec<Trial>, Option<(usize, Plan, Outcome)>) = (Vec::new(), None);
     while let Some(rate) = search.next().filter(|_| !stop.load(Ordering::Relaxed)) {
         let plan = plan(args, slo, url, request, Rate(rate), search.trials());
+        let taken = Taken::now();
         let outcome = args.load(&plan, stop)?;
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let mut trial = trial::of(&args.url, &plan, &outcome);
+        let mut trial = trial::of(&args.url, &plan, &outcome, &taken);
         trial.round = search.trials() as u32 + 1;
         let vote = vote(&trial, slo);
         anstream::eprintln!("{}", said(&trial, slo, vote));

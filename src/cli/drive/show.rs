@@ -84,6 +84,9 @@ fn times(trial: &Trial) -> Table {
     if let Some(times) = &trial.connect_ns {
         table.add_row(row("connect", times));
     }
+    if let Some(times) = &trial.generator.receive_lag_ns {
+        table.add_row(row("receive lag, one read in 100", times));
+    }
     table
         .column_iter_mut()
         .skip(1)
@@ -101,10 +104,11 @@ fn row(name: &str, times: &Distribution) -> [String; 7] {
 fn generator(trial: &Trial) -> String {
     let share = (trial.generator.cpu_share * 1e3).round() / 1e3;
     format!(
-        "generator: {} of {} core(s) busy, polling left out; bound by {}",
+        "generator: {} of {} core(s) busy, polling left out; bound by {}; drift: {}",
         Share(share),
         trial.generator.threads,
-        trial.bound_by
+        trial.bound_by,
+        trial.validity.drift
     )
 }
 

@@ -7,42 +7,24 @@ use rustix::thread::{CpuSet, sched_getaffinity};
 
 use crate::load::outcome::{Kind, Outcome};
 use crate::load::plan::{Plan, Shape};
-use crate::report::distribution::{distribution, supports};
+use crate::report::distribution::distribution;
 use crate::report::schema::{
-    Audit, ByRequest, Distribution, Generator, Load, Placement, Server, Trial, TrialVerdict,
-    Validity,
+    Audit, ByRequest, Distribution, Generator, Load, Placement, Server, Trial,
 };
-use crate::units::Nanos;
+use crate::run::resources::Taken;
+use crate::run::validity::{self, Evidence, Judged, RANKS};
+use crate::stats::percentile::unbounded;
 
-/// Up to this share of a percentile may be the generator's own.
-const OURS_VALID: f64 = 0.10;
-/// Beyond this share the percentile is withheld.
-const OURS_SUSPECT: f64 = 0.25;
-/// Less than this, in absolute terms, never withholds a percentile.
-const OURS_SMALL: Nanos = Nanos(20_000);
-/// A generator core busier than this, polling left out, may have been late by itself.
-const GENERATOR_BUSY: f64 = 0.90;
-/// The percentiles of a trial, in thousandths.
-const PERCENTILES: [(&str, u64); 4] = [("p50", 500), ("p90", 900), ("p99", 990), ("p99_9", 999)];
-/// The percentile that the verdict is about.
-const HEADLINE: &str = "p99";
-
-/// The trial that `plan` and `outcome` make.
-pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome) -> Trial {
+/// The trial that `plan` and `outcome` make; `taken` is of its start.
+pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome, taken: &Taken) -> Trial {
     let open = plan.shape != Shape::Closed;
-    let saturated = open && saturated(outcome);
-    let mut validity = Validity {
-        verdict: TrialVerdict::Valid,
-        reasons: Vec::new(),
-        voids_round: false,
-        our_share: BTreeMap::new(),
-        steal_share: None,
-    };
-    let share = cpu_share(plan, outcome);
+    let judged = validity::judge(&Evidence {
+        steal_share: taken.steal_share(),
+        throttled_share: taken.throttled_share(),
+        ..Evidence::of(outcome, open, plan.threads)
+    });
     let kind = outcome.kinds.first().expect("drive sends one kind");
-    let by_request = by_request(kind, open, saturated, &mut validity);
-    let late = validity.verdict == TrialVerdict::Invalid;
-    let bound_by = bound_by(outcome, open, share, saturated && !late, &mut validity);
+    let by_request = by_request(kind, open, &judged);
     let only = by_request.clone();
     let per_second = |count: u64| match outcome.window.as_secs_f64() {
         0.0 => 0.0,
@@ -71,13 +53,13 @@ pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome) -> Trial {
         by_request: BTreeMap::from([(kind.name.clone(), by_request)]),
         server: Server::default(),
         generator: Generator {
-            cpu_share: share,
-            receive_lag_ns: None,
+            cpu_share: validity::generator_share(outcome, plan.threads),
+            receive_lag_ns: validity::receive_lag(outcome).as_ref().map(distribution),
             threads: plan.threads as u32,
         },
-        bound_by: bound_by.into(),
-        saturated,
-        validity,
+        bound_by: judged.bound_by.name().into(),
+        saturated: judged.saturated,
+        validity: judged.validity,
         audit: Audit {
             verdict: "unavailable".into(),
             reasons: vec!["a server given by URL has no books to look at".into()],
@@ -128,14 +110,15 @@ fn load(plan: &Plan, outcome: &Outcome) -> Load {
     }
 }
 
-fn by_request(kind: &Kind, open: bool, saturated: bool, validity: &mut Validity) -> ByRequest {
+fn by_request(kind: &Kind, open: bool, judged: &Judged) -> ByRequest {
     let shown = |times: &Histogram<u64>| open.then(|| distribution(times));
     let mut response = shown(&kind.response);
     if let Some(response) = &mut response {
         let failures = kind.errors.values().sum();
-        for (name, per_mille) in PERCENTILES {
-            let late = ours(kind, name, per_mille, validity);
-            if late || saturated || unbounded(failures, kind.requests, per_mille) {
+        let late = judged.withheld.get(&kind.name);
+        for (name, rank) in RANKS {
+            let late = late.is_some_and(|names| names.contains(&name));
+            if late || judged.saturated || unbounded(failures, kind.requests, rank) {
                 withhold(response, name);
             }
         }
@@ -151,37 +134,6 @@ fn by_request(kind: &Kind, open: bool, saturated: bool, validity: &mut Validity)
     }
 }
 
-/// Notes the generator's share of a percentile; says whether the percentile is withheld for it.
-///
-/// In a saturated trial too: work that piled up because the generator was late is not the contender's.
-fn ours(kind: &Kind, name: &str, per_mille: u64, validity: &mut Validity) -> bool {
-    if !supports(kind.response.len(), per_mille) {
-        return false;
-    }
-    let at = |times: &Histogram<u64>| times.value_at_quantile(per_mille as f64 / 1_000.0);
-    let whole = at(&kind.response);
-    let late = Nanos(whole - at(&kind.response_less_lag).min(whole));
-    let share = late.0 as f64 / whole.max(1) as f64;
-    validity.our_share.insert(name.into(), share);
-    let verdict = match share {
-        share if share <= OURS_VALID => TrialVerdict::Valid,
-        share if share <= OURS_SUSPECT || late < OURS_SMALL => TrialVerdict::Suspect,
-        _ => TrialVerdict::Invalid,
-    };
-    if name == HEADLINE && verdict > TrialVerdict::Valid {
-        let percent = share * 100.0;
-        let reason =
-            format!("{percent:.0} % ({late}) of the {name} is the generator's own lateness");
-        worsen(validity, verdict, reason);
-    }
-    verdict == TrialVerdict::Invalid
-}
-
-/// More requests failed than lie beyond the percentile, so it has no value.
-fn unbounded(failures: u64, requests: u64, per_mille: u64) -> bool {
-    failures * 1_000 > requests * (1_000 - per_mille)
-}
-
 fn withhold(times: &mut Distribution, name: &str) {
     *match name {
         "p50" => &mut times.p50,
@@ -189,51 +141,4 @@ fn withhold(times: &mut Distribution, name: &str) {
         "p99" => &mut times.p99,
         _ => &mut times.p99_9,
     } = None;
-}
-
-/// Outstanding work grew by more than 1 % of what was offered and by more than its own fluctuation.
-fn saturated(outcome: &Outcome) -> bool {
-    let outstanding = outcome.outstanding;
-    let growth = outstanding.at_end.saturating_sub(outstanding.at_start) as f64;
-    growth > 0.01 * outcome.offered as f64 && growth > 3.0 * (2.0 * outstanding.mean + 1.0).sqrt()
-}
-
-/// Whose fault it is that there was no more; closed loop is bound by the generator by nature.
-fn bound_by(
-    outcome: &Outcome,
-    open: bool,
-    share: f64,
-    saturated: bool,
-    validity: &mut Validity,
-) -> &'static str {
-    let gone = ["descriptors", "ports"].into_iter().find(|what| outcome.refused.contains_key(what));
-    if let Some(what) = gone {
-        worsen(validity, TrialVerdict::Invalid, format!("the generator ran out of {what}"));
-    } else if open && share > GENERATOR_BUSY {
-        let percent = share * 100.0;
-        let reason = format!("the generator's core was {percent:.0} % busy: it may have been late");
-        worsen(validity, TrialVerdict::Invalid, reason);
-    } else if share > GENERATOR_BUSY {
-    } else if saturated {
-        return "contender";
-    } else if open && outcome.all_busy > Nanos(0) {
-        let reason =
-            format!("all connections were busy for {}: it may need more", outcome.all_busy);
-        worsen(validity, TrialVerdict::Suspect, reason);
-        return "connections";
-    } else {
-        return "nothing";
-    }
-    "generator"
-}
-
-/// Busy share of the generator's cores, polling for an instant left out.
-fn cpu_share(plan: &Plan, outcome: &Outcome) -> f64 {
-    let busy = outcome.cpu.saturating_sub(outcome.spun).0 as f64;
-    busy / (outcome.window.0 as f64 * plan.threads as f64).max(1.0)
-}
-
-fn worsen(validity: &mut Validity, verdict: TrialVerdict, reason: String) {
-    validity.verdict = validity.verdict.max(verdict);
-    validity.reasons.push(reason);
 }

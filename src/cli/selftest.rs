@@ -1,0 +1,121 @@
+//! `bakeoff selftest`, and the server of known times that it starts.
+
+use std::sync::atomic::Ordering;
+
+use comfy_table::{Table, presets};
+
+use super::parent::Parent;
+use super::{Format, INTERRUPTED, on_interrupt, print};
+use crate::error::{Failure, Result};
+use crate::run::selftest::server::{self, Law};
+use crate::run::selftest::{self, Report, Verdict};
+
+/// Flags of `selftest`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 everything is as expected, 5 something is not, or the machine was too restless to say")]
+pub(crate) struct Args {
+    /// Shorter and with fewer queues: for CI
+    #[arg(long)]
+    quick: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    quiet: bool,
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Flags of `selftest-server`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServerArgs {
+    /// constant:TIME or exponential:TIME
+    law: Law,
+    #[command(flatten)]
+    parent: Parent,
+}
+
+impl Args {
+    /// Gives the exit code.
+    pub(crate) fn run(self) -> Result<u8> {
+        let stop = on_interrupt()?;
+        let say = |what: &str| {
+            if !self.quiet {
+                anstream::eprintln!("selftest: {what}");
+            }
+        };
+        let report = selftest::run(self.quick, &say, &stop)?;
+        print(&match self.format {
+            Format::Text => text(&report),
+            Format::Markdown => markdown(&report),
+            Format::Json => json(&report),
+        })?;
+        Ok(match report.verdict() {
+            _ if stop.load(Ordering::Relaxed) => INTERRUPTED as u8,
+            Verdict::Holds => 0,
+            Verdict::Fails | Verdict::Undecided => Failure::Invalid as u8,
+        })
+    }
+}
+
+impl ServerArgs {
+    /// Serves until it is ended.
+    pub(crate) fn run(self) -> Result<u8> {
+        if !self.parent.is_there()? {
+            return Ok(0);
+        }
+        server::serve(self.law)?;
+        Ok(0)
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut table = table(report);
+    table.load_style(presets::NOTHING);
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    format!("{}\n\n{}\n", lines.join("\n"), closing(report))
+}
+
+fn markdown(report: &Report) -> String {
+    let mut table = table(report);
+    table.load_style(presets::ASCII_MARKDOWN);
+    format!("### bakeoff selftest\n\n{table}\n\n{}\n", closing(report))
+}
+
+fn table(report: &Report) -> Table {
+    let mut table = Table::new();
+    table.set_header(["check", "figure", "expected", "measured", "verdict"]);
+    for row in &report.rows {
+        let verdict = row.verdict.name();
+        table.add_row([row.check, &row.what, &row.expected, &row.measured, verdict]);
+    }
+    table
+}
+
+fn closing(report: &Report) -> String {
+    let what = match report.verdict() {
+        Verdict::Holds => "everything is as expected",
+        Verdict::Fails => "a figure is not what it must be: trust no result of this build here",
+        Verdict::Undecided => "the machine was too restless for some checks; nothing else failed",
+    };
+    format!("{} in {}: {what}", report.verdict().name(), report.took)
+}
+
+fn json(report: &Report) -> String {
+    let rows = report.rows.iter().map(|row| {
+        serde_json::json!({
+            "check": row.check,
+            "figure": row.what,
+            "expected": row.expected,
+            "measured": row.measured,
+            "verdict": row.verdict.name().to_lowercase(),
+        })
+    });
+    let report = serde_json::json!({
+        "schema": "bakeoff.selftest/1",
+        "verdict": report.verdict().name().to_lowercase(),
+        "took_ns": report.took.0,
+        "checks": rows.collect::<Vec<_>>(),
+    });
+    format!("{report:#}\n")
+}

@@ -1,0 +1,40 @@
+//! The canary: a server with ten times the work, of which it is expected that it is as quick. This must fail.
+
+use super::scratch::Scratch;
+use super::{Attempt, Bench, Row, Verdict};
+use crate::error::Result;
+use crate::report::schema;
+use crate::run::{self, Progress, Request};
+use crate::scenario::{self, Overrides};
+use crate::units::Nanos;
+
+/// The built-in scenario, with shorter trials.
+pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
+    let out = Scratch::new("canary");
+    let canary = scenario::builtin("canary").expect("the canary is built in");
+    let canary = canary.with(&Overrides {
+        duration: Some(bench.span(Nanos(700_000_000), Nanos(400_000_000))),
+        warm_up: Some(Nanos(100_000_000)),
+        ..Overrides::default()
+    })?;
+    let request = Request {
+        name: canary.name.clone(),
+        title: canary.title.clone(),
+        scenarios: vec![canary],
+        order_seed: None,
+        out: out.0.clone(),
+    };
+    let result = run::run(&request, &mut Progress::new(true), bench.stop)?;
+    let measured = result.expectations.first().map_or("nothing judged", |it| &it.reason);
+    let disturbed = matches!(result.verdict, schema::Verdict::Invalid).then(|| {
+        result.notes.first().cloned().unwrap_or_else(|| "too few rounds were valid".into())
+    });
+    let row = Row {
+        check: "canary",
+        what: "ten times the work".into(),
+        expected: "fails, exit code 3".into(),
+        measured: format!("exit code {}: {measured}", result.exit_code),
+        verdict: Verdict::of(result.verdict == schema::Verdict::Fail),
+    };
+    Ok(Attempt { rows: vec![row], disturbed })
+}

@@ -1,0 +1,302 @@
+//! `bakeoff selftest`: the generator against servers whose times are known, and the verdicts against contenders whose
+//! order is known. Expected, measured, verdict.
+//!
+//! A machine that stops for longer than a check allows proves nothing, neither way: such a check says so and is done
+//! again, at most twice, and stays undecided when the machine does not come to rest. Undecided is not passed.
+
+mod canary;
+mod delay;
+mod process;
+mod queueing;
+mod same;
+mod scratch;
+pub mod server;
+mod stall;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::load::outcome::{Kind, Outcome};
+use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape};
+use crate::run::placement::{Cores, Placement};
+use crate::scenario::{self, PlacementMode};
+use crate::units::{Nanos, Rate};
+
+/// What the selftest came to.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// In the order in which they were checked.
+    pub rows: Vec<Row>,
+    /// How long it took.
+    pub took: Nanos,
+}
+
+/// One figure.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// `stall`, `queueing`, ..
+    pub check: &'static str,
+    /// Which figure of it.
+    pub what: String,
+    /// What it must be, with its tolerance.
+    pub expected: String,
+    /// What it was.
+    pub measured: String,
+    /// Whether they agree.
+    pub verdict: Verdict,
+}
+
+/// How a figure was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As expected.
+    Holds,
+    /// Not as expected, and the machine was quiet.
+    Fails,
+    /// The machine stopped for longer than the check allows, each time.
+    Undecided,
+}
+
+impl Verdict {
+    /// As reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Fails => "FAILS",
+            Self::Undecided => "undecided",
+        }
+    }
+
+    fn of(holds: bool) -> Self {
+        if holds { Self::Holds } else { Self::Fails }
+    }
+}
+
+impl Report {
+    /// The worst of all rows: failed goes before undecided.
+    pub fn verdict(&self) -> Verdict {
+        let any = |verdict| self.rows.iter().any(|row| row.verdict == verdict);
+        match (any(Verdict::Fails), any(Verdict::Undecided) || self.rows.is_empty()) {
+            (true, _) => Verdict::Fails,
+            (_, true) => Verdict::Undecided,
+            _ => Verdict::Holds,
+        }
+    }
+}
+
+/// Times that a check is done at most.
+const ATTEMPTS: u32 = 3;
+/// All of it takes no longer, as far as waiting can be left out.
+const TAKES_MAX: Duration = Duration::from_secs(120);
+
+type Run = dyn Fn(&Bench<'_>) -> Result<Attempt>;
+
+/// A check that can be done again by itself.
+struct Check {
+    name: String,
+    /// How long it takes on a quiet machine, servers started and ended.
+    seconds: u64,
+    run: Box<Run>,
+}
+
+impl Check {
+    fn new(
+        name: impl Into<String>,
+        seconds: u64,
+        run: impl Fn(&Bench<'_>) -> Result<Attempt> + 'static,
+    ) -> Self {
+        Self { name: name.into(), seconds, run: Box::new(run) }
+    }
+}
+
+fn checks(quick: bool) -> Vec<Check> {
+    let mut checks =
+        vec![Check::new("stall", 11, stall::check), Check::new("known delay", 6, delay::check)];
+    checks.extend(queueing::checks(quick));
+    checks.push(Check::new("A/A", 24, same::check));
+    checks.push(Check::new("canary", 16, canary::check));
+    checks
+}
+
+/// Does every check; `say` is told how far it is. An interrupted selftest gives the rows that it has.
+///
+/// # Errors
+/// When there are fewer than two cores, or a server cannot be started.
+pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report> {
+    let started = Instant::now();
+    let apart = scenario::Placement { mode: PlacementMode::Apart, contender_cores: Some(1) };
+    let bench = Bench { placement: Placement::of(apart)?, quick, stop };
+    let checks = checks(quick);
+    let mut rows = Vec::new();
+    for (index, check) in checks.iter().enumerate() {
+        // What is still to come goes before doing something again.
+        let rest: u64 = checks[index..].iter().map(|check| check.seconds).sum();
+        let deadline = started + TAKES_MAX.saturating_sub(Duration::from_secs(rest));
+        rows.append(&mut settle(check, &bench, say, deadline)?);
+        if bench.stopped() {
+            break;
+        }
+    }
+    Ok(Report { rows, took: started.elapsed().into() })
+}
+
+/// Does a check until the machine has been quiet for one of its attempts, or no other can begin before `deadline`.
+fn settle(
+    check: &Check,
+    bench: &Bench<'_>,
+    say: &dyn Fn(&str),
+    deadline: Instant,
+) -> Result<Vec<Row>> {
+    let name = &check.name;
+    say(name);
+    for attempt in 1.. {
+        let mut found = (check.run)(bench)?;
+        if bench.stopped() {
+            break;
+        }
+        let Some(why) = found.disturbed else { return Ok(found.rows) };
+        if attempt < ATTEMPTS && Instant::now() < deadline {
+            say(&format!("{name}: {why}: again"));
+            continue;
+        }
+        say(&format!("{name}: {why}: undecided"));
+        found.rows.iter_mut().for_each(|row| row.verdict = Verdict::Undecided);
+        return Ok(found.rows);
+    }
+    // An attempt that was cut short says nothing.
+    Ok(Vec::new())
+}
+
+/// What one attempt at a check found.
+struct Attempt {
+    rows: Vec<Row>,
+    /// Why nothing of it counts.
+    disturbed: Option<String>,
+}
+
+/// What all checks share.
+struct Bench<'a> {
+    placement: Placement,
+    quick: bool,
+    stop: &'a AtomicBool,
+}
+
+impl Bench<'_> {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn server_cores(&self) -> &Cores {
+        &self.placement.contender
+    }
+
+    /// `full`, or a shorter time where it is to be quick.
+    fn span(&self, full: Nanos, quick: Nanos) -> Nanos {
+        if self.quick { quick } else { full }
+    }
+
+    /// A load of one plain request.
+    fn plan(&self, target: std::net::SocketAddr, shape: Shape, duration: Nanos) -> Plan {
+        let request = Fixed {
+            name: "GET /".into(),
+            method: "GET".into(),
+            path: "/".into(),
+            host: "localhost".into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            expect_status: 200,
+        };
+        Plan {
+            target,
+            shape,
+            mix: vec![(Operation::Fixed(request), 1)],
+            seed: 42,
+            round: 1,
+            salt: 0,
+            warm_up: Nanos(200_000_000),
+            duration,
+            connections: 128,
+            threads: 1,
+            timeout: Nanos(2_000_000_000),
+            keep_alive: true,
+            pace: self.placement.pace,
+            cores: self.placement.generator.clone(),
+        }
+    }
+}
+
+fn open(rate: f64, arrivals: Arrivals) -> Shape {
+    Shape::Open { rate: Rate(rate), arrivals }
+}
+
+/// The one kind of an outcome here.
+fn only(outcome: &Outcome) -> &Kind {
+    outcome.kinds.first().expect("a plan here sends one kind")
+}
+
+/// Why an outcome counts for nothing, whatever its times: answers are missing.
+fn unanswered(outcome: &Outcome) -> Option<String> {
+    let failed: u64 = only(outcome).errors.values().sum();
+    (failed > 0).then(|| format!("{failed} of {} requests failed", outcome.offered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::plan::Pace;
+    use std::cell::Cell;
+
+    /// The rows of a check whose attempts are disturbed, or not, in turn; and how often it was done.
+    fn settled(disturbed: &'static [bool], time_left: bool) -> (Vec<Verdict>, usize) {
+        let stop = AtomicBool::new(false);
+        let placement = Placement {
+            mode: PlacementMode::Apart,
+            contender: vec![1],
+            generator: vec![0],
+            pace: Pace::Spin,
+        };
+        let bench = Bench { placement, quick: true, stop: &stop };
+        let done = std::rc::Rc::new(Cell::new(0));
+        let counted = std::rc::Rc::clone(&done);
+        let check = Check::new("x", 1, move |_| {
+            let disturbed = disturbed[counted.get()].then(|| "the machine stopped".to_owned());
+            counted.set(counted.get() + 1);
+            Ok(Attempt { rows: vec![row(Verdict::Holds)], disturbed })
+        });
+        let deadline = Instant::now() + Duration::from_secs(if time_left { 600 } else { 0 });
+        let rows = settle(&check, &bench, &|_| (), deadline).unwrap();
+        (rows.iter().map(|row| row.verdict).collect(), done.get())
+    }
+
+    fn row(verdict: Verdict) -> Row {
+        Row {
+            check: "x",
+            what: String::new(),
+            expected: String::new(),
+            measured: String::new(),
+            verdict,
+        }
+    }
+
+    #[test]
+    fn a_check_that_was_disturbed_is_done_again_and_never_passes_by_itself() {
+        assert_eq!(settled(&[false], true), (vec![Verdict::Holds], 1));
+        assert_eq!(settled(&[true, false], true), (vec![Verdict::Holds], 2));
+        assert_eq!(settled(&[true, true, true], true), (vec![Verdict::Undecided], 3));
+        assert_eq!(settled(&[true], false), (vec![Verdict::Undecided], 1), "two minutes are over");
+    }
+
+    #[test]
+    fn one_bad_row_decides() {
+        let verdict = |verdicts: &[Verdict]| {
+            let rows = verdicts.iter().map(|&verdict| row(verdict)).collect();
+            Report { rows, took: Nanos(0) }.verdict()
+        };
+        use Verdict::{Fails, Holds, Undecided};
+        assert_eq!(verdict(&[Holds, Holds]), Holds);
+        assert_eq!(verdict(&[Holds, Undecided]), Undecided);
+        assert_eq!(verdict(&[Undecided, Fails, Holds]), Fails);
+        assert_eq!(verdict(&[]), Undecided, "nothing was shown");
+    }
+}

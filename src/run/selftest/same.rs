@@ -1,0 +1,83 @@
+//! A/A: two copies of one contender. The interval of their ratio must cover 1.
+
+use super::scratch::Scratch;
+use super::{Attempt, Bench, Row, Verdict};
+use crate::error::Result;
+use crate::report::schema::{Trial, TrialVerdict};
+use crate::run::{self, Progress, Request};
+use crate::scenario;
+use crate::stats;
+
+const SCENARIO: &str = r#"
+schema = 1
+name = "same"
+title = "Two copies of one contender"
+workload = "payment"
+rounds = 10
+experiment = { compare = { rates = ["1500/s"] } }
+[contender.one]
+model = "event-loop"
+[contender.other]
+model = "event-loop"
+[load.open]
+warm_up = "100ms"
+duration = "700ms"
+connections = 64
+"#;
+
+/// The most that ten rounds can give. By chance alone one such interval in five hundred does not cover 1.
+const CONFIDENCE: f64 = 0.998;
+
+/// Ten rounds.
+pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
+    let out = Scratch::new("same");
+    let request = Request {
+        name: "same".into(),
+        title: "A/A".into(),
+        scenarios: vec![scenario::parse("same.toml", SCENARIO)?],
+        order_seed: None,
+        out: out.0.clone(),
+    };
+    let result = run::run(&request, &mut Progress::new(true), bench.stop)?;
+    let of = |contender: &str, metric: Metric| -> Vec<(u32, f64)> {
+        let own = result.trials.iter().filter(|trial| trial.contender == contender);
+        let usable = own.filter(|t| !t.voided && t.validity.verdict != TrialVerdict::Invalid);
+        usable.filter_map(|trial| Some((trial.round, metric(trial)?))).collect()
+    };
+    let mut disturbed = None;
+    let rows = METRICS.map(|(name, metric)| {
+        let (one, other) = (of("one", metric), of("other", metric));
+        let in_both = |(round, value): &(u32, f64)| {
+            let (_, twin) = other.iter().find(|(same, _)| same == round)?;
+            Some((*value, *twin))
+        };
+        let (a, b): (Vec<f64>, Vec<f64>) = one.iter().filter_map(in_both).unzip();
+        let ratio = stats::ratio_of(&a, &b, CONFIDENCE).and_then(|paired| paired.ratio);
+        let interval = ratio.and_then(|ratio| Some((ratio.value, ratio.interval?)));
+        let (measured, verdict) = match interval {
+            Some((value, interval)) => (
+                format!("{value:.3} ({:.3} to {:.3})", interval.low, interval.high),
+                Verdict::of((interval.low..=interval.high).contains(&1.0)),
+            ),
+            None => {
+                disturbed = Some(format!("only {} of 10 rounds count", a.len()));
+                (format!("{} rounds", a.len()), Verdict::Undecided)
+            }
+        };
+        Row {
+            check: "A/A",
+            what: format!("ratio of {name}, two copies"),
+            expected: "covers 1".into(),
+            measured,
+            verdict,
+        }
+    });
+    Ok(Attempt { rows: rows.into(), disturbed })
+}
+
+type Metric = fn(&Trial) -> Option<f64>;
+
+const METRICS: [(&str, Metric); 2] = [
+    ("p50", |trial| Some(trial.response_ns.as_ref()?.p50? as f64)),
+    ("CPU/request", |trial| trial.server.cpu_us_per_request),
+];

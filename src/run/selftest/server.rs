@@ -1,0 +1,259 @@
+//! A server of known service times: one thread, one request at a time, each by watching the clock. It never sleeps, so
+//! nothing has to wake it, and it counts what it cannot help: how long a service really took, and when its core stopped.
+
+use std::io::{ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{TcpListener, TcpStream};
+use std::str::FromStr;
+use std::time::Instant;
+
+use crate::error::{Context, Error, Result};
+use crate::poll::{Event, Poll, READABLE};
+use crate::random::Stream;
+use crate::units::Nanos;
+
+/// How long a service takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Law {
+    /// Always the same.
+    Constant(Nanos),
+    /// Without memory, of this mean.
+    Exponential(Nanos),
+}
+
+const LISTENER: u64 = u64::MAX;
+/// Events taken from the kernel at once.
+const EVENTS: usize = 256;
+/// A request is a head of one short line and a few fields.
+const REQUEST_BYTES_MAX: usize = 4 * 1024;
+/// Between two looks at the clock there is at most one system call: longer, and the core was taken away.
+const PAUSE: Nanos = Nanos(100_000);
+/// Sets the service times; of what value makes no difference.
+const SEED: u64 = 7;
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// Serves on a free port of 127.0.0.1, which is printed, until the process is ended.
+///
+/// # Errors
+/// When nothing can be listened on.
+pub fn serve(law: Law) -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").context(|| "cannot listen".into())?;
+    let address = listener.local_addr().context(|| "cannot listen".into())?;
+    listener.set_nonblocking(true).context(|| "cannot listen".into())?;
+    let poll = Poll::new().context(|| "cannot create an epoll set".into())?;
+    poll.add(&listener, LISTENER, READABLE).context(|| "cannot watch the listener".into())?;
+    println!("listening {address}");
+    let clock = Clock { zero: Instant::now(), last: Nanos(0), log: Log::default() };
+    Server { law, poll, listener, peers: Vec::new(), clock, drawn: 0 }
+        .run()
+        .context(|| "the epoll set failed".into())
+}
+
+impl FromStr for Law {
+    type Err = Error;
+
+    /// `constant:400us`, `exponential:400us`
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong =
+            || Error::usage(format!("`{text}` is neither constant:TIME nor exponential:TIME"));
+        let (name, time) = text.split_once(':').ok_or_else(wrong)?;
+        let time = time.parse().map_err(|_| wrong())?;
+        match name {
+            "constant" => Ok(Self::Constant(time)),
+            "exponential" => Ok(Self::Exponential(time)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl std::fmt::Display for Law {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Constant(time) => write!(f, "constant:{}ns", time.0),
+            Self::Exponential(time) => write!(f, "exponential:{}ns", time.0),
+        }
+    }
+}
+
+impl Law {
+    fn draw(self, n: u64) -> Nanos {
+        match self {
+            Self::Constant(time) => time,
+            Self::Exponential(mean) => {
+                Nanos((-Stream::of(SEED).unit(n).ln() * mean.0 as f64).round() as u64)
+            }
+        }
+    }
+}
+
+struct Server {
+    law: Law,
+    poll: Poll,
+    listener: TcpListener,
+    peers: Vec<Option<Peer>>,
+    clock: Clock,
+    /// Service times so far.
+    drawn: u64,
+}
+
+struct Peer {
+    stream: TcpStream,
+    /// What has come of a request.
+    half: Vec<u8>,
+}
+
+impl Server {
+    fn run(mut self) -> std::io::Result<()> {
+        let mut events = [MaybeUninit::uninit(); EVENTS];
+        // The end of the service before, while the server has not been idle since.
+        let mut busy_until = None;
+        loop {
+            let ready = self.poll.wait(&mut events, Some(Nanos(0)))?;
+            let now = self.clock.look();
+            if ready.is_empty() {
+                busy_until = None;
+            }
+            for &Event { data, .. } in ready {
+                match data.u64() {
+                    LISTENER => self.accept(),
+                    index => {
+                        let start = busy_until.unwrap_or(now);
+                        busy_until = self.attend(index as usize, start).or(busy_until);
+                    }
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            let index = self.peers.len();
+            let set = stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true));
+            let added = set.and_then(|()| self.poll.add(&stream, index as u64, READABLE));
+            self.peers.push(added.is_ok().then_some(Peer { stream, half: Vec::new() }));
+        }
+    }
+
+    /// Reads, and serves what is whole. Gives when the last service ended, if there was one.
+    fn attend(&mut self, index: usize, start: Nanos) -> Option<Nanos> {
+        let peer = self.peers[index].as_mut()?;
+        let mut bytes = [0; REQUEST_BYTES_MAX];
+        match peer.stream.read(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            Ok(count) if count > 0 && peer.half.len() + count <= REQUEST_BYTES_MAX => {
+                peer.half.extend_from_slice(&bytes[..count]);
+            }
+            _ => {
+                self.peers[index] = None;
+                return None;
+            }
+        }
+        let mut ended = None;
+        while let Some(end) = memchr::memmem::find(&peer.half, b"\r\n\r\n") {
+            let head: Vec<u8> = peer.half.drain(..end + 4).collect();
+            if head.starts_with(b"GET /stats ") {
+                let _ = peer.stream.write_all(&answer(&self.clock.take_log().to_json()));
+                self.peers[index] = None;
+                break;
+            }
+            let start = ended.unwrap_or(start);
+            let until = start + self.law.draw(self.drawn);
+            self.drawn += 1;
+            while self.clock.look() < until {}
+            let sent = peer.stream.write_all(ANSWER);
+            let now = self.clock.look();
+            self.clock.log.served(now.saturating_sub(start));
+            ended = Some(now);
+            if sent.is_err() {
+                self.peers[index] = None;
+                break;
+            }
+        }
+        ended
+    }
+}
+
+fn answer(body: &str) -> Vec<u8> {
+    let len = body.len();
+    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {len}\r\n\r\n{body}").into()
+}
+
+/// The clock, which notices when it has not been looked at for too long.
+struct Clock {
+    zero: Instant,
+    last: Nanos,
+    log: Log,
+}
+
+impl Clock {
+    fn look(&mut self) -> Nanos {
+        let now = Nanos::from(self.zero.elapsed());
+        let pause = now.saturating_sub(self.last);
+        self.last = now;
+        if pause > PAUSE {
+            self.log.worst_pause = self.log.worst_pause.max(pause);
+            self.log.lost += pause;
+        }
+        now
+    }
+
+    fn take_log(&mut self) -> Log {
+        std::mem::take(&mut self.log)
+    }
+}
+
+/// What happened since it was last asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Log {
+    services: u64,
+    sum_ns: f64,
+    sum_squares_ns2: f64,
+    worst_pause: Nanos,
+    lost: Nanos,
+}
+
+impl Log {
+    fn served(&mut self, time: Nanos) {
+        self.services += 1;
+        self.sum_ns += time.0 as f64;
+        self.sum_squares_ns2 += (time.0 as f64).powi(2);
+    }
+
+    fn to_json(self) -> String {
+        let Self { services, sum_ns, sum_squares_ns2, worst_pause, lost } = self;
+        serde_json::json!({
+            "services": services,
+            "sum_ns": sum_ns,
+            "sum_squares_ns2": sum_squares_ns2,
+            "worst_pause_ns": worst_pause.0,
+            "lost_ns": lost.0,
+        })
+        .to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn laws_are_read_as_they_are_written() {
+        for law in [Law::Constant(Nanos(0)), Law::Exponential(Nanos(400_000))] {
+            assert_eq!(law.to_string().parse::<Law>().unwrap(), law);
+        }
+        assert!("constant".parse::<Law>().is_err() && "normal:1ms".parse::<Law>().is_err());
+    }
+
+    #[test]
+    fn exponential_times_have_their_moments() {
+        let law = Law::Exponential(Nanos(400_000));
+        let n = 100_000;
+        let times = || (0..n).map(|k| law.draw(k).0 as f64);
+        let mean = times().sum::<f64>() / n as f64;
+        let square = times().map(|time| time * time).sum::<f64>() / n as f64;
+        // Five standard deviations: 1/sqrt(n) of the mean, and twice that and more of the square.
+        assert!((mean / 400_000.0 - 1.0).abs() < 5.0 / (n as f64).sqrt(), "{mean}");
+        assert!((square / (2.0 * 400_000.0_f64.powi(2)) - 1.0).abs() < 0.04, "{square}");
+    }
+}

@@ -1,0 +1,83 @@
+//! How long a CPU quota (cgroup, version 1 or 2) has held this process's group, or one around it, back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use procfs::ProcessCGroup;
+use procfs::process::{MountInfo, Process};
+
+use crate::units::Nanos;
+
+/// The time in which tasks were ready and not allowed to run, summed over cores, of the group that lost the most: since
+/// the groups were made. Nothing where no controller of CPU time is mounted.
+pub(crate) fn throttled() -> Option<Nanos> {
+    let me = Process::myself().ok()?;
+    let (groups, mounts) = (me.cgroups().ok()?, me.mountinfo().ok()?);
+    groups
+        .into_iter()
+        .filter_map(|group| folders(&group, &mounts.0))
+        .flatten()
+        .filter_map(|folder| read(&folder))
+        .max()
+}
+
+/// The folder of a group with the CPU controller and those of the groups around it.
+fn folders(group: &ProcessCGroup, mounts: &[MountInfo]) -> Option<Vec<PathBuf>> {
+    let cpu = |options: &str| options.split(',').any(|name| name == "cpu");
+    let mount =
+        mounts.iter().find(|mount| match group.controllers.iter().any(|name| cpu(name)) {
+            true => mount.fs_type == "cgroup" && mount.super_options.contains_key("cpu"),
+            false => group.hierarchy == 0 && mount.fs_type == "cgroup2",
+        })?;
+    Some(upwards(&mount.mount_point, &group.pathname))
+}
+
+/// `path` below `mount`, and each folder above it up to the mount. In a container the path may be that of the host and
+/// lie outside what is mounted: what is not there is not read.
+fn upwards(mount: &Path, path: &str) -> Vec<PathBuf> {
+    let folder = mount.join(path.trim_start_matches('/'));
+    folder.ancestors().take_while(|at| at.starts_with(mount)).map(Path::to_owned).collect()
+}
+
+/// `throttled_usec` (version 2) or `throttled_time` in ns (version 1) of a group's `cpu.stat`.
+fn read(folder: &Path) -> Option<Nanos> {
+    let text = fs::read_to_string(folder.join("cpu.stat")).ok()?;
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(' ')?;
+        let value: u64 = value.trim().parse().ok()?;
+        match name {
+            "throttled_usec" => Some(Nanos(value.saturating_mul(1_000))),
+            "throttled_time" => Some(Nanos(value)),
+            _ => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let stat = |text: &str| {
+            fs::write(folder.path().join("cpu.stat"), text).unwrap();
+            read(folder.path())
+        };
+        assert_eq!(
+            stat("usage_usec 9\nnr_throttled 2\nthrottled_usec 1500\n"),
+            Some(Nanos(1_500_000))
+        );
+        assert_eq!(stat("nr_periods 5\nnr_throttled 2\nthrottled_time 70\n"), Some(Nanos(70)));
+        assert_eq!(stat("usage_usec 9\n"), None, "a root group has no quota");
+        assert_eq!(read(Path::new("/nowhere")), None);
+    }
+
+    #[test]
+    fn the_groups_around_count_too() {
+        let mount = Path::new("/sys/fs/cgroup");
+        let found = upwards(mount, "/a/b");
+        assert_eq!(found, [mount.join("a/b"), mount.join("a"), mount.to_owned()]);
+        assert_eq!(upwards(mount, "/"), [mount]);
+    }
+}

@@ -1,0 +1,132 @@
+//! What bound a trial, in the method's order: generator, connections, dependency, pool, contender, or nothing.
+
+use crate::load::outcome::Outcome;
+use crate::stats::percentile::percentile;
+use crate::units::Nanos;
+
+use super::{Evidence, Finding, percent};
+
+/// A generator core busier than this, polling left out, may have been late by itself.
+const GENERATOR_BUSY: f64 = 0.90;
+/// Contender's cores busier than this bind.
+const CONTENDER_BUSY: f64 = 0.90;
+/// A dependency's core busier than this binds.
+const DEPENDENCY_BUSY: f64 = 0.70;
+/// A pool with more than this share of its connections busy binds.
+const POOL_BUSY: f64 = 0.80;
+/// A pool whose wait is more than this share of the response time, p99 against p99, binds.
+const POOL_WAIT: f64 = 0.10;
+
+/// What bound a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BoundBy {
+    /// Its core, descriptors or ports.
+    Generator,
+    /// Every one of them was busy while the contender was not.
+    Connections,
+    /// What the contender waits for was full.
+    Dependency,
+    /// The contender's connections to it were.
+    Pool,
+    /// Its cores, or it fell behind.
+    Contender,
+    /// There was room everywhere.
+    Nothing,
+}
+
+impl BoundBy {
+    /// As reports spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Generator => "generator",
+            Self::Connections => "connections",
+            Self::Dependency => "dependency",
+            Self::Pool => "pool",
+            Self::Contender => "contender",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// The first that applies. A closed loop with a full contender found what it was looking for, however busy its own core.
+pub(super) fn by(evidence: &Evidence<'_>, saturated: bool) -> BoundBy {
+    if generator_full(evidence).is_some() && (evidence.open || !contender_full(evidence)) {
+        BoundBy::Generator
+    } else if connections_full(evidence) {
+        BoundBy::Connections
+    } else if dependency_full(evidence) {
+        BoundBy::Dependency
+    } else if pool_full(evidence) {
+        BoundBy::Pool
+    } else if contender_full(evidence) || saturated {
+        BoundBy::Contender
+    } else {
+        BoundBy::Nothing
+    }
+}
+
+/// An open loop that the generator bound says nothing about the contender.
+pub(super) fn generator(evidence: &Evidence<'_>) -> Option<Finding> {
+    generator_full(evidence).filter(|_| evidence.open).map(Finding::invalid)
+}
+
+/// An open loop that wanted for connections.
+pub(super) fn connections(evidence: &Evidence<'_>) -> Option<Finding> {
+    let held_up = connections_full(evidence) && generator_full(evidence).is_none();
+    held_up.then(|| {
+        let busy = evidence.outcome.all_busy;
+        Finding::suspect(match evidence.contender_share {
+            Some(_) => format!(
+                "all connections were busy for {busy} while the contender had room: more connections are needed"
+            ),
+            None => format!(
+                "all connections were busy for {busy}: more connections are needed, or the server was full"
+            ),
+        })
+    })
+}
+
+/// Busy share of the generator's cores, polling for an instant left out.
+pub(crate) fn generator_share(outcome: &Outcome, threads: usize) -> f64 {
+    let available = outcome.window.0 as f64 * threads.max(1) as f64;
+    outcome.cpu.saturating_sub(outcome.spun).0 as f64 / available.max(1.0)
+}
+
+/// Why the generator could not keep up, if it could not.
+fn generator_full(evidence: &Evidence<'_>) -> Option<String> {
+    let refused = &evidence.outcome.refused;
+    let gone = ["descriptors", "ports"].into_iter().find(|what| refused.contains_key(what));
+    if let Some(what) = gone {
+        return Some(format!("the generator ran out of {what}"));
+    }
+    let share = generator_share(evidence.outcome, evidence.generator_threads);
+    (share > GENERATOR_BUSY).then(|| {
+        format!("the generator's core was {} busy: it may have been late by itself", percent(share))
+    })
+}
+
+fn connections_full(evidence: &Evidence<'_>) -> bool {
+    evidence.open && evidence.outcome.all_busy > Nanos(0) && !contender_full(evidence)
+}
+
+fn dependency_full(evidence: &Evidence<'_>) -> bool {
+    evidence.dependency_share.is_some_and(|share| share > DEPENDENCY_BUSY)
+}
+
+fn pool_full(evidence: &Evidence<'_>) -> bool {
+    evidence.pool_share.is_some_and(|share| share > POOL_BUSY) || pool_waits(evidence) == Some(true)
+}
+
+/// Whether the pool's wait is a sizeable part of the slowest kind's p99: of the service time in closed loop. Nothing
+/// without enough samples of either.
+fn pool_waits(evidence: &Evidence<'_>) -> Option<bool> {
+    let wait = percentile(evidence.pool_wait?, 0.99)?;
+    let times = evidence.outcome.kinds.iter();
+    let times = times.map(|kind| if evidence.open { &kind.response } else { &kind.service });
+    let p99 = times.filter_map(|times| percentile(times, 0.99)).max()?;
+    Some(wait as f64 > POOL_WAIT * p99 as f64)
+}
+
+fn contender_full(evidence: &Evidence<'_>) -> bool {
+    evidence.contender_share.is_some_and(|share| share > CONTENDER_BUSY)
+}

@@ -1,0 +1,167 @@
+//! May the numbers of a trial be used? Each rule of the method is a function; its answer is a sentence or nothing.
+//!
+//! Blame decides what follows. Only rules about the machine and the generator void a round, and none of them looks at
+//! how fast the contender was. What a contender does to itself (it crashes, it answers wrongly, it falls behind) is a
+//! result and not noise: such a trial is lost and its round stands.
+
+mod bound;
+mod co_location;
+mod drift;
+mod floor;
+mod lateness;
+mod saturation;
+mod taken;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use crate::load::outcome::Outcome;
+use crate::report::schema::{TrialVerdict, Validity};
+use crate::run::hiccups::Hiccups;
+
+pub(crate) use bound::{BoundBy, generator_share};
+pub(crate) use lateness::receive_lag;
+
+/// Rules of the method that are not looked at yet: nothing tells the orchestrator of a dependency or its pool.
+pub(crate) const NOT_CHECKED: [&str; 2] = ["bound by dependency", "bound by pool"];
+
+/// The percentiles that are judged.
+pub(crate) const RANKS: [(&str, f64); 4] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)];
+
+/// What is known about a trial when it is judged. `None` is what could not be had, and no rule holds it against anyone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evidence<'a> {
+    /// From the generator.
+    pub(crate) outcome: &'a Outcome,
+    /// Open loop: closed loop is bound by the generator by nature and has no response time.
+    pub(crate) open: bool,
+    /// Threads that sent.
+    pub(crate) generator_threads: usize,
+    /// The percentile that the scenario is about: `p99` unless an expectation says otherwise.
+    pub(crate) headline: &'a str,
+    /// Busy share of the contender's cores.
+    pub(crate) contender_share: Option<f64>,
+    /// Busy share of the dependency's core.
+    pub(crate) dependency_share: Option<f64>,
+    /// Busy share of the connections of the pool to the dependency.
+    pub(crate) pool_share: Option<f64>,
+    /// Waiting for a connection of that pool, ns.
+    pub(crate) pool_wait: Option<&'a Histogram<u64>>,
+    /// Share of the machine's time that the hypervisor gave to others.
+    pub(crate) steal_share: Option<f64>,
+    /// Share of the machine's time that a cgroup's quota held its tasks back.
+    pub(crate) throttled_share: Option<f64>,
+    /// What the machine took from an idle core before the run.
+    pub(crate) hiccups: Option<Hiccups>,
+    /// Cores of the machine, when generator and contender share them.
+    pub(crate) shared_cores: Option<usize>,
+}
+
+/// The trial's verdict on itself.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// For the report.
+    pub(crate) validity: Validity,
+    /// What bound it.
+    pub(crate) bound_by: BoundBy,
+    /// It fell behind without end.
+    pub(crate) saturated: bool,
+    /// Percentiles of each kind that are withheld because too much of them is ours.
+    pub(crate) withheld: BTreeMap<String, Vec<&'static str>>,
+}
+
+/// What a rule found: how bad, and why, in a sentence.
+#[derive(Clone, Debug, PartialEq)]
+struct Finding {
+    verdict: TrialVerdict,
+    reason: String,
+}
+
+impl<'a> Evidence<'a> {
+    /// What the generator alone knows.
+    pub(crate) fn of(outcome: &'a Outcome, open: bool, generator_threads: usize) -> Self {
+        Self {
+            outcome,
+            open,
+            generator_threads,
+            headline: "p99",
+            contender_share: None,
+            dependency_share: None,
+            pool_share: None,
+            pool_wait: None,
+            steal_share: None,
+            throttled_share: None,
+            hiccups: None,
+            shared_cores: None,
+        }
+    }
+}
+
+/// Applies every rule.
+pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
+    let mut validity = Validity {
+        steal_share: evidence.steal_share,
+        throttled_share: evidence.throttled_share,
+        ..Validity::default()
+    };
+    let lateness = lateness::judge(evidence);
+    validity.our_share = lateness.our_share;
+    let late = lateness.findings.iter().any(|finding| finding.verdict == TrialVerdict::Invalid);
+    // The generator's fault: the round is void.
+    let ours = lateness.findings.into_iter().chain(bound::generator(evidence));
+    for finding in ours {
+        validity.voids_round |= finding.verdict == TrialVerdict::Invalid;
+        validity.add(finding);
+    }
+    // What piled up because it was sent late is not the contender's backlog.
+    let saturated = evidence.open && !late && saturation::saturated(evidence.outcome);
+    let bound_by = bound::by(evidence, saturated);
+    validity.at_floor = floor::marks(evidence, saturated);
+    validity.drift = drift::of(evidence).name().into();
+    let marked = bound::connections(evidence)
+        .into_iter()
+        .chain(taken::by_hypervisor(evidence))
+        .chain(taken::by_quota(evidence))
+        .chain(taken::by_anyone(evidence))
+        .chain(floor::headline(evidence, saturated))
+        .chain(co_location::crowded(evidence))
+        .chain(drift::finding(evidence, saturated));
+    marked.for_each(|finding| validity.add(finding));
+    Judged { validity, bound_by, saturated, withheld: lateness.withheld }
+}
+
+impl Judged {
+    /// The contender did this to itself: it has lost the trial, and the round stands.
+    pub(crate) fn lose(&mut self, reason: String) {
+        self.validity.lost = true;
+        self.validity.voids_round = false;
+        self.validity.add(Finding::invalid(reason));
+    }
+}
+
+impl Validity {
+    /// Adds a finding; the verdict is the worst of all.
+    fn add(&mut self, finding: Finding) {
+        self.verdict = self.verdict.max(finding.verdict);
+        self.reasons.push(finding.reason);
+    }
+}
+
+impl Finding {
+    fn suspect(reason: String) -> Self {
+        Self { verdict: TrialVerdict::Suspect, reason }
+    }
+
+    fn invalid(reason: String) -> Self {
+        Self { verdict: TrialVerdict::Invalid, reason }
+    }
+}
+
+/// A share as people read it.
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}

@@ -1,0 +1,281 @@
+//! Each rule, tripped by evidence made for it. `tests/validity.rs` trips them with real processes.
+
+use super::*;
+use crate::load::outcome::{Kind, Outstanding, Tally, Timed};
+use crate::run::validity::drift::Drift;
+use crate::units::{Nanos, Share};
+
+const QUIET: Hiccups = Hiccups { worst: Nanos(0), lost: Share(0.0), floor: [Nanos(0); 4] };
+
+fn histogram(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
+    let mut histogram = Histogram::new_with_max(10_000_000_000, 3).unwrap();
+    values.into_iter().for_each(|value| histogram.record(value).unwrap());
+    histogram
+}
+
+/// 2,000 answers at 500 us of which `lag_ns` was ours.
+fn outcome(lag_ns: u64) -> Outcome {
+    let each = |value| histogram(std::iter::repeat_n(value, 2_000));
+    Outcome {
+        schedule_hash: 1,
+        window: Nanos::SECOND,
+        slice: Nanos(33_333_334),
+        offered: 2_000,
+        unfinished: 0,
+        answered_in_window: 2_000,
+        kinds: vec![Kind {
+            name: "payment".into(),
+            requests: 2_000,
+            errors: BTreeMap::new(),
+            response: each(500_000),
+            response_less_lag: each(500_000 - lag_ns),
+            service: each(500_000 - lag_ns),
+            backlog: each(0),
+            generator_lag: each(lag_ns),
+            timed: Timed { receive_lag: each(0), less_lag: each(0), less_both: each(0) },
+            slices: Vec::new(),
+        }],
+        outstanding: Outstanding { at_start: 1, at_end: 1, mean: 1.0 },
+        all_busy: Nanos(0),
+        cpu: Nanos::SECOND,
+        spun: Nanos(800_000_000),
+        refused: BTreeMap::new(),
+        reconnects: 0,
+        connect: Histogram::new(3).unwrap(),
+        tally: Tally::default(),
+    }
+}
+
+fn judged(outcome: &Outcome, change: impl Fn(&mut Evidence<'_>)) -> Judged {
+    let mut evidence = Evidence {
+        contender_share: Some(0.3),
+        steal_share: Some(0.0),
+        throttled_share: Some(0.0),
+        hiccups: Some(QUIET),
+        ..Evidence::of(outcome, true, 1)
+    };
+    change(&mut evidence);
+    judge(&evidence)
+}
+
+#[test]
+fn a_punctual_generator_is_valid() {
+    let judged = judged(&outcome(2_000), |_| ());
+    assert_eq!(judged.validity.verdict, TrialVerdict::Valid, "{judged:?}");
+    assert!(!judged.validity.voids_round && judged.validity.reasons.is_empty());
+    assert_eq!(judged.bound_by, BoundBy::Nothing);
+}
+
+#[test]
+fn a_late_generator_is_suspect_then_void() {
+    let suspect = judged(&outcome(100_000), |_| ());
+    assert_eq!(suspect.validity.verdict, TrialVerdict::Suspect);
+    assert!(!suspect.validity.voids_round);
+    let void = judged(&outcome(200_000), |_| ());
+    assert_eq!(void.validity.verdict, TrialVerdict::Invalid);
+    assert!(void.validity.voids_round);
+    assert_eq!(void.withheld["payment"], ["p50", "p90", "p99"], "p99.9 has too few samples");
+}
+
+#[test]
+fn a_few_microseconds_never_withhold() {
+    let mut outcome = outcome(0);
+    outcome.kinds[0].response = histogram(std::iter::repeat_n(40_000, 2_000));
+    outcome.kinds[0].response_less_lag = histogram(std::iter::repeat_n(25_000, 2_000));
+    assert_eq!(judged(&outcome, |_| ()).validity.verdict, TrialVerdict::Suspect);
+}
+
+#[test]
+fn only_the_headline_percentile_decides() {
+    let mut outcome = outcome(0);
+    // The slowest 5 % are ours: p99 is spoilt, p50 is not.
+    let mixed = |slow| histogram((0..2_000).map(|i| if i < 1_900 { 500_000 } else { slow }));
+    outcome.kinds[0].response = mixed(5_000_000);
+    outcome.kinds[0].response_less_lag = mixed(500_000);
+    assert_eq!(judged(&outcome, |_| ()).validity.verdict, TrialVerdict::Invalid);
+    let p50 = judged(&outcome, |evidence| evidence.headline = "p50");
+    assert_eq!(p50.validity.verdict, TrialVerdict::Valid);
+    assert_eq!(p50.withheld["payment"], ["p99"]);
+}
+
+#[test]
+fn a_busy_generator_voids_an_open_trial_and_is_normal_in_a_closed_one() {
+    let mut outcome = outcome(0);
+    outcome.spun = Nanos(0);
+    let open = judged(&outcome, |_| ());
+    assert_eq!((open.bound_by, open.validity.voids_round), (BoundBy::Generator, true));
+    let closed = judged(&outcome, |evidence| evidence.open = false);
+    assert_eq!(closed.validity.verdict, TrialVerdict::Valid);
+    let full = judged(&outcome, |evidence| {
+        evidence.open = false;
+        evidence.contender_share = Some(0.99);
+    });
+    assert_eq!(full.bound_by, BoundBy::Contender);
+}
+
+#[test]
+fn exhausted_descriptors_are_the_generators_fault() {
+    let mut outcome = outcome(0);
+    outcome.refused.insert("descriptors", 3);
+    let judged = judged(&outcome, |_| ());
+    assert!(judged.validity.voids_round && judged.validity.reasons[0].contains("descriptors"));
+}
+
+#[test]
+fn too_few_connections_are_suspect_unless_the_contender_was_full() {
+    let mut outcome = outcome(0);
+    outcome.all_busy = Nanos::MILLI;
+    let starved = judged(&outcome, |_| ());
+    assert_eq!(starved.bound_by, BoundBy::Connections);
+    assert_eq!(starved.validity.verdict, TrialVerdict::Suspect);
+    let full = judged(&outcome, |evidence| evidence.contender_share = Some(0.97));
+    assert_eq!((full.bound_by, full.validity.verdict), (BoundBy::Contender, TrialVerdict::Valid));
+}
+
+#[test]
+fn growth_beyond_its_fluctuation_is_saturation_and_nobody_elses_fault() {
+    let mut outcome = outcome(0);
+    outcome.outstanding = Outstanding { at_start: 2, at_end: 400, mean: 200.0 };
+    let behind = judged(&outcome, |evidence| evidence.contender_share = Some(0.99));
+    assert!(behind.saturated && behind.bound_by == BoundBy::Contender);
+    assert_eq!(behind.validity.verdict, TrialVerdict::Valid);
+    outcome.outstanding = Outstanding { at_start: 2, at_end: 21, mean: 200.0 };
+    assert!(!judged(&outcome, |_| ()).saturated, "19 is less than 1 % of 2,000");
+}
+
+#[test]
+fn steal_is_suspect() {
+    let judged = judged(&outcome(0), |evidence| evidence.steal_share = Some(0.08));
+    assert_eq!(judged.validity.verdict, TrialVerdict::Suspect);
+    assert!(judged.validity.reasons[0].contains("8 %"));
+}
+
+#[test]
+fn a_machine_with_hiccups_is_suspect_whatever_it_says_of_steal() {
+    let hiccups = Hiccups { worst: Nanos(316_000_000), lost: Share(0.6), ..QUIET };
+    let judged = judged(&outcome(0), |evidence| evidence.hiccups = Some(hiccups));
+    assert_eq!(judged.validity.verdict, TrialVerdict::Suspect);
+    assert!(!judged.validity.voids_round && judged.validity.reasons[0].contains("316 ms"));
+}
+
+#[test]
+fn late_reads_are_ours_too() {
+    let mut outcome = outcome(0);
+    // Two digits of samples: only p50 is known of the reads, and stands for the ranks above it.
+    outcome.kinds[0].timed.less_lag = histogram(std::iter::repeat_n(500_000, 20));
+    outcome.kinds[0].timed.less_both = histogram(std::iter::repeat_n(300_000, 20));
+    let late = judged(&outcome, |_| ());
+    assert!((late.validity.our_share["p99"] - 0.4).abs() < 0.01, "{late:?}");
+    assert!(late.validity.voids_round && late.validity.verdict == TrialVerdict::Invalid);
+    outcome.kinds[0].timed.less_both = histogram(std::iter::repeat_n(300_000, 19));
+    outcome.kinds[0].timed.less_lag = histogram(std::iter::repeat_n(500_000, 19));
+    assert_eq!(judged(&outcome, |_| ()).validity.verdict, TrialVerdict::Valid, "19 say nothing");
+}
+
+#[test]
+fn what_piled_up_by_our_lateness_is_no_saturation() {
+    let mut outcome = outcome(200_000);
+    outcome.outstanding = Outstanding { at_start: 2, at_end: 400, mean: 200.0 };
+    let late = judged(&outcome, |_| ());
+    assert!(!late.saturated && late.validity.voids_round);
+}
+
+#[test]
+fn the_order_of_what_binds_is_the_methods() {
+    let mut outcome = outcome(0);
+    let pool = histogram(std::iter::repeat_n(60_000, 1_000));
+    let full = |outcome: &Outcome, change: fn(&mut Evidence<'_>)| {
+        let judged = judged(outcome, |evidence| {
+            evidence.dependency_share = Some(0.71);
+            evidence.pool_share = Some(0.81);
+            evidence.contender_share = Some(0.91);
+            change(evidence);
+        });
+        (judged.bound_by, judged.validity.verdict)
+    };
+    use TrialVerdict::{Suspect, Valid};
+    assert_eq!(full(&outcome, |_| ()), (BoundBy::Dependency, Valid));
+    assert_eq!(full(&outcome, |it| it.dependency_share = Some(0.7)), (BoundBy::Pool, Valid));
+    let neither = |it: &mut Evidence<'_>| {
+        (it.dependency_share, it.pool_share) = (None, Some(0.8));
+    };
+    assert_eq!(full(&outcome, neither), (BoundBy::Contender, Valid));
+    let waiting = judge(&Evidence { pool_wait: Some(&pool), ..Evidence::of(&outcome, true, 1) });
+    assert_eq!(waiting.bound_by, BoundBy::Pool, "60 us of 500 us");
+    outcome.all_busy = Nanos::MILLI;
+    assert_eq!(full(&outcome, |it| it.contender_share = None), (BoundBy::Connections, Suspect));
+}
+
+#[test]
+fn a_quota_that_holds_tasks_back_is_suspect() {
+    let judged = judged(&outcome(0), |evidence| evidence.throttled_share = Some(0.3));
+    assert_eq!(judged.validity.verdict, TrialVerdict::Suspect);
+    assert!(judged.validity.reasons[0].contains("quota") && !judged.validity.voids_round);
+}
+
+#[test]
+fn a_percentile_at_the_machines_floor_is_the_machines() {
+    let floor = [0, 0, 260_000, 260_000].map(Nanos);
+    let hiccups = Hiccups { floor, ..QUIET };
+    let marked = judged(&outcome(0), |evidence| evidence.hiccups = Some(hiccups));
+    assert_eq!(marked.validity.at_floor["payment"], ["p99"], "p99.9 has too few samples");
+    assert_eq!(marked.validity.verdict, TrialVerdict::Suspect);
+    let reason = &marked.validity.reasons[0];
+    assert!(reason.contains("500 us") && reason.contains("260 us"), "{reason}");
+    let p50 = judged(&outcome(0), |evidence| {
+        (evidence.hiccups, evidence.headline) = (Some(hiccups), "p50");
+    });
+    assert_eq!(p50.validity.verdict, TrialVerdict::Valid, "marked and not the headline");
+    assert_eq!(p50.validity.at_floor.len(), 1);
+}
+
+#[test]
+fn a_generator_that_shares_cores_must_be_small() {
+    let with = |cores| judged(&outcome(0), |evidence| evidence.shared_cores = Some(cores)).validity;
+    assert_eq!(with(20).verdict, TrialVerdict::Valid, "a second of twenty");
+    assert_eq!(with(4).verdict, TrialVerdict::Suspect);
+    assert!(with(4).reasons[0].contains("co-located"));
+}
+
+/// 20 s with 50 answers in each, whose times are `us(second)`.
+fn by_second(us: impl Fn(u64) -> u64) -> Outcome {
+    let mut outcome = outcome(0);
+    (outcome.window, outcome.slice) = (Nanos(20_000_000_000), Nanos::SECOND);
+    let slice = |second| {
+        let mut slice = Histogram::new_with_bounds(1, 60_000_000_000, 2).unwrap();
+        slice.record_n(us(second) * 1_000, 50).unwrap();
+        slice
+    };
+    outcome.kinds[0].slices = (0..20).map(slice).collect();
+    outcome
+}
+
+#[test]
+fn a_drift_is_told_from_noise() {
+    let drift = |outcome: &Outcome| judged(outcome, |_| ()).validity;
+    let slower = drift(&by_second(|second| 500 + 20 * second + second % 3 * 7));
+    assert_eq!((slower.drift.as_str(), slower.verdict), ("slower", TrialVerdict::Suspect));
+    assert!(slower.reasons[0].contains("median of payment rose by"), "{:?}", slower.reasons);
+    assert!(!slower.voids_round);
+    let faster = drift(&by_second(|second| 1_000 - 20 * second + second % 3 * 7));
+    assert_eq!(faster.drift, "faster");
+    let noise = drift(&by_second(|second| 500 + second * 7_919 % 101));
+    assert_eq!((noise.drift.as_str(), noise.verdict), ("none", TrialVerdict::Valid));
+    let small = drift(&by_second(|second| 500 + second / 2));
+    assert_eq!(small.drift, "none", "2 % are of no consequence");
+    let mut short = by_second(|second| 500 + 20 * second);
+    short.window = Nanos(19_999_999_999);
+    assert_eq!(drift(&short).drift, "not tested");
+    assert_eq!(Drift::NotTested.name(), "not tested");
+}
+
+#[test]
+fn a_contender_that_breaks_down_has_lost_and_its_round_stands() {
+    let mut outcome = outcome(0);
+    outcome.refused.insert("ports", 1);
+    let mut judged = judged(&outcome, |_| ());
+    assert!(judged.validity.voids_round);
+    judged.lose("the contender crashed".into());
+    let validity = judged.validity;
+    assert!(validity.lost && !validity.voids_round && validity.verdict == TrialVerdict::Invalid);
+}

@@ -1,0 +1,249 @@
+//! The rules on a trial's validity, each tripped by what it is there for: real processes, real cores, real limits.
+//!
+//! A busy machine makes everything later and busier; no test here can fail for that. What a machine cannot show (it has
+//! one core) is skipped with a word on stderr.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use serde_json::Value;
+
+/// Each test is about who disturbs whom.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends its process when it is dropped.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn bakeoff(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The cores that this process may use.
+fn cores() -> Vec<usize> {
+    let mask = sched_getaffinity(None).unwrap();
+    (0..CpuSet::MAX_CPU).filter(|&core| mask.is_set(core)).collect()
+}
+
+/// Does `action` on `core`, for what it starts to stay there.
+fn on<T>(core: usize, action: impl FnOnce() -> T) -> T {
+    let before = sched_getaffinity(None).unwrap();
+    let mut only = CpuSet::new();
+    only.set(core);
+    sched_setaffinity(None, &only).unwrap();
+    let value = action();
+    sched_setaffinity(None, &before).unwrap();
+    value
+}
+
+/// A built-in server, and its URL.
+fn serve(model: &str) -> (Running, String) {
+    let mut child = bakeoff(&["serve", "--model", model, "--port", "0"]).spawn().unwrap();
+    let (mut line, mut byte) = (String::new(), [0]);
+    let stdout = child.stdout.as_mut().unwrap();
+    while !line.ends_with('\n') && stdout.read(&mut byte).unwrap() > 0 {
+        line.push(byte[0] as char);
+    }
+    let address = line.trim().strip_prefix("listening ").expect("it says where it listens");
+    (Running(child), format!("http://{address}/null"))
+}
+
+/// A server that answers after `delay(since it was started)`; a thread for each connection.
+fn delaying(delay: impl Fn(Duration) -> Duration + Send + Copy + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let started = Instant::now();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                // One small request at a time: it comes in one piece.
+                while stream.read(&mut buffer).is_ok_and(|count| count > 0) {
+                    thread::sleep(delay(started.elapsed()));
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                    if stream.write_all(answer).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    format!("http://{address}/")
+}
+
+fn trial(output: &Output) -> Value {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
+}
+
+fn drive(url: &str, flags: &[&str]) -> Value {
+    let args = [&["drive", url, "--format", "json"], flags].concat();
+    let output = bakeoff(&args).output().unwrap();
+    let trial = trial(&output);
+    let code = if trial["validity"]["verdict"] == "invalid" { 5 } else { 0 };
+    assert_eq!(output.status.code(), Some(code), "{}", trial["validity"]);
+    trial
+}
+
+fn reasons(trial: &Value) -> String {
+    trial["validity"]["reasons"].to_string()
+}
+
+#[test]
+fn a_starved_generator_is_at_fault_and_says_so() {
+    let _alone = alone();
+    let cores = cores();
+    let [ours, theirs, ..] = cores[..] else {
+        eprintln!("SKIPPED: a core beside the generator's is needed, there is one in all");
+        return;
+    };
+    let (_server, url) = on(theirs, || serve("null"));
+    let hog = || Running(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap());
+    let _hogs: Vec<Running> = on(ours, || (0..3).map(|_| hog()).collect());
+    let flags = ["--rate", "1000/s", "--duration", "2s", "--pace", "spin", "--timeout", "10s"];
+    let trial = on(ours, || drive(&url, &flags));
+    assert_eq!(trial["validity"]["verdict"], "invalid", "{}", trial["validity"]);
+    assert_eq!(trial["validity"]["voids_round"], true);
+    assert!(reasons(&trial).contains("generator's own lateness"), "{}", reasons(&trial));
+    assert!(trial["response_ns"]["p99"].is_null(), "what is ours is withheld");
+    let timed = &trial["generator"]["receive_lag_ns"];
+    assert!(timed["n"].as_u64().is_some_and(|n| n >= 10), "one read in 100 was timed: {timed}");
+}
+
+#[test]
+fn a_stalled_server_is_at_fault_itself() {
+    let _alone = alone();
+    let (server, url) = serve("event-loop");
+    let flags = ["--rate", "600/s", "--duration", "3s", "--pace", "sleep", "--format", "json"];
+    let driver = bakeoff(&[&["drive", &url], &flags[..]].concat()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(1_500));
+    server.signal(Signal::STOP);
+    thread::sleep(Duration::from_millis(600));
+    server.signal(Signal::CONT);
+    let trial = trial(&driver.wait_with_output().unwrap());
+    let p99 = trial["response_ns"]["p99"].as_u64().expect("it is not withheld");
+    assert!(p99 > 300_000_000, "{p99}: the stall is in the response time");
+    assert_eq!(trial["validity"]["voids_round"], false, "{}", trial["validity"]);
+    assert_ne!(trial["validity"]["verdict"], "invalid", "{}", trial["validity"]);
+    assert_ne!(trial["bound_by"], "generator");
+}
+
+#[test]
+fn too_few_connections_are_told() {
+    let _alone = alone();
+    let url = delaying(|_| Duration::from_millis(20));
+    let flags = ["--rate", "200/s", "--duration", "1s", "--connections", "1", "--pace", "sleep"];
+    let trial = drive(&url, &flags);
+    assert_eq!(trial["bound_by"], "connections", "{trial}");
+    assert_ne!(trial["validity"]["verdict"], "valid");
+    assert!(reasons(&trial).contains("more connections are needed"), "{}", reasons(&trial));
+}
+
+#[test]
+fn exhausted_descriptors_void_the_trial() {
+    let _alone = alone();
+    let (_server, url) = serve("null");
+    // A hard limit: the generator raises a soft one by itself.
+    let script = "ulimit -n 48 && exec \"$0\" \"$@\"";
+    let program = env!("CARGO_BIN_EXE_bakeoff");
+    let args = ["drive", &url, "--rate", "200/s", "--duration", "500ms", "--format", "json"];
+    let output = Command::new("sh").args(["-c", script, program]).args(args).output().unwrap();
+    let trial = trial(&output);
+    assert_eq!(output.status.code(), Some(5));
+    assert_eq!(trial["validity"]["voids_round"], true);
+    assert_eq!(trial["bound_by"], "generator");
+    assert!(reasons(&trial).contains("ran out of descriptors"), "{}", reasons(&trial));
+}
+
+#[test]
+fn a_drifting_server_is_told_from_a_short_trial() {
+    let _alone = alone();
+    let slower_by_the_second = |since: Duration| Duration::from_millis(2) + since / 1_000;
+    let url = delaying(slower_by_the_second);
+    let load = ["--rate", "50/s", "--arrivals", "constant", "--pace", "sleep", "--duration"];
+    let short = drive(&url, &[&load[..], &["500ms"]].concat());
+    assert_eq!(short["validity"]["drift"], "not tested");
+    let long = drive(&url, &[&load[..], &["20s"]].concat());
+    assert_eq!(long["validity"]["drift"], "slower", "{}", long["validity"]);
+    assert_ne!(long["validity"]["verdict"], "valid");
+    assert!(reasons(&long).contains("drift: the median of GET / rose by"), "{}", reasons(&long));
+}
+
+#[test]
+fn a_contender_that_is_killed_has_lost_and_its_round_stands() {
+    let _alone = alone();
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    let mut command = bakeoff(&[
+        "run",
+        "payment-memory",
+        "--rounds",
+        "1",
+        "--duration",
+        "2s",
+        "--warm-up",
+        "0s",
+        "--rate",
+        "200/s",
+        "--contender",
+        "event-loop",
+        "--out",
+        folder,
+        "--format",
+        "json",
+        "--quiet",
+    ]);
+    let runner = command.process_group(0).spawn().unwrap();
+    let contender = child_of(runner.id());
+    // Past its readiness and inside the window.
+    thread::sleep(Duration::from_millis(1_000));
+    kill_process(Pid::from_raw(contender).unwrap(), Signal::KILL).unwrap();
+    let output = runner.wait_with_output().unwrap();
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let trial = &result["trials"][0];
+    assert_eq!(trial["validity"]["lost"], true, "{trial}");
+    assert_eq!(trial["validity"]["voids_round"], false);
+    assert!(reasons(trial).contains("the contender crashed"), "{}", reasons(trial));
+    assert_ne!(output.status.code(), Some(1));
+    assert_eq!(result["voided_rounds"], 0, "a crash is a result and is not run again");
+}
+
+/// The first child of the process `pid` that serves.
+fn child_of(pid: u32) -> i32 {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < deadline {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let children = std::fs::read_to_string(path).unwrap_or_default();
+        if let Some(child) = children.split_whitespace().next() {
+            return child.parse().unwrap();
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    panic!("it started no contender within a minute");
+}
