@@ -194,7 +194,7 @@ fn default_pace(threads: usize) -> Pace {
     if cores > threads { Pace::Spin } else { Pace::Sleep }
 }
 
-fn arrivals(text: &str) -> std::result::Result<Arrivals, String> {
+pub(super) fn arrivals(text: &str) -> std::result::Result<Arrivals, String> {
     let all = [Arrivals::Poisson, Arrivals::Constant];
     all.into_iter().find(|it| it.name() == text).ok_or_else(|| "use poisson or constant".into())
 }

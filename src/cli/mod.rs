@@ -1,7 +1,9 @@
 //! The command line: one file per verb. Results go to stdout, everything else to stderr.
 
 mod drive;
+mod keep_postgres;
 mod list;
+mod probe;
 mod run;
 mod serve;
 
@@ -33,6 +35,11 @@ enum Verb {
     Serve(serve::Args),
     /// List the built-in scenarios and models
     List(list::Args),
+    /// Ask a dependency the same again and again, and write down how long it takes
+    Probe(probe::Args),
+    /// Keep a throw-away PostgreSQL until stdin ends
+    #[command(hide = true)]
+    KeepPostgres(keep_postgres::Args),
 }
 
 /// How a result is written to stdout.
@@ -54,6 +61,8 @@ pub fn main() -> ExitCode {
         Verb::Drive(args) => args.run(),
         Verb::Serve(args) => args.run(),
         Verb::List(args) => args.run(),
+        Verb::Probe(args) => args.run(),
+        Verb::KeepPostgres(args) => args.run(),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -12,7 +12,7 @@ mod answer;
 #[doc(hidden)]
 pub mod bench;
 mod check;
-mod clock;
+pub(crate) mod clock;
 mod connection;
 mod dispatch;
 mod fixed;
@@ -24,7 +24,7 @@ pub mod outcome;
 pub mod plan;
 mod pool;
 mod recorder;
-mod schedule;
+pub(crate) mod schedule;
 mod sender;
 
 use std::num::NonZeroU64;

@@ -9,6 +9,7 @@ mod fingerprint;
 mod hiccups;
 mod http;
 mod placement;
+pub mod postgres;
 mod progress;
 mod resources;
 mod rounds;
