@@ -129,7 +129,7 @@ impl Found {
             max: (n > 0).then(|| Nanos(answers.response.max())),
             reasons: Vec::new(),
         };
-        if saturated(answers) {
+        if answers.saturated() {
             let done = Rate(answers.done_in_window as f64 / answers.window.as_secs_f64());
             let offered = Rate(answers.due as f64 / answers.window.as_secs_f64());
             found.reasons.push(format!("saturated: {done} of {offered}"));
@@ -166,14 +166,6 @@ impl Found {
         let [p50, p99] = [p50, p99].map(|time| time.to_string().replace(' ', ""));
         Some(format!("latency = {{ lognormal = {{ p50 = \"{p50}\", p99 = \"{p99}\" }} }}"))
     }
-}
-
-/// More stayed unanswered at the end than 1 % of the arrivals, and than what is under way at any time explains.
-fn saturated(answers: &Answers) -> bool {
-    let left = answers.due.saturating_sub(answers.done_in_window) as f64;
-    let response_s = answers.response.mean() * answers.response.len() as f64 / 1e9;
-    let under_way = response_s / answers.window.as_secs_f64().max(1e-9);
-    left > 0.01 * answers.due as f64 && left > under_way + 3.0 * (2.0 * under_way + 1.0).sqrt()
 }
 
 fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> String {

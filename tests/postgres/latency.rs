@@ -58,40 +58,43 @@ fn each_class_waits_its_own_time() {
     });
 }
 
-/// The expression behind a view's sleep, drawn so many times by the server without sleeping, in ms, sorted.
-fn drawn(client: &mut Client, draws: i64) -> Vec<f64> {
-    let view = "SELECT substring(pg_get_viewdef('user_rows'::regclass) FROM 'pg_sleep\\((.*)\\) ')";
-    let seconds: String = client.query_one(view, &[]).unwrap().get(0);
-    let sql =
+/// The time inside the `pg_sleep` of a definition, drawn so many times by the server without sleeping, in ms, sorted.
+fn drawn(client: &mut Client, definition: &str, draws: i64) -> Vec<f64> {
+    let found = format!("SELECT substring({definition} FROM 'pg_sleep\\((.*?)\\)(?: pg_sleep|;)')");
+    let seconds: String = client.query_one(&found, &[]).unwrap().get(0);
+    let drawn =
         format!("SELECT (1000 * ({seconds}))::float8 FROM generate_series(1, $1::int8) ORDER BY 1");
-    client.query(&sql, &[&draws]).unwrap().iter().map(|row| row.get(0)).collect()
+    client.query(&drawn, &[&draws]).unwrap().iter().map(|row| row.get(0)).collect()
 }
+
+const LOOKUP: &str = "pg_get_viewdef('user_rows'::regclass)";
+const WRITE: &str = "pg_get_functiondef('wait_write'::regproc)";
 
 #[test]
 fn spread_latencies_have_the_shape_that_was_asked_for() {
     let Some(database) = shared("spread latency") else { return };
     let uniform = Latency::Uniform(ms(2), ms(6));
-    dialled(&database, uniform, NO_WAIT, |client| {
-        let drawn = drawn(client, 20_000);
-        assert_eq!((drawn[0], *drawn.last().unwrap()), (2.0, 6.0));
-        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
-        assert!((mean - 4.0).abs() < 0.1, "{mean}");
-    });
     let lognormal = Latency::Lognormal { p50: ms(20), p99: ms(90) };
-    dialled(&database, lognormal, NO_WAIT, |client| {
-        let drawn = drawn(client, 100_000);
-        let at = |rank: f64| drawn[(rank * drawn.len() as f64) as usize];
+    dialled(&database, uniform, lognormal, |client| {
+        let uniform = drawn(client, LOOKUP, 20_000);
+        assert_eq!((uniform[0], *uniform.last().unwrap()), (2.0, 6.0));
+        let mean = uniform.iter().sum::<f64>() / uniform.len() as f64;
+        assert!((mean - 4.0).abs() < 0.1, "{mean}");
+        let lognormal = drawn(client, WRITE, 100_000);
+        let at = |rank: f64| lognormal[(rank * lognormal.len() as f64) as usize];
         assert!((at(0.5) - 20.0).abs() <= 1.0, "{}", at(0.5));
         assert!((at(0.99) / 90.0 - 1.0).abs() < 0.1, "{}", at(0.99));
         assert!(at(0.0) >= 0.0);
     });
     let trace = Latency::Trace(vec![ms(3), ms(5), Nanos(1_500_000)]);
     dialled(&database, trace, NO_WAIT, |client| {
-        let drawn = drawn(client, 3_000);
+        let drawn = drawn(client, LOOKUP, 3_000);
         let count = |value: f64| drawn.iter().filter(|&&it| it == value).count();
         assert_eq!((count(3.0), count(5.0)), (1_000, 1_000));
         let (below, above) = (count(1.0), count(2.0));
         assert_eq!(below + above, 1_000);
         assert!((300..700).contains(&below), "1.5 ms is either 1 or 2: {below}");
+        // The statement itself can be run, and its sequence is found by whoever comes in.
+        assert!(shortest(client, Class::Lookup) >= Duration::from_millis(1));
     });
 }

@@ -21,7 +21,7 @@ use postgres::{Client, NoTls};
 /// A cluster on a busy machine of two cores.
 const PATIENCE: Duration = Duration::from_secs(60);
 const NO_WAIT: Latency = Latency::Constant(Nanos(0));
-const SETUP: Setup = Setup { seed: 42, lookup: NO_WAIT, write: NO_WAIT, connections: 24 };
+const SETUP: Setup = Setup { seed: 42, lookup: NO_WAIT, write: NO_WAIT, connections: 100 };
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_bakeoff"))

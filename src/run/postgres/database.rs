@@ -26,6 +26,7 @@ pub struct Setup {
 pub struct Database(Place);
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each run")]
 enum Place {
     Auto(Auto),
     Given(Given),

@@ -60,8 +60,14 @@ pub struct Answers {
     pub due: u64,
     /// Arrivals that found every connection busy.
     pub waited: u64,
-    /// Arrivals that were answered before the last one was due.
+    /// Arrivals that were answered, or had failed, within the window.
     pub done_in_window: u64,
+    /// Arrivals under way at the end of the window's first quarter, when the first answers are long back.
+    pub outstanding_early: u64,
+    /// Arrivals under way at the end of the window.
+    pub outstanding_late: u64,
+    /// Arrivals under way at any instant of the window, on average.
+    pub outstanding_mean: f64,
     /// Failures by SQLSTATE, timeouts by that name.
     pub errors: BTreeMap<String, u64>,
     /// What the server said first.
@@ -129,32 +135,32 @@ impl Asker {
             .context(|| "cannot set the timer slack".into())?;
         let mut answers = Answers::new(span);
         while let Some(intended) = next(queue) {
-            let intended = origin + intended;
+            let due = origin + intended;
             let taken = now();
-            if !wait_until(intended, stop) {
+            if !wait_until(due, stop) {
                 break;
             }
-            answers.due += 1;
-            let backlog = taken.saturating_sub(intended);
+            let backlog = taken.saturating_sub(due);
             answers.waited += u64::from(backlog > Nanos(0));
             if backlog > TIMEOUT {
+                answers.passed(intended, intended + backlog, span);
                 answers.timed_out(backlog);
                 continue;
             }
-            let lag = if backlog > Nanos(0) { Nanos(0) } else { now() - intended };
+            let lag = if backlog > Nanos(0) { Nanos(0) } else { now() - due };
             let result = self.client.query(&self.statement, &[]);
-            let done = now();
+            let response = now() - due;
+            answers.passed(intended, intended + response, span);
             match result {
-                Ok(_) => answers.record(done - intended, lag),
+                Ok(_) => answers.record(response, lag),
                 Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => {
-                    answers.timed_out(done - intended);
+                    answers.timed_out(response);
                 }
                 Err(error) if self.client.is_closed() => {
                     return Err(Error::invalid(format!("the server went away: {}", said(&error))));
                 }
                 Err(error) => answers.failed(&error),
             }
-            answers.done_in_window += u64::from(done < origin + span);
         }
         Ok(answers)
     }
@@ -197,10 +203,30 @@ impl Answers {
             due: 0,
             waited: 0,
             done_in_window: 0,
+            outstanding_early: 0,
+            outstanding_late: 0,
+            outstanding_mean: 0.0,
             errors: BTreeMap::new(),
             first_error: None,
             window,
         }
+    }
+
+    /// Outstanding work grew by more than 1 % of what was due and by more than its own fluctuation: the server does not
+    /// keep up, and a percentile would say how long was asked.
+    pub fn saturated(&self) -> bool {
+        let growth = self.outstanding_late.saturating_sub(self.outstanding_early) as f64;
+        growth > 0.01 * self.due as f64 && growth > 3.0 * (2.0 * self.outstanding_mean + 1.0).sqrt()
+    }
+
+    /// Counts an arrival by when it was due and when it was over, since the first instant of the window.
+    fn passed(&mut self, due: Nanos, over: Nanos, span: Nanos) {
+        let under_way = |at: Nanos| u64::from(due <= at && over > at);
+        self.due += 1;
+        self.done_in_window += u64::from(over <= span);
+        self.outstanding_early += under_way(Nanos(span.0 / 4));
+        self.outstanding_late += under_way(span);
+        self.outstanding_mean += (over.min(span) - due).0 as f64 / span.0 as f64;
     }
 
     fn record(&mut self, response: Nanos, lag: Nanos) {
@@ -226,6 +252,9 @@ impl Answers {
         self.due += other.due;
         self.waited += other.waited;
         self.done_in_window += other.done_in_window;
+        self.outstanding_early += other.outstanding_early;
+        self.outstanding_late += other.outstanding_late;
+        self.outstanding_mean += other.outstanding_mean;
         for (name, count) in other.errors {
             *self.errors.entry(name).or_default() += count;
         }
