@@ -114,7 +114,7 @@ fn a_keeper_ends_with_its_stdin_and_when_told() {
     let scratch = scratch();
     for signal in [None, Some(Signal::TERM), Some(Signal::INT)] {
         let mut keeper = Owner::start(&mut keeper(scratch.path()));
-        assert_eq!(at_home(&keeper.folder).contains(&keeper.postmaster), true);
+        assert!(at_home(&keeper.folder).contains(&keeper.postmaster));
         match signal {
             None => drop(keeper.child.stdin.take()),
             Some(signal) => kill_process(Pid::from_child(&keeper.child), signal).unwrap(),
