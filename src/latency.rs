@@ -41,6 +41,13 @@ pub struct Trace {
     times: Arc<[Nanos]>,
 }
 
+impl Trace {
+    /// The times in the file's order; at least one.
+    pub fn times(&self) -> &[Nanos] {
+        &self.times
+    }
+}
+
 /// The most times that a trace may hold; more say nothing new.
 pub const TRACE_TIMES_MAX: usize = 1_000_000;
 /// No lognormal time is longer: 10 minutes. It bounds the law's endless tail.

@@ -254,7 +254,7 @@ fn rates(text: &str) -> std::result::Result<Rates, String> {
     }
 }
 
-fn arrivals(text: &str) -> std::result::Result<Arrivals, String> {
+pub(super) fn arrivals(text: &str) -> std::result::Result<Arrivals, String> {
     let all = [Arrivals::Poisson, Arrivals::Constant];
     all.into_iter().find(|it| it.name() == text).ok_or_else(|| "use poisson or constant".into())
 }

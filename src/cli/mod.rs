@@ -1,8 +1,10 @@
 //! The command line: one file per verb. Results go to stdout, everything else to stderr.
 
 mod drive;
+mod keep_postgres;
 mod list;
 mod parent;
+mod probe;
 mod run;
 mod selftest;
 mod serve;
@@ -47,6 +49,11 @@ enum Verb {
     /// A server of known service times, for the selftest
     #[command(hide = true)]
     SelftestServer(selftest::ServerArgs),
+    /// Ask a dependency the same again and again, and write down how long it takes
+    Probe(probe::Args),
+    /// Keep a throw-away PostgreSQL until stdin ends
+    #[command(hide = true)]
+    KeepPostgres(keep_postgres::Args),
 }
 
 /// How a result is written to stdout.
@@ -72,6 +79,8 @@ pub fn main() -> ExitCode {
         Verb::Supervise(args) => args.run(),
         Verb::Selftest(args) => args.run(),
         Verb::SelftestServer(args) => args.run(),
+        Verb::Probe(args) => args.run(),
+        Verb::KeepPostgres(args) => args.run(),
     };
     match result {
         Ok(code) => ExitCode::from(code),

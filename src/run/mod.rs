@@ -10,6 +10,7 @@ mod held;
 mod hiccups;
 mod http;
 mod placement;
+pub mod postgres;
 mod progress;
 pub(crate) mod resources;
 mod rounds;

@@ -1,0 +1,227 @@
+//! `bakeoff probe`: how long a dependency takes, as a line to paste into a scenario.
+
+use std::sync::atomic::Ordering;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Format, INTERRUPTED, on_interrupt, print};
+use crate::error::{Failure, Result};
+use crate::load::plan::Arrivals;
+use crate::report::distribution::{distribution, supports};
+use crate::run::postgres::probe::{self, Answers, Question};
+use crate::run::postgres::{Typed, Url};
+use crate::stats::percentile::unbounded;
+use crate::units::{Nanos, Rate};
+
+/// Flags of `probe`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    dependency: Dependency,
+}
+
+#[derive(Debug, Subcommand)]
+enum Dependency {
+    /// A query to a PostgreSQL server on this machine
+    Postgres(Postgres),
+}
+
+/// Flags of `probe postgres`.
+#[derive(Debug, clap::Args)]
+struct Postgres {
+    /// postgres://USER[:PASSWORD]@127.0.0.1:5432/DATABASE; also localhost and [::1], and no other machine
+    #[arg(long, value_name = "URL", env = "BAKEOFF_DATABASE_URL", hide_env_values = true)]
+    url: Typed,
+    /// One statement without parameters; each connection runs it once more before the first measured one
+    #[arg(long, value_name = "SQL")]
+    query: String,
+    /// Queries per second, sent at their instants whatever comes back
+    #[arg(long, value_name = "RATE", default_value = "50/s")]
+    rate: Rate,
+    /// How arrivals are spread over time: poisson or constant
+    #[arg(long, default_value = "poisson", value_parser = super::drive::arrivals)]
+    arrivals: Arrivals,
+    /// How long they come [default: 5s, longer where 1,000 queries take longer, at most 60s]
+    #[arg(long, value_name = "TIME")]
+    duration: Option<Nanos>,
+    /// Queries under way at most
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    connections: u32,
+    /// Sets the arrivals
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Answers that a p99 needs.
+const WANTED: f64 = 1_000.0;
+/// Poisson arrivals may be fewer than their mean, by 3 of its standard deviations here.
+const LUCK: f64 = 1.1;
+
+impl Args {
+    /// Gives the exit code.
+    pub(crate) fn run(self) -> Result<u8> {
+        let Dependency::Postgres(args) = self.dependency;
+        args.run()
+    }
+}
+
+impl Postgres {
+    fn run(self) -> Result<u8> {
+        let url = Url::read(&self.url)?;
+        let stop = on_interrupt()?;
+        let question = Question {
+            query: self.query.clone(),
+            rate: self.rate,
+            arrivals: self.arrivals,
+            duration: self.duration.unwrap_or_else(|| default_duration(self.rate)),
+            connections: self.connections,
+            seed: self.seed,
+        };
+        anstream::eprintln!("{} of {url} for {}", self.rate, question.duration);
+        let answers = probe::probe(&url, &question, &stop)?;
+        let found = Found::of(&answers);
+        let about = format!("{}: {}", url, self.query);
+        print(&match self.format {
+            Format::Text => text(&about, &answers, &found, self.connections),
+            Format::Markdown => {
+                format!("```text\n{}```\n", text(&about, &answers, &found, self.connections))
+            }
+            Format::Json => json(&url, &question, &answers, &found),
+        })?;
+        Ok(if stop.load(Ordering::Relaxed) {
+            INTERRUPTED as u8
+        } else if found.reasons.is_empty() {
+            0
+        } else {
+            Failure::Invalid as u8
+        })
+    }
+}
+
+fn default_duration(rate: Rate) -> Nanos {
+    Nanos::from_secs_f64((LUCK * WANTED / rate.0).clamp(5.0, 60.0))
+}
+
+/// What may be said of the answers.
+struct Found {
+    p50: Option<Nanos>,
+    p99: Option<Nanos>,
+    max: Option<Nanos>,
+    /// Why a percentile that has samples enough is withheld.
+    reasons: Vec<String>,
+}
+
+/// Up to this share of a percentile may be the probe's own lateness; beyond it is withheld.
+const OURS_MAX: f64 = 0.25;
+/// Less than this, in absolute terms, never withholds a percentile.
+const OURS_SMALL: Nanos = Nanos(20_000);
+
+impl Found {
+    fn of(answers: &Answers) -> Self {
+        let n = answers.response.len();
+        let mut found = Self {
+            p50: None,
+            p99: None,
+            max: (n > 0).then(|| Nanos(answers.response.max())),
+            reasons: Vec::new(),
+        };
+        if answers.saturated() {
+            let done = Rate(answers.done_in_window as f64 / answers.window.as_secs_f64());
+            let offered = Rate(answers.due as f64 / answers.window.as_secs_f64());
+            found.reasons.push(format!("saturated: {done} of {offered}"));
+            return found;
+        }
+        found.p50 = found.percentile(answers, "p50", 500);
+        found.p99 = found.percentile(answers, "p99", 990);
+        found
+    }
+
+    fn percentile(&mut self, answers: &Answers, name: &str, per_mille: u64) -> Option<Nanos> {
+        let rank = per_mille as f64 / 1_000.0;
+        let failed = answers.errors.values().sum();
+        if unbounded(failed, answers.due, rank) {
+            self.reasons.push(format!("{name} has no bound: {failed} of {} failed", answers.due));
+            return None;
+        }
+        if !supports(answers.response.len(), per_mille) {
+            return None;
+        }
+        let value = answers.response.value_at_quantile(rank);
+        let ours = value.saturating_sub(answers.response_less_lag.value_at_quantile(rank));
+        if ours as f64 > OURS_MAX * value as f64 && Nanos(ours) >= OURS_SMALL {
+            let ours = Nanos(ours);
+            self.reasons.push(format!("{ours} of the {name} is the probe's own lateness"));
+            return None;
+        }
+        Some(Nanos(value))
+    }
+
+    /// What a scenario takes.
+    fn latency(&self) -> Option<String> {
+        let (p50, p99) = self.p50.zip(self.p99)?;
+        let [p50, p99] = [p50, p99].map(|time| time.to_string().replace(' ', ""));
+        Some(format!("latency = {{ lognormal = {{ p50 = \"{p50}\", p99 = \"{p99}\" }} }}"))
+    }
+}
+
+fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> String {
+    let show = |value: Option<Nanos>| value.map_or("-".into(), |time| time.to_string());
+    let mut out = format!(
+        "{about}\np50 {}   p99 {}   max {}   n {}\n",
+        show(found.p50),
+        show(found.p99),
+        show(found.max),
+        answers.response.len()
+    );
+    if !answers.errors.is_empty() {
+        let count = |(name, count): (&String, &u64)| format!("{count} {name}");
+        let errors: Vec<String> = answers.errors.iter().map(count).collect();
+        let first = answers.first_error.as_deref().unwrap_or_default();
+        out += &format!("errors: {} {first}\n", errors.join(", "));
+    }
+    if answers.waited > 0 {
+        out += &format!(
+            "{} of {} found all {connections} connections busy, and waiting is part of their time: more --connections?\n",
+            answers.waited, answers.due
+        );
+    }
+    for reason in &found.reasons {
+        out += &format!("{reason}\n");
+    }
+    match found.latency() {
+        Some(latency) => out += &format!("\n{latency}\n"),
+        None if found.reasons.is_empty() => {
+            out += "no p99, so no latency to paste: it takes 1,000 answers, with a longer --duration or a higher --rate\n";
+        }
+        None => {}
+    }
+    out
+}
+
+fn json(url: &Url, question: &Question, answers: &Answers, found: &Found) -> String {
+    let mut response = distribution(&answers.response);
+    (response.p50, response.p99) = (found.p50.map(|it| it.0), found.p99.map(|it| it.0));
+    if !found.reasons.is_empty() {
+        (response.p90, response.p99_9) = (None, None);
+    }
+    let probed = json!({
+        "url": url.to_string(),
+        "query": question.query,
+        "rate": question.rate.0,
+        "arrivals": question.arrivals.name(),
+        "connections": question.connections,
+        "duration_s": answers.window.as_secs_f64(),
+        "due": answers.due,
+        "found_all_busy": answers.waited,
+        "errors": answers.errors,
+        "first_error": answers.first_error,
+        "response_ns": response,
+        "reasons": found.reasons,
+        "latency": found.latency(),
+    });
+    format!("{probed:#}\n")
+}

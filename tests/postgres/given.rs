@@ -1,0 +1,96 @@
+//! A server that is given: everything in one schema, which goes again.
+
+use std::io::IsTerminal;
+
+use bakeoff::run::postgres::{Database, Trial, Typed, Url};
+use postgres::{Client, Config, NoTls};
+
+use crate::{SETUP, client, fresh, shared};
+
+/// The URL of a trial's database as somebody's server, with a password that it does not ask for.
+fn given(trial: &Trial<'_>) -> Url {
+    let text = trial.url().reveal().replace("bench@", "bench:s3cret@");
+    Url::read(&Typed::from(text)).unwrap()
+}
+
+fn schemas(client: &mut Client) -> Vec<String> {
+    let sql = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'bakeoff%'";
+    client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[test]
+fn a_given_server_gets_one_schema_and_loses_it_again() {
+    let Some(database) = shared("given") else { return };
+    let trial = fresh(&database);
+    let url = given(&trial);
+    let mut outside = client(url.reveal());
+    let sum = "SELECT sum(spent_minor)::int8 FROM users";
+    let spend = "UPDATE users SET spent_minor = 5 WHERE id = 17";
+    {
+        let given = Database::given(&url, &SETUP, true).unwrap();
+        assert_eq!(schemas(&mut outside).len(), 1);
+        assert!(given.version().starts_with(char::is_numeric), "{}", given.version());
+        assert!(given.settings().contains(&("fsync".into(), "off".into())));
+        assert_eq!(given.pid(), None);
+        let first = given.fresh(1).unwrap();
+        // A contender knows nothing of the schema.
+        client(first.url().reveal()).batch_execute(spend).unwrap();
+        assert_eq!(outside.query_one(sum, &[]).unwrap().get::<_, i64>(0), 0, "others' tables");
+        drop(first);
+        let second = given.fresh(2).unwrap();
+        let row = client(second.url().reveal()).query_one(sum, &[]).unwrap();
+        assert_eq!(row.get::<_, i64>(0), 0, "loaded again");
+        for shown in [format!("{given:?}"), format!("{second:?}"), second.url().to_string()] {
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
+    }
+    assert!(schemas(&mut outside).is_empty());
+}
+
+#[test]
+fn nothing_is_loaded_that_nobody_agreed_to() {
+    let Some(database) = shared("consent") else { return };
+    // At a terminal it would ask.
+    if std::io::stdin().is_terminal() {
+        return;
+    }
+    let trial = fresh(&database);
+    let error = Database::given(&given(&trial), &SETUP, false).unwrap_err();
+    assert!(error.to_string().contains("--yes") && error.exit_code() == 2, "{error}");
+    assert!(schemas(&mut client(trial.url().reveal())).is_empty());
+}
+
+/// A connection of the one who may do everything, by the socket at home in the cluster's folder.
+fn superuser(database: &Database, trial: &Trial<'_>) -> Client {
+    let tcp: Config = trial.url().reveal().parse().unwrap();
+    let mut config = Config::new();
+    config.host_path(format!("/proc/{}/cwd", database.pid().unwrap())).port(tcp.get_ports()[0]);
+    config.user("postgres").dbname(tcp.get_dbname().unwrap()).connect(NoTls).unwrap()
+}
+
+#[test]
+fn a_failure_on_the_way_leaves_no_schema() {
+    let Some(database) = shared("failure") else { return };
+    let trial = fresh(&database);
+    let mut outside = superuser(&database, &trial);
+    let sabotage = "
+        CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS
+            $$BEGIN RAISE 'no index today'; END$$;
+        CREATE EVENT TRIGGER no_index ON ddl_command_start WHEN TAG IN ('ALTER TABLE')
+            EXECUTE FUNCTION refuse()";
+    outside.batch_execute(sabotage).unwrap();
+    let error = Database::given(&given(&trial), &SETUP, true).unwrap_err().to_string();
+    assert!(error.contains("no index today") && !error.contains("s3cret"), "{error}");
+    assert!(schemas(&mut outside).is_empty());
+}
+
+/// Who comes by the port, as everyone on this machine can, is not the superuser.
+#[test]
+fn the_port_does_not_lead_to_the_superuser() {
+    let Some(database) = shared("superuser") else { return };
+    let trial = fresh(&database);
+    let url = trial.url().reveal();
+    assert!(Client::connect(&url.replace("bench@", "postgres@"), NoTls).is_err());
+    let row = client(url).query_one("SELECT current_setting('is_superuser')", &[]).unwrap();
+    assert_eq!(row.get::<_, &str>(0), "off");
+}
