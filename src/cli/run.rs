@@ -51,6 +51,9 @@ pub(crate) struct Args {
     /// Two short rounds at the lowest level: shows that everything works and nothing about speed
     #[arg(long)]
     smoke: bool,
+    /// Write to a database that is given by URL, without being asked at the terminal
+    #[arg(long)]
+    yes: bool,
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
@@ -87,6 +90,7 @@ impl Args {
                 scenarios: scenarios.collect::<Result<_>>()?,
                 order_seed: self.order_seed,
                 out: self.out.clone().unwrap_or_else(|| folder("tour", &now)),
+                yes: self.yes,
             }]);
         }
         let mut loaded = Vec::new();
@@ -109,6 +113,7 @@ impl Args {
                     scenarios: vec![scenario],
                     order_seed: self.order_seed,
                     out,
+                    yes: self.yes,
                 })
             })
             .collect()

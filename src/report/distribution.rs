@@ -33,17 +33,23 @@ pub fn distribution(histogram: &Histogram<u64>) -> Distribution {
 /// # Errors
 /// Where `hdr_v2` is no base64, no histogram, or has another count than `n`.
 pub fn histogram(distribution: &Distribution) -> Result<Histogram<u64>, String> {
-    let bytes = BASE64
-        .decode(&distribution.hdr_v2)
-        .map_err(|error| format!("hdr_v2 is no base64: {error}"))?;
-    let histogram: Histogram<u64> = Deserializer::new()
-        .deserialize(&mut bytes.as_slice())
-        .map_err(|error| format!("hdr_v2 is no histogram: {error}"))?;
+    let histogram = decode(&distribution.hdr_v2)?;
     if histogram.len() == distribution.n {
         Ok(histogram)
     } else {
         Err(format!("hdr_v2 has {} samples and n is {}", histogram.len(), distribution.n))
     }
+}
+
+/// A histogram as [`Distribution`] and the contract's `/stats` write it.
+///
+/// # Errors
+/// Where the text is no base64 or no histogram.
+pub fn decode(hdr_v2: &str) -> Result<Histogram<u64>, String> {
+    let bytes = BASE64.decode(hdr_v2).map_err(|error| format!("hdr_v2 is no base64: {error}"))?;
+    Deserializer::new()
+        .deserialize(&mut bytes.as_slice())
+        .map_err(|error| format!("hdr_v2 is no histogram: {error}"))
 }
 
 /// Whether `n` samples support the percentile of `per_mille`: at least [`SAMPLES_BEYOND`] lie beyond it.

@@ -177,6 +177,7 @@ fn trial(
             contender_cores: vec![0],
             generator_cores: vec![1],
             pace: "spin".into(),
+            dependency_cores: Vec::new(),
         },
         schedule_hash: format!("{round:016x}"),
         load: Load {
@@ -222,6 +223,9 @@ fn trial(
         },
         audit: Audit { verdict: "balanced".into(), reasons: Vec::new() },
         voided: false,
+        standin: None,
+        dependency: None,
+        pool: None,
     }
 }
 

@@ -178,6 +178,24 @@ pub struct Trial {
     pub audit: Audit,
     /// Belongs to a round that was run again.
     pub voided: bool,
+    /// The stand-in that it waited for; `null` where it waited for something else, or for nothing.
+    #[serde(default)]
+    pub standin: Option<Standin>,
+    /// What it waited for: `stand-in`, `PostgreSQL`; `null` where state was in memory.
+    #[serde(default)]
+    pub dependency: Option<String>,
+    /// Connections of its pool; `null` without one.
+    #[serde(default)]
+    pub pool: Option<u32>,
+}
+
+/// What a stand-in says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Standin {
+    /// How much later than dialled its answers were.
+    pub latency_error_ns: Distribution,
+    /// Busy share of its core.
+    pub cpu_share: Option<f64>,
 }
 
 /// Who ran where.
@@ -191,6 +209,9 @@ pub struct Placement {
     pub generator_cores: Vec<u32>,
     /// `spin` or `sleep`
     pub pace: String,
+    /// Core numbers; empty without a dependency.
+    #[serde(default)]
+    pub dependency_cores: Vec<u32>,
 }
 
 /// How a load was made.

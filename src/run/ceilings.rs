@@ -24,12 +24,14 @@ pub(crate) fn needed(scenario: &Scenario) -> bool {
 /// When a contender cannot be started or answers nothing.
 pub(crate) fn probe(
     session: &mut Session<'_>,
+    index: usize,
     scenario: &Scenario,
     stop: &AtomicBool,
 ) -> Result<Vec<(Ceiling, Trial)>> {
     let placement = session.placement(scenario)?;
+    let database = session.database(index)?;
     let mut ceilings = Vec::new();
-    for (index, contender) in scenario.contenders.iter().enumerate() {
+    for (place, contender) in scenario.contenders.iter().enumerate() {
         session.progress.starts(&contender.name, "closed loop, for its ceiling");
         let trial = trial::run(
             &Order {
@@ -40,10 +42,11 @@ pub(crate) fn probe(
                 duration: PROBE,
                 // A round of its own, so that no key of a probe can meet a trial's.
                 round: 0,
-                place: index as u32,
+                place: place as u32,
                 salt: session.salt(),
                 signature: session.signature(contender, scenario),
                 placement: &placement,
+                database: database.as_deref(),
                 hiccups: session.hiccups,
             },
             stop,

@@ -46,15 +46,25 @@ enum Hands {
 }
 
 impl Contender {
-    /// Starts this very binary as a server on `cores` and waits until it answers.
+    /// Starts this very binary as a server, by its `verb`, on `cores` and waits until it answers.
     ///
     /// # Errors
     /// When it cannot be started, ends early, or is not ready in time; the message has what it wrote to stderr.
-    pub(crate) fn start(name: &str, serve: &[String], cores: &Cores) -> Result<Self> {
+    pub(crate) fn start(
+        name: &str,
+        verb: &str,
+        flags: &[String],
+        env: &[(String, String)],
+        cores: &Cores,
+    ) -> Result<Self> {
         let binary =
             std::env::current_exe().context(|| "cannot find this program's file".into())?;
         let mut command = Command::new(binary);
-        command.arg("serve").args(serve).arg(format!("--die-with-parent={}", std::process::id()));
+        command
+            .arg(verb)
+            .args(flags)
+            .envs(env.iter().cloned())
+            .arg(format!("--die-with-parent={}", std::process::id()));
         // A group of its own: Ctrl-C is for this program, which then ends its contenders in good order.
         command.process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

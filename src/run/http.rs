@@ -1,4 +1,4 @@
-//! One small GET at a time: readiness and the audit. Never part of a measurement.
+//! One small question at a time: readiness, the audit, what a server says of itself. Never part of a measurement.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,10 +12,23 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 /// # Errors
 /// The last reason why there was no such answer.
 pub(crate) fn get(address: SocketAddr, path: &str, within: Duration) -> Result<Vec<u8>, String> {
+    ask("GET", address, path, within)
+}
+
+/// The same with another method and no body.
+///
+/// # Errors
+/// The last reason why there was no such answer.
+pub(crate) fn ask(
+    method: &str,
+    address: SocketAddr,
+    path: &str,
+    within: Duration,
+) -> Result<Vec<u8>, String> {
     let deadline = Instant::now() + within;
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match get_once(address, path, left) {
+        match ask_once(method, address, path, left) {
             Ok(body) => return Ok(body),
             Err(error) if Instant::now() >= deadline => return Err(error),
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
@@ -23,12 +36,22 @@ pub(crate) fn get(address: SocketAddr, path: &str, within: Duration) -> Result<V
     }
 }
 
-fn get_once(address: SocketAddr, path: &str, within: Duration) -> Result<Vec<u8>, String> {
+fn ask_once(
+    method: &str,
+    address: SocketAddr,
+    path: &str,
+    within: Duration,
+) -> Result<Vec<u8>, String> {
     let text = |error: std::io::Error| error.to_string();
     let mut stream = TcpStream::connect_timeout(&address, within).map_err(text)?;
     stream.set_read_timeout(Some(within)).map_err(text)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")
-        .map_err(text)?;
+    // A length, for a method that usually has a body.
+    let length = if method == "GET" { "" } else { "content-length: 0\r\n" };
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{length}connection: close\r\n\r\n"
+    )
+    .map_err(text)?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(text)?;
     let mut headers = [httparse::EMPTY_HEADER; 32];

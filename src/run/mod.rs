@@ -5,6 +5,7 @@
 mod audit;
 mod ceilings;
 mod child;
+mod dependency;
 mod fingerprint;
 mod held;
 mod hiccups;
@@ -47,6 +48,8 @@ pub struct Request {
     pub order_seed: Option<u64>,
     /// Where the report goes. Made if it is not there.
     pub out: PathBuf,
+    /// A given database may be written to without asking.
+    pub yes: bool,
 }
 
 /// Runs every trial, judges them and writes the report. An interrupted run reports what it has.

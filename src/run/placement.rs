@@ -18,6 +18,8 @@ pub(crate) struct Placement {
     pub(crate) contender: Cores,
     /// The generator's, one thread for each.
     pub(crate) generator: Cores,
+    /// The dependency's, where there is one; the generator's too where there are no more.
+    pub(crate) dependency: Cores,
     /// How the generator waits.
     pub(crate) pace: Pace,
 }
@@ -27,12 +29,12 @@ impl Placement {
     ///
     /// # Errors
     /// When there are too few cores for it.
-    pub(crate) fn of(wanted: scenario::Placement) -> Result<Self> {
-        Self::on(allowed()?, wanted)
+    pub(crate) fn of(wanted: scenario::Placement, dependency: bool) -> Result<Self> {
+        Self::on(allowed()?, wanted, dependency)
     }
 
     /// The contender gets the highest cores, because the lowest are where interrupts go.
-    fn on(cores: Cores, wanted: scenario::Placement) -> Result<Self> {
+    fn on(cores: Cores, wanted: scenario::Placement, dependency: bool) -> Result<Self> {
         let contender_cores = wanted.contender_cores.unwrap_or((cores.len() / 2).max(1));
         match wanted.mode {
             PlacementMode::Shared => {
@@ -41,6 +43,7 @@ impl Placement {
                     mode: PlacementMode::Shared,
                     contender: cores[first..].to_vec(),
                     generator: cores[..1].to_vec(),
+                    dependency: if dependency { cores[..1].to_vec() } else { Vec::new() },
                     pace: Pace::Sleep,
                 })
             }
@@ -48,11 +51,19 @@ impl Placement {
                 let (generator, contender) = cores.split_at(cores.len() - contender_cores);
                 // One thread drives some 150,000 requests/s; more of them only help against several cores.
                 let threads = (contender_cores / 2).clamp(1, generator.len());
+                let (generator, rest) = generator.split_at(threads);
+                // Two that share a core must let each other run; one that has it to itself polls.
+                let (dependency, pace) = match (dependency, rest) {
+                    (false, _) => (&[][..], Pace::Spin),
+                    (true, []) => (generator, Pace::Sleep),
+                    (true, rest) => (rest, Pace::Spin),
+                };
                 Ok(Self {
                     mode: PlacementMode::Apart,
                     contender: contender.to_vec(),
-                    generator: generator[..threads].to_vec(),
-                    pace: Pace::Spin,
+                    generator: generator.to_vec(),
+                    dependency: dependency.to_vec(),
+                    pace,
                 })
             }
             PlacementMode::Apart => Err(Error::usage(format!(
@@ -94,7 +105,8 @@ mod tests {
     use super::*;
 
     fn on(cores: usize, mode: PlacementMode, contender_cores: Option<usize>) -> Result<Placement> {
-        Placement::on((0..cores).collect(), scenario::Placement { mode, contender_cores })
+        let wanted = scenario::Placement { mode, contender_cores };
+        Placement::on((0..cores).collect(), wanted, false)
     }
 
     #[test]
@@ -105,6 +117,17 @@ mod tests {
             assert!(placement.generator.iter().all(|core| !placement.contender.contains(core)));
             assert_eq!(placement.pace, Pace::Spin);
         }
+    }
+
+    #[test]
+    fn a_dependency_has_a_core_of_its_own_or_the_generators() {
+        let wanted = scenario::Placement { mode: PlacementMode::Apart, contender_cores: None };
+        let two = Placement::on(vec![0, 1], wanted, true).unwrap();
+        assert_eq!((&two.dependency, two.pace), (&vec![0], Pace::Sleep));
+        assert_eq!(two.generator, two.dependency);
+        let four = Placement::on(vec![0, 1, 2, 3], wanted, true).unwrap();
+        assert_eq!((four.generator, four.dependency), (vec![0], vec![1]));
+        assert_eq!((four.contender, four.pace), (vec![2, 3], Pace::Spin));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! One run under way: what it has decided, what has finished, and the file that keeps it.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backend::cpu::CpuMode;
@@ -14,10 +16,11 @@ use crate::report::schema::{
 };
 use crate::run::hiccups::{self, Hiccups};
 use crate::run::placement::{self, Placement};
+use crate::run::postgres::Database;
 use crate::run::rounds::{self, Heat};
 use crate::run::trial::{self, Order, Signature};
 use crate::run::validity::NOT_CHECKED;
-use crate::run::{Progress, Request, ceilings, fingerprint, verdict};
+use crate::run::{Progress, Request, ceilings, dependency, fingerprint, verdict};
 use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario, Workload};
 use crate::units::{Nanos, Rate};
 
@@ -37,6 +40,8 @@ pub(crate) struct Session<'a> {
     voided_rounds: u32,
     /// Watched once, before anything runs.
     pub(crate) hiccups: Hiccups,
+    /// By the scenario's place, once it has been asked for.
+    databases: HashMap<usize, Option<Arc<Database>>>,
     /// The latest trial's salt: counted on for each.
     started: u32,
     journal: File,
@@ -65,6 +70,7 @@ impl<'a> Session<'a> {
             trials: Vec::new(),
             voided_rounds: 0,
             hiccups: hiccups::watch(&placement::allowed()?)?,
+            databases: HashMap::new(),
             started: first_salt(request),
             journal,
         };
@@ -87,8 +93,11 @@ impl<'a> Session<'a> {
         self.progress.expect(scenarios().map(|scenario| scenario.contenders.len() as u64).sum());
         self.progress
             .expect(self.heats(1..=self.rounds()).iter().map(|heat| self.contenders(*heat)).sum());
-        for scenario in scenarios() {
-            for (ceiling, trial) in ceilings::probe(self, scenario, stop)? {
+        for (index, scenario) in request.scenarios.iter().enumerate() {
+            if !ceilings::needed(scenario) {
+                continue;
+            }
+            for (ceiling, trial) in ceilings::probe(self, index, scenario, stop)? {
                 self.ceilings.push(ceiling);
                 self.probes.push(trial);
             }
@@ -134,7 +143,20 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When there are too few cores.
     pub(crate) fn placement(&self, scenario: &Scenario) -> Result<Placement> {
-        Placement::of(scenario.placement)
+        Placement::of(scenario.placement, scenario.store.dependency().is_some())
+    }
+
+    /// The PostgreSQL of a scenario, started when it is first needed and kept until the session ends.
+    ///
+    /// # Errors
+    /// When there is none to be had.
+    pub(crate) fn database(&mut self, scenario: usize) -> Result<Option<Arc<Database>>> {
+        if let Some(known) = self.databases.get(&scenario) {
+            return Ok(known.clone());
+        }
+        let database = dependency::database(&self.request.scenarios[scenario], self.request.yes)?;
+        self.databases.insert(scenario, database.clone());
+        Ok(database)
     }
 
     /// Keys of one trial never meet another's, not even by way of a contender that outlives its trial.
@@ -224,6 +246,7 @@ impl<'a> Session<'a> {
     fn run_heat(&mut self, heat: Heat, stop: &AtomicBool) -> Result<bool> {
         let scenario = &self.request.scenarios[heat.scenario];
         let placement = self.placement(scenario)?;
+        let database = self.database(heat.scenario)?;
         let first = self.trials.len();
         for (place, index) in
             rounds::order(self.order_seed, heat, scenario.contenders.len()).into_iter().enumerate()
@@ -245,6 +268,7 @@ impl<'a> Session<'a> {
                     salt,
                     signature: self.signature(contender, scenario),
                     placement: &placement,
+                    database: database.as_deref(),
                     hiccups: self.hiccups,
                 },
                 stop,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::backend::Gather;
 use crate::backend::cpu::CpuMode;
 use crate::error::Result;
 use crate::load::outcome::{Fault, Kind, Outcome};
@@ -16,8 +17,10 @@ use crate::load::{self, Moment};
 use crate::report::distribution::distribution;
 use crate::report::schema::{self, Audit, Trial};
 use crate::run::child::Contender;
+use crate::run::dependency::{self, Behind, PoolUse};
 use crate::run::hiccups::Hiccups;
 use crate::run::placement::Placement;
+use crate::run::postgres::Database;
 use crate::run::resources::{Switches, Taken, Tick, Used, Watch};
 use crate::run::validity::{self, Evidence, Judged};
 use crate::run::{audit, http};
@@ -47,6 +50,8 @@ pub(crate) struct Order<'a> {
     pub(crate) salt: u32,
     pub(crate) signature: Signature,
     pub(crate) placement: &'a Placement,
+    /// The scenario's PostgreSQL, if it names one.
+    pub(crate) database: Option<&'a Database>,
     /// What the machine took from an idle core before the run.
     pub(crate) hiccups: Hiccups,
 }
@@ -65,65 +70,132 @@ pub(crate) struct Signature {
 /// # Errors
 /// When the contender cannot be started, or the generator cannot run.
 pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
-    let mut contender = start(order)?;
+    let behind = behind(order)?;
+    let mut contender = start(order, behind.as_ref())?;
     let watch = contender.watch();
     let plan = plan(order, contender.address());
     let books = books_before(order, &contender);
     let (switches, taken) = (watch.switches(), Taken::now());
-    let ticks: Mutex<[Option<Tick>; 2]> = Mutex::default();
+    let looks: Mutex<Looks> = Mutex::default();
     let outcome = load::run(&plan, stop, &|moment| {
-        ticks.lock().expect("no tick panics")[match moment {
-            Moment::WindowStart => 0,
-            Moment::WindowEnd => 1,
-        }] = Some(watch.tick());
+        let look = Look::take(&watch, &contender, behind.as_ref(), moment);
+        looks.lock().expect("no look panics").take(moment, look);
     })?;
     let shares = (taken.steal_share(), taken.throttled_share());
     let switches = watch.switches().zip(switches);
-    let used = match *ticks.lock().expect("no tick panics") {
-        [Some(start), Some(end)] => Used::between(start, end),
-        _ => Used::default(),
-    };
+    let seen = looks.into_inner().expect("no look panics").between();
+    let standin = behind.as_ref().and_then(|behind| behind.window_ends(outcome.window));
     let crash = contender.crashed().map(|status| format!("the contender crashed: {status}"));
     let audit = match &crash {
         Some(reason) => Audit { verdict: "unavailable".into(), reasons: vec![reason.clone()] },
         None => audited(order, &contender, &outcome, books),
     };
-    let server = server(&watch, used, switches, &outcome, order.placement.contender.len());
+    let server = server(&watch, seen.used, switches, &outcome, order.placement.contender.len());
     if crash.is_none() {
         contender.stop()?;
     }
-    let judged = judged(order, &outcome, used, shares, &audit, crash);
-    Ok(report(order, &plan, &outcome, server, judged, audit))
+    if let Some(behind) = behind {
+        behind.stop()?;
+    }
+    let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
+    let judged = judged(order, &outcome, &seen, dependency_share, shares, &audit, crash);
+    let mut trial = report(order, &plan, &outcome, server, judged, audit);
+    let pooled = order.scenario.store.dependency();
+    trial.dependency = pooled.map(|dependency| dependency.name().into());
+    trial.pool = pooled.map(|one| dependency::pool(order.contender.built_in(), one) as u32);
+    trial.pool_wait_ns = seen.pool.as_ref().map(|(waits, _)| distribution(waits));
+    trial.standin = standin;
+    Ok(trial)
+}
+
+/// What the contender waits for, ready, where it waits for something.
+fn behind<'a>(order: &Order<'a>) -> Result<Option<Behind<'a>>> {
+    let Some(dependency) = order.scenario.store.dependency() else { return Ok(None) };
+    let (cores, n) = (&order.placement.dependency, order.salt);
+    Behind::start(order.scenario, dependency, order.database, cores, n).map(Some)
+}
+
+/// What was looked at from outside at an end of the window.
+#[derive(Debug)]
+struct Look {
+    tick: Tick,
+    pool: Option<PoolUse>,
+}
+
+impl Look {
+    fn take(
+        watch: &Watch,
+        contender: &Contender,
+        behind: Option<&Behind<'_>>,
+        moment: Moment,
+    ) -> Self {
+        let tick = watch.tick();
+        let Some(behind) = behind else { return Self { tick, pool: None } };
+        if moment == Moment::WindowStart {
+            behind.window_starts();
+        }
+        Self { tick, pool: PoolUse::of(contender) }
+    }
+}
+
+/// The looks at both ends.
+#[derive(Debug, Default)]
+struct Looks([Option<Look>; 2]);
+
+/// What came of them.
+#[derive(Debug, Default)]
+struct Seen {
+    used: Used,
+    /// The waits for a connection of the contender's pool, and the busy share of the pool.
+    pool: Option<(Histogram<u64>, f64)>,
+}
+
+impl Looks {
+    fn take(&mut self, moment: Moment, look: Look) {
+        self.0[match moment {
+            Moment::WindowStart => 0,
+            Moment::WindowEnd => 1,
+        }] = Some(look);
+    }
+
+    fn between(self) -> Seen {
+        let [Some(start), Some(end)] = self.0 else { return Seen::default() };
+        let used = Used::between(start.tick, end.tick);
+        let pool = start.pool.zip(end.pool).map(|(start, end)| end.since(&start, used.elapsed));
+        Seen { used, pool }
+    }
 }
 
 /// The contender of the trial, ready.
-fn start(order: &Order<'_>) -> Result<Contender> {
+fn start(order: &Order<'_>, behind: Option<&Behind<'_>>) -> Result<Contender> {
     let (name, cores) = (&order.contender.name, &order.placement.contender);
+    let depends = behind.map(Behind::environment).unwrap_or_default();
     match &order.contender.kind {
         scenario::Kind::BuiltIn(built_in) => {
-            Contender::start(name, &serve_flags(order, built_in), cores)
+            Contender::start(name, "serve", &serve_flags(order, built_in), &depends, cores)
         }
         scenario::Kind::Command { argv, setup } => {
-            Contender::launch(name, argv, setup, environment(order), cores)
+            Contender::launch(name, argv, setup, environment(order, depends), cores)
         }
         scenario::Kind::Url { address, setup } => {
-            Contender::find(name, *address, setup, environment(order))
+            Contender::find(name, *address, setup, environment(order, depends))
         }
     }
 }
 
 /// What the contract has a contender read. Anyone's service knows no contract.
-fn environment(order: &Order<'_>) -> Vec<(String, String)> {
+fn environment(order: &Order<'_>, mut depends: Vec<(String, String)>) -> Vec<(String, String)> {
     if order.scenario.workload == Workload::Http {
-        return Vec::new();
+        return depends;
     }
-    [
-        ("BAKEOFF_SEED", order.scenario.seed.to_string()),
-        ("BAKEOFF_SIGNATURE_ROUNDS", order.signature.rounds.to_string()),
-        ("BAKEOFF_WORKERS", order.placement.contender.len().to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    let mut set = |name: &str, value: String| depends.push((name.to_owned(), value));
+    set("BAKEOFF_SEED", order.scenario.seed.to_string());
+    set("BAKEOFF_SIGNATURE_ROUNDS", order.signature.rounds.to_string());
+    set("BAKEOFF_WORKERS", order.placement.contender.len().to_string());
+    if let Some(dependency) = order.scenario.store.dependency() {
+        set("BAKEOFF_POOL", dependency.pool.to_string());
+    }
+    depends
 }
 
 /// The books as they are before the load, of a server that is not fresh.
@@ -164,6 +236,14 @@ fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String> {
         ("--cores", order.placement.contender.len().to_string()),
     ];
     flags.extend(contender.threads.map(|threads| ("--threads", threads.to_string())));
+    if let Some(dependency) = order.scenario.store.dependency() {
+        flags.push(("--store", "postgres".into()));
+        flags.push(("--pool", dependency::pool(Some(contender), dependency).to_string()));
+    }
+    if contender.fan_out != Gather::AtOnce {
+        flags.push(("--fan-out", contender.fan_out.name().into()));
+    }
+    flags.extend(contender.pitfalls.iter().map(|pitfall| ("--pitfall", pitfall.to_string())));
     // Under anyone's workload a model is a control, and mounts whatever it has.
     let workload = order.scenario.workload;
     flags.extend((workload != Workload::Http).then(|| ("--workload", workload.name().into())));
@@ -227,7 +307,8 @@ fn server(
 fn judged(
     order: &Order<'_>,
     outcome: &Outcome,
-    used: Used,
+    seen: &Seen,
+    dependency_share: Option<f64>,
     (steal_share, throttled_share): (Option<f64>, Option<f64>),
     audit: &Audit,
     crash: Option<String>,
@@ -235,7 +316,10 @@ fn judged(
     let shared = order.placement.mode == PlacementMode::Shared;
     let generator_threads = order.placement.generator.len();
     let mut judged = validity::judge(&Evidence {
-        contender_share: used.cpu_share(order.placement.contender.len()),
+        contender_share: seen.used.cpu_share(order.placement.contender.len()),
+        dependency_share,
+        pool_share: seen.pool.as_ref().map(|(_, share)| *share),
+        pool_wait: seen.pool.as_ref().map(|(waits, _)| waits),
         steal_share,
         throttled_share,
         hiccups: Some(order.hiccups),
@@ -319,6 +403,9 @@ fn report(
         validity: judged.validity,
         audit,
         voided: false,
+        standin: None,
+        dependency: None,
+        pool: None,
     }
 }
 
@@ -357,6 +444,7 @@ fn placement(placement: &Placement) -> schema::Placement {
         contender_cores: numbers(&placement.contender),
         generator_cores: numbers(&placement.generator),
         pace: placement.pace.name().into(),
+        dependency_cores: numbers(&placement.dependency),
     }
 }
 

@@ -137,6 +137,18 @@ pub enum Gather {
     InTurn,
 }
 
+impl Gather {
+    /// As flags and scenarios spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AtOnce => "split",
+            Self::Pool => "pool",
+            Self::Scoped => "scoped",
+            Self::InTurn => "in-turn",
+        }
+    }
+}
+
 /// What a pool knows of its use.
 #[derive(Debug)]
 pub(super) struct Usage {

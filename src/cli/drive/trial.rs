@@ -65,6 +65,9 @@ pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome, taken: &Taken) -> Tr
             reasons: vec!["a server given by URL has no books to look at".into()],
         },
         voided: false,
+        standin: None,
+        dependency: None,
+        pool: None,
     }
 }
 
@@ -91,6 +94,7 @@ fn placement(plan: &Plan) -> Placement {
         contender_cores: Vec::new(),
         generator_cores: cores.collect(),
         pace: plan.pace.name().into(),
+        dependency_cores: Vec::new(),
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
         scenarios: vec![canary],
         order_seed: None,
         out: out.0.clone(),
+        yes: false,
     };
     let result = run::run(&request, &mut Progress::new(true), bench.stop)?;
     let measured = result.expectations.first().map_or("nothing judged", |it| &it.reason);

@@ -126,7 +126,7 @@ fn checks(quick: bool) -> Vec<Check> {
 pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report> {
     let started = Instant::now();
     let apart = scenario::Placement { mode: PlacementMode::Apart, contender_cores: Some(1) };
-    let bench = Bench { placement: Placement::of(apart)?, quick, stop };
+    let bench = Bench { placement: Placement::of(apart, false)?, quick, stop };
     let checks = checks(quick);
     let mut rows = Vec::new();
     for (index, check) in checks.iter().enumerate() {
@@ -254,6 +254,7 @@ mod tests {
             mode: PlacementMode::Apart,
             contender: vec![1],
             generator: vec![0],
+            dependency: Vec::new(),
             pace: Pace::Spin,
         };
         let bench = Bench { placement, quick: true, stop: &stop };

@@ -37,6 +37,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
         scenarios: vec![scenario::parse("same.toml", SCENARIO)?],
         order_seed: None,
         out: out.0.clone(),
+        yes: false,
     };
     let result = run::run(&request, &mut Progress::new(true), bench.stop)?;
     let of = |contender: &str, metric: Metric| -> Vec<(u32, f64)> {

@@ -1,0 +1,173 @@
+//! What the contender of one trial waits for: a stand-in of its own, or a fresh database of a PostgreSQL.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde_json::Value;
+
+use crate::error::{Context, Result};
+use crate::report::distribution;
+use crate::report::schema;
+use crate::run::child::Contender;
+use crate::run::http;
+use crate::run::placement::Cores;
+use crate::run::postgres::{self, Database, Setup, Url};
+use crate::scenario::{Dependency, Scenario, Server};
+use crate::units::Nanos;
+
+/// Connections of a database beside those of the contenders' pools.
+const CONNECTIONS_ASIDE: usize = 16;
+/// Questions about a trial are answered at once or not at all.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+/// A server that is there for one trial.
+pub(crate) enum Behind<'a> {
+    /// A process of our own.
+    Standin(Contender),
+    /// A database with the rows of the dataset and nothing else.
+    Postgres(postgres::Trial<'a>),
+}
+
+/// The PostgreSQL of a scenario, for its whole run; nothing where it names none.
+///
+/// # Errors
+/// When there is none to be had, or it cannot be loaded.
+pub(crate) fn database(scenario: &Scenario, yes: bool) -> Result<Option<Arc<Database>>> {
+    let Some(dependency) = scenario.store.dependency() else { return Ok(None) };
+    let Server::Postgres { url } = &dependency.server else { return Ok(None) };
+    let pools = scenario.contenders.iter().map(|one| pool(one.built_in(), dependency));
+    let setup = Setup {
+        seed: scenario.seed,
+        lookup: dependency.lookup.clone(),
+        write: dependency.write.clone(),
+        connections: (pools.max().unwrap_or(0) + CONNECTIONS_ASIDE) as u32,
+    };
+    let database = match url {
+        None => Database::auto(&program()?, &setup)?,
+        Some(url) => Database::given(&Url::read(&url.clone().into())?, &setup, yes)?,
+    };
+    Ok(Some(Arc::new(database)))
+}
+
+/// Connections of a contender's pool.
+pub(crate) fn pool(built_in: Option<&crate::scenario::BuiltIn>, dependency: &Dependency) -> usize {
+    built_in.and_then(|built_in| built_in.pool).unwrap_or(dependency.pool)
+}
+
+impl<'a> Behind<'a> {
+    /// Starts what a trial's contender waits for, as trial `n` of the run.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn start(
+        scenario: &Scenario,
+        dependency: &Dependency,
+        database: Option<&'a Database>,
+        cores: &Cores,
+        n: u32,
+    ) -> Result<Self> {
+        match (&dependency.server, database) {
+            (Server::Postgres { .. }, Some(database)) => Ok(Self::Postgres(database.fresh(n)?)),
+            (Server::Postgres { .. }, None) => unreachable!("its database was started before"),
+            (Server::Standin { faults }, _) => {
+                let mut flags = vec![
+                    ("--seed", scenario.seed.to_string()),
+                    ("--latency", dependency.lookup.to_string()),
+                    ("--write-latency", dependency.write.to_string()),
+                    ("--port", "0".to_owned()),
+                ];
+                flags.extend(faults.iter().map(|fault| ("--fault", fault.to_string())));
+                let flags: Vec<String> =
+                    flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
+                Contender::start("stand-in", "standin", &flags, &[], cores).map(Self::Standin)
+            }
+        }
+    }
+
+    /// What a contender has to know of it.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let mut variables = Vec::new();
+        let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
+        match self {
+            Self::Standin(standin) => {
+                let address = standin.address();
+                set("BAKEOFF_DATABASE_URL", format!("postgres://bakeoff@{address}/bakeoff"));
+                set("BAKEOFF_UPSTREAM_URL", format!("http://{address}"));
+            }
+            Self::Postgres(trial) => set("BAKEOFF_DATABASE_URL", trial.url().reveal().to_owned()),
+        }
+        variables
+    }
+
+    /// The measured window begins: what is counted is counted from here, and faults come from here.
+    pub(crate) fn window_starts(&self) {
+        if let Self::Standin(standin) = self {
+            // A stand-in that is gone shows in every answer of its contender.
+            let _ = http::ask("POST", standin.address(), "/window", ANSWERS_WITHIN);
+        }
+    }
+
+    /// What it says of itself at the window's end.
+    pub(crate) fn window_ends(&self, window: Nanos) -> Option<schema::Standin> {
+        let Self::Standin(standin) = self else { return None };
+        let stats = stats(standin)?;
+        let late = distribution::decode(stats.get("latency_error_ns")?.as_str()?).ok()?;
+        let cpu = stats.get("cpu_ns")?.as_u64()? as f64;
+        Some(schema::Standin {
+            latency_error_ns: distribution::distribution(&late),
+            cpu_share: (window > Nanos(0)).then(|| cpu / window.0 as f64),
+        })
+    }
+
+    /// Ends it, when its contender has ended.
+    ///
+    /// # Errors
+    /// When it had failed.
+    pub(crate) fn stop(self) -> Result<()> {
+        match self {
+            Self::Standin(standin) => standin.stop(),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+}
+
+/// How a contender's pool was used up to an instant.
+#[derive(Debug)]
+pub(crate) struct PoolUse {
+    size: u64,
+    busy: Nanos,
+    waits: Histogram<u64>,
+}
+
+impl PoolUse {
+    /// As the contender tells it; nothing where it has no pool or does not say.
+    pub(crate) fn of(contender: &Contender) -> Option<Self> {
+        let stats = stats(contender)?;
+        let pool = stats.get("pool").filter(|pool| !pool.is_null())?;
+        Some(Self {
+            size: pool.get("size")?.as_u64()?,
+            busy: Nanos(pool.get("busy_ns")?.as_u64()?),
+            waits: distribution::decode(pool.get("wait")?.as_str()?).ok()?,
+        })
+    }
+
+    /// The waits since `earlier`, and the share of the pool that was busy in the `window` between.
+    pub(crate) fn since(mut self, earlier: &Self, window: Nanos) -> (Histogram<u64>, f64) {
+        let busy = self.busy.saturating_sub(earlier.busy).0 as f64;
+        // What was there earlier is there still, so nothing is taken that there is not.
+        let _ = self.waits.subtract(&earlier.waits);
+        (self.waits, busy / (self.size.max(1) as f64 * window.0.max(1) as f64))
+    }
+}
+
+fn stats(server: &Contender) -> Option<Value> {
+    let body = http::get(server.address(), "/stats", ANSWERS_WITHIN).ok()?;
+    serde_json::from_slice(&body).ok()
+}
+
+/// This very program, which keeps a throw-away PostgreSQL.
+fn program() -> Result<PathBuf> {
+    std::env::current_exe().context(|| "cannot find this program's file".into())
+}
