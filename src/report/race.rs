@@ -74,6 +74,11 @@ pub(crate) fn races(result: &RunResult) -> Vec<Race<'_>> {
 }
 
 impl<'a> Race<'a> {
+    /// What its contenders waited for, if they did.
+    pub(crate) fn dependency(&self) -> Option<&'a str> {
+        self.entries.first()?.trials.first()?.dependency.as_deref()
+    }
+
     /// Trials come in a shuffled order; comparisons, which the run makes in the scenario's order, tell that order.
     fn order_entries(&mut self, result: &RunResult) {
         let compared = || result.comparisons.iter().filter(|c| c.workload == self.workload);

@@ -11,6 +11,13 @@ const SPOKEN: [&str; 2] = ["p99", "cpu_per_request"];
 
 /// `payment at 4,000/s`
 pub(crate) fn place(race: &Race<'_>) -> String {
+    match race.dependency() {
+        Some(dependency) => format!("{} behind {}", load(race), clean(dependency)),
+        None => load(race),
+    }
+}
+
+fn load(race: &Race<'_>) -> String {
     let workload = clean(race.workload);
     let level = clean(race.level);
     match (level.strip_suffix("% own"), race.offered_rps()) {

@@ -101,7 +101,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let judged = judged(order, &outcome, &seen, dependency_share, shares, &audit, crash);
     let mut trial = report(order, &plan, &outcome, server, judged, audit);
     let pooled = order.scenario.store.dependency();
-    trial.dependency = pooled.map(|dependency| dependency.name().into());
+    trial.dependency = pooled.map(|dependency| dependency.describe());
     trial.pool = pooled.map(|one| dependency::pool(order.contender.built_in(), one) as u32);
     trial.pool_wait_ns = seen.pool.as_ref().map(|(waits, _)| distribution(waits));
     trial.standin = standin;

@@ -9,10 +9,22 @@ use crate::error::{Context, Error, Result};
 /// The built-in scenarios: each one's name and its file's text, in the order in which they are shown.
 pub const BUILTIN: &[(&str, &str)] = &[
     ("tour-payment", include_str!("../../scenarios/tour-payment.toml")),
+    ("tour-payment-1ms", include_str!("../../scenarios/tour-payment-1ms.toml")),
+    ("tour-payment-50ms", include_str!("../../scenarios/tour-payment-50ms.toml")),
     ("tour-loyalty", include_str!("../../scenarios/tour-loyalty.toml")),
     ("payment-memory", include_str!("../../scenarios/payment-memory.toml")),
     ("loyalty-memory", include_str!("../../scenarios/loyalty-memory.toml")),
     ("mixed-distribution", include_str!("../../scenarios/mixed-distribution.toml")),
+    ("payment-50ms-query", include_str!("../../scenarios/payment-50ms-query.toml")),
+    ("payment-50ms-query-small-pool", include_str!("../../scenarios/payment-50ms-query-small-pool.toml")),
+    ("payment-lognormal", include_str!("../../scenarios/payment-lognormal.toml")),
+    ("payment-fast-query", include_str!("../../scenarios/payment-fast-query.toml")),
+    ("payment-parallel-lookups", include_str!("../../scenarios/payment-parallel-lookups.toml")),
+    ("loyalty-fanout-1000-pool-64", include_str!("../../scenarios/loyalty-fanout-1000-pool-64.toml")),
+    ("loyalty-fanout-1000-pool-1000", include_str!("../../scenarios/loyalty-fanout-1000-pool-1000.toml")),
+    ("cpu-signature", include_str!("../../scenarios/cpu-signature.toml")),
+    ("io-concurrency", include_str!("../../scenarios/io-concurrency.toml")),
+    ("dependency-stall", include_str!("../../scenarios/dependency-stall.toml")),
     ("canary", include_str!("../../scenarios/canary.toml")),
 ];
 
@@ -27,8 +39,8 @@ pub fn builtin(name: &str) -> Option<Scenario> {
 }
 
 /// What `run` does when no scenario is named: both services, all four models.
-pub fn tour() -> [Scenario; 2] {
-    ["tour-payment", "tour-loyalty"].map(|name| builtin(name).expect("the tour is built in"))
+pub fn tour() -> [Scenario; 4] {
+    ["tour-payment", "tour-payment-1ms", "tour-payment-50ms", "tour-loyalty"].map(|name| builtin(name).expect("the tour is built in"))
 }
 
 /// The scenarios that `arg` names: a built-in one's name, a file's path, or a folder's path, which stands for every
@@ -137,9 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn the_tour_is_both_services_and_all_four_models_in_ninety_seconds() {
+    fn the_tour_is_both_services_and_all_four_models_in_two_hundred_seconds() {
         let tour = tour();
-        assert_eq!(tour.each_ref().map(|one| one.workload), super::super::Workload::ALL);
+        for workload in super::super::Workload::ALL {
+            assert!(tour.iter().any(|one| one.workload == workload), "{}", workload.name());
+        }
+        let waits: Vec<_> = tour.iter().filter_map(|one| one.store.dependency()).collect();
+        assert_eq!(waits.len(), 2, "some of it waits and some does not");
         for scenario in &tour {
             let models: Vec<_> =
                 scenario.contenders.iter().map(|one| one.built_in().unwrap().model).collect();
@@ -147,7 +163,7 @@ mod tests {
             assert_eq!(scenario.rounds, 6, "the fewest that have an interval");
         }
         let seconds: f64 = tour.iter().map(|one| one.estimate().as_secs_f64()).sum();
-        assert!((60.0..=100.0).contains(&seconds), "{seconds}");
+        assert!((120.0..=205.0).contains(&seconds), "{seconds}");
     }
 
     #[test]

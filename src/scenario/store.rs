@@ -69,10 +69,20 @@ impl Store {
 
 impl Dependency {
     /// As subtitles name it: `stand-in`, `PostgreSQL`.
-    pub fn name(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self.server {
-            Server::Standin { .. } => "stand-in",
+            Server::Standin { .. } => "a stand-in",
             Server::Postgres { .. } => "PostgreSQL",
+        }
+    }
+
+    /// As headings name it: `a stand-in (lookup 50ms, write 1ms)`.
+    pub fn describe(&self) -> String {
+        let Self { lookup, write, .. } = self;
+        match (lookup == &Latency::ZERO, write == &Latency::ZERO) {
+            (true, true) => self.name().to_owned(),
+            (_, true) => format!("{} (lookup {lookup})", self.name()),
+            _ => format!("{} (lookup {lookup}, write {write})", self.name()),
         }
     }
 }
