@@ -313,6 +313,9 @@ fn bad_use_is_explained_and_exits_2() {
         (&nobody, &["--closed", "--hgrm", "/no/such/folder/x"], "/no/such/folder/x"),
         (&nobody, &["--closed", "--header", "nonsense"], "name: value"),
         (&nobody, &["--closed", "--method", "G T"], "no HTTP method"),
+        (&nobody, &["--slo", "p98=5ms"], "p99=100ms"),
+        (&nobody, &["--slo", "p99=5ms", "--closed"], "cannot be used with"),
+        (&nobody, &["--rate", "5/s..9"], "is no rate"),
     ] {
         let output = drive(url, flags);
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -432,4 +435,130 @@ fn a_server_that_goes_away_leaves_errors_and_no_hang() {
     assert!(errors(&trial, "connect") > 50, "{trial}");
     let answered = number(&trial, "/response_ns/n") - errors(&trial, "timeout");
     assert_eq!(answered + all_errors(&trial), 200, "{trial}");
+}
+
+#[test]
+fn a_ramp_goes_from_one_rate_to_the_other() {
+    let flags = ["--rate", "100/s..700/s", "--duration", "1s", "--arrivals", "constant"];
+    let trial = trial(server(|_| at_once(OK)), &flags);
+    assert_eq!(number(&trial, "/requests"), 400, "400/s in the mean");
+    assert_eq!(trial["load"]["rate"], 100.0);
+    assert_eq!(trial["load"]["rate_to"], 700.0);
+    assert_eq!(trial["level"], "100/s..700/s");
+}
+
+#[test]
+fn a_request_every_two_seconds_is_a_rate() {
+    let flags = ["--rate", "30/min", "--duration", "5s", "--arrivals", "constant"];
+    let trial = trial(server(|_| at_once(OK)), &flags);
+    assert_eq!(number(&trial, "/requests"), 3, "at 0, 2 and 4 s");
+    assert_eq!((&trial["load"]["rate"], all_errors(&trial)), (&0.5.into(), 0));
+}
+
+#[test]
+fn connects_have_a_histogram_of_their_own() {
+    let trial = trial(server(|_| at_once(OK)), &[&OPEN[..], &["--connections", "7"]].concat());
+    assert_eq!(number(&trial, "/connect_ns/n"), 7, "each was opened once, ahead of the load");
+    assert!(number(&trial, "/connect_ns/max") > 0);
+}
+
+#[test]
+fn without_keep_alive_each_request_opens_its_own_connection() {
+    let connections = Arc::new(AtomicU64::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::clone(&connections);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            seen.fetch_add(1, Ordering::SeqCst);
+            // Half of the answers leave the connection open: whose end it is must not matter.
+            thread::spawn(move || {
+                if read_request(&mut stream).is_some() {
+                    let _ = stream.write_all(OK.as_bytes());
+                    thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
+    });
+    let trial = trial(port, &[&OPEN[..], &["--keepalive", "off"]].concat());
+    assert_eq!((number(&trial, "/requests"), all_errors(&trial)), (200, 0), "{trial}");
+    assert_eq!(number(&trial, "/connect_ns/n"), 200);
+    assert_eq!(number(&trial, "/response_ns/n"), 200);
+    assert_eq!(connections.load(Ordering::SeqCst), 201, "and one to see that it can");
+}
+
+#[test]
+fn without_keep_alive_failures_are_counted_too() {
+    let off = [&OPEN[..], &["--keepalive", "off", "--timeout", "1s"]].concat();
+    let act = |n| match n % 4 {
+        0 => Act::Close,
+        1 => Act::Reset,
+        _ => at_once(OK),
+    };
+    let trial = trial(server(act), &off);
+    assert_eq!((errors(&trial, "closed"), errors(&trial, "reset")), (50, 50), "{trial}");
+    assert_eq!(number(&trial, "/response_ns/n"), 100);
+}
+
+/// A server of one place that takes 5 ms for each: its capacity is below 200/s.
+fn narrow_server() -> u16 {
+    let place = Mutex::new(());
+    server(move |_| {
+        let _taken = place.lock().unwrap();
+        thread::sleep(Duration::from_millis(5));
+        at_once(OK)
+    })
+}
+
+#[test]
+fn the_capacity_within_a_promise_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("best.hgrm");
+    // p50 needs the fewest requests. A place that is busy for 5 ms of every 10 lets half wait for hardly anything.
+    let flags = ["--slo", "p50=50ms", "--duration", "500ms", "--pace", "sleep", "--format", "json"];
+    let url = format!("http://127.0.0.1:{}/x", narrow_server());
+    let output = drive(&url, &[&flags[..], &["--hgrm", file.to_str().unwrap()]].concat());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 5)), "{stderr}");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["slo"], "p50=50000000ns");
+    let trials = found["trials"].as_array().unwrap();
+    assert!(trials.len() > 4 && stderr.contains("kept"), "{stderr}");
+    // A busy machine makes it slower, never faster.
+    if let Some(low) = found["capacity"]["at_least_rps"].as_f64() {
+        assert!(low < 210.0, "{found}");
+        assert!(std::fs::read_to_string(&file).unwrap().contains("Total count"));
+    }
+}
+
+#[test]
+fn a_promise_that_no_rate_keeps_exits_3() {
+    let url = format!(
+        "http://127.0.0.1:{}/x",
+        server(|_| Act::Answer(Duration::from_millis(5), OK.into()))
+    );
+    let flags = ["--slo", "p50=1ms", "--duration", "200ms", "--pace", "sleep"];
+    let output = drive(&url, &[&flags[..], &["--connections", "2"]].concat());
+    let shown = String::from_utf8(output.stdout).unwrap();
+    // On a machine so busy that not even four trials are valid nothing is said.
+    let settled = shown.contains("no rate that holds was found");
+    assert_eq!(output.status.code(), Some(if settled { 3 } else { 5 }), "{shown}");
+}
+
+#[test]
+fn at_a_terminal_it_says_how_far_it_is() {
+    let url = format!("http://127.0.0.1:{}/x", server(|_| at_once(OK)));
+    let bakeoff = env!("CARGO_BIN_EXE_bakeoff");
+    let script = format!(
+        "import pty, sys; sys.exit(pty.spawn([{bakeoff:?}, 'drive', {url:?}, '--rate', '200/s', '--duration', '2s', '--pace', 'sleep']))"
+    );
+    let Ok(output) = Command::new("python3").args(["-c", &script]).env("TERM", "xterm").output()
+    else {
+        eprintln!("SKIPPED: there is no python3 to make a terminal with");
+        return;
+    };
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("s of 2.0 s:") && shown.contains("no failures"), "{shown:?}");
+    let piped = drive(&url, &["--rate", "200/s", "--duration", "500ms", "--pace", "sleep"]);
+    assert!(piped.stderr.is_empty(), "{:?}", String::from_utf8(piped.stderr));
 }

@@ -119,13 +119,13 @@ impl Lab {
         let text = format!(
             "schema = 1\nname = \"mine\"\ntitle = \"Mine against mine\"\nworkload = \"http\"\n\
              rounds = {rounds}\nexperiment.compare.rates = [\"100/s\"]\nplacement.mode = \"shared\"\n\
-             [load.open]\nwarm_up = \"200ms\"\nduration = \"500ms\"\nconnections = 8\n\
+             [load.open]\nwarm_up = \"200ms\"\nduration = \"500ms\"\nconnections = 8\ntimeout = \"5s\"\n\
              {ROUTES}\n{contenders}"
         );
         fs::write(self.path("mine.toml"), text).unwrap();
     }
 
-    /// The scenario's run, from another folder than its own. `--duration` frees it of the 1,000 requests of a p99.
+    /// The scenario's run, from another folder than its own, and short.
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
         command.args(["run", self.path("mine.toml").to_str().unwrap(), "--quiet", "--smoke"]);
@@ -390,7 +390,7 @@ fn a_contender_of_the_contract_may_be_a_command_or_a_url() {
     let text = format!(
         "schema = 1\nname = \"mine\"\ntitle = \"Ours as theirs\"\nworkload = \"loyalty\"\n\
          experiment.compare.rates = [\"100/s\"]\nplacement.mode = \"shared\"\n\
-         [[route]]\noperation = \"distribution\"\naccounts = 10\nrate = \"60/s\"\n\
+         load.open.timeout = \"5s\"\n[[route]]\noperation = \"distribution\"\naccounts = 10\nrate = \"60/s\"\n\
          [[route]]\noperation = \"account-read\"\nrate = \"40/s\"\n\
          [contender.ours]\nmodel = \"event-loop\"\n\
          [contender.command]\ncommand = [{serve}]\n\

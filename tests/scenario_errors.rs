@@ -150,6 +150,13 @@ const MEANING: &[Case] = &[
     ("a window without end", "[\"100/s\", \"400/s\"]", "[\"0.1/s\", \"400/s\"]", "\"0.1/s\""),
     ("threads of an event loop", "cpu   = \"inline\"", "threads = 4", "4"),
     ("a queue", "threads = 256", "queue = 4", "queue"),
+    ("a model and a command", "threads = 64", "command = [\"sh\"]", "[\"sh\"]"),
+    ("variables of a model", "threads = 64", "env = { A = \"1\" }", "A"),
+    ("a label of two lines", "threads = 64", "label = \"a\\nb\"", "\"a\\nb\""),
+    ("a path of ours", "weight    = 9", "path = \"/x\"", "\"/x\""),
+    ("one rate and no other", "weight    = 9", "rate = \"9/s\"", "[[route]]"),
+    ("a weight and a rate", "weight    = 9", "weight = 9\nrate = \"9/s\"", "9"),
+    ("a rate without a unit of ours", "weight    = 9", "rate = 9", "9"),
     ("no threads", "threads = 64", "threads = 0", "0"),
     ("fewer threads than connections", "threads = 256", "threads = 100", "100"),
     ("a signature of loyalty", "[store.memory]", "[request]\ncpu = \"40us\"", "\"40us\""),
@@ -201,9 +208,6 @@ const LATER: &[Case] = &[
     ("PostgreSQL", "[store.memory]", "[store.postgres]\nurl = \"auto\"", "postgres"),
     ("the curve", "{ compare = {", "{ curve = {", "curve"),
     ("the gate", "[placement]", "[gate]\nbudget = \"6m\"\n[placement]", "gate"),
-    ("any service", "\"loyalty\"", "\"http\"", "\"http\""),
-    ("a route of any service", "weight    = 9", "method = \"POST\"", "method"),
-    ("a contender by command", "threads = 64", "command = [\"./server\"]", "command"),
     ("a pitfall", "threads = 64", "pitfalls = [\"global-lock\"]", "pitfalls"),
     ("a metric", "metric  = \"p99\"", "metric  = \"recovery\"", "\"recovery\""),
     ("a load profile", "\"poisson\"", "\"ramp\"", "\"ramp\""),
@@ -220,6 +224,72 @@ const PAYMENT: &[Case] = &[
     ("no SLO in the table", "slo.p99 = \"1s\"", "slo.error_rate = \"1%\"", "slo"),
 ];
 
+/// A right file of anyone's service.
+const RIGHT_HTTP: &str = r#"schema = 1
+name = "mine"
+title = "Mine"
+workload = "http"
+experiment.compare.rates = ["100/s"]
+[[route]]
+name = "charge"
+path = "/v1/charge"
+headers = { accept = "*/*" }
+body = '{"id":"{uuid}","n":{int:1..5}}'
+status = [200, 201]
+[[route]]
+name = "look"
+path = "/"
+[contender.base]
+command = ["sh", "-c", "exit"]
+ready = "tcp"
+[contender.there]
+url = "http://127.0.0.1:8080"
+"#;
+
+#[rustfmt::skip]
+const HTTP: &[Case] = &[
+    ("no route at all", ROUTES, "", "schema = 1"),
+    ("a route without a name", "name = \"charge\"\n", "", "[[route]]"),
+    ("a route without a path", "path = \"/\"\n", "", "[[route]]"),
+    ("a route's name twice", "name = \"look\"", "name = \"charge\"", "\"charge\""),
+    ("a route's name with a space", "name = \"look\"", "name = \"a look\"", "\"a look\""),
+    ("an operation of ours", "path = \"/\"", "operation = \"payment\"", "\"payment\""),
+    ("a relative path", "\"/v1/charge\"", "\"v1/charge\"", "\"v1/charge\""),
+    ("a path with a space", "\"/v1/charge\"", "\"/v1/{pick:a b|c}\"", "\"/v1/{pick:a b|c}\""),
+    ("a method in small letters", "path = \"/\"", "path = \"/\"\nmethod = \"get\"", "\"get\""),
+    ("a header of the generator's", "accept = ", "Host = ", "Host"),
+    ("a header of two lines", "\"*/*\"", "\"a\\nb\"", "accept"),
+    ("an unknown field", "{uuid}", "{uid}", "'{\"id\":\"{uid}\",\"n\":{int:1..5}}'"),
+    ("a range that is none", "{int:1..5}", "{int:5..1}", "'{\"id\":\"{uuid}\",\"n\":{int:5..1}}'"),
+    ("two bodies", "status = [", "body_file = \"b.jsonl\"\nstatus = [", "\"b.jsonl\""),
+    ("no such file of bodies", "body = '{\"id\":\"{uuid}\",\"n\":{int:1..5}}'", "body_file = \"no/such.jsonl\"", "\"no/such.jsonl\""),
+    ("no status", "[200, 201]", "[]", "[]"),
+    ("a status that is none", "[200, 201]", "[200, 99]", "[200, 99]"),
+    ("a rate beside the experiment's", RATELESS, RATED, "[\"100/s\"]"),
+    ("neither model nor command nor url", "command = [\"sh\", \"-c\", \"exit\"]\n", "", "[contender.base]"),
+    ("a command and a url", "ready = \"tcp\"", "url = \"http://127.0.0.1:1\"", "\"http://127.0.0.1:1\""),
+    ("a command of nothing", "[\"sh\", \"-c\", \"exit\"]", "[]", "[]"),
+    ("a command that is text", "[\"sh\", \"-c\", \"exit\"]", "\"sh\"", "\"sh\""),
+    ("no such program", "\"sh\"", "\"no-such-program\"", "\"no-such-program\""),
+    ("no such program here", "\"sh\"", "\"./no-such-program\"", "\"./no-such-program\""),
+    ("threads of a command", "ready = \"tcp\"", "threads = 4", "4"),
+    ("a readiness that is none", "\"tcp\"", "\"healthz\"", "\"healthz\""),
+    ("no time to be ready", "ready = \"tcp\"", "ready_within = \"0s\"", "\"0s\""),
+    ("a variable's name", "ready = \"tcp\"", "env = { \"A-B\" = \"1\" }", "\"A-B\""),
+    ("another machine", "127.0.0.1:8080", "10.0.0.1:8080", "\"http://10.0.0.1:8080\""),
+    ("a URL with a path", "127.0.0.1:8080", "127.0.0.1:8080/v1", "\"http://127.0.0.1:8080/v1\""),
+    ("a URL that is none", "http://127.0.0.1:8080", "127.0.0.1:8080", "\"127.0.0.1:8080\""),
+    ("a mistyped key of a command", "ready = \"tcp\"", "befor = [\"sh\"]", "befor"),
+    ("a mistyped key of a route", "status = [", "statuses = [", "statuses"),
+    ("the CPU of anyone's service", "experiment.", "request.cpu = \"40us\"\nexperiment.", "\"40us\""),
+    ("the memory of a URL", "ready = \"tcp\"", "ready = \"tcp\"\n[[expect]]\ntext = \"x\"\nmetric = \"rss\"\nof = \"there\"\nat_most = \"5MiB\"", "\"there\""),
+];
+const ROUTES: &str = "[[route]]\nname = \"charge\"\npath = \"/v1/charge\"\nheaders = { accept = \"*/*\" \
+                      }\nbody = '{\"id\":\"{uuid}\",\"n\":{int:1..5}}'\nstatus = [200, \
+                      201]\n[[route]]\nname = \"look\"\npath = \"/\"\n";
+const RATELESS: &str = "status = [200, 201]\n[[route]]\n";
+const RATED: &str = "rate = \"9/s\"\n[[route]]\nrate = \"1/s\"\n";
+
 #[test]
 fn each_mistake_is_told_once_underlined_and_with_what_to_write() {
     let mut gallery = String::new();
@@ -231,6 +301,7 @@ fn each_mistake_is_told_once_underlined_and_with_what_to_write() {
         (RIGHT, MEANING),
         (RIGHT, LATER),
         (RIGHT_PAYMENT, PAYMENT),
+        (RIGHT_HTTP, HTTP),
     ] {
         parse("right.toml", base).unwrap_or_else(|error| panic!("{error}"));
         for (name, from, to, underlined) in cases {

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long)]
     closed: bool,
     /// Look for the highest rate that keeps this promise, p99=100ms (p50, p90, p99 or p99.9), in trials of 2 s or
-    /// --duration. Failures beyond the percentile's tail break it
+    /// --duration, and up to 15 times that where the percentile needs it. Failures beyond the percentile's tail break it
     #[arg(long, conflicts_with_all = ["rate", "closed"])]
     slo: Option<Slo>,
     /// How arrivals are spread over time: poisson or constant

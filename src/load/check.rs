@@ -26,7 +26,7 @@ impl Default for Expect {
 
 /// The statuses of a right answer, 1 to 8 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Statuses([u16; Statuses::MAX]);
+pub struct Statuses([u16; Self::MAX]);
 
 /// 200 alone.
 impl Default for Statuses {

@@ -1,15 +1,4 @@
 //! Text with seeded fields: `{"id":"{uuid}","user":{int:1..1000000}}`. Read once, written for every request.
-//!
-//! | field | becomes |
-//! |---|---|
-//! | `{uuid}` | a random UUID (version 4), another one at each place |
-//! | `{key}` | the request's own key, 20 characters such as `00012-001-000000002a`, the same at each place of a request |
-//! | `{int:1..1000000}` | a whole number from the first to the second, both included |
-//! | `{pick:EUR\|USD\|GBP}` | one of the words |
-//!
-//! A brace before a lower-case letter opens a field, any other brace stands for itself, so JSON needs no escapes; `{{`
-//! stands for one brace whatever follows. Fields are a pure function of (seed, round, k, place); `{uuid}` and `{key}`
-//! also of the salt, so that no contender sees another's ids, and are of one length, so that all read as many bytes.
 
 use super::head::Wrong;
 use super::ids::PaymentKey;
@@ -22,6 +11,17 @@ const FIELDS: [(&str, &str); 4] =
     [("uuid", "{uuid}"), ("key", "{key}"), ("int", "{int:1..1000}"), ("pick", "{pick:a|b|c}")];
 
 /// A text with fields.
+///
+/// | field | becomes |
+/// |---|---|
+/// | `{uuid}` | a random UUID (version 4), another one at each place |
+/// | `{key}` | the request's own key, 20 characters such as `00012-001-000000002a`, the same at each place of a request |
+/// | `{int:1..1000000}` | a whole number from the first to the second, both included |
+/// | `{pick:EUR\|USD\|GBP}` | one of the words |
+///
+/// A brace before a lower-case letter opens a field, any other brace stands for itself, so JSON needs no escapes; `{{`
+/// stands for one brace whatever follows. Fields are a pure function of (seed, round, k, place); `{uuid}` and `{key}`
+/// also of the salt, so that no contender sees another's ids, and are of one length, so that all read as many bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,

@@ -138,7 +138,7 @@ impl Held {
     pub(crate) fn failed(&mut self, what: &str) -> Error {
         let by_itself = self.ended();
         self.end();
-        let status = by_itself.map_or_else(|| "it was ended".into(), |status| status);
+        let status = by_itself.unwrap_or_else(|| "it was ended".into());
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let said = String::from_utf8_lossy(&said);
         let said = match said.trim() {

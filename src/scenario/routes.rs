@@ -215,7 +215,7 @@ fn body(raw: &RawRoute, around: Around<'_>) -> Result<Body, Fault> {
         (None, Some(file)) => {
             let path = around.folder.join(&file.value);
             let unread = |why: String| {
-                let title = format!("cannot read {}: {why}", path.display());
+                let title = format!("cannot read {}: {why}", file.value.escape_debug());
                 Fault::new(&file.span, title, "one body a line")
                     .help("a relative path is taken from the scenario's folder")
             };

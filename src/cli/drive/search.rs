@@ -21,11 +21,14 @@ pub(super) struct Slo {
     /// Requests that support the percentile.
     needs: f64,
     bound: Nanos,
-    read: fn(&Distribution) -> Option<u64>,
+    read: Read,
 }
 
-/// The percentiles that can be promised.
-const PERCENTILES: [(&str, f64, fn(&Distribution) -> Option<u64>); 4] = [
+/// Takes a percentile out of a distribution.
+type Read = fn(&Distribution) -> Option<u64>;
+
+/// The percentiles that can be promised, and the requests that each needs.
+const PERCENTILES: [(&str, f64, Read); 4] = [
     ("p50", 100.0, |times| times.p50),
     ("p90", 200.0, |times| times.p90),
     ("p99", 1_000.0, |times| times.p99),
@@ -34,8 +37,8 @@ const PERCENTILES: [(&str, f64, fn(&Distribution) -> Option<u64>); 4] = [
 
 /// A trial of the search is so long, unless `--duration` says otherwise or its rate needs longer for the percentile.
 const TRIAL: Nanos = Nanos(2_000_000_000);
-/// A rate that needs a longer trial is not looked at.
-const TRIAL_MAX: Nanos = Nanos(60_000_000_000);
+/// A rate whose trial would be longer than so many times that is not looked at.
+const LONGER_MAX: f64 = 15.0;
 /// What a trial before may have left behind is over by then.
 const SETTLE: Nanos = Nanos(300_000_000);
 /// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
@@ -77,7 +80,8 @@ pub(super) fn run(
 ) -> Result<u8> {
     anstream::eprintln!("looking for the capacity: {slo}");
     let ceiling = closed_ceiling(args, url, request, stop)?;
-    let floor = slo.needs * SLACK / TRIAL_MAX.as_secs_f64();
+    let least = args.duration.unwrap_or(TRIAL);
+    let floor = slo.needs * SLACK / (least.as_secs_f64() * LONGER_MAX);
     let mut search = Search::new(ceiling.0 / 4.0, floor..=RATE_MAX, args.seed);
     let (mut trials, mut best): (Vec<Trial>, Option<(usize, Plan, Outcome)>) = (Vec::new(), None);
     while let Some(rate) = search.next().filter(|_| !stop.load(Ordering::Relaxed)) {

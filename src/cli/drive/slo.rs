@@ -105,7 +105,7 @@ impl Search {
         let sure = |holds| self.levels.iter().filter(move |l| l.stand() == Stand::Sure(holds));
         let below = sure(false).map(|level| level.rate).next();
         let inside = |rate: &f64| below.is_none_or(|below| *rate < below);
-        Interval { at_least: sure(true).map(|level| level.rate).filter(inside).last(), below }
+        Interval { at_least: sure(true).map(|level| level.rate).rfind(inside), below }
     }
 
     /// Trials so far.
@@ -251,13 +251,8 @@ mod tests {
         // The first trial above the limit holds by luck; four others turn it over.
         let mut lucky = true;
         let vote = |rate: f64, _| {
-            if rate <= 1_000.0 {
-                Vote::Held
-            } else if rate < 1_300.0 && std::mem::take(&mut lucky) {
-                Vote::Held
-            } else {
-                Vote::Broke
-            }
+            let holds = rate <= 1_000.0 || (rate < 1_300.0 && std::mem::take(&mut lucky));
+            if holds { Vote::Held } else { Vote::Broke }
         };
         let (interval, _) = found(250.0, vote);
         assert!(interval.at_least.unwrap() <= 1_000.0, "{interval:?}");
