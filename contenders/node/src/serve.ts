@@ -1,0 +1,70 @@
+// One server of one process: limits, listening, and the end.
+
+import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+
+import { BODY_BYTES_MAX, TOO_LARGE } from "./app.js";
+
+const HEAD_MAX_MS = 10_000;
+const BODY_MAX_MS = 10_000;
+const IDLE_MAX_MS = 75_000;
+const STOP_MAX_MS = 5_000;
+const HEAD_BYTES_MAX = 16 * 1024;
+const BACKLOG = 4_096;
+
+/** Listens on 127.0.0.1 and gives the server and its port. */
+export async function listen(
+  listener: RequestListener,
+  port: number,
+): Promise<{ server: Server; port: number }> {
+  const server = createServer({
+    headersTimeout: HEAD_MAX_MS,
+    requestTimeout: HEAD_MAX_MS + BODY_MAX_MS,
+    keepAliveTimeout: IDLE_MAX_MS,
+    connectionsCheckingInterval: 1_000,
+    maxHeaderSize: HEAD_BYTES_MAX,
+    noDelay: true,
+  });
+  server.on("request", listener);
+  server.on("checkContinue", (request, response) => {
+    if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES_MAX) {
+      response.writeHead(413, { "content-type": "application/json", connection: "close" });
+      response.end(JSON.stringify({ error: TOO_LARGE }));
+    } else {
+      response.writeContinue();
+      server.emit("request", request, response);
+    }
+  });
+  server.on("clientError", refuse);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: "127.0.0.1", port, backlog: BACKLOG }, resolve);
+  });
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+/** Answers what is no HTTP, or comes too slowly, and closes. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status =
+    error.code === "HPE_HEADER_OVERFLOW" ? 431 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
+  const body = JSON.stringify({ error: "this is no request of HTTP/1.1, or came too slowly" });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+/** Finishes the requests in hand, for 5 s at most. */
+export async function stop(server: Server): Promise<void> {
+  server.prependListener("request", (_request, response) => response.setHeader("connection", "close"));
+  // A connection whose request is answered now is idle then, and closed.
+  const sweep = setInterval(() => server.closeIdleConnections(), 20);
+  const cut = setTimeout(() => server.closeAllConnections(), STOP_MAX_MS);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  clearInterval(sweep);
+  clearTimeout(cut);
+}
