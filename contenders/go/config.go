@@ -27,9 +27,9 @@ func configFromEnv() (config, error) {
 		return c, err
 	}
 	for _, n := range []struct {
-		to           *int
-		name         string
-		unset        uint64
+		to          *int
+		name        string
+		unset       uint64
 		least, most uint64
 	}{
 		{&c.port, "BAKEOFF_PORT", 0, 0, 65_535},

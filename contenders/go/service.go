@@ -45,7 +45,7 @@ type failure struct {
 
 func (f *failure) Error() string { return f.message }
 
-func malformed(message string) error    { return &failure{http.StatusBadRequest, message} }
+func malformed(message string) error     { return &failure{http.StatusBadRequest, message} }
 func unprocessable(message string) error { return &failure{http.StatusUnprocessableEntity, message} }
 func notFound(message string) error      { return &failure{http.StatusNotFound, message} }
 

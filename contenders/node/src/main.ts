@@ -35,11 +35,12 @@ async function supervise(count: number): Promise<void> {
     if (!stopping) fail(new Error(`a worker ended with ${code}`));
   });
   const signalled = stopSignal();
-  let port = 0;
-  for (let index = 0; index < count; index++) {
-    const [, address] = await once(cluster, "listening");
-    port = address.port;
-  }
+  const port = await new Promise<number>((resolve) => {
+    let ready = 0;
+    cluster.on("listening", (_worker, address) => {
+      if (++ready === count) resolve(address.port);
+    });
+  });
   console.log(`listening 127.0.0.1:${port}`);
   await signalled;
   stopping = true;
@@ -71,10 +72,10 @@ async function work(variant: (typeof VARIANTS)["http" | "express" | "fastify"], 
       : undefined,
   };
   const create = await variant.load();
-  const { server, port } = await listen(await create(app), config.port);
-  if (cluster.isPrimary) console.log(`listening 127.0.0.1:${port}`);
+  const listening = await listen(await create(app), config.port);
+  if (cluster.isPrimary) console.log(`listening 127.0.0.1:${listening.port}`);
   await signalled;
-  await stop(server);
+  await stop(listening);
   app.upstream?.agent.destroy();
   await app.store.close();
   process.exit(0);

@@ -3,7 +3,7 @@
 import express, { type ErrorRequestHandler, type Response } from "express";
 import type { RequestListener } from "node:http";
 
-import { type Answer, type App, BODY_BYTES_MAX, failed, TOO_LARGE } from "../app.js";
+import { type Answer, type App, BODY_BYTES_MAX, Failure, failed, TOO_LARGE } from "../app.js";
 import { allowed, NO_ROUTE, otherMethod, ROUTES } from "../routes.js";
 
 export async function createExpress(app: App): Promise<RequestListener> {
@@ -41,8 +41,9 @@ const onError: ErrorRequestHandler = (error, _request, response, next) => {
   if (response.headersSent) return next(error);
   if (error.type === "entity.too.large") {
     send(response, { status: 413, body: { error: TOO_LARGE } });
-  } else if (error.expose === true) {
-    send(response, { status: error.status, body: { error: error.message } });
+  } else if (!(error instanceof Failure) && error.status < 500) {
+    // What the parser of bodies or paths could not read.
+    send(response, { status: 400, body: { error: error.message } });
   } else {
     send(response, failed(error));
   }
