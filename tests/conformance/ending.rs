@@ -87,7 +87,8 @@ pub(crate) fn idle_and_half_sent_connections_do_not_delay_the_end(mount: Mount) 
         }
         server.signal(signal);
         // Well below the 5 s that requests in hand may take, and the 75 s of an idle connection.
-        let status = server.wait(Duration::from_secs(4));
+        let limit = if mount.waits_for_the_silent() { END } else { Duration::from_secs(4) };
+        let status = server.wait(limit);
         assert!(status.success(), "{status}");
         for mut client in clients {
             client.expect_closed();

@@ -46,8 +46,13 @@ export async function listen(listener: RequestListener, port: number): Promise<L
   server.on("request", listener);
   server.on("checkContinue", (request, response) => {
     if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES_MAX) {
-      response.writeHead(413, { "content-type": "application/json", connection: "close" });
-      response.end(JSON.stringify({ error: TOO_LARGE }));
+      const body = JSON.stringify({ error: TOO_LARGE });
+      response.writeHead(413, {
+        "content-type": "application/json",
+        "content-length": body.length,
+        connection: "close",
+      });
+      response.end(body);
     } else {
       response.writeContinue();
       server.emit("request", request, response);

@@ -42,6 +42,8 @@ function onError(error: FastifyError | Failure, _request: FastifyRequest, reply:
     return send(reply, { status: 413, body: { error: TOO_LARGE } });
   }
   if (error.statusCode !== undefined && error.statusCode < 500) {
+    // The body was read to its end, so the connection is in step and stays.
+    reply.removeHeader("connection");
     return send(reply, { status: 400, body: { error: error.message } });
   }
   return send(reply, failed(error));
