@@ -32,7 +32,9 @@ impl Contender {
     /// It as the suite starts it, with `flags` of `bakeoff serve` as what the environment calls them.
     pub(crate) fn command(&self) -> Command {
         let file = |name: &str| folder().join(name);
-        let [program, arguments @ ..] = self.command else { unreachable!("a command has a program") };
+        let [program, arguments @ ..] = self.command else {
+            unreachable!("a command has a program")
+        };
         let mut command = match arguments {
             [] => Command::new(file(program)),
             [script, rest @ ..] => {

@@ -19,7 +19,9 @@ fn answer(id: u64) -> String {
     };
     let body = body.to_string();
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
 
 /// An upstream that answers nothing before two requests have come: a gateway that asks one by one waits for ever.

@@ -255,13 +255,7 @@ mod more_of_node {
 /// The same answers when the store is a real PostgreSQL.
 mod on_postgres {
     on_contenders! {
-        {
-            go Mount::GO.on_postgres(2),
-            node Mount::NODE.on_postgres(1),
-            cluster Mount::NODE.on_postgres(2),
-            express Mount::EXPRESS.on_postgres(1),
-            fastify Mount::FASTIFY.on_postgres(1),
-        }
+        { go Mount::GO.on_postgres(2), node Mount::NODE.on_postgres(1), }
         {
             vectors {
                 the_published_exchanges_hold,
@@ -292,6 +286,28 @@ mod on_postgres {
             webhooks {
                 an_event_is_kept_once,
                 malformed_events_are_refused,
+            }
+        }
+    }
+}
+
+/// Several processes on one port and one database.
+mod in_a_cluster {
+    on_contenders! {
+        {
+            node Mount::NODE.on_postgres(2),
+            express Mount::EXPRESS.on_postgres(2),
+            fastify Mount::FASTIFY.on_postgres(2),
+        }
+        {
+            vectors {
+                the_published_exchanges_hold,
+            }
+            concurrency {
+                one_key_from_sixteen_connections_is_captured_once,
+            }
+            ending {
+                a_server_under_load_ends_without_a_broken_answer,
             }
         }
     }

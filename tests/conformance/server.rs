@@ -32,12 +32,15 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    pub(crate) const EVENT_LOOP: Self = Self { model: "event-loop", threads: None, contender: None };
-    pub(crate) const WORK_STEALING: Self = Self { model: "work-stealing", threads: Some(2), contender: None };
+    pub(crate) const EVENT_LOOP: Self =
+        Self { model: "event-loop", threads: None, contender: None };
+    pub(crate) const WORK_STEALING: Self =
+        Self { model: "work-stealing", threads: Some(2), contender: None };
     pub(crate) const THREAD_PER_CONNECTION: Self =
         Self { model: "thread-per-connection", threads: None, contender: None };
     /// Four workers: few enough that a test can try to hold them all.
-    pub(crate) const THREAD_POOL: Self = Self { model: "thread-pool", threads: Some(4), contender: None };
+    pub(crate) const THREAD_POOL: Self =
+        Self { model: "thread-pool", threads: Some(4), contender: None };
     pub(crate) const NULL: Self = Self { model: "null", threads: None, contender: None };
 
     pub(crate) const RACED: [Self; 4] =
@@ -95,7 +98,9 @@ impl Server {
         let seed = SEED.to_string();
         let own = [["--port", "0"], ["--seed", &seed], ["--signature-rounds", "0"]];
         let own = own.iter().filter(|[flag, _]| !flags.contains(flag));
-        let (given, []) = flags.as_chunks::<2>() else { panic!("a flag without a value: {flags:?}") };
+        let (given, []) = flags.as_chunks::<2>() else {
+            panic!("a flag without a value: {flags:?}")
+        };
         for [flag, value] in own.chain(given) {
             match mount.contender {
                 None => command.args([flag, value]),
