@@ -24,7 +24,7 @@ pub(crate) struct Contender {
 const POOL: u32 = 8;
 
 impl Contender {
-    const fn new(name: &'static str, command: &'static [&'static str]) -> Mount {
+    const fn mount(name: &'static str, command: &'static [&'static str]) -> Mount {
         let contender = Self { name, command, workers: 1, database: false };
         Mount { contender: Some(contender), ..Mount::NULL }
     }
@@ -70,10 +70,10 @@ impl Contender {
 }
 
 impl Mount {
-    pub(crate) const GO: Self = Contender::new("go", &["go/bin/server"]);
-    pub(crate) const NODE: Self = Contender::new("node", &["node", MAIN, "http"]);
-    pub(crate) const EXPRESS: Self = Contender::new("express", &["node", MAIN, "express"]);
-    pub(crate) const FASTIFY: Self = Contender::new("fastify", &["node", MAIN, "fastify"]);
+    pub(crate) const GO: Self = Contender::mount("go", &["go/bin/server"]);
+    pub(crate) const NODE: Self = Contender::mount("node", &["node", MAIN, "http"]);
+    pub(crate) const EXPRESS: Self = Contender::mount("express", &["node", MAIN, "express"]);
+    pub(crate) const FASTIFY: Self = Contender::mount("fastify", &["node", MAIN, "fastify"]);
 
     /// The same server with a database as its store, as so many processes if it knows how to.
     pub(crate) const fn on_postgres(self, workers: u32) -> Self {
