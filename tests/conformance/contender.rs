@@ -81,14 +81,23 @@ impl Mount {
         Self { contender: Some(Contender { database: true, workers, ..contender }), ..self }
     }
 
-    /// Whether it takes a request line without a version for HTTP/0.9, as Node.js does.
-    pub(crate) fn speaks_http_0_9(self) -> bool {
+    fn is_node(self) -> bool {
         self.contender.is_some_and(|contender| contender.command[0] == "node")
+    }
+
+    /// Whether it takes a request line without a version for HTTP/0.9.
+    pub(crate) fn speaks_http_0_9(self) -> bool {
+        self.is_node()
     }
 
     /// Whether it grants a connection that has sent nothing all of the 5 s that its end may take, as Go does.
     pub(crate) fn waits_for_the_silent(self) -> bool {
         self.contender.is_some_and(|contender| contender.name == "go")
+    }
+
+    /// So many signature rounds, or about as much work where each of them costs ten times as much.
+    pub(crate) fn rounds(self, count: u32) -> u32 {
+        if self.is_node() { count / 10 } else { count }
     }
 
     /// So many accounts, or fewer where each of them costs two round trips to a database.
