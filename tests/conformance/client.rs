@@ -105,11 +105,23 @@ impl Client {
             }
             match self.fill() {
                 Ok(0) if self.buffer.is_empty() => return Ok(None),
-                Ok(0) => return Err("an answer breaks off".into()),
+                Ok(0) => return self.last().map(Some),
                 Ok(_) => {}
                 Err(e) if is_reset(&e) && self.buffer.is_empty() => return Ok(None),
                 Err(e) => return Err(format!("no answer: {e}")),
             }
+        }
+    }
+
+    /// The answer that ends with the connection.
+    fn last(&mut self) -> Result<Answer, String> {
+        match head(&self.buffer)? {
+            Some((mut answer, start)) if answer.ends_with_close() => {
+                answer.body = self.buffer.split_off(start);
+                self.buffer.clear();
+                Ok(answer)
+            }
+            _ => Err("an answer breaks off".into()),
         }
     }
 
@@ -183,6 +195,13 @@ impl Answer {
         value
     }
 
+    /// Whether its body ends with the connection: leave that a server has only when it refuses what is no HTTP.
+    fn ends_with_close(&self) -> bool {
+        matches!(self.status, 400 | 431 | 505)
+            && self.header("connection") == Some("close")
+            && self.header("content-length").is_none()
+    }
+
     /// The JSON body.
     pub(crate) fn json(&self) -> Value {
         let text = String::from_utf8_lossy(&self.body);
@@ -211,6 +230,9 @@ fn whole(bytes: &[u8]) -> Result<Option<(Answer, usize)>, String> {
     let Some((mut answer, start)) = head(bytes)? else { return Ok(None) };
     if answer.header("transfer-encoding").is_some() {
         return Err("a small JSON answer needs no transfer coding".into());
+    }
+    if answer.ends_with_close() {
+        return Ok(None);
     }
     let length = answer.header("content-length").ok_or("no content-length")?;
     if !length.bytes().all(|b| b.is_ascii_digit()) {
@@ -261,6 +283,8 @@ fn the_reader_forgives_nothing() {
         "HTTP/1.1 20 OK\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\ncontent-length: 0\n\n\r\n\r\n",
         "HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 400 Bad Request\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\nx",
         "HTTP/1.1 200 OK\r\ncontent length: 1\r\n\r\nx",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",

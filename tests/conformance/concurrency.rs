@@ -54,6 +54,7 @@ pub(crate) fn one_distribution_from_eight_connections_is_credited_once(mount: Mo
     let mut books = Books::default();
     let distributions =
         [3, 1_000, 100_000, 999, 40_000].into_iter().zip(1..).map(|(accounts, id)| {
+            let accounts = mount.accounts(accounts);
             let business = if accounts > 1_000 { 0 } else { 7 };
             Distribution { business, accounts, ..Distribution::new(id) }
         });

@@ -125,8 +125,9 @@ fn trickle(server: &Server, head: &[u8]) -> bool {
 }
 
 pub(crate) fn clients_that_vanish_take_nothing_with_them(mount: Mount) {
-    let server = Server::with(mount, &["--signature-rounds", "20000"]);
-    let payment = |key: String| Payment { rounds: 20_000, ..Payment::new(key) };
+    let rounds = mount.rounds(20_000);
+    let server = Server::with(mount, &["--signature-rounds", &rounds.to_string()]);
+    let payment = |key: String| Payment { rounds, ..Payment::new(key) };
     for i in 0..40 {
         let bytes = request("POST", "/payments", &payment(format!("gone-{i}")).body());
         let mut client = Client::to(&server);

@@ -9,6 +9,9 @@ use crate::server::{Mount, Server};
 /// The largest body that is read: 64 KiB.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// A request line without a version, which is how HTTP/0.9 began.
+const HTTP_0_9: &str = "GET /null\r\n\r\n";
+
 pub(crate) fn broken_bodies_are_bad_requests(mount: Mount) {
     let server = Server::start(mount);
     let mut client = Client::to(&server);
@@ -205,7 +208,7 @@ pub(crate) fn what_is_no_http_is_refused_and_closed(mount: Mount) {
     for garbage in [
         "GARBAGE\r\n\r\n",
         "GET\r\n\r\n",
-        "GET /null\r\n\r\n",
+        HTTP_0_9,
         "GET /null HTTP/9.9\r\n\r\n",
         "GET /nu ll HTTP/1.1\r\nHost: x\r\n\r\n",
         "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\r\n\r\n",
@@ -218,7 +221,12 @@ pub(crate) fn what_is_no_http_is_refused_and_closed(mount: Mount) {
     ] {
         let mut client = Client::to(&server);
         client.send(garbage.as_bytes());
-        assert_eq!(client.receive().status, 400, "{garbage:?}");
+        match client.receive().status {
+            400 => {}
+            505 if garbage.contains("HTTP/9.9") => {}
+            200 if garbage == HTTP_0_9 && mount.speaks_http_0_9() => {}
+            status => panic!("{garbage:?}: {status}"),
+        }
         client.expect_closed();
     }
     // What came before the garbage is answered before it.

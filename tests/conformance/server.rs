@@ -9,18 +9,23 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// No wait in this suite is longer. It is not what a test measures, only when it gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+use crate::contender::Contender;
+
+/// No wait in this suite is longer. It is not what a test measures, only when it gives up: to load Express takes a second
+/// of CPU, and on a machine that does much else half a minute.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The seed of every server here, and of the rows in `bodies`.
 pub(crate) const SEED: u64 = 42;
 
-/// The contender's name, as `/healthz` must repeat it.
-pub(crate) const NAME: &str = "under-test";
+/// The name that a model is given, as `/healthz` must repeat it.
+const NAME: &str = "under-test";
 
-/// A model with the sizes that the suite gives it.
+/// A model with the sizes that the suite gives it, or a contender.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mount {
+    /// In another language; then the model says nothing.
+    pub(crate) contender: Option<Contender>,
     /// As `--model` spells it.
     pub(crate) model: &'static str,
     /// `--threads`, where the model has them.
@@ -28,28 +33,42 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    pub(crate) const EVENT_LOOP: Self = Self { model: "event-loop", threads: None };
-    pub(crate) const WORK_STEALING: Self = Self { model: "work-stealing", threads: Some(2) };
+    pub(crate) const EVENT_LOOP: Self =
+        Self { model: "event-loop", threads: None, contender: None };
+    pub(crate) const WORK_STEALING: Self =
+        Self { model: "work-stealing", threads: Some(2), contender: None };
     pub(crate) const THREAD_PER_CONNECTION: Self =
-        Self { model: "thread-per-connection", threads: None };
+        Self { model: "thread-per-connection", threads: None, contender: None };
     /// Four workers: few enough that a test can try to hold them all.
-    pub(crate) const THREAD_POOL: Self = Self { model: "thread-pool", threads: Some(4) };
-    pub(crate) const NULL: Self = Self { model: "null", threads: None };
+    pub(crate) const THREAD_POOL: Self =
+        Self { model: "thread-pool", threads: Some(4), contender: None };
+    pub(crate) const NULL: Self = Self { model: "null", threads: None, contender: None };
 
     pub(crate) const RACED: [Self; 4] =
         [Self::EVENT_LOOP, Self::WORK_STEALING, Self::THREAD_PER_CONNECTION, Self::THREAD_POOL];
 
-    /// `bakeoff serve` as this mount, on a port of the system's choice.
+    /// What `/healthz` calls it.
+    pub(crate) fn name(self) -> &'static str {
+        self.contender.map_or(NAME, |contender| contender.name)
+    }
+
+    /// The server as this mount, on a port of the system's choice.
     pub(crate) fn command(self) -> Command {
+        let mut command = self.contender.map_or_else(|| self.serve(), |it| it.command());
+        for (name, _) in std::env::vars_os() {
+            let set = command.get_envs().any(|(own, _)| own == name);
+            if name.to_string_lossy().starts_with("BAKEOFF_") && !set {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    fn serve(self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
         command.args(["serve", "--model", self.model, "--name", NAME]);
         if let Some(threads) = self.threads {
             command.args(["--threads", &threads.to_string()]);
-        }
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("BAKEOFF_") {
-                command.env_remove(name);
-            }
         }
         // A test run that is killed takes its servers with it.
         command.arg(format!("--die-with-parent={}", std::process::id()));
@@ -77,14 +96,18 @@ impl Server {
     /// The same with more flags; a flag given here stands for the suite's own.
     pub(crate) fn with(mount: Mount, flags: &[&str]) -> Self {
         let mut command = mount.command();
-        for (flag, value) in
-            [("--port", "0"), ("--seed", &SEED.to_string()), ("--signature-rounds", "0")]
-        {
-            if !flags.contains(&flag) {
-                command.args([flag, value]);
-            }
+        let seed = SEED.to_string();
+        let own = [["--port", "0"], ["--seed", &seed], ["--signature-rounds", "0"]];
+        let own = own.iter().filter(|[flag, _]| !flags.contains(flag));
+        let (given, []) = flags.as_chunks::<2>() else {
+            panic!("a flag without a value: {flags:?}")
+        };
+        for [flag, value] in own.chain(given) {
+            match mount.contender {
+                None => command.args([flag, value]),
+                Some(_) => command.env(Contender::variable(flag), value),
+            };
         }
-        command.args(flags);
         Self::launch(command)
     }
 
@@ -92,7 +115,7 @@ impl Server {
     pub(crate) fn launch(mut command: Command) -> Self {
         let stderr = tempfile::tempfile().expect("a temporary file for stderr");
         command.stdout(Stdio::piped()).stderr(stderr.try_clone().expect("a second handle"));
-        let mut child = command.spawn().expect("the bakeoff binary starts");
+        let mut child = command.spawn().expect("the server starts");
         let stdout = child.stdout.take().expect("stdout is piped");
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {

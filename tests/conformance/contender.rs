@@ -1,0 +1,168 @@
+//! The servers of `contenders/`, each in its own language: found if they are built, started as CONTRACT.md says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::client::Client;
+use crate::database;
+use crate::server::{Mount, Server};
+
+/// A server that is no model of this crate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contender {
+    /// As `/healthz` says it.
+    pub(crate) name: &'static str,
+    /// What starts it, with paths below `contenders/`.
+    command: &'static [&'static str],
+    /// `BAKEOFF_WORKERS`
+    workers: u32,
+    /// Whether its store is the test's own PostgreSQL.
+    pub(crate) database: bool,
+}
+
+/// Connections to the database, of all workers.
+const POOL: u32 = 8;
+
+impl Contender {
+    const fn mount(name: &'static str, command: &'static [&'static str]) -> Mount {
+        let contender = Self { name, command, workers: 1, database: false };
+        Mount { contender: Some(contender), ..Mount::NULL }
+    }
+
+    /// It as the suite starts it, with `flags` of `bakeoff serve` as what the environment calls them.
+    pub(crate) fn command(&self) -> Command {
+        let file = |name: &str| folder().join(name);
+        let [program, arguments @ ..] = self.command else {
+            unreachable!("a command has a program")
+        };
+        let mut command = match arguments {
+            [] => Command::new(file(program)),
+            [script, rest @ ..] => {
+                let mut command = Command::new(program);
+                command.arg(file(script)).args(rest);
+                command
+            }
+        };
+        command.env("BAKEOFF_WORKERS", self.workers.to_string()).stdin(Stdio::null());
+        if self.database {
+            command.env("BAKEOFF_DATABASE_URL", database::url());
+            command.env("BAKEOFF_POOL", POOL.to_string());
+        }
+        command
+    }
+
+    /// What a flag of `bakeoff serve` is called in the environment.
+    pub(crate) fn variable(flag: &str) -> &'static str {
+        match flag {
+            "--port" => "BAKEOFF_PORT",
+            "--seed" => "BAKEOFF_SEED",
+            "--signature-rounds" => "BAKEOFF_SIGNATURE_ROUNDS",
+            _ => panic!("the contract has no {flag}: this test is for the crate's own models"),
+        }
+    }
+
+    /// What is missing to start it.
+    fn missing(&self) -> Option<String> {
+        let built = self.command.iter().find(|part| part.contains('/')).expect("a path");
+        let path = folder().join(built);
+        (!path.exists()).then(|| format!("{} is not built: run contenders/build", path.display()))
+    }
+}
+
+impl Mount {
+    pub(crate) const GO: Self = Contender::mount("go", &["go/bin/server"]);
+    pub(crate) const NODE: Self = Contender::mount("node", &["node", MAIN, "http"]);
+    pub(crate) const EXPRESS: Self = Contender::mount("express", &["node", MAIN, "express"]);
+    pub(crate) const FASTIFY: Self = Contender::mount("fastify", &["node", MAIN, "fastify"]);
+
+    /// The same server with a database as its store, as so many processes if it knows how to.
+    pub(crate) const fn on_postgres(self, workers: u32) -> Self {
+        let Some(contender) = self.contender else { panic!("no contender") };
+        Self { contender: Some(Contender { database: true, workers, ..contender }), ..self }
+    }
+
+    fn is_node(self) -> bool {
+        self.contender.is_some_and(|contender| contender.command[0] == "node")
+    }
+
+    /// Whether it takes a request line without a version for HTTP/0.9.
+    pub(crate) fn speaks_http_0_9(self) -> bool {
+        self.is_node()
+    }
+
+    /// Whether it grants a connection that has sent nothing all of the 5 s that its end may take, as Go does.
+    pub(crate) fn waits_for_the_silent(self) -> bool {
+        self.contender.is_some_and(|contender| contender.name == "go")
+    }
+
+    /// So many signature rounds, or about as much work where each of them costs ten times as much.
+    pub(crate) fn rounds(self, count: u32) -> u32 {
+        if self.is_node() { count / 10 } else { count }
+    }
+
+    /// So many accounts, or fewer where each of them costs two round trips to a database.
+    pub(crate) fn accounts(self, count: u32) -> u32 {
+        let database = self.contender.is_some_and(|contender| contender.database);
+        if database { count.min(300) } else { count }
+    }
+}
+
+const MAIN: &str = "node/dist/main.js";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("contenders")
+}
+
+/// Runs a test on a contender, or says what is missing.
+pub(crate) fn check(mount: Mount, test: fn(Mount)) {
+    let contender = mount.contender.expect("a contender");
+    if let Some(missing) = contender.missing() {
+        eprintln!("SKIPPED: {missing}");
+    } else if !contender.database {
+        test(mount);
+    } else if let Some(_alone) = database::claim() {
+        test(mount);
+    }
+}
+
+pub(crate) fn workers_that_share_nothing_are_refused(mount: Mount) {
+    let mut command = mount.command();
+    let output = command.env("BAKEOFF_WORKERS", "2").output().expect("it starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("BAKEOFF_DATABASE_URL"), "{stderr}");
+}
+
+pub(crate) fn a_database_that_is_not_there_is_a_clear_error(mount: Mount) {
+    let mut command = mount.command();
+    command.env("BAKEOFF_DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing");
+    let output = command.output().expect("it starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("BAKEOFF_DATABASE_URL"), "{stderr}");
+    assert!(stderr.to_ascii_lowercase().contains("refused"), "{stderr}");
+}
+
+pub(crate) fn settings_that_cannot_be_are_named(mount: Mount) {
+    for (name, value) in [
+        ("BAKEOFF_PORT", "65536"),
+        ("BAKEOFF_SEED", "x"),
+        ("BAKEOFF_SIGNATURE_ROUNDS", "-1"),
+        ("BAKEOFF_WORKERS", "0"),
+        ("BAKEOFF_POOL", "0"),
+    ] {
+        let output = mount.command().env(name, value).output().expect("it starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}={value}: {stderr}");
+        assert!(stderr.contains(name) && output.stdout.is_empty(), "{name}={value}: {stderr}");
+    }
+}
+
+/// A server of a contender that calls `upstream`.
+pub(crate) fn with_upstream(mount: Mount, upstream: &str) -> (Server, Client) {
+    let mut command = mount.command();
+    command.env("BAKEOFF_PORT", "0").env("BAKEOFF_UPSTREAM_URL", upstream);
+    let server = Server::launch(command);
+    let client = Client::to(&server);
+    (server, client)
+}
