@@ -2,10 +2,16 @@
 //!
 //! Fields end in their unit. `null` is a figure that was withheld or could not be had, and never zero.
 
+mod pictures;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use pictures::{
+    ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
+};
 
 /// The version that is written, and the only one that is read.
 pub const SCHEMA: &str = "bakeoff.result/1";
@@ -63,6 +69,18 @@ pub struct RunResult {
     pub not_checked: Vec<String>,
     /// Sentences about the run that a reader should know.
     pub notes: Vec<String>,
+    /// What each contender was, where it is known.
+    #[serde(default)]
+    pub contenders: Vec<ContenderInfo>,
+    /// What each workload's service promises, where it promises something.
+    #[serde(default)]
+    pub slos: Vec<SloInfo>,
+    /// Who wins at which wait and CPU, where an experiment asked.
+    #[serde(default)]
+    pub map: Option<Map>,
+    /// Earlier gates of the same scenario on the same fingerprint, the oldest first.
+    #[serde(default)]
+    pub gate_history: Vec<GatePoint>,
 }
 
 /// The machine and the build.
@@ -176,6 +194,9 @@ pub struct Trial {
     pub audit: Audit,
     /// Belongs to a round that was run again.
     pub voided: bool,
+    /// The response times by when their requests were due, where they were kept.
+    #[serde(default)]
+    pub timeline: Option<Timeline>,
 }
 
 /// Who ran where.
@@ -244,6 +265,9 @@ pub struct ByRequest {
     pub backlog_ns: Option<Distribution>,
     /// The generator's own lateness.
     pub generator_lag_ns: Option<Distribution>,
+    /// Where the time of requests near a percentile went, where that was kept.
+    #[serde(default)]
+    pub spent: Vec<Spent>,
 }
 
 /// What a contender used, all its threads and children together.
@@ -393,6 +417,11 @@ pub fn trial_line(trial: &Trial) -> String {
 /// `result.json`.
 pub fn to_json(result: &RunResult) -> String {
     serde_json::to_string_pretty(result).expect("a result has string keys and finite numbers only")
+}
+
+/// The same on one line.
+pub(crate) fn to_compact_json(result: &RunResult) -> String {
+    serde_json::to_string(result).expect("a result has string keys and finite numbers only")
 }
 
 /// Reads a `result.json`.

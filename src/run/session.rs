@@ -8,8 +8,8 @@ use crate::backend::payment::{self, Calibration};
 use crate::error::{Context, Error, Result};
 use crate::random;
 use crate::report::schema::{
-    self, Ceiling, Fingerprint, Judgement, RunResult, StatementVerdict, Trial, TrialVerdict,
-    Verdict,
+    self, Ceiling, ContenderInfo, Fingerprint, Judgement, RunResult, SloInfo, StatementVerdict,
+    Trial, TrialVerdict, Verdict,
 };
 use crate::run::hiccups::{self, Hiccups};
 use crate::run::placement::{self, Placement};
@@ -203,6 +203,10 @@ impl<'a> Session<'a> {
             ceilings: self.ceilings,
             trials: self.trials,
             probes: self.probes,
+            contenders: request.scenarios.iter().flat_map(contenders).collect(),
+            slos: request.scenarios.iter().filter_map(slo).collect(),
+            map: None,
+            gate_history: Vec::new(),
         }
     }
 
@@ -370,6 +374,29 @@ impl<'a> Session<'a> {
         }
         notes
     }
+}
+
+/// What the contenders of a scenario are.
+fn contenders(scenario: &Scenario) -> Vec<ContenderInfo> {
+    let of = |contender: &Contender| ContenderInfo {
+        workload: scenario.workload.name().into(),
+        contender: contender.name.clone(),
+        label: None,
+        series: None,
+        model: Some(contender.model.name().into()),
+        threads: contender.threads.map(|threads| threads as u32),
+        pool: None,
+    };
+    scenario.contenders.iter().map(of).collect()
+}
+
+/// What a scenario's service promises.
+fn slo(scenario: &Scenario) -> Option<SloInfo> {
+    scenario.slo.map(|slo| SloInfo {
+        workload: scenario.workload.name().into(),
+        p99_ns: slo.p99.0,
+        error_rate: slo.error_rate.0,
+    })
 }
 
 /// A salt fits the 20 bits that request keys have for it.

@@ -255,6 +255,7 @@ fn report(
         validity: judged.validity,
         audit,
         voided: false,
+        timeline: None,
     }
 }
 
@@ -280,6 +281,7 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
         service_ns: Some(distribution(&kind.service)),
         backlog_ns: shown(&kind.backlog),
         generator_lag_ns: shown(&kind.generator_lag),
+        spent: Vec::new(),
     }
 }
 

@@ -82,6 +82,7 @@ pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome) -> Trial {
             reasons: vec!["a server given by URL has no books to look at".into()],
         },
         voided: false,
+        timeline: None,
     }
 }
 
@@ -144,6 +145,7 @@ fn by_request(kind: &Kind, open: bool, saturated: bool, validity: &mut Validity)
         service_ns: Some(distribution(&kind.service)),
         backlog_ns: shown(&kind.backlog),
         generator_lag_ns: shown(&kind.generator_lag),
+        spent: Vec::new(),
     }
 }
 
