@@ -3,14 +3,13 @@
 use super::MAX_SERIES;
 use super::canvas::Canvas;
 use super::labels::{self, Label};
-use super::levels::{self, Track, extent, rounds, top_rps, tracks};
+use super::levels::{self, Saturated, Track, extent, rounds, top_rps, tracks};
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, linear};
 use super::text::typeset;
-use super::view::{View, interval_words};
-use crate::report::findings::loads;
+use super::view::{View, interval_words, ways};
 use crate::report::sentences::title_of;
-use crate::report::words::{listed, slug};
+use crate::report::words::slug;
 use crate::units::{Rate, three_digits};
 
 /// One for each workload that was driven at two rates or more.
@@ -21,16 +20,17 @@ pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
 fn picture<'a>(view: &View<'a>, workload: &'a str) -> Option<Picture<'a>> {
     let levels = view.levels(workload);
     let members = view.members(workload);
-    let mut tracks = tracks(view, workload, &members, |t| t.server.cpu_us_per_request);
+    let mut tracks =
+        tracks(view, workload, &members, Saturated::Shown, |t| t.server.cpu_us_per_request);
     tracks.truncate(MAX_SERIES);
     extent(&tracks).filter(|_| levels.len() > 1)?;
     let title = title_of(view.result, levels.last()?, "cpu_per_request", None);
     let what = format!(
         "CPU time of the contender per completed request, what idling costs included, {}",
-        listed(&loads(levels.iter().flat_map(|race| race.trials())))
+        ways(&levels)
     );
     let method = format!(
-        "Point: a trial; line: median of the rounds; band: its {}. Hollow on the top edge: saturated.",
+        "Point: a trial; line: median of the rounds; band: its {}. Hollow: saturated there.",
         interval_words(rounds(&tracks)),
     );
     let chrome = view.chrome(title.clone(), &what, &levels, &method);

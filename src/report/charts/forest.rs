@@ -251,9 +251,9 @@ fn sides(
     let left = fitted(&format!("\u{2190} {} better", b.label), 12.5, Weight::SemiBold, room);
     canvas.text(&left, (middle - 16.0, y), ink(b.style.colour(&theme)), Anchor::End);
     let right =
-        fitted(&format!("{} better \u{2192}", a.label), 12.5, Weight::SemiBold, room - 20.0);
+        fitted(&format!("{} better \u{2192}", a.label), 12.5, Weight::SemiBold, room - 32.0);
     canvas.text(&right, (middle + 16.0, y), ink(a.style.colour(&theme)), Anchor::Start);
-    let names = fitted(&format!("{} is", a.label), 12.5, Weight::SemiBold, 260.0);
+    let names = fitted(&format!("{} is", a.label), 12.5, Weight::SemiBold, 160.0);
     canvas.text(&names, (WIDTH - MARGIN - 100.0, y), ink(theme.muted), Anchor::End);
     canvas.text("95 %", (WIDTH - MARGIN, y), ink(theme.muted), Anchor::End);
 }

@@ -83,9 +83,9 @@ fn finding(panels: &[(&str, Vec<&GatePoint>)]) -> String {
     match regressed().into_iter().max_by(|a, b| a.1.utc.cmp(&b.1.utc)) {
         None => format!("{}: no regression", counted(gates, "gate")),
         Some((name, last)) => {
-            let by = last.ratio.map(|r| format!(", {}", times(r))).unwrap_or_default();
+            let by = last.ratio.map(|r| format!(" ({})", times(r))).unwrap_or_default();
             format!(
-                "{}, {}: last {} at {}{by}",
+                "{}, {}: the last in {} at {}{by}",
                 counted(gates, "gate"),
                 counted(regressed().len(), "regression"),
                 metric(&name),

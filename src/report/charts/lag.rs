@@ -131,7 +131,10 @@ fn finding(race: &Race<'_>, lines: &[Line]) -> String {
         shares.fold(None, |most: Option<f64>, share| Some(most.map_or(share, |m| m.max(share))));
     let place = capital(&place(race));
     let share = match share {
-        Some(share) => format!(", at most {} % of a p99 is its own", three_digits(share * 100.0)),
+        Some(share) => format!(
+            ", at most {} % of a p99 is its own",
+            three_digits((share * 1_000.0).round() / 10.0)
+        ),
         None => String::new(),
     };
     if untrustworthy(race) {
@@ -165,7 +168,8 @@ fn draw(canvas: &mut Canvas<'_>, lines: &[Line], limit: &[(f64, f64)]) {
         (nines(*q) <= percentiles.nines + 1e-9).then(|| plot.at((*q, ns.max(low))))
     };
     let path: Vec<_> = limit.iter().filter_map(within).collect();
-    if let (Some(start), true) = (path.first().copied(), path.len() > 1) {
+    if path.len() > 1 {
+        let near = path[path.len() * 2 / 5];
         let colour = canvas.theme.alarm;
         canvas.dashed(
             &bends(path.into_iter()),
@@ -173,12 +177,11 @@ fn draw(canvas: &mut Canvas<'_>, lines: &[Line], limit: &[(f64, f64)]) {
             Dash { width: 1.5, on: 7, off: 4 },
         );
         let ink = Ink { px: 13.0, weight: Weight::SemiBold, colour };
-        let y = if start.1 - 14.0 > frame.top + 8.0 { start.1 - 14.0 } else { start.1 + 16.0 };
         canvas.label(
             &typeset("limit: 25 % of the response time"),
-            (start.0 + 10.0, y),
+            (near.0 - 6.0, (near.1 - 14.0).max(frame.top + 9.0)),
             ink,
-            Anchor::Start,
+            Anchor::End,
         );
     }
     for (label, line) in labels.iter_mut().zip(lines) {

@@ -28,8 +28,17 @@ pub(super) struct Level {
     pub(super) rps: f64,
     /// One for each round that holds and has the figure, above 0.
     pub(super) values: Vec<f64>,
-    /// Outstanding work grew without end: no figure is drawn.
+    /// Outstanding work grew without end.
     pub(super) saturated: bool,
+}
+
+/// Whether a figure still says something where a contender is saturated: a latency does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Saturated {
+    /// A hollow mark without a value, on the top edge.
+    Hidden,
+    /// A hollow mark at its value.
+    Shown,
 }
 
 /// The figure `value` of each of `members` at each rate of `workload`.
@@ -37,6 +46,7 @@ pub(super) fn tracks(
     view: &View<'_>,
     workload: &str,
     members: &[Member<'_>],
+    saturation: Saturated,
     value: impl Fn(&Trial) -> Option<f64>,
 ) -> Vec<Track> {
     let levels = view.levels(workload);
@@ -44,7 +54,8 @@ pub(super) fn tracks(
         let entries = || levels.iter().filter_map(|race| race.entry(member.name));
         let level = |entry: &crate::report::race::Entry<'_>| {
             let saturated = entry.is_saturated();
-            let trials = entry.usable().filter(|trial| !trial.saturated && !saturated);
+            let shown = saturation == Saturated::Shown;
+            let trials = entry.usable().filter(|t| shown || !(t.saturated || saturated));
             let values = trials.filter_map(&value).filter(|v| v.is_finite() && *v > 0.0).collect();
             Some(Level { rps: entry.offered_rps()?, values, saturated })
         };
@@ -79,8 +90,10 @@ impl Track {
         self.levels.iter().filter_map(|level| Some((level.rps, level.median()?))).collect()
     }
 
-    pub(super) fn saturated_rps(&self) -> impl Iterator<Item = f64> + '_ {
-        self.levels.iter().filter(|level| level.saturated).map(|level| level.rps)
+    /// Rates of hollow marks on the top edge.
+    fn rps_without_value(&self) -> impl Iterator<Item = f64> + '_ {
+        let without = self.levels.iter().filter(|level| level.saturated && level.values.is_empty());
+        without.map(|level| level.rps)
     }
 }
 
@@ -138,14 +151,15 @@ pub(super) fn draw<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
                 canvas.speck(at, 2.6, colour.mix(0.6), track.style.is_square());
             }
         }
-        for at in path {
-            canvas.mark(at, 4.2, track.style, false);
+        let with = track.levels.iter().filter(|level| !level.values.is_empty());
+        for (at, level) in path.into_iter().zip(with) {
+            canvas.mark(at, 4.2, track.style, level.saturated);
         }
     }
     // Saturated ones stand side by side where several are so at one rate.
     let mut taken: Vec<f64> = Vec::new();
     for track in tracks {
-        for rps in track.saturated_rps() {
+        for rps in track.rps_without_value() {
             let mut x = plot.x(rps).min(plot.frame.right);
             while taken.iter().any(|other: &f64| (other - x).abs() < 12.0) {
                 x -= 12.0;

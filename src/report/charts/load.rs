@@ -5,17 +5,16 @@ use plotters::style::Color;
 use super::MAX_SERIES;
 use super::canvas::{Anchor, Canvas, Ink, snapped};
 use super::labels::{self, Label};
-use super::levels::{self, Track, extent, rounds, top_rps, tracks};
+use super::levels::{self, Saturated, Track, extent, rounds, top_rps, tracks};
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::style::Style;
 use super::text::{Weight, typeset, width};
-use super::view::{Member, View, interval_words};
-use crate::report::findings::loads;
+use super::view::{Member, View, interval_words, ways};
 use crate::report::race::{Race, at, failed_share};
 use crate::report::schema::{Capacity, Comparison, RunResult, Trial};
 use crate::report::sentences::title;
-use crate::report::words::{capital, clean, listed, slug, times};
+use crate::report::words::{capital, clean, slug, times};
 use crate::units::{Nanos, Rate, grouped};
 
 /// One for each workload and request kind that was driven at two rates or more.
@@ -41,15 +40,14 @@ fn picture<'a>(
     several: bool,
 ) -> Option<Picture<'a>> {
     let members = view.members(workload);
-    let mut tracks = tracks(view, workload, &members, |trial| p99(trial, kind));
+    let mut tracks = tracks(view, workload, &members, Saturated::Hidden, |trial| p99(trial, kind));
     tracks.truncate(MAX_SERIES);
     extent(&tracks)?;
     let of_kind = if several { format!(" of {}", clean(kind)) } else { String::new() };
     let title = finding(view, workload, levels, kind);
-    let trials = || levels.iter().flat_map(|race| race.trials());
     let what = format!(
         "p99 response time{of_kind} from the intended start against offered load, {}",
-        listed(&loads(trials()))
+        ways(levels)
     );
     let method = format!(
         "Point: a trial; line: median of the rounds; band: its {}. Hollow on the top edge: saturated, no value.",
@@ -145,7 +143,7 @@ impl Promise {
             let (ratio, low, high) = (c.ratio?, c.low?, c.high?);
             let of = capacity(&c.of)?.at_least_rps?;
             let versus = capacity(&c.versus)?.at_least_rps?;
-            let text = format!("{} capacity  [{} to {}]", times(ratio), times(low), times(high));
+            let text = format!("{} capacity ({} to {})", times(ratio), times(low), times(high));
             (c.verdict != "inconclusive").then(|| (of.min(versus), of.max(versus), text))
         });
         Self { slo_ns: view.slo_ns(workload), capacities, arrow }

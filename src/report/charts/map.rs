@@ -219,7 +219,12 @@ fn draw_cell(
                 );
             };
             write("\u{2248}", -apart / 2.0 - 1.0, big, Weight::SemiBold);
-            write(&format!("{low:.2}\u{2013}{high:.2}x"), apart / 2.0 + 2.0, 11.5, Weight::Regular);
+            write(
+                &format!("{low:.2}\u{2013}{high:.2}\u{d7}"),
+                apart / 2.0 + 2.0,
+                11.5,
+                Weight::Regular,
+            );
         }
         Found::Unknown(reason) => {
             unsettled(canvas, from, to);
@@ -260,41 +265,46 @@ fn key(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side], frame: Frame) {
     );
     canvas.text(&heading, (x, frame.top + 6.0), name, Anchor::Start);
     let plain = Ink { px: 13.0, weight: Weight::Regular, colour: theme.text };
-    let mut y = frame.top + 24.0;
-    let swatch = |y: f64| ((x, y), (x + 34.0, y + 20.0));
+    let mut y = frame.top + 30.0;
+    let swatch = |y: f64| ((x, y - 10.0), (x + 34.0, y + 10.0));
     for (who, order) in [(0, [4, 2, 0]), (1, [0, 2, 4])] {
-        if who == 1 {
-            let (from, to) = swatch(y);
-            unsettled(canvas, from, to);
-            canvas.text("no clear difference", (x + 44.0, y + 10.0), plain, Anchor::Start);
-            y += 26.0;
-        }
+        let side = &sides[who];
+        let ink = Ink { px: 13.0, weight: Weight::SemiBold, colour: side.style.colour(&theme) };
+        let name = fitted(&side.name, ink.px, ink.weight, room + 44.0);
+        canvas.text(&name, (x, y), ink, Anchor::Start);
+        y += 22.0;
         for step in order {
             let (from, to) = swatch(y);
-            canvas.rectangle(from, to, ramp(&theme, sides[who].style)[step].to_rgba());
+            canvas.rectangle(from, to, ramp(&theme, side.style)[step].to_rgba());
             let text = match step {
-                0 => format!("below {}x {}", STEPS[1], sides[who].name),
-                2 => format!("{}x", STEPS[2]),
-                _ => format!("{}x or more", STEPS[4]),
+                0 => format!("below {}x", STEPS[1]),
+                4 => format!("{}x or more", STEPS[4]),
+                step => format!("{}x", STEPS[step]),
             };
-            let text = fitted(&typeset(&text), 13.0, Weight::Regular, room);
-            canvas.text(&text, (x + 44.0, y + 10.0), plain, Anchor::Start);
-            y += 26.0;
+            canvas.text(&typeset(&text), (x + 44.0, y), plain, Anchor::Start);
+            y += 25.0;
+        }
+        if who == 0 {
+            let (from, to) = swatch(y);
+            unsettled(canvas, from, to);
+            canvas.text("no clear difference", (x + 44.0, y), plain, Anchor::Start);
+            y += 30.0;
         }
     }
     if let Some(service) = map.service {
         y += 20.0;
         let (from, to) = swatch(y);
         canvas.outline(from, to, theme.text.to_rgba(), 3.0);
-        canvas.text(
-            "your service",
-            (x + 44.0, y + 3.0),
-            Ink { weight: Weight::SemiBold, ..plain },
-            Anchor::Start,
-        );
-        let text = format!("{} CPU, {} wait", amount(service.cpu_ns), amount(service.wait_ns));
-        let text = fitted(&text, 12.0, Weight::Regular, room);
+        let ink = Ink { weight: Weight::SemiBold, ..plain };
+        canvas.text("your service", (x + 44.0, y), ink, Anchor::Start);
         let ink = Ink { px: 12.0, weight: Weight::Regular, colour: theme.muted };
-        canvas.text(&text, (x + 44.0, y + 20.0), ink, Anchor::Start);
+        for (line, text) in
+            [format!("CPU {}", amount(service.cpu_ns)), format!("wait {}", amount(service.wait_ns))]
+                .iter()
+                .enumerate()
+        {
+            let y = y + 18.0 * (line + 1) as f64;
+            canvas.text(&fitted(text, ink.px, ink.weight, room), (x + 44.0, y), ink, Anchor::Start);
+        }
     }
 }

@@ -8,14 +8,14 @@ use plotters::style::Color;
 use super::canvas::{Anchor, Canvas, Ink, WIDTH, snapped};
 use super::chrome::MARGIN;
 use super::picture::{Kind, Picture};
-use super::plot::{Frame, Plot, durations, linear, name_ink, tick_ink};
+use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::style::Style;
 use super::text::{Weight, fitted, typeset, width};
 use super::view::View;
 use crate::report::race::{Race, middle};
 use crate::report::schema::{Fault, Timeline};
 use crate::report::sentences::place;
-use crate::report::words::{capital, clean, listed, slug};
+use crate::report::words::{capital, clean, slug};
 use crate::units::Nanos;
 
 /// One for each race whose trials kept a timeline.
@@ -77,6 +77,8 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
     Some(Picture::new(Kind::Stall, stem, chrome, alt, move |canvas| draw(canvas, &panels, slo)))
 }
 
+/// Right above a panel, px: how soon the contender recovered.
+const RECOVERY_ROOM: f64 = 250.0;
 /// Panels for which there is room.
 const MAX_PANELS: usize = 4;
 
@@ -91,11 +93,19 @@ fn finding(view: &View<'_>, race: &Race<'_>, panels: &[Panel<'_>]) -> String {
     if unclear {
         return format!("{fault}: no clear difference in recovery");
     }
-    let told = panels.iter().map(|panel| match panel.recovery_ns {
-        Some(ns) => format!("{} recovers in {}", panel.name, Nanos(ns as u64)),
-        None => format!("{} not within the run", panel.name),
-    });
-    format!("{fault}: {}", listed(&told.collect::<Vec<_>>()))
+    let time = |panel: &Panel<'_>| match panel.recovery_ns {
+        Some(ns) => format!("in {}", Nanos(ns as u64)),
+        None => "not within the run".into(),
+    };
+    let rank = |panel: &&Panel<'_>| panel.recovery_ns.unwrap_or(f64::MAX);
+    let by = |a: &&Panel<'_>, b: &&Panel<'_>| rank(a).total_cmp(&rank(b));
+    let (Some(first), Some(last)) = (panels.iter().min_by(by), panels.iter().max_by(by)) else {
+        return fault;
+    };
+    if panels.len() == 1 {
+        return format!("{fault}: {} recovers {}", first.name, time(first));
+    }
+    format!("{fault}: {} recovers {}, {} {}", first.name, time(first), last.name, time(last))
 }
 
 fn draw(canvas: &mut Canvas<'_>, panels: &[Panel<'_>], slo_ns: Option<f64>) {
@@ -123,7 +133,7 @@ fn draw(canvas: &mut Canvas<'_>, panels: &[Panel<'_>], slo_ns: Option<f64>) {
             canvas.line(&[(frame.left, y), (frame.right, y)], canvas.theme.grid.to_rgba(), 1.0);
             canvas.text(text, (frame.left - 10.0, y), small, Anchor::End);
         }
-        panel.draw(canvas, &plot, slo_ns);
+        panel.draw(canvas, &plot, slo_ns, index == 0);
         if index + 1 == panels.len() {
             plot.columns(canvas, &columns, "Intended start (s)");
         } else {
@@ -160,6 +170,7 @@ impl Panel<'_> {
         canvas: &mut Canvas<'_>,
         plot: &Plot<RangedCoordf64, LogCoord<f64>>,
         slo_ns: Option<f64>,
+        named: bool,
     ) {
         let frame = plot.frame;
         let colour = self.style.colour(&canvas.theme);
@@ -178,9 +189,11 @@ impl Panel<'_> {
             canvas.dashed(&[(frame.left, y), (frame.right, y)], canvas.theme.alarm.to_rgba(), dash);
             let ink = Ink { px: 12.0, weight: Weight::SemiBold, colour: canvas.theme.alarm };
             let text = typeset(&format!("SLO {}", Nanos(slo as u64)));
-            canvas.label(&text, (frame.right - 6.0, y - 10.0), ink, Anchor::End);
+            if named {
+                canvas.label(&text, (frame.right - 6.0, y - 10.0), ink, Anchor::End);
+            }
         }
-        self.p99(canvas, plot);
+        self.p99(canvas, plot, named);
         if let (Some(fault), Some(ns)) = (&self.timeline.fault, self.recovery_ns) {
             self.bracket(canvas, plot, fault, ns);
         }
@@ -205,7 +218,12 @@ impl Panel<'_> {
         }
     }
 
-    fn p99(&self, canvas: &mut Canvas<'_>, plot: &Plot<RangedCoordf64, LogCoord<f64>>) {
+    fn p99(
+        &self,
+        canvas: &mut Canvas<'_>,
+        plot: &Plot<RangedCoordf64, LogCoord<f64>>,
+        named: bool,
+    ) {
         let windows = self.timeline.windows.iter().enumerate();
         let points: Vec<(f64, f64)> = windows
             .filter_map(|(index, window)| {
@@ -218,6 +236,9 @@ impl Panel<'_> {
         }
         let colour = canvas.theme.text;
         canvas.line(&points, colour.to_rgba(), 1.5);
+        if !named {
+            return;
+        }
         let near = &points[points.len() * 85 / 100];
         let ink = Ink { px: 12.0, weight: Weight::SemiBold, colour };
         let y = (near.1 - 13.0).max(plot.frame.top + 9.0);
@@ -245,7 +266,8 @@ impl Panel<'_> {
         let text = fitted(&clean(&fault.what), ink.px, ink.weight, 200.0);
         let half = width(&text, ink.px, ink.weight) / 2.0;
         let least = frame.left + name + 16.0 + half;
-        let x = ((from + to) / 2.0).clamp(least.min(frame.right - half), frame.right - half);
+        let most = frame.right - RECOVERY_ROOM - half;
+        let x = ((from + to) / 2.0).clamp(least.min(most), most);
         canvas.text(&text, (x, frame.top - 14.0), ink, Anchor::Middle);
     }
 
@@ -260,18 +282,12 @@ impl Panel<'_> {
         let frame = plot.frame;
         let end = (fault.from_ns + fault.for_ns) as f64;
         let (from, to) = (plot.x(end / 1e9), plot.x((end + recovery_ns) / 1e9).min(frame.right));
-        let y = frame.bottom - 10.0;
-        let ink = name_ink(canvas);
-        let colour = ink.colour.to_rgba();
-        canvas.line(&[(from, y), (to, y)], colour, 1.5);
-        canvas.line(&[(to, y - 5.0), (to, y + 5.0)], colour, 1.5);
+        let y = frame.bottom - 8.0;
+        let colour = canvas.theme.text;
+        canvas.line(&[(from, y), (to, y)], colour.to_rgba(), 1.5);
+        canvas.line(&[(to, y - 5.0), (to, y + 5.0)], colour.to_rgba(), 1.5);
+        let ink = Ink { px: 12.5, weight: Weight::SemiBold, colour };
         let text = typeset(&format!("back under the SLO after {}", Nanos(recovery_ns as u64)));
-        let ink = Ink { px: 12.5, ..ink };
-        let wide = width(&text, ink.px, ink.weight);
-        if to + 8.0 + wide < frame.right {
-            canvas.label(&text, (to + 8.0, y), ink, Anchor::Start);
-        } else {
-            canvas.label(&text, (from - 8.0, y), ink, Anchor::End);
-        }
+        canvas.text(&text, (frame.right, frame.top - 14.0), ink, Anchor::End);
     }
 }

@@ -150,3 +150,46 @@ fn a_drawing_is_the_same_every_time() {
         || pictures(&run).iter().map(|p| p.svg(Shade::Light, Size::Blog)).collect::<String>();
     assert_eq!(draw(), draw());
 }
+
+#[test]
+fn zz_dump() {
+    for (name, run) in
+        [("everything", mock::everything()), ("models", mock::everything_of(&mock::MODELS))]
+    {
+        std::fs::create_dir_all(format!("/tmp/charts-out/{name}")).unwrap();
+        std::fs::write(
+            format!("/tmp/charts-out/{name}/result.json"),
+            crate::report::schema::to_json(&run),
+        )
+        .unwrap();
+        for picture in pictures(&run) {
+            for shade in [Shade::Light, Shade::Dark] {
+                let bytes = png(&picture.svg(shade, Size::Blog), Size::Blog).unwrap();
+                std::fs::write(
+                    format!("/tmp/charts-out/{name}/{}-{}.png", picture.stem, shade.name()),
+                    bytes,
+                )
+                .unwrap();
+            }
+        }
+    }
+    let text = std::fs::read_to_string("/tmp/tour2/result.json").unwrap();
+    let run = crate::report::schema::from_json(&text).unwrap();
+    std::fs::create_dir_all("/tmp/charts-out/tour").unwrap();
+    for picture in pictures(&run) {
+        for shade in [Shade::Light, Shade::Dark] {
+            let bytes = png(&picture.svg(shade, Size::Blog), Size::Blog).unwrap();
+            std::fs::write(
+                format!("/tmp/charts-out/tour/{}-{}.png", picture.stem, shade.name()),
+                bytes,
+            )
+            .unwrap();
+        }
+    }
+    std::fs::write("/tmp/charts-out/tour/index.html", crate::report::html::html(&run)).unwrap();
+    std::fs::write(
+        "/tmp/charts-out/everything/index.html",
+        crate::report::html::html(&mock::everything()),
+    )
+    .unwrap();
+}

@@ -68,6 +68,7 @@ pub(super) fn typeset(text: &str) -> String {
             out.last().is_some_and(|last| last.ends_with(|c: char| c.is_ascii_digit()));
         out.push(match core {
             "us" if after_number => format!("\u{b5}s{tail}"),
+            _ if core.starts_with("+-") => format!("\u{b1}{}{tail}", &core[2..]),
             _ if is_ratio => format!("{}\u{d7}{tail}", &core[..core.len() - 1]),
             _ => word.to_owned(),
         });

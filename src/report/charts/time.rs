@@ -159,7 +159,7 @@ fn draw(canvas: &mut Canvas<'_>, bars: &[Bar]) {
     let (unit_ns, _) = unit(high);
     let (x, ticks) = linear(high / unit_ns);
     let frame = Frame {
-        left: MARGIN + 210.0,
+        left: MARGIN + 250.0,
         right: WIDTH - MARGIN - 90.0,
         top: 164.0,
         bottom: canvas.height - 108.0,
@@ -167,8 +167,13 @@ fn draw(canvas: &mut Canvas<'_>, bars: &[Bar]) {
     let plot: Plot<RangedCoordf64, RangedCoordf64> =
         Plot::new(x, (0.0..bars.len() as f64).into(), frame);
     let theme = canvas.theme;
-    let ticks: Vec<_> =
-        ticks.into_iter().map(|(value, _)| (value, duration(value * unit_ns))).collect();
+    let ticks: Vec<_> = ticks
+        .into_iter()
+        .map(|(value, _)| {
+            let text = if value > 0.0 { duration(value * unit_ns) } else { "0".into() };
+            (value, text)
+        })
+        .collect();
     for (value, _) in &ticks {
         let x = snapped(plot.x(*value));
         canvas.line(&[(x, frame.top), (x, frame.bottom)], theme.grid.to_rgba(), 1.0);
@@ -181,7 +186,7 @@ fn draw(canvas: &mut Canvas<'_>, bars: &[Bar]) {
         let ink = Ink { px: 14.5, weight: Weight::SemiBold, colour: bar.style.colour(&theme) };
         let first = index == 0 || bars[index - 1].name != bar.name;
         let name = if first { bar.name.as_str() } else { "" };
-        let name = fitted(name, ink.px, ink.weight, 160.0);
+        let name = fitted(name, ink.px, ink.weight, 200.0);
         canvas.text(&name, (MARGIN, y), ink, Anchor::Start);
         let small = tick_ink(canvas);
         canvas.text(bar.of, (frame.left - 10.0, y), small, Anchor::End);
@@ -220,6 +225,8 @@ fn segment(
         return;
     }
     let corners = ((from, y - thick / 2.0), (to - 0.75, y + thick / 2.0));
+    // First what hides the grid: a weak colour lets it through.
+    canvas.rectangle(corners.0, corners.1, canvas.theme.background.to_rgba());
     canvas.rectangle(corners.0, corners.1, fill(canvas, style, part));
     if part == 0 || part == 1 {
         let lines = style.colour(&canvas.theme).mix(0.6);

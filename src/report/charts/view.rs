@@ -2,7 +2,7 @@
 
 use super::chrome::Chrome;
 use super::style::{Style, styles};
-use crate::report::findings::{placements, verdict};
+use crate::report::findings::{loads, placements, verdict};
 use crate::report::race::{Entry, Race, races};
 use crate::report::schema::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
 use crate::report::words::{capital, clean, counted};
@@ -148,12 +148,14 @@ impl<'a> View<'a> {
         let members = self.members(workload);
         let each = |show: &dyn Fn(&Member<'_>) -> Option<String>| -> Option<String> {
             let found: Vec<Option<String>> = members.iter().map(show).collect();
-            let first = found.first().cloned().flatten()?;
+            let first = found.iter().flatten().next()?.clone();
             if found.iter().all(|other| other.as_ref() == Some(&first)) {
                 return Some(first);
             }
-            let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
-            Some(found.iter().map(or_dash).collect::<Vec<_>>().join(" / "))
+            let named = members.iter().zip(&found);
+            let named =
+                named.filter_map(|(m, f)| Some(format!("{} {}", clean(m.name), f.as_ref()?)));
+            Some(named.collect::<Vec<_>>().join(", "))
         };
         let entry = |member: &Member<'_>| races.iter().rev().find_map(|r| r.entry(member.name));
         let threads = |member: &Member<'_>| {
@@ -161,11 +163,12 @@ impl<'a> View<'a> {
             Some(grouped(most.round()))
         };
         let pool = |member: &Member<'_>| Some(self.info(workload, member.name)?.pool?.to_string());
-        parts.extend(each(&threads).map(|n| format!("threads {n}")));
-        parts.extend(each(&pool).map(|n| format!("pool {n}")));
-        parts.extend(each(&|member| Some(clean(entry(member)?.bound_by()))).map(|what| {
-            if what == "nothing" { "bound by nothing".into() } else { format!("bound by {what}") }
-        }));
+        parts.extend(each(&threads).map(|n| format!("threads: {n}")));
+        parts.extend(each(&pool).map(|n| format!("pool: {n}")));
+        parts.extend(
+            each(&|member| Some(clean(entry(member)?.bound_by())))
+                .map(|what| format!("bound by: {what}")),
+        );
         let ceiling = |member: &Member<'_>| {
             let of = |c: &&crate::report::schema::Ceiling| {
                 c.workload == workload && c.contender == member.name
@@ -173,7 +176,7 @@ impl<'a> View<'a> {
             let ceiling = self.result.ceilings.iter().find(of)?;
             Some(format!("{} ({})", Rate(ceiling.closed_rps), clean(&ceiling.binds)))
         };
-        parts.extend(each(&ceiling).map(|what| format!("ceiling {what}")));
+        parts.extend(each(&ceiling).map(|what| format!("ceiling: {what}")));
         parts.join("; ")
     }
 
@@ -193,6 +196,15 @@ impl<'a> View<'a> {
             clean(&result.started_utc),
         )
     }
+}
+
+/// How the load of `races` was made, in few words.
+pub(super) fn ways(races: &[&Race<'_>]) -> String {
+    let mut ways = loads(races.iter().flat_map(|race| race.trials()));
+    let more = ways.len().saturating_sub(1);
+    ways.truncate(1);
+    let first = ways.pop().unwrap_or_default();
+    if more == 0 { first } else { format!("{first}, and {}", counted(more, "other load")) }
 }
 
 /// How intervals of a run with so many paired rounds were made.
