@@ -48,6 +48,11 @@ impl Error {
         Self { rendered: true, ..Self::new(Failure::Usage, message) }
     }
 
+    /// A failure of any kind.
+    pub fn of(failure: Failure, message: impl Into<String>) -> Self {
+        Self::new(failure, message)
+    }
+
     fn new(failure: Failure, message: impl Into<String>) -> Self {
         Self { failure, message: message.into(), help: None, rendered: false }
     }

@@ -1,10 +1,12 @@
 //! The command line: one file per verb. Results go to stdout, everything else to stderr.
 
+mod chart;
 mod drive;
 mod keep_postgres;
 mod list;
 mod parent;
 mod probe;
+mod report;
 mod run;
 mod selftest;
 mod serve;
@@ -35,6 +37,10 @@ enum Verb {
     Run(run::Args),
     /// Drive an HTTP server on this machine with the load generator alone
     Drive(drive::Args),
+    /// Make one picture of a result, and the text that belongs to it
+    Chart(chart::Args),
+    /// Show a result again, write its page anew, or show two side by side
+    Report(report::Args),
     /// Start one of the built-in services
     Serve(serve::Args),
     /// Start the dependency of the services: PostgreSQL's protocol with dialled latency and faults
@@ -73,6 +79,8 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Run(args) => args.run(),
         Verb::Drive(args) => args.run(),
+        Verb::Chart(args) => args.run(),
+        Verb::Report(args) => args.run(),
         Verb::Serve(args) => args.run(),
         Verb::Standin(args) => args.run(),
         Verb::List(args) => args.run(),

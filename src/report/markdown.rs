@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::charts::{CHART_FOLDER, hdr_names};
+use super::charts::{CHART_FOLDER, Kind, pictures};
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
 use super::schema::RunResult;
 
@@ -13,8 +13,8 @@ pub fn markdown(result: &RunResult) -> String {
     let _ = writeln!(out, "**{}**: {}\n", findings.verdict, escaped(&findings.verdict_gloss));
     list(&mut out, "In words", &findings.closing);
     list(&mut out, "What this does not say", &findings.limits);
-    for name in hdr_names(result) {
-        picture(&mut out, &name.stem, &name.alt);
+    for chart in pictures(result).iter().filter(|picture| SHOWN.contains(&picture.kind)) {
+        picture(&mut out, &chart.stem, &chart.alt);
     }
     for table in &findings.tables {
         race(&mut out, table);
@@ -38,6 +38,9 @@ pub fn markdown(result: &RunResult) -> String {
     out.push('\n');
     out
 }
+
+/// Charts that a pull request shows; the others lie beside them.
+const SHOWN: [Kind; 5] = [Kind::Load, Kind::Map, Kind::Hdr, Kind::Forest, Kind::Stall];
 
 fn picture(out: &mut String, stem: &str, alt: &str) {
     let alt = html(alt);
@@ -76,7 +79,7 @@ fn statements(out: &mut String, heading: &str, statements: &[Judged]) {
     grid(out, &["verdict", "statement", "reason"], 0..0, rows);
 }
 
-fn list(out: &mut String, heading: &str, lines: &[String]) {
+pub(super) fn list(out: &mut String, heading: &str, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
@@ -88,7 +91,7 @@ fn list(out: &mut String, heading: &str, lines: &[String]) {
 }
 
 /// A table whose columns in `numbers` stand to the right.
-fn grid(
+pub(super) fn grid(
     out: &mut String,
     header: &[&str],
     numbers: std::ops::Range<usize>,
@@ -105,7 +108,7 @@ fn grid(
 }
 
 /// Text that Markdown shows as it is. Only characters that can begin something are touched.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

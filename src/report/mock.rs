@@ -1,11 +1,15 @@
 //! Results made up for tests: deterministic, and near enough to real ones to be looked at.
 
+mod full;
+
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
 use super::distribution::distribution;
 use super::schema::*;
+
+pub(crate) use full::{everything, everything_of};
 
 /// A contender's shape: its name, its median response time in us, how far its tail goes.
 pub(crate) type Shape<'a> = (&'a str, f64, f64);
@@ -65,6 +69,10 @@ pub(crate) fn empty(scenario: &str, title: &str) -> RunResult {
         claims: Vec::new(),
         not_checked: vec!["hiccup meter".into(), "drift".into(), "receive lag".into()],
         notes: Vec::new(),
+        contenders: Vec::new(),
+        slos: Vec::new(),
+        map: None,
+        gate_history: Vec::new(),
     }
 }
 
@@ -226,6 +234,7 @@ fn trial(
         standin: None,
         dependency: None,
         pool: None,
+        timeline: None,
     }
 }
 
@@ -249,6 +258,7 @@ fn requests((_, p50_us, tail): &Shape<'_>, round: u32, n: u64, kind: usize) -> B
         service_ns: Some(distribution(&service)),
         backlog_ns: None,
         generator_lag_ns: None,
+        spent: Vec::new(),
     }
 }
 

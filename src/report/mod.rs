@@ -5,13 +5,19 @@ mod comparison;
 pub mod distribution;
 mod findings;
 pub mod hgrm;
+pub mod html;
 pub mod markdown;
 mod marks;
 #[cfg(test)]
 mod mock;
+pub mod note;
 mod race;
+mod reproduce;
 pub mod schema;
 mod sentences;
+pub(crate) mod side_by_side;
 pub mod terminal;
 mod words;
 pub mod write;
+
+pub(crate) use reproduce::quoted;

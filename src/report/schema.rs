@@ -2,10 +2,16 @@
 //!
 //! Fields end in their unit. `null` is a figure that was withheld or could not be had, and never zero.
 
+mod pictures;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use pictures::{
+    ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
+};
 
 /// The version that is written, and the only one that is read.
 pub const SCHEMA: &str = "bakeoff.result/1";
@@ -63,6 +69,18 @@ pub struct RunResult {
     pub not_checked: Vec<String>,
     /// Sentences about the run that a reader should know.
     pub notes: Vec<String>,
+    /// What each contender was, where it is known.
+    #[serde(default)]
+    pub contenders: Vec<ContenderInfo>,
+    /// What each workload's service promises, where it promises something.
+    #[serde(default)]
+    pub slos: Vec<SloInfo>,
+    /// Who wins at which wait and CPU, where an experiment asked.
+    #[serde(default)]
+    pub map: Option<Map>,
+    /// Earlier gates of the same scenario on the same fingerprint, the oldest first.
+    #[serde(default)]
+    pub gate_history: Vec<GatePoint>,
 }
 
 /// The machine and the build.
@@ -187,6 +205,9 @@ pub struct Trial {
     /// Connections of its pool; `null` without one.
     #[serde(default)]
     pub pool: Option<u32>,
+    /// The response times by when their requests were due, where they were kept.
+    #[serde(default)]
+    pub timeline: Option<Timeline>,
 }
 
 /// What a stand-in says of itself.
@@ -269,6 +290,9 @@ pub struct ByRequest {
     pub backlog_ns: Option<Distribution>,
     /// The generator's own lateness.
     pub generator_lag_ns: Option<Distribution>,
+    /// Where the time of requests near a percentile went, where that was kept.
+    #[serde(default)]
+    pub spent: Vec<Spent>,
 }
 
 /// What a contender used, all its threads and children together.
@@ -451,6 +475,11 @@ pub fn search_json(search: &Search) -> String {
 /// `result.json`.
 pub fn to_json(result: &RunResult) -> String {
     serde_json::to_string_pretty(result).expect("a result has string keys and finite numbers only")
+}
+
+/// The same on one line.
+pub(crate) fn to_compact_json(result: &RunResult) -> String {
+    serde_json::to_string(result).expect("a result has string keys and finite numbers only")
 }
 
 /// Reads a `result.json`.

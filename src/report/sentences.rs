@@ -59,13 +59,25 @@ pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
 
 /// The finding of one race and request kind as a chart's title.
 pub(crate) fn title(result: &RunResult, race: &Race<'_>, kind: &str) -> String {
+    title_of(result, race, "p99", Some(kind))
+}
+
+/// The same of any metric; `kind` is `None` for one that has no request kind.
+pub(crate) fn title_of(
+    result: &RunResult,
+    race: &Race<'_>,
+    metric: &str,
+    kind: Option<&str>,
+) -> String {
     let place = capital(&place(race));
-    let several = race.kinds().len() > 1;
-    let place = if several { format!("{place}, {}", clean(kind)) } else { place };
+    let place = match kind.filter(|_| race.kinds().len() > 1) {
+        Some(kind) => format!("{place}, {}", clean(kind)),
+        None => place,
+    };
     if result.verdict == Verdict::Invalid {
         return format!("{place}: this run is INVALID, nothing is concluded");
     }
-    format!("{place}: {}", Found::of(result, race, "p99", Some(kind)).short())
+    format!("{place}: {}", Found::of(result, race, metric, kind).short())
 }
 
 /// What the run's sentences do not say.

@@ -110,6 +110,16 @@ fn comparisons(table: &Table) -> String {
     trimmed(&grid.to_string())
 }
 
+/// A table without styles.
+pub(super) fn plain_table<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
+    let mut grid = grid();
+    grid.set_header(header);
+    for row in rows {
+        grid.add_row(row);
+    }
+    trimmed(&grid.to_string())
+}
+
 fn grid() -> comfy_table::Table {
     let mut grid = comfy_table::Table::new();
     grid.load_style(NOTHING.header_separator(LineStyle::none().fill('-')));
@@ -170,7 +180,7 @@ fn style_of(word: &str) -> Style {
 }
 
 /// `text` in lines of at most [`WIDTH`] columns, all but the first starting with `indent`.
-fn wrapped(text: &str, indent: &str) -> String {
+pub(super) fn wrapped(text: &str, indent: &str) -> String {
     let start = text.len() - text.trim_start().len();
     let (mut out, mut column) = (text[..start].to_owned(), start);
     let mut fresh = true;

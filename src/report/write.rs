@@ -1,4 +1,4 @@
-//! The report folder: `result.json`, `summary.md`, `charts/` and `*.hgrm`, each file complete or not there.
+//! The report folder: `result.json`, `index.html`, `summary.md`, `charts/` and `*.hgrm`, each file complete or not there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,9 +7,10 @@ use std::path::Path;
 use hdrhistogram::Histogram;
 
 use crate::error::{Context, Error, Result};
-use crate::report::charts::{CHART_FOLDER, hdr_charts};
+use crate::report::charts::{CHART_FOLDER, Shade, Size, pictures};
 use crate::report::distribution::histogram;
 use crate::report::hgrm::hgrm;
+use crate::report::html::html;
 use crate::report::markdown::markdown;
 use crate::report::schema::{self, RunResult, TrialVerdict};
 use crate::report::words::slug;
@@ -19,17 +20,30 @@ use crate::report::words::slug;
 /// # Errors
 /// When the folder or a file in it cannot be written; the message names it.
 pub fn write_report(dir: &Path, result: &RunResult) -> Result<()> {
+    fs::create_dir_all(dir).usage(|| format!("cannot make the report folder {}", dir.display()))?;
+    put(dir, "result.json", &schema::to_json(result))?;
+    write_prose(dir, result)?;
+    for (stem, merged) in merged(result)? {
+        put(dir, &format!("{stem}.hgrm"), &hgrm(&merged))?;
+    }
+    Ok(())
+}
+
+/// Writes what people read, `summary.md`, `index.html` and `charts/`, into `dir`, which is made if it is not there.
+///
+/// # Errors
+/// When the folder or a file in it cannot be written; the message names it.
+pub fn write_prose(dir: &Path, result: &RunResult) -> Result<()> {
     let charts = dir.join(CHART_FOLDER);
     fs::create_dir_all(&charts)
         .usage(|| format!("cannot make the report folder {}", dir.display()))?;
-    put(dir, "result.json", &schema::to_json(result))?;
     put(dir, "summary.md", &markdown(result))?;
-    for chart in hdr_charts(result) {
-        put(&charts, &format!("{}-light.svg", chart.stem), &chart.light)?;
-        put(&charts, &format!("{}-dark.svg", chart.stem), &chart.dark)?;
-    }
-    for (stem, merged) in merged(result)? {
-        put(dir, &format!("{stem}.hgrm"), &hgrm(&merged))?;
+    put(dir, "index.html", &html(result))?;
+    for picture in pictures(result) {
+        for shade in [Shade::Light, Shade::Dark] {
+            let name = format!("{}-{}.svg", picture.stem, shade.name());
+            put(&charts, &name, &picture.svg(shade, Size::Blog))?;
+        }
     }
     Ok(())
 }

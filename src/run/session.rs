@@ -11,15 +11,14 @@ use crate::backend::payment::{self, Calibration};
 use crate::error::{Context, Error, Result};
 use crate::random;
 use crate::report::schema::{
-    self, Ceiling, Fingerprint, Judgement, RunResult, StatementVerdict, Trial, TrialVerdict,
-    Verdict,
+    self, Ceiling, ContenderInfo, Fingerprint, Judgement, RunResult, SloInfo, StatementVerdict,
+    Trial, TrialVerdict, Verdict,
 };
 use crate::run::hiccups::{self, Hiccups};
 use crate::run::placement::{self, Placement};
 use crate::run::postgres::Database;
 use crate::run::rounds::{self, Heat};
 use crate::run::trial::{self, Order, Signature};
-use crate::run::validity::NOT_CHECKED;
 use crate::run::{Progress, Request, ceilings, dependency, fingerprint, verdict};
 use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario, Workload};
 use crate::units::{Nanos, Rate};
@@ -221,11 +220,15 @@ impl<'a> Session<'a> {
             capacity: Vec::new(),
             expectations,
             claims,
-            not_checked: NOT_CHECKED.map(Into::into).to_vec(),
+            not_checked: Vec::new(),
             notes: self.notes(),
             ceilings: self.ceilings,
             trials: self.trials,
             probes: self.probes,
+            contenders: request.scenarios.iter().flat_map(contenders).collect(),
+            slos: request.scenarios.iter().filter_map(slo).collect(),
+            map: None,
+            gate_history: Vec::new(),
         }
     }
 
@@ -399,6 +402,33 @@ impl<'a> Session<'a> {
         }
         notes
     }
+}
+
+/// What the contenders of a scenario are.
+fn contenders(scenario: &Scenario) -> Vec<ContenderInfo> {
+    let dependency = scenario.store.dependency();
+    let of = |contender: &Contender| {
+        let built_in = contender.built_in();
+        ContenderInfo {
+            workload: scenario.workload.name().into(),
+            contender: contender.name.clone(),
+            label: contender.label.clone(),
+            series: None,
+            model: built_in.map(|built_in| built_in.model.name().into()),
+            threads: built_in.and_then(|built_in| built_in.threads).map(|threads| threads as u32),
+            pool: dependency.map(|one| dependency::pool(built_in, one) as u32),
+        }
+    };
+    scenario.contenders.iter().map(of).collect()
+}
+
+/// What a scenario's service promises.
+fn slo(scenario: &Scenario) -> Option<SloInfo> {
+    scenario.slo.map(|slo| SloInfo {
+        workload: scenario.workload.name().into(),
+        p99_ns: slo.p99.0,
+        error_rate: slo.error_rate.0,
+    })
 }
 
 /// A salt fits the 20 bits that request keys have for it.

@@ -406,6 +406,7 @@ fn report(
         standin: None,
         dependency: None,
         pool: None,
+        timeline: None,
     }
 }
 
@@ -431,6 +432,7 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
         service_ns: Some(distribution(&kind.service)),
         backlog_ns: shown(&kind.backlog),
         generator_lag_ns: shown(&kind.generator_lag),
+        spent: Vec::new(),
     }
 }
 

@@ -16,12 +16,21 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("loyalty-memory", include_str!("../../scenarios/loyalty-memory.toml")),
     ("mixed-distribution", include_str!("../../scenarios/mixed-distribution.toml")),
     ("payment-50ms-query", include_str!("../../scenarios/payment-50ms-query.toml")),
-    ("payment-50ms-query-small-pool", include_str!("../../scenarios/payment-50ms-query-small-pool.toml")),
+    (
+        "payment-50ms-query-small-pool",
+        include_str!("../../scenarios/payment-50ms-query-small-pool.toml"),
+    ),
     ("payment-lognormal", include_str!("../../scenarios/payment-lognormal.toml")),
     ("payment-fast-query", include_str!("../../scenarios/payment-fast-query.toml")),
     ("payment-parallel-lookups", include_str!("../../scenarios/payment-parallel-lookups.toml")),
-    ("loyalty-fanout-1000-pool-64", include_str!("../../scenarios/loyalty-fanout-1000-pool-64.toml")),
-    ("loyalty-fanout-1000-pool-1000", include_str!("../../scenarios/loyalty-fanout-1000-pool-1000.toml")),
+    (
+        "loyalty-fanout-1000-pool-64",
+        include_str!("../../scenarios/loyalty-fanout-1000-pool-64.toml"),
+    ),
+    (
+        "loyalty-fanout-1000-pool-1000",
+        include_str!("../../scenarios/loyalty-fanout-1000-pool-1000.toml"),
+    ),
     ("cpu-signature", include_str!("../../scenarios/cpu-signature.toml")),
     ("io-concurrency", include_str!("../../scenarios/io-concurrency.toml")),
     ("dependency-stall", include_str!("../../scenarios/dependency-stall.toml")),
@@ -40,7 +49,8 @@ pub fn builtin(name: &str) -> Option<Scenario> {
 
 /// What `run` does when no scenario is named: both services, all four models.
 pub fn tour() -> [Scenario; 4] {
-    ["tour-payment", "tour-payment-1ms", "tour-payment-50ms", "tour-loyalty"].map(|name| builtin(name).expect("the tour is built in"))
+    ["tour-payment", "tour-payment-1ms", "tour-payment-50ms", "tour-loyalty"]
+        .map(|name| builtin(name).expect("the tour is built in"))
 }
 
 /// The scenarios that `arg` names: a built-in one's name, a file's path, or a folder's path, which stands for every

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
-use url::Url;
+use postgres::config::{Config, Host};
 
 use crate::error::{Error, Result};
 
@@ -32,35 +32,33 @@ const HELP: &str = "write it as postgres://USER:PASSWORD@127.0.0.1:5432/DATABASE
 /// No URL of PostgreSQL, or a host without an address. No message repeats a password.
 pub(in crate::backend) fn target(text: &str) -> Result<(SocketAddr, Target)> {
     let wrong = |what: &str| Error::usage(format!("the database's URL {what}")).help(HELP);
-    let url = Url::parse(text).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
-    if !["postgres", "postgresql"].contains(&url.scheme()) {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
         return Err(wrong("does not start with postgres://"));
     }
-    let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("127.0.0.1");
-    let host = host.trim_matches(['[', ']']);
-    let port = url.port().unwrap_or(5_432);
+    let config: Config = text.parse().map_err(|_| wrong("cannot be read"))?;
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => host.trim_matches(['[', ']']),
+        Some(Host::Unix(_)) => return Err(wrong("names a socket in the file system")),
+        None => "127.0.0.1",
+    };
+    let port = config.get_ports().first().copied().unwrap_or(5_432);
     let mut addresses = (host, port)
         .to_socket_addrs()
         .map_err(|error| wrong(&format!("names a host that is not known: {error}")))?;
     let address = addresses.next().ok_or_else(|| wrong("names a host without an address"))?;
-    let decoded = |text: &str| {
-        let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-        if text.contains('\0') { Err(wrong("holds a zero byte")) } else { Ok(text) }
+    let user = config.get_user().unwrap_or("postgres");
+    let password = config.get_password().map(|it| String::from_utf8_lossy(it).into_owned());
+    let target = Target {
+        user: user.into(),
+        password,
+        database: config.get_dbname().unwrap_or(user).into(),
+        options: config.get_options().unwrap_or_default().into(),
     };
-    let option = |name: &str| {
-        url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-    };
-    let user = match url.username() {
-        "" => option("user").unwrap_or_else(|| "postgres".into()),
-        user => decoded(user)?,
-    };
-    let database = match url.path().trim_start_matches('/') {
-        "" => user.clone(),
-        database => decoded(database)?,
-    };
-    let password = url.password().map(decoded).transpose()?.or_else(|| option("password"));
-    let options = option("options").unwrap_or_default();
-    Ok((address, Target { user, password, database, options }))
+    let texts = [&target.user, &target.database, &target.options];
+    if texts.into_iter().chain(&target.password).any(|text| text.contains('\0')) {
+        return Err(wrong("holds a zero byte"));
+    }
+    Ok((address, target))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use serde::Deserialize;
-use url::Url;
 
 use super::super::remote::{Buffers, Protocol, Trouble};
 use crate::error::{Error, Result};
@@ -39,17 +38,13 @@ pub(in crate::backend) fn host(text: &str) -> Result<(SocketAddr, Host)> {
         Error::usage(format!("the upstream's URL `{text}` {what}"))
             .help("write it as http://127.0.0.1:PORT")
     };
-    let url = Url::parse(text).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
-    if url.scheme() != "http" {
-        return Err(wrong("does not start with http://"));
-    }
-    let name = url.host_str().ok_or_else(|| wrong("names no host"))?;
-    let port = url.port_or_known_default().unwrap_or(80);
-    let mut addresses = (name.trim_matches(['[', ']']), port)
+    let name = text.strip_prefix("http://").ok_or_else(|| wrong("does not start with http://"))?;
+    let name = name.trim_end_matches('/');
+    let mut addresses = name
         .to_socket_addrs()
-        .map_err(|error| wrong(&format!("names a host that is not known: {error}")))?;
+        .map_err(|error| wrong(&format!("names no host and port: {error}")))?;
     let address = addresses.next().ok_or_else(|| wrong("names a host without an address"))?;
-    Ok((address, Host(format!("{name}:{port}"))))
+    Ok((address, Host(name.to_owned())))
 }
 
 impl Protocol for Exchange {

@@ -68,6 +68,7 @@ pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome, taken: &Taken) -> Tr
         standin: None,
         dependency: None,
         pool: None,
+        timeline: None,
     }
 }
 
@@ -135,6 +136,7 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> ByRequest {
         service_ns: Some(distribution(&kind.service)),
         backlog_ns: shown(&kind.backlog),
         generator_lag_ns: shown(&kind.generator_lag),
+        spent: Vec::new(),
     }
 }
 

@@ -3,20 +3,39 @@
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
-use plotters::element::{Circle, PathElement, Rectangle, Text};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{
     Color, FontDesc, FontFamily, FontStyle, RGBAColor, RGBColor, ShapeStyle, TextStyle,
 };
 
-use super::svg::{self, Dash, Head};
+use super::style::Style;
+use super::svg::{self, Dash, Fonts, Head};
 use super::text::{FAMILY, Weight, width};
 use super::theme::Theme;
 
 /// Width in px.
 pub(super) const WIDTH: f64 = 1200.0;
-/// Height in px.
-pub(super) const HEIGHT: f64 = 675.0;
+/// The size of a picture; all are 1,200 px wide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// 675 px tall: posts, READMEs and pages.
+    #[default]
+    Blog,
+    /// 630 px tall: the card that social networks show.
+    Card,
+}
+
+impl Size {
+    /// Height in px.
+    pub fn height(self) -> f64 {
+        match self {
+            Self::Blog => 675.0,
+            Self::Card => 630.0,
+        }
+    }
+}
+
 /// Units of the drawing in a px: plotters counts in whole numbers, so it draws on a larger canvas and the `viewBox`
 /// scales that back.
 pub(super) const UNITS_PER_PX: i32 = 4;
@@ -42,6 +61,7 @@ pub(super) struct Ink {
 #[allow(dead_code, reason = "only tests look, for clipped and overlapping text")]
 pub(super) struct Placed {
     pub(super) text: String,
+    pub(super) px: f64,
     pub(super) left: f64,
     pub(super) top: f64,
     pub(super) right: f64,
@@ -62,22 +82,31 @@ pub(super) struct Drawing {
 /// The surface. Its drawing cannot fail: it goes into a string.
 pub(super) struct Canvas<'a> {
     pub(super) theme: Theme,
+    /// px
+    pub(super) height: f64,
     area: DrawingArea<SVGBackend<'a>, Shift>,
     placed: Vec<Placed>,
 }
 
 /// Draws with `draw` and makes an SVG document of it.
-pub(super) fn drawn(theme: Theme, head: &Head<'_>, draw: impl FnOnce(&mut Canvas<'_>)) -> Drawing {
+pub(super) fn drawn(
+    theme: Theme,
+    size: Size,
+    fonts: Fonts,
+    head: &Head<'_>,
+    draw: impl FnOnce(&mut Canvas<'_>),
+) -> Drawing {
     let mut body = String::new();
-    let size = ((WIDTH as i32 * UNITS_PER_PX) as u32, (HEIGHT as i32 * UNITS_PER_PX) as u32);
-    let area = SVGBackend::with_string(&mut body, size).into_drawing_area();
+    let height = size.height();
+    let units = ((WIDTH as i32 * UNITS_PER_PX) as u32, (height as i32 * UNITS_PER_PX) as u32);
+    let area = SVGBackend::with_string(&mut body, units).into_drawing_area();
     area.fill(&theme.background).expect(INTO_STRING);
-    let mut canvas = Canvas { theme, area, placed: Vec::new() };
+    let mut canvas = Canvas { theme, height, area, placed: Vec::new() };
     draw(&mut canvas);
     canvas.area.present().expect(INTO_STRING);
     let placed = std::mem::take(&mut canvas.placed);
     drop(canvas);
-    Drawing { svg: svg::document(&body, theme, head), placed }
+    Drawing { svg: svg::document(&body, theme, height, fonts, head), placed }
 }
 
 const INTO_STRING: &str = "drawing into a string does not fail";
@@ -97,6 +126,7 @@ impl Canvas<'_> {
         let half = ink.px * LINE_HALF_EM;
         self.placed.push(Placed {
             text: text.to_owned(),
+            px: ink.px,
             left,
             top: y - half,
             right: left + wide,
@@ -135,6 +165,59 @@ impl Canvas<'_> {
     /// The same in dashes.
     pub(super) fn dashed(&self, points: &[(f64, f64)], colour: RGBAColor, dash: Dash) {
         self.stroke(points, colour, dash.encoded());
+    }
+
+    /// A filled shape.
+    pub(super) fn polygon(&self, points: &[(f64, f64)], colour: RGBAColor) {
+        let points: Vec<(i32, i32)> = points.iter().map(|(x, y)| (units(*x), units(*y))).collect();
+        self.draw(Polygon::new(points, colour));
+    }
+
+    /// A band around a line, between its upper and its lower edge.
+    pub(super) fn band(&self, edges: &[((f64, f64), (f64, f64))], colour: RGBAColor) {
+        let upper = edges.iter().map(|(upper, _)| *upper);
+        let outline: Vec<(f64, f64)> =
+            upper.chain(edges.iter().rev().map(|(_, lower)| *lower)).collect();
+        if edges.len() > 1 {
+            self.polygon(&outline, colour);
+        }
+    }
+
+    /// The outline of a rectangle.
+    pub(super) fn outline(&self, from: (f64, f64), to: (f64, f64), colour: RGBAColor, px: f64) {
+        let corners = [from, (to.0, from.1), to, (from.0, to.1), from];
+        self.line(&corners, colour, px);
+    }
+
+    /// Slanting lines over a rectangle: what is not settled.
+    pub(super) fn hatch(&self, from: (f64, f64), to: (f64, f64), colour: RGBAColor) {
+        let (wide, tall) = (to.0 - from.0, to.1 - from.1);
+        let mut along = HATCH_PX;
+        while along < wide + tall {
+            let start = (from.0 + (along - tall).max(0.0), from.1 + along.min(tall));
+            let end = (from.0 + along.min(wide), from.1 + (along - wide).max(0.0));
+            self.line(&[start, end], colour, 1.0);
+            along += HATCH_PX;
+        }
+    }
+
+    /// A small mark without a rim, one of many.
+    pub(super) fn speck(&self, (x, y): (f64, f64), radius: f64, colour: RGBAColor, square: bool) {
+        if square {
+            self.rectangle((x - radius, y - radius), (x + radius, y + radius), colour);
+        } else {
+            self.draw(Circle::new((units(x), units(y)), units(radius), colour.filled()));
+        }
+    }
+
+    /// A contender's mark: a circle, or a square of the same area.
+    pub(super) fn mark(&self, at: (f64, f64), radius: f64, style: Style, hollow: bool) {
+        let colour = style.colour(&self.theme);
+        if style.is_square() {
+            self.square(at, radius * SQUARE_OF_EQUAL_AREA, colour, hollow);
+        } else {
+            self.circle(at, radius, colour, hollow);
+        }
     }
 
     /// A filled rectangle from its upper left to its lower right corner.
@@ -187,6 +270,9 @@ const LINE_HALF_EM: f64 = 0.62;
 /// plotters-svg writes a font size divided by this.
 const SIZE_FACTOR: f64 = 1.24;
 const LABEL_OPACITY: f64 = 0.86;
+const HATCH_PX: f64 = 9.0;
+/// The half side of a square over the radius of a circle: sqrt(pi) / 2.
+const SQUARE_OF_EQUAL_AREA: f64 = 0.886;
 const RIM_PX: f64 = 1.5;
 const HOLLOW_PX: f64 = 1.9;
 

@@ -2,8 +2,8 @@
 
 use plotters::style::Color;
 
-use super::canvas::{Anchor, Canvas, HEIGHT, Ink, WIDTH};
-use super::text::{Weight, fitted, lines, typeset, width};
+use super::canvas::{Anchor, Canvas, Ink, WIDTH};
+use super::text::{Weight, fitted, typeset, width};
 
 /// Left and right of everything, px.
 pub(super) const MARGIN: f64 = 40.0;
@@ -12,8 +12,8 @@ pub(super) const MARGIN: f64 = 40.0;
 pub(super) struct Chrome {
     /// The finding, built from the verdict.
     pub(super) title: String,
-    /// What was measured, on what.
-    pub(super) subtitle: String,
+    /// What was measured, and on what: a line each.
+    pub(super) subtitle: [String; 2],
     /// How it is to be read.
     pub(super) method: String,
     /// Machine, build, scenario.
@@ -27,26 +27,25 @@ impl Chrome {
         let theme = canvas.theme;
         let stamp = self.stamp.map_or(0.0, |stamp| self.stamp(canvas, stamp) + 24.0);
         let room = WIDTH - 2.0 * MARGIN - stamp;
+        let height = canvas.height;
         let title = typeset(&self.title);
-        let mut px = TITLE_PX;
-        while width(&title, px, Weight::SemiBold) > room && px > TITLE_LEAST_PX {
-            px -= 0.5;
-        }
+        let px = shrunk(&title, Weight::SemiBold, room, TITLE_PX, TITLE_LEAST_PX);
         let ink = Ink { px, weight: Weight::SemiBold, colour: theme.text };
         let title = fitted(&title, px, Weight::SemiBold, room);
         canvas.text(&title, (MARGIN, 44.0), ink, Anchor::Start);
 
         let small = |px| Ink { px, weight: Weight::Regular, colour: theme.muted };
         let room = WIDTH - 2.0 * MARGIN;
-        let subtitle = lines(&typeset(&self.subtitle), SUBTITLE_PX, Weight::Regular, room, 2);
-        for (place, line) in subtitle.iter().enumerate() {
-            let y = 76.0 + 21.0 * place as f64;
-            canvas.text(line, (MARGIN, y), small(SUBTITLE_PX), Anchor::Start);
+        for (line, y) in self.subtitle.iter().zip([75.0, 96.0]) {
+            let line = typeset(line);
+            let px = shrunk(&line, Weight::Regular, room, SUBTITLE_PX, SUBTITLE_LEAST_PX);
+            let line = fitted(&line, px, Weight::Regular, room);
+            canvas.text(&line, (MARGIN, y), small(px), Anchor::Start);
         }
         let brand = Ink { px: FOOT_PX, weight: Weight::SemiBold, colour: theme.muted };
-        canvas.text("bakeoff", (WIDTH - MARGIN, HEIGHT - 22.0), brand, Anchor::End);
+        canvas.text("bakeoff", (WIDTH - MARGIN, height - 22.0), brand, Anchor::End);
         let room = room - 70.0;
-        for (y, text) in [(HEIGHT - 39.0, &self.method), (HEIGHT - 22.0, &self.provenance)] {
+        for (y, text) in [(height - 39.0, &self.method), (height - 22.0, &self.provenance)] {
             let text = fitted(&typeset(text), FOOT_PX, Weight::Regular, room);
             canvas.text(&text, (MARGIN, y), small(FOOT_PX), Anchor::Start);
         }
@@ -65,10 +64,20 @@ impl Chrome {
     }
 }
 
+/// The largest size between `least` and `px` at which `text` fits into `room`; `least` if none is.
+fn shrunk(text: &str, weight: Weight, room: f64, px: f64, least: f64) -> f64 {
+    let mut px = px;
+    while width(text, px, weight) > room && px > least {
+        px -= 0.5;
+    }
+    px
+}
+
 const TITLE_PX: f64 = 25.0;
 /// Below this a title is cut.
 const TITLE_LEAST_PX: f64 = 17.0;
 const SUBTITLE_PX: f64 = 15.0;
+const SUBTITLE_LEAST_PX: f64 = 12.5;
 /// The least size of any text.
 const FOOT_PX: f64 = 11.5;
 const STAMP_PX: f64 = 17.0;

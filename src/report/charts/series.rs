@@ -1,16 +1,15 @@
 //! What a percentile chart shows of each contender: a line, or the reason why there is none.
 
 use hdrhistogram::Histogram;
-use plotters::style::RGBColor;
 
 use super::axis::nines;
-use super::theme::Theme;
+use super::style::Style;
+use super::view::Member;
 use crate::report::distribution::SAMPLES_BEYOND;
 use crate::report::findings::trial_verdict;
 use crate::report::race::{Entry, Race, failed_share, withheld_by_us};
 use crate::report::schema::{ByRequest, TrialVerdict};
 use crate::report::sentences::saturated;
-use crate::report::words::clean;
 use crate::units::grouped;
 
 /// One contender.
@@ -29,38 +28,15 @@ pub(super) struct Series {
     pub(super) remark: Option<String>,
 }
 
-/// A colour by place in its family, and a shape by family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Style {
-    family: Family,
-    place: usize,
+/// Each contender of a race, in the order of `members`.
+pub(super) fn series(race: &Race<'_>, members: &[Member<'_>], kind: &str) -> Vec<Series> {
+    members.iter().filter_map(|member| Some(one(race.entry(member.name)?, kind, member))).collect()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
-    Awaiting,
-    Threaded,
-    Other,
-}
-
-/// Each contender of a race, in its order.
-pub(super) fn series(race: &Race<'_>, kind: &str) -> Vec<Series> {
-    let mut seen: Vec<Family> = Vec::new();
-    race.entries
-        .iter()
-        .map(|entry| {
-            let family = Family::of(entry.name);
-            let place = seen.iter().filter(|other| **other == family).count();
-            seen.push(family);
-            one(entry, kind, Style { family, place })
-        })
-        .collect()
-}
-
-fn one(entry: &Entry<'_>, kind: &str, style: Style) -> Series {
+fn one(entry: &Entry<'_>, kind: &str, member: &Member<'_>) -> Series {
     let mut series = Series {
-        name: clean(entry.name),
-        style,
+        name: member.label.clone(),
+        style: member.style,
         response: Vec::new(),
         service: Vec::new(),
         p99_ns: None,
@@ -95,7 +71,7 @@ fn one(entry: &Entry<'_>, kind: &str, style: Style) -> Series {
 }
 
 /// What must be known of a line: rounds that are marked, or saturated while most are not.
-fn remark(entry: &Entry<'_>) -> Option<String> {
+pub(super) fn remark(entry: &Entry<'_>) -> Option<String> {
     let (standing, saturated) = (entry.standing(), entry.saturated_rounds());
     if saturated > 0 {
         return Some(format!("saturated in {saturated} of {} rounds", standing.rounds));
@@ -126,7 +102,7 @@ fn last_quantile(entry: &Entry<'_>, kind: &str, merged: &Histogram<u64>) -> f64 
 const MAX_QUANTILE: f64 = 0.999_999;
 
 /// The histogram from its least value to `limit`, at even steps of the axis; nothing below the median.
-fn points(histogram: &Histogram<u64>, limit: f64) -> Vec<(f64, f64)> {
+pub(super) fn points(histogram: &Histogram<u64>, limit: f64) -> Vec<(f64, f64)> {
     if limit < 0.5 {
         return Vec::new();
     }
@@ -139,33 +115,3 @@ fn points(histogram: &Histogram<u64>, limit: f64) -> Vec<(f64, f64)> {
 
 /// Finer than a reader sees at 1,200 px.
 const STEPS: u32 = 240;
-
-impl Style {
-    pub(super) fn colour(self, theme: &Theme) -> RGBColor {
-        match (self.family, self.place) {
-            (Family::Awaiting, place @ 0..2) => theme.awaiting[place],
-            (Family::Threaded, place @ 0..2) => theme.threaded[place],
-            (Family::Other, 0) => theme.third,
-            _ => theme.muted,
-        }
-    }
-
-    pub(super) fn is_square(self) -> bool {
-        self.family == Family::Threaded
-    }
-}
-
-impl Family {
-    /// By the name: built-in contenders are named as their model, and people name theirs for what they are.
-    fn of(name: &str) -> Self {
-        let name = name.to_lowercase();
-        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-        if has(&["thread", "rayon", "blocking"]) {
-            Self::Threaded
-        } else if has(&["event-loop", "work-stealing", "async", "tokio"]) {
-            Self::Awaiting
-        } else {
-            Self::Other
-        }
-    }
-}

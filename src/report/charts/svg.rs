@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::canvas::{HEIGHT, UNITS_PER_PX, WIDTH};
-use super::text::{FAMILY, faces};
+use super::canvas::{UNITS_PER_PX, WIDTH};
+use super::text::{FAMILY, STACK, faces};
 use super::theme::Theme;
 
 /// What a document says about itself.
@@ -14,6 +14,19 @@ pub(super) struct Head<'a> {
     /// The chart in words, for those who do not see it.
     pub(super) description: &'a str,
 }
+
+/// Who brings the fonts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fonts {
+    /// The document: it may stand alone.
+    Embedded,
+    /// The page that it stands in, which also has its [`STYLE`].
+    OfThePage,
+}
+
+/// How elements of a document look.
+pub(super) const STYLE: &str = "polyline{stroke-linejoin:round;stroke-linecap:round}\
+     polyline.d{stroke-linecap:butt}rect{shape-rendering:crispEdges}";
 
 /// A dashed stroke, in px.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +56,13 @@ impl Dash {
 const DASHED: u32 = 1_000_000;
 
 /// The document around `body`, which is all that plotters-svg wrote.
-pub(super) fn document(body: &str, theme: Theme, head: &Head<'_>) -> String {
+pub(super) fn document(
+    body: &str,
+    theme: Theme,
+    height: f64,
+    fonts: Fonts,
+    head: &Head<'_>,
+) -> String {
     let start = body.find('>').map_or(0, |end| end + 1);
     let body = body[start..]
         .replace(" opacity=\"1\"", "")
@@ -56,18 +75,17 @@ pub(super) fn document(body: &str, theme: Theme, head: &Head<'_>) -> String {
     let mut out = String::with_capacity(body.len() + faces().len() + 2_000);
     let _ = write!(
         out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
-         <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n\
-         <style>{}text{{font-family:'{FAMILY}',Inter,-apple-system,'Segoe UI',Roboto,Arial,sans-serif}}\
-         polyline{{stroke-linejoin:round;stroke-linecap:round}}polyline.d{{stroke-linecap:butt}}\
-         rect{{shape-rendering:crispEdges}}</style>\n",
+         <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n",
         WIDTH * units,
-        HEIGHT * units,
+        height * units,
         escaped(head.title),
         escaped(head.description),
-        faces(),
     );
+    if fonts == Fonts::Embedded {
+        let _ = writeln!(out, "<style>{}text{{font-family:{STACK}}}{STYLE}</style>", faces());
+    }
     out.push_str(&one_element_a_line(&dashes(&body)));
     out
 }

@@ -12,6 +12,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 /// Inter (SIL Open Font License 1.1), subset, with tabular digits, renamed as its licence asks.
 pub(super) const FAMILY: &str = "Bakeoff Sans";
 
+/// The font and what stands in for it, as CSS has it.
+pub(super) const STACK: &str =
+    "'Bakeoff Sans',Inter,-apple-system,'Segoe UI',Roboto,Arial,sans-serif";
+
 /// A weight of the font.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weight {
@@ -52,21 +56,6 @@ pub(super) fn fitted(text: &str, px: f64, weight: Weight, room: f64) -> String {
     String::new()
 }
 
-/// `text` in at most `lines` lines of `room` px each; the last one ends in an ellipsis where it does not fit.
-pub(super) fn lines(text: &str, px: f64, weight: Weight, room: f64, lines: usize) -> Vec<String> {
-    let mut out = vec![String::new()];
-    for word in text.split_whitespace() {
-        let last = out.last_mut().expect("there is always a line");
-        let longer = if last.is_empty() { word.to_owned() } else { format!("{last} {word}") };
-        if last.is_empty() || out.len() == lines || width(&longer, px, weight) <= room {
-            *out.last_mut().expect("there is always a line") = longer;
-        } else {
-            out.push(word.to_owned());
-        }
-    }
-    out.into_iter().map(|line| fitted(&line, px, weight, room)).collect()
-}
-
 /// Our own ASCII as print has it: `1.38x` with a multiplication sign, `us` with a mu.
 pub(super) fn typeset(text: &str) -> String {
     let mut out: Vec<String> = Vec::new();
@@ -79,6 +68,7 @@ pub(super) fn typeset(text: &str) -> String {
             out.last().is_some_and(|last| last.ends_with(|c: char| c.is_ascii_digit()));
         out.push(match core {
             "us" if after_number => format!("\u{b5}s{tail}"),
+            _ if core.starts_with("+-") => format!("\u{b1}{}{tail}", &core[2..]),
             _ if is_ratio => format!("{}\u{d7}{tail}", &core[..core.len() - 1]),
             _ => word.to_owned(),
         });
@@ -87,7 +77,6 @@ pub(super) fn typeset(text: &str) -> String {
 }
 
 /// Whether the font draws every character of `text` itself.
-#[cfg(test)]
 pub(super) fn is_drawn(text: &str) -> bool {
     text.chars().all(|c| REGULAR.glyph_id(c).0 != 0 && SEMI_BOLD.glyph_id(c).0 != 0)
 }
@@ -108,10 +97,12 @@ pub(super) fn faces() -> &'static str {
     &FACES
 }
 
-static REGULAR: LazyLock<FontRef<'static>> =
-    LazyLock::new(|| parsed(include_bytes!("assets/bakeoff-Regular.otf")));
-static SEMI_BOLD: LazyLock<FontRef<'static>> =
-    LazyLock::new(|| parsed(include_bytes!("assets/bakeoff-SemiBold.otf")));
+/// Both weights as OpenType files.
+pub(super) const FILES: [&[u8]; 2] =
+    [include_bytes!("assets/bakeoff-Regular.otf"), include_bytes!("assets/bakeoff-SemiBold.otf")];
+
+static REGULAR: LazyLock<FontRef<'static>> = LazyLock::new(|| parsed(FILES[0]));
+static SEMI_BOLD: LazyLock<FontRef<'static>> = LazyLock::new(|| parsed(FILES[1]));
 
 fn parsed(font: &'static [u8]) -> FontRef<'static> {
     FontRef::try_from_slice(font).expect("the font is part of the binary and its tests read it")
@@ -140,17 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn text_is_cut_or_broken_to_its_room() {
+    fn text_is_cut_to_its_room() {
         let text = "a title that is far too long for the room that there is";
         for room in [40.0, 100.0, 200.0] {
             assert!(
                 width(&fitted(text, 14.0, Weight::Regular, room), 14.0, Weight::Regular) <= room
             );
-            for line in lines(text, 14.0, Weight::Regular, room, 2) {
-                assert!(width(&line, 14.0, Weight::Regular) <= room, "{line}");
-            }
         }
-        assert_eq!(lines(text, 14.0, Weight::Regular, 200.0, 2).len(), 2);
         assert_eq!(fitted("short", 14.0, Weight::Regular, 100.0), "short");
     }
 }

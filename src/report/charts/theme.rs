@@ -20,7 +20,29 @@ pub(super) struct Theme {
     pub(super) threaded: [RGBColor; 2],
     /// Any other contender.
     pub(super) third: RGBColor,
+    /// What is not settled.
+    pub(super) neutral: RGBColor,
+    /// From weak to strong.
+    pub(super) awaiting_ramp: [RGBColor; RAMP],
+    /// The same.
+    pub(super) threaded_ramp: [RGBColor; RAMP],
 }
+
+/// Steps of a ramp.
+pub(super) const RAMP: usize = 5;
+
+impl Theme {
+    /// Dark or white ink, whichever is better to read on `colour`.
+    pub(super) fn ink_on(colour: RGBColor) -> RGBColor {
+        [DARK_INK, WHITE_INK]
+            .into_iter()
+            .max_by(|a, b| contrast(*a, colour).total_cmp(&contrast(*b, colour)))
+            .expect("there are two")
+    }
+}
+
+const DARK_INK: RGBColor = RGBColor(0x0E, 0x11, 0x16);
+const WHITE_INK: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 
 /// Both themes, in the order in which files are written.
 #[cfg(test)]
@@ -36,6 +58,21 @@ pub(super) const LIGHT: Theme = Theme {
     awaiting: [RGBColor(0x00, 0x72, 0xB2), RGBColor(0x0B, 0x2F, 0x5C)],
     threaded: [RGBColor(0xBF, 0x54, 0x09), RGBColor(0x6E, 0x2A, 0x0C)],
     third: RGBColor(0x54, 0x12, 0x2C),
+    neutral: RGBColor(0xEE, 0xF0, 0xF3),
+    awaiting_ramp: [
+        RGBColor(0xD6, 0xE8, 0xF3),
+        RGBColor(0x9C, 0xC8, 0xE1),
+        RGBColor(0x61, 0xA8, 0xCF),
+        RGBColor(0x26, 0x87, 0xBE),
+        RGBColor(0x03, 0x51, 0x7F),
+    ],
+    threaded_ramp: [
+        RGBColor(0xF5, 0xE4, 0xD8),
+        RGBColor(0xE6, 0xBC, 0x9F),
+        RGBColor(0xD7, 0x95, 0x66),
+        RGBColor(0xC9, 0x6E, 0x2E),
+        RGBColor(0x80, 0x3E, 0x11),
+    ],
 };
 
 pub(super) const DARK: Theme = Theme {
@@ -48,10 +85,24 @@ pub(super) const DARK: Theme = Theme {
     awaiting: [RGBColor(0x56, 0xB4, 0xE9), RGBColor(0xBF, 0xE2, 0xF9)],
     threaded: [RGBColor(0xF0, 0x92, 0x3B), RGBColor(0xFA, 0xD3, 0xA6)],
     third: RGBColor(0xEA, 0xE3, 0xC8),
+    neutral: RGBColor(0x22, 0x29, 0x32),
+    awaiting_ramp: [
+        RGBColor(0x1B, 0x2E, 0x3B),
+        RGBColor(0x2B, 0x52, 0x6B),
+        RGBColor(0x3B, 0x77, 0x9A),
+        RGBColor(0x4C, 0x9C, 0xCA),
+        RGBColor(0x80, 0xC7, 0xEE),
+    ],
+    threaded_ramp: [
+        RGBColor(0x34, 0x28, 0x1F),
+        RGBColor(0x67, 0x45, 0x27),
+        RGBColor(0x9B, 0x62, 0x2E),
+        RGBColor(0xCE, 0x7F, 0x36),
+        RGBColor(0xF4, 0xAD, 0x6C),
+    ],
 };
 
 /// The contrast of two colours, 1 to 21. Source: WCAG 2.2, "contrast ratio".
-#[cfg(test)]
 pub(super) fn contrast(a: RGBColor, b: RGBColor) -> f64 {
     let channel = |value: u8| {
         let value = f64::from(value) / 255.0;

@@ -25,9 +25,6 @@ use crate::run::hiccups::Hiccups;
 pub(crate) use bound::{BoundBy, generator_share};
 pub(crate) use lateness::receive_lag;
 
-/// Rules of the method that are not looked at yet: nothing tells the orchestrator of a dependency or its pool.
-pub(crate) const NOT_CHECKED: [&str; 2] = ["bound by dependency", "bound by pool"];
-
 /// The percentiles that are judged.
 pub(crate) const RANKS: [(&str, f64); 4] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)];

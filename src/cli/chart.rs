@@ -1,0 +1,196 @@
+//! `bakeoff chart`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::cli::print;
+use crate::cli::report::load;
+use crate::error::{Context, Error, Result};
+use crate::report::charts::{self, Kind, Picture, Shade, Size};
+use crate::report::note::note;
+
+/// Flags of `chart`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff chart reports/tour/2026-11-24T04-09-53Z -o post.png         its lead chart
+  bakeoff chart result.json --kind forest --of event-loop --versus thread-pool -o forest.svg
+  bakeoff chart result.json --kind hdr --only loyalty --theme dark --size card -o card.png
+
+Beside the picture a .md of the same name has the finding, a text for those who do not see the picture,
+how it was measured, and the command that makes it again.")]
+pub(crate) struct Args {
+    /// A result.json, or the folder that it lies in
+    #[arg(value_name = "RESULT")]
+    result: PathBuf,
+    /// What to show [default: the lead: the first of these that the result has data for]
+    #[arg(long, value_enum)]
+    kind: Option<KindArg>,
+    /// A forest of this contender ..
+    #[arg(long, value_name = "NAME", requires = "versus")]
+    of: Option<String>,
+    /// .. against this one
+    #[arg(long, value_name = "NAME", requires = "of")]
+    versus: Option<String>,
+    /// Where a kind has several charts: the first whose name holds this, e.g. a workload or a rate
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// On white or on near black
+    #[arg(long, value_enum, default_value_t)]
+    theme: ThemeArg,
+    /// 1200 x 675, or 1200 x 630 for the card of social networks; a PNG has twice that
+    #[arg(long, value_enum, default_value_t)]
+    size: SizeArg,
+    /// Where the picture goes: a name that ends in .png or .svg
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum KindArg {
+    /// Latency against load
+    Load,
+    /// Who wins at which wait and CPU
+    Map,
+    /// Percentiles of the response time
+    Hdr,
+    /// Every metric of two contenders
+    Forest,
+    /// Response times before, in and after a fault
+    Stall,
+    /// Where the time goes
+    Time,
+    /// CPU per request against load
+    Cpu,
+    /// Memory against connections
+    Memory,
+    /// Earlier gates
+    Gate,
+    /// The generator's own lateness
+    Lag,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ThemeArg {
+    #[default]
+    Light,
+    Dark,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum SizeArg {
+    /// 1200 x 675
+    #[default]
+    Blog,
+    /// 1200 x 630
+    Card,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<u8> {
+        let result = load(&self.result)?;
+        let pair = self.of.as_deref().zip(self.versus.as_deref());
+        let kind = self.kind.map(Kind::from).or(pair.map(|_| Kind::Forest));
+        let pictures = match kind {
+            Some(kind) => charts::pictures_of(&result, kind, pair),
+            None => charts::pictures(&result),
+        };
+        let wanted = |picture: &&Picture<'_>| {
+            self.only.as_deref().is_none_or(|text| picture.stem.contains(text))
+        };
+        let picture = pictures.iter().find(wanted).ok_or_else(|| self.nothing(kind, &pictures))?;
+        let (shade, size) = (Shade::from(self.theme), Size::from(self.size));
+        let svg = picture.svg(shade, size);
+        let bytes = match self.out.extension().and_then(|e| e.to_str()) {
+            Some("svg") => svg.into_bytes(),
+            Some("png") => charts::png(&svg, size).map_err(Error::internal)?,
+            _ => {
+                let message = format!("{} is no name of a picture", self.out.display());
+                return Err(Error::usage(message).help("end it in .png or .svg"));
+            }
+        };
+        let beside = self.out.with_extension("md");
+        let text = note(&result, picture, &self.command(picture), &name_of(&self.out));
+        write(&self.out, &bytes)?;
+        write(&beside, text.as_bytes())?;
+        print(&format!("{}\n{}\n{}\n", picture.title, self.out.display(), beside.display()))?;
+        Ok(0)
+    }
+
+    fn nothing(&self, kind: Option<Kind>, pictures: &[Picture<'_>]) -> Error {
+        let file = self.result.display();
+        if let (Some(text), false) = (&self.only, pictures.is_empty()) {
+            let stems: Vec<&str> = pictures.iter().map(|picture| picture.stem.as_str()).collect();
+            let error = Error::usage(format!("no chart of {file} has `{text}` in its name"));
+            return error.help(format!("there are {}", stems.join(", ")));
+        }
+        let (what, needs) = kind.map_or(("chart", "finished trials"), |k| (k.name(), k.needs()));
+        Error::usage(format!("{file} has not the data of a `{what}` chart"))
+            .help(format!("it needs {needs}"))
+    }
+
+    /// The command that makes the same picture of the same result.
+    fn command(&self, picture: &Picture<'_>) -> String {
+        use crate::report::quoted;
+        let path = |path: &Path| quoted(&path.display().to_string());
+        let mut command =
+            format!("bakeoff chart {} --kind {}", path(&self.result), picture.kind.name());
+        for (flag, value) in [("of", &self.of), ("versus", &self.versus), ("only", &self.only)] {
+            if let Some(value) = value {
+                command += &format!(" --{flag} {}", quoted(value));
+            }
+        }
+        if self.theme == ThemeArg::Dark {
+            command += " --theme dark";
+        }
+        if self.size == SizeArg::Card {
+            command += " --size card";
+        }
+        command + &format!(" -o {}", path(&self.out))
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).usage(|| format!("cannot write {}", path.display()))
+}
+
+impl From<KindArg> for Kind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Load => Self::Load,
+            KindArg::Map => Self::Map,
+            KindArg::Hdr => Self::Hdr,
+            KindArg::Forest => Self::Forest,
+            KindArg::Stall => Self::Stall,
+            KindArg::Time => Self::Time,
+            KindArg::Cpu => Self::Cpu,
+            KindArg::Memory => Self::Memory,
+            KindArg::Gate => Self::Gate,
+            KindArg::Lag => Self::Lag,
+        }
+    }
+}
+
+impl From<ThemeArg> for Shade {
+    fn from(theme: ThemeArg) -> Self {
+        match theme {
+            ThemeArg::Light => Self::Light,
+            ThemeArg::Dark => Self::Dark,
+        }
+    }
+}
+
+impl From<SizeArg> for Size {
+    fn from(size: SizeArg) -> Self {
+        match size {
+            SizeArg::Blog => Self::Blog,
+            SizeArg::Card => Self::Card,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `bakeoff report`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Format, print};
+use crate::error::{Context, Error, Failure, Result};
+use crate::report;
+use crate::report::schema::{self, RunResult};
+use crate::report::side_by_side::{mismatches, side_by_side};
+
+/// Flags of `report`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff report reports/tour/2026-11-24T04-09-53Z              the result again
+  bakeoff report result.json --format markdown                  for a pull request
+  bakeoff report result.json --out page                         index.html, summary.md and charts anew
+  bakeoff report before/result.json after/result.json           side by side, without a verdict
+
+Two results are two runs on two occasions: their figures stand beside each other and nothing is concluded.
+`bakeoff gate` compares two builds.
+
+Exit codes: 0, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
+pub(crate) struct Args {
+    /// A result.json, or the folder that it lies in
+    #[arg(value_name = "RESULT")]
+    result: PathBuf,
+    /// Another one, to be shown beside it
+    #[arg(value_name = "OTHER", conflicts_with = "out")]
+    other: Option<PathBuf>,
+    /// Shows results of unlike machines, builds or scenarios side by side all the same
+    #[arg(long, requires = "other")]
+    allow_mismatch: bool,
+    /// Writes index.html, summary.md and charts into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<u8> {
+        let result = load(&self.result)?;
+        let text = match &self.other {
+            Some(path) => self.beside(&result, &load(path)?)?,
+            None => {
+                if let Some(out) = &self.out {
+                    report::write::write_prose(out, &result)?;
+                }
+                match self.format {
+                    Format::Text => report::terminal::terminal(&result, self.out.as_deref()),
+                    Format::Json => schema::to_json(&result) + "\n",
+                    Format::Markdown => report::markdown::markdown(&result),
+                }
+            }
+        };
+        print(&text)?;
+        Ok(0)
+    }
+
+    fn beside(&self, result: &RunResult, other: &RunResult) -> Result<String> {
+        let unlike = mismatches(&result.fingerprint, &other.fingerprint);
+        if !unlike.is_empty() && !self.allow_mismatch {
+            let message = format!("the two results cannot be compared: {}", unlike.join("; "));
+            return Err(Error::of(Failure::Baseline, message)
+                .help("run both on one machine, or show them all the same with --allow-mismatch"));
+        }
+        Ok(match self.format {
+            Format::Json => format!("[{},\n{}]\n", schema::to_json(result), schema::to_json(other)),
+            Format::Markdown => side_by_side(result, other, &unlike).markdown(),
+            Format::Text => side_by_side(result, other, &unlike).text(),
+        })
+    }
+}
+
+/// Reads a result.json, or the one in a folder.
+pub(crate) fn load(path: &Path) -> Result<RunResult> {
+    let file = if path.is_dir() { path.join("result.json") } else { path.to_owned() };
+    let text = fs::read_to_string(&file)
+        .usage(|| format!("cannot read {}", file.display()))
+        .map_err(|error| error.help("give a result.json, or the folder that `run` wrote"))?;
+    schema::from_json(&text).usage(|| format!("{} is no result", file.display()))
+}

@@ -1,0 +1,291 @@
+//! The ratio forest: every metric of one contender against another's, with right meaning that the first is better.
+
+use plotters::coord::combinators::IntoLogRange;
+use plotters::coord::combinators::LogCoord;
+use plotters::coord::types::RangedCoordf64;
+use plotters::style::{Color, RGBColor};
+
+use super::canvas::{Anchor, Canvas, Ink, WIDTH, snapped};
+use super::chrome::MARGIN;
+use super::picture::{Kind, Picture};
+use super::plot::{Frame, Plot, name_ink, tick_ink};
+use super::style::Family;
+use super::text::{Weight, fitted, typeset};
+use super::view::{Member, View};
+use crate::report::race::Race;
+use crate::report::schema::Comparison;
+use crate::report::sentences::place;
+use crate::report::words::{clean, counted, metric, slug, times};
+
+/// The pair of `of` and `versus`, where those are given; else the first contender against the first of another colour.
+pub(super) fn pictures<'a>(view: &View<'a>, pair: Option<(&str, &str)>) -> Vec<Picture<'a>> {
+    let Some((of, versus)) = pair.map(|(a, b)| (a.into(), b.into())).or_else(|| usual(view)) else {
+        return Vec::new();
+    };
+    picture(view, &of, &versus).into_iter().collect()
+}
+
+/// The two that a reader wants to see: who awaits against who blocks.
+fn usual(view: &View<'_>) -> Option<(String, String)> {
+    let first = view.result.comparisons.first()?;
+    let members = view.members(&first.workload);
+    let base = members.iter().find(|member| member.name == first.versus)?;
+    let family = |member: &Member<'_>| member.style.family();
+    let others = || {
+        members.iter().filter(|member| {
+            let is = |c: &&Comparison| c.versus == base.name && c.of == member.name;
+            view.result.comparisons.iter().any(|c| is(&c))
+        })
+    };
+    let other = others().find(|member| family(member) != family(base)).or(others().next())?;
+    let (a, b) = if family(base) == Family::Threaded { (other, base) } else { (base, other) };
+    Some((a.name.to_owned(), b.name.to_owned()))
+}
+
+/// One comparison, turned so that a ratio above 1 says that the first contender is better.
+struct Row {
+    metric: String,
+    place: String,
+    /// Advantage, lower and upper limit.
+    advantage: Option<(f64, f64, f64)>,
+    /// Whether the interval lies on one side of 1.
+    clear: bool,
+    /// `2.78x lower`
+    found: String,
+    /// `[2.33, 3.23]`
+    interval: String,
+}
+
+fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut n = 0;
+    for c in &view.result.comparisons {
+        let turned = match (c.of == of && c.versus == versus, c.of == versus && c.versus == of) {
+            (true, _) => c.clone(),
+            (_, true) => inverted(c),
+            _ => continue,
+        };
+        n = n.max(c.n);
+        rows.push(row(view, &turned));
+    }
+    rows.sort_by_key(|row| METRICS.iter().position(|m| row.metric.starts_with(m)));
+    let left_out = rows.len().saturating_sub(MAX_ROWS);
+    rows.truncate(MAX_ROWS);
+    let workload = &view.result.comparisons.first()?.workload;
+    let member = |name: &str| {
+        let members = view.members(workload);
+        members.into_iter().find(|member| member.name == name)
+    };
+    let (a, b) = (member(of)?, member(versus)?);
+    if rows.is_empty() {
+        return None;
+    }
+    let title = view.title("this comparison", finding(&rows, &a, &b));
+    let races: Vec<&Race<'_>> = view.races.iter().collect();
+    let what =
+        format!("Advantage ratio, log scale: right of 1x {} is better, left {}", a.label, b.label);
+    let mut method = format!(
+        "Whisker: {}; grey zone: within +-5 %; hollow: no clear difference.",
+        super::view::interval_words(n as usize)
+    );
+    if left_out > 0 {
+        method += &format!(" {} not drawn.", counted(left_out, "comparison"));
+    }
+    let chrome = view.chrome(title.clone(), &what, &races, &method);
+    let told =
+        rows.iter().map(|r| format!("{} of {}: {} {}", r.metric, r.place, r.found, r.interval));
+    let alt = format!("{title}. {}.", told.collect::<Vec<_>>().join("; "));
+    let stem = format!("forest-{}-{}", slug(of), slug(versus));
+    Some(Picture::new(Kind::Forest, stem, chrome, alt, move |canvas| draw(canvas, &rows, &a, &b)))
+}
+
+/// The order of the metrics; what is not here comes first.
+const METRICS: [&str; 6] = ["capacity", "throughput", "p50", "p99", "CPU", "peak RSS"];
+
+/// Rows for which there is room.
+const MAX_ROWS: usize = 13;
+
+/// Metrics of which more is better.
+pub(super) fn more_is_better(metric: &str) -> bool {
+    matches!(metric, "capacity" | "achieved" | "accounts_per_s" | "throughput")
+}
+
+/// versus against of.
+fn inverted(c: &Comparison) -> Comparison {
+    Comparison {
+        of: c.versus.clone(),
+        versus: c.of.clone(),
+        ratio: c.ratio.map(|r| 1.0 / r),
+        low: c.high.map(|r| 1.0 / r),
+        high: c.low.map(|r| 1.0 / r),
+        verdict: match c.verdict.as_str() {
+            "higher" => "lower".into(),
+            "lower" => "higher".into(),
+            other => other.into(),
+        },
+        ..c.clone()
+    }
+}
+
+fn row(view: &View<'_>, c: &Comparison) -> Row {
+    let race = view.races.iter().find(|race| race.workload == c.workload && race.level == c.at);
+    let mut place =
+        race.map_or_else(|| format!("{} at {}", clean(&c.workload), clean(&c.at)), place);
+    let several = race.is_some_and(|race| race.kinds().len() > 1);
+    if let Some(kind) = c.request.as_deref().filter(|_| several) {
+        place = format!("{place}, {}", clean(kind));
+    }
+    let clear = c.verdict != "inconclusive" && c.low.is_some();
+    let better = more_is_better(&c.metric);
+    let advantage = c.ratio.map(|ratio| {
+        let (low, high) = (c.low.unwrap_or(ratio), c.high.unwrap_or(ratio));
+        if better { (ratio, low, high) } else { (1.0 / ratio, 1.0 / high, 1.0 / low) }
+    });
+    let saturated =
+        |name: &str| race.and_then(|r| r.entry(name)).is_some_and(|entry| entry.is_saturated());
+    let found = match c.ratio {
+        None if saturated(&c.of) || saturated(&c.versus) => "saturated".into(),
+        None => "not compared".into(),
+        Some(ratio) if clear => {
+            let word = if ratio < 1.0 { "lower" } else { "higher" };
+            format!("{} {word}", times(if ratio < 1.0 { 1.0 / ratio } else { ratio }))
+        }
+        Some(_) if c.low.is_none() => "too few rounds".into(),
+        Some(_) => "no clear difference".into(),
+    };
+    let turned = c.ratio.filter(|r| clear && *r < 1.0).is_some();
+    let interval = match (c.low, c.high) {
+        (Some(low), Some(high)) if turned => {
+            format!("[{:.2}, {:.2}]", 1.0 / high, 1.0 / low)
+        }
+        (Some(low), Some(high)) => format!("[{low:.2}, {high:.2}]"),
+        _ => format!("n = {}", c.n),
+    };
+    Row { metric: metric(&c.metric).to_owned(), place, advantage, clear, found, interval }
+}
+
+fn finding(rows: &[Row], a: &Member<'_>, b: &Member<'_>) -> String {
+    let clear = || rows.iter().filter(|row| row.clear).filter_map(|row| row.advantage);
+    let first = clear().filter(|(ratio, ..)| *ratio > 1.0).count();
+    let second = clear().filter(|(ratio, ..)| *ratio < 1.0).count();
+    let rest = rows.len() - first - second;
+    let mut parts = Vec::new();
+    let metrics = |better: bool| {
+        let mut metrics: Vec<&str> = Vec::new();
+        for row in rows.iter().filter(|row| {
+            row.clear && row.advantage.is_some_and(|(ratio, ..)| (ratio > 1.0) == better)
+        }) {
+            if !metrics.contains(&row.metric.as_str()) {
+                metrics.push(&row.metric);
+            }
+        }
+        metrics.join(", ")
+    };
+    for (count, name, better) in [(first, &a.label, true), (second, &b.label, false)] {
+        if count > 0 {
+            parts.push(format!("{name} is better in {count} ({})", metrics(better)));
+        }
+    }
+    if rest > 0 {
+        parts.push(format!("{rest} unclear"));
+    }
+    format!("Of {}: {}", counted(rows.len(), "comparison"), parts.join("; "))
+}
+
+fn draw(canvas: &mut Canvas<'_>, rows: &[Row], a: &Member<'_>, b: &Member<'_>) {
+    let reach = rows.iter().filter_map(|row| row.advantage);
+    let far = reach.map(|(_, low, high)| high.max(1.0 / low)).fold(2.2, f64::max).min(FAR) * 1.15;
+    let frame = Frame { left: 420.0, right: 850.0, top: 164.0, bottom: canvas.height - 82.0 };
+    let x: LogCoord<f64> = (1.0 / far..far).log_scale().into();
+    let plot: Plot<LogCoord<f64>, RangedCoordf64> =
+        Plot::new(x, (0.0..rows.len() as f64).into(), frame);
+    let theme = canvas.theme;
+    let zone = (plot.x(1.0 / 1.05), plot.x(1.05));
+    canvas.rectangle((zone.0, frame.top), (zone.1, frame.bottom), theme.neutral.to_rgba());
+    let small = tick_ink(canvas);
+    for tick in TICKS.into_iter().filter(|tick| *tick < far && *tick > 1.0 / far) {
+        let x = snapped(plot.x(tick));
+        let colour = if tick == 1.0 { theme.muted } else { theme.grid };
+        canvas.line(&[(x, frame.top), (x, frame.bottom)], colour.to_rgba(), 1.0);
+        let text = typeset(&format!("{}x", tick.max(1.0 / tick).round()));
+        canvas.text(&text, (x, frame.bottom + 16.0), small, Anchor::Middle);
+    }
+    sides(canvas, &plot, a, b);
+    let tall = frame.height() / rows.len() as f64;
+    for (index, row) in rows.iter().enumerate() {
+        let y = frame.top + tall * (index as f64 + 0.5);
+        let first = index == 0 || rows[index - 1].metric != row.metric;
+        if first && index > 0 {
+            let y = snapped(y - tall / 2.0);
+            canvas.line(&[(MARGIN, y), (WIDTH - MARGIN, y)], theme.grid.to_rgba(), 1.0);
+        }
+        if first {
+            let ink = name_ink(canvas);
+            let text = fitted(&typeset(&row.metric), ink.px, ink.weight, 120.0);
+            canvas.text(&text, (MARGIN, y), ink, Anchor::Start);
+        }
+        let ink = Ink { px: 13.0, weight: Weight::Regular, colour: theme.text };
+        let text = fitted(&row.place, ink.px, ink.weight, 238.0);
+        canvas.text(&text, (MARGIN + 130.0, y), ink, Anchor::Start);
+        estimate(canvas, &plot, row, y, (a, b));
+    }
+}
+
+const TICKS: [f64; 11] = [0.01, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 10.0, 100.0];
+
+/// Whiskers beyond this end at the plot's edge.
+const FAR: f64 = 200.0;
+
+/// Who is better on which side.
+fn sides(
+    canvas: &mut Canvas<'_>,
+    plot: &Plot<LogCoord<f64>, RangedCoordf64>,
+    a: &Member<'_>,
+    b: &Member<'_>,
+) {
+    let (frame, middle) = (plot.frame, plot.x(1.0));
+    let theme = canvas.theme;
+    let y = frame.top - 22.0;
+    let ink = |colour| Ink { px: 12.5, weight: Weight::SemiBold, colour };
+    let room = frame.width() / 2.0 + 30.0;
+    let left = fitted(&format!("\u{2190} {} better", b.label), 12.5, Weight::SemiBold, room);
+    canvas.text(&left, (middle - 16.0, y), ink(b.style.colour(&theme)), Anchor::End);
+    let right =
+        fitted(&format!("{} better \u{2192}", a.label), 12.5, Weight::SemiBold, room - 32.0);
+    canvas.text(&right, (middle + 16.0, y), ink(a.style.colour(&theme)), Anchor::Start);
+    let names = fitted(&format!("{} is", a.label), 12.5, Weight::SemiBold, 160.0);
+    canvas.text(&names, (WIDTH - MARGIN - 100.0, y), ink(theme.muted), Anchor::End);
+    canvas.text("95 %", (WIDTH - MARGIN, y), ink(theme.muted), Anchor::End);
+}
+
+fn estimate(
+    canvas: &mut Canvas<'_>,
+    plot: &Plot<LogCoord<f64>, RangedCoordf64>,
+    row: &Row,
+    y: f64,
+    (a, b): (&Member<'_>, &Member<'_>),
+) {
+    let theme = canvas.theme;
+    let winner =
+        row.advantage.filter(|_| row.clear).map(|(ratio, ..)| if ratio > 1.0 { a } else { b });
+    let colour: RGBColor = winner.map_or(theme.muted, |member| member.style.colour(&theme));
+    if let Some((ratio, low, high)) = row.advantage {
+        let frame = plot.frame;
+        let x = |ratio: f64| plot.x(ratio).clamp(frame.left, frame.right);
+        if high > low {
+            let ends = [x(low), x(high)];
+            canvas.line(&[(ends[0], y), (ends[1], y)], colour.to_rgba(), 2.0);
+            for end in ends {
+                canvas.line(&[(end, y - 5.0), (end, y + 5.0)], colour.to_rgba(), 2.0);
+            }
+        }
+        match winner {
+            Some(member) => canvas.mark((x(ratio), y), 4.4, member.style, false),
+            None => canvas.circle((x(ratio), y), 4.4, theme.muted, true),
+        }
+    }
+    let ink = Ink { px: 13.0, weight: Weight::SemiBold, colour };
+    canvas.text(&typeset(&row.found), (WIDTH - MARGIN - 100.0, y), ink, Anchor::End);
+    let ink = Ink { px: 13.0, weight: Weight::Regular, colour: theme.muted };
+    canvas.text(&row.interval, (WIDTH - MARGIN, y), ink, Anchor::End);
+}

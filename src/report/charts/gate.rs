@@ -1,0 +1,172 @@
+//! The gate's history: each candidate against its baseline, by commit. Only changes are marked.
+
+use plotters::coord::combinators::{IntoLogRange, LogCoord};
+use plotters::coord::types::RangedCoordf64;
+use plotters::style::Color;
+
+use super::canvas::{Anchor, Canvas, Ink, WIDTH, snapped};
+use super::chrome::MARGIN;
+use super::forest::more_is_better;
+use super::picture::{Kind, Picture};
+use super::plot::{Frame, Plot, tick_ink};
+use super::text::{Weight, fitted, typeset, width};
+use super::view::View;
+use crate::report::schema::GatePoint;
+use crate::report::words::{clean, counted, metric, times, truncated};
+
+/// The history, where there is one of two gates or more.
+pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
+    picture(view).into_iter().collect()
+}
+
+fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
+    let history = &view.result.gate_history;
+    let mut metrics: Vec<&str> = Vec::new();
+    for point in history {
+        if !metrics.contains(&point.metric.as_str()) {
+            metrics.push(&point.metric);
+        }
+    }
+    metrics.truncate(MAX_METRICS);
+    let panels: Vec<(&str, Vec<&GatePoint>)> = metrics
+        .into_iter()
+        .map(|name| {
+            let all: Vec<&GatePoint> = history.iter().filter(|p| p.metric == name).collect();
+            (name, all[all.len().saturating_sub(MAX_COMMITS)..].to_vec())
+        })
+        .filter(|(_, points)| points.len() > 1)
+        .collect();
+    let most = panels.iter().map(|(_, points)| points.len()).max()?;
+    let title = finding(&panels);
+    let chrome = view.chrome(
+        title.clone(),
+        "Candidate against its baseline, measured side by side at each commit, oldest first; log scale",
+        &[],
+        "Whisker: the gate's interval at its last look; grey zone: within +-5 %. Coloured: regressed or improved; grey: neither.",
+    );
+    let told = panels.iter().flat_map(|(name, points)| {
+        points
+            .iter()
+            .filter(|p| changed(p))
+            .map(move |p| format!("{} of {} {}", metric(name), clean(&p.commit), clean(&p.verdict)))
+    });
+    let told: Vec<String> = told.collect();
+    let told = if told.is_empty() { "no change".into() } else { told.join("; ") };
+    let alt = format!("{title}. Over {}: {told}.", counted(most, "gate"));
+    Some(Picture::new(Kind::Gate, "gate".into(), chrome, alt, move |canvas| {
+        draw(canvas, &panels);
+    }))
+}
+
+/// Panels for which there is room.
+const MAX_METRICS: usize = 3;
+/// Commits for which there is room; the latest are shown.
+const MAX_COMMITS: usize = 40;
+
+fn changed(point: &GatePoint) -> bool {
+    matches!(point.verdict.as_str(), "regressed" | "improved")
+}
+
+fn finding(panels: &[(&str, Vec<&GatePoint>)]) -> String {
+    let gates = panels.iter().map(|(_, points)| points.len()).max().unwrap_or(0);
+    let regressed = || {
+        let named = |(name, points): &'_ (&str, Vec<&GatePoint>)| {
+            let name = (*name).to_owned();
+            points
+                .iter()
+                .filter(|p| p.verdict == "regressed")
+                .map(|p| (name.clone(), (*p).clone()))
+                .collect::<Vec<_>>()
+        };
+        panels.iter().flat_map(named).collect::<Vec<_>>()
+    };
+    match regressed().into_iter().max_by(|a, b| a.1.utc.cmp(&b.1.utc)) {
+        None => format!("{}: no regression", counted(gates, "gate")),
+        Some((name, last)) => {
+            let by = last.ratio.map(|r| format!(" ({})", times(r))).unwrap_or_default();
+            format!(
+                "{}, {}: the last in {} at {}{by}",
+                counted(gates, "gate"),
+                counted(regressed().len(), "regression"),
+                metric(&name),
+                truncated(&clean(&last.commit), 12)
+            )
+        }
+    }
+}
+
+fn draw(canvas: &mut Canvas<'_>, panels: &[(&str, Vec<&GatePoint>)]) {
+    let (top, bottom) = (122.0, canvas.height - 92.0);
+    let tall = (bottom - top) / panels.len() as f64;
+    for (index, (name, points)) in panels.iter().enumerate() {
+        let frame = Frame {
+            left: MARGIN + 64.0,
+            right: WIDTH - MARGIN - 20.0,
+            top: top + tall * index as f64 + 30.0,
+            bottom: top + tall * (index + 1) as f64 - 24.0,
+        };
+        panel(canvas, frame, name, points);
+    }
+}
+
+fn panel(canvas: &mut Canvas<'_>, frame: Frame, name: &str, points: &[&GatePoint]) {
+    let theme = canvas.theme;
+    let ends = points.iter().flat_map(|p| [p.low, p.high, p.ratio]).flatten();
+    let far = ends.map(|r| r.max(1.0 / r)).filter(|r| r.is_finite()).fold(1.12, f64::max).min(50.0);
+    let far = far * 1.06;
+    let y: LogCoord<f64> = (1.0 / far..far).log_scale().into();
+    let plot: Plot<RangedCoordf64, LogCoord<f64>> =
+        Plot::new((-0.5..points.len() as f64 - 0.5).into(), y, frame);
+    let zone = (plot.y(1.05), plot.y(1.0 / 1.05));
+    canvas.rectangle((frame.left, zone.0), (frame.right, zone.1), theme.neutral.to_rgba());
+    let small = tick_ink(canvas);
+    let edge = [1.1, 1.2, 1.5, 2.0, 5.0, 10.0].into_iter().rev().find(|r| *r < far).unwrap_or(1.1);
+    for ratio in [1.0 / edge, 1.0, edge] {
+        let y = snapped(plot.y(ratio));
+        let colour = if ratio == 1.0 { theme.muted } else { theme.grid };
+        canvas.line(&[(frame.left, y), (frame.right, y)], colour.to_rgba(), 1.0);
+        canvas.text(&typeset(&times(ratio)), (frame.left - 10.0, y), small, Anchor::End);
+    }
+    let ink = Ink { px: 14.5, weight: Weight::SemiBold, colour: theme.text };
+    let worse = if more_is_better(name) { "lower is worse" } else { "higher is worse" };
+    let heading = format!("{} ({worse})", metric(name));
+    canvas.text(&heading, (MARGIN, frame.top - 14.0), ink, Anchor::Start);
+    let ink = Ink { px: 11.5, weight: Weight::Regular, colour: theme.muted };
+    let mut free = frame.left;
+    for (index, point) in points.iter().enumerate() {
+        let x = plot.x(index as f64);
+        mark(canvas, &plot, point, index);
+        let commit = fitted(&truncated(&clean(&point.commit), 10), 11.5, Weight::Regular, 90.0);
+        let half = width(&commit, 11.5, Weight::Regular) / 2.0;
+        // As many as there is room for, and every one that changed something if it can be had.
+        if x - half > free && x + half < WIDTH - 8.0 {
+            canvas.text(&commit, (x, frame.bottom + 14.0), ink, Anchor::Middle);
+            free = x + half + 8.0;
+        }
+    }
+}
+
+fn mark(
+    canvas: &mut Canvas<'_>,
+    plot: &Plot<RangedCoordf64, LogCoord<f64>>,
+    point: &GatePoint,
+    index: usize,
+) {
+    let Some(ratio) = point.ratio else { return };
+    let theme = canvas.theme;
+    let colour = match point.verdict.as_str() {
+        "regressed" => theme.alarm,
+        "improved" => theme.awaiting[0],
+        _ => theme.muted,
+    };
+    let at = plot.at((index as f64, ratio));
+    if let (Some(low), Some(high)) = (point.low, point.high) {
+        let ends = [plot.at((index as f64, low)), plot.at((index as f64, high))];
+        canvas.line(&ends, colour.mix(if changed(point) { 1.0 } else { 0.6 }), 1.5);
+    }
+    if point.verdict == "regressed" {
+        canvas.square(at, 4.4, colour, false);
+    } else {
+        canvas.circle(at, 4.2, colour, !changed(point));
+    }
+}

@@ -1,0 +1,171 @@
+//! A figure of each contender at each offered load: every trial a point, the median a line, its interval a band.
+
+use plotters::coord::ranged1d::Ranged;
+use plotters::style::Color;
+
+use super::canvas::Canvas;
+use super::plot::Plot;
+use super::style::Style;
+use super::view::{Member, View};
+use crate::report::race::middle;
+use crate::report::schema::Trial;
+use crate::report::sentences::saturated;
+use crate::stats::hodges_lehmann;
+
+/// One contender.
+pub(super) struct Track {
+    pub(super) name: String,
+    pub(super) style: Style,
+    /// By rising rate.
+    pub(super) levels: Vec<Level>,
+    /// `saturated: 3,180 of 4,000/s`, at the lowest such rate.
+    pub(super) saturated: Option<String>,
+}
+
+/// One rate.
+pub(super) struct Level {
+    /// Requests due per second.
+    pub(super) rps: f64,
+    /// One for each round that holds and has the figure, above 0.
+    pub(super) values: Vec<f64>,
+    /// Outstanding work grew without end.
+    pub(super) saturated: bool,
+}
+
+/// Whether a figure still says something where a contender is saturated: a latency does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Saturated {
+    /// A hollow mark without a value, on the top edge.
+    Hidden,
+    /// A hollow mark at its value.
+    Shown,
+}
+
+/// The figure `value` of each of `members` at each rate of `workload`.
+pub(super) fn tracks(
+    view: &View<'_>,
+    workload: &str,
+    members: &[Member<'_>],
+    saturation: Saturated,
+    value: impl Fn(&Trial) -> Option<f64>,
+) -> Vec<Track> {
+    let levels = view.levels(workload);
+    let track = |member: &Member<'_>| {
+        let entries = || levels.iter().filter_map(|race| race.entry(member.name));
+        let level = |entry: &crate::report::race::Entry<'_>| {
+            let saturated = entry.is_saturated();
+            let shown = saturation == Saturated::Shown;
+            let trials = entry.usable().filter(|t| shown || !(t.saturated || saturated));
+            let values = trials.filter_map(&value).filter(|v| v.is_finite() && *v > 0.0).collect();
+            Some(Level { rps: entry.offered_rps()?, values, saturated })
+        };
+        let first = entries().find(|entry| entry.is_saturated());
+        Track {
+            name: member.label.clone(),
+            style: member.style,
+            levels: entries().filter_map(level).collect(),
+            saturated: first.and_then(saturated).map(|rates| format!("saturated: {rates}")),
+        }
+    };
+    members.iter().map(track).collect()
+}
+
+impl Level {
+    /// The median of the rounds.
+    pub(super) fn median(&self) -> Option<f64> {
+        middle(self.values.clone())
+    }
+
+    /// The 95 % interval of the rounds' middle; `None` of fewer than six.
+    pub(super) fn interval(&self) -> Option<(f64, f64)> {
+        let logarithms: Vec<f64> = self.values.iter().map(|value| value.ln()).collect();
+        let interval = hodges_lehmann(&logarithms, 0.95)?.interval?;
+        Some((interval.low.exp(), interval.high.exp()))
+    }
+}
+
+impl Track {
+    /// Rate and median of each level that has one.
+    pub(super) fn line(&self) -> Vec<(f64, f64)> {
+        self.levels.iter().filter_map(|level| Some((level.rps, level.median()?))).collect()
+    }
+
+    /// Rates of hollow marks on the top edge.
+    fn rps_without_value(&self) -> impl Iterator<Item = f64> + '_ {
+        let without = self.levels.iter().filter(|level| level.saturated && level.values.is_empty());
+        without.map(|level| level.rps)
+    }
+}
+
+/// The least and the greatest of everything that is drawn of `tracks`; `None` of nothing.
+pub(super) fn extent(tracks: &[Track]) -> Option<(f64, f64)> {
+    let values = || {
+        let levels = tracks.iter().flat_map(|track| &track.levels);
+        levels.flat_map(|level| {
+            let (low, high) = level.interval().unzip();
+            level.values.iter().copied().chain(low).chain(high)
+        })
+    };
+    let low = values().fold(f64::MAX, f64::min);
+    (low < f64::MAX).then(|| (low, values().fold(0.0, f64::max)))
+}
+
+/// The highest rate of all.
+pub(super) fn top_rps(tracks: &[Track]) -> f64 {
+    tracks.iter().flat_map(|track| &track.levels).map(|level| level.rps).fold(0.0, f64::max)
+}
+
+/// How many rounds the intervals come from, at most.
+pub(super) fn rounds(tracks: &[Track]) -> usize {
+    let levels = tracks.iter().flat_map(|track| &track.levels);
+    levels.map(|level| level.values.len()).max().unwrap_or(0)
+}
+
+/// Draws bands, lines and points, and hollow marks on the top edge where a contender is saturated.
+pub(super) fn draw<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
+    canvas: &Canvas<'_>,
+    plot: &Plot<X, Y>,
+    tracks: &[Track],
+) {
+    for track in tracks {
+        let colour = track.style.colour(&canvas.theme);
+        let edges: Vec<_> = track
+            .levels
+            .iter()
+            .filter_map(|level| {
+                let (low, high) = level.interval()?;
+                Some((plot.at((level.rps, high)), plot.at((level.rps, low))))
+            })
+            .collect();
+        canvas.band(&edges, colour.mix(0.16));
+    }
+    for track in tracks {
+        let colour = track.style.colour(&canvas.theme);
+        let path: Vec<_> = track.line().into_iter().map(|point| plot.at(point)).collect();
+        if path.len() > 1 {
+            canvas.line(&path, colour.to_rgba(), 2.5);
+        }
+        for level in &track.levels {
+            for value in &level.values {
+                let at = plot.at((level.rps, *value));
+                canvas.speck(at, 2.6, colour.mix(0.6), track.style.is_square());
+            }
+        }
+        let with = track.levels.iter().filter(|level| !level.values.is_empty());
+        for (at, level) in path.into_iter().zip(with) {
+            canvas.mark(at, 4.2, track.style, level.saturated);
+        }
+    }
+    // Saturated ones stand side by side where several are so at one rate.
+    let mut taken: Vec<f64> = Vec::new();
+    for track in tracks {
+        for rps in track.rps_without_value() {
+            let mut x = plot.x(rps).min(plot.frame.right);
+            while taken.iter().any(|other: &f64| (other - x).abs() < 12.0) {
+                x -= 12.0;
+            }
+            taken.push(x);
+            canvas.mark((x, plot.frame.top), 4.7, track.style, true);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Latency against load, the lead chart: p99 by offered rate, where each contender keeps its promise, and by how much.
+
+use plotters::style::Color;
+
+use super::MAX_SERIES;
+use super::canvas::{Anchor, Canvas, Ink, snapped};
+use super::labels::{self, Label};
+use super::levels::{self, Saturated, Track, extent, rounds, top_rps, tracks};
+use super::picture::{Kind, Picture};
+use super::plot::{Frame, Plot, durations, linear, tick_ink};
+use super::style::Style;
+use super::text::{Weight, typeset, width};
+use super::view::{Member, View, interval_words, ways};
+use crate::report::race::{Race, at, failed_share};
+use crate::report::schema::{Capacity, Comparison, RunResult, Trial};
+use crate::report::sentences::title;
+use crate::report::words::{capital, clean, slug, times};
+use crate::units::{Nanos, Rate, grouped};
+
+/// One for each workload and request kind that was driven at two rates or more.
+pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
+    let mut pictures = Vec::new();
+    for workload in view.workloads() {
+        let levels = view.levels(workload);
+        let mut kinds: Vec<&str> = levels.iter().flat_map(|race| race.kinds()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in kinds.iter().filter(|_| levels.len() > 1) {
+            pictures.extend(picture(view, workload, &levels, kind, kinds.len() > 1));
+        }
+    }
+    pictures
+}
+
+fn picture<'a>(
+    view: &View<'a>,
+    workload: &'a str,
+    levels: &[&Race<'a>],
+    kind: &str,
+    several: bool,
+) -> Option<Picture<'a>> {
+    let members = view.members(workload);
+    let mut tracks = tracks(view, workload, &members, Saturated::Hidden, |trial| p99(trial, kind));
+    tracks.truncate(MAX_SERIES);
+    extent(&tracks)?;
+    let of_kind = if several { format!(" of {}", clean(kind)) } else { String::new() };
+    let title = finding(view, workload, levels, kind);
+    let what = format!(
+        "p99 response time{of_kind} from the intended start against offered load, {}",
+        ways(levels)
+    );
+    let method = format!(
+        "Point: a trial; line: median of the rounds; band: its {}. Hollow on the top edge: saturated, no value.",
+        interval_words(rounds(&tracks)),
+    );
+    let chrome = view.chrome(title.clone(), &what, levels, &method);
+    let mut stem = format!("load-{}", slug(workload));
+    if several {
+        stem = format!("{stem}-{}", slug(kind));
+    }
+    let alt = format!("{title}. p99 response time by offered load: {}.", figures(&tracks));
+    let promise = Promise::of(view, &members, workload);
+    Some(Picture::new(Kind::Load, stem, chrome, alt, move |canvas| draw(canvas, &tracks, &promise)))
+}
+
+/// The p99 of a trial, where it has one that is bounded.
+fn p99(trial: &Trial, kind: &str) -> Option<f64> {
+    let requests = trial.by_request.get(kind)?;
+    let value = at(requests.response_ns.as_ref()?, 990)? as f64;
+    (failed_share(requests) <= 0.01).then_some(value)
+}
+
+/// What the run says about the load that each contender carries.
+fn finding(view: &View<'_>, workload: &str, levels: &[&Race<'_>], kind: &str) -> String {
+    let saturated =
+        levels.iter().find(|race| race.entries.iter().any(|entry| entry.is_saturated()));
+    let telling = saturated.or(levels.last()).expect("there are two levels");
+    let plain = title(view.result, telling, kind);
+    let (Some(slo), Some(c)) = (view.slo_ns(workload), capacity_ratio(view.result, workload))
+    else {
+        return plain;
+    };
+    let within = |name: &str| view.result.capacity.iter().find(|c| c.contender == name);
+    let (Some(of), Some(versus)) = (within(&c.of), within(&c.versus)) else { return plain };
+    let place = format!("{} at its SLO", clean(workload));
+    let (more, less) = if c.verdict == "lower" { (versus, of) } else { (of, versus) };
+    let label = |capacity: &Capacity| view.label(workload, &capacity.contender);
+    let kept = |capacity: &Capacity| capacity.at_least_rps.map(|rps| Rate(rps).to_string());
+    let found = match (c.verdict.as_str(), kept(more), kept(less)) {
+        ("higher" | "lower", Some(most), Some(least)) => format!(
+            "{} holds the {} SLO to {most}; {} to {least}",
+            capital(&label(more)),
+            Nanos(slo as u64),
+            label(less)
+        ),
+        _ => format!(
+            "{}: no clear difference in capacity between {} and {}",
+            capital(workload),
+            label(of),
+            label(versus)
+        ),
+    };
+    view.title(&place, found)
+}
+
+/// The comparison of two capacities, where there is one.
+fn capacity_ratio<'a>(result: &'a RunResult, workload: &str) -> Option<&'a Comparison> {
+    result.comparisons.iter().find(|c| c.workload == workload && c.metric == "capacity")
+}
+
+/// `event-loop 87 us at 1,000/s to 412 us at 4,000/s; ..`
+fn figures(tracks: &[Track]) -> String {
+    let figures = tracks.iter().map(|track| {
+        let line = track.line();
+        let at = |(rps, ns): &(f64, f64)| format!("{} at {}", Nanos(*ns as u64), Rate(*rps));
+        let ends = match line.as_slice() {
+            [] => "no value".into(),
+            [one] => at(one),
+            [first, .., last] => format!("{} to {}", at(first), at(last)),
+        };
+        let saturated = track.saturated.as_ref().map(|s| format!(", {s}")).unwrap_or_default();
+        format!("{} {ends}{saturated}", track.name)
+    });
+    figures.collect::<Vec<_>>().join("; ")
+}
+
+/// The SLO, and the load up to which each contender keeps it.
+struct Promise {
+    slo_ns: Option<f64>,
+    capacities: Vec<(Style, Capacity)>,
+    /// From the lower to the higher rate, and what the arrow between them says.
+    arrow: Option<(f64, f64, String)>,
+}
+
+impl Promise {
+    fn of(view: &View<'_>, members: &[Member<'_>], workload: &str) -> Self {
+        let capacity = |name: &str| view.result.capacity.iter().find(|c| c.contender == name);
+        let capacities = members
+            .iter()
+            .filter_map(|member| Some((member.style, capacity(member.name)?.clone())))
+            .collect();
+        let arrow = capacity_ratio(view.result, workload).and_then(|c| {
+            let (ratio, low, high) = (c.ratio?, c.low?, c.high?);
+            let of = capacity(&c.of)?.at_least_rps?;
+            let versus = capacity(&c.versus)?.at_least_rps?;
+            let text = format!("{} capacity ({} to {})", times(ratio), times(low), times(high));
+            (c.verdict != "inconclusive").then(|| (of.min(versus), of.max(versus), text))
+        });
+        Self { slo_ns: view.slo_ns(workload), capacities, arrow }
+    }
+}
+
+fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], promise: &Promise) {
+    let (low, high) = extent(tracks).expect("a picture without figures is not made");
+    let mut labels: Vec<Label> = tracks.iter().map(|track| label(track, promise)).collect();
+    let (x, columns) = linear(top_rps(tracks));
+    let low = promise.slo_ns.map_or(low, |slo| slo.min(low));
+    let high = promise.slo_ns.map_or(high, |slo| slo.max(high));
+    let (y, rows) = durations(low, high);
+    let frame = Frame::beside(canvas, labels::room(&labels));
+    let plot = Plot::new(x, y, frame);
+    if let Some(slo) = promise.slo_ns {
+        let broken = canvas.theme.alarm.mix(0.045);
+        canvas.rectangle((frame.left, frame.top), (frame.right, plot.y(slo)), broken);
+    }
+    plot.rows(canvas, &rows, "p99 response time (log)");
+    plot.columns(canvas, &columns, "Offered load (req/s)");
+    let floor = promise.slo_ns.map_or(frame.top, |slo| plot.y(slo));
+    for (style, capacity) in &promise.capacities {
+        let colour = style.colour(&canvas.theme);
+        let Some(least) = capacity.at_least_rps else { continue };
+        let x = snapped(plot.x(least));
+        if let Some(below) = capacity.below_rps {
+            let end = plot.x(below).min(frame.right);
+            canvas.rectangle((x, floor), (end, frame.bottom), colour.mix(0.13));
+        }
+        canvas.line(&[(x, floor), (x, frame.bottom)], colour.to_rgba(), 1.5);
+    }
+    if let Some(slo) = promise.slo_ns {
+        plot.limit(canvas, slo, &format!("SLO p99 {}", Nanos(slo as u64)));
+    }
+    levels::draw(canvas, &plot, tracks);
+    if let Some((from, to, text)) = &promise.arrow {
+        let y = frame.bottom - 22.0;
+        arrow(canvas, (plot.x(*from) + 4.0, y), (plot.x(*to) - 4.0, y), text);
+    }
+    if tracks.iter().any(|track| track.saturated.is_some()) {
+        let ink = Ink { px: 12.0, ..tick_ink(canvas) };
+        let text = "\u{25cb} \u{25a1} saturated: no percentile drawn";
+        canvas.text(text, (frame.right, frame.top - 24.0), ink, Anchor::End);
+    }
+    for (label, track) in labels.iter_mut().zip(tracks) {
+        label.end = track.line().last().map(|end| plot.at(*end));
+    }
+    labels::draw(canvas, frame, &labels);
+}
+
+fn label(track: &Track, promise: &Promise) -> Label {
+    let line = track.line();
+    let last = line.last().map(|(rps, ns)| format!("{} at {}", Nanos(*ns as u64), Rate(*rps)));
+    let capacity = promise.capacities.iter().find(|(style, _)| *style == track.style);
+    let kept = capacity.and_then(|(_, c)| match (c.at_least_rps, c.below_rps) {
+        (Some(least), Some(below)) => {
+            Some(format!("SLO to {}-{}/s", grouped(least), grouped(below)))
+        }
+        (Some(least), None) => Some(format!("SLO to {} or more", Rate(least))),
+        (None, Some(below)) => Some(format!("SLO lost below {}", Rate(below))),
+        (None, None) => None,
+    });
+    Label {
+        name: track.name.clone(),
+        style: track.style,
+        details: kept.or(last).into_iter().collect(),
+        remark: track.saturated.clone(),
+        end: None,
+    }
+}
+
+/// An arrow to the right with `text` on it, or below it where it is too short.
+fn arrow(canvas: &mut Canvas<'_>, from: (f64, f64), to: (f64, f64), text: &str) {
+    let ink = Ink { px: 13.5, weight: Weight::SemiBold, colour: canvas.theme.text };
+    let text = typeset(text);
+    let colour = canvas.theme.text.to_rgba();
+    canvas.line(&[from, to], colour, 1.0);
+    canvas
+        .polygon(&[(to.0 + 1.0, to.1), (to.0 - 7.0, to.1 - 4.0), (to.0 - 7.0, to.1 + 4.0)], colour);
+    let room = to.0 - from.0 - 24.0;
+    let lift = if width(&text, 13.5, Weight::SemiBold) > room { 18.0 } else { 0.0 };
+    canvas.label(&text, ((from.0 + to.0) / 2.0, from.1 - lift), ink, Anchor::Middle);
+}

@@ -1,0 +1,195 @@
+//! What must hold of every chart, in both themes and sizes, whatever the run.
+
+use super::canvas::Placed;
+use super::svg::Fonts;
+use super::theme::{LIGHT, THEMES};
+use super::*;
+use crate::report::mock;
+use crate::report::schema::{TrialVerdict, Verdict};
+
+/// Runs whose charts have something to get wrong: plain, broken, close together, many, and named by an enemy.
+fn runs() -> Vec<RunResult> {
+    let mut broken = mock::payments(6, &mock::MODELS);
+    mock::saturate(&mut broken, "thread-pool");
+    mock::mark(&mut broken, "work-stealing", TrialVerdict::Suspect, "steal");
+    broken.verdict = Verdict::Invalid;
+    broken.floor_ns = Some(72_000);
+    let close = [("event-loop", 96.0, 1.0), ("threads-64", 97.0, 1.02)];
+    let enemy = [("<script>alert(1)</script>", 96.0, 1.0), ("a&b\"' --> ]]>", 97.0, 1.4)];
+    let many: Vec<String> = (0..12).map(|i| format!("a-contender-with-a-long-name-{i}")).collect();
+    let many: Vec<_> = many.iter().map(|name| (name.as_str(), 96.0, 1.1)).collect();
+    let mut hostile = mock::everything_of(&enemy);
+    hostile.title = "</script><img src=x onerror=alert(1)>".into();
+    let mut spoilt = mock::everything();
+    spoilt.verdict = Verdict::Invalid;
+    vec![
+        mock::payments(6, &mock::MODELS),
+        mock::payments(3, &mock::MODELS),
+        broken,
+        mock::payments(6, &close),
+        mock::payments(6, &many),
+        mock::everything(),
+        mock::everything_of(&mock::MODELS),
+        hostile,
+        spoilt,
+    ]
+}
+
+#[test]
+fn no_text_is_clipped_or_lies_on_another_or_is_tiny() {
+    for (index, run) in runs().iter().enumerate() {
+        for picture in pictures(run) {
+            for size in [Size::Blog, Size::Card] {
+                let placed = picture.drawing(LIGHT, size, Fonts::OfThePage).placed;
+                let name = format!("run {index}, {} {size:?}", picture.stem);
+                assert!(placed.len() > 6, "{name}: a chart without labels");
+                well_placed(&name, &placed, size.height());
+            }
+        }
+    }
+}
+
+fn well_placed(name: &str, placed: &[Placed], height: f64) {
+    for (i, a) in placed.iter().enumerate() {
+        let inside = a.left >= 0.0 && a.top >= 0.0 && a.right <= 1200.0 && a.bottom <= height;
+        assert!(inside, "{name}: clipped: {a:?}");
+        assert!(a.px >= 11.5, "{name}: tiny: {a:?}");
+        for b in &placed[i + 1..] {
+            let apart =
+                a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+            assert!(apart, "{name}: {a:?} lies on {b:?}");
+        }
+    }
+}
+
+#[test]
+fn every_kind_is_drawn_where_its_data_exist_and_only_there() {
+    let full = mock::everything();
+    for kind in Kind::ALL {
+        assert!(!pictures_of(&full, kind, None).is_empty(), "{}", kind.name());
+    }
+    let plain = mock::payments(6, &mock::MODELS);
+    let kinds: Vec<Kind> = pictures(&plain).iter().map(|picture| picture.kind).collect();
+    assert_eq!(kinds, [Kind::Hdr, Kind::Forest, Kind::Time]);
+    assert!(pictures(&mock::empty("tour", "Nothing")).is_empty());
+}
+
+#[test]
+fn a_forest_is_of_the_pair_that_is_asked_for() {
+    let run = mock::payments(6, &mock::MODELS);
+    let forest = |of, versus| pictures_of(&run, Kind::Forest, Some((of, versus)));
+    assert!(forest("thread-pool", "event-loop")[0].alt.contains("higher"));
+    assert!(forest("event-loop", "thread-pool")[0].alt.contains("lower"));
+    assert!(forest("event-loop", "nobody").is_empty());
+}
+
+#[test]
+fn a_hostile_name_stays_text() {
+    for run in runs() {
+        for picture in pictures(&run) {
+            for shade in [Shade::Light, Shade::Dark] {
+                let svg = picture.svg(shade, Size::Blog);
+                assert!(!svg.contains("<script") && !svg.contains("<img"), "{}", picture.stem);
+                assert!(svg.trim_end().ends_with("</svg>"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_saturated_contender_has_no_percentile_anywhere() {
+    let mut run = mock::everything();
+    mock::saturate(&mut run, "thread-pool");
+    for picture in pictures(&run) {
+        if matches!(picture.kind, Kind::Hdr | Kind::Load) {
+            let at = picture.alt.find("thread-pool p50").map(|at| &picture.alt[at..]);
+            assert!(at.is_none_or(|text| text.contains("saturated")), "{}", picture.alt);
+        }
+    }
+}
+
+#[test]
+fn an_invalid_run_is_stamped_and_concludes_nothing() {
+    let mut run = mock::everything();
+    run.verdict = Verdict::Invalid;
+    for picture in pictures(&run).into_iter().filter(|picture| picture.kind != Kind::Gate) {
+        let svg = picture.svg(Shade::Light, Size::Blog);
+        assert!(svg.contains(">INVALID<"), "{}", picture.stem);
+        assert!(picture.title.contains("INVALID"), "{}", picture.title);
+    }
+}
+
+#[test]
+fn every_text_of_a_png_is_drawn() {
+    let run = mock::everything();
+    for picture in pictures(&run) {
+        let bytes = png(&picture.svg(Shade::Dark, Size::Card), Size::Card).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG"), "{}", picture.stem);
+        assert_eq!(&bytes[16..24], [0, 0, 0x09, 0x60, 0, 0, 0x04, 0xEC], "2400 x 1260");
+    }
+}
+
+#[test]
+fn the_words_of_every_chart() {
+    let run = mock::everything();
+    let told: Vec<String> = pictures(&run)
+        .iter()
+        .map(|picture| {
+            let placed = picture.drawing(THEMES[1], Size::Blog, Fonts::OfThePage).placed;
+            let texts: Vec<&str> = placed.iter().map(|placed| placed.text.as_str()).collect();
+            format!("{}\n{}\n{}\n", picture.stem, picture.alt, texts.join(" | "))
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_drawing_is_the_same_every_time() {
+    let run = mock::everything();
+    let draw =
+        || pictures(&run).iter().map(|p| p.svg(Shade::Light, Size::Blog)).collect::<String>();
+    assert_eq!(draw(), draw());
+}
+
+#[test]
+fn zz_dump() {
+    for (name, run) in
+        [("everything", mock::everything()), ("models", mock::everything_of(&mock::MODELS))]
+    {
+        std::fs::create_dir_all(format!("/tmp/charts-out/{name}")).unwrap();
+        std::fs::write(
+            format!("/tmp/charts-out/{name}/result.json"),
+            crate::report::schema::to_json(&run),
+        )
+        .unwrap();
+        for picture in pictures(&run) {
+            for shade in [Shade::Light, Shade::Dark] {
+                let bytes = png(&picture.svg(shade, Size::Blog), Size::Blog).unwrap();
+                std::fs::write(
+                    format!("/tmp/charts-out/{name}/{}-{}.png", picture.stem, shade.name()),
+                    bytes,
+                )
+                .unwrap();
+            }
+        }
+    }
+    let text = std::fs::read_to_string("/tmp/tour2/result.json").unwrap();
+    let run = crate::report::schema::from_json(&text).unwrap();
+    std::fs::create_dir_all("/tmp/charts-out/tour").unwrap();
+    for picture in pictures(&run) {
+        for shade in [Shade::Light, Shade::Dark] {
+            let bytes = png(&picture.svg(shade, Size::Blog), Size::Blog).unwrap();
+            std::fs::write(
+                format!("/tmp/charts-out/tour/{}-{}.png", picture.stem, shade.name()),
+                bytes,
+            )
+            .unwrap();
+        }
+    }
+    std::fs::write("/tmp/charts-out/tour/index.html", crate::report::html::html(&run)).unwrap();
+    std::fs::write(
+        "/tmp/charts-out/everything/index.html",
+        crate::report::html::html(&mock::everything()),
+    )
+    .unwrap();
+}

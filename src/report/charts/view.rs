@@ -1,0 +1,217 @@
+//! What every chart says of a run besides its own data: who took part, on what, how, and whether it holds.
+
+use super::chrome::Chrome;
+use super::style::{Style, styles};
+use crate::report::findings::{loads, placements, verdict};
+use crate::report::race::{Entry, Race, races};
+use crate::report::schema::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
+use crate::report::words::{capital, clean, counted};
+use crate::units::{Rate, grouped};
+
+/// A result as charts read it.
+pub(super) struct View<'a> {
+    pub(super) result: &'a RunResult,
+    pub(super) races: Vec<Race<'a>>,
+}
+
+/// A contender on a chart.
+#[derive(Clone, Debug)]
+pub(super) struct Member<'a> {
+    /// Its name in the scenario.
+    pub(super) name: &'a str,
+    /// Its name on charts.
+    pub(super) label: String,
+    pub(super) style: Style,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn of(result: &'a RunResult) -> Self {
+        Self { result, races: races(result) }
+    }
+
+    /// The workloads, in the order in which they were run.
+    pub(super) fn workloads(&self) -> Vec<&'a str> {
+        let mut workloads: Vec<&str> = Vec::new();
+        for race in &self.races {
+            if !workloads.contains(&race.workload) {
+                workloads.push(race.workload);
+            }
+        }
+        workloads
+    }
+
+    /// The open-loop races of a workload by rising rate.
+    pub(super) fn levels(&self, workload: &str) -> Vec<&Race<'a>> {
+        let offered = |race: &Race<'_>| {
+            let rates = race.entries.iter().filter_map(Entry::offered_rps);
+            rates.fold(f64::MAX, f64::min)
+        };
+        let mut levels: Vec<&Race<'a>> = self
+            .races
+            .iter()
+            .filter(|race| race.workload == workload && race.level != "closed")
+            .collect();
+        levels.sort_by(|a, b| offered(a).total_cmp(&offered(b)));
+        levels
+    }
+
+    /// The contenders of a workload, in the scenario's order.
+    pub(super) fn members(&self, workload: &str) -> Vec<Member<'a>> {
+        let mut names: Vec<&'a str> = Vec::new();
+        for race in self.races.iter().filter(|race| race.workload == workload) {
+            for entry in &race.entries {
+                if !names.contains(&entry.name) {
+                    names.push(entry.name);
+                }
+            }
+        }
+        let styles = styles(names.iter().map(|name| (*name, self.info(workload, name))));
+        let label = |name: &'a str| self.label(workload, name);
+        let member = |(name, style)| Member { name, label: label(name), style };
+        names.into_iter().zip(styles).map(member).collect()
+    }
+
+    /// A contender's name on charts, with its size where that is known and the name does not say it.
+    pub(super) fn label(&self, workload: &str, name: &str) -> String {
+        let info = self.info(workload, name);
+        let label = clean(info.and_then(|info| info.label.as_deref()).unwrap_or(name));
+        match info.and_then(|info| info.threads) {
+            Some(threads) if !label.contains(&threads.to_string()) => {
+                format!("{label}, {threads} threads")
+            }
+            _ => label,
+        }
+    }
+
+    fn info(&self, workload: &str, name: &str) -> Option<&'a ContenderInfo> {
+        let is = |info: &&ContenderInfo| info.workload == workload && info.contender == name;
+        self.result.contenders.iter().find(is)
+    }
+
+    /// The response time that 99 % must meet, ns.
+    pub(super) fn slo_ns(&self, workload: &str) -> Option<f64> {
+        let slo = self.result.slos.iter().find(|slo| slo.workload == workload);
+        slo.map(|slo| slo.p99_ns as f64)
+    }
+
+    /// Whether the run holds; where it does not, nothing is concluded from it.
+    pub(super) fn is_invalid(&self) -> bool {
+        self.result.verdict == Verdict::Invalid
+    }
+
+    /// `title`, or of an invalid run that it is one.
+    pub(super) fn title(&self, place: &str, title: String) -> String {
+        if self.is_invalid() {
+            format!("{}: this run is INVALID, nothing is concluded", capital(place))
+        } else {
+            title
+        }
+    }
+
+    /// What surrounds a chart. `what` says what was measured, `races` where the figures come from, `method` how the
+    /// picture is to be read.
+    pub(super) fn chrome(
+        &self,
+        title: String,
+        what: &str,
+        races: &[&Race<'_>],
+        method: &str,
+    ) -> Chrome {
+        let trials: Vec<&Trial> = races.iter().flat_map(|race| race.trials()).collect();
+        let valid = trials.iter().filter(|t| t.validity.verdict == TrialVerdict::Valid).count();
+        let entries = || races.iter().flat_map(|race| &race.entries);
+        let rounds = entries().map(|entry| entry.trials.len()).max().unwrap_or(0);
+        let measured = if trials.is_empty() {
+            what.to_owned()
+        } else {
+            format!(
+                "{what}. {}, {valid} of {} VALID",
+                counted(rounds, "round"),
+                counted(trials.len(), "trial")
+            )
+        };
+        Chrome {
+            title,
+            subtitle: [measured, self.setting(races)],
+            method: method.to_owned(),
+            provenance: self.provenance(),
+            stamp: matches!(self.result.verdict, Verdict::Invalid | Verdict::Interrupted)
+                .then(|| verdict(self.result.verdict)),
+        }
+    }
+
+    /// Cores, placement, threads, pool and what binds.
+    fn setting(&self, races: &[&Race<'_>]) -> String {
+        let mut parts = vec![counted(self.result.fingerprint.cores as usize, "core")];
+        parts.extend(placements(self.result).into_iter().take(1));
+        let workload = races.first().map_or("", |race| race.workload);
+        let members = self.members(workload);
+        let each = |show: &dyn Fn(&Member<'_>) -> Option<String>| -> Option<String> {
+            let found: Vec<Option<String>> = members.iter().map(show).collect();
+            let first = found.iter().flatten().next()?.clone();
+            if found.iter().all(|other| other.as_ref() == Some(&first)) {
+                return Some(first);
+            }
+            let named = members.iter().zip(&found);
+            let named =
+                named.filter_map(|(m, f)| Some(format!("{} {}", clean(m.name), f.as_ref()?)));
+            Some(named.collect::<Vec<_>>().join(", "))
+        };
+        let entry = |member: &Member<'_>| races.iter().rev().find_map(|r| r.entry(member.name));
+        let threads = |member: &Member<'_>| {
+            let most = entry(member)?.middle(|trial| trial.server.threads_max.map(|n| n as f64))?;
+            Some(grouped(most.round()))
+        };
+        let pool = |member: &Member<'_>| Some(self.info(workload, member.name)?.pool?.to_string());
+        parts.extend(each(&threads).map(|n| format!("threads: {n}")));
+        parts.extend(each(&pool).map(|n| format!("pool: {n}")));
+        parts.extend(
+            each(&|member| Some(clean(entry(member)?.bound_by())))
+                .map(|what| format!("bound by: {what}")),
+        );
+        let ceiling = |member: &Member<'_>| {
+            let of = |c: &&crate::report::schema::Ceiling| {
+                c.workload == workload && c.contender == member.name
+            };
+            let ceiling = self.result.ceilings.iter().find(of)?;
+            Some(format!("{} ({})", Rate(ceiling.closed_rps), clean(&ceiling.binds)))
+        };
+        parts.extend(each(&ceiling).map(|what| format!("ceiling: {what}")));
+        parts.join("; ")
+    }
+
+    fn provenance(&self) -> String {
+        let result = self.result;
+        let print = &result.fingerprint;
+        format!(
+            "{}, Linux {}, {}; bakeoff {}{}, binary {}, {}, seed {}, {}; over loopback",
+            clean(&print.cpu_model),
+            clean(&print.kernel),
+            counted(print.cores as usize, "core"),
+            clean(&print.bakeoff),
+            if print.debug_build { " (debug build)" } else { "" },
+            clean(&print.binary),
+            clean(&result.scenario),
+            result.seed,
+            clean(&result.started_utc),
+        )
+    }
+}
+
+/// How the load of `races` was made, in few words.
+pub(super) fn ways(races: &[&Race<'_>]) -> String {
+    let mut ways = loads(races.iter().flat_map(|race| race.trials()));
+    let more = ways.len().saturating_sub(1);
+    ways.truncate(1);
+    let first = ways.pop().unwrap_or_default();
+    if more == 0 { first } else { format!("{first}, and {}", counted(more, "other load")) }
+}
+
+/// How intervals of a run with so many paired rounds were made.
+pub(super) fn interval_words(n: usize) -> String {
+    if n < 6 {
+        format!("no interval (n = {n})")
+    } else {
+        format!("exact signed-rank 95 %, n = {n}")
+    }
+}

@@ -1,0 +1,73 @@
+//! The text beside a picture: what it says, how it was made, and how it is made again.
+
+use std::fmt::Write;
+
+use super::charts::Picture;
+use super::markdown::escaped;
+use super::reproduce;
+use super::schema::{RunResult, TrialVerdict, Verdict};
+use super::sentences::limits;
+use super::words::{clean, counted};
+
+/// `post.md` beside `post.png`: finding, alternative text, method with machine and limits, commands.
+pub fn note(result: &RunResult, picture: &Picture<'_>, chart: &str, file: &str) -> String {
+    let mut out = format!("# {}\n\n", escaped(&picture.title));
+    let _ = writeln!(out, "![{}]({})\n", escaped(&picture.alt), link(file));
+    let _ = writeln!(out, "{}\n", escaped(&method(result, picture)));
+    let _ = writeln!(out, "Alternative text: {}\n", escaped(&picture.alt));
+    let _ = writeln!(out, "Made by:\n\n```sh\n{}\n{}\n```", reproduce::command(result), chart);
+    out
+}
+
+/// Two sentences: how and on what it was measured, and what it does not say.
+fn method(result: &RunResult, picture: &Picture<'_>) -> String {
+    let print = &result.fingerprint;
+    let trials: Vec<_> = result.trials.iter().filter(|trial| !trial.voided).collect();
+    let valid = trials.iter().filter(|t| t.validity.verdict == TrialVerdict::Valid).count();
+    let ways = super::findings::loads(trials.iter().copied());
+    let doubt = match result.verdict {
+        Verdict::Invalid => ", which is INVALID and concludes nothing",
+        Verdict::Interrupted => ", which was interrupted",
+        _ => "",
+    };
+    let limits: Vec<String> = limits(result)
+        .iter()
+        .map(|limit| limit.trim_end_matches('.').replacen(". ", "; ", 9))
+        .collect();
+    format!(
+        "Measured in {} of {} ({valid} VALID) by bakeoff {} on {}, {}, Linux {}{doubt}: {}; {}. Limits: {}.",
+        counted(result.rounds as usize, "round"),
+        counted(trials.len(), "trial"),
+        clean(&print.bakeoff),
+        clean(&print.cpu_model),
+        counted(print.cores as usize, "core"),
+        clean(&print.kernel),
+        ways.join("; "),
+        picture.method.trim_end_matches('.').replace(". ", "; "),
+        limits.join("; ")
+    )
+}
+
+/// A file's name as a link.
+fn link(file: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let byte = |c: char| {
+        let mut utf8 = [0; 4];
+        c.encode_utf8(&mut utf8).bytes().map(|b| format!("%{b:02X}")).collect::<String>()
+    };
+    file.chars().map(|c| if plain(c) { c.to_string() } else { byte(c) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::charts::pictures;
+    use crate::report::mock;
+
+    #[test]
+    fn a_picture_is_told_in_two_sentences_and_two_commands() {
+        let run = mock::payments(6, &mock::MODELS);
+        let pictures = pictures(&run);
+        insta::assert_snapshot!(note(&run, &pictures[0], "bakeoff chart r -o a.png", "a (1).png"));
+    }
+}

@@ -1,0 +1,166 @@
+//! Two results beside each other. They were not measured in one run, so there is no ratio and no verdict between them.
+
+use super::findings::{Findings, trial_verdict};
+use super::markdown;
+use super::race::{Entry, races};
+use super::schema::{Fingerprint, RunResult};
+use super::sentences::place;
+use super::terminal;
+use super::words::{bytes, capital, clean, figure, or_withheld};
+use crate::units::{grouped, three_digits};
+
+/// The figures of two results in rows.
+pub(crate) struct SideBySide {
+    title: String,
+    /// What must be known before the figures are read.
+    warnings: Vec<String>,
+    /// `Payment at 4,000/s`, and its rows: contender, metric, of the first, of the second.
+    tables: Vec<(String, Vec<[String; 4]>)>,
+}
+
+/// The columns of a table.
+pub(crate) const COLUMNS: [&str; 4] = ["contender", "metric", "first", "second"];
+
+/// In what two results are unlike, in words; empty where they may stand beside each other.
+pub(crate) fn mismatches(a: &Fingerprint, b: &Fingerprint) -> Vec<String> {
+    let differ = |what: &str, a: String, b: String| {
+        (a != b).then(|| format!("{what} {} and {}", clean(&a), clean(&b)))
+    };
+    let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".into());
+    let quota = |quota: Option<f64>| quota.map_or_else(|| "none".into(), three_digits);
+    [
+        differ("CPU", a.cpu_model.clone(), b.cpu_model.clone()),
+        differ("cores", a.cores.to_string(), b.cores.to_string()),
+        differ("kernel", a.kernel.clone(), b.kernel.clone()),
+        differ("governor", known(&a.governor), known(&b.governor)),
+        differ("quota", quota(a.cpu_quota), quota(b.cpu_quota)),
+        differ("scenario", a.scenario.clone(), b.scenario.clone()),
+        differ("debug build", a.debug_build.to_string(), b.debug_build.to_string()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Puts two results beside each other; `unlike` is what [`mismatches`] found.
+pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> SideBySide {
+    let named = |result: &RunResult| {
+        let findings = Findings::of(result);
+        let (started, binary) = (clean(&result.started_utc), clean(&result.fingerprint.binary));
+        format!("{} of {started}, binary {binary}: {}", clean(&result.scenario), findings.verdict)
+    };
+    let mut warnings = vec![
+        format!("First: {}", named(a)),
+        format!("Second: {}", named(b)),
+        "Two runs on two occasions: the difference between them is no evidence. `bakeoff gate` \
+         compares two builds in one run."
+            .into(),
+    ];
+    if !unlike.is_empty() {
+        warnings.push(format!("Unlike: {}.", unlike.join("; ")));
+    }
+    let (first, second) = (races(a), races(b));
+    let tables = first
+        .iter()
+        .map(|race| {
+            let other =
+                second.iter().find(|r| r.workload == race.workload && r.level == race.level);
+            let mut rows = Vec::new();
+            for entry in &race.entries {
+                let beside = other.and_then(|race| race.entry(entry.name));
+                for kind in race.kinds() {
+                    let several = race.kinds().len() > 1;
+                    for (name, per_mille) in [("p50", 500), ("p99", 990)] {
+                        let of = |entry: &Entry<'_>| figure(entry.response(kind, per_mille));
+                        let name = if several {
+                            format!("{name} of {}", clean(kind))
+                        } else {
+                            name.into()
+                        };
+                        rows.push(row(entry, beside, name, of));
+                    }
+                }
+                rows.extend(costs(entry, beside));
+            }
+            (capital(&place(race)), rows)
+        })
+        .collect();
+    SideBySide { title: format!("{}: two results", clean(&a.scenario)), warnings, tables }
+}
+
+fn costs(entry: &Entry<'_>, beside: Option<&Entry<'_>>) -> Vec<[String; 4]> {
+    let achieved = |e: &Entry<'_>| or_withheld(e.middle(|t| Some(t.achieved_rps)), grouped);
+    let cpu = |e: &Entry<'_>| or_withheld(e.middle(|t| t.server.cpu_us_per_request), three_digits);
+    let rss =
+        |e: &Entry<'_>| or_withheld(e.middle(|t| t.server.rss_peak_bytes.map(|b| b as f64)), bytes);
+    let valid = |e: &Entry<'_>| {
+        let standing = e.standing();
+        format!("{} {}/{}", trial_verdict(standing.worst), standing.valid, standing.rounds)
+    };
+    vec![
+        row(entry, beside, "achieved/s".into(), achieved),
+        row(entry, beside, "CPU us/request".into(), cpu),
+        row(entry, beside, "peak RSS".into(), rss),
+        row(entry, beside, "validity".into(), valid),
+    ]
+}
+
+fn row(
+    entry: &Entry<'_>,
+    beside: Option<&Entry<'_>>,
+    metric: String,
+    of: impl Fn(&Entry<'_>) -> String,
+) -> [String; 4] {
+    let second = beside.map_or_else(|| "not run".into(), &of);
+    [clean(entry.name), metric, of(entry), second]
+}
+
+impl SideBySide {
+    /// For people at a terminal.
+    pub(crate) fn text(&self) -> String {
+        let mut out = format!("{}\n", self.title);
+        for line in &self.warnings {
+            out += &format!("{}\n", terminal::wrapped(line, "  "));
+        }
+        for (heading, rows) in &self.tables {
+            out += &format!("\n{heading}\n{}\n", terminal::plain_table(&COLUMNS, rows));
+        }
+        out
+    }
+
+    /// For pull requests.
+    pub(crate) fn markdown(&self) -> String {
+        let mut out = format!("# {}\n\n", markdown::escaped(&self.title));
+        markdown::list(&mut out, "Before you read on", &self.warnings);
+        for (heading, rows) in &self.tables {
+            out += &format!("## {}\n\n", markdown::escaped(heading));
+            markdown::grid(&mut out, &COLUMNS, 2..4, rows.iter().map(|row| row.to_vec()));
+        }
+        out.truncate(out.trim_end().len());
+        out + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+
+    #[test]
+    fn unlike_machines_are_told_apart() {
+        let a = mock::payments(6, &mock::MODELS).fingerprint;
+        let mut b = a.clone();
+        assert!(mismatches(&a, &b).is_empty());
+        b.binary = "another".into();
+        assert!(mismatches(&a, &b).is_empty(), "two builds are what one compares");
+        (b.cores, b.kernel) = (8, "6.9".into());
+        assert_eq!(mismatches(&a, &b), ["cores 2 and 8", "kernel 6.8.0-45-generic and 6.9"]);
+    }
+
+    #[test]
+    fn figures_stand_beside_each_other_without_a_verdict() {
+        let a = mock::payments(6, &mock::MODELS);
+        let b = mock::payments(6, &mock::MODELS[..3]);
+        insta::assert_snapshot!(side_by_side(&a, &b, &[]).text());
+    }
+}

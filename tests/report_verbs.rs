@@ -1,0 +1,99 @@
+//! `bakeoff report` and `bakeoff chart` on a stored result.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+fn stored() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/result.json")
+}
+
+fn bakeoff(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bakeoff")).args(args).output().expect("the binary starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_chart_is_a_picture_and_its_text() {
+    let dir = TempDir::new().unwrap();
+    let result = stored();
+    for (name, kind, start) in [
+        ("a.png", "hdr", &b"\x89PNG"[..]),
+        ("b.svg", "forest", b"<svg"),
+        ("c.png", "time", b"\x89PNG"),
+    ] {
+        let out = dir.path().join(name);
+        let args = ["chart", result.to_str().unwrap(), "--kind", kind, "-o", out.to_str().unwrap()];
+        let done = bakeoff(&args);
+        assert!(done.status.success(), "{kind}: {}", text(&done.stderr));
+        assert!(fs::read(&out).unwrap().starts_with(start), "{kind}");
+        let beside = fs::read_to_string(out.with_extension("md")).unwrap();
+        for part in ["Alternative text: ", "Limits: ", "bakeoff run", "bakeoff chart"] {
+            assert!(beside.contains(part), "{kind}: {part}: {beside}");
+        }
+    }
+}
+
+#[test]
+fn a_chart_without_data_is_refused_with_what_it_needs() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("a.png");
+    let (result, out) = (stored(), out.to_str().unwrap().to_owned());
+    let chart = |more: &[&str]| {
+        let args = [&["chart", result.to_str().unwrap(), "-o", &out], more].concat();
+        bakeoff(&args)
+    };
+    for (more, wanted) in [
+        (&["--kind", "map"][..], "has not the data of a `map` chart"),
+        (&["--kind", "hdr", "--only", "nothing-like-it"], "has `nothing-like-it` in its name"),
+        (&["--of", "event-loop", "--versus", "nobody"], "has not the data of a `forest` chart"),
+    ] {
+        let done = chart(more);
+        assert_eq!(done.status.code(), Some(2));
+        assert!(text(&done.stderr).contains(wanted), "{}", text(&done.stderr));
+    }
+    let args = ["chart", result.to_str().unwrap(), "-o", "a.gif"];
+    assert!(text(&bakeoff(&args).stderr).contains("end it in .png or .svg"));
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn a_report_is_read_again() {
+    let dir = TempDir::new().unwrap();
+    let result = stored();
+    let (result, out) = (result.to_str().unwrap(), dir.path().to_str().unwrap());
+    let done = bakeoff(&["report", result, "--out", out]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    for file in ["index.html", "summary.md", "charts"] {
+        assert!(dir.path().join(file).exists(), "{file}");
+    }
+    let json = bakeoff(&["report", result, "--format", "json"]);
+    let again = dir.path().join("result.json");
+    fs::write(&again, &json.stdout).unwrap();
+    let markdown = bakeoff(&["report", out, "--format", "markdown"]);
+    assert_eq!(text(&markdown.stdout), fs::read_to_string(dir.path().join("summary.md")).unwrap());
+}
+
+#[test]
+fn unlike_results_stand_beside_each_other_only_when_asked() {
+    let dir = TempDir::new().unwrap();
+    let result = stored();
+    let other = dir.path().join("result.json");
+    let moved = fs::read_to_string(&result).unwrap().replace("\"cores\":2", "\"cores\":64");
+    fs::write(&other, moved).unwrap();
+    let (result, other) = (result.to_str().unwrap(), dir.path().to_str().unwrap());
+    let same = bakeoff(&["report", result, result]);
+    assert!(same.status.success(), "{}", text(&same.stderr));
+    assert!(text(&same.stdout).contains("no evidence"));
+    let refused = bakeoff(&["report", result, other]);
+    assert_eq!(refused.status.code(), Some(6));
+    assert!(text(&refused.stderr).contains("cores 2 and 64"), "{}", text(&refused.stderr));
+    let allowed = bakeoff(&["report", result, other, "--allow-mismatch"]);
+    assert!(allowed.status.success());
+    assert!(text(&allowed.stdout).contains("Unlike: cores 2 and 64"));
+}
