@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use bakeoff::run::postgres::{Database, Latency, Setup, Typed, Url};
+use bakeoff::latency::Latency;
+use bakeoff::run::postgres::{Database, Setup, Typed, Url};
 use bakeoff::sql::{Class, Statement};
 use bakeoff::units::Nanos;
 use postgres::Client;

@@ -14,7 +14,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use bakeoff::run::postgres::{Database, Latency, Setup, Trial, binaries};
+use bakeoff::latency::Latency;
+use bakeoff::run::postgres::{Database, Setup, Trial, binaries};
 use bakeoff::units::Nanos;
 use postgres::{Client, NoTls};
 
