@@ -204,8 +204,8 @@ fn draw_cell(
                 let text = fitted(&typeset(text), px, weight, room);
                 canvas.text(&text, (x, y + dy), Ink { px, weight, colour: ink }, Anchor::Middle);
             };
-            write(&times(*by), -apart / 2.0 - 1.0, big, Weight::SemiBold);
-            write(&sides[*who].name, apart / 2.0 + 2.0, small, Weight::Regular);
+            write(&times(*by), -apart / 2.0 - 2.0, big, Weight::SemiBold);
+            write(&sides[*who].name, apart / 2.0 + 3.0, small, Weight::Regular);
         }
         Found::Unclear(low, high) => {
             unsettled(canvas, from, to);
@@ -218,10 +218,10 @@ fn draw_cell(
                     Anchor::Middle,
                 );
             };
-            write("\u{2248}", -apart / 2.0 - 1.0, big, Weight::SemiBold);
+            write("\u{2248}", -apart / 2.0 - 2.0, big, Weight::SemiBold);
             write(
                 &format!("{low:.2}\u{2013}{high:.2}\u{d7}"),
-                apart / 2.0 + 2.0,
+                apart / 2.0 + 3.0,
                 11.5,
                 Weight::Regular,
             );

@@ -104,14 +104,16 @@ pub(super) const DARK: Theme = Theme {
 
 /// The contrast of two colours, 1 to 21. Source: WCAG 2.2, "contrast ratio".
 pub(super) fn contrast(a: RGBColor, b: RGBColor) -> f64 {
-    let channel = |value: u8| {
-        let value = f64::from(value) / 255.0;
-        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-    };
     let luminance =
-        |c: RGBColor| 0.2126 * channel(c.0) + 0.7152 * channel(c.1) + 0.0722 * channel(c.2);
+        |c: RGBColor| 0.2126 * linear(c.0) + 0.7152 * linear(c.1) + 0.0722 * linear(c.2);
     let (a, b) = (luminance(a), luminance(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+/// An sRGB channel as light, 0 to 1.
+fn linear(channel: u8) -> f64 {
+    let value = f64::from(channel) / 255.0;
+    if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
 }
 
 #[cfg(test)]
@@ -128,6 +130,99 @@ mod tests {
                 assert!(found >= 4.5, "{}: {ink:?} has {found:.1}", theme.name);
             }
         }
-        assert!((contrast(LIGHT.awaiting[0], LIGHT.background) - 5.2).abs() < 0.1);
+    }
+
+    #[test]
+    fn contrasts_are_as_published() {
+        for (theme, want) in [(LIGHT, [5.2, 4.7, 14.0, 7.3]), (DARK, [8.0, 7.8, 14.4, 6.7])] {
+            let inks = [theme.awaiting[0], theme.threaded[0], theme.third, theme.alarm];
+            for (ink, want) in inks.into_iter().zip(want) {
+                let found = contrast(ink, theme.background);
+                assert!(found > want - 0.06, "{}: {ink:?} has {found:.2}, not {want}", theme.name);
+            }
+            for fill in theme.awaiting_ramp.into_iter().chain(theme.threaded_ramp) {
+                let found = contrast(Theme::ink_on(fill), fill);
+                assert!(found >= 4.5, "{}: text on {fill:?} has {found:.2}", theme.name);
+            }
+        }
+    }
+
+    #[test]
+    fn series_differ_for_every_eye() {
+        for theme in THEMES {
+            let three = [theme.awaiting[0], theme.threaded[0], theme.third];
+            let [a, b] = [theme.awaiting, theme.threaded];
+            for (name, eye) in EYES {
+                let (least, all) = (nearest(&three, eye), nearest(&[a[0], a[1], b[0], b[1]], eye));
+                assert!(least > 0.18, "{}, {name}: the three are {least:.3} apart", theme.name);
+                assert!(all > 0.1, "{}, {name}: the four are {all:.3} apart", theme.name);
+            }
+        }
+    }
+
+    type Eye = [[f64; 3]; 3];
+
+    /// What eyes see of linear RGB. Source: Machado et al. 2009, severity 1.
+    const EYES: [(&str, Eye); 4] = [
+        ("normal", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+        (
+            "protan",
+            [
+                [0.152286, 1.052583, -0.204868],
+                [0.114503, 0.786281, 0.099216],
+                [-0.003882, -0.048116, 1.051998],
+            ],
+        ),
+        (
+            "deutan",
+            [
+                [0.367322, 0.860646, -0.227968],
+                [0.280085, 0.672501, 0.047413],
+                [-0.011820, 0.042940, 0.968881],
+            ],
+        ),
+        (
+            "tritan",
+            [
+                [1.255528, -0.076749, -0.178779],
+                [-0.078411, 0.930809, 0.147602],
+                [0.004733, 0.691367, 0.303900],
+            ],
+        ),
+    ];
+
+    /// The least distance of two of `colours` in Oklab, in which 0.02 is just seen (Ottosson 2020).
+    fn nearest(colours: &[RGBColor], eye: Eye) -> f64 {
+        let seen: Vec<[f64; 3]> = colours.iter().map(|colour| oklab(*colour, eye)).collect();
+        let pairs =
+            seen.iter().enumerate().flat_map(|(i, a)| seen[..i].iter().map(move |b| (a, b)));
+        let distance = |(a, b): (&[f64; 3], &[f64; 3])| {
+            a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+        };
+        pairs.map(distance).fold(f64::MAX, f64::min)
+    }
+
+    fn times(matrix: Eye, v: [f64; 3]) -> [f64; 3] {
+        matrix.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum())
+    }
+
+    fn oklab(colour: RGBColor, eye: Eye) -> [f64; 3] {
+        let linear = [colour.0, colour.1, colour.2].map(linear);
+        let cones = times(
+            [
+                [0.412_221_470_8, 0.536_332_536_3, 0.051_445_992_9],
+                [0.211_903_498_2, 0.680_699_545_1, 0.107_396_956_6],
+                [0.088_302_461_9, 0.281_718_837_6, 0.629_978_700_5],
+            ],
+            times(eye, linear).map(|channel| channel.clamp(0.0, 1.0)),
+        );
+        times(
+            [
+                [0.210_454_255_3, 0.793_617_785_0, -0.004_072_046_8],
+                [1.977_998_495_1, -2.428_592_205_0, 0.450_593_709_9],
+                [0.025_904_037_1, 0.782_771_766_2, -0.808_675_766_0],
+            ],
+            cones.map(f64::cbrt),
+        )
     }
 }
