@@ -22,6 +22,7 @@
 //! 3. [`load`]: when each request is due, what it says, and the six instants of its life.
 //! 4. [`run`]: child processes, rounds in coin order, whether a trial may be believed, and who won.
 //! 5. [`stats`] and [`report`]: intervals, and how they are shown.
+//! 6. [`gate`]: from rounds of two builds to one verdict, with what it can and cannot see.
 //!
 //! [`scenario`] reads what is to be measured. `ARCHITECTURE.md` has the map and the invariants.
 
@@ -34,6 +35,7 @@ pub mod backend;
 pub mod cli;
 pub mod domain;
 pub mod error;
+pub mod gate;
 pub mod load;
 pub mod poll;
 mod random;

@@ -4,6 +4,7 @@ pub mod charts;
 mod comparison;
 pub mod distribution;
 mod findings;
+pub mod gate;
 pub mod hgrm;
 pub mod markdown;
 #[cfg(test)]
@@ -12,5 +13,5 @@ mod race;
 pub mod schema;
 mod sentences;
 pub mod terminal;
-mod words;
+pub(crate) mod words;
 pub mod write;
