@@ -13,7 +13,7 @@ const FAR: f64 = 3.0;
 /// The p at which it is no chance.
 const ALPHA: f64 = 0.01;
 
-/// Tests the differences of all rounds; only after the last look, for it has but one level to spend.
+/// Tests the differences of all rounds; only at the last look, for it has but one level to spend.
 ///
 /// `None` without differences, and where one is infinite or not a number.
 pub fn intermittent(d: &[f64]) -> Option<Intermittent> {

@@ -2,7 +2,7 @@
 //! made anew from the rounds in the report.
 //!
 //! ```text
-//!     sight::before(plan)             what it will be able to see, printed first
+//!     sight::before(plan, round)      what it will be able to see, printed first
 //!     loop {
 //!         measure a round             (whoever calls)
 //!         judge(plan, rounds)         until `finished`

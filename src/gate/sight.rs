@@ -4,6 +4,7 @@ use super::levels::looks;
 use super::metric::{alpha, label};
 use crate::report::gate::{MetricJudgement, MetricPlan, Plan, Scatter, Sight};
 use crate::stats::detectable;
+use crate::units::Nanos;
 
 /// A scatter from [`BAND_ROUNDS`] rounds lies within these factors of the true one nine times of ten (simulated).
 const BAND: [f64; 2] = [0.5, 1.7];
@@ -40,10 +41,14 @@ pub fn too_blind(margin: f64, sight: Option<&Sight>) -> Option<String> {
     }
 }
 
-/// The lines that are printed before the first round: the length of the gate and what each metric can see.
-pub fn before(plan: &Plan) -> Vec<String> {
+/// The lines that are printed before the first round: how long the gate takes, with rounds of the length `round`, and
+/// what each metric can see.
+pub fn before(plan: &Plan, round: Nanos) -> Vec<String> {
     let [first, .., last] = looks(plan.rounds_max);
-    let length = format!("The gate takes {first} to {last} rounds.");
+    let [shortest, longest] = [first, last].map(|rounds| Nanos(round.0 * u64::from(rounds)));
+    let length = format!(
+        "The gate takes {first} to {last} rounds of {round}: {shortest} to {longest}, void rounds not counted."
+    );
     let metrics = plan.metrics.iter().enumerate().map(|(index, metric)| {
         let name = metric.label();
         let Some(calibration) = metric.calibration else {
@@ -107,6 +112,8 @@ mod tests {
     use crate::gate::verdict::tests::plan;
     use crate::report::gate::Metric;
 
+    const ROUND: Nanos = Nanos(14_000_000_000);
+
     fn calibrated(s: f64, rounds: u32) -> Plan {
         let mut plan = plan(40, &[Metric::P99]);
         plan.metrics[0].calibration = Some(Scatter { s, rounds });
@@ -115,14 +122,17 @@ mod tests {
 
     #[test]
     fn it_is_said_before_the_first_round() {
-        let lines = before(&calibrated(0.1, 12));
-        assert_eq!(lines[0], "The gate takes 12 to 40 rounds.");
+        let lines = before(&calibrated(0.1, 12), ROUND);
+        assert_eq!(
+            lines[0],
+            "The gate takes 12 to 40 rounds of 14 s: 168 s to 560 s, void rounds not counted."
+        );
         assert_eq!(
             lines[1],
             "p99 catches 8 of 10 at +12 %, 99 of 100 at +14 % (rounds scatter by 10 %, known to x0.5 to x1.7 from 12); \
              a true regression equal to the margin of 10 % is caught half the time: to catch it, set the margin to 5 %."
         );
-        assert!(before(&plan(40, &[Metric::P99]))[1].contains("--calibrate"));
+        assert!(before(&plan(40, &[Metric::P99]), ROUND)[1].contains("--calibrate"));
     }
 
     #[test]
@@ -133,9 +143,18 @@ mod tests {
             let seen = sight(&plan, 0, plan.metrics[0].calibration.unwrap());
             assert_eq!(too_blind(0.1, seen.as_ref()).is_none(), gated, "{seen:?}");
         }
-        assert_eq!(before(&calibrated(0.36, 12))[1], "p99 NOT GATED: sees +24 %, margin 10 %.");
-        assert_eq!(before(&calibrated(1e9, 12))[1], "p99 NOT GATED: sees nothing, margin 10 %.");
-        assert_eq!(before(&calibrated(0.1, 0))[1], "p99 NOT GATED: sees nothing, margin 10 %.");
+        assert_eq!(
+            before(&calibrated(0.36, 12), ROUND)[1],
+            "p99 NOT GATED: sees +24 %, margin 10 %."
+        );
+        assert_eq!(
+            before(&calibrated(1e9, 12), ROUND)[1],
+            "p99 NOT GATED: sees nothing, margin 10 %."
+        );
+        assert_eq!(
+            before(&calibrated(0.1, 0), ROUND)[1],
+            "p99 NOT GATED: sees nothing, margin 10 %."
+        );
     }
 
     #[test]

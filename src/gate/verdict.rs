@@ -91,7 +91,9 @@ fn look_back(plan: &Plan, index: usize, metric: &mut MetricJudgement, counted: &
     metric.medians = [median(&baseline), median(&candidate)];
     let d: Vec<f64> =
         counted.iter().filter_map(|round| difference(metric.metric, index, round)).collect();
-    metric.intermittent = intermittent(&d);
+    // At an earlier look there are too few bad rounds to find, and stopping there would choose the rounds.
+    let last_look = counted.len() >= plan.rounds_max as usize;
+    metric.intermittent = if last_look { intermittent(&d) } else { None };
     let scatter = residual_sd(&d).map(|s| Scatter { s, rounds: d.len() as u32 });
     metric.sight_after = scatter.and_then(|scatter| sight(plan, index, scatter));
     let missing = counted.len() - d.len();
@@ -110,9 +112,11 @@ fn is_finished(plan: &Plan, metrics: &[MetricJudgement], counted: usize) -> bool
     let mut gated = metrics.iter().filter(|metric| metric.not_gated.is_none()).peekable();
     let nothing_to_gate = gated.peek().is_none();
     let outcomes: Vec<Outcome> = gated.map(|metric| metric.outcome).collect();
+    // Only the last look tells bad rounds from chance: who wants to fail on them waits for it.
+    let settled = !outcomes.contains(&Outcome::Open) && !plan.fail_intermittent;
     nothing_to_gate
+        || settled
         || outcomes.contains(&Outcome::Regressed)
-        || !outcomes.contains(&Outcome::Open)
         || counted >= plan.rounds_max as usize
 }
 
@@ -182,7 +186,7 @@ pub(super) mod tests {
         };
         Round {
             round: number,
-            baseline_first: number % 2 == 0,
+            baseline_first: number.is_multiple_of(2),
             void: None,
             baseline: block(baseline),
             candidate: block(candidate),
@@ -318,6 +322,9 @@ pub(super) mod tests {
         assert!(found.line.contains("p50 INTERMITTENT"), "{}", found.line);
         plan.fail_intermittent = true;
         assert_eq!(judge(&plan, &rounds).exit_code, 3);
+        let early = judge(&plan, &self::rounds(20, &[0.0, 0.0], 0.01));
+        assert!(!early.finished, "all pass, and the bad rounds may still come");
+        assert!(early.metrics.iter().all(|metric| metric.intermittent.is_none()));
     }
 
     #[test]
