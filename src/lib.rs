@@ -22,6 +22,7 @@
 //! 3. [`load`]: when each request is due, what it says, and the six instants of its life.
 //! 4. [`run`]: child processes, rounds in coin order, whether a trial may be believed, and who won.
 //! 5. [`stats`] and [`report`]: intervals, and how they are shown.
+//! 6. [`gate`]: from rounds of two builds to one verdict, with what it can and cannot see.
 //!
 //! [`scenario`] reads what is to be measured. `ARCHITECTURE.md` has the map and the invariants.
 
@@ -36,6 +37,7 @@ mod clock;
 pub mod domain;
 pub mod error;
 pub mod fault;
+pub mod gate;
 pub mod latency;
 mod listen;
 pub mod load;

@@ -108,7 +108,7 @@ pub(super) fn grid(
 }
 
 /// Text that Markdown shows as it is. Only characters that can begin something are touched.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -126,6 +126,6 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// Text inside an HTML attribute.
-fn html(text: &str) -> String {
+pub(crate) fn html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

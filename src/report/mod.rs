@@ -4,6 +4,7 @@ pub mod charts;
 mod comparison;
 pub mod distribution;
 mod findings;
+pub mod gate;
 pub mod hgrm;
 pub mod html;
 pub mod markdown;
@@ -17,7 +18,7 @@ pub mod schema;
 mod sentences;
 pub(crate) mod side_by_side;
 pub mod terminal;
-mod words;
+pub(crate) mod words;
 pub mod write;
 
 pub(crate) use reproduce::quoted;

@@ -41,14 +41,38 @@ pub struct Interval {
 /// When `confidence` does not lie between 0 and 1.
 pub fn hodges_lehmann(d: &[f64], confidence: f64) -> Option<Estimate> {
     assert!(confidence > 0.0 && confidence < 1.0, "a confidence of {confidence}");
+    let tail = (1.0 - confidence) / 2.0;
+    let Limits { value, low, high, n } = one_sided(d, tail, tail)?;
+    let interval = low.zip(high).map(|(low, high)| Interval { low, high });
+    Some(Estimate { value, interval, n })
+}
+
+/// A centre with a limit on either side, each of which holds by itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// The point estimate.
+    pub value: f64,
+    /// Exceeds the true centre at most as often as its level says; `None` when `n` is too small for it.
+    pub low: Option<f64>,
+    /// Falls short of the true centre at most as often as its level says.
+    pub high: Option<f64>,
+    /// Pairs that it comes from.
+    pub n: usize,
+}
+
+/// The centre of the differences `d` as [`hodges_lehmann()`] has it, with a lower limit at the one-sided level `below`
+/// and an upper one at the level `above`; a level of 0 has no limit.
+///
+/// `None` without pairs, and where a difference is infinite or not a number.
+pub fn one_sided(d: &[f64], below: f64, above: f64) -> Option<Limits> {
     if d.is_empty() || !d.iter().all(|difference| difference.is_finite()) {
         return None;
     }
     let walsh = walsh_averages(d);
-    let interval = SignedRank::of(d.len())
-        .limit((1.0 - confidence) / 2.0)
-        .map(|k| Interval { low: walsh[k - 1], high: walsh[walsh.len() - k] });
-    Some(Estimate { value: middle(&walsh), interval, n: d.len() })
+    let law = SignedRank::of(d.len());
+    let low = law.limit(below).map(|k| walsh[k - 1]);
+    let high = law.limit(above).map(|k| walsh[walsh.len() - k]);
+    Some(Limits { value: middle(&walsh), low, high, n: d.len() })
 }
 
 /// The means of all pairs, each difference paired with itself too, in ascending order.
@@ -145,6 +169,20 @@ mod tests {
         let estimate = hodges_lehmann(&[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0], 0.95).unwrap();
         assert_eq!((estimate.n, estimate.value), (8, 0.5));
         assert_eq!(estimate.interval, Some(Interval { low: 0.0, high: 1.0 }));
+    }
+
+    #[test]
+    fn each_side_has_its_own_level() {
+        let d = [0.4, -0.1, 0.2, 0.9, 0.3, 0.1, 0.5, 0.7];
+        let both = |confidence| hodges_lehmann(&d, confidence).unwrap().interval.unwrap();
+        let limits = one_sided(&d, 0.005, 0.05).unwrap();
+        assert_eq!((limits.low, limits.high), (Some(both(0.99).low), Some(both(0.9).high)));
+        assert_eq!(limits.value, hodges_lehmann(&d, 0.9).unwrap().value);
+        // 2^-8 is attained by the extremes themselves, and less is not attained at all.
+        assert_eq!(one_sided(&d, 0.5_f64.powi(8), 0.0).unwrap().low, Some(-0.1));
+        assert_eq!(one_sided(&d, 0.5_f64.powi(9), 0.0).unwrap().low, None);
+        assert_eq!(one_sided(&d, 0.05, 0.0).unwrap().high, None);
+        assert_eq!(one_sided(&[], 0.05, 0.05), None);
     }
 
     #[test]

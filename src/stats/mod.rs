@@ -4,21 +4,47 @@
 //! - [`percentile`]: what a histogram can say about its tail, and when it must say nothing.
 //! - [`wilcoxon`]: the exact law of the signed-rank statistic.
 //! - [`hodges_lehmann()`]: the centre of paired differences, with the interval that this law gives.
-//! - [`mann_kendall`]: whether a series has a trend.
+//! - [`one_sided`]: the same centre with a limit on either side, each at a level of its own.
 //! - [`ratio_of`]: one metric against another, round by round: ratio and difference.
+//! - [`rounds_to_decide`]: how many rounds would settle what these did not.
+//! - [`residual_sd`]: the scatter of paired differences, whatever a few bad rounds did.
+//! - [`detectable`]: the smallest effect that a gate of so many rounds finds.
+//! - [`SignTest`]: whether more differences are positive than a fair coin allows.
+//! - [`quantile_interval`]: a quantile of independent values, between two of them.
+//! - [`batch_means()`]: the mean of a correlated series.
+//! - [`mann_kendall()`]: whether a series rises or falls.
+//! - [`capacity`]: the search for the highest rate that is kept, one trial at a time.
 //!
 //! An estimate never travels without its `n` and its interval, and has no interval where `n` is too small for one.
 //! Every function is total over finite numbers and refuses the others with `None`.
 
+pub mod batch_means;
+pub mod capacity;
 #[cfg(test)]
 mod coverage;
+pub mod decisive;
+pub mod effect;
 pub mod hodges_lehmann;
 pub mod mann_kendall;
 pub mod median;
+pub mod order_statistic;
 pub mod percentile;
 pub mod ratio;
+pub mod residual;
+pub mod sign_test;
+#[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
+pub(crate) mod vectors;
 pub mod wilcoxon;
 
-pub use hodges_lehmann::{Estimate, Interval, hodges_lehmann};
+pub use batch_means::batch_means;
+pub use decisive::rounds_to_decide;
+pub use effect::{Detectable, detectable};
+pub use hodges_lehmann::{Estimate, Interval, Limits, hodges_lehmann, one_sided};
+pub use mann_kendall::{Trend, mann_kendall};
 pub use median::median;
+pub use order_statistic::{quantile_interval, quantile_ranks};
 pub use ratio::{Paired, ratio_of};
+pub use residual::residual_sd;
+pub use sign_test::SignTest;

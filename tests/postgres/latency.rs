@@ -74,7 +74,7 @@ const WRITE: &str = "pg_get_functiondef('wait_write'::regproc)";
 #[test]
 fn spread_latencies_have_the_shape_that_was_asked_for() {
     let Some(database) = shared("spread latency") else { return };
-    let uniform = Latency::Uniform(ms(2), ms(6));
+    let uniform = Latency::Uniform { min: ms(2), max: ms(6) };
     let lognormal = Latency::Lognormal { p50: ms(20), p99: ms(90) };
     dialled(&database, uniform, lognormal, |client| {
         let uniform = drawn(client, LOOKUP, 20_000);
@@ -87,7 +87,9 @@ fn spread_latencies_have_the_shape_that_was_asked_for() {
         assert!((at(0.99) / 90.0 - 1.0).abs() < 0.1, "{}", at(0.99));
         assert!(at(0.0) >= 0.0);
     });
-    let trace = Latency::Trace(vec![ms(3), ms(5), Nanos(1_500_000)]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "3\n5\n1.5\n").unwrap();
+    let trace = Latency::trace(file.path()).unwrap();
     dialled(&database, trace, NO_WAIT, |client| {
         let drawn = drawn(client, LOOKUP, 3_000);
         let count = |value: f64| drawn.iter().filter(|&&it| it == value).count();

@@ -15,7 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fault", &["units"]),
     ("sql", &[]),
     ("domain", &["units"]),
-    ("stats", &["units"]),
+    ("stats", &["random", "units"]),
+    ("gate", &["error", "report", "stats", "units"]),
     ("load", &["clock", "domain", "error", "poll", "random", "units"]),
     ("backend", &["domain", "error", "listen", "poll", "sql", "units"]),
     (

@@ -1,0 +1,74 @@
+//! The custom formats of github-action-benchmark: two files, for it takes one direction at a time.
+
+use serde_json::{Value, json};
+
+use super::figures::{candidate, name, shown};
+use crate::report::gate::GateResult;
+use crate::report::words::clean;
+
+/// `customSmallerIsBetter`: all metrics of which less is better.
+pub fn smaller_is_better(result: &GateResult) -> String {
+    entries(result, false)
+}
+
+/// `customBiggerIsBetter`: throughput; an empty list when it is not gated.
+pub fn bigger_is_better(result: &GateResult) -> String {
+    entries(result, true)
+}
+
+fn entries(result: &GateResult, higher: bool) -> String {
+    let metrics = result.judgement.metrics.iter().enumerate();
+    let chosen = metrics.filter(|(_, metric)| metric.metric.is_better_higher() == higher);
+    let entries = chosen.filter_map(|(index, metric)| {
+        let figures = candidate(result, index)?;
+        let n = figures.n;
+        let mut entry = json!({
+            "name": format!("{}: {}", clean(&result.about.scenario), name(metric)),
+            "unit": metric.metric.unit(),
+            "value": figures.median,
+            "extra": format!("median of {n} rounds; {}", clean(&result.judgement.line)),
+        });
+        if let Some(interval) = figures.interval {
+            let show = |value| shown(metric.metric, value);
+            entry["range"] = json!(format!("{} to {}", show(interval.low), show(interval.high)));
+        }
+        Some(entry)
+    });
+    format!("{:#}\n", Value::Array(entries.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::gate::formats::sample::{passed, sample};
+
+    /// As the action's README has it.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Entry {
+        name: String,
+        unit: String,
+        value: f64,
+        range: Option<String>,
+        extra: Option<String>,
+    }
+
+    #[test]
+    fn each_direction_has_its_file() {
+        let read = |text: &str| serde_json::from_str::<Vec<Entry>>(text).unwrap();
+        let (smaller, bigger) = (smaller_is_better(&sample()), bigger_is_better(&sample()));
+        let (smaller, bigger) = (read(&smaller), read(&bigger));
+        assert_eq!((smaller.len(), bigger.len()), (4, 1));
+        assert_eq!(bigger[0].name, "payment, \"fast\": throughput");
+        assert_eq!((smaller[0].unit.as_str(), bigger[0].unit.as_str()), ("ns", "req/s"));
+        for entry in smaller.iter().chain(&bigger) {
+            assert!(entry.value > 0.0 && entry.range.is_some() && entry.extra.is_some());
+        }
+        assert_eq!(read(&bigger_is_better(&passed())).len(), 1);
+        let mut none = passed();
+        none.judgement.metrics.truncate(1);
+        assert_eq!(bigger_is_better(&none), "[]\n");
+    }
+}

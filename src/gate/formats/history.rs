@@ -1,0 +1,170 @@
+//! `history.jsonl`: one line per gate, appended.
+//!
+//! A machine that is switched off leaves a half-written last line. It is kept as it is: the next line starts after it,
+//! and the reader says which lines it could not read.
+
+use serde_json::{Value, json};
+
+use crate::report::gate::{GateResult, Scatter};
+
+/// The version of a line.
+pub const SCHEMA: &str = "bakeoff.gate-history/1";
+
+/// What is to be appended to a file that ends with the byte `last`, `None` for one that is new or empty.
+///
+/// Open the file for appending and write it in one piece: nothing that is there is touched.
+pub fn addition(result: &GateResult, last: Option<u8>) -> String {
+    let torn = last.is_some_and(|byte| byte != b'\n');
+    format!("{}{}\n", if torn { "\n" } else { "" }, line(result))
+}
+
+/// The lines of a history that can be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    /// In the order of the file.
+    pub gates: Vec<Value>,
+    /// Line numbers, from 1, that are no gate of this version: torn, or another's.
+    pub unreadable: Vec<usize>,
+}
+
+/// Reads a history; an unreadable line costs that line alone.
+pub fn read(text: &str) -> History {
+    let mut history = History { gates: Vec::new(), unreadable: Vec::new() };
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+        match serde_json::from_str::<Value>(line) {
+            Ok(gate) if gate["schema"] == SCHEMA => history.gates.push(gate),
+            _ => history.unreadable.push(number),
+        }
+    }
+    history
+}
+
+impl History {
+    /// The scatter of a metric, as its label writes it, over past gates under the fingerprint `result` has: the median
+    /// of theirs, from all their rounds. `None` when there is none.
+    ///
+    /// Past gates supply scatter, and never a baseline.
+    pub fn scatter(&self, result: &GateResult, label: &str) -> Option<Scatter> {
+        let key = fingerprint(result);
+        let past = self.gates.iter().filter(|gate| gate["fingerprint"] == key);
+        let metrics = past.filter_map(|gate| gate["metrics"][label].as_object());
+        let known: Vec<(f64, u64)> = metrics
+            .filter_map(|metric| Some((metric.get("s")?.as_f64()?, metric.get("n")?.as_u64()?)))
+            .collect();
+        let s: Vec<f64> = known.iter().map(|(s, _)| *s).collect();
+        let rounds = known.iter().map(|(_, n)| *n).sum::<u64>();
+        Some(Scatter {
+            s: crate::stats::median(&s)?,
+            rounds: u32::try_from(rounds).unwrap_or(u32::MAX),
+        })
+    }
+}
+
+fn line(result: &GateResult) -> Value {
+    let (about, judgement) = (&result.about, &result.judgement);
+    let metrics = judgement.metrics.iter().map(|metric| {
+        let look = metric.looks.last();
+        let scatter = metric.sight_after.map(|sight| sight.scatter);
+        let figures = json!({
+            "outcome": metric.outcome,
+            "not_gated": metric.not_gated,
+            "ratio": look.and_then(|look| look.ratio),
+            "low": look.and_then(|look| look.low),
+            "high": look.and_then(|look| look.high),
+            "baseline": metric.medians[0],
+            "candidate": metric.medians[1],
+            "s": scatter.map(|scatter| scatter.s),
+            "n": scatter.map(|scatter| scatter.rounds),
+        });
+        (super::figures::name(metric), figures)
+    });
+    json!({
+        "schema": SCHEMA,
+        "started_utc": about.started_utc,
+        "scenario": about.scenario,
+        "baseline": about.baseline,
+        "candidate": about.candidate,
+        "binaries": about.binaries,
+        "fingerprint": fingerprint(result),
+        "verdict": judgement.verdict,
+        "exit_code": judgement.exit_code,
+        "rounds": judgement.rounds,
+        "void_rounds": judgement.void_rounds,
+        "metrics": metrics.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+/// What must be alike for one gate's scatter to say something about another's: the machine, the scenario and the rate,
+/// and not the binaries.
+fn fingerprint(result: &GateResult) -> Value {
+    let machine = &result.about.fingerprint;
+    json!({
+        "cpu_model": machine.cpu_model,
+        "cores": machine.cores,
+        "kernel": machine.kernel,
+        "governor": machine.governor,
+        "cpu_quota": machine.cpu_quota,
+        "scenario": machine.scenario,
+        "rate_rps": result.about.rate_rps,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::formats::sample::{passed, sample};
+
+    /// Appends as a caller does.
+    fn append(file: &mut String, result: &GateResult) {
+        let last = file.as_bytes().last().copied();
+        file.push_str(&addition(result, last));
+    }
+
+    #[test]
+    fn lines_are_appended_and_read_again() {
+        let mut file = String::new();
+        append(&mut file, &sample());
+        append(&mut file, &passed());
+        assert_eq!(file.lines().count(), 2);
+        let history = read(&file);
+        assert_eq!((history.gates.len(), history.unreadable.len()), (2, 0));
+        assert_eq!(history.gates[0]["verdict"], "regressed");
+        assert_eq!(history.gates[1]["metrics"]["p50"]["outcome"], "pass");
+    }
+
+    #[test]
+    fn a_half_written_last_line_is_neither_lost_nor_overwritten() {
+        let mut whole = String::new();
+        append(&mut whole, &passed());
+        for cut in 1..whole.len() {
+            if !whole.is_char_boundary(cut) {
+                continue;
+            }
+            let mut file = whole[..cut].to_owned();
+            append(&mut file, &sample());
+            assert!(file.starts_with(&whole[..cut]), "nothing is overwritten");
+            let history = read(&file);
+            assert_eq!(history.gates.last().unwrap()["verdict"], "regressed", "cut at {cut}");
+            // Only the newline was missing: the line is whole.
+            let complete = cut == whole.len() - 1;
+            assert_eq!(history.gates.len(), 1 + usize::from(complete));
+            assert_eq!(history.unreadable, if complete { vec![] } else { vec![1] });
+        }
+    }
+
+    #[test]
+    fn past_gates_of_the_same_machine_supply_scatter() {
+        let mut file = "half a li".to_owned();
+        append(&mut file, &passed());
+        append(&mut file, &passed());
+        let mut other = passed();
+        other.about.fingerprint.cores = 4;
+        append(&mut file, &other);
+        let history = read(&file);
+        let found = history.scatter(&passed(), "p50").unwrap();
+        let expected = passed().judgement.metrics[0].sight_after.unwrap().scatter;
+        assert_eq!((found.s, found.rounds), (expected.s, 2 * expected.rounds));
+        assert_eq!(history.scatter(&passed(), "p99"), None);
+        assert_eq!(read("").scatter(&passed(), "p50"), None);
+    }
+}

@@ -1,0 +1,180 @@
+//! What a gate decides upon: how much of its error each metric may spend, its margin, and which way is worse.
+
+use super::levels::ALPHA_FAIL;
+use crate::report::gate::{Block, FaultKind, Metric, MetricPlan, Plan, Round};
+
+/// In a round in which one contender alone lost, it is worse than any figure. As a logarithm: beyond any true ratio,
+/// and far from where sums of f64 lose their digits.
+const LOST: f64 = 1_000.0;
+
+impl Metric {
+    /// All of them, the ones with most weight first.
+    pub const ALL: [Self; 5] =
+        [Self::P99, Self::CpuPerRequest, Self::P50, Self::Throughput, Self::Rss];
+
+    /// As scenarios and files write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::P99 => "p99",
+            Self::CpuPerRequest => "cpu_per_request",
+            Self::P50 => "p50",
+            Self::Throughput => "throughput",
+            Self::Rss => "rss",
+        }
+    }
+
+    /// As people write it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::CpuPerRequest => "cpu/request",
+            other => other.name(),
+        }
+    }
+
+    /// Of its values.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::P99 | Self::P50 => "ns",
+            Self::CpuPerRequest => "us",
+            Self::Throughput => "req/s",
+            Self::Rss => "bytes",
+        }
+    }
+
+    /// The metric of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name() == name)
+    }
+
+    /// Its part of the gate's alpha when all metrics are gated.
+    pub fn weight(self) -> f64 {
+        match self {
+            Self::P99 => 0.004,
+            Self::CpuPerRequest => 0.003,
+            Self::P50 => 0.0015,
+            Self::Throughput => 0.001,
+            Self::Rss => 0.0005,
+        }
+    }
+
+    /// The change for the worse that is tolerated when the scenario does not say.
+    pub fn margin(self) -> f64 {
+        match self {
+            Self::P99 => 0.10,
+            Self::P50 | Self::Throughput | Self::Rss => 0.05,
+            Self::CpuPerRequest => 0.03,
+        }
+    }
+
+    /// Whether more of it is better.
+    pub fn is_better_higher(self) -> bool {
+        self == Self::Throughput
+    }
+
+    /// Whether a contender that drowns or errs has no figure of this metric that could be compared.
+    fn is_lost_with_the_load(self) -> bool {
+        matches!(self, Self::P99 | Self::P50 | Self::Throughput)
+    }
+}
+
+impl MetricPlan {
+    /// `p99`, `p99 of charge`.
+    pub fn label(&self) -> String {
+        label(self.metric, self.request.as_deref())
+    }
+}
+
+/// `p99`, `p99 of charge`.
+pub(crate) fn label(metric: Metric, request: Option<&str>) -> String {
+    match request {
+        Some(request) => format!("{} of {request}", metric.label()),
+        None => metric.label().into(),
+    }
+}
+
+/// What the `index`-th metric may spend of the gate's alpha: by weight among those chosen.
+pub fn alpha(plan: &Plan, index: usize) -> f64 {
+    let total: f64 = plan.metrics.iter().map(|chosen| chosen.metric.weight()).sum();
+    ALPHA_FAIL * plan.metrics[index].metric.weight() / total
+}
+
+/// How much worse the candidate was in a round, as a logarithm: ln(candidate / baseline), turned round where more is
+/// better.
+///
+/// `None` when a figure is missing, or has no logarithm, or both lost.
+pub fn difference(metric: Metric, index: usize, round: &Round) -> Option<f64> {
+    if metric.is_lost_with_the_load() {
+        match (is_lost(&round.baseline), is_lost(&round.candidate)) {
+            (false, true) => return Some(LOST),
+            (true, false) => return Some(-LOST),
+            (true, true) => return None,
+            (false, false) => {}
+        }
+    }
+    let logarithm = |block: &Block| block.values.get(index).copied().flatten().map(f64::ln);
+    let d = logarithm(&round.candidate)? - logarithm(&round.baseline)?;
+    let worse = if metric.is_better_higher() { -d } else { d };
+    worse.is_finite().then_some(worse)
+}
+
+/// A ratio of a logarithm; `None` for one that lost rounds brought about.
+pub(super) fn ratio(logarithm: f64) -> Option<f64> {
+    (logarithm.abs() < LOST / 10.0).then(|| logarithm.exp())
+}
+
+/// Whether a contender did not bear the load of its block.
+pub(super) fn is_lost(block: &Block) -> bool {
+    block.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Saturated | FaultKind::Errors))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::verdict::tests::{fault, plan, round};
+
+    #[test]
+    fn weights_are_those_of_the_method_and_shared_anew_among_the_chosen() {
+        let all: f64 = Metric::ALL.iter().map(|metric| metric.weight()).sum();
+        assert!((all - ALPHA_FAIL).abs() < 1e-12);
+        let two = plan(40, &[Metric::P99, Metric::CpuPerRequest]);
+        assert!((alpha(&two, 0) - 0.01 * 4.0 / 7.0).abs() < 1e-12);
+        assert!((alpha(&two, 1) - 0.01 * 3.0 / 7.0).abs() < 1e-12);
+        assert!((alpha(&plan(40, &[Metric::Rss]), 0) - 0.01).abs() < 1e-12);
+    }
+
+    #[test]
+    fn positive_is_worse() {
+        let d = |metric, a, b| difference(metric, 0, &round(1, &[a], &[b]));
+        assert!((d(Metric::P99, 100.0, 110.0).unwrap() - 1.1_f64.ln()).abs() < 1e-12);
+        assert!((d(Metric::Throughput, 110.0, 100.0).unwrap() - 1.1_f64.ln()).abs() < 1e-12);
+        assert_eq!(d(Metric::CpuPerRequest, 0.0, 1.0), None);
+        assert_eq!(d(Metric::CpuPerRequest, 1.0, -1.0), None);
+        assert_eq!(d(Metric::P99, f64::NAN, 1.0), None);
+    }
+
+    #[test]
+    fn who_drowns_alone_is_worse_than_any_figure() {
+        let drowned = |baseline: bool, candidate: bool, metric| {
+            let mut round = round(1, &[1.0], &[1.0]);
+            for (block, drowns) in
+                [(&mut round.baseline, baseline), (&mut round.candidate, candidate)]
+            {
+                block.faults.extend(drowns.then(|| fault(FaultKind::Saturated)));
+            }
+            difference(metric, 0, &round)
+        };
+        assert_eq!(drowned(false, true, Metric::P99), Some(LOST));
+        assert_eq!(drowned(true, false, Metric::P99), Some(-LOST));
+        assert_eq!(drowned(true, true, Metric::P99), None);
+        assert_eq!(drowned(false, true, Metric::CpuPerRequest), Some(0.0), "it has a figure");
+        assert_eq!(ratio(LOST / 2.0), None);
+    }
+
+    #[test]
+    fn names_are_read_again() {
+        for metric in Metric::ALL {
+            assert_eq!(Metric::named(metric.name()), Some(metric));
+            assert_eq!(serde_json::to_value(metric).unwrap(), metric.name());
+        }
+    }
+}

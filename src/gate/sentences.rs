@@ -1,0 +1,167 @@
+//! A verdict in one line, and the reasons for it in sentences.
+
+use super::blame::Blame;
+use super::metric::{is_lost, label};
+use super::sight::{after, percent, signed};
+use crate::report::gate::{Look, MetricJudgement, Outcome, Plan, Round, Verdict};
+
+/// Everything that a person must know, in one line: the verdict, which metrics it rests on, and which it does not.
+///
+/// `PASS (cpu/request, p50). p99 NOT GATED: sees +24 %, margin 10 %`
+pub(super) fn line(
+    plan: &Plan,
+    verdict: Verdict,
+    finished: bool,
+    blame: Option<&Blame>,
+    metrics: &[MetricJudgement],
+) -> String {
+    let mut parts = Vec::new();
+    let gated = |outcome: Outcome| {
+        metrics.iter().filter(move |m| m.not_gated.is_none() && m.outcome == outcome)
+    };
+    match blame {
+        Some(blame) => {
+            parts.push(format!("{}: {}", verdict.word(), mid_sentence(&blame.sentence())))
+        }
+        None if finished && verdict == Verdict::Invalid => {
+            parts.push(format!("{}: nothing left to gate", verdict.word()));
+        }
+        None if !finished => parts.push("so far".into()),
+        None if verdict == Verdict::Regressed && gated(Outcome::Regressed).next().is_none() => {
+            parts.push(format!("{} now and then", verdict.word()));
+        }
+        None => {}
+    }
+    for outcome in [Outcome::Regressed, Outcome::Inconclusive, Outcome::Pass, Outcome::Open] {
+        let named: Vec<String> = gated(outcome).map(of_outcome).collect();
+        if !named.is_empty() {
+            parts.push(format!("{} ({})", outcome.word(), named.join(", ")));
+        }
+    }
+    parts.extend(metrics.iter().filter_map(not_gated));
+    parts.extend(metrics.iter().filter_map(bad_rounds));
+    let line = parts.join(". ");
+    match &plan.report_only {
+        Some(why) => format!("REPORT ONLY ({why}): {line}"),
+        None => line,
+    }
+}
+
+/// Why the verdict is what it is: blame first, then metric by metric with ratio, difference, limits and n, and what
+/// could be seen.
+pub(super) fn reasons(
+    blame: Option<&Blame>,
+    metrics: &[MetricJudgement],
+    counted: &[&Round],
+) -> Vec<String> {
+    let mut reasons: Vec<String> =
+        blame.map(|blame| format!("{}.", blame.sentence())).into_iter().collect();
+    let lost = counted.iter().filter(|r| is_lost(&r.candidate) && !is_lost(&r.baseline)).count();
+    if lost > 0 {
+        let n = counted.len();
+        reasons.push(format!("The candidate alone did not bear the load in {lost} of {n} rounds."));
+    }
+    for metric in metrics {
+        reasons.extend(metric.looks.last().map(|look| found(metric, look)));
+        if metric.sight_after.is_some() {
+            reasons.push(format!("{}.", after(metric).trim_end_matches('.')));
+        }
+    }
+    reasons
+}
+
+/// A sentence that follows a colon.
+pub(super) fn mid_sentence(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// `p99`, `p99 +25 %`
+fn of_outcome(metric: &MetricJudgement) -> String {
+    let name = name(metric);
+    match (metric.outcome, metric.looks.last().and_then(|look| look.ratio)) {
+        (Outcome::Regressed, Some(ratio)) => format!("{name} {}", signed(ratio - 1.0)),
+        (Outcome::Pass, Some(ratio)) if metric.improved => {
+            format!("{name} IMPROVED {}", signed(ratio - 1.0))
+        }
+        _ => name,
+    }
+}
+
+/// `p99 NOT GATED: sees +24 %, margin 10 %`
+fn not_gated(metric: &MetricJudgement) -> Option<String> {
+    let why = metric.not_gated.as_ref()?;
+    // Report-only, yet never silent about what was found all the same.
+    let worse = metric.outcome == Outcome::Regressed;
+    let but = if worse { format!(", yet found {}", of_outcome(metric)) } else { String::new() };
+    Some(format!("{} NOT GATED: {why}{but}", name(metric)))
+}
+
+/// `p99 INTERMITTENT: far worse in 8 rounds, far better in 0`
+fn bad_rounds(metric: &MetricJudgement) -> Option<String> {
+    let found = metric.intermittent.filter(|found| found.found)?;
+    let (worse, better) = (found.worse, found.better);
+    Some(format!(
+        "{} INTERMITTENT: far worse in {worse} rounds, far better in {better}",
+        name(metric)
+    ))
+}
+
+/// `p99: 1.25 times as bad (1.12 to 1.39, n = 20), +1,200 ns; the margin is 10 %: REGRESSED.`
+fn found(metric: &MetricJudgement, look: &Look) -> String {
+    let times =
+        |ratio: Option<f64>| ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.3}"));
+    let difference = metric.difference.map_or_else(String::new, |difference| {
+        let sign = if difference < 0.0 { '-' } else { '+' };
+        format!(", {sign}{} {}", crate::units::grouped(difference.abs()), metric.metric.unit())
+    });
+    format!(
+        "{}: {} times as bad ({} to {}, n = {}){difference}; the margin is {}: {}.",
+        name(metric),
+        times(look.ratio),
+        times(look.low),
+        times(look.high),
+        look.pairs,
+        percent(metric.margin),
+        metric.outcome.word(),
+    )
+}
+
+fn name(metric: &MetricJudgement) -> String {
+    label(metric.metric, metric.request.as_deref())
+}
+
+impl Blame {
+    /// `The candidate crashed in round 3 (exit status 139)`
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Baseline(what) => format!("The baseline is broken: it {what}"),
+            Self::Candidate(what) => format!("The candidate {what}"),
+            Self::Machine(what) => what.clone(),
+        }
+    }
+}
+
+impl Verdict {
+    /// `REGRESSED`
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Regressed => "REGRESSED",
+            Self::Pass => "PASS",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Invalid => "INVALID",
+        }
+    }
+}
+
+impl Outcome {
+    /// `REGRESSED`
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Regressed => "REGRESSED",
+            Self::Pass => "PASS",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Open => "OPEN",
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Random numbers for simulations, one after the other from a seed.
+
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    /// Heads or tails.
+    pub(crate) fn coin(&mut self) -> bool {
+        self.uniform() < 0.5
+    }
+
+    /// In (0, 1).
+    pub(crate) fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64 + f64::EPSILON / 4.0
+    }
+
+    /// Box and Muller.
+    pub(crate) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * self.uniform().ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// Has no variance, and not even a mean.
+    pub(crate) fn cauchy(&mut self) -> f64 {
+        (std::f64::consts::PI * (self.uniform() - 0.5)).tan()
+    }
+
+    /// A machine of two speeds.
+    pub(crate) fn peaks(&mut self) -> f64 {
+        let side = if self.uniform() < 0.5 { -1.0 } else { 1.0 };
+        side + 0.05 * self.normal()
+    }
+}
