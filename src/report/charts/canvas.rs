@@ -111,6 +111,9 @@ pub(super) fn drawn(
 
 const INTO_STRING: &str = "drawing into a string does not fail";
 
+/// Where something is, in pixels from the upper left corner.
+type Point = (f64, f64);
+
 impl Canvas<'_> {
     /// `text` on a line whose middle is at `y`.
     pub(super) fn text(&mut self, text: &str, (x, y): (f64, f64), ink: Ink, anchor: Anchor) {
@@ -174,7 +177,7 @@ impl Canvas<'_> {
     }
 
     /// A band around a line, between its upper and its lower edge.
-    pub(super) fn band(&self, edges: &[((f64, f64), (f64, f64))], colour: RGBAColor) {
+    pub(super) fn band(&self, edges: &[(Point, Point)], colour: RGBAColor) {
         let upper = edges.iter().map(|(upper, _)| *upper);
         let outline: Vec<(f64, f64)> =
             upper.chain(edges.iter().rev().map(|(_, lower)| *lower)).collect();
