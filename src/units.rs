@@ -35,8 +35,10 @@ impl Nanos {
     /// As a scenario or a flag writes it, exact to the nanosecond: `50ms`, `1500us`.
     pub fn spelled(self) -> String {
         let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
-        let (scale, unit) =
-            units.into_iter().find(|(scale, _)| self.0 % scale == 0).expect("1 divides all");
+        let (scale, unit) = units
+            .into_iter()
+            .find(|(scale, _)| self.0.is_multiple_of(*scale))
+            .expect("1 divides all");
         format!("{}{unit}", self.0 / scale)
     }
 

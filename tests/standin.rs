@@ -12,6 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use rustix::process::{Pid, Signal, kill_process};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// A stand-in that is ended with the test.
@@ -193,8 +194,9 @@ fn tokio_postgres_can_talk_to_it() {
         assert_eq!(rows.collect::<Vec<_>>(), ["t", "1"]);
         // An error is over with its statement, also for those that were sent behind it.
         let null = None::<i32>;
+        let parameters: &[&(dyn ToSql + Sync)] = &[&1_i64, &null, &3_i64];
         let (wrong, right) = tokio::join!(
-            client.query("SELECT fresh FROM credit($1, $2, $3)", &[&1_i64, &null, &3_i64]),
+            client.query(Statement::Credit.text(), parameters),
             client.query_one("SELECT 1", &[])
         );
         assert_eq!(wrong.unwrap_err().code().unwrap().code(), "23502");
@@ -217,11 +219,9 @@ fn a_latency_is_taken_and_its_error_recorded() {
         let start = Instant::now();
         // Three sent at once on one connection wait one after the other.
         let ids = [1_i32, 2, 3];
-        let (a, b, c) = tokio::join!(
-            client.query_one(&prepared, &[&ids[0]]),
-            client.query_one(&prepared, &[&ids[1]]),
-            client.query_one(&prepared, &[&ids[2]])
-        );
+        let parameters = ids.each_ref().map(|id| [id as &(dyn ToSql + Sync)]);
+        let ask = |at: usize| client.query_one(&prepared, &parameters[at]);
+        let (a, b, c) = tokio::join!(ask(0), ask(1), ask(2));
         assert!(start.elapsed() >= Duration::from_millis(60), "{:?}", start.elapsed());
         for (id, row) in ids.into_iter().zip([a, b, c]) {
             let expected = Dataset::new(42).limits(id as u32).unwrap().per_payment_minor;

@@ -400,7 +400,7 @@ fn faults_do_what_they_are_called() {
     stall.send(&lookup("1"));
     stall.wait(stall.now + ms(5));
     assert!(stall.heard().ends_with("Z I"));
-    stall.now = stall.now + ms(10);
+    stall.now += ms(10);
     let start = stall.now;
     stall.send(&query("SELECT 1"));
     assert_eq!(stall.heard(), "", "whatever it is that was sent");
