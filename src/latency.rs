@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{self, Context, Error};
 use crate::units::Nanos;
 
 /// A law of waiting times.
@@ -88,7 +88,7 @@ impl Latency {
     ///
     /// # Errors
     /// A file that cannot be read, holds no times or too many, or has a line that is no time; with the line's number.
-    pub fn trace(path: &Path) -> Result<Self> {
+    pub fn trace(path: &Path) -> error::Result<Self> {
         let name = path.display();
         let text = std::fs::read_to_string(path).usage(|| format!("cannot read {name}"))?;
         let mut times = Vec::new();

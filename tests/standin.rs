@@ -194,9 +194,9 @@ fn tokio_postgres_can_talk_to_it() {
         assert_eq!(rows.collect::<Vec<_>>(), ["t", "1"]);
         // An error is over with its statement, also for those that were sent behind it.
         let null = None::<i32>;
-        let credit: [&(dyn ToSql + Sync); 3] = [&1_i64, &null, &3_i64];
+        let parameters: &[&(dyn ToSql + Sync)] = &[&1_i64, &null, &3_i64];
         let (wrong, right) = tokio::join!(
-            client.query("SELECT fresh FROM credit($1, $2, $3)", &credit),
+            client.query(Statement::Credit.text(), parameters),
             client.query_one("SELECT 1", &[])
         );
         assert_eq!(wrong.unwrap_err().code().unwrap().code(), "23502");
@@ -220,11 +220,8 @@ fn a_latency_is_taken_and_its_error_recorded() {
         // Three sent at once on one connection wait one after the other.
         let ids = [1_i32, 2, 3];
         let parameters = ids.each_ref().map(|id| [id as &(dyn ToSql + Sync)]);
-        let (a, b, c) = tokio::join!(
-            client.query_one(&prepared, &parameters[0]),
-            client.query_one(&prepared, &parameters[1]),
-            client.query_one(&prepared, &parameters[2])
-        );
+        let ask = |at: usize| client.query_one(&prepared, &parameters[at]);
+        let (a, b, c) = tokio::join!(ask(0), ask(1), ask(2));
         assert!(start.elapsed() >= Duration::from_millis(60), "{:?}", start.elapsed());
         for (id, row) in ids.into_iter().zip([a, b, c]) {
             let expected = Dataset::new(42).limits(id as u32).unwrap().per_payment_minor;

@@ -198,7 +198,9 @@ mod tests {
         }
         let list: serde_json::Value = serde_json::from_str(&json(&scenarios)).unwrap();
         assert_eq!(list["scenarios"].as_array().unwrap().len(), BUILTIN.len());
-        assert_eq!(list["scenarios"][5]["self_check"], true);
+        let canaries =
+            list["scenarios"].as_array().unwrap().iter().filter(|it| it["self_check"] == true);
+        assert_eq!(canaries.count(), 1);
         let columns = |line: &str| line.matches(" | ").count();
         let markdown = markdown(&scenarios);
         let mut table = markdown.lines().take_while(|line| !line.is_empty());

@@ -3,7 +3,7 @@
 use std::net::SocketAddrV4;
 
 use super::parent::Parent;
-use crate::error::Result;
+use crate::error;
 use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::standin::{self, Pace, Settings};
@@ -41,7 +41,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// Answers until SIGTERM or SIGINT, and gives the exit code.
-    pub(crate) fn run(self) -> Result<u8> {
+    pub(crate) fn run(self) -> error::Result<u8> {
         if !self.parent.is_there()? {
             return Ok(0);
         }

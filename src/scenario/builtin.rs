@@ -207,7 +207,7 @@ mod tests {
             error.to_string()
         };
         assert!(error("payment-memry").contains("did you mean `payment-memory`?"));
-        assert!(error("xyz").contains("tour-payment, tour-loyalty"));
+        assert!(error("xyz").contains("tour-payment, tour-payment-1ms"));
         assert!(error("scenarios/canry.toml").contains("did you mean `scenarios/canary.toml`?"));
         assert!(error("no/such/folder.toml").contains("no such file"));
         let file = tempfile::NamedTempFile::new().unwrap();

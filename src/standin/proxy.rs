@@ -76,6 +76,8 @@ struct Side {
     /// Whether it takes nothing now.
     blocked: bool,
     watched: EventFlags,
+    /// Whether epoll has been told to forget it.
+    forgotten: bool,
 }
 
 /// The bit of a token that stands for the side of the target.
@@ -164,7 +166,8 @@ impl Proxy {
             alive
         } else {
             relay.target.blocked &= !flags.contains(EventFlags::OUT);
-            relay.read_target(flags, now, &mut self.scratch)
+            relay.read_target(flags, now, &mut self.scratch);
+            true
         };
         let alive = alive && relay.go_on(now, &mut self.reactor);
         self.settle(token, alive);
@@ -235,21 +238,28 @@ impl Relay {
     }
 
     /// Takes what the target has sent, and has it wait.
-    fn read_target(&mut self, flags: EventFlags, now: Nanos, scratch: &mut [u8]) -> Alive {
+    fn read_target(&mut self, flags: EventFlags, now: Nanos, scratch: &mut [u8]) {
         let due = self.release.max(now);
         match self.target.read(flags, scratch) {
             Read::Bytes(len) => self.client.push(due, &scratch[..len]),
             Read::End => self.client.push(due, &[]),
             Read::Nothing => {}
-            Read::Broken => return false,
+            Read::Broken => self.lose_target(due),
         }
-        true
+    }
+
+    /// The target has broken off. What it sent before still goes back, and then the end.
+    fn lose_target(&mut self, due: Nanos) {
+        self.client.push(due, &[]);
+        self.target.lose();
     }
 
     /// Writes what is due by `now` and sees to the rest. It is over once both ends have been passed on.
     fn go_on(&mut self, now: Nanos, reactor: &mut Reactor) -> Alive {
-        let written = self.target.write_due(now) && self.client.write_due(now);
-        if !written || (self.client.closed && self.target.closed) {
+        if !self.target.write_due(now) {
+            self.lose_target(self.release.max(now));
+        }
+        if !self.client.write_due(now) || (self.client.closed && self.target.closed) {
             return false;
         }
         let next = self.client.queue.front().map(|(due, _)| *due).filter(|due| *due > now);
@@ -281,13 +291,18 @@ impl Side {
             closed: false,
             blocked: false,
             watched: READABLE,
+            forgotten: false,
         }
     }
 
     fn read(&mut self, flags: EventFlags, scratch: &mut [u8]) -> Read {
+        // Reported whether it is watched for or not, and again until what came before it has been read.
         let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
-        if self.ended || !self.watched.contains(EventFlags::IN) {
-            return if broken { Read::Broken } else { Read::Nothing };
+        if self.ended {
+            return if broken && !self.closed { Read::Broken } else { Read::Nothing };
+        }
+        if !broken && !self.watched.contains(EventFlags::IN) {
+            return Read::Nothing;
         }
         match self.stream.read(scratch) {
             Ok(0) => {
@@ -336,8 +351,23 @@ impl Side {
         true
     }
 
+    /// It will neither send nor take anything any more.
+    fn lose(&mut self) {
+        self.queue.clear();
+        self.queued_bytes = 0;
+        (self.ended, self.closed, self.blocked) = (true, true, false);
+    }
+
     /// Has epoll watch for what can be done next; `ahead` is how much of it the other side has not taken.
     fn watch(&mut self, ahead: usize, token: u64, poll: &Poll) -> Alive {
+        if self.forgotten {
+            return true;
+        }
+        // Both ends have passed, of which epoll would not stop to tell.
+        if self.ended && self.closed {
+            self.forgotten = true;
+            return poll.remove(&self.stream).is_ok();
+        }
         let mut wanted = EventFlags::empty();
         if !self.ended && ahead < RELAY_BYTES_MAX {
             wanted |= READABLE;

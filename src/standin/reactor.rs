@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream};
+use std::num::NonZeroU64;
 use std::os::unix::net::UnixStream;
 
 use rustix::thread::set_current_timer_slack;
@@ -55,7 +56,7 @@ impl Reactor {
         poll.add(&listener, LISTENER, READABLE).context(context)?;
         poll.add(&signal, SIGNAL, READABLE).context(context)?;
         // The default of 50 us would show in every answer; 0 would mean the default.
-        set_current_timer_slack(std::num::NonZeroU64::new(1)).context(context)?;
+        set_current_timer_slack(NonZeroU64::new(1)).context(context)?;
         let timers = BinaryHeap::new();
         Ok(Self { poll, listener, _signal: signal, timers, pace, exhausted: false })
     }

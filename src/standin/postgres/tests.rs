@@ -205,7 +205,7 @@ fn a_conversation_is_the_same_wherever_it_is_cut() {
         &message(b'X', b""),
     ]
     .concat();
-    let play = |parts: [&[u8]; 2]| {
+    let play = |parts: &[&[u8]]| {
         let mut talk = Talk::new("0ms", &[]);
         for part in parts {
             talk.send(part);
@@ -213,7 +213,7 @@ fn a_conversation_is_the_same_wherever_it_is_cut() {
         assert_eq!(talk.step, Step::Close);
         talk.heard()
     };
-    let whole = play([&said, &[]]);
+    let whole = play(&[&said]);
     let user = World::new(&Settings::default()).data.user(17).unwrap();
     let blocked = if user.blocked { "t" } else { "f" };
     let expected = format!(
@@ -223,7 +223,7 @@ fn a_conversation_is_the_same_wherever_it_is_cut() {
     );
     assert_eq!(whole, expected);
     for cut in 1..said.len() {
-        assert_eq!(play([&said[..cut], &said[cut..]]), whole, "cut at {cut}");
+        assert_eq!(play(&[&said[..cut], &said[cut..]]), whole, "cut at {cut}");
     }
 }
 
