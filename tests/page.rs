@@ -90,7 +90,12 @@ fn measured_at(browser: &Path, page: &Path, width: u32) -> String {
     );
     let file = page.with_file_name("probe.html");
     fs::write(&file, probe).unwrap();
-    let flags = ["--dump-dom", "--allow-file-access-from-files", "--virtual-time-budget=10000"];
+    let flags = [
+        "--dump-dom",
+        "--hide-scrollbars",
+        "--allow-file-access-from-files",
+        "--virtual-time-budget=10000",
+    ];
     let (dom, _) = visit(browser, &file, &flags);
     let found = dom.split("<pre id=\"out\">").nth(1).and_then(|rest| rest.split(" end<").next());
     found.unwrap_or_else(|| panic!("the probe did not end: {dom:.2000}")).to_owned()

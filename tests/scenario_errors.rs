@@ -204,11 +204,8 @@ const EXPECT: &str = "[[expect]]";
 
 #[rustfmt::skip]
 const LATER: &[Case] = &[
-    ("the stand-in", "[store.memory]", "[store.standin]\nlatency = 5", "standin"),
-    ("PostgreSQL", "[store.memory]", "[store.postgres]\nurl = \"auto\"", "postgres"),
     ("the curve", "{ compare = {", "{ curve = {", "curve"),
     ("the gate", "[placement]", "[gate]\nbudget = \"6m\"\n[placement]", "gate"),
-    ("a pitfall", "threads = 64", "pitfalls = [\"global-lock\"]", "pitfalls"),
     ("a metric", "metric  = \"p99\"", "metric  = \"recovery\"", "\"recovery\""),
     ("a load profile", "\"poisson\"", "\"ramp\"", "\"ramp\""),
 ];

@@ -12,13 +12,17 @@ use crate::units::{Nanos, three_digits};
 
 /// The page of a result.
 pub fn html(result: &RunResult) -> String {
-    let findings = Findings::of(result);
+    html_with(result, &pictures(result))
+}
+
+/// The same where its pictures are at hand.
+pub(super) fn html_with(result: &RunResult, pictures: &[Picture<'_>]) -> String {
+    let mut findings = Findings::of(result);
     let mut palette = Palette::default();
     let mut charts: Vec<Chart> =
-        pictures(result).iter().map(|picture| Chart::of(picture, &mut palette)).collect();
+        pictures.iter().map(|picture| Chart::of(picture, &mut palette)).collect();
     let lead = (!charts.is_empty()).then(|| charts.remove(0));
     let (raw, raw_note) = raw(result);
-    let mut findings = findings;
     let statements = [
         Group { heading: "Expectations", judged: std::mem::take(&mut findings.expectations) },
         Group {

@@ -2,18 +2,23 @@
 
 use std::fmt::Write;
 
-use super::charts::{CHART_FOLDER, Kind, pictures};
+use super::charts::{CHART_FOLDER, Kind, Picture, pictures};
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
 use super::schema::RunResult;
 
 /// The report as GitHub Markdown; charts are linked relative to the report folder.
 pub fn markdown(result: &RunResult) -> String {
+    markdown_with(result, &pictures(result))
+}
+
+/// The same where its pictures are at hand.
+pub(super) fn markdown_with(result: &RunResult, pictures: &[Picture<'_>]) -> String {
     let findings = Findings::of(result);
     let mut out = format!("# {}\n\n", escaped(&findings.title));
     let _ = writeln!(out, "**{}**: {}\n", findings.verdict, escaped(&findings.verdict_gloss));
     list(&mut out, "In words", &findings.closing);
     list(&mut out, "What this does not say", &findings.limits);
-    for chart in pictures(result).iter().filter(|picture| SHOWN.contains(&picture.kind)) {
+    for chart in pictures.iter().filter(|picture| SHOWN.contains(&picture.kind)) {
         picture(&mut out, &chart.stem, &chart.alt);
     }
     for table in &findings.tables {

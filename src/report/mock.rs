@@ -208,15 +208,7 @@ fn trial(
         pool_wait_ns: None,
         connect_ns: None,
         by_request,
-        server: Server {
-            cpu_us_per_request: Some(p50_us * 0.4 + f64::from(round) * 0.1),
-            cpu_share: Some(0.4),
-            rss_peak_bytes: Some(21_400_000 + u64::from(order) * 3_000_000),
-            context_switches_voluntary: Some(10_000),
-            context_switches_involuntary: Some(12),
-            migrations: Some(0),
-            threads_max: Some(if name.contains("thread-") { 66 } else { 2 }),
-        },
+        server: server(name, *p50_us, round, order),
         generator: Generator { cpu_share: 0.12, receive_lag_ns: None, threads: 1 },
         bound_by: "nothing".into(),
         saturated: false,
@@ -235,6 +227,18 @@ fn trial(
         dependency: None,
         pool: None,
         timeline: None,
+    }
+}
+
+fn server(name: &str, p50_us: f64, round: u32, order: u32) -> Server {
+    Server {
+        cpu_us_per_request: Some(p50_us * 0.4 + f64::from(round) * 0.1),
+        cpu_share: Some(0.4),
+        rss_peak_bytes: Some(21_400_000 + u64::from(order) * 3_000_000),
+        context_switches_voluntary: Some(10_000),
+        context_switches_involuntary: Some(12),
+        migrations: Some(0),
+        threads_max: Some(if name.contains("thread-") { 66 } else { 2 }),
     }
 }
 

@@ -10,8 +10,8 @@ use crate::error::{Context, Error, Result};
 use crate::report::charts::{CHART_FOLDER, Shade, Size, pictures};
 use crate::report::distribution::histogram;
 use crate::report::hgrm::hgrm;
-use crate::report::html::html;
-use crate::report::markdown::markdown;
+use crate::report::html::html_with;
+use crate::report::markdown::markdown_with;
 use crate::report::schema::{self, RunResult, TrialVerdict};
 use crate::report::words::slug;
 
@@ -37,9 +37,10 @@ pub fn write_prose(dir: &Path, result: &RunResult) -> Result<()> {
     let charts = dir.join(CHART_FOLDER);
     fs::create_dir_all(&charts)
         .usage(|| format!("cannot make the report folder {}", dir.display()))?;
-    put(dir, "summary.md", &markdown(result))?;
-    put(dir, "index.html", &html(result))?;
-    for picture in pictures(result) {
+    let pictures = pictures(result);
+    put(dir, "summary.md", &markdown_with(result, &pictures))?;
+    put(dir, "index.html", &html_with(result, &pictures))?;
+    for picture in &pictures {
         for shade in [Shade::Light, Shade::Dark] {
             let name = format!("{}-{}.svg", picture.stem, shade.name());
             put(&charts, &name, &picture.svg(shade, Size::Blog))?;

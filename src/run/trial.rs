@@ -82,8 +82,8 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         looks.lock().expect("no look panics").take(moment, look);
     })?;
     let shares = (taken.steal_share(), taken.throttled_share());
-    let switches = watch.switches().zip(switches);
     let seen = looks.into_inner().expect("no look panics").between();
+    let switches = seen.switches.zip(switches);
     let standin = behind.as_ref().and_then(|behind| behind.window_ends(outcome.window));
     let crash = contender.crashed().map(|status| format!("the contender crashed: {status}"));
     let audit = match &crash {
@@ -120,6 +120,8 @@ fn behind<'a>(order: &Order<'a>) -> Result<Option<Behind<'a>>> {
 struct Look {
     tick: Tick,
     pool: Option<PoolUse>,
+    /// At the window's end: a thread that ends with its connection takes its count along.
+    switches: Option<Switches>,
 }
 
 impl Look {
@@ -130,11 +132,12 @@ impl Look {
         moment: Moment,
     ) -> Self {
         let tick = watch.tick();
-        let Some(behind) = behind else { return Self { tick, pool: None } };
-        if moment == Moment::WindowStart {
+        let ends = moment == Moment::WindowEnd;
+        if let Some(behind) = behind.filter(|_| !ends) {
             behind.window_starts();
         }
-        Self { tick, pool: PoolUse::of(contender) }
+        let pool = behind.and_then(|_| PoolUse::of(contender));
+        Self { tick, pool, switches: ends.then(|| watch.switches()).flatten() }
     }
 }
 
@@ -148,6 +151,8 @@ struct Seen {
     used: Used,
     /// The waits for a connection of the contender's pool, and the busy share of the pool.
     pool: Option<(Histogram<u64>, f64)>,
+    /// Context switches up to the window's end.
+    switches: Option<Switches>,
 }
 
 impl Looks {
@@ -162,7 +167,7 @@ impl Looks {
         let [Some(start), Some(end)] = self.0 else { return Seen::default() };
         let used = Used::between(start.tick, end.tick);
         let pool = start.pool.zip(end.pool).map(|(start, end)| end.since(&start, used.elapsed));
-        Seen { used, pool }
+        Seen { used, pool, switches: end.switches }
     }
 }
 

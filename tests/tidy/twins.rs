@@ -7,7 +7,13 @@ use crate::{Breach, expect_none};
 const TWINS: &[(&str, f64)] = &[
     ("backend/payment", 1.0 / 3.0),
     ("backend/loyalty", 1.0 / 3.0),
+    ("backend/app", 1.0 / 3.0),
+    ("backend/webhook", 1.0 / 3.0),
+    ("backend/upstream", 1.0 / 3.0),
     ("backend/cpu", 0.6),
+    // What a runtime has, threads bring along: a line in which to wait, and hands.
+    ("backend/remote", 0.7),
+    ("backend/hands", 0.7),
     // A runtime accepts and reads for the one; the other does it by hand.
     ("backend/http", 0.9),
     ("backend/http/socket", 0.9),

@@ -40,12 +40,12 @@ fn credit_there(pool: &Arc<Pool<Session>>, request: Request) -> Result<u64, Answ
         return Err(conflict());
     }
     let members = Arc::clone(pool);
-    let credit = move |member| credit(&members, request, member);
+    let credit = move |member| credit(Arc::clone(&members), request, member);
     Ok(pool.hands().each(request.members(), credit)?)
 }
 
 /// One member: loads the account, works out its points, credits it.
-fn credit(pool: &Pool<Session>, request: Request, member: u32) -> Result<u64, Trouble> {
+fn credit(pool: Arc<Pool<Session>>, request: Request, member: u32) -> Result<u64, Trouble> {
     let id = request.distribution.members.id(member);
     let row = pool.ask(Question::Account(id))?.account()?;
     let (points, credit) = request.credit(member, row)?;

@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
-use serde::Deserialize;
-
 use super::super::remote::{Buffers, Protocol, Trouble};
+use super::Upstream;
 use crate::error::{Error, Result};
 
 /// Headers that an upstream's answer may have.
@@ -23,11 +22,6 @@ pub(in crate::backend) struct Exchange {
 /// The `Host` of each request.
 #[derive(Clone, Debug)]
 pub(in crate::backend) struct Host(String);
-
-#[derive(Deserialize)]
-struct Upstream {
-    value: u64,
-}
 
 /// The address of an upstream and its name, from its URL.
 ///

@@ -7,10 +7,16 @@ mod exchange;
 pub(super) mod threads;
 
 use hyper::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::http::Answer;
 pub(super) use exchange::{Exchange, Host, host};
+
+/// What an upstream answers. Fields that it does not name are ignored.
+#[derive(Deserialize)]
+struct Upstream {
+    value: u64,
+}
 
 #[derive(Serialize)]
 struct Joined {

@@ -177,10 +177,10 @@ impl Canvas<'_> {
     }
 
     /// A band around a line, between its upper and its lower edge.
-    pub(super) fn band(&self, edges: &[(Point, Point)], colour: RGBAColor) {
-        let upper = edges.iter().map(|(upper, _)| *upper);
+    pub(super) fn band(&self, edges: &[[(f64, f64); 2]], colour: RGBAColor) {
+        let upper = edges.iter().map(|[upper, _]| *upper);
         let outline: Vec<(f64, f64)> =
-            upper.chain(edges.iter().rev().map(|(_, lower)| *lower)).collect();
+            upper.chain(edges.iter().rev().map(|[_, lower]| *lower)).collect();
         if edges.len() > 1 {
             self.polygon(&outline, colour);
         }

@@ -132,7 +132,7 @@ fn finding(race: &Race<'_>, lines: &[Line]) -> String {
     let place = capital(&place(race));
     let share = match share {
         Some(share) => format!(
-            ", at most {} % of a p99 is its own",
+            ", in the median round {} % of a p99",
             three_digits((share * 1_000.0).round() / 10.0)
         ),
         None => String::new(),

@@ -134,7 +134,7 @@ pub(super) fn draw<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
             .iter()
             .filter_map(|level| {
                 let (low, high) = level.interval()?;
-                Some((plot.at((level.rps, high)), plot.at((level.rps, low))))
+                Some([plot.at((level.rps, high)), plot.at((level.rps, low))])
             })
             .collect();
         canvas.band(&edges, colour.mix(0.16));

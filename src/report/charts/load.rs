@@ -221,10 +221,15 @@ fn arrow(canvas: &mut Canvas<'_>, from: (f64, f64), to: (f64, f64), text: &str) 
     let ink = Ink { px: 13.5, weight: Weight::SemiBold, colour: canvas.theme.text };
     let text = typeset(text);
     let colour = canvas.theme.text.to_rgba();
-    canvas.line(&[from, to], colour, 1.0);
     canvas
         .polygon(&[(to.0 + 1.0, to.1), (to.0 - 7.0, to.1 - 4.0), (to.0 - 7.0, to.1 + 4.0)], colour);
-    let room = to.0 - from.0 - 24.0;
-    let lift = if width(&text, 13.5, Weight::SemiBold) > room { 18.0 } else { 0.0 };
-    canvas.label(&text, ((from.0 + to.0) / 2.0, from.1 - lift), ink, Anchor::Middle);
+    let (middle, half) = ((from.0 + to.0) / 2.0, width(&text, ink.px, ink.weight) / 2.0 + 8.0);
+    if 2.0 * half < to.0 - from.0 - 24.0 {
+        canvas.line(&[from, (middle - half, from.1)], colour, 1.0);
+        canvas.line(&[(middle + half, from.1), to], colour, 1.0);
+        canvas.label(&text, (middle, from.1), ink, Anchor::Middle);
+    } else {
+        canvas.line(&[from, to], colour, 1.0);
+        canvas.label(&text, (middle, from.1 - 18.0), ink, Anchor::Middle);
+    }
 }

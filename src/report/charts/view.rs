@@ -157,18 +157,19 @@ impl<'a> View<'a> {
                 named.filter_map(|(m, f)| Some(format!("{} {}", clean(m.name), f.as_ref()?)));
             Some(named.collect::<Vec<_>>().join(", "))
         };
-        let entry = |member: &Member<'_>| races.iter().rev().find_map(|r| r.entry(member.name));
+        let entry = |name: &str| races.iter().rev().find_map(|race| race.entry(name));
         let threads = |member: &Member<'_>| {
-            let most = entry(member)?.middle(|trial| trial.server.threads_max.map(|n| n as f64))?;
+            let most =
+                entry(member.name)?.middle(|trial| trial.server.threads_max.map(|n| n as f64))?;
             Some(grouped(most.round()))
         };
         let pool = |member: &Member<'_>| Some(self.info(workload, member.name)?.pool?.to_string());
         parts.extend(each(&threads).map(|n| format!("threads: {n}")));
         parts.extend(each(&pool).map(|n| format!("pool: {n}")));
-        parts.extend(
-            each(&|member| Some(clean(entry(member)?.bound_by())))
-                .map(|what| format!("bound by: {what}")),
-        );
+        if !races.is_empty() {
+            let by = bound(&members, |name| Some(entry(name)?.bound_by()));
+            parts.push(format!("bound by: {by}"));
+        }
         let ceiling = |member: &Member<'_>| {
             let of = |c: &&crate::report::schema::Ceiling| {
                 c.workload == workload && c.contender == member.name
@@ -196,6 +197,26 @@ impl<'a> View<'a> {
             clean(&result.started_utc),
         )
     }
+}
+
+/// `nothing`; `contender (thread-pool)`: what binds and whom, where it is not nothing for all.
+fn bound<'a>(members: &[Member<'_>], by: impl Fn(&str) -> Option<&'a str>) -> String {
+    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+    for member in members {
+        let Some(what) = by(member.name).filter(|what| *what != "nothing") else { continue };
+        match groups.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, names)) => names.push(clean(member.name)),
+            None => groups.push((what, vec![clean(member.name)])),
+        }
+    }
+    let told: Vec<String> = groups
+        .iter()
+        .map(|(what, names)| match names.len() {
+            n if n == members.len() => clean(what),
+            _ => format!("{} ({})", clean(what), names.join(", ")),
+        })
+        .collect();
+    if told.is_empty() { "nothing".into() } else { told.join(", ") }
 }
 
 /// How the load of `races` was made, in few words.
