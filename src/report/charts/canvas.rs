@@ -111,9 +111,6 @@ pub(super) fn drawn(
 
 const INTO_STRING: &str = "drawing into a string does not fail";
 
-/// Where something is, in pixels from the upper left corner.
-type Point = (f64, f64);
-
 impl Canvas<'_> {
     /// `text` on a line whose middle is at `y`.
     pub(super) fn text(&mut self, text: &str, (x, y): (f64, f64), ink: Ink, anchor: Anchor) {
