@@ -146,11 +146,11 @@ impl PoolUse {
     /// As the contender tells it; nothing where it has no pool or does not say.
     pub(crate) fn of(contender: &Contender) -> Option<Self> {
         let stats = stats(contender)?;
-        let pool = stats.get("pool").filter(|pool| !pool.is_null())?;
+        let pool = stats.get("pool")?;
         Some(Self {
             size: pool.get("size")?.as_u64()?,
             busy: Nanos(pool.get("busy_ns")?.as_u64()?),
-            waits: distribution::decode(pool.get("wait")?.as_str()?).ok()?,
+            waits: distribution::decode(stats.get("pool_wait")?.as_str()?).ok()?,
         })
     }
 

@@ -37,6 +37,12 @@ impl Contender {
         };
         let mut command = match arguments {
             [] => Command::new(file(program)),
+            // bakeoff's own models take part as anyone's program would, by the environment alone.
+            verb if program == &BAKEOFF => {
+                let mut command = Command::new(program);
+                command.args(verb).arg(format!("--die-with-parent={}", std::process::id()));
+                command
+            }
             [script, rest @ ..] => {
                 let mut command = Command::new(program);
                 command.arg(file(script)).args(rest);
@@ -69,7 +75,23 @@ impl Contender {
     }
 }
 
+/// The program whose models the suite is for.
+const BAKEOFF: &str = env!("CARGO_BIN_EXE_bakeoff");
+
 impl Mount {
+    pub(crate) const EVENT_LOOP_PROGRAM: Self =
+        Contender::mount("event-loop", &[BAKEOFF, "serve", "--model", "event-loop"]);
+    pub(crate) const WORK_STEALING_PROGRAM: Self =
+        Contender::mount("work-stealing", &[BAKEOFF, "serve", "--model", "work-stealing"]);
+    pub(crate) const THREAD_PER_CONNECTION_PROGRAM: Self = Contender::mount(
+        "thread-per-connection",
+        &[BAKEOFF, "serve", "--model", "thread-per-connection", "--threads", "256"],
+    );
+    pub(crate) const THREAD_POOL_PROGRAM: Self = Contender::mount(
+        "thread-pool",
+        &[BAKEOFF, "serve", "--model", "thread-pool", "--threads", "4"],
+    );
+
     pub(crate) const GO: Self = Contender::mount("go", &["go/bin/server"]);
     pub(crate) const NODE: Self = Contender::mount("node", &["node", MAIN, "http"]);
     pub(crate) const EXPRESS: Self = Contender::mount("express", &["node", MAIN, "express"]);

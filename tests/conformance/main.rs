@@ -110,6 +110,14 @@ on_every_model! {
         settings_may_come_from_the_environment,
         a_reader_of_stdout_may_go_away,
     }
+    webhooks {
+        an_event_is_kept_once,
+        malformed_events_are_refused,
+    }
+    gateway {
+        two_upstream_answers_are_joined,
+        without_an_upstream_there_is_no_gateway,
+    }
     same {
         cpu_work_gives_the_same_wherever_it_runs,
     }
@@ -255,7 +263,14 @@ mod more_of_node {
 /// The same answers when the store is a real PostgreSQL.
 mod on_postgres {
     on_contenders! {
-        { go Mount::GO.on_postgres(2), node Mount::NODE.on_postgres(1), }
+        {
+            event_loop Mount::EVENT_LOOP_PROGRAM.on_postgres(1),
+            work_stealing Mount::WORK_STEALING_PROGRAM.on_postgres(2),
+            thread_per_connection Mount::THREAD_PER_CONNECTION_PROGRAM.on_postgres(1),
+            thread_pool Mount::THREAD_POOL_PROGRAM.on_postgres(1),
+            go Mount::GO.on_postgres(2),
+            node Mount::NODE.on_postgres(1),
+        }
         {
             vectors {
                 the_published_exchanges_hold,

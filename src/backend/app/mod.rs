@@ -129,25 +129,27 @@ fn audited(audit: Audit) -> Answer {
 /// What a server tells of itself, beside what can be seen from outside.
 #[derive(Serialize)]
 struct Stats {
-    /// `null` without a pool.
+    /// Time that requests waited for a connection, ns: HdrHistogram V2, base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool_wait: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pool: Option<PoolStats>,
 }
 
 #[derive(Serialize)]
 struct PoolStats {
     size: usize,
+    /// The time that connections were in use, all of them together.
     busy_ns: u64,
-    /// Time that requests waited for a connection, ns: HdrHistogram V2, base64.
-    wait: String,
 }
 
 /// The answer to `/stats`.
 fn stats(pool: Option<&Usage>) -> Answer {
-    let pool = pool.map(|usage| {
+    let pool_wait = pool.map(|usage| {
         let mut bytes = Vec::new();
         V2Serializer::new().serialize(&usage.waits(), &mut bytes).expect("memory takes bytes");
-        let wait = BASE64_STANDARD.encode(bytes);
-        PoolStats { size: usage.size(), busy_ns: usage.busy().0, wait }
+        BASE64_STANDARD.encode(bytes)
     });
-    Answer::json(StatusCode::OK, &Stats { pool })
+    let pool = pool.map(|usage| PoolStats { size: usage.size(), busy_ns: usage.busy().0 });
+    Answer::json(StatusCode::OK, &Stats { pool_wait, pool })
 }

@@ -1,6 +1,6 @@
 //! A gateway on an event loop: both upstream answers are awaited at once.
 
-use super::{Answer, both, joined, nobody};
+use super::{Answer, both, failed, joined, nobody};
 use crate::backend::app::event_loop::App;
 
 /// Asks twice and joins the answers.
@@ -10,6 +10,6 @@ use crate::backend::app::event_loop::App;
 pub(in crate::backend) async fn gateway(app: &App, id: Option<u64>) -> Result<Answer, Answer> {
     let (id, both) = both(id)?;
     let upstream = app.upstream.as_ref().ok_or_else(nobody)?;
-    let values = upstream.ask_all(both).await?;
+    let values = upstream.ask_all(both).await.map_err(failed)?;
     Ok(joined(id, values))
 }

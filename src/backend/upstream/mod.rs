@@ -1,6 +1,6 @@
 //! A gateway without a colour: what it asks two upstream servers, or one twice, and what it answers.
 //!
-//! 404 for what is no id, 503 when an upstream does not answer, 200.
+//! 404 for what is no id and without an upstream, 502 when that does not answer, 200.
 
 pub(super) mod event_loop;
 mod exchange;
@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::http::Answer;
+use super::remote::Trouble;
 pub(super) use exchange::{Exchange, Host, host};
 
 /// What an upstream answers. Fields that it does not name are ignored.
@@ -39,5 +40,10 @@ fn joined(id: u64, values: [u64; 2]) -> Answer {
 
 /// The answer of a server that was told of no upstream.
 fn nobody() -> Answer {
-    Answer::error(StatusCode::SERVICE_UNAVAILABLE, "BAKEOFF_UPSTREAM_URL is not set")
+    Answer::error(StatusCode::NOT_FOUND, "BAKEOFF_UPSTREAM_URL is not set")
+}
+
+/// The answer to a request that an upstream failed.
+fn failed(trouble: Trouble) -> Answer {
+    Answer::error(StatusCode::BAD_GATEWAY, format_args!("the upstream: {trouble}"))
 }

@@ -1,6 +1,6 @@
 //! A gateway on a thread: both questions are written before the first answer is read.
 
-use super::{Answer, both, joined, nobody};
+use super::{Answer, both, failed, joined, nobody};
 use crate::backend::app::threads::App;
 
 /// Asks twice and joins the answers.
@@ -10,6 +10,6 @@ use crate::backend::app::threads::App;
 pub(in crate::backend) fn gateway(app: &App, id: Option<u64>) -> Result<Answer, Answer> {
     let (id, both) = both(id)?;
     let upstream = app.upstream.as_ref().ok_or_else(nobody)?;
-    let values = upstream.ask_all(both)?;
+    let values = upstream.ask_all(both).map_err(failed)?;
     Ok(joined(id, values))
 }

@@ -1,6 +1,6 @@
 //! Receiving webhooks without a colour: what is read and what is answered.
 //!
-//! 400 malformed, 422 out of range, 200 replayed, 202 kept. The write is the only thing that waits.
+//! 400 malformed, 200 replayed, 202 kept; 503 when a dependency does not answer. The write is the only thing that waits.
 
 pub(super) mod event_loop;
 pub(super) mod threads;
@@ -25,6 +25,7 @@ struct Event<'a> {
 #[derive(Serialize)]
 struct Received<'a> {
     event_id: &'a str,
+    status: &'a str,
 }
 
 impl<'a> Event<'a> {
@@ -35,12 +36,12 @@ impl<'a> Event<'a> {
             return Ok(event);
         }
         let why = "event_id must be 1 to 64 visible ASCII characters without quote or backslash, and body without \\u0000";
-        Err(Answer::error(StatusCode::UNPROCESSABLE_ENTITY, why))
+        Err(Answer::malformed(why))
     }
 
     /// The answer to an event that is kept.
     fn answer(&self, fresh: bool) -> Answer {
         let status = if fresh { StatusCode::ACCEPTED } else { StatusCode::OK };
-        Answer::json(status, &Received { event_id: &self.event_id })
+        Answer::json(status, &Received { event_id: &self.event_id, status: "received" })
     }
 }
