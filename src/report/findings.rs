@@ -127,10 +127,10 @@ pub(crate) fn trial_verdict(verdict: TrialVerdict) -> &'static str {
     }
 }
 
-/// `core 0`, `cores 0, 1`, each placement of the run once.
-pub(crate) fn placements(result: &RunResult) -> Vec<String> {
+/// `contender on core 1, generator on core 0 (apart, spin)`, each placement of the trials once.
+pub(crate) fn placements<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();
-    for trial in &result.trials {
+    for trial in trials {
         let p = &trial.placement;
         let cores = |cores: &[u32]| {
             let list: Vec<String> = cores.iter().map(u32::to_string).collect();
@@ -138,9 +138,19 @@ pub(crate) fn placements(result: &RunResult) -> Vec<String> {
         };
         let how = if p.mode == "shared" { "co-located" } else { p.mode.as_str() };
         let text = format!(
-            "contender on {}, generator on {} ({}, {})",
+            "contender on {}, {} ({}, {})",
             cores(&p.contender_cores),
-            cores(&p.generator_cores),
+            match p.dependency_cores.as_slice() {
+                [] => format!("generator on {}", cores(&p.generator_cores)),
+                own if own == p.generator_cores => {
+                    format!("generator and dependency on {}", cores(own))
+                }
+                own => format!(
+                    "generator on {}, dependency on {}",
+                    cores(&p.generator_cores),
+                    cores(own)
+                ),
+            },
             clean(how),
             clean(&p.pace)
         );
@@ -195,7 +205,7 @@ fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
         machine += &format!(", quota of {} cores", three_digits(quota));
     }
     let mut lines = vec![machine];
-    lines.extend(placements(result).iter().map(|text| capital(text)));
+    lines.extend(placements(result.trials.iter()).iter().map(|text| capital(text)));
     let contenders = races.iter().map(|race| race.entries.len()).max().unwrap_or(0);
     let rounds = counted(result.rounds as usize, "round");
     let load = listed(&loads(result.trials.iter()));

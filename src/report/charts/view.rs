@@ -143,7 +143,9 @@ impl<'a> View<'a> {
     /// Cores, placement, threads, pool and what binds.
     fn setting(&self, races: &[&Race<'_>]) -> String {
         let mut parts = vec![counted(self.result.fingerprint.cores as usize, "core")];
-        parts.extend(placements(self.result).into_iter().take(1));
+        let here = races.iter().flat_map(|race| race.trials());
+        let anywhere = self.result.trials.iter().filter(|_| races.is_empty());
+        parts.extend(placements(here.chain(anywhere)).into_iter().take(1));
         let workload = races.first().map_or("", |race| race.workload);
         let members = self.members(workload);
         let each = |show: &dyn Fn(&Member<'_>) -> Option<String>| -> Option<String> {
@@ -163,7 +165,10 @@ impl<'a> View<'a> {
                 entry(member.name)?.middle(|trial| trial.server.threads_max.map(|n| n as f64))?;
             Some(grouped(most.round()))
         };
-        let pool = |member: &Member<'_>| Some(self.info(workload, member.name)?.pool?.to_string());
+        let pool = |member: &Member<'_>| match entry(member.name).and_then(|it| it.trials.first()) {
+            Some(trial) => trial.pool.map(|pool| pool.to_string()),
+            None => Some(self.info(workload, member.name)?.pool?.to_string()),
+        };
         parts.extend(each(&threads).map(|n| format!("threads: {n}")));
         parts.extend(each(&pool).map(|n| format!("pool: {n}")));
         if !races.is_empty() {

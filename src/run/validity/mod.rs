@@ -124,7 +124,6 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
         .chain(taken::by_hypervisor(evidence))
         .chain(taken::by_quota(evidence))
         .chain(taken::by_anyone(evidence))
-        .chain(floor::headline(evidence, saturated))
         .chain(co_location::crowded(evidence))
         .chain(drift::finding(evidence, saturated));
     marked.for_each(|finding| validity.add(finding));

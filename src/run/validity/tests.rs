@@ -219,14 +219,9 @@ fn a_percentile_at_the_machines_floor_is_the_machines() {
     let hiccups = Hiccups { floor, ..QUIET };
     let marked = judged(&outcome(0), |evidence| evidence.hiccups = Some(hiccups));
     assert_eq!(marked.validity.at_floor["payment"], ["p99"], "p99.9 has too few samples");
-    assert_eq!(marked.validity.verdict, TrialVerdict::Suspect);
-    let reason = &marked.validity.reasons[0];
-    assert!(reason.contains("500 us") && reason.contains("260 us"), "{reason}");
-    let p50 = judged(&outcome(0), |evidence| {
-        (evidence.hiccups, evidence.headline) = (Some(hiccups), "p50");
-    });
-    assert_eq!(p50.validity.verdict, TrialVerdict::Valid, "marked and not the headline");
-    assert_eq!(p50.validity.at_floor.len(), 1);
+    assert_eq!(marked.validity.verdict, TrialVerdict::Valid, "marked, and kept as it is");
+    let quiet = judged(&outcome(0), |evidence| evidence.hiccups = Some(QUIET));
+    assert!(quiet.validity.at_floor.is_empty());
 }
 
 #[test]
