@@ -36,6 +36,24 @@ fn runs() -> Vec<RunResult> {
 }
 
 #[test]
+fn rates_behind_unlike_waits_are_no_curve() {
+    let stems = |run: &RunResult| -> Vec<String> {
+        pictures(run).iter().map(|picture| picture.stem.clone()).collect()
+    };
+    let mut run = mock::everything();
+    assert!(stems(&run).iter().any(|stem| stem.starts_with("load-")));
+    let level = run.trials[0].level.clone();
+    for trial in run.trials.iter_mut().filter(|trial| trial.level == level) {
+        trial.dependency = Some("a stand-in (lookup 50ms)".into());
+    }
+    let left = stems(&run);
+    assert!(
+        !left.iter().any(|stem| stem.starts_with("load-") || stem.starts_with("cpu-")),
+        "{left:?}"
+    );
+}
+
+#[test]
 fn no_text_is_clipped_or_lies_on_another_or_is_tiny() {
     let mut faults: Vec<String> = Vec::new();
     for (index, run) in runs().iter().enumerate() {

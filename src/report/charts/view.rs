@@ -40,7 +40,8 @@ impl<'a> View<'a> {
         workloads
     }
 
-    /// The open-loop races of a workload by rising rate.
+    /// The open-loop races of a workload by rising rate; none where they waited for different things, since rates with
+    /// different waits are no one curve.
     pub(super) fn levels(&self, workload: &str) -> Vec<&Race<'a>> {
         let offered = |race: &Race<'_>| {
             let rates = race.entries.iter().filter_map(Entry::offered_rps);
@@ -51,6 +52,9 @@ impl<'a> View<'a> {
             .iter()
             .filter(|race| race.workload == workload && race.level != "closed")
             .collect();
+        if levels.windows(2).any(|two| two[0].dependency() != two[1].dependency()) {
+            return Vec::new();
+        }
         levels.sort_by(|a, b| offered(a).total_cmp(&offered(b)));
         levels
     }
