@@ -44,8 +44,13 @@ impl Url {
             Error::usage(format!("the URL of PostgreSQL {why}"))
                 .help("write it as postgres://USER@127.0.0.1:5432/DATABASE, and %-encode : / ? @ in a password")
         };
-        if !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
+        let schemes = ["postgres://", "postgresql://"];
+        let Some(rest) = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)) else {
             return Err(bad("does not start with postgres://"));
+        };
+        // Clients differ on these, and the query below would not begin where it seems to.
+        if rest.split_once('@').is_some_and(|(user, _)| user.contains(['/', '?', '#'])) {
+            return Err(bad("has a / ? or # in its user or password"));
         }
         // The parser's own message may quote a part of the password.
         let config = Config::from_str(text).map_err(|_| bad("cannot be read"))?;
