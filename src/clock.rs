@@ -20,6 +20,13 @@ pub(crate) fn thread_cpu() -> Nanos {
     nanos(clock_gettime(ClockId::ThreadCPUTime))
 }
 
+/// For how long so far the calling thread has been ready to run while others had its core (the second figure of
+/// schedstat). Reads a file, so at the window's ends only; 0 where the kernel does not say.
+pub(crate) fn thread_held() -> Nanos {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Nanos(text.split_whitespace().nth(1).and_then(|ns| ns.parse().ok()).unwrap_or(0))
+}
+
 fn nanos(time: Timespec) -> Nanos {
     Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }

@@ -125,15 +125,16 @@ fn a_starved_generator_is_at_fault_and_says_so() {
     };
     let (_server, url) = on(theirs, || serve("null"));
     let hog = || Running(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap());
+    // Each of the four gets a quarter: the generator lacks its core three quarters of the time.
     let _hogs: Vec<Running> = on(ours, || (0..3).map(|_| hog()).collect());
     let flags = ["--rate", "1000/s", "--duration", "2s", "--pace", "spin", "--timeout", "10s"];
     let trial = on(ours, || drive(&url, &flags));
     assert_eq!(trial["validity"]["verdict"], "invalid", "{}", trial["validity"]);
     assert_eq!(trial["validity"]["voids_round"], true);
-    assert!(reasons(&trial).contains("generator's own lateness"), "{}", reasons(&trial));
-    assert!(trial["response_ns"]["p99"].is_null(), "what is ours is withheld");
+    assert_eq!(trial["bound_by"], "generator");
+    assert!(reasons(&trial).contains("others had the generator's core"), "{}", reasons(&trial));
     let timed = &trial["generator"]["receive_lag_ns"];
-    assert!(timed["n"].as_u64().is_some_and(|n| n >= 10), "one read in 100 was timed: {timed}");
+    assert!(timed["n"].as_u64().is_some_and(|n| n > 0), "one read in 100 was timed: {timed}");
 }
 
 #[test]

@@ -303,6 +303,7 @@ fn gather(
         all_busy: Nanos(0),
         cpu: Nanos(0),
         spun: Nanos(0),
+        held: Nanos(0),
         refused: Default::default(),
         reconnects: 0,
         connect: times_within(plan.timeout),
@@ -314,6 +315,7 @@ fn gather(
         outcome.outstanding.at_end += part.meter.outstanding_at_end;
         outcome.cpu += part.meter.cpu;
         outcome.spun += part.meter.spun;
+        outcome.held += part.meter.held.min(length);
         // Busy on one thread alone is busy too: a request waits for its own thread's connections.
         outcome.all_busy = outcome.all_busy.max(part.all_busy);
         outcome.reconnects += part.reconnects;

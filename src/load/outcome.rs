@@ -33,6 +33,8 @@ pub struct Outcome {
     pub cpu: Nanos,
     /// The part of `cpu` spent polling for an instant with nothing to do.
     pub spun: Nanos,
+    /// How long in the window the generator's threads were ready to run and others had their cores, all together.
+    pub held: Nanos,
     /// Connections that could not be opened, by reason (`connect`, `descriptors`, `ports`).
     pub refused: BTreeMap<&'static str, u64>,
     /// Connections opened again over the whole trial: the server closed them, or an exchange failed on them.

@@ -60,9 +60,11 @@ pub(crate) struct Part {
 pub(crate) struct Meter {
     pub(crate) cpu: Nanos,
     pub(crate) spun: Nanos,
+    pub(crate) held: Nanos,
     pub(crate) outstanding_at_start: u64,
     pub(crate) outstanding_at_end: u64,
     cpu_at_start: Nanos,
+    held_at_start: Nanos,
     passed: Passed,
 }
 
@@ -354,6 +356,7 @@ impl Loop<'_> {
             self.meter.passed = Passed::Start;
             self.meter.outstanding_at_start = self.outstanding(start);
             self.meter.cpu_at_start = clock::thread_cpu();
+            self.meter.held_at_start = clock::thread_held();
         }
         if self.meter.passed == Passed::Start && now >= end {
             self.pass_end(end);
@@ -364,6 +367,7 @@ impl Loop<'_> {
         self.meter.passed = Passed::End;
         self.meter.outstanding_at_end = self.outstanding(now);
         self.meter.cpu = clock::thread_cpu() - self.meter.cpu_at_start;
+        self.meter.held = clock::thread_held().saturating_sub(self.meter.held_at_start);
         // Polling is timed by the wall: what it was preempted for is not its CPU time.
         self.meter.spun = self.meter.spun.min(self.meter.cpu);
     }

@@ -115,13 +115,13 @@ impl Check {
         Self { kind, name: kind.into(), seconds, run: Box::new(run) }
     }
 
-    /// What is said of a check for which there was no time.
-    fn undone(&self) -> Row {
+    /// What is said of a check that came to nothing.
+    fn undone(&self, why: &str) -> Row {
         Row {
             check: self.kind,
             what: self.name.clone(),
-            expected: "to be done in two minutes".into(),
-            measured: "not done: they are over".into(),
+            expected: "to be done".into(),
+            measured: why.into(),
             verdict: Verdict::Undecided,
         }
     }
@@ -139,7 +139,7 @@ fn checks(quick: bool) -> Vec<Check> {
 /// Does every check; `say` is told how far it is. An interrupted selftest gives the rows that it has.
 ///
 /// # Errors
-/// When there are fewer than two cores, or a server cannot be started.
+/// When there are fewer than two cores.
 pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report> {
     let started = Instant::now();
     let apart = scenario::Placement { mode: PlacementMode::Apart, contender_cores: Some(1) };
@@ -157,10 +157,11 @@ pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report>
         let spare = TAKES_MAX.saturating_sub(Duration::from_secs(rest));
         let deadline = if restless { started } else { started + spare };
         if started.elapsed() > TAKES_MAX {
-            rows.push(check.undone());
+            say(&format!("{}: no time is left", check.name));
+            rows.push(check.undone("no time was left"));
             continue;
         }
-        rows.append(&mut settle(check, &bench, say, deadline)?);
+        rows.append(&mut settle(check, &bench, say, deadline));
         if bench.stopped() {
             break;
         }
@@ -169,30 +170,29 @@ pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report>
 }
 
 /// Does a check until the machine has been quiet for one of its attempts, or no other can begin before `deadline`.
-fn settle(
-    check: &Check,
-    bench: &Bench<'_>,
-    say: &dyn Fn(&str),
-    deadline: Instant,
-) -> Result<Vec<Row>> {
+fn settle(check: &Check, bench: &Bench<'_>, say: &dyn Fn(&str), deadline: Instant) -> Vec<Row> {
     let name = &check.name;
     say(name);
     for attempt in 1.. {
-        let mut found = (check.run)(bench)?;
+        // A server that did not come up in time is no figure, and no reason to lose those of the other checks.
+        let mut found = (check.run)(bench).unwrap_or_else(|error| Attempt {
+            rows: vec![check.undone(&error.to_string())],
+            disturbed: Some(error.to_string()),
+        });
         if bench.stopped() {
             break;
         }
-        let Some(why) = found.disturbed else { return Ok(found.rows) };
+        let Some(why) = found.disturbed else { return found.rows };
         if attempt < ATTEMPTS && Instant::now() < deadline {
             say(&format!("{name}: {why}: again"));
             continue;
         }
         say(&format!("{name}: {why}: undecided"));
         found.rows.iter_mut().for_each(|row| row.verdict = Verdict::Undecided);
-        return Ok(found.rows);
+        return found.rows;
     }
     // An attempt that was cut short says nothing.
-    Ok(Vec::new())
+    Vec::new()
 }
 
 /// What one attempt at a check found.
@@ -293,7 +293,7 @@ mod tests {
             Ok(Attempt { rows: vec![row(Verdict::Holds)], disturbed })
         });
         let deadline = Instant::now() + Duration::from_secs(if time_left { 600 } else { 0 });
-        let rows = settle(&check, &bench, &|_| (), deadline).unwrap();
+        let rows = settle(&check, &bench, &|_| (), deadline);
         (rows.iter().map(|row| row.verdict).collect(), done.get())
     }
 

@@ -8,6 +8,9 @@ use super::{Evidence, Finding, percent};
 
 /// A generator core busier than this, polling left out, may have been late by itself.
 const GENERATOR_BUSY: f64 = 0.90;
+/// A generator that was kept from its core for more than this share of the time reads and writes late, and the late
+/// reads can pass for a lack of connections.
+const GENERATOR_HELD: f64 = 0.25;
 /// Contender's cores busier than this bind.
 const CONTENDER_BUSY: f64 = 0.90;
 /// A dependency's core busier than this binds.
@@ -98,6 +101,14 @@ fn generator_full(evidence: &Evidence<'_>) -> Option<String> {
     let gone = ["descriptors", "ports"].into_iter().find(|what| refused.contains_key(what));
     if let Some(what) = gone {
         return Some(format!("the generator ran out of {what}"));
+    }
+    let available = evidence.outcome.window.0 as f64 * evidence.generator_threads.max(1) as f64;
+    let held = evidence.outcome.held.0 as f64 / available.max(1.0);
+    if held > GENERATOR_HELD {
+        let held = percent(held);
+        return Some(format!(
+            "others had the generator's core for {held} of the window while it was ready to run"
+        ));
     }
     let share = generator_share(evidence.outcome, evidence.generator_threads);
     (share > GENERATOR_BUSY).then(|| {

@@ -39,6 +39,7 @@ fn outcome(lag_ns: u64) -> Outcome {
         all_busy: Nanos(0),
         cpu: Nanos::SECOND,
         spun: Nanos(800_000_000),
+        held: Nanos(0),
         refused: BTreeMap::new(),
         reconnects: 0,
         connect: Histogram::new(3).unwrap(),
@@ -111,6 +112,19 @@ fn a_busy_generator_voids_an_open_trial_and_is_normal_in_a_closed_one() {
         evidence.contender_share = Some(0.99);
     });
     assert_eq!(full.bound_by, BoundBy::Contender);
+}
+
+#[test]
+fn a_generator_whose_core_others_had_is_at_fault_however_little_of_it_shows() {
+    let mut outcome = outcome(0);
+    // It read so late that its connections ran out: what waits then looks like a lack of connections.
+    outcome.all_busy = Nanos::SECOND;
+    outcome.held = Nanos(260_000_000);
+    let held = judged(&outcome, |_| ());
+    assert_eq!((held.bound_by, held.validity.voids_round), (BoundBy::Generator, true));
+    assert!(held.validity.reasons[0].contains("26 %"), "{:?}", held.validity.reasons);
+    outcome.held = Nanos(240_000_000);
+    assert!(!judged(&outcome, |_| ()).validity.voids_round, "its lateness is judged by its share");
 }
 
 #[test]
