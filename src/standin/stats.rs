@@ -25,6 +25,9 @@ const OTHER: usize = Statement::ALL.len();
 const UPSTREAM: usize = OTHER + 1;
 const KINDS: usize = UPSTREAM + 1;
 
+/// An answer that is later counts as late as this: a minute, after which no trial is worth anything.
+const ERROR_MAX: Nanos = Nanos(60_000_000_000);
+
 /// Counters and one histogram, all since the window's start.
 #[derive(Debug)]
 pub(super) struct Stats {
@@ -40,7 +43,7 @@ pub(super) struct Stats {
 impl Stats {
     pub(super) fn new() -> Self {
         Self {
-            error: Histogram::new(3).expect("three digits are allowed"),
+            error: Histogram::new_with_max(ERROR_MAX.0, 3).expect("the bounds are in order"),
             counts: [0; KINDS],
             cpu_at_start: Nanos(0),
             due: Vec::new(),
@@ -113,7 +116,7 @@ mod tests {
             stats.answers(Nanos(1_000));
             stats.answers(Nanos(2_000));
             assert!(stats.awaits_write());
-            stats.written(Nanos(1_500));
+            stats.written(Nanos(5_002_000));
             assert!(!stats.awaits_write());
             let json = stats.json(3);
             assert_eq!(json["statements"]["capture"], 1);
@@ -125,7 +128,11 @@ mod tests {
             let bytes = BASE64_STANDARD.decode(json["latency_error_ns"].as_str().unwrap()).unwrap();
             let error: Histogram<u64> =
                 Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
-            assert_eq!((error.len(), error.min(), error.max()), (2, 0, 500), "round {round}");
+            assert_eq!(
+                (error.len(), error.min() / 10_000, error.max() / 10_000),
+                (2, 500, 500),
+                "round {round}"
+            );
             stats.start_window();
             assert_eq!(stats.json(3)["statements"]["capture"], 0);
         }
