@@ -8,11 +8,15 @@
 
 mod app;
 pub mod cpu;
+#[doc(hidden)]
+pub mod fuzz;
 mod hands;
 mod hash;
 pub mod http;
 mod loyalty;
 mod memory;
+#[cfg(test)]
+mod memory_model;
 pub mod model;
 mod null;
 pub mod payment;
