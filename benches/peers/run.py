@@ -55,7 +55,7 @@ def arguments():
 
 def found_peers(args):
     """Where each peer is; wrk2 calls itself wrk in most builds, so it is looked for by that name and never built."""
-    places = {"wrk": [], "oha": ["/opt/oha/bin/oha", os.path.expanduser("~/.cargo/bin/oha")], "wrk2": []}
+    places = {"wrk": [], "oha": [os.path.expanduser("~/.cargo/bin/oha")], "wrk2": []}
     peers = {}
     for name, more in places.items():
         for path in [shutil.which(name), *more]:
