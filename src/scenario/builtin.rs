@@ -33,6 +33,9 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ),
     ("cpu-signature", include_str!("../../scenarios/cpu-signature.toml")),
     ("io-concurrency", include_str!("../../scenarios/io-concurrency.toml")),
+    ("capacity-payment", include_str!("../../scenarios/capacity-payment.toml")),
+    ("curve-payment-50ms", include_str!("../../scenarios/curve-payment-50ms.toml")),
+    ("map-cpu-wait", include_str!("../../scenarios/map-cpu-wait.toml")),
     ("dependency-stall", include_str!("../../scenarios/dependency-stall.toml")),
     ("canary", include_str!("../../scenarios/canary.toml")),
 ];

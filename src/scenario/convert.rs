@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::contenders::{Around, contenders};
 use super::diagnostic::Fault;
+use super::experiment::experiments;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::{At, Quantity};
 use super::raw::Raw;
@@ -38,12 +39,13 @@ pub(super) fn scenario(raw: &Raw, folder: &Path) -> Result<Scenario, Fault> {
     let load = load(raw.load.as_ref())?;
     let around = Around { workload, store: &store, connections: load.connections, folder };
     let routes = routes(raw, around)?;
-    let rates = rates(raw, load.kind, routes.own)?;
+    let (rates, compared) = rates(raw, load.kind, routes.own)?;
     let request_cpu = request_cpu(raw, workload)?;
     let mix = routes.mix;
     let contenders = contenders(raw, around)?;
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
+    let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref())?;
     let known = Known { contenders: &contenders, rates: &rates, mix: &mix, kind: load.kind };
     let expectations = statements(&raw.expect, &known)?;
     let claims = statements(&raw.claim, &known)?;
@@ -57,6 +59,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path) -> Result<Scenario, Fault> {
         store,
         mix,
         rates,
+        experiments,
         request_cpu,
         contenders,
         placement,
@@ -93,8 +96,10 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
     }
     if let Some((place, window)) = scenario.window_too_long() {
         let level = scenario.rates[place];
-        let span = match (raw.rates(), raw.route.first()) {
-            (Some(rates), _) => &rates.value[place].span,
+        let both = [raw.rates(), raw.curve()];
+        let mut given = both.into_iter().flatten().flat_map(|rates| &rates.value);
+        let span = match (given.nth(place), raw.route.first()) {
+            (Some(level), _) => &level.span,
             (None, Some(route)) => &route.span,
             (None, None) => unreachable!("a level is the experiment's or the routes'"),
         };
