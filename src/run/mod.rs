@@ -10,6 +10,7 @@ mod fingerprint;
 mod held;
 mod hiccups;
 mod http;
+mod memory;
 mod placement;
 pub mod postgres;
 mod progress;
