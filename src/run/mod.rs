@@ -11,6 +11,7 @@ mod held;
 mod hiccups;
 mod http;
 mod journal;
+mod memory;
 mod placement;
 pub mod postgres;
 mod progress;

@@ -44,7 +44,14 @@ pub(super) fn scenario(raw: &Raw, folder: &Path) -> Result<Scenario, Fault> {
     let contenders = contenders(raw, around)?;
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
-    let known = Known { contenders: &contenders, rates: &rates, mix: &mix, kind: load.kind };
+    let known = Known {
+        contenders: &contenders,
+        rates: &rates,
+        mix: &mix,
+        kind: load.kind,
+        store: &store,
+        slo: slo.as_ref(),
+    };
     let expectations = statements(&raw.expect, &known)?;
     let claims = statements(&raw.claim, &known)?;
     let mut scenario = Scenario {
