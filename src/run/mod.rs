@@ -10,6 +10,7 @@ mod fingerprint;
 mod held;
 mod hiccups;
 mod http;
+mod journal;
 mod placement;
 pub mod postgres;
 mod progress;
@@ -18,6 +19,7 @@ mod rounds;
 pub mod selftest;
 mod session;
 mod supervise;
+mod testbed;
 mod throttling;
 mod trial;
 pub(crate) mod validity;
@@ -60,7 +62,7 @@ pub struct Request {
 pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<RunResult> {
     let mut session = Session::open(request, progress)?;
     let stopped = session.probe_ceilings(stop).and_then(|()| session.run_rounds(stop));
-    session.progress.end();
+    session.testbed.progress.end();
     let mut result = session.result(stop);
     if let Err(error) = &stopped {
         session::mark_broken_off(&mut result, error);

@@ -1,49 +1,33 @@
 //! One run under way: what it has decided, what has finished, and the file that keeps it.
 
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::backend::cpu::CpuMode;
-use crate::backend::payment::{self, Calibration};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::random;
 use crate::report::schema::{
     self, Ceiling, ContenderInfo, Fingerprint, Judgement, RunResult, SloInfo, StatementVerdict,
     Trial, TrialVerdict, Verdict,
 };
-use crate::run::hiccups::{self, Hiccups};
-use crate::run::placement::{self, Placement};
-use crate::run::postgres::Database;
+use crate::run::journal::Journal;
 use crate::run::rounds::{self, Heat};
-use crate::run::trial::{self, Order, Signature};
+use crate::run::testbed::{Ask, Testbed, placement};
 use crate::run::{Progress, Request, ceilings, dependency, fingerprint, verdict};
-use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario, Workload};
+use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario};
 use crate::units::{Nanos, Rate};
 
 /// A run under way.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
     request: &'a Request,
-    pub(crate) progress: &'a mut Progress,
+    pub(crate) testbed: Testbed<'a>,
     order_seed: u64,
     fingerprint: Fingerprint,
     started_utc: String,
-    /// One for each CPU time that is asked for, measured once and the same for every trial.
-    calibrations: Vec<(Nanos, Calibration)>,
     ceilings: Vec<Ceiling>,
     probes: Vec<Trial>,
     trials: Vec<Trial>,
     voided_rounds: u32,
-    /// Watched once, before anything runs.
-    pub(crate) hiccups: Hiccups,
-    /// By the scenario's place, once it has been asked for.
-    databases: HashMap<usize, Option<Arc<Database>>>,
-    /// The latest trial's salt: counted on for each.
-    started: u32,
-    journal: File,
+    journal: Journal,
 }
 
 impl<'a> Session<'a> {
@@ -52,30 +36,22 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the folder cannot be written.
     pub(crate) fn open(request: &'a Request, progress: &'a mut Progress) -> Result<Self> {
-        let out = &request.out;
-        fs::create_dir_all(out)
-            .usage(|| format!("cannot make the report folder {}", out.display()))?;
-        let path = out.join("trials.jsonl");
-        let journal = File::create(&path).usage(|| format!("cannot write {}", path.display()))?;
-        let mut session = Self {
+        let journal = Journal::create(&request.out)?;
+        let session = Self {
             request,
-            progress,
             order_seed: request.order_seed.unwrap_or_else(random::fresh_seed),
             fingerprint: fingerprint::take(&request.scenarios),
             started_utc: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            calibrations: Vec::new(),
+            testbed: Testbed::open(&request.scenarios, progress, request.yes)?,
             ceilings: Vec::new(),
             probes: Vec::new(),
             trials: Vec::new(),
             voided_rounds: 0,
-            hiccups: hiccups::watch(&placement::allowed()?)?,
-            databases: HashMap::new(),
-            started: first_salt(request),
             journal,
         };
-        session.calibrate();
         if session.fingerprint.debug_build {
             session
+                .testbed
                 .progress
                 .say("this is a debug build: its figures say nothing about a release build");
         }
@@ -89,14 +65,14 @@ impl<'a> Session<'a> {
     pub(crate) fn probe_ceilings(&mut self, stop: &AtomicBool) -> Result<()> {
         let request = self.request;
         let scenarios = || request.scenarios.iter().filter(|scenario| ceilings::needed(scenario));
-        self.progress.expect(scenarios().map(|scenario| scenario.contenders.len() as u64).sum());
-        self.progress
+        self.testbed
+            .progress
+            .expect(scenarios().map(|scenario| scenario.contenders.len() as u64).sum());
+        self.testbed
+            .progress
             .expect(self.heats(1..=self.rounds()).iter().map(|heat| self.contenders(*heat)).sum());
-        for (index, scenario) in request.scenarios.iter().enumerate() {
-            if !ceilings::needed(scenario) {
-                continue;
-            }
-            for (ceiling, trial) in ceilings::probe(self, index, scenario, stop)? {
+        for scenario in scenarios() {
+            for (ceiling, trial) in ceilings::probe(&mut self.testbed, scenario, stop)? {
                 self.ceilings.push(ceiling);
                 self.probes.push(trial);
             }
@@ -131,49 +107,10 @@ impl<'a> Session<'a> {
             }
             extra -= 1;
             next_round += 1;
-            self.progress.expect(again.iter().map(|heat| self.contenders(*heat)).sum());
+            self.testbed.progress.expect(again.iter().map(|heat| self.contenders(*heat)).sum());
             due = again;
         }
         Ok(())
-    }
-
-    /// Where the sides of a scenario run.
-    ///
-    /// # Errors
-    /// When there are too few cores.
-    pub(crate) fn placement(&self, scenario: &Scenario) -> Result<Placement> {
-        Placement::of(scenario.placement, scenario.store.dependency().is_some())
-    }
-
-    /// The PostgreSQL of a scenario, started when it is first needed and kept until the session ends.
-    ///
-    /// # Errors
-    /// When there is none to be had.
-    pub(crate) fn database(&mut self, scenario: usize) -> Result<Option<Arc<Database>>> {
-        if let Some(known) = self.databases.get(&scenario) {
-            return Ok(known.clone());
-        }
-        let database = dependency::database(&self.request.scenarios[scenario], self.request.yes)?;
-        self.databases.insert(scenario, database.clone());
-        Ok(database)
-    }
-
-    /// Keys of one trial never meet another's, not even by way of a contender that outlives its trial.
-    pub(crate) fn salt(&mut self) -> u32 {
-        self.started += 1;
-        self.started % SALTS
-    }
-
-    /// A contender's CPU work, decided here and not in its process, so that all decide alike.
-    pub(crate) fn signature(&self, contender: &Contender, scenario: &Scenario) -> Signature {
-        let cpu = contender.request_cpu().unwrap_or(scenario.request_cpu);
-        let mode = contender.built_in().map_or(CpuMode::Auto, |built_in| built_in.cpu);
-        match self.calibrations.iter().find(|(asked, _)| *asked == cpu) {
-            Some((_, calibration)) => {
-                Signature { rounds: calibration.rounds, cpu: mode.settled(calibration.measured) }
-            }
-            None => Signature { rounds: 0, cpu: mode },
-        }
     }
 
     /// What has been found so far, judged.
@@ -193,7 +130,7 @@ impl<'a> Session<'a> {
         let interrupted = stop.load(Ordering::Relaxed);
         let verdict = overall(&expectations, enough, interrupted);
         let first = &request.scenarios[0];
-        let calibration = self.calibrations.iter().find(|(asked, _)| *asked == first.request_cpu);
+        let calibration = self.testbed.calibration(first.request_cpu);
         RunResult {
             schema: schema::SCHEMA.into(),
             scenario: request.name.clone(),
@@ -208,9 +145,8 @@ impl<'a> Session<'a> {
             rounds: self.rounds(),
             self_check: first.self_check,
             request_cpu_ns: first.request_cpu.0,
-            request_cpu_measured_ns: calibration
-                .map_or(0, |(_, calibration)| calibration.measured.0),
-            signature_rounds: calibration.map_or(0, |(_, calibration)| calibration.rounds),
+            request_cpu_measured_ns: calibration.map_or(0, |calibration| calibration.measured.0),
+            signature_rounds: calibration.map_or(0, |calibration| calibration.rounds),
             floor_ns: None,
             comparisons: request
                 .scenarios
@@ -232,56 +168,26 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Measures how many SHA-256 rounds each CPU time comes to, once, on a contender's core.
-    fn calibrate(&mut self) {
-        let request = self.request;
-        for scenario in request.scenarios.iter().filter(|s| s.workload == Workload::Payment) {
-            let own = scenario.contenders.iter().filter_map(Contender::request_cpu);
-            for cpu in own.chain([scenario.request_cpu]) {
-                if self.calibrations.iter().all(|(asked, _)| *asked != cpu) {
-                    self.calibrations.push((cpu, payment::calibrate(cpu)));
-                }
-            }
-        }
-    }
-
     /// One trial of every contender, in coin order. Whether it is void.
     fn run_heat(&mut self, heat: Heat, stop: &AtomicBool) -> Result<bool> {
         let scenario = &self.request.scenarios[heat.scenario];
-        let placement = self.placement(scenario)?;
-        let database = self.database(heat.scenario)?;
         let first = self.trials.len();
         for (place, index) in
             rounds::order(self.order_seed, heat, scenario.contenders.len()).into_iter().enumerate()
         {
             let contender = &scenario.contenders[index];
             let (level, rate) = self.level(scenario, heat.level, contender);
-            self.progress.starts(&contender.name, &level);
-            let salt = self.salt();
-            let trial = trial::run(
-                &Order {
-                    scenario,
-                    contender,
-                    rate,
-                    level,
-                    duration: rate
-                        .map_or(scenario.load.duration, |_| self.duration(scenario, heat.level)),
-                    round: heat.round,
-                    place: place as u32,
-                    salt,
-                    signature: self.signature(contender, scenario),
-                    placement: &placement,
-                    database: database.as_deref(),
-                    hiccups: self.hiccups,
-                },
-                stop,
-            )?;
+            let duration =
+                rate.map_or(scenario.load.duration, |_| self.duration(scenario, heat.level));
+            let (round, place) = (heat.round, place as u32);
+            let ask = Ask { scenario, contender, rate, level, duration, round, place };
+            let trial = self.testbed.trial(&ask, stop)?;
             // A trial that was cut short is no trial.
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            self.progress.finished(&trial);
-            self.keep(trial)?;
+            self.journal.keep(&trial)?;
+            self.trials.push(trial);
         }
         let void = self.trials[first..].iter().any(|trial| trial.validity.voids_round);
         if void || stop.load(Ordering::Relaxed) {
@@ -289,16 +195,6 @@ impl<'a> Session<'a> {
         }
         self.voided_rounds += u32::from(void);
         Ok(void)
-    }
-
-    /// Writes a finished trial down before anything else happens.
-    fn keep(&mut self, trial: Trial) -> Result<()> {
-        let path = self.request.out.join("trials.jsonl");
-        writeln!(self.journal, "{}", schema::trial_line(&trial))
-            .and_then(|()| self.journal.flush())
-            .usage(|| format!("cannot write {}", path.display()))?;
-        self.trials.push(trial);
-        Ok(())
     }
 
     /// The level's name and its rate for a contender.
@@ -387,7 +283,7 @@ impl<'a> Session<'a> {
             notes.push("co-located: generator and contenders share cores".into());
         }
         let one_core = |scenario: &Scenario| {
-            self.placement(scenario).is_ok_and(|placement| placement.contender.len() == 1)
+            placement(scenario).is_ok_and(|placement| placement.contender.len() == 1)
         };
         if scenarios.iter().any(one_core) {
             notes.push(
@@ -429,18 +325,6 @@ fn slo(scenario: &Scenario) -> Option<SloInfo> {
         p99_ns: slo.p99.0,
         error_rate: slo.error_rate.0,
     })
-}
-
-/// A salt fits the 20 bits that request keys have for it.
-const SALTS: u32 = 1 << 20;
-
-/// Nought, unless a contender keeps what earlier runs have done: then the keys of this one start where nobody knows.
-fn first_salt(request: &Request) -> u32 {
-    let keeps = |scenario: &Scenario| scenario.contenders.iter().any(Contender::is_url);
-    match request.scenarios.iter().any(keeps) {
-        true => (random::fresh_seed() % u64::from(SALTS)) as u32,
-        false => 0,
-    }
 }
 
 /// What a reader should know about a contender.
