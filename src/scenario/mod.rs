@@ -11,6 +11,7 @@ mod diagnostic;
 mod extent;
 mod fingerprint;
 mod foreign;
+mod home;
 mod later;
 mod loading;
 mod metric;
@@ -33,6 +34,8 @@ pub use schema::json_schema;
 pub use store::{Dependency, Server, Store};
 
 use std::path::Path;
+
+use contenders::Programs;
 
 use crate::backend::cpu::CpuMode;
 use crate::error::Result;
@@ -193,8 +196,13 @@ pub enum Bound {
 pub fn parse(file_name: &str, text: &str) -> Result<Scenario> {
     let folder = Path::new(".").join(Path::new(file_name).parent().unwrap_or(Path::new("")));
     let folder = std::path::absolute(&folder).unwrap_or(folder);
+    parse_in(&folder, Programs::Now, file_name, text)
+}
+
+/// The same with the folder that relative paths are taken from.
+fn parse_in(folder: &Path, programs: Programs, file_name: &str, text: &str) -> Result<Scenario> {
     reading::read(text)
-        .and_then(|raw| convert::scenario(&raw, &folder))
+        .and_then(|raw| convert::scenario(&raw, folder, programs))
         .map_err(|fault| fault.render(file_name, text))
 }
 
