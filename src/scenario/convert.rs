@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::contenders::{Around, Programs, contenders};
 use super::diagnostic::Fault;
+use super::experiment::experiments;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::{At, Quantity};
 use super::raw::Raw;
@@ -39,12 +40,13 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
     let connections = load.connections;
     let around = Around { workload, store: &store, connections, folder, programs };
     let routes = routes(raw, around)?;
-    let rates = rates(raw, load.kind, routes.own)?;
+    let (rates, compared) = rates(raw, load.kind, routes.own)?;
     let request_cpu = request_cpu(raw, workload)?;
     let mix = routes.mix;
     let contenders = contenders(raw, around)?;
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
+    let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref())?;
     let known = Known {
         contenders: &contenders,
         rates: &rates,
@@ -65,6 +67,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         store,
         mix,
         rates,
+        experiments,
         request_cpu,
         contenders,
         placement,
@@ -101,8 +104,10 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
     }
     if let Some((place, window)) = scenario.window_too_long() {
         let level = scenario.rates[place];
-        let span = match (raw.rates(), raw.route.first()) {
-            (Some(rates), _) => &rates.value[place].span,
+        let both = [raw.rates(), raw.curve()];
+        let mut given = both.into_iter().flatten().flat_map(|rates| &rates.value);
+        let span = match (given.nth(place), raw.route.first()) {
+            (Some(level), _) => &level.span,
             (None, Some(route)) => &route.span,
             (None, None) => unreachable!("a level is the experiment's or the routes'"),
         };

@@ -8,6 +8,7 @@ mod contender;
 mod contenders;
 mod convert;
 mod diagnostic;
+mod experiment;
 mod extent;
 mod fingerprint;
 mod foreign;
@@ -27,6 +28,7 @@ mod store;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
+pub use experiment::{CapacitySearch, Experiments, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
 pub use metric::{Metric, Unit};
 pub use overrides::Overrides;
@@ -61,8 +63,11 @@ pub struct Scenario {
     pub store: Store,
     /// The operations of the load and their weights, at least one, weights above 0.
     pub mix: Vec<(Operation, u32)>,
-    /// The load levels of the `compare` experiment: at least one under an open load, none under a closed one.
+    /// The load levels of the `compare` experiment and then those of `curve`: none under a closed load, and none where
+    /// the other experiments find their own.
     pub rates: Vec<Level>,
+    /// What is done beside comparing at these levels.
+    pub experiments: Experiments,
     /// CPU time of one payment's signature, turned into rounds by calibration; 0 for loyalty.
     pub request_cpu: Nanos,
     /// At least one; names are unique. The first is the one that others are compared with.
