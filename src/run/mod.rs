@@ -14,6 +14,7 @@ mod held;
 mod hiccups;
 mod http;
 mod journal;
+mod memory;
 mod placement;
 mod plan;
 pub mod postgres;

@@ -3,7 +3,7 @@
 use super::convert::ROUNDS_MAX;
 use super::diagnostic::{listed, nearest};
 use super::loading::{WINDOW_MAX, WINDOW_MIN};
-use super::{Experiments, Level, LoadKind, Scenario, Statement};
+use super::{Experiments, Kind, Level, LoadKind, Scenario, Statement, foreign};
 use crate::error::{Error, Result};
 use crate::units::{Nanos, Rate, Share};
 
@@ -168,9 +168,25 @@ impl Scenario {
         self.claims.retain(|statement| keep("claim", statement));
     }
 
+    /// Of the contenders that run, and so not of those that a flag leaves out.
+    fn check_programs(&self) -> Result<()> {
+        for contender in &self.contenders {
+            let Kind::Command { argv, setup } = &contender.kind else { continue };
+            if let Some(missing) = foreign::missing(argv, &setup.folder) {
+                let (name, scenario) = (&contender.name, &self.name);
+                return Err(Error::usage(format!(
+                    "`{name}` of {scenario} cannot be started: there is no {missing}"
+                ))
+                .help(format!("{}; or leave it out with --contender", foreign::BUILD)));
+            }
+        }
+        Ok(())
+    }
+
     /// What a file's reader checks of a whole scenario, said of flags.
     fn check(&self) -> Result<()> {
         let (name, now) = (&self.name, self.load.connections);
+        self.check_programs()?;
         if let Some(needed) = self.connections_needed() {
             return Err(Error::usage(format!(
                 "{name} has {now} connections, too few to carry this rate within its SLO"
@@ -236,6 +252,23 @@ mod tests {
         let error = three_levels().with(&overrides).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("did you mean `thread-pool`?"), "{error}");
+    }
+
+    #[test]
+    fn a_server_that_is_not_built_is_told_with_what_builds_it_unless_it_is_left_out() {
+        let mut scenario = builtin("go-vs-node-raw").unwrap();
+        for contender in &mut scenario.contenders {
+            if let Kind::Command { setup, .. } = &mut contender.kind {
+                setup.folder = "/nowhere/scenarios".into();
+            }
+        }
+        let error = scenario.clone().with(&Overrides::default()).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let error = error.to_string();
+        assert!(error.contains("/nowhere/contenders/go/bin/server"), "{error}");
+        assert!(error.contains("contenders/build --install"), "{error}");
+        let contenders = vec!["event-loop".to_owned(), "thread-pool".to_owned()];
+        scenario.with(&Overrides { contenders, ..Default::default() }).unwrap();
     }
 
     #[test]

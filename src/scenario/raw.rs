@@ -262,6 +262,8 @@ pub(super) struct RawContender {
     pub(super) url: Option<At<String>>,
     /// What it is, for people.
     pub(super) label: Option<At<String>>,
+    /// The real system that it is (`"Go"`), as verdicts name it: `tested with: Go and Node`.
+    pub(super) system: Option<At<String>>,
     /// More variables for the command and for `before`.
     #[serde(default, deserialize_with = "in_file_order")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
