@@ -208,7 +208,6 @@ const EXPECT: &str = "[[expect]]";
 
 #[rustfmt::skip]
 const LATER: &[Case] = &[
-    ("the curve", "{ compare = {", "{ curve = {", "curve"),
     ("the gate", "[placement]", "[gate]\nbudget = \"6m\"\n[placement]", "gate"),
     ("a load profile", "\"poisson\"", "\"ramp\"", "\"ramp\""),
 ];
