@@ -11,7 +11,7 @@ use crate::report::schema::{
 use crate::run::journal::Journal;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
-use crate::run::{Progress, Request, ceilings, dependency, fingerprint, verdict};
+use crate::run::{Progress, Request, bounds, ceilings, dependency, fingerprint, verdict};
 use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario};
 use crate::units::{Nanos, Rate};
 
@@ -77,6 +77,11 @@ impl<'a> Session<'a> {
                 self.probes.push(trial);
             }
         }
+        for scenario in &request.scenarios {
+            let ceilings = self.bounds(scenario, &self.probes);
+            let said = bounds::sentence(scenario, &ceilings);
+            said.iter().for_each(|said| self.testbed.progress.say(said));
+        }
         Ok(())
     }
 
@@ -116,10 +121,14 @@ impl<'a> Session<'a> {
     /// What has been found so far, judged.
     pub(crate) fn result(self, stop: &AtomicBool) -> RunResult {
         let request = self.request;
+        let ran = if self.trials.is_empty() { &self.probes } else { &self.trials };
+        let ceilings: Vec<Ceiling> =
+            request.scenarios.iter().flat_map(|scenario| self.bounds(scenario, ran)).collect();
+        let found = verdict::Found { trials: &self.trials, ceilings: &ceilings, capacity: &[] };
         let judged =
             |statements: fn(&Scenario) -> &Vec<crate::scenario::Statement>| -> Vec<Judgement> {
                 let of = |scenario| {
-                    let judge = |statement| verdict::judge(scenario, statement, &self.trials);
+                    let judge = |statement| verdict::judge(scenario, statement, found);
                     statements(scenario).iter().map(judge).collect::<Vec<_>>()
                 };
                 request.scenarios.iter().flat_map(of).collect()
@@ -147,7 +156,7 @@ impl<'a> Session<'a> {
             request_cpu_ns: first.request_cpu.0,
             request_cpu_measured_ns: calibration.map_or(0, |calibration| calibration.measured.0),
             signature_rounds: calibration.map_or(0, |calibration| calibration.rounds),
-            floor_ns: None,
+            floor_ns: floor(&request.scenarios),
             comparisons: request
                 .scenarios
                 .iter()
@@ -158,7 +167,7 @@ impl<'a> Session<'a> {
             claims,
             not_checked: Vec::new(),
             notes: self.notes(),
-            ceilings: self.ceilings,
+            ceilings,
             trials: self.trials,
             probes: self.probes,
             contenders: request.scenarios.iter().flat_map(contenders).collect(),
@@ -195,6 +204,12 @@ impl<'a> Session<'a> {
         }
         self.voided_rounds += u32::from(void);
         Ok(void)
+    }
+
+    /// What bounds a scenario's contenders, as far as `trials` show.
+    fn bounds(&self, scenario: &Scenario, trials: &[Trial]) -> Vec<Ceiling> {
+        let cores = placement(scenario).map_or(1, |placement| placement.contender.len());
+        bounds::ceilings(scenario, cores, &self.ceilings, trials)
     }
 
     /// The level's name and its rate for a contender.
@@ -298,6 +313,12 @@ impl<'a> Session<'a> {
         }
         notes
     }
+}
+
+/// The floor of the only scenario; several have several.
+fn floor(scenarios: &[Scenario]) -> Option<u64> {
+    let [only] = scenarios else { return None };
+    Some(only.floor().0).filter(|ns| *ns > 0)
 }
 
 /// What the contenders of a scenario are.
