@@ -9,7 +9,7 @@ use super::html::page_colours;
 use super::markdown::{escaped, grid, list};
 use super::schema::{self, Ledger, LedgerClaim, LedgerRow, StatementVerdict};
 use super::terminal::wrapped;
-use super::write::put_file;
+use super::write::put;
 use crate::error::{Context, Result};
 
 /// Writes the files of a ledger into `dir`, which is made if it is not there.
@@ -19,9 +19,9 @@ use crate::error::{Context, Result};
 pub fn write(dir: &Path, ledger: &Ledger) -> Result<()> {
     std::fs::create_dir_all(dir)
         .usage(|| format!("cannot make the report folder {}", dir.display()))?;
-    put_file(dir, "ledger.json", &schema::ledger_json(ledger))?;
-    put_file(dir, "ledger.md", &markdown(ledger))?;
-    put_file(dir, "index.html", &html(ledger))
+    put(dir, "ledger.json", &schema::ledger_json(ledger))?;
+    put(dir, "ledger.md", &markdown(ledger))?;
+    put(dir, "index.html", &html(ledger))
 }
 
 const TITLE: &str = "Ledger: what was said, and what this machine says of it";
@@ -256,7 +256,10 @@ mod tests {
                 assert!(text.contains(part), "{part}: {text}");
             }
         }
-        assert!(shown.contains("1 hold, 0 fail, 1 are inconclusive (1 of them not tested here)"), "{shown}");
+        assert!(
+            shown.contains("1 hold, 0 fail, 1 are inconclusive (1 of them not tested here)"),
+            "{shown}"
+        );
         assert!(!read("index.html").contains("<b>bold"), "a claim is text");
         assert!(read("index.html").contains("href=\"a/charts/forest-light.svg\""));
     }

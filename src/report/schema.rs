@@ -5,6 +5,7 @@
 mod begun;
 mod decision;
 mod dependency;
+mod ledger;
 mod pictures;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use begun::{BEGUN_SCHEMA, Begun, Calibrated, begun_from, begun_json};
 pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};
 pub use dependency::{Ceiling, Recovery, Standin};
+pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_json};
 pub use pictures::{
     ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
 };
@@ -425,7 +427,7 @@ pub struct Capacity {
 }
 
 /// A judged statement.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Judgement {
     /// As the scenario has it.
     pub text: String,
@@ -439,14 +441,20 @@ pub struct Judgement {
     pub low: Option<f64>,
     /// Upper limit.
     pub high: Option<f64>,
+    /// of - versus in the metric's unit: ns, us, bytes, requests per second; `null` without `versus`.
+    #[serde(default)]
+    pub difference: Option<f64>,
     /// Rounds.
     pub n: u32,
+    /// About how many would decide what is inconclusive; `null` when it is decided, and where no number would.
+    #[serde(default)]
+    pub rounds_to_decide: Option<u32>,
     /// What stood for the real systems.
     pub tested_with: String,
 }
 
 /// How a statement was judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StatementVerdict {
     /// The interval lies inside the bound.
@@ -454,6 +462,7 @@ pub enum StatementVerdict {
     /// It lies outside.
     Fails,
     /// It does not settle it.
+    #[default]
     Inconclusive,
 }
 

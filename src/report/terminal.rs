@@ -233,9 +233,12 @@ mod tests {
         r.ceilings.push(super::super::schema::Ceiling {
             workload: "payment".into(),
             contender: "event-loop".into(),
-            closed_rps: 21300.0,
+            closed_rps: Some(21300.0),
             cpu_rps: None,
+            pool_rps: None,
+            threads_rps: None,
             binds: "cpu".into(),
+            dependency: None,
         });
         println!(
             "{}",

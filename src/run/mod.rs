@@ -3,6 +3,7 @@
 //! This is the only folder that names both sides. [`run`] reads as the pipeline.
 
 mod audit;
+mod bounds;
 mod budget;
 mod ceilings;
 mod child;
@@ -14,6 +15,7 @@ mod held;
 mod hiccups;
 mod http;
 mod journal;
+mod ledger;
 mod memory;
 mod placement;
 mod plan;
@@ -40,6 +42,7 @@ use crate::scenario::Scenario;
 use crate::units::Nanos;
 
 pub use decide::{Extras, Question, decide};
+pub use ledger::{LedgerPlan, LedgerRequest, ledger, plan_ledger};
 pub use plan::{Part, Planned, Sight, plan};
 pub use progress::Progress;
 use session::Session;

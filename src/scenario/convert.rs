@@ -20,6 +20,8 @@ const SCHEMA: u64 = 1;
 pub(super) const ROUNDS_MAX: u32 = 1_000;
 /// A request that computes for longer is no request.
 const CPU_MAX: Nanos = Nanos(10 * Nanos::SECOND.0);
+/// Of the interval behind a statement, unless many are judged side by side.
+const CONFIDENCE: f64 = 0.95;
 /// Characters of a name, which is a folder's and a column's.
 const NAME_MAX: usize = 48;
 /// Characters of a title or a statement.
@@ -73,6 +75,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         placement,
         load,
         slo,
+        confidence: CONFIDENCE,
         expectations,
         claims,
         notes: Vec::new(),

@@ -78,6 +78,8 @@ pub struct Scenario {
     pub load: Load,
     /// What the service promises, if anything.
     pub slo: Option<Slo>,
+    /// The confidence of every judged statement: 0.95, and 0.99 in a ledger of many.
+    pub confidence: f64,
     /// Statements that decide the exit code.
     pub expectations: Vec<Statement>,
     /// Statements that do not.

@@ -44,7 +44,7 @@ pub struct LedgerRow {
     pub verdict: StatementVerdict,
     /// The figure behind it, or why there is none.
     pub figure: String,
-    /// `real Go and Node.js`, `their scheduling shape in Rust (no GC, no JIT)` or `not tested here`.
+    /// `Go 1.24 and Node.js 22`, `their scheduling shape in Rust (no GC, no JIT)` or `not tested here`.
     pub tested_with: String,
     /// The first claim of each scenario decides, the others stand beside it.
     pub claims: Vec<LedgerClaim>,

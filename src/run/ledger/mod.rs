@@ -60,7 +60,8 @@ pub fn plan_ledger(scenarios: &[Scenario], budget: Option<Nanos>) -> LedgerPlan 
     let claims = |one: &Scenario| !one.claims.is_empty() || !one.expectations.is_empty();
     let (due, silent): (Vec<_>, Vec<_>) =
         in_order(scenarios).into_iter().partition(|one| speaks(one) || claims(one));
-    let not_run = |one: &Scenario, why: &str| NotRun { scenario: one.name.clone(), why: why.into() };
+    let not_run =
+        |one: &Scenario, why: &str| NotRun { scenario: one.name.clone(), why: why.into() };
     let mut left_out: Vec<NotRun> =
         silent.iter().map(|one| not_run(one, "it claims nothing")).collect();
     let judged = |one: Scenario, rounds: u32| Scenario {
@@ -68,7 +69,13 @@ pub fn plan_ledger(scenarios: &[Scenario], budget: Option<Nanos>) -> LedgerPlan 
         rounds: rounds.max(ROUNDS),
         ..one
     };
-    let whole: Vec<Scenario> = due.into_iter().map(|one| { let rounds = one.rounds; judged(one, rounds) }).collect();
+    let whole: Vec<Scenario> = due
+        .into_iter()
+        .map(|one| {
+            let rounds = one.rounds;
+            judged(one, rounds)
+        })
+        .collect();
     let total: f64 = whole.iter().map(|one| one.estimate().as_secs_f64()).sum();
     let share = budget.map_or(1.0, |budget| (budget.as_secs_f64() / total.max(1.0)).min(1.0));
     let mut plan = LedgerPlan { scenarios: Vec::new(), not_run: Vec::new(), time: Nanos(0) };
@@ -145,7 +152,10 @@ pub fn ledger(
         started_utc,
         fingerprint,
         confidence: CONFIDENCE,
-        rows: STATEMENTS.iter().map(|one| row(one, &results, &plan.not_run, &request.out)).collect(),
+        rows: STATEMENTS
+            .iter()
+            .map(|one| row(one, &results, &plan.not_run, &request.out))
+            .collect(),
         others: others(&results),
         not_run: plan.not_run,
         unsettled: UNSETTLED.map(str::to_owned).to_vec(),
@@ -170,21 +180,24 @@ fn row(statement: &Statement, results: &[RunResult], not_run: &[NotRun], out: &P
     let figure = match deciding.as_slice() {
         [] => untested(statement, not_run),
         some => {
-            let figure = |claim: &&LedgerClaim| format!("{}: {}", claim.scenario, claim.judgement.reason);
+            let figure =
+                |claim: &&LedgerClaim| format!("{}: {}", claim.scenario, claim.judgement.reason);
             some.iter().map(figure).collect::<Vec<_>>().join("; ")
         }
     };
-    let tested_with = match deciding.is_empty() {
-        true => "not tested here",
-        false if own.iter().any(|result| has_real(result)) => "real Go and Node.js",
-        false => "their scheduling shape in Rust (no GC, no JIT)",
-    };
+    let mut with: Vec<&str> = Vec::new();
+    for one in deciding.iter().map(|claim| shape(&claim.judgement.tested_with)) {
+        if !with.contains(&one) {
+            with.push(one);
+        }
+    }
+    let tested_with = if with.is_empty() { "not tested here".into() } else { with.join("; ") };
     LedgerRow {
         number: statement.number,
         statement: statement.text.into(),
         verdict: together(deciding.iter().map(|claim| claim.judgement.verdict)),
         figure,
-        tested_with: tested_with.into(),
+        tested_with,
         charts: own.iter().filter_map(|result| chart(out, &result.scenario)).collect(),
         claims,
     }
@@ -230,13 +243,17 @@ fn claims(result: &RunResult) -> Vec<LedgerClaim> {
 }
 
 fn others(results: &[RunResult]) -> Vec<LedgerClaim> {
-    let of_none = |result: &&RunResult| !STATEMENTS.iter().any(|s| s.is_tested_by(&result.scenario));
+    let of_none =
+        |result: &&RunResult| !STATEMENTS.iter().any(|s| s.is_tested_by(&result.scenario));
     results.iter().filter(of_none).flat_map(claims).collect()
 }
 
-/// Whether a contender is a program of its own, as the real ones are.
-fn has_real(result: &RunResult) -> bool {
-    result.contenders.iter().any(|contender| contender.model.is_none())
+/// A model is a shape, and says so.
+fn shape(tested_with: &str) -> &str {
+    match tested_with {
+        "Rust models" => "their scheduling shape in Rust (no GC, no JIT)",
+        real => real,
+    }
 }
 
 /// The picture that says most: every metric of two contenders, or else the first.
@@ -262,7 +279,9 @@ mod tests {
     #[test]
     fn a_budget_cuts_rounds_and_then_scenarios_and_says_so() {
         let whole = plan_ledger(&all(), None);
-        assert!(whole.scenarios.iter().all(|one| one.rounds >= ROUNDS && one.confidence == CONFIDENCE));
+        assert!(
+            whole.scenarios.iter().all(|one| one.rounds >= ROUNDS && one.confidence == CONFIDENCE)
+        );
         let names = |plan: &LedgerPlan| -> Vec<String> {
             plan.scenarios.iter().map(|one| one.name.clone()).collect()
         };
