@@ -7,6 +7,7 @@ mod ceilings;
 mod child;
 mod dependency;
 mod fingerprint;
+pub(crate) mod gate;
 mod held;
 mod hiccups;
 mod http;

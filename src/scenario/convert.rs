@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::contenders::{Around, contenders};
 use super::diagnostic::Fault;
+use super::gate;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::{At, Quantity};
 use super::raw::Raw;
@@ -44,6 +45,8 @@ pub(super) fn scenario(raw: &Raw, folder: &Path) -> Result<Scenario, Fault> {
     let contenders = contenders(raw, around)?;
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
+    let gate_around = gate::Around { contenders: &contenders, mix: &mix, kind: load.kind };
+    let gate = raw.gate.as_ref().map(|at| gate::gate(at, &gate_around)).transpose()?;
     let known = Known { contenders: &contenders, rates: &rates, mix: &mix, kind: load.kind };
     let expectations = statements(&raw.expect, &known)?;
     let claims = statements(&raw.claim, &known)?;
@@ -62,6 +65,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path) -> Result<Scenario, Fault> {
         placement,
         load,
         slo,
+        gate,
         expectations,
         claims,
         notes: Vec::new(),

@@ -5,7 +5,6 @@ const LATER: &[(&str, &str)] = &[
     ("experiment.curve", "the load curve"),
     ("experiment.capacity", "the search for the capacity within the SLO"),
     ("experiment.map", "the map over two settings"),
-    ("gate", "the gate between two builds"),
     ("fault", "faults of a dependency"),
     ("load.ramp", "other load profiles"),
     ("load.steps", "other load profiles"),
@@ -60,7 +59,7 @@ mod tests {
         assert!(key(&path("contender.mine.queue")).is_some());
         assert!(key(&path("contender.queue")).is_none());
         assert!(key(&path("contender.mine.queue.more")).is_none());
-        assert!(key(&path("gate")).is_some());
+        assert!(key(&path("fault")).is_some());
         assert!(key(&[]).is_none());
         assert!(word("metric", "recovery").is_some());
         assert!(word("metric", "p99").is_none());

@@ -103,9 +103,11 @@ pub(super) fn rates(raw: &Raw, kind: LoadKind, own: Option<Rate>) -> Result<Vec<
         return of_routes(raw, kind, sum);
     }
     let Some(rates) = raw.rates() else {
-        return match kind {
-            LoadKind::Closed => Ok(Vec::new()),
-            LoadKind::Open(_) => Err(required(
+        return match (kind, &raw.gate) {
+            (LoadKind::Closed, _) => Ok(Vec::new()),
+            // A scenario for the gate alone can be run as well: at the gate's rate.
+            (LoadKind::Open(_), Some(gate)) => Ok(vec![super::gate::rate(&gate.value)?]),
+            (LoadKind::Open(_), None) => Err(required(
                 "rates",
                 "an open load needs its rates",
                 "experiment = { compare = { rates = [\"20%\", \"50%\", \"80%\"] } }",
