@@ -16,6 +16,7 @@ use crate::report::note::note;
 #[command(after_help = "\
 Examples:
   bakeoff chart reports/tour/2026-11-24T04-09-53Z -o post.png         its lead chart
+  bakeoff chart reports/gate/history.jsonl -o gates.png              the gates so far
   bakeoff chart result.json --kind forest --of event-loop --versus thread-pool -o forest.svg
   bakeoff chart result.json --kind hdr --only loyalty --theme dark --size card -o card.png
 

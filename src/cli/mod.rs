@@ -3,6 +3,7 @@
 mod chart;
 mod decide;
 mod drive;
+mod gate;
 mod keep_postgres;
 mod list;
 mod parent;
@@ -40,6 +41,8 @@ enum Verb {
     Decide(decide::Args),
     /// Drive an HTTP server on this machine with the load generator alone
     Drive(drive::Args),
+    /// Compare two builds side by side, and fail when the candidate is worse: for CI
+    Gate(gate::Args),
     /// Make one picture of a result, and the text that belongs to it
     Chart(chart::Args),
     /// Show a result again, write its page anew, or show two side by side
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => args.run(),
         Verb::Decide(args) => args.run(),
         Verb::Drive(args) => args.run(),
+        Verb::Gate(args) => args.run(),
         Verb::Chart(args) => args.run(),
         Verb::Report(args) => args.run(),
         Verb::Serve(args) => args.run(),

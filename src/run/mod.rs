@@ -10,6 +10,7 @@ mod decide;
 mod dependency;
 mod experiment;
 mod fingerprint;
+pub(crate) mod gate;
 mod held;
 mod hiccups;
 mod http;
