@@ -6,6 +6,7 @@ mod audit;
 mod ceilings;
 mod child;
 mod dependency;
+pub mod doctor;
 mod fingerprint;
 mod held;
 mod hiccups;
