@@ -8,6 +8,7 @@ mod ceilings;
 mod child;
 mod decide;
 mod dependency;
+pub mod doctor;
 mod experiment;
 mod fingerprint;
 pub(crate) mod gate;
