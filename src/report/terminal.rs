@@ -259,9 +259,12 @@ mod tests {
         result.ceilings.push(super::super::schema::Ceiling {
             workload: "payment".into(),
             contender: "event-loop".into(),
-            closed_rps: 21_300.0,
+            closed_rps: Some(21_300.0),
             cpu_rps: None,
+            pool_rps: None,
+            threads_rps: None,
             binds: "cpu".into(),
+            dependency: None,
         });
         insta::assert_snapshot!(shown(&result));
         let full = shown(&mock::everything_of(&mock::MODELS));

@@ -3,6 +3,7 @@
 //! This is the only folder that names both sides. [`run`] reads as the pipeline.
 
 mod audit;
+mod bounds;
 mod budget;
 mod ceilings;
 mod child;

@@ -14,7 +14,7 @@ use crate::run::experiment::{Hands, capacity, map};
 use crate::run::journal::{self, Journal};
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
-use crate::run::{Progress, Request, ceilings, dependency, fingerprint, verdict};
+use crate::run::{Progress, Request, bounds, ceilings, dependency, fingerprint, verdict};
 use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario};
 use crate::units::{Nanos, Rate};
 
@@ -136,6 +136,11 @@ impl<'a> Session<'a> {
                 self.probes.push(trial);
             }
         }
+        for scenario in &request.scenarios {
+            let ceilings = self.bounds(scenario, &self.probes);
+            let said = bounds::sentence(scenario, &ceilings);
+            said.iter().for_each(|said| self.testbed.progress.say(said));
+        }
         Ok(())
     }
 
@@ -185,7 +190,8 @@ impl<'a> Session<'a> {
             for ceiling in
                 self.ceilings.iter().filter(|one| one.workload == scenario.workload.name())
             {
-                let cost = capacity::cost(scenario, Rate(ceiling.closed_rps));
+                let Some(closed) = ceiling.closed_rps else { continue };
+                let cost = capacity::cost(scenario, Rate(closed));
                 hands.testbed.progress.say(&format!(
                     "looking for the capacity of {}: at most {} short trials and {} to {} that decide",
                     ceiling.contender, cost.short_max, cost.deciding_min, cost.deciding_max
@@ -213,10 +219,15 @@ impl<'a> Session<'a> {
     /// What has been found so far, judged.
     pub(crate) fn result(self, stop: &AtomicBool) -> RunResult {
         let request = self.request;
+        let ran = if self.trials.is_empty() { &self.probes } else { &self.trials };
+        let ceilings: Vec<Ceiling> =
+            request.scenarios.iter().flat_map(|scenario| self.bounds(scenario, ran)).collect();
+        let found =
+            verdict::Found { trials: &self.trials, ceilings: &ceilings, capacity: &self.capacity };
         let judged =
             |statements: fn(&Scenario) -> &Vec<crate::scenario::Statement>| -> Vec<Judgement> {
                 let of = |scenario| {
-                    let judge = |statement| verdict::judge(scenario, statement, &self.trials);
+                    let judge = |statement| verdict::judge(scenario, statement, found);
                     statements(scenario).iter().map(judge).collect::<Vec<_>>()
                 };
                 request.scenarios.iter().flat_map(of).collect()
@@ -245,14 +256,14 @@ impl<'a> Session<'a> {
             request_cpu_ns: first.request_cpu.0,
             request_cpu_measured_ns: calibration.map_or(0, |calibration| calibration.measured.0),
             signature_rounds: calibration.map_or(0, |calibration| calibration.rounds),
-            floor_ns: None,
+            floor_ns: floor(&request.scenarios),
             comparisons,
             capacity: self.capacity,
             expectations,
             claims,
             not_checked: Vec::new(),
             notes,
-            ceilings: self.ceilings,
+            ceilings,
             trials: self.trials,
             probes: self.probes,
             contenders: request.scenarios.iter().flat_map(contenders).collect(),
@@ -288,6 +299,12 @@ impl<'a> Session<'a> {
         }
         self.voided_rounds += u32::from(void);
         Ok(void)
+    }
+
+    /// What bounds a scenario's contenders, as far as `trials` show.
+    fn bounds(&self, scenario: &Scenario, trials: &[Trial]) -> Vec<Ceiling> {
+        let cores = placement(scenario).map_or(1, |placement| placement.contender.len());
+        bounds::ceilings(scenario, cores, &self.ceilings, trials)
     }
 
     /// The level's name and its rate for a contender.
@@ -430,6 +447,12 @@ fn levels(scenario: &Scenario, part: Part) -> Range<usize> {
         (LoadKind::Open(_), Part::Compare) => 0..compared,
         (LoadKind::Open(_), Part::Curve) => compared..scenario.rates.len(),
     }
+}
+
+/// The floor of the only scenario; several have several.
+fn floor(scenarios: &[Scenario]) -> Option<u64> {
+    let [only] = scenarios else { return None };
+    Some(only.floor().0).filter(|ns| *ns > 0)
 }
 
 /// What the contenders of a scenario are.

@@ -1,6 +1,10 @@
 //! From trials to comparisons and judged statements. Blind to how the trials were made.
 
-use crate::report::schema::{Comparison, Judgement, StatementVerdict, Trial, TrialVerdict};
+mod capacity;
+
+use crate::report::schema::{
+    Capacity, Ceiling, Comparison, Judgement, StatementVerdict, Trial, TrialVerdict,
+};
 use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement, Unit};
 use crate::stats::{self, Estimate};
 
@@ -24,6 +28,15 @@ enum Series {
     Lost,
 }
 
+/// What a statement is judged by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found<'a> {
+    pub(crate) trials: &'a [Trial],
+    pub(crate) ceilings: &'a [Ceiling],
+    /// Empty where no experiment looked for it.
+    pub(crate) capacity: &'a [Capacity],
+}
+
 /// Every contender against the first one, at every level, for every request kind.
 pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparison> {
     let levels = levels(scenario);
@@ -41,22 +54,10 @@ pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparis
 }
 
 /// Judges one statement.
-pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judgement {
-    let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
-    let only = scenario.mix.first().map(|(operation, _)| operation.name());
-    let request = match statement.metric {
-        Metric::Completion => Some("distribution"),
-        metric if metric.is_of_a_request() => statement.request.as_deref().or(only),
-        _ => None,
-    };
-    let place = Place { workload: scenario.workload.name(), level: &level, request };
-    let of = series(trials, place, statement.metric, &statement.of);
-    let (verdict, estimate, figure) = match &statement.versus {
-        Some(versus) => {
-            let versus_series = series(trials, place, statement.metric, versus);
-            against(statement, &of, &versus_series)
-        }
-        None => alone(statement, &of),
+pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judgement {
+    let (verdict, estimate, figure) = match statement.metric {
+        Metric::Capacity => capacity::judge(scenario, statement, found),
+        _ => of_trials(scenario, statement, found.trials),
     };
     let unit = if statement.versus.is_some() { "ratio" } else { unit(statement.metric) };
     Judgement {
@@ -68,6 +69,29 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]
         high: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
         n: estimate.map_or(0, |estimate| estimate.n as u32),
         tested_with: tested_with(scenario, statement),
+    }
+}
+
+/// The verdict, the estimate behind it and what both are about in words.
+type Judged = (StatementVerdict, Option<Estimate>, String);
+
+/// Judges a metric of trials.
+fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judged {
+    let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
+    let only = scenario.mix.first().map(|(operation, _)| operation.name());
+    let request = match statement.metric {
+        Metric::Completion => Some("distribution"),
+        metric if metric.is_of_a_request() => statement.request.as_deref().or(only),
+        _ => None,
+    };
+    let place = Place { workload: scenario.workload.name(), level: &level, request };
+    let of = series(trials, place, statement.metric, &statement.of);
+    match &statement.versus {
+        Some(versus) => {
+            let versus_series = series(trials, place, statement.metric, versus);
+            against(statement, &of, &versus_series)
+        }
+        None => alone(statement, &of),
     }
 }
 
@@ -210,11 +234,7 @@ fn paired(a: &[(u32, f64)], b: &[(u32, f64)]) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// One contender against another.
-fn against(
-    statement: &Statement,
-    of: &Series,
-    versus: &Series,
-) -> (StatementVerdict, Option<Estimate>, String) {
+fn against(statement: &Statement, of: &Series, versus: &Series) -> Judged {
     let versus_name = statement.versus.as_deref().unwrap_or_default();
     let (a, b) = match (of, versus) {
         (Series::Values(a), Series::Values(b)) => paired(a, b),
@@ -247,7 +267,7 @@ fn against(
 }
 
 /// One contender against an absolute bound.
-fn alone(statement: &Statement, of: &Series) -> (StatementVerdict, Option<Estimate>, String) {
+fn alone(statement: &Statement, of: &Series) -> Judged {
     match of {
         Series::Lost => {
             let verdict = settled(statement.bound, worst(statement.metric));

@@ -41,6 +41,12 @@ pub(super) enum RawOperation {
     Distribution,
     /// `GET /loyalty/accounts/{id}`
     AccountRead,
+    /// A payment once more, with its key; beside `payment`.
+    Replay,
+    /// `POST /webhooks`; of either service.
+    Webhook,
+    /// `GET /gateway/{id}`, which asks the stand-in twice; of either service.
+    Gateway,
 }
 
 /// How many threads a contender of a map gets.

@@ -101,7 +101,7 @@ fn looking<'a>(
     let own = ceilings.iter().find(|ceiling| {
         ceiling.workload == scenario.workload.name() && ceiling.contender == contender.name
     })?;
-    let search = Search::new(plan(scenario, Rate(own.closed_rps), order_seed));
+    let search = Search::new(plan(scenario, Rate(own.closed_rps?), order_seed));
     Some(Looking { contender, search, trials: 0, broken: Vec::new(), given_up: None })
 }
 
