@@ -9,6 +9,7 @@ mod findings;
 pub mod gate;
 pub mod hgrm;
 pub mod html;
+pub mod json_schema;
 pub mod ledger;
 pub mod markdown;
 mod marks;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::contenders::{Around, Programs, contenders};
 use super::diagnostic::Fault;
 use super::experiment::experiments;
+use super::gate;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::{At, Quantity};
 use super::raw::Raw;
@@ -49,6 +50,8 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
     let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref())?;
+    let gate_around = gate::Around { contenders: &contenders, mix: &mix, kind: load.kind };
+    let gate = raw.gate.as_ref().map(|at| gate::gate(at, &gate_around)).transpose()?;
     let known = Known {
         contenders: &contenders,
         rates: &rates,
@@ -76,6 +79,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         load,
         slo,
         confidence: CONFIDENCE,
+        gate,
         expectations,
         claims,
         notes: Vec::new(),

@@ -12,8 +12,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::Level;
 use super::quantity::{At, Figure, Quantity};
 use super::spelling::{
-    RawArrivals, RawCpu, RawFanOut, RawMapMetric, RawMetric, RawMode, RawModel, RawOperation,
-    RawPitfall, RawSize, RawWorkload,
+    RawArrivals, RawCpu, RawFanOut, RawMapMetric, RawMetric, RawMode, RawModel, RawOnInconclusive,
+    RawOperation, RawPitfall, RawSize, RawWorkload,
 };
 use crate::units::{Nanos, Rate, Share};
 
@@ -55,6 +55,8 @@ pub(super) struct Raw {
     pub(super) load: Option<RawLoad>,
     /// What the service promises.
     pub(super) slo: Option<RawSlo>,
+    /// How two builds of a contender are compared.
+    pub(super) gate: Option<At<RawGate>>,
     /// Statements that decide the exit code.
     #[serde(default)]
     pub(super) expect: Vec<RawStatement>,
@@ -347,6 +349,30 @@ pub(super) struct RawSlo {
     pub(super) p99: At<Quantity<Nanos>>,
     /// The share of requests that may fail. Default 0%.
     pub(super) error_rate: Option<At<Quantity<Share>>>,
+}
+
+/// How two builds of a contender are compared by `bakeoff gate`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGate {
+    /// The contender whose model `--baseline-bin` and `--candidate-bin` start. Default: the first one with a model.
+    pub(super) contender: Option<At<String>>,
+    /// The load of both: `"300/s"`, or a share of the baseline's ceiling, probed once. Default 60%.
+    pub(super) rate: Option<At<Quantity<Level>>>,
+    /// How long it may take: sets the most rounds, 12 to 40. Default: 40 rounds.
+    pub(super) budget: Option<At<Quantity<Nanos>>>,
+    /// What is gated: `p99`, `p50`, `cpu_per_request`, `rss`, `throughput`; with several requests `p99 of NAME`. Default
+    /// all but throughput.
+    pub(super) metrics: Option<At<Vec<At<String>>>>,
+    /// Metrics without which the gate is not passed.
+    #[serde(default)]
+    pub(super) required: Vec<At<String>>,
+    /// The change for the worse that each metric tolerates. Default: p99 10%, CPU per request 3%, the others 5%.
+    #[serde(default, deserialize_with = "in_file_order")]
+    #[schemars(with = "std::collections::BTreeMap<String, Quantity<Share>>")]
+    pub(super) margin: Vec<(At<String>, At<Quantity<Share>>)>,
+    /// What an undecided metric means for the exit code. Default warn.
+    pub(super) on_inconclusive: Option<At<RawOnInconclusive>>,
 }
 
 /// A statement that a run judges: a metric of one contender against another's, or against a bound.

@@ -210,6 +210,16 @@ impl From<RawArrivals> for Arrivals {
     }
 }
 
+/// What a gate does about a metric that stays undecided.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawOnInconclusive {
+    /// Says so, and passes.
+    Warn,
+    /// Ends with exit code 4.
+    Fail,
+}
+
 /// A figure of a trial.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
