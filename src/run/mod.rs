@@ -33,6 +33,7 @@ mod throttling;
 mod trial;
 pub(crate) mod validity;
 mod verdict;
+mod whole;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -82,7 +83,7 @@ pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Res
     session.testbed.progress.end();
     let mut result = session.result(stop);
     if let Err(error) = &stopped {
-        session::mark_broken_off(&mut result, error);
+        whole::mark_broken_off(&mut result, error);
     }
     report::write::write_report(&request.out, &result)?;
     stopped.map(|()| result).map_err(|error| broken_off(error, request))
