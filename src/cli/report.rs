@@ -22,7 +22,7 @@ Examples:
 Two results are two runs on two occasions: their figures stand beside each other and nothing is concluded.
 `bakeoff gate` compares two builds.
 
-Exit codes: 0, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
+Exit codes: 0 shown, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
 pub(crate) struct Args {
     /// A result.json, or the folder that it lies in
     #[arg(value_name = "RESULT")]

@@ -35,6 +35,8 @@ pub struct Plan {
     /// connection within it of its intended instant. (Were both bounds on the one clock of the intended instant, an
     /// overloaded server would be sent only requests about to be given up, and look dead.)
     pub timeout: Nanos,
+    /// The response time that the service promises; how it is kept over time is recorded. Open loop only.
+    pub objective: Option<Nanos>,
     /// How a thread waits for an instant.
     pub pace: Pace,
     /// The core of each thread, in turn; empty leaves the inherited mask.
@@ -123,6 +125,12 @@ pub enum Operation {
     },
     /// `GET /loyalty/accounts/{id}`
     AccountRead,
+    /// An earlier payment of the mix once more, with its key: it must change nothing.
+    Replay,
+    /// `POST /webhooks` with a fresh event.
+    Webhook,
+    /// `GET /gateway/{id}`
+    Gateway,
     /// The same request each time: `drive`, and the null route.
     Fixed(Fixed),
     /// A request to anyone's service, with seeded fields.
@@ -155,6 +163,9 @@ impl Operation {
             Self::Payment { .. } => "payment",
             Self::Distribution { .. } => "distribution",
             Self::AccountRead => "account-read",
+            Self::Replay => "replay",
+            Self::Webhook => "webhook",
+            Self::Gateway => "gateway",
             Self::Fixed(fixed) => &fixed.name,
             Self::Route(route) => &route.name,
         }

@@ -2,15 +2,18 @@
 
 pub mod charts;
 mod comparison;
+pub mod decision;
 pub mod distribution;
+mod experiments;
 mod findings;
 pub mod gate;
 pub mod hgrm;
 pub mod html;
+pub mod json_schema;
 pub mod markdown;
 mod marks;
 #[cfg(test)]
-mod mock;
+pub(crate) mod mock;
 pub mod note;
 mod race;
 mod reproduce;

@@ -81,6 +81,7 @@ impl Pair {
         let side = |name: &str, flag: &str, binary: &Path| -> Result<Contender> {
             let kind = BuiltIn { binary: Some(runnable(flag, binary)?), ..built_in.clone() };
             Ok(Contender {
+                system: None,
                 name: name.into(),
                 label: model.label.clone(),
                 kind: Kind::BuiltIn(kind),

@@ -35,7 +35,6 @@ pub(super) struct Session<'a> {
     scenario: Scenario,
     past: &'a History,
     testbed: Testbed<'a>,
-    journal: Journal,
     about: About,
     plan: Plan,
     rounds: Vec<Round>,
@@ -63,8 +62,10 @@ impl<'a> Session<'a> {
         if fingerprint.debug_build {
             notes.push("a debug build: its figures say nothing about a release build".into());
         }
+        let journal = Journal::create(&request.out)?;
+        let mut testbed = Testbed::open(std::slice::from_ref(&scenario), progress, request.yes)?;
+        testbed.keep_in(journal);
         Ok(Self {
-            journal: Journal::create(&request.out)?,
             about: About {
                 scenario: request.scenario.name.clone(),
                 purpose: request.purpose,
@@ -83,7 +84,7 @@ impl<'a> Session<'a> {
             },
             plan: plan(request),
             rounds: Vec::new(),
-            testbed: Testbed::open(std::slice::from_ref(&scenario), progress, request.yes)?,
+            testbed,
             request,
             scenario,
             past,
@@ -259,7 +260,6 @@ impl<'a> Session<'a> {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            self.journal.keep(&trial)?;
             trials.push(trial);
         }
         let [open, closed @ ..] = &trials[..] else {
