@@ -4,6 +4,7 @@ pub mod charts;
 mod comparison;
 pub mod distribution;
 mod findings;
+mod footprint;
 pub mod gate;
 pub mod hgrm;
 pub mod html;

@@ -2,6 +2,7 @@
 //!
 //! Fields end in their unit. `null` is a figure that was withheld or could not be had, and never zero.
 
+mod footprint;
 mod pictures;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use footprint::{Footprint, Image, OverStarts, Part};
 pub use pictures::{
     ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
 };
@@ -81,6 +83,9 @@ pub struct RunResult {
     /// Earlier gates of the same scenario on the same fingerprint, the oldest first.
     #[serde(default)]
     pub gate_history: Vec<GatePoint>,
+    /// What contenders are beside their load, where an experiment asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub footprints: Vec<Footprint>,
 }
 
 /// The machine and the build.

@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle
 use owo_colors::{OwoColorize, Style};
 
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
+use super::footprint;
 use super::schema::RunResult;
 
 /// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
@@ -24,6 +25,14 @@ pub fn terminal(result: &RunResult, files: Option<&Path>) -> String {
     }
     if !findings.tables.is_empty() {
         let _ = writeln!(out, "\n{}", wrapped(TABLE_NOTE, "").style(MUTED));
+    }
+    if let Some(found) = &findings.footprints {
+        let _ = writeln!(out, "\n{}", found.heading.style(HEADING));
+        let _ = writeln!(out, "{}", plain_table(&footprint::COLUMNS, &found.rows));
+        for mark in &found.marks {
+            let _ = writeln!(out, "{}", wrapped(&format!(" {mark}"), "   "));
+        }
+        let _ = writeln!(out, "\n{}", wrapped(footprint::NOTE, "").style(MUTED));
     }
     statements(&mut out, "Expectations", &findings.expectations);
     statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);

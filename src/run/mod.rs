@@ -7,6 +7,7 @@ mod ceilings;
 mod child;
 mod dependency;
 mod fingerprint;
+mod footprint;
 mod held;
 mod hiccups;
 mod http;
@@ -61,7 +62,10 @@ pub struct Request {
 /// had finished are on disk by then, and a report of them marked invalid.
 pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<RunResult> {
     let mut session = Session::open(request, progress)?;
-    let stopped = session.probe_ceilings(stop).and_then(|()| session.run_rounds(stop));
+    let stopped = session
+        .probe_ceilings(stop)
+        .and_then(|()| session.run_rounds(stop))
+        .and_then(|()| session.look_at_footprints(stop));
     session.testbed.progress.end();
     let mut result = session.result(stop);
     if let Err(error) = &stopped {

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 use crate::random;
 use crate::report::schema::{
-    self, Ceiling, ContenderInfo, Fingerprint, Judgement, RunResult, SloInfo, StatementVerdict,
-    Trial, TrialVerdict, Verdict,
+    self, Ceiling, ContenderInfo, Fingerprint, Footprint, Judgement, RunResult, SloInfo,
+    StatementVerdict, Trial, TrialVerdict, Verdict,
 };
 use crate::run::journal::Journal;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
-use crate::run::{Progress, Request, ceilings, dependency, fingerprint, verdict};
+use crate::run::{Progress, Request, ceilings, dependency, fingerprint, footprint, verdict};
 use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario};
 use crate::units::{Nanos, Rate};
 
@@ -26,6 +26,7 @@ pub(crate) struct Session<'a> {
     ceilings: Vec<Ceiling>,
     probes: Vec<Trial>,
     trials: Vec<Trial>,
+    footprints: Vec<Footprint>,
     voided_rounds: u32,
     journal: Journal,
 }
@@ -46,6 +47,7 @@ impl<'a> Session<'a> {
             ceilings: Vec::new(),
             probes: Vec::new(),
             trials: Vec::new(),
+            footprints: Vec::new(),
             voided_rounds: 0,
             journal,
         };
@@ -113,6 +115,22 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Looks at what the contenders are beside their load, where a scenario asks.
+    ///
+    /// # Errors
+    /// When a contender does not start, or its files cannot be read or packed.
+    pub(crate) fn look_at_footprints(&mut self, stop: &AtomicBool) -> Result<()> {
+        let (request, seed) = (self.request, self.order_seed);
+        for scenario in &request.scenarios {
+            let found =
+                footprint::footprints(&mut self.testbed, scenario, seed, &request.out, stop)?;
+            let found =
+                found.into_iter().map(|one| verdict::under_load(one, scenario, &self.trials));
+            self.footprints.extend(found);
+        }
+        Ok(())
+    }
+
     /// What has been found so far, judged.
     pub(crate) fn result(self, stop: &AtomicBool) -> RunResult {
         let request = self.request;
@@ -165,6 +183,7 @@ impl<'a> Session<'a> {
             slos: request.scenarios.iter().filter_map(slo).collect(),
             map: None,
             gate_history: Vec::new(),
+            footprints: self.footprints,
         }
     }
 

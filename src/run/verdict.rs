@@ -1,6 +1,8 @@
 //! From trials to comparisons and judged statements. Blind to how the trials were made.
 
-use crate::report::schema::{Comparison, Judgement, StatementVerdict, Trial, TrialVerdict};
+use crate::report::schema::{
+    Comparison, Footprint, Judgement, StatementVerdict, Trial, TrialVerdict,
+};
 use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement};
 use crate::stats::{self, Estimate};
 
@@ -65,6 +67,24 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]
         n: estimate.map_or(0, |estimate| estimate.n as u32),
         tested_with: tested_with(scenario, statement),
     }
+}
+
+/// A footprint with what the trials of the first level say of the contender's memory.
+pub(crate) fn under_load(
+    mut footprint: Footprint,
+    scenario: &Scenario,
+    trials: &[Trial],
+) -> Footprint {
+    let level = levels(scenario).into_iter().next();
+    let here = trials.iter().filter(|trial| {
+        trial.workload == footprint.workload
+            && trial.contender == footprint.contender
+            && Some(&trial.level) == level.as_ref()
+    });
+    let peaks: Vec<f64> = here.filter_map(|trial| metric_of(trial, Metric::Rss, None)).collect();
+    footprint.rss_load_bytes = stats::median(&peaks);
+    footprint.load = level.filter(|_| footprint.rss_load_bytes.is_some());
+    footprint
 }
 
 /// What a statement was tested with: the systems, models and servers that it compares, and no others of its scenario.

@@ -3,7 +3,7 @@
 use super::convert::ROUNDS_MAX;
 use super::diagnostic::{listed, nearest};
 use super::loading::{WINDOW_MAX, WINDOW_MIN};
-use super::{Kind, Level, LoadKind, Scenario, Statement, foreign};
+use super::{Footprint, Kind, Level, LoadKind, Scenario, Statement, foreign};
 use crate::error::{Error, Result};
 use crate::units::{Nanos, Rate};
 
@@ -76,6 +76,7 @@ impl Scenario {
         self.rounds = SMOKE_ROUNDS;
         self.load.warm_up = SMOKE_WARM_UP;
         self.load.duration = SMOKE_DURATION;
+        self.footprint = self.footprint.map(|_| Footprint { starts: SMOKE_ROUNDS });
         self.rates.sort_by(|a, b| lowness(a).total_cmp(&lowness(b)));
         self.rates.truncate(1);
         self.notes.push(

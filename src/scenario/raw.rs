@@ -69,6 +69,16 @@ pub(super) struct Raw {
 pub(super) struct RawExperiment {
     /// All contenders at the same load levels.
     pub(super) compare: Option<RawCompare>,
+    /// What the contenders are beside their load: starts, idle memory, and the sizes of what is deployed.
+    pub(super) footprint: Option<At<RawFootprint>>,
+}
+
+/// What the contenders are beside their load.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFootprint {
+    /// Starts of each contender that are measured, after one that warms the caches. Default 10.
+    pub(super) starts: Option<At<u64>>,
 }
 
 /// All contenders at the same load levels.
@@ -216,6 +226,10 @@ pub(super) struct RawContender {
     pub(super) label: Option<At<String>>,
     /// The real system that it is (`"Go"`), as verdicts name it: `tested with: Go and Node`.
     pub(super) system: Option<At<String>>,
+    /// What of it is deployed: files and folders, relative to the scenario's. Default: the command's program, where that
+    /// is a path.
+    #[serde(default)]
+    pub(super) payload: Vec<At<String>>,
     /// More variables for the command and for `before`.
     #[serde(default, deserialize_with = "in_file_order")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
