@@ -2,6 +2,7 @@
 //!
 //! Fields end in their unit. `null` is a figure that was withheld or could not be had, and never zero.
 
+mod dependency;
 mod footprint;
 mod pictures;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use dependency::{Ceiling, Recovery, Standin};
 pub use footprint::{Footprint, Image, OverStarts, Part};
 pub use pictures::{
     ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
@@ -129,21 +131,6 @@ pub enum Verdict {
     Interrupted,
 }
 
-/// The best a contender did in closed loop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Ceiling {
-    /// `payment` or `loyalty`
-    pub workload: String,
-    /// Whose it is.
-    pub contender: String,
-    /// Requests answered per second.
-    pub closed_rps: f64,
-    /// Contender's cores over its CPU time per request; `null` if CPU could not be read.
-    pub cpu_rps: Option<f64>,
-    /// Which resource binds: `cpu`, `threads`, `unknown`.
-    pub binds: String,
-}
-
 /// One contender at one level in one fresh process.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
@@ -213,15 +200,12 @@ pub struct Trial {
     /// The response times by when their requests were due, where they were kept.
     #[serde(default)]
     pub timeline: Option<Timeline>,
-}
-
-/// What a stand-in says of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Standin {
-    /// How much later than dialled its answers were.
-    pub latency_error_ns: Distribution,
-    /// Busy share of its core.
-    pub cpu_share: Option<f64>,
+    /// Accounts credited per second of the window; `null` where no distributions were sent.
+    #[serde(default)]
+    pub accounts_per_s: Option<f64>,
+    /// How it came back from a fault; `null` where there was none, no objective, or no 1,000 requests in a second.
+    #[serde(default)]
+    pub recovery: Option<Recovery>,
 }
 
 /// Who ran where.
@@ -298,6 +282,9 @@ pub struct ByRequest {
     /// Where the time of requests near a percentile went, where that was kept.
     #[serde(default)]
     pub spent: Vec<Spent>,
+    /// p99 of the response time in thirty equal windows of the trial, ns; empty where one of them does not support it.
+    #[serde(default)]
+    pub p99_windows_ns: Vec<u64>,
 }
 
 /// What a contender used, all its threads and children together.
@@ -318,6 +305,9 @@ pub struct Server {
     pub migrations: Option<u64>,
     /// Threads at the end of the load.
     pub threads_max: Option<u64>,
+    /// Resident memory at the end of each of thirty equal windows of the trial; empty where it could not be read.
+    #[serde(default)]
+    pub rss_windows_bytes: Vec<u64>,
 }
 
 /// What the generator used.

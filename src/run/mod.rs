@@ -12,6 +12,7 @@ mod held;
 mod hiccups;
 mod http;
 mod journal;
+mod memory;
 mod placement;
 pub mod postgres;
 mod progress;

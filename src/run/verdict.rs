@@ -3,7 +3,7 @@
 use crate::report::schema::{
     Comparison, Footprint, Judgement, StatementVerdict, Trial, TrialVerdict,
 };
-use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement};
+use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement, Unit};
 use crate::stats::{self, Estimate};
 
 /// Every comparison and statement is judged with this confidence.
@@ -46,7 +46,11 @@ pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparis
 pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judgement {
     let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
     let only = scenario.mix.first().map(|(operation, _)| operation.name());
-    let request = statement.metric.rank().and(statement.request.as_deref().or(only));
+    let request = match statement.metric {
+        Metric::Completion => Some("distribution"),
+        metric if metric.is_of_a_request() => statement.request.as_deref().or(only),
+        _ => None,
+    };
     let place = Place { workload: scenario.workload.name(), level: &level, request };
     let of = series(trials, place, statement.metric, &statement.of);
     let (verdict, estimate, figure) = match &statement.versus {
@@ -119,8 +123,20 @@ pub(crate) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) ->
         Metric::Achieved => trial.achieved_rps,
         Metric::CpuPerRequest => trial.server.cpu_us_per_request?,
         Metric::Rss => trial.server.rss_peak_bytes? as f64,
+        Metric::RssSpread => spread(&trial.server.rss_windows_bytes)?,
+        Metric::P99Spread => spread(&trial.by_request.get(request?)?.p99_windows_ns)?,
+        Metric::PoolWaitP99 => trial.pool_wait_ns.as_ref()?.p99? as f64,
+        Metric::Recovery => trial.recovery?.after_ns? as f64,
+        Metric::Completion => response()?.p50? as f64,
+        Metric::AccountsPerS => trial.accounts_per_s?,
+        // Of no one trial.
+        Metric::Capacity => return None,
     };
     Some(value)
+}
+
+fn spread(windows: &[u64]) -> Option<f64> {
+    stats::spread(&windows.iter().map(|&window| window as f64).collect::<Vec<_>>())
 }
 
 /// The levels as trials name them.
@@ -197,8 +213,10 @@ fn series(trials: &[Trial], place: Place<'_>, metric: Metric, contender: &str) -
     let (mut all, mut lost, mut values) = (0, 0, Vec::new());
     for trial in here {
         all += 1;
-        let behind = metric.rank().is_some() && trial.saturated;
-        lost += usize::from(behind || trial.validity.lost);
+        let behind = metric.is_of_responses() && trial.saturated;
+        let never_back = metric == Metric::Recovery
+            && trial.recovery.is_some_and(|recovery| recovery.after_ns.is_none());
+        lost += usize::from(behind || never_back || trial.validity.lost);
         values.extend(metric_of(trial, metric, place.request).map(|value| (trial.round, value)));
     }
     if 2 * lost > all { Series::Lost } else { Series::Values(values) }
@@ -286,7 +304,7 @@ const BEATEN: &str = "saturated, crashed or answered wrongly";
 
 /// What a contender that has lost comes to: no throughput, and of everything else without end.
 fn worst(metric: Metric) -> f64 {
-    if metric == Metric::Achieved { 0.0 } else { f64::INFINITY }
+    if metric.is_a_rate() { 0.0 } else { f64::INFINITY }
 }
 
 /// The verdict on a figure that is known without an interval.
@@ -336,11 +354,12 @@ fn with_interval(estimate: Estimate, show: impl Fn(f64) -> String) -> String {
 }
 
 fn unit(metric: Metric) -> &'static str {
-    match metric {
-        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P99_9 => "ns",
-        Metric::Achieved => "/s",
-        Metric::CpuPerRequest => "us",
-        Metric::Rss => "bytes",
+    match metric.unit() {
+        Unit::Nanos => "ns",
+        Unit::PerSecond => "/s",
+        Unit::Micros => "us",
+        Unit::Bytes => "bytes",
+        Unit::Times => "times",
     }
 }
 
@@ -349,6 +368,7 @@ fn figure(value: f64, unit: &str) -> String {
     let sign = if value < 0.0 { "-" } else { "" };
     match unit {
         "ratio" => format!("{value}x"),
+        "times" => format!("{}x its median", three_digits(value)),
         "ns" => format!("{sign}{}", Nanos(value.abs().round() as u64)),
         "bytes" => format!("{} MiB", three_digits(value / f64::from(1 << 20))),
         "/s" => format!("{}/s", grouped(value)),

@@ -48,7 +48,14 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
     let placement = placement(raw.placement.as_ref())?;
     let footprint = footprint(raw, &store, &contenders)?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
-    let known = Known { contenders: &contenders, rates: &rates, mix: &mix, kind: load.kind };
+    let known = Known {
+        contenders: &contenders,
+        rates: &rates,
+        mix: &mix,
+        kind: load.kind,
+        store: &store,
+        slo: slo.as_ref(),
+    };
     let expectations = statements(&raw.expect, &known)?;
     let claims = statements(&raw.claim, &known)?;
     let mut scenario = Scenario {

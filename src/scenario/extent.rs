@@ -1,7 +1,7 @@
 //! What a scenario comes to: how long its windows are, how long it runs, and what its parts demand of each other.
 
 use super::loading::WINDOW_MAX;
-use super::{Level, LoadKind, Scenario, Workload};
+use super::{Level, LoadKind, Metric, Scenario, Workload};
 use crate::load::plan::Operation;
 use crate::units::{Nanos, Rate};
 
@@ -11,6 +11,8 @@ const BEYOND: f64 = 10.0;
 const REQUESTS_MIN: f64 = 1_000.0;
 /// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
 const SLACK: f64 = 1.1;
+/// Each window of a `p99_spread` has to support its own p99.
+const WINDOWS: f64 = 30.0;
 /// Starting a contender, its readiness, the drain, the audit and its end: as seen on the tour.
 const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
 /// One closed probe of a contender's ceiling.
@@ -60,8 +62,11 @@ impl Scenario {
             f64::from(request.as_ref().and_then(named).map_or(most, |(_, weight)| *weight)) / total
         };
         let judged = self.expectations.iter().chain(&self.claims).filter_map(|statement| {
-            let rank = statement.metric.rank()?;
-            Some(BEYOND / (1.0 - rank) / share(&statement.request))
+            let (rank, windows) = match statement.metric {
+                Metric::P99Spread => (0.99, WINDOWS * SLACK),
+                metric => (metric.rank()?, 1.0),
+            };
+            Some(windows * BEYOND / (1.0 - rank) / share(&statement.request))
         });
         judged.fold(REQUESTS_MIN / share(&None), f64::max).round() as u64
     }

@@ -14,6 +14,7 @@ mod foreign;
 mod home;
 mod later;
 mod loading;
+mod metric;
 mod overrides;
 mod quantity;
 mod raw;
@@ -27,6 +28,7 @@ mod store;
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
 pub use fingerprint::fingerprint;
+pub use metric::{Metric, Unit};
 pub use overrides::Overrides;
 pub use schema::json_schema;
 pub use store::{Dependency, Server, Store};
@@ -183,25 +185,6 @@ pub struct Statement {
     pub bound: Bound,
 }
 
-/// A figure of a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// Response time, ns.
-    P50,
-    /// Response time, ns.
-    P90,
-    /// Response time, ns.
-    P99,
-    /// Response time, ns.
-    P99_9,
-    /// Requests answered per second in closed loop: the ceiling, not the capacity within an SLO.
-    Achieved,
-    /// CPU time of the contender per request, us.
-    CpuPerRequest,
-    /// Peak resident memory of the contender, bytes.
-    Rss,
-}
-
 /// What must hold of a ratio (with `versus`) or of a value (without), in the metric's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
@@ -242,43 +225,6 @@ impl Workload {
             Self::Payment => "payment",
             Self::Loyalty => "loyalty",
             Self::Http => "http",
-        }
-    }
-}
-
-impl Metric {
-    /// Every metric, in the order in which help lists them.
-    pub const ALL: [Self; 7] = [
-        Self::P50,
-        Self::P90,
-        Self::P99,
-        Self::P99_9,
-        Self::Achieved,
-        Self::CpuPerRequest,
-        Self::Rss,
-    ];
-
-    /// As scenarios and reports spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::P50 => "p50",
-            Self::P90 => "p90",
-            Self::P99 => "p99",
-            Self::P99_9 => "p99_9",
-            Self::Achieved => "achieved",
-            Self::CpuPerRequest => "cpu_per_request",
-            Self::Rss => "rss",
-        }
-    }
-
-    /// The rank of a latency metric, 0.99 for p99.
-    pub fn rank(self) -> Option<f64> {
-        match self {
-            Self::P50 => Some(0.5),
-            Self::P90 => Some(0.9),
-            Self::P99 => Some(0.99),
-            Self::P99_9 => Some(0.999),
-            Self::Achieved | Self::CpuPerRequest | Self::Rss => None,
         }
     }
 }
