@@ -6,6 +6,7 @@ pub mod decision;
 pub mod distribution;
 mod experiments;
 mod findings;
+mod footprint;
 pub mod gate;
 pub mod hgrm;
 pub mod html;

@@ -46,6 +46,7 @@ impl History {
             contenders: Vec::new(),
             slos: Vec::new(),
             map: None,
+            footprints: Vec::new(),
             gate_history: alike.into_iter().flat_map(points).collect(),
         })
     }
