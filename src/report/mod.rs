@@ -6,6 +6,7 @@ pub mod decision;
 pub mod distribution;
 mod experiments;
 mod findings;
+mod footprint;
 pub mod gate;
 pub mod hgrm;
 pub mod html;
@@ -14,7 +15,7 @@ pub mod ledger;
 pub mod markdown;
 mod marks;
 #[cfg(test)]
-mod mock;
+pub(crate) mod mock;
 pub mod note;
 mod race;
 mod reproduce;

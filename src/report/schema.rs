@@ -5,6 +5,7 @@
 mod begun;
 mod decision;
 mod dependency;
+mod footprint;
 mod found;
 mod ledger;
 mod pictures;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use begun::{BEGUN_SCHEMA, Begun, Calibrated, begun_from, begun_json};
 pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};
 pub use dependency::{Ceiling, Recovery, Standin};
+pub use footprint::{Footprint, Image, OverStarts, Part};
 pub use found::{Capacity, Comparison, Judgement, StatementVerdict};
 pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_json};
 pub use pictures::{
@@ -91,6 +93,9 @@ pub struct RunResult {
     /// Earlier gates of the same scenario on the same fingerprint, the oldest first.
     #[serde(default)]
     pub gate_history: Vec<GatePoint>,
+    /// What contenders are beside their load, where an experiment asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub footprints: Vec<Footprint>,
 }
 
 /// The machine and the build.

@@ -261,7 +261,7 @@ fn before(name: &str, setup: &Setup, env: &[(String, String)]) -> Result<()> {
 }
 
 /// A port that nobody listens on now. Somebody may in an instant; then the program says so and ends.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     Ok(listener.context(|| "no port is free".into())?.port())
 }

@@ -12,6 +12,7 @@ mod dependency;
 pub mod doctor;
 mod experiment;
 mod fingerprint;
+mod footprint;
 pub(crate) mod gate;
 mod held;
 mod hiccups;

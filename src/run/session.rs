@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::Result;
 use crate::random;
 use crate::report::schema::{
-    self, Begun, Capacity, Ceiling, Comparison, Fingerprint, Judgement, Map, RunResult, Trial,
-    TrialVerdict,
+    self, Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, Map, RunResult,
+    Trial, TrialVerdict,
 };
 use crate::run::budget::Budget;
 use crate::run::experiment::{Hands, capacity, map};
 use crate::run::journal::{self, Journal};
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
-use crate::run::{Progress, Request, bounds, ceilings, fingerprint, verdict, whole};
+use crate::run::{Progress, Request, bounds, ceilings, fingerprint, footprint, verdict, whole};
 use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario};
 use crate::units::{Nanos, Rate};
 
@@ -29,6 +29,7 @@ pub(crate) struct Session<'a> {
     ceilings: Vec<Ceiling>,
     probes: Vec<Trial>,
     trials: Vec<Trial>,
+    footprints: Vec<Footprint>,
     voided_rounds: u32,
     budget: Budget,
     /// Rounds that the budget allowed, of `compare` and of `curve`; `None` is all of them.
@@ -86,6 +87,7 @@ impl<'a> Session<'a> {
             ceilings: Vec::new(),
             probes: Vec::new(),
             trials: Vec::new(),
+            footprints: Vec::new(),
             voided_rounds: 0,
             budget: Budget::of(request.budget),
             cut: [None; 2],
@@ -116,7 +118,7 @@ impl<'a> Session<'a> {
                 self.run_experiments(scenario, stop)?;
             }
         }
-        Ok(())
+        self.look_at_footprints(stop)
     }
 
     /// Probes the ceilings of the scenarios that need them.
@@ -220,6 +222,22 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Looks at what the contenders are beside their load, where a scenario asks.
+    ///
+    /// # Errors
+    /// When a contender does not start, or its files cannot be read or packed.
+    fn look_at_footprints(&mut self, stop: &AtomicBool) -> Result<()> {
+        let (request, seed) = (self.request, self.order_seed);
+        for scenario in &request.scenarios {
+            let found =
+                footprint::footprints(&mut self.testbed, scenario, seed, &request.out, stop)?;
+            let found =
+                found.into_iter().map(|one| verdict::under_load(one, scenario, &self.trials));
+            self.footprints.extend(found);
+        }
+        Ok(())
+    }
+
     /// What has been found so far, judged.
     pub(crate) fn result(self, stop: &AtomicBool) -> RunResult {
         let request = self.request;
@@ -274,6 +292,7 @@ impl<'a> Session<'a> {
             slos: request.scenarios.iter().filter_map(whole::slo).collect(),
             map: self.map,
             gate_history: Vec::new(),
+            footprints: self.footprints,
         }
     }
 

@@ -240,7 +240,10 @@ fn several(
 }
 
 /// What the contract has a contender read. Anyone's service knows no contract.
-fn environment(order: &Order<'_>, mut depends: Vec<(String, String)>) -> Vec<(String, String)> {
+pub(crate) fn environment(
+    order: &Order<'_>,
+    mut depends: Vec<(String, String)>,
+) -> Vec<(String, String)> {
     if order.scenario.workload == Workload::Http {
         return depends;
     }
@@ -281,7 +284,7 @@ fn audited(
 }
 
 /// The flags with which a model is started: `run` uses nothing that a person could not.
-fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String> {
+pub(crate) fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String> {
     let mut flags: Vec<(&str, String)> = vec![
         ("--model", contender.model.name().into()),
         ("--name", order.contender.name.clone()),

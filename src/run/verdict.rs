@@ -4,7 +4,7 @@ mod capacity;
 mod undecided;
 
 use crate::report::schema::{
-    Capacity, Ceiling, Comparison, Judgement, StatementVerdict, Trial, TrialVerdict,
+    Capacity, Ceiling, Comparison, Footprint, Judgement, StatementVerdict, Trial, TrialVerdict,
 };
 use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement, Unit};
 use crate::stats::{self, Estimate};
@@ -113,6 +113,24 @@ fn of_trials(
         }
         None => (alone(statement, &of, scenario.confidence), None),
     }
+}
+
+/// A footprint with what the trials of the first level say of the contender's memory.
+pub(crate) fn under_load(
+    mut footprint: Footprint,
+    scenario: &Scenario,
+    trials: &[Trial],
+) -> Footprint {
+    let level = levels(scenario).into_iter().next();
+    let here = trials.iter().filter(|trial| {
+        trial.workload == footprint.workload
+            && trial.contender == footprint.contender
+            && Some(&trial.level) == level.as_ref()
+    });
+    let peaks: Vec<f64> = here.filter_map(|trial| metric_of(trial, Metric::Rss, None)).collect();
+    footprint.rss_load_bytes = stats::median(&peaks);
+    footprint.load = level.filter(|_| footprint.rss_load_bytes.is_some());
+    footprint
 }
 
 /// What a statement was tested with: the systems, models and servers that it compares, and no others of its scenario.

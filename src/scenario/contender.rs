@@ -78,6 +78,8 @@ pub struct Setup {
     pub ready_within: Nanos,
     /// A command that must succeed before each trial, not timed.
     pub before: Option<Vec<String>>,
+    /// Files and folders that are deployed, from the scenario's folder; empty leaves it to the program's own path.
+    pub payload: Vec<String>,
     /// The scenario's: where commands run.
     pub folder: PathBuf,
 }

@@ -77,6 +77,8 @@ pub(super) struct RawExperiment {
     pub(super) capacity: Option<At<RawCapacity>>,
     /// Who wins at which CPU time and wait of a request.
     pub(super) map: Option<At<RawMap>>,
+    /// What the contenders are beside their load: starts, idle memory, and the sizes of what is deployed.
+    pub(super) footprint: Option<At<RawFootprint>>,
 }
 
 /// The highest rate at which each contender keeps the SLO, as an interval.
@@ -119,6 +121,14 @@ pub(super) struct RawMine {
     pub(super) cpu: Quantity<Nanos>,
     /// What a request waits for its lookups.
     pub(super) wait: Quantity<Nanos>,
+}
+
+/// What the contenders are beside their load.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFootprint {
+    /// Starts of each contender that are measured, after one that warms the caches. Default 10.
+    pub(super) starts: Option<At<u64>>,
 }
 
 /// All contenders at the same load levels.
@@ -266,6 +276,10 @@ pub(super) struct RawContender {
     pub(super) label: Option<At<String>>,
     /// The real system that it is (`"Go"`), as verdicts name it: `tested with: Go and Node`.
     pub(super) system: Option<At<String>>,
+    /// What of it is deployed: files and folders, relative to the scenario's. Default: the command's program, where that
+    /// is a path.
+    #[serde(default)]
+    pub(super) payload: Vec<At<String>>,
     /// More variables for the command and for `before`.
     #[serde(default, deserialize_with = "in_file_order")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
