@@ -59,6 +59,7 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         connections: 40,
         threads: 1,
         timeout: TIMEOUT.into(),
+        objective: None,
         keep_alive: true,
         pace: Pace::Sleep,
         cores: Vec::new(),

@@ -362,6 +362,7 @@ fn run(port: u16, operation: Operation, at: &dyn Fn(Moment)) -> Outcome {
         timeout: Nanos::SECOND,
         pace: Pace::Sleep,
         cores: Vec::new(),
+        objective: None,
         keep_alive: true,
     };
     load::run(&plan, &AtomicBool::new(false), at).unwrap()

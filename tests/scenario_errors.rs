@@ -189,6 +189,10 @@ const MEANING: &[Case] = &[
     ("an absolute difference of memory", LATENCY, MEMORY_ABS, "\"5ms\""),
     ("rates of a closed load", "[load.open]\narrivals    = \"poisson\"", "[load.closed]", "[\"100/s\", \"400/s\"]"),
     ("a canary without expectation", EXPECT, "[[claim]]", "true"),
+    ("no fault to recover from", "metric  = \"p99\"", "metric  = \"recovery\"", "\"recovery\""),
+    ("no pool in memory", "metric  = \"p99\"", "metric  = \"pool_wait_p99\"", "\"pool_wait_p99\""),
+    ("a capacity at a rate", "metric  = \"p99\"", "metric  = \"capacity\"", "\"400/s\""),
+    ("a spread below one", "metric  = \"p99\"\nof      = \"threads\"\nversus  = \"event-loop\"\nat      = \"400/s\"\nrequest = \"account-read\"\nwithin  = 1.10", "metric = \"rss_spread\"\nof = \"threads\"\nat = \"400/s\"\nat_most = 0.5", "0.5"),
 ];
 const VERSUS: &str =
     "versus  = \"event-loop\"\nat      = \"400/s\"\nrequest = \"account-read\"\nwithin  = 1.10";
@@ -206,7 +210,6 @@ const EXPECT: &str = "[[expect]]";
 const LATER: &[Case] = &[
     ("the curve", "{ compare = {", "{ curve = {", "curve"),
     ("the gate", "[placement]", "[gate]\nbudget = \"6m\"\n[placement]", "gate"),
-    ("a metric", "metric  = \"p99\"", "metric  = \"recovery\"", "\"recovery\""),
     ("a load profile", "\"poisson\"", "\"ramp\"", "\"ramp\""),
 ];
 

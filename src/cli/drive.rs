@@ -181,6 +181,7 @@ impl Args {
             connections: self.connections as usize,
             threads: self.threads as usize,
             timeout: self.timeout,
+            objective: None,
             pace: self.pace.unwrap_or_else(|| default_pace(self.threads as usize)),
             cores: Vec::new(),
             keep_alive: self.keepalive == KeepAlive::On,

@@ -2,6 +2,7 @@
 
 mod chart;
 mod completions;
+mod decide;
 mod doctor;
 mod drive;
 mod first_screen;
@@ -41,6 +42,8 @@ struct Cli {
 enum Verb {
     /// Race contenders through a scenario, or through the tour
     Run(run::Args),
+    /// Which model for a service like yours, and what would turn that round
+    Decide(decide::Args),
     /// Send load to an HTTP server on this machine, and measure it
     Drive(drive::Args),
     /// Make one picture of a result, with its text
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match cli.verb {
         Verb::Run(args) => args.run(),
+        Verb::Decide(args) => args.run(),
         Verb::Drive(args) => args.run(),
         Verb::Chart(args) => args.run(),
         Verb::Report(args) => args.run(),

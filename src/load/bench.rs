@@ -28,7 +28,7 @@ impl Record {
     #[expect(clippy::new_without_default, reason = "a default recorder says nothing to anyone")]
     pub fn new() -> Self {
         let window = Nanos(0)..Nanos(20_000_000_000);
-        Self(Recorder::new(["payment"], window, false, Nanos::SECOND))
+        Self(Recorder::new(["payment"], window, false, Nanos::SECOND, None))
     }
 
     /// A right answer that took `service_ns` and was sent 3 us late; of those that come every 50 us, one read in a hundred

@@ -332,6 +332,7 @@ mod tests {
             timeout: Nanos::SECOND,
             pace: Pace::Sleep,
             cores: Vec::new(),
+            objective: None,
             keep_alive: true,
         }
     }

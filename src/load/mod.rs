@@ -217,7 +217,7 @@ fn send(
             Some(schedule) => Dispatch::open(schedule.part(first, stride), origin, window.clone()),
             None => Dispatch::closed(first, stride, window.end),
         },
-        recorder: Recorder::new(names, window.clone(), closed, plan.timeout),
+        recorder: Recorder::new(names, window.clone(), closed, plan.timeout, plan.objective),
         shape: plan.shape,
         pace: plan.pace,
         timeout: plan.timeout,

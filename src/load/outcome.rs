@@ -71,7 +71,21 @@ pub struct Kind {
     /// The response time once more, by the slice of the window in which a request was intended, with two digits: seconds
     /// where the window has at least twenty, else thirty equal ones. Empty in closed loop.
     pub slices: Vec<Histogram<u32>>,
+    /// How the plan's objective was kept, in beats of [`BEAT`] from the window's start. Empty without an objective.
+    pub beats: Vec<Beat>,
 }
+
+/// How the objective was kept by the requests that were due in a short stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beat {
+    /// All of them.
+    pub due: u32,
+    /// Those that failed, or exceeded it.
+    pub late: u32,
+}
+
+/// The length of a beat: what a recovery is exact to.
+pub const BEAT: Nanos = Nanos(10 * Nanos::MILLI.0);
 
 /// Requests whose last read was timed at the kernel's end too. None in closed loop.
 #[derive(Clone, Debug)]
@@ -143,6 +157,8 @@ pub struct Tally {
     pub distributions: u64,
     /// The `credited` of those.
     pub credits: u64,
+    /// The part of them that was acknowledged inside the window.
+    pub credits_in_window: u64,
     /// The `points` of those.
     pub points: u64,
     /// Payments sent without a right answer: each may have been captured.

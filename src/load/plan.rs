@@ -35,6 +35,8 @@ pub struct Plan {
     /// connection within it of its intended instant. (Were both bounds on the one clock of the intended instant, an
     /// overloaded server would be sent only requests about to be given up, and look dead.)
     pub timeout: Nanos,
+    /// The response time that the service promises; how it is kept over time is recorded. Open loop only.
+    pub objective: Option<Nanos>,
     /// How a thread waits for an instant.
     pub pace: Pace,
     /// The core of each thread, in turn; empty leaves the inherited mask.

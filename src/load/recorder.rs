@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::check::Acknowledged;
 use super::instants::Instants;
-use super::outcome::{Fault, Kind, Tally, Timed};
+use super::outcome::{BEAT, Beat, Fault, Kind, Tally, Timed};
 use crate::units::Nanos;
 
 /// What one thread has recorded, or all of them once merged.
@@ -14,6 +14,7 @@ use crate::units::Nanos;
 pub(crate) struct Recorder {
     window: Range<Nanos>,
     slice: Nanos,
+    objective: Option<Nanos>,
     /// No response times, and a request belongs to the window by its end.
     closed: bool,
     kinds: Vec<Kind>,
@@ -47,21 +48,33 @@ impl Recorder {
         window: Range<Nanos>,
         closed: bool,
         timeout: Nanos,
+        objective: Option<Nanos>,
     ) -> Self {
+        let objective = objective.filter(|_| !closed);
         let length = window.end - window.start;
         let slice = slice_of(length);
         let slices = if closed { 0 } else { length.0.div_ceil(slice.0) };
-        let kinds = names.into_iter().map(|name| empty(name, timeout, slices)).collect();
-        Self { window, slice, closed, kinds, answered_in_window: 0, tally: Tally::default() }
+        let beats = objective.map_or(0, |_| length.0.div_ceil(BEAT.0)) as usize;
+        let kind =
+            |name| Kind { beats: vec![Beat::default(); beats], ..empty(name, timeout, slices) };
+        let kinds = names.into_iter().map(kind).collect();
+        let (answered_in_window, tally) = (0, Tally::default());
+        Self { window, slice, objective, closed, kinds, answered_in_window, tally }
     }
 
     /// A request was answered rightly.
     pub(crate) fn success(&mut self, kind: usize, at: &Instants, acknowledged: Acknowledged) {
         self.acknowledge(acknowledged);
         self.answered(at);
+        if let Acknowledged::Distribution { accounts, .. } = acknowledged
+            && self.window.contains(&at.done)
+        {
+            self.tally.credits_in_window += u64::from(accounts);
+        }
         if self.counts(at) {
             self.kinds[kind].requests += 1;
             self.times(kind, at, true);
+            self.beat(kind, at, false);
         }
     }
 
@@ -77,6 +90,7 @@ impl Recorder {
             if fault == Fault::Timeout {
                 self.times(kind, at, sent);
             }
+            self.beat(kind, at, true);
         }
     }
 
@@ -144,6 +158,16 @@ impl Recorder {
         }
     }
 
+    /// Whether the objective was kept. Only of what was intended inside the window.
+    fn beat(&mut self, kind: usize, at: &Instants, failed: bool) {
+        if let Some(objective) = self.objective {
+            let place = (at.intended - self.window.start).0 / BEAT.0;
+            let beat = &mut self.kinds[kind].beats[place as usize];
+            beat.due += 1;
+            beat.late += u32::from(failed || at.response() > objective);
+        }
+    }
+
     fn acknowledge(&mut self, acknowledged: Acknowledged) {
         let tally = &mut self.tally;
         match acknowledged {
@@ -169,6 +193,7 @@ impl std::ops::AddAssign for Tally {
         self.fees_minor += other.fees_minor;
         self.distributions += other.distributions;
         self.credits += other.credits;
+        self.credits_in_window += other.credits_in_window;
         self.points += other.points;
         self.payments_unknown += other.payments_unknown;
         self.money_unknown_minor += other.money_unknown_minor;
@@ -200,6 +225,7 @@ fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
         generator_lag: histogram(),
         timed: Timed { receive_lag: histogram(), less_lag: histogram(), less_both: histogram() },
         slices: (0..slices).map(slice).collect(),
+        beats: Vec::new(),
     }
 }
 
@@ -220,6 +246,10 @@ fn merge(kind: &mut Kind, other: &Kind) {
     ] {
         own.add(others).expect("histograms of one plan have the same bounds");
     }
+    for (own, others) in kind.beats.iter_mut().zip(&other.beats) {
+        own.due += others.due;
+        own.late += others.late;
+    }
     for (own, others) in kind.slices.iter_mut().zip(&other.slices) {
         own.add(others).expect("histograms of one plan have the same bounds");
     }
@@ -232,7 +262,13 @@ mod tests {
     const WINDOW: Range<Nanos> = Nanos(1_000)..Nanos(20_000_000_000);
 
     fn recorder() -> Recorder {
-        Recorder::new(["payment", "account-read"], WINDOW, false, Nanos::SECOND)
+        Recorder::new(
+            ["payment", "account-read"],
+            WINDOW,
+            false,
+            Nanos::SECOND,
+            Some(Nanos(500_000)),
+        )
     }
 
     fn instants(intended: u64, lag: u64, backlog: u64, service: u64) -> Instants {
@@ -332,7 +368,8 @@ mod tests {
         assert_eq!(slice_of(seconds(15)), Nanos(500_000_000));
         assert_eq!(slice_of(seconds(3_600)), Nanos::SECOND);
         assert_eq!(slice_of(seconds(36_000)), seconds(10));
-        let mut recorder = Recorder::new(["x"], seconds(5)..seconds(30), false, Nanos::SECOND);
+        let mut recorder =
+            Recorder::new(["x"], seconds(5)..seconds(30), false, Nanos::SECOND, None);
         for intended in [5_000_000_000, 5_999_999_999, 6_000_000_000, 29_999_999_999] {
             recorder.success(0, &instants(intended, 0, 0, 10), Acknowledged::Nothing);
         }
@@ -342,8 +379,34 @@ mod tests {
     }
 
     #[test]
+    fn beats_say_how_the_objective_was_kept() {
+        let mut recorder = recorder();
+        let at = |intended: u64, service| instants(1_000 + intended, 0, 0, service);
+        recorder.success(0, &at(0, 500_000), Acknowledged::Nothing);
+        recorder.success(0, &at(1, 500_001), Acknowledged::Nothing);
+        recorder.failure(0, &at(9_999_999, 10), Fault::Reset, true);
+        recorder.success(1, &at(10_000_000, 10), Acknowledged::Nothing);
+        let mut other = recorder.clone();
+        other.merge(&recorder);
+        let (kinds, ..) = other.into_parts();
+        assert_eq!(kinds[0].beats.len(), 2_000, "twenty seconds, less a microsecond");
+        assert_eq!(kinds[0].beats[0], Beat { due: 6, late: 4 });
+        assert_eq!(kinds[1].beats[1], Beat { due: 2, late: 0 });
+    }
+
+    #[test]
+    fn credits_of_the_window_are_those_acknowledged_inside_it() {
+        let mut recorder = recorder();
+        let credited = Acknowledged::Distribution { accounts: 7, points: 70 };
+        recorder.success(0, &instants(1_500, 0, 0, 10), credited);
+        recorder.success(0, &instants(19_999_999_999, 0, 0, 10), credited);
+        let (_, _, tally) = recorder.into_parts();
+        assert_eq!((tally.credits, tally.credits_in_window), (14, 7));
+    }
+
+    #[test]
     fn a_closed_loop_has_service_times_only() {
-        let mut recorder = Recorder::new(["x"], WINDOW, true, Nanos::SECOND);
+        let mut recorder = Recorder::new(["x"], WINDOW, true, Nanos::SECOND, None);
         recorder.success(0, &instants(990, 0, 0, 20), Acknowledged::Nothing);
         recorder.success(0, &instants(19_999_999_999, 0, 0, 20), Acknowledged::Nothing);
         let (kinds, answered, _) = recorder.into_parts();

@@ -227,6 +227,8 @@ fn trial(
         dependency: None,
         pool: None,
         timeline: None,
+        accounts_per_s: None,
+        recovery: None,
     }
 }
 
@@ -239,6 +241,7 @@ fn server(name: &str, p50_us: f64, round: u32, order: u32) -> Server {
         context_switches_involuntary: Some(12),
         migrations: Some(0),
         threads_max: Some(if name.contains("thread-") { 66 } else { 2 }),
+        rss_windows_bytes: Vec::new(),
     }
 }
 
@@ -263,6 +266,7 @@ fn requests((_, p50_us, tail): &Shape<'_>, round: u32, n: u64, kind: usize) -> B
         backlog_ns: None,
         generator_lag_ns: None,
         spent: Vec::new(),
+        p99_windows_ns: Vec::new(),
     }
 }
 

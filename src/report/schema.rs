@@ -2,6 +2,9 @@
 //!
 //! Fields end in their unit. `null` is a figure that was withheld or could not be had, and never zero.
 
+mod begun;
+mod decision;
+mod dependency;
 mod pictures;
 
 use std::collections::BTreeMap;
@@ -9,6 +12,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use begun::{BEGUN_SCHEMA, Begun, Calibrated, begun_from, begun_json};
+pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};
+pub use dependency::{Ceiling, Recovery, Standin};
 pub use pictures::{
     ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
 };
@@ -124,21 +130,6 @@ pub enum Verdict {
     Interrupted,
 }
 
-/// The best a contender did in closed loop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Ceiling {
-    /// `payment` or `loyalty`
-    pub workload: String,
-    /// Whose it is.
-    pub contender: String,
-    /// Requests answered per second.
-    pub closed_rps: f64,
-    /// Contender's cores over its CPU time per request; `null` if CPU could not be read.
-    pub cpu_rps: Option<f64>,
-    /// Which resource binds: `cpu`, `threads`, `unknown`.
-    pub binds: String,
-}
-
 /// One contender at one level in one fresh process.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
@@ -208,15 +199,12 @@ pub struct Trial {
     /// The response times by when their requests were due, where they were kept.
     #[serde(default)]
     pub timeline: Option<Timeline>,
-}
-
-/// What a stand-in says of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Standin {
-    /// How much later than dialled its answers were.
-    pub latency_error_ns: Distribution,
-    /// Busy share of its core.
-    pub cpu_share: Option<f64>,
+    /// Accounts credited per second of the window; `null` where no distributions were sent.
+    #[serde(default)]
+    pub accounts_per_s: Option<f64>,
+    /// How it came back from a fault; `null` where there was none, no objective, or no 1,000 requests in a second.
+    #[serde(default)]
+    pub recovery: Option<Recovery>,
 }
 
 /// Who ran where.
@@ -293,6 +281,9 @@ pub struct ByRequest {
     /// Where the time of requests near a percentile went, where that was kept.
     #[serde(default)]
     pub spent: Vec<Spent>,
+    /// p99 of the response time in thirty equal windows of the trial, ns; empty where one of them does not support it.
+    #[serde(default)]
+    pub p99_windows_ns: Vec<u64>,
 }
 
 /// What a contender used, all its threads and children together.
@@ -313,6 +304,9 @@ pub struct Server {
     pub migrations: Option<u64>,
     /// Threads at the end of the load.
     pub threads_max: Option<u64>,
+    /// Resident memory at the end of each of thirty equal windows of the trial; empty where it could not be read.
+    #[serde(default)]
+    pub rss_windows_bytes: Vec<u64>,
 }
 
 /// What the generator used.
@@ -408,14 +402,26 @@ pub struct Comparison {
 }
 
 /// A bounded capacity.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Capacity {
+    /// `payment`, `loyalty` or `http`; empty where only one server was driven.
+    #[serde(default)]
+    pub workload: String,
     /// Whose it is.
     pub contender: String,
     /// Kept within the SLO.
     pub at_least_rps: Option<f64>,
     /// Not kept.
     pub below_rps: Option<f64>,
+    /// What bound the trials that did not keep it: `contender`, `pool`, ..; empty where none was run.
+    #[serde(default)]
+    pub bound_by: String,
+    /// Trials that it took.
+    #[serde(default)]
+    pub trials: u32,
+    /// Why an end is open, in a few words; else empty.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// A judged statement.
@@ -465,6 +471,14 @@ pub struct Search {
 /// One line of `trials.jsonl`, written when the trial has finished.
 pub fn trial_line(trial: &Trial) -> String {
     serde_json::to_string(trial).expect("a trial has string keys and finite numbers only")
+}
+
+/// Reads one.
+///
+/// # Errors
+/// Where the line is no trial.
+pub fn trial_from(line: &str) -> Result<Trial, String> {
+    serde_json::from_str(line).map_err(|error| error.to_string())
 }
 
 /// What `drive --slo --format json` prints.

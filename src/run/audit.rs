@@ -105,6 +105,7 @@ mod tests {
         fees_minor: 20,
         distributions: 2,
         credits: 200,
+        credits_in_window: 0,
         points: 5_000,
         payments_unknown: 1,
         money_unknown_minor: 100,

@@ -4,8 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
 use crate::report::schema::{Ceiling, Trial};
-use crate::run::Session;
-use crate::run::trial::{self, Order};
+use crate::run::testbed::{Ask, Testbed, placement};
 use crate::scenario::{Level, LoadKind, Scenario};
 use crate::units::{Nanos, Rate};
 
@@ -15,7 +14,8 @@ const PROBE: Nanos = Nanos(3_000_000_000);
 /// Whether a scenario has levels that need its contenders' ceilings.
 pub(crate) fn needed(scenario: &Scenario) -> bool {
     let relative = scenario.rates.iter().any(|level| !matches!(level, Level::Rate(_)));
-    relative && matches!(scenario.load.kind, LoadKind::Open(_))
+    let searched = scenario.experiments.capacity.is_some();
+    (relative || searched) && matches!(scenario.load.kind, LoadKind::Open(_))
 }
 
 /// Probes every contender of a scenario once.
@@ -23,42 +23,30 @@ pub(crate) fn needed(scenario: &Scenario) -> bool {
 /// # Errors
 /// When a contender cannot be started or answers nothing.
 pub(crate) fn probe(
-    session: &mut Session<'_>,
-    index: usize,
+    testbed: &mut Testbed<'_>,
     scenario: &Scenario,
     stop: &AtomicBool,
 ) -> Result<Vec<(Ceiling, Trial)>> {
-    let placement = session.placement(scenario)?;
-    let database = session.database(index)?;
+    let cores = placement(scenario)?.contender.len();
     let mut ceilings = Vec::new();
     for (place, contender) in scenario.contenders.iter().enumerate() {
-        session.progress.starts(&contender.name, "closed loop, for its ceiling");
-        let trial = trial::run(
-            &Order {
-                scenario,
-                contender,
-                rate: None,
-                level: "closed".into(),
-                duration: PROBE,
-                // A round of its own, so that no key of a probe can meet a trial's.
-                round: 0,
-                place: place as u32,
-                salt: session.salt(),
-                signature: session.signature(contender, scenario),
-                placement: &placement,
-                database: database.as_deref(),
-                hiccups: session.hiccups,
-            },
-            stop,
-        )?;
-        session.progress.finished(&trial);
+        let ask = Ask {
+            scenario,
+            contender,
+            rate: None,
+            level: "closed".into(),
+            duration: PROBE,
+            round: 0,
+            place: place as u32,
+        };
+        let trial = testbed.trial(&ask, stop)?;
         if trial.achieved_rps <= 0.0 {
             return Err(Error::invalid(format!(
                 "contender `{}` answered nothing in a closed loop of {PROBE}",
                 contender.name
             )));
         }
-        ceilings.push((ceiling(&trial, placement.contender.len()), trial));
+        ceilings.push((ceiling(&trial, cores), trial));
     }
     Ok(ceilings)
 }

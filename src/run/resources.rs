@@ -110,6 +110,17 @@ impl Watch {
         }
     }
 
+    /// The memory that it holds now, in bytes; of several processes the sum, shared pages in each.
+    pub(crate) fn rss_bytes(&self) -> Option<u64> {
+        match self {
+            Self::One(one) => one.rss_bytes(),
+            Self::Below(supervisor) => {
+                below(*supervisor).iter().filter_map(Member::rss_bytes).reduce(|a, b| a + b)
+            }
+            Self::Nothing => None,
+        }
+    }
+
     /// The most memory it has held, in bytes; of several processes the sum of each one's most, shared pages in each.
     pub(crate) fn rss_peak_bytes(&self) -> Option<u64> {
         match self {
@@ -176,6 +187,10 @@ impl Member {
             sum.migrations = sum.migrations.zip(moved).map(|(sum, moved)| sum + moved);
         }
         Some(sum)
+    }
+
+    fn rss_bytes(&self) -> Option<u64> {
+        Some(self.process.as_ref()?.statm().ok()?.resident * procfs::page_size())
     }
 
     fn rss_peak_bytes(&self) -> Option<u64> {
@@ -277,7 +292,8 @@ mod tests {
         .unwrap();
         let used = Used::between(start, watch.tick());
         assert!(used.cpu.unwrap() > Nanos(5_000_000), "{used:?}");
-        assert!(watch.rss_peak_bytes().unwrap() > 100_000);
+        let (now, peak) = (watch.rss_bytes().unwrap(), watch.rss_peak_bytes().unwrap());
+        assert!(now > 100_000 && now < peak * 2, "{now} {peak}");
         assert!(watch.switches().is_some() && used.threads.unwrap() >= 1);
     }
 

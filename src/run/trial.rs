@@ -1,6 +1,7 @@
 //! One contender at one level in a fresh process.
 
-use std::collections::BTreeMap;
+mod figures;
+
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -19,13 +20,13 @@ use crate::report::schema::{self, Audit, Trial};
 use crate::run::child::Contender;
 use crate::run::dependency::{self, Behind, PoolUse};
 use crate::run::hiccups::Hiccups;
+use crate::run::memory::Sampler;
 use crate::run::placement::Placement;
 use crate::run::postgres::Database;
 use crate::run::resources::{Switches, Taken, Tick, Used, Watch};
 use crate::run::validity::{self, Evidence, Judged};
 use crate::run::{audit, http};
 use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
-use crate::stats::percentile;
 use crate::units::{Nanos, Rate};
 
 /// The audit adds up a million accounts, and a saturated server may first have to finish what it has in hand.
@@ -77,9 +78,15 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let books = books_before(order, &contender);
     let (switches, taken) = (watch.switches(), Taken::now());
     let looks: Mutex<Looks> = Mutex::default();
-    let outcome = load::run(&plan, stop, &|moment| {
-        let look = Look::take(&watch, &contender, behind.as_ref(), moment);
-        looks.lock().expect("no look panics").take(moment, look);
+    let (outcome, memory) = thread::scope(|scope| {
+        let cores = &order.placement.generator;
+        let memory = Sampler::start(scope, &watch, cores, order.duration);
+        let outcome = load::run(&plan, stop, &|moment| {
+            let look = Look::take(&watch, &contender, behind.as_ref(), moment);
+            looks.lock().expect("no look panics").take(moment, look);
+            memory.tell(moment);
+        })?;
+        Ok((outcome, memory.seen()))
     })?;
     let shares = (taken.steal_share(), taken.throttled_share());
     let seen = looks.into_inner().expect("no look panics").between();
@@ -90,7 +97,10 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         Some(reason) => Audit { verdict: "unavailable".into(), reasons: vec![reason.clone()] },
         None => audited(order, &contender, &outcome, books),
     };
-    let server = server(&watch, seen.used, switches, &outcome, order.placement.contender.len());
+    let server = schema::Server {
+        rss_windows_bytes: memory,
+        ..server(&watch, seen.used, switches, &outcome, order.placement.contender.len())
+    };
     if crash.is_none() {
         contender.stop()?;
     }
@@ -99,7 +109,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     }
     let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
     let judged = judged(order, &outcome, &seen, dependency_share, shares, &audit, crash);
-    let mut trial = report(order, &plan, &outcome, server, judged, audit);
+    let mut trial = figures::report(order, &plan, &outcome, server, judged, audit);
     let pooled = order.scenario.store.dependency();
     trial.dependency = pooled.map(|dependency| dependency.describe());
     trial.pool = pooled.map(|one| dependency::pool(order.contender.built_in(), one) as u32);
@@ -280,6 +290,7 @@ fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
         timeout: scenario.load.timeout,
         pace: order.placement.pace,
         cores: order.placement.generator.clone(),
+        objective: scenario.slo.map(|slo| slo.p99),
         keep_alive: true,
     }
 }
@@ -305,6 +316,7 @@ fn server(
         migrations: switches
             .and_then(|(after, before)| Some(after.migrations?.saturating_sub(before.migrations?))),
         threads_max: used.threads,
+        rss_windows_bytes: Vec::new(),
     }
 }
 
@@ -329,7 +341,7 @@ fn judged(
         throttled_share,
         hiccups: Some(order.hiccups),
         shared_cores: shared.then(|| thread::available_parallelism().map_or(1, usize::from)),
-        headline: headline(order.scenario).name(),
+        headline: headline(order.scenario),
         ..Evidence::of(outcome, order.rate.is_some(), generator_threads)
     });
     // A contender that breaks down or cheats has lost; that is no reason to run the round again.
@@ -348,145 +360,7 @@ fn wrong_answers(outcome: &Outcome) -> Option<String> {
 }
 
 /// The percentile that the scenario is about.
-fn headline(scenario: &Scenario) -> Metric {
-    let metrics = scenario.expectations.iter().map(|statement| statement.metric);
-    metrics.into_iter().find(|metric| metric.rank().is_some()).unwrap_or(Metric::P99)
-}
-
-/// The trial as it is reported.
-fn report(
-    order: &Order<'_>,
-    plan: &Plan,
-    outcome: &Outcome,
-    server: schema::Server,
-    judged: Judged,
-    audit: Audit,
-) -> Trial {
-    let open = order.rate.is_some();
-    let by_request: BTreeMap<String, schema::ByRequest> = outcome
-        .kinds
-        .iter()
-        .map(|kind| (kind.name.clone(), by_request(kind, open, &judged)))
-        .collect();
-    let only = by_request.values().next().filter(|_| by_request.len() == 1).cloned();
-    let seconds = outcome.window.as_secs_f64();
-    let mut errors = BTreeMap::new();
-    for (name, count) in outcome.kinds.iter().flat_map(|kind| &kind.errors) {
-        *errors.entry((*name).to_owned()).or_insert(0) += count;
-    }
-    let only_of =
-        |field: fn(schema::ByRequest) -> Option<schema::Distribution>| only.clone().and_then(field);
-    Trial {
-        workload: order.scenario.workload.name().into(),
-        contender: order.contender.name.clone(),
-        round: order.round,
-        order: order.place,
-        level: order.level.clone(),
-        placement: placement(order.placement),
-        schedule_hash: format!("{:016x}", outcome.schedule_hash),
-        load: load_of(order, plan),
-        offered_rps: outcome.offered as f64 / seconds,
-        achieved_rps: outcome.answered_in_window as f64 / seconds,
-        requests: outcome.kinds.iter().map(|kind| kind.requests).sum(),
-        errors,
-        response_ns: only_of(|kind| kind.response_ns),
-        response_less_lag_ns: only_of(|kind| kind.response_less_lag_ns),
-        service_ns: only_of(|kind| kind.service_ns),
-        backlog_ns: only_of(|kind| kind.backlog_ns),
-        generator_lag_ns: only_of(|kind| kind.generator_lag_ns),
-        pool_wait_ns: None,
-        connect_ns: Some(distribution(&outcome.connect)),
-        by_request,
-        server,
-        generator: schema::Generator {
-            cpu_share: validity::generator_share(outcome, plan.threads),
-            receive_lag_ns: validity::receive_lag(outcome).as_ref().map(distribution),
-            threads: plan.threads as u32,
-        },
-        bound_by: judged.bound_by.name().into(),
-        saturated: judged.saturated,
-        validity: judged.validity,
-        audit,
-        voided: false,
-        standin: None,
-        dependency: None,
-        pool: None,
-        timeline: None,
-    }
-}
-
-/// One request kind, with the percentiles that may not be shown taken out.
-fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
-    let shown = |histogram: &Histogram<u64>| open.then(|| distribution(histogram));
-    let failures: u64 = kind.errors.values().sum();
-    let mut response = shown(&kind.response);
-    if let Some(response) = &mut response {
-        for name in judged.withheld.get(&kind.name).into_iter().flatten() {
-            withhold(response, name);
-        }
-        unbound(response, failures, kind.requests);
-        if judged.saturated {
-            ["p50", "p90", "p99", "p99_9"].iter().for_each(|name| withhold(response, name));
-        }
-    }
-    schema::ByRequest {
-        requests: kind.requests,
-        errors: kind.errors.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
-        response_ns: response,
-        response_less_lag_ns: shown(&kind.response_less_lag),
-        service_ns: Some(distribution(&kind.service)),
-        backlog_ns: shown(&kind.backlog),
-        generator_lag_ns: shown(&kind.generator_lag),
-        spent: Vec::new(),
-    }
-}
-
-fn placement(placement: &Placement) -> schema::Placement {
-    let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect();
-    schema::Placement {
-        mode: match placement.mode {
-            PlacementMode::Apart => "apart".into(),
-            PlacementMode::Shared => "shared".into(),
-        },
-        contender_cores: numbers(&placement.contender),
-        generator_cores: numbers(&placement.generator),
-        pace: placement.pace.name().into(),
-        dependency_cores: numbers(&placement.dependency),
-    }
-}
-
-fn load_of(order: &Order<'_>, plan: &Plan) -> schema::Load {
-    let (kind, arrivals, rate) = match plan.shape {
-        Shape::Open { rate, arrivals } | Shape::Ramp { from: rate, arrivals, .. } => {
-            ("open", Some(arrivals.name().to_owned()), Some(rate.0))
-        }
-        Shape::Closed => ("closed", None, None),
-    };
-    schema::Load {
-        kind: kind.into(),
-        arrivals,
-        rate,
-        rate_to: None,
-        connections: plan.connections as u32,
-        duration_s: order.duration.as_secs_f64(),
-    }
-}
-
-/// Takes one percentile out.
-fn withhold(distribution: &mut schema::Distribution, name: &str) {
-    match name {
-        "p50" => distribution.p50 = None,
-        "p90" => distribution.p90 = None,
-        "p99" => distribution.p99 = None,
-        _ => distribution.p99_9 = None,
-    }
-}
-
-/// Takes out every percentile that more requests than its tail holds failed: it has no bound.
-fn unbound(distribution: &mut schema::Distribution, failures: u64, requests: u64) {
-    for (name, rank) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)] {
-        if percentile::unbounded(failures, requests, rank) {
-            withhold(distribution, name);
-        }
-    }
+fn headline(scenario: &Scenario) -> &'static str {
+    let mut metrics = scenario.expectations.iter().map(|statement| statement.metric);
+    metrics.find_map(Metric::percentile).unwrap_or("p99")
 }

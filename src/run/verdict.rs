@@ -1,7 +1,7 @@
 //! From trials to comparisons and judged statements. Blind to how the trials were made.
 
 use crate::report::schema::{Comparison, Judgement, StatementVerdict, Trial, TrialVerdict};
-use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement};
+use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement, Unit};
 use crate::stats::{self, Estimate};
 
 /// Every comparison and statement is judged with this confidence.
@@ -44,7 +44,11 @@ pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparis
 pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judgement {
     let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
     let only = scenario.mix.first().map(|(operation, _)| operation.name());
-    let request = statement.metric.rank().and(statement.request.as_deref().or(only));
+    let request = match statement.metric {
+        Metric::Completion => Some("distribution"),
+        metric if metric.is_of_a_request() => statement.request.as_deref().or(only),
+        _ => None,
+    };
     let place = Place { workload: scenario.workload.name(), level: &level, request };
     let of = series(trials, place, statement.metric, &statement.of);
     let (verdict, estimate, figure) = match &statement.versus {
@@ -63,16 +67,26 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]
         low: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low),
         high: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
         n: estimate.map_or(0, |estimate| estimate.n as u32),
-        tested_with: tested_with(scenario).into(),
+        tested_with: tested_with(scenario, statement),
     }
 }
 
-/// What stood for the real systems.
-fn tested_with(scenario: &Scenario) -> &'static str {
-    match scenario.contenders.iter().all(|contender| contender.built_in().is_some()) {
-        true => "Rust models",
-        false => "the contenders as given",
+/// What a statement was tested with: the systems, models and servers that it compares, and no others of its scenario.
+fn tested_with(scenario: &Scenario, statement: &Statement) -> String {
+    let named = [Some(&statement.of), statement.versus.as_ref()];
+    let compared = scenario.contenders.iter().filter(|one| named.contains(&Some(&one.name)));
+    let mut with: Vec<&str> = Vec::new();
+    for contender in compared {
+        let what = match (&contender.system, contender.built_in()) {
+            (Some(system), _) => system,
+            (None, Some(_)) => "Rust models",
+            (None, None) => "the contenders as given",
+        };
+        if !with.contains(&what) {
+            with.push(what);
+        }
     }
+    with.join(" and ")
 }
 
 /// A metric of a trial: nothing when the trial or the figure may not be used.
@@ -89,8 +103,20 @@ pub(crate) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) ->
         Metric::Achieved => trial.achieved_rps,
         Metric::CpuPerRequest => trial.server.cpu_us_per_request?,
         Metric::Rss => trial.server.rss_peak_bytes? as f64,
+        Metric::RssSpread => spread(&trial.server.rss_windows_bytes)?,
+        Metric::P99Spread => spread(&trial.by_request.get(request?)?.p99_windows_ns)?,
+        Metric::PoolWaitP99 => trial.pool_wait_ns.as_ref()?.p99? as f64,
+        Metric::Recovery => trial.recovery?.after_ns? as f64,
+        Metric::Completion => response()?.p50? as f64,
+        Metric::AccountsPerS => trial.accounts_per_s?,
+        // Of no one trial.
+        Metric::Capacity => return None,
     };
     Some(value)
+}
+
+fn spread(windows: &[u64]) -> Option<f64> {
+    stats::spread(&windows.iter().map(|&window| window as f64).collect::<Vec<_>>())
 }
 
 /// The levels as trials name them.
@@ -167,8 +193,10 @@ fn series(trials: &[Trial], place: Place<'_>, metric: Metric, contender: &str) -
     let (mut all, mut lost, mut values) = (0, 0, Vec::new());
     for trial in here {
         all += 1;
-        let behind = metric.rank().is_some() && trial.saturated;
-        lost += usize::from(behind || trial.validity.lost);
+        let behind = metric.is_of_responses() && trial.saturated;
+        let never_back = metric == Metric::Recovery
+            && trial.recovery.is_some_and(|recovery| recovery.after_ns.is_none());
+        lost += usize::from(behind || never_back || trial.validity.lost);
         values.extend(metric_of(trial, metric, place.request).map(|value| (trial.round, value)));
     }
     if 2 * lost > all { Series::Lost } else { Series::Values(values) }
@@ -256,7 +284,7 @@ const BEATEN: &str = "saturated, crashed or answered wrongly";
 
 /// What a contender that has lost comes to: no throughput, and of everything else without end.
 fn worst(metric: Metric) -> f64 {
-    if metric == Metric::Achieved { 0.0 } else { f64::INFINITY }
+    if metric.is_a_rate() { 0.0 } else { f64::INFINITY }
 }
 
 /// The verdict on a figure that is known without an interval.
@@ -306,11 +334,12 @@ fn with_interval(estimate: Estimate, show: impl Fn(f64) -> String) -> String {
 }
 
 fn unit(metric: Metric) -> &'static str {
-    match metric {
-        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P99_9 => "ns",
-        Metric::Achieved => "/s",
-        Metric::CpuPerRequest => "us",
-        Metric::Rss => "bytes",
+    match metric.unit() {
+        Unit::Nanos => "ns",
+        Unit::PerSecond => "/s",
+        Unit::Micros => "us",
+        Unit::Bytes => "bytes",
+        Unit::Times => "times",
     }
 }
 
@@ -319,9 +348,33 @@ fn figure(value: f64, unit: &str) -> String {
     let sign = if value < 0.0 { "-" } else { "" };
     match unit {
         "ratio" => format!("{value}x"),
+        "times" => format!("{}x its median", three_digits(value)),
         "ns" => format!("{sign}{}", Nanos(value.abs().round() as u64)),
         "bytes" => format!("{} MiB", three_digits(value / f64::from(1 << 20))),
         "/s" => format!("{}/s", grouped(value)),
         unit => format!("{} {unit}", three_digits(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::builtin;
+
+    #[test]
+    fn a_statement_was_tested_with_what_it_compares() {
+        let mut scenario = builtin("go-vs-node-payment").unwrap();
+        let with = |scenario: &Scenario, of: &str, versus: Option<&str>| {
+            let statement = scenario.claims[0].clone();
+            let (of, versus) = (of.to_owned(), versus.map(str::to_owned));
+            tested_with(scenario, &Statement { of, versus, ..statement })
+        };
+        assert_eq!(with(&scenario, "node", Some("go")), "Go and Node");
+        assert_eq!(with(&scenario, "express", Some("node")), "Node");
+        assert_eq!(with(&scenario, "event-loop", Some("thread-pool")), "Rust models");
+        assert_eq!(with(&scenario, "go", Some("event-loop")), "Go and Rust models");
+        assert_eq!(with(&scenario, "go", None), "Go");
+        scenario.contenders[0].system = None;
+        assert_eq!(with(&scenario, "go", None), "the contenders as given");
     }
 }

@@ -1,7 +1,7 @@
 //! What a scenario comes to: how long its windows are, how long it runs, and what its parts demand of each other.
 
 use super::loading::WINDOW_MAX;
-use super::{Level, LoadKind, Scenario, Workload};
+use super::{Level, LoadKind, Metric, Scenario, Workload};
 use crate::load::plan::Operation;
 use crate::units::{Nanos, Rate};
 
@@ -11,10 +11,15 @@ const BEYOND: f64 = 10.0;
 const REQUESTS_MIN: f64 = 1_000.0;
 /// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
 const SLACK: f64 = 1.1;
+/// Each window of a `p99_spread` has to support its own p99.
+const WINDOWS: f64 = 30.0;
 /// Starting a contender, its readiness, the drain, the audit and its end: as seen on the tour.
 const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
 /// One closed probe of a contender's ceiling.
 const PROBE: Nanos = Nanos(3 * Nanos::SECOND.0);
+/// Trials of a search for the capacity, as seen: those that find where to look, and those that decide.
+const SEARCH_SHORT: f64 = 5.0;
+const SEARCH_DECIDING: f64 = 12.0;
 
 impl Scenario {
     /// The window of a level whose lowest rate is `rate`: `load.duration`, or longer until the requests that are judged
@@ -29,25 +34,42 @@ impl Scenario {
         }
     }
 
-    /// About how long a run takes: all trials, and the probes that shares of a ceiling need. Where a rate is yet unknown
-    /// the window is taken as `load.duration`.
+    /// About how long a run takes: all trials, and the probes that shares of a ceiling and a search need. Where a rate is
+    /// yet unknown the window is taken as `load.duration`.
     pub fn estimate(&self) -> Nanos {
-        let window = |level: &Level| match level {
-            Level::Rate(rate) => self.duration_at(*rate),
-            Level::OfLowest(_) | Level::OfOwn(_) => self.load.duration,
+        let levels = match self.load.kind {
+            LoadKind::Closed => 1,
+            LoadKind::Open(_) => self.rates.len(),
         };
-        let windows: Vec<Nanos> = match self.load.kind {
-            LoadKind::Closed => vec![self.load.duration],
-            LoadKind::Open(_) => self.rates.iter().map(window).collect(),
-        };
-        let round: f64 = windows
-            .into_iter()
-            .map(|window| (self.load.warm_up + window + OVERHEAD).as_secs_f64())
-            .sum();
-        let probed = self.rates.iter().any(|level| !matches!(level, Level::Rate(_)));
-        let probe = if probed { (PROBE + OVERHEAD).as_secs_f64() } else { 0.0 };
+        let rounds = self.round_estimate(0..levels).as_secs_f64() * f64::from(self.rounds);
+        let probed = self.rates.iter().any(|level| !matches!(level, Level::Rate(_)))
+            || self.experiments.capacity.is_some();
+        let probe = if probed { (self.load.warm_up + PROBE + OVERHEAD).as_secs_f64() } else { 0.0 };
+        let search = self.experiments.capacity.map_or(0.0, |how| {
+            let deciding = how.deciding.unwrap_or(self.load.duration);
+            let (short, deciding) = (self.trial_estimate(how.short), self.trial_estimate(deciding));
+            SEARCH_SHORT * short.as_secs_f64() + SEARCH_DECIDING * deciding.as_secs_f64()
+        });
+        let map = self.experiments.map.as_ref().map_or(0.0, |map| {
+            (map.cpus.len() * map.waits.len()) as f64 * map.cell_estimate().as_secs_f64()
+        });
         let contenders = self.contenders.len() as f64;
-        Nanos::from_secs_f64(contenders * (f64::from(self.rounds) * round + probe))
+        Nanos::from_secs_f64(rounds + contenders * (probe + search) + map)
+    }
+
+    /// About how long a round of some of the levels takes: a trial of every contender at each. The ceiling of a closed
+    /// load is one level.
+    pub fn round_estimate(&self, levels: std::ops::Range<usize>) -> Nanos {
+        let window = |place: usize| match self.rates.get(place) {
+            Some(Level::Rate(rate)) => self.duration_at(*rate),
+            Some(Level::OfLowest(_) | Level::OfOwn(_)) | None => self.load.duration,
+        };
+        let trials = levels.map(|place| self.trial_estimate(window(place)).as_secs_f64());
+        Nanos::from_secs_f64(self.contenders.len() as f64 * trials.sum::<f64>())
+    }
+
+    fn trial_estimate(&self, window: Nanos) -> Nanos {
+        self.load.warm_up + window + OVERHEAD
     }
 
     /// Requests of the whole mix that a window must hold, so that the kind that is sent most has its p99 and each
@@ -60,8 +82,11 @@ impl Scenario {
             f64::from(request.as_ref().and_then(named).map_or(most, |(_, weight)| *weight)) / total
         };
         let judged = self.expectations.iter().chain(&self.claims).filter_map(|statement| {
-            let rank = statement.metric.rank()?;
-            Some(BEYOND / (1.0 - rank) / share(&statement.request))
+            let (rank, windows) = match statement.metric {
+                Metric::P99Spread => (0.99, WINDOWS * SLACK),
+                metric => (metric.rank()?, 1.0),
+            };
+            Some(windows * BEYOND / (1.0 - rank) / share(&statement.request))
         });
         judged.fold(REQUESTS_MIN / share(&None), f64::max).round() as u64
     }

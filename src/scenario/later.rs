@@ -2,9 +2,6 @@
 
 /// Keys and values by their dotted path; `*` stands for any name. The second part says what will use it.
 const LATER: &[(&str, &str)] = &[
-    ("experiment.curve", "the load curve"),
-    ("experiment.capacity", "the search for the capacity within the SLO"),
-    ("experiment.map", "the map over two settings"),
     ("gate", "the gate between two builds"),
     ("fault", "faults of a dependency"),
     ("load.ramp", "other load profiles"),
@@ -15,13 +12,6 @@ const LATER: &[(&str, &str)] = &[
     ("contender.*.queue", "a bound on what waits for a thread"),
     ("contender.*.processes", "several processes on one port"),
     ("contender.*.client", "a choice of database clients"),
-    ("metric=capacity", "the search for the capacity within the SLO"),
-    ("metric=rss_spread", "figures over parts of a trial"),
-    ("metric=p99_spread", "figures over parts of a trial"),
-    ("metric=pool_wait_p99", "a pool of connections to a dependency"),
-    ("metric=recovery", "faults of a dependency"),
-    ("metric=completion", "figures of whole distributions"),
-    ("metric=accounts_per_s", "figures of whole distributions"),
     ("operation=replay", "replays in the load"),
     ("operation=webhook", "webhooks"),
     ("operation=gateway", "upstream calls"),
@@ -62,7 +52,7 @@ mod tests {
         assert!(key(&path("contender.mine.queue.more")).is_none());
         assert!(key(&path("gate")).is_some());
         assert!(key(&[]).is_none());
-        assert!(word("metric", "recovery").is_some());
+        assert!(word("arrivals", "bursts").is_some());
         assert!(word("metric", "p99").is_none());
     }
 }

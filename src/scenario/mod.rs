@@ -8,11 +8,14 @@ mod contender;
 mod contenders;
 mod convert;
 mod diagnostic;
+mod experiment;
 mod extent;
 mod fingerprint;
 mod foreign;
+mod home;
 mod later;
 mod loading;
+mod metric;
 mod overrides;
 mod quantity;
 mod raw;
@@ -25,12 +28,16 @@ mod store;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
+pub use experiment::{CapacitySearch, Experiments, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
+pub use metric::{Metric, Unit};
 pub use overrides::Overrides;
 pub use schema::json_schema;
 pub use store::{Dependency, Server, Store};
 
 use std::path::Path;
+
+use contenders::Programs;
 
 use crate::backend::cpu::CpuMode;
 use crate::error::Result;
@@ -56,8 +63,11 @@ pub struct Scenario {
     pub store: Store,
     /// The operations of the load and their weights, at least one, weights above 0.
     pub mix: Vec<(Operation, u32)>,
-    /// The load levels of the `compare` experiment: at least one under an open load, none under a closed one.
+    /// The load levels of the `compare` experiment and then those of `curve`: none under a closed load, and none where
+    /// the other experiments find their own.
     pub rates: Vec<Level>,
+    /// What is done beside comparing at these levels.
+    pub experiments: Experiments,
     /// CPU time of one payment's signature, turned into rounds by calibration; 0 for loyalty.
     pub request_cpu: Nanos,
     /// At least one; names are unique. The first is the one that others are compared with.
@@ -171,25 +181,6 @@ pub struct Statement {
     pub bound: Bound,
 }
 
-/// A figure of a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// Response time, ns.
-    P50,
-    /// Response time, ns.
-    P90,
-    /// Response time, ns.
-    P99,
-    /// Response time, ns.
-    P99_9,
-    /// Requests answered per second in closed loop: the ceiling, not the capacity within an SLO.
-    Achieved,
-    /// CPU time of the contender per request, us.
-    CpuPerRequest,
-    /// Peak resident memory of the contender, bytes.
-    Rss,
-}
-
 /// What must hold of a ratio (with `versus`) or of a value (without), in the metric's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
@@ -210,8 +201,13 @@ pub enum Bound {
 pub fn parse(file_name: &str, text: &str) -> Result<Scenario> {
     let folder = Path::new(".").join(Path::new(file_name).parent().unwrap_or(Path::new("")));
     let folder = std::path::absolute(&folder).unwrap_or(folder);
+    parse_in(&folder, Programs::Now, file_name, text)
+}
+
+/// The same with the folder that relative paths are taken from.
+fn parse_in(folder: &Path, programs: Programs, file_name: &str, text: &str) -> Result<Scenario> {
     reading::read(text)
-        .and_then(|raw| convert::scenario(&raw, &folder))
+        .and_then(|raw| convert::scenario(&raw, folder, programs))
         .map_err(|fault| fault.render(file_name, text))
 }
 
@@ -225,43 +221,6 @@ impl Workload {
             Self::Payment => "payment",
             Self::Loyalty => "loyalty",
             Self::Http => "http",
-        }
-    }
-}
-
-impl Metric {
-    /// Every metric, in the order in which help lists them.
-    pub const ALL: [Self; 7] = [
-        Self::P50,
-        Self::P90,
-        Self::P99,
-        Self::P99_9,
-        Self::Achieved,
-        Self::CpuPerRequest,
-        Self::Rss,
-    ];
-
-    /// As scenarios and reports spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::P50 => "p50",
-            Self::P90 => "p90",
-            Self::P99 => "p99",
-            Self::P99_9 => "p99_9",
-            Self::Achieved => "achieved",
-            Self::CpuPerRequest => "cpu_per_request",
-            Self::Rss => "rss",
-        }
-    }
-
-    /// The rank of a latency metric, 0.99 for p99.
-    pub fn rank(self) -> Option<f64> {
-        match self {
-            Self::P50 => Some(0.5),
-            Self::P90 => Some(0.9),
-            Self::P99 => Some(0.99),
-            Self::P99_9 => Some(0.999),
-            Self::Achieved | Self::CpuPerRequest | Self::Rss => None,
         }
     }
 }

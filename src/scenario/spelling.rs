@@ -43,6 +43,26 @@ pub(super) enum RawOperation {
     AccountRead,
 }
 
+/// How many threads a contender of a map gets.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawSize {
+    /// In each cell the best of three.
+    Best,
+    /// As the contender says.
+    Given,
+}
+
+/// What a map compares.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawMapMetric {
+    /// Requests per second in closed loop, at enough connections.
+    Capacity,
+    /// CPU time of a request, in the same trials.
+    CpuPerRequest,
+}
+
 /// A concurrency model.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -203,6 +223,20 @@ pub(super) enum RawMetric {
     CpuPerRequest,
     /// Peak resident memory of the contender.
     Rss,
+    /// Requests per second within the SLO, where an experiment looks for them.
+    Capacity,
+    /// The most of the resident memory in thirty windows of a trial over their median.
+    RssSpread,
+    /// The highest p99 of thirty windows of a trial over their median. Needs 1,000 requests in each.
+    P99Spread,
+    /// p99 of the wait for a pooled connection to the dependency.
+    PoolWaitP99,
+    /// From the end of the last fault until at most 1 % of a second's requests exceed the SLO. Needs 1,000 in a second.
+    Recovery,
+    /// p50 of the response time of distributions.
+    Completion,
+    /// Accounts credited per second.
+    AccountsPerS,
 }
 
 impl From<RawMetric> for Metric {
@@ -215,6 +249,13 @@ impl From<RawMetric> for Metric {
             RawMetric::Achieved => Self::Achieved,
             RawMetric::CpuPerRequest => Self::CpuPerRequest,
             RawMetric::Rss => Self::Rss,
+            RawMetric::Capacity => Self::Capacity,
+            RawMetric::RssSpread => Self::RssSpread,
+            RawMetric::P99Spread => Self::P99Spread,
+            RawMetric::PoolWaitP99 => Self::PoolWaitP99,
+            RawMetric::Recovery => Self::Recovery,
+            RawMetric::Completion => Self::Completion,
+            RawMetric::AccountsPerS => Self::AccountsPerS,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::diagnostic::{Fault, listed};
 use super::quantity::{At, Figure};
 use super::raw::RawStatement;
 use super::reading::list_of;
-use super::{Bound, Contender, Level, LoadKind, Metric, Statement};
+use super::{Bound, Contender, Level, LoadKind, Metric, Server, Slo, Statement, Store, Unit};
 use crate::load::plan::Operation;
 use crate::units::{Nanos, Rate};
 
@@ -20,7 +20,12 @@ pub(super) struct Known<'a> {
     pub(super) rates: &'a [Level],
     pub(super) mix: &'a [(Operation, u32)],
     pub(super) kind: LoadKind,
+    pub(super) store: &'a Store,
+    pub(super) slo: Option<&'a Slo>,
 }
+
+/// A recovery is of the first second after a fault that is within the SLO, and so many requests make a second that counts.
+const RECOVERY_PER_SECOND: f64 = 1_000.0;
 
 /// The statements in the file's order.
 pub(super) fn statements(raw: &[RawStatement], known: &Known<'_>) -> Result<Vec<Statement>, Fault> {
@@ -43,40 +48,63 @@ fn statement(raw: &RawStatement, known: &Known<'_>) -> Result<Statement, Fault> 
         text: sentence(&raw.text, "text")?,
         metric,
         of,
-        at: level(raw, known)?,
+        at: level(raw, metric, known)?,
         request: request(raw, metric, known)?,
         bound: bound(raw, metric, versus.is_some())?,
         versus,
     })
 }
 
-/// The metric, which the kind of load must have.
+/// The metric, which the load, the store and the promise must have.
 fn metric(raw: &RawStatement, known: &Known<'_>) -> Result<Metric, Fault> {
     let metric = Metric::from(raw.metric.value);
     let closed = known.kind == LoadKind::Closed;
+    let distributes =
+        |(operation, _): &(Operation, u32)| matches!(operation, Operation::Distribution { .. });
     let fault = |title: &str, help: &str| {
-        Err(Fault::new(&raw.metric.span, title, "not of this load").help(help))
+        Err(Fault::new(&raw.metric.span, title, "not of this scenario").help(help))
     };
-    if closed && metric.rank().is_some() {
-        return fault(
+    match metric {
+        metric if closed && metric.is_of_responses() => fault(
             "a closed load has no response time",
             "use `achieved` or `cpu_per_request`, or write [load.open]",
-        );
-    }
-    if !closed && metric == Metric::Achieved {
-        return fault(
+        ),
+        Metric::Achieved if !closed => fault(
             "`achieved` is the ceiling that a closed load finds",
             "an open load is answered at its own rate; write [load.closed]",
-        );
+        ),
+        Metric::Completion | Metric::AccountsPerS if !known.mix.iter().any(distributes) => fault(
+            "no distributions are sent",
+            "use `p50`, or write [[route]] and below it operation = \"distribution\"",
+        ),
+        Metric::PoolWaitP99 if *known.store == Store::Memory => fault(
+            "there is no pool of connections in memory",
+            "write [store.standin] or [store.postgres]",
+        ),
+        Metric::Recovery if !has_faults(known.store) => fault(
+            "there is no fault to recover from",
+            "write [store.standin] and below it for example faults = [\"stall=1s@3s\"]",
+        ),
+        Metric::Recovery if known.slo.is_none() => fault(
+            "there is no objective to be back within",
+            "write [slo] and below it for example p99 = \"100ms\"",
+        ),
+        metric => Ok(metric),
     }
-    Ok(metric)
+}
+
+fn has_faults(store: &Store) -> bool {
+    let server = store.dependency().map(|dependency| &dependency.server);
+    matches!(server, Some(Server::Standin { faults }) if !faults.is_empty())
 }
 
 /// A contender of the file that has such a figure.
 fn contender(at: &At<String>, metric: Metric, known: &Known<'_>) -> Result<String, Fault> {
     let names = known.contenders.iter().map(|contender| contender.name.as_str());
     if let Some(contender) = known.contenders.iter().find(|one| one.name == at.value) {
-        if contender.is_url() && matches!(metric, Metric::CpuPerRequest | Metric::Rss) {
+        if contender.is_url()
+            && matches!(metric, Metric::CpuPerRequest | Metric::Rss | Metric::RssSpread)
+        {
             let title = format!("`{}` of a contender by URL is not known", metric.name());
             return Err(Fault::new(&at.span, title, "runs outside of bakeoff's hands")
                 .help("give it as a `command`, or use a response time"));
@@ -87,8 +115,13 @@ fn contender(at: &At<String>, metric: Metric, known: &Known<'_>) -> Result<Strin
     Err(Fault::new(&at.span, title, "not known").suggest(&at.value, names))
 }
 
-fn level(raw: &RawStatement, known: &Known<'_>) -> Result<Option<Level>, Fault> {
-    match (&raw.at, known.rates) {
+fn level(raw: &RawStatement, metric: Metric, known: &Known<'_>) -> Result<Option<Level>, Fault> {
+    let level = match (&raw.at, known.rates) {
+        (None, _) if metric == Metric::Capacity => Ok(None),
+        (Some(at), _) if metric == Metric::Capacity => {
+            Err(Fault::new(&at.span, "a capacity is of no one rate", "not with this metric")
+                .help("remove `at`"))
+        }
         (None, []) => Ok(None),
         (None, [only]) => Ok(Some(*only)),
         (None, rates) => {
@@ -109,6 +142,14 @@ fn level(raw: &RawStatement, known: &Known<'_>) -> Result<Option<Level>, Fault> 
             Err(Fault::new(&at.span, title, "not run")
                 .help(format!("the rates are {}", list_of(rates))))
         }
+    }?;
+    match level {
+        Some(Level::Rate(rate)) if metric == Metric::Recovery && rate.0 < RECOVERY_PER_SECOND => {
+            let title = format!("{rate} is too little to see a recovery");
+            Err(Fault::new(&raw.metric.span, title, "not at this rate")
+                .help("a second counts from 1,000 requests on; write a rate of 1,100/s or more"))
+        }
+        level => Ok(level),
     }
 }
 
@@ -116,15 +157,15 @@ fn level(raw: &RawStatement, known: &Known<'_>) -> Result<Option<Level>, Fault> 
 fn request(raw: &RawStatement, metric: Metric, known: &Known<'_>) -> Result<Option<String>, Fault> {
     let kinds = || known.mix.iter().map(|(operation, _)| operation.name());
     match &raw.request {
-        Some(at) if metric.rank().is_none() => {
-            let title = format!("`{}` is of the whole trial, not of one request", metric.name());
+        Some(at) if !metric.is_of_a_request() => {
+            let title = format!("`{}` is not of a kind of request", metric.name());
             Err(Fault::new(&at.span, title, "not with this metric").help("remove `request`"))
         }
         Some(at) if !kinds().any(|kind| kind == at.value) => {
             let title = format!("this load has no request `{}`", at.value.escape_debug());
             Err(Fault::new(&at.span, title, "not sent").suggest(&at.value, kinds()))
         }
-        None if metric.rank().is_some() && known.mix.len() > 1 => {
+        None if metric.is_of_a_request() && known.mix.len() > 1 => {
             let title = "several kinds of request are sent, and this statement does not say which";
             Err(Fault::new(&raw.metric.span, title, "of which request?")
                 .help(format!("write request = with one of {}", listed(kinds()))))
@@ -160,9 +201,9 @@ fn bound(raw: &RawStatement, metric: Metric, paired: bool) -> Result<Bound, Faul
         return within(at);
     }
     if let Some(at) = &raw.within_abs {
-        return match metric.rank() {
-            Some(_) => Ok(Bound::WithinAbs(at.value.0)),
-            None => Err(no_duration(metric, &at.span)),
+        return match metric.unit() {
+            Unit::Nanos => Ok(Bound::WithinAbs(at.value.0)),
+            _ => Err(no_duration(metric, &at.span)),
         };
     }
     if let Some(at) = &raw.at_least {
@@ -181,7 +222,7 @@ fn within(at: &At<f64>) -> Result<Bound, Fault> {
 }
 
 fn no_duration(metric: Metric, span: &Range<usize>) -> Fault {
-    let title = format!("`{}` is not a response time, and this bound is a time", metric.name());
+    let title = format!("`{}` is not a time of waiting, and this bound is one", metric.name());
     Fault::new(span, title, "not with this metric").help("write a ratio: within = 1.10")
 }
 
@@ -200,6 +241,13 @@ fn figure(at: &At<Figure>, metric: Metric, paired: bool) -> Result<f64, Fault> {
             "two contenders are compared by a ratio".to_owned(),
             "write a bare number such as 1.5, or remove `versus` for an absolute bound".to_owned(),
         ),
+        (Figure::Number(times), false) if metric.unit() == Unit::Times && *times >= 1.0 => {
+            Ok(*times)
+        }
+        (_, false) if metric.unit() == Unit::Times => fault(
+            "the largest is at least as large as the median".to_owned(),
+            "write a bare number from 1 on, such as 1.5".to_owned(),
+        ),
         (Figure::Number(number), false) => fault(
             format!("`{number}` has no unit, and there is no `versus` to make it a ratio"),
             format!("write a value such as \"{example}\", or `versus`"),
@@ -212,22 +260,22 @@ fn figure(at: &At<Figure>, metric: Metric, paired: bool) -> Result<f64, Fault> {
 }
 
 fn example(metric: Metric) -> &'static str {
-    match metric {
-        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P99_9 => "5ms",
-        Metric::Achieved => "5000/s",
-        Metric::CpuPerRequest => "60us",
-        Metric::Rss => "16MiB",
+    match metric.unit() {
+        Unit::Nanos => "5ms",
+        Unit::PerSecond => "5000/s",
+        Unit::Micros => "60us",
+        Unit::Bytes => "16MiB",
+        Unit::Times => "1.5",
     }
 }
 
 fn value(text: &str, metric: Metric) -> Result<f64, String> {
-    match metric {
-        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P99_9 => {
-            text.parse::<Nanos>().map(|time| time.0 as f64)
-        }
-        Metric::Achieved => text.parse::<Rate>().map(|rate| rate.0),
-        Metric::CpuPerRequest => text.parse::<Nanos>().map(Nanos::as_micros_f64),
-        Metric::Rss => bytes(text),
+    match metric.unit() {
+        Unit::Nanos => text.parse::<Nanos>().map(|time| time.0 as f64),
+        Unit::PerSecond => text.parse::<Rate>().map(|rate| rate.0),
+        Unit::Micros => text.parse::<Nanos>().map(Nanos::as_micros_f64),
+        Unit::Bytes => bytes(text),
+        Unit::Times => Err(format!("`{text}` is a number of times and needs no unit")),
     }
 }
 

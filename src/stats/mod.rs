@@ -13,6 +13,8 @@
 //! - [`quantile_interval`]: a quantile of independent values, between two of them.
 //! - [`batch_means()`]: the mean of a correlated series.
 //! - [`mann_kendall()`]: whether a series rises or falls.
+//! - [`spread()`]: the largest of a series over its median.
+//! - [`recovery()`]: when a promise is kept again after a fault.
 //! - [`capacity`]: the search for the highest rate that is kept, one trial at a time.
 //!
 //! An estimate never travels without its `n` and its interval, and has no interval where `n` is too small for one.
@@ -30,10 +32,12 @@ pub mod median;
 pub mod order_statistic;
 pub mod percentile;
 pub mod ratio;
+pub mod recovery;
 pub mod residual;
 pub mod sign_test;
 #[cfg(test)]
 pub(crate) mod simulated;
+pub mod spread;
 #[cfg(test)]
 pub(crate) mod vectors;
 pub mod wilcoxon;
@@ -46,5 +50,7 @@ pub use mann_kendall::{Trend, mann_kendall};
 pub use median::median;
 pub use order_statistic::{quantile_interval, quantile_ranks};
 pub use ratio::{Paired, ratio_of};
+pub use recovery::{Beat, Recovery, recovery};
 pub use residual::residual_sd;
 pub use sign_test::SignTest;
+pub use spread::spread;

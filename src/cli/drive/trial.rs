@@ -69,6 +69,8 @@ pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome, taken: &Taken) -> Tr
         dependency: None,
         pool: None,
         timeline: None,
+        accounts_per_s: None,
+        recovery: None,
     }
 }
 
@@ -137,6 +139,7 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> ByRequest {
         backlog_ns: shown(&kind.backlog),
         generator_lag_ns: shown(&kind.generator_lag),
         spent: Vec::new(),
+        p99_windows_ns: Vec::new(),
     }
 }
 

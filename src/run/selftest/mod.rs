@@ -246,6 +246,7 @@ impl Bench<'_> {
             connections: 128,
             threads: 1,
             timeout: Nanos(2_000_000_000),
+            objective: None,
             keep_alive: true,
             pace: self.placement.pace,
             cores: self.placement.generator.clone(),

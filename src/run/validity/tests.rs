@@ -34,6 +34,7 @@ fn outcome(lag_ns: u64) -> Outcome {
             generator_lag: each(lag_ns),
             timed: Timed { receive_lag: each(0), less_lag: each(0), less_both: each(0) },
             slices: Vec::new(),
+            beats: Vec::new(),
         }],
         outstanding: Outstanding { at_start: 1, at_end: 1, mean: 1.0 },
         all_busy: Nanos(0),

@@ -1,0 +1,233 @@
+//! What trials run on: the machine as it was found, the CPU work calibrated once, the databases, and the salts. Every
+//! experiment and the gate ask it for their trials, so a trial is the same wherever its figure ends up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::backend::cpu::CpuMode;
+use crate::backend::payment::{self, Calibration};
+use crate::error::Result;
+use crate::random;
+use crate::report::schema::{Calibrated, Trial};
+use crate::run::hiccups::{self, Hiccups};
+use crate::run::journal::Journal;
+use crate::run::placement::{self, Placement};
+use crate::run::postgres::Database;
+use crate::run::trial::{self, Order, Signature};
+use crate::run::{Progress, dependency};
+use crate::scenario::{Contender, Dependency, Scenario, Workload};
+use crate::units::{Nanos, Rate};
+
+/// Ready to run trials of any scenario.
+#[derive(Debug)]
+pub(crate) struct Testbed<'a> {
+    pub(crate) progress: &'a mut Progress,
+    /// Watched once, before anything runs.
+    pub(crate) hiccups: Hiccups,
+    /// One for each CPU time that is asked for, measured once and the same for every trial.
+    calibrations: Vec<(Nanos, Calibration)>,
+    /// Started when they are first needed and kept until the end.
+    databases: Vec<(Rows, Arc<Database>)>,
+    /// The latest trial's salt: counted on for each.
+    started: u32,
+    /// A given database may be written to without asking.
+    yes: bool,
+    /// Where trials are written down, and those found that an earlier run has finished.
+    journal: Option<Journal>,
+}
+
+/// One trial, as an experiment asks for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) contender: &'a Contender,
+    /// Requests per second, or nothing for a closed loop.
+    pub(crate) rate: Option<Rate>,
+    /// The level as reports name it.
+    pub(crate) level: String,
+    /// The measured window.
+    pub(crate) duration: Nanos,
+    /// Counted from 1; 0 is for probes, so that no key of theirs can meet a trial's.
+    pub(crate) round: u32,
+    /// Its place in the round.
+    pub(crate) place: u32,
+}
+
+/// What a database holds and bears: scenarios that ask for the same share one.
+#[derive(Debug, PartialEq)]
+struct Rows {
+    dependency: Dependency,
+    seed: u64,
+    /// Connections of the largest pool.
+    pool: usize,
+}
+
+impl<'a> Testbed<'a> {
+    /// Watches the machine and calibrates the CPU work of the scenarios that are known by now.
+    ///
+    /// # Errors
+    /// When the affinity mask cannot be read.
+    pub(crate) fn open(
+        scenarios: &[Scenario],
+        progress: &'a mut Progress,
+        yes: bool,
+    ) -> Result<Self> {
+        let mut testbed = Self {
+            progress,
+            hiccups: hiccups::watch(&placement::allowed()?)?,
+            calibrations: Vec::new(),
+            databases: Vec::new(),
+            started: first_salt(scenarios),
+            yes,
+            journal: None,
+        };
+        for scenario in scenarios.iter().filter(|one| one.workload == Workload::Payment) {
+            let own = scenario.contenders.iter().filter_map(Contender::request_cpu);
+            own.chain([scenario.request_cpu]).for_each(|cpu| {
+                testbed.calibrated(cpu);
+            });
+        }
+        Ok(testbed)
+    }
+
+    /// From now on every trial is written down, and what the journal has already is not run again.
+    pub(crate) fn keep_in(&mut self, journal: Journal) {
+        self.journal = Some(journal);
+    }
+
+    /// The CPU times so far, as `begun.json` keeps them.
+    pub(crate) fn calibrations(&self) -> Vec<Calibrated> {
+        let one = |(asked, measured): &(Nanos, Calibration)| Calibrated {
+            asked_ns: asked.0,
+            rounds: measured.rounds,
+            measured_ns: measured.measured.0,
+        };
+        self.calibrations.iter().map(one).collect()
+    }
+
+    /// Takes over what an earlier run has measured, so that the work of its trials is that of the next ones.
+    pub(crate) fn calibrate_as(&mut self, earlier: &[Calibrated]) {
+        let one = |one: &Calibrated| {
+            let measured = Nanos(one.measured_ns);
+            (Nanos(one.asked_ns), Calibration { rounds: one.rounds, measured })
+        };
+        self.calibrations = earlier.iter().map(one).collect();
+    }
+
+    /// How many SHA-256 rounds a CPU time comes to, measured on a contender's core when it is first asked for.
+    pub(crate) fn calibrated(&mut self, cpu: Nanos) -> Calibration {
+        if let Some(known) = self.calibration(cpu) {
+            return known;
+        }
+        let measured = payment::calibrate(cpu);
+        self.calibrations.push((cpu, measured));
+        measured
+    }
+
+    /// What a CPU time came to, if it was asked for.
+    pub(crate) fn calibration(&self, cpu: Nanos) -> Option<Calibration> {
+        self.calibrations.iter().find(|(asked, _)| *asked == cpu).map(|(_, measured)| *measured)
+    }
+
+    /// Runs a trial and writes it down. It is marked and judged, and nobody has looked at it. One that was cut short by
+    /// `stop` is no trial and nowhere written.
+    ///
+    /// # Errors
+    /// When the contender or what it waits for cannot be started, or the generator cannot run; when an earlier run that is
+    /// gone on with took another course.
+    pub(crate) fn trial(&mut self, ask: &Ask<'_>, stop: &AtomicBool) -> Result<Trial> {
+        if let Some(journal) = &mut self.journal
+            && let Some(trial) = journal.found(ask)?
+        {
+            self.salt();
+            self.progress.finished(&trial);
+            return Ok(trial);
+        }
+        let trial = self.run(ask, stop)?;
+        self.progress.finished(&trial);
+        if let Some(journal) = &mut self.journal
+            && !stop.load(Ordering::Relaxed)
+        {
+            journal.keep(&trial)?;
+        }
+        Ok(trial)
+    }
+
+    fn run(&mut self, ask: &Ask<'_>, stop: &AtomicBool) -> Result<Trial> {
+        let Ask { scenario, contender, rate, duration, round, place, .. } = *ask;
+        let placement = placement(scenario)?;
+        let database = self.database(scenario)?;
+        self.progress.starts(&contender.name, &ask.level);
+        trial::run(
+            &Order {
+                scenario,
+                contender,
+                rate,
+                level: ask.level.clone(),
+                duration,
+                round,
+                place,
+                salt: self.salt(),
+                signature: self.signature(contender, scenario),
+                placement: &placement,
+                database: database.as_deref(),
+                hiccups: self.hiccups,
+            },
+            stop,
+        )
+    }
+
+    /// The PostgreSQL of a scenario; nothing where it names none.
+    fn database(&mut self, scenario: &Scenario) -> Result<Option<Arc<Database>>> {
+        let Some(dependency) = scenario.store.dependency() else { return Ok(None) };
+        let pools =
+            scenario.contenders.iter().map(|one| dependency::pool(one.built_in(), dependency));
+        let rows = Rows {
+            dependency: dependency.clone(),
+            seed: scenario.seed,
+            pool: pools.max().unwrap_or(0),
+        };
+        if let Some((_, known)) = self.databases.iter().find(|(known, _)| *known == rows) {
+            return Ok(Some(known.clone()));
+        }
+        let database = dependency::database(scenario, self.yes)?;
+        self.databases.extend(database.clone().map(|database| (rows, database)));
+        Ok(database)
+    }
+
+    /// Keys of one trial never meet another's, not even by way of a contender that outlives its trial.
+    fn salt(&mut self) -> u32 {
+        self.started += 1;
+        self.started % SALTS
+    }
+
+    /// A contender's CPU work, decided here and not in its process, so that all decide alike.
+    fn signature(&mut self, contender: &Contender, scenario: &Scenario) -> Signature {
+        let mode = contender.built_in().map_or(CpuMode::Auto, |built_in| built_in.cpu);
+        if scenario.workload != Workload::Payment {
+            return Signature { rounds: 0, cpu: mode };
+        }
+        let work = self.calibrated(contender.request_cpu().unwrap_or(scenario.request_cpu));
+        Signature { rounds: work.rounds, cpu: mode.settled(work.measured) }
+    }
+}
+
+/// Where the sides of a scenario run.
+///
+/// # Errors
+/// When there are too few cores.
+pub(crate) fn placement(scenario: &Scenario) -> Result<Placement> {
+    Placement::of(scenario.placement, scenario.store.dependency().is_some())
+}
+
+/// A salt fits the 20 bits that request keys have for it.
+const SALTS: u32 = 1 << 20;
+
+/// Nought, unless a contender keeps what earlier runs have done: then the keys of this one start where nobody knows.
+fn first_salt(scenarios: &[Scenario]) -> u32 {
+    let keeps = |scenario: &Scenario| scenario.contenders.iter().any(Contender::is_url);
+    match scenarios.iter().any(keeps) {
+        true => (random::fresh_seed() % u64::from(SALTS)) as u32,
+        false => 0,
+    }
+}

@@ -1,0 +1,197 @@
+//! A trial as it is reported: what may be shown of what was seen.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use super::Order;
+use crate::load::outcome::{BEAT, Kind, Outcome};
+use crate::load::plan::{Operation, Plan, Shape};
+use crate::report::distribution::{distribution, supports};
+use crate::report::schema::{self, Audit, Trial};
+use crate::run::memory;
+use crate::run::placement::Placement;
+use crate::run::validity::{self, Judged};
+use crate::scenario::{self, PlacementMode, Scenario};
+use crate::stats::{self, Beat, Recovery, percentile};
+use crate::units::Nanos;
+
+/// The trial as it is reported.
+pub(super) fn report(
+    order: &Order<'_>,
+    plan: &Plan,
+    outcome: &Outcome,
+    server: schema::Server,
+    judged: Judged,
+    audit: Audit,
+) -> Trial {
+    let open = order.rate.is_some();
+    let by_request: BTreeMap<String, schema::ByRequest> = outcome
+        .kinds
+        .iter()
+        .map(|kind| (kind.name.clone(), by_request(kind, open, &judged)))
+        .collect();
+    let only = by_request.values().next().filter(|_| by_request.len() == 1).cloned();
+    let seconds = outcome.window.as_secs_f64();
+    let mut errors = BTreeMap::new();
+    for (name, count) in outcome.kinds.iter().flat_map(|kind| &kind.errors) {
+        *errors.entry((*name).to_owned()).or_insert(0) += count;
+    }
+    let distributes = order.scenario.mix.iter();
+    let distributes = distributes
+        .map(|(operation, _)| operation)
+        .any(|operation| matches!(operation, Operation::Distribution { .. }));
+    let only_of =
+        |field: fn(schema::ByRequest) -> Option<schema::Distribution>| only.clone().and_then(field);
+    Trial {
+        workload: order.scenario.workload.name().into(),
+        contender: order.contender.name.clone(),
+        round: order.round,
+        order: order.place,
+        level: order.level.clone(),
+        placement: placement(order.placement),
+        schedule_hash: format!("{:016x}", outcome.schedule_hash),
+        load: load_of(order, plan),
+        offered_rps: outcome.offered as f64 / seconds,
+        achieved_rps: outcome.answered_in_window as f64 / seconds,
+        requests: outcome.kinds.iter().map(|kind| kind.requests).sum(),
+        errors,
+        response_ns: only_of(|kind| kind.response_ns),
+        response_less_lag_ns: only_of(|kind| kind.response_less_lag_ns),
+        service_ns: only_of(|kind| kind.service_ns),
+        backlog_ns: only_of(|kind| kind.backlog_ns),
+        generator_lag_ns: only_of(|kind| kind.generator_lag_ns),
+        pool_wait_ns: None,
+        connect_ns: Some(distribution(&outcome.connect)),
+        by_request,
+        server,
+        generator: schema::Generator {
+            cpu_share: validity::generator_share(outcome, plan.threads),
+            receive_lag_ns: validity::receive_lag(outcome).as_ref().map(distribution),
+            threads: plan.threads as u32,
+        },
+        bound_by: judged.bound_by.name().into(),
+        saturated: judged.saturated,
+        validity: judged.validity,
+        audit,
+        voided: false,
+        standin: None,
+        dependency: None,
+        pool: None,
+        timeline: None,
+        accounts_per_s: distributes.then(|| outcome.tally.credits_in_window as f64 / seconds),
+        recovery: recovery(order.scenario, outcome),
+    }
+}
+
+/// How the contender came back from the last fault, where one was dialled, it promised something, and there were enough
+/// requests to say.
+fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<schema::Recovery> {
+    let server = &scenario.store.dependency()?.server;
+    let scenario::Server::Standin { faults } = server else { return None };
+    let end = faults.iter().map(|fault| fault.range().end).max()?;
+    let length = outcome.kinds.iter().map(|kind| kind.beats.len()).max()?;
+    let mut beats = vec![Beat::default(); length];
+    for beat in outcome.kinds.iter().flat_map(|kind| kind.beats.iter().enumerate()) {
+        beats[beat.0].due += beat.1.due;
+        beats[beat.0].late += beat.1.late;
+    }
+    let second = (Nanos::SECOND.0 / BEAT.0) as usize;
+    let after_ns = match stats::recovery(&beats, second, end.0.div_ceil(BEAT.0) as usize) {
+        Recovery::After(count) => Some(count as u64 * BEAT.0),
+        Recovery::Never => None,
+        Recovery::TooFew => return None,
+    };
+    Some(schema::Recovery { fault_end_ns: end.0, after_ns })
+}
+
+/// One request kind, with the percentiles that may not be shown taken out.
+fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
+    let shown = |histogram: &Histogram<u64>| open.then(|| distribution(histogram));
+    let failures: u64 = kind.errors.values().sum();
+    let mut response = shown(&kind.response);
+    if let Some(response) = &mut response {
+        for name in judged.withheld.get(&kind.name).into_iter().flatten() {
+            withhold(response, name);
+        }
+        unbound(response, failures, kind.requests);
+        if judged.saturated {
+            ["p50", "p90", "p99", "p99_9"].iter().for_each(|name| withhold(response, name));
+        }
+    }
+    let p99 = response.as_ref().and_then(|response| response.p99);
+    schema::ByRequest {
+        p99_windows_ns: p99.map(|_| p99_windows(&kind.slices)).unwrap_or_default(),
+        requests: kind.requests,
+        errors: kind.errors.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+        response_ns: response,
+        response_less_lag_ns: shown(&kind.response_less_lag),
+        service_ns: Some(distribution(&kind.service)),
+        backlog_ns: shown(&kind.backlog),
+        generator_lag_ns: shown(&kind.generator_lag),
+        spent: Vec::new(),
+    }
+}
+
+/// p99 in thirty windows as equal as the slices allow; none where one of them does not support it, or slices are fewer.
+fn p99_windows(slices: &[Histogram<u32>]) -> Vec<u64> {
+    let windows = memory::LOOKS as usize;
+    let window = |n: usize| {
+        let slices = &slices[n * slices.len() / windows..(n + 1) * slices.len() / windows];
+        let (first, others) = slices.split_first()?;
+        let mut whole = first.clone();
+        others.iter().try_for_each(|other| whole.add(other)).ok()?;
+        supports(whole.len(), 990).then(|| whole.value_at_quantile(0.99))
+    };
+    (0..windows).map(window).collect::<Option<_>>().unwrap_or_default()
+}
+
+fn placement(placement: &Placement) -> schema::Placement {
+    let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect();
+    schema::Placement {
+        mode: match placement.mode {
+            PlacementMode::Apart => "apart".into(),
+            PlacementMode::Shared => "shared".into(),
+        },
+        contender_cores: numbers(&placement.contender),
+        generator_cores: numbers(&placement.generator),
+        pace: placement.pace.name().into(),
+        dependency_cores: numbers(&placement.dependency),
+    }
+}
+
+fn load_of(order: &Order<'_>, plan: &Plan) -> schema::Load {
+    let (kind, arrivals, rate) = match plan.shape {
+        Shape::Open { rate, arrivals } | Shape::Ramp { from: rate, arrivals, .. } => {
+            ("open", Some(arrivals.name().to_owned()), Some(rate.0))
+        }
+        Shape::Closed => ("closed", None, None),
+    };
+    schema::Load {
+        kind: kind.into(),
+        arrivals,
+        rate,
+        rate_to: None,
+        connections: plan.connections as u32,
+        duration_s: order.duration.as_secs_f64(),
+    }
+}
+
+/// Takes one percentile out.
+fn withhold(distribution: &mut schema::Distribution, name: &str) {
+    match name {
+        "p50" => distribution.p50 = None,
+        "p90" => distribution.p90 = None,
+        "p99" => distribution.p99 = None,
+        _ => distribution.p99_9 = None,
+    }
+}
+
+/// Takes out every percentile that more requests than its tail holds failed: it has no bound.
+fn unbound(distribution: &mut schema::Distribution, failures: u64, requests: u64) {
+    for (name, rank) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)] {
+        if percentile::unbounded(failures, requests, rank) {
+            withhold(distribution, name);
+        }
+    }
+}

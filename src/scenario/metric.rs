@@ -1,0 +1,136 @@
+//! The figures that a statement can speak of.
+
+/// A figure of a trial, or of a whole experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Response time, ns.
+    P50,
+    /// Response time, ns.
+    P90,
+    /// Response time, ns.
+    P99,
+    /// Response time, ns.
+    P99_9,
+    /// Requests answered per second in closed loop: the ceiling, not the capacity within an SLO.
+    Achieved,
+    /// Requests per second within the SLO, where an experiment looked for them.
+    Capacity,
+    /// CPU time of the contender per request, us.
+    CpuPerRequest,
+    /// Peak resident memory of the contender, bytes.
+    Rss,
+    /// The largest of thirty samples of its resident memory over their median.
+    RssSpread,
+    /// The largest p99 of the response time in thirty windows of a trial over their median.
+    P99Spread,
+    /// Waiting for a pooled connection to the dependency, ns.
+    PoolWaitP99,
+    /// From the end of the last fault until the SLO is kept again, ns.
+    Recovery,
+    /// The p50 of the response time of distributions, ns.
+    Completion,
+    /// Accounts credited per second.
+    AccountsPerS,
+}
+
+/// What a metric's value is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// ns
+    Nanos,
+    /// us
+    Micros,
+    /// Something per second.
+    PerSecond,
+    /// bytes
+    Bytes,
+    /// So many times another.
+    Times,
+}
+
+impl Metric {
+    /// Every metric, in the order in which help lists them.
+    pub const ALL: [Self; 14] = [
+        Self::P50,
+        Self::P90,
+        Self::P99,
+        Self::P99_9,
+        Self::Achieved,
+        Self::Capacity,
+        Self::CpuPerRequest,
+        Self::Rss,
+        Self::RssSpread,
+        Self::P99Spread,
+        Self::PoolWaitP99,
+        Self::Recovery,
+        Self::Completion,
+        Self::AccountsPerS,
+    ];
+
+    /// As scenarios and reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::P50 => "p50",
+            Self::P90 => "p90",
+            Self::P99 => "p99",
+            Self::P99_9 => "p99_9",
+            Self::Achieved => "achieved",
+            Self::Capacity => "capacity",
+            Self::CpuPerRequest => "cpu_per_request",
+            Self::Rss => "rss",
+            Self::RssSpread => "rss_spread",
+            Self::P99Spread => "p99_spread",
+            Self::PoolWaitP99 => "pool_wait_p99",
+            Self::Recovery => "recovery",
+            Self::Completion => "completion",
+            Self::AccountsPerS => "accounts_per_s",
+        }
+    }
+
+    /// The rank of the percentile of the response time that it is, 0.99 for p99.
+    pub fn rank(self) -> Option<f64> {
+        match self {
+            Self::P50 | Self::Completion => Some(0.5),
+            Self::P90 => Some(0.9),
+            Self::P99 => Some(0.99),
+            Self::P99_9 => Some(0.999),
+            _ => None,
+        }
+    }
+
+    /// The percentile of the response time that it is or is made of: `p99`.
+    pub fn percentile(self) -> Option<&'static str> {
+        match self {
+            Self::Completion => Some("p50"),
+            Self::P99Spread => Some("p99"),
+            of => of.rank().map(|_| of.name()),
+        }
+    }
+
+    /// Whether it is of one kind of request, which a statement has to name where several are sent.
+    pub fn is_of_a_request(self) -> bool {
+        matches!(self, Self::P50 | Self::P90 | Self::P99 | Self::P99_9 | Self::P99Spread)
+    }
+
+    /// Whether it is made of response times: a closed load has none, and neither has a contender that fell behind.
+    pub fn is_of_responses(self) -> bool {
+        self.is_of_a_request() || matches!(self, Self::Completion | Self::Recovery)
+    }
+
+    /// Whether more of it is better.
+    pub fn is_a_rate(self) -> bool {
+        self.unit() == Unit::PerSecond
+    }
+
+    /// What its values are in.
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Achieved | Self::Capacity | Self::AccountsPerS => Unit::PerSecond,
+            Self::CpuPerRequest => Unit::Micros,
+            Self::Rss => Unit::Bytes,
+            Self::RssSpread | Self::P99Spread => Unit::Times,
+            Self::P50 | Self::P90 | Self::P99 | Self::P99_9 => Unit::Nanos,
+            Self::PoolWaitP99 | Self::Recovery | Self::Completion => Unit::Nanos,
+        }
+    }
+}
