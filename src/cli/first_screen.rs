@@ -16,7 +16,7 @@ const EXAMPLES: &str = "
   bakeoff init --url http://127.0.0.1:8080/   a scenario for your own service
   bakeoff run my-service.toml                 .. and what comes of it
   bakeoff drive http://127.0.0.1:8080/        the load generator alone
-  bakeoff chart reports/tour/.. -o post.png   one picture of what was found
+  bakeoff chart reports/tour -o post.png      one picture of what was found
   bakeoff doctor                              is this machine fit to measure?
 
 bakeoff VERB --help has examples and exit codes of each.

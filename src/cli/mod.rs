@@ -94,9 +94,14 @@ pub(crate) enum Format {
     Markdown,
 }
 
+/// The command line, for those who check it without running it.
+pub fn command() -> clap::Command {
+    first_screen::with(Cli::command())
+}
+
 /// Reads the arguments, runs the verb, and gives the program's exit code.
 pub fn main() -> ExitCode {
-    let matches = first_screen::with(Cli::command()).get_matches();
+    let matches = command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match cli.verb {
         Verb::Run(args) => args.run(),
