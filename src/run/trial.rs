@@ -234,6 +234,7 @@ fn several(
         ready: scenario::Ready::Path("/healthz".into()),
         ready_within: Nanos(10 * Nanos::SECOND.0),
         before: None,
+        payload: Vec::new(),
         folder: ".".into(),
     };
     Contender::launch(&order.contender.name, &argv, &setup, depends, &order.placement.contender)

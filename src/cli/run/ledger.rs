@@ -23,14 +23,12 @@ pub(super) fn run(args: &Args, named: &str) -> Result<u8> {
         }
         return Ok(0);
     }
-    if !args.quiet {
-        anstream::eprintln!(
-            "{} scenarios at 99 %, about {:.0} min; {} are not run",
-            planned.scenarios.len(),
-            planned.time.as_secs_f64() / 60.0,
-            planned.not_run.len()
-        );
-    }
+    args.quiet.say(format_args!(
+        "{} scenarios at 99 %, about {:.0} min; {} are not run",
+        planned.scenarios.len(),
+        planned.time.as_secs_f64() / 60.0,
+        planned.not_run.len()
+    ));
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     let request = LedgerRequest {
         scenarios,
@@ -40,7 +38,7 @@ pub(super) fn run(args: &Args, named: &str) -> Result<u8> {
         yes: args.yes,
     };
     let stop = on_interrupt()?;
-    let ledger = run::ledger(&request, || Progress::new(args.quiet), &stop)?;
+    let ledger = run::ledger(&request, || Progress::new(args.quiet.quiet), &stop)?;
     print(&match args.format {
         Format::Text => report::ledger::text(&ledger, Some(&request.out)),
         Format::Json => schema::ledger_json(&ledger) + "\n",
