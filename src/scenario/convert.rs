@@ -21,17 +21,10 @@ const SCHEMA: u64 = 1;
 pub(super) const ROUNDS_MAX: u32 = 1_000;
 /// A request that computes for longer is no request.
 const CPU_MAX: Nanos = Nanos(10 * Nanos::SECOND.0);
-<<<<<<< HEAD
-/// Of the interval behind a statement, unless many are judged side by side.
-const CONFIDENCE: f64 = 0.95;
-/// Starts of a footprint: fewer have no interval.
-const STARTS_MIN: u64 = 6;
-=======
 /// Starts of a footprint: fewer have no interval.
 const STARTS_MIN: u64 = 6;
 /// Of the interval behind a statement, unless many are judged side by side.
 const CONFIDENCE: f64 = 0.95;
->>>>>>> main
 /// Characters of a name, which is a folder's and a column's.
 const NAME_MAX: usize = 48;
 /// Characters of a title or a statement.
