@@ -110,8 +110,8 @@ fn the_tour_runs_every_model_and_its_books_balance() {
         }
     }
     let lines = fs::read_to_string(folder.join("trials.jsonl")).unwrap();
-    assert_eq!(lines.lines().count(), result.trials.len());
-    for file in ["summary.md", "charts"] {
+    assert_eq!(lines.lines().count(), result.trials.len() + result.probes.len());
+    for file in ["summary.md", "index.html", "charts"] {
         assert!(folder.join(file).exists(), "{file}");
     }
     let shown = String::from_utf8(output.stdout).unwrap();

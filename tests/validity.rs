@@ -167,6 +167,45 @@ fn too_few_connections_are_told() {
 }
 
 #[test]
+fn a_small_pool_binds_and_the_contender_is_not_blamed() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("small-pool.toml");
+    // A payment holds 3 connections for 20 ms, so 3 carry 50/s at most.
+    let scenario = r#"
+schema = 1
+name = "small-pool"
+title = "A pool of three binds"
+workload = "payment"
+rounds = 1
+experiment = { compare = { rates = ["46/s"] } }
+[request]
+cpu = "20us"
+[store.standin]
+latency = { lookup = { constant = "20ms" } }
+connections = 3
+[contender.event-loop]
+model = "event-loop"
+[load.open]
+warm_up = "500ms"
+duration = "2s"
+connections = 256
+timeout = "10s"
+"#;
+    std::fs::write(&file, scenario).unwrap();
+    let out = folder.path().join("out");
+    let (file, out) = (file.to_str().unwrap(), out.to_str().unwrap());
+    let flags = ["run", file, "--smoke", "--duration", "2s", "--format", "json", "--quiet"];
+    let output = bakeoff(&[&flags[..], &["--out", out]].concat()).output().unwrap();
+    let result = trial(&output);
+    let trial = &result["trials"][0];
+    assert_eq!(trial["bound_by"], "pool", "{trial}");
+    assert_eq!(trial["pool"], 3);
+    assert_eq!(trial["validity"]["lost"], false, "{}", trial["validity"]);
+    assert!(trial["pool_wait_ns"]["p50"].as_u64().is_some_and(|wait| wait > 0), "{trial}");
+}
+
+#[test]
 fn exhausted_descriptors_void_the_trial() {
     let _alone = alone();
     let (_server, url) = serve("null");

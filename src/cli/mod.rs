@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Results go to stdout, everything else to stderr.
 
 mod chart;
+mod decide;
 mod drive;
 mod keep_postgres;
 mod list;
@@ -35,6 +36,8 @@ struct Cli {
 enum Verb {
     /// Race contenders through a scenario; without one, the tour of both services and all four models
     Run(run::Args),
+    /// Answer for a service of your own: which model, and what would turn that round
+    Decide(decide::Args),
     /// Drive an HTTP server on this machine with the load generator alone
     Drive(drive::Args),
     /// Make one picture of a result, and the text that belongs to it
@@ -78,6 +81,7 @@ pub(crate) enum Format {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Run(args) => args.run(),
+        Verb::Decide(args) => args.run(),
         Verb::Drive(args) => args.run(),
         Verb::Chart(args) => args.run(),
         Verb::Report(args) => args.run(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::comparison::{belongs, compared, metric_of};
+use super::experiments::{Grid, grids};
 use super::marks::marks;
 use super::race::{Entry, Race, races};
 use super::schema::{
@@ -20,6 +21,8 @@ pub(crate) struct Findings {
     pub(crate) about: Vec<String>,
     /// A table for each workload and level.
     pub(crate) tables: Vec<Table>,
+    /// Capacities, and the map.
+    pub(crate) grids: Vec<Grid>,
     /// Judged statements that decide the exit code.
     pub(crate) expectations: Vec<Judged>,
     /// Judged statements that do not.
@@ -97,6 +100,7 @@ impl Findings {
             title: format!("{}: {}", clean(&result.scenario), clean(&result.title)),
             about: about(result, &races),
             tables: races.iter().map(|race| table(result, race)).collect(),
+            grids: grids(result),
             expectations: result.expectations.iter().map(judged).collect(),
             claims: result.claims.iter().map(judged).collect(),
             closing: sentences::closing(result, &races),

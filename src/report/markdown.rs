@@ -27,6 +27,14 @@ pub(super) fn markdown_with(result: &RunResult, pictures: &[Picture<'_>]) -> Str
     if !findings.tables.is_empty() {
         let _ = writeln!(out, "{}\n", escaped(TABLE_NOTE));
     }
+    for table in &findings.grids {
+        let _ = writeln!(out, "## {}\n", escaped(&table.heading));
+        let header: Vec<&str> = table.columns.iter().map(String::as_str).collect();
+        grid(&mut out, &header, 0..0, table.rows.iter().cloned());
+        table.notes.iter().for_each(|note| {
+            let _ = writeln!(out, "{}\n", escaped(note));
+        });
+    }
     statements(&mut out, "Expectations", &findings.expectations);
     statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);
     if !findings.reasons.is_empty() {

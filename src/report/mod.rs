@@ -2,7 +2,9 @@
 
 pub mod charts;
 mod comparison;
+pub mod decision;
 pub mod distribution;
+mod experiments;
 mod findings;
 pub mod gate;
 pub mod hgrm;

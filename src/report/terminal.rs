@@ -7,6 +7,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Width};
 use owo_colors::{OwoColorize, Style};
 
+use super::experiments::Grid;
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
 use super::schema::RunResult;
 
@@ -25,6 +26,7 @@ pub fn terminal(result: &RunResult, files: Option<&Path>) -> String {
     if !findings.tables.is_empty() {
         let _ = writeln!(out, "\n{}", wrapped(TABLE_NOTE, "").style(MUTED));
     }
+    findings.grids.iter().for_each(|grid| experiment(&mut out, grid));
     statements(&mut out, "Expectations", &findings.expectations);
     statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);
     list(&mut out, "In words", &findings.closing);
@@ -69,6 +71,20 @@ fn races(out: &mut String, table: &Table) {
     if !table.comparisons.is_empty() {
         let _ = writeln!(out, "\n{} {}", "against".style(MUTED), table.versus.style(HEADING));
         let _ = writeln!(out, "{}", comparisons(table));
+    }
+}
+
+/// Capacities, or the map.
+fn experiment(out: &mut String, table: &Grid) {
+    let _ = writeln!(out, "\n{}", wrapped(&table.heading, "").style(HEADING));
+    let mut grid = grid();
+    grid.set_header(&table.columns);
+    for row in &table.rows {
+        grid.add_row(row);
+    }
+    let _ = writeln!(out, "{}", trimmed(&grid.to_string()));
+    for note in &table.notes {
+        let _ = writeln!(out, "{}", wrapped(note, "").style(MUTED));
     }
 }
 

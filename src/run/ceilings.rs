@@ -14,7 +14,8 @@ const PROBE: Nanos = Nanos(3_000_000_000);
 /// Whether a scenario has levels that need its contenders' ceilings.
 pub(crate) fn needed(scenario: &Scenario) -> bool {
     let relative = scenario.rates.iter().any(|level| !matches!(level, Level::Rate(_)));
-    relative && matches!(scenario.load.kind, LoadKind::Open(_))
+    let searched = scenario.experiments.capacity.is_some();
+    (relative || searched) && matches!(scenario.load.kind, LoadKind::Open(_))
 }
 
 /// Probes every contender of a scenario once.

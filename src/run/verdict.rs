@@ -68,7 +68,7 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
         low: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low),
         high: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
         n: estimate.map_or(0, |estimate| estimate.n as u32),
-        tested_with: tested_with(scenario).into(),
+        tested_with: tested_with(scenario, statement),
     }
 }
 
@@ -95,12 +95,22 @@ fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Ju
     }
 }
 
-/// What stood for the real systems.
-fn tested_with(scenario: &Scenario) -> &'static str {
-    match scenario.contenders.iter().all(|contender| contender.built_in().is_some()) {
-        true => "Rust models",
-        false => "the contenders as given",
+/// What a statement was tested with: the systems, models and servers that it compares, and no others of its scenario.
+fn tested_with(scenario: &Scenario, statement: &Statement) -> String {
+    let named = [Some(&statement.of), statement.versus.as_ref()];
+    let compared = scenario.contenders.iter().filter(|one| named.contains(&Some(&one.name)));
+    let mut with: Vec<&str> = Vec::new();
+    for contender in compared {
+        let what = match (&contender.system, contender.built_in()) {
+            (Some(system), _) => system,
+            (None, Some(_)) => "Rust models",
+            (None, None) => "the contenders as given",
+        };
+        if !with.contains(&what) {
+            with.push(what);
+        }
     }
+    with.join(" and ")
 }
 
 /// A metric of a trial: nothing when the trial or the figure may not be used.
@@ -363,5 +373,28 @@ fn figure(value: f64, unit: &str) -> String {
         "bytes" => format!("{} MiB", three_digits(value / f64::from(1 << 20))),
         "/s" => format!("{}/s", grouped(value)),
         unit => format!("{} {unit}", three_digits(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::builtin;
+
+    #[test]
+    fn a_statement_was_tested_with_what_it_compares() {
+        let mut scenario = builtin("go-vs-node-payment").unwrap();
+        let with = |scenario: &Scenario, of: &str, versus: Option<&str>| {
+            let statement = scenario.claims[0].clone();
+            let (of, versus) = (of.to_owned(), versus.map(str::to_owned));
+            tested_with(scenario, &Statement { of, versus, ..statement })
+        };
+        assert_eq!(with(&scenario, "node", Some("go")), "Go and Node");
+        assert_eq!(with(&scenario, "express", Some("node")), "Node");
+        assert_eq!(with(&scenario, "event-loop", Some("thread-pool")), "Rust models");
+        assert_eq!(with(&scenario, "go", Some("event-loop")), "Go and Rust models");
+        assert_eq!(with(&scenario, "go", None), "Go");
+        scenario.contenders[0].system = None;
+        assert_eq!(with(&scenario, "go", None), "the contenders as given");
     }
 }

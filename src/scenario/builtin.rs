@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::contenders::Programs;
 use super::diagnostic::{listed, nearest};
-use super::{Scenario, parse};
+use super::{Scenario, home, parse, parse_in};
 use crate::error::{Context, Error, Result};
 
 /// The built-in scenarios: each one's name and its file's text, in the order in which they are shown.
@@ -45,7 +46,18 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("craft-beats-model", include_str!("../../scenarios/craft-beats-model.toml")),
     ("craft-beats-model-memory", include_str!("../../scenarios/craft-beats-model-memory.toml")),
     ("craft-beats-model-loyalty", include_str!("../../scenarios/craft-beats-model-loyalty.toml")),
+    ("capacity-payment", include_str!("../../scenarios/capacity-payment.toml")),
+    ("curve-payment-50ms", include_str!("../../scenarios/curve-payment-50ms.toml")),
+    ("map-cpu-wait", include_str!("../../scenarios/map-cpu-wait.toml")),
     ("dependency-stall", include_str!("../../scenarios/dependency-stall.toml")),
+    ("go-vs-node-raw", include_str!("../../scenarios/go-vs-node-raw.toml")),
+    ("go-vs-node-payment", include_str!("../../scenarios/go-vs-node-payment.toml")),
+    ("go-vs-node-payment-1ms", include_str!("../../scenarios/go-vs-node-payment-1ms.toml")),
+    ("go-vs-node-payment-50ms", include_str!("../../scenarios/go-vs-node-payment-50ms.toml")),
+    ("go-vs-node-loyalty", include_str!("../../scenarios/go-vs-node-loyalty.toml")),
+    ("go-vs-node-cpu", include_str!("../../scenarios/go-vs-node-cpu.toml")),
+    ("go-vs-node-cpu-mixed", include_str!("../../scenarios/go-vs-node-cpu-mixed.toml")),
+    ("go-vs-node-memory", include_str!("../../scenarios/go-vs-node-memory.toml")),
     ("canary", include_str!("../../scenarios/canary.toml")),
 ];
 
@@ -55,7 +67,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
 /// If a built-in scenario is wrong; a test reads them all.
 pub fn builtin(name: &str) -> Option<Scenario> {
     let (name, text) = BUILTIN.iter().find(|(known, _)| *known == name)?;
-    let scenario = parse(&format!("scenarios/{name}.toml"), text);
+    let folder = home::repository().join("scenarios");
+    let scenario = parse_in(&folder, Programs::Later, &format!("scenarios/{name}.toml"), text);
     Some(scenario.unwrap_or_else(|error| panic!("a built-in scenario is wrong:\n{error}")))
 }
 

@@ -16,6 +16,8 @@ pub struct Contender {
     pub name: String,
     /// What it is, for people.
     pub label: Option<String>,
+    /// The real system that it is, as verdicts name it; `None` of a model, and where the file does not say.
+    pub system: Option<String>,
     /// Where it comes from.
     pub kind: Kind,
 }

@@ -30,6 +30,17 @@ pub(super) struct Around<'a> {
     pub(super) connections: usize,
     /// The scenario's.
     pub(super) folder: &'a Path,
+    /// Whether a command's program must be there already.
+    pub(super) programs: Programs,
+}
+
+/// When the programs of commands are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Programs {
+    /// As the file is read.
+    Now,
+    /// When it is settled which contenders run: a built-in scenario can be listed where its servers are not built.
+    Later,
 }
 
 /// The contenders in the file's order.
@@ -56,6 +67,7 @@ fn contender(
 ) -> Result<Contender, Fault> {
     let name = name(key, "contender's name")?;
     let label = raw.value.label.as_ref().map(|label| sentence(label, "label")).transpose()?;
+    let system = raw.value.system.as_ref().map(|system| sentence(system, "system")).transpose()?;
     let kind = match (&raw.value.model, foreign::is_named(&raw.value)) {
         (Some(model), None) => Kind::BuiltIn(built_in(&raw.value, model, around)?),
         (None, Some(_)) => foreign::kind(&raw.value, around)?,
@@ -70,7 +82,7 @@ fn contender(
             ));
         }
     };
-    Ok(Contender { name, label, kind })
+    Ok(Contender { name, label, system, kind })
 }
 
 fn built_in(

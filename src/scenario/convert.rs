@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::contenders::{Around, contenders};
+use super::contenders::{Around, Programs, contenders};
 use super::diagnostic::Fault;
+use super::experiment::experiments;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::{At, Quantity};
 use super::raw::Raw;
@@ -27,7 +28,7 @@ const SENTENCE_MAX: usize = 300;
 const CPU_DEFAULT: Nanos = Nanos(40 * Nanos::MICRO.0);
 
 /// The scenario that `raw`, a file in `folder`, describes.
-pub(super) fn scenario(raw: &Raw, folder: &Path) -> Result<Scenario, Fault> {
+pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<Scenario, Fault> {
     version(&raw.schema)?;
     let name = name(&raw.name, "name")?;
     let store = store(raw.store.as_ref())?;
@@ -36,14 +37,16 @@ pub(super) fn scenario(raw: &Raw, folder: &Path) -> Result<Scenario, Fault> {
     let seed = whole(raw.seed.as_ref(), "seed", 42, 0..=i64::MAX as u64)?;
     let rounds = whole(raw.rounds.as_ref(), "rounds", 10, 1..=u64::from(ROUNDS_MAX))?;
     let load = load(raw.load.as_ref())?;
-    let around = Around { workload, store: &store, connections: load.connections, folder };
+    let connections = load.connections;
+    let around = Around { workload, store: &store, connections, folder, programs };
     let routes = routes(raw, around)?;
-    let rates = rates(raw, load.kind, routes.own)?;
+    let (rates, compared) = rates(raw, load.kind, routes.own)?;
     let request_cpu = request_cpu(raw, workload)?;
     let mix = routes.mix;
     let contenders = contenders(raw, around)?;
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
+    let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref())?;
     let known = Known {
         contenders: &contenders,
         rates: &rates,
@@ -64,6 +67,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path) -> Result<Scenario, Fault> {
         store,
         mix,
         rates,
+        experiments,
         request_cpu,
         contenders,
         placement,
@@ -100,8 +104,10 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
     }
     if let Some((place, window)) = scenario.window_too_long() {
         let level = scenario.rates[place];
-        let span = match (raw.rates(), raw.route.first()) {
-            (Some(rates), _) => &rates.value[place].span,
+        let both = [raw.rates(), raw.curve()];
+        let mut given = both.into_iter().flatten().flat_map(|rates| &rates.value);
+        let span = match (given.nth(place), raw.route.first()) {
+            (Some(level), _) => &level.span,
             (None, Some(route)) => &route.span,
             (None, None) => unreachable!("a level is the experiment's or the routes'"),
         };

@@ -17,6 +17,9 @@ const WINDOWS: f64 = 30.0;
 const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
 /// One closed probe of a contender's ceiling.
 const PROBE: Nanos = Nanos(3 * Nanos::SECOND.0);
+/// Trials of a search for the capacity, as seen: those that find where to look, and those that decide.
+const SEARCH_SHORT: f64 = 5.0;
+const SEARCH_DECIDING: f64 = 12.0;
 
 impl Scenario {
     /// The window of a level whose lowest rate is `rate`: `load.duration`, or longer until the requests that are judged
@@ -31,25 +34,42 @@ impl Scenario {
         }
     }
 
-    /// About how long a run takes: all trials, and the probes that shares of a ceiling need. Where a rate is yet unknown
-    /// the window is taken as `load.duration`.
+    /// About how long a run takes: all trials, and the probes that shares of a ceiling and a search need. Where a rate is
+    /// yet unknown the window is taken as `load.duration`.
     pub fn estimate(&self) -> Nanos {
-        let window = |level: &Level| match level {
-            Level::Rate(rate) => self.duration_at(*rate),
-            Level::OfLowest(_) | Level::OfOwn(_) => self.load.duration,
+        let levels = match self.load.kind {
+            LoadKind::Closed => 1,
+            LoadKind::Open(_) => self.rates.len(),
         };
-        let windows: Vec<Nanos> = match self.load.kind {
-            LoadKind::Closed => vec![self.load.duration],
-            LoadKind::Open(_) => self.rates.iter().map(window).collect(),
-        };
-        let round: f64 = windows
-            .into_iter()
-            .map(|window| (self.load.warm_up + window + OVERHEAD).as_secs_f64())
-            .sum();
-        let probed = self.rates.iter().any(|level| !matches!(level, Level::Rate(_)));
-        let probe = if probed { (PROBE + OVERHEAD).as_secs_f64() } else { 0.0 };
+        let rounds = self.round_estimate(0..levels).as_secs_f64() * f64::from(self.rounds);
+        let probed = self.rates.iter().any(|level| !matches!(level, Level::Rate(_)))
+            || self.experiments.capacity.is_some();
+        let probe = if probed { (self.load.warm_up + PROBE + OVERHEAD).as_secs_f64() } else { 0.0 };
+        let search = self.experiments.capacity.map_or(0.0, |how| {
+            let deciding = how.deciding.unwrap_or(self.load.duration);
+            let (short, deciding) = (self.trial_estimate(how.short), self.trial_estimate(deciding));
+            SEARCH_SHORT * short.as_secs_f64() + SEARCH_DECIDING * deciding.as_secs_f64()
+        });
+        let map = self.experiments.map.as_ref().map_or(0.0, |map| {
+            (map.cpus.len() * map.waits.len()) as f64 * map.cell_estimate().as_secs_f64()
+        });
         let contenders = self.contenders.len() as f64;
-        Nanos::from_secs_f64(contenders * (f64::from(self.rounds) * round + probe))
+        Nanos::from_secs_f64(rounds + contenders * (probe + search) + map)
+    }
+
+    /// About how long a round of some of the levels takes: a trial of every contender at each. The ceiling of a closed
+    /// load is one level.
+    pub fn round_estimate(&self, levels: std::ops::Range<usize>) -> Nanos {
+        let window = |place: usize| match self.rates.get(place) {
+            Some(Level::Rate(rate)) => self.duration_at(*rate),
+            Some(Level::OfLowest(_) | Level::OfOwn(_)) | None => self.load.duration,
+        };
+        let trials = levels.map(|place| self.trial_estimate(window(place)).as_secs_f64());
+        Nanos::from_secs_f64(self.contenders.len() as f64 * trials.sum::<f64>())
+    }
+
+    fn trial_estimate(&self, window: Nanos) -> Nanos {
+        self.load.warm_up + window + OVERHEAD
     }
 
     /// Requests of the whole mix that a window must hold, so that the kind that is sent most has its p99 and each

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::Workload;
 use super::contender::{Kind, Ready, Setup};
-use super::contenders::Around;
+use super::contenders::{Around, Programs};
 use super::diagnostic::Fault;
 use super::quantity::At;
 use super::raw::RawContender;
@@ -41,7 +41,7 @@ pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Fault
     }
     let setup = setup(raw, around)?;
     match (&raw.command, &raw.url) {
-        (Some(command), None) => Ok(Kind::Command { argv: argv(command, around.folder)?, setup }),
+        (Some(command), None) => Ok(Kind::Command { argv: argv(command, around)?, setup }),
         (None, Some(url)) => Ok(Kind::Url { address: address(url)?, setup }),
         (_, Some(url)) => Err(Fault::new(
             &url.span,
@@ -55,6 +55,7 @@ pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Fault
 /// A built-in model needs nothing around it.
 pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Fault> {
     let given = [
+        ("system", raw.system.as_ref().map(|at| &at.span)),
         ("env", raw.env.first().map(|(key, _)| &key.span)),
         ("ready", raw.ready.as_ref().map(|at| &at.span)),
         ("ready_within", raw.ready_within.as_ref().map(|at| &at.span)),
@@ -87,13 +88,13 @@ fn setup(raw: &RawContender, around: Around<'_>) -> Result<Setup, Fault> {
                 return Err(Fault::new(&at.span, title, "out of range"));
             }
         },
-        before: raw.before.as_ref().map(|at| argv(at, around.folder)).transpose()?,
+        before: raw.before.as_ref().map(|at| argv(at, around)).transpose()?,
         folder: around.folder.into(),
     })
 }
 
 /// A program that is there, and its arguments.
-fn argv(at: &At<Vec<At<String>>>, folder: &Path) -> Result<Vec<String>, Fault> {
+fn argv(at: &At<Vec<At<String>>>, around: Around<'_>) -> Result<Vec<String>, Fault> {
     let [program, arguments @ ..] = at.value.as_slice() else {
         return Err(Fault::new(&at.span, "a command needs a program", "nothing to run")
             .help("write for example [\"./server\", \"--port\", \"{port}\"]"));
@@ -105,9 +106,11 @@ fn argv(at: &At<Vec<At<String>>>, folder: &Path) -> Result<Vec<String>, Fault> {
     if let Some(bad) = at.value.iter().find(|argument| argument.value.contains('\0')) {
         return Err(Fault::new(&bad.span, "an argument cannot hold a NUL", "here"));
     }
-    if !is_there(&program.value, folder) {
+    if around.programs == Programs::Now && !is_there(&program.value, around.folder) {
         let title = format!("there is no program `{}`", program.value.escape_debug());
-        let help = if program.value.contains('/') {
+        let help = if is_ours(&program.value) {
+            BUILD
+        } else if program.value.contains('/') {
             "a relative path is taken from the scenario's folder"
         } else {
             "it is looked for on PATH; write ./ before one of the scenario's folder"
@@ -115,6 +118,41 @@ fn argv(at: &At<Vec<At<String>>>, folder: &Path) -> Result<Vec<String>, Fault> {
         return Err(Fault::new(&program.span, title, "not found").help(help));
     }
     Ok(at.value.iter().map(|argument| argument.value.clone()).collect())
+}
+
+/// The first part of a command that is not there, as far as that can be told: its program, or a file of the folder
+/// `contenders`.
+pub(super) fn missing(argv: &[String], folder: &Path) -> Option<String> {
+    let [program, arguments @ ..] = argv else { return None };
+    if !is_there(program, folder) {
+        return Some(match program.contains('/') {
+            true => shown(folder, program),
+            false => format!("`{program}` on PATH"),
+        });
+    }
+    let absent = |argument: &&String| is_ours(argument) && !folder.join(argument).exists();
+    arguments.iter().find(absent).map(|argument| shown(folder, argument))
+}
+
+/// What builds the servers of the folder `contenders`.
+pub(super) const BUILD: &str =
+    "`contenders/build --install` builds the servers in Go and on Node.js, and says what it lacks";
+
+/// Whether an argument is a file of the folder `contenders`.
+fn is_ours(argument: &str) -> bool {
+    Path::new(argument).components().any(|part| part.as_os_str() == "contenders")
+}
+
+/// A path of the scenario's folder, without its `..`.
+fn shown(folder: &Path, path: &str) -> String {
+    let mut whole = PathBuf::new();
+    for part in folder.join(path).components() {
+        match part {
+            Component::ParentDir => _ = whole.pop(),
+            part => whole.push(part),
+        }
+    }
+    whole.display().to_string()
 }
 
 /// Whether there is such a program: at a path of the scenario's folder, or by its bare name on PATH.

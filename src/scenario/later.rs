@@ -2,9 +2,6 @@
 
 /// Keys and values by their dotted path; `*` stands for any name. The second part says what will use it.
 const LATER: &[(&str, &str)] = &[
-    ("experiment.curve", "the load curve"),
-    ("experiment.capacity", "the search for the capacity within the SLO"),
-    ("experiment.map", "the map over two settings"),
     ("gate", "the gate between two builds"),
     ("fault", "faults of a dependency"),
     ("load.ramp", "other load profiles"),

@@ -8,9 +8,11 @@ mod contender;
 mod contenders;
 mod convert;
 mod diagnostic;
+mod experiment;
 mod extent;
 mod fingerprint;
 mod foreign;
+mod home;
 mod later;
 mod loading;
 mod metric;
@@ -26,6 +28,7 @@ mod store;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
+pub use experiment::{CapacitySearch, Experiments, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
 pub use metric::{Metric, Unit};
 pub use overrides::Overrides;
@@ -33,6 +36,8 @@ pub use schema::json_schema;
 pub use store::{Dependency, Server, Store};
 
 use std::path::Path;
+
+use contenders::Programs;
 
 use crate::backend::cpu::CpuMode;
 use crate::error::Result;
@@ -58,8 +63,11 @@ pub struct Scenario {
     pub store: Store,
     /// The operations of the load and their weights, at least one, weights above 0.
     pub mix: Vec<(Operation, u32)>,
-    /// The load levels of the `compare` experiment: at least one under an open load, none under a closed one.
+    /// The load levels of the `compare` experiment and then those of `curve`: none under a closed load, and none where
+    /// the other experiments find their own.
     pub rates: Vec<Level>,
+    /// What is done beside comparing at these levels.
+    pub experiments: Experiments,
     /// CPU time of one payment's signature, turned into rounds by calibration; 0 for loyalty.
     pub request_cpu: Nanos,
     /// At least one; names are unique. The first is the one that others are compared with.
@@ -193,8 +201,13 @@ pub enum Bound {
 pub fn parse(file_name: &str, text: &str) -> Result<Scenario> {
     let folder = Path::new(".").join(Path::new(file_name).parent().unwrap_or(Path::new("")));
     let folder = std::path::absolute(&folder).unwrap_or(folder);
+    parse_in(&folder, Programs::Now, file_name, text)
+}
+
+/// The same with the folder that relative paths are taken from.
+fn parse_in(folder: &Path, programs: Programs, file_name: &str, text: &str) -> Result<Scenario> {
     reading::read(text)
-        .and_then(|raw| convert::scenario(&raw, &folder))
+        .and_then(|raw| convert::scenario(&raw, folder, programs))
         .map_err(|fault| fault.render(file_name, text))
 }
 

@@ -3,9 +3,9 @@
 use super::convert::ROUNDS_MAX;
 use super::diagnostic::{listed, nearest};
 use super::loading::{WINDOW_MAX, WINDOW_MIN};
-use super::{Level, LoadKind, Scenario, Statement};
+use super::{Experiments, Kind, Level, LoadKind, Scenario, Statement, foreign};
 use crate::error::{Error, Result};
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, Rate, Share};
 
 /// The flags of a run that change a scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +47,7 @@ impl Scenario {
             self.set_rate(rate)?;
         }
         self.seed = overrides.seed.unwrap_or(self.seed);
+        self.drop_unrun_map();
         self.drop_unrun_statements();
         self.load.requests_min = if overrides.smoke { 0 } else { self.requests_needed() };
         self.check()?;
@@ -78,6 +79,15 @@ impl Scenario {
         self.load.duration = SMOKE_DURATION;
         self.rates.sort_by(|a, b| lowness(a).total_cmp(&lowness(b)));
         self.rates.truncate(1);
+        if self.experiments.capacity.take().is_some() && self.rates.is_empty() {
+            self.rates.push(Level::OfLowest(Share(0.5)));
+        }
+        self.experiments.compared = self.rates.len();
+        if let Some(map) = &mut self.experiments.map {
+            map.cpus.truncate(1);
+            map.waits.truncate(1);
+            map.rounds = SMOKE_ROUNDS;
+        }
         self.notes.push(
             "a smoke run: it shows that everything runs, and its numbers mean nothing".into(),
         );
@@ -125,7 +135,18 @@ impl Scenario {
             }
         }
         self.rates = vec![level];
+        self.experiments = Experiments { compared: 1, capacity: None, map: None };
         Ok(())
+    }
+
+    fn drop_unrun_map(&mut self) {
+        let Some(map) = &self.experiments.map else { return };
+        let runs = |name: &String| self.contenders.iter().any(|one| one.name == *name);
+        let unrun = [&map.of, &map.versus].into_iter().find(|name| !runs(name));
+        if let Some(note) = unrun.map(|name| format!("no map is made, `{name}` does not run")) {
+            self.notes.push(note);
+            self.experiments.map = None;
+        }
     }
 
     fn drop_unrun_statements(&mut self) {
@@ -147,9 +168,25 @@ impl Scenario {
         self.claims.retain(|statement| keep("claim", statement));
     }
 
+    /// Of the contenders that run, and so not of those that a flag leaves out.
+    fn check_programs(&self) -> Result<()> {
+        for contender in &self.contenders {
+            let Kind::Command { argv, setup } = &contender.kind else { continue };
+            if let Some(missing) = foreign::missing(argv, &setup.folder) {
+                let (name, scenario) = (&contender.name, &self.name);
+                return Err(Error::usage(format!(
+                    "`{name}` of {scenario} cannot be started: there is no {missing}"
+                ))
+                .help(format!("{}; or leave it out with --contender", foreign::BUILD)));
+            }
+        }
+        Ok(())
+    }
+
     /// What a file's reader checks of a whole scenario, said of flags.
     fn check(&self) -> Result<()> {
         let (name, now) = (&self.name, self.load.connections);
+        self.check_programs()?;
         if let Some(needed) = self.connections_needed() {
             return Err(Error::usage(format!(
                 "{name} has {now} connections, too few to carry this rate within its SLO"
@@ -180,7 +217,6 @@ fn lowness(level: &Level) -> f64 {
 mod tests {
     use super::*;
     use crate::scenario::{builtin, fingerprint, parse};
-    use crate::units::Share;
 
     fn three_levels() -> Scenario {
         builtin("payment-memory").unwrap()
@@ -216,6 +252,23 @@ mod tests {
         let error = three_levels().with(&overrides).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("did you mean `thread-pool`?"), "{error}");
+    }
+
+    #[test]
+    fn a_server_that_is_not_built_is_told_with_what_builds_it_unless_it_is_left_out() {
+        let mut scenario = builtin("go-vs-node-raw").unwrap();
+        for contender in &mut scenario.contenders {
+            if let Kind::Command { setup, .. } = &mut contender.kind {
+                setup.folder = "/nowhere/scenarios".into();
+            }
+        }
+        let error = scenario.clone().with(&Overrides::default()).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let error = error.to_string();
+        assert!(error.contains("/nowhere/contenders/go/bin/server"), "{error}");
+        assert!(error.contains("contenders/build --install"), "{error}");
+        let contenders = vec!["event-loop".to_owned(), "thread-pool".to_owned()];
+        scenario.with(&Overrides { contenders, ..Default::default() }).unwrap();
     }
 
     #[test]

@@ -12,8 +12,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::Level;
 use super::quantity::{At, Figure, Quantity};
 use super::spelling::{
-    RawArrivals, RawCpu, RawFanOut, RawMetric, RawMode, RawModel, RawOperation, RawPitfall,
-    RawWorkload,
+    RawArrivals, RawCpu, RawFanOut, RawMapMetric, RawMetric, RawMode, RawModel, RawOperation,
+    RawPitfall, RawSize, RawWorkload,
 };
 use crate::units::{Nanos, Rate, Share};
 
@@ -69,6 +69,54 @@ pub(super) struct Raw {
 pub(super) struct RawExperiment {
     /// All contenders at the same load levels.
     pub(super) compare: Option<RawCompare>,
+    /// The same at the levels of a curve, in shuffled order in each round.
+    pub(super) curve: Option<RawCompare>,
+    /// The highest rate at which each contender keeps the SLO.
+    pub(super) capacity: Option<At<RawCapacity>>,
+    /// Who wins at which CPU time and wait of a request.
+    pub(super) map: Option<At<RawMap>>,
+}
+
+/// The highest rate at which each contender keeps the SLO, as an interval.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCapacity {
+    /// The window of the trials that find where to look. Default 1s.
+    pub(super) short: Option<At<Quantity<Nanos>>>,
+    /// The window of the trials that decide. Default `duration` of the load.
+    pub(super) deciding: Option<At<Quantity<Nanos>>>,
+}
+
+/// Two models against each other, cell by cell.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMap {
+    /// The rows: CPU time of a request.
+    pub(super) cpu: At<Vec<At<Quantity<Nanos>>>>,
+    /// The columns: what a request waits for its lookups. `0ms` is state in memory.
+    pub(super) wait: At<Vec<At<Quantity<Nanos>>>>,
+    /// Whose figure.
+    pub(super) of: At<String>,
+    /// Against whose.
+    pub(super) versus: At<String>,
+    /// Default best.
+    pub(super) size: Option<RawSize>,
+    /// Your own service: its cell is measured first, then its neighbours.
+    pub(super) mine: Option<RawMine>,
+    /// Default capacity.
+    pub(super) metric: Option<RawMapMetric>,
+    /// Paired rounds of a cell. Default 6, the fewest that have an interval.
+    pub(super) rounds: Option<At<u64>>,
+}
+
+/// A place on a map.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMine {
+    /// CPU time of a request.
+    pub(super) cpu: Quantity<Nanos>,
+    /// What a request waits for its lookups.
+    pub(super) wait: Quantity<Nanos>,
 }
 
 /// All contenders at the same load levels.
@@ -214,6 +262,8 @@ pub(super) struct RawContender {
     pub(super) url: Option<At<String>>,
     /// What it is, for people.
     pub(super) label: Option<At<String>>,
+    /// The real system that it is (`"Go"`), as verdicts name it: `tested with: Go and Node`.
+    pub(super) system: Option<At<String>>,
     /// More variables for the command and for `before`.
     #[serde(default, deserialize_with = "in_file_order")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]

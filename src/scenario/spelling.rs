@@ -49,6 +49,26 @@ pub(super) enum RawOperation {
     Gateway,
 }
 
+/// How many threads a contender of a map gets.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawSize {
+    /// In each cell the best of three.
+    Best,
+    /// As the contender says.
+    Given,
+}
+
+/// What a map compares.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawMapMetric {
+    /// Requests per second in closed loop, at enough connections.
+    Capacity,
+    /// CPU time of a request, in the same trials.
+    CpuPerRequest,
+}
+
 /// A concurrency model.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -166,6 +166,8 @@ fn shown(
         contender: args.url.clone(),
         at_least_rps: interval.at_least,
         below_rps: interval.below,
+        trials: trials.len() as u32,
+        ..Capacity::default()
     };
     if args.format == Format::Json {
         let slo = format!("{}={}ns", slo.percentile, slo.bound.0);

@@ -21,13 +21,8 @@ const LOST_MAX: f64 = 0.2;
 /// The null server at its floor, then ten milliseconds above it.
 pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
     let span = bench.span(Nanos(2_000_000_000), Nanos(1_000_000_000));
-    let null = Process::start(Law::Constant(Nanos(0)), bench.server_cores())?;
-    let alone = |shape| Plan { connections: 1, ..bench.plan(null.address, shape, span) };
-    let closed = load::run(&alone(Shape::Closed), bench.stop, &|_| ())?;
+    let (closed, floor, at_floor) = null(bench, span)?;
     let round_trip = Nanos(only(&closed).service.value_at_quantile(0.5));
-    null.served()?;
-    let floor = load::run(&alone(open(500.0, Arrivals::Constant)), bench.stop, &|_| ())?;
-    let at_floor = null.served()?;
     let null_p50 = median(&floor);
 
     let slow = Process::start(Law::Constant(DELAY), bench.server_cores())?;
@@ -61,6 +56,19 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
         [at_floor, at_delay].iter().any(lost).then(|| "the machine took the server's core".into())
     });
     Ok(Attempt { rows, disturbed })
+}
+
+/// A closed loop on the null server, and an open one with what the server then said of itself. It ends here: it spins,
+/// and beside it the next server would have half a core.
+fn null(bench: &Bench<'_>, span: Nanos) -> Result<(Outcome, Outcome, Served)> {
+    let null = Process::start(Law::Constant(Nanos(0)), bench.server_cores())?;
+    let alone = |shape| Plan { connections: 1, ..bench.plan(null.address, shape, span) };
+    let closed = load::run(&alone(Shape::Closed), bench.stop, &|_| ())?;
+    // What it has served so far is asked for and dropped: only the open loop counts.
+    null.served()?;
+    let floor = load::run(&alone(open(500.0, Arrivals::Constant)), bench.stop, &|_| ())?;
+    let at_floor = null.served()?;
+    Ok((closed, floor, at_floor))
 }
 
 fn median(outcome: &Outcome) -> Nanos {

@@ -11,8 +11,9 @@ pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     if found.capacity.is_empty() {
         return undecided("needs the capacity experiment".into());
     }
-    let of = range(found.capacity, &statement.of);
-    let versus = statement.versus.as_deref().map(|versus| range(found.capacity, versus));
+    let range = |contender: &str| range(found.capacity, scenario.workload.name(), contender);
+    let of = range(&statement.of);
+    let versus = statement.versus.as_deref().map(range);
     let (low, high) = match (of, versus) {
         (Some(of), None) => of,
         (Some(_), Some(Some(_))) if the_pool_binds_both(scenario, statement, found) => {
@@ -51,8 +52,8 @@ pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
 }
 
 /// From what it kept to what it did not.
-fn range(all: &[Capacity], contender: &str) -> Option<(f64, f64)> {
-    let known = all.iter().find(|capacity| capacity.contender == contender)?;
+fn range(all: &[Capacity], workload: &str, contender: &str) -> Option<(f64, f64)> {
+    let known = all.iter().find(|one| one.workload == workload && one.contender == contender)?;
     if known.at_least_rps.is_none() && known.below_rps.is_none() {
         return None;
     }
@@ -106,9 +107,11 @@ mod tests {
     fn capacities(of: (f64, f64), versus: (f64, f64)) -> Vec<Capacity> {
         let scenario = builtin("payment-50ms-query-small-pool").unwrap();
         let capacity = |place: usize, (at_least, below): (f64, f64)| Capacity {
+            workload: "payment".into(),
             contender: scenario.contenders[place].name.clone(),
             at_least_rps: Some(at_least),
             below_rps: below.is_finite().then_some(below),
+            ..Capacity::default()
         };
         vec![capacity(0, of), capacity(1, versus)]
     }
