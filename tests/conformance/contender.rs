@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::client::Client;
-use crate::database;
 use crate::server::{Mount, Server};
+use crate::{database, standin};
 
 /// A server that is no model of this crate.
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +16,18 @@ pub(crate) struct Contender {
     command: &'static [&'static str],
     /// `BAKEOFF_WORKERS`
     workers: u32,
-    /// Whether its store is the test's own PostgreSQL.
-    pub(crate) database: bool,
+    /// Where its state is.
+    pub(crate) store: Store,
+}
+
+/// Where a server keeps its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Store {
+    Memory,
+    /// In a stand-in of the test's own.
+    Standin,
+    /// In the test run's PostgreSQL.
+    Postgres,
 }
 
 /// Connections to the database, of all workers.
@@ -25,7 +35,7 @@ const POOL: u32 = 8;
 
 impl Contender {
     const fn mount(name: &'static str, command: &'static [&'static str]) -> Mount {
-        let contender = Self { name, command, workers: 1, database: false };
+        let contender = Self { name, command, workers: 1, store: Store::Memory };
         Mount { contender: Some(contender), ..Mount::NULL }
     }
 
@@ -50,8 +60,13 @@ impl Contender {
             }
         };
         command.env("BAKEOFF_WORKERS", self.workers.to_string()).stdin(Stdio::null());
-        if self.database {
-            command.env("BAKEOFF_DATABASE_URL", database::url());
+        let url = match self.store {
+            Store::Memory => None,
+            Store::Standin => Some(standin::url(&[])),
+            Store::Postgres => Some(database::url()),
+        };
+        if let Some(url) = url {
+            command.env("BAKEOFF_DATABASE_URL", url);
             command.env("BAKEOFF_POOL", POOL.to_string());
         }
         command
@@ -100,7 +115,15 @@ impl Mount {
     /// The same server with a database as its store, as so many processes if it knows how to.
     pub(crate) const fn on_postgres(self, workers: u32) -> Self {
         let Some(contender) = self.contender else { panic!("no contender") };
-        Self { contender: Some(Contender { database: true, workers, ..contender }), ..self }
+        let store = Store::Postgres;
+        Self { contender: Some(Contender { store, workers, ..contender }), ..self }
+    }
+
+    /// The same server with a stand-in as its store.
+    pub(crate) const fn on_standin(self) -> Self {
+        let Some(contender) = self.contender else { panic!("no contender") };
+        let store = Store::Standin;
+        Self { contender: Some(Contender { store, ..contender }), ..self }
     }
 
     fn is_node(self) -> bool {
@@ -124,7 +147,7 @@ impl Mount {
 
     /// So many accounts, or fewer where each of them costs two round trips to a database.
     pub(crate) fn accounts(self, count: u32) -> u32 {
-        let database = self.contender.is_some_and(|contender| contender.database);
+        let database = self.contender.is_some_and(|contender| contender.store != Store::Memory);
         if database { count.min(300) } else { count }
     }
 }
@@ -140,7 +163,7 @@ pub(crate) fn check(mount: Mount, test: fn(Mount)) {
     let contender = mount.contender.expect("a contender");
     if let Some(missing) = contender.missing() {
         eprintln!("SKIPPED: {missing}");
-    } else if !contender.database {
+    } else if contender.store != Store::Postgres {
         test(mount);
     } else if let Some(_alone) = database::claim() {
         test(mount);

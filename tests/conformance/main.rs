@@ -10,6 +10,7 @@ mod concurrency;
 mod connections;
 mod contender;
 mod database;
+mod dependency;
 mod ending;
 mod gateway;
 mod malformed;
@@ -18,6 +19,7 @@ mod protocol;
 mod routes;
 mod same;
 mod server;
+mod standin;
 mod vectors;
 mod webhooks;
 
@@ -117,6 +119,11 @@ on_every_model! {
     gateway {
         two_upstream_answers_are_joined,
         without_an_upstream_there_is_no_gateway,
+    }
+    dependency {
+        a_pool_of_three_is_never_a_deadlock,
+        a_payment_is_captured_once_over_dropped_connections,
+        a_payment_is_captured_once_over_killed_backends,
     }
     same {
         cpu_work_gives_the_same_wherever_it_runs,
@@ -255,6 +262,50 @@ mod more_of_node {
         {
             contender {
                 workers_that_share_nothing_are_refused,
+            }
+        }
+    }
+}
+
+/// The same answers when the store is a stand-in.
+mod on_standin {
+    on_contenders! {
+        {
+            event_loop Mount::EVENT_LOOP_PROGRAM.on_standin(),
+            work_stealing Mount::WORK_STEALING_PROGRAM.on_standin(),
+            thread_per_connection Mount::THREAD_PER_CONNECTION_PROGRAM.on_standin(),
+            thread_pool Mount::THREAD_POOL_PROGRAM.on_standin(),
+        }
+        {
+            vectors {
+                the_published_exchanges_hold,
+            }
+            routes {
+                a_payment_is_captured_once_and_replayed,
+                a_key_with_another_payment_is_a_conflict,
+                a_payment_is_declined_for_each_reason,
+                a_balance_is_spent_to_the_last_unit,
+                payments_of_the_unknown_are_not_found,
+                a_distribution_credits_each_account_once,
+                an_account_shows_its_points,
+                a_distribution_id_with_other_fields_is_a_conflict,
+            }
+            malformed {
+                fields_out_of_range_are_unprocessable,
+            }
+            concurrency {
+                one_key_from_sixteen_connections_is_captured_once,
+                one_balance_is_not_spent_twice,
+                one_distribution_from_eight_connections_is_credited_once,
+                rivals_for_one_key_or_id_have_one_winner,
+            }
+            ending {
+                a_server_under_load_ends_without_a_broken_answer,
+                idle_and_half_sent_connections_do_not_delay_the_end,
+            }
+            webhooks {
+                an_event_is_kept_once,
+                malformed_events_are_refused,
             }
         }
     }

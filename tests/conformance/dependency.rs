@@ -1,0 +1,166 @@
+//! What a dependency can do to a server: run out of connections, break them, and be asked twice for one thing.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use postgres::NoTls;
+use serde_json::json;
+
+use crate::bodies::{Books, Distribution, Payment};
+use crate::client::{Client, request};
+use crate::server::{Mount, PATIENCE, Server};
+use crate::{database, standin};
+
+/// A server of the mount over a database, with so many connections to it.
+fn over(mount: Mount, url: &str, pool: u32, flags: &[&str]) -> Server {
+    let mut command = mount.command();
+    command.args(flags).env("BAKEOFF_PORT", "0").env("BAKEOFF_SEED", "42");
+    command.env("BAKEOFF_DATABASE_URL", url).env("BAKEOFF_POOL", pool.to_string());
+    command.env("BAKEOFF_SIGNATURE_ROUNDS", "0");
+    Server::launch(command)
+}
+
+/// Sixteen requests at once, each of which wants three connections of a pool that has three: taken one by one they would
+/// wait for each other for ever.
+pub(crate) fn a_pool_of_three_is_never_a_deadlock(mount: Mount) {
+    let threaded = mount.model.starts_with("thread");
+    let ways: &[&[&str]] = match threaded {
+        true => &[&["--fan-out", "split"], &["--fan-out", "pool"], &["--fan-out", "scoped"]],
+        false => &[&[]],
+    };
+    for flags in ways {
+        let url = standin::url(&["--latency", "2ms", "--write-latency", "1ms"]);
+        let server = over(mount, &url, 3, flags);
+        std::thread::scope(|scope| {
+            for who in 0..16_u64 {
+                let server = &server;
+                scope.spawn(move || {
+                    let mut client = Client::to(server);
+                    for turn in 0..3 {
+                        let payment = Payment::new(format!("{who}-{turn}"));
+                        client.post("/payments", &payment.body()).expect(201, payment.captured());
+                        let id = 100 * who + turn;
+                        let distribution = Distribution { accounts: 7, ..Distribution::new(id) };
+                        client
+                            .post("/loyalty/distributions", &distribution.body())
+                            .expect(200, distribution.credited());
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// The stand-in drops one connection in ten with an answer that nobody gets, so that nobody knows what was done.
+pub(crate) fn a_payment_is_captured_once_over_dropped_connections(mount: Mount) {
+    let url = standin::url(&["--fault", "drop=10%@0s+600s"]);
+    let server = over(mount, &url, 4, &[]);
+    let books = insist(&server, 30);
+    let start = Instant::now();
+    loop {
+        // The audit is one of the statements that are dropped.
+        let books_kept = postgres::Client::connect(&url, NoTls)
+            .and_then(|mut client| client.query_one("SELECT * FROM audit()", &[]));
+        match books_kept {
+            Ok(row) => return agrees(&books, &row),
+            Err(error) => assert!(start.elapsed() < PATIENCE, "no audit: {error}"),
+        }
+    }
+}
+
+/// Somebody ends every backend of the database, again and again, while payments are captured.
+pub(crate) fn a_payment_is_captured_once_over_killed_backends(mount: Mount) {
+    let Some(_alone) = database::claim() else { return };
+    let url = database::url();
+    let server = over(mount, &url, 4, &[]);
+    let over = AtomicBool::new(false);
+    let (books, killed) = std::thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            let mut client = postgres::Client::connect(&url, NoTls).expect("a connection");
+            let mut killed = 0;
+            while !over.load(Ordering::Relaxed) {
+                let ended = client.query(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                     WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+                    &[],
+                );
+                killed += ended.expect("backends can be ended").len();
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            killed
+        });
+        let books = insist(&server, 60);
+        over.store(true, Ordering::Relaxed);
+        (books, killer.join().expect("the killer ends"))
+    });
+    assert!(killed > 0, "no backend was ended, so nothing was tested");
+    let mut client = postgres::Client::connect(&url, NoTls).expect("a connection");
+    agrees(&books, &client.query_one("SELECT * FROM audit()", &[]).expect("an audit"));
+}
+
+/// So many payments, each sent by four clients at once until they have a right answer, one of which first gives up before
+/// it can have one. Gives the books as they must be.
+fn insist(server: &Server, payments: usize) -> Books {
+    let payments: Vec<Payment> = (0..payments).map(|i| Payment::new(format!("key-{i}"))).collect();
+    let firsts = std::thread::scope(|scope| {
+        let clients = (0..4).map(|who| {
+            let payments = &payments;
+            scope.spawn(move || {
+                let mut firsts = HashMap::new();
+                for payment in payments {
+                    if who == 0 {
+                        give_up_at_once(server, payment);
+                    }
+                    if until_answered(server, payment) == 201 {
+                        firsts.insert(payment.key.clone(), who);
+                    }
+                }
+                firsts
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        clients.into_iter().map(|one| one.join().expect("a client ends")).collect::<Vec<_>>()
+    });
+    let mut books = Books::default();
+    for payment in &payments {
+        let first = firsts.iter().filter(|of_one| of_one.contains_key(&payment.key)).count();
+        assert!(first <= 1, "{} was captured {first} times", payment.key);
+        books.captured(payment);
+    }
+    books
+}
+
+/// Sends a payment and goes away, as a client does whose patience has ended.
+fn give_up_at_once(server: &Server, payment: &Payment) {
+    let mut stream = TcpStream::connect(server.address()).expect("the server accepts");
+    // A server that has closed already has done the client's part for it.
+    let _ = stream.write_all(&request("POST", "/payments", &payment.body()));
+}
+
+/// Sends a payment until it is captured or was; gives which.
+fn until_answered(server: &Server, payment: &Payment) -> u16 {
+    let start = Instant::now();
+    loop {
+        let answer = Client::to(server).post("/payments", &payment.body());
+        match answer.status {
+            200 | 201 => {
+                assert_eq!(answer.json(), payment.captured());
+                return answer.status;
+            }
+            503 => assert!(start.elapsed() < PATIENCE, "still 503 for {}", payment.key),
+            _ => answer.expect(503, json!({})),
+        }
+    }
+}
+
+/// Whether the database itself holds what it must.
+fn agrees(books: &Books, row: &postgres::Row) {
+    let figure = |name: &str| row.get::<_, i64>(name) as u64;
+    assert_eq!(figure("payments"), books.payments);
+    assert_eq!(figure("money_in_minor"), books.money_in);
+    assert_eq!(figure("fees_minor"), books.fees);
+    assert_eq!(figure("money_out_minor"), books.money_in - books.fees);
+}
