@@ -80,14 +80,14 @@ pub(crate) fn fight(
 ) -> Result<Option<Found>> {
     let mut scenario = at(base, &[of, versus], place)?;
     let mut sizes = [String::new(), String::new()];
-    for index in 0..2 {
+    for (index, size) in sizes.iter_mut().enumerate() {
         let tried = if rules.best { self::sizes(&scenario, index, place)? } else { Vec::new() };
         if tried.is_empty() {
             continue;
         }
         let Some(best) = best_of(hands, &scenario, index, place, &tried)? else { return Ok(None) };
         set_threads(&mut scenario.contenders[index], best.threads);
-        sizes[index] = best.words;
+        *size = best.words;
     }
     let mut rounds: Vec<[Trial; 2]> = Vec::new();
     let (mut round, mut extra) = (0, rounds::extra_rounds(rules.rounds));
