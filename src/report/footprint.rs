@@ -36,7 +36,7 @@ impl Footprints {
     /// Reads a result; nothing where no footprint was asked for.
     pub(crate) fn of(result: &RunResult) -> Option<Self> {
         let first = result.footprints.first()?;
-        let starts = first.start_ns.map_or(0, |starts| starts.n);
+        let starts = first.start_ns.as_ref().map_or(0, |starts| starts.n);
         let loaded = first.load.as_ref().map(|load| format!("; loaded RSS at {}", clean(load)));
         Some(Self {
             heading: format!("Footprint: {starts} starts of each{}", loaded.unwrap_or_default()),
@@ -53,8 +53,8 @@ fn row(one: &Footprint) -> [String; COLUMNS.len()] {
     };
     [
         clean(&one.contender),
-        or_withheld(one.start_ns.map(|starts| starts.median), time),
-        or_withheld(one.rss_idle_bytes.map(|starts| starts.median), bytes),
+        or_withheld(one.start_ns.as_ref().map(|starts| starts.median), time),
+        or_withheld(one.rss_idle_bytes.as_ref().map(|starts| starts.median), bytes),
         or_withheld(one.rss_load_bytes, bytes),
         part(&one.payload),
         part(&one.runtime),
@@ -66,8 +66,8 @@ fn row(one: &Footprint) -> [String; COLUMNS.len()] {
 
 /// `go: starts in 3.1 ms to 3.4 ms, 8.2 MiB to 8.4 MiB idle; payload of 1 file, its own program`
 fn mark(one: &Footprint) -> String {
-    let between = |starts: Option<OverStarts>, show: fn(f64) -> String| {
-        let limits = starts.and_then(|starts| Some((starts.low?, starts.high?)));
+    let between = |starts: &Option<OverStarts>, show: fn(f64) -> String| {
+        let limits = starts.as_ref().and_then(|starts| Some((starts.low?, starts.high?)));
         limits.map_or_else(
             || "no interval".into(),
             |(low, high)| format!("{} to {}", show(low), show(high)),
@@ -80,8 +80,8 @@ fn mark(one: &Footprint) -> String {
     format!(
         "{}: start {}, idle {}; payload of {files}: {}",
         clean(&one.contender),
-        between(one.start_ns, time),
-        between(one.rss_idle_bytes, bytes),
+        between(&one.start_ns, time),
+        between(&one.rss_idle_bytes, bytes),
         clean(&one.note)
     )
 }
@@ -100,7 +100,8 @@ mod tests {
     fn result() -> RunResult {
         let mut result = mock::everything();
         let over = |median: f64| {
-            Some(OverStarts { n: 10, median, low: Some(median * 0.9), high: Some(median * 1.1) })
+            let (low, high) = (Some(median * 0.9), Some(median * 1.1));
+            Some(OverStarts { n: 10, median, low, high, values: vec![median; 10] })
         };
         result.footprints = vec![Footprint {
             workload: "payment".into(),

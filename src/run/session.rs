@@ -12,7 +12,7 @@ use crate::run::journal::Journal;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
 use crate::run::{Progress, Request, ceilings, dependency, fingerprint, footprint, verdict};
-use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario};
+use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario, Statement};
 use crate::units::{Nanos, Rate};
 
 /// A run under way.
@@ -134,14 +134,16 @@ impl<'a> Session<'a> {
     /// What has been found so far, judged.
     pub(crate) fn result(self, stop: &AtomicBool) -> RunResult {
         let request = self.request;
-        let judged =
-            |statements: fn(&Scenario) -> &Vec<crate::scenario::Statement>| -> Vec<Judgement> {
-                let of = |scenario| {
-                    let judge = |statement| verdict::judge(scenario, statement, &self.trials);
-                    statements(scenario).iter().map(judge).collect::<Vec<_>>()
+        let judged = |statements: fn(&Scenario) -> &Vec<Statement>| -> Vec<Judgement> {
+            let of = |scenario| {
+                let judge = |one: &Statement| match one.metric.is_of_a_footprint() {
+                    true => footprint::judge(scenario, one, &self.footprints),
+                    false => verdict::judge(scenario, one, &self.trials),
                 };
-                request.scenarios.iter().flat_map(of).collect()
+                statements(scenario).iter().map(judge).collect::<Vec<_>>()
             };
+            request.scenarios.iter().flat_map(of).collect()
+        };
         let expectations = judged(|scenario| &scenario.expectations);
         let claims = judged(|scenario| &scenario.claims);
         let enough = self.lacks_rounds().is_none();

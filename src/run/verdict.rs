@@ -19,7 +19,7 @@ struct Place<'a> {
 
 /// A contender's metric over the rounds, or the fact that it was beaten by the load.
 #[derive(Clone, Debug, PartialEq)]
-enum Series {
+pub(crate) enum Series {
     /// By round.
     Values(Vec<(u32, f64)>),
     /// It was saturated, crashed or answered wrongly in most rounds: worse than any figure.
@@ -53,24 +53,72 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]
     };
     let place = Place { workload: scenario.workload.name(), level: &level, request };
     let of = series(trials, place, statement.metric, &statement.of);
-    let (verdict, estimate, figure) = match &statement.versus {
-        Some(versus) => {
-            let versus_series = series(trials, place, statement.metric, versus);
-            against(statement, &of, &versus_series)
-        }
-        None => alone(statement, &of),
+    let versus = statement.versus.as_ref();
+    let versus = versus.map(|versus| series(trials, place, statement.metric, versus));
+    judged(scenario, statement, &of, versus.as_ref())
+}
+
+/// Judges one statement by the figures that it is about.
+pub(crate) fn judged(
+    scenario: &Scenario,
+    statement: &Statement,
+    of: &Series,
+    versus: Option<&Series>,
+) -> Judgement {
+    let (verdict, estimate, figure) = match versus {
+        Some(versus) => against(statement, of, versus),
+        None => alone(statement, of),
     };
-    let unit = if statement.versus.is_some() { "ratio" } else { unit(statement.metric) };
     Judgement {
-        text: statement.text.clone(),
         verdict,
-        reason: format!("{figure}; asked: {}", asked(statement.bound, unit)),
+        reason: format!("{figure}; asked: {}", asked_of(statement)),
         ratio: estimate.map(|estimate| estimate.value),
         low: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low),
         high: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
         n: estimate.map_or(0, |estimate| estimate.n as u32),
+        ..unjudged(scenario, statement)
+    }
+}
+
+/// Judges one statement by figures that were counted: there is no interval, and none is needed.
+pub(crate) fn counted(
+    scenario: &Scenario,
+    statement: &Statement,
+    of: f64,
+    versus: Option<f64>,
+) -> Judgement {
+    let value = versus.map_or(of, |versus| of / versus);
+    let unit = unit_of(statement);
+    let shown = if unit == "ratio" { format!("{value:.2}x") } else { figure(value, unit) };
+    Judgement {
+        verdict: settled(statement.bound, value),
+        reason: format!("{shown}, counted; asked: {}", asked_of(statement)),
+        ratio: Some(value),
+        n: 1,
+        ..unjudged(scenario, statement)
+    }
+}
+
+/// A statement without its figures.
+pub(crate) fn unjudged(scenario: &Scenario, statement: &Statement) -> Judgement {
+    Judgement {
+        text: statement.text.clone(),
+        verdict: StatementVerdict::Inconclusive,
+        reason: format!("nothing was measured; asked: {}", asked_of(statement)),
+        ratio: None,
+        low: None,
+        high: None,
+        n: 0,
         tested_with: tested_with(scenario, statement),
     }
+}
+
+fn unit_of(statement: &Statement) -> &'static str {
+    if statement.versus.is_some() { "ratio" } else { unit(statement.metric) }
+}
+
+fn asked_of(statement: &Statement) -> String {
+    asked(statement.bound, unit_of(statement))
 }
 
 /// A footprint with what the trials of the first level say of the contender's memory.
@@ -131,6 +179,7 @@ pub(crate) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) ->
         Metric::AccountsPerS => trial.accounts_per_s?,
         // Of no one trial.
         Metric::Capacity => return None,
+        Metric::StartUp | Metric::RssIdle | Metric::Payload | Metric::Image => return None,
     };
     Some(value)
 }

@@ -46,8 +46,8 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
     let mix = routes.mix;
     let contenders = contenders(raw, around)?;
     let placement = placement(raw.placement.as_ref())?;
-    let footprint = footprint(raw, &store, &contenders)?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
+    let footprint = footprint(raw, &store, &contenders)?;
     let known = Known {
         contenders: &contenders,
         rates: &rates,
@@ -55,6 +55,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         kind: load.kind,
         store: &store,
         slo: slo.as_ref(),
+        footprint: footprint.is_some(),
     };
     let expectations = statements(&raw.expect, &known)?;
     let claims = statements(&raw.claim, &known)?;

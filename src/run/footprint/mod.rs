@@ -4,6 +4,7 @@
 //! image that has all of them and nothing else.
 
 mod image;
+mod judge;
 mod parts;
 mod start;
 
@@ -11,6 +12,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(crate) use judge::judge;
 
 use image::{Layer, Layout, Packed};
 use parts::Parts;
@@ -103,6 +106,7 @@ fn over(values: &[f64]) -> Option<OverStarts> {
         median,
         low: interval.map(|interval| interval.low),
         high: interval.map(|interval| interval.high),
+        values: values.to_vec(),
     })
 }
 
