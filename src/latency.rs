@@ -141,6 +141,20 @@ impl Latency {
         }
     }
 
+    /// The same law with every time multiplied by `factor`; a trace keeps its own.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        let times = |time: &Nanos| Nanos((time.0 as f64 * factor).round() as u64);
+        match self {
+            Self::Constant(time) => Self::Constant(times(time)),
+            Self::Uniform { min, max } => Self::Uniform { min: times(min), max: times(max) },
+            Self::Lognormal { p50, p99 } => {
+                Self::Lognormal { p50: times(p50).max(Nanos(1)), p99: times(p99).max(Nanos(1)) }
+            }
+            Self::Trace(_) => self.clone(),
+        }
+    }
+
     /// The mean of the law: what a connection is busy for.
     pub fn mean(&self) -> Nanos {
         match *self {

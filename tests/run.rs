@@ -110,7 +110,7 @@ fn the_tour_runs_every_model_and_its_books_balance() {
         }
     }
     let lines = fs::read_to_string(folder.join("trials.jsonl")).unwrap();
-    assert_eq!(lines.lines().count(), result.trials.len());
+    assert_eq!(lines.lines().count(), result.trials.len() + result.probes.len());
     for file in ["summary.md", "index.html", "charts"] {
         assert!(folder.join(file).exists(), "{file}");
     }

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// Connections of `thread-per-connection` at once, unless `threads` says otherwise (503 beyond them).
+pub const CONNECTION_THREADS: usize = 4_096;
+/// Workers of `thread-pool`, unless `threads` says otherwise.
+pub const POOL_THREADS: usize = 16;
+
 /// How a server waits for many things at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Model {

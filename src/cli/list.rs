@@ -12,6 +12,12 @@ use crate::units::{Nanos, grouped};
 
 /// Flags of `list`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff list
+  bakeoff list --format json | jq -r '.scenarios[].name'
+
+Exit codes: 0 listed")]
 pub(crate) struct Args {
     /// How the list is written
     #[arg(long, value_enum, default_value_t)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Format, print};
 use crate::error::{Context, Error, Failure, Result};
+use crate::gate::formats::history;
 use crate::report;
 use crate::report::schema::{self, RunResult};
 use crate::report::side_by_side::{mismatches, side_by_side};
@@ -21,7 +22,7 @@ Examples:
 Two results are two runs on two occasions: their figures stand beside each other and nothing is concluded.
 `bakeoff gate` compares two builds.
 
-Exit codes: 0, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
+Exit codes: 0 shown, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
 pub(crate) struct Args {
     /// A result.json, or the folder that it lies in
     #[arg(value_name = "RESULT")]
@@ -75,11 +76,15 @@ impl Args {
     }
 }
 
-/// Reads a result.json, or the one in a folder.
+/// Reads a result.json, or the one in a folder; of a gate's history its series.
 pub(crate) fn load(path: &Path) -> Result<RunResult> {
     let file = if path.is_dir() { path.join("result.json") } else { path.to_owned() };
     let text = fs::read_to_string(&file)
         .usage(|| format!("cannot read {}", file.display()))
         .map_err(|error| error.help("give a result.json, or the folder that `run` wrote"))?;
+    if file.extension().is_some_and(|extension| extension == "jsonl") {
+        let series = history::read(&text).series();
+        return series.ok_or_else(|| Error::usage(format!("{} has no gate", file.display())));
+    }
     schema::from_json(&text).usage(|| format!("{} is no result", file.display()))
 }

@@ -1,7 +1,11 @@
 //! `bakeoff run`
 
-use std::path::{Path, PathBuf};
+mod plan;
 
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::cli::quiet::Quiet;
 use crate::cli::{Format, on_interrupt, print};
 use crate::error::Result;
 use crate::report;
@@ -14,12 +18,13 @@ use crate::units::{Nanos, Rate};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff run                          the tour: both services, all four models, about 90 s
+  bakeoff run                          the tour: both services, all four models, about 200 s
   bakeoff run payment-memory           a built-in scenario (bakeoff list shows them)
   bakeoff run my.toml --rounds 20      your own, with more rounds
   bakeoff run --smoke                  does everything work? (says nothing about speed)
 
-Exit codes: 0 pass, 2 bad scenario or flag, 3 an expectation failed, 5 invalid, 130 interrupted")]
+Exit codes: 0 pass or inconclusive, 1 internal error, 2 bad scenario or flag, 3 an expectation failed,
+5 invalid, 130 interrupted; of several scenarios the gravest")]
 pub(crate) struct Args {
     /// Files, folders of files, or names of built-in scenarios; none runs the tour
     #[arg(value_name = "SCENARIO")]
@@ -54,9 +59,17 @@ pub(crate) struct Args {
     /// Write to a database that is given by URL, without being asked at the terminal
     #[arg(long)]
     yes: bool,
-    /// No progress on stderr
-    #[arg(long, short)]
-    quiet: bool,
+    /// Print the trials, the time and the differences that can be seen, and start nothing
+    #[arg(long)]
+    plan: bool,
+    /// The time that all of it may take; what would end later is left out, and said so: 10m
+    #[arg(long, value_name = "TIME", env = "BAKEOFF_BUDGET")]
+    budget: Option<Nanos>,
+    /// Go on with the run in this report folder, with the same scenario and flags
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "order_seed"])]
+    resume: Option<PathBuf>,
+    #[command(flatten)]
+    quiet: Quiet,
     /// How the result is written to stdout
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -65,11 +78,20 @@ pub(crate) struct Args {
 impl Args {
     /// Gives the exit code: the gravest of all runs, by the method's precedence.
     pub(crate) fn run(self) -> Result<u8> {
-        let stop = on_interrupt()?;
         let requests = self.requests()?;
-        let mut codes = Vec::new();
-        for request in &requests {
-            let result = run::run(request, &mut Progress::new(self.quiet), &stop)?;
+        if self.plan {
+            let scenarios = requests.iter().flat_map(|request| &request.scenarios);
+            print(&plan::shown(scenarios, self.budget, self.format))?;
+            return Ok(0);
+        }
+        let stop = on_interrupt()?;
+        let (mut codes, began) = (Vec::new(), Instant::now());
+        for mut request in requests {
+            // A budget is for all of them together.
+            let gone = Nanos::from(began.elapsed());
+            request.budget = request.budget.map(|budget| budget.saturating_sub(gone));
+            let request = &request;
+            let result = run::run(request, &mut Progress::new(self.quiet.quiet), &stop)?;
             print(&self.shown(&result, &request.out))?;
             codes.push(result.exit_code);
             if result.verdict == Verdict::Interrupted {
@@ -89,8 +111,10 @@ impl Args {
                 title: "Two services, four concurrency models".into(),
                 scenarios: scenarios.collect::<Result<_>>()?,
                 order_seed: self.order_seed,
-                out: self.out.clone().unwrap_or_else(|| folder("tour", &now)),
+                out: self.out().unwrap_or_else(|| folder("tour", &now)),
                 yes: self.yes,
+                budget: self.budget,
+                resume: self.resume.is_some(),
             }]);
         }
         let mut loaded = Vec::new();
@@ -102,9 +126,9 @@ impl Args {
             .into_iter()
             .map(|scenario| {
                 let scenario = self.apply(scenario)?;
-                let out = match &self.out {
+                let out = match self.out() {
                     Some(out) if several => out.join(&scenario.name),
-                    Some(out) => out.clone(),
+                    Some(out) => out,
                     None => folder(&scenario.name, &now),
                 };
                 Ok(Request {
@@ -114,9 +138,16 @@ impl Args {
                     order_seed: self.order_seed,
                     out,
                     yes: self.yes,
+                    budget: self.budget,
+                    resume: self.resume.is_some(),
                 })
             })
             .collect()
+    }
+
+    /// The folder that is given, to begin in or to go on in.
+    fn out(&self) -> Option<PathBuf> {
+        self.resume.clone().or_else(|| self.out.clone())
     }
 
     fn apply(&self, scenario: Scenario) -> Result<Scenario> {

@@ -16,6 +16,15 @@ use crate::units::Nanos;
 
 /// Flags of `serve`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff serve --model event-loop --port 8080
+  bakeoff serve --model thread-pool --threads 64 --port 8080 --cpu 40us
+  bakeoff serve --model thread-pool --database-url postgres://bakeoff:bakeoff@127.0.0.1:5432/bakeoff
+
+It prints `listening 127.0.0.1:PORT` and serves until SIGTERM or SIGINT. CONTRACT.md says what it answers.
+
+Exit codes: 0 ended as asked, 1 internal error, 2 bad flag, or a port that is taken")]
 pub(crate) struct Args {
     /// event-loop, work-stealing, thread-per-connection, thread-pool, or null
     #[arg(long, value_name = "MODEL")]

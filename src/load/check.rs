@@ -1,5 +1,8 @@
 //! Whether an answer is the right one: checked while measuring, by one pass over its bytes and no parser.
 
+use std::fmt;
+use std::io::Write;
+
 use super::ids::PaymentKey;
 use super::outcome::Fault;
 use crate::domain::dataset::Tier;
@@ -10,12 +13,23 @@ use crate::domain::payment::Decline;
 pub(crate) enum Expect {
     /// One of these statuses, whatever the body.
     Status(Statuses),
-    /// 201 with these figures, or 402 with the reason: the one that the rules give, or that the balance gives.
-    Payment { key: PaymentKey, amount_minor: u64, fee_minor: u64, decision: Result<(), Decline> },
+    /// 201 with these figures, or 402 with the reason: the one that the rules give, or that the balance gives. Where it
+    /// may be sent a second time, 200 with the same figures too, whichever comes first.
+    Payment {
+        key: PaymentKey,
+        amount_minor: u64,
+        fee_minor: u64,
+        decision: Result<(), Decline>,
+        repeated: bool,
+    },
     /// 200 with all accounts credited and points within these bounds.
     Distribution { accounts: u32, points_min: u64, points_max: u64 },
     /// 200 with the account's tier.
     Account { id: u32, tier: Tier },
+    /// 202 with the event's name.
+    Webhook { event: PaymentKey },
+    /// 200 with what the upstream says of the id and of the next one.
+    Gateway { id: u32, values: [u32; 2] },
 }
 
 impl Default for Expect {
@@ -60,6 +74,8 @@ pub(crate) enum Acknowledged {
     Payment { amount_minor: u64, fee_minor: u64 },
     /// A distribution was credited.
     Distribution { accounts: u32, points: u64 },
+    /// An event was kept.
+    Webhook,
 }
 
 impl Expect {
@@ -71,8 +87,12 @@ impl Expect {
         match *self {
             Self::Status(Statuses(right)) if right.contains(&status) => Ok(Acknowledged::Nothing),
             Self::Status(_) => Err(Fault::BadStatus),
-            Self::Payment { key, amount_minor, fee_minor, decision } => {
-                payment(status, body, key.as_str(), amount_minor, fee_minor, decision)
+            Self::Payment { key, amount_minor, fee_minor, decision, repeated } => {
+                let again = repeated && status == 200;
+                let first = if again { 201 } else { status };
+                let key = key.as_str();
+                let done = payment(first, body, key, amount_minor, fee_minor, decision)?;
+                Ok(if again { Acknowledged::Nothing } else { done })
             }
             Self::Distribution { accounts, points_min, points_max } => {
                 let [credited, points] = fields(status, 200, body, ["credited", "points"])?;
@@ -88,9 +108,39 @@ impl Expect {
                 right(integer(account)? == u64::from(id) && text(name)? == tier.name().as_bytes())?;
                 Ok(Acknowledged::Nothing)
             }
+            Self::Webhook { event } => {
+                let [id, state] = fields(status, 202, body, ["event_id", "status"])?;
+                right(text(id)? == event.as_str().as_bytes() && text(state)? == b"received")?;
+                Ok(Acknowledged::Webhook)
+            }
+            Self::Gateway { id, values } => gateway(status, body, id, values),
         }
     }
 }
+
+/// The one answer of the contract with a list in it: compared as it is written, but for spaces and the order of its two
+/// members.
+fn gateway(status: u16, body: &[u8], id: u32, [a, b]: [u32; 2]) -> Result<Acknowledged, Fault> {
+    if status != 200 {
+        return Err(Fault::BadStatus);
+    }
+    let same = |text: fmt::Arguments<'_>| {
+        let mut buffer = [0; GATEWAY_BYTES_MAX];
+        let mut rest = &mut buffer[..];
+        // Three numbers of 32 bits: the buffer holds them.
+        let written = write!(rest, "{text}").map(|()| rest.len()).unwrap_or(GATEWAY_BYTES_MAX);
+        let text = &buffer[..GATEWAY_BYTES_MAX - written];
+        body.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(text)
+    };
+    right(
+        same(format_args!(r#"{{"id":{id},"values":[{a},{b}]}}"#))
+            || same(format_args!(r#"{{"values":[{a},{b}],"id":{id}}}"#)),
+    )?;
+    Ok(Acknowledged::Nothing)
+}
+
+/// What a gateway answers is at most half as long.
+const GATEWAY_BYTES_MAX: usize = 128;
 
 fn payment(
     status: u16,
@@ -190,7 +240,7 @@ mod tests {
 
     fn payment_expecting(decision: Result<(), Decline>) -> Expect {
         let key = PaymentKey::new(1, 1, 42);
-        Expect::Payment { key, amount_minor: 500, fee_minor: 5, decision }
+        Expect::Payment { key, amount_minor: 500, fee_minor: 5, decision, repeated: false }
     }
 
     #[test]
@@ -235,6 +285,51 @@ mod tests {
         assert_eq!(check(Ok(()), "insufficient_funds"), nothing);
         assert_eq!(check(Ok(()), "user_blocked"), Err(WrongAnswer));
         assert_eq!(check(Err(Decline::UserBlocked), "insufficient_funds"), Err(WrongAnswer));
+    }
+
+    #[test]
+    fn a_payment_that_is_sent_twice_is_captured_once() {
+        let Expect::Payment { key, amount_minor, fee_minor, decision, .. } =
+            payment_expecting(Ok(()))
+        else {
+            panic!()
+        };
+        let expect = Expect::Payment { key, amount_minor, fee_minor, decision, repeated: true };
+        let body = br#"{"payment_id":"pay-00001-001-000000002a","status":"captured","amount_minor":500,"fee_minor":5}"#;
+        let captured = Acknowledged::Payment { amount_minor: 500, fee_minor: 5 };
+        assert_eq!(expect.check(201, body), Ok(captured));
+        assert_eq!(expect.check(200, body), Ok(Acknowledged::Nothing));
+        assert_eq!(expect.check(409, body), Err(BadStatus));
+        assert_eq!(expect.check(200, b"{}"), Err(WrongAnswer), "a replay has its answer too");
+        let declined = br#"{"status":"declined","reason":"insufficient_funds"}"#;
+        assert_eq!(expect.check(402, declined), Ok(Acknowledged::Nothing));
+    }
+
+    #[test]
+    fn events_and_gateways() {
+        let event = Expect::Webhook { event: PaymentKey::new(1, 1, 42) };
+        let kept = br#"{"event_id":"00001-001-000000002a","status":"received"}"#;
+        assert_eq!(event.check(202, kept), Ok(Acknowledged::Webhook));
+        assert_eq!(event.check(200, kept), Err(BadStatus), "the id is new");
+        let other = br#"{"event_id":"00001-001-000000002b","status":"received"}"#;
+        assert_eq!(event.check(202, other), Err(WrongAnswer));
+
+        let gateway = Expect::Gateway { id: u32::MAX, values: [u32::MAX, 7] };
+        for good in [
+            r#"{"id":4294967295,"values":[4294967295,7]}"#,
+            r#"{ "values" : [4294967295, 7], "id" : 4294967295 }"#,
+        ] {
+            assert_eq!(gateway.check(200, good.as_bytes()), Ok(Acknowledged::Nothing));
+        }
+        for bad in [
+            r#"{"id":4294967295,"values":[7,4294967295]}"#,
+            r#"{"id":4294967295,"values":[4294967295]}"#,
+            r#"{"id":1,"values":[4294967295,7]}"#,
+            "",
+        ] {
+            assert_eq!(gateway.check(200, bad.as_bytes()), Err(WrongAnswer), "{bad}");
+        }
+        assert_eq!(gateway.check(502, b"{}"), Err(BadStatus));
     }
 
     #[test]

@@ -24,6 +24,10 @@ const AMOUNT_MINOR: std::ops::RangeInclusive<u64> = 100..=50_000;
 const SPEND_MINOR: std::ops::RangeInclusive<u64> = 1_000..=200_000;
 /// Distributions of at most so many accounts have their points checked exactly, larger ones by their bounds.
 const EXACT_ACCOUNTS_MAX: u32 = 64;
+/// How far before a replay its payment was due, in requests: it is answered by then, unless the server is behind.
+const REPLAY_BACK_MIN: u64 = 256;
+/// Where none of so many is a payment, a replay is the first of its key.
+const REPLAY_BACK_MAX: u64 = REPLAY_BACK_MIN + 1_024;
 /// Sets the stream of salted fields apart from those of places.
 const SALTED: u64 = 1 << 32;
 /// No account gets less than the first of these, and none more than the second.
@@ -44,6 +48,8 @@ pub(crate) struct Mix {
     salt: u32,
     round: u32,
     host: String,
+    /// The place of the payments of which some are sent twice.
+    repeated: Option<usize>,
 }
 
 /// One operation, with what its requests share.
@@ -55,6 +61,10 @@ enum Source {
         accounts: u32,
     },
     AccountRead,
+    /// Payments of another place, once more.
+    Replay(usize),
+    Webhook,
+    Gateway,
     Fixed {
         bytes: Vec<u8>,
         expect: Expect,
@@ -93,9 +103,15 @@ impl Mix {
             ));
         }
         let source = |(operation, _): &(Operation, u32)| Source::new(operation, plan);
+        let sources: Vec<Source> = plan.mix.iter().map(source).collect::<Result<_>>()?;
+        let repeated = sources.iter().find_map(|source| match source {
+            Source::Replay(place) => Some(*place),
+            _ => None,
+        });
         let mut sum = 0;
         Ok(Self {
-            sources: plan.mix.iter().map(source).collect::<Result<_>>()?,
+            sources,
+            repeated,
             up_to: plan
                 .mix
                 .iter()
@@ -129,7 +145,12 @@ impl Mix {
         request.head = false;
         let draws = self.bodies.child(k);
         let expect = match &self.sources[request.operation] {
-            Source::Payment(keys) => self.payment(k, draws, &keys[..], request),
+            Source::Payment(_) => self.payment(k, request.operation, request),
+            Source::Replay(payments) => {
+                self.payment(self.replayed(k, *payments), *payments, request)
+            }
+            Source::Webhook => self.webhook(k, draws, request),
+            Source::Gateway => self.gateway(draws, request),
             Source::Distribution { accounts } => self.distribution(k, draws, *accounts, request),
             Source::AccountRead => self.account_read(draws, request),
             Source::Fixed { expect, head, .. } => {
@@ -160,7 +181,19 @@ impl Mix {
         }
     }
 
-    fn payment(&self, k: u64, draws: Stream, keys: &[Key], request: &mut Request) -> Expect {
+    /// The payment that the replay `k` repeats: the last one that is so far back that it has most likely been answered.
+    /// Where there is none, a payment that nobody has sent before.
+    fn replayed(&self, k: u64, payments: usize) -> u64 {
+        let back = (REPLAY_BACK_MIN..REPLAY_BACK_MAX).map_while(|back| k.checked_sub(back));
+        back.into_iter().find(|&earlier| self.operation(earlier) == payments).unwrap_or(k)
+    }
+
+    /// The payment `k`, whose place is `place`.
+    fn payment(&self, k: u64, place: usize, request: &mut Request) -> Expect {
+        let Source::Payment(keys) = &self.sources[place] else {
+            unreachable!("a replay's place is that of payments")
+        };
+        let draws = self.bodies.child(k);
         let span = AMOUNT_MINOR.end() - AMOUNT_MINOR.start() + 1;
         let u = draws.at(2) >> 32;
         let payment = Payment {
@@ -199,7 +232,26 @@ impl Mix {
             amount_minor: payment.amount_minor,
             fee_minor: fee_minor(payment.amount_minor, merchant),
             decision: decide(&payment, user, merchant, limits, true),
+            repeated: self.repeated == Some(place),
         }
+    }
+
+    fn webhook(&self, k: u64, draws: Stream, request: &mut Request) -> Expect {
+        let event = PaymentKey::new(self.salt, self.round, k);
+        let body = &mut request.body;
+        body.extend_from_slice(b"{\"event_id\":\"");
+        body.extend_from_slice(event.as_str().as_bytes());
+        body.extend_from_slice(b"\",\"body\":\"payment ");
+        push_integer(body, draws.below(0, u64::from(POPULATION)));
+        body.extend_from_slice(b" was captured\"}");
+        self.post("/webhooks", request);
+        Expect::Webhook { event }
+    }
+
+    fn gateway(&self, draws: Stream, request: &mut Request) -> Expect {
+        let id = 1 + draws.below(0, u64::from(POPULATION)) as u32;
+        self.get("/gateway/", id, request);
+        Expect::Gateway { id, values: [id, id + 1].map(|id| self.data.upstream_value(id)) }
     }
 
     fn distribution(&self, k: u64, draws: Stream, accounts: u32, request: &mut Request) -> Expect {
@@ -251,14 +303,20 @@ impl Mix {
 
     fn account_read(&self, draws: Stream, request: &mut Request) -> Expect {
         let id = 1 + draws.below(0, u64::from(POPULATION)) as u32;
+        self.get("/loyalty/accounts/", id, request);
+        let account = self.data.account(id).expect("the id is drawn from the table");
+        Expect::Account { id, tier: account.tier }
+    }
+
+    /// A request for `id` below a path.
+    fn get(&self, path: &str, id: u32, request: &mut Request) {
         let bytes = &mut request.bytes;
-        bytes.extend_from_slice(b"GET /loyalty/accounts/");
+        bytes.extend_from_slice(b"GET ");
+        bytes.extend_from_slice(path.as_bytes());
         push_integer(bytes, id.into());
         bytes.extend_from_slice(b" HTTP/1.1\r\nhost: ");
         bytes.extend_from_slice(self.host.as_bytes());
         bytes.extend_from_slice(b"\r\n\r\n");
-        let account = self.data.account(id).expect("the id is drawn from the table");
-        Expect::Account { id, tier: account.tier }
     }
 
     /// Puts a head before the body.
@@ -291,6 +349,18 @@ impl Source {
                 )));
             }
             Operation::AccountRead => Self::AccountRead,
+            Operation::Webhook => Self::Webhook,
+            Operation::Gateway => Self::Gateway,
+            Operation::Replay => {
+                let payments =
+                    |(one, _): &(Operation, u32)| matches!(one, Operation::Payment { .. });
+                let place = plan.mix.iter().position(payments);
+                Self::Replay(
+                    place.ok_or_else(|| {
+                        Error::usage("a replay repeats payments, and none are sent")
+                    })?,
+                )
+            }
             Operation::Fixed(fixed) => Self::Fixed {
                 bytes: fixed_bytes(fixed, close)?,
                 expect: Expect::Status(Statuses::of(&[fixed.expect_status]).ok_or_else(|| {
@@ -436,6 +506,47 @@ mod tests {
             assert!(operation != 0 || a.len() == b.len());
         }
         assert!(kinds.iter().all(|&count| count > 30), "{kinds:?}");
+    }
+
+    #[test]
+    fn a_replay_is_an_earlier_payment_to_the_byte() {
+        let operations = vec![(Operation::Payment { rounds: 0 }, 9), (Operation::Replay, 1)];
+        let mix = Mix::new(&plan(operations)).unwrap();
+        let written = |k| {
+            let mut request = Request::default();
+            mix.write(k, &mut request);
+            (request.operation, mix.bytes(&request).to_vec(), request.expect)
+        };
+        let all: Vec<_> = (0..3_000).map(written).collect();
+        let (mut replays, mut first) = (0, 0);
+        for (k, (operation, bytes, expect)) in all.iter().enumerate() {
+            assert!(matches!(expect, Expect::Payment { repeated: true, .. }));
+            if *operation == 1 {
+                replays += 1;
+                let earlier = all[..k].iter().rposition(|(_, other, _)| other == bytes);
+                match earlier {
+                    Some(at) => assert!(k - at >= 256 || all[at].0 == 1, "{k} repeats {at}"),
+                    None => first += 1,
+                }
+            }
+        }
+        assert!((200..400).contains(&replays) && first < 50, "{replays} {first}");
+        assert!(Mix::new(&plan(vec![(Operation::Replay, 1)])).is_err());
+    }
+
+    #[test]
+    fn events_are_new_and_gateways_know_what_the_upstream_says() {
+        let mix = Mix::new(&plan(vec![(Operation::Webhook, 1)])).unwrap();
+        let ids: std::collections::HashSet<String> =
+            (0..100).map(|k| body(&mix, k).0["event_id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids.len(), 100);
+        let mix = Mix::new(&plan(vec![(Operation::Gateway, 1)])).unwrap();
+        let mut request = Request::default();
+        mix.write(5, &mut request);
+        let Expect::Gateway { id, values } = request.expect else { panic!() };
+        let text = String::from_utf8(mix.bytes(&request).to_vec()).unwrap();
+        assert!(text.starts_with(&format!("GET /gateway/{id} HTTP/1.1\r\n")), "{text}");
+        assert_eq!(values[1], Dataset::new(42).upstream_value(id + 1));
     }
 
     #[test]

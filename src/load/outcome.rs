@@ -147,7 +147,7 @@ pub struct Outstanding {
 /// rightly counts as unknown, be it a timeout, a reset or a 500. An answer of 4xx counts as nothing done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Payments answered 201.
+    /// Payments answered 201: the first time, be it to a replay that came before its payment.
     pub payments: u64,
     /// Their amounts.
     pub money_minor: u64,
@@ -169,4 +169,8 @@ pub struct Tally {
     pub distributions_unknown: u64,
     /// The accounts of those.
     pub credits_unknown: u64,
+    /// Events answered 202.
+    pub webhooks: u64,
+    /// Events sent without a right answer: each may have been kept.
+    pub webhooks_unknown: u64,
 }

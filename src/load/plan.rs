@@ -125,6 +125,12 @@ pub enum Operation {
     },
     /// `GET /loyalty/accounts/{id}`
     AccountRead,
+    /// An earlier payment of the mix once more, with its key: it must change nothing.
+    Replay,
+    /// `POST /webhooks` with a fresh event.
+    Webhook,
+    /// `GET /gateway/{id}`
+    Gateway,
     /// The same request each time: `drive`, and the null route.
     Fixed(Fixed),
     /// A request to anyone's service, with seeded fields.
@@ -157,6 +163,9 @@ impl Operation {
             Self::Payment { .. } => "payment",
             Self::Distribution { .. } => "distribution",
             Self::AccountRead => "account-read",
+            Self::Replay => "replay",
+            Self::Webhook => "webhook",
+            Self::Gateway => "gateway",
             Self::Fixed(fixed) => &fixed.name,
             Self::Route(route) => &route.name,
         }

@@ -119,6 +119,11 @@ impl Recorder {
         self.tally.credits_unknown += u64::from(accounts);
     }
 
+    /// An event was written and whether it was kept is not known.
+    pub(crate) fn webhook_unknown(&mut self) {
+        self.tally.webhooks_unknown += 1;
+    }
+
     /// Adds what another thread recorded under the same plan.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (kind, other) in self.kinds.iter_mut().zip(&other.kinds) {
@@ -182,6 +187,7 @@ impl Recorder {
                 tally.credits += u64::from(accounts);
                 tally.points += points;
             }
+            Acknowledged::Webhook => tally.webhooks += 1,
         }
     }
 }
@@ -199,6 +205,8 @@ impl std::ops::AddAssign for Tally {
         self.money_unknown_minor += other.money_unknown_minor;
         self.distributions_unknown += other.distributions_unknown;
         self.credits_unknown += other.credits_unknown;
+        self.webhooks += other.webhooks;
+        self.webhooks_unknown += other.webhooks_unknown;
     }
 }
 

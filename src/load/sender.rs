@@ -308,7 +308,8 @@ impl Loop<'_> {
             Expect::Distribution { accounts, .. } => {
                 self.sender.recorder.distribution_unknown(accounts);
             }
-            Expect::Status(_) | Expect::Account { .. } => {}
+            Expect::Webhook { .. } => self.sender.recorder.webhook_unknown(),
+            Expect::Status(_) | Expect::Account { .. } | Expect::Gateway { .. } => {}
         }
     }
 

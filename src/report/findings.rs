@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::comparison::{belongs, compared, metric_of};
-use super::footprint::Footprints;
+use super::experiments::{Grid, grids};
 use super::marks::marks;
 use super::race::{Entry, Race, races};
-use super::schema::{Judgement, RunResult, StatementVerdict, Trial, TrialVerdict, Verdict};
+use super::schema::{
+    Ceiling, Judgement, RunResult, StatementVerdict, Trial, TrialVerdict, Verdict,
+};
 use super::sentences;
 use super::words::{bytes, capital, clean, counted, figure, listed, or_withheld, truncated};
 use crate::units::{Nanos, Rate, grouped, three_digits};
@@ -19,8 +21,8 @@ pub(crate) struct Findings {
     pub(crate) about: Vec<String>,
     /// A table for each workload and level.
     pub(crate) tables: Vec<Table>,
-    /// What contenders are beside their load, where that was asked.
-    pub(crate) footprints: Option<Footprints>,
+    /// Capacities, and the map.
+    pub(crate) grids: Vec<Grid>,
     /// Judged statements that decide the exit code.
     pub(crate) expectations: Vec<Judged>,
     /// Judged statements that do not.
@@ -98,7 +100,7 @@ impl Findings {
             title: format!("{}: {}", clean(&result.scenario), clean(&result.title)),
             about: about(result, &races),
             tables: races.iter().map(|race| table(result, race)).collect(),
-            footprints: Footprints::of(result),
+            grids: grids(result),
             expectations: result.expectations.iter().map(judged).collect(),
             claims: result.claims.iter().map(judged).collect(),
             closing: sentences::closing(result, &races),
@@ -321,15 +323,28 @@ fn failures(entry: &Entry<'_>) -> Option<String> {
     })
 }
 
-/// `Ceilings in closed loop: event-loop 21,300/s (cpu), ..`
+/// `Ceilings: event-loop cpu 21,300/s binds, pool 40,000/s, 20,100/s in closed loop; ..`
 fn ceilings(result: &RunResult, race: &Race<'_>) -> Option<String> {
-    let ceilings: Vec<String> = result
-        .ceilings
-        .iter()
-        .filter(|ceiling| ceiling.workload == race.workload)
-        .map(|c| format!("{} {} ({})", clean(&c.contender), Rate(c.closed_rps), clean(&c.binds)))
+    let here = |ceiling: &&Ceiling| {
+        ceiling.workload == race.workload && ceiling.dependency.as_deref() == race.dependency()
+    };
+    let each: Vec<String> = result.ceilings.iter().filter(here).filter_map(ceiling).collect();
+    (!each.is_empty()).then(|| format!("Ceilings: {}", each.join("; ")))
+}
+
+fn ceiling(of: &Ceiling) -> Option<String> {
+    let bounds = [("cpu", of.cpu_rps), ("pool", of.pool_rps), ("threads", of.threads_rps)];
+    let mut parts: Vec<(String, f64)> = bounds
+        .into_iter()
+        .filter_map(|(what, rps)| {
+            let binds = if of.binds == what { " binds" } else { "" };
+            Some((format!("{what} {}{binds}", Rate(rps?)), rps?))
+        })
         .collect();
-    (!ceilings.is_empty()).then(|| format!("Ceilings in closed loop: {}", ceilings.join(", ")))
+    parts.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    let closed = of.closed_rps.map(|rps| (format!("{} in closed loop", Rate(rps)), rps));
+    let parts: Vec<String> = parts.into_iter().chain(closed).map(|(text, _)| text).collect();
+    (!parts.is_empty()).then(|| format!("{} {}", clean(&of.contender), parts.join(", ")))
 }
 
 fn judged(judgement: &Judgement) -> Judged {

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::charts::{CHART_FOLDER, Kind, Picture, pictures};
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
-use super::footprint;
 use super::schema::RunResult;
 
 /// The report as GitHub Markdown; charts are linked relative to the report folder.
@@ -28,14 +27,13 @@ pub(super) fn markdown_with(result: &RunResult, pictures: &[Picture<'_>]) -> Str
     if !findings.tables.is_empty() {
         let _ = writeln!(out, "{}\n", escaped(TABLE_NOTE));
     }
-    if let Some(footprints) = &findings.footprints {
-        let _ = writeln!(out, "## {}\n", escaped(&footprints.heading));
-        let rows = footprints.rows.iter().map(|row| row.to_vec());
-        grid(&mut out, &footprint::COLUMNS, 1..9, rows);
-        for mark in &footprints.marks {
-            let _ = writeln!(out, "- {}", escaped(mark));
-        }
-        let _ = writeln!(out, "\n{}\n", escaped(footprint::NOTE));
+    for table in &findings.grids {
+        let _ = writeln!(out, "## {}\n", escaped(&table.heading));
+        let header: Vec<&str> = table.columns.iter().map(String::as_str).collect();
+        grid(&mut out, &header, 0..0, table.rows.iter().cloned());
+        table.notes.iter().for_each(|note| {
+            let _ = writeln!(out, "{}\n", escaped(note));
+        });
     }
     statements(&mut out, "Expectations", &findings.expectations);
     statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);

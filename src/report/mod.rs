@@ -2,12 +2,15 @@
 
 pub mod charts;
 mod comparison;
+pub mod decision;
 pub mod distribution;
+mod experiments;
 mod findings;
 mod footprint;
 pub mod gate;
 pub mod hgrm;
 pub mod html;
+pub mod json_schema;
 pub mod markdown;
 mod marks;
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! Fields end in their unit. `null` is a figure that was withheld or could not be had, and never zero.
 
+mod begun;
+mod decision;
 mod dependency;
 mod footprint;
 mod pictures;
@@ -11,6 +13,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use begun::{BEGUN_SCHEMA, Begun, Calibrated, begun_from, begun_json};
+pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};
 pub use dependency::{Ceiling, Recovery, Standin};
 pub use footprint::{Footprint, Image, OverStarts, Part};
 pub use pictures::{
@@ -403,14 +407,26 @@ pub struct Comparison {
 }
 
 /// A bounded capacity.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Capacity {
+    /// `payment`, `loyalty` or `http`; empty where only one server was driven.
+    #[serde(default)]
+    pub workload: String,
     /// Whose it is.
     pub contender: String,
     /// Kept within the SLO.
     pub at_least_rps: Option<f64>,
     /// Not kept.
     pub below_rps: Option<f64>,
+    /// What bound the trials that did not keep it: `contender`, `pool`, ..; empty where none was run.
+    #[serde(default)]
+    pub bound_by: String,
+    /// Trials that it took.
+    #[serde(default)]
+    pub trials: u32,
+    /// Why an end is open, in a few words; else empty.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// A judged statement.
@@ -460,6 +476,14 @@ pub struct Search {
 /// One line of `trials.jsonl`, written when the trial has finished.
 pub fn trial_line(trial: &Trial) -> String {
     serde_json::to_string(trial).expect("a trial has string keys and finite numbers only")
+}
+
+/// Reads one.
+///
+/// # Errors
+/// Where the line is no trial.
+pub fn trial_from(line: &str) -> Result<Trial, String> {
+    serde_json::from_str(line).map_err(|error| error.to_string())
 }
 
 /// What `drive --slo --format json` prints.

@@ -1,6 +1,7 @@
 //! What a run says in words, built from its verdicts and from nothing else.
 
 use super::comparison::{Side, belongs, metric_of, side};
+use super::experiments;
 use super::race::{Entry, Race};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
 use super::words::{capital, clean, listed, metric, times};
@@ -32,7 +33,8 @@ fn load(race: &Race<'_>) -> String {
 
 /// The sentences that a person can repeat.
 pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
-    if races.is_empty() {
+    let experiments = experiments::sentences(result);
+    if races.is_empty() && experiments.is_empty() {
         return vec!["No trial was finished: there is nothing to say.".into()];
     }
     if result.verdict == Verdict::Invalid {
@@ -50,6 +52,7 @@ pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
             }
         }
     }
+    sentences.extend(experiments);
     if result.verdict == Verdict::Interrupted {
         sentences
             .insert(0, "The run was interrupted; this is what its finished rounds say.".into());

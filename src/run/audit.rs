@@ -79,6 +79,7 @@ fn differences(tally: &Tally, books: &Value) -> Result<Vec<String>, String> {
         tally.distributions_unknown,
     );
     bounded("credits", figure("/applied/credits")?, tally.credits, tally.credits_unknown);
+    bounded("webhooks", figure("/applied/webhooks")?, tally.webhooks, tally.webhooks_unknown);
     if money_in != figure("/money_out_minor")? + fees {
         reasons.push("money was made or lost: in is not out + fees".into());
     }
@@ -111,13 +112,15 @@ mod tests {
         money_unknown_minor: 100,
         distributions_unknown: 0,
         credits_unknown: 0,
+        webhooks: 3,
+        webhooks_unknown: 1,
     };
 
     fn verdict(change: impl Fn(&mut Value)) -> Audit {
         let mut books = serde_json::json!({
             "money_in_minor": 1_100, "money_out_minor": 1_078, "fees_minor": 22,
             "points_issued": 5_000, "points_held": 5_000,
-            "applied": {"payments": 11, "distributions": 2, "credits": 200, "webhooks": 0}
+            "applied": {"payments": 11, "distributions": 2, "credits": 200, "webhooks": 4}
         });
         change(&mut books);
         judge(&TALLY, Ok(books.to_string().into_bytes()))
@@ -143,6 +146,8 @@ mod tests {
             ("/applied/credits", 199),
             ("/applied/credits", 201),
             ("/applied/distributions", 3),
+            ("/applied/webhooks", 2),
+            ("/applied/webhooks", 5),
             ("/money_out_minor", 1_079),
             ("/money_in_minor", 1_101),
             ("/fees_minor", 19),
@@ -172,6 +177,7 @@ mod tests {
             points: 0,
             payments_unknown: 0,
             money_unknown_minor: 0,
+            webhooks: 0,
             ..TALLY
         };
         let grown = |after| judge_growth(&tally, Ok(books(7, 30)), Ok(after)).verdict;

@@ -14,7 +14,8 @@ const PROBE: Nanos = Nanos(3_000_000_000);
 /// Whether a scenario has levels that need its contenders' ceilings.
 pub(crate) fn needed(scenario: &Scenario) -> bool {
     let relative = scenario.rates.iter().any(|level| !matches!(level, Level::Rate(_)));
-    relative && matches!(scenario.load.kind, LoadKind::Open(_))
+    let searched = scenario.experiments.capacity.is_some();
+    (relative || searched) && matches!(scenario.load.kind, LoadKind::Open(_))
 }
 
 /// Probes every contender of a scenario once.
@@ -56,9 +57,12 @@ pub(crate) fn ceiling(trial: &Trial, cores: usize) -> Ceiling {
     Ceiling {
         workload: trial.workload.clone(),
         contender: trial.contender.clone(),
-        closed_rps: trial.achieved_rps,
+        closed_rps: Some(trial.achieved_rps),
         cpu_rps: trial.server.cpu_us_per_request.map(|us| cores as f64 * 1e6 / us),
+        pool_rps: None,
+        threads_rps: None,
         binds: if busy { "cpu".into() } else { "unknown".into() },
+        dependency: trial.dependency.clone(),
     }
 }
 
@@ -68,9 +72,9 @@ pub(crate) fn ceiling(trial: &Trial, cores: usize) -> Ceiling {
 /// When a relative level is asked for and there is no ceiling: they are probed first.
 pub(crate) fn rate_at(level: Level, contender: &str, workload: &str, ceilings: &[Ceiling]) -> Rate {
     let here = || ceilings.iter().filter(|ceiling| ceiling.workload == workload);
-    let lowest = here().map(|ceiling| ceiling.closed_rps).fold(f64::INFINITY, f64::min);
-    let own =
-        here().find(|ceiling| ceiling.contender == contender).map(|ceiling| ceiling.closed_rps);
+    let lowest = here().filter_map(|ceiling| ceiling.closed_rps).fold(f64::INFINITY, f64::min);
+    let own = here().find(|ceiling| ceiling.contender == contender);
+    let own = own.and_then(|ceiling| ceiling.closed_rps);
     match level {
         Level::Rate(rate) => rate,
         Level::OfLowest(share) => {
@@ -90,9 +94,12 @@ mod tests {
         let ceiling = |contender: &str, workload: &str, closed_rps| Ceiling {
             workload: workload.into(),
             contender: contender.into(),
-            closed_rps,
+            closed_rps: Some(closed_rps),
             cpu_rps: None,
+            pool_rps: None,
+            threads_rps: None,
             binds: "cpu".into(),
+            dependency: None,
         };
         let ceilings = [
             ceiling("a", "payment", 900.0),

@@ -3,17 +3,24 @@
 //! This is the only folder that names both sides. [`run`] reads as the pipeline.
 
 mod audit;
+mod bounds;
+mod budget;
 mod ceilings;
 mod child;
+mod decide;
 mod dependency;
+pub mod doctor;
+mod experiment;
 mod fingerprint;
 mod footprint;
+pub(crate) mod gate;
 mod held;
 mod hiccups;
 mod http;
 mod journal;
 mod memory;
 mod placement;
+mod plan;
 pub mod postgres;
 mod progress;
 pub(crate) mod resources;
@@ -34,13 +41,16 @@ use crate::error::{Error, Result};
 use crate::report;
 use crate::report::schema::RunResult;
 use crate::scenario::Scenario;
+use crate::units::Nanos;
 
+pub use decide::{Extras, Question, decide};
+pub use plan::{Part, Planned, Sight, plan};
 pub use progress::Progress;
 use session::Session;
 pub use supervise::supervise;
 
 /// What is to be run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Request {
     /// Names the run: the scenario's name, or `tour`.
     pub name: String,
@@ -54,6 +64,10 @@ pub struct Request {
     pub out: PathBuf,
     /// A given database may be written to without asking.
     pub yes: bool,
+    /// The time that it may take; rounds and cells that would end later are left out, and said so.
+    pub budget: Option<Nanos>,
+    /// Goes on with the run that `out` holds.
+    pub resume: bool,
 }
 
 /// Runs every trial, judges them and writes the report. An interrupted run reports what it has.
@@ -63,10 +77,7 @@ pub struct Request {
 /// had finished are on disk by then, and a report of them marked invalid.
 pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<RunResult> {
     let mut session = Session::open(request, progress)?;
-    let stopped = session
-        .probe_ceilings(stop)
-        .and_then(|()| session.run_rounds(stop))
-        .and_then(|()| session.look_at_footprints(stop));
+    let stopped = session.run(stop);
     session.testbed.progress.end();
     let mut result = session.result(stop);
     if let Err(error) = &stopped {

@@ -24,11 +24,23 @@ pub(crate) fn extra_rounds(rounds: u32) -> u32 {
 /// The contenders of a heat in the order in which they run: Fisher and Yates' shuffle, from the seed and the heat
 /// alone.
 pub(crate) fn order(order_seed: u64, heat: Heat, contenders: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..contenders).collect();
-    let draws = [heat.scenario as u64, heat.level as u64, u64::from(heat.round)]
-        .into_iter()
-        .fold(Stream::of(order_seed), Stream::child);
-    for last in (1..contenders).rev() {
+    let draws = [heat.scenario as u64, heat.level as u64, u64::from(heat.round)];
+    shuffled((0..contenders).collect(), order_seed, &draws)
+}
+
+/// The levels of a curve in the order in which a round runs them, so that no level has always the end of a round.
+pub(crate) fn levels(
+    order_seed: u64,
+    scenario: usize,
+    round: u32,
+    levels: std::ops::Range<usize>,
+) -> Vec<usize> {
+    shuffled(levels.collect(), order_seed, &[scenario as u64, u64::MAX, u64::from(round)])
+}
+
+fn shuffled(mut order: Vec<usize>, order_seed: u64, place: &[u64]) -> Vec<usize> {
+    let draws = place.iter().copied().fold(Stream::of(order_seed), Stream::child);
+    for last in (1..order.len()).rev() {
         order.swap(last, draws.below(last as u64, last as u64 + 1) as usize);
     }
     order
@@ -53,6 +65,17 @@ mod tests {
             counts.len() == 6 && counts.values().all(|n| (856..1_144).contains(n)),
             "{counts:?}"
         );
+    }
+
+    #[test]
+    fn every_level_of_a_curve_runs_once_in_each_round_and_rounds_differ() {
+        let orders: Vec<Vec<usize>> = (1..=8).map(|round| levels(7, 0, round, 2..8)).collect();
+        for order in &orders {
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [2, 3, 4, 5, 6, 7]);
+        }
+        assert!(orders.iter().any(|order| *order != orders[0]), "{orders:?}");
     }
 
     #[test]

@@ -1,18 +1,23 @@
 //! One run under way: what it has decided, what has finished, and the file that keeps it.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::random;
 use crate::report::schema::{
-    self, Ceiling, ContenderInfo, Fingerprint, Footprint, Judgement, RunResult, SloInfo,
-    StatementVerdict, Trial, TrialVerdict, Verdict,
+    self, Begun, Capacity, Ceiling, Comparison, ContenderInfo, Fingerprint, Footprint, Judgement,
+    Map, RunResult, SloInfo, StatementVerdict, Trial, TrialVerdict, Verdict,
 };
-use crate::run::journal::Journal;
+use crate::run::budget::Budget;
+use crate::run::experiment::{Hands, capacity, map};
+use crate::run::journal::{self, Journal};
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
-use crate::run::{Progress, Request, ceilings, dependency, fingerprint, footprint, verdict};
-use crate::scenario::{Contender, LoadKind, PlacementMode, Scenario, Statement};
+use crate::run::{
+    Progress, Request, bounds, ceilings, dependency, fingerprint, footprint, verdict,
+};
+use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario};
 use crate::units::{Nanos, Rate};
 
 /// A run under way.
@@ -26,9 +31,24 @@ pub(crate) struct Session<'a> {
     ceilings: Vec<Ceiling>,
     probes: Vec<Trial>,
     trials: Vec<Trial>,
-    footprints: Vec<Footprint>,
     voided_rounds: u32,
-    journal: Journal,
+    budget: Budget,
+    /// Rounds that the budget allowed, of `compare` and of `curve`; `None` is all of them.
+    cut: [Option<u32>; 2],
+    capacity: Vec<Capacity>,
+    map: Option<Map>,
+    footprints: Vec<Footprint>,
+    /// What an experiment left undone, in sentences.
+    left: Vec<String>,
+}
+
+/// Which of a scenario's levels are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Those of `compare`, in their order.
+    Compare,
+    /// Those of `curve`, in another order in each round.
+    Curve,
 }
 
 impl<'a> Session<'a> {
@@ -37,19 +57,45 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the folder cannot be written.
     pub(crate) fn open(request: &'a Request, progress: &'a mut Progress) -> Result<Self> {
-        let journal = Journal::create(&request.out)?;
+        let fingerprint = fingerprint::take(&request.scenarios);
+        let mut testbed = Testbed::open(&request.scenarios, progress, request.yes)?;
+        let maps = request.scenarios.iter().filter_map(|one| one.experiments.map.as_ref());
+        maps.flat_map(|map| &map.cpus).for_each(|cpu| {
+            testbed.calibrated(*cpu);
+        });
+        let begun = if request.resume {
+            let begun = journal::begun(&request.out, &fingerprint)?;
+            testbed.calibrate_as(&begun.calibrations);
+            testbed.keep_in(Journal::resume(&request.out)?);
+            begun
+        } else {
+            testbed.keep_in(Journal::create(&request.out)?);
+            let begun = Begun {
+                schema: schema::BEGUN_SCHEMA.into(),
+                order_seed: request.order_seed.unwrap_or_else(random::fresh_seed),
+                started_utc: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                fingerprint,
+                calibrations: testbed.calibrations(),
+            };
+            journal::begin(&request.out, &begun)?;
+            begun
+        };
         let session = Self {
             request,
-            order_seed: request.order_seed.unwrap_or_else(random::fresh_seed),
-            fingerprint: fingerprint::take(&request.scenarios),
-            started_utc: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            testbed: Testbed::open(&request.scenarios, progress, request.yes)?,
+            order_seed: begun.order_seed,
+            fingerprint: begun.fingerprint,
+            started_utc: begun.started_utc,
+            testbed,
             ceilings: Vec::new(),
             probes: Vec::new(),
             trials: Vec::new(),
-            footprints: Vec::new(),
             voided_rounds: 0,
-            journal,
+            budget: Budget::of(request.budget),
+            cut: [None; 2],
+            capacity: Vec::new(),
+            map: None,
+            footprints: Vec::new(),
+            left: Vec::new(),
         };
         if session.fingerprint.debug_build {
             session
@@ -60,43 +106,67 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// Probes the ceilings of the scenarios whose levels are given in percent.
+    /// Every experiment of every scenario.
     ///
     /// # Errors
     /// When a contender cannot be started or answers nothing.
-    pub(crate) fn probe_ceilings(&mut self, stop: &AtomicBool) -> Result<()> {
+    pub(crate) fn run(&mut self, stop: &AtomicBool) -> Result<()> {
+        self.probe_ceilings(stop)?;
+        self.run_rounds(Part::Compare, stop)?;
+        self.run_rounds(Part::Curve, stop)?;
+        let request = self.request;
+        for scenario in &request.scenarios {
+            if !stop.load(Ordering::Relaxed) {
+                self.run_experiments(scenario, stop)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Probes the ceilings of the scenarios that need them.
+    fn probe_ceilings(&mut self, stop: &AtomicBool) -> Result<()> {
         let request = self.request;
         let scenarios = || request.scenarios.iter().filter(|scenario| ceilings::needed(scenario));
         self.testbed
             .progress
             .expect(scenarios().map(|scenario| scenario.contenders.len() as u64).sum());
-        self.testbed
-            .progress
-            .expect(self.heats(1..=self.rounds()).iter().map(|heat| self.contenders(*heat)).sum());
+        for part in [Part::Compare, Part::Curve] {
+            let heats = self.heats(part, 1..=self.rounds());
+            self.testbed.progress.expect(heats.iter().map(|heat| self.contenders(*heat)).sum());
+        }
         for scenario in scenarios() {
             for (ceiling, trial) in ceilings::probe(&mut self.testbed, scenario, stop)? {
                 self.ceilings.push(ceiling);
                 self.probes.push(trial);
             }
         }
+        for scenario in &request.scenarios {
+            let ceilings = self.bounds(scenario, &self.probes);
+            let said = bounds::sentence(scenario, &ceilings);
+            said.iter().for_each(|said| self.testbed.progress.say(said));
+        }
         Ok(())
     }
 
-    /// Runs every round, and void ones again at the end.
-    ///
-    /// # Errors
-    /// When a contender cannot be started.
-    pub(crate) fn run_rounds(&mut self, stop: &AtomicBool) -> Result<()> {
+    /// Runs every round of a part, and void ones again at the end.
+    fn run_rounds(&mut self, part: Part, stop: &AtomicBool) -> Result<()> {
         let rounds = self.rounds();
-        let mut due = self.heats(1..=rounds);
+        let mut due = self.heats(part, 1..=rounds);
         let mut extra = rounds::extra_rounds(rounds);
         let mut next_round = rounds + 1;
         while !due.is_empty() {
             let mut void = Vec::new();
+            let mut begun = 0;
             for heat in due {
                 if stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
+                // What is cut is whole rounds, so that contenders and levels stay as many.
+                if heat.round != begun && !self.budget.allows(self.round_estimate(part)) {
+                    self.cut[part as usize].get_or_insert((heat.round - 1).min(rounds));
+                    break;
+                }
+                begun = heat.round;
                 if self.run_heat(heat, stop)? {
                     void.push(heat);
                 }
@@ -115,18 +185,44 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Looks at what the contenders are beside their load, where a scenario asks.
-    ///
-    /// # Errors
-    /// When a contender does not start, or its files cannot be read or packed.
-    pub(crate) fn look_at_footprints(&mut self, stop: &AtomicBool) -> Result<()> {
-        let (request, seed) = (self.request, self.order_seed);
-        for scenario in &request.scenarios {
-            let found =
-                footprint::footprints(&mut self.testbed, scenario, seed, &request.out, stop)?;
+    /// The experiments that choose their own trials.
+    fn run_experiments(&mut self, scenario: &Scenario, stop: &AtomicBool) -> Result<()> {
+        let (order_seed, budget) = (self.order_seed, self.budget);
+        let mut hands = Hands { testbed: &mut self.testbed, order_seed, budget, stop };
+        let Experiments { capacity, map, footprint, .. } = &scenario.experiments;
+        if footprint.is_some() {
+            let out = &self.request.out;
+            let found = footprint::footprints(hands.testbed, scenario, order_seed, out, stop)?;
             let found =
                 found.into_iter().map(|one| verdict::under_load(one, scenario, &self.trials));
             self.footprints.extend(found);
+        }
+        if let Some(how) = capacity {
+            for ceiling in
+                self.ceilings.iter().filter(|one| one.workload == scenario.workload.name())
+            {
+                let Some(closed) = ceiling.closed_rps else { continue };
+                let cost = capacity::cost(scenario, Rate(closed));
+                hands.testbed.progress.say(&format!(
+                    "looking for the capacity of {}: at most {} short trials and {} to {} that decide",
+                    ceiling.contender, cost.short_max, cost.deciding_min, cost.deciding_max
+                ));
+            }
+            let (found, trials) = capacity::run(&mut hands, scenario, *how, &self.ceilings)?;
+            self.capacity.extend(found);
+            self.probes.extend(trials);
+        }
+        if let Some(plan) = map {
+            let cells = plan.cpus.len() * plan.waits.len();
+            hands.testbed.progress.say(&format!(
+                "making a map of {cells} cells, about {:.0} s each",
+                plan.cell_estimate().as_secs_f64()
+            ));
+            let (map, left) = map::run(&mut hands, scenario, plan)?;
+            if left > 0 {
+                self.left.push(format!("{left} of {cells} cells of the map were not measured"));
+            }
+            self.map = Some(map);
         }
         Ok(())
     }
@@ -134,21 +230,29 @@ impl<'a> Session<'a> {
     /// What has been found so far, judged.
     pub(crate) fn result(self, stop: &AtomicBool) -> RunResult {
         let request = self.request;
-        let judged = |statements: fn(&Scenario) -> &Vec<Statement>| -> Vec<Judgement> {
-            let of = |scenario| {
-                let judge = |one: &Statement| match one.metric.is_of_a_footprint() {
-                    true => footprint::judge(scenario, one, &self.footprints),
-                    false => verdict::judge(scenario, one, &self.trials),
-                };
-                statements(scenario).iter().map(judge).collect::<Vec<_>>()
-            };
-            request.scenarios.iter().flat_map(of).collect()
+        let ran = if self.trials.is_empty() { &self.probes } else { &self.trials };
+        let ceilings: Vec<Ceiling> =
+            request.scenarios.iter().flat_map(|scenario| self.bounds(scenario, ran)).collect();
+        let found = verdict::Found {
+            trials: &self.trials,
+            ceilings: &ceilings,
+            capacity: &self.capacity,
+            footprints: &self.footprints,
         };
+        let judged =
+            |statements: fn(&Scenario) -> &Vec<crate::scenario::Statement>| -> Vec<Judgement> {
+                let of = |scenario| {
+                    let judge = |statement| verdict::judge(scenario, statement, found);
+                    statements(scenario).iter().map(judge).collect::<Vec<_>>()
+                };
+                request.scenarios.iter().flat_map(of).collect()
+            };
         let expectations = judged(|scenario| &scenario.expectations);
         let claims = judged(|scenario| &scenario.claims);
         let enough = self.lacks_rounds().is_none();
         let interrupted = stop.load(Ordering::Relaxed);
         let verdict = overall(&expectations, enough, interrupted);
+        let (notes, comparisons) = (self.notes(), self.comparisons());
         let first = &request.scenarios[0];
         let calibration = self.testbed.calibration(first.request_cpu);
         RunResult {
@@ -167,23 +271,19 @@ impl<'a> Session<'a> {
             request_cpu_ns: first.request_cpu.0,
             request_cpu_measured_ns: calibration.map_or(0, |calibration| calibration.measured.0),
             signature_rounds: calibration.map_or(0, |calibration| calibration.rounds),
-            floor_ns: None,
-            comparisons: request
-                .scenarios
-                .iter()
-                .flat_map(|scenario| verdict::comparisons(scenario, &self.trials))
-                .collect(),
-            capacity: Vec::new(),
+            floor_ns: floor(&request.scenarios),
+            comparisons,
+            capacity: self.capacity,
             expectations,
             claims,
             not_checked: Vec::new(),
-            notes: self.notes(),
-            ceilings: self.ceilings,
+            notes,
+            ceilings,
             trials: self.trials,
             probes: self.probes,
             contenders: request.scenarios.iter().flat_map(contenders).collect(),
             slos: request.scenarios.iter().filter_map(slo).collect(),
-            map: None,
+            map: self.map,
             gate_history: Vec::new(),
             footprints: self.footprints,
         }
@@ -207,7 +307,6 @@ impl<'a> Session<'a> {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            self.journal.keep(&trial)?;
             self.trials.push(trial);
         }
         let void = self.trials[first..].iter().any(|trial| trial.validity.voids_round);
@@ -216,6 +315,12 @@ impl<'a> Session<'a> {
         }
         self.voided_rounds += u32::from(void);
         Ok(void)
+    }
+
+    /// What bounds a scenario's contenders, as far as `trials` show.
+    fn bounds(&self, scenario: &Scenario, trials: &[Trial]) -> Vec<Ceiling> {
+        let cores = placement(scenario).map_or(1, |placement| placement.contender.len());
+        bounds::ceilings(scenario, cores, &self.ceilings, trials)
     }
 
     /// The level's name and its rate for a contender.
@@ -248,22 +353,38 @@ impl<'a> Session<'a> {
         self.request.scenarios.iter().map(|scenario| scenario.rounds).max().unwrap_or(0)
     }
 
-    /// Every level of every scenario in each of the rounds.
-    fn heats(&self, rounds: impl Iterator<Item = u32>) -> Vec<Heat> {
-        let scenarios = self.request.scenarios.iter().enumerate();
-        rounds
-            .flat_map(|round| {
-                scenarios.clone().filter(move |(_, scenario)| round <= scenario.rounds).flat_map(
-                    move |(scenario, of)| {
-                        let levels = match of.load.kind {
-                            LoadKind::Open(_) => of.rates.len(),
-                            LoadKind::Closed => 1,
-                        };
-                        (0..levels).map(move |level| Heat { scenario, level, round })
-                    },
-                )
-            })
-            .collect()
+    /// Every level of a part of every scenario in each of the rounds.
+    fn heats(&self, part: Part, rounds: impl Iterator<Item = u32>) -> Vec<Heat> {
+        let scenarios = || self.request.scenarios.iter().enumerate();
+        let mut heats = Vec::new();
+        for round in rounds {
+            for (scenario, of) in scenarios().filter(|(_, of)| round <= of.rounds) {
+                let levels = levels(of, part);
+                let heat = |level| Heat { scenario, level, round };
+                match part {
+                    Part::Compare => heats.extend(levels.map(heat)),
+                    Part::Curve => {
+                        let shuffled = rounds::levels(self.order_seed, scenario, round, levels);
+                        heats.extend(shuffled.into_iter().map(heat));
+                    }
+                }
+            }
+        }
+        heats
+    }
+
+    /// About how long a round of a part takes.
+    fn round_estimate(&self, part: Part) -> Nanos {
+        let of = |scenario: &Scenario| scenario.round_estimate(levels(scenario, part));
+        Nanos(self.request.scenarios.iter().map(|scenario| of(scenario).0).sum())
+    }
+
+    /// Each contender against the first one, at every level and in capacity.
+    fn comparisons(&self) -> Vec<Comparison> {
+        let scenarios = &self.request.scenarios;
+        let levels = scenarios.iter().flat_map(|one| verdict::comparisons(one, &self.trials));
+        let capacity = self.capacity.chunk_by(|a, b| a.workload == b.workload);
+        levels.chain(capacity.flat_map(capacity::comparisons)).collect()
     }
 
     fn contenders(&self, heat: Heat) -> u64 {
@@ -272,7 +393,10 @@ impl<'a> Session<'a> {
 
     /// The first contender and level without the required valid rounds.
     fn lacks_rounds(&self) -> Option<String> {
-        for heat in self.heats(1..=1) {
+        let parts = [Part::Compare, Part::Curve].into_iter();
+        let heats =
+            parts.flat_map(|part| self.heats(part, 1..=1).into_iter().map(move |h| (part, h)));
+        for (part, heat) in heats {
             let scenario = &self.request.scenarios[heat.scenario];
             for contender in &scenario.contenders {
                 let (level, _) = self.level(scenario, heat.level, contender);
@@ -285,10 +409,12 @@ impl<'a> Session<'a> {
                         && (trial.validity.lost || trial.validity.verdict != TrialVerdict::Invalid)
                 });
                 let valid = valid.count() as u32;
-                if valid < scenario.rounds {
+                let asked = self.cut[part as usize]
+                    .map_or(scenario.rounds, |cut| cut.clamp(1, scenario.rounds));
+                if valid < asked {
                     return Some(format!(
-                        "`{}` at {level} has {valid} valid rounds of the {} asked for",
-                        contender.name, scenario.rounds
+                        "`{}` at {level} has {valid} valid rounds of the {asked} asked for",
+                        contender.name
                     ));
                 }
             }
@@ -299,6 +425,13 @@ impl<'a> Session<'a> {
     /// What a reader should know.
     fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.lacks_rounds().into_iter().collect();
+        for (what, cut) in ["compare", "curve"].into_iter().zip(self.cut) {
+            let all = self.rounds();
+            notes.extend(
+                cut.map(|cut| format!("the budget ended `{what}` after {cut} of {all} rounds")),
+            );
+        }
+        notes.extend(self.left.iter().cloned());
         let scenarios = &self.request.scenarios;
         if scenarios.iter().any(|scenario| scenario.placement.mode == PlacementMode::Shared) {
             notes.push("co-located: generator and contenders share cores".into());
@@ -319,6 +452,23 @@ impl<'a> Session<'a> {
         }
         notes
     }
+}
+
+/// Which of a scenario's levels are of a part; the ceiling of a closed load is one.
+fn levels(scenario: &Scenario, part: Part) -> Range<usize> {
+    let compared = scenario.experiments.compared;
+    match (scenario.load.kind, part) {
+        (LoadKind::Closed, Part::Compare) => 0..1,
+        (LoadKind::Closed, Part::Curve) => 0..0,
+        (LoadKind::Open(_), Part::Compare) => 0..compared,
+        (LoadKind::Open(_), Part::Curve) => compared..scenario.rates.len(),
+    }
+}
+
+/// The floor of the only scenario; several have several.
+fn floor(scenarios: &[Scenario]) -> Option<u64> {
+    let [only] = scenarios else { return None };
+    Some(only.floor().0).filter(|ns| *ns > 0)
 }
 
 /// What the contenders of a scenario are.

@@ -2,14 +2,15 @@
 //! experiment and the gate ask it for their trials, so a trial is the same wherever its figure ends up.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backend::cpu::CpuMode;
 use crate::backend::payment::{self, Calibration};
 use crate::error::Result;
 use crate::random;
-use crate::report::schema::Trial;
+use crate::report::schema::{Calibrated, Trial};
 use crate::run::hiccups::{self, Hiccups};
+use crate::run::journal::Journal;
 use crate::run::placement::{self, Placement};
 use crate::run::postgres::Database;
 use crate::run::trial::{self, Order, Signature};
@@ -31,6 +32,8 @@ pub(crate) struct Testbed<'a> {
     started: u32,
     /// A given database may be written to without asking.
     yes: bool,
+    /// Where trials are written down, and those found that an earlier run has finished.
+    journal: Option<Journal>,
 }
 
 /// One trial, as an experiment asks for it.
@@ -76,6 +79,7 @@ impl<'a> Testbed<'a> {
             databases: Vec::new(),
             started: first_salt(scenarios),
             yes,
+            journal: None,
         };
         for scenario in scenarios.iter().filter(|one| one.workload == Workload::Payment) {
             let own = scenario.contenders.iter().filter_map(Contender::request_cpu);
@@ -84,6 +88,30 @@ impl<'a> Testbed<'a> {
             });
         }
         Ok(testbed)
+    }
+
+    /// From now on every trial is written down, and what the journal has already is not run again.
+    pub(crate) fn keep_in(&mut self, journal: Journal) {
+        self.journal = Some(journal);
+    }
+
+    /// The CPU times so far, as `begun.json` keeps them.
+    pub(crate) fn calibrations(&self) -> Vec<Calibrated> {
+        let one = |(asked, measured): &(Nanos, Calibration)| Calibrated {
+            asked_ns: asked.0,
+            rounds: measured.rounds,
+            measured_ns: measured.measured.0,
+        };
+        self.calibrations.iter().map(one).collect()
+    }
+
+    /// Takes over what an earlier run has measured, so that the work of its trials is that of the next ones.
+    pub(crate) fn calibrate_as(&mut self, earlier: &[Calibrated]) {
+        let one = |one: &Calibrated| {
+            let measured = Nanos(one.measured_ns);
+            (Nanos(one.asked_ns), Calibration { rounds: one.rounds, measured })
+        };
+        self.calibrations = earlier.iter().map(one).collect();
     }
 
     /// How many SHA-256 rounds a CPU time comes to, measured on a contender's core when it is first asked for.
@@ -101,17 +129,35 @@ impl<'a> Testbed<'a> {
         self.calibrations.iter().find(|(asked, _)| *asked == cpu).map(|(_, measured)| *measured)
     }
 
-    /// Runs a trial. It is marked and judged, and nobody has looked at it.
+    /// Runs a trial and writes it down. It is marked and judged, and nobody has looked at it. One that was cut short by
+    /// `stop` is no trial and nowhere written.
     ///
     /// # Errors
-    /// When the contender or what it waits for cannot be started, or the generator cannot run.
+    /// When the contender or what it waits for cannot be started, or the generator cannot run; when an earlier run that is
+    /// gone on with took another course.
     pub(crate) fn trial(&mut self, ask: &Ask<'_>, stop: &AtomicBool) -> Result<Trial> {
+        if let Some(journal) = &mut self.journal
+            && let Some(trial) = journal.found(ask)?
+        {
+            self.salt();
+            self.progress.finished(&trial);
+            return Ok(trial);
+        }
+        let trial = self.run(ask, stop)?;
+        self.progress.finished(&trial);
+        if let Some(journal) = &mut self.journal
+            && !stop.load(Ordering::Relaxed)
+        {
+            journal.keep(&trial)?;
+        }
+        Ok(trial)
+    }
+
+    fn run(&mut self, ask: &Ask<'_>, stop: &AtomicBool) -> Result<Trial> {
         let placement = placement(ask.scenario)?;
         let database = self.database(ask.scenario)?;
         self.progress.starts(&ask.contender.name, &ask.level);
-        let trial = trial::run(&self.order(ask, &placement, database.as_deref()), stop)?;
-        self.progress.finished(&trial);
-        Ok(trial)
+        trial::run(&self.order(ask, &placement, database.as_deref()), stop)
     }
 
     /// What is asked for, with all that this testbed knows.

@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 
 use crate::backend::Gather;
 use crate::backend::cpu::CpuMode;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
@@ -72,13 +72,13 @@ pub(crate) struct Signature {
 /// When the contender cannot be started, or the generator cannot run.
 pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let behind = behind(order)?;
-    let mut contender = start(order, behind.as_ref())?;
+    let mut contender = start(order, behind.as_ref()).map_err(Error::by_contender)?;
     let watch = contender.watch();
     let plan = plan(order, contender.address());
     let books = books_before(order, &contender);
     let (switches, taken) = (watch.switches(), Taken::now());
     let looks: Mutex<Looks> = Mutex::default();
-    let (outcome, memory) = thread::scope(|scope| {
+    let ran = thread::scope(|scope| {
         let cores = &order.placement.generator;
         let memory = Sampler::start(scope, &watch, cores, order.duration);
         let outcome = load::run(&plan, stop, &|moment| {
@@ -87,6 +87,13 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
             memory.tell(moment);
         })?;
         Ok((outcome, memory.seen()))
+    });
+    let (outcome, memory) = ran.map_err(|error: Error| match contender.crashed() {
+        Some(status) => {
+            Error::invalid(format!("contender `{}` crashed: {status}", order.contender.name))
+                .by_contender()
+        }
+        None => error,
     })?;
     let shares = (taken.steal_share(), taken.throttled_share());
     let seen = looks.into_inner().expect("no look panics").between();
@@ -102,7 +109,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         ..server(&watch, seen.used, switches, &outcome, order.placement.contender.len())
     };
     if crash.is_none() {
-        contender.stop()?;
+        contender.stop().map_err(Error::by_contender)?;
     }
     if let Some(behind) = behind {
         behind.stop()?;
@@ -187,7 +194,8 @@ fn start(order: &Order<'_>, behind: Option<&Behind<'_>>) -> Result<Contender> {
     let depends = behind.map(Behind::environment).unwrap_or_default();
     match &order.contender.kind {
         scenario::Kind::BuiltIn(built_in) => {
-            Contender::start(name, "serve", &serve_flags(order, built_in), &depends, cores)
+            let (binary, flags) = (built_in.binary.as_deref(), serve_flags(order, built_in));
+            Contender::start(name, binary, "serve", &flags, &depends, cores)
         }
         scenario::Kind::Command { argv, setup } => {
             Contender::launch(name, argv, setup, environment(order, depends), cores)

@@ -1,10 +1,15 @@
 //! From trials to comparisons and judged statements. Blind to how the trials were made.
 
+mod capacity;
+mod footprint;
+
 use crate::report::schema::{
-    Comparison, Footprint, Judgement, StatementVerdict, Trial, TrialVerdict,
+    Capacity, Ceiling, Comparison, Footprint, Judgement, StatementVerdict, Trial, TrialVerdict,
 };
 use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement, Unit};
 use crate::stats::{self, Estimate};
+
+pub(crate) use footprint::under_load;
 
 /// Every comparison and statement is judged with this confidence.
 const CONFIDENCE: f64 = 0.95;
@@ -19,11 +24,22 @@ struct Place<'a> {
 
 /// A contender's metric over the rounds, or the fact that it was beaten by the load.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Series {
+enum Series {
     /// By round.
     Values(Vec<(u32, f64)>),
     /// It was saturated, crashed or answered wrongly in most rounds: worse than any figure.
     Lost,
+}
+
+/// What a statement is judged by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found<'a> {
+    pub(crate) trials: &'a [Trial],
+    pub(crate) ceilings: &'a [Ceiling],
+    /// Empty where no experiment looked for it.
+    pub(crate) capacity: &'a [Capacity],
+    /// Empty where no experiment looked at them.
+    pub(crate) footprints: &'a [Footprint],
 }
 
 /// Every contender against the first one, at every level, for every request kind.
@@ -43,7 +59,30 @@ pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparis
 }
 
 /// Judges one statement.
-pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judgement {
+pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judgement {
+    let (verdict, estimate, figure) = match statement.metric {
+        Metric::Capacity => capacity::judge(scenario, statement, found),
+        metric if metric.is_of_a_footprint() => footprint::judge(scenario, statement, found),
+        _ => of_trials(scenario, statement, found.trials),
+    };
+    let unit = if statement.versus.is_some() { "ratio" } else { unit(statement.metric) };
+    Judgement {
+        text: statement.text.clone(),
+        verdict,
+        reason: format!("{figure}; asked: {}", asked(statement.bound, unit)),
+        ratio: estimate.map(|estimate| estimate.value),
+        low: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low),
+        high: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
+        n: estimate.map_or(0, |estimate| estimate.n as u32),
+        tested_with: tested_with(scenario, statement),
+    }
+}
+
+/// The verdict, the estimate behind it and what both are about in words.
+type Judged = (StatementVerdict, Option<Estimate>, String);
+
+/// Judges a metric of trials.
+fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judged {
     let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
     let only = scenario.mix.first().map(|(operation, _)| operation.name());
     let request = match statement.metric {
@@ -53,90 +92,13 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, trials: &[Trial]
     };
     let place = Place { workload: scenario.workload.name(), level: &level, request };
     let of = series(trials, place, statement.metric, &statement.of);
-    let versus = statement.versus.as_ref();
-    let versus = versus.map(|versus| series(trials, place, statement.metric, versus));
-    judged(scenario, statement, &of, versus.as_ref())
-}
-
-/// Judges one statement by the figures that it is about.
-pub(crate) fn judged(
-    scenario: &Scenario,
-    statement: &Statement,
-    of: &Series,
-    versus: Option<&Series>,
-) -> Judgement {
-    let (verdict, estimate, figure) = match versus {
-        Some(versus) => against(statement, of, versus),
-        None => alone(statement, of),
-    };
-    Judgement {
-        verdict,
-        reason: format!("{figure}; asked: {}", asked_of(statement)),
-        ratio: estimate.map(|estimate| estimate.value),
-        low: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low),
-        high: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
-        n: estimate.map_or(0, |estimate| estimate.n as u32),
-        ..unjudged(scenario, statement)
+    match &statement.versus {
+        Some(versus) => {
+            let versus_series = series(trials, place, statement.metric, versus);
+            against(statement, &of, &versus_series)
+        }
+        None => alone(statement, &of),
     }
-}
-
-/// Judges one statement by figures that were counted: there is no interval, and none is needed.
-pub(crate) fn counted(
-    scenario: &Scenario,
-    statement: &Statement,
-    of: f64,
-    versus: Option<f64>,
-) -> Judgement {
-    let value = versus.map_or(of, |versus| of / versus);
-    let unit = unit_of(statement);
-    let shown = if unit == "ratio" { format!("{value:.2}x") } else { figure(value, unit) };
-    Judgement {
-        verdict: settled(statement.bound, value),
-        reason: format!("{shown}, counted; asked: {}", asked_of(statement)),
-        ratio: Some(value),
-        n: 1,
-        ..unjudged(scenario, statement)
-    }
-}
-
-/// A statement without its figures.
-pub(crate) fn unjudged(scenario: &Scenario, statement: &Statement) -> Judgement {
-    Judgement {
-        text: statement.text.clone(),
-        verdict: StatementVerdict::Inconclusive,
-        reason: format!("nothing was measured; asked: {}", asked_of(statement)),
-        ratio: None,
-        low: None,
-        high: None,
-        n: 0,
-        tested_with: tested_with(scenario, statement),
-    }
-}
-
-fn unit_of(statement: &Statement) -> &'static str {
-    if statement.versus.is_some() { "ratio" } else { unit(statement.metric) }
-}
-
-fn asked_of(statement: &Statement) -> String {
-    asked(statement.bound, unit_of(statement))
-}
-
-/// A footprint with what the trials of the first level say of the contender's memory.
-pub(crate) fn under_load(
-    mut footprint: Footprint,
-    scenario: &Scenario,
-    trials: &[Trial],
-) -> Footprint {
-    let level = levels(scenario).into_iter().next();
-    let here = trials.iter().filter(|trial| {
-        trial.workload == footprint.workload
-            && trial.contender == footprint.contender
-            && Some(&trial.level) == level.as_ref()
-    });
-    let peaks: Vec<f64> = here.filter_map(|trial| metric_of(trial, Metric::Rss, None)).collect();
-    footprint.rss_load_bytes = stats::median(&peaks);
-    footprint.load = level.filter(|_| footprint.rss_load_bytes.is_some());
-    footprint
 }
 
 /// What a statement was tested with: the systems, models and servers that it compares, and no others of its scenario.
@@ -279,11 +241,7 @@ fn paired(a: &[(u32, f64)], b: &[(u32, f64)]) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// One contender against another.
-fn against(
-    statement: &Statement,
-    of: &Series,
-    versus: &Series,
-) -> (StatementVerdict, Option<Estimate>, String) {
+fn against(statement: &Statement, of: &Series, versus: &Series) -> Judged {
     let versus_name = statement.versus.as_deref().unwrap_or_default();
     let (a, b) = match (of, versus) {
         (Series::Values(a), Series::Values(b)) => paired(a, b),
@@ -316,7 +274,7 @@ fn against(
 }
 
 /// One contender against an absolute bound.
-fn alone(statement: &Statement, of: &Series) -> (StatementVerdict, Option<Estimate>, String) {
+fn alone(statement: &Statement, of: &Series) -> Judged {
     match of {
         Series::Lost => {
             let verdict = settled(statement.bound, worst(statement.metric));

@@ -61,6 +61,8 @@ pub struct BuiltIn {
     pub fan_out: Gather,
     /// Mistakes that it makes.
     pub pitfalls: Vec<Pitfall>,
+    /// The build of bakeoff that serves it; `None` is the one that runs. No scenario names it, only the gate does.
+    pub binary: Option<PathBuf>,
 }
 
 /// What is done around a server that is not built in.

@@ -100,6 +100,7 @@ fn built_in(
         pool: pool(raw, around.store)?,
         fan_out: fan_out(raw, model)?,
         pitfalls: pitfalls(raw, model, around.store)?,
+        binary: None,
     })
 }
 

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use super::contenders::{Around, Programs, contenders};
 use super::diagnostic::Fault;
+use super::experiment::experiments;
+use super::gate;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::{At, Quantity};
 use super::raw::Raw;
 use super::routes::routes;
 use super::statements::{Known, statements};
 use super::store::store;
-use super::{Contender, Footprint, Scenario, Store, Workload};
+use super::{Scenario, Workload};
 use crate::units::{Nanos, grouped};
 
 /// The version of the format that is read.
@@ -19,8 +21,6 @@ const SCHEMA: u64 = 1;
 pub(super) const ROUNDS_MAX: u32 = 1_000;
 /// A request that computes for longer is no request.
 const CPU_MAX: Nanos = Nanos(10 * Nanos::SECOND.0);
-/// Starts of a footprint: fewer have no interval.
-const STARTS_MIN: u64 = 6;
 /// Characters of a name, which is a folder's and a column's.
 const NAME_MAX: usize = 48;
 /// Characters of a title or a statement.
@@ -41,13 +41,15 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
     let connections = load.connections;
     let around = Around { workload, store: &store, connections, folder, programs };
     let routes = routes(raw, around)?;
-    let rates = rates(raw, load.kind, routes.own)?;
+    let (rates, compared) = rates(raw, load.kind, routes.own)?;
     let request_cpu = request_cpu(raw, workload)?;
     let mix = routes.mix;
     let contenders = contenders(raw, around)?;
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
-    let footprint = footprint(raw, &store, &contenders)?;
+    let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref(), &store)?;
+    let gate_around = gate::Around { contenders: &contenders, mix: &mix, kind: load.kind };
+    let gate = raw.gate.as_ref().map(|at| gate::gate(at, &gate_around)).transpose()?;
     let known = Known {
         contenders: &contenders,
         rates: &rates,
@@ -55,7 +57,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         kind: load.kind,
         store: &store,
         slo: slo.as_ref(),
-        footprint: footprint.is_some(),
+        footprint: experiments.footprint.is_some(),
     };
     let expectations = statements(&raw.expect, &known)?;
     let claims = statements(&raw.claim, &known)?;
@@ -69,14 +71,15 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         store,
         mix,
         rates,
+        experiments,
         request_cpu,
         contenders,
         placement,
         load,
         slo,
+        gate,
         expectations,
         claims,
-        footprint,
         notes: Vec::new(),
     };
     scenario.load.requests_min = scenario.requests_needed();
@@ -106,8 +109,10 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
     }
     if let Some((place, window)) = scenario.window_too_long() {
         let level = scenario.rates[place];
-        let span = match (raw.rates(), raw.route.first()) {
-            (Some(rates), _) => &rates.value[place].span,
+        let both = [raw.rates(), raw.curve()];
+        let mut given = both.into_iter().flatten().flat_map(|rates| &rates.value);
+        let span = match (given.nth(place), raw.route.first()) {
+            (Some(level), _) => &level.span,
             (None, Some(route)) => &route.span,
             (None, None) => unreachable!("a level is the experiment's or the routes'"),
         };
@@ -190,27 +195,6 @@ pub(super) fn cpu_time(at: &At<Quantity<Nanos>>, key: &str) -> Result<Nanos, Fau
         return Ok(at.value.0);
     }
     Err(Fault::new(&at.span, format!("`{key}` must be at most {CPU_MAX}"), "too long"))
-}
-
-/// The `footprint` experiment. Every start is of the server alone, so nothing else may have to be started for it.
-fn footprint(
-    raw: &Raw,
-    store: &Store,
-    contenders: &[Contender],
-) -> Result<Option<Footprint>, Fault> {
-    let asked = raw.experiment.as_ref().and_then(|experiment| experiment.footprint.as_ref());
-    let Some(At { value, span }) = asked else { return Ok(None) };
-    if *store != Store::Memory {
-        return Err(Fault::new(span, "a footprint is of servers alone", "and there is a store")
-            .help("write [store.memory]"));
-    }
-    if let Some(url) = contenders.iter().find(|contender| contender.is_url()) {
-        let title = format!("`{}` runs already and cannot be started again", url.name);
-        return Err(Fault::new(span, title, "starts every contender")
-            .help("a footprint is of contenders by `model` or `command`"));
-    }
-    let starts = whole(value.starts.as_ref(), "starts", 10, STARTS_MIN..=u64::from(ROUNDS_MAX))?;
-    Ok(Some(Footprint { starts: starts as u32 }))
 }
 
 fn request_cpu(raw: &Raw, workload: Workload) -> Result<Nanos, Fault> {

@@ -1,7 +1,7 @@
 //! What a scenario comes to: how long its windows are, how long it runs, and what its parts demand of each other.
 
 use super::loading::WINDOW_MAX;
-use super::{Level, LoadKind, Metric, Scenario, Workload};
+use super::{Level, LoadKind, Metric, Scenario};
 use crate::load::plan::Operation;
 use crate::units::{Nanos, Rate};
 
@@ -17,6 +17,9 @@ const WINDOWS: f64 = 30.0;
 const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
 /// One closed probe of a contender's ceiling.
 const PROBE: Nanos = Nanos(3 * Nanos::SECOND.0);
+/// Trials of a search for the capacity, as seen: those that find where to look, and those that decide.
+const SEARCH_SHORT: f64 = 5.0;
+const SEARCH_DECIDING: f64 = 12.0;
 
 impl Scenario {
     /// The window of a level whose lowest rate is `rate`: `load.duration`, or longer until the requests that are judged
@@ -31,25 +34,42 @@ impl Scenario {
         }
     }
 
-    /// About how long a run takes: all trials, and the probes that shares of a ceiling need. Where a rate is yet unknown
-    /// the window is taken as `load.duration`.
+    /// About how long a run takes: all trials, and the probes that shares of a ceiling and a search need. Where a rate is
+    /// yet unknown the window is taken as `load.duration`.
     pub fn estimate(&self) -> Nanos {
-        let window = |level: &Level| match level {
-            Level::Rate(rate) => self.duration_at(*rate),
-            Level::OfLowest(_) | Level::OfOwn(_) => self.load.duration,
+        let levels = match self.load.kind {
+            LoadKind::Closed => 1,
+            LoadKind::Open(_) => self.rates.len(),
         };
-        let windows: Vec<Nanos> = match self.load.kind {
-            LoadKind::Closed => vec![self.load.duration],
-            LoadKind::Open(_) => self.rates.iter().map(window).collect(),
-        };
-        let round: f64 = windows
-            .into_iter()
-            .map(|window| (self.load.warm_up + window + OVERHEAD).as_secs_f64())
-            .sum();
-        let probed = self.rates.iter().any(|level| !matches!(level, Level::Rate(_)));
-        let probe = if probed { (PROBE + OVERHEAD).as_secs_f64() } else { 0.0 };
+        let rounds = self.round_estimate(0..levels).as_secs_f64() * f64::from(self.rounds);
+        let probed = self.rates.iter().any(|level| !matches!(level, Level::Rate(_)))
+            || self.experiments.capacity.is_some();
+        let probe = if probed { (self.load.warm_up + PROBE + OVERHEAD).as_secs_f64() } else { 0.0 };
+        let search = self.experiments.capacity.map_or(0.0, |how| {
+            let deciding = how.deciding.unwrap_or(self.load.duration);
+            let (short, deciding) = (self.trial_estimate(how.short), self.trial_estimate(deciding));
+            SEARCH_SHORT * short.as_secs_f64() + SEARCH_DECIDING * deciding.as_secs_f64()
+        });
+        let map = self.experiments.map.as_ref().map_or(0.0, |map| {
+            (map.cpus.len() * map.waits.len()) as f64 * map.cell_estimate().as_secs_f64()
+        });
         let contenders = self.contenders.len() as f64;
-        Nanos::from_secs_f64(contenders * (f64::from(self.rounds) * round + probe))
+        Nanos::from_secs_f64(rounds + contenders * (probe + search) + map)
+    }
+
+    /// About how long a round of some of the levels takes: a trial of every contender at each. The ceiling of a closed
+    /// load is one level.
+    pub fn round_estimate(&self, levels: std::ops::Range<usize>) -> Nanos {
+        let window = |place: usize| match self.rates.get(place) {
+            Some(Level::Rate(rate)) => self.duration_at(*rate),
+            Some(Level::OfLowest(_) | Level::OfOwn(_)) | None => self.load.duration,
+        };
+        let trials = levels.map(|place| self.trial_estimate(window(place)).as_secs_f64());
+        Nanos::from_secs_f64(self.contenders.len() as f64 * trials.sum::<f64>())
+    }
+
+    fn trial_estimate(&self, window: Nanos) -> Nanos {
+        self.load.warm_up + window + OVERHEAD
     }
 
     /// Requests of the whole mix that a window must hold, so that the kind that is sent most has its p99 and each
@@ -61,37 +81,56 @@ impl Scenario {
             let named = |name: &String| self.mix.iter().find(|(kind, _)| kind.name() == name);
             f64::from(request.as_ref().and_then(named).map_or(most, |(_, weight)| *weight)) / total
         };
-        let judged = self.expectations.iter().chain(&self.claims).filter_map(|statement| {
+        let statements = || self.expectations.iter().chain(&self.claims);
+        let judged = statements().filter_map(|statement| {
             let (rank, windows) = match statement.metric {
                 Metric::P99Spread => (0.99, WINDOWS * SLACK),
                 metric => (metric.rank()?, 1.0),
             };
             Some(windows * BEYOND / (1.0 - rank) / share(&statement.request))
         });
-        judged.fold(REQUESTS_MIN / share(&None), f64::max).round() as u64
+        // A distribution may last so long that its median is all that a trial can show.
+        let percentiles = statements().filter(|one| one.metric.percentile().is_some());
+        let medians = statements().filter(|one| one.metric == Metric::Completion).count();
+        let least = match medians > 0 && medians == percentiles.count() {
+            true => 0.0,
+            false => REQUESTS_MIN / share(&None),
+        };
+        judged.fold(least, f64::max).round() as u64
     }
 
     /// The response time that half of the requests exceed whatever the contender: the CPU time of a request, and with a
-    /// dependency the medians of what one waits for in turn.
+    /// dependency the medians of what one waits for in turn. Of several kinds of request, the quickest.
     pub fn floor(&self) -> Nanos {
         let cpu = self.contenders.iter().map(|one| one.request_cpu().unwrap_or(self.request_cpu));
-        let cpu = cpu.min().unwrap_or(self.request_cpu);
-        let waits = self.store.dependency().map(|one| one.lookup.median() + one.write.median());
-        cpu + waits.unwrap_or(Nanos(0))
+        cpu.min().unwrap_or(self.request_cpu) + self.least().map_or(Nanos(0), |(wait, ..)| wait)
     }
 
-    /// What the floor consists of: `1 lookup + 1 write + 40 us of CPU`.
+    /// What the floor consists of: `1 lookup 50 ms + 1 write 1 ms + 40 us of CPU`.
     pub fn floor_text(&self) -> String {
-        let (lookup, write) = match self.workload {
-            Workload::Payment => ("lookups at once", "capture"),
-            Workload::Loyalty | Workload::Http => ("account", "credit"),
-        };
         let cpu = (self.request_cpu > Nanos(0)).then(|| format!("{} of CPU", self.request_cpu));
-        let waits = self.store.dependency().map(|one| {
-            format!("{lookup} {} + {write} {}", one.lookup.median(), one.write.median())
+        let counted = |n: u32, what, each| {
+            let s = if n == 1 { "" } else { "s" };
+            (n > 0).then(|| format!("{n} {what}{s} {each}"))
+        };
+        let waits = self.least().zip(self.store.dependency()).map(|((_, lookups, writes), one)| {
+            let lookups = counted(lookups, "lookup", one.lookup.median());
+            lookups.into_iter().chain(counted(writes, "write", one.write.median()))
         });
-        let parts: Vec<String> = waits.into_iter().chain(cpu).collect();
+        let parts: Vec<String> = waits.into_iter().flatten().chain(cpu).collect();
         parts.join(" + ")
+    }
+
+    /// The least that a request of the mix waits for its dependency, and the lookups and writes that it waits for.
+    fn least(&self) -> Option<(Nanos, u32, u32)> {
+        let one = self.store.dependency()?;
+        let wait = |(operation, _): &(Operation, u32)| {
+            let (lookups, writes) = in_turn(operation);
+            let wait = u64::from(lookups) * one.lookup.median().0
+                + u64::from(writes) * one.write.median().0;
+            (Nanos(wait), lookups, writes)
+        };
+        self.mix.iter().map(wait).min()
     }
 
     /// The requests per second that a pool of so many connections lets through at most: connections over the
@@ -99,30 +138,38 @@ impl Scenario {
     pub fn pool_ceiling(&self, connections: usize) -> Option<Rate> {
         let one = self.store.dependency()?;
         let (lookup, write) = (one.lookup.mean().as_secs_f64(), one.write.mean().as_secs_f64());
-        let total: f64 = self.mix.iter().map(|(_, weight)| f64::from(*weight)).sum();
-        let held: f64 = self
-            .mix
-            .iter()
-            .map(|(operation, weight)| {
-                let seconds = match operation {
-                    Operation::Payment { .. } => 3.0 * lookup + write,
-                    Operation::Distribution { accounts } => {
-                        write + f64::from(*accounts) * (lookup + write)
-                    }
-                    Operation::AccountRead => lookup,
-                    _ => 0.0,
-                };
-                seconds * f64::from(*weight) / total
-            })
-            .sum();
+        let held = self.mean_of(|operation| {
+            let (lookups, writes) = in_all(operation);
+            f64::from(lookups) * lookup + f64::from(writes) * write
+        });
         (held > 0.0).then(|| Rate(connections as f64 / held))
     }
 
     /// The requests per second that so many threads let through at most: threads over the time that a request holds one.
-    pub fn threads_ceiling(&self, threads: usize) -> Option<Rate> {
+    /// A distribution is spread over the pool's connections; lookups that are made in turn hold a thread for their sum.
+    pub fn threads_ceiling(&self, threads: usize, pool: usize, in_turn_all: bool) -> Option<Rate> {
         let one = self.store.dependency()?;
-        let held = (one.lookup.mean() + one.write.mean()).as_secs_f64();
+        let (lookup, write) = (one.lookup.mean().as_secs_f64(), one.write.mean().as_secs_f64());
+        let held = self.mean_of(|operation| {
+            let at_once = match operation {
+                Operation::Distribution { .. } => pool.max(1) as f64,
+                _ => f64::INFINITY,
+            };
+            let (all, turn) = (in_all(operation), in_turn(operation));
+            let spread = |all: u32, turn: u32| match in_turn_all {
+                true => f64::from(all),
+                false => f64::from(turn).max(f64::from(all) / at_once),
+            };
+            spread(all.0, turn.0) * lookup + spread(all.1, turn.1) * write
+        });
         (held > 0.0).then(|| Rate(threads as f64 / held))
+    }
+
+    /// Of a figure of each operation, the mean over the mix.
+    fn mean_of(&self, figure: impl Fn(&Operation) -> f64) -> f64 {
+        let total: f64 = self.mix.iter().map(|(_, weight)| f64::from(*weight)).sum();
+        let each = self.mix.iter().map(|(one, weight)| figure(one) * f64::from(*weight) / total);
+        each.sum()
     }
 
     /// The connections to write where there are too few: twice the top rate times the SLO's p99, by Little's law. Only
@@ -147,5 +194,28 @@ impl Scenario {
             }
             Level::OfLowest(_) | Level::OfOwn(_) => None,
         })
+    }
+}
+
+/// The lookups and the writes of one request.
+fn in_all(operation: &Operation) -> (u32, u32) {
+    match operation {
+        Operation::Payment { .. } | Operation::Replay => (3, 1),
+        Operation::Distribution { accounts } => (*accounts, accounts + 1),
+        Operation::AccountRead => (1, 0),
+        Operation::Webhook => (0, 1),
+        Operation::Gateway => (2, 0),
+        Operation::Fixed(_) | Operation::Route(_) => (0, 0),
+    }
+}
+
+/// Those of them that wait for each other, where the others are made at once.
+fn in_turn(operation: &Operation) -> (u32, u32) {
+    match operation {
+        Operation::Payment { .. } | Operation::Replay => (1, 1),
+        Operation::Distribution { .. } => (1, 2),
+        Operation::AccountRead | Operation::Gateway => (1, 0),
+        Operation::Webhook => (0, 1),
+        Operation::Fixed(_) | Operation::Route(_) => (0, 0),
     }
 }

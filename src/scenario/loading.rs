@@ -55,6 +55,17 @@ impl Raw {
     pub(super) fn rates(&self) -> Option<&At<Vec<At<Quantity<Level>>>>> {
         self.experiment.as_ref()?.compare.as_ref()?.rates.as_ref()
     }
+
+    /// The rates of the `curve` experiment, if the file has any.
+    pub(super) fn curve(&self) -> Option<&At<Vec<At<Quantity<Level>>>>> {
+        self.experiment.as_ref()?.curve.as_ref()?.rates.as_ref()
+    }
+
+    /// Whether there is an experiment that chooses its rates itself.
+    fn finds_rates(&self) -> bool {
+        let experiment = self.experiment.as_ref();
+        experiment.is_some_and(|one| one.capacity.is_some() || one.map.is_some())
+    }
 }
 
 /// How the load is made; `requests_min` is left at 0 until the mix and the statements are known.
@@ -95,23 +106,46 @@ fn duration(
     }
 }
 
-/// The levels: some under an open load, none under a closed one.
+/// The levels, those of `compare` and then those of `curve`: some under an open load unless an experiment finds its own,
+/// none under a closed one. Beside them, how many are of `compare`.
 ///
 /// `own` is the sum of the routes' own rates, where they have them.
-pub(super) fn rates(raw: &Raw, kind: LoadKind, own: Option<Rate>) -> Result<Vec<Level>, Fault> {
+pub(super) fn rates(
+    raw: &Raw,
+    kind: LoadKind,
+    own: Option<Rate>,
+) -> Result<(Vec<Level>, usize), Fault> {
     if let Some(sum) = own {
-        return of_routes(raw, kind, sum);
+        return of_routes(raw, kind, sum).map(|levels| (levels, 1));
     }
-    let Some(rates) = raw.rates() else {
-        return match kind {
-            LoadKind::Closed => Ok(Vec::new()),
-            LoadKind::Open(_) => Err(required(
-                "rates",
-                "an open load needs its rates",
-                "experiment = { compare = { rates = [\"20%\", \"50%\", \"80%\"] } }",
-            )),
-        };
-    };
+    let mut levels = Vec::new();
+    if let Some(rates) = raw.rates() {
+        add_levels(&mut levels, rates, kind)?;
+    }
+    let compared = levels.len();
+    if let Some(rates) = raw.curve() {
+        add_levels(&mut levels, rates, kind)?;
+    }
+    if levels.is_empty() && kind != LoadKind::Closed && !raw.finds_rates() {
+        // A scenario for the gate alone can be run as well: at the gate's rate.
+        if let Some(gate) = &raw.gate {
+            return Ok((vec![super::gate::rate(&gate.value)?], 1));
+        }
+        return Err(required(
+            "rates",
+            "an open load needs its rates",
+            "experiment = { compare = { rates = [\"20%\", \"50%\", \"80%\"] } }",
+        ));
+    }
+    Ok((levels, compared))
+}
+
+/// The levels of one experiment, which are no other's.
+fn add_levels(
+    levels: &mut Vec<Level>,
+    rates: &At<Vec<At<Quantity<Level>>>>,
+    kind: LoadKind,
+) -> Result<(), Fault> {
     if kind == LoadKind::Closed {
         return Err(Fault::new(
             &rates.span,
@@ -124,7 +158,6 @@ pub(super) fn rates(raw: &Raw, kind: LoadKind, own: Option<Rate>) -> Result<Vec<
         let title = format!("`rates` must have 1 to {LEVELS_MAX} levels");
         return Err(Fault::new(&rates.span, title, format!("{} levels", rates.value.len())));
     }
-    let mut levels = Vec::new();
     for level in &rates.value {
         if levels.contains(&level.value.0) {
             let title = format!("the level {} is there twice", level.value.0);
@@ -132,14 +165,14 @@ pub(super) fn rates(raw: &Raw, kind: LoadKind, own: Option<Rate>) -> Result<Vec<
         }
         levels.push(level.value.0);
     }
-    Ok(levels)
+    Ok(())
 }
 
 /// The one level of routes that have rates: their sum.
 fn of_routes(raw: &Raw, kind: LoadKind, sum: Rate) -> Result<Vec<Level>, Fault> {
     let rate = raw.route.iter().find_map(|route| route.value.rate.as_ref());
     let span = rate.map_or(0..0, |rate| rate.span.clone());
-    if let Some(rates) = raw.rates() {
+    if let Some(rates) = raw.rates().or(raw.curve()) {
         return Err(Fault::new(&rates.span, "the routes have their own rates", "and these too")
             .help("remove these, or give the routes weights"));
     }

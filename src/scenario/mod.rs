@@ -8,9 +8,11 @@ mod contender;
 mod contenders;
 mod convert;
 mod diagnostic;
+mod experiment;
 mod extent;
 mod fingerprint;
 mod foreign;
+mod gate;
 mod home;
 mod later;
 mod loading;
@@ -27,7 +29,9 @@ mod store;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
+pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
+pub use gate::{Gate, GateFigure, GateMetric};
 pub use metric::{Metric, Unit};
 pub use overrides::Overrides;
 pub use schema::json_schema;
@@ -38,7 +42,7 @@ use std::path::Path;
 use contenders::Programs;
 
 use crate::backend::cpu::CpuMode;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::plan::{Arrivals, Operation};
 use crate::units::{Nanos, Rate, Share};
 
@@ -61,8 +65,11 @@ pub struct Scenario {
     pub store: Store,
     /// The operations of the load and their weights, at least one, weights above 0.
     pub mix: Vec<(Operation, u32)>,
-    /// The load levels of the `compare` experiment: at least one under an open load, none under a closed one.
+    /// The load levels of the `compare` experiment and then those of `curve`: none under a closed load, and none where
+    /// the other experiments find their own.
     pub rates: Vec<Level>,
+    /// What is done beside comparing at these levels.
+    pub experiments: Experiments,
     /// CPU time of one payment's signature, turned into rounds by calibration; 0 for loyalty.
     pub request_cpu: Nanos,
     /// At least one; names are unique. The first is the one that others are compared with.
@@ -73,12 +80,12 @@ pub struct Scenario {
     pub load: Load,
     /// What the service promises, if anything.
     pub slo: Option<Slo>,
+    /// How two builds are compared, where the file says so.
+    pub gate: Option<Gate>,
     /// Statements that decide the exit code.
     pub expectations: Vec<Statement>,
     /// Statements that do not.
     pub claims: Vec<Statement>,
-    /// What the contenders are beside their load, where that is asked for.
-    pub footprint: Option<Footprint>,
     /// What flags took away or changed, as sentences for the report.
     pub notes: Vec<String>,
 }
@@ -103,13 +110,6 @@ pub enum Level {
     OfLowest(Share),
     /// A share of each contender's own closed ceiling.
     OfOwn(Share),
-}
-
-/// The `footprint` experiment: starts, idle memory and sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Footprint {
-    /// Starts of each contender that are measured.
-    pub starts: u32,
 }
 
 /// Which cores the sides get.
@@ -213,6 +213,24 @@ fn parse_in(folder: &Path, programs: Programs, file_name: &str, text: &str) -> R
     reading::read(text)
         .and_then(|raw| convert::scenario(&raw, folder, programs))
         .map_err(|fault| fault.render(file_name, text))
+}
+
+impl Scenario {
+    /// The contender of a name.
+    ///
+    /// # Errors
+    /// Usage: an unknown name.
+    pub fn contender(&self, name: &str) -> Result<&Contender> {
+        let known = || self.contenders.iter().map(|contender| contender.name.as_str());
+        self.contenders.iter().find(|contender| contender.name == name).ok_or_else(|| {
+            let help = match diagnostic::nearest(name, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has {}", diagnostic::listed(known())),
+            };
+            let message = format!("{} has no contender `{}`", self.name, name.escape_debug());
+            Error::usage(message).help(help)
+        })
+    }
 }
 
 impl Workload {

@@ -1,11 +1,10 @@
 //! Flags over the scenario: what they change, what falls away with it, and what must hold again.
 
 use super::convert::ROUNDS_MAX;
-use super::diagnostic::{listed, nearest};
 use super::loading::{WINDOW_MAX, WINDOW_MIN};
-use super::{Footprint, Kind, Level, LoadKind, Scenario, Statement, foreign};
+use super::{Experiments, Kind, Level, LoadKind, Scenario, Statement, foreign};
 use crate::error::{Error, Result};
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, Rate, Share};
 
 /// The flags of a run that change a scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +46,7 @@ impl Scenario {
             self.set_rate(rate)?;
         }
         self.seed = overrides.seed.unwrap_or(self.seed);
+        self.drop_unrun_map();
         self.drop_unrun_statements();
         self.load.requests_min = if overrides.smoke { 0 } else { self.requests_needed() };
         self.check()?;
@@ -55,16 +55,7 @@ impl Scenario {
 
     fn keep_contenders(&mut self, names: &[String]) -> Result<()> {
         for name in names {
-            let known = || self.contenders.iter().map(|contender| contender.name.as_str());
-            if known().any(|known| known == name) {
-                continue;
-            }
-            let help = match nearest(name, known()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it has {}", listed(known())),
-            };
-            let (scenario, name) = (&self.name, name.escape_debug());
-            return Err(Error::usage(format!("{scenario} has no contender `{name}`")).help(help));
+            self.contender(name)?;
         }
         if !names.is_empty() {
             self.contenders.retain(|contender| names.contains(&contender.name));
@@ -76,9 +67,20 @@ impl Scenario {
         self.rounds = SMOKE_ROUNDS;
         self.load.warm_up = SMOKE_WARM_UP;
         self.load.duration = SMOKE_DURATION;
-        self.footprint = self.footprint.map(|_| Footprint { starts: SMOKE_ROUNDS });
         self.rates.sort_by(|a, b| lowness(a).total_cmp(&lowness(b)));
         self.rates.truncate(1);
+        if self.experiments.capacity.take().is_some() && self.rates.is_empty() {
+            self.rates.push(Level::OfLowest(Share(0.5)));
+        }
+        self.experiments.compared = self.rates.len();
+        if let Some(footprint) = &mut self.experiments.footprint {
+            footprint.starts = SMOKE_ROUNDS;
+        }
+        if let Some(map) = &mut self.experiments.map {
+            map.cpus.truncate(1);
+            map.waits.truncate(1);
+            map.rounds = SMOKE_ROUNDS;
+        }
         self.notes.push(
             "a smoke run: it shows that everything runs, and its numbers mean nothing".into(),
         );
@@ -126,7 +128,19 @@ impl Scenario {
             }
         }
         self.rates = vec![level];
+        let footprint = self.experiments.footprint;
+        self.experiments = Experiments { compared: 1, footprint, ..Experiments::default() };
         Ok(())
+    }
+
+    fn drop_unrun_map(&mut self) {
+        let Some(map) = &self.experiments.map else { return };
+        let runs = |name: &String| self.contenders.iter().any(|one| one.name == *name);
+        let unrun = [&map.of, &map.versus].into_iter().find(|name| !runs(name));
+        if let Some(note) = unrun.map(|name| format!("no map is made, `{name}` does not run")) {
+            self.notes.push(note);
+            self.experiments.map = None;
+        }
     }
 
     fn drop_unrun_statements(&mut self) {
@@ -197,7 +211,6 @@ fn lowness(level: &Level) -> f64 {
 mod tests {
     use super::*;
     use crate::scenario::{builtin, fingerprint, parse};
-    use crate::units::Share;
 
     fn three_levels() -> Scenario {
         builtin("payment-memory").unwrap()

@@ -12,8 +12,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::Level;
 use super::quantity::{At, Figure, Quantity};
 use super::spelling::{
-    RawArrivals, RawCpu, RawFanOut, RawMetric, RawMode, RawModel, RawOperation, RawPitfall,
-    RawWorkload,
+    RawArrivals, RawCpu, RawFanOut, RawMapMetric, RawMetric, RawMode, RawModel, RawOnInconclusive,
+    RawOperation, RawPitfall, RawSize, RawWorkload,
 };
 use crate::units::{Nanos, Rate, Share};
 
@@ -55,6 +55,8 @@ pub(super) struct Raw {
     pub(super) load: Option<RawLoad>,
     /// What the service promises.
     pub(super) slo: Option<RawSlo>,
+    /// How two builds of a contender are compared.
+    pub(super) gate: Option<At<RawGate>>,
     /// Statements that decide the exit code.
     #[serde(default)]
     pub(super) expect: Vec<RawStatement>,
@@ -69,6 +71,12 @@ pub(super) struct Raw {
 pub(super) struct RawExperiment {
     /// All contenders at the same load levels.
     pub(super) compare: Option<RawCompare>,
+    /// The same at the levels of a curve, in shuffled order in each round.
+    pub(super) curve: Option<RawCompare>,
+    /// The highest rate at which each contender keeps the SLO.
+    pub(super) capacity: Option<At<RawCapacity>>,
+    /// Who wins at which CPU time and wait of a request.
+    pub(super) map: Option<At<RawMap>>,
     /// What the contenders are beside their load: starts, idle memory, and the sizes of what is deployed.
     pub(super) footprint: Option<At<RawFootprint>>,
 }
@@ -79,6 +87,48 @@ pub(super) struct RawExperiment {
 pub(super) struct RawFootprint {
     /// Starts of each contender that are measured, after one that warms the caches. Default 10.
     pub(super) starts: Option<At<u64>>,
+}
+
+/// The highest rate at which each contender keeps the SLO, as an interval.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCapacity {
+    /// The window of the trials that find where to look. Default 1s.
+    pub(super) short: Option<At<Quantity<Nanos>>>,
+    /// The window of the trials that decide. Default `duration` of the load.
+    pub(super) deciding: Option<At<Quantity<Nanos>>>,
+}
+
+/// Two models against each other, cell by cell.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMap {
+    /// The rows: CPU time of a request.
+    pub(super) cpu: At<Vec<At<Quantity<Nanos>>>>,
+    /// The columns: what a request waits for its lookups. `0ms` is state in memory.
+    pub(super) wait: At<Vec<At<Quantity<Nanos>>>>,
+    /// Whose figure.
+    pub(super) of: At<String>,
+    /// Against whose.
+    pub(super) versus: At<String>,
+    /// Default best.
+    pub(super) size: Option<RawSize>,
+    /// Your own service: its cell is measured first, then its neighbours.
+    pub(super) mine: Option<RawMine>,
+    /// Default capacity.
+    pub(super) metric: Option<RawMapMetric>,
+    /// Paired rounds of a cell. Default 6, the fewest that have an interval.
+    pub(super) rounds: Option<At<u64>>,
+}
+
+/// A place on a map.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMine {
+    /// CPU time of a request.
+    pub(super) cpu: Quantity<Nanos>,
+    /// What a request waits for its lookups.
+    pub(super) wait: Quantity<Nanos>,
 }
 
 /// All contenders at the same load levels.
@@ -313,6 +363,30 @@ pub(super) struct RawSlo {
     pub(super) p99: At<Quantity<Nanos>>,
     /// The share of requests that may fail. Default 0%.
     pub(super) error_rate: Option<At<Quantity<Share>>>,
+}
+
+/// How two builds of a contender are compared by `bakeoff gate`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGate {
+    /// The contender whose model `--baseline-bin` and `--candidate-bin` start. Default: the first one with a model.
+    pub(super) contender: Option<At<String>>,
+    /// The load of both: `"300/s"`, or a share of the baseline's ceiling, probed once. Default 60%.
+    pub(super) rate: Option<At<Quantity<Level>>>,
+    /// How long it may take: sets the most rounds, 12 to 40. Default: 40 rounds.
+    pub(super) budget: Option<At<Quantity<Nanos>>>,
+    /// What is gated: `p99`, `p50`, `cpu_per_request`, `rss`, `throughput`; with several requests `p99 of NAME`. Default
+    /// all but throughput.
+    pub(super) metrics: Option<At<Vec<At<String>>>>,
+    /// Metrics without which the gate is not passed.
+    #[serde(default)]
+    pub(super) required: Vec<At<String>>,
+    /// The change for the worse that each metric tolerates. Default: p99 10%, CPU per request 3%, the others 5%.
+    #[serde(default, deserialize_with = "in_file_order")]
+    #[schemars(with = "std::collections::BTreeMap<String, Quantity<Share>>")]
+    pub(super) margin: Vec<(At<String>, At<Quantity<Share>>)>,
+    /// What an undecided metric means for the exit code. Default warn.
+    pub(super) on_inconclusive: Option<At<RawOnInconclusive>>,
 }
 
 /// A statement that a run judges: a metric of one contender against another's, or against a bound.

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use super::Workload;
 use super::contenders::Around;
 use super::convert::{name, whole};
 use super::diagnostic::Fault;
@@ -10,6 +9,7 @@ use super::quantity::At;
 use super::raw::{Raw, RawRoute};
 use super::reading::required;
 use super::spelling::RawOperation;
+use super::{Server, Workload};
 use crate::domain::dataset::POPULATION;
 use crate::load::plan::{
     BODIES_BYTES_MAX, Bodies, Body, Operation, Route, Statuses, Template, Wrong, check_header,
@@ -66,6 +66,17 @@ pub(super) fn routes(raw: &Raw, around: Around<'_>) -> Result<Routes, Fault> {
         }
         operations.push(operation);
     }
+    let of_payments = |one: &Operation| matches!(one, Operation::Payment { .. });
+    if let Some(place) = operations.iter().position(|one| *one == Operation::Replay)
+        && !operations.iter().any(of_payments)
+    {
+        return Err(Fault::new(
+            &raw.route[place].span,
+            "no payments to repeat",
+            "a replay of what?",
+        )
+        .help("write another [[route]] and below it operation = \"payment\""));
+    }
     let (weights, own) = weights(&raw.route)?;
     Ok(Routes { mix: operations.into_iter().zip(weights).collect(), own })
 }
@@ -104,7 +115,7 @@ fn operation(route: &At<RawRoute>, around: Around<'_>) -> Result<Operation, Faul
             .help("write workload = \"http\", or `operation`"));
     }
     match &route.value.operation {
-        Some(operation) => built_in(operation, &route.value, around.workload),
+        Some(operation) => built_in(operation, &route.value, around),
         None => Err(Fault::new(&route.span, "`route` has no `operation`", "needs `operation`")
             .help("write for example: operation = \"payment\"")),
     }
@@ -128,13 +139,23 @@ fn key_of_anyones(route: &RawRoute) -> Option<(&'static str, &std::ops::Range<us
 fn built_in(
     operation: &At<RawOperation>,
     route: &RawRoute,
-    workload: Workload,
+    around: Around<'_>,
 ) -> Result<Operation, Fault> {
-    let span = &operation.span;
+    let (span, workload) = (&operation.span, around.workload);
+    let server = around.store.dependency().map(|dependency| &dependency.server);
     let accounts = route.accounts.as_ref();
     let (operation, of) = match operation.value {
         RawOperation::Payment => (Operation::Payment { rounds: 0 }, Workload::Payment),
         RawOperation::AccountRead => (Operation::AccountRead, Workload::Loyalty),
+        RawOperation::Replay => (Operation::Replay, Workload::Payment),
+        RawOperation::Webhook => (Operation::Webhook, workload),
+        RawOperation::Gateway if matches!(server, Some(Server::Standin { .. })) => {
+            (Operation::Gateway, workload)
+        }
+        RawOperation::Gateway => {
+            return Err(Fault::new(span, "there is no upstream to ask", "asks a stand-in")
+                .help("write [store.standin], which answers HTTP too"));
+        }
         RawOperation::Distribution => {
             let default = u64::from(ACCOUNTS_DEFAULT);
             let accounts = whole(accounts, "accounts", default, 1..=u64::from(POPULATION))?;

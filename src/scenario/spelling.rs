@@ -41,6 +41,32 @@ pub(super) enum RawOperation {
     Distribution,
     /// `GET /loyalty/accounts/{id}`
     AccountRead,
+    /// A payment once more, with its key; beside `payment`.
+    Replay,
+    /// `POST /webhooks`; of either service.
+    Webhook,
+    /// `GET /gateway/{id}`, which asks the stand-in twice; of either service.
+    Gateway,
+}
+
+/// How many threads a contender of a map gets.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawSize {
+    /// In each cell the best of three.
+    Best,
+    /// As the contender says.
+    Given,
+}
+
+/// What a map compares.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawMapMetric {
+    /// Requests per second in closed loop, at enough connections.
+    Capacity,
+    /// CPU time of a request, in the same trials.
+    CpuPerRequest,
 }
 
 /// A concurrency model.
@@ -182,6 +208,16 @@ impl From<RawArrivals> for Arrivals {
             RawArrivals::Constant => Self::Constant,
         }
     }
+}
+
+/// What a gate does about a metric that stays undecided.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawOnInconclusive {
+    /// Says so, and passes.
+    Warn,
+    /// Ends with exit code 4.
+    Fail,
 }
 
 /// A figure of a trial.

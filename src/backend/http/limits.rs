@@ -8,10 +8,6 @@ pub(in crate::backend) const BODY_BYTES_MAX: usize = 64 * 1024;
 pub(in crate::backend) const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long requests in hand may take to finish once the server is told to stop.
 pub(super) const STOP_MAX: Duration = Duration::from_secs(5);
-/// Connections of `thread-per-connection` at once, unless `threads` says otherwise (503 beyond them).
-pub(super) const CONNECTION_THREADS: usize = 4_096;
-/// Workers of `thread-pool`, unless `threads` says otherwise.
-pub(super) const POOL_THREADS: usize = 16;
 /// How long accepting rests when the process is out of descriptors.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 

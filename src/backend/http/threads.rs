@@ -18,13 +18,13 @@ use rustix::net::RecvFlags;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::limits::{ACCEPT_PAUSE, CONNECTION_THREADS, HEAD_BYTES_MAX, Limits, POOL_THREADS};
+use super::limits::{ACCEPT_PAUSE, HEAD_BYTES_MAX, Limits};
 use super::pool::Pool;
 use super::socket::threads::{KernelTimeout, Socket, Waiting};
 use super::watch::{Connections, Phase, Settling, Watch};
 use super::{Answer, Arriving, Operation, Plain, Route, health, null};
 use crate::backend::app::threads::App;
-use crate::backend::model::Model;
+use crate::backend::model::{CONNECTION_THREADS, Model, POOL_THREADS};
 use crate::backend::pitfall::Pitfall;
 use crate::backend::{Settings, loyalty, payment, upstream, webhook};
 use crate::error::{self, Context as _};

@@ -15,6 +15,9 @@ const HEADER: &str = "| metric | verdict | baseline | candidate | worse by | at 
 pub fn step_summary(result: &GateResult) -> String {
     let (about, judgement) = (&result.about, &result.judgement);
     let mut out = format!("## bakeoff gate: {}\n\n", escaped(&judgement.line));
+    for note in &about.notes {
+        let _ = writeln!(out, "> {}\n", escaped(note));
+    }
     out.push_str(HEADER);
     for metric in &judgement.metrics {
         row(&mut out, metric);

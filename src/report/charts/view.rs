@@ -184,7 +184,7 @@ impl<'a> View<'a> {
                 c.workload == workload && c.contender == member.name
             };
             let ceiling = self.result.ceilings.iter().find(of)?;
-            Some(format!("{} ({})", Rate(ceiling.closed_rps), clean(&ceiling.binds)))
+            Some(format!("{} ({})", Rate(ceiling.closed_rps?), clean(&ceiling.binds)))
         };
         parts.extend(each(&ceiling).map(|what| format!("ceiling: {what}")));
         parts.join("; ")

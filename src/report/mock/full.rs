@@ -74,7 +74,15 @@ pub(crate) fn everything_of(contenders: &[Shape<'_>]) -> RunResult {
 }
 
 fn capacity(contender: &str, at_least: f64, below: f64) -> Capacity {
-    Capacity { contender: contender.into(), at_least_rps: Some(at_least), below_rps: Some(below) }
+    Capacity {
+        workload: "payment".into(),
+        contender: contender.into(),
+        at_least_rps: Some(at_least),
+        below_rps: Some(below),
+        bound_by: "contender".into(),
+        trials: 17,
+        ..Capacity::default()
+    }
 }
 
 fn lag(round: u32) -> Distribution {
@@ -160,6 +168,8 @@ fn map(of: &str, versus: &str) -> Map {
                 high: known(ratio * 1.07),
                 n: 10,
                 reason: if unknown { "the pool binds both".into() } else { String::new() },
+                sizes: [String::new(), "64 threads (best of 16, 32, 64)".into()],
+                rounds: Vec::new(),
             });
         }
     }

@@ -5,19 +5,37 @@ use serde::{Deserialize, Serialize};
 
 use super::Distribution;
 
-/// The best a contender did in closed loop.
+/// What a contender can do at most, and what it did in closed loop where that was probed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ceiling {
     /// `payment` or `loyalty`
     pub workload: String,
     /// Whose it is.
     pub contender: String,
-    /// Requests answered per second.
-    pub closed_rps: f64,
+    /// Requests answered per second in closed loop; `null` where that was not probed.
+    pub closed_rps: Option<f64>,
     /// Contender's cores over its CPU time per request; `null` if CPU could not be read.
     pub cpu_rps: Option<f64>,
-    /// Which resource binds: `cpu`, `threads`, `unknown`.
+    /// Connections of its pool over the connection-seconds of a request; `null` where nothing is waited for.
+    #[serde(default)]
+    pub pool_rps: Option<f64>,
+    /// Threads over the time that a request holds one; `null` where waiting holds none.
+    #[serde(default)]
+    pub threads_rps: Option<f64>,
+    /// The resource with the lowest ceiling: `cpu`, `pool`, `threads`; `unknown` where the CPU's is.
     pub binds: String,
+    /// What it waited for, as its trials say it.
+    #[serde(default)]
+    pub dependency: Option<String>,
+}
+
+impl Ceiling {
+    /// Whether it is of this contender, before this dependency.
+    pub fn is_of(&self, workload: &str, contender: &str, dependency: Option<&str>) -> bool {
+        self.workload == workload
+            && self.contender == contender
+            && self.dependency.as_deref() == dependency
+    }
 }
 
 /// What a stand-in says of itself.

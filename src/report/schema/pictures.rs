@@ -82,6 +82,12 @@ pub struct MapCell {
     pub n: u32,
     /// Why there is no ratio, in a few words: `the pool binds both`; else empty.
     pub reason: String,
+    /// The size of each, in words: `833 threads of 833, 1,024`; empty where it has none.
+    #[serde(default)]
+    pub sizes: [String; 2],
+    /// The metric of both, round by round, in its unit.
+    #[serde(default)]
+    pub rounds: Vec<[f64; 2]>,
 }
 
 /// One gate of the past.

@@ -4,7 +4,6 @@
 //! image that has all of them and nothing else.
 
 mod image;
-mod judge;
 mod parts;
 mod start;
 
@@ -12,8 +11,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-
-pub(crate) use judge::judge;
 
 use image::{Layer, Layout, Packed};
 use parts::Parts;
@@ -44,7 +41,9 @@ pub(crate) fn footprints(
     out: &Path,
     stop: &AtomicBool,
 ) -> Result<Vec<Footprint>> {
-    let Some(scenario::Footprint { starts }) = scenario.footprint else { return Ok(Vec::new()) };
+    let Some(scenario::Footprint { starts }) = scenario.experiments.footprint else {
+        return Ok(Vec::new());
+    };
     let placement = placement(scenario)?;
     let contenders = &scenario.contenders;
     let mut programs = Vec::new();

@@ -21,9 +21,8 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
         name: canary.name.clone(),
         title: canary.title.clone(),
         scenarios: vec![canary],
-        order_seed: None,
         out: out.0.clone(),
-        yes: false,
+        ..Request::default()
     };
     let result = run::run(&request, &mut Progress::new(true), bench.stop)?;
     let measured = result.expectations.first().map_or("nothing judged", |it| &it.reason);

@@ -35,9 +35,8 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
         name: "same".into(),
         title: "A/A".into(),
         scenarios: vec![scenario::parse("same.toml", SCENARIO)?],
-        order_seed: None,
         out: out.0.clone(),
-        yes: false,
+        ..Request::default()
     };
     let result = run::run(&request, &mut Progress::new(true), bench.stop)?;
     let of = |contender: &str, metric: Metric| -> Vec<(u32, f64)> {

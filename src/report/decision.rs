@@ -1,0 +1,132 @@
+//! `decide` for people: one table, one sentence, and what would turn it round.
+
+use std::fmt::Write;
+
+use super::experiments::cell_words;
+use super::markdown::{escaped, grid, list};
+use super::schema::{Capacity, Decided, Decision, Meeting};
+use super::terminal::{plain_table, wrapped};
+use super::words::bytes;
+use crate::units::{Nanos, Rate, three_digits};
+
+const COLUMNS: [&str; 7] =
+    ["model", "size", "p99", "SLO", "CPU us/request", "peak RSS", "ceiling (closed)"];
+const PLACES: [&str; 3] = ["place", "closed ceilings", "in figures"];
+const SEARCHED: [&str; 5] = ["model", "at least", "below", "bound by", "remark"];
+
+/// For a terminal.
+pub fn text(decision: &Decision) -> String {
+    let mut out = format!("{}\n{}\n", heading(decision), floor(decision));
+    for line in ceilings(decision) {
+        let _ = writeln!(out, "{line}");
+    }
+    let _ = writeln!(out, "\n{}", plain_table(&COLUMNS, &models(decision)));
+    let _ = writeln!(out, "\n{}", plain_table(&PLACES, &places(decision)));
+    if !decision.capacity.is_empty() {
+        let _ = writeln!(
+            out,
+            "\nCapacity within the SLO\n{}",
+            plain_table(&SEARCHED, &searched(decision))
+        );
+    }
+    out.push('\n');
+    for note in &decision.notes {
+        let _ = writeln!(out, "{}", wrapped(&format!("  - {note}"), "    "));
+    }
+    let _ = writeln!(out, "\n{}", wrapped(&decision.finding, ""));
+    let _ = writeln!(out, "{}", wrapped(&decision.flips, ""));
+    out
+}
+
+/// For a pull request or a design document.
+pub fn markdown(decision: &Decision) -> String {
+    let mut out = format!("# {}\n\n", escaped(&heading(decision)));
+    let _ = writeln!(out, "**{}**\n\n{}\n", escaped(&decision.finding), escaped(&decision.flips));
+    let mut lines = vec![floor(decision)];
+    lines.extend(ceilings(decision));
+    list(&mut out, "Before anything is measured", &lines);
+    let _ = writeln!(out, "## At the rate\n");
+    grid(&mut out, &COLUMNS, 2..3, models(decision).into_iter().map(|row| row.to_vec()));
+    let _ = writeln!(out, "## What would turn it round\n");
+    grid(&mut out, &PLACES, 0..0, places(decision).into_iter().map(|row| row.to_vec()));
+    if !decision.capacity.is_empty() {
+        let _ = writeln!(out, "## Capacity within the SLO\n");
+        grid(&mut out, &SEARCHED, 0..0, searched(decision).into_iter().map(|row| row.to_vec()));
+    }
+    list(&mut out, "What this does not say", &decision.notes);
+    out
+}
+
+fn heading(decision: &Decision) -> String {
+    let asked = &decision.asked;
+    let wait = match asked.lookups {
+        0 => "no wait".to_owned(),
+        n => format!("{n} lookups of {} at once, pool {}", asked.wait, asked.pool),
+    };
+    format!(
+        "CPU {} a request, {wait}: {} within a p99 of {} on {} core{}",
+        Nanos(asked.cpu_ns),
+        Rate(asked.rate_rps),
+        Nanos(asked.slo_ns),
+        asked.cores,
+        if asked.cores == 1 { "" } else { "s" }
+    )
+}
+
+fn floor(decision: &Decision) -> String {
+    format!("Floor: {}: {}", Nanos(decision.floor_ns), decision.floor)
+}
+
+fn ceilings(decision: &Decision) -> Vec<String> {
+    let limit = |limit: &super::schema::Limit| {
+        format!("Ceiling by Little's law: {} ({})", Rate(limit.rps), limit.of)
+    };
+    decision.ceilings.iter().map(limit).collect()
+}
+
+fn models(decision: &Decision) -> Vec<[String; 7]> {
+    let row = |one: &Decided| {
+        let known = |value: Option<f64>, show: &dyn Fn(f64) -> String| {
+            value.map_or_else(|| "-".to_owned(), show)
+        };
+        [
+            one.model.clone(),
+            if one.size.is_empty() { "-".into() } else { one.size.clone() },
+            match one.saturated {
+                true => "saturated".into(),
+                false => known(one.p99_ns, &|ns| Nanos(ns as u64).to_string()),
+            },
+            match one.keeps_slo {
+                Some(true) => "kept".into(),
+                Some(false) => "NOT kept".into(),
+                None => "-".into(),
+            },
+            known(one.cpu_us_per_request, &three_digits),
+            known(one.rss_peak_bytes, &bytes),
+            format!("{} ({})", Rate(one.closed_rps), one.closed_bound_by),
+        ]
+    };
+    decision.models.iter().map(row).collect()
+}
+
+fn places(decision: &Decision) -> Vec<[String; 3]> {
+    let row = |meeting: &Meeting| {
+        let words = cell_words(&meeting.cell, &meeting.of, &meeting.versus, true);
+        [meeting.place.clone(), words, meeting.figures.clone()]
+    };
+    decision.meetings.iter().map(row).collect()
+}
+
+fn searched(decision: &Decision) -> Vec<[String; 5]> {
+    let rate = |rps: Option<f64>| rps.map_or_else(|| "-".to_owned(), |rps| Rate(rps).to_string());
+    let row = |one: &Capacity| {
+        [
+            one.contender.clone(),
+            rate(one.at_least_rps),
+            rate(one.below_rps),
+            one.bound_by.clone(),
+            one.reason.clone(),
+        ]
+    };
+    decision.capacity.iter().map(row).collect()
+}

@@ -1,0 +1,187 @@
+//! What experiments beside `compare` and `curve` found: capacities and the map, as tables without a format.
+
+use super::footprint;
+use super::schema::{Capacity, Comparison, Map, MapCell, RunResult};
+use super::words::{capital, clean, counted, metric, times};
+use crate::units::{Nanos, Rate};
+
+/// A table beside those of races.
+pub(crate) struct Grid {
+    /// `Capacity of payment within a p99 of 100 ms`
+    pub(crate) heading: String,
+    pub(crate) columns: Vec<String>,
+    /// As wide as `columns` each.
+    pub(crate) rows: Vec<Vec<String>>,
+    /// One line each.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Within this of 1 nothing is called a difference.
+const ZONE: f64 = 1.05;
+
+/// The tables of a result.
+pub(crate) fn grids(result: &RunResult) -> Vec<Grid> {
+    let capacities = result.capacity.chunk_by(|a, b| a.workload == b.workload);
+    let mut grids: Vec<Grid> = capacities.map(|all| capacity(result, all)).collect();
+    grids.extend(result.map.as_ref().map(map));
+    grids.extend(footprint::grid(result));
+    grids
+}
+
+fn capacity(result: &RunResult, all: &[Capacity]) -> Grid {
+    let workload = &all[0].workload;
+    let slo = result.slos.iter().find(|slo| slo.workload == *workload);
+    let within = slo.map_or(String::new(), |slo| format!(" within a p99 of {}", Nanos(slo.p99_ns)));
+    let rate = |rps: Option<f64>| rps.map_or_else(|| "-".to_owned(), |rps| Rate(rps).to_string());
+    let row = |one: &Capacity| {
+        vec![
+            clean(&one.contender),
+            rate(one.at_least_rps),
+            rate(one.below_rps),
+            clean(match one.bound_by.as_str() {
+                "" => "-",
+                "pool" => "the pool: this is of the pool",
+                "dependency" => "the dependency: this is of the dependency",
+                other => other,
+            }),
+            one.trials.to_string(),
+            clean(&one.reason),
+        ]
+    };
+    let columns = ["contender", "at least", "below", "bound by", "trials", "remark"];
+    Grid {
+        heading: format!("Capacity of {}{within}", clean(workload)),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: all.iter().map(row).collect(),
+        notes: comparisons(result, workload).map(compared).collect(),
+    }
+}
+
+fn comparisons<'a>(
+    result: &'a RunResult,
+    workload: &'a str,
+) -> impl Iterator<Item = &'a Comparison> {
+    result.comparisons.iter().filter(move |c| c.workload == workload && c.metric == "capacity")
+}
+
+/// `event-loop carries 1.41x what thread-pool carries (1.35x to 1.47x, +1,200/s)`
+fn compared(c: &Comparison) -> String {
+    let (of, versus) = (clean(&c.of), clean(&c.versus));
+    let range = match (c.low, c.high) {
+        (Some(low), Some(high)) => format!("{} to {}", times(low), times(high)),
+        (Some(low), None) => format!("at least {}", times(low)),
+        (None, Some(high)) => format!("below {}", times(high)),
+        (None, None) => "no interval".into(),
+    };
+    let more = c.difference.map_or(String::new(), |d| {
+        format!(", {}{}", if d < 0.0 { "-" } else { "+" }, Rate(d.abs()))
+    });
+    let ratio = c.ratio.map_or_else(String::new, |ratio| format!(" {}", times(ratio)));
+    match c.verdict.as_str() {
+        "higher" => format!("{of} carries{ratio} what {versus} carries ({range}{more})."),
+        "lower" => format!("{of} carries{ratio} of what {versus} carries ({range}{more})."),
+        _ => format!("No clear difference in capacity of {of} and {versus} ({range}{more})."),
+    }
+}
+
+fn map(map: &Map) -> Grid {
+    let mut columns = vec!["CPU / wait".to_owned()];
+    columns.extend(map.waits_ns.iter().map(|wait| time(*wait)));
+    let row = |cpu: &u64| {
+        let cell = |wait: &u64| {
+            let measured = map.cells.iter().find(|c| (c.cpu_ns, c.wait_ns) == (*cpu, *wait));
+            measured.map_or_else(|| "not measured".to_owned(), |cell| words(map, cell))
+        };
+        std::iter::once(time(*cpu)).chain(map.waits_ns.iter().map(cell)).collect()
+    };
+    let what = match map.metric.as_str() {
+        "capacity" => "closed ceiling",
+        other => metric(other),
+    };
+    let n = map.cells.iter().map(|cell| cell.n).max().unwrap_or(0);
+    Grid {
+        heading: capital(&format!(
+            "{what} of {}, {} / {}, by CPU time and wait of a request",
+            clean(&map.workload),
+            clean(&map.of),
+            clean(&map.versus)
+        )),
+        columns,
+        rows: map.cpus_ns.iter().map(row).collect(),
+        notes: vec![format!(
+            "Closed loop, {} a cell; a winner where the 95 % interval clears +-5 %. Sizes of each cell are in result.json.",
+            counted(n as usize, "paired round")
+        )],
+    }
+}
+
+fn time(ns: u64) -> String {
+    if ns == 0 { "0".into() } else { Nanos(ns).to_string() }
+}
+
+fn words(map: &Map, cell: &MapCell) -> String {
+    cell_words(cell, &clean(&map.of), &clean(&map.versus), map.metric == "capacity")
+}
+
+/// Who wins a cell and by how much.
+pub(super) fn cell_words(cell: &MapCell, of: &str, versus: &str, more_is_better: bool) -> String {
+    let (Some(ratio), Some(low), Some(high)) = (cell.ratio, cell.low, cell.high) else {
+        return match (cell.ratio, cell.reason.is_empty()) {
+            (Some(ratio), true) => format!("{}, no interval", times(ratio)),
+            _ => clean(&cell.reason),
+        };
+    };
+    if low <= ZONE && high >= 1.0 / ZONE {
+        return format!("inconclusive {low:.2} to {high:.2}");
+    }
+    let winner = if (ratio > 1.0) == more_is_better { of } else { versus };
+    format!("{winner} {}", times(ratio.max(1.0 / ratio)))
+}
+
+/// What they say in sentences.
+pub(crate) fn sentences(result: &RunResult) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for all in result.capacity.chunk_by(|a, b| a.workload == b.workload) {
+        sentences.extend(comparisons(result, &all[0].workload).map(compared));
+    }
+    sentences.extend(result.map.as_ref().map(|map| {
+        let won = |of: &str| {
+            let cells = map.cells.iter().map(|cell| words(map, cell));
+            cells.filter(|words| words.starts_with(&format!("{} ", clean(of)))).count()
+        };
+        let (of, versus) = (won(&map.of), won(&map.versus));
+        format!(
+            "Of {} measured, {} wins {of} and {} {versus}; {} are inconclusive.",
+            counted(map.cells.len(), "cell"),
+            clean(&map.of),
+            clean(&map.versus),
+            map.cells.len() - of - versus
+        )
+    }));
+    sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+
+    #[test]
+    fn capacities_and_the_map_are_told_in_words() {
+        let result = mock::everything();
+        let grids = grids(&result);
+        assert_eq!(grids.len(), 2);
+        for grid in &grids {
+            assert!(
+                grid.rows.iter().all(|row| row.len() == grid.columns.len()),
+                "{}",
+                grid.heading
+            );
+        }
+        assert!(grids[0].notes[0].contains("carries"), "{:?}", grids[0].notes);
+        let cells: Vec<&String> = grids[1].rows.iter().flat_map(|row| &row[1..]).collect();
+        assert!(cells.iter().any(|cell| cell.starts_with("inconclusive")), "{cells:?}");
+        assert!(cells.iter().any(|cell| **cell == "the pool binds both"), "{cells:?}");
+        assert_eq!(sentences(&result).len(), 2);
+    }
+}

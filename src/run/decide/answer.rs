@@ -1,0 +1,270 @@
+//! From what was measured to sentences: which model, and what would turn that round.
+
+use crate::report::schema::{Decided, Decision, Meeting, Trial, TrialVerdict};
+use crate::run::experiment::duel::Best;
+use crate::stats;
+use crate::units::Rate;
+
+use super::question::{MODELS, Question};
+
+/// The first meeting.
+pub(super) const AS_ASKED: &str = "as asked";
+/// Within this of 1 nothing is called a difference.
+const ZONE: f64 = 1.05;
+/// A promise that is not kept.
+const NOT_KEPT: u8 = 3;
+/// Stopped by a signal.
+const INTERRUPTED: u8 = 130;
+
+/// One model's row: medians of its rounds.
+pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Question) -> Decided {
+    let own = || {
+        let usable = |trial: &&Trial| {
+            trial.validity.verdict != TrialVerdict::Invalid
+                || trial.saturated
+                || trial.validity.lost
+        };
+        trials.iter().filter(|trial| trial.contender == model).filter(usable)
+    };
+    let middle = |figure: fn(&Trial) -> Option<f64>| {
+        let figures: Vec<f64> = own().filter_map(figure).collect();
+        stats::median(&figures)
+    };
+    let rounds = own().count();
+    let saturated =
+        2 * own().filter(|trial| trial.saturated || trial.validity.lost).count() > rounds;
+    let p99 = middle(|trial| Some(trial.response_ns.as_ref()?.p99? as f64));
+    let failed = own().filter(|trial| {
+        let failed: u64 = trial.errors.values().sum();
+        failed as f64 > 1e-3 * trial.requests as f64
+    });
+    let keeps = match (rounds, saturated, p99) {
+        (0, ..) => None,
+        (_, true, _) => Some(false),
+        (_, false, Some(p99)) => Some(p99 <= question.slo.0 as f64 && 2 * failed.count() <= rounds),
+        (_, false, None) => None,
+    };
+    Decided {
+        model: model.into(),
+        size: best.words.clone(),
+        closed_rps: best.closed_rps(),
+        closed_bound_by: best
+            .closed
+            .as_ref()
+            .map_or_else(String::new, |trial| trial.bound_by.clone()),
+        p99_ns: p99.filter(|_| !saturated),
+        cpu_us_per_request: middle(|trial| trial.server.cpu_us_per_request),
+        rss_peak_bytes: middle(|trial| trial.server.rss_peak_bytes.map(|bytes| bytes as f64)),
+        rounds: rounds as u32,
+        saturated,
+        keeps_slo: keeps,
+    }
+}
+
+/// Those that keep the SLO go first, and among them those with the highest closed ceiling.
+pub(super) fn two_best(models: &[Decided]) -> [&'static str; 2] {
+    let mut order: Vec<usize> = (0..models.len()).collect();
+    let worth = |index: usize| {
+        let one = &models[index];
+        (one.keeps_slo == Some(true), one.closed_rps)
+    };
+    order.sort_by(|&a, &b| {
+        let (a, b) = (worth(a), worth(b));
+        b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))
+    });
+    [MODELS[order[0]], MODELS[order[1]]]
+}
+
+/// Who wins a meeting: 1 the first, -1 the second, 0 nobody for certain.
+fn winner(meeting: &Meeting) -> i32 {
+    match (meeting.cell.low, meeting.cell.high) {
+        (Some(low), _) if low > ZONE => 1,
+        (_, Some(high)) if high < 1.0 / ZONE => -1,
+        _ => 0,
+    }
+}
+
+/// The answer in a sentence.
+pub(super) fn finding(
+    models: &[Decided],
+    meetings: &[Meeting],
+    question: &Question,
+    cores: usize,
+) -> String {
+    let most = models.iter().max_by(|a, b| a.closed_rps.total_cmp(&b.closed_rps));
+    let Some(most) = most else { return "Nothing was measured.".into() };
+    let cores_text = if cores == 1 { "one core".to_owned() } else { format!("{cores} cores") };
+    if most.closed_rps < question.rate.0 {
+        return format!(
+            "No model carries {} on {cores_text}: the most is {} in closed loop, with {}, bound by its {}. It takes about {:.0} \
+             times as much of that.",
+            question.rate,
+            Rate(most.closed_rps),
+            most.model,
+            bound(&most.closed_bound_by),
+            (question.rate.0 / most.closed_rps).ceil()
+        );
+    }
+    let keep: Vec<&str> = models
+        .iter()
+        .filter(|one| one.keeps_slo == Some(true))
+        .map(|one| one.model.as_str())
+        .collect();
+    let promise = format!("a p99 of {} at {} on {cores_text}", question.slo, question.rate);
+    let kept = match keep.as_slice() {
+        [] => format!("No model was seen to keep {promise}"),
+        all if all.len() == models.len() => format!("Every model keeps {promise}"),
+        some => format!(
+            "{} keep{} {promise}",
+            some.join(" and "),
+            if some.len() == 1 { "s" } else { "" }
+        ),
+    };
+    let Some(meeting) = meetings.first() else { return format!("{kept}.") };
+    let (of, versus) = (&meeting.of, &meeting.versus);
+    let cell = &meeting.cell;
+    let compared = match (winner(meeting), cell.ratio, cell.low, cell.high) {
+        (1, Some(ratio), Some(low), Some(high)) => format!(
+            "of the two best, {of} carries {ratio:.2}x what {versus} does ({low:.2} to {high:.2}, closed loop)"
+        ),
+        (-1, Some(ratio), Some(low), Some(high)) => format!(
+            "of the two best, {versus} carries {:.2}x what {of} does ({:.2} to {:.2}, closed loop)",
+            1.0 / ratio,
+            1.0 / high,
+            1.0 / low
+        ),
+        (_, Some(_), Some(low), Some(high)) => format!(
+            "between the two best, {of} and {versus}, there is no clear difference ({low:.2} to {high:.2}, closed loop): \
+             choose by what you know best"
+        ),
+        _ => format!("{of} and {versus} cannot be told apart: {}", cell.reason),
+    };
+    format!("{kept}; {compared}.")
+}
+
+fn bound(by: &str) -> &str {
+    match by {
+        "contender" => "cores",
+        "" | "nothing" => "threads",
+        other => other,
+    }
+}
+
+/// What would turn the answer round, in a sentence: measured neighbours only.
+pub(super) fn flips(meetings: &[Meeting]) -> String {
+    let Some((base, neighbours)) = meetings.split_first() else {
+        return "would flip if: nothing was measured beside it".into();
+    };
+    let here = winner(base);
+    let named = |meeting: &Meeting| {
+        let cell = &meeting.cell;
+        let (name, ratio) = match winner(meeting) {
+            1 => (&meeting.of, cell.ratio.unwrap_or(1.0)),
+            _ => (&meeting.versus, cell.ratio.unwrap_or(1.0).recip()),
+        };
+        format!("{} ({name} {ratio:.2}x; {})", meeting.place, meeting.figures)
+    };
+    let all = |wanted: &dyn Fn(i32) -> bool| {
+        let those = neighbours.iter().filter(|meeting| wanted(winner(meeting)));
+        those.map(named).collect::<Vec<_>>().join(", ")
+    };
+    let places =
+        neighbours.iter().map(|meeting| meeting.place.as_str()).collect::<Vec<_>>().join(", ");
+    if here == 0 {
+        let decided = all(&|there| there != 0);
+        return match decided.is_empty() {
+            true => format!("would flip if: nothing measured decides it ({places})"),
+            false => format!("would be decided by: {decided}"),
+        };
+    }
+    let turned = all(&|there| there == -here);
+    let even: Vec<&str> = neighbours
+        .iter()
+        .filter(|meeting| winner(meeting) == 0)
+        .map(|meeting| meeting.place.as_str())
+        .collect();
+    let even = match even.is_empty() {
+        true => String::new(),
+        false => format!("; no clear difference with {}", even.join(", ")),
+    };
+    match turned.is_empty() {
+        true => format!("would flip if: nothing measured turns it round ({places}){even}"),
+        false => format!("would flip if: {turned}{even}"),
+    }
+}
+
+/// What a reader should know.
+pub(super) fn notes(cores: usize, question: &Question) -> Vec<String> {
+    let mut notes = vec![
+        "Closed ceilings promise no response time. Sizes are the best of those named, within the same pool of connections."
+            .to_owned(),
+        "Tested with scheduling shapes in Rust: no garbage collector, no just-in-time compiler.".to_owned(),
+    ];
+    if cores == 1 {
+        notes.push(
+            "The service has one core: models of several threads are not tested here on CPU parallelism."
+                .into(),
+        );
+    }
+    if 1_100.0 / question.rate.0 > 4.0 {
+        let rate = question.rate;
+        notes.push(format!(
+            "A p99 needs 1,000 requests a trial, which {rate} does not give in 4 s: it is withheld."
+        ));
+    }
+    notes
+}
+
+/// 130 when it was stopped, 3 when no model keeps the promise.
+pub(super) fn exit_code(decision: &Decision, interrupted: bool) -> u8 {
+    let kept = decision.models.iter().any(|one| one.keeps_slo == Some(true));
+    let broken = decision.models.iter().all(|one| one.keeps_slo == Some(false));
+    let beyond = decision.models.iter().all(|one| one.closed_rps < decision.asked.rate_rps);
+    match (interrupted, kept, broken || beyond) {
+        (true, ..) => INTERRUPTED,
+        (_, false, true) => NOT_KEPT,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::schema::MapCell;
+    use crate::units::Nanos;
+
+    fn meeting(place: &str, low: f64, high: f64) -> Meeting {
+        Meeting {
+            place: place.into(),
+            figures: Nanos(300_000).to_string(),
+            cell: MapCell {
+                wait_ns: 0,
+                cpu_ns: 0,
+                ratio: Some((low * high).sqrt()),
+                low: Some(low),
+                high: Some(high),
+                n: 6,
+                reason: String::new(),
+                sizes: [String::new(), String::new()],
+                rounds: Vec::new(),
+            },
+            of: "event-loop".into(),
+            versus: "thread-pool".into(),
+        }
+    }
+
+    #[test]
+    fn only_a_measured_neighbour_on_the_other_side_flips() {
+        let base = meeting(AS_ASKED, 1.2, 1.4);
+        let same = meeting("half the CPU", 1.3, 1.5);
+        let even = meeting("twice the wait", 0.97, 1.04);
+        let turned = meeting("twice the CPU", 0.7, 0.8);
+        let text = flips(&[base.clone(), same.clone(), even.clone()]);
+        assert!(text.contains("nothing measured turns it round"), "{text}");
+        assert!(text.contains("no clear difference with twice the wait"), "{text}");
+        let text = flips(&[base, same.clone(), turned]);
+        assert!(text.starts_with("would flip if: twice the CPU (thread-pool 1.34x"), "{text}");
+        let text = flips(&[even, same]);
+        assert!(text.starts_with("would be decided by: half the CPU (event-loop"), "{text}");
+    }
+}

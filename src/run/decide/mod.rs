@@ -1,0 +1,240 @@
+//! `decide`: the floor, the ceilings, one row for each model at its best size, and what would turn the answer round.
+//!
+//! It asks the machine and interpolates nothing: whatever a sentence names was measured.
+
+mod answer;
+mod question;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Context, Result};
+use crate::latency::Latency;
+use crate::random;
+use crate::report::schema::{self, Decided, Decision, Limit, MapCell, Meeting, Trial};
+use crate::run::budget::Budget;
+use crate::run::ceilings;
+use crate::run::experiment::duel::{self, Best, Place, Rules};
+use crate::run::experiment::{Hands, capacity};
+use crate::run::rounds::{self, Heat};
+use crate::run::testbed::{Ask, Testbed};
+use crate::run::{Progress, fingerprint};
+use crate::scenario::{MapMetric, Scenario};
+use crate::units::Nanos;
+
+pub use question::Question;
+
+use question::MODELS;
+
+/// Rounds at the rate, and of every meeting: the fewest that have an interval.
+const ROUNDS: u32 = 6;
+/// Trials of a search for the capacity take about so long for each model; without so much time it is not begun.
+const SEARCH: Nanos = Nanos(60 * Nanos::SECOND.0);
+
+/// What else is asked of `decide`.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// The time that all of it may take; what is left of it goes into a search for the capacities.
+    pub budget: Option<Nanos>,
+    /// Where the scenario is written.
+    pub save: Option<PathBuf>,
+}
+
+/// Answers a question.
+///
+/// # Errors
+/// Usage errors where the question has no answer on this machine; else when a contender cannot be started.
+pub fn decide(
+    question: &Question,
+    extras: &Extras,
+    progress: &mut Progress,
+    stop: &AtomicBool,
+) -> Result<Decision> {
+    question.check()?;
+    let cores = question.cores()?;
+    let unsized_models = MODELS.map(|model| (model, None));
+    let base = question.scenario(&unsized_models)?;
+    let budget = Budget::of(extras.budget);
+    let mut testbed = Testbed::open(std::slice::from_ref(&base), progress, false)?;
+    let order_seed = random::fresh_seed();
+    let mut hands = Hands { testbed: &mut testbed, order_seed, budget, stop };
+
+    let place = Place { cpu: question.cpu, wait: question.waits(), pool: Some(question.pool) };
+    hands.testbed.progress.expect(expected());
+    let sizes = best_sizes(&mut hands, &base, &place)?;
+    let threads: Vec<(&str, Option<usize>)> =
+        MODELS.into_iter().zip(&sizes).map(|(model, best)| (model, best.threads)).collect();
+    let scenario = question.scenario(&threads)?;
+    if let Some(path) = &extras.save {
+        let text = question.text(&threads)?;
+        std::fs::write(path, text).usage(|| format!("cannot write {}", path.display()))?;
+    }
+    let carried = sizes.iter().any(|best| best.closed_rps() >= question.rate.0);
+    let rows = if carried { at_the_rate(&mut hands, &scenario)? } else { Vec::new() };
+    let models: Vec<Decided> = MODELS
+        .into_iter()
+        .zip(&sizes)
+        .map(|(model, best)| answer::row(model, best, &rows, question))
+        .collect();
+    let two = answer::two_best(&models);
+    let meetings = meet(&mut hands, &scenario, two, &place)?;
+    let capacity = match enough_for_a_search(budget) && carried {
+        true => search(&mut hands, &scenario, &sizes)?,
+        false => Vec::new(),
+    };
+    hands.testbed.progress.end();
+    let mut decision = Decision {
+        schema: schema::DECISION_SCHEMA.into(),
+        asked: question.asked(cores),
+        started_utc: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        fingerprint: fingerprint::take(std::slice::from_ref(&scenario)),
+        floor_ns: question.floor().0,
+        floor: question.floor_text(),
+        ceilings: limits(question, &scenario, cores),
+        finding: answer::finding(&models, &meetings, question, cores),
+        flips: answer::flips(&meetings),
+        models,
+        meetings,
+        capacity,
+        notes: answer::notes(cores, question),
+        exit_code: 0,
+    };
+    decision.exit_code = answer::exit_code(&decision, stop.load(Ordering::Relaxed));
+    Ok(decision)
+}
+
+/// Trials, about: sizes, rounds at the rate, and seven meetings with their sizes.
+fn expected() -> u64 {
+    let models = MODELS.len() as u64;
+    8 + models * u64::from(ROUNDS) + 7 * (2 * u64::from(ROUNDS) + 3)
+}
+
+/// Each model at the best of three sizes, in closed loop.
+fn best_sizes(hands: &mut Hands<'_, '_>, base: &Scenario, place: &Place) -> Result<Vec<Best>> {
+    let scenario = duel::at(base, &MODELS, place)?;
+    let mut sizes = Vec::new();
+    for index in 0..MODELS.len() {
+        let tried = duel::sizes(&scenario, index, place)?;
+        sizes.extend(duel::best_of(hands, &scenario, index, place, &tried)?);
+    }
+    Ok(sizes)
+}
+
+/// Every model at the rate, in paired rounds; a void round is run again.
+fn at_the_rate(hands: &mut Hands<'_, '_>, scenario: &Scenario) -> Result<Vec<Trial>> {
+    let (mut kept, mut held, mut round) = (Vec::new(), 0, 0);
+    let most = ROUNDS + rounds::extra_rounds(ROUNDS);
+    while held < ROUNDS && round < most {
+        round += 1;
+        let heat = Heat { scenario: 0, level: 0, round };
+        let order = rounds::order(hands.order_seed, heat, scenario.contenders.len());
+        let mut trials = Vec::new();
+        for (place, index) in order.into_iter().enumerate() {
+            let level = scenario.rates[0];
+            let crate::scenario::Level::Rate(rate) = level else {
+                unreachable!("a question has a rate")
+            };
+            let ask = Ask {
+                scenario,
+                contender: &scenario.contenders[index],
+                rate: Some(rate),
+                level: level.to_string(),
+                duration: scenario.load.duration,
+                round,
+                place: place as u32,
+            };
+            trials.push(hands.testbed.trial(&ask, hands.stop)?);
+            if hands.stop.load(Ordering::Relaxed) {
+                return Ok(kept);
+            }
+        }
+        if !trials.iter().any(|trial| trial.validity.voids_round) {
+            held += 1;
+            kept.extend(trials);
+        }
+    }
+    Ok(kept)
+}
+
+/// The two best models in closed loop: as asked, then with half and double of everything.
+fn meet(
+    hands: &mut Hands<'_, '_>,
+    scenario: &Scenario,
+    two: [&'static str; 2],
+    place: &Place,
+) -> Result<Vec<Meeting>> {
+    let mut meetings = Vec::new();
+    for (number, (name, place)) in neighbours(place).into_iter().enumerate() {
+        let rules = Rules { metric: MapMetric::Capacity, rounds: ROUNDS, best: true, number };
+        let Some(found) = duel::fight(hands, scenario, two, &place, rules)? else { break };
+        let interval = found.ratio.and_then(|ratio| ratio.interval);
+        meetings.push(Meeting {
+            place: name.into(),
+            figures: place.to_string(),
+            cell: MapCell {
+                wait_ns: place.wait.median().0,
+                cpu_ns: place.cpu.0,
+                ratio: found.ratio.map(|ratio| ratio.value),
+                low: interval.map(|interval| interval.low),
+                high: interval.map(|interval| interval.high),
+                n: found.rounds.len() as u32,
+                reason: found.reason,
+                sizes: found.sizes,
+                rounds: found.rounds,
+            },
+            of: two[0].into(),
+            versus: two[1].into(),
+        });
+    }
+    Ok(meetings)
+}
+
+/// Where they meet, with what to call it.
+fn neighbours(place: &Place) -> Vec<(&'static str, Place)> {
+    let mut all = vec![
+        (answer::AS_ASKED, place.clone()),
+        ("half the CPU", Place { cpu: Nanos(place.cpu.0 / 2), ..place.clone() }),
+        ("twice the CPU", Place { cpu: Nanos(place.cpu.0 * 2), ..place.clone() }),
+    ];
+    if place.wait == Latency::ZERO {
+        return all;
+    }
+    let pool = place.pool.unwrap_or(1);
+    all.extend([
+        ("half the wait", Place { wait: place.wait.scaled(0.5), ..place.clone() }),
+        ("twice the wait", Place { wait: place.wait.scaled(2.0), ..place.clone() }),
+        ("half the pool", Place { pool: Some((pool / 2).max(1)), ..place.clone() }),
+        ("twice the pool", Place { pool: Some(pool * 2), ..place.clone() }),
+    ]);
+    all
+}
+
+fn enough_for_a_search(budget: Budget) -> bool {
+    budget.left().is_some_and(|left| left >= SEARCH)
+}
+
+/// The capacity of each model within the SLO, as far as the time goes.
+fn search(
+    hands: &mut Hands<'_, '_>,
+    scenario: &Scenario,
+    sizes: &[Best],
+) -> Result<Vec<schema::Capacity>> {
+    let Some(how) = scenario.experiments.capacity else { return Ok(Vec::new()) };
+    let ceilings: Vec<schema::Ceiling> =
+        sizes.iter().filter_map(|best| Some(ceilings::ceiling(best.closed.as_ref()?, 1))).collect();
+    capacity::run(hands, scenario, how, &ceilings).map(|(found, _)| found)
+}
+
+/// Ceilings by Little's law, before anything is measured.
+fn limits(question: &Question, scenario: &Scenario, cores: usize) -> Vec<Limit> {
+    let cpu = question.cpu.as_secs_f64();
+    let cpu = (cpu > 0.0).then(|| Limit {
+        of: format!("CPU: {cores} / {}, if a request cost nothing else", question.cpu),
+        rps: cores as f64 / cpu,
+    });
+    let pool = scenario.pool_ceiling(question.pool).map(|rate| Limit {
+        of: format!("pool: {} connections, three for each wait", question.pool),
+        rps: rate.0,
+    });
+    cpu.into_iter().chain(pool).collect()
+}

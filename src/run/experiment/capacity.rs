@@ -1,0 +1,295 @@
+//! The highest rate at which each contender keeps the SLO, as an interval. The search itself is `stats::capacity`'s; here
+//! its trials are run, those of all contenders in turn, so that a slow minute hits all of them alike.
+
+use std::sync::atomic::Ordering;
+
+use crate::error::Result;
+use crate::report::schema::{Capacity, Ceiling, Comparison, Trial, TrialVerdict};
+use crate::run::testbed::Ask;
+use crate::scenario::{CapacitySearch, Contender, Scenario, Slo};
+use crate::stats::capacity::{Cost, Plan, Search, Stage, Step};
+use crate::units::{Nanos, Rate};
+
+use super::Hands;
+
+/// Halvings of the factor of two around the border: levels are 9 % apart.
+const BISECTIONS: u32 = 3;
+/// The search starts at this share of the closed ceiling.
+const FIRST_OF_CEILING: f64 = 0.5;
+/// No rate above so many closed ceilings is tried: no service answers more than it answers in closed loop.
+const HIGHEST_OF_CEILING: f64 = 1.5;
+/// No rate below this share of the closed ceiling is tried, and none whose window would be longer than this.
+const LOWEST_OF_CEILING: f64 = 0.02;
+const WINDOW_MAX_S: f64 = 20.0;
+/// A trial that the machine or the generator spoils is run so often before its contender's search is given up.
+const TRIES: u32 = 3;
+/// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
+const SLACK: f64 = 1.1;
+
+/// A contender's search.
+struct Looking<'a> {
+    contender: &'a Contender,
+    search: Search,
+    /// Trials that were run, void ones too.
+    trials: u32,
+    /// What bound those that did not keep the SLO, by rate.
+    broken: Vec<(Rate, String)>,
+    /// Why it was given up.
+    given_up: Option<String>,
+}
+
+/// What the search of one contender costs in trials, whatever they say.
+pub(crate) fn cost(scenario: &Scenario, ceiling: Rate) -> Cost {
+    Search::new(plan(scenario, ceiling, 0)).cost()
+}
+
+/// The capacities in the scenario's order, and all trials.
+///
+/// # Errors
+/// When a contender cannot be started, or the generator cannot run.
+pub(crate) fn run(
+    hands: &mut Hands<'_, '_>,
+    scenario: &Scenario,
+    how: CapacitySearch,
+    ceilings: &[Ceiling],
+) -> Result<(Vec<Capacity>, Vec<Trial>)> {
+    let Some(slo) = scenario.slo else { return Ok((Vec::new(), Vec::new())) };
+    let mut all: Vec<Looking<'_>> = Vec::new();
+    for (number, contender) in scenario.contenders.iter().enumerate() {
+        let order_seed = hands.order_seed.wrapping_add(number as u64);
+        all.extend(looking(scenario, contender, ceilings, order_seed));
+    }
+    let mut trials = Vec::new();
+    let mut round = 0;
+    loop {
+        round += 1;
+        let mut ended = true;
+        for (place, one) in all.iter_mut().enumerate().filter(|(_, one)| one.given_up.is_none()) {
+            let Some(step) = one.search.next() else { continue };
+            let duration = window(scenario, how, step);
+            if !hands.budget.allows(scenario.load.warm_up + duration) {
+                one.given_up = Some("the budget ended the search".into());
+                continue;
+            }
+            ended = false;
+            let ask = Ask {
+                scenario,
+                contender: one.contender,
+                rate: Some(step.rate),
+                level: step.rate.to_string(),
+                duration,
+                round,
+                place: place as u32,
+            };
+            let Some(trial) = one.step(hands, &ask, step, slo)? else {
+                return Ok((answers(scenario, all), trials));
+            };
+            trials.push(trial);
+        }
+        if ended {
+            return Ok((answers(scenario, all), trials));
+        }
+    }
+}
+
+fn looking<'a>(
+    scenario: &Scenario,
+    contender: &'a Contender,
+    ceilings: &[Ceiling],
+    order_seed: u64,
+) -> Option<Looking<'a>> {
+    let own = ceilings.iter().find(|ceiling| {
+        ceiling.workload == scenario.workload.name() && ceiling.contender == contender.name
+    })?;
+    let search = Search::new(plan(scenario, Rate(own.closed_rps?), order_seed));
+    Some(Looking { contender, search, trials: 0, broken: Vec::new(), given_up: None })
+}
+
+/// Where a search looks: no further than the connections carry within the SLO.
+fn plan(scenario: &Scenario, ceiling: Rate, order_seed: u64) -> Plan {
+    let slo = scenario.slo.map_or(1.0, |slo| slo.p99.as_secs_f64());
+    let carried = scenario.load.connections as f64 / (2.0 * slo);
+    let highest = (HIGHEST_OF_CEILING * ceiling.0).min(carried);
+    let first = (FIRST_OF_CEILING * ceiling.0).min(highest);
+    let shortest = scenario.load.requests_min as f64 * SLACK / WINDOW_MAX_S;
+    let lowest = (LOWEST_OF_CEILING * ceiling.0).max(shortest).min(first);
+    Plan {
+        first: Rate(first),
+        highest: Rate(highest),
+        lowest: Rate(lowest),
+        bisections: BISECTIONS,
+        order_seed,
+    }
+}
+
+/// Long enough for its percentile, whatever it is for.
+fn window(scenario: &Scenario, how: CapacitySearch, step: Step) -> Nanos {
+    let least = match step.stage {
+        Stage::Short => how.short,
+        Stage::Deciding => how.deciding.unwrap_or(scenario.load.duration),
+    };
+    least.max(Nanos::from_secs_f64(scenario.load.requests_min as f64 * SLACK / step.rate.0))
+}
+
+impl Looking<'_> {
+    /// Runs the trial of a step until it holds, and records it. Nothing when it was cut short.
+    fn step(
+        &mut self,
+        hands: &mut Hands<'_, '_>,
+        ask: &Ask<'_>,
+        step: Step,
+        slo: Slo,
+    ) -> Result<Option<Trial>> {
+        for left in (0..TRIES).rev() {
+            let trial = hands.testbed.trial(ask, hands.stop)?;
+            if hands.stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            self.trials += 1;
+            match kept(&trial, slo) {
+                Some(kept) => {
+                    if !kept {
+                        self.broken.push((step.rate, trial.bound_by.clone()));
+                    }
+                    self.search.record(step.rate, kept);
+                    return Ok(Some(trial));
+                }
+                None if left == 0 => {
+                    let why = trial.validity.reasons.join("; ");
+                    self.given_up = Some(format!("no trial at {} holds: {why}", step.rate));
+                    return Ok(Some(trial));
+                }
+                None => {}
+            }
+        }
+        unreachable!("the last try returns")
+    }
+
+    fn answer(self, scenario: &Scenario) -> Capacity {
+        let found = self.search.answer();
+        let at_border = self.broken.iter().filter(|(rate, _)| found.below == Some(*rate));
+        let mut bound: Vec<&str> = at_border.map(|(_, by)| by.as_str()).collect();
+        bound.sort_unstable();
+        let most = bound.chunk_by(|a, b| a == b).max_by_key(|alike| alike.len());
+        let open = match (self.given_up, found.below) {
+            (Some(why), _) => why,
+            (None, None) if found.at_least.is_some() => {
+                format!("{} connections carry no more within the SLO", scenario.load.connections)
+            }
+            _ => String::new(),
+        };
+        Capacity {
+            workload: scenario.workload.name().into(),
+            contender: self.contender.name.clone(),
+            at_least_rps: found.at_least.map(|rate| rate.0),
+            below_rps: found.below.map(|rate| rate.0),
+            bound_by: most.map_or(String::new(), |alike| alike[0].to_owned()),
+            trials: self.trials,
+            reason: open,
+        }
+    }
+}
+
+fn answers(scenario: &Scenario, all: Vec<Looking<'_>>) -> Vec<Capacity> {
+    all.into_iter().map(|one| one.answer(scenario)).collect()
+}
+
+/// Whether the SLO was kept; nothing when the machine or the generator spoilt the trial.
+fn kept(trial: &Trial, slo: Slo) -> Option<bool> {
+    if trial.saturated || trial.validity.lost {
+        return Some(false);
+    }
+    if trial.validity.voids_round || trial.validity.verdict == TrialVerdict::Invalid {
+        return None;
+    }
+    let failed: u64 = trial.errors.values().sum();
+    if failed as f64 > slo.error_rate.0 * trial.requests as f64 {
+        return Some(false);
+    }
+    let p99 = trial.by_request.values().filter_map(|kind| kind.response_ns.as_ref()?.p99);
+    p99.max().map(|p99| p99 <= slo.p99.0)
+}
+
+/// Each contender's capacity against the first one's.
+pub(crate) fn comparisons(capacities: &[Capacity]) -> Vec<Comparison> {
+    let Some((first, others)) = capacities.split_first() else { return Vec::new() };
+    others.iter().map(|other| compare(other, first)).collect()
+}
+
+fn compare(of: &Capacity, versus: &Capacity) -> Comparison {
+    let interval = interval(of, versus);
+    let middle = |one: &Capacity| Some((one.at_least_rps? * one.below_rps?).sqrt());
+    let pool = of.bound_by == "pool" && versus.bound_by == "pool";
+    let verdict = match interval {
+        _ if pool => "inconclusive",
+        Some((low, _)) if low > 1.0 => "higher",
+        Some((_, high)) if high < 1.0 => "lower",
+        _ => "inconclusive",
+    };
+    Comparison {
+        workload: of.workload.clone(),
+        metric: "capacity".into(),
+        request: None,
+        at: "SLO".into(),
+        of: of.contender.clone(),
+        versus: versus.contender.clone(),
+        ratio: middle(of).zip(middle(versus)).map(|(of, versus)| of / versus),
+        low: interval.map(|(low, _)| low),
+        high: interval.map(|(_, high)| high).filter(|high| high.is_finite()),
+        difference: middle(of).zip(middle(versus)).map(|(of, versus)| of - versus),
+        n: of.trials.min(versus.trials),
+        verdict: verdict.into(),
+    }
+}
+
+/// Between which ratios of / versus lies: every capacity within its interval allowed.
+pub(crate) fn interval(of: &Capacity, versus: &Capacity) -> Option<(f64, f64)> {
+    let low = of.at_least_rps.zip(versus.below_rps).map(|(of, versus)| of / versus);
+    let high = of.below_rps.zip(versus.at_least_rps).map(|(of, versus)| of / versus);
+    (low.is_some() || high.is_some()).then(|| (low.unwrap_or(0.0), high.unwrap_or(f64::INFINITY)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capacity(name: &str, at_least: f64, below: f64, bound_by: &str) -> Capacity {
+        Capacity {
+            contender: name.into(),
+            at_least_rps: Some(at_least),
+            below_rps: Some(below),
+            bound_by: bound_by.into(),
+            ..Capacity::default()
+        }
+    }
+
+    #[test]
+    fn capacities_are_compared_at_their_worst() {
+        let (a, b) = (
+            capacity("a", 2_000.0, 2_200.0, "contender"),
+            capacity("b", 900.0, 1_000.0, "contender"),
+        );
+        let compared = compare(&a, &b);
+        assert_eq!((compared.low, compared.verdict.as_str()), (Some(2.0), "higher"));
+        assert!((compared.high.unwrap() - 2_200.0 / 900.0).abs() < 1e-12);
+        assert_eq!(compare(&b, &a).verdict, "lower");
+        let near = capacity("c", 1_900.0, 2_100.0, "contender");
+        assert_eq!(compare(&a, &near).verdict, "inconclusive");
+    }
+
+    #[test]
+    fn a_pool_that_binds_both_decides_nothing() {
+        let (a, b) =
+            (capacity("a", 2_000.0, 2_200.0, "pool"), capacity("b", 900.0, 1_000.0, "pool"));
+        assert_eq!(compare(&a, &b).verdict, "inconclusive");
+    }
+
+    #[test]
+    fn an_open_end_leaves_one_side_of_the_ratio() {
+        let mut a = capacity("a", 2_000.0, 0.0, "");
+        a.below_rps = None;
+        let compared = compare(&a, &capacity("b", 900.0, 1_000.0, "contender"));
+        assert_eq!((compared.low, compared.high, compared.ratio), (Some(2.0), None, None));
+        assert_eq!(compared.verdict, "higher");
+    }
+}

@@ -1,0 +1,318 @@
+//! Two contenders in closed loop at one CPU time and one wait, in paired rounds: a cell of the map, a neighbour of
+//! `decide`. What is compared are closed ceilings, with so many connections that the contender's cores are what binds.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+use crate::backend::model::Model;
+use crate::error::Result;
+use crate::latency::Latency;
+use crate::report::schema::Trial;
+use crate::run::rounds::{self, Heat};
+use crate::run::testbed::{Ask, placement};
+use crate::scenario::{Contender, Dependency, Kind, LoadKind, MapMetric, Scenario, Server, Store};
+use crate::stats::{self, Estimate};
+use crate::units::{Nanos, grouped};
+
+use super::Hands;
+
+/// The measured window of each block.
+pub(crate) const BLOCK: Nanos = Nanos(600_000_000);
+/// Before the window at least; so many waits in any case, so that the loop has closed.
+const WARM_UP: Nanos = Nanos(150_000_000);
+const WARM_UP_WAITS: u64 = 4;
+/// About what a built-in server spends on a request beside its signature.
+const OWN_CPU: Nanos = Nanos(50_000);
+/// Connections of the generator, and three times as many of the contender's pool: each payment looks up three rows.
+const CONNECTIONS_MIN: usize = 32;
+const CONNECTIONS_MAX: usize = 1_024;
+/// A contender's cores are what binds it from here on.
+const BUSY: f64 = 0.85;
+/// Sizes whose ceilings are no further apart count as equal, and the smaller one is taken.
+const ALIKE: f64 = 1.03;
+const CONFIDENCE: f64 = 0.95;
+
+/// Where two contenders meet.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// CPU time of a request.
+    pub(crate) cpu: Nanos,
+    /// What it waits for its lookups; nought is state in memory.
+    pub(crate) wait: Latency,
+    /// Connections of the pool; `None` is enough of them.
+    pub(crate) pool: Option<usize>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// of / versus; nothing where neither was bound by its own cores, or no round holds.
+    pub(crate) ratio: Option<Estimate>,
+    /// The metric of both, round by round.
+    pub(crate) rounds: Vec<[f64; 2]>,
+    /// Why there is no ratio; else empty.
+    pub(crate) reason: String,
+    /// The size of each, in words; empty where it has none.
+    pub(crate) sizes: [String; 2],
+}
+
+/// How a duel is fought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) metric: MapMetric,
+    pub(crate) rounds: u32,
+    /// Each gets the best of three sizes, found before the rounds.
+    pub(crate) best: bool,
+    /// Tells duels of a run apart.
+    pub(crate) number: usize,
+}
+
+/// Lets `of` and `versus` meet at `place`. Nothing when it was stopped in the middle.
+///
+/// # Errors
+/// When a contender cannot be started, or there are too few cores.
+pub(crate) fn fight(
+    hands: &mut Hands<'_, '_>,
+    base: &Scenario,
+    [of, versus]: [&str; 2],
+    place: &Place,
+    rules: Rules,
+) -> Result<Option<Found>> {
+    let mut scenario = at(base, &[of, versus], place)?;
+    let mut sizes = [String::new(), String::new()];
+    for index in 0..2 {
+        let tried = if rules.best { self::sizes(&scenario, index, place)? } else { Vec::new() };
+        if tried.is_empty() {
+            continue;
+        }
+        let Some(best) = best_of(hands, &scenario, index, place, &tried)? else { return Ok(None) };
+        set_threads(&mut scenario.contenders[index], best.threads);
+        sizes[index] = best.words;
+    }
+    let mut rounds: Vec<[Trial; 2]> = Vec::new();
+    let (mut round, mut extra) = (0, rounds::extra_rounds(rules.rounds));
+    while (rounds.len() as u32) < rules.rounds {
+        round += 1;
+        let Some(pair) = pair(hands, &scenario, place, rules.number, round)? else {
+            return Ok(None);
+        };
+        if pair.iter().any(|trial| trial.validity.voids_round) {
+            match extra {
+                0 => break,
+                _ => extra -= 1,
+            }
+        } else {
+            rounds.push(pair);
+        }
+    }
+    Ok(Some(found(&rounds, rules.metric, sizes)))
+}
+
+/// One round: a block of each, in an order by coin.
+fn pair(
+    hands: &mut Hands<'_, '_>,
+    scenario: &Scenario,
+    place: &Place,
+    number: usize,
+    round: u32,
+) -> Result<Option<[Trial; 2]>> {
+    let heat = Heat { scenario: number, level: 0, round };
+    let order = rounds::order(hands.order_seed, heat, 2);
+    let mut trials: [Option<Trial>; 2] = [None, None];
+    for (turn, index) in order.into_iter().enumerate() {
+        let level = format!("closed, {place}");
+        let Some(trial) = block(hands, scenario, index, level, round, turn as u32)? else {
+            return Ok(None);
+        };
+        trials[index] = Some(trial);
+    }
+    Ok(Some(trials.map(|trial| trial.expect("each has had its turn"))))
+}
+
+/// One contender's block. Nothing when it was cut short.
+fn block(
+    hands: &mut Hands<'_, '_>,
+    scenario: &Scenario,
+    index: usize,
+    level: String,
+    round: u32,
+    place: u32,
+) -> Result<Option<Trial>> {
+    let contender = &scenario.contenders[index];
+    let duration = scenario.load.duration;
+    let ask = Ask { scenario, contender, rate: None, level, duration, round, place };
+    let trial = hands.testbed.trial(&ask, hands.stop)?;
+    Ok((!hands.stop.load(Ordering::Relaxed)).then_some(trial))
+}
+
+/// A contender at its best size, in closed loop.
+#[derive(Clone, Debug)]
+pub(crate) struct Best {
+    /// `None` where its model has no size.
+    pub(crate) threads: Option<usize>,
+    /// `32 threads (best of 16, 32, 64)`; empty where it has none.
+    pub(crate) words: String,
+    /// The trial that was best.
+    pub(crate) closed: Option<Trial>,
+}
+
+impl Best {
+    /// Requests per second.
+    pub(crate) fn closed_rps(&self) -> f64 {
+        self.closed.as_ref().map_or(0.0, |trial| trial.achieved_rps)
+    }
+}
+
+/// Tries the sizes, or the contender as it is where there are none, and gives the best, the smaller of those that are
+/// alike. Nothing when it was cut short.
+///
+/// # Errors
+/// When the contender cannot be started.
+pub(crate) fn best_of(
+    hands: &mut Hands<'_, '_>,
+    scenario: &Scenario,
+    index: usize,
+    place: &Place,
+    sizes: &[usize],
+) -> Result<Option<Best>> {
+    let mut best = Best { threads: None, words: String::new(), closed: None };
+    let tried: Vec<Option<usize>> = match sizes {
+        [] => vec![None],
+        sizes => sizes.iter().copied().map(Some).collect(),
+    };
+    for size in tried {
+        let mut scenario = scenario.clone();
+        set_threads(&mut scenario.contenders[index], size);
+        let level = match size {
+            Some(size) => format!("closed, {place}, {size} threads"),
+            None => format!("closed, {place}"),
+        };
+        let Some(trial) = block(hands, &scenario, index, level, 0, index as u32)? else {
+            return Ok(None);
+        };
+        if best.closed.is_none() || trial.achieved_rps > best.closed_rps() * ALIKE {
+            best.threads = size;
+            best.closed = Some(trial);
+        }
+    }
+    let all: Vec<String> = sizes.iter().map(|size| grouped(*size as f64)).collect();
+    if let Some(size) = best.threads {
+        best.words = format!("{} threads (best of {})", grouped(size as f64), all.join(", "));
+    }
+    Ok(Some(best))
+}
+
+/// The sizes of a contender that are tried at a place: as many threads as keep its cores busy by Little's law, twice and
+/// four times as many. None for a model that has no size.
+///
+/// # Errors
+/// When there are too few cores.
+pub(crate) fn sizes(scenario: &Scenario, index: usize, place: &Place) -> Result<Vec<usize>> {
+    let cores = placement(scenario)?.contender.len();
+    let Some(built_in) = scenario.contenders[index].built_in() else { return Ok(Vec::new()) };
+    let least = match built_in.model {
+        Model::WorkStealing => cores,
+        Model::ThreadPool => place.in_hand(cores).ceil() as usize,
+        Model::EventLoop | Model::ThreadPerConnection | Model::Null => return Ok(Vec::new()),
+    };
+    let mut sizes = [1, 2, 4].map(|times| (least * times).min(scenario.load.connections)).to_vec();
+    sizes.dedup();
+    Ok(sizes)
+}
+
+fn set_threads(contender: &mut Contender, size: Option<usize>) {
+    if let (Kind::BuiltIn(built_in), Some(size)) = (&mut contender.kind, size) {
+        built_in.threads = Some(size);
+    }
+}
+
+/// The scenario of a place: these contenders alone, in closed loop.
+///
+/// # Errors
+/// When there are too few cores.
+pub(crate) fn at(base: &Scenario, names: &[&str], place: &Place) -> Result<Scenario> {
+    let cores = placement(base)?.contender.len();
+    let connections = place.connections(cores);
+    let wait = place.wait.mean();
+    let mut scenario = base.clone();
+    scenario.request_cpu = place.cpu;
+    scenario.store = match place.wait == Latency::ZERO {
+        true => Store::Memory,
+        false => Store::Dependency(Dependency {
+            server: Server::Standin { faults: Vec::new() },
+            lookup: place.wait.clone(),
+            write: Latency::ZERO,
+            pool: place.pool.unwrap_or(3 * connections),
+        }),
+    };
+    scenario.contenders = names
+        .iter()
+        .filter_map(|name| base.contenders.iter().find(|one| one.name == *name).cloned())
+        .collect();
+    scenario.rates = Vec::new();
+    scenario.load.kind = LoadKind::Closed;
+    scenario.load.warm_up = WARM_UP.max(Nanos(WARM_UP_WAITS * wait.0));
+    scenario.load.duration = BLOCK.max(Nanos(2 * WARM_UP_WAITS * wait.0));
+    scenario.load.connections = connections;
+    scenario.load.timeout = scenario.load.timeout.max(Nanos(20 * wait.0));
+    Ok(scenario)
+}
+
+impl Place {
+    /// Requests in hand at once that keep so many cores busy: cores times the time of a request over its CPU time.
+    fn in_hand(&self, cores: usize) -> f64 {
+        let busy = (self.cpu + OWN_CPU).as_secs_f64();
+        cores as f64 * (self.wait.mean().as_secs_f64() + busy) / busy
+    }
+
+    /// Twice as many as keep the cores busy.
+    fn connections(&self, cores: usize) -> usize {
+        ((2.0 * self.in_hand(cores)).ceil() as usize).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CPU {}, wait {}", self.cpu, self.wait)?;
+        self.pool.map_or(Ok(()), |pool| write!(f, ", pool {pool}"))
+    }
+}
+
+/// What the rounds say.
+fn found(rounds: &[[Trial; 2]], metric: MapMetric, sizes: [String; 2]) -> Found {
+    let value = |trial: &Trial| match metric {
+        MapMetric::Capacity => Some(trial.achieved_rps).filter(|rps| *rps > 0.0),
+        MapMetric::CpuPerRequest => trial.server.cpu_us_per_request,
+    };
+    let both = |[a, b]: &[Trial; 2]| Some([value(a)?, value(b)?]);
+    let figures: Vec<[f64; 2]> = rounds.iter().filter_map(both).collect();
+    let reason = reason(rounds, metric);
+    let (a, b): (Vec<f64>, Vec<f64>) = figures.iter().map(|[a, b]| (*a, *b)).unzip();
+    let ratio = stats::ratio_of(&a, &b, CONFIDENCE).and_then(|paired| paired.ratio);
+    let none = if ratio.is_none() && reason.is_empty() { "no round holds" } else { "" };
+    Found {
+        ratio: ratio.filter(|_| reason.is_empty()),
+        rounds: figures,
+        reason: if reason.is_empty() { none.into() } else { reason },
+        sizes,
+    }
+}
+
+/// Why the ratio of two ceilings would say nothing of the contenders: neither has its cores busy. Where one has and the
+/// other has not, that other one's ceiling is higher still, and the ratio says who wins all the same.
+fn reason(rounds: &[[Trial; 2]], metric: MapMetric) -> String {
+    if metric == MapMetric::CpuPerRequest {
+        return String::new();
+    }
+    let free = |index: usize| {
+        let of = rounds.iter().map(|pair| &pair[index]);
+        let free = of.filter(|trial| trial.server.cpu_share.is_some_and(|share| share < BUSY));
+        free.map(|trial| trial.bound_by.as_str()).collect::<Vec<_>>()
+    };
+    let (a, b) = (free(0), free(1));
+    if 2 * a.len() <= rounds.len() || 2 * b.len() <= rounds.len() {
+        return String::new();
+    }
+    let by = if a.contains(&"pool") || b.contains(&"pool") { "pool" } else { a[0] };
+    format!("the {by} binds both")
+}

@@ -1,0 +1,155 @@
+//! What a run comes to before anything is started: its trials, its time, and the differences that it can see.
+
+use crate::run::experiment::capacity;
+use crate::run::rounds;
+use crate::scenario::{LoadKind, Scenario};
+use crate::stats;
+use crate::units::{Nanos, Rate};
+
+/// A scenario's run, before it starts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The scenario's name.
+    pub scenario: String,
+    /// One for each experiment, in their order.
+    pub parts: Vec<Part>,
+    /// About how long all of it takes.
+    pub time: Nanos,
+    /// What `rounds` paired rounds see, where contenders are compared in rounds.
+    pub sees: Vec<Sight>,
+}
+
+/// An experiment, or what comes before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// `compare`, `curve`, `capacity`, `map` or `ceilings`
+    pub name: &'static str,
+    /// In a sentence.
+    pub what: String,
+    /// Trials at least, and at most.
+    pub trials: (u64, u64),
+}
+
+/// A difference that is found 8 times of 10.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sight {
+    /// Where rounds scatter like this, 0.07 for 7 %, and what scatters so.
+    pub scatter: f64,
+    /// What usually scatters so.
+    pub usual: &'static str,
+    /// The true difference, 0.12 for 12 %.
+    pub difference: f64,
+}
+
+/// How rounds scatter, as seen; what it will be here is known only afterwards.
+const SCATTERS: [(f64, &str); 3] =
+    [(0.02, "CPU per request"), (0.07, "p99 on a calm machine"), (0.20, "p99 on a noisy one")];
+/// One end of a 95 % interval.
+const ALPHA: f64 = 0.025;
+
+/// What a scenario's run comes to.
+pub fn plan(scenario: &Scenario) -> Planned {
+    let contenders = scenario.contenders.len() as u64;
+    let mut parts = Vec::new();
+    let levels = match scenario.load.kind {
+        LoadKind::Closed => (1, 0),
+        LoadKind::Open(_) => {
+            let compared = scenario.experiments.compared;
+            (compared, scenario.rates.len() - compared)
+        }
+    };
+    if super::ceilings::needed(scenario) {
+        let what = format!("{contenders} closed loops of 3 s, one of each contender");
+        parts.push(Part { name: "ceilings", what, trials: (contenders, contenders) });
+    }
+    for (name, levels) in [("compare", levels.0), ("curve", levels.1)] {
+        let rounds = scenario.rounds;
+        let once = levels as u64 * contenders;
+        if once > 0 {
+            let what = format!(
+                "{rounds} rounds of {contenders} contenders at {levels} levels, {} each",
+                scenario.load.duration
+            );
+            let most = u64::from(rounds + rounds::extra_rounds(rounds)) * once;
+            parts.push(Part { name, what, trials: (u64::from(rounds) * once, most) });
+        }
+    }
+    if scenario.experiments.capacity.is_some() {
+        let cost = capacity::cost(scenario, Rate(1_000.0));
+        let what = format!(
+            "for each of {contenders} contenders up to {} short trials, then {} to {} that decide",
+            cost.short_max, cost.deciding_min, cost.deciding_max
+        );
+        let least = (2 + cost.deciding_min) as u64;
+        let most = (cost.short_max + cost.deciding_max) as u64;
+        parts.push(Part {
+            name: "capacity",
+            what,
+            trials: (least * contenders, most * contenders),
+        });
+    }
+    if let Some(map) = &scenario.experiments.map {
+        let cells = (map.cpus.len() * map.waits.len()) as u64;
+        let blocks = u64::from(2 * map.rounds);
+        let what = format!(
+            "{cells} cells of {} paired rounds{}, about {:.0} s each",
+            map.rounds,
+            if map.best { " and up to 6 blocks to find the best sizes" } else { "" },
+            map.cell_estimate().as_secs_f64()
+        );
+        let most = blocks + if map.best { 6 } else { 0 };
+        parts.push(Part { name: "map", what, trials: (cells * blocks, cells * most) });
+    }
+    let compared = contenders > 1 && levels.0 + levels.1 > 0;
+    let sees = if compared { sees(scenario.rounds) } else { Vec::new() };
+    Planned { scenario: scenario.name.clone(), parts, time: scenario.estimate(), sees }
+}
+
+/// What so many paired rounds see; nothing where they have no interval.
+fn sees(rounds: u32) -> Vec<Sight> {
+    const FEWEST: u32 = 6;
+    let sight = |(scatter, usual)| {
+        let found = stats::detectable(scatter, rounds as usize, ALPHA, 0.0)?;
+        Some(Sight { scatter, usual, difference: found.usually })
+    };
+    if rounds < FEWEST { Vec::new() } else { SCATTERS.into_iter().filter_map(sight).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::builtin;
+
+    #[test]
+    fn every_experiment_is_counted() {
+        let planned = plan(&builtin("payment-memory").unwrap());
+        let names: Vec<_> = planned.parts.iter().map(|part| part.name).collect();
+        assert_eq!(names, ["ceilings", "compare"]);
+        assert_eq!(planned.parts[1].trials, (120, 156));
+        assert_eq!(planned.sees.len(), 3);
+        let planned = plan(&builtin("capacity-payment").unwrap());
+        assert!(planned.parts.iter().any(|part| part.name == "capacity"), "{planned:?}");
+        let planned = plan(&builtin("map-cpu-wait").unwrap());
+        assert_eq!(planned.parts[0].trials, (300, 450));
+        let planned = plan(&builtin("curve-payment-50ms").unwrap());
+        assert_eq!(planned.parts[1].name, "curve");
+    }
+
+    #[test]
+    fn more_rounds_see_smaller_differences() {
+        assert!(sees(5).is_empty(), "no interval, nothing to see");
+        let (few, many) = (sees(6), sees(24));
+        assert!(few.iter().zip(&many).all(|(few, many)| many.difference < few.difference));
+        assert!(few[0].difference < few[2].difference);
+    }
+
+    #[test]
+    fn the_built_in_experiments_keep_their_time() {
+        for (name, minutes) in
+            [("capacity-payment", 4.0), ("curve-payment-50ms", 5.0), ("map-cpu-wait", 15.0)]
+        {
+            let time = builtin(name).unwrap().estimate().as_secs_f64() / 60.0;
+            assert!(time <= minutes, "{name}: {time} minutes");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The part of a file that says what is done with the contenders: `experiment`.
+
+use super::contender::Contender;
+use super::convert::{cpu_time, whole};
+use super::diagnostic::Fault;
+use super::quantity::{At, Quantity};
+use super::raw::{Raw, RawCapacity, RawFootprint, RawMap};
+use super::spelling::{RawMapMetric, RawSize};
+use super::{Slo, Store, Workload};
+use crate::units::Nanos;
+
+/// What a scenario does, beside comparing at its levels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Experiments {
+    /// So many of the levels are of `compare`. The rest are of `curve`, in another order in each round.
+    pub compared: usize,
+    /// The search for each contender's capacity within the SLO.
+    pub capacity: Option<CapacitySearch>,
+    /// Two models against each other, cell by cell.
+    pub map: Option<MapPlan>,
+    /// Starts, idle memory and sizes of the contenders.
+    pub footprint: Option<Footprint>,
+}
+
+/// What contenders are beside their load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// Starts of each contender that are measured.
+    pub starts: u32,
+}
+
+/// The search for the highest rate that is kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CapacitySearch {
+    /// The window of the trials that find where to look.
+    pub short: Nanos,
+    /// The window of the trials that decide; `None` takes the load's.
+    pub deciding: Option<Nanos>,
+}
+
+/// A map over the CPU time and the wait of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapPlan {
+    /// The rows, ascending, at least one.
+    pub cpus: Vec<Nanos>,
+    /// The columns, ascending, at least one. Nought is state in memory.
+    pub waits: Vec<Nanos>,
+    /// A built-in contender of the scenario.
+    pub of: String,
+    /// Another one.
+    pub versus: String,
+    /// Each has in each cell the best of three sizes.
+    pub best: bool,
+    /// CPU time and wait of the reader's own service.
+    pub mine: Option<(Nanos, Nanos)>,
+    /// What is compared.
+    pub metric: MapMetric,
+    /// Paired rounds of a cell.
+    pub rounds: u32,
+}
+
+/// What a map compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapMetric {
+    /// Requests per second in closed loop.
+    Capacity,
+    /// CPU time of a request.
+    CpuPerRequest,
+}
+
+/// A short trial, where the file does not say.
+const SHORT: Nanos = Nanos::SECOND;
+/// Windows of a search.
+const WINDOWS: std::ops::RangeInclusive<Nanos> = Nanos(200_000_000)..=Nanos(60_000_000_000);
+/// Rows or columns of a map: beyond this nobody reads it.
+const SIDE_MAX: usize = 12;
+/// A request that waits for longer is no request.
+const WAIT_MAX: Nanos = Nanos(2_000_000_000);
+/// Starts of a footprint, where the file does not say.
+const STARTS: u64 = 10;
+/// The fewest starts that have an interval.
+const STARTS_MIN: u64 = 6;
+/// The fewest rounds that have an interval.
+const MAP_ROUNDS: u64 = 6;
+
+impl MapMetric {
+    /// As reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Capacity => "capacity",
+            Self::CpuPerRequest => "cpu_per_request",
+        }
+    }
+}
+
+impl MapPlan {
+    /// About how long a cell takes: the blocks of its rounds, and of the search for the best sizes.
+    pub fn cell_estimate(&self) -> Nanos {
+        let sizes = if self.best { SIZES } else { 0 };
+        Nanos(BLOCK.0 * u64::from(2 * self.rounds + sizes))
+    }
+}
+
+/// One block of a cell, with its start and its end: as seen.
+const BLOCK: Nanos = Nanos(1_300 * Nanos::MILLI.0);
+/// Sizes that are tried in a cell when one of its models has sizes.
+const SIZES: u32 = 3;
+
+/// The experiments of a file; `compared` of its levels are of `compare`.
+pub(super) fn experiments(
+    raw: &Raw,
+    compared: usize,
+    contenders: &[Contender],
+    workload: Workload,
+    slo: Option<&Slo>,
+    store: &Store,
+) -> Result<Experiments, Fault> {
+    let given = raw.experiment.as_ref();
+    let capacity = given.and_then(|given| given.capacity.as_ref());
+    let map = given.and_then(|given| given.map.as_ref());
+    let alone = given.and_then(|given| given.footprint.as_ref());
+    Ok(Experiments {
+        compared,
+        capacity: capacity.map(|raw| capacity_search(raw, slo)).transpose()?,
+        map: map.map(|raw| map_plan(raw, contenders, workload)).transpose()?,
+        footprint: alone.map(|raw| footprint(raw, contenders, store)).transpose()?,
+    })
+}
+
+/// Every start is of the server alone, so nothing else may have to be started for it.
+fn footprint(
+    raw: &At<RawFootprint>,
+    contenders: &[Contender],
+    store: &Store,
+) -> Result<Footprint, Fault> {
+    if *store != Store::Memory {
+        return Err(Fault::new(
+            &raw.span,
+            "a footprint is of servers alone",
+            "and there is a store",
+        )
+        .help("write [store.memory]"));
+    }
+    if let Some(url) = contenders.iter().find(|contender| contender.is_url()) {
+        let title = format!("`{}` runs already and cannot be started again", url.name);
+        return Err(Fault::new(&raw.span, title, "starts every contender")
+            .help("a footprint is of contenders by `model` or `command`"));
+    }
+    let starts = whole(raw.value.starts.as_ref(), "starts", STARTS, STARTS_MIN..=1_000)?;
+    Ok(Footprint { starts: starts as u32 })
+}
+
+fn capacity_search(raw: &At<RawCapacity>, slo: Option<&Slo>) -> Result<CapacitySearch, Fault> {
+    if slo.is_none() {
+        let title = "there is no SLO to keep";
+        return Err(Fault::new(&raw.span, title, "the highest rate at which what holds?")
+            .help("write for example: slo = { p99 = \"100ms\" }"));
+    }
+    let window = |at: &At<Quantity<Nanos>>, key: &str| match WINDOWS.contains(&at.value.0) {
+        true => Ok(at.value.0),
+        false => {
+            let title = format!("`{key}` must be {} to {}", WINDOWS.start(), WINDOWS.end());
+            Err(Fault::new(&at.span, title, "out of range"))
+        }
+    };
+    let (short, deciding) = (raw.value.short.as_ref(), raw.value.deciding.as_ref());
+    Ok(CapacitySearch {
+        short: short.map_or(Ok(SHORT), |at| window(at, "short"))?,
+        deciding: deciding.map(|at| window(at, "deciding")).transpose()?,
+    })
+}
+
+fn map_plan(
+    raw: &At<RawMap>,
+    contenders: &[Contender],
+    workload: Workload,
+) -> Result<MapPlan, Fault> {
+    if workload != Workload::Payment {
+        let title =
+            format!("a map turns the CPU time of a payment, and this is {}", workload.name());
+        return Err(
+            Fault::new(&raw.span, title, "only of payments").help("write workload = \"payment\"")
+        );
+    }
+    let raw = &raw.value;
+    let (of, versus) = (model(&raw.of, contenders)?, model(&raw.versus, contenders)?);
+    if of == versus {
+        let title = format!("`{of}` is compared with itself");
+        return Err(Fault::new(&raw.versus.span, title, "the same as `of`"));
+    }
+    Ok(MapPlan {
+        cpus: axis(&raw.cpu, "cpu", |at| cpu_time(at, "cpu"))?,
+        waits: axis(&raw.wait, "wait", wait)?,
+        of,
+        versus,
+        best: raw.size.unwrap_or(RawSize::Best) == RawSize::Best,
+        mine: raw.mine.as_ref().map(|mine| (mine.cpu.0, mine.wait.0)),
+        metric: match raw.metric.unwrap_or(RawMapMetric::Capacity) {
+            RawMapMetric::Capacity => MapMetric::Capacity,
+            RawMapMetric::CpuPerRequest => MapMetric::CpuPerRequest,
+        },
+        rounds: whole(raw.rounds.as_ref(), "rounds", MAP_ROUNDS, 1..=100)? as u32,
+    })
+}
+
+/// A built-in contender: what another waits for and computes cannot be turned.
+fn model(at: &At<String>, contenders: &[Contender]) -> Result<String, Fault> {
+    match contenders.iter().find(|one| one.name == at.value) {
+        Some(contender) if contender.built_in().is_some() => Ok(at.value.clone()),
+        Some(_) => {
+            let title = format!("`{}` is no built-in model", at.value);
+            Err(Fault::new(&at.span, title, "its CPU time and wait cannot be turned"))
+        }
+        None => {
+            let title = format!("there is no contender `{}`", at.value.escape_debug());
+            let names = contenders.iter().map(|one| one.name.as_str());
+            Err(Fault::new(&at.span, title, "not known").suggest(&at.value, names))
+        }
+    }
+}
+
+fn wait(at: &At<Quantity<Nanos>>) -> Result<Nanos, Fault> {
+    match at.value.0 {
+        wait if wait <= WAIT_MAX => Ok(wait),
+        _ => {
+            let title = format!("`wait` must be at most {WAIT_MAX}");
+            Err(Fault::new(&at.span, title, "too long"))
+        }
+    }
+}
+
+/// An axis: some places, each higher than the one before.
+fn axis(
+    raw: &At<Vec<At<Quantity<Nanos>>>>,
+    key: &str,
+    read: impl Fn(&At<Quantity<Nanos>>) -> Result<Nanos, Fault>,
+) -> Result<Vec<Nanos>, Fault> {
+    if raw.value.is_empty() || raw.value.len() > SIDE_MAX {
+        let title = format!("`{key}` of a map must have 1 to {SIDE_MAX} places");
+        return Err(Fault::new(&raw.span, title, format!("{} places", raw.value.len())));
+    }
+    let mut places: Vec<Nanos> = Vec::new();
+    for at in &raw.value {
+        let place = read(at)?;
+        if places.last().is_some_and(|last| *last >= place) {
+            let title = format!("`{key}` of a map goes upwards");
+            return Err(Fault::new(&at.span, title, "not above the one before"));
+        }
+        places.push(place);
+    }
+    Ok(places)
+}
