@@ -4,7 +4,6 @@ use askama::Template;
 
 use super::charts::{Kind, Palette, Picture, both, page_style, pictures, untrustworthy};
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE};
-use super::footprint;
 use super::race::races;
 use super::reproduce::{command, note};
 use super::schema::{ByRequest, Distribution, RunResult, Trial, TrialVerdict, Verdict};
@@ -45,8 +44,6 @@ pub(super) fn html_with(result: &RunResult, pictures: &[Picture<'_>]) -> String 
         lead,
         columns: COLUMNS,
         table_note: TABLE_NOTE,
-        footprint_columns: footprint::COLUMNS,
-        footprint_note: footprint::NOTE,
         charts,
         checks: checks(result),
         command: command(result),
@@ -70,8 +67,6 @@ struct Page {
     lead: Option<Chart>,
     columns: [&'static str; COLUMNS.len()],
     table_note: &'static str,
-    footprint_columns: [&'static str; footprint::COLUMNS.len()],
-    footprint_note: &'static str,
     charts: Vec<Chart>,
     checks: Vec<(&'static str, String)>,
     command: String,

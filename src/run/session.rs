@@ -29,13 +29,13 @@ pub(crate) struct Session<'a> {
     ceilings: Vec<Ceiling>,
     probes: Vec<Trial>,
     trials: Vec<Trial>,
-    footprints: Vec<Footprint>,
     voided_rounds: u32,
     budget: Budget,
     /// Rounds that the budget allowed, of `compare` and of `curve`; `None` is all of them.
     cut: [Option<u32>; 2],
     capacity: Vec<Capacity>,
     map: Option<Map>,
+    footprints: Vec<Footprint>,
     /// What an experiment left undone, in sentences.
     left: Vec<String>,
 }
@@ -87,12 +87,12 @@ impl<'a> Session<'a> {
             ceilings: Vec::new(),
             probes: Vec::new(),
             trials: Vec::new(),
-            footprints: Vec::new(),
             voided_rounds: 0,
             budget: Budget::of(request.budget),
             cut: [None; 2],
             capacity: Vec::new(),
             map: None,
+            footprints: Vec::new(),
             left: Vec::new(),
         };
         if session.fingerprint.debug_build {
@@ -118,7 +118,7 @@ impl<'a> Session<'a> {
                 self.run_experiments(scenario, stop)?;
             }
         }
-        self.look_at_footprints(stop)
+        Ok(())
     }
 
     /// Probes the ceilings of the scenarios that need them.
@@ -187,7 +187,14 @@ impl<'a> Session<'a> {
     fn run_experiments(&mut self, scenario: &Scenario, stop: &AtomicBool) -> Result<()> {
         let (order_seed, budget) = (self.order_seed, self.budget);
         let mut hands = Hands { testbed: &mut self.testbed, order_seed, budget, stop };
-        let Experiments { capacity, map, .. } = &scenario.experiments;
+        let Experiments { capacity, map, footprint, .. } = &scenario.experiments;
+        if footprint.is_some() {
+            let out = &self.request.out;
+            let found = footprint::footprints(hands.testbed, scenario, order_seed, out, stop)?;
+            let found =
+                found.into_iter().map(|one| verdict::under_load(one, scenario, &self.trials));
+            self.footprints.extend(found);
+        }
         if let Some(how) = capacity {
             let depends = scenario.store.dependency().map(|one| one.describe());
             let own = |contender: &Contender| {
@@ -222,30 +229,18 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Looks at what the contenders are beside their load, where a scenario asks.
-    ///
-    /// # Errors
-    /// When a contender does not start, or its files cannot be read or packed.
-    fn look_at_footprints(&mut self, stop: &AtomicBool) -> Result<()> {
-        let (request, seed) = (self.request, self.order_seed);
-        for scenario in &request.scenarios {
-            let found =
-                footprint::footprints(&mut self.testbed, scenario, seed, &request.out, stop)?;
-            let found =
-                found.into_iter().map(|one| verdict::under_load(one, scenario, &self.trials));
-            self.footprints.extend(found);
-        }
-        Ok(())
-    }
-
     /// What has been found so far, judged.
     pub(crate) fn result(self, stop: &AtomicBool) -> RunResult {
         let request = self.request;
         let ran = if self.trials.is_empty() { &self.probes } else { &self.trials };
         let ceilings: Vec<Ceiling> =
             request.scenarios.iter().flat_map(|scenario| self.bounds(scenario, ran)).collect();
-        let found =
-            verdict::Found { trials: &self.trials, ceilings: &ceilings, capacity: &self.capacity };
+        let found = verdict::Found {
+            trials: &self.trials,
+            ceilings: &ceilings,
+            capacity: &self.capacity,
+            footprints: &self.footprints,
+        };
         let judged =
             |statements: fn(&Scenario) -> &Vec<crate::scenario::Statement>| -> Vec<Judgement> {
                 let of = |scenario| {

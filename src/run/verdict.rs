@@ -1,6 +1,7 @@
 //! From trials to comparisons and judged statements. Blind to how the trials were made.
 
 mod capacity;
+mod footprint;
 mod undecided;
 
 use crate::report::schema::{
@@ -8,6 +9,8 @@ use crate::report::schema::{
 };
 use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement, Unit};
 use crate::stats::{self, Estimate};
+
+pub(crate) use footprint::under_load;
 
 /// Every comparison is made with this confidence; a statement has its scenario's.
 const CONFIDENCE: f64 = 0.95;
@@ -36,6 +39,8 @@ pub(crate) struct Found<'a> {
     pub(crate) ceilings: &'a [Ceiling],
     /// Empty where no experiment looked for it.
     pub(crate) capacity: &'a [Capacity],
+    /// Empty where no experiment looked at them.
+    pub(crate) footprints: &'a [Footprint],
 }
 
 /// Every contender against the first one, at every level, for every request kind.
@@ -61,6 +66,7 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
             capacity::judge(scenario, statement, found),
             capacity::difference(statement, found.capacity),
         ),
+        metric if metric.is_of_a_footprint() => footprint::judge(scenario, statement, found),
         _ => of_trials(scenario, statement, found.trials),
     };
     let open = verdict == StatementVerdict::Inconclusive && statement.metric != Metric::Capacity;
@@ -115,24 +121,6 @@ fn of_trials(
     }
 }
 
-/// A footprint with what the trials of the first level say of the contender's memory.
-pub(crate) fn under_load(
-    mut footprint: Footprint,
-    scenario: &Scenario,
-    trials: &[Trial],
-) -> Footprint {
-    let level = levels(scenario).into_iter().next();
-    let here = trials.iter().filter(|trial| {
-        trial.workload == footprint.workload
-            && trial.contender == footprint.contender
-            && Some(&trial.level) == level.as_ref()
-    });
-    let peaks: Vec<f64> = here.filter_map(|trial| metric_of(trial, Metric::Rss, None)).collect();
-    footprint.rss_load_bytes = stats::median(&peaks);
-    footprint.load = level.filter(|_| footprint.rss_load_bytes.is_some());
-    footprint
-}
-
 /// What a statement was tested with: the systems, models and servers that it compares, and no others of its scenario.
 fn tested_with(scenario: &Scenario, statement: &Statement) -> String {
     let named = [Some(&statement.of), statement.versus.as_ref()];
@@ -173,6 +161,7 @@ pub(crate) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) ->
         Metric::AccountsPerS => trial.accounts_per_s?,
         // Of no one trial.
         Metric::Capacity => return None,
+        Metric::StartUp | Metric::RssIdle | Metric::Payload | Metric::Image => return None,
     };
     Some(value)
 }

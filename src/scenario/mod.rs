@@ -29,7 +29,7 @@ mod store;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
-pub use experiment::{CapacitySearch, Experiments, MapMetric, MapPlan};
+pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
 pub use gate::{Gate, GateFigure, GateMetric};
 pub use metric::{Metric, Unit};
@@ -88,8 +88,6 @@ pub struct Scenario {
     pub expectations: Vec<Statement>,
     /// Statements that do not.
     pub claims: Vec<Statement>,
-    /// What the contenders are beside their load, where that is asked for.
-    pub footprint: Option<Footprint>,
     /// What flags took away or changed, as sentences for the report.
     pub notes: Vec<String>,
 }
@@ -114,13 +112,6 @@ pub enum Level {
     OfLowest(Share),
     /// A share of each contender's own closed ceiling.
     OfOwn(Share),
-}
-
-/// The `footprint` experiment: starts, idle memory and sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Footprint {
-    /// Starts of each contender that are measured.
-    pub starts: u32,
 }
 
 /// Which cores the sides get.

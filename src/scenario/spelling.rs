@@ -253,6 +253,14 @@ pub(super) enum RawMetric {
     Completion,
     /// Accounts credited per second.
     AccountsPerS,
+    /// From the start of a program to its first answer; of the footprint experiment.
+    StartUp,
+    /// Resident memory before anyone asks; of the footprint experiment.
+    RssIdle,
+    /// Size of what is deployed, without what runs it; of the footprint experiment.
+    Payload,
+    /// Size of the minimal image, compressed; of the footprint experiment.
+    Image,
 }
 
 impl From<RawMetric> for Metric {
@@ -272,6 +280,10 @@ impl From<RawMetric> for Metric {
             RawMetric::Recovery => Self::Recovery,
             RawMetric::Completion => Self::Completion,
             RawMetric::AccountsPerS => Self::AccountsPerS,
+            RawMetric::StartUp => Self::StartUp,
+            RawMetric::RssIdle => Self::RssIdle,
+            RawMetric::Payload => Self::Payload,
+            RawMetric::Image => Self::Image,
         }
     }
 }

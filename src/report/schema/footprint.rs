@@ -31,7 +31,7 @@ pub struct Footprint {
 }
 
 /// A figure over several starts.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OverStarts {
     /// Starts.
     pub n: u32,
@@ -41,6 +41,8 @@ pub struct OverStarts {
     pub low: Option<f64>,
     /// Upper limit.
     pub high: Option<f64>,
+    /// Each of them, in the order of the starts.
+    pub values: Vec<f64>,
 }
 
 /// Some of the files that a contender consists of.

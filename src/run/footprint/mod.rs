@@ -41,7 +41,9 @@ pub(crate) fn footprints(
     out: &Path,
     stop: &AtomicBool,
 ) -> Result<Vec<Footprint>> {
-    let Some(scenario::Footprint { starts }) = scenario.footprint else { return Ok(Vec::new()) };
+    let Some(scenario::Footprint { starts }) = scenario.experiments.footprint else {
+        return Ok(Vec::new());
+    };
     let placement = placement(scenario)?;
     let contenders = &scenario.contenders;
     let mut programs = Vec::new();
@@ -103,6 +105,7 @@ fn over(values: &[f64]) -> Option<OverStarts> {
         median,
         low: interval.map(|interval| interval.low),
         high: interval.map(|interval| interval.high),
+        values: values.to_vec(),
     })
 }
 

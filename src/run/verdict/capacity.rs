@@ -110,7 +110,11 @@ mod tests {
             binds: binds.into(),
             dependency: scenario.store.dependency().map(|one| one.describe()),
         });
-        judge(&scenario, &statement, Found { trials: &[], ceilings: &ceilings, capacity })
+        judge(
+            &scenario,
+            &statement,
+            Found { trials: &[], ceilings: &ceilings, capacity, footprints: &[] },
+        )
     }
 
     fn capacities(of: (f64, f64), versus: (f64, f64)) -> Vec<Capacity> {
