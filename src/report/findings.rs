@@ -215,7 +215,9 @@ fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     let contenders = races.iter().map(|race| race.entries.len()).max().unwrap_or(0);
     let rounds = counted(result.rounds as usize, "round");
     let load = listed(&loads(result.trials.iter()));
-    lines.push(format!("{rounds} of {}, {load}", counted(contenders, "contender")));
+    if !races.is_empty() {
+        lines.push(format!("{rounds} of {}, {load}", counted(contenders, "contender")));
+    }
     let mut dials = format!("Seed {}, order seed {}", result.seed, result.order_seed);
     if result.request_cpu_ns > 0 {
         dials += &format!(

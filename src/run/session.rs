@@ -40,6 +40,9 @@ pub(crate) struct Session<'a> {
     left: Vec<String>,
 }
 
+/// About how many trials the search for one capacity takes; only how far a run is depends on it.
+const TRIALS_OF_A_SEARCH: u64 = 20;
+
 /// Which of a scenario's levels are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -210,6 +213,7 @@ impl<'a> Session<'a> {
                     contender.name, cost.short_max, cost.deciding_min, cost.deciding_max
                 ));
             }
+            hands.testbed.progress.expect(TRIALS_OF_A_SEARCH * scenario.contenders.len() as u64);
             let (found, trials) = capacity::run(&mut hands, scenario, *how, &self.ceilings)?;
             self.capacity.extend(found);
             self.probes.extend(trials);
@@ -220,6 +224,7 @@ impl<'a> Session<'a> {
                 "making a map of {cells} cells, about {:.0} s each",
                 plan.cell_estimate().as_secs_f64()
             ));
+            hands.testbed.progress.expect(cells as u64 * u64::from(2 * plan.rounds));
             let (map, left) = map::run(&mut hands, scenario, plan)?;
             if left > 0 {
                 self.left.push(format!("{left} of {cells} cells of the map were not measured"));
