@@ -208,7 +208,6 @@ const EXPECT: &str = "[[expect]]";
 
 #[rustfmt::skip]
 const LATER: &[Case] = &[
-    ("the curve", "{ compare = {", "{ curve = {", "curve"),
     ("a load profile", "\"poisson\"", "\"ramp\"", "\"ramp\""),
 ];
 

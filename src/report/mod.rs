@@ -11,6 +11,7 @@ pub mod gate;
 pub mod hgrm;
 pub mod html;
 pub mod json_schema;
+pub mod ledger;
 pub mod markdown;
 mod marks;
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub(super) const ROUNDS_MAX: u32 = 1_000;
 const CPU_MAX: Nanos = Nanos(10 * Nanos::SECOND.0);
 /// Starts of a footprint: fewer have no interval.
 const STARTS_MIN: u64 = 6;
+/// Of the interval behind a statement, unless many are judged side by side.
+const CONFIDENCE: f64 = 0.95;
 /// Characters of a name, which is a folder's and a column's.
 const NAME_MAX: usize = 48;
 /// Characters of a title or a statement.
@@ -79,6 +81,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         placement,
         load,
         slo,
+        confidence: CONFIDENCE,
         gate,
         expectations,
         claims,

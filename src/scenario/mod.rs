@@ -80,6 +80,8 @@ pub struct Scenario {
     pub load: Load,
     /// What the service promises, if anything.
     pub slo: Option<Slo>,
+    /// The confidence of every judged statement: 0.95, and 0.99 in a ledger of many.
+    pub confidence: f64,
     /// How two builds are compared, where the file says so.
     pub gate: Option<Gate>,
     /// Statements that decide the exit code.

@@ -292,6 +292,8 @@ pub(super) struct RawContender {
     pub(super) before: Option<At<Vec<At<String>>>>,
     /// Workers of `work-stealing` and `thread-pool`; the most connections of `thread-per-connection`.
     pub(super) threads: Option<At<u64>>,
+    /// Event loops on one port, each a process of its own. Default 1.
+    pub(super) processes: Option<At<u64>>,
     /// Where CPU work runs. Default auto.
     pub(super) cpu: Option<At<RawCpu>>,
     /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
