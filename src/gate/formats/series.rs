@@ -120,8 +120,8 @@ mod tests {
         calibration.about.purpose = Purpose::Calibration;
         let mut elsewhere = passed();
         elsewhere.about.fingerprint.cores = 4;
-        let series = of(&[elsewhere, sample(), passed(), calibration.clone(), passed()]).unwrap();
-        assert_eq!(series.gate_history.len(), 5 + 2 + 2);
+        let series = of(&[elsewhere, sample(), passed(), calibration.clone(), sample()]).unwrap();
+        assert_eq!(series.gate_history.len(), 5 + 2 + 5);
         let point =
             |metric: &str| series.gate_history.iter().find(|point| point.metric == metric).unwrap();
         let cpu = point("cpu_per_request");
@@ -131,7 +131,7 @@ mod tests {
         let bad = sample().judgement.metrics[3].looks.last().and_then(|look| look.ratio).unwrap();
         assert!((throughput.ratio.unwrap() * bad - 1.0).abs() < 1e-12, "more of it is better");
         let pictures = pictures_of(&series, Kind::Gate, None);
-        assert!(pictures[0].title.contains("the last in CPU"), "{}", pictures[0].title);
+        assert!(pictures[0].title.starts_with("2 gates, 2 regressions"), "{}", pictures[0].title);
         assert!(of(&[calibration]).is_none() && of(&[]).is_none());
     }
 }
