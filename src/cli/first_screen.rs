@@ -12,10 +12,11 @@ const FIRST: [&str; 5] = ["run", "decide", "drive", "gate", "chart"];
 
 const EXAMPLES: &str = "
   bakeoff run                                 the tour: two services, 4 models
+  bakeoff decide --cpu 300us --wait p50=2ms,p99=9ms --rate 1500/s --slo p99=100ms
   bakeoff init --url http://127.0.0.1:8080/   a scenario for your own service
   bakeoff run my-service.toml                 .. and what comes of it
   bakeoff drive http://127.0.0.1:8080/        the load generator alone
-  bakeoff chart reports/tour/.. -o post.png   one picture of what was found
+  bakeoff chart reports/tour -o post.png      one picture of what was found
   bakeoff doctor                              is this machine fit to measure?
 
 bakeoff VERB --help has examples and exit codes of each.

@@ -43,7 +43,7 @@ struct Cli {
 enum Verb {
     /// Race contenders through a scenario, or through the tour
     Run(run::Args),
-    /// Answer for a service of your own: which model, and what would flip it
+    /// Which model for a service like yours, and what would turn that round
     Decide(decide::Args),
     /// Send load to an HTTP server on this machine, and measure it
     Drive(drive::Args),
@@ -97,9 +97,14 @@ pub(crate) enum Format {
     Markdown,
 }
 
+/// The command line, for those who check it without running it.
+pub fn command() -> clap::Command {
+    first_screen::with(Cli::command())
+}
+
 /// Reads the arguments, runs the verb, and gives the program's exit code.
 pub fn main() -> ExitCode {
-    let matches = first_screen::with(Cli::command()).get_matches();
+    let matches = command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match cli.verb {
         Verb::Run(args) => args.run(),

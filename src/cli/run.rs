@@ -1,5 +1,6 @@
 //! `bakeoff run`
 
+mod ledger;
 mod plan;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ Examples:
   bakeoff run                          the tour: both services, all four models, about 200 s
   bakeoff run payment-memory           a built-in scenario (bakeoff list shows them)
   bakeoff run my.toml --rounds 20      your own, with more rounds
+  bakeoff run scenarios/ --budget 1h   a folder: one ledger of all its claims, at 99 %
   bakeoff run --smoke                  does everything work? (says nothing about speed)
 
 Exit codes: 0 pass or inconclusive, 1 internal error, 2 bad scenario or flag, 3 an expectation failed,
@@ -78,6 +80,9 @@ pub(crate) struct Args {
 impl Args {
     /// Gives the exit code: the gravest of all runs, by the method's precedence.
     pub(crate) fn run(self) -> Result<u8> {
+        if let Some(folder) = self.folder() {
+            return ledger::run(&self, folder);
+        }
         let requests = self.requests()?;
         if self.plan {
             let scenarios = requests.iter().flat_map(|request| &request.scenarios);
@@ -143,6 +148,14 @@ impl Args {
                 })
             })
             .collect()
+    }
+
+    /// The one folder of scenarios that is named, of which a ledger is made.
+    fn folder(&self) -> Option<&str> {
+        match self.scenarios.as_slice() {
+            [only] if scenario::builtin(only).is_none() && Path::new(only).is_dir() => Some(only),
+            _ => None,
+        }
     }
 
     /// The folder that is given, to begin in or to go on in.

@@ -1,5 +1,7 @@
 //! `bakeoff serve`: one of the built-in services, until it is told to stop.
 
+mod processes;
+
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -71,6 +73,12 @@ pub(crate) struct Args {
     /// Cores that CPU work may keep busy; as many as the process may run on unless given
     #[arg(long, value_name = "N")]
     cores: Option<usize>,
+    /// Event loops on one port, each a process of its own; their state is in a database
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    processes: u32,
+    /// Share the port with other processes
+    #[arg(long, hide = true)]
+    beside: bool,
     /// What /healthz calls this server; the model's name unless given
     #[arg(long)]
     name: Option<String>,
@@ -129,7 +137,12 @@ impl Args {
         if !self.parent.is_there()? {
             return Ok(0);
         }
-        backend::serve(&self.settings()?)?;
+        let settings = self.settings()?;
+        match (self.processes, self.beside) {
+            (1, false) => backend::serve(&settings)?,
+            (1, true) => backend::serve_beside(&settings)?,
+            (processes, _) => processes::serve(&settings, processes)?,
+        }
         Ok(0)
     }
 

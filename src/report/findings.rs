@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::comparison::{belongs, compared, metric_of};
 use super::experiments::{Grid, grids};
+use super::footprint::Footprints;
 use super::marks::marks;
 use super::race::{Entry, Race, races};
 use super::schema::{
@@ -23,6 +24,8 @@ pub(crate) struct Findings {
     pub(crate) tables: Vec<Table>,
     /// Capacities, and the map.
     pub(crate) grids: Vec<Grid>,
+    /// What contenders are beside their load, where that was asked.
+    pub(crate) footprints: Option<Footprints>,
     /// Judged statements that decide the exit code.
     pub(crate) expectations: Vec<Judged>,
     /// Judged statements that do not.
@@ -101,6 +104,7 @@ impl Findings {
             about: about(result, &races),
             tables: races.iter().map(|race| table(result, race)).collect(),
             grids: grids(result),
+            footprints: Footprints::of(result),
             expectations: result.expectations.iter().map(judged).collect(),
             claims: result.claims.iter().map(judged).collect(),
             closing: sentences::closing(result, &races),

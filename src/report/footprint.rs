@@ -1,12 +1,21 @@
 //! The footprint of contenders as a table that every output shows.
 
-use super::experiments::Grid;
 use super::schema::{Footprint, OverStarts, Part, RunResult};
 use super::words::{bytes, clean, or_withheld};
 use crate::units::{Nanos, grouped};
 
-/// None of the sizes but the image's contains another.
-const COLUMNS: [&str; 9] = [
+/// What contenders are beside their load.
+pub(crate) struct Footprints {
+    /// `Footprint: 10 starts of each`
+    pub(crate) heading: String,
+    /// In the order of [`COLUMNS`].
+    pub(crate) rows: Vec<[String; COLUMNS.len()]>,
+    /// Where the medians lie, and what each payload is: one line each.
+    pub(crate) marks: Vec<String>,
+}
+
+/// The columns of the table. None of the sizes but the image's contains another.
+pub(crate) const COLUMNS: [&str; 9] = [
     "contender",
     "start",
     "idle RSS",
@@ -18,30 +27,31 @@ const COLUMNS: [&str; 9] = [
     "image gzip",
 ];
 
-const NOTE: &str = "Start: from the program's start to its first answer, its files in the page cache. Payload, \
+/// How the figures of the table were made.
+pub(crate) const NOTE: &str = "Start: from the program's start to its first answer, its files in the page cache. Payload, \
      runtime and shared libraries are three parts without overlap; the minimal image has all three and \
      nothing else (an OCI layout in images/).";
 
-/// The table of a result; nothing where no footprint was asked for.
-pub(super) fn grid(result: &RunResult) -> Option<Grid> {
-    let first = result.footprints.first()?;
-    let starts = first.start_ns.as_ref().map_or(0, |starts| starts.n);
-    let loaded = first.load.as_ref().map(|load| format!("; loaded RSS at {}", clean(load)));
-    let marks = result.footprints.iter().map(mark);
-    Some(Grid {
-        heading: format!("Footprint: {starts} starts of each{}", loaded.unwrap_or_default()),
-        columns: COLUMNS.map(str::to_owned).to_vec(),
-        rows: result.footprints.iter().map(row).collect(),
-        notes: marks.chain([NOTE.to_owned()]).collect(),
-    })
+impl Footprints {
+    /// Reads a result; nothing where no footprint was asked for.
+    pub(crate) fn of(result: &RunResult) -> Option<Self> {
+        let first = result.footprints.first()?;
+        let starts = first.start_ns.as_ref().map_or(0, |starts| starts.n);
+        let loaded = first.load.as_ref().map(|load| format!("; loaded RSS at {}", clean(load)));
+        Some(Self {
+            heading: format!("Footprint: {starts} starts of each{}", loaded.unwrap_or_default()),
+            rows: result.footprints.iter().map(row).collect(),
+            marks: result.footprints.iter().map(mark).collect(),
+        })
+    }
 }
 
-fn row(one: &Footprint) -> Vec<String> {
+fn row(one: &Footprint) -> [String; COLUMNS.len()] {
     let part = |part: &Part| if part.files == 0 { "none".into() } else { bytes(part.bytes as f64) };
     let image = |size: fn(&super::schema::Image) -> u64| {
         or_withheld(one.image.as_ref().map(|image| size(image) as f64), bytes)
     };
-    vec![
+    [
         clean(&one.contender),
         or_withheld(one.start_ns.as_ref().map(|starts| starts.median), time),
         or_withheld(one.rss_idle_bytes.as_ref().map(|starts| starts.median), bytes),
@@ -112,13 +122,13 @@ mod tests {
     #[test]
     fn every_output_has_it_and_it_is_read_again() {
         let result = result();
-        let found = grid(&result).unwrap();
+        let found = Footprints::of(&result).unwrap();
         assert_eq!(
             found.rows[0],
             ["go", "3.1 ms", "8 MiB", "-", "6 MiB", "none", "none", "7 MiB", "3 MiB"]
         );
         assert_eq!(
-            found.notes[0],
+            found.marks[0],
             "go: start 2.79 ms to 3.41 ms, idle 7.2 MiB to 8.8 MiB; payload of 1 file: its own <program>"
         );
         let text = terminal::terminal(&result, None);
@@ -132,6 +142,6 @@ mod tests {
         assert!(text.contains("image gzip") && !text.contains("<program>"), "{text}");
         let again = schema::from_json(&schema::to_json(&result)).unwrap();
         assert_eq!(again.footprints, result.footprints);
-        assert!(grid(&mock::everything()).is_none());
+        assert!(Footprints::of(&mock::everything()).is_none());
     }
 }

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::charts::{Kind, Palette, Picture, both, page_style, pictures, untrustworthy};
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE};
+use super::footprint;
 use super::race::races;
 use super::reproduce::{command, note};
 use super::schema::{ByRequest, Distribution, RunResult, Trial, TrialVerdict, Verdict};
@@ -44,6 +45,8 @@ pub(super) fn html_with(result: &RunResult, pictures: &[Picture<'_>]) -> String 
         lead,
         columns: COLUMNS,
         table_note: TABLE_NOTE,
+        footprint_columns: footprint::COLUMNS,
+        footprint_note: footprint::NOTE,
         charts,
         checks: checks(result),
         command: command(result),
@@ -67,6 +70,8 @@ struct Page {
     lead: Option<Chart>,
     columns: [&'static str; COLUMNS.len()],
     table_note: &'static str,
+    footprint_columns: [&'static str; footprint::COLUMNS.len()],
+    footprint_note: &'static str,
     charts: Vec<Chart>,
     checks: Vec<(&'static str, String)>,
     command: String,
@@ -119,6 +124,15 @@ fn style(palette: &Palette) -> String {
          @media screen{{:root[data-theme=dark]{{color-scheme:dark;{dark}}}}}\n{}{}",
         include_str!("../../templates/page.css"),
         page_style()
+    )
+}
+
+/// Both themes without the colours of charts, and the shape of a page.
+pub(super) fn page_colours() -> String {
+    format!(
+        ":root{{color-scheme:light;{LIGHT}}}\
+         @media screen and (prefers-color-scheme:dark){{:root{{color-scheme:dark;{DARK}}}}}\n{}",
+        include_str!("../../templates/page.css")
     )
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::charts::{CHART_FOLDER, Kind, Picture, pictures};
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
+use super::footprint;
 use super::schema::RunResult;
 
 /// The report as GitHub Markdown; charts are linked relative to the report folder.
@@ -34,6 +35,15 @@ pub(super) fn markdown_with(result: &RunResult, pictures: &[Picture<'_>]) -> Str
         table.notes.iter().for_each(|note| {
             let _ = writeln!(out, "{}\n", escaped(note));
         });
+    }
+    if let Some(footprints) = &findings.footprints {
+        let _ = writeln!(out, "## {}\n", escaped(&footprints.heading));
+        let rows = footprints.rows.iter().map(|row| row.to_vec());
+        grid(&mut out, &footprint::COLUMNS, 1..9, rows);
+        for mark in &footprints.marks {
+            let _ = writeln!(out, "- {}", escaped(mark));
+        }
+        let _ = writeln!(out, "\n{}\n", escaped(footprint::NOTE));
     }
     statements(&mut out, "Expectations", &findings.expectations);
     statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);

@@ -11,10 +11,11 @@ pub mod gate;
 pub mod hgrm;
 pub mod html;
 pub mod json_schema;
+pub mod ledger;
 pub mod markdown;
 mod marks;
 #[cfg(test)]
-mod mock;
+pub(crate) mod mock;
 pub mod note;
 mod race;
 mod reproduce;

@@ -9,6 +9,7 @@ use owo_colors::{OwoColorize, Style};
 
 use super::experiments::Grid;
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
+use super::footprint;
 use super::schema::RunResult;
 
 /// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
@@ -27,6 +28,14 @@ pub fn terminal(result: &RunResult, files: Option<&Path>) -> String {
         let _ = writeln!(out, "\n{}", wrapped(TABLE_NOTE, "").style(MUTED));
     }
     findings.grids.iter().for_each(|grid| experiment(&mut out, grid));
+    if let Some(found) = &findings.footprints {
+        let _ = writeln!(out, "\n{}", found.heading.style(HEADING));
+        let _ = writeln!(out, "{}", plain_table(&footprint::COLUMNS, &found.rows));
+        for mark in &found.marks {
+            let _ = writeln!(out, "{}", wrapped(&format!(" {mark}"), "   "));
+        }
+        let _ = writeln!(out, "\n{}", wrapped(footprint::NOTE, "").style(MUTED));
+    }
     statements(&mut out, "Expectations", &findings.expectations);
     statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);
     list(&mut out, "In words", &findings.closing);

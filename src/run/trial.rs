@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 
 use crate::backend::Gather;
 use crate::backend::cpu::CpuMode;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
@@ -78,11 +78,12 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let books = books_before(order, &contender);
     let (switches, taken) = (watch.switches(), Taken::now());
     let looks: Mutex<Looks> = Mutex::default();
+    let one_process = order.contender.built_in().is_none_or(|built_in| built_in.processes == 1);
     let ran = thread::scope(|scope| {
         let cores = &order.placement.generator;
         let memory = Sampler::start(scope, &watch, cores, order.duration);
         let outcome = load::run(&plan, stop, &|moment| {
-            let look = Look::take(&watch, &contender, behind.as_ref(), moment);
+            let look = Look::take(&watch, &contender, behind.as_ref(), moment, one_process);
             looks.lock().expect("no look panics").take(moment, look);
             memory.tell(moment);
         })?;
@@ -147,13 +148,15 @@ impl Look {
         contender: &Contender,
         behind: Option<&Behind<'_>>,
         moment: Moment,
+        one_process: bool,
     ) -> Self {
         let tick = watch.tick();
         let ends = moment == Moment::WindowEnd;
         if let Some(behind) = behind.filter(|_| !ends) {
             behind.window_starts();
         }
-        let pool = behind.and_then(|_| PoolUse::of(contender));
+        // Of several processes one answers, and it knows nothing of the others' pools.
+        let pool = behind.filter(|_| one_process).and_then(|_| PoolUse::of(contender));
         Self { tick, pool, switches: ends.then(|| watch.switches()).flatten() }
     }
 }
@@ -195,6 +198,9 @@ fn start(order: &Order<'_>, behind: Option<&Behind<'_>>) -> Result<Contender> {
     match &order.contender.kind {
         scenario::Kind::BuiltIn(built_in) => {
             let (binary, flags) = (built_in.binary.as_deref(), serve_flags(order, built_in));
+            if built_in.processes > 1 {
+                return several(order, built_in, &flags, depends);
+            }
             Contender::start(name, binary, "serve", &flags, &depends, cores)
         }
         scenario::Kind::Command { argv, setup } => {
@@ -204,6 +210,34 @@ fn start(order: &Order<'_>, behind: Option<&Behind<'_>>) -> Result<Contender> {
             Contender::find(name, *address, setup, environment(order, depends))
         }
     }
+}
+
+/// Several processes: like anyone's program, all that lives below its supervisor is counted together.
+fn several(
+    order: &Order<'_>,
+    built_in: &BuiltIn,
+    flags: &[String],
+    depends: Vec<(String, String)>,
+) -> Result<Contender> {
+    let own = || std::env::current_exe().context(|| "cannot find this program's file".into());
+    let binary = built_in.binary.clone().map_or_else(own, Ok)?;
+    let mut argv = vec![binary.display().to_string(), "serve".into()];
+    let port = flags.iter().position(|flag| flag == "--port").map(|flag| flag + 1);
+    let at = |(place, flag): (usize, &String)| match Some(place) == port {
+        true => "{port}".to_owned(),
+        false => flag.clone(),
+    };
+    argv.extend(flags.iter().enumerate().map(at));
+    argv.extend(["--processes".to_owned(), built_in.processes.to_string()]);
+    let setup = scenario::Setup {
+        env: Vec::new(),
+        ready: scenario::Ready::Path("/healthz".into()),
+        ready_within: Nanos(10 * Nanos::SECOND.0),
+        before: None,
+        payload: Vec::new(),
+        folder: ".".into(),
+    };
+    Contender::launch(&order.contender.name, &argv, &setup, depends, &order.placement.contender)
 }
 
 /// What the contract has a contender read. Anyone's service knows no contract.

@@ -51,6 +51,8 @@ pub struct BuiltIn {
     /// Workers of `work-stealing` and `thread-pool`, connections' threads at most of `thread-per-connection`; `None`
     /// takes the model's default.
     pub threads: Option<usize>,
+    /// Event loops on one port, each a process of its own; 1 for the other models.
+    pub processes: usize,
     /// Where CPU work runs.
     pub cpu: CpuMode,
     /// CPU time of a payment's signature for this contender alone: how a canary is made slow.

@@ -12,7 +12,7 @@ use super::raw::Raw;
 use super::routes::routes;
 use super::statements::{Known, statements};
 use super::store::store;
-use super::{Scenario, Workload};
+use super::{Contender, Footprint, Scenario, Store, Workload};
 use crate::units::{Nanos, grouped};
 
 /// The version of the format that is read.
@@ -21,6 +21,10 @@ const SCHEMA: u64 = 1;
 pub(super) const ROUNDS_MAX: u32 = 1_000;
 /// A request that computes for longer is no request.
 const CPU_MAX: Nanos = Nanos(10 * Nanos::SECOND.0);
+/// Starts of a footprint: fewer have no interval.
+const STARTS_MIN: u64 = 6;
+/// Of the interval behind a statement, unless many are judged side by side.
+const CONFIDENCE: f64 = 0.95;
 /// Characters of a name, which is a folder's and a column's.
 const NAME_MAX: usize = 48;
 /// Characters of a title or a statement.
@@ -47,9 +51,10 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
     let contenders = contenders(raw, around)?;
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
-    let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref(), &store)?;
+    let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref())?;
     let gate_around = gate::Around { contenders: &contenders, mix: &mix, kind: load.kind };
     let gate = raw.gate.as_ref().map(|at| gate::gate(at, &gate_around)).transpose()?;
+    let footprint = footprint(raw, &store, &contenders)?;
     let known = Known {
         contenders: &contenders,
         rates: &rates,
@@ -57,7 +62,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         kind: load.kind,
         store: &store,
         slo: slo.as_ref(),
-        footprint: experiments.footprint.is_some(),
+        footprint: footprint.is_some(),
     };
     let expectations = statements(&raw.expect, &known)?;
     let claims = statements(&raw.claim, &known)?;
@@ -77,9 +82,11 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         placement,
         load,
         slo,
+        confidence: CONFIDENCE,
         gate,
         expectations,
         claims,
+        footprint,
         notes: Vec::new(),
     };
     scenario.load.requests_min = scenario.requests_needed();
@@ -195,6 +202,27 @@ pub(super) fn cpu_time(at: &At<Quantity<Nanos>>, key: &str) -> Result<Nanos, Fau
         return Ok(at.value.0);
     }
     Err(Fault::new(&at.span, format!("`{key}` must be at most {CPU_MAX}"), "too long"))
+}
+
+/// The `footprint` experiment. Every start is of the server alone, so nothing else may have to be started for it.
+fn footprint(
+    raw: &Raw,
+    store: &Store,
+    contenders: &[Contender],
+) -> Result<Option<Footprint>, Fault> {
+    let asked = raw.experiment.as_ref().and_then(|experiment| experiment.footprint.as_ref());
+    let Some(At { value, span }) = asked else { return Ok(None) };
+    if *store != Store::Memory {
+        return Err(Fault::new(span, "a footprint is of servers alone", "and there is a store")
+            .help("write [store.memory]"));
+    }
+    if let Some(url) = contenders.iter().find(|contender| contender.is_url()) {
+        let title = format!("`{}` runs already and cannot be started again", url.name);
+        return Err(Fault::new(span, title, "starts every contender")
+            .help("a footprint is of contenders by `model` or `command`"));
+    }
+    let starts = whole(value.starts.as_ref(), "starts", 10, STARTS_MIN..=u64::from(ROUNDS_MAX))?;
+    Ok(Some(Footprint { starts: starts as u32 }))
 }
 
 fn request_cpu(raw: &Raw, workload: Workload) -> Result<Nanos, Fault> {

@@ -282,3 +282,46 @@ fn split(text: &str) -> (&str, Option<&str>) {
         None => (text.trim(), None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{fingerprint, parse};
+
+    const TEXT: &str = "schema = 1\nname = \"a\"\ntitle = \"A\"\nworkload = \"payment\"\n\
+                        contender.a.model = \"event-loop\"\n[gate]\n";
+
+    fn gate_of(text: &str) -> Gate {
+        parse("a.toml", &format!("{TEXT}{text}")).unwrap().gate.unwrap()
+    }
+
+    #[test]
+    fn what_is_left_out_is_usual() {
+        let gate = gate_of("");
+        assert_eq!(gate, Gate::usual(&[]));
+        assert_eq!(gate.rate, Level::OfLowest(Share(0.6)));
+        let names: Vec<String> = gate.metrics.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["p99", "cpu_per_request", "p50", "rss"]);
+        assert!(!gate.fail_inconclusive && gate.budget.is_none());
+    }
+
+    #[test]
+    fn a_gate_alone_is_a_scenario_that_runs_at_its_rate_and_its_settings_change_no_figure() {
+        let scenario = parse("a.toml", &format!("{TEXT}rate = \"300/s\"\n")).unwrap();
+        assert_eq!(scenario.rates, [scenario.gate.as_ref().unwrap().rate]);
+        let budget =
+            parse("a.toml", &format!("{TEXT}rate = \"300/s\"\nbudget = \"6m\"\n")).unwrap();
+        assert_eq!(fingerprint(&budget), fingerprint(&scenario));
+    }
+
+    #[test]
+    fn settings_find_their_metrics() {
+        let gate = gate_of(
+            "metrics = [\"p99\", \"rss\"]\nrequired = [\"rss\"]\nmargin = { p99 = \"20%\" }\n\
+             on_inconclusive = \"fail\"\n",
+        );
+        assert_eq!((gate.metrics[0].margin, gate.metrics[0].required), (Some(Share(0.2)), false));
+        assert_eq!((gate.metrics[1].margin, gate.metrics[1].required), (None, true));
+        assert!(gate.fail_inconclusive);
+    }
+}

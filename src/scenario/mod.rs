@@ -29,7 +29,7 @@ mod store;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
-pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan};
+pub use experiment::{CapacitySearch, Experiments, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
 pub use gate::{Gate, GateFigure, GateMetric};
 pub use metric::{Metric, Unit};
@@ -80,12 +80,16 @@ pub struct Scenario {
     pub load: Load,
     /// What the service promises, if anything.
     pub slo: Option<Slo>,
+    /// The confidence of every judged statement: 0.95, and 0.99 in a ledger of many.
+    pub confidence: f64,
     /// How two builds are compared, where the file says so.
     pub gate: Option<Gate>,
     /// Statements that decide the exit code.
     pub expectations: Vec<Statement>,
     /// Statements that do not.
     pub claims: Vec<Statement>,
+    /// What the contenders are beside their load, where that is asked for.
+    pub footprint: Option<Footprint>,
     /// What flags took away or changed, as sentences for the report.
     pub notes: Vec<String>,
 }
@@ -110,6 +114,13 @@ pub enum Level {
     OfLowest(Share),
     /// A share of each contender's own closed ceiling.
     OfOwn(Share),
+}
+
+/// The `footprint` experiment: starts, idle memory and sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// Starts of each contender that are measured.
+    pub starts: u32,
 }
 
 /// Which cores the sides get.

@@ -2,7 +2,7 @@
 
 use super::convert::ROUNDS_MAX;
 use super::loading::{WINDOW_MAX, WINDOW_MIN};
-use super::{Experiments, Kind, Level, LoadKind, Scenario, Statement, foreign};
+use super::{Experiments, Footprint, Kind, Level, LoadKind, Scenario, Statement, foreign};
 use crate::error::{Error, Result};
 use crate::units::{Nanos, Rate, Share};
 
@@ -67,15 +67,13 @@ impl Scenario {
         self.rounds = SMOKE_ROUNDS;
         self.load.warm_up = SMOKE_WARM_UP;
         self.load.duration = SMOKE_DURATION;
+        self.footprint = self.footprint.map(|_| Footprint { starts: SMOKE_ROUNDS });
         self.rates.sort_by(|a, b| lowness(a).total_cmp(&lowness(b)));
         self.rates.truncate(1);
         if self.experiments.capacity.take().is_some() && self.rates.is_empty() {
             self.rates.push(Level::OfLowest(Share(0.5)));
         }
         self.experiments.compared = self.rates.len();
-        if let Some(footprint) = &mut self.experiments.footprint {
-            footprint.starts = SMOKE_ROUNDS;
-        }
         if let Some(map) = &mut self.experiments.map {
             map.cpus.truncate(1);
             map.waits.truncate(1);
@@ -128,8 +126,7 @@ impl Scenario {
             }
         }
         self.rates = vec![level];
-        let footprint = self.experiments.footprint;
-        self.experiments = Experiments { compared: 1, footprint, ..Experiments::default() };
+        self.experiments = Experiments { compared: 1, capacity: None, map: None };
         Ok(())
     }
 

@@ -81,14 +81,6 @@ pub(super) struct RawExperiment {
     pub(super) footprint: Option<At<RawFootprint>>,
 }
 
-/// What the contenders are beside their load.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawFootprint {
-    /// Starts of each contender that are measured, after one that warms the caches. Default 10.
-    pub(super) starts: Option<At<u64>>,
-}
-
 /// The highest rate at which each contender keeps the SLO, as an interval.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -129,6 +121,14 @@ pub(super) struct RawMine {
     pub(super) cpu: Quantity<Nanos>,
     /// What a request waits for its lookups.
     pub(super) wait: Quantity<Nanos>,
+}
+
+/// What the contenders are beside their load.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFootprint {
+    /// Starts of each contender that are measured, after one that warms the caches. Default 10.
+    pub(super) starts: Option<At<u64>>,
 }
 
 /// All contenders at the same load levels.
@@ -292,6 +292,8 @@ pub(super) struct RawContender {
     pub(super) before: Option<At<Vec<At<String>>>>,
     /// Workers of `work-stealing` and `thread-pool`; the most connections of `thread-per-connection`.
     pub(super) threads: Option<At<u64>>,
+    /// Event loops on one port, each a process of its own. Default 1.
+    pub(super) processes: Option<At<u64>>,
     /// Where CPU work runs. Default auto.
     pub(super) cpu: Option<At<RawCpu>>,
     /// CPU time of a payment's signature for this contender alone: how a canary is made slow.

@@ -4,8 +4,8 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::figures::{name, shown, word};
 use crate::gate::sight::{percent, signed};
-use crate::report::gate::GateResult;
-use crate::report::words::{WITHHELD, clean, or_withheld};
+use crate::report::gate::{GateResult, Purpose};
+use crate::report::words::{WITHHELD, clean, one_line, or_withheld};
 
 const HEADER: [&str; 9] = [
     "metric",
@@ -46,9 +46,16 @@ pub fn text(result: &GateResult) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let table: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    let mut out = format!("{}\n\n{}\n", clean(&judgement.line), table.join("\n"));
+    let first = match result.about.purpose {
+        Purpose::Gate => one_line(&judgement.line),
+        // Equal contenders have no verdict; what their rounds show is what a gate can see.
+        Purpose::Calibration => {
+            format!("{} against itself, {} rounds", clean(&result.about.baseline), judgement.rounds)
+        }
+    };
+    let mut out = format!("{first}\n\n{}\n", table.join("\n"));
     for sentence in result.about.notes.iter().chain(&judgement.reasons) {
-        out += &format!("\n{}", clean(sentence));
+        out += &format!("\n{}", one_line(sentence));
     }
     let rounds = judgement.rounds;
     out + &format!(
@@ -67,7 +74,7 @@ mod tests {
     #[test]
     fn the_verdict_is_the_first_line_and_every_metric_has_a_row() {
         let text = text(&sample());
-        assert_eq!(text.lines().next(), Some(clean(&sample().judgement.line).as_str()));
+        assert_eq!(text.lines().next(), Some(one_line(&sample().judgement.line).as_str()));
         for word in ["NOT GATED", "REGRESSED", "PASS", "margin", "order seed"] {
             assert!(text.contains(word), "{word}: {text}");
         }

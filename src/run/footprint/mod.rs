@@ -41,9 +41,7 @@ pub(crate) fn footprints(
     out: &Path,
     stop: &AtomicBool,
 ) -> Result<Vec<Footprint>> {
-    let Some(scenario::Footprint { starts }) = scenario.experiments.footprint else {
-        return Ok(Vec::new());
-    };
+    let Some(scenario::Footprint { starts }) = scenario.footprint else { return Ok(Vec::new()) };
     let placement = placement(scenario)?;
     let contenders = &scenario.contenders;
     let mut programs = Vec::new();

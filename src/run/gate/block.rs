@@ -116,3 +116,75 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
     }
     faults
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+    use crate::scenario::builtin;
+
+    const METRICS: [Metric; 4] =
+        [Metric::P99, Metric::CpuPerRequest, Metric::Rss, Metric::Throughput];
+
+    fn of(change: impl Fn(&mut Trial)) -> Block {
+        let scenario = builtin("payment-memory").expect("it is built in");
+        let mut trial = mock::payments(1, &mock::MODELS[..1]).trials.remove(0);
+        change(&mut trial);
+        block(&METRICS.map(MetricPlan::of), &scenario, &trial, None)
+    }
+
+    fn kinds(change: impl Fn(&mut Trial)) -> Vec<FaultKind> {
+        of(change).faults.iter().map(|fault| fault.kind).collect()
+    }
+
+    #[test]
+    fn a_sound_trial_has_its_figures_and_no_faults() {
+        let block = of(|_| ());
+        assert!(block.values[..3].iter().all(|value| value.is_some_and(|value| value > 0.0)));
+        assert_eq!((block.values[3], block.faults.len()), (None, 0), "no closed block was run");
+    }
+
+    #[test]
+    fn a_gated_percentile_rests_on_twenty_samples_beyond_it() {
+        for (n, gated) in [(2_000, true), (1_999, false)] {
+            let block = of(|trial| {
+                let kind = trial.by_request.get_mut("payment").unwrap();
+                kind.response_ns.as_mut().unwrap().n = n;
+            });
+            assert_eq!(block.values[0].is_some(), gated, "{n}");
+        }
+    }
+
+    #[test]
+    fn what_a_contender_does_wrong_is_a_fault_of_one_kind() {
+        let error = |trial: &mut Trial, name: &str, n: u64| {
+            trial.errors.insert(name.into(), n);
+        };
+        assert_eq!(kinds(|trial| trial.validity.lost = true), [FaultKind::Crashed]);
+        assert_eq!(kinds(|trial| trial.audit.verdict = "unbalanced".into()), [FaultKind::Wrong]);
+        assert_eq!(kinds(|trial| error(trial, "wrong_answer", 1)), [FaultKind::Wrong]);
+        assert!(kinds(|trial| error(trial, "bad_status", 52)).is_empty(), "1 % of 5,200 may fail");
+        assert_eq!(kinds(|trial| error(trial, "bad_status", 53)), [FaultKind::Errors]);
+        let drowned = kinds(|trial| {
+            trial.saturated = true;
+            error(trial, "timeout", 2_000);
+        });
+        assert_eq!(drowned, [FaultKind::Saturated], "its timeouts say the same");
+    }
+
+    #[test]
+    fn a_block_is_long_enough_for_its_percentiles() {
+        let mut scenario = builtin("payment-memory").expect("it is built in");
+        let needed = |metric: Metric, scenario: &Scenario| {
+            requests_needed(&[MetricPlan::of(metric)], scenario).round()
+        };
+        assert_eq!(needed(Metric::P99, &scenario), 2_200.0);
+        assert_eq!(needed(Metric::P50, &scenario), 44.0);
+        assert_eq!(needed(Metric::Rss, &scenario), 0.0);
+        scenario = builtin("mixed-distribution").expect("it is built in");
+        let plan =
+            MetricPlan { request: Some("distribution".into()), ..MetricPlan::of(Metric::P50) };
+        let rare = requests_needed(&[plan], &scenario);
+        assert!(rare > 100.0, "the others come in between: {rare}");
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::gate::formats::history::History;
 use crate::gate::levels::{ROUNDS_MAX, ROUNDS_MIN, rounds_within};
-use crate::gate::{judge, sight};
+use crate::gate::{blame::blame, judge, sight};
 use crate::random;
 use crate::report::gate::{
     About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
@@ -18,10 +18,12 @@ use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed};
 use crate::run::{Progress, fingerprint};
 use crate::scenario::{self, Bound, Contender, GateFigure, Level, Scenario, Statement};
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, Rate, grouped};
 
 /// How long the baseline's ceiling is probed, and how long a closed block is.
 const CLOSED: Nanos = Nanos(3 * Nanos::SECOND.0);
+/// A block is as long as the scenario says, or until it has the requests that a percentile needs, if that is not longer.
+const BLOCK_MAX: Nanos = Nanos(300 * Nanos::SECOND.0);
 /// What a trial takes beside its load, where no probe has shown it: as the tour has seen it.
 const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
 
@@ -33,7 +35,6 @@ pub(super) struct Session<'a> {
     scenario: Scenario,
     past: &'a History,
     testbed: Testbed<'a>,
-    journal: Journal,
     about: About,
     plan: Plan,
     rounds: Vec<Round>,
@@ -61,8 +62,10 @@ impl<'a> Session<'a> {
         if fingerprint.debug_build {
             notes.push("a debug build: its figures say nothing about a release build".into());
         }
+        let journal = Journal::create(&request.out)?;
+        let mut testbed = Testbed::open(std::slice::from_ref(&scenario), progress, request.yes)?;
+        testbed.keep_in(journal);
         Ok(Self {
-            journal: Journal::create(&request.out)?,
             about: About {
                 scenario: request.scenario.name.clone(),
                 purpose: request.purpose,
@@ -81,7 +84,7 @@ impl<'a> Session<'a> {
             },
             plan: plan(request),
             rounds: Vec::new(),
-            testbed: Testbed::open(std::slice::from_ref(&scenario), progress, request.yes)?,
+            testbed,
             request,
             scenario,
             past,
@@ -97,7 +100,9 @@ impl<'a> Session<'a> {
             self.testbed.progress.say(&format!("warning: {note}"));
         }
         let overhead = self.settle_rate(stop)?;
-        self.settle_plan(overhead)?;
+        if !stop.load(Ordering::Relaxed) {
+            self.settle_plan(overhead)?;
+        }
         let ran = self.run_rounds(stop);
         self.testbed.progress.end();
         ran?;
@@ -145,6 +150,14 @@ impl<'a> Session<'a> {
     fn settle_plan(&mut self, overhead: Nanos) -> Result<()> {
         let needed = block::requests_needed(&self.plan.metrics, &self.scenario);
         let least = Nanos::from_secs_f64(needed / self.about.rate_rps);
+        if least > BLOCK_MAX {
+            let (rate, needed) = (Rate(self.about.rate_rps), grouped(needed.round()));
+            return Err(Error::usage(format!("at {rate} a block would last {least}")).help(
+                format!(
+                    "a gated percentile needs {needed} requests; raise the rate, or gate others"
+                ),
+            ));
+        }
         let duration = self.scenario.load.duration.max(least);
         self.about.duration_ns = duration.0;
         let warm_up = self.scenario.load.warm_up;
@@ -158,7 +171,9 @@ impl<'a> Session<'a> {
             (None, Purpose::Gate) => ROUNDS_MAX,
             (None, Purpose::Calibration) => ROUNDS_MIN,
         };
-        for metric in &mut self.plan.metrics {
+        // A calibration asks what is not known, and must not be told.
+        let gate = self.request.purpose == Purpose::Gate;
+        for metric in self.plan.metrics.iter_mut().filter(|_| gate) {
             metric.calibration = self.past.scatter(&self.about, &metric.label());
         }
         let trials = if self.closes() { 4 } else { 2 };
@@ -185,15 +200,14 @@ impl<'a> Session<'a> {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            if let Some(why) = &round.void {
-                self.testbed.progress.say(&format!("round {} is void: {why}", round.round));
-            }
             self.rounds.push(round);
-            let judgement = judge(&self.plan, &self.rounds);
-            let counted = judgement.rounds >= self.plan.rounds_max || judgement.exit_code == 5;
             let enough = match self.request.purpose {
-                Purpose::Gate => judgement.finished,
-                Purpose::Calibration => judgement.finished && counted,
+                Purpose::Gate => judge(&self.plan, &self.rounds).finished,
+                Purpose::Calibration => {
+                    let counted = self.rounds.iter().filter(|round| round.void.is_none()).count();
+                    let blamed = blame(&self.plan, &self.rounds).is_some();
+                    blamed || counted >= self.plan.rounds_max as usize
+                }
             };
             if enough {
                 break;
@@ -246,7 +260,6 @@ impl<'a> Session<'a> {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            self.journal.keep(&trial)?;
             trials.push(trial);
         }
         let [open, closed @ ..] = &trials[..] else {

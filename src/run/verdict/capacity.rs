@@ -51,6 +51,15 @@ pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     (verdict, None, format!("from {} to {}", show(low), show(high)))
 }
 
+/// The capacity of one contender less the other's, from the middles of their ranges.
+pub(super) fn difference(statement: &Statement, all: &[Capacity]) -> Option<f64> {
+    let middle = |name: &str| {
+        let known = all.iter().find(|capacity| capacity.contender == name)?;
+        Some((known.at_least_rps? * known.below_rps?).sqrt())
+    };
+    Some(middle(&statement.of)? - middle(statement.versus.as_deref()?)?)
+}
+
 /// From what it kept to what it did not.
 fn range(all: &[Capacity], workload: &str, contender: &str) -> Option<(f64, f64)> {
     let known = all.iter().find(|one| one.workload == workload && one.contender == contender)?;

@@ -6,7 +6,11 @@ use crate::scenario::{Metric, Scenario, Statement};
 use crate::stats;
 
 /// Judges a statement whose metric is of a footprint. What is counted is settled without an interval.
-pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judged {
+pub(super) fn judge(
+    scenario: &Scenario,
+    statement: &Statement,
+    found: Found<'_>,
+) -> (Judged, Option<f64>) {
     let named = |name: &String| {
         let mut here =
             found.footprints.iter().filter(|one| one.workload == scenario.workload.name());
@@ -21,12 +25,13 @@ pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
             (Some(of), Some(Some(versus))) => Some((of / versus, format!("{:.2}x", of / versus))),
             _ => None,
         };
-        return match value {
+        let judged = match value {
             Some((value, shown)) => {
                 (settled(statement.bound, value), None, format!("{shown}, counted"))
             }
             None => (StatementVerdict::Inconclusive, None, "nothing was counted".into()),
         };
+        return (judged, None);
     }
     let series = |one: Option<&Footprint>| {
         let starts = one.and_then(|one| starts(one, metric));
@@ -34,8 +39,8 @@ pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
         Series::Values((1..).zip(values.iter().copied()).collect())
     };
     match versus {
-        Some(versus) => against(statement, &series(of), &series(versus)),
-        None => alone(statement, &series(of)),
+        Some(versus) => against(statement, &series(of), &series(versus), scenario.confidence),
+        None => (alone(statement, &series(of), scenario.confidence), None),
     }
 }
 
