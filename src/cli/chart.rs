@@ -129,7 +129,8 @@ impl Args {
             let error = Error::usage(format!("no chart of {file} has `{text}` in its name"));
             return error.help(format!("there are {}", stems.join(", ")));
         }
-        let (what, needs) = kind.map_or(("chart", "finished trials"), |k| (k.name(), k.needs()));
+        let (what, needs) = kind
+            .map_or(("chart", "finished trials that are not INVALID"), |k| (k.name(), k.needs()));
         Error::usage(format!("{file} has not the data of a `{what}` chart"))
             .help(format!("it needs {needs}"))
     }

@@ -47,16 +47,16 @@ fn text(findings: &[Finding]) -> String {
         let state = state.style(style(one.state));
         let _ = writeln!(out, "{state} {:<12} {}", one.check, one.found);
         if let Some(mend) = &one.mend {
-            for line in [one.why, &format!("-> {mend}")] {
-                let _ = writeln!(out, "{}", wrapped(&format!("{INDENT}{line}"), INDENT));
-            }
+            let _ = writeln!(out, "{}", wrapped(&format!("{INDENT}{}", one.why), INDENT));
+            // In one piece, to be copied.
+            let _ = writeln!(out, "{INDENT}-> {mend}");
         }
     }
     let _ = writeln!(out, "\n{}", closing(findings));
     out
 }
 
-const INDENT: &str = "                     ";
+const INDENT: &str = "        ";
 
 fn style(state: State) -> Style {
     match state {
@@ -130,11 +130,11 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "fine    cores        2 usable");
         assert_eq!(lines[1], "mend    governor     powersave");
-        assert!(
-            lines[2].ends_with("with the load makes the quiet contender the slow one"),
-            "{text}"
+        assert_eq!(
+            lines[2],
+            "        a core that changes its clock with the load makes the quiet contender"
         );
-        assert_eq!(lines[3].trim(), "-> sudo cpupower frequency-set -g performance");
+        assert_eq!(lines[4], "        -> sudo cpupower frequency-set -g performance");
         assert_eq!(*lines.last().unwrap(), "One thing to mend; nothing was changed.");
     }
 

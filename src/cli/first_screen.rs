@@ -12,7 +12,7 @@ const FIRST: [&str; 5] = ["run", "decide", "drive", "gate", "chart"];
 
 const EXAMPLES: &str = "
   bakeoff run                                 the tour: two services, 4 models
-  bakeoff decide --cpu 300us --wait p50=2ms,p99=9ms --rate 1500/s --slo p99=100ms
+  bakeoff decide --cpu 300us --wait 2ms --rate 1500/s --slo p99=100ms
   bakeoff init --url http://127.0.0.1:8080/   a scenario for your own service
   bakeoff run my-service.toml                 .. and what comes of it
   bakeoff drive http://127.0.0.1:8080/        the load generator alone

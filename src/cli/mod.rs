@@ -43,11 +43,11 @@ struct Cli {
 enum Verb {
     /// Race contenders through a scenario, or through the tour
     Run(run::Args),
-    /// Which model for a service like yours, and what would turn that round
+    /// Which model for a service like yours, and what would flip it
     Decide(decide::Args),
     /// Send load to an HTTP server on this machine, and measure it
     Drive(drive::Args),
-    /// Compare two builds side by side, and fail when one is worse: for CI
+    /// Compare two builds side by side; fails when one is worse
     Gate(gate::Args),
     /// Make one picture of a result, with its text
     Chart(chart::Args),
