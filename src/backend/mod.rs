@@ -7,6 +7,7 @@
 //! Tokio appears in `event_loop.rs` files alone, `std::thread` and rayon in `threads.rs` files alone.
 
 mod app;
+pub mod client;
 pub mod cpu;
 #[doc(hidden)]
 pub mod fuzz;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub pool: usize,
     /// How a payment's lookups are asked.
     pub fan_out: Gather,
+    /// Which client asks the database.
+    pub client: client::Library,
     /// Mistakes to make.
     pub pitfalls: Vec<Pitfall>,
 }
@@ -109,6 +112,7 @@ pub enum Workload {
 /// A port that is taken or a number of threads that cannot be (2), a machine that is out of something (1).
 pub fn serve(settings: &Settings) -> Result<()> {
     check(settings)?;
+    client::check(settings)?;
     let listener = listen(settings.port)?;
     let port = listener.local_addr().context(|| "cannot read the port".into())?.port();
     let ready = || announce(port);

@@ -11,7 +11,6 @@ const LATER: &[(&str, &str)] = &[
     ("request.lookups", "a dependency that waits"),
     ("contender.*.queue", "a bound on what waits for a thread"),
     ("contender.*.processes", "several processes on one port"),
-    ("contender.*.client", "a choice of database clients"),
     ("arrivals=ramp", "other load profiles"),
     ("arrivals=steps", "other load profiles"),
     ("arrivals=bursts", "other load profiles"),
