@@ -22,6 +22,7 @@ pub struct Error {
     message: String,
     help: Option<String>,
     rendered: bool,
+    by_contender: bool,
 }
 
 /// The result of everything here that can fail.
@@ -54,7 +55,7 @@ impl Error {
     }
 
     fn new(failure: Failure, message: impl Into<String>) -> Self {
-        Self { failure, message: message.into(), help: None, rendered: false }
+        Self { failure, message: message.into(), help: None, rendered: false, by_contender: false }
     }
 
     /// The same error with a sentence that says how to mend it.
@@ -62,6 +63,18 @@ impl Error {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// The same error as the doing of a server under test: a gate blames it, and does not give up.
+    #[must_use]
+    pub fn by_contender(mut self) -> Self {
+        self.by_contender = true;
+        self
+    }
+
+    /// Whether a server under test did it.
+    pub fn is_by_contender(&self) -> bool {
+        self.by_contender
     }
 
     /// What went wrong, without the fix.

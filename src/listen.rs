@@ -15,14 +15,39 @@ const BACKLOG: i32 = 4_096;
 /// # Errors
 /// A port that is taken or may not be had (2), a machine that is out of something (1).
 pub(crate) fn listen(port: u16) -> Result<TcpListener> {
+    open(port, false, true)
+}
+
+/// Listens on a port that other processes of the same user may listen on too: the kernel deals connections out.
+///
+/// # Errors
+/// As [`listen`].
+pub(crate) fn listen_beside(port: u16) -> Result<TcpListener> {
+    open(port, true, true)
+}
+
+/// Has a port for several processes and does not listen on it: as long as this lives, no other user gets the port.
+///
+/// # Errors
+/// As [`listen`].
+pub(crate) fn reserve(port: u16) -> Result<TcpListener> {
+    open(port, true, false)
+}
+
+fn open(port: u16, beside: bool, listens: bool) -> Result<TcpListener> {
     let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
     let bound = || -> io::Result<TcpListener> {
         let flags = SocketFlags::CLOEXEC;
         let socket =
             rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
         sockopt::set_socket_reuseaddr(&socket, true)?;
+        if beside {
+            sockopt::set_socket_reuseport(&socket, true)?;
+        }
         rustix::net::bind(&socket, &address)?;
-        rustix::net::listen(&socket, BACKLOG)?;
+        if listens {
+            rustix::net::listen(&socket, BACKLOG)?;
+        }
         Ok(socket.into())
     };
     bound().map_err(|error| match error.kind() {
@@ -45,6 +70,15 @@ pub(crate) fn announce(port: u16) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reserved_port_can_be_listened_on_by_several() {
+        let reserved = reserve(0).unwrap();
+        let port = reserved.local_addr().unwrap().port();
+        let both = [listen_beside(port).unwrap(), listen_beside(port).unwrap()];
+        assert_eq!(both[0].local_addr().unwrap(), both[1].local_addr().unwrap());
+        assert_eq!(listen(port).unwrap_err().exit_code(), 2, "only by those who say so");
+    }
 
     #[test]
     fn a_port_in_use_is_named() {

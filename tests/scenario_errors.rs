@@ -208,8 +208,6 @@ const EXPECT: &str = "[[expect]]";
 
 #[rustfmt::skip]
 const LATER: &[Case] = &[
-    ("the curve", "{ compare = {", "{ curve = {", "curve"),
-    ("the gate", "[placement]", "[gate]\nbudget = \"6m\"\n[placement]", "gate"),
     ("a load profile", "\"poisson\"", "\"ramp\"", "\"ramp\""),
 ];
 
@@ -290,6 +288,57 @@ const ROUTES: &str = "[[route]]\nname = \"charge\"\npath = \"/v1/charge\"\nheade
 const RATELESS: &str = "status = [200, 201]\n[[route]]\n";
 const RATED: &str = "rate = \"9/s\"\n[[route]]\nrate = \"1/s\"\n";
 
+/// A right file with a gate and nothing else to run.
+const RIGHT_GATE: &str = r#"schema = 1
+name = "gated"
+title = "Gated"
+workload = "loyalty"
+[[route]]
+operation = "account-read"
+weight = 9
+[[route]]
+operation = "distribution"
+[contender.base]
+model = "event-loop"
+[contender.there]
+url = "http://127.0.0.1:8080"
+[load.open]
+duration = "5s"
+[gate]
+contender = "base"
+rate = "60%"
+budget = "6m"
+metrics = ["p99 of account-read", "cpu_per_request"]
+required = ["cpu_per_request"]
+margin = { p99 = "20%", cpu_per_request = "3%" }
+on_inconclusive = "warn"
+"#;
+
+#[rustfmt::skip]
+const GATE: &[Case] = &[
+    ("a mistyped key of a gate", "budget = ", "buget = ", "buget"),
+    ("a gate of nobody", "contender = \"base\"", "contender = \"bse\"", "\"bse\""),
+    ("a gate of a URL", "contender = \"base\"", "contender = \"there\"", "\"there\""),
+    ("a gate's rate of one's own", "\"60%\"", "\"60% own\"", "\"60% own\""),
+    ("a gate's rate without a unit", "\"60%\"", "60", "60"),
+    ("a gate of a week", "\"6m\"", "\"7h\"", "\"7h\""),
+    ("a gate of ten hours", "\"6m\"", "\"600m\"", "\"600m\""),
+    ("a gate in no time", "\"6m\"", "\"0s\"", "\"0s\""),
+    ("a gate of nothing", "[\"p99 of account-read\", \"cpu_per_request\"]", "[]", "[]"),
+    ("an unknown metric of a gate", "\"cpu_per_request\"]\nrequired", "\"cpu_per_requst\"]\nrequired", "\"cpu_per_requst\""),
+    ("a gate's metric twice", "\"cpu_per_request\"]\nrequired", "\"p99 of account-read\"]\nrequired", "\"p99 of account-read\""),
+    ("a gate's metric of which request", "\"p99 of account-read\"", "\"p99\"", "\"p99\""),
+    ("a gate's metric of no request", "\"p99 of account-read\"", "\"p99 of acount-read\"", "\"p99 of acount-read\""),
+    ("a gate's CPU of a request", "\"p99 of account-read\", \"cpu_per_request\"", "\"cpu_per_request of distribution\"", "\"cpu_per_request of distribution\""),
+    ("a required metric that is not gated", "required = [\"cpu_per_request\"]", "required = [\"rss\"]", "\"rss\""),
+    ("a margin of a metric that is not gated", "{ p99 = ", "{ p90 = ", "p90"),
+    ("a margin without a unit", "\"20%\"", "0.2", "0.2"),
+    ("no margin", "\"20%\"", "\"0%\"", "\"0%\""),
+    ("a margin of more than all", "\"20%\"", "\"120%\"", "\"120%\""),
+    ("something else when it is inconclusive", "\"warn\"", "\"wran\"", "\"wran\""),
+    ("a gate of a closed load", "[load.open]", "[load.closed]", "[gate]"),
+];
+
 #[test]
 fn each_mistake_is_told_once_underlined_and_with_what_to_write() {
     let mut gallery = String::new();
@@ -302,6 +351,7 @@ fn each_mistake_is_told_once_underlined_and_with_what_to_write() {
         (RIGHT, LATER),
         (RIGHT_PAYMENT, PAYMENT),
         (RIGHT_HTTP, HTTP),
+        (RIGHT_GATE, GATE),
     ] {
         parse("right.toml", base).unwrap_or_else(|error| panic!("{error}"));
         for (name, from, to, underlined) in cases {

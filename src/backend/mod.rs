@@ -27,8 +27,10 @@ mod remote;
 mod upstream;
 mod webhook;
 
+use std::net::TcpListener;
+
 use crate::error::{Context as _, Error, Result};
-use crate::listen::{announce, listen};
+use crate::listen::{announce, listen, listen_beside};
 use cpu::CpuMode;
 use http::limits::Limits;
 use model::Model;
@@ -112,8 +114,20 @@ pub enum Workload {
 /// A port that is taken or a number of threads that cannot be (2), a machine that is out of something (1).
 pub fn serve(settings: &Settings) -> Result<()> {
     check(settings)?;
+    serve_on(settings, listen(settings.port)?)
+}
+
+/// The same on a port that several processes share.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_beside(settings: &Settings) -> Result<()> {
+    check(settings)?;
+    serve_on(settings, listen_beside(settings.port)?)
+}
+
+fn serve_on(settings: &Settings, listener: TcpListener) -> Result<()> {
     client::check(settings)?;
-    let listener = listen(settings.port)?;
     let port = listener.local_addr().context(|| "cannot read the port".into())?.port();
     let ready = || announce(port);
     match settings.model {

@@ -15,14 +15,17 @@ use crate::report::note::note;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff chart reports/tour/2026-11-24T04-09-53Z -o post.png         its lead chart
+  bakeoff chart reports/tour -o post.png         the lead chart of the newest result there
+  bakeoff chart reports/gate/history.jsonl -o gates.png    the gates so far
   bakeoff chart result.json --kind forest --of event-loop --versus thread-pool -o forest.svg
   bakeoff chart result.json --kind hdr --only loyalty --theme dark --size card -o card.png
 
 Beside the picture a .md of the same name has the finding, a text for those who do not see the picture,
-how it was measured, and the command that makes it again.")]
+how it was measured, and the command that makes it again.
+
+Exit codes: 0 drawn, 1 internal error, 2 bad flag, no result, or a result without the data of that kind")]
 pub(crate) struct Args {
-    /// A result.json, or the folder that it lies in
+    /// A result.json, the folder that it lies in, or one with the folders of several: then the newest
     #[arg(value_name = "RESULT")]
     result: PathBuf,
     /// What to show [default: the lead: the first of these that the result has data for]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cli::quiet::Quiet;
 use crate::cli::{Format, on_interrupt, print};
 use crate::error::Result;
 use crate::latency::Latency;
@@ -17,7 +18,9 @@ Examples:
   bakeoff decide --cpu 300us --wait p50=2ms,p99=9ms --rate 1500/s --slo p99=100ms --pool 50
   bakeoff decide --cpu 2ms --lookups 0 --rate 200/s --slo p99=50ms      nothing is waited for
 
-It takes about 4 minutes. Exit codes: 0 answered, 2 cannot be asked, 3 no model keeps the SLO, 130 interrupted")]
+It takes about 4 minutes.
+
+Exit codes: 0 answered, 1 internal error, 2 cannot be asked, 3 no model keeps the SLO, 130 interrupted")]
 pub(crate) struct Args {
     /// CPU time of a request, e.g. 300us
     #[arg(long, value_name = "TIME")]
@@ -46,9 +49,8 @@ pub(crate) struct Args {
     /// The time that it may take; what is left after the answer goes into the capacity of each model: 10m
     #[arg(long, value_name = "TIME")]
     budget: Option<Nanos>,
-    /// No progress on stderr
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: Quiet,
     /// How the answer is written to stdout
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -69,7 +71,7 @@ impl Args {
         };
         let extras = Extras { budget: self.budget, save: self.save };
         let stop = on_interrupt()?;
-        let decision = decide(&question, &extras, &mut Progress::new(self.quiet), &stop)?;
+        let decision = decide(&question, &extras, &mut Progress::new(self.quiet.quiet), &stop)?;
         print(&match self.format {
             Format::Text => text(&decision),
             Format::Json => decision_json(&decision) + "\n",

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::search::Slo;
+use super::quiet::Quiet;
 use super::{Format, INTERRUPTED, on_interrupt, print};
 use crate::error::{Context, Error, Result};
 use crate::load;
@@ -25,6 +26,15 @@ use crate::units::{Nanos, Rate};
 
 /// Flags of `drive`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff drive http://127.0.0.1:8080/                      a probe, then 10 s at half of what it found
+  bakeoff drive http://127.0.0.1:8080/ --rate 1000/s --duration 30s --hgrm times.hgrm
+  bakeoff drive http://127.0.0.1:8080/ --slo p99=100ms      how much it carries within an objective
+  bakeoff drive http://127.0.0.1:8080/charge --body @charge.json --header 'content-type: application/json'
+
+Exit codes: 0 measured, 1 internal error, 2 bad flag or no such server, 3 no rate keeps the objective,
+5 the figures do not hold, 130 interrupted")]
 pub(crate) struct Args {
     /// What to send to, http://127.0.0.1:PORT/PATH; also localhost and [::1], and no other machine
     url: String,
@@ -81,6 +91,8 @@ pub(crate) struct Args {
     /// Sets the arrivals
     #[arg(long, default_value_t = 42)]
     seed: u64,
+    #[command(flatten)]
+    quiet: Quiet,
     /// How the result is written to stdout; json is one trial object of result.json
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -153,7 +165,7 @@ impl Args {
     /// Sends a plan, with its status on stderr.
     fn load(&self, plan: &Plan, stop: &AtomicBool) -> Result<Outcome> {
         let live = Live::new(plan.threads);
-        status::shown(plan, &live, || load::run_seen(plan, stop, &|_| (), &live))
+        status::shown(plan, &live, self.quiet.quiet, || load::run_seen(plan, stop, &|_| (), &live))
     }
 
     fn plan(&self, url: &Url, request: Fixed, shape: Shape, window: Nanos, warm_up: Nanos) -> Plan {
@@ -206,13 +218,13 @@ impl Args {
 
     /// Looks for the ceiling and gives half of it.
     fn half_of_ceiling(&self, url: &Url, request: &Fixed, stop: &AtomicBool) -> Result<Shape> {
-        anstream::eprintln!(
+        self.quiet.say(format_args!(
             "no rate given: a closed probe of {PROBE} first, then half of what it finds"
-        );
+        ));
         let ceiling = closed_ceiling(self, url, request, stop)?;
         let rate = Rate(ceiling.0 / 2.0);
         let window = self.duration.unwrap_or(WINDOW);
-        anstream::eprintln!("closed: {ceiling}, so {rate} for {window}");
+        self.quiet.say(format_args!("closed: {ceiling}, so {rate} for {window}"));
         Ok(Shape::Open { rate, arrivals: self.arrivals })
     }
 }

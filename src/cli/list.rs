@@ -12,6 +12,12 @@ use crate::units::{Nanos, grouped};
 
 /// Flags of `list`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff list
+  bakeoff list --format json | jq -r '.scenarios[].name'
+
+Exit codes: 0 listed")]
 pub(crate) struct Args {
     /// How the list is written
     #[arg(long, value_enum, default_value_t)]
@@ -103,7 +109,8 @@ fn json(scenarios: &[Scenario]) -> String {
 /// One scenario's cells, under [`SCENARIO_HEAD`].
 fn row(scenario: &Scenario) -> [String; 6] {
     let mix: Vec<String> = scenario.mix.iter().map(|(kind, weight)| mixed(kind, *weight)).collect();
-    let levels: Vec<String> = scenario.rates.iter().map(ToString::to_string).collect();
+    let mut levels: Vec<String> = scenario.rates.iter().map(ToString::to_string).collect();
+    levels.extend(experiments(scenario).into_iter().map(str::to_owned));
     [
         scenario.name.clone(),
         scenario.workload.name().to_owned(),
@@ -112,6 +119,13 @@ fn row(scenario: &Scenario) -> [String; 6] {
         contender_names(scenario).join(", "),
         about(scenario.estimate()),
     ]
+}
+
+/// The experiments that choose their own trials.
+fn experiments(scenario: &Scenario) -> Vec<&'static str> {
+    let capacity = scenario.experiments.capacity.map(|_| "its capacity");
+    let map = scenario.experiments.map.as_ref().map(|_| "a map");
+    capacity.into_iter().chain(map).collect()
 }
 
 /// `payment`, `distribution of 1,000`, `199 account-read`.

@@ -1,14 +1,21 @@
 //! The command line: one file per verb. Results go to stdout, everything else to stderr.
 
 mod chart;
+mod completions;
 mod decide;
+mod doctor;
 mod drive;
+mod first_screen;
+mod gate;
+mod init;
 mod keep_postgres;
 mod list;
 mod parent;
 mod probe;
+mod quiet;
 mod report;
 mod run;
+mod schema;
 mod selftest;
 mod serve;
 mod standin;
@@ -19,13 +26,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Context, Result};
 
-/// Compares async and threaded backends, and says when it cannot.
+/// Compares async and threaded backends, and says when it cannot
 #[derive(Debug, Parser)]
-#[command(name = "bakeoff", version, about, long_about = None, arg_required_else_help = true)]
+#[command(name = "bakeoff", version, arg_required_else_help = true, subcommand_value_name = "VERB")]
 #[command(propagate_version = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
@@ -34,32 +41,45 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Race contenders through a scenario; without one, the tour of both services and all four models
+    /// Race contenders through a scenario, or through the tour
     Run(run::Args),
-    /// Answer for a service of your own: which model, and what would turn that round
+    /// Which model for a service like yours, and what would turn that round
     Decide(decide::Args),
-    /// Drive an HTTP server on this machine with the load generator alone
+    /// Send load to an HTTP server on this machine, and measure it
     Drive(drive::Args),
-    /// Make one picture of a result, and the text that belongs to it
+    /// Compare two builds side by side, and fail when one is worse: for CI
+    Gate(gate::Args),
+    /// Make one picture of a result, with its text
     Chart(chart::Args),
-    /// Show a result again, write its page anew, or show two side by side
+    /// Show a result again, or two side by side
     Report(report::Args),
     /// Start one of the built-in services
     Serve(serve::Args),
-    /// Start the dependency of the services: PostgreSQL's protocol with dialled latency and faults
+    /// Start a dependency that waits as long as you say
     Standin(standin::Args),
+    /// Write a commented scenario for your own service
+    Init(init::Args),
+    /// Is this machine fit to measure? What to mend, and how
+    Doctor(doctor::Args),
     /// List the built-in scenarios and models
     List(list::Args),
     /// Hold a contender's program
     #[command(hide = true)]
     Supervise(supervise::Args),
-    /// Check the generator and the verdicts against what is known, in about two minutes
+    /// Check the tool itself against servers of known times
     Selftest(selftest::Args),
     /// A server of known service times, for the selftest
     #[command(hide = true)]
     SelftestServer(selftest::ServerArgs),
-    /// Ask a dependency the same again and again, and write down how long it takes
+    /// Measure how long your database takes
     Probe(probe::Args),
+    /// Print the JSON Schema of a scenario, a result or a gate
+    Schema(schema::Args),
+    /// Print a script by which your shell completes verbs and flags
+    Completions(completions::Args),
+    /// Print the manual page
+    #[command(hide = true)]
+    Man(completions::ManArgs),
     /// Keep a throw-away PostgreSQL until stdin ends
     #[command(hide = true)]
     KeepPostgres(keep_postgres::Args),
@@ -77,21 +97,34 @@ pub(crate) enum Format {
     Markdown,
 }
 
+/// The command line, for those who check it without running it.
+pub fn command() -> clap::Command {
+    first_screen::with(Cli::command())
+}
+
 /// Reads the arguments, runs the verb, and gives the program's exit code.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().verb {
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let result = match cli.verb {
         Verb::Run(args) => args.run(),
         Verb::Decide(args) => args.run(),
         Verb::Drive(args) => args.run(),
+        Verb::Gate(args) => args.run(),
         Verb::Chart(args) => args.run(),
         Verb::Report(args) => args.run(),
         Verb::Serve(args) => args.run(),
         Verb::Standin(args) => args.run(),
+        Verb::Init(args) => args.run(),
+        Verb::Doctor(args) => args.run(),
         Verb::List(args) => args.run(),
         Verb::Supervise(args) => args.run(),
         Verb::Selftest(args) => args.run(),
         Verb::SelftestServer(args) => args.run(),
         Verb::Probe(args) => args.run(),
+        Verb::Schema(args) => args.run(),
+        Verb::Completions(args) => args.run(),
+        Verb::Man(args) => args.run(),
         Verb::KeepPostgres(args) => args.run(),
     };
     match result {

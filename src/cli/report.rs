@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Format, print};
 use crate::error::{Context, Error, Failure, Result};
+use crate::gate::formats::history;
 use crate::report;
 use crate::report::schema::{self, RunResult};
 use crate::report::side_by_side::{mismatches, side_by_side};
@@ -13,7 +14,7 @@ use crate::report::side_by_side::{mismatches, side_by_side};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff report reports/tour/2026-11-24T04-09-53Z              the result again
+  bakeoff report reports/tour                                   the newest result of the tour again
   bakeoff report result.json --format markdown                  for a pull request
   bakeoff report result.json --out page                         index.html, summary.md and charts anew
   bakeoff report before/result.json after/result.json           side by side, without a verdict
@@ -21,9 +22,9 @@ Examples:
 Two results are two runs on two occasions: their figures stand beside each other and nothing is concluded.
 `bakeoff gate` compares two builds.
 
-Exit codes: 0, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
+Exit codes: 0 shown, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
 pub(crate) struct Args {
-    /// A result.json, or the folder that it lies in
+    /// A result.json, the folder that it lies in, or one with the folders of several: then the newest
     #[arg(value_name = "RESULT")]
     result: PathBuf,
     /// Another one, to be shown beside it
@@ -75,11 +76,29 @@ impl Args {
     }
 }
 
-/// Reads a result.json, or the one in a folder.
+/// Reads a result.json, the one in a folder, or the newest of those that `run` has written below a folder; of a gate's
+/// history its series.
 pub(crate) fn load(path: &Path) -> Result<RunResult> {
-    let file = if path.is_dir() { path.join("result.json") } else { path.to_owned() };
+    let file = match path.is_dir() {
+        true => newest(path).unwrap_or_else(|| path.to_owned()).join("result.json"),
+        false => path.to_owned(),
+    };
     let text = fs::read_to_string(&file)
         .usage(|| format!("cannot read {}", file.display()))
         .map_err(|error| error.help("give a result.json, or the folder that `run` wrote"))?;
+    if file.extension().is_some_and(|extension| extension == "jsonl") {
+        let series = history::read(&text).series();
+        return series.ok_or_else(|| Error::usage(format!("{} has no gate", file.display())));
+    }
     schema::from_json(&text).usage(|| format!("{} is no result", file.display()))
+}
+
+/// The last by name of the folders below `folder` that have a result: their names are times. Nothing where `folder` has
+/// one itself, or none has.
+fn newest(folder: &Path) -> Option<PathBuf> {
+    if folder.join("result.json").is_file() {
+        return None;
+    }
+    let below = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    below.filter(|path| path.join("result.json").is_file()).max()
 }

@@ -1,10 +1,12 @@
 //! `bakeoff run`
 
+mod ledger;
 mod plan;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::cli::quiet::Quiet;
 use crate::cli::{Format, on_interrupt, print};
 use crate::error::Result;
 use crate::report;
@@ -17,12 +19,14 @@ use crate::units::{Nanos, Rate};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff run                          the tour: both services, all four models, about 90 s
+  bakeoff run                          the tour: both services, all four models, about 200 s
   bakeoff run payment-memory           a built-in scenario (bakeoff list shows them)
   bakeoff run my.toml --rounds 20      your own, with more rounds
+  bakeoff run scenarios/ --budget 1h   a folder: one ledger of all its claims, at 99 %
   bakeoff run --smoke                  does everything work? (says nothing about speed)
 
-Exit codes: 0 pass, 2 bad scenario or flag, 3 an expectation failed, 5 invalid, 130 interrupted")]
+Exit codes: 0 pass or inconclusive, 1 internal error, 2 bad scenario or flag, 3 an expectation failed,
+5 invalid, 130 interrupted; of several scenarios the gravest")]
 pub(crate) struct Args {
     /// Files, folders of files, or names of built-in scenarios; none runs the tour
     #[arg(value_name = "SCENARIO")]
@@ -66,9 +70,8 @@ pub(crate) struct Args {
     /// Go on with the run in this report folder, with the same scenario and flags
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "order_seed"])]
     resume: Option<PathBuf>,
-    /// No progress on stderr
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: Quiet,
     /// How the result is written to stdout
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -77,6 +80,9 @@ pub(crate) struct Args {
 impl Args {
     /// Gives the exit code: the gravest of all runs, by the method's precedence.
     pub(crate) fn run(self) -> Result<u8> {
+        if let Some(folder) = self.folder() {
+            return ledger::run(&self, folder);
+        }
         let requests = self.requests()?;
         if self.plan {
             let scenarios = requests.iter().flat_map(|request| &request.scenarios);
@@ -90,7 +96,7 @@ impl Args {
             let gone = Nanos::from(began.elapsed());
             request.budget = request.budget.map(|budget| budget.saturating_sub(gone));
             let request = &request;
-            let result = run::run(request, &mut Progress::new(self.quiet), &stop)?;
+            let result = run::run(request, &mut Progress::new(self.quiet.quiet), &stop)?;
             print(&self.shown(&result, &request.out))?;
             codes.push(result.exit_code);
             if result.verdict == Verdict::Interrupted {
@@ -142,6 +148,14 @@ impl Args {
                 })
             })
             .collect()
+    }
+
+    /// The one folder of scenarios that is named, of which a ledger is made.
+    fn folder(&self) -> Option<&str> {
+        match self.scenarios.as_slice() {
+            [only] if scenario::builtin(only).is_none() && Path::new(only).is_dir() => Some(only),
+            _ => None,
+        }
     }
 
     /// The folder that is given, to begin in or to go on in.

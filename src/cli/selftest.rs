@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use comfy_table::{Table, presets};
 
 use super::parent::Parent;
+use super::quiet::Quiet;
 use super::{Format, INTERRUPTED, on_interrupt, print};
 use crate::error::{Failure, Result};
 use crate::run::selftest::server::{self, Law};
@@ -13,14 +14,18 @@ use crate::run::selftest::{self, Report, Verdict};
 /// Flags of `selftest`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 everything is as expected, 5 something is not, or the machine was too restless to say")]
+Examples:
+  bakeoff selftest                       known stalls, queues and delays; two copies of one server; the canary
+  bakeoff selftest --quick -q --format json
+
+Exit codes: 0 everything is as expected, 1 internal error, 5 something is not, or the machine was too
+restless to say, 130 interrupted")]
 pub(crate) struct Args {
     /// Shorter and with fewer queues: for CI
     #[arg(long)]
     quick: bool,
-    /// No progress on stderr
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: Quiet,
     /// How the result is written to stdout
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -39,11 +44,7 @@ impl Args {
     /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         let stop = on_interrupt()?;
-        let say = |what: &str| {
-            if !self.quiet {
-                anstream::eprintln!("selftest: {what}");
-            }
-        };
+        let say = |what: &str| self.quiet.say(format_args!("selftest: {what}"));
         let report = selftest::run(self.quick, &say, &stop)?;
         print(&match self.format {
             Format::Text => text(&report),

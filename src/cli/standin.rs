@@ -10,6 +10,15 @@ use crate::standin::{self, Pace, Settings};
 
 /// Flags of `standin`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff standin --latency 50ms                          speaks PostgreSQL's protocol, and HTTP/1.1
+  bakeoff standin --latency p50=2ms,p99=9ms --fault stall=1s@3s
+  bakeoff standin --proxy 127.0.0.1:5432 --latency 5ms    the same in front of whatever you have
+
+It prints `listening 127.0.0.1:PORT` and answers until SIGTERM or SIGINT.
+
+Exit codes: 0 ended as asked, 1 internal error, 2 bad flag, or a port that is taken")]
 pub(crate) struct Args {
     /// The port on 127.0.0.1; 0 has one chosen and printed
     #[arg(long, value_name = "PORT", default_value_t = 0)]

@@ -1,5 +1,6 @@
 //! What experiments beside `compare` and `curve` found: capacities and the map, as tables without a format.
 
+use super::footprint;
 use super::schema::{Capacity, Comparison, Map, MapCell, RunResult};
 use super::words::{capital, clean, counted, metric, times};
 use crate::units::{Nanos, Rate};
@@ -23,6 +24,7 @@ pub(crate) fn grids(result: &RunResult) -> Vec<Grid> {
     let capacities = result.capacity.chunk_by(|a, b| a.workload == b.workload);
     let mut grids: Vec<Grid> = capacities.map(|all| capacity(result, all)).collect();
     grids.extend(result.map.as_ref().map(map));
+    grids.extend(footprint::grid(result));
     grids
 }
 

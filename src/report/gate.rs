@@ -32,20 +32,44 @@ pub struct GateResult {
 pub struct About {
     /// The scenario's name.
     pub scenario: String,
+    /// What the rounds are for.
+    pub purpose: Purpose,
     /// The baseline's name.
     pub baseline: String,
     /// The candidate's name.
     pub candidate: String,
-    /// SHA-256 of each one's binary, first 16 digits, baseline first; `null` where there is none to read.
+    /// The candidate's commit, where it was given.
+    pub commit: Option<String>,
+    /// SHA-256 of each one's binary, or of the files that its command names, first 16 digits, baseline first; `null`
+    /// where there is none to read.
     pub binaries: [Option<String>; 2],
     /// When it started, `2026-11-24T04:09:53Z`.
     pub started_utc: String,
     /// Sets who goes first in each round.
     pub order_seed: u64,
+    /// The load as it was asked for: `4,000/s`, `60% of the baseline's ceiling`.
+    pub level: String,
     /// Requests offered per second.
     pub rate_rps: f64,
+    /// Load before each measured window, not recorded.
+    pub warm_up_ns: u64,
+    /// The measured window of each block.
+    pub duration_ns: u64,
+    /// What a reader should know before the verdict, as sentences.
+    pub notes: Vec<String>,
     /// The machine and the build.
     pub fingerprint: Fingerprint,
+}
+
+/// What rounds are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// A verdict on the candidate.
+    #[default]
+    Gate,
+    /// The scatter of a contender against itself.
+    Calibration,
 }
 
 /// What is asked of a gate.

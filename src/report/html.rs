@@ -122,6 +122,15 @@ fn style(palette: &Palette) -> String {
     )
 }
 
+/// Both themes without the colours of charts, and the shape of a page.
+pub(super) fn page_colours() -> String {
+    format!(
+        ":root{{color-scheme:light;{LIGHT}}}\
+         @media screen and (prefers-color-scheme:dark){{:root{{color-scheme:dark;{DARK}}}}}\n{}",
+        include_str!("../../templates/page.css")
+    )
+}
+
 const LIGHT: &str = "--page:#FFFFFF;--ink:#14181F;--muted:#5B6470;--line:#E3E7EC;--good:#0B6B3A;--bad:#B00020;--open:#8A5300;";
 const DARK: &str = "--page:#10141A;--ink:#E8ECF1;--muted:#9AA4B2;--line:#262D37;--good:#5FD38D;--bad:#FF6B6B;--open:#F0B94D;";
 

@@ -7,13 +7,16 @@ mod disappears;
 pub mod distribution;
 mod experiments;
 mod findings;
+mod footprint;
 pub mod gate;
 pub mod hgrm;
 pub mod html;
+pub mod json_schema;
+pub mod ledger;
 pub mod markdown;
 mod marks;
 #[cfg(test)]
-mod mock;
+pub(crate) mod mock;
 pub mod note;
 mod race;
 mod reproduce;

@@ -111,7 +111,13 @@ pub(crate) fn limits(result: &RunResult) -> Vec<String> {
         limits
             .push("Closed loop finds a ceiling; it has no response time and no percentile of one.");
     }
-    if any(|t| t.workload != "http") {
+    let modelled = result.contenders.iter().filter(|one| one.model.is_some()).count();
+    if modelled > 0 && modelled < result.contenders.len() {
+        limits.push(
+            "The models are shapes in Rust, without garbage collector or JIT: what is found of one is \
+             not found of Node or Go.",
+        );
+    } else if any(|t| t.workload != "http") {
         limits.push(
             "The models are shapes in Rust, without garbage collector or JIT: Node and Go themselves \
              are not measured.",

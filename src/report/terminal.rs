@@ -1,10 +1,10 @@
-//! What `bakeoff run` prints at its end, at most 100 columns wide.
+//! What `bakeoff run` prints at its end, at most 80 columns wide.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Width};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle};
 use owo_colors::{OwoColorize, Style};
 
 use super::experiments::Grid;
@@ -56,21 +56,21 @@ pub fn terminal(result: &RunResult, files: Option<&Path>) -> String {
     out
 }
 
-/// Fits a terminal that nobody has widened, and a code block in a pull request.
-const WIDTH: usize = 100;
+/// Fits a terminal that nobody has widened, and a code block on a page.
+const WIDTH: usize = 80;
 
 const HEADING: Style = Style::new().bold();
 const MUTED: Style = Style::new().dimmed();
 
 fn races(out: &mut String, table: &Table) {
     let _ = writeln!(out, "\n{}", table.heading.style(HEADING));
-    let _ = writeln!(out, "{}", coloured(&figures(table)));
-    for mark in &table.marks {
+    let _ = writeln!(out, "{}", figures(table));
+    for mark in standings(table).iter().chain(&table.marks) {
         let _ = writeln!(out, "{}", coloured(&wrapped(&format!(" {mark}"), "   ")));
     }
     if !table.comparisons.is_empty() {
         let _ = writeln!(out, "\n{} {}", "against".style(MUTED), table.versus.style(HEADING));
-        let _ = writeln!(out, "{}", comparisons(table));
+        out.push_str(&comparisons(table));
     }
 }
 
@@ -88,23 +88,42 @@ fn experiment(out: &mut String, table: &Grid) {
     }
 }
 
-/// The table of figures: numbers to the right, never broken; what must give way is the text in the last columns.
+/// The columns of figures: those behind them, validity and what bound the trials, are words and stand below the table.
+const FIGURES: std::ops::Range<usize> = 1..7;
+
+/// The table of figures: numbers to the right, never broken; what must give way is a contender's name.
 fn figures(table: &Table) -> String {
     let mut grid = grid();
-    grid.set_header(COLUMNS.map(two_lines));
+    grid.set_header(COLUMNS[..FIGURES.end].iter().map(|column| two_lines(column)));
     for row in &table.rows {
-        grid.add_row(row);
+        grid.add_row(&row[..FIGURES.end]);
     }
-    let numbers = 1..7;
     for (index, column) in grid.column_iter_mut().enumerate() {
-        if numbers.contains(&index) {
+        column.set_padding((u16::from(index == 0), if index + 1 == FIGURES.end { 0 } else { 2 }));
+        if FIGURES.contains(&index) {
             column.set_cell_alignment(CellAlignment::Right);
-        }
-        if index < numbers.end {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
-    trimmed(&grid.to_string())
+    coloured(&trimmed(&grid.to_string()))
+}
+
+/// `VALID 6/6, bound by nothing: event-loop, thread-pool`, a line for all of whom it is true.
+fn standings(table: &Table) -> Vec<String> {
+    let mut found: Vec<(String, Vec<&str>)> = Vec::new();
+    for row in table.rows.iter().filter(|row| !row[FIGURES.end].is_empty()) {
+        let standing = format!("{}, bound by {}", row[FIGURES.end], row[FIGURES.end + 1]);
+        match found.iter_mut().find(|(known, _)| *known == standing) {
+            Some((_, names)) => names.push(&row[0]),
+            None => found.push((standing, vec![&row[0]])),
+        }
+    }
+    let one = found.len() == 1;
+    let line = |(standing, names): (String, Vec<&str>)| match one {
+        true => format!("{standing}: every contender"),
+        false => format!("{standing}: {}", names.join(", ")),
+    };
+    found.into_iter().map(line).collect()
 }
 
 /// A column's name above itself where that is narrower: `peak RSS`, `CPU us/request`.
@@ -112,18 +131,20 @@ fn two_lines(column: &str) -> String {
     if column.contains('/') { column.replace('/', "\n/") } else { column.replace(' ', "\n") }
 }
 
-/// Contender, metric, finding; a contender's name stands once.
+/// A contender's name, and below it a line for each metric.
 fn comparisons(table: &Table) -> String {
-    let mut grid = grid();
-    let mut last = "";
+    let (mut out, mut last) = (String::new(), "");
+    let widest = table.comparisons.iter().map(|[_, metric, _]| metric.chars().count()).max();
+    let indent = " ".repeat(widest.unwrap_or(0) + 5);
     for [of, metric, finding] in &table.comparisons {
-        grid.add_row([if of == last { "" } else { of }, metric, finding]);
+        if of != last {
+            let _ = writeln!(out, " {of}");
+        }
         last = of;
+        let finding = wrapped(&format!("{indent}{finding}"), &indent);
+        let _ = writeln!(out, "   {metric:<0$}  {1}", indent.len() - 5, finding.trim_start());
     }
-    for column in grid.column_iter_mut().take(2) {
-        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(30)));
-    }
-    trimmed(&grid.to_string())
+    out
 }
 
 /// A table without styles.
@@ -196,7 +217,7 @@ fn style_of(word: &str) -> Style {
 }
 
 /// `text` in lines of at most [`WIDTH`] columns, all but the first starting with `indent`.
-pub(super) fn wrapped(text: &str, indent: &str) -> String {
+pub(crate) fn wrapped(text: &str, indent: &str) -> String {
     let start = text.len() - text.trim_start().len();
     let (mut out, mut column) = (text[..start].to_owned(), start);
     let mut fresh = true;
@@ -227,23 +248,27 @@ mod tests {
     use super::*;
     use crate::report::mock;
 
+    fn shown(result: &RunResult) -> String {
+        let text = terminal(result, Some(Path::new("reports/tour/x")));
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
     #[test]
-    fn look() {
-        let mut r = mock::payments(6, &mock::MODELS);
-        r.ceilings.push(super::super::schema::Ceiling {
+    fn a_report_fits_a_terminal_and_breaks_no_figure() {
+        let mut result = mock::payments(6, &mock::MODELS);
+        result.ceilings.push(super::super::schema::Ceiling {
             workload: "payment".into(),
             contender: "event-loop".into(),
-            closed_rps: Some(21300.0),
+            closed_rps: Some(21_300.0),
             cpu_rps: None,
             pool_rps: None,
             threads_rps: None,
             binds: "cpu".into(),
             dependency: None,
         });
-        println!(
-            "{}",
-            anstream::adapter::strip_str(&terminal(&r, Some(Path::new("reports/tour/x"))))
-        );
-        println!("{}", crate::report::markdown::markdown(&r));
+        insta::assert_snapshot!(shown(&result));
+        let full = shown(&mock::everything_of(&mock::MODELS));
+        let long = full.lines().find(|line| line.chars().count() > WIDTH);
+        assert_eq!(long, None);
     }
 }

@@ -6,13 +6,19 @@ use crate::units::{Nanos, grouped, three_digits};
 /// Text from a file, made safe for a terminal and for XML: no control or direction characters, one line, at most
 /// 200 characters.
 pub(crate) fn clean(text: &str) -> String {
+    truncated(&one_line(text), MAX_TEXT)
+}
+
+/// The same without an end, for sentences of our own that have such text in them: a verdict that is cut off hides what
+/// it does not rest on.
+pub(crate) fn one_line(text: &str) -> String {
     let shown = |c: char| {
         !c.is_control()
             && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
     };
     let line: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
     let line: String = line.chars().filter(|c| shown(*c)).collect();
-    truncated(line.trim(), MAX_TEXT)
+    line.trim().to_owned()
 }
 
 const MAX_TEXT: usize = 200;

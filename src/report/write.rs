@@ -73,7 +73,10 @@ fn merged(result: &RunResult) -> Result<BTreeMap<String, Histogram<u64>>> {
 }
 
 /// Writes beside and renames, so that a reader never sees half a file.
-fn put(dir: &Path, name: &str, text: &str) -> Result<()> {
+///
+/// # Errors
+/// When it cannot be written; the message names it.
+pub(super) fn put(dir: &Path, name: &str, text: &str) -> Result<()> {
     let (path, beside) = (dir.join(name), dir.join(format!(".{name}.part")));
     fs::write(&beside, text)
         .and_then(|()| fs::rename(&beside, &path))

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -46,19 +47,23 @@ enum Hands {
 }
 
 impl Contender {
-    /// Starts this very binary as a server, by its `verb`, on `cores` and waits until it answers.
+    /// Starts a build of bakeoff as a server, this very one if `binary` is nothing, by its `verb`, on `cores` and waits
+    /// until it answers.
     ///
     /// # Errors
     /// When it cannot be started, ends early, or is not ready in time; the message has what it wrote to stderr.
     pub(crate) fn start(
         name: &str,
+        binary: Option<&Path>,
         verb: &str,
         flags: &[String],
         env: &[(String, String)],
         cores: &Cores,
     ) -> Result<Self> {
-        let binary =
-            std::env::current_exe().context(|| "cannot find this program's file".into())?;
+        let binary = match binary {
+            Some(binary) => binary.to_owned(),
+            None => std::env::current_exe().context(|| "cannot find this program's file".into())?,
+        };
         let mut command = Command::new(binary);
         command
             .arg(verb)
@@ -256,7 +261,7 @@ fn before(name: &str, setup: &Setup, env: &[(String, String)]) -> Result<()> {
 }
 
 /// A port that nobody listens on now. Somebody may in an instant; then the program says so and ends.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     Ok(listener.context(|| "no port is free".into())?.port())
 }

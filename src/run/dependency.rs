@@ -82,7 +82,7 @@ impl<'a> Behind<'a> {
                 flags.extend(faults.iter().map(|fault| ("--fault", fault.to_string())));
                 let flags: Vec<String> =
                     flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
-                Contender::start("stand-in", "standin", &flags, &[], cores).map(Self::Standin)
+                Contender::start("stand-in", None, "standin", &flags, &[], cores).map(Self::Standin)
             }
         }
     }

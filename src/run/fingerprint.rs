@@ -34,7 +34,7 @@ pub(crate) fn take(scenarios: &[Scenario]) -> Fingerprint {
 }
 
 /// In cores: cgroup v2's `cpu.max` or v1's quota over period.
-fn cpu_quota() -> Option<f64> {
+pub(crate) fn cpu_quota() -> Option<f64> {
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|&number| number > 0.0);
     if let Ok(max) = fs::read_to_string("/sys/fs/cgroup/cpu.max") {
         let (quota, period) = max.trim().split_once(' ')?;

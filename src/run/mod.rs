@@ -9,12 +9,16 @@ mod ceilings;
 mod child;
 mod decide;
 mod dependency;
+pub mod doctor;
 mod experiment;
 mod fingerprint;
+mod footprint;
+pub(crate) mod gate;
 mod held;
 mod hiccups;
 mod http;
 mod journal;
+mod ledger;
 mod memory;
 mod placement;
 mod plan;
@@ -30,6 +34,7 @@ mod throttling;
 mod trial;
 pub(crate) mod validity;
 mod verdict;
+mod whole;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -41,6 +46,7 @@ use crate::scenario::Scenario;
 use crate::units::Nanos;
 
 pub use decide::{Extras, Question, decide};
+pub use ledger::{LedgerPlan, LedgerRequest, ledger, plan_ledger};
 pub use plan::{Part, Planned, Sight, plan};
 pub use progress::Progress;
 use session::Session;
@@ -78,7 +84,7 @@ pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Res
     session.testbed.progress.end();
     let mut result = session.result(stop);
     if let Err(error) = &stopped {
-        session::mark_broken_off(&mut result, error);
+        whole::mark_broken_off(&mut result, error);
     }
     report::write::write_report(&request.out, &result)?;
     stopped.map(|()| result).map_err(|error| broken_off(error, request))

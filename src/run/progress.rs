@@ -58,6 +58,11 @@ impl Progress {
         self.bar.set_message(format!("{}: {contender} at {level}", self.left()));
     }
 
+    /// A start of many is next; the one before the first is not counted.
+    pub(crate) fn starting(&self, contender: &str, start: u32, starts: u32) {
+        self.bar.set_message(format!("start {start} of {starts}: {contender}"));
+    }
+
     /// A trial has finished.
     pub(crate) fn finished(&mut self, trial: &Trial) {
         self.done += 1;

@@ -326,6 +326,53 @@ mod tests {
     }
 
     #[test]
+    fn every_process_and_helper_thread_of_a_cluster_of_node_counts() {
+        use std::io::{BufRead, BufReader};
+        // A primary that does nothing; two workers, each of which touches 64 MiB, burns CPU and has a thread burn as
+        // much. The shell stands for the supervisor.
+        let program = r#"
+            const cluster = require("node:cluster"), { Worker } = require("node:worker_threads");
+            const burn = "const until = Date.now() + 150; while (Date.now() < until);";
+            if (cluster.isPrimary) {
+                let done = 0;
+                for (let i = 0; i < 2; i++) cluster.fork().on("message", () => ++done === 2 && console.log("done"));
+            } else {
+                globalThis.kept = Buffer.alloc(64 << 20, 1);
+                new Worker(burn, { eval: true }).on("exit", () => process.send("done"));
+                eval(burn);
+            }"#;
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("cluster.cjs");
+        std::fs::write(&file, program).unwrap();
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", "node \"$1\" & wait", "sh", file.to_str().unwrap()])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let watch = Watch::Below(shell.id());
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            shell.wait().unwrap();
+            eprintln!("SKIPPED: no Node.js: contenders/build says how to get it");
+            return;
+        }
+        let members = below(shell.id());
+        let (tick, now, peak) = (watch.tick(), watch.rss_bytes(), watch.rss_peak_bytes());
+        for pid in members.iter().rev().filter_map(|member| Some(member.process.as_ref()?.pid)) {
+            let pid = rustix::process::Pid::from_raw(pid).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        shell.wait().unwrap();
+        assert_eq!(members.len(), 3, "the primary and its workers");
+        // Clocks of the wall bound each burn, so on a busy machine it comes to less CPU; two of four would not do.
+        assert!(tick.cpu.unwrap() > Nanos(100_000_000), "{tick:?}");
+        assert!(tick.threads.unwrap() >= 3 * 5, "{tick:?}");
+        assert!(now.unwrap() > 128 << 20 && peak >= now, "{now:?} {peak:?}");
+    }
+
+    #[test]
     fn a_server_in_other_hands_has_no_figures() {
         let tick = Watch::Nothing.tick();
         assert!(tick.cpu.is_none() && tick.threads.is_none());

@@ -3,18 +3,18 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::random;
 use crate::report::schema::{
-    self, Begun, Capacity, Ceiling, Comparison, ContenderInfo, Fingerprint, Judgement, Map,
-    RunResult, SloInfo, StatementVerdict, Trial, TrialVerdict, Verdict,
+    self, Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, Map, RunResult,
+    Trial, TrialVerdict,
 };
 use crate::run::budget::Budget;
 use crate::run::experiment::{Hands, capacity, map};
 use crate::run::journal::{self, Journal};
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
-use crate::run::{Progress, Request, bounds, ceilings, dependency, fingerprint, verdict};
+use crate::run::{Progress, Request, bounds, ceilings, fingerprint, footprint, verdict, whole};
 use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario};
 use crate::units::{Nanos, Rate};
 
@@ -35,6 +35,7 @@ pub(crate) struct Session<'a> {
     cut: [Option<u32>; 2],
     capacity: Vec<Capacity>,
     map: Option<Map>,
+    footprints: Vec<Footprint>,
     /// What an experiment left undone, in sentences.
     left: Vec<String>,
 }
@@ -91,6 +92,7 @@ impl<'a> Session<'a> {
             cut: [None; 2],
             capacity: Vec::new(),
             map: None,
+            footprints: Vec::new(),
             left: Vec::new(),
         };
         if session.fingerprint.debug_build {
@@ -185,16 +187,27 @@ impl<'a> Session<'a> {
     fn run_experiments(&mut self, scenario: &Scenario, stop: &AtomicBool) -> Result<()> {
         let (order_seed, budget) = (self.order_seed, self.budget);
         let mut hands = Hands { testbed: &mut self.testbed, order_seed, budget, stop };
-        let Experiments { capacity, map, .. } = &scenario.experiments;
+        let Experiments { capacity, map, footprint, .. } = &scenario.experiments;
+        if footprint.is_some() {
+            let out = &self.request.out;
+            let found = footprint::footprints(hands.testbed, scenario, order_seed, out, stop)?;
+            let found =
+                found.into_iter().map(|one| verdict::under_load(one, scenario, &self.trials));
+            self.footprints.extend(found);
+        }
         if let Some(how) = capacity {
-            for ceiling in
-                self.ceilings.iter().filter(|one| one.workload == scenario.workload.name())
-            {
-                let Some(closed) = ceiling.closed_rps else { continue };
-                let cost = capacity::cost(scenario, Rate(closed));
+            let depends = scenario.store.dependency().map(|one| one.describe());
+            let own = |contender: &Contender| {
+                let workload = scenario.workload.name();
+                let of = |one: &&Ceiling| one.is_of(workload, &contender.name, depends.as_deref());
+                self.ceilings.iter().find(of).and_then(|ceiling| ceiling.closed_rps)
+            };
+            for contender in &scenario.contenders {
+                let Some(ceiling) = own(contender) else { continue };
+                let cost = capacity::cost(scenario, Rate(ceiling));
                 hands.testbed.progress.say(&format!(
                     "looking for the capacity of {}: at most {} short trials and {} to {} that decide",
-                    ceiling.contender, cost.short_max, cost.deciding_min, cost.deciding_max
+                    contender.name, cost.short_max, cost.deciding_min, cost.deciding_max
                 ));
             }
             let (found, trials) = capacity::run(&mut hands, scenario, *how, &self.ceilings)?;
@@ -222,8 +235,12 @@ impl<'a> Session<'a> {
         let ran = if self.trials.is_empty() { &self.probes } else { &self.trials };
         let ceilings: Vec<Ceiling> =
             request.scenarios.iter().flat_map(|scenario| self.bounds(scenario, ran)).collect();
-        let capacity = &self.capacity;
-        let found = verdict::Found { trials: &self.trials, ceilings: &ceilings, capacity };
+        let found = verdict::Found {
+            trials: &self.trials,
+            ceilings: &ceilings,
+            capacity: &self.capacity,
+            footprints: &self.footprints,
+        };
         let judged =
             |statements: fn(&Scenario) -> &Vec<crate::scenario::Statement>| -> Vec<Judgement> {
                 let of = |scenario| {
@@ -236,7 +253,7 @@ impl<'a> Session<'a> {
         let claims = judged(|scenario| &scenario.claims);
         let enough = self.lacks_rounds().is_none();
         let interrupted = stop.load(Ordering::Relaxed);
-        let verdict = overall(&expectations, enough, interrupted);
+        let verdict = whole::overall(&expectations, enough, interrupted);
         let (notes, comparisons) = (self.notes(), self.comparisons());
         let first = &request.scenarios[0];
         let calibration = self.testbed.calibration(first.request_cpu);
@@ -249,14 +266,14 @@ impl<'a> Session<'a> {
             started_utc: self.started_utc.clone(),
             fingerprint: self.fingerprint.clone(),
             verdict,
-            exit_code: exit_code(verdict),
+            exit_code: whole::exit_code(verdict),
             voided_rounds: self.voided_rounds,
             rounds: self.rounds(),
             self_check: first.self_check,
             request_cpu_ns: first.request_cpu.0,
             request_cpu_measured_ns: calibration.map_or(0, |calibration| calibration.measured.0),
             signature_rounds: calibration.map_or(0, |calibration| calibration.rounds),
-            floor_ns: floor(&request.scenarios),
+            floor_ns: whole::floor(&request.scenarios),
             comparisons,
             capacity: self.capacity,
             expectations,
@@ -266,10 +283,11 @@ impl<'a> Session<'a> {
             ceilings,
             trials: self.trials,
             probes: self.probes,
-            contenders: request.scenarios.iter().flat_map(contenders).collect(),
-            slos: request.scenarios.iter().filter_map(slo).collect(),
+            contenders: request.scenarios.iter().flat_map(whole::contenders).collect(),
+            slos: request.scenarios.iter().filter_map(whole::slo).collect(),
             map: self.map,
             gate_history: Vec::new(),
+            footprints: self.footprints,
         }
     }
 
@@ -429,19 +447,16 @@ impl<'a> Session<'a> {
             );
         }
         notes.extend(
-            scenarios.iter().flat_map(|scenario| scenario.contenders.iter()).filter_map(of),
+            scenarios
+                .iter()
+                .flat_map(|scenario| scenario.contenders.iter())
+                .filter_map(whole::remark),
         );
         if self.fingerprint.debug_build {
             notes.push("a debug build: its figures say nothing about a release build".into());
         }
         notes
     }
-}
-
-/// The floor of the only scenario; several have several.
-fn floor(scenarios: &[Scenario]) -> Option<u64> {
-    let [only] = scenarios else { return None };
-    Some(only.floor().0).filter(|ns| *ns > 0)
 }
 
 /// Which of a scenario's levels are of a part; the ceiling of a closed load is one.
@@ -452,77 +467,5 @@ fn levels(scenario: &Scenario, part: Part) -> Range<usize> {
         (LoadKind::Closed, Part::Curve) => 0..0,
         (LoadKind::Open(_), Part::Compare) => 0..compared,
         (LoadKind::Open(_), Part::Curve) => compared..scenario.rates.len(),
-    }
-}
-
-/// What the contenders of a scenario are.
-fn contenders(scenario: &Scenario) -> Vec<ContenderInfo> {
-    let dependency = scenario.store.dependency();
-    let of = |contender: &Contender| {
-        let built_in = contender.built_in();
-        ContenderInfo {
-            workload: scenario.workload.name().into(),
-            contender: contender.name.clone(),
-            label: contender.label.clone(),
-            series: None,
-            model: built_in.map(|built_in| built_in.model.name().into()),
-            threads: built_in.and_then(|built_in| built_in.threads).map(|threads| threads as u32),
-            pool: dependency.map(|one| dependency::pool(built_in, one) as u32),
-        }
-    };
-    scenario.contenders.iter().map(of).collect()
-}
-
-/// What a scenario's service promises.
-fn slo(scenario: &Scenario) -> Option<SloInfo> {
-    scenario.slo.map(|slo| SloInfo {
-        workload: scenario.workload.name().into(),
-        p99_ns: slo.p99.0,
-        error_rate: slo.error_rate.0,
-    })
-}
-
-/// What a reader should know about a contender.
-fn of(contender: &Contender) -> Option<String> {
-    let name = &contender.name;
-    let what = contender.label.as_ref().map(|label| format!("`{name}` is {label}"));
-    if !contender.is_url() {
-        return what;
-    }
-    let what = what.unwrap_or_else(|| format!("`{name}`"));
-    Some(format!(
-        "{what} is given by URL: it was not reset between trials, and its CPU time and memory are not known"
-    ))
-}
-
-/// Marks a run that could not go on.
-pub(crate) fn mark_broken_off(result: &mut RunResult, error: &Error) {
-    result.verdict = Verdict::Invalid;
-    result.exit_code = error.exit_code();
-    result.notes.insert(0, format!("the run was broken off: {error}"));
-}
-
-/// The run's verdict, by the method's precedence.
-fn overall(expectations: &[Judgement], enough: bool, interrupted: bool) -> Verdict {
-    let any = |verdict| expectations.iter().any(|judgement| judgement.verdict == verdict);
-    if interrupted {
-        Verdict::Interrupted
-    } else if !enough {
-        Verdict::Invalid
-    } else if any(StatementVerdict::Fails) {
-        Verdict::Fail
-    } else if any(StatementVerdict::Inconclusive) {
-        Verdict::Inconclusive
-    } else {
-        Verdict::Pass
-    }
-}
-
-fn exit_code(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Pass | Verdict::Inconclusive => 0,
-        Verdict::Fail => 3,
-        Verdict::Invalid => 5,
-        Verdict::Interrupted => 130,
     }
 }

@@ -154,27 +154,34 @@ impl<'a> Testbed<'a> {
     }
 
     fn run(&mut self, ask: &Ask<'_>, stop: &AtomicBool) -> Result<Trial> {
+        let placement = placement(ask.scenario)?;
+        let database = self.database(ask.scenario)?;
+        self.progress.starts(&ask.contender.name, &ask.level);
+        trial::run(&self.order(ask, &placement, database.as_deref()), stop)
+    }
+
+    /// What is asked for, with all that this testbed knows.
+    pub(crate) fn order<'b>(
+        &mut self,
+        ask: &Ask<'b>,
+        placement: &'b Placement,
+        database: Option<&'b Database>,
+    ) -> Order<'b> {
         let Ask { scenario, contender, rate, duration, round, place, .. } = *ask;
-        let placement = placement(scenario)?;
-        let database = self.database(scenario)?;
-        self.progress.starts(&contender.name, &ask.level);
-        trial::run(
-            &Order {
-                scenario,
-                contender,
-                rate,
-                level: ask.level.clone(),
-                duration,
-                round,
-                place,
-                salt: self.salt(),
-                signature: self.signature(contender, scenario),
-                placement: &placement,
-                database: database.as_deref(),
-                hiccups: self.hiccups,
-            },
-            stop,
-        )
+        Order {
+            scenario,
+            contender,
+            rate,
+            level: ask.level.clone(),
+            duration,
+            round,
+            place,
+            salt: self.salt(),
+            signature: self.signature(contender, scenario),
+            placement,
+            database,
+            hiccups: self.hiccups,
+        }
     }
 
     /// The PostgreSQL of a scenario; nothing where it names none.

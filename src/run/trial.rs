@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use crate::backend::Gather;
 use crate::backend::client::Library;
 use crate::backend::cpu::CpuMode;
-use crate::error::Result;
+use crate::error::{Context, Error, Result};
 use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
@@ -73,21 +73,29 @@ pub(crate) struct Signature {
 /// When the contender cannot be started, or the generator cannot run.
 pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let behind = behind(order)?;
-    let mut contender = start(order, behind.as_ref())?;
+    let mut contender = start(order, behind.as_ref()).map_err(Error::by_contender)?;
     let watch = contender.watch();
     let plan = plan(order, contender.address());
     let books = books_before(order, &contender);
     let (switches, taken) = (watch.switches(), Taken::now());
     let looks: Mutex<Looks> = Mutex::default();
-    let (outcome, memory) = thread::scope(|scope| {
+    let one_process = order.contender.built_in().is_none_or(|built_in| built_in.processes == 1);
+    let ran = thread::scope(|scope| {
         let cores = &order.placement.generator;
         let memory = Sampler::start(scope, &watch, cores, order.duration);
         let outcome = load::run(&plan, stop, &|moment| {
-            let look = Look::take(&watch, &contender, behind.as_ref(), moment);
+            let look = Look::take(&watch, &contender, behind.as_ref(), moment, one_process);
             looks.lock().expect("no look panics").take(moment, look);
             memory.tell(moment);
         })?;
         Ok((outcome, memory.seen()))
+    });
+    let (outcome, memory) = ran.map_err(|error: Error| match contender.crashed() {
+        Some(status) => {
+            Error::invalid(format!("contender `{}` crashed: {status}", order.contender.name))
+                .by_contender()
+        }
+        None => error,
     })?;
     let shares = (taken.steal_share(), taken.throttled_share());
     let seen = looks.into_inner().expect("no look panics").between();
@@ -103,7 +111,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         ..server(&watch, seen.used, switches, &outcome, order.placement.contender.len())
     };
     if crash.is_none() {
-        contender.stop()?;
+        contender.stop().map_err(Error::by_contender)?;
     }
     if let Some(behind) = behind {
         behind.stop()?;
@@ -141,13 +149,15 @@ impl Look {
         contender: &Contender,
         behind: Option<&Behind<'_>>,
         moment: Moment,
+        one_process: bool,
     ) -> Self {
         let tick = watch.tick();
         let ends = moment == Moment::WindowEnd;
         if let Some(behind) = behind.filter(|_| !ends) {
             behind.window_starts();
         }
-        let pool = behind.and_then(|_| PoolUse::of(contender));
+        // Of several processes one answers, and it knows nothing of the others' pools.
+        let pool = behind.filter(|_| one_process).and_then(|_| PoolUse::of(contender));
         Self { tick, pool, switches: ends.then(|| watch.switches()).flatten() }
     }
 }
@@ -188,7 +198,11 @@ fn start(order: &Order<'_>, behind: Option<&Behind<'_>>) -> Result<Contender> {
     let depends = behind.map(Behind::environment).unwrap_or_default();
     match &order.contender.kind {
         scenario::Kind::BuiltIn(built_in) => {
-            Contender::start(name, "serve", &serve_flags(order, built_in), &depends, cores)
+            let (binary, flags) = (built_in.binary.as_deref(), serve_flags(order, built_in));
+            if built_in.processes > 1 {
+                return several(order, built_in, &flags, depends);
+            }
+            Contender::start(name, binary, "serve", &flags, &depends, cores)
         }
         scenario::Kind::Command { argv, setup } => {
             Contender::launch(name, argv, setup, environment(order, depends), cores)
@@ -199,8 +213,39 @@ fn start(order: &Order<'_>, behind: Option<&Behind<'_>>) -> Result<Contender> {
     }
 }
 
+/// Several processes: like anyone's program, all that lives below its supervisor is counted together.
+fn several(
+    order: &Order<'_>,
+    built_in: &BuiltIn,
+    flags: &[String],
+    depends: Vec<(String, String)>,
+) -> Result<Contender> {
+    let own = || std::env::current_exe().context(|| "cannot find this program's file".into());
+    let binary = built_in.binary.clone().map_or_else(own, Ok)?;
+    let mut argv = vec![binary.display().to_string(), "serve".into()];
+    let port = flags.iter().position(|flag| flag == "--port").map(|flag| flag + 1);
+    let at = |(place, flag): (usize, &String)| match Some(place) == port {
+        true => "{port}".to_owned(),
+        false => flag.clone(),
+    };
+    argv.extend(flags.iter().enumerate().map(at));
+    argv.extend(["--processes".to_owned(), built_in.processes.to_string()]);
+    let setup = scenario::Setup {
+        env: Vec::new(),
+        ready: scenario::Ready::Path("/healthz".into()),
+        ready_within: Nanos(10 * Nanos::SECOND.0),
+        before: None,
+        payload: Vec::new(),
+        folder: ".".into(),
+    };
+    Contender::launch(&order.contender.name, &argv, &setup, depends, &order.placement.contender)
+}
+
 /// What the contract has a contender read. Anyone's service knows no contract.
-fn environment(order: &Order<'_>, mut depends: Vec<(String, String)>) -> Vec<(String, String)> {
+pub(crate) fn environment(
+    order: &Order<'_>,
+    mut depends: Vec<(String, String)>,
+) -> Vec<(String, String)> {
     if order.scenario.workload == Workload::Http {
         return depends;
     }
@@ -241,7 +286,7 @@ fn audited(
 }
 
 /// The flags with which a model is started: `run` uses nothing that a person could not.
-fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String> {
+pub(crate) fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String> {
     let mut flags: Vec<(&str, String)> = vec![
         ("--model", contender.model.name().into()),
         ("--name", order.contender.name.clone()),

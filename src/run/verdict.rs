@@ -1,14 +1,18 @@
 //! From trials to comparisons and judged statements. Blind to how the trials were made.
 
 mod capacity;
+mod footprint;
+mod undecided;
 
 use crate::report::schema::{
-    Capacity, Ceiling, Comparison, Judgement, StatementVerdict, Trial, TrialVerdict,
+    Capacity, Ceiling, Comparison, Footprint, Judgement, StatementVerdict, Trial, TrialVerdict,
 };
 use crate::scenario::{Bound, LoadKind, Metric, Scenario, Statement, Unit};
 use crate::stats::{self, Estimate};
 
-/// Every comparison and statement is judged with this confidence.
+pub(crate) use footprint::under_load;
+
+/// Every comparison is made with this confidence; a statement has its scenario's.
 const CONFIDENCE: f64 = 0.95;
 
 /// Where a statement or a comparison looks.
@@ -35,6 +39,8 @@ pub(crate) struct Found<'a> {
     pub(crate) ceilings: &'a [Ceiling],
     /// Empty where no experiment looked for it.
     pub(crate) capacity: &'a [Capacity],
+    /// Empty where no experiment looked at them.
+    pub(crate) footprints: &'a [Footprint],
 }
 
 /// Every contender against the first one, at every level, for every request kind.
@@ -55,10 +61,24 @@ pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparis
 
 /// Judges one statement.
 pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judgement {
-    let (verdict, estimate, figure) = match statement.metric {
-        Metric::Capacity => capacity::judge(scenario, statement, found),
+    let ((verdict, estimate, figure), difference) = match statement.metric {
+        Metric::Capacity => (
+            capacity::judge(scenario, statement, found),
+            capacity::difference(statement, found.capacity),
+        ),
+        metric if metric.is_of_a_footprint() => footprint::judge(scenario, statement, found),
         _ => of_trials(scenario, statement, found.trials),
     };
+    let open = verdict == StatementVerdict::Inconclusive && statement.metric != Metric::Capacity;
+    let needed = estimate
+        .filter(|_| open)
+        .map(|estimate| undecided::rounds_needed(statement, &estimate, scenario.confidence));
+    let mut figure = figure;
+    figure += &difference.map_or_else(String::new, |d| undecided::more(d, statement));
+    figure += &needed.map_or_else(String::new, undecided::said);
+    if scenario.confidence > CONFIDENCE {
+        figure += &format!("; at {:.0} %", 100.0 * scenario.confidence);
+    }
     let unit = if statement.versus.is_some() { "ratio" } else { unit(statement.metric) };
     Judgement {
         text: statement.text.clone(),
@@ -68,6 +88,8 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
         low: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low),
         high: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
         n: estimate.map_or(0, |estimate| estimate.n as u32),
+        difference,
+        rounds_to_decide: needed.flatten().map(|rounds| rounds as u32),
         tested_with: tested_with(scenario, statement),
     }
 }
@@ -75,8 +97,12 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
 /// The verdict, the estimate behind it and what both are about in words.
 type Judged = (StatementVerdict, Option<Estimate>, String);
 
-/// Judges a metric of trials.
-fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judged {
+/// Judges a metric of trials; beside it the difference of two contenders in the metric's unit.
+fn of_trials(
+    scenario: &Scenario,
+    statement: &Statement,
+    trials: &[Trial],
+) -> (Judged, Option<f64>) {
     let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
     let only = scenario.mix.first().map(|(operation, _)| operation.name());
     let request = match statement.metric {
@@ -89,9 +115,9 @@ fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Ju
     match &statement.versus {
         Some(versus) => {
             let versus_series = series(trials, place, statement.metric, versus);
-            against(statement, &of, &versus_series)
+            against(statement, &of, &versus_series, scenario.confidence)
         }
-        None => alone(statement, &of),
+        None => (alone(statement, &of, scenario.confidence), None),
     }
 }
 
@@ -135,6 +161,7 @@ pub(crate) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) ->
         Metric::AccountsPerS => trial.accounts_per_s?,
         // Of no one trial.
         Metric::Capacity => return None,
+        Metric::StartUp | Metric::RssIdle | Metric::Payload | Metric::Image => return None,
     };
     Some(value)
 }
@@ -234,24 +261,31 @@ fn paired(a: &[(u32, f64)], b: &[(u32, f64)]) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// One contender against another.
-fn against(statement: &Statement, of: &Series, versus: &Series) -> Judged {
+fn against(
+    statement: &Statement,
+    of: &Series,
+    versus: &Series,
+    confidence: f64,
+) -> (Judged, Option<f64>) {
     let versus_name = statement.versus.as_deref().unwrap_or_default();
     let (a, b) = match (of, versus) {
         (Series::Values(a), Series::Values(b)) => paired(a, b),
         // What fell behind without end is worse than any bound; what both lost cannot be told apart.
         (Series::Lost, Series::Values(_)) => {
             let verdict = settled(statement.bound, worst(statement.metric));
-            return (verdict, None, format!("{} {BEATEN}, {versus_name} did not", statement.of));
+            let told = format!("{} {BEATEN}, {versus_name} did not", statement.of);
+            return ((verdict, None, told), None);
         }
         (Series::Values(_), Series::Lost) => {
             let verdict = settled(statement.bound, worst(statement.metric).recip());
-            return (verdict, None, format!("{versus_name} {BEATEN}, {} did not", statement.of));
+            let told = format!("{versus_name} {BEATEN}, {} did not", statement.of);
+            return ((verdict, None, told), None);
         }
         (Series::Lost, Series::Lost) => {
-            return (StatementVerdict::Inconclusive, None, format!("both {BEATEN}"));
+            return ((StatementVerdict::Inconclusive, None, format!("both {BEATEN}")), None);
         }
     };
-    let comparison = stats::ratio_of(&a, &b, CONFIDENCE);
+    let comparison = stats::ratio_of(&a, &b, confidence);
     let (judged, shown) =
         match (statement.bound, comparison.and_then(|comparison| comparison.ratio)) {
             (Bound::WithinAbs(_), _) => {
@@ -260,14 +294,16 @@ fn against(statement: &Statement, of: &Series, versus: &Series) -> Judged {
             }
             (_, ratio) => (ratio, ratio.map(ratio_text)),
         };
-    match judged {
+    let difference = comparison.map(|comparison| comparison.difference.value);
+    let judged = match judged {
         Some(estimate) => (inside(statement.bound, estimate), judged, shown.unwrap_or_default()),
         None => (StatementVerdict::Inconclusive, None, "no rounds to compare".into()),
-    }
+    };
+    (judged, difference)
 }
 
 /// One contender against an absolute bound.
-fn alone(statement: &Statement, of: &Series) -> Judged {
+fn alone(statement: &Statement, of: &Series, confidence: f64) -> Judged {
     match of {
         Series::Lost => {
             let verdict = settled(statement.bound, worst(statement.metric));
@@ -275,7 +311,7 @@ fn alone(statement: &Statement, of: &Series) -> Judged {
         }
         Series::Values(values) => {
             let values: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
-            match stats::hodges_lehmann(&values, CONFIDENCE) {
+            match stats::hodges_lehmann(&values, confidence) {
                 Some(estimate) => {
                     let shown = absolute(estimate, statement.metric);
                     (inside(statement.bound, estimate), Some(estimate), shown)

@@ -52,6 +52,8 @@ pub struct BuiltIn {
     /// Workers of `work-stealing` and `thread-pool`, connections' threads at most of `thread-per-connection`; `None`
     /// takes the model's default.
     pub threads: Option<usize>,
+    /// Event loops on one port, each a process of its own; 1 for the other models.
+    pub processes: usize,
     /// Where CPU work runs.
     pub cpu: CpuMode,
     /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
@@ -64,6 +66,8 @@ pub struct BuiltIn {
     pub client: Library,
     /// Mistakes that it makes.
     pub pitfalls: Vec<Pitfall>,
+    /// The build of bakeoff that serves it; `None` is the one that runs. No scenario names it, only the gate does.
+    pub binary: Option<PathBuf>,
 }
 
 /// What is done around a server that is not built in.
@@ -77,6 +81,8 @@ pub struct Setup {
     pub ready_within: Nanos,
     /// A command that must succeed before each trial, not timed.
     pub before: Option<Vec<String>>,
+    /// Files and folders that are deployed, from the scenario's folder; empty leaves it to the program's own path.
+    pub payload: Vec<String>,
     /// The scenario's: where commands run.
     pub folder: PathBuf,
 }

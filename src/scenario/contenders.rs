@@ -20,6 +20,8 @@ use crate::units::Nanos;
 
 /// Threads of one contender.
 const THREADS_MAX: u64 = 16_384;
+/// Processes of one contender.
+const PROCESSES_MAX: u64 = 64;
 /// Contenders of one scenario: beyond this a table is no longer read.
 const CONTENDERS_MAX: usize = 20;
 
@@ -96,13 +98,29 @@ fn built_in(
     Ok(BuiltIn {
         model,
         threads: threads(raw, model, around.connections)?,
+        processes: processes(raw, model, around.store)?,
         cpu: cpu(raw, model)?,
         request_cpu: request_cpu(raw, model, around.workload)?,
         pool: pool(raw, around.store)?,
         fan_out: fan_out(raw, model)?,
         client: client(raw, model, around.store)?,
         pitfalls: pitfalls(raw, model, around.store)?,
+        binary: None,
     })
+}
+
+fn processes(raw: &RawContender, model: Model, store: &Store) -> Result<usize, Fault> {
+    let Some(at) = &raw.processes else { return Ok(1) };
+    if model != Model::EventLoop {
+        return Err(has_no(model, "processes", &at.span).help("it has threads; write `threads`"));
+    }
+    let processes = whole(Some(at), "processes", 1, 1..=PROCESSES_MAX)? as usize;
+    if processes > 1 && *store == Store::Memory {
+        let title = "several processes cannot keep one set of books in their memory";
+        return Err(Fault::new(&at.span, title, "not in memory")
+            .help("write [store.standin] or [store.postgres]"));
+    }
+    Ok(processes)
 }
 
 fn pool(raw: &RawContender, store: &Store) -> Result<Option<usize>, Fault> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::contenders::{Around, Programs, contenders};
 use super::diagnostic::Fault;
 use super::experiment::experiments;
+use super::gate;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::{At, Quantity};
 use super::raw::Raw;
@@ -20,6 +21,8 @@ const SCHEMA: u64 = 1;
 pub(super) const ROUNDS_MAX: u32 = 1_000;
 /// A request that computes for longer is no request.
 const CPU_MAX: Nanos = Nanos(10 * Nanos::SECOND.0);
+/// Of the interval behind a statement, unless many are judged side by side.
+const CONFIDENCE: f64 = 0.95;
 /// Characters of a name, which is a folder's and a column's.
 const NAME_MAX: usize = 48;
 /// Characters of a title or a statement.
@@ -46,7 +49,9 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
     let contenders = contenders(raw, around)?;
     let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
-    let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref())?;
+    let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref(), &store)?;
+    let gate_around = gate::Around { contenders: &contenders, mix: &mix, kind: load.kind };
+    let gate = raw.gate.as_ref().map(|at| gate::gate(at, &gate_around)).transpose()?;
     let known = Known {
         contenders: &contenders,
         rates: &rates,
@@ -54,6 +59,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         kind: load.kind,
         store: &store,
         slo: slo.as_ref(),
+        footprint: experiments.footprint.is_some(),
     };
     let expectations = statements(&raw.expect, &known)?;
     let claims = statements(&raw.claim, &known)?;
@@ -73,6 +79,8 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         placement,
         load,
         slo,
+        confidence: CONFIDENCE,
+        gate,
         expectations,
         claims,
         notes: Vec::new(),

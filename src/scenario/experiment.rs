@@ -4,9 +4,9 @@ use super::contender::Contender;
 use super::convert::{cpu_time, whole};
 use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
-use super::raw::{Raw, RawCapacity, RawMap};
+use super::raw::{Raw, RawCapacity, RawFootprint, RawMap};
 use super::spelling::{RawMapMetric, RawSize};
-use super::{Slo, Workload};
+use super::{Slo, Store, Workload};
 use crate::units::Nanos;
 
 /// What a scenario does, beside comparing at its levels.
@@ -18,6 +18,15 @@ pub struct Experiments {
     pub capacity: Option<CapacitySearch>,
     /// Two models against each other, cell by cell.
     pub map: Option<MapPlan>,
+    /// Starts, idle memory and sizes of the contenders.
+    pub footprint: Option<Footprint>,
+}
+
+/// What contenders are beside their load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// Starts of each contender that are measured.
+    pub starts: u32,
 }
 
 /// The search for the highest rate that is kept.
@@ -67,6 +76,10 @@ const WINDOWS: std::ops::RangeInclusive<Nanos> = Nanos(200_000_000)..=Nanos(60_0
 const SIDE_MAX: usize = 12;
 /// A request that waits for longer is no request.
 const WAIT_MAX: Nanos = Nanos(2_000_000_000);
+/// Starts of a footprint, where the file does not say.
+const STARTS: u64 = 10;
+/// The fewest starts that have an interval.
+const STARTS_MIN: u64 = 6;
 /// The fewest rounds that have an interval.
 const MAP_ROUNDS: u64 = 6;
 
@@ -100,15 +113,41 @@ pub(super) fn experiments(
     contenders: &[Contender],
     workload: Workload,
     slo: Option<&Slo>,
+    store: &Store,
 ) -> Result<Experiments, Fault> {
     let given = raw.experiment.as_ref();
     let capacity = given.and_then(|given| given.capacity.as_ref());
     let map = given.and_then(|given| given.map.as_ref());
+    let alone = given.and_then(|given| given.footprint.as_ref());
     Ok(Experiments {
         compared,
         capacity: capacity.map(|raw| capacity_search(raw, slo)).transpose()?,
         map: map.map(|raw| map_plan(raw, contenders, workload)).transpose()?,
+        footprint: alone.map(|raw| footprint(raw, contenders, store)).transpose()?,
     })
+}
+
+/// Every start is of the server alone, so nothing else may have to be started for it.
+fn footprint(
+    raw: &At<RawFootprint>,
+    contenders: &[Contender],
+    store: &Store,
+) -> Result<Footprint, Fault> {
+    if *store != Store::Memory {
+        return Err(Fault::new(
+            &raw.span,
+            "a footprint is of servers alone",
+            "and there is a store",
+        )
+        .help("write [store.memory]"));
+    }
+    if let Some(url) = contenders.iter().find(|contender| contender.is_url()) {
+        let title = format!("`{}` runs already and cannot be started again", url.name);
+        return Err(Fault::new(&raw.span, title, "starts every contender")
+            .help("a footprint is of contenders by `model` or `command`"));
+    }
+    let starts = whole(raw.value.starts.as_ref(), "starts", STARTS, STARTS_MIN..=1_000)?;
+    Ok(Footprint { starts: starts as u32 })
 }
 
 fn capacity_search(raw: &At<RawCapacity>, slo: Option<&Slo>) -> Result<CapacitySearch, Fault> {

@@ -11,11 +11,13 @@ use crate::load::plan::Operation;
 /// The first 16 hexadecimal digits of the SHA-256 of `scenario` as it will run: flags count, comments and the order of
 /// keys in the file do not, nor does the calibration, which is the machine's.
 pub fn fingerprint(scenario: &Scenario) -> String {
-    let mut canonical = Scenario { notes: Vec::new(), ..scenario.clone() };
+    // What a gate makes of the figures does not change them; its rate is kept beside the digest.
+    let mut canonical = Scenario { notes: Vec::new(), gate: None, ..scenario.clone() };
     for contender in &mut canonical.contenders {
         // Where a folder lies says nothing about what is in it.
-        if let Kind::Command { setup, .. } | Kind::Url { setup, .. } = &mut contender.kind {
-            setup.folder = PathBuf::new();
+        match &mut contender.kind {
+            Kind::Command { setup, .. } | Kind::Url { setup, .. } => setup.folder = PathBuf::new(),
+            Kind::BuiltIn(built_in) => built_in.binary = None,
         }
     }
     for (operation, _) in &mut canonical.mix {

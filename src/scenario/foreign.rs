@@ -60,6 +60,7 @@ pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Fault
 pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Fault> {
     let given = [
         ("system", raw.system.as_ref().map(|at| &at.span)),
+        ("payload", raw.payload.first().map(|at| &at.span)),
         ("env", raw.env.first().map(|(key, _)| &key.span)),
         ("ready", raw.ready.as_ref().map(|at| &at.span)),
         ("ready_within", raw.ready_within.as_ref().map(|at| &at.span)),
@@ -93,8 +94,17 @@ fn setup(raw: &RawContender, around: Around<'_>) -> Result<Setup, Fault> {
             }
         },
         before: raw.before.as_ref().map(|at| argv(at, around)).transpose()?,
+        payload: payload(raw)?,
         folder: around.folder.into(),
     })
+}
+
+/// What is deployed of a command. Whether it is there is found out when it is to be looked at.
+fn payload(raw: &RawContender) -> Result<Vec<String>, Fault> {
+    match raw.payload.iter().find(|path| path.value.is_empty() || path.value.contains('\0')) {
+        Some(bad) => Err(Fault::new(&bad.span, "this cannot be a file of the payload", "no path")),
+        None => Ok(raw.payload.iter().map(|path| path.value.clone()).collect()),
+    }
 }
 
 /// A program that is there, and its arguments.

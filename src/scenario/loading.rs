@@ -127,6 +127,10 @@ pub(super) fn rates(
         add_levels(&mut levels, rates, kind)?;
     }
     if levels.is_empty() && kind != LoadKind::Closed && !raw.finds_rates() {
+        // A scenario for the gate alone can be run as well: at the gate's rate.
+        if let Some(gate) = &raw.gate {
+            return Ok((vec![super::gate::rate(&gate.value)?], 1));
+        }
         return Err(required(
             "rates",
             "an open load needs its rates",

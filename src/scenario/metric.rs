@@ -31,6 +31,14 @@ pub enum Metric {
     Completion,
     /// Accounts credited per second.
     AccountsPerS,
+    /// From the start of a program to its first answer, ns.
+    StartUp,
+    /// Resident memory before anyone asks, bytes.
+    RssIdle,
+    /// What is deployed, bytes, without what runs it.
+    Payload,
+    /// The minimal image, compressed, bytes.
+    Image,
 }
 
 /// What a metric's value is in.
@@ -50,7 +58,7 @@ pub enum Unit {
 
 impl Metric {
     /// Every metric, in the order in which help lists them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::P50,
         Self::P90,
         Self::P99,
@@ -65,6 +73,10 @@ impl Metric {
         Self::Recovery,
         Self::Completion,
         Self::AccountsPerS,
+        Self::StartUp,
+        Self::RssIdle,
+        Self::Payload,
+        Self::Image,
     ];
 
     /// As scenarios and reports spell it.
@@ -84,6 +96,10 @@ impl Metric {
             Self::Recovery => "recovery",
             Self::Completion => "completion",
             Self::AccountsPerS => "accounts_per_s",
+            Self::StartUp => "start_up",
+            Self::RssIdle => "rss_idle",
+            Self::Payload => "payload",
+            Self::Image => "image",
         }
     }
 
@@ -117,6 +133,16 @@ impl Metric {
         self.is_of_a_request() || matches!(self, Self::Completion | Self::Recovery)
     }
 
+    /// Whether it is a figure of a footprint, which no load has a part in.
+    pub fn is_of_a_footprint(self) -> bool {
+        matches!(self, Self::StartUp | Self::RssIdle) || self.is_exact()
+    }
+
+    /// Whether it is counted and not measured, and so has no interval.
+    pub fn is_exact(self) -> bool {
+        matches!(self, Self::Payload | Self::Image)
+    }
+
     /// Whether more of it is better.
     pub fn is_a_rate(self) -> bool {
         self.unit() == Unit::PerSecond
@@ -127,10 +153,10 @@ impl Metric {
         match self {
             Self::Achieved | Self::Capacity | Self::AccountsPerS => Unit::PerSecond,
             Self::CpuPerRequest => Unit::Micros,
-            Self::Rss => Unit::Bytes,
+            Self::Rss | Self::RssIdle | Self::Payload | Self::Image => Unit::Bytes,
             Self::RssSpread | Self::P99Spread => Unit::Times,
             Self::P50 | Self::P90 | Self::P99 | Self::P99_9 => Unit::Nanos,
-            Self::PoolWaitP99 | Self::Recovery | Self::Completion => Unit::Nanos,
+            Self::PoolWaitP99 | Self::Recovery | Self::Completion | Self::StartUp => Unit::Nanos,
         }
     }
 }

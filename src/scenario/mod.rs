@@ -12,6 +12,7 @@ mod experiment;
 mod extent;
 mod fingerprint;
 mod foreign;
+mod gate;
 mod home;
 mod later;
 mod loading;
@@ -28,8 +29,9 @@ mod store;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
-pub use experiment::{CapacitySearch, Experiments, MapMetric, MapPlan};
+pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
+pub use gate::{Gate, GateFigure, GateMetric};
 pub use metric::{Metric, Unit};
 pub use overrides::Overrides;
 pub use schema::json_schema;
@@ -40,7 +42,7 @@ use std::path::Path;
 use contenders::Programs;
 
 use crate::backend::cpu::CpuMode;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::plan::{Arrivals, Operation};
 use crate::units::{Nanos, Rate, Share};
 
@@ -78,6 +80,10 @@ pub struct Scenario {
     pub load: Load,
     /// What the service promises, if anything.
     pub slo: Option<Slo>,
+    /// The confidence of every judged statement: 0.95, and 0.99 in a ledger of many.
+    pub confidence: f64,
+    /// How two builds are compared, where the file says so.
+    pub gate: Option<Gate>,
     /// Statements that decide the exit code.
     pub expectations: Vec<Statement>,
     /// Statements that do not.
@@ -209,6 +215,24 @@ fn parse_in(folder: &Path, programs: Programs, file_name: &str, text: &str) -> R
     reading::read(text)
         .and_then(|raw| convert::scenario(&raw, folder, programs))
         .map_err(|fault| fault.render(file_name, text))
+}
+
+impl Scenario {
+    /// The contender of a name.
+    ///
+    /// # Errors
+    /// Usage: an unknown name.
+    pub fn contender(&self, name: &str) -> Result<&Contender> {
+        let known = || self.contenders.iter().map(|contender| contender.name.as_str());
+        self.contenders.iter().find(|contender| contender.name == name).ok_or_else(|| {
+            let help = match diagnostic::nearest(name, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has {}", diagnostic::listed(known())),
+            };
+            let message = format!("{} has no contender `{}`", self.name, name.escape_debug());
+            Error::usage(message).help(help)
+        })
+    }
 }
 
 impl Workload {

@@ -1,7 +1,6 @@
 //! Flags over the scenario: what they change, what falls away with it, and what must hold again.
 
 use super::convert::ROUNDS_MAX;
-use super::diagnostic::{listed, nearest};
 use super::loading::{WINDOW_MAX, WINDOW_MIN};
 use super::{Experiments, Kind, Level, LoadKind, Scenario, Statement, foreign};
 use crate::error::{Error, Result};
@@ -56,16 +55,7 @@ impl Scenario {
 
     fn keep_contenders(&mut self, names: &[String]) -> Result<()> {
         for name in names {
-            let known = || self.contenders.iter().map(|contender| contender.name.as_str());
-            if known().any(|known| known == name) {
-                continue;
-            }
-            let help = match nearest(name, known()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it has {}", listed(known())),
-            };
-            let (scenario, name) = (&self.name, name.escape_debug());
-            return Err(Error::usage(format!("{scenario} has no contender `{name}`")).help(help));
+            self.contender(name)?;
         }
         if !names.is_empty() {
             self.contenders.retain(|contender| names.contains(&contender.name));
@@ -83,6 +73,9 @@ impl Scenario {
             self.rates.push(Level::OfLowest(Share(0.5)));
         }
         self.experiments.compared = self.rates.len();
+        if let Some(footprint) = &mut self.experiments.footprint {
+            footprint.starts = SMOKE_ROUNDS;
+        }
         if let Some(map) = &mut self.experiments.map {
             map.cpus.truncate(1);
             map.waits.truncate(1);
@@ -135,7 +128,8 @@ impl Scenario {
             }
         }
         self.rates = vec![level];
-        self.experiments = Experiments { compared: 1, capacity: None, map: None };
+        let footprint = self.experiments.footprint;
+        self.experiments = Experiments { compared: 1, footprint, ..Experiments::default() };
         Ok(())
     }
 

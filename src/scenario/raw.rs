@@ -13,7 +13,7 @@ use super::Level;
 use super::quantity::{At, Figure, Quantity};
 use super::spelling::{
     RawArrivals, RawClient, RawCpu, RawFanOut, RawMapMetric, RawMetric, RawMode, RawModel,
-    RawOperation, RawPitfall, RawSize, RawWorkload,
+    RawOnInconclusive, RawOperation, RawPitfall, RawSize, RawWorkload,
 };
 use crate::units::{Nanos, Rate, Share};
 
@@ -55,6 +55,8 @@ pub(super) struct Raw {
     pub(super) load: Option<RawLoad>,
     /// What the service promises.
     pub(super) slo: Option<RawSlo>,
+    /// How two builds of a contender are compared.
+    pub(super) gate: Option<At<RawGate>>,
     /// Statements that decide the exit code.
     #[serde(default)]
     pub(super) expect: Vec<RawStatement>,
@@ -75,6 +77,8 @@ pub(super) struct RawExperiment {
     pub(super) capacity: Option<At<RawCapacity>>,
     /// Who wins at which CPU time and wait of a request.
     pub(super) map: Option<At<RawMap>>,
+    /// What the contenders are beside their load: starts, idle memory, and the sizes of what is deployed.
+    pub(super) footprint: Option<At<RawFootprint>>,
 }
 
 /// The highest rate at which each contender keeps the SLO, as an interval.
@@ -117,6 +121,14 @@ pub(super) struct RawMine {
     pub(super) cpu: Quantity<Nanos>,
     /// What a request waits for its lookups.
     pub(super) wait: Quantity<Nanos>,
+}
+
+/// What the contenders are beside their load.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFootprint {
+    /// Starts of each contender that are measured, after one that warms the caches. Default 10.
+    pub(super) starts: Option<At<u64>>,
 }
 
 /// All contenders at the same load levels.
@@ -264,6 +276,10 @@ pub(super) struct RawContender {
     pub(super) label: Option<At<String>>,
     /// The real system that it is (`"Go"`), as verdicts name it: `tested with: Go and Node`.
     pub(super) system: Option<At<String>>,
+    /// What of it is deployed: files and folders, relative to the scenario's. Default: the command's program, where that
+    /// is a path.
+    #[serde(default)]
+    pub(super) payload: Vec<At<String>>,
     /// More variables for the command and for `before`.
     #[serde(default, deserialize_with = "in_file_order")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
@@ -276,6 +292,8 @@ pub(super) struct RawContender {
     pub(super) before: Option<At<Vec<At<String>>>>,
     /// Workers of `work-stealing` and `thread-pool`; the most connections of `thread-per-connection`.
     pub(super) threads: Option<At<u64>>,
+    /// Event loops on one port, each a process of its own. Default 1.
+    pub(super) processes: Option<At<u64>>,
     /// Where CPU work runs. Default auto.
     pub(super) cpu: Option<At<RawCpu>>,
     /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
@@ -349,6 +367,30 @@ pub(super) struct RawSlo {
     pub(super) p99: At<Quantity<Nanos>>,
     /// The share of requests that may fail. Default 0%.
     pub(super) error_rate: Option<At<Quantity<Share>>>,
+}
+
+/// How two builds of a contender are compared by `bakeoff gate`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGate {
+    /// The contender whose model `--baseline-bin` and `--candidate-bin` start. Default: the first one with a model.
+    pub(super) contender: Option<At<String>>,
+    /// The load of both: `"300/s"`, or a share of the baseline's ceiling, probed once. Default 60%.
+    pub(super) rate: Option<At<Quantity<Level>>>,
+    /// How long it may take: sets the most rounds, 12 to 40. Default: 40 rounds.
+    pub(super) budget: Option<At<Quantity<Nanos>>>,
+    /// What is gated: `p99`, `p50`, `cpu_per_request`, `rss`, `throughput`; with several requests `p99 of NAME`. Default
+    /// all but throughput.
+    pub(super) metrics: Option<At<Vec<At<String>>>>,
+    /// Metrics without which the gate is not passed.
+    #[serde(default)]
+    pub(super) required: Vec<At<String>>,
+    /// The change for the worse that each metric tolerates. Default: p99 10%, CPU per request 3%, the others 5%.
+    #[serde(default, deserialize_with = "in_file_order")]
+    #[schemars(with = "std::collections::BTreeMap<String, Quantity<Share>>")]
+    pub(super) margin: Vec<(At<String>, At<Quantity<Share>>)>,
+    /// What an undecided metric means for the exit code. Default warn.
+    pub(super) on_inconclusive: Option<At<RawOnInconclusive>>,
 }
 
 /// A statement that a run judges: a metric of one contender against another's, or against a bound.

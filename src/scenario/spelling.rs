@@ -230,6 +230,16 @@ impl From<RawArrivals> for Arrivals {
     }
 }
 
+/// What a gate does about a metric that stays undecided.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawOnInconclusive {
+    /// Says so, and passes.
+    Warn,
+    /// Ends with exit code 4.
+    Fail,
+}
+
 /// A figure of a trial.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -263,6 +273,14 @@ pub(super) enum RawMetric {
     Completion,
     /// Accounts credited per second.
     AccountsPerS,
+    /// From the start of a program to its first answer; of the footprint experiment.
+    StartUp,
+    /// Resident memory before anyone asks; of the footprint experiment.
+    RssIdle,
+    /// Size of what is deployed, without what runs it; of the footprint experiment.
+    Payload,
+    /// Size of the minimal image, compressed; of the footprint experiment.
+    Image,
 }
 
 impl From<RawMetric> for Metric {
@@ -282,6 +300,10 @@ impl From<RawMetric> for Metric {
             RawMetric::Recovery => Self::Recovery,
             RawMetric::Completion => Self::Completion,
             RawMetric::AccountsPerS => Self::AccountsPerS,
+            RawMetric::StartUp => Self::StartUp,
+            RawMetric::RssIdle => Self::RssIdle,
+            RawMetric::Payload => Self::Payload,
+            RawMetric::Image => Self::Image,
         }
     }
 }

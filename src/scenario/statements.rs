@@ -22,6 +22,7 @@ pub(super) struct Known<'a> {
     pub(super) kind: LoadKind,
     pub(super) store: &'a Store,
     pub(super) slo: Option<&'a Slo>,
+    pub(super) footprint: bool,
 }
 
 /// A recovery is of the first second after a fault that is within the SLO, and so many requests make a second that counts.
@@ -89,6 +90,10 @@ fn metric(raw: &RawStatement, known: &Known<'_>) -> Result<Metric, Fault> {
             "there is no objective to be back within",
             "write [slo] and below it for example p99 = \"100ms\"",
         ),
+        metric if metric.is_of_a_footprint() && !known.footprint => fault(
+            "nothing is looked at but the load",
+            "write footprint = { starts = 10 } into the experiment",
+        ),
         metric => Ok(metric),
     }
 }
@@ -117,7 +122,11 @@ fn contender(at: &At<String>, metric: Metric, known: &Known<'_>) -> Result<Strin
 
 fn level(raw: &RawStatement, metric: Metric, known: &Known<'_>) -> Result<Option<Level>, Fault> {
     let level = match (&raw.at, known.rates) {
-        (None, _) if metric == Metric::Capacity => Ok(None),
+        (None, _) if metric == Metric::Capacity || metric.is_of_a_footprint() => Ok(None),
+        (Some(at), _) if metric.is_of_a_footprint() => {
+            let title = format!("`{}` is of no rate", metric.name());
+            Err(Fault::new(&at.span, title, "not with this metric").help("remove `at`"))
+        }
         (Some(at), _) if metric == Metric::Capacity => {
             Err(Fault::new(&at.span, "a capacity is of no one rate", "not with this metric")
                 .help("remove `at`"))

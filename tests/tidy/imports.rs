@@ -31,8 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "backend", "clock", "domain", "error", "fault", "latency", "load", "poll", "random",
-            "report", "scenario", "sql", "standin", "stats", "units",
+            "backend", "clock", "domain", "error", "fault", "gate", "latency", "load", "poll",
+            "random", "report", "scenario", "sql", "standin", "stats", "units",
         ],
     ),
 ];

@@ -78,7 +78,7 @@ pub(super) fn run(
     request: &Fixed,
     stop: &AtomicBool,
 ) -> Result<u8> {
-    anstream::eprintln!("looking for the capacity: {slo}");
+    args.quiet.say(format_args!("looking for the capacity: {slo}"));
     let ceiling = closed_ceiling(args, url, request, stop)?;
     let least = args.duration.unwrap_or(TRIAL);
     let floor = slo.needs * SLACK / (least.as_secs_f64() * LONGER_MAX);
@@ -94,7 +94,7 @@ pub(super) fn run(
         let mut trial = trial::of(&args.url, &plan, &outcome, &taken);
         trial.round = search.trials() as u32 + 1;
         let vote = vote(&trial, slo);
-        anstream::eprintln!("{}", said(&trial, slo, vote));
+        args.quiet.say(said(&trial, slo, vote));
         search.record(rate, vote);
         let higher = best.as_ref().is_none_or(|(best, ..)| trials_rate(&trials[*best]) <= rate);
         if vote == Vote::Held && higher {

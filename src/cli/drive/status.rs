@@ -1,4 +1,5 @@
-//! How far a trial of `drive` is: a line on stderr at a terminal, four times a second, and nothing elsewhere.
+//! How far a trial of `drive` is, on stderr: a line that changes four times a second at a terminal, plain lines elsewhere,
+//! nothing when asked to be quiet.
 
 use std::io::IsTerminal;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -13,24 +14,36 @@ use crate::units::{Nanos, grouped};
 
 /// Four times a second.
 const EVERY: Duration = Duration::from_millis(250);
+/// A plain line so often.
+const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs `work`, which sends `plan`, with its status shown. Who looks on sleeps between two looks.
-pub(super) fn shown<T>(plan: &Plan, live: &Live, work: impl FnOnce() -> T) -> T {
-    if !std::io::stderr().is_terminal() {
+pub(super) fn shown<T>(plan: &Plan, live: &Live, quiet: bool, work: impl FnOnce() -> T) -> T {
+    if quiet {
         return work();
     }
+    let terminal = std::io::stderr().is_terminal();
+    let every = if terminal { EVERY } else { LINE_EVERY };
     let style = ProgressStyle::with_template("{msg}").expect("the template is well formed");
-    let target = ProgressDrawTarget::stderr_with_hz(8);
+    let target = match terminal {
+        true => ProgressDrawTarget::stderr_with_hz(8),
+        false => ProgressDrawTarget::hidden(),
+    };
     let bar = ProgressBar::with_draw_target(None, target).with_style(style);
     let (done, is_done) = mpsc::channel::<()>();
     thread::scope(|scope| {
         let bar = &bar;
         scope.spawn(move || {
             let (began, mut before) = (Instant::now(), Seen::default());
-            while is_done.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+            while is_done.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 let now = live.seen();
-                bar.set_message(line(plan, began.elapsed(), before, now));
-                bar.tick();
+                let line = line(plan, began.elapsed(), (before, now), every);
+                if terminal {
+                    bar.set_message(line);
+                    bar.tick();
+                } else {
+                    eprintln!("{line}");
+                }
                 before = now;
             }
             bar.finish_and_clear();
@@ -42,10 +55,10 @@ pub(super) fn shown<T>(plan: &Plan, live: &Live, work: impl FnOnce() -> T) -> T 
 }
 
 /// `3.2 s of 10 s: 1,000/s answered, 3,210 in all, no failures`
-fn line(plan: &Plan, elapsed: Duration, before: Seen, now: Seen) -> String {
+fn line(plan: &Plan, elapsed: Duration, (before, now): (Seen, Seen), every: Duration) -> String {
     let whole = (plan.warm_up + plan.duration).as_secs_f64();
     let elapsed = Nanos::from(elapsed).as_secs_f64().min(whole);
-    let rate = now.answered.saturating_sub(before.answered) as f64 / EVERY.as_secs_f64();
+    let rate = now.answered.saturating_sub(before.answered) as f64 / every.as_secs_f64();
     let failures = match now.failed {
         0 => "no failures".to_owned(),
         failed => format!("{} failures", grouped(failed as f64)),

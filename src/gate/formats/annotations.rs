@@ -31,7 +31,7 @@ pub fn annotations(result: &GateResult) -> String {
 pub fn outputs(result: &GateResult) -> String {
     let judgement = &result.judgement;
     let verdict = judgement.verdict.word().to_lowercase();
-    let summary = crate::report::words::clean(&judgement.line);
+    let summary = crate::report::words::one_line(&judgement.line);
     format!("verdict={verdict}\nexit-code={}\nsummary={summary}\n", judgement.exit_code)
 }
 

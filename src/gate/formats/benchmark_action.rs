@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::figures::{candidate, name, shown};
 use crate::report::gate::GateResult;
-use crate::report::words::clean;
+use crate::report::words::{clean, one_line};
 
 /// `customSmallerIsBetter`: all metrics of which less is better.
 pub fn smaller_is_better(result: &GateResult) -> String {
@@ -26,7 +26,7 @@ fn entries(result: &GateResult, higher: bool) -> String {
             "name": format!("{}: {}", clean(&result.about.scenario), name(metric)),
             "unit": metric.metric.unit(),
             "value": figures.median,
-            "extra": format!("median of {n} rounds; {}", clean(&result.judgement.line)),
+            "extra": format!("median of {n} rounds; {}", one_line(&result.judgement.line)),
         });
         if let Some(interval) = figures.interval {
             let show = |value| shown(metric.metric, value);

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::report::gate::{GateResult, Scatter};
+use crate::report::gate::{About, GateResult, Scatter};
 
 /// The version of a line.
 pub const SCHEMA: &str = "bakeoff.gate-history/1";
@@ -40,12 +40,12 @@ pub fn read(text: &str) -> History {
 }
 
 impl History {
-    /// The scatter of a metric, as its label writes it, over past gates under the fingerprint `result` has: the median
-    /// of theirs, from all their rounds. `None` when there is none.
+    /// The scatter of a metric, as its label writes it, over past gates and calibrations under the fingerprint of
+    /// `about`: the median of theirs, from all their rounds. `None` when there is none.
     ///
     /// Past gates supply scatter, and never a baseline.
-    pub fn scatter(&self, result: &GateResult, label: &str) -> Option<Scatter> {
-        let key = fingerprint(result);
+    pub fn scatter(&self, about: &About, label: &str) -> Option<Scatter> {
+        let key = fingerprint(about);
         let past = self.gates.iter().filter(|gate| gate["fingerprint"] == key);
         let metrics = past.filter_map(|gate| gate["metrics"][label].as_object());
         let known: Vec<(f64, u64)> = metrics
@@ -67,6 +67,7 @@ fn line(result: &GateResult) -> Value {
         let scatter = metric.sight_after.map(|sight| sight.scatter);
         let figures = json!({
             "outcome": metric.outcome,
+            "improved": metric.improved,
             "not_gated": metric.not_gated,
             "ratio": look.and_then(|look| look.ratio),
             "low": look.and_then(|look| look.low),
@@ -80,12 +81,15 @@ fn line(result: &GateResult) -> Value {
     });
     json!({
         "schema": SCHEMA,
+        "bakeoff": about.fingerprint.bakeoff,
         "started_utc": about.started_utc,
+        "purpose": about.purpose,
         "scenario": about.scenario,
         "baseline": about.baseline,
         "candidate": about.candidate,
+        "commit": about.commit,
         "binaries": about.binaries,
-        "fingerprint": fingerprint(result),
+        "fingerprint": fingerprint(about),
         "verdict": judgement.verdict,
         "exit_code": judgement.exit_code,
         "rounds": judgement.rounds,
@@ -94,10 +98,10 @@ fn line(result: &GateResult) -> Value {
     })
 }
 
-/// What must be alike for one gate's scatter to say something about another's: the machine, the scenario and the rate,
-/// and not the binaries.
-fn fingerprint(result: &GateResult) -> Value {
-    let machine = &result.about.fingerprint;
+/// What must be alike for one gate's scatter to say something about another's: the machine, the scenario and the load
+/// as it was asked for, and not the binaries. A share of a ceiling is one load whatever the ceiling is today.
+fn fingerprint(about: &About) -> Value {
+    let machine = &about.fingerprint;
     json!({
         "cpu_model": machine.cpu_model,
         "cores": machine.cores,
@@ -105,7 +109,7 @@ fn fingerprint(result: &GateResult) -> Value {
         "governor": machine.governor,
         "cpu_quota": machine.cpu_quota,
         "scenario": machine.scenario,
-        "rate_rps": result.about.rate_rps,
+        "load": about.level,
     })
 }
 
@@ -161,10 +165,10 @@ mod tests {
         other.about.fingerprint.cores = 4;
         append(&mut file, &other);
         let history = read(&file);
-        let found = history.scatter(&passed(), "p50").unwrap();
+        let found = history.scatter(&passed().about, "p50").unwrap();
         let expected = passed().judgement.metrics[0].sight_after.unwrap().scatter;
         assert_eq!((found.s, found.rounds), (expected.s, 2 * expected.rounds));
-        assert_eq!(history.scatter(&passed(), "p99"), None);
-        assert_eq!(read("").scatter(&passed(), "p50"), None);
+        assert_eq!(history.scatter(&passed().about, "p99"), None);
+        assert_eq!(read("").scatter(&passed().about, "p50"), None);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::figures::name;
 use crate::report::gate::{GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict};
 use crate::report::markdown;
-use crate::report::words::clean;
+use crate::report::words::one_line;
 
 /// What is written into a case.
 enum Mark {
@@ -83,7 +83,7 @@ fn mark(result: &GateResult, metric: &MetricJudgement) -> Mark {
 
 /// Text inside an element or a quoted attribute: XML has HTML's escapes.
 fn escaped(text: &str) -> String {
-    markdown::html(&clean(text))
+    markdown::html(&one_line(text))
 }
 
 #[cfg(test)]

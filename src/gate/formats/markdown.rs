@@ -6,7 +6,7 @@ use super::figures::{name, shown, word};
 use crate::gate::sight::{percent, signed};
 use crate::report::gate::{GateResult, Look, MetricJudgement};
 use crate::report::markdown;
-use crate::report::words::{WITHHELD, clean, or_withheld};
+use crate::report::words::{WITHHELD, one_line, or_withheld};
 
 const HEADER: &str = "| metric | verdict | baseline | candidate | worse by | at least | at most | n | margin |\n\
                       |---|---|---:|---:|---:|---:|---:|---:|---:|\n";
@@ -15,6 +15,9 @@ const HEADER: &str = "| metric | verdict | baseline | candidate | worse by | at 
 pub fn step_summary(result: &GateResult) -> String {
     let (about, judgement) = (&result.about, &result.judgement);
     let mut out = format!("## bakeoff gate: {}\n\n", escaped(&judgement.line));
+    for note in &about.notes {
+        let _ = writeln!(out, "> {}\n", escaped(note));
+    }
     out.push_str(HEADER);
     for metric in &judgement.metrics {
         row(&mut out, metric);
@@ -62,7 +65,7 @@ fn row(out: &mut String, metric: &MetricJudgement) {
 
 /// Text from a file as Markdown shows it: one harmless line.
 fn escaped(text: &str) -> String {
-    markdown::escaped(&clean(text))
+    markdown::escaped(&one_line(text))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a CI system and the tools around it read: each format a pure function of the gate's result.
 //!
+//! - [`text`]: a terminal.
 //! - [`markdown`]: a step summary, or a comment on a pull request.
 //! - [`annotations`]: workflow commands that GitHub shows beside the run, and its step outputs.
 //! - [`junit`]: a test report.
@@ -16,3 +17,5 @@ pub mod junit;
 pub mod markdown;
 #[cfg(test)]
 pub(crate) mod sample;
+mod series;
+pub mod text;

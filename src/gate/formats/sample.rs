@@ -2,7 +2,7 @@
 
 use crate::gate::judge;
 use crate::gate::verdict::tests::{plan, rounds};
-use crate::report::gate::{About, GateResult, Metric, Plan, Round, SCHEMA, Scatter};
+use crate::report::gate::{About, GateResult, Metric, Plan, Purpose, Round, SCHEMA, Scatter};
 use crate::report::schema::Fingerprint;
 
 /// A gate with a regression, a pass, something undecided, something blind and something better.
@@ -32,12 +32,18 @@ fn of(plan: Plan, rounds: Vec<Round>) -> GateResult {
     let judgement = judge(&plan, &rounds);
     let about = About {
         scenario: "payment, \"fast\"".into(),
+        purpose: Purpose::Gate,
         baseline: "main".into(),
         candidate: "pull/12 <b>".into(),
+        commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
         binaries: [Some("0123456789abcdef".into()), None],
         started_utc: "2026-11-24T04:09:53Z".into(),
         order_seed: u64::MAX,
+        level: "1,000/s".into(),
         rate_rps: 1_000.0,
+        warm_up_ns: 1_000_000_000,
+        duration_ns: 5_000_000_000,
+        notes: Vec::new(),
         fingerprint: Fingerprint { cpu_model: "A CPU".into(), cores: 2, ..Fingerprint::default() },
     };
     GateResult { schema: SCHEMA.into(), about, plan, rounds, judgement }

@@ -51,6 +51,15 @@ pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     (verdict, None, format!("from {} to {}", show(low), show(high)))
 }
 
+/// The capacity of one contender less the other's, from the middles of their ranges.
+pub(super) fn difference(statement: &Statement, all: &[Capacity]) -> Option<f64> {
+    let middle = |name: &str| {
+        let known = all.iter().find(|capacity| capacity.contender == name)?;
+        Some((known.at_least_rps? * known.below_rps?).sqrt())
+    };
+    Some(middle(&statement.of)? - middle(statement.versus.as_deref()?)?)
+}
+
 /// From what it kept to what it did not.
 fn range(all: &[Capacity], workload: &str, contender: &str) -> Option<(f64, f64)> {
     let known = all.iter().find(|one| one.workload == workload && one.contender == contender)?;
@@ -101,17 +110,23 @@ mod tests {
             binds: binds.into(),
             dependency: scenario.store.dependency().map(|one| one.describe()),
         });
-        judge(&scenario, &statement, Found { trials: &[], ceilings: &ceilings, capacity })
+        judge(
+            &scenario,
+            &statement,
+            Found { trials: &[], ceilings: &ceilings, capacity, footprints: &[] },
+        )
     }
 
     fn capacities(of: (f64, f64), versus: (f64, f64)) -> Vec<Capacity> {
         let scenario = builtin("payment-50ms-query-small-pool").unwrap();
         let capacity = |place: usize, (at_least, below): (f64, f64)| Capacity {
-            workload: "payment".into(),
             contender: scenario.contenders[place].name.clone(),
             at_least_rps: Some(at_least),
             below_rps: below.is_finite().then_some(below),
-            ..Capacity::default()
+            workload: "payment".into(),
+            bound_by: String::new(),
+            trials: 0,
+            reason: String::new(),
         };
         vec![capacity(0, of), capacity(1, versus)]
     }

@@ -1,0 +1,150 @@
+//! `bakeoff doctor`
+
+use std::fmt::Write;
+
+use owo_colors::{OwoColorize, Style};
+use serde_json::json;
+
+use super::{Format, print};
+use crate::error::Result;
+use crate::report::terminal::wrapped;
+use crate::run::doctor::{self, Finding, State};
+
+/// Flags of `doctor`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff doctor
+  bakeoff doctor --format json | jq '.checks[] | select(.state == \"mend\")'
+
+It looks for about four seconds and changes nothing; what it says to run is for you to run.
+
+Exit codes: 0 whatever it found (a report judges the trials themselves), 1 internal error")]
+pub(crate) struct Args {
+    /// How the findings are written to stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    /// Gives the exit code.
+    pub(crate) fn run(self) -> Result<u8> {
+        let findings = doctor::examine()?;
+        print(&match self.format {
+            Format::Text => text(&findings),
+            Format::Json => json(&findings),
+            Format::Markdown => markdown(&findings),
+        })?;
+        Ok(0)
+    }
+}
+
+/// A line for each check; why and how only where there is something to mend.
+fn text(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for one in findings {
+        let state = format!("{:<7}", one.state.name());
+        let state = state.style(style(one.state));
+        let _ = writeln!(out, "{state} {:<12} {}", one.check, one.found);
+        if let Some(mend) = &one.mend {
+            for line in [one.why, &format!("-> {mend}")] {
+                let _ = writeln!(out, "{}", wrapped(&format!("{INDENT}{line}"), INDENT));
+            }
+        }
+    }
+    let _ = writeln!(out, "\n{}", closing(findings));
+    out
+}
+
+const INDENT: &str = "                     ";
+
+fn style(state: State) -> Style {
+    match state {
+        State::Fine => Style::new().green(),
+        State::Mend => Style::new().yellow().bold(),
+        State::Unknown => Style::new().dimmed(),
+    }
+}
+
+fn markdown(findings: &[Finding]) -> String {
+    let mut out = "| check | state | found | why | mend |\n|---|---|---|---|---|\n".to_owned();
+    for one in findings {
+        let mend = one.mend.as_deref().map(|mend| format!("`{mend}`")).unwrap_or_default();
+        let cells = [one.check, one.state.name(), &one.found, one.why, &mend];
+        let _ = writeln!(out, "| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
+    }
+    let _ = writeln!(out, "\n{}", closing(findings));
+    out
+}
+
+fn closing(findings: &[Finding]) -> String {
+    match findings.iter().filter(|one| one.state == State::Mend).count() {
+        0 => "Nothing to mend.".into(),
+        1 => "One thing to mend; nothing was changed.".into(),
+        n => format!("{n} things to mend; nothing was changed."),
+    }
+}
+
+fn json(findings: &[Finding]) -> String {
+    let checks = findings.iter().map(|one| {
+        json!({
+            "check": one.check,
+            "state": one.state.name(),
+            "found": one.found,
+            "why": one.why,
+            "mend": one.mend,
+        })
+    });
+    let report = json!({ "schema": "bakeoff.doctor/1", "checks": checks.collect::<Vec<_>>() });
+    format!("{report:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings() -> Vec<Finding> {
+        let why =
+            "a core that changes its clock with the load makes the quiet contender the slow one";
+        vec![
+            Finding {
+                check: "cores",
+                state: State::Fine,
+                found: "2 usable".into(),
+                why,
+                mend: None,
+            },
+            Finding {
+                check: "governor",
+                state: State::Mend,
+                found: "powersave".into(),
+                why,
+                mend: Some("sudo cpupower frequency-set -g performance".into()),
+            },
+        ]
+    }
+
+    #[test]
+    fn what_is_fine_takes_a_line_and_what_is_not_says_why_and_how() {
+        let text = anstream::adapter::strip_str(&text(&findings())).to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "fine    cores        2 usable");
+        assert_eq!(lines[1], "mend    governor     powersave");
+        assert!(
+            lines[2].ends_with("with the load makes the quiet contender the slow one"),
+            "{text}"
+        );
+        assert_eq!(lines[3].trim(), "-> sudo cpupower frequency-set -g performance");
+        assert_eq!(*lines.last().unwrap(), "One thing to mend; nothing was changed.");
+    }
+
+    #[test]
+    fn the_other_formats_have_everything() {
+        let report: serde_json::Value = serde_json::from_str(&json(&findings())).unwrap();
+        assert_eq!(report["checks"][1]["state"], "mend");
+        assert!(report["checks"][0]["mend"].is_null());
+        let markdown = markdown(&findings());
+        assert!(markdown.contains("| governor | mend | powersave | a core"), "{markdown}");
+        assert!(markdown.contains("| `sudo cpupower frequency-set -g performance` |"));
+    }
+}

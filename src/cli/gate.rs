@@ -1,0 +1,262 @@
+//! `bakeoff gate`
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::cli::{Format, INTERRUPTED, on_interrupt, print};
+use crate::error::{Context, Error, Failure, Result};
+use crate::gate::formats::annotations::{annotations, outputs};
+use crate::gate::formats::{markdown, text};
+use crate::report::gate::{GateResult, Purpose, to_json};
+use crate::run::Progress;
+use crate::run::gate::selftest::{Check, selftest};
+use crate::run::gate::{self, Pair, Request};
+use crate::scenario::{self, Gate, LoadKind, Overrides, Scenario};
+use crate::units::{Nanos, Rate};
+
+/// Flags of `gate`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff gate my.toml --baseline base --candidate head       two contenders of a scenario, anyone's service
+  bakeoff gate payment-memory --baseline-bin old/bakeoff --candidate-bin new/bakeoff
+  bakeoff gate my.toml --calibrate                            what can be seen here? Keeps it in the history
+  bakeoff gate --self-test                                    does it ring when it must?
+
+Both are started anew for every round, in an order drawn by a coin, on this machine, now: a baseline of another
+day proves nothing. docs/gate.md says which metric catches what and how to choose margins.
+
+Under GitHub Actions the verdict also goes to the step's summary, outputs and annotations.
+
+Exit codes: 0 pass, or undecided under on_inconclusive = \"warn\"; 2 bad scenario or flag; 3 regressed;
+4 undecided under \"fail\", or a required metric could not be gated; 5 invalid; 130 interrupted")]
+pub(crate) struct Args {
+    /// A file, or the name of a built-in scenario
+    #[arg(value_name = "SCENARIO", required_unless_present = "self_test")]
+    scenario: Option<String>,
+    /// The contender that is in use
+    #[arg(long, value_name = "NAME", conflicts_with = "baseline_bin")]
+    baseline: Option<String>,
+    /// The contender that would replace it
+    #[arg(long, value_name = "NAME", conflicts_with = "candidate_bin")]
+    candidate: Option<String>,
+    /// A build of bakeoff that serves the scenario's [gate] contender
+    #[arg(long, value_name = "FILE")]
+    baseline_bin: Option<PathBuf>,
+    /// The build that would replace it
+    #[arg(long, value_name = "FILE", requires = "baseline_bin")]
+    candidate_bin: Option<PathBuf>,
+    /// How long it may take, e.g. 6m: sets the most rounds, 12 to 40 [default: the scenario's]
+    #[arg(long, value_name = "TIME", env = "BAKEOFF_BUDGET")]
+    budget: Option<Nanos>,
+    /// The load of both, e.g. 4000/s [default: the scenario's, else 60 % of the baseline's ceiling]
+    #[arg(long, value_name = "RATE", env = "BAKEOFF_RATE")]
+    rate: Option<Rate>,
+    /// The measured window of each block, e.g. 5s
+    #[arg(long, value_name = "TIME", env = "BAKEOFF_DURATION")]
+    duration: Option<Nanos>,
+    /// Load before the window, not recorded, e.g. 1s
+    #[arg(long, value_name = "TIME", env = "BAKEOFF_WARM_UP")]
+    warm_up: Option<Nanos>,
+    /// A regression must be shown to exceed the margin, and not only zero
+    #[arg(long)]
+    prove_margin: bool,
+    /// Rounds that are far worse now and then fail the gate, whatever the centre says
+    #[arg(long)]
+    fail_intermittent: bool,
+    /// Run the baseline against itself and keep how far rounds scatter here
+    #[arg(long, conflicts_with_all = ["candidate", "candidate_bin", "self_test"])]
+    calibrate: bool,
+    /// Two gates whose verdict is known: a build against itself, and against one with a busy-spin
+    #[arg(long, conflicts_with_all = ["scenario", "baseline", "candidate", "baseline_bin", "calibrate"])]
+    self_test: bool,
+    /// With --self-test: shorter, for CI
+    #[arg(long, requires = "self_test")]
+    quick: bool,
+    /// One line of each gate; supplies the scatter of this machine to the next
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BAKEOFF_HISTORY",
+        default_value = "reports/gate/history.jsonl"
+    )]
+    history: PathBuf,
+    /// The report's folder [default: reports/gate/SCENARIO/UTC-TIME]
+    #[arg(long, value_name = "DIR", env = "BAKEOFF_OUT")]
+    out: Option<PathBuf>,
+    /// The candidate's commit, for the history
+    #[arg(long, value_name = "SHA", env = "GITHUB_SHA")]
+    commit: Option<String>,
+    /// Sets the order of the blocks [default: fresh, and in the report]
+    #[arg(long, value_name = "N", env = "BAKEOFF_ORDER_SEED")]
+    order_seed: Option<u64>,
+    /// Write to a database that is given by URL, without being asked at the terminal
+    #[arg(long)]
+    yes: bool,
+    /// Nothing on stderr: neither what can be seen nor how far it is
+    #[arg(long, short)]
+    quiet: bool,
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    /// Gives the exit code.
+    pub(crate) fn run(self) -> Result<u8> {
+        let stop = on_interrupt()?;
+        if self.self_test {
+            return self.self_test(&stop);
+        }
+        let request = self.request()?;
+        let result = gate::run(&request, &mut Progress::new(self.quiet), &stop)?;
+        print(&self.shown(&result, &request.out))?;
+        if !self.calibrate {
+            tell_github(&result)?;
+        }
+        Ok(exit_code(&result, &stop))
+    }
+
+    fn request(&self) -> Result<Request> {
+        let scenario = self.scenario()?;
+        let gate = self.gate(&scenario)?;
+        let pair = self.pair(&scenario, &gate)?;
+        Ok(Request {
+            pair,
+            gate,
+            purpose: if self.calibrate { Purpose::Calibration } else { Purpose::Gate },
+            prove_margin: self.prove_margin,
+            fail_intermittent: self.fail_intermittent,
+            commit: self.commit.clone(),
+            order_seed: self.order_seed,
+            out: self.folder(&scenario.name),
+            history: Some(self.history.clone()),
+            yes: self.yes,
+            scenario,
+        })
+    }
+
+    /// The only scenario that the argument names, with the flags' times.
+    fn scenario(&self) -> Result<Scenario> {
+        let name = self.scenario.as_deref().expect("clap requires it");
+        let [scenario]: [Scenario; 1] = scenario::load(name)?.try_into().map_err(|_| {
+            Error::usage(format!("{name} has several scenarios, and a gate is about one"))
+        })?;
+        let (duration, warm_up) = (self.duration, self.warm_up);
+        let scenario = scenario.with(&Overrides { duration, warm_up, ..Overrides::default() })?;
+        if scenario.load.kind == LoadKind::Closed {
+            return Err(Error::usage(format!(
+                "the load of {} is closed, and a gate offers a rate",
+                scenario.name
+            ))
+            .help("write [load.open] in place of [load.closed]"));
+        }
+        Ok(scenario)
+    }
+
+    fn gate(&self, scenario: &Scenario) -> Result<Gate> {
+        let mut gate = scenario.gate.clone().unwrap_or_else(|| Gate::usual(&scenario.mix));
+        gate.budget = self.budget.or(gate.budget);
+        if let Some(rate) = self.rate {
+            gate.rate = scenario::Level::Rate(rate);
+        }
+        Ok(gate)
+    }
+
+    fn pair(&self, scenario: &Scenario, gate: &Gate) -> Result<Pair> {
+        let named = || (self.baseline.as_deref(), self.candidate.as_deref());
+        match (&self.baseline_bin, &self.candidate_bin) {
+            (Some(baseline), _) if self.calibrate => {
+                let pair = Pair::of_binaries(scenario, gate, baseline, baseline)?;
+                Ok(Pair::same(&pair.baseline))
+            }
+            (Some(baseline), Some(candidate)) => {
+                Pair::of_binaries(scenario, gate, baseline, candidate)
+            }
+            (Some(_), None) => Err(Error::usage("--baseline-bin without --candidate-bin")
+                .help("a gate compares two builds; --calibrate needs the baseline alone")),
+            (None, _) if self.calibrate => {
+                let first = &scenario.contenders[0].name;
+                let name = self.baseline.as_ref().or(gate.contender.as_ref()).unwrap_or(first);
+                Ok(Pair::same(scenario.contender(name)?))
+            }
+            (None, _) => {
+                let (baseline, candidate) = named();
+                Pair::named(scenario, baseline, candidate)
+            }
+        }
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+        let usual = || Path::new("reports/gate").join(name).join(now);
+        self.out.clone().unwrap_or_else(usual)
+    }
+
+    fn shown(&self, result: &GateResult, out: &Path) -> String {
+        match self.format {
+            Format::Text => format!("{}{}\n", text::text(result), out.display()),
+            Format::Json => to_json(result) + "\n",
+            Format::Markdown => markdown::step_summary(result),
+        }
+    }
+
+    fn self_test(&self, stop: &AtomicBool) -> Result<u8> {
+        let out = self.folder("self-test");
+        let checks = selftest(self.quick, &out, || Progress::new(self.quiet), stop)?;
+        print(&match self.format {
+            Format::Json => {
+                let gates = checks.iter().map(|check| to_json(&check.result));
+                format!("[{}]\n", gates.collect::<Vec<_>>().join(","))
+            }
+            Format::Text | Format::Markdown => checks.iter().map(line).collect(),
+        })?;
+        Ok(match checks.iter().all(|check| check.holds == Some(true)) {
+            _ if stop.load(Ordering::Relaxed) => INTERRUPTED as u8,
+            true => 0,
+            false => Failure::Invalid as u8,
+        })
+    }
+}
+
+fn line(check: &Check) -> String {
+    let holds = match check.holds {
+        Some(true) => "holds",
+        Some(false) => "FAILS",
+        None => "undecided",
+    };
+    let Check { what, expected, result, .. } = check;
+    format!("{holds}: {what} must be {expected}: {}\n", result.judgement.line)
+}
+
+/// The method's precedence: an interrupted gate is that before all else; a calibration has no verdict to fail by.
+fn exit_code(result: &GateResult, stop: &AtomicBool) -> u8 {
+    let all = result.judgement.rounds >= result.plan.rounds_max;
+    match result.about.purpose {
+        _ if stop.load(Ordering::Relaxed) => INTERRUPTED as u8,
+        Purpose::Gate => result.judgement.exit_code,
+        Purpose::Calibration if all => 0,
+        Purpose::Calibration => Failure::Invalid as u8,
+    }
+}
+
+/// The step's summary, its outputs and its annotations, under GitHub Actions.
+fn tell_github(result: &GateResult) -> Result<()> {
+    let append = |variable: &str, text: String| -> Result<()> {
+        let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) else {
+            return Ok(());
+        };
+        let file = File::options().append(true).create(true).open(&path);
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .usage(|| format!("cannot write to ${variable}, {}", Path::new(&path).display()))
+    };
+    append("GITHUB_STEP_SUMMARY", markdown::step_summary(result))?;
+    append("GITHUB_OUTPUT", outputs(result))?;
+    if std::env::var_os("GITHUB_ACTIONS").is_some() {
+        // The runner reads commands on stderr too, and stdout may be a file of JSON.
+        anstream::eprint!("{}", annotations(result));
+    }
+    Ok(())
+}

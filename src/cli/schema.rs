@@ -1,0 +1,44 @@
+//! `bakeoff schema`: the published schemas, for editors and for programs that read results.
+
+use clap::ValueEnum;
+
+use super::print;
+use crate::error::Result;
+use crate::{report, scenario};
+
+/// Flags of `schema`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff schema scenario > bakeoff.schema.json     then `#:schema ./bakeoff.schema.json` in a scenario
+  bakeoff schema result | jq '.properties | keys'
+
+Exit codes: 0 printed")]
+pub(crate) struct Args {
+    /// Of which file
+    #[arg(value_enum)]
+    of: Of,
+}
+
+/// A file format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Of {
+    /// A scenario, what `run` reads
+    Scenario,
+    /// result.json, what `run` writes
+    Result,
+    /// gate.json, what `gate` writes
+    Gate,
+}
+
+impl Args {
+    /// Gives the exit code.
+    pub(crate) fn run(self) -> Result<u8> {
+        print(&match self.of {
+            Of::Scenario => scenario::json_schema(),
+            Of::Result => report::json_schema::of_result(),
+            Of::Gate => report::gate::json_schema(),
+        })?;
+        Ok(0)
+    }
+}

@@ -1,0 +1,137 @@
+//! A history as a result with nothing but its gates in it: what the chart of earlier gates is drawn from.
+
+use serde_json::Value;
+
+use super::history::History;
+use crate::report::gate::Metric;
+use crate::report::schema::{self, Fingerprint, GatePoint, RunResult};
+
+impl History {
+    /// The gates that are alike with the latest one, calibrations left out; `None` without a gate.
+    ///
+    /// Alike is what the history's fingerprint says: machine, scenario and load.
+    pub fn series(&self) -> Option<RunResult> {
+        let gates = || self.gates.iter().filter(|gate| gate["purpose"] != "calibration");
+        let last = gates().next_back()?;
+        let alike: Vec<&Value> =
+            gates().filter(|gate| gate["fingerprint"] == last["fingerprint"]).collect();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let name = text(&last["scenario"]);
+        Some(RunResult {
+            schema: schema::SCHEMA.into(),
+            title: format!("Gates of {name}"),
+            scenario: name,
+            seed: 0,
+            order_seed: 0,
+            started_utc: text(&last["started_utc"]),
+            fingerprint: fingerprint(last),
+            verdict: schema::Verdict::Pass,
+            exit_code: 0,
+            voided_rounds: 0,
+            rounds: alike.iter().filter_map(|gate| gate["rounds"].as_u64()).sum::<u64>() as u32,
+            self_check: false,
+            request_cpu_ns: 0,
+            request_cpu_measured_ns: 0,
+            signature_rounds: 0,
+            ceilings: Vec::new(),
+            floor_ns: None,
+            trials: Vec::new(),
+            probes: Vec::new(),
+            comparisons: Vec::new(),
+            capacity: Vec::new(),
+            expectations: Vec::new(),
+            claims: Vec::new(),
+            not_checked: Vec::new(),
+            notes: Vec::new(),
+            contenders: Vec::new(),
+            slos: Vec::new(),
+            map: None,
+            footprints: Vec::new(),
+            gate_history: alike.into_iter().flat_map(points).collect(),
+        })
+    }
+}
+
+/// A point for each metric of a gate.
+fn points(gate: &Value) -> Vec<GatePoint> {
+    let metrics = gate["metrics"].as_object().into_iter().flatten();
+    let point = |(label, figures): (&String, &Value)| {
+        // A history has how many times as bad, a chart candidate over baseline.
+        let higher = label == Metric::Throughput.label();
+        let of = |key: &str| figures[key].as_f64().map(|bad| if higher { 1.0 / bad } else { bad });
+        let (low, high) = if higher { (of("high"), of("low")) } else { (of("low"), of("high")) };
+        let verdict = match figures["outcome"].as_str() {
+            Some("pass") if figures["improved"] == true => "improved",
+            Some(outcome) => outcome,
+            None => "inconclusive",
+        };
+        GatePoint {
+            version: 1,
+            commit: commit(gate),
+            utc: gate["started_utc"].as_str().unwrap_or_default().into(),
+            metric: label.replace("cpu/request", "cpu_per_request"),
+            ratio: of("ratio"),
+            low,
+            high,
+            verdict: verdict.into(),
+        }
+    };
+    metrics.map(point).collect()
+}
+
+/// The candidate's commit, or what stands for it: its binary's digest, or its name.
+fn commit(gate: &Value) -> String {
+    let known = [&gate["commit"], &gate["binaries"][1], &gate["candidate"]];
+    let known = known.into_iter().find_map(Value::as_str).unwrap_or_default();
+    known.chars().take(10).collect()
+}
+
+fn fingerprint(gate: &Value) -> Fingerprint {
+    let of = &gate["fingerprint"];
+    let text = |key: &str| of[key].as_str().unwrap_or_default().to_owned();
+    Fingerprint {
+        cpu_model: text("cpu_model"),
+        cores: of["cores"].as_u64().unwrap_or(0) as u32,
+        kernel: text("kernel"),
+        governor: of["governor"].as_str().map(ToOwned::to_owned),
+        cpu_quota: of["cpu_quota"].as_f64(),
+        scenario: text("scenario"),
+        bakeoff: gate["bakeoff"].as_str().unwrap_or_default().into(),
+        ..Fingerprint::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::{addition, read};
+    use super::*;
+    use crate::gate::formats::sample::{passed, sample};
+    use crate::report::charts::{Kind, pictures_of};
+    use crate::report::gate::{GateResult, Purpose};
+
+    fn of(gates: &[GateResult]) -> Option<RunResult> {
+        let file: String = gates.iter().map(|gate| addition(gate, None)).collect();
+        read(&file).series()
+    }
+
+    #[test]
+    fn gates_that_are_alike_make_a_chart_and_calibrations_do_not() {
+        let mut calibration = passed();
+        calibration.about.purpose = Purpose::Calibration;
+        let mut elsewhere = passed();
+        elsewhere.about.fingerprint.cores = 4;
+        let series = of(&[elsewhere, sample(), passed(), calibration.clone(), passed()]).unwrap();
+        assert_eq!(series.gate_history.len(), 5 + 2 + 2);
+        let point =
+            |metric: &str| series.gate_history.iter().find(|point| point.metric == metric).unwrap();
+        let cpu = point("cpu_per_request");
+        assert!(cpu.verdict == "regressed" && cpu.ratio.unwrap() > 1.1, "{cpu:?}");
+        assert_eq!(cpu.commit, "0123456789");
+        let throughput = point("throughput");
+        let bad = sample().judgement.metrics[3].looks.last().and_then(|look| look.ratio).unwrap();
+        assert!((throughput.ratio.unwrap() * bad - 1.0).abs() < 1e-12, "more of it is better");
+        let pictures = pictures_of(&series, Kind::Gate, None);
+        assert!(pictures[0].title.contains("the last in CPU"), "{}", pictures[0].title);
+        assert!(of(&[calibration]).is_none() && of(&[]).is_none());
+    }
+}

@@ -1,0 +1,137 @@
+//! The footprint of contenders as a table that every output shows.
+
+use super::experiments::Grid;
+use super::schema::{Footprint, OverStarts, Part, RunResult};
+use super::words::{bytes, clean, or_withheld};
+use crate::units::{Nanos, grouped};
+
+/// None of the sizes but the image's contains another.
+const COLUMNS: [&str; 9] = [
+    "contender",
+    "start",
+    "idle RSS",
+    "loaded RSS",
+    "payload",
+    "runtime",
+    "libraries",
+    "image raw",
+    "image gzip",
+];
+
+const NOTE: &str = "Start: from the program's start to its first answer, its files in the page cache. Payload, \
+     runtime and shared libraries are three parts without overlap; the minimal image has all three and \
+     nothing else (an OCI layout in images/).";
+
+/// The table of a result; nothing where no footprint was asked for.
+pub(super) fn grid(result: &RunResult) -> Option<Grid> {
+    let first = result.footprints.first()?;
+    let starts = first.start_ns.as_ref().map_or(0, |starts| starts.n);
+    let loaded = first.load.as_ref().map(|load| format!("; loaded RSS at {}", clean(load)));
+    let marks = result.footprints.iter().map(mark);
+    Some(Grid {
+        heading: format!("Footprint: {starts} starts of each{}", loaded.unwrap_or_default()),
+        columns: COLUMNS.map(str::to_owned).to_vec(),
+        rows: result.footprints.iter().map(row).collect(),
+        notes: marks.chain([NOTE.to_owned()]).collect(),
+    })
+}
+
+fn row(one: &Footprint) -> Vec<String> {
+    let part = |part: &Part| if part.files == 0 { "none".into() } else { bytes(part.bytes as f64) };
+    let image = |size: fn(&super::schema::Image) -> u64| {
+        or_withheld(one.image.as_ref().map(|image| size(image) as f64), bytes)
+    };
+    vec![
+        clean(&one.contender),
+        or_withheld(one.start_ns.as_ref().map(|starts| starts.median), time),
+        or_withheld(one.rss_idle_bytes.as_ref().map(|starts| starts.median), bytes),
+        or_withheld(one.rss_load_bytes, bytes),
+        part(&one.payload),
+        part(&one.runtime),
+        one.base.as_ref().map_or_else(|| super::words::WITHHELD.into(), part),
+        image(|image| image.raw_bytes),
+        image(|image| image.compressed_bytes),
+    ]
+}
+
+/// `go: starts in 3.1 ms to 3.4 ms, 8.2 MiB to 8.4 MiB idle; payload of 1 file, its own program`
+fn mark(one: &Footprint) -> String {
+    let between = |starts: &Option<OverStarts>, show: fn(f64) -> String| {
+        let limits = starts.as_ref().and_then(|starts| Some((starts.low?, starts.high?)));
+        limits.map_or_else(
+            || "no interval".into(),
+            |(low, high)| format!("{} to {}", show(low), show(high)),
+        )
+    };
+    let files = match one.payload.files {
+        1 => "1 file".to_owned(),
+        count => format!("{} files", grouped(count as f64)),
+    };
+    format!(
+        "{}: start {}, idle {}; payload of {files}: {}",
+        clean(&one.contender),
+        between(&one.start_ns, time),
+        between(&one.rss_idle_bytes, bytes),
+        clean(&one.note)
+    )
+}
+
+fn time(ns: f64) -> String {
+    Nanos(ns as u64).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+    use crate::report::schema::Image;
+    use crate::report::{html, markdown, schema, terminal};
+
+    fn result() -> RunResult {
+        let mut result = mock::everything();
+        let over = |median: f64| {
+            let (low, high) = (Some(median * 0.9), Some(median * 1.1));
+            Some(OverStarts { n: 10, median, low, high, values: vec![median; 10] })
+        };
+        result.footprints = vec![Footprint {
+            workload: "payment".into(),
+            contender: "go".into(),
+            start_ns: over(3.1e6),
+            rss_idle_bytes: over(8.0 * 1024.0 * 1024.0),
+            rss_load_bytes: None,
+            load: None,
+            payload: Part { files: 1, bytes: 6 << 20 },
+            runtime: Part::default(),
+            base: Some(Part::default()),
+            image: Some(Image { raw_bytes: 7 << 20, compressed_bytes: 3 << 20, layers: 1 }),
+            note: "its own <program>".into(),
+        }];
+        result
+    }
+
+    #[test]
+    fn every_output_has_it_and_it_is_read_again() {
+        let result = result();
+        let found = grid(&result).unwrap();
+        assert_eq!(
+            found.rows[0],
+            ["go", "3.1 ms", "8 MiB", "-", "6 MiB", "none", "none", "7 MiB", "3 MiB"]
+        );
+        assert_eq!(
+            found.notes[0],
+            "go: start 2.79 ms to 3.41 ms, idle 7.2 MiB to 8.8 MiB; payload of 1 file: its own <program>"
+        );
+        let text = terminal::terminal(&result, None);
+        assert!(text.contains("Footprint: 10 starts of each") && text.contains("3.1 ms"), "{text}");
+        let text = markdown::markdown(&result);
+        assert!(
+            text.contains("| go | 3.1 ms | 8 MiB |") && text.contains("&lt;program&gt;"),
+            "{text}"
+        );
+        let text = html::html(&result);
+        assert!(text.contains("image gzip") && !text.contains("<program>"), "{text}");
+        let again = schema::from_json(&schema::to_json(&result)).unwrap();
+        assert_eq!(again.footprints, result.footprints);
+        assert!(grid(&mock::everything()).is_none());
+    }
+}

@@ -1,0 +1,30 @@
+//! The JSON Schema of `result.json`.
+
+use super::schema::RunResult;
+
+/// As it is published, with a newline at its end.
+pub fn of_result() -> String {
+    let schema = schemars::schema_for!(RunResult);
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{mock, schema};
+
+    #[test]
+    fn every_key_of_a_result_is_in_its_schema() {
+        let described: serde_json::Value = serde_json::from_str(&of_result()).unwrap();
+        let result = schema::to_json(&mock::everything());
+        let result: serde_json::Value = serde_json::from_str(&result).unwrap();
+        for (place, value) in [("", &result), ("/$defs/Trial", &result["trials"][0])] {
+            let known = described.pointer(&format!("{place}/properties")).unwrap();
+            for key in value.as_object().unwrap().keys() {
+                assert!(known.get(key).is_some(), "{key} is not in {place}/properties");
+            }
+        }
+    }
+}

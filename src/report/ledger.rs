@@ -1,0 +1,266 @@
+//! `ledger.md`, `ledger.json` and `index.html` of a ledger, and what the terminal shows of it.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use askama::Template;
+
+use super::html::page_colours;
+use super::markdown::{escaped, grid, list};
+use super::schema::{self, Ledger, LedgerClaim, LedgerRow, StatementVerdict};
+use super::terminal::wrapped;
+use super::write::put;
+use crate::error::{Context, Result};
+
+/// Writes the files of a ledger into `dir`, which is made if it is not there.
+///
+/// # Errors
+/// When the folder or a file in it cannot be written; the message names it.
+pub fn write(dir: &Path, ledger: &Ledger) -> Result<()> {
+    std::fs::create_dir_all(dir)
+        .usage(|| format!("cannot make the report folder {}", dir.display()))?;
+    put(dir, "ledger.json", &schema::ledger_json(ledger))?;
+    put(dir, "ledger.md", &markdown(ledger))?;
+    put(dir, "index.html", &html(ledger))
+}
+
+const TITLE: &str = "Ledger: what was said, and what this machine says of it";
+
+/// For a terminal.
+pub fn text(ledger: &Ledger, files: Option<&Path>) -> String {
+    let mut out = format!("{TITLE}\n{}\n", wrapped(&about(ledger), ""));
+    for row in &ledger.rows {
+        let verdict = word(row.verdict);
+        let head = format!("{:>3} {verdict:<12} {}", row.number, row.statement);
+        let _ = writeln!(out, "\n{}", wrapped(&head, INDENT));
+        let figure = format!("{INDENT}{} [{}]", row.figure, row.tested_with);
+        let _ = writeln!(out, "{}", wrapped(&figure, INDENT));
+    }
+    for (heading, lines) in groups(ledger) {
+        if !lines.is_empty() {
+            let _ = writeln!(out, "\n{heading}");
+        }
+        for line in lines {
+            let _ = writeln!(out, "{}", wrapped(&format!("  - {line}"), "    "));
+        }
+    }
+    if let Some(files) = files {
+        let _ = writeln!(out, "\nFiles: {}", files.display());
+    }
+    let _ = writeln!(out, "{}", summary(ledger));
+    out
+}
+
+/// Below a verdict.
+const INDENT: &str = "                 ";
+
+/// For a repository or a pull request; charts are linked relative to the ledger's folder.
+pub fn markdown(ledger: &Ledger) -> String {
+    let mut out = format!("# {}\n\n{}\n\n", escaped(TITLE), escaped(&about(ledger)));
+    let _ = writeln!(out, "**{}**\n", escaped(&summary(ledger)));
+    let header = ["#", "statement", "verdict", "figure", "tested with"];
+    let row = |row: &LedgerRow| {
+        vec![
+            row.number.to_string(),
+            row.statement.clone(),
+            word(row.verdict).to_owned(),
+            row.figure.clone(),
+            row.tested_with.clone(),
+        ]
+    };
+    grid(&mut out, &header, 0..1, ledger.rows.iter().map(row));
+    let charts: Vec<&String> = ledger.rows.iter().flat_map(|row| &row.charts).collect();
+    if !charts.is_empty() {
+        let _ = writeln!(out, "## Charts\n");
+        for row in &ledger.rows {
+            for chart in &row.charts {
+                let _ = writeln!(out, "- {}: [{chart}]({chart})", row.number);
+            }
+        }
+        out.push('\n');
+    }
+    for (heading, lines) in groups(ledger) {
+        list(&mut out, heading, &lines);
+    }
+    out
+}
+
+#[derive(Template)]
+#[template(path = "ledger.html")]
+struct Page {
+    title: &'static str,
+    style: String,
+    about: String,
+    rows: Vec<Row>,
+    groups: Vec<Group>,
+}
+
+struct Row {
+    number: u32,
+    statement: String,
+    verdict: &'static str,
+    figure: String,
+    tested_with: String,
+    /// What is shown, and where it leads.
+    links: Vec<(String, String)>,
+}
+
+struct Group {
+    heading: &'static str,
+    lines: Vec<String>,
+}
+
+fn html(ledger: &Ledger) -> String {
+    let row = |row: &LedgerRow| {
+        let mut links: Vec<(String, String)> = Vec::new();
+        for claim in row.claims.iter().filter(|claim| claim.decides) {
+            links.push((claim.scenario.clone(), format!("{}/index.html", claim.scenario)));
+        }
+        links.extend(row.charts.iter().map(|chart| ("chart".to_owned(), chart.clone())));
+        Row {
+            number: row.number,
+            statement: row.statement.clone(),
+            verdict: word(row.verdict),
+            figure: row.figure.clone(),
+            tested_with: row.tested_with.clone(),
+            links,
+        }
+    };
+    let group = |(heading, lines)| Group { heading, lines };
+    let page = Page {
+        title: TITLE,
+        style: page_colours(),
+        about: format!("{} {}", about(ledger), summary(ledger)),
+        rows: ledger.rows.iter().map(row).collect(),
+        groups: groups(ledger).into_iter().map(group).collect(),
+    };
+    page.render().expect("the template is part of the binary and writes into a string")
+}
+
+fn about(ledger: &Ledger) -> String {
+    let print = &ledger.fingerprint;
+    format!(
+        "{} cores, {}, Linux {}; bakeoff {}{}, {}. Every interval is one of {:.0} %; one clear counterexample refutes a \
+         statement, and holding takes all of its scenarios.",
+        print.cores,
+        print.cpu_model,
+        print.kernel,
+        print.bakeoff,
+        if print.debug_build { " (debug build)" } else { "" },
+        ledger.started_utc,
+        100.0 * ledger.confidence
+    )
+}
+
+/// `5 hold, 2 fail, 8 are inconclusive; 7 cannot be settled by a machine.`
+fn summary(ledger: &Ledger) -> String {
+    let count = |verdict| ledger.rows.iter().filter(|row| row.verdict == verdict).count();
+    let untested = ledger.rows.iter().filter(|row| row.tested_with == "not tested here").count();
+    let stopped = if ledger.interrupted { "INTERRUPTED: " } else { "" };
+    format!(
+        "{stopped}{} hold, {} fail, {} are inconclusive ({untested} of them not tested here); {} are not for a machine to \
+         settle.",
+        count(StatementVerdict::Holds),
+        count(StatementVerdict::Fails),
+        count(StatementVerdict::Inconclusive),
+        ledger.unsettled.len()
+    )
+}
+
+fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
+    let claim = |claim: &LedgerClaim| {
+        let judged = &claim.judgement;
+        format!("{}: {} ({}): {}", word(judged.verdict), judged.text, claim.scenario, judged.reason)
+    };
+    let mut beside: Vec<String> = Vec::new();
+    for line in ledger.rows.iter().flat_map(|row| &row.claims).map(claim) {
+        if !beside.contains(&line) {
+            beside.push(line);
+        }
+    }
+    let not_run = |one: &schema::NotRun| format!("{}: {}", one.scenario, one.why);
+    vec![
+        ("Every claim behind them", beside),
+        ("Other claims", ledger.others.iter().map(claim).collect()),
+        ("Not run", ledger.not_run.iter().map(not_run).collect()),
+        ("Not for a machine to settle", ledger.unsettled.clone()),
+    ]
+}
+
+fn word(verdict: StatementVerdict) -> &'static str {
+    match verdict {
+        StatementVerdict::Holds => "holds",
+        StatementVerdict::Fails => "fails",
+        StatementVerdict::Inconclusive => "inconclusive",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::schema::{Fingerprint, Judgement, NotRun};
+
+    fn ledger() -> Ledger {
+        let judgement = Judgement {
+            text: "A <b>bold</b> claim".into(),
+            verdict: StatementVerdict::Holds,
+            reason: "1.02x (0.99 to 1.05, n = 8); asked: within 1.1x".into(),
+            ratio: Some(1.02),
+            low: Some(0.99),
+            high: Some(1.05),
+            n: 8,
+            tested_with: "Rust models".into(),
+            ..Judgement::default()
+        };
+        Ledger {
+            schema: schema::LEDGER_SCHEMA.into(),
+            started_utc: "2026-11-24T04:09:53Z".into(),
+            fingerprint: Fingerprint::default(),
+            confidence: 0.99,
+            rows: vec![
+                LedgerRow {
+                    number: 1,
+                    statement: "One".into(),
+                    verdict: StatementVerdict::Holds,
+                    figure: judgement.reason.clone(),
+                    tested_with: "real Go and Node.js".into(),
+                    claims: vec![LedgerClaim { scenario: "a".into(), decides: true, judgement }],
+                    charts: vec!["a/charts/forest-light.svg".into()],
+                },
+                LedgerRow {
+                    number: 2,
+                    statement: "Two".into(),
+                    verdict: StatementVerdict::Inconclusive,
+                    figure: "not tested here (no such scenario)".into(),
+                    tested_with: "not tested here".into(),
+                    claims: Vec::new(),
+                    charts: Vec::new(),
+                },
+            ],
+            others: Vec::new(),
+            not_run: vec![NotRun { scenario: "map".into(), why: "it claims nothing".into() }],
+            unsettled: vec!["hiring".into()],
+            interrupted: false,
+            exit_code: 0,
+        }
+    }
+
+    #[test]
+    fn every_output_has_every_row_and_what_was_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &ledger()).unwrap();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        let shown = text(&ledger(), None);
+        for text in [&shown, &read("ledger.md"), &read("index.html"), &read("ledger.json")] {
+            for part in ["no such scenario", "it claims nothing", "hiring", "1.02x", "Two"] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+        }
+        assert!(
+            shown.contains("1 hold, 0 fail, 1 are inconclusive (1 of them not tested here)"),
+            "{shown}"
+        );
+        assert!(!read("index.html").contains("<b>bold"), "a claim is text");
+        assert!(read("index.html").contains("href=\"a/charts/forest-light.svg\""));
+    }
+}

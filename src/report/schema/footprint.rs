@@ -1,0 +1,66 @@
+//! What contenders are before and beside their load, where an experiment asked.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The footprint of one contender. Its sizes are parts: none contains another, but the image contains them all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Footprint {
+    /// `payment`, `loyalty` or `http`
+    pub workload: String,
+    /// Its name in the scenario.
+    pub contender: String,
+    /// From the program's start to its first answer, ns, with files in the page cache.
+    pub start_ns: Option<OverStarts>,
+    /// Resident memory half a second after the first answer, bytes; of several processes the sum.
+    pub rss_idle_bytes: Option<OverStarts>,
+    /// The most resident memory in a trial, bytes: the median of the valid trials at `load`; `null` without them.
+    pub rss_load_bytes: Option<f64>,
+    /// The level of those trials.
+    pub load: Option<String>,
+    /// What is deployed.
+    pub payload: Part,
+    /// The program that runs the payload; nothing where the payload is the program.
+    pub runtime: Part,
+    /// The shared libraries and the loader that the program is linked with; `null` where they are not known.
+    pub base: Option<Part>,
+    /// The smallest image with all of these; `null` where the base is not known.
+    pub image: Option<Image>,
+    /// What the payload is.
+    pub note: String,
+}
+
+/// A figure over several starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OverStarts {
+    /// Starts.
+    pub n: u32,
+    /// The middle one.
+    pub median: f64,
+    /// Lower limit of the median; `null` when n is too small for an interval.
+    pub low: Option<f64>,
+    /// Upper limit.
+    pub high: Option<f64>,
+    /// Each of them, in the order of the starts.
+    pub values: Vec<f64>,
+}
+
+/// Some of the files that a contender consists of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Part {
+    /// How many.
+    pub files: u64,
+    /// Their lengths together.
+    pub bytes: u64,
+}
+
+/// A minimal image, in an OCI layout beside the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Image {
+    /// Its layers as archives, before they were compressed.
+    pub raw_bytes: u64,
+    /// All its blobs: compressed layers, configuration and manifest.
+    pub compressed_bytes: u64,
+    /// How many layers: base, runtime and payload, as far as there are any.
+    pub layers: u32,
+}

@@ -1,0 +1,96 @@
+//! What is found from trials: comparisons, capacities and judged statements.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One metric of one contender against another's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// `payment` or `loyalty`
+    pub workload: String,
+    /// `p99`, `cpu_per_request`, ..
+    pub metric: String,
+    /// The request kind; `null` when the metric has none.
+    pub request: Option<String>,
+    /// The level.
+    pub at: String,
+    /// Whose metric.
+    pub of: String,
+    /// Against whose.
+    pub versus: String,
+    /// of / versus (Hodges-Lehmann); `null` without rounds.
+    pub ratio: Option<f64>,
+    /// Lower limit; `null` when n is too small for an interval.
+    pub low: Option<f64>,
+    /// Upper limit.
+    pub high: Option<f64>,
+    /// of - versus in the metric's unit (Hodges-Lehmann): ns, us, bytes.
+    pub difference: Option<f64>,
+    /// Paired rounds.
+    pub n: u32,
+    /// `higher`, `lower` or `inconclusive`
+    pub verdict: String,
+}
+
+/// A bounded capacity.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Capacity {
+    /// `payment`, `loyalty` or `http`; empty where only one server was driven.
+    #[serde(default)]
+    pub workload: String,
+    /// Whose it is.
+    pub contender: String,
+    /// Kept within the SLO.
+    pub at_least_rps: Option<f64>,
+    /// Not kept.
+    pub below_rps: Option<f64>,
+    /// What bound the trials that did not keep it: `contender`, `pool`, ..; empty where none was run.
+    #[serde(default)]
+    pub bound_by: String,
+    /// Trials that it took.
+    #[serde(default)]
+    pub trials: u32,
+    /// Why an end is open, in a few words; else empty.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A judged statement.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Judgement {
+    /// As the scenario has it.
+    pub text: String,
+    /// What was found.
+    pub verdict: StatementVerdict,
+    /// In a sentence, with the bound and the figure.
+    pub reason: String,
+    /// The estimate: a ratio, or without `versus` a value in the metric's unit.
+    pub ratio: Option<f64>,
+    /// Lower limit.
+    pub low: Option<f64>,
+    /// Upper limit.
+    pub high: Option<f64>,
+    /// of - versus in the metric's unit: ns, us, bytes, requests per second; `null` without `versus`.
+    #[serde(default)]
+    pub difference: Option<f64>,
+    /// Rounds.
+    pub n: u32,
+    /// About how many would decide what is inconclusive; `null` when it is decided, and where no number would.
+    #[serde(default)]
+    pub rounds_to_decide: Option<u32>,
+    /// What stood for the real systems.
+    pub tested_with: String,
+}
+
+/// How a statement was judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StatementVerdict {
+    /// The interval lies inside the bound.
+    Holds,
+    /// It lies outside.
+    Fails,
+    /// It does not settle it.
+    #[default]
+    Inconclusive,
+}

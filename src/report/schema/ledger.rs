@@ -1,0 +1,78 @@
+//! `ledger.json`, `bakeoff.ledger/1`: what was said, and what a machine says of it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fingerprint, Judgement, StatementVerdict};
+
+/// The version that is written, and the only one that is read.
+pub const LEDGER_SCHEMA: &str = "bakeoff.ledger/1";
+
+/// A ledger of statements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ledger {
+    /// [`LEDGER_SCHEMA`]
+    pub schema: String,
+    /// When it started, `2026-11-24T04:09:53Z`.
+    pub started_utc: String,
+    /// The machine and the build.
+    pub fingerprint: Fingerprint,
+    /// Every interval in it: 0.99.
+    pub confidence: f64,
+    /// One for each statement that a machine can test.
+    pub rows: Vec<LedgerRow>,
+    /// Claims of scenarios that no statement names.
+    pub others: Vec<LedgerClaim>,
+    /// Scenarios that were not run, and why.
+    pub not_run: Vec<NotRun>,
+    /// Statements that no measurement settles.
+    pub unsettled: Vec<String>,
+    /// Stopped by a signal.
+    pub interrupted: bool,
+    /// What the program exits with: a refuted claim is no failure.
+    pub exit_code: u8,
+}
+
+/// A statement and what was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerRow {
+    /// Counted from 1.
+    pub number: u32,
+    /// In our words.
+    pub statement: String,
+    /// By the first claim of each of its scenarios.
+    pub verdict: StatementVerdict,
+    /// The figure behind it, or why there is none.
+    pub figure: String,
+    /// `Go 1.24 and Node.js 22`, `their scheduling shape in Rust (no GC, no JIT)` or `not tested here`.
+    pub tested_with: String,
+    /// The first claim of each scenario decides, the others stand beside it.
+    pub claims: Vec<LedgerClaim>,
+    /// Pictures, by their path from the ledger's folder.
+    pub charts: Vec<String>,
+}
+
+/// A judged claim of a scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerClaim {
+    /// The scenario's name, and that of its folder beside the ledger.
+    pub scenario: String,
+    /// It decides its statement.
+    pub decides: bool,
+    /// What was found.
+    pub judgement: Judgement,
+}
+
+/// A scenario that was not run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NotRun {
+    /// Its name.
+    pub scenario: String,
+    /// In a sentence.
+    pub why: String,
+}
+
+/// `ledger.json`.
+pub fn ledger_json(ledger: &Ledger) -> String {
+    serde_json::to_string_pretty(ledger).expect("it has string keys and finite numbers only")
+}

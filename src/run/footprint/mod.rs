@@ -1,0 +1,157 @@
+//! What a contender is before and beside its load: its start, its idle memory, and what has to be deployed.
+//!
+//! Sizes come in parts that are never added up unsaid: the payload, what runs it, the shared libraries below, and the
+//! image that has all of them and nothing else.
+
+mod image;
+mod parts;
+mod start;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use image::{Layer, Layout, Packed};
+use parts::Parts;
+
+use crate::error::Result;
+use crate::report::schema::{Footprint, Image, OverStarts, Part};
+use crate::run::rounds::{self, Heat};
+use crate::run::testbed::{Ask, Testbed, placement};
+use crate::scenario::{self, Scenario};
+use crate::stats;
+
+/// Of the intervals.
+const CONFIDENCE: f64 = 0.95;
+/// The folder of the layout in the report.
+const IMAGES: &str = "images";
+/// The heat whose orders the starts take, beyond any level's.
+const STARTS: usize = usize::MAX >> 1;
+
+/// Starts every contender `starts` times in coin order, after one start that only warms the machine's caches, and
+/// packs what it consists of into images below `out`. Nothing once `stop` is set.
+///
+/// # Errors
+/// When a contender does not start or end, or a file of it cannot be read or written.
+pub(crate) fn footprints(
+    testbed: &mut Testbed<'_>,
+    scenario: &Scenario,
+    order_seed: u64,
+    out: &Path,
+    stop: &AtomicBool,
+) -> Result<Vec<Footprint>> {
+    let Some(scenario::Footprint { starts }) = scenario.experiments.footprint else {
+        return Ok(Vec::new());
+    };
+    let placement = placement(scenario)?;
+    let contenders = &scenario.contenders;
+    let mut programs = Vec::new();
+    for contender in contenders {
+        let ask = Ask {
+            scenario,
+            contender,
+            rate: None,
+            level: "start".into(),
+            duration: scenario.load.duration,
+            round: 0,
+            place: 0,
+        };
+        programs.push(start::Startable::of(&testbed.order(&ask, &placement, None))?);
+    }
+    let mut found = vec![Vec::new(); contenders.len()];
+    for round in 0..=starts {
+        let heat = Heat { scenario: 0, level: STARTS, round };
+        for index in rounds::order(order_seed, heat, contenders.len()) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(Vec::new());
+            }
+            testbed.progress.starting(&contenders[index].name, round, starts);
+            let started = programs[index].start(&placement.contender)?;
+            found[index].extend((round > 0).then_some(started));
+        }
+    }
+    let mut packer = Packer::create(&out.join(IMAGES))?;
+    let mut footprints = Vec::new();
+    for ((contender, program), starts) in contenders.iter().zip(&programs).zip(found) {
+        let parts = Parts::of(contender, &program.argv, &packer.stripped)?;
+        let over = |figure: fn(&start::Started) -> Option<f64>| {
+            over(&starts.iter().filter_map(figure).collect::<Vec<_>>())
+        };
+        footprints.push(Footprint {
+            workload: scenario.workload.name().into(),
+            contender: contender.name.clone(),
+            start_ns: over(|started| Some(started.first_answer.0 as f64)),
+            rss_idle_bytes: over(|started| started.rss_idle_bytes.map(|bytes| bytes as f64)),
+            rss_load_bytes: None,
+            load: None,
+            payload: part(&parts.payload)?,
+            runtime: part(&parts.runtime)?,
+            base: parts.base.as_deref().map(part).transpose()?,
+            image: packer.image(&contender.name, &parts)?,
+            note: parts.note,
+        });
+    }
+    packer.finish()?;
+    Ok(footprints)
+}
+
+/// The median of what the starts gave, and where it lies.
+fn over(values: &[f64]) -> Option<OverStarts> {
+    let median = stats::median(values)?;
+    let interval = stats::quantile_interval(values, 0.5, CONFIDENCE);
+    Some(OverStarts {
+        n: values.len() as u32,
+        median,
+        low: interval.map(|interval| interval.low),
+        high: interval.map(|interval| interval.high),
+        values: values.to_vec(),
+    })
+}
+
+fn part(files: &[Packed]) -> Result<Part> {
+    Ok(Part { files: files.len() as u64, bytes: parts::bytes(files)? })
+}
+
+/// Packs contenders into one layout.
+struct Packer {
+    layout: Layout,
+    /// Those that are there already, by their files: three servers on Node.js share what runs them.
+    layers: HashMap<Vec<Packed>, Layer>,
+    /// This program without its symbols, while images are made.
+    stripped: PathBuf,
+}
+
+impl Packer {
+    fn create(folder: &Path) -> Result<Self> {
+        let stripped = folder.join(".stripped");
+        Ok(Self { layout: Layout::create(folder)?, layers: HashMap::new(), stripped })
+    }
+
+    /// The smallest image that has all that a contender needs; nothing where its libraries are not known.
+    fn image(&mut self, name: &str, parts: &Parts) -> Result<Option<Image>> {
+        let Some(base) = &parts.base else { return Ok(None) };
+        let mut layers = Vec::new();
+        for files in [base, &parts.runtime, &parts.payload].into_iter().filter(|f| !f.is_empty()) {
+            layers.push(self.layer(files)?);
+        }
+        let compressed_bytes = self.layout.image(name, &layers, &parts.start)?;
+        let raw_bytes = layers.iter().map(|layer| layer.raw_bytes).sum();
+        Ok(Some(Image { raw_bytes, compressed_bytes, layers: layers.len() as u32 }))
+    }
+
+    fn layer(&mut self, files: &[Packed]) -> Result<Layer> {
+        if let Some(known) = self.layers.get(files) {
+            return Ok(known.clone());
+        }
+        let layer = self.layout.layer(files)?;
+        self.layers.insert(files.to_vec(), layer.clone());
+        Ok(layer)
+    }
+
+    fn finish(self) -> Result<()> {
+        // There is none where no model took part, or there was nothing to strip it with.
+        let _ = fs::remove_file(&self.stripped);
+        self.layout.finish()
+    }
+}

@@ -1,0 +1,190 @@
+//! A contender's part of a round: its trial as the gate reads it.
+
+use crate::report::gate::{Block, Fault, FaultKind, Metric, MetricPlan};
+use crate::report::schema::{Distribution, Trial};
+use crate::scenario::Scenario;
+use crate::units::{Rate, Share};
+
+/// Samples that must lie beyond a percentile for a gate to rest on it: twice what prints it.
+const BEYOND: f64 = 20.0;
+/// Requests that may fail where no `[slo]` says how many: more leave the p99 without a bound.
+const ERRORS_MAX: Share = Share(0.01);
+/// A window whose mean is this many times what is needed falls short of it once in a thousand times.
+const SLACK: f64 = 1.1;
+
+/// What was measured and what went wrong, of a trial under the offered load and, where throughput is gated, of a closed
+/// one.
+pub(super) fn block(
+    metrics: &[MetricPlan],
+    scenario: &Scenario,
+    open: &Trial,
+    closed: Option<&Trial>,
+) -> Block {
+    let value = |plan: &MetricPlan| match plan.metric {
+        Metric::P99 => percentile(open, plan, 0.99, |response| response.p99),
+        Metric::P50 => percentile(open, plan, 0.5, |response| response.p50),
+        Metric::CpuPerRequest => open.server.cpu_us_per_request,
+        Metric::Rss => open.server.rss_peak_bytes.map(|bytes| bytes as f64),
+        Metric::Throughput => closed.map(|trial| trial.achieved_rps).filter(|rate| *rate > 0.0),
+    };
+    let mut faults = faults(scenario, open);
+    faults.extend(closed.into_iter().flat_map(|trial| self::faults(scenario, trial)));
+    Block { values: metrics.iter().map(value).collect(), faults }
+}
+
+/// The block of a contender that has no trial: it did not start, or ended before its load.
+pub(super) fn crashed(metrics: &[MetricPlan], what: &str) -> Block {
+    let what = what.trim().to_owned();
+    Block {
+        values: vec![None; metrics.len()],
+        faults: vec![Fault { kind: FaultKind::Crashed, what }],
+    }
+}
+
+/// The block of a contender that was not asked: its round was void by then.
+pub(super) fn unasked(metrics: &[MetricPlan]) -> Block {
+    Block { values: vec![None; metrics.len()], faults: Vec::new() }
+}
+
+/// Requests of the whole mix that a window should hold for the gated percentiles to have enough beyond them.
+pub(super) fn requests_needed(metrics: &[MetricPlan], scenario: &Scenario) -> f64 {
+    let total: f64 = scenario.mix.iter().map(|(_, weight)| f64::from(*weight)).sum();
+    let share = |request: &Option<String>| {
+        let of = |name: &String| scenario.mix.iter().find(|(kind, _)| kind.name() == name);
+        request.as_ref().and_then(of).map_or(1.0, |(_, weight)| f64::from(*weight) / total)
+    };
+    let needed = metrics.iter().filter_map(|plan| {
+        let rank = rank(plan.metric)?;
+        Some(SLACK * BEYOND / (1.0 - rank) / share(&plan.request))
+    });
+    needed.fold(0.0, f64::max)
+}
+
+fn rank(metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::P99 => Some(0.99),
+        Metric::P50 => Some(0.5),
+        Metric::CpuPerRequest | Metric::Throughput | Metric::Rss => None,
+    }
+}
+
+/// A response time in ns; nothing when it was withheld, or rests on too few requests to gate on.
+fn percentile(
+    trial: &Trial,
+    plan: &MetricPlan,
+    rank: f64,
+    of: impl Fn(&Distribution) -> Option<u64>,
+) -> Option<f64> {
+    let kind = match &plan.request {
+        Some(request) => trial.by_request.get(request),
+        None => trial.by_request.values().next(),
+    };
+    let response = kind?.response_ns.as_ref()?;
+    // A whole number of samples, and not what binary fractions make of it.
+    let beyond = (response.n as f64 * (1.0 - rank) + 1e-6).floor();
+    of(response).filter(|_| beyond >= BEYOND).map(|ns| ns as f64)
+}
+
+/// What the contender did wrong.
+fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut add = |kind, what: String| faults.push(Fault { kind, what });
+    let wrong = trial.errors.get("wrong_answer").copied().unwrap_or(0);
+    if trial.audit.verdict == "unbalanced" {
+        add(
+            FaultKind::Wrong,
+            format!("the books do not balance: {}", trial.audit.reasons.join("; ")),
+        );
+    } else if wrong > 0 {
+        add(FaultKind::Wrong, format!("{wrong} of {} requests", trial.requests));
+    } else if trial.validity.lost {
+        add(FaultKind::Crashed, trial.validity.reasons.join("; "));
+    }
+    if trial.saturated {
+        let (answered, offered) =
+            (Rate(trial.achieved_rps.round()), Rate(trial.offered_rps.round()));
+        add(FaultKind::Saturated, format!("{answered} of {offered}"));
+    }
+    let failed: u64 = trial.errors.values().sum();
+    let bound = scenario.slo.map_or(ERRORS_MAX, |slo| slo.error_rate);
+    // A drowned contender's timeouts are told by its being saturated.
+    if !trial.saturated && failed as f64 > bound.0 * trial.requests as f64 {
+        let kinds: Vec<String> =
+            trial.errors.iter().map(|(name, n)| format!("{name} {n}")).collect();
+        let (kinds, requests) = (kinds.join(", "), trial.requests);
+        add(FaultKind::Errors, format!("{failed} of {requests}: {kinds}; the bound is {bound}"));
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+    use crate::scenario::builtin;
+
+    const METRICS: [Metric; 4] =
+        [Metric::P99, Metric::CpuPerRequest, Metric::Rss, Metric::Throughput];
+
+    fn of(change: impl Fn(&mut Trial)) -> Block {
+        let scenario = builtin("payment-memory").expect("it is built in");
+        let mut trial = mock::payments(1, &mock::MODELS[..1]).trials.remove(0);
+        change(&mut trial);
+        block(&METRICS.map(MetricPlan::of), &scenario, &trial, None)
+    }
+
+    fn kinds(change: impl Fn(&mut Trial)) -> Vec<FaultKind> {
+        of(change).faults.iter().map(|fault| fault.kind).collect()
+    }
+
+    #[test]
+    fn a_sound_trial_has_its_figures_and_no_faults() {
+        let block = of(|_| ());
+        assert!(block.values[..3].iter().all(|value| value.is_some_and(|value| value > 0.0)));
+        assert_eq!((block.values[3], block.faults.len()), (None, 0), "no closed block was run");
+    }
+
+    #[test]
+    fn a_gated_percentile_rests_on_twenty_samples_beyond_it() {
+        for (n, gated) in [(2_000, true), (1_999, false)] {
+            let block = of(|trial| {
+                let kind = trial.by_request.get_mut("payment").unwrap();
+                kind.response_ns.as_mut().unwrap().n = n;
+            });
+            assert_eq!(block.values[0].is_some(), gated, "{n}");
+        }
+    }
+
+    #[test]
+    fn what_a_contender_does_wrong_is_a_fault_of_one_kind() {
+        let error = |trial: &mut Trial, name: &str, n: u64| {
+            trial.errors.insert(name.into(), n);
+        };
+        assert_eq!(kinds(|trial| trial.validity.lost = true), [FaultKind::Crashed]);
+        assert_eq!(kinds(|trial| trial.audit.verdict = "unbalanced".into()), [FaultKind::Wrong]);
+        assert_eq!(kinds(|trial| error(trial, "wrong_answer", 1)), [FaultKind::Wrong]);
+        assert!(kinds(|trial| error(trial, "bad_status", 52)).is_empty(), "1 % of 5,200 may fail");
+        assert_eq!(kinds(|trial| error(trial, "bad_status", 53)), [FaultKind::Errors]);
+        let drowned = kinds(|trial| {
+            trial.saturated = true;
+            error(trial, "timeout", 2_000);
+        });
+        assert_eq!(drowned, [FaultKind::Saturated], "its timeouts say the same");
+    }
+
+    #[test]
+    fn a_block_is_long_enough_for_its_percentiles() {
+        let mut scenario = builtin("payment-memory").expect("it is built in");
+        let needed = |metric: Metric, scenario: &Scenario| {
+            requests_needed(&[MetricPlan::of(metric)], scenario).round()
+        };
+        assert_eq!(needed(Metric::P99, &scenario), 2_200.0);
+        assert_eq!(needed(Metric::P50, &scenario), 44.0);
+        assert_eq!(needed(Metric::Rss, &scenario), 0.0);
+        scenario = builtin("mixed-distribution").expect("it is built in");
+        let plan =
+            MetricPlan { request: Some("distribution".into()), ..MetricPlan::of(Metric::P50) };
+        let rare = requests_needed(&[plan], &scenario);
+        assert!(rare > 100.0, "the others come in between: {rare}");
+    }
+}

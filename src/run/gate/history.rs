@@ -1,0 +1,53 @@
+//! `history.jsonl`: one line of each gate, kept by who runs gates.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use crate::error::{Context, Error, Result};
+use crate::gate::formats::history::{self, History};
+use crate::report::gate::GateResult;
+
+/// A file of more than this is no history: a line has about a kilobyte.
+const BYTES_MAX: u64 = 256 << 20;
+
+/// The gates of the past; none where there is no file yet.
+///
+/// # Errors
+/// Usage, when the file cannot be read, or has a line that is half-written or another version's. Nothing is touched.
+pub(super) fn read(path: Option<&Path>) -> Result<History> {
+    let Some(path) = path else { return Ok(history::read("")) };
+    let shown = path.display();
+    let text = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Ok(about) if about.len() > BYTES_MAX => {
+            return Err(Error::usage(format!("{shown} is too long for a history of gates")));
+        }
+        _ => fs::read_to_string(path).usage(|| format!("cannot read the history {shown}"))?,
+    };
+    let past = history::read(&text);
+    match past.unreadable.first() {
+        None => Ok(past),
+        Some(line) => {
+            Err(Error::usage(format!("{shown}: line {line} is no line of a history of gates"))
+                .help("it is half-written, or another version's; mend or remove that line, or give another --history. \
+                       Nothing was measured, and nothing was written"))
+        }
+    }
+}
+
+/// Adds a gate's line to the end, in one piece.
+///
+/// # Errors
+/// Usage, when the file cannot be written.
+pub(super) fn append(path: &Path, result: &GateResult) -> Result<()> {
+    let failed = || format!("cannot write the history {}", path.display());
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).usage(failed)?;
+    }
+    let mut file = File::options().read(true).append(true).create(true).open(path).usage(failed)?;
+    let mut last = [0];
+    let torn = file.seek(SeekFrom::End(-1)).and_then(|_| file.read(&mut last)).ok();
+    let line = history::addition(result, torn.map(|_| last[0]));
+    file.write_all(line.as_bytes()).usage(failed)
+}

@@ -1,0 +1,77 @@
+//! The gate, for real: rounds of a baseline and a candidate until [`crate::gate`] has its verdict.
+//!
+//! ```text
+//!     read the history            past scatter on this machine; an unreadable one stops everything before it starts
+//!     probe the baseline          once, if the rate is a share of its ceiling
+//!     say what can be seen        and how long it takes
+//!     loop {                      one block of each, by the toss of a coin, both started anew
+//!         judge                   until it is finished
+//!     }
+//!     write the report, add a line to the history
+//! ```
+
+mod block;
+mod files;
+mod history;
+mod pair;
+pub(crate) mod selftest;
+mod session;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use crate::error::Result;
+use crate::report::gate::{GateResult, Purpose};
+use crate::run::Progress;
+use crate::scenario::{Gate, Scenario};
+
+pub(crate) use pair::Pair;
+use session::Session;
+
+/// What is to be gated.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// The load, and where it comes from. Its contenders are not looked at.
+    pub(crate) scenario: Scenario,
+    /// Who is compared with whom.
+    pub(crate) pair: Pair,
+    /// The scenario's `[gate]`, or the usual one, as flags changed it.
+    pub(crate) gate: Gate,
+    /// A verdict, or the scatter of equal contenders.
+    pub(crate) purpose: Purpose,
+    /// A regression must be shown to exceed the margin, and not only zero.
+    pub(crate) prove_margin: bool,
+    /// An intermittent regression fails the gate.
+    pub(crate) fail_intermittent: bool,
+    /// The candidate's commit, for the history.
+    pub(crate) commit: Option<String>,
+    /// Sets who goes first in each round; fresh from the system unless given.
+    pub(crate) order_seed: Option<u64>,
+    /// Where the report goes. Made if it is not there.
+    pub(crate) out: PathBuf,
+    /// `history.jsonl`: past scatter is read from it, and this gate's line added; nothing leaves both out.
+    pub(crate) history: Option<PathBuf>,
+    /// A given database may be written to without asking.
+    pub(crate) yes: bool,
+}
+
+/// Runs the rounds and judges them; an interrupted gate reports what it has.
+///
+/// # Errors
+/// Usage, when the history cannot be read, the report folder cannot be written, or the budget is too short. Invalid,
+/// when the baseline has no ceiling to be found.
+pub(crate) fn run(
+    request: &Request,
+    progress: &mut Progress,
+    stop: &AtomicBool,
+) -> Result<GateResult> {
+    let past = history::read(request.history.as_deref())?;
+    let mut session = Session::open(request, &past, progress)?;
+    let result = session.run(stop)?;
+    files::write(&request.out, &result)?;
+    if let (Some(path), true) = (&request.history, result.judgement.finished) {
+        history::append(path, &result)?;
+        files::draw(&request.out, &history::read(Some(path))?)?;
+    }
+    Ok(result)
+}

@@ -1,0 +1,102 @@
+//! Does the gate ring when it must, and keep quiet when it must not? Two gates of a payment server: against itself, and
+//! against one that computes for longer in each request.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::Result;
+use crate::report::gate::{GateResult, Purpose, Verdict};
+use crate::run::Progress;
+use crate::run::gate::{Pair, Request, run};
+use crate::scenario::{self, Gate, GateFigure, Kind, Level, Scenario};
+use crate::units::{Nanos, Share};
+
+/// What a payment computes: most of its CPU time, even in a debug build.
+const WORK: Nanos = Nanos(200 * Nanos::MICRO.0);
+/// What the slow one does: far more than the margin, whatever the rest of the request costs.
+const SPIN: Nanos = Nanos(300 * Nanos::MICRO.0);
+
+/// One gate of the self-test.
+#[derive(Debug)]
+pub(crate) struct Check {
+    /// What was compared.
+    pub(crate) what: &'static str,
+    /// What must come out.
+    pub(crate) expected: &'static str,
+    /// Whether it did; nothing where the machine was too restless for a verdict.
+    pub(crate) holds: Option<bool>,
+    /// The gate.
+    pub(crate) result: GateResult,
+}
+
+/// Runs both gates; an interrupted one ends the test.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn selftest(
+    quick: bool,
+    out: &Path,
+    mut progress: impl FnMut() -> Progress,
+    stop: &AtomicBool,
+) -> Result<Vec<Check>> {
+    let scenario = scenario(quick);
+    let same = Pair::same(&scenario.contenders[0]);
+    let mut slow = same.clone();
+    if let Kind::BuiltIn(built_in) = &mut slow.candidate.kind {
+        built_in.request_cpu = Some(SPIN);
+    }
+    let mut checks = Vec::new();
+    for (name, what, expected, pair) in [
+        ("same", "a build against itself", "not REGRESSED", same),
+        ("slow", "a build that computes for half as long again", "REGRESSED", slow),
+    ] {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let request = Request {
+            gate: gate(quick),
+            scenario: scenario.clone(),
+            pair,
+            purpose: Purpose::Gate,
+            prove_margin: false,
+            fail_intermittent: false,
+            commit: None,
+            order_seed: None,
+            out: out.join(name),
+            history: None,
+            yes: false,
+        };
+        let result = run(&request, &mut progress(), stop)?;
+        let regressed = result.judgement.verdict == Verdict::Regressed;
+        let decided = result.judgement.verdict != Verdict::Invalid;
+        let holds = decided.then_some(regressed == (expected == "REGRESSED"));
+        checks.push(Check { what, expected, holds, result });
+    }
+    Ok(checks)
+}
+
+/// Payments in memory under the event loop.
+fn scenario(quick: bool) -> Scenario {
+    let mut scenario = scenario::builtin("payment-memory").expect("it is built in");
+    scenario.name = "gate-selftest".into();
+    scenario.contenders.truncate(1);
+    scenario.request_cpu = WORK;
+    scenario.expectations.clear();
+    scenario.claims.clear();
+    let milliseconds = |ms: u64| Nanos(ms * Nanos::MILLI.0);
+    let (warm_up, duration) = if quick { (100, 300) } else { (500, 1_000) };
+    scenario.load.warm_up = milliseconds(warm_up);
+    scenario.load.duration = milliseconds(duration);
+    scenario
+}
+
+/// CPU time alone: what is spun is CPU time, and a restless machine blurs it least.
+fn gate(quick: bool) -> Gate {
+    let gate = Gate::usual(&[]);
+    let metrics = gate.metrics.into_iter();
+    // Light load: the slower build must not drown, or it would be found for that.
+    let rate = Level::OfLowest(Share(0.3));
+    let budget = quick.then_some(Nanos(30 * Nanos::SECOND.0));
+    let metrics = metrics.filter(|metric| metric.figure == GateFigure::CpuPerRequest).collect();
+    Gate { rate, budget, metrics, ..gate }
+}

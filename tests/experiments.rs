@@ -1,0 +1,220 @@
+//! Experiments from end to end, at the smallest size: that they work, stop in time, go on where they stopped, and say what
+//! was left out. Nothing here asserts how fast anything is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bakeoff::report::schema::{self, RunResult};
+
+/// Two runs at once would each be the other's noise.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+    for name in [
+        "OUT",
+        "ROUNDS",
+        "DURATION",
+        "WARM_UP",
+        "RATE",
+        "SEED",
+        "ORDER_SEED",
+        "CONTENDER",
+        "BUDGET",
+    ] {
+        command.env_remove(format!("BAKEOFF_{name}"));
+    }
+    command.args(args).stdin(Stdio::null()).output().expect("the binary starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn result(out: &Path) -> RunResult {
+    let text = fs::read_to_string(out.join("result.json")).expect("there is a result.json");
+    schema::from_json(&text).expect("it is of this schema")
+}
+
+/// Two contenders in memory, in tiny windows.
+fn scenario(folder: &Path, name: &str, experiment: &str, rest: &str) -> PathBuf {
+    let text = format!(
+        "schema = 1\nname = \"{name}\"\ntitle = \"Small\"\nworkload = \"payment\"\nrounds = 2\n\
+         experiment = {{ {experiment} }}\nrequest.cpu = \"5us\"\n\
+         [contender.event-loop]\nmodel = \"event-loop\"\n\
+         [contender.thread-pool]\nmodel = \"thread-pool\"\n\
+         [load.open]\nwarm_up = \"50ms\"\nduration = \"300ms\"\nconnections = 512\n{rest}"
+    );
+    let path = folder.join(format!("{name}.toml"));
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn a_plan_starts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let out = out.to_str().unwrap();
+    for name in ["payment-memory", "capacity-payment", "curve-payment-50ms", "map-cpu-wait"] {
+        let output = run(&["run", name, "--plan", "--out", out]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert!(stdout(&output).contains("nothing was started"), "{}", stdout(&output));
+    }
+    let output = run(&["run", "payment-memory", "--plan", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(plan["plans"][0]["experiments"][1]["trials_min"], 120);
+    assert!(!Path::new(out).exists());
+}
+
+#[test]
+fn a_run_goes_on_where_it_stopped_and_refuses_another_one() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let path =
+        scenario(folder.path(), "resumed", "curve = { rates = [\"4000/s\", \"5000/s\"] }", "");
+    let (path, out) = (path.to_str().unwrap(), folder.path().join("out"));
+    let first = run(&["run", path, "-q", "--out", out.to_str().unwrap()]);
+    assert!(matches!(code(&first), 0 | 5), "{}", stderr(&first));
+    let before = result(&out);
+    let journal = out.join("trials.jsonl");
+    let lines = fs::read_to_string(&journal).unwrap();
+    assert!(lines.lines().count() >= 8, "two levels, two rounds, two contenders");
+
+    // The third trial was being written when the machine went down.
+    let kept: String = lines.split_inclusive('\n').take(2).collect();
+    let half = lines.lines().nth(2).unwrap();
+    fs::write(&journal, format!("{kept}{}", &half[..half.len() / 2])).unwrap();
+    let again = run(&["run", path, "-q", "--resume", out.to_str().unwrap()]);
+    assert!(matches!(code(&again), 0 | 5), "{}", stderr(&again));
+    let after = result(&out);
+    assert_eq!(after.order_seed, before.order_seed);
+    assert_eq!(after.started_utc, before.started_utc);
+    let lines = fs::read_to_string(&journal).unwrap();
+    assert!(lines.starts_with(&kept), "what had finished is not run again");
+    assert_eq!(lines.lines().count(), after.trials.len() + after.probes.len());
+    let of = |result: &RunResult| -> Vec<(String, String, u32)> {
+        let key = |t: &schema::Trial| (t.contender.clone(), t.level.clone(), t.round);
+        result.trials.iter().take(8).map(key).collect()
+    };
+    assert_eq!(of(&after), of(&before), "the same trials in the same order");
+
+    let other = run(&["run", path, "-q", "--rounds", "3", "--resume", out.to_str().unwrap()]);
+    assert_eq!(code(&other), 2, "{}", stderr(&other));
+    assert!(stderr(&other).contains("another scenario"), "{}", stderr(&other));
+}
+
+#[test]
+fn a_capacity_is_searched_and_a_budget_ends_the_search() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = "capacity = { short = \"200ms\", deciding = \"200ms\" }";
+    let slo = "[slo]\np99 = \"40ms\"\nerror_rate = \"1%\"\n";
+    let path = scenario(folder.path(), "searched", experiment, slo);
+    let out = folder.path().join("out");
+    let output = run(&[
+        "run",
+        path.to_str().unwrap(),
+        "-q",
+        "--budget",
+        "12s",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    assert!(matches!(code(&output), 0 | 5), "{}", stderr(&output));
+    let result = result(&out);
+    assert_eq!(result.capacity.len(), 2, "one for each contender");
+    for one in &result.capacity {
+        assert!(one.trials > 0, "{one:?}");
+        if let (Some(least), Some(below)) = (one.at_least_rps, one.below_rps) {
+            assert!(least < below, "{one:?}");
+        }
+    }
+    assert!(result.comparisons.iter().any(|c| c.metric == "capacity"), "{:?}", result.comparisons);
+    let shown = stdout(&output);
+    assert!(shown.contains("Capacity of payment within a p99 of 40 ms"), "{shown}");
+}
+
+#[test]
+fn a_map_has_ones_own_cell_first_and_says_what_it_left_out() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = "map = { cpu = [\"20us\", \"200us\"], wait = [\"0ms\"], of = \"event-loop\", \
+                      versus = \"thread-pool\", size = \"given\", rounds = 1, mine = { cpu = \"150us\", wait = \"0ms\" } }";
+    let path = scenario(folder.path(), "mapped", experiment, "");
+    let out = folder.path().join("out");
+    let output = run(&[
+        "run",
+        path.to_str().unwrap(),
+        "-q",
+        "--budget",
+        "4s",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    assert!(matches!(code(&output), 0 | 5), "{}", stderr(&output));
+    let map = result(&out).map.expect("a map was made");
+    assert_eq!(map.cells.first().map(|cell| cell.cpu_ns), Some(200_000), "{map:?}");
+    let shown = stdout(&output);
+    assert!(shown.contains("not measured") || map.cells.len() == 2, "{shown}");
+}
+
+#[test]
+fn a_folder_is_one_ledger() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let claim = "[[claim]]\ntext = \"Alike\"\nmetric = \"cpu_per_request\"\nof = \"thread-pool\"\n\
+                 versus = \"event-loop\"\nwithin = 100.0\n";
+    let compare = "compare = { rates = [\"3000/s\"] }";
+    scenario(folder.path(), "io-concurrency", compare, claim);
+    scenario(folder.path(), "silent", compare, "");
+    let out = folder.path().join("out");
+    let output = run(&[
+        "run",
+        folder.path().to_str().unwrap(),
+        "-q",
+        "--duration",
+        "200ms",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = fs::read_to_string(out.join("ledger.json")).unwrap();
+    let ledger: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let rows = ledger["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 15);
+    assert_eq!(rows[0]["figure"], "not tested here (no such scenario)");
+    assert_eq!(rows[6]["claims"][0]["judgement"]["text"], "Alike");
+    assert_eq!(ledger["not_run"][0]["scenario"], "silent");
+    for file in ["ledger.md", "index.html", "io-concurrency/result.json"] {
+        assert!(out.join(file).exists(), "{file}");
+    }
+}
+
+#[test]
+fn a_question_without_an_answer_is_told_why() {
+    let ask = |more: &[&str]| {
+        let mut args = vec!["decide", "--cpu", "300us", "--wait", "2ms", "--rate", "1500/s"];
+        args.extend(more);
+        let output = run(&args);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        stderr(&output)
+    };
+    assert!(ask(&["--slo", "p99=1ms"]).contains("the floor is 2.3 ms"));
+    assert!(ask(&["--slo", "p99=1s", "--cores", "4096"]).contains("this machine has"));
+    assert!(ask(&["--slo", "p50=1s"]).contains("p99=100ms"));
+    assert!(ask(&["--slo", "p99=1s", "--lookups", "5"]).contains("--lookups 3"));
+}
