@@ -7,6 +7,7 @@
 //! Tokio appears in `event_loop.rs` files alone, `std::thread` and rayon in `threads.rs` files alone.
 
 mod app;
+pub mod client;
 pub mod cpu;
 #[doc(hidden)]
 pub mod fuzz;
@@ -68,6 +69,8 @@ pub struct Settings {
     pub pool: usize,
     /// How a payment's lookups are asked.
     pub fan_out: Gather,
+    /// Which client asks the database.
+    pub client: client::Library,
     /// Mistakes to make.
     pub pitfalls: Vec<Pitfall>,
 }
@@ -124,6 +127,7 @@ pub fn serve_beside(settings: &Settings) -> Result<()> {
 }
 
 fn serve_on(settings: &Settings, listener: TcpListener) -> Result<()> {
+    client::check(settings)?;
     let port = listener.local_addr().context(|| "cannot read the port".into())?.port();
     let ready = || announce(port);
     match settings.model {

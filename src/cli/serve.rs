@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::parent::Parent;
+use crate::backend::client::Library;
 use crate::backend::cpu::CpuMode;
 use crate::backend::http::limits::Limits;
 use crate::backend::model::Model;
@@ -55,6 +56,9 @@ pub(crate) struct Args {
     /// How threads ask the lookups of a payment at once
     #[arg(long, value_enum, default_value_t)]
     fan_out: FanOut,
+    /// bakeoff or tokio-postgres: the client that an event loop asks the database with
+    #[arg(long, value_name = "NAME", default_value_t)]
+    client: Library,
     /// A mistake to make; may be repeated
     #[arg(long = "pitfall", value_name = "NAME")]
     pitfalls: Vec<Pitfall>,
@@ -155,6 +159,7 @@ impl Args {
             upstream: self.upstream.clone(),
             pool: self.pool,
             fan_out: self.fan_out()?,
+            client: self.client,
             pitfalls: self.pitfalls()?,
             name: self.name.clone().unwrap_or_else(|| self.model.to_string()),
             model: self.model,

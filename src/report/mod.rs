@@ -3,6 +3,7 @@
 pub mod charts;
 mod comparison;
 pub mod decision;
+mod disappears;
 pub mod distribution;
 mod experiments;
 mod findings;

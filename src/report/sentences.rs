@@ -1,10 +1,10 @@
 //! What a run says in words, built from its verdicts and from nothing else.
 
 use super::comparison::{Side, belongs, metric_of, side};
-use super::experiments;
 use super::race::{Entry, Race};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
 use super::words::{capital, clean, listed, metric, times};
+use super::{disappears, experiments};
 use crate::units::{Rate, grouped};
 
 /// The metrics that closing sentences speak of.
@@ -52,6 +52,7 @@ pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
             }
         }
     }
+    sentences.extend(disappears::sentences(result, races));
     sentences.extend(experiments);
     if result.verdict == Verdict::Interrupted {
         sentences

@@ -1,5 +1,7 @@
 //! The order of trials: one of every contender in a round, in an order drawn by a fair coin.
 
+use std::collections::HashMap;
+
 use crate::random::Stream;
 
 /// The trials of one level in one round: they stand and fall together.
@@ -19,6 +21,36 @@ const EXTRA_PERCENT: u32 = 25;
 /// How often a heat of a run of `rounds` may be void before the run is given up.
 pub(crate) fn extra_rounds(rounds: u32) -> u32 {
     (rounds * EXTRA_PERCENT).div_ceil(100)
+}
+
+/// What is run again: each void heat in a round of its own, with arrivals that no other heat of its level has had; at
+/// most a quarter of all heats.
+#[derive(Debug)]
+pub(crate) struct Repeats {
+    /// The last round of each level so far.
+    last: HashMap<(usize, usize), u32>,
+    /// The last round that was asked for.
+    rounds: u32,
+    left: u32,
+}
+
+impl Repeats {
+    /// Nothing was run yet of the heats of so many rounds.
+    pub(crate) fn of(heats: &[Heat], rounds: u32) -> Self {
+        Self { last: HashMap::new(), rounds, left: extra_rounds(heats.len() as u32) }
+    }
+
+    /// Those of the void heats that are run again.
+    pub(crate) fn of_void(&mut self, void: &[Heat]) -> Vec<Heat> {
+        let void = &void[..void.len().min(self.left as usize)];
+        self.left -= void.len() as u32;
+        let again = |heat: &Heat| {
+            let last = self.last.entry((heat.scenario, heat.level)).or_insert(self.rounds);
+            *last += 1;
+            Heat { round: *last, ..*heat }
+        };
+        void.iter().map(again).collect()
+    }
 }
 
 /// The contenders of a heat in the order in which they run: Fisher and Yates' shuffle, from the seed and the heat
@@ -83,6 +115,18 @@ mod tests {
         let heat = Heat { scenario: 1, level: 2, round: 3 };
         assert_eq!(order(7, heat, 8), order(7, heat, 8));
         assert_ne!(order(7, heat, 8), order(8, heat, 8));
+    }
+
+    #[test]
+    fn what_is_run_again_meets_arrivals_of_its_own() {
+        let heat = |level, round| Heat { scenario: 0, level, round };
+        let all: Vec<Heat> = (1..=10).flat_map(|round| [heat(0, round), heat(1, round)]).collect();
+        let mut repeats = Repeats::of(&all, 10);
+        let first = repeats.of_void(&[heat(0, 2), heat(1, 3), heat(0, 7)]);
+        assert_eq!(first, [heat(0, 11), heat(1, 11), heat(0, 12)]);
+        assert_eq!(repeats.of_void(&[heat(0, 12)]), [heat(0, 13)]);
+        assert_eq!(repeats.of_void(&[heat(0, 13), heat(0, 13)]).len(), 1, "a quarter of twenty");
+        assert!(repeats.of_void(&[heat(0, 14)]).is_empty());
     }
 
     #[test]

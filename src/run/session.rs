@@ -12,7 +12,7 @@ use crate::report::schema::{
 use crate::run::budget::Budget;
 use crate::run::experiment::{Hands, capacity, map};
 use crate::run::journal::{self, Journal};
-use crate::run::rounds::{self, Heat};
+use crate::run::rounds::{self, Heat, Repeats};
 use crate::run::testbed::{Ask, Testbed, placement};
 use crate::run::{Progress, Request, bounds, ceilings, fingerprint, footprint, verdict, whole};
 use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario};
@@ -153,8 +153,7 @@ impl<'a> Session<'a> {
     fn run_rounds(&mut self, part: Part, stop: &AtomicBool) -> Result<()> {
         let rounds = self.rounds();
         let mut due = self.heats(part, 1..=rounds);
-        let mut extra = rounds::extra_rounds(rounds);
-        let mut next_round = rounds + 1;
+        let mut repeats = Repeats::of(&due, rounds);
         while !due.is_empty() {
             let mut void = Vec::new();
             let mut begun = 0;
@@ -172,14 +171,7 @@ impl<'a> Session<'a> {
                     void.push(heat);
                 }
             }
-            // A void heat gets a round of its own at the end, with other arrivals; a few of them, not for ever.
-            let again: Vec<Heat> =
-                void.into_iter().map(|heat| Heat { round: next_round, ..heat }).collect();
-            if again.is_empty() || extra == 0 {
-                return Ok(());
-            }
-            extra -= 1;
-            next_round += 1;
+            let again = repeats.of_void(&void);
             self.testbed.progress.expect(again.iter().map(|heat| self.contenders(*heat)).sum());
             due = again;
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::backend::Gather;
+use crate::backend::client::Library;
 use crate::backend::cpu::CpuMode;
 use crate::error::{Context, Error, Result};
 use crate::load::outcome::{Fault, Kind, Outcome};
@@ -302,6 +303,9 @@ pub(crate) fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String>
     }
     if contender.fan_out != Gather::AtOnce {
         flags.push(("--fan-out", contender.fan_out.name().into()));
+    }
+    if contender.client != Library::Bakeoff {
+        flags.push(("--client", contender.client.name().into()));
     }
     flags.extend(contender.pitfalls.iter().map(|pitfall| ("--pitfall", pitfall.to_string())));
     // Under anyone's workload a model is a control, and mounts whatever it has.

@@ -23,6 +23,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ),
     ("payment-lognormal", include_str!("../../scenarios/payment-lognormal.toml")),
     ("payment-fast-query", include_str!("../../scenarios/payment-fast-query.toml")),
+    ("client-cross-check", include_str!("../../scenarios/client-cross-check.toml")),
     ("payment-parallel-lookups", include_str!("../../scenarios/payment-parallel-lookups.toml")),
     ("loyalty-fanout-1000", include_str!("../../scenarios/loyalty-fanout-1000.toml")),
     (

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::CpuMode;
 use crate::backend::Gather;
+use crate::backend::client::Library;
 use crate::backend::model::Model;
 use crate::backend::pitfall::Pitfall;
 use crate::units::Nanos;
@@ -61,6 +62,8 @@ pub struct BuiltIn {
     pub pool: Option<usize>,
     /// How it asks the lookups of a payment.
     pub fan_out: Gather,
+    /// Which client asks its database.
+    pub client: Library,
     /// Mistakes that it makes.
     pub pitfalls: Vec<Pitfall>,
     /// The build of bakeoff that serves it; `None` is the one that runs. No scenario names it, only the gate does.

@@ -13,6 +13,7 @@ use super::spelling::{RawCpu, RawModel};
 use super::store::{POOL_MAX, Store};
 use super::{CpuMode, Workload};
 use crate::backend::Gather;
+use crate::backend::client::Library;
 use crate::backend::model::Model;
 use crate::backend::pitfall::Pitfall;
 use crate::units::Nanos;
@@ -102,6 +103,7 @@ fn built_in(
         request_cpu: request_cpu(raw, model, around.workload)?,
         pool: pool(raw, around.store)?,
         fan_out: fan_out(raw, model)?,
+        client: client(raw, model, around.store)?,
         pitfalls: pitfalls(raw, model, around.store)?,
         binary: None,
     })
@@ -137,6 +139,20 @@ fn fan_out(raw: &RawContender, model: Model) -> Result<Gather, Fault> {
         None => Ok(Gather::AtOnce),
         Some(at) if model.is_async() || model == Model::Null => {
             Err(has_no(model, "fan_out", &at.span).help("an event loop joins futures"))
+        }
+        Some(at) => Ok(at.value.into()),
+    }
+}
+
+fn client(raw: &RawContender, model: Model, store: &Store) -> Result<Library, Fault> {
+    match &raw.client {
+        None => Ok(Library::Bakeoff),
+        Some(at) if !model.is_async() => {
+            Err(has_no(model, "client", &at.span).help("tokio-postgres is for event loops"))
+        }
+        Some(at) if *store == Store::Memory => {
+            Err(Fault::new(&at.span, "there is no database to ask", "not in memory")
+                .help("write [store.standin] or [store.postgres], or remove `client`"))
         }
         Some(at) => Ok(at.value.into()),
     }

@@ -33,6 +33,10 @@ pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Fault
         ("threads", raw.threads.as_ref().map(|at| &at.span)),
         ("cpu", raw.cpu.as_ref().map(|at| &at.span)),
         ("request_cpu", raw.request_cpu.as_ref().map(|at| &at.span)),
+        ("pool", raw.pool.as_ref().map(|at| &at.span)),
+        ("fan_out", raw.fan_out.as_ref().map(|at| &at.span)),
+        ("client", raw.client.as_ref().map(|at| &at.span)),
+        ("pitfalls", raw.pitfalls.first().map(|at| &at.span)),
     ];
     if let Some((key, span)) = of_models.into_iter().find_map(|(key, span)| Some((key, span?))) {
         let title = format!("`{key}` is a setting of the built-in models");

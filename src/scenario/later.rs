@@ -9,7 +9,6 @@ const LATER: &[(&str, &str)] = &[
     ("load.open.profile", "other load profiles"),
     ("request.lookups", "a dependency that waits"),
     ("contender.*.queue", "a bound on what waits for a thread"),
-    ("contender.*.client", "a choice of database clients"),
     ("arrivals=ramp", "other load profiles"),
     ("arrivals=steps", "other load profiles"),
     ("arrivals=bursts", "other load profiles"),

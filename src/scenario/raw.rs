@@ -12,8 +12,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::Level;
 use super::quantity::{At, Figure, Quantity};
 use super::spelling::{
-    RawArrivals, RawCpu, RawFanOut, RawMapMetric, RawMetric, RawMode, RawModel, RawOnInconclusive,
-    RawOperation, RawPitfall, RawSize, RawWorkload,
+    RawArrivals, RawClient, RawCpu, RawFanOut, RawMapMetric, RawMetric, RawMode, RawModel,
+    RawOnInconclusive, RawOperation, RawPitfall, RawSize, RawWorkload,
 };
 use crate::units::{Nanos, Rate, Share};
 
@@ -302,6 +302,8 @@ pub(super) struct RawContender {
     pub(super) pool: Option<At<u64>>,
     /// How threads ask the lookups of a payment at once. Default split.
     pub(super) fan_out: Option<At<RawFanOut>>,
+    /// Which client an event loop asks its database with. Default bakeoff.
+    pub(super) client: Option<At<RawClient>>,
     /// Mistakes that it makes.
     #[serde(default)]
     pub(super) pitfalls: Vec<At<RawPitfall>>,

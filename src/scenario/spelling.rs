@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::{CpuMode, Metric, PlacementMode, Workload};
 use crate::backend::Gather;
+use crate::backend::client::Library;
 use crate::backend::model::Model;
 use crate::backend::pitfall::Pitfall;
 use crate::load::plan::Arrivals;
@@ -137,6 +138,25 @@ impl From<RawFanOut> for Gather {
             RawFanOut::Split => Self::AtOnce,
             RawFanOut::Pool => Self::Pool,
             RawFanOut::Scoped => Self::Scoped,
+        }
+    }
+}
+
+/// A client of PostgreSQL.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawClient {
+    /// bakeoff's own.
+    Bakeoff,
+    /// tokio-postgres with deadpool-postgres, a cross-check.
+    TokioPostgres,
+}
+
+impl From<RawClient> for Library {
+    fn from(raw: RawClient) -> Self {
+        match raw {
+            RawClient::Bakeoff => Self::Bakeoff,
+            RawClient::TokioPostgres => Self::TokioPostgres,
         }
     }
 }

@@ -96,6 +96,10 @@ const BAKEOFF: &str = env!("CARGO_BIN_EXE_bakeoff");
 impl Mount {
     pub(crate) const EVENT_LOOP_PROGRAM: Self =
         Contender::mount("event-loop", &[BAKEOFF, "serve", "--model", "event-loop"]);
+    pub(crate) const TOKIO_POSTGRES_PROGRAM: Self = Contender::mount(
+        "event-loop",
+        &[BAKEOFF, "serve", "--model", "event-loop", "--client", "tokio-postgres"],
+    );
     pub(crate) const WORK_STEALING_PROGRAM: Self =
         Contender::mount("work-stealing", &[BAKEOFF, "serve", "--model", "work-stealing"]);
     pub(crate) const THREAD_PER_CONNECTION_PROGRAM: Self = Contender::mount(

@@ -88,11 +88,11 @@ pub(crate) fn a_payment_is_captured_once_over_killed_backends(mount: Mount) {
                     &[],
                 );
                 killed += ended.expect("backends can be ended").len();
-                std::thread::sleep(Duration::from_millis(10));
+                std::thread::sleep(Duration::from_millis(100));
             }
             killed
         });
-        let books = insist(&server, 60);
+        let books = insist(&server, 40);
         over.store(true, Ordering::Relaxed);
         (books, killer.join().expect("the killer ends"))
     });

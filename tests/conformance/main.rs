@@ -275,6 +275,7 @@ mod on_standin {
             work_stealing Mount::WORK_STEALING_PROGRAM.on_standin(),
             thread_per_connection Mount::THREAD_PER_CONNECTION_PROGRAM.on_standin(),
             thread_pool Mount::THREAD_POOL_PROGRAM.on_standin(),
+            tokio_postgres Mount::TOKIO_POSTGRES_PROGRAM.on_standin(),
         }
         {
             vectors {

@@ -43,7 +43,7 @@ fn the_arrows_point_one_way() {
 }
 
 /// A scenario may speak of models and plans; what it must not do is start anything.
-const OF_BACKEND_IN_SCENARIO: &[&str] = &["model", "CpuMode", "cpu", "Gather", "pitfall"];
+const OF_BACKEND_IN_SCENARIO: &[&str] = &["client", "model", "CpuMode", "cpu", "Gather", "pitfall"];
 
 #[test]
 fn a_scenario_names_what_is_to_be_run_and_runs_nothing() {

@@ -6,11 +6,12 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Common, Store, audited, cpu_mode, database, stats, upstream};
 use crate::backend::Settings;
+use crate::backend::client::event_loop::Client;
 use crate::backend::cpu::event_loop::{Helpers, Place};
 use crate::backend::http::Answer;
 use crate::backend::memory::Memory;
 use crate::backend::pitfall::Pitfall;
-use crate::backend::postgres::{Question, Session};
+use crate::backend::postgres::Question;
 use crate::backend::remote::event_loop::Pool;
 use crate::backend::upstream::Exchange;
 use crate::error;
@@ -19,7 +20,7 @@ use crate::error;
 #[derive(Debug)]
 pub(in crate::backend) struct App {
     pub(in crate::backend) common: Common,
-    pub(in crate::backend) store: Store<Pool<Session>>,
+    pub(in crate::backend) store: Store<Client>,
     pub(in crate::backend) upstream: Option<Arc<Pool<Exchange>>>,
     pub(in crate::backend) helpers: Helpers,
     /// The pitfall `global-lock`. A lock of the runtime's, since one of the kernel's would stop the loop.
@@ -30,7 +31,7 @@ impl App {
     /// With a store in which nothing has happened yet, or one that is asked first when the first request needs it.
     pub(in crate::backend) fn new(settings: &Settings, place: Place) -> error::Result<Self> {
         let store = match database(settings)? {
-            Some(peer) => Store::Postgres(Arc::new(Pool::new(peer))),
+            Some(peer) => Store::Postgres(Arc::new(Client::new(settings, peer)?)),
             None => Store::Memory(Arc::new(Memory::new())),
         };
         let upstream = upstream(settings)?.map(|peer| Arc::new(Pool::new(peer)));

@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Common, Store, audited, cpu_mode, database, stats, upstream};
 use crate::backend::Settings;
+use crate::backend::client::threads::Client;
 use crate::backend::cpu::threads::Helpers;
 use crate::backend::http::Answer;
 use crate::backend::memory::Memory;
 use crate::backend::pitfall::Pitfall;
-use crate::backend::postgres::{Question, Session};
+use crate::backend::postgres::Question;
 use crate::backend::remote::threads::Pool;
 use crate::backend::upstream::Exchange;
 use crate::error;
@@ -17,7 +18,7 @@ use crate::error;
 #[derive(Debug)]
 pub(in crate::backend) struct App {
     pub(in crate::backend) common: Common,
-    pub(in crate::backend) store: Store<Pool<Session>>,
+    pub(in crate::backend) store: Store<Client>,
     pub(in crate::backend) upstream: Option<Arc<Pool<Exchange>>>,
     pub(in crate::backend) helpers: Helpers,
     /// The pitfall `global-lock`. Held through a request's waits, so that all others wait with it.
@@ -28,7 +29,7 @@ impl App {
     /// With a store in which nothing has happened yet, or one that is asked first when the first request needs it.
     pub(in crate::backend) fn new(settings: &Settings) -> error::Result<Self> {
         let store = match database(settings)? {
-            Some(peer) => Store::Postgres(Arc::new(Pool::new(peer))),
+            Some(peer) => Store::Postgres(Arc::new(Client::new(settings, peer)?)),
             None => Store::Memory(Arc::new(Memory::new())),
         };
         let upstream = upstream(settings)?.map(|peer| Arc::new(Pool::new(peer)));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::{Answer, Request, Task, account_id, conflict, distributed, read};
 use crate::backend::app::Store;
 use crate::backend::app::event_loop::App;
+use crate::backend::client::event_loop::Client;
 use crate::backend::memory::Memory;
-use crate::backend::postgres::{Question, Session};
+use crate::backend::postgres::Question;
 use crate::backend::remote::Trouble;
-use crate::backend::remote::event_loop::Pool;
 use crate::domain::dataset::Account;
 
 /// Credits every member of a distribution once, and finishes one that was left half-way.
@@ -35,7 +35,7 @@ async fn credit_here(app: &App, memory: &Arc<Memory>, request: &Request) -> Resu
 }
 
 /// In a database everything waits: as many members at once as there are connections.
-async fn credit_there(pool: &Arc<Pool<Session>>, request: Request) -> Result<u64, Answer> {
+async fn credit_there(pool: &Arc<Client>, request: Request) -> Result<u64, Answer> {
     if !pool.ask(request.begin()).await?.bool()? {
         return Err(conflict());
     }
@@ -45,7 +45,7 @@ async fn credit_there(pool: &Arc<Pool<Session>>, request: Request) -> Result<u64
 }
 
 /// One member: loads the account, works out its points, credits it.
-async fn credit(pool: Arc<Pool<Session>>, request: Request, member: u32) -> Result<u64, Trouble> {
+async fn credit(pool: Arc<Client>, request: Request, member: u32) -> Result<u64, Trouble> {
     let id = request.distribution.members.id(member);
     let row = pool.ask(Question::Account(id)).await?.account()?;
     let (points, credit) = request.credit(member, row)?;

@@ -3,6 +3,7 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol.html>
 
+mod borrowed;
 mod reply;
 mod session;
 mod target;
@@ -10,6 +11,7 @@ mod target;
 use crate::domain::payment::Payment;
 use crate::sql::Statement;
 
+pub(super) use borrowed::Raw;
 pub(super) use reply::Reply;
 pub(super) use session::Session;
 pub(super) use target::{Target, target};
@@ -63,7 +65,7 @@ pub(super) enum Question<'a> {
 
 /// A parameter of a statement, in PostgreSQL's types.
 #[derive(Clone, Copy, Debug)]
-enum Param<'a> {
+pub(super) enum Param<'a> {
     Int4(i32),
     Int8(i64),
     Text(&'a str),
@@ -74,7 +76,7 @@ const PARAMS_MAX: usize = 6;
 
 impl<'a> Question<'a> {
     /// Hands the statement and its parameters to `bind`. An id that no table can have becomes one that none has.
-    fn bind(self, bind: impl FnOnce(Statement, &[Param<'a>])) {
+    pub(super) fn bind<T>(self, bind: impl FnOnce(Statement, &[Param<'a>]) -> T) -> T {
         use Param::{Int4, Int8, Text};
         let id = |id: u32| Int4(i32::try_from(id).unwrap_or(-1));
         let long = |value: u64| Int8(i64::try_from(value).unwrap_or(-1));
@@ -92,17 +94,17 @@ impl<'a> Question<'a> {
                     Text(payment.currency.code()),
                     long(fee_minor),
                 ];
-                bind(Statement::Capture, &parameters);
+                bind(Statement::Capture, &parameters)
             }
             Self::Begin { id, terms: [business, first, accounts, spend] } => {
                 let parameters = [id, business, first, accounts, spend].map(long);
-                bind(Statement::Begin, &parameters);
+                bind(Statement::Begin, &parameters)
             }
             Self::Credit { distribution_id, account_id, points } => {
-                bind(Statement::Credit, &[long(distribution_id), id(account_id), long(points)]);
+                bind(Statement::Credit, &[long(distribution_id), id(account_id), long(points)])
             }
             Self::Webhook { event_id, body } => {
-                bind(Statement::Webhook, &[Text(event_id), Text(body)]);
+                bind(Statement::Webhook, &[Text(event_id), Text(body)])
             }
             Self::Audit => bind(Statement::Audit, &[]),
         }

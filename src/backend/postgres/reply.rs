@@ -1,6 +1,6 @@
 //! What a database answers: at most one row, read into the services' own types.
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use postgres_protocol::message::backend::DataRowBody;
 
 use super::super::memory::{Audit, Capture};
@@ -16,6 +16,16 @@ pub(in crate::backend) struct Reply {
 impl Reply {
     pub(super) fn of(row: &DataRowBody) -> Self {
         Self { row: Some(row.buffer_bytes().clone()) }
+    }
+
+    /// A row whose columns somebody else has taken apart.
+    pub(in crate::backend) fn of_columns<'a>(columns: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut row = BytesMut::new();
+        for column in columns {
+            row.put_i32(i32::try_from(column.len()).expect("a column is shorter than 2 GiB"));
+            row.put_slice(column);
+        }
+        Self { row: Some(row.freeze()) }
     }
 
     /// A payer's row.

@@ -25,7 +25,7 @@ const READ_BYTES: usize = 8_192;
 /// How long another server may take to accept, and to let a client in.
 const GREET_WITHIN: Duration = Duration::from_secs(5);
 /// How long it may take for an answer; after that the connection is given up, and the request with it.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// A protocol of questions and answers, one under way at a time.
 pub(super) trait Protocol: fmt::Debug + Sized + Send + 'static {
@@ -82,7 +82,7 @@ impl Trouble {
     }
 
     /// The other side has taken too long.
-    fn too_slow() -> Self {
+    pub(super) fn too_slow() -> Self {
         Self::Lost(io::ErrorKind::TimedOut.into())
     }
 
@@ -161,13 +161,13 @@ impl Usage {
     /// The longest wait that is told apart from longer ones.
     const WAIT_MAX: Nanos = Nanos(60_000_000_000);
 
-    fn new(size: usize) -> Self {
+    pub(super) fn new(size: usize) -> Self {
         let waits = Histogram::new_with_max(Self::WAIT_MAX.0, 3).expect("three digits of a minute");
         Self { size, waits: Mutex::new(waits), busy_ns: AtomicU64::new(0) }
     }
 
     /// A caller that came at `came` has its connection; gives the instant.
-    fn taken(&self, came: Instant) -> Instant {
+    pub(super) fn taken(&self, came: Instant) -> Instant {
         let now = Instant::now();
         let waited = Nanos::from(now - came).0;
         self.waits.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(waited);
@@ -175,7 +175,7 @@ impl Usage {
     }
 
     /// A connection that was taken at `since` is back.
-    fn given_back(&self, since: Instant) {
+    pub(super) fn given_back(&self, since: Instant) {
         self.busy_ns.fetch_add(Nanos::from(since.elapsed()).0, Relaxed);
     }
 

@@ -1,0 +1,159 @@
+//! The client of an event loop: bakeoff's own, or the one that others use.
+
+use std::io;
+use std::time::Instant;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, RecyclingMethod};
+use futures_util::future::join_all;
+use tokio::time::timeout;
+use tokio_postgres::NoTls;
+use tokio_postgres::types::ToSql;
+
+use super::super::{Settings, StoreSettings};
+use super::Library;
+use crate::backend::hands::event_loop::Hands;
+use crate::backend::postgres::{Question, Raw, Reply, Session, Target};
+use crate::backend::remote::event_loop::Pool;
+use crate::backend::remote::{ANSWER_WITHIN, Gather, Peer, Trouble, Usage};
+use crate::error::{self, Error};
+
+/// Connections to the database.
+#[derive(Debug)]
+pub(in crate::backend) enum Client {
+    /// Ours.
+    Bakeoff(Pool<Session>),
+    /// The cross-check.
+    Borrowed(Borrowed),
+}
+
+impl Client {
+    /// Without a connection yet.
+    ///
+    /// # Errors
+    /// A URL that the borrowed client does not take.
+    pub(in crate::backend) fn new(settings: &Settings, peer: Peer<Target>) -> error::Result<Self> {
+        match settings.client {
+            Library::Bakeoff => Ok(Self::Bakeoff(Pool::new(peer))),
+            Library::TokioPostgres => Borrowed::new(settings, &peer).map(Self::Borrowed),
+        }
+    }
+
+    /// Who waited how long.
+    pub(in crate::backend) fn usage(&self) -> &Usage {
+        match self {
+            Self::Bakeoff(pool) => pool.usage(),
+            Self::Borrowed(borrowed) => &borrowed.usage,
+        }
+    }
+
+    /// As many hands as connections.
+    pub(in crate::backend) fn hands(&self) -> &Hands {
+        match self {
+            Self::Bakeoff(pool) => pool.hands(),
+            Self::Borrowed(borrowed) => &borrowed.hands,
+        }
+    }
+
+    /// Asks one question over one connection.
+    ///
+    /// # Errors
+    /// As [`Pool::ask`].
+    pub(in crate::backend) async fn ask(&self, question: Question<'_>) -> Result<Reply, Trouble> {
+        match self {
+            Self::Bakeoff(pool) => pool.ask(question).await,
+            Self::Borrowed(borrowed) => borrowed.ask(question).await,
+        }
+    }
+
+    /// Asks several questions that do not depend on each other; the answers come in their order.
+    ///
+    /// # Errors
+    /// As [`Pool::ask_all`].
+    pub(in crate::backend) async fn ask_all<const N: usize>(
+        &self,
+        questions: [Question<'_>; N],
+    ) -> Result<[Reply; N], Trouble> {
+        match self {
+            Self::Bakeoff(pool) => pool.ask_all(questions).await,
+            Self::Borrowed(borrowed) => borrowed.ask_all(questions).await,
+        }
+    }
+}
+
+/// tokio-postgres over a pool of deadpool's, whose callers wait in the order in which they came.
+#[derive(Debug)]
+pub(in crate::backend) struct Borrowed {
+    pool: deadpool_postgres::Pool,
+    gather: Gather,
+    usage: Usage,
+    hands: Hands,
+}
+
+/// Differs: threads have no such client.
+impl Borrowed {
+    fn new(settings: &Settings, peer: &Peer<Target>) -> error::Result<Self> {
+        let StoreSettings::Postgres { url } = &settings.store else {
+            return Err(Error::internal("a client without a database"));
+        };
+        let wrong = |_| Error::usage("tokio-postgres cannot read the database's URL");
+        let config: tokio_postgres::Config = url.parse().map_err(wrong)?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, NoTls, recycling);
+        let size = peer.connections;
+        let pool = deadpool_postgres::Pool::builder(manager).max_size(size).build();
+        let pool = pool.map_err(|error| Error::internal(format!("no pool: {error}")))?;
+        Ok(Self { pool, gather: peer.gather, usage: Usage::new(size), hands: Hands::new(size) })
+    }
+
+    async fn ask(&self, question: Question<'_>) -> Result<Reply, Trouble> {
+        let came = Instant::now();
+        let taken = self.pool.get().await;
+        let connection = taken.map_err(|error| Trouble::Lost(io::Error::other(error)))?;
+        let since = self.usage.taken(came);
+        let answer = timeout(ANSWER_WITHIN, over(&connection, question)).await;
+        drop(connection);
+        self.usage.given_back(since);
+        answer.unwrap_or_else(|_| Err(Trouble::too_slow()))
+    }
+
+    async fn ask_all<const N: usize>(
+        &self,
+        questions: [Question<'_>; N],
+    ) -> Result<[Reply; N], Trouble> {
+        let mut replies = Vec::with_capacity(N);
+        match self.gather {
+            Gather::InTurn => {
+                for question in questions {
+                    replies.push(self.ask(question).await?);
+                }
+            }
+            _ => {
+                let asked = questions.map(|question| self.ask(question));
+                replies = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
+            }
+        }
+        Ok(replies.try_into().expect("a reply for each question"))
+    }
+}
+
+/// Differs: the borrowed client prepares each statement once for each connection, as ours does at its start.
+async fn over(connection: &Object, question: Question<'_>) -> Result<Reply, Trouble> {
+    let (statement, parameters) = question.bind(|statement, all| (statement, all.to_vec()));
+    let parameters: Vec<&(dyn ToSql + Sync)> =
+        parameters.iter().map(|one| one as &(dyn ToSql + Sync)).collect();
+    let asked = async {
+        let statement = connection.prepare_cached(statement.text()).await?;
+        connection.query_opt(&statement, &parameters).await
+    };
+    let Some(row) = asked.await.map_err(trouble)? else { return Ok(Reply::default()) };
+    let columns = (0..row.len()).map(|place| row.try_get::<_, Raw<'_>>(place).map(|raw| raw.0));
+    Ok(Reply::of_columns(columns.collect::<Result<Vec<_>, _>>().map_err(trouble)?))
+}
+
+/// Differs: what the borrowed client's errors are here.
+fn trouble(error: tokio_postgres::Error) -> Trouble {
+    match error.as_db_error() {
+        Some(refused) => Trouble::Refused(refused.message().to_owned()),
+        None => Trouble::Lost(io::Error::other(error)),
+    }
+}

@@ -1,0 +1,139 @@
+//! Where a difference disappears: two contenders that differ in memory, and what is left of it behind a dependency.
+
+use super::comparison::{Side, belongs, side};
+use super::race::Race;
+use super::schema::{Comparison, RunResult};
+use super::words::{clean, metric, times};
+
+/// One sentence for each workload that was run both in memory and behind a dependency:
+/// `Where the difference disappears: in memory thread-pool uses 1.40x the CPU of event-loop; behind a stand-in (lookup
+/// 50 ms, write 1 ms) no clear difference in p99.`
+pub(super) fn sentences(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
+    let mut workloads: Vec<&str> = Vec::new();
+    for race in races {
+        if !workloads.contains(&race.workload) {
+            workloads.push(race.workload);
+        }
+    }
+    workloads.iter().filter_map(|workload| sentence(result, races, workload)).collect()
+}
+
+fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<String> {
+    let here = || races.iter().filter(|race| race.workload == workload);
+    let memory = here().find(|race| race.dependency().is_none())?;
+    let behind: Vec<&Race<'_>> = here().filter(|race| race.dependency().is_some()).collect();
+    if behind.is_empty() {
+        return None;
+    }
+    let Some(largest) = largest(result, memory) else {
+        return Some(format!("Already in memory {workload} shows no clear difference."));
+    };
+    let mut left = Vec::new();
+    let mut gone = false;
+    for race in behind {
+        let dependency = clean(race.dependency().unwrap_or_default());
+        let found = of_pair(result, race, largest, "p99");
+        gone |= found.is_some_and(|found| side(found) == Side::Unclear);
+        left.push(format!("behind {dependency} {}", in_words(found, "p99")));
+    }
+    let start = match gone {
+        true => "Where the difference disappears",
+        false => "Where a difference is left",
+    };
+    let first = in_words(Some(largest), &largest.metric);
+    Some(format!("{start}: in memory {first}; {}.", left.join("; ")))
+}
+
+/// The clearest difference of a race in what a request costs, or else in its tail.
+fn largest<'a>(result: &'a RunResult, race: &Race<'_>) -> Option<&'a Comparison> {
+    let of = |metric: &str| {
+        let clear = result.comparisons.iter().filter(|c| {
+            belongs(race, c) && c.metric == metric && side(c) != Side::Unclear && c.low.is_some()
+        });
+        clear.max_by(|a, b| size(a).total_cmp(&size(b)))
+    };
+    of("cpu_per_request").or_else(|| of("p99"))
+}
+
+/// How far a ratio is from one.
+fn size(c: &Comparison) -> f64 {
+    c.ratio.map_or(0.0, |ratio| ratio.ln().abs())
+}
+
+/// The same pair in another race.
+fn of_pair<'a>(
+    result: &'a RunResult,
+    race: &Race<'_>,
+    pair: &Comparison,
+    metric: &str,
+) -> Option<&'a Comparison> {
+    result.comparisons.iter().find(|c| {
+        belongs(race, c) && c.metric == metric && c.of == pair.of && c.versus == pair.versus
+    })
+}
+
+fn in_words(found: Option<&Comparison>, name: &str) -> String {
+    let what = metric(name);
+    let decided = found.filter(|c| c.low.is_some() && c.high.is_some());
+    let Some((c, ratio)) = decided.and_then(|c| Some((c, c.ratio?))) else {
+        return format!("{what} could not be compared");
+    };
+    let (of, versus) = (clean(&c.of), clean(&c.versus));
+    // The one that has more comes first.
+    let (more, less, ratio) = match ratio >= 1.0 {
+        true => (of, versus, ratio),
+        false => (versus, of, ratio.recip()),
+    };
+    match (side(c), name) {
+        (Side::Unclear, _) => format!("no clear difference in {what}"),
+        (_, "cpu_per_request") => format!("{more} uses {} the CPU of {less}", times(ratio)),
+        _ => format!("{what} of {more} is {} that of {less}", times(ratio)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+    use crate::report::race::races;
+
+    /// The mock's payments, and the same behind a stand-in, where every p99 is within `range` of the first one's.
+    fn behind(range: (f64, f64)) -> RunResult {
+        let mut result = mock::payments(6, &mock::MODELS);
+        let mut trials = result.trials.clone();
+        for trial in &mut trials {
+            trial.level = "800/s".into();
+            trial.dependency = Some("a stand-in (lookup 50 ms, write 1 ms)".into());
+        }
+        let mut comparisons = result.comparisons.clone();
+        for c in &mut comparisons {
+            c.at = "800/s".into();
+            (c.low, c.high) = (Some(range.0), Some(range.1));
+            c.ratio = Some(f64::midpoint(range.0, range.1));
+        }
+        result.trials.extend(trials);
+        result.comparisons.extend(comparisons);
+        result
+    }
+
+    #[test]
+    fn what_waiting_hides_is_said_with_where() {
+        let result = behind((0.98, 1.03));
+        let said = sentences(&result, &races(&result));
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("Where the difference disappears: in memory "), "{said:?}");
+        assert!(said[0].contains(" the CPU of "), "{said:?}");
+        let end = "behind a stand-in (lookup 50 ms, write 1 ms) no clear difference in p99.";
+        assert!(said[0].ends_with(end), "{said:?}");
+    }
+
+    #[test]
+    fn what_is_left_is_said_too() {
+        let result = behind((1.2, 1.4));
+        let said = sentences(&result, &races(&result));
+        assert!(said[0].starts_with("Where a difference is left: "), "{said:?}");
+        assert!(said[0].contains("p99 of") && said[0].contains("is 1.30x that of"), "{said:?}");
+        let alone = mock::payments(6, &mock::MODELS);
+        assert!(sentences(&alone, &races(&alone)).is_empty(), "nothing waited");
+    }
+}
