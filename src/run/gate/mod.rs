@@ -18,7 +18,7 @@ pub(crate) mod selftest;
 mod session;
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Result;
 use crate::report::gate::{GateResult, Purpose};
@@ -69,7 +69,8 @@ pub(crate) fn run(
     let mut session = Session::open(request, &past, progress)?;
     let result = session.run(stop)?;
     files::write(&request.out, &result)?;
-    if let (Some(path), true) = (&request.history, result.judgement.finished) {
+    let whole = result.judgement.finished && !stop.load(Ordering::Relaxed);
+    if let (Some(path), true) = (&request.history, whole) {
         history::append(path, &result)?;
         files::draw(&request.out, &history::read(Some(path))?)?;
     }
