@@ -7,6 +7,7 @@ use super::{Format, print};
 use crate::backend::model::Model;
 use crate::error::Result;
 use crate::load::plan::Operation;
+use crate::report::terminal::wrapped;
 use crate::scenario::{self, BUILTIN, LoadKind, Scenario};
 use crate::units::{Nanos, grouped};
 
@@ -46,10 +47,13 @@ fn text(scenarios: &[Scenario]) -> String {
     for one in scenarios {
         let [name, workload, load, levels, contenders, takes] = row(one);
         let rounds = one.rounds;
-        out.push_str(&format!(
-            "{name}\n  {}\n  {workload}: {load} at {levels}; {rounds} rounds, {takes}\n  {contenders}\n\n",
-            one.title
-        ));
+        out.push_str(&format!("{name}\n"));
+        let about = format!("{workload}: {load} at {levels}; {rounds} rounds, {takes}");
+        for line in [&one.title, &about, &contenders] {
+            out.push_str(&wrapped(&format!("  {line}"), "  "));
+            out.push('\n');
+        }
+        out.push('\n');
     }
     let mut models = Table::new();
     models.load_style(presets::NOTHING).set_header(MODEL_HEAD);

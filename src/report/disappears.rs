@@ -110,6 +110,7 @@ mod tests {
             c.at = "800/s".into();
             (c.low, c.high) = (Some(range.0), Some(range.1));
             c.ratio = Some(f64::midpoint(range.0, range.1));
+            c.verdict = if range.0 > 1.0 { "higher" } else { "inconclusive" }.into();
         }
         result.trials.extend(trials);
         result.comparisons.extend(comparisons);
