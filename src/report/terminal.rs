@@ -154,6 +154,10 @@ pub(super) fn plain_table<const N: usize>(header: &[&str; N], rows: &[[String; N
     for row in rows {
         grid.add_row(row);
     }
+    // A name is one word, and stays one.
+    if let Some(names) = grid.column_mut(0) {
+        names.set_constraint(ColumnConstraint::ContentWidth);
+    }
     trimmed(&grid.to_string())
 }
 
