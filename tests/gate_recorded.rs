@@ -1,8 +1,8 @@
-//! What the gate does on rounds that were recorded: 80 rounds of a contender against itself, drawn with replacement into
+//! What the gate does on rounds that were recorded: 120 rounds of a contender against itself, drawn with replacement into
 //! gates, each round turned round by a fair coin.
 //!
 //! Under equal contenders a round and its mirror image are equally likely, so these gates are as good as measured ones,
-//! as far as 80 rounds know the machine. `docs/gate.md` says how the rounds were recorded.
+//! as far as 120 rounds know the machine. `docs/gate.md` says how the rounds were recorded.
 //!
 //! ```text
 //! cargo test --release --test gate_recorded -- --ignored --nocapture
@@ -27,7 +27,7 @@ const ROUNDS: u32 = 40;
 #[test]
 fn equal_builds_pass_and_fifteen_percent_more_cpu_does_not() {
     let recorded = recorded();
-    assert_eq!(recorded.len(), 80);
+    assert_eq!(recorded.len(), 120);
     let plan = calibrated(&recorded);
     let (whole, _) = regressed(&plan, &recorded, 1.0, 100);
     assert!(whole <= 5.0, "{whole} %, where 1 % and four standard errors of 100 gates are 5 %");

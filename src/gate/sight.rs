@@ -79,7 +79,7 @@ fn sentence(seen: &Sight, margin: f64) -> String {
          {}); a true regression equal to the margin of {} is caught half the time: to catch it, set the margin to {}",
         signed(*usually),
         signed(*surely),
-        percent(scatter.s),
+        scattered(scatter.s),
         scatter.rounds,
         percent(margin),
         percent(margin / 2.0),
@@ -92,6 +92,11 @@ impl MetricPlan {
         let margin = metric.margin();
         Self { metric, request: None, margin, required: false, calibration: None }
     }
+}
+
+/// A scatter of logarithms as people read it: nearly a percentage while it is small, a factor when it is not.
+fn scattered(s: f64) -> String {
+    if s <= 0.3 { percent(s) } else { format!("a factor of {:.1}", s.exp()) }
 }
 
 /// `+24 %`
@@ -133,6 +138,14 @@ mod tests {
              a true regression equal to the margin of 10 % is caught half the time: to catch it, set the margin to 5 %."
         );
         assert!(before(&plan(40, &[Metric::P99]), ROUND)[1].contains("--calibrate"));
+    }
+
+    #[test]
+    fn a_large_scatter_is_a_factor() {
+        assert_eq!(
+            (scattered(0.1).as_str(), scattered(3.4).as_str()),
+            ("10 %", "a factor of 30.0")
+        );
     }
 
     #[test]

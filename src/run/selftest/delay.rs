@@ -2,7 +2,7 @@
 
 use super::process::{Process, Served};
 use super::server::Law;
-use super::{Attempt, Bench, Row, Verdict, only, open, unanswered};
+use super::{Attempt, Bench, Row, Verdict, only, open, unanswered, unless_all_hold};
 use crate::error::Result;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Arrivals, Plan, Shape};
@@ -55,7 +55,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
     let disturbed = [&closed, &floor, &delayed].into_iter().find_map(unanswered).or_else(|| {
         [at_floor, at_delay].iter().any(lost).then(|| "the machine took the server's core".into())
     });
-    Ok(Attempt { rows, disturbed })
+    Ok(Attempt { disturbed: unless_all_hold(disturbed, &rows), rows })
 }
 
 /// A closed loop on the null server, and an open one with what the server then said of itself. It ends here: it spins,
