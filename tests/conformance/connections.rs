@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::bodies::{Books, Payment};
 use crate::client::{Client, request};
-use crate::server::{Mount, PATIENCE, Server};
+use crate::server::{Held, Mount, PATIENCE, Server};
 
 pub(crate) fn half_sent_requests_hold_nobody_up(mount: Mount) {
     let server = Server::start(mount);
@@ -161,10 +161,20 @@ pub(crate) fn a_thousand_connections_leave_nothing_behind(mount: Mount) {
     visit(20);
     // A server at rest: what the first visitors started for good has started, and they are gone.
     std::thread::sleep(Duration::from_millis(300));
-    let rest = server.held();
-    for _ in 0..10 {
-        visit(100);
+    let mut rest = server.held();
+    // Go's runtime starts a thread when all of its own happen to be in system calls, and keeps it: that is no visitor's,
+    // and the next thousand leave nothing. What each of them leaves behind is there every time.
+    for _ in 0..3 {
+        (0..10).for_each(|_| visit(100));
+        server.wait_for_at_most(Held { threads: usize::MAX, ..rest });
+        std::thread::sleep(Duration::from_millis(300));
+        let held = server.held();
+        if held.threads <= rest.threads {
+            return;
+        }
+        rest = held;
     }
+    (0..10).for_each(|_| visit(100));
     server.wait_for_at_most(rest);
 }
 

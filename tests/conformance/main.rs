@@ -267,95 +267,68 @@ mod more_of_node {
     }
 }
 
+/// What is the same whatever keeps the rows: these checks, on these mounts.
+macro_rules! on_a_store {
+    ($mounts:tt) => {
+        on_contenders! {
+            $mounts
+            {
+                vectors {
+                    the_published_exchanges_hold,
+                }
+                routes {
+                    a_payment_is_captured_once_and_replayed,
+                    a_key_with_another_payment_is_a_conflict,
+                    a_payment_is_declined_for_each_reason,
+                    a_balance_is_spent_to_the_last_unit,
+                    payments_of_the_unknown_are_not_found,
+                    a_distribution_credits_each_account_once,
+                    an_account_shows_its_points,
+                    a_distribution_id_with_other_fields_is_a_conflict,
+                }
+                malformed {
+                    fields_out_of_range_are_unprocessable,
+                }
+                concurrency {
+                    one_key_from_sixteen_connections_is_captured_once,
+                    one_balance_is_not_spent_twice,
+                    one_distribution_from_eight_connections_is_credited_once,
+                    rivals_for_one_key_or_id_have_one_winner,
+                }
+                ending {
+                    a_server_under_load_ends_without_a_broken_answer,
+                    idle_and_half_sent_connections_do_not_delay_the_end,
+                }
+                webhooks {
+                    an_event_is_kept_once,
+                    malformed_events_are_refused,
+                }
+            }
+        }
+    };
+}
+
 /// The same answers when the store is a stand-in.
 mod on_standin {
-    on_contenders! {
-        {
-            event_loop Mount::EVENT_LOOP_PROGRAM.on_standin(),
-            work_stealing Mount::WORK_STEALING_PROGRAM.on_standin(),
-            thread_per_connection Mount::THREAD_PER_CONNECTION_PROGRAM.on_standin(),
-            thread_pool Mount::THREAD_POOL_PROGRAM.on_standin(),
-            tokio_postgres Mount::TOKIO_POSTGRES_PROGRAM.on_standin(),
-        }
-        {
-            vectors {
-                the_published_exchanges_hold,
-            }
-            routes {
-                a_payment_is_captured_once_and_replayed,
-                a_key_with_another_payment_is_a_conflict,
-                a_payment_is_declined_for_each_reason,
-                a_balance_is_spent_to_the_last_unit,
-                payments_of_the_unknown_are_not_found,
-                a_distribution_credits_each_account_once,
-                an_account_shows_its_points,
-                a_distribution_id_with_other_fields_is_a_conflict,
-            }
-            malformed {
-                fields_out_of_range_are_unprocessable,
-            }
-            concurrency {
-                one_key_from_sixteen_connections_is_captured_once,
-                one_balance_is_not_spent_twice,
-                one_distribution_from_eight_connections_is_credited_once,
-                rivals_for_one_key_or_id_have_one_winner,
-            }
-            ending {
-                a_server_under_load_ends_without_a_broken_answer,
-                idle_and_half_sent_connections_do_not_delay_the_end,
-            }
-            webhooks {
-                an_event_is_kept_once,
-                malformed_events_are_refused,
-            }
-        }
-    }
+    on_a_store! {{
+        event_loop Mount::EVENT_LOOP_PROGRAM.on_standin(),
+        work_stealing Mount::WORK_STEALING_PROGRAM.on_standin(),
+        thread_per_connection Mount::THREAD_PER_CONNECTION_PROGRAM.on_standin(),
+        thread_pool Mount::THREAD_POOL_PROGRAM.on_standin(),
+        tokio_postgres Mount::TOKIO_POSTGRES_PROGRAM.on_standin(),
+    }}
 }
 
 /// The same answers when the store is a real PostgreSQL.
 mod on_postgres {
-    on_contenders! {
-        {
-            event_loop Mount::EVENT_LOOP_PROGRAM.on_postgres(1),
-            work_stealing Mount::WORK_STEALING_PROGRAM.on_postgres(2),
-            thread_per_connection Mount::THREAD_PER_CONNECTION_PROGRAM.on_postgres(1),
-            thread_pool Mount::THREAD_POOL_PROGRAM.on_postgres(1),
-            go Mount::GO.on_postgres(2),
-            node Mount::NODE.on_postgres(1),
-        }
-        {
-            vectors {
-                the_published_exchanges_hold,
-            }
-            routes {
-                a_payment_is_captured_once_and_replayed,
-                a_key_with_another_payment_is_a_conflict,
-                a_payment_is_declined_for_each_reason,
-                a_balance_is_spent_to_the_last_unit,
-                payments_of_the_unknown_are_not_found,
-                a_distribution_credits_each_account_once,
-                an_account_shows_its_points,
-                a_distribution_id_with_other_fields_is_a_conflict,
-            }
-            malformed {
-                fields_out_of_range_are_unprocessable,
-            }
-            concurrency {
-                one_key_from_sixteen_connections_is_captured_once,
-                one_balance_is_not_spent_twice,
-                one_distribution_from_eight_connections_is_credited_once,
-                rivals_for_one_key_or_id_have_one_winner,
-            }
-            ending {
-                a_server_under_load_ends_without_a_broken_answer,
-                idle_and_half_sent_connections_do_not_delay_the_end,
-            }
-            webhooks {
-                an_event_is_kept_once,
-                malformed_events_are_refused,
-            }
-        }
-    }
+    on_a_store! {{
+        event_loop Mount::EVENT_LOOP_PROGRAM.on_postgres(1),
+        work_stealing Mount::WORK_STEALING_PROGRAM.on_postgres(2),
+        thread_per_connection Mount::THREAD_PER_CONNECTION_PROGRAM.on_postgres(1),
+        thread_pool Mount::THREAD_POOL_PROGRAM.on_postgres(1),
+        go Mount::GO.on_postgres(2),
+        node Mount::NODE.on_postgres(1),
+    }}
 }
 
 /// Several processes on one port and one database.
