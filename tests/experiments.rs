@@ -1,6 +1,7 @@
 //! Experiments from end to end, at the smallest size: that they work, stop in time, go on where they stopped, and say what
 //! was left out. Nothing here asserts how fast anything is.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -130,8 +131,10 @@ fn a_capacity_is_searched_and_a_budget_ends_the_search() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let experiment = "capacity = { short = \"200ms\", deciding = \"200ms\" }";
-    let slo = "[slo]\np99 = \"40ms\"\nerror_rate = \"1%\"\n";
-    let path = scenario(folder.path(), "searched", experiment, slo);
+    let rest = "[slo]\np99 = \"40ms\"\nerror_rate = \"1%\"\n\
+                [[claim]]\ntext = \"Either carries something\"\nmetric = \"capacity\"\n\
+                of = \"thread-pool\"\nversus = \"event-loop\"\nat_least = 0.001\n";
+    let path = scenario(folder.path(), "searched", experiment, rest);
     let out = folder.path().join("out");
     let output = run_within(&path, "12s", &out);
     let result = result(&out);
@@ -145,6 +148,60 @@ fn a_capacity_is_searched_and_a_budget_ends_the_search() {
     assert!(result.comparisons.iter().any(|c| c.metric == "capacity"), "{:?}", result.comparisons);
     let shown = stdout(&output);
     assert!(shown.contains("Capacity of payment within a p99 of 40 ms"), "{shown}");
+
+    // What was found decides the claim, and every output says so.
+    let [claim] = result.claims.as_slice() else { panic!("one claim: {:?}", result.claims) };
+    assert!(claim.reason.contains("asked: at least 0.001x"), "{claim:?}");
+    let read = |file: &str| fs::read_to_string(out.join(file)).unwrap();
+    for text in [&shown, &read("summary.md"), &read("index.html")] {
+        assert!(text.contains("Either carries something"), "{text}");
+    }
+    let bounded = |one: &schema::Capacity| one.at_least_rps.is_some() && one.below_rps.is_some();
+    if result.capacity.iter().all(bounded) {
+        assert_eq!(claim.verdict, schema::StatementVerdict::Holds, "{claim:?}");
+    }
+
+    // The histograms of the rates that were tried stay in the journal.
+    let size = |file: &str| fs::metadata(out.join(file)).unwrap().len();
+    assert!(2 * size("result.json") < size("trials.jsonl"), "{}", size("result.json"));
+    let again = run(&["report", out.to_str().unwrap()]);
+    assert!(stdout(&again).contains("Either carries something"), "{}", stderr(&again));
+
+    // They are a chart, unless the machine was so busy that one of them at most was carried.
+    let tried = result.probes.iter().filter(|trial| trial.load.kind == "open");
+    let carried = |trial: &&schema::Trial| {
+        !trial.saturated && trial.response_ns.as_ref().is_some_and(|times| times.p99.is_some())
+    };
+    let levels: BTreeSet<&String> = tried.filter(carried).map(|trial| &trial.level).collect();
+    if levels.len() > 1 {
+        assert!(out.join("charts/load-payment-light.svg").exists());
+        let picture = folder.path().join("lead.svg");
+        let args = ["chart", out.to_str().unwrap(), "-o", picture.to_str().unwrap()];
+        assert_eq!(code(&run(&args)), 0);
+        assert!(picture.exists());
+    }
+}
+
+#[test]
+fn a_sweep_is_a_contender_of_each_size_and_a_headline() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let path = scenario(folder.path(), "swept", "compare = { rates = [\"1000/s\"] }", "");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace("\"thread-pool\"\n", "\"thread-pool\"\nthreads = [2, 8]\n");
+    fs::write(&path, text).unwrap();
+    let out = folder.path().join("out");
+    let output = run_within(&path, "60s", &out);
+    let result = result(&out);
+    let mut names: Vec<&str> = result.trials.iter().map(|trial| &*trial.contender).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names, ["event-loop", "thread-pool-2", "thread-pool-8"]);
+    let summary = fs::read_to_string(out.join("summary.md")).unwrap();
+    for text in [&stdout(&output), &summary] {
+        assert!(text.contains("Each at its best size: payment at 1,000/s"), "{text}");
+    }
+    assert!(summary.contains("| thread-pool | 2 threads |") || summary.contains("| 8 threads |"));
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(crate) fn metric_of(race: &Race<'_>, c: &Comparison) -> String {
 
 /// Whether a comparison is of this race.
 pub(crate) fn belongs(race: &Race<'_>, c: &Comparison) -> bool {
-    c.workload == race.workload && c.at == race.level
+    (race.workload, race.scenario, race.level) == (&*c.workload, &*c.scenario, &*c.at)
 }
 
 /// The three outcomes.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::cores;
 use super::experiments::cell_words;
 use super::markdown::{escaped, grid, list};
 use super::schema::{Capacity, Decided, Decision, Meeting};
@@ -84,6 +85,12 @@ fn ceilings(decision: &Decision) -> Vec<String> {
     decision.ceilings.iter().map(limit).collect()
 }
 
+/// With what it comes to per core, where there are several.
+fn rate_and_core(rps: f64, decision: &Decision) -> String {
+    let each = cores::each(rps, decision.asked.cores as usize);
+    each.map_or_else(|| Rate(rps).to_string(), |each| format!("{}, {each}", Rate(rps)))
+}
+
 fn models(decision: &Decision) -> Vec<[String; 7]> {
     let row = |one: &Decided| {
         let known = |value: Option<f64>, show: &dyn Fn(f64) -> String| {
@@ -103,7 +110,7 @@ fn models(decision: &Decision) -> Vec<[String; 7]> {
             },
             known(one.cpu_us_per_request, &three_digits),
             known(one.rss_peak_bytes, &bytes),
-            format!("{} ({})", Rate(one.closed_rps), one.closed_bound_by),
+            format!("{} ({})", rate_and_core(one.closed_rps, decision), one.closed_bound_by),
         ]
     };
     decision.models.iter().map(row).collect()
@@ -118,7 +125,8 @@ fn places(decision: &Decision) -> Vec<[String; 3]> {
 }
 
 fn searched(decision: &Decision) -> Vec<[String; 5]> {
-    let rate = |rps: Option<f64>| rps.map_or_else(|| "-".to_owned(), |rps| Rate(rps).to_string());
+    let rate =
+        |rps: Option<f64>| rps.map_or_else(|| "-".to_owned(), |rps| rate_and_core(rps, decision));
     let row = |one: &Capacity| {
         [
             one.contender.clone(),

@@ -1,8 +1,8 @@
 //! What experiments beside `compare` and `curve` found: capacities and the map, as tables without a format.
 
-use super::footprint;
 use super::schema::{Capacity, Comparison, Map, MapCell, RunResult};
 use super::words::{capital, clean, counted, metric, times};
+use super::{cores, footprint};
 use crate::units::{Nanos, Rate};
 
 /// A table beside those of races.
@@ -21,7 +21,7 @@ const ZONE: f64 = 1.05;
 
 /// The tables of a result.
 pub(crate) fn grids(result: &RunResult) -> Vec<Grid> {
-    let capacities = result.capacity.chunk_by(|a, b| a.workload == b.workload);
+    let capacities = by_scenario(result);
     let mut grids: Vec<Grid> = capacities.map(|all| capacity(result, all)).collect();
     grids.extend(result.map.as_ref().map(map));
     grids.extend(footprint::grid(result));
@@ -33,8 +33,15 @@ fn capacity(result: &RunResult, all: &[Capacity]) -> Grid {
     let slo = result.slos.iter().find(|slo| slo.workload == *workload);
     let within = slo.map_or(String::new(), |slo| format!(" within a p99 of {}", Nanos(slo.p99_ns)));
     let rate = |rps: Option<f64>| rps.map_or_else(|| "-".to_owned(), |rps| Rate(rps).to_string());
+    let cores = |one: &Capacity| cores::of(result, &one.scenario, &one.contender);
+    let several = all.iter().any(|one| cores(one) > 1);
+    // On one core the column would repeat the other two.
+    let per_core = |one: &Capacity| {
+        let each = |rps: Option<f64>| rate(rps.map(|rps| rps / cores(one) as f64));
+        format!("{} to {}", each(one.at_least_rps), each(one.below_rps))
+    };
     let row = |one: &Capacity| {
-        vec![
+        let mut row = vec![
             clean(&one.contender),
             rate(one.at_least_rps),
             rate(one.below_rps),
@@ -46,22 +53,35 @@ fn capacity(result: &RunResult, all: &[Capacity]) -> Grid {
             }),
             one.trials.to_string(),
             clean(&one.reason),
-        ]
+        ];
+        if several {
+            row.insert(3, per_core(one));
+        }
+        row
     };
-    let columns = ["contender", "at least", "below", "bound by", "trials", "remark"];
+    let mut columns = vec!["contender", "at least", "below", "bound by", "trials", "remark"];
+    if several {
+        columns.insert(3, "per core");
+    }
     Grid {
         heading: format!("Capacity of {}{within}", clean(workload)),
-        columns: columns.map(str::to_owned).to_vec(),
+        columns: columns.into_iter().map(str::to_owned).collect(),
         rows: all.iter().map(row).collect(),
-        notes: comparisons(result, workload).map(compared).collect(),
+        notes: comparisons(result, &all[0]).map(compared).collect(),
     }
+}
+
+fn by_scenario(result: &RunResult) -> impl Iterator<Item = &[Capacity]> {
+    result.capacity.chunk_by(|a, b| (&a.scenario, &a.workload) == (&b.scenario, &b.workload))
 }
 
 fn comparisons<'a>(
     result: &'a RunResult,
-    workload: &'a str,
+    of: &'a Capacity,
 ) -> impl Iterator<Item = &'a Comparison> {
-    result.comparisons.iter().filter(move |c| c.workload == workload && c.metric == "capacity")
+    let here = (&of.scenario, &of.workload);
+    let is = move |c: &&Comparison| (&c.scenario, &c.workload) == here && c.metric == "capacity";
+    result.comparisons.iter().filter(is)
 }
 
 /// `event-loop carries 1.41x what thread-pool carries (1.35x to 1.47x, +1,200/s)`
@@ -141,8 +161,8 @@ pub(super) fn cell_words(cell: &MapCell, of: &str, versus: &str, more_is_better:
 /// What they say in sentences.
 pub(crate) fn sentences(result: &RunResult) -> Vec<String> {
     let mut sentences = Vec::new();
-    for all in result.capacity.chunk_by(|a, b| a.workload == b.workload) {
-        sentences.extend(comparisons(result, &all[0].workload).map(compared));
+    for all in by_scenario(result) {
+        sentences.extend(comparisons(result, &all[0]).map(compared));
     }
     sentences.extend(result.map.as_ref().map(|map| {
         let won = |of: &str| {

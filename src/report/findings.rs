@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::comparison::{belongs, compared, metric_of};
 use super::experiments::{Grid, grids};
 use super::marks::marks;
-use super::race::{Entry, Race, races};
+use super::race::{Entry, Race, races, ran};
 use super::schema::{
     Ceiling, Judgement, RunResult, StatementVerdict, Trial, TrialVerdict, Verdict,
 };
-use super::sentences;
 use super::words::{bytes, capital, clean, counted, figure, listed, or_withheld, truncated};
+use super::{cores, sentences, sizes};
 use crate::units::{Nanos, Rate, grouped, three_digits};
 
 /// A run in words and figures.
@@ -19,6 +19,8 @@ pub(crate) struct Findings {
     pub(crate) title: String,
     /// Machine, placement, load and build: one line each.
     pub(crate) about: Vec<String>,
+    /// Each at its best size, where sizes are swept.
+    pub(crate) headline: Vec<Grid>,
     /// A table for each workload and level.
     pub(crate) tables: Vec<Table>,
     /// Capacities, and the map.
@@ -99,6 +101,7 @@ impl Findings {
         Self {
             title: format!("{}: {}", clean(&result.scenario), clean(&result.title)),
             about: about(result, &races),
+            headline: sizes::grids(result, &races),
             tables: races.iter().map(|race| table(result, race)).collect(),
             grids: grids(result),
             expectations: result.expectations.iter().map(judged).collect(),
@@ -211,7 +214,7 @@ fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
         machine += &format!(", quota of {} cores", three_digits(quota));
     }
     let mut lines = vec![machine];
-    lines.extend(placements(result.trials.iter()).iter().map(|text| capital(text)));
+    lines.extend(placements(ran(result)).iter().map(|text| capital(text)));
     let contenders = races.iter().map(|race| race.entries.len()).max().unwrap_or(0);
     let rounds = counted(result.rounds as usize, "round");
     let load = listed(&loads(result.trials.iter()));
@@ -247,6 +250,7 @@ fn table(result: &RunResult, race: &Race<'_>) -> Table {
     let versus = comparisons().next().map(|c| clean(&c.versus)).unwrap_or_default();
     let mut marks: Vec<String> = race.entries.iter().filter_map(saturation).collect();
     marks.extend(race.entries.iter().filter_map(failures));
+    marks.extend(cores::mark(result, race));
     marks.extend(ceilings(result, race));
     Table {
         heading: capital(&sentences::place(race)),
@@ -328,13 +332,17 @@ fn failures(entry: &Entry<'_>) -> Option<String> {
 /// `Ceilings: event-loop cpu 21,300/s binds, pool 40,000/s, 20,100/s in closed loop; ..`
 fn ceilings(result: &RunResult, race: &Race<'_>) -> Option<String> {
     let here = |ceiling: &&Ceiling| {
-        ceiling.workload == race.workload && ceiling.dependency.as_deref() == race.dependency()
+        ceiling.workload == race.workload
+            && ceiling.scenario == race.scenario
+            && ceiling.dependency.as_deref() == race.dependency()
     };
-    let each: Vec<String> = result.ceilings.iter().filter(here).filter_map(ceiling).collect();
+    let cores = race.cores();
+    let ceilings = result.ceilings.iter().filter(here);
+    let each: Vec<String> = ceilings.filter_map(|one| ceiling(one, cores)).collect();
     (!each.is_empty()).then(|| format!("Ceilings: {}", each.join("; ")))
 }
 
-fn ceiling(of: &Ceiling) -> Option<String> {
+fn ceiling(of: &Ceiling, cores: usize) -> Option<String> {
     let bounds = [("cpu", of.cpu_rps), ("pool", of.pool_rps), ("threads", of.threads_rps)];
     let mut parts: Vec<(String, f64)> = bounds
         .into_iter()
@@ -344,7 +352,10 @@ fn ceiling(of: &Ceiling) -> Option<String> {
         })
         .collect();
     parts.sort_by(|(_, a), (_, b)| a.total_cmp(b));
-    let closed = of.closed_rps.map(|rps| (format!("{} in closed loop", Rate(rps)), rps));
+    let closed = of.closed_rps.map(|rps| {
+        let each = cores::each(rps, cores).map_or_else(String::new, |each| format!(" ({each})"));
+        (format!("{} in closed loop{each}", Rate(rps)), rps)
+    });
     let parts: Vec<String> = parts.into_iter().chain(closed).map(|(text, _)| text).collect();
     (!parts.is_empty()).then(|| format!("{} {}", clean(&of.contender), parts.join(", ")))
 }
@@ -415,7 +426,7 @@ const MAX_REASONS: usize = 12;
 /// The contender, with its race where there are several.
 fn whose(trial: &Trial, races: &[Race<'_>]) -> String {
     let name = clean(&trial.contender);
-    match races.iter().find(|race| race.workload == trial.workload && race.level == trial.level) {
+    match races.iter().find(|race| race.is_of(trial)) {
         Some(race) if races.len() > 1 => format!("{name} ({})", sentences::place(race)),
         _ => name,
     }

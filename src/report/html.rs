@@ -4,9 +4,10 @@ use askama::Template;
 
 use super::charts::{Kind, Palette, Picture, both, page_style, pictures, untrustworthy};
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE};
-use super::race::races;
+use super::race::{races, ran};
 use super::reproduce::{command, note};
-use super::schema::{ByRequest, Distribution, RunResult, Trial, TrialVerdict, Verdict};
+use super::schema::{RunResult, Trial, TrialVerdict, Verdict};
+use super::slim::{drop_all_but_response_times, drop_histograms};
 use super::words::counted;
 use crate::units::{Nanos, three_digits};
 
@@ -150,7 +151,7 @@ fn alarm(result: &RunResult) -> Option<&'static str> {
 
 /// What the run says about itself.
 fn checks(result: &RunResult) -> Vec<(&'static str, String)> {
-    let trials: Vec<&Trial> = result.trials.iter().filter(|trial| !trial.voided).collect();
+    let trials: Vec<&Trial> = ran(result).filter(|trial| !trial.voided).collect();
     let of = |verdict| trials.iter().filter(|t| t.validity.verdict == verdict).count();
     let audits = |verdict: &str| trials.iter().filter(|t| t.audit.verdict == verdict).count();
     let kinds = || trials.iter().flat_map(|trial| trial.by_request.values());
@@ -198,8 +199,7 @@ fn checks(result: &RunResult) -> Vec<(&'static str, String)> {
 fn raw(result: &RunResult) -> (String, &'static str) {
     let mut slim = result.clone();
     for trial in slim.trials.iter_mut().chain(&mut slim.probes) {
-        strip_trial(trial);
-        trial.by_request.values_mut().for_each(strip_all_but_response);
+        drop_all_but_response_times(trial);
     }
     let json = super::schema::to_compact_json(&slim);
     let (json, note) = if json.len() <= RAW_MAX_BYTES {
@@ -210,9 +210,7 @@ fn raw(result: &RunResult) -> (String, &'static str) {
     } else {
         for trial in slim.trials.iter_mut().chain(&mut slim.probes) {
             trial.timeline = None;
-            for kind in trial.by_request.values_mut() {
-                strip(&mut kind.response_ns);
-            }
+            drop_histograms(trial);
         }
         (
             super::schema::to_compact_json(&slim),
@@ -225,28 +223,6 @@ fn raw(result: &RunResult) -> (String, &'static str) {
 
 /// With histograms, the tour's page stays below 800 KB.
 const RAW_MAX_BYTES: usize = 350_000;
-
-fn strip_trial(trial: &mut Trial) {
-    strip(&mut trial.response_ns);
-    strip(&mut trial.response_less_lag_ns);
-    strip(&mut trial.service_ns);
-    strip(&mut trial.backlog_ns);
-    strip(&mut trial.generator_lag_ns);
-    strip(&mut trial.pool_wait_ns);
-}
-
-fn strip_all_but_response(kind: &mut ByRequest) {
-    strip(&mut kind.response_less_lag_ns);
-    strip(&mut kind.service_ns);
-    strip(&mut kind.backlog_ns);
-    strip(&mut kind.generator_lag_ns);
-}
-
-fn strip(distribution: &mut Option<Distribution>) {
-    if let Some(distribution) = distribution {
-        distribution.hdr_v2 = String::new();
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::charts::{CHART_FOLDER, Kind, Picture, pictures};
+use super::experiments::Grid;
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
 use super::schema::RunResult;
 
@@ -21,20 +22,14 @@ pub(super) fn markdown_with(result: &RunResult, pictures: &[Picture<'_>]) -> Str
     for chart in pictures.iter().filter(|picture| SHOWN.contains(&picture.kind)) {
         picture(&mut out, &chart.stem, &chart.alt);
     }
+    findings.headline.iter().for_each(|table| experiment(&mut out, table));
     for table in &findings.tables {
         race(&mut out, table);
     }
     if !findings.tables.is_empty() {
         let _ = writeln!(out, "{}\n", escaped(TABLE_NOTE));
     }
-    for table in &findings.grids {
-        let _ = writeln!(out, "## {}\n", escaped(&table.heading));
-        let header: Vec<&str> = table.columns.iter().map(String::as_str).collect();
-        grid(&mut out, &header, 0..0, table.rows.iter().cloned());
-        table.notes.iter().for_each(|note| {
-            let _ = writeln!(out, "{}\n", escaped(note));
-        });
-    }
+    findings.grids.iter().for_each(|table| experiment(&mut out, table));
     statements(&mut out, "Expectations", &findings.expectations);
     statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);
     if !findings.reasons.is_empty() {
@@ -79,6 +74,16 @@ fn race(out: &mut String, table: &Table) {
         let against = format!("against {}", table.versus);
         let header = [against.as_str(), "metric", "finding"];
         grid(out, &header, 0..0, table.comparisons.iter().map(|row| row.to_vec()));
+    }
+}
+
+/// Sizes, capacities, or the map.
+fn experiment(out: &mut String, table: &Grid) {
+    let _ = writeln!(out, "## {}\n", escaped(&table.heading));
+    let header: Vec<&str> = table.columns.iter().map(String::as_str).collect();
+    grid(out, &header, 0..0, table.rows.iter().cloned());
+    for note in &table.notes {
+        let _ = writeln!(out, "{}\n", escaped(note));
     }
 }
 

@@ -146,6 +146,7 @@ fn compare(
     let interval = (n >= 6).then_some((ratio / 1.09, ratio * 1.09));
     Comparison {
         workload: workload.into(),
+        scenario: String::new(),
         metric: metric.into(),
         request: request.map(Into::into),
         at: level.into(),
@@ -177,6 +178,7 @@ fn trial(
     let only = (by_request.len() == 1).then(|| by_request.values().next().cloned()).flatten();
     Trial {
         workload: workload.into(),
+        scenario: String::new(),
         contender: (*name).into(),
         round,
         order,

@@ -2,6 +2,7 @@
 
 pub mod charts;
 mod comparison;
+mod cores;
 pub mod decision;
 mod disappears;
 pub mod distribution;
@@ -23,6 +24,8 @@ mod reproduce;
 pub mod schema;
 mod sentences;
 pub(crate) mod side_by_side;
+mod sizes;
+pub(crate) mod slim;
 pub mod terminal;
 pub(crate) mod words;
 pub mod write;

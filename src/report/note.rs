@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::charts::Picture;
 use super::markdown::escaped;
+use super::race::ran;
 use super::reproduce;
 use super::schema::{RunResult, TrialVerdict, Verdict};
 use super::sentences::limits;
@@ -22,7 +23,7 @@ pub fn note(result: &RunResult, picture: &Picture<'_>, chart: &str, file: &str) 
 /// Two sentences: how and on what it was measured, and what it does not say.
 fn method(result: &RunResult, picture: &Picture<'_>) -> String {
     let print = &result.fingerprint;
-    let trials: Vec<_> = result.trials.iter().filter(|trial| !trial.voided).collect();
+    let trials: Vec<_> = ran(result).filter(|trial| !trial.voided).collect();
     let valid = trials.iter().filter(|t| t.validity.verdict == TrialVerdict::Valid).count();
     let ways = super::findings::loads(trials.iter().copied());
     let doubt = match result.verdict {
@@ -34,9 +35,12 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
         .iter()
         .map(|limit| limit.trim_end_matches('.').replacen(". ", "; ", 9))
         .collect();
+    let rounds = match result.trials.is_empty() {
+        true => String::new(),
+        false => format!("{} of ", counted(result.rounds as usize, "round")),
+    };
     format!(
-        "Measured in {} of {} ({valid} VALID) by bakeoff {} on {}, {}, Linux {}{doubt}: {}; {}. Limits: {}.",
-        counted(result.rounds as usize, "round"),
+        "Measured in {rounds}{} ({valid} VALID) by bakeoff {} on {}, {}, Linux {}{doubt}: {}; {}. Limits: {}.",
         counted(trials.len(), "trial"),
         clean(&print.bakeoff),
         clean(&print.cpu_model),

@@ -9,6 +9,8 @@ use super::schema::{ByRequest, Distribution, RunResult, Trial, TrialVerdict};
 pub(crate) struct Race<'a> {
     /// `payment`, ..
     pub(crate) workload: &'a str,
+    /// The scenario's name; empty in an older result.
+    pub(crate) scenario: &'a str,
     /// As the scenario writes it.
     pub(crate) level: &'a str,
     /// In the order in which they are first seen in a round's order, the scenario's first one leading.
@@ -49,16 +51,30 @@ pub(crate) struct Standing {
 
 /// The races of `result`, in the order in which they were run.
 pub(crate) fn races(result: &RunResult) -> Vec<Race<'_>> {
+    races_of(result, result.trials.iter().filter(|trial| !trial.voided))
+}
+
+/// The same of a search for the capacity, each rate that it tried being a level.
+pub(crate) fn searched(result: &RunResult) -> Vec<Race<'_>> {
+    races_of(result, result.probes.iter().filter(|trial| trial.load.kind == "open"))
+}
+
+/// The trials that a run's words are about: those of its rounds, or where it has none those that found its capacities.
+pub(crate) fn ran(result: &RunResult) -> impl Iterator<Item = &Trial> + Clone {
+    let rounds = result.trials.iter();
+    let others = if result.trials.is_empty() { result.probes.as_slice() } else { &[] };
+    rounds.chain(others)
+}
+
+fn races_of<'a>(result: &'a RunResult, trials: impl Iterator<Item = &'a Trial>) -> Vec<Race<'a>> {
     let mut races: Vec<Race<'_>> = Vec::new();
-    for trial in result.trials.iter().filter(|trial| !trial.voided) {
-        let place = races
-            .iter()
-            .position(|race| race.workload == trial.workload && race.level == trial.level);
+    for trial in trials {
+        let place = races.iter().position(|race| race.is_of(trial));
         let race = match place {
             Some(place) => &mut races[place],
             None => {
-                let (workload, level) = (&trial.workload, &trial.level);
-                races.push(Race { workload, level, entries: Vec::new() });
+                let Trial { workload, scenario, level, .. } = trial;
+                races.push(Race { workload, scenario, level, entries: Vec::new() });
                 races.last_mut().expect("one was just pushed")
             }
         };
@@ -74,6 +90,17 @@ pub(crate) fn races(result: &RunResult) -> Vec<Race<'_>> {
 }
 
 impl<'a> Race<'a> {
+    /// Whether a trial is one of its own.
+    pub(crate) fn is_of(&self, trial: &Trial) -> bool {
+        (self.workload, self.scenario, self.level)
+            == (&*trial.workload, &*trial.scenario, &*trial.level)
+    }
+
+    /// Cores of its contenders.
+    pub(crate) fn cores(&self) -> usize {
+        self.trials().map(|trial| trial.placement.contender_cores.len()).max().unwrap_or(1)
+    }
+
     /// What its contenders waited for, if they did.
     pub(crate) fn dependency(&self) -> Option<&'a str> {
         self.entries.first()?.trials.first()?.dependency.as_deref()

@@ -67,7 +67,7 @@ pub struct RunResult {
     pub floor_ns: Option<u64>,
     /// Finished trials of rounds that count, and of voided ones (`voided`), as they were run.
     pub trials: Vec<Trial>,
-    /// Trials that only prepared others: ceiling probes.
+    /// Trials that only prepared others: ceiling probes, and those of a search for the capacity.
     pub probes: Vec<Trial>,
     /// Each contender against the first one, by level and request kind.
     pub comparisons: Vec<Comparison>,
@@ -144,6 +144,10 @@ pub enum Verdict {
 pub struct Trial {
     /// `payment` or `loyalty`; `http` for anyone's service.
     pub workload: String,
+    /// The scenario's name, which tells those of one run apart; empty where only one server was driven, and in older
+    /// files.
+    #[serde(default)]
+    pub scenario: String,
     /// Its name in the scenario.
     pub contender: String,
     /// Counted from 1.
@@ -266,7 +270,9 @@ pub struct Distribution {
     pub max: Option<u64>,
     /// ns
     pub mean: Option<f64>,
-    /// The whole histogram: HdrHistogram V2, deflated where that is shorter, base64.
+    /// The whole histogram: HdrHistogram V2, deflated where that is shorter, base64. Left out in `probes`, which
+    /// `trials.jsonl` has whole, save that of `by_request.*.response_ns`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hdr_v2: String,
 }
 

@@ -1,10 +1,10 @@
 //! What a run says in words, built from its verdicts and from nothing else.
 
 use super::comparison::{Side, belongs, metric_of, side};
-use super::race::{Entry, Race};
+use super::race::{Entry, Race, ran};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
 use super::words::{capital, clean, listed, metric, times};
-use super::{disappears, experiments};
+use super::{disappears, experiments, sizes};
 use crate::units::{Rate, grouped};
 
 /// The metrics that closing sentences speak of.
@@ -52,6 +52,7 @@ pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
             }
         }
     }
+    sentences.extend(sizes::sentences(result, races));
     sentences.extend(disappears::sentences(result, races));
     sentences.extend(experiments);
     if result.verdict == Verdict::Interrupted {
@@ -86,7 +87,7 @@ pub(crate) fn title_of(
 
 /// What the run's sentences do not say.
 pub(crate) fn limits(result: &RunResult) -> Vec<String> {
-    let trials = || result.trials.iter().filter(|trial| !trial.voided);
+    let trials = || ran(result).filter(|trial| !trial.voided);
     let any = |what: fn(&Trial) -> bool| trials().any(what);
     let built_in = |trial: &Trial| trial.workload != "http";
     let mut limits = Vec::new();

@@ -20,6 +20,7 @@ pub fn terminal(result: &RunResult, files: Option<&Path>) -> String {
     for line in &findings.about {
         let _ = writeln!(out, "{}", wrapped(line, "").style(MUTED));
     }
+    findings.headline.iter().for_each(|grid| experiment(&mut out, grid));
     for table in &findings.tables {
         races(&mut out, table);
     }
@@ -74,7 +75,7 @@ fn races(out: &mut String, table: &Table) {
     }
 }
 
-/// Capacities, or the map.
+/// Sizes, capacities, or the map.
 fn experiment(out: &mut String, table: &Grid) {
     let _ = writeln!(out, "\n{}", wrapped(&table.heading, "").style(HEADING));
     let mut grid = grid();
@@ -262,6 +263,7 @@ mod tests {
         let mut result = mock::payments(6, &mock::MODELS);
         result.ceilings.push(super::super::schema::Ceiling {
             workload: "payment".into(),
+            scenario: String::new(),
             contender: "event-loop".into(),
             closed_rps: Some(21_300.0),
             cpu_rps: None,

@@ -55,16 +55,13 @@ fn ceiling(
     probed: &[Ceiling],
     trials: &[Trial],
 ) -> Ceiling {
-    let workload = scenario.workload.name();
     let depends = scenario.store.dependency();
-    let described = depends.map(|one| one.describe());
-    let own = probed.iter().find(|one| one.is_of(workload, &contender.name, described.as_deref()));
+    let own = probed.iter().find(|one| one.is_of(&scenario.name, &contender.name));
     let costs: Vec<f64> = trials
         .iter()
         .filter(|trial| {
-            trial.workload == workload
+            trial.scenario == scenario.name
                 && trial.contender == contender.name
-                && trial.dependency == described
                 && !trial.voided
                 && trial.validity.verdict != TrialVerdict::Invalid
         })
@@ -83,7 +80,8 @@ fn ceiling(
     });
     let in_turn = has(Pitfall::SequentialLookups);
     let mut ceiling = Ceiling {
-        workload: workload.into(),
+        workload: scenario.workload.name().into(),
+        scenario: scenario.name.clone(),
         contender: contender.name.clone(),
         closed_rps: own.and_then(|own| own.closed_rps),
         cpu_rps: median(&costs).map(|us| cores as f64 * 1e6 / us),
@@ -92,7 +90,7 @@ fn ceiling(
             .and_then(|threads| scenario.threads_ceiling(threads, pool, in_turn))
             .map(|rate| rate.0),
         binds: String::new(),
-        dependency: described,
+        dependency: depends.map(|one| one.describe()),
     };
     ceiling.binds = binds(&ceiling).into();
     ceiling
@@ -130,6 +128,29 @@ mod tests {
         let said = sentence(&small, &all).unwrap();
         assert!(said.contains("no answer before 51.1 ms"), "{said}");
         assert!(said.contains("event-loop pool 424/s, cpu 8,000/s"), "{said}");
+    }
+
+    #[test]
+    fn scenarios_that_differ_in_a_setting_take_no_ceiling_and_no_cost_of_each_other() {
+        let slow = builtin("payment-50ms-query").unwrap();
+        let cpu = crate::units::Nanos(slow.request_cpu.0 / 2);
+        let fast = Scenario { name: "fast".into(), request_cpu: cpu, ..slow.clone() };
+        let name = &slow.contenders[0].name;
+        let mut trials = crate::report::mock::payments(2, &[(name.as_str(), 100.0, 1.0)]).trials;
+        let mut probed = Vec::new();
+        for (trial, (scenario, us)) in trials.iter_mut().zip([(&slow, 200.0), (&fast, 100.0)]) {
+            trial.scenario = scenario.name.clone();
+            trial.dependency = scenario.store.dependency().map(|one| one.describe());
+            trial.server.cpu_us_per_request = Some(us);
+            trial.achieved_rps = 0.9e6 / us;
+            probed.push(crate::run::ceilings::ceiling(trial, 1));
+        }
+        let own = |scenario: &Scenario| {
+            let ceiling = ceilings(scenario, 1, &probed, &trials).remove(0);
+            (ceiling.closed_rps, ceiling.cpu_rps)
+        };
+        assert_eq!(own(&slow), (Some(4_500.0), Some(5_000.0)));
+        assert_eq!(own(&fast), (Some(9_000.0), Some(10_000.0)));
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub(crate) fn ceiling(trial: &Trial, cores: usize) -> Ceiling {
     let busy = trial.server.cpu_share.is_some_and(|share| share > 0.9);
     Ceiling {
         workload: trial.workload.clone(),
+        scenario: trial.scenario.clone(),
         contender: trial.contender.clone(),
         closed_rps: Some(trial.achieved_rps),
         cpu_rps: trial.server.cpu_us_per_request.map(|us| cores as f64 * 1e6 / us),
@@ -70,8 +71,8 @@ pub(crate) fn ceiling(trial: &Trial, cores: usize) -> Ceiling {
 ///
 /// # Panics
 /// When a relative level is asked for and there is no ceiling: they are probed first.
-pub(crate) fn rate_at(level: Level, contender: &str, workload: &str, ceilings: &[Ceiling]) -> Rate {
-    let here = || ceilings.iter().filter(|ceiling| ceiling.workload == workload);
+pub(crate) fn rate_at(level: Level, contender: &str, scenario: &str, ceilings: &[Ceiling]) -> Rate {
+    let here = || ceilings.iter().filter(|ceiling| ceiling.scenario == scenario);
     let lowest = here().filter_map(|ceiling| ceiling.closed_rps).fold(f64::INFINITY, f64::min);
     let own = here().find(|ceiling| ceiling.contender == contender);
     let own = own.and_then(|ceiling| ceiling.closed_rps);
@@ -91,8 +92,9 @@ mod tests {
 
     #[test]
     fn a_percentage_is_of_the_lowest_unless_it_is_of_ones_own() {
-        let ceiling = |contender: &str, workload: &str, closed_rps| Ceiling {
-            workload: workload.into(),
+        let ceiling = |contender: &str, scenario: &str, closed_rps| Ceiling {
+            workload: "payment".into(),
+            scenario: scenario.into(),
             contender: contender.into(),
             closed_rps: Some(closed_rps),
             cpu_rps: None,
@@ -101,14 +103,11 @@ mod tests {
             binds: "cpu".into(),
             dependency: None,
         };
-        let ceilings = [
-            ceiling("a", "payment", 900.0),
-            ceiling("b", "payment", 600.0),
-            ceiling("a", "loyalty", 10.0),
-        ];
-        let at = |level| rate_at(level, "a", "payment", &ceilings);
+        let ceilings =
+            [ceiling("a", "slow", 10.0), ceiling("a", "fast", 900.0), ceiling("b", "fast", 600.0)];
+        let at = |level| rate_at(level, "a", "fast", &ceilings);
         assert_eq!(at(Level::Rate(Rate(7.0))), Rate(7.0));
         assert_eq!(at(Level::OfLowest(Share(0.5))), Rate(300.0));
-        assert_eq!(at(Level::OfOwn(Share(0.5))), Rate(450.0));
+        assert_eq!(at(Level::OfOwn(Share(0.5))), Rate(450.0), "its own, of this scenario");
     }
 }

@@ -9,6 +9,7 @@ use crate::report::schema::{
     self, Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, Map, RunResult,
     Trial, TrialVerdict,
 };
+use crate::report::slim::drop_all_but_response_times;
 use crate::run::budget::Budget;
 use crate::run::experiment::{Hands, capacity, map};
 use crate::run::journal::{self, Journal};
@@ -191,10 +192,8 @@ impl<'a> Session<'a> {
             self.footprints.extend(found);
         }
         if let Some(how) = capacity {
-            let depends = scenario.store.dependency().map(|one| one.describe());
             let own = |contender: &Contender| {
-                let workload = scenario.workload.name();
-                let of = |one: &&Ceiling| one.is_of(workload, &contender.name, depends.as_deref());
+                let of = |one: &&Ceiling| one.is_of(&scenario.name, &contender.name);
                 self.ceilings.iter().find(of).and_then(|ceiling| ceiling.closed_rps)
             };
             for contender in &scenario.contenders {
@@ -227,8 +226,9 @@ impl<'a> Session<'a> {
     }
 
     /// What has been found so far, judged.
-    pub(crate) fn result(self, stop: &AtomicBool) -> RunResult {
+    pub(crate) fn result(mut self, stop: &AtomicBool) -> RunResult {
         let request = self.request;
+        self.probes.iter_mut().for_each(drop_all_but_response_times);
         let ran = if self.trials.is_empty() { &self.probes } else { &self.trials };
         let ceilings: Vec<Ceiling> =
             request.scenarios.iter().flat_map(|scenario| self.bounds(scenario, ran)).collect();
@@ -251,7 +251,7 @@ impl<'a> Session<'a> {
         let enough = self.lacks_rounds().is_none();
         let interrupted = stop.load(Ordering::Relaxed);
         let verdict = whole::overall(&expectations, enough, interrupted);
-        let (notes, comparisons) = (self.notes(), self.comparisons());
+        let (notes, comparisons) = (self.notes(), self.comparisons(&ceilings));
         let first = &request.scenarios[0];
         let calibration = self.testbed.calibration(first.request_cpu);
         RunResult {
@@ -333,8 +333,8 @@ impl<'a> Session<'a> {
             LoadKind::Closed => ("closed".into(), None),
             LoadKind::Open(_) => {
                 let level = scenario.rates[level];
-                let workload = scenario.workload.name();
-                let rate = ceilings::rate_at(level, &contender.name, workload, &self.ceilings);
+                let (name, of) = (&contender.name, &scenario.name);
+                let rate = ceilings::rate_at(level, name, of, &self.ceilings);
                 (level.to_string(), Some(rate))
             }
         }
@@ -379,11 +379,12 @@ impl<'a> Session<'a> {
     }
 
     /// Each contender against the first one, at every level and in capacity.
-    fn comparisons(&self) -> Vec<Comparison> {
+    fn comparisons(&self, ceilings: &[Ceiling]) -> Vec<Comparison> {
         let scenarios = &self.request.scenarios;
         let levels = scenarios.iter().flat_map(|one| verdict::comparisons(one, &self.trials));
-        let capacity = self.capacity.chunk_by(|a, b| a.workload == b.workload);
-        levels.chain(capacity.flat_map(capacity::comparisons)).collect()
+        let capacity = self.capacity.chunk_by(|a, b| a.scenario == b.scenario);
+        let capacities = capacity.flat_map(|all| capacity::comparisons(all, ceilings));
+        levels.chain(capacities).collect()
     }
 
     fn contenders(&self, heat: Heat) -> u64 {
@@ -400,7 +401,7 @@ impl<'a> Session<'a> {
             for contender in &scenario.contenders {
                 let (level, _) = self.level(scenario, heat.level, contender);
                 let valid = self.trials.iter().filter(|trial| {
-                    trial.workload == scenario.workload.name()
+                    trial.scenario == scenario.name
                         && trial.contender == contender.name
                         && trial.level == level
                         && !trial.voided

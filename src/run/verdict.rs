@@ -18,7 +18,7 @@ const CONFIDENCE: f64 = 0.95;
 /// Where a statement or a comparison looks.
 #[derive(Clone, Copy, Debug)]
 struct Place<'a> {
-    workload: &'a str,
+    scenario: &'a Scenario,
     level: &'a str,
     request: Option<&'a str>,
 }
@@ -50,7 +50,7 @@ pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparis
     let mut comparisons = Vec::new();
     for level in &levels {
         for (request, metric) in compared(scenario) {
-            let place = Place { workload: scenario.workload.name(), level, request };
+            let place = Place { scenario, level, request };
             for other in others {
                 comparisons.push(compare(trials, place, metric, &other.name, &first.name));
             }
@@ -64,7 +64,7 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     let ((verdict, estimate, figure), difference) = match statement.metric {
         Metric::Capacity => (
             capacity::judge(scenario, statement, found),
-            capacity::difference(statement, found.capacity),
+            capacity::difference(scenario, statement, found.capacity),
         ),
         metric if metric.is_of_a_footprint() => footprint::judge(scenario, statement, found),
         _ => of_trials(scenario, statement, found.trials),
@@ -76,7 +76,8 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     let mut figure = figure;
     figure += &difference.map_or_else(String::new, |d| undecided::more(d, statement));
     figure += &needed.map_or_else(String::new, undecided::said);
-    if scenario.confidence > CONFIDENCE {
+    // A search has its own rule and no level to choose.
+    if scenario.confidence > CONFIDENCE && statement.metric != Metric::Capacity {
         figure += &format!("; at {:.0} %", 100.0 * scenario.confidence);
     }
     let unit = if statement.versus.is_some() { "ratio" } else { unit(statement.metric) };
@@ -110,7 +111,7 @@ fn of_trials(
         metric if metric.is_of_a_request() => statement.request.as_deref().or(only),
         _ => None,
     };
-    let place = Place { workload: scenario.workload.name(), level: &level, request };
+    let place = Place { scenario, level: &level, request };
     let of = series(trials, place, statement.metric, &statement.of);
     match &statement.versus {
         Some(versus) => {
@@ -218,7 +219,8 @@ fn compare(
         _ => "inconclusive",
     };
     Comparison {
-        workload: place.workload.into(),
+        workload: place.scenario.workload.name().into(),
+        scenario: place.scenario.name.clone(),
         metric: metric.name().into(),
         request: place.request.map(Into::into),
         at: place.level.into(),
@@ -236,7 +238,7 @@ fn compare(
 /// A contender's metric in every round that counts.
 fn series(trials: &[Trial], place: Place<'_>, metric: Metric, contender: &str) -> Series {
     let here = trials.iter().filter(|trial| {
-        trial.workload == place.workload
+        trial.scenario == place.scenario.name
             && trial.level == place.level
             && trial.contender == contender
             && !trial.voided
@@ -432,5 +434,26 @@ mod tests {
         assert_eq!(with(&scenario, "go", None), "Go");
         scenario.contenders[0].system = None;
         assert_eq!(with(&scenario, "go", None), "the contenders as given");
+    }
+
+    #[test]
+    fn scenarios_of_one_run_are_compared_each_with_itself() {
+        let mut here = builtin("tour-payment").unwrap();
+        here.contenders.truncate(2);
+        let elsewhere = Scenario { name: "elsewhere".into(), ..here.clone() };
+        let mut trials = Vec::new();
+        for (scenario, second) in [(&elsewhere, 400.0), (&here, 110.0)] {
+            let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", second, 1.0)];
+            let mut all = crate::report::mock::payments(6, &shapes).trials;
+            all.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
+            trials.extend(all);
+        }
+        let p99 = |scenario: &Scenario| {
+            let all = comparisons(scenario, &trials);
+            let found = all.into_iter().find(|c| c.metric == "p99").unwrap();
+            (found.scenario, (10.0 * found.ratio.unwrap()).round(), found.n)
+        };
+        assert_eq!(p99(&here), ("tour-payment".into(), 11.0, 6));
+        assert_eq!(p99(&elsewhere), ("elsewhere".into(), 40.0, 6));
     }
 }

@@ -21,10 +21,13 @@ pub(crate) fn contenders(scenario: &Scenario) -> Vec<ContenderInfo> {
         ContenderInfo {
             workload: scenario.workload.name().into(),
             contender: contender.name.clone(),
+            sweep: contender.sweep.clone(),
+            memory_max_bytes: contender.sweep.as_ref().and(scenario.experiments.memory_max_bytes),
             label: contender.label.clone(),
             series: None,
             model: built_in.map(|built_in| built_in.model.name().into()),
             threads: built_in.and_then(|built_in| built_in.threads).map(|threads| threads as u32),
+            processes: built_in.map(|built_in| built_in.processes as u32).filter(|n| *n > 1),
             pool: dependency.map(|one| dependency::pool(built_in, one) as u32),
         }
     };

@@ -39,6 +39,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("cpu-signature", include_str!("../../scenarios/cpu-signature.toml")),
     ("io-concurrency", include_str!("../../scenarios/io-concurrency.toml")),
     ("capacity-payment", include_str!("../../scenarios/capacity-payment.toml")),
+    ("thread-pool-sizes", include_str!("../../scenarios/thread-pool-sizes.toml")),
     ("curve-payment-50ms", include_str!("../../scenarios/curve-payment-50ms.toml")),
     ("event-loop-processes", include_str!("../../scenarios/event-loop-processes.toml")),
     ("map-cpu-wait", include_str!("../../scenarios/map-cpu-wait.toml")),

@@ -15,6 +15,8 @@ use crate::units::Nanos;
 pub struct Contender {
     /// Unique within the scenario.
     pub name: String,
+    /// The name that the file gives to all sizes of a sweep, of which this is one.
+    pub sweep: Option<String>,
     /// What it is, for people.
     pub label: Option<String>,
     /// The real system that it is, as verdicts name it; `None` of a model, and where the file does not say.

@@ -11,6 +11,7 @@ use super::raw::{Raw, RawContender};
 use super::reading::required;
 use super::spelling::{RawCpu, RawModel};
 use super::store::{POOL_MAX, Store};
+use super::sweep::{self, Size};
 use super::{CpuMode, Workload};
 use crate::backend::Gather;
 use crate::backend::client::Library;
@@ -55,24 +56,39 @@ pub(super) fn contenders(raw: &Raw, around: Around<'_>) -> Result<Vec<Contender>
             "[contender.event-loop] and below it model = \"event-loop\"",
         ));
     }
-    if let Some((name, _)) = raw.contender.get(CONTENDERS_MAX) {
-        let title = format!("a scenario has at most {CONTENDERS_MAX} contenders");
-        return Err(Fault::new(&name.span, title, "one too many"));
+    let mut contenders: Vec<Contender> = Vec::new();
+    for (key, raw) in &raw.contender {
+        for size in sweep::sizes(&raw.value)? {
+            let contender = contender(key, raw, &size, around)?;
+            if contenders.iter().any(|other| other.name == contender.name) {
+                let title = format!("two contenders are named `{}`", contender.name);
+                return Err(Fault::new(&key.span, title, "a second one")
+                    .help("a size of a sweep has its contender's name and its size"));
+            }
+            contenders.push(contender);
+        }
+        if contenders.len() > CONTENDERS_MAX {
+            let title = format!("a scenario has at most {CONTENDERS_MAX} contenders");
+            return Err(Fault::new(&key.span, title, "one too many"));
+        }
     }
-    let contender = |(name, raw)| contender(name, raw, around);
-    raw.contender.iter().map(|(name, raw)| (name, raw)).map(contender).collect()
+    Ok(contenders)
 }
 
+/// One contender, or one size of it.
 fn contender(
     key: &At<String>,
     raw: &At<RawContender>,
+    size: &Size,
     around: Around<'_>,
 ) -> Result<Contender, Fault> {
-    let name = name(key, "contender's name")?;
+    let value = key.value.clone() + &size.suffix;
+    let name = name(&At { span: key.span.clone(), value }, "contender's name")?;
+    let sweep = (!size.suffix.is_empty()).then(|| key.value.clone());
     let label = raw.value.label.as_ref().map(|label| sentence(label, "label")).transpose()?;
     let system = raw.value.system.as_ref().map(|system| sentence(system, "system")).transpose()?;
     let kind = match (&raw.value.model, foreign::is_named(&raw.value)) {
-        (Some(model), None) => Kind::BuiltIn(built_in(&raw.value, model, around)?),
+        (Some(model), None) => Kind::BuiltIn(built_in(&raw.value, model, size, around)?),
         (None, Some(_)) => foreign::kind(&raw.value, around)?,
         (Some(_), Some((key, span))) => {
             let title = format!("a contender has a model or a {key}, not both");
@@ -85,23 +101,24 @@ fn contender(
             ));
         }
     };
-    Ok(Contender { name, label, system, kind })
+    Ok(Contender { name, sweep, label, system, kind })
 }
 
 fn built_in(
     raw: &RawContender,
     model: &At<RawModel>,
+    size: &Size,
     around: Around<'_>,
 ) -> Result<BuiltIn, Fault> {
     let model = Model::from(model.value);
     foreign::refuse_setup(raw)?;
     Ok(BuiltIn {
         model,
-        threads: threads(raw, model, around.connections)?,
+        threads: threads(size, model, around.connections)?,
         processes: processes(raw, model, around.store)?,
         cpu: cpu(raw, model)?,
         request_cpu: request_cpu(raw, model, around.workload)?,
-        pool: pool(raw, around.store)?,
+        pool: pool(size, around.store)?,
         fan_out: fan_out(raw, model)?,
         client: client(raw, model, around.store)?,
         pitfalls: pitfalls(raw, model, around.store)?,
@@ -123,8 +140,8 @@ fn processes(raw: &RawContender, model: Model, store: &Store) -> Result<usize, F
     Ok(processes)
 }
 
-fn pool(raw: &RawContender, store: &Store) -> Result<Option<usize>, Fault> {
-    match &raw.pool {
+fn pool(size: &Size, store: &Store) -> Result<Option<usize>, Fault> {
+    match &size.pool {
         None => Ok(None),
         Some(at) if *store == Store::Memory => {
             Err(Fault::new(&at.span, "there is nothing to have connections to", "not in memory")
@@ -178,8 +195,8 @@ fn pitfalls(raw: &RawContender, model: Model, store: &Store) -> Result<Vec<Pitfa
     Ok(pitfalls)
 }
 
-fn threads(raw: &RawContender, model: Model, connections: usize) -> Result<Option<usize>, Fault> {
-    let Some(at) = &raw.threads else { return Ok(None) };
+fn threads(size: &Size, model: Model, connections: usize) -> Result<Option<usize>, Fault> {
+    let Some(at) = &size.threads else { return Ok(None) };
     if matches!(model, Model::EventLoop | Model::Null) {
         let fault = has_no(model, "threads", &at.span);
         return Err(match model {

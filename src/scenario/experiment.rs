@@ -6,6 +6,7 @@ use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
 use super::raw::{Raw, RawCapacity, RawFootprint, RawMap};
 use super::spelling::{RawMapMetric, RawSize};
+use super::statements::bytes;
 use super::{Slo, Store, Workload};
 use crate::units::Nanos;
 
@@ -20,6 +21,8 @@ pub struct Experiments {
     pub map: Option<MapPlan>,
     /// Starts, idle memory and sizes of the contenders.
     pub footprint: Option<Footprint>,
+    /// The most memory with which a size of a sweep may stand for its contender, bytes.
+    pub memory_max_bytes: Option<u64>,
 }
 
 /// What contenders are beside their load.
@@ -118,13 +121,30 @@ pub(super) fn experiments(
     let given = raw.experiment.as_ref();
     let capacity = given.and_then(|given| given.capacity.as_ref());
     let map = given.and_then(|given| given.map.as_ref());
+    let memory = given.and_then(|given| given.memory.as_ref());
     let alone = given.and_then(|given| given.footprint.as_ref());
     Ok(Experiments {
         compared,
         capacity: capacity.map(|raw| capacity_search(raw, slo)).transpose()?,
         map: map.map(|raw| map_plan(raw, contenders, workload)).transpose()?,
         footprint: alone.map(|raw| footprint(raw, contenders, store)).transpose()?,
+        memory_max_bytes: memory.map(|raw| memory_max(raw, contenders)).transpose()?,
     })
+}
+
+fn memory_max(raw: &At<String>, contenders: &[Contender]) -> Result<u64, Fault> {
+    if contenders.iter().all(|contender| contender.sweep.is_none()) {
+        let title = "`memory` chooses among sizes, and none are swept";
+        return Err(Fault::new(&raw.span, title, "among which?")
+            .help("write for example threads = [16, 64, 256] into a contender"));
+    }
+    let refused = |why: String| {
+        Fault::new(&raw.span, why, "no size of memory").help("write for example \"256MiB\"")
+    };
+    match bytes(&raw.value).map_err(refused)? {
+        0.0 => Err(refused("`memory` must be above 0".into())),
+        bytes => Ok(bytes as u64),
+    }
 }
 
 /// Every start is of the server alone, so nothing else may have to be started for it.

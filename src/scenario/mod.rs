@@ -27,6 +27,7 @@ mod schema;
 mod spelling;
 mod statements;
 mod store;
+mod sweep;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};

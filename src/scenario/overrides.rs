@@ -2,7 +2,7 @@
 
 use super::convert::ROUNDS_MAX;
 use super::loading::{WINDOW_MAX, WINDOW_MIN};
-use super::{Experiments, Kind, Level, LoadKind, Scenario, Statement, foreign};
+use super::{Contender, Experiments, Kind, Level, LoadKind, Scenario, Statement, foreign};
 use crate::error::{Error, Result};
 use crate::units::{Nanos, Rate, Share};
 
@@ -54,11 +54,14 @@ impl Scenario {
     }
 
     fn keep_contenders(&mut self, names: &[String]) -> Result<()> {
+        let swept = |one: &Contender| one.sweep.as_ref().is_some_and(|name| names.contains(name));
         for name in names {
-            self.contender(name)?;
+            if !self.contenders.iter().any(|one| one.sweep.as_ref() == Some(name)) {
+                self.contender(name)?;
+            }
         }
         if !names.is_empty() {
-            self.contenders.retain(|contender| names.contains(&contender.name));
+            self.contenders.retain(|one| names.contains(&one.name) || swept(one));
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ impl Scenario {
 
     /// Levels and experiments: a capacity needs its search and no level.
     fn keep_what_speaks_to(&mut self, statement: &Statement) {
-        let Experiments { capacity, footprint, .. } = self.experiments;
+        let Experiments { capacity, footprint, memory_max_bytes, .. } = self.experiments;
         let beside_load = statement.metric.is_of_a_footprint();
         self.rates.retain(|level| beside_load || statement.at == Some(*level));
         self.experiments = Experiments {
@@ -37,6 +37,7 @@ impl Scenario {
             capacity: capacity.filter(|_| statement.metric == Metric::Capacity),
             footprint: footprint.filter(|_| beside_load),
             map: None,
+            memory_max_bytes,
         };
     }
 

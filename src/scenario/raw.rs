@@ -15,6 +15,7 @@ use super::spelling::{
     RawArrivals, RawClient, RawCpu, RawFanOut, RawMapMetric, RawMetric, RawMode, RawModel,
     RawOnInconclusive, RawOperation, RawPitfall, RawSize, RawWorkload,
 };
+use super::sweep::Counts;
 use crate::units::{Nanos, Rate, Share};
 
 /// A scenario of bakeoff: contenders, the load that they get, and what is expected of them.
@@ -79,6 +80,8 @@ pub(super) struct RawExperiment {
     pub(super) map: Option<At<RawMap>>,
     /// What the contenders are beside their load: starts, idle memory, and the sizes of what is deployed.
     pub(super) footprint: Option<At<RawFootprint>>,
+    /// The most memory with which a size of a sweep may stand for its contender: "256MiB". Default any.
+    pub(super) memory: Option<At<String>>,
 }
 
 /// The highest rate at which each contender keeps the SLO, as an interval.
@@ -290,16 +293,17 @@ pub(super) struct RawContender {
     pub(super) ready_within: Option<At<Quantity<Nanos>>>,
     /// A program and its arguments, run before each trial and not timed; it must succeed within a minute.
     pub(super) before: Option<At<Vec<At<String>>>>,
-    /// Workers of `work-stealing` and `thread-pool`; the most connections of `thread-per-connection`.
-    pub(super) threads: Option<At<u64>>,
+    /// Workers of `work-stealing` and `thread-pool`; the most connections of `thread-per-connection`. Several, as in
+    /// [64, 128, 512], are a contender each, named with its size.
+    pub(super) threads: Option<At<Counts>>,
     /// Event loops on one port, each a process of its own. Default 1.
     pub(super) processes: Option<At<u64>>,
     /// Where CPU work runs. Default auto.
     pub(super) cpu: Option<At<RawCpu>>,
     /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
     pub(super) request_cpu: Option<At<Quantity<Nanos>>>,
-    /// Connections of its pool, where they are not the store's.
-    pub(super) pool: Option<At<u64>>,
+    /// Connections of its pool, where they are not the store's. Several are a contender each, named with its size.
+    pub(super) pool: Option<At<Counts>>,
     /// How threads ask the lookups of a payment at once. Default split.
     pub(super) fan_out: Option<At<RawFanOut>>,
     /// Which client an event loop asks its database with. Default bakeoff.

@@ -116,6 +116,13 @@ fn contender(at: &At<String>, metric: Metric, known: &Known<'_>) -> Result<Strin
         }
         return Ok(at.value.clone());
     }
+    let swept = known.contenders.iter().filter(|one| one.sweep.as_ref() == Some(&at.value));
+    let sizes: Vec<&str> = swept.map(|one| one.name.as_str()).collect();
+    if !sizes.is_empty() {
+        let title = format!("`{}` has several sizes", at.value);
+        return Err(Fault::new(&at.span, title, "which of them?")
+            .help(format!("name one: {}", listed(sizes))));
+    }
     let title = format!("there is no contender `{}`", at.value.escape_debug());
     Err(Fault::new(&at.span, title, "not known").suggest(&at.value, names))
 }
@@ -289,7 +296,7 @@ fn value(text: &str, metric: Metric) -> Result<f64, String> {
 }
 
 /// `16MiB`, `1.5GiB`, `512KiB`.
-fn bytes(text: &str) -> Result<f64, String> {
+pub(super) fn bytes(text: &str) -> Result<f64, String> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let scale = match text[digits..].trim() {

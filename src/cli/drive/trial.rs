@@ -32,6 +32,7 @@ pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome, taken: &Taken) -> Tr
     };
     Trial {
         workload: "http".into(),
+        scenario: String::new(),
         contender: url.into(),
         round: plan.round,
         order: 0,

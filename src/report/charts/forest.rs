@@ -12,6 +12,7 @@ use super::plot::{Frame, Plot, name_ink, tick_ink};
 use super::style::Family;
 use super::text::{Weight, fitted, typeset};
 use super::view::{Member, View};
+use crate::report::comparison::belongs;
 use crate::report::race::Race;
 use crate::report::schema::Comparison;
 use crate::report::sentences::place;
@@ -128,7 +129,7 @@ fn inverted(c: &Comparison) -> Comparison {
 }
 
 fn row(view: &View<'_>, c: &Comparison) -> Row {
-    let race = view.races.iter().find(|race| race.workload == c.workload && race.level == c.at);
+    let race = view.races.iter().find(|race| belongs(race, c));
     let mut place =
         race.map_or_else(|| format!("{} at {}", clean(&c.workload), clean(&c.at)), place);
     let several = race.is_some_and(|race| race.kinds().len() > 1);

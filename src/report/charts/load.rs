@@ -17,10 +17,15 @@ use crate::report::sentences::title;
 use crate::report::words::{capital, clean, slug, times};
 use crate::units::{Nanos, Rate, grouped};
 
-/// One for each workload and request kind that was driven at two rates or more.
+/// One for each workload and request kind that was driven at two rates or more: in rounds, or else by a search for the
+/// capacity.
 pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
-    let mut pictures = Vec::new();
-    for workload in view.workloads() {
+    let searched = View::of_search(view.result);
+    let in_rounds = |workload: &&str| view.levels(workload).len() > 1;
+    let mut pictures: Vec<Picture<'a>> = Vec::new();
+    let rounds = view.workloads().into_iter().filter(in_rounds).map(|workload| (view, workload));
+    let others = searched.workloads().into_iter().filter(|workload| !in_rounds(workload));
+    for (view, workload) in rounds.chain(others.map(|workload| (&searched, workload))) {
         let levels = view.levels(workload);
         let mut kinds: Vec<&str> = levels.iter().flat_map(|race| race.kinds()).collect();
         kinds.sort_unstable();
@@ -49,10 +54,15 @@ fn picture<'a>(
         "p99 response time{of_kind} from the intended start against offered load, {}",
         ways(levels)
     );
-    let method = format!(
-        "Point: a trial; line: median of the rounds; band: its {}. Hollow on the top edge: saturated, no value.",
-        interval_words(rounds(&tracks)),
-    );
+    let method = match view.search {
+        true => "Point: a trial of the search; line: median at its rate; shaded: from the highest rate kept to the lowest \
+                 not kept. Hollow on the top edge: saturated."
+            .to_owned(),
+        false => format!(
+            "Point: a trial; line: median of the rounds; band: its {}. Hollow on the top edge: saturated, no value.",
+            interval_words(rounds(&tracks)),
+        ),
+    };
     let chrome = view.chrome(title.clone(), &what, levels, &method);
     let mut stem = format!("load-{}", slug(workload));
     if several {
@@ -76,16 +86,19 @@ fn finding(view: &View<'_>, workload: &str, levels: &[&Race<'_>], kind: &str) ->
         levels.iter().find(|race| race.entries.iter().any(|entry| entry.is_saturated()));
     let telling = saturated.or(levels.last()).expect("there are two levels");
     let plain = title(view.result, telling, kind);
-    let (Some(slo), Some(c)) = (view.slo_ns(workload), capacity_ratio(view.result, workload))
-    else {
-        return plain;
+    let Some(slo) = view.slo_ns(workload) else { return plain };
+    let place = format!("{} at its SLO", clean(workload));
+    let label = |capacity: &Capacity| view.label(workload, &capacity.contender);
+    let kept = |capacity: &Capacity| capacity.at_least_rps.map(|rps| Rate(rps).to_string());
+    let Some(c) = capacity_ratio(view.result, workload) else {
+        let [only] = view.result.capacity.as_slice() else { return plain };
+        let Some(most) = kept(only) else { return plain };
+        let holds = format!("holds the {} SLO to {most}", Nanos(slo as u64));
+        return view.title(&place, format!("{} {holds}", capital(&label(only))));
     };
     let within = |name: &str| view.result.capacity.iter().find(|c| c.contender == name);
     let (Some(of), Some(versus)) = (within(&c.of), within(&c.versus)) else { return plain };
-    let place = format!("{} at its SLO", clean(workload));
     let (more, less) = if c.verdict == "lower" { (versus, of) } else { (of, versus) };
-    let label = |capacity: &Capacity| view.label(workload, &capacity.contender);
-    let kept = |capacity: &Capacity| capacity.at_least_rps.map(|rps| Rate(rps).to_string());
     let found = match (c.verdict.as_str(), kept(more), kept(less)) {
         ("higher" | "lower", Some(most), Some(least)) => format!(
             "{} holds the {} SLO to {most}; {} to {least}",

@@ -93,7 +93,9 @@ impl Kind {
     /// What a result needs for it.
     pub fn needs(self) -> &'static str {
         match self {
-            Self::Load => "response times of one workload at two rates or more",
+            Self::Load => {
+                "response times of one workload at two rates or more, of rounds or of a search for the capacity"
+            }
             Self::Hdr => "response times",
             Self::Map => "a map, which the experiment `map` makes",
             Self::Forest => "comparisons of two contenders",

@@ -32,6 +32,7 @@ fn runs() -> Vec<RunResult> {
         mock::everything_of(&mock::MODELS),
         hostile,
         spoilt,
+        searched(),
     ]
 }
 
@@ -102,6 +103,36 @@ fn every_kind_is_drawn_where_its_data_exist_and_only_there() {
     let kinds: Vec<Kind> = pictures(&plain).iter().map(|picture| picture.kind).collect();
     assert_eq!(kinds, [Kind::Hdr, Kind::Forest, Kind::Time]);
     assert!(pictures(&mock::empty("tour", "Nothing")).is_empty());
+}
+
+/// The run of every chart as one that searched only: its trials found the capacities, and there are no rounds.
+fn searched() -> RunResult {
+    let mut run = mock::everything();
+    run.probes = std::mem::take(&mut run.trials);
+    run.probes.iter_mut().for_each(crate::report::slim::drop_all_but_response_times);
+    run.comparisons.retain(|c| c.metric == "capacity");
+    (run.map, run.gate_history) = (None, Vec::new());
+    run
+}
+
+#[test]
+fn a_search_for_the_capacity_leads_with_its_rates() {
+    let run = searched();
+    let all = pictures(&run);
+    let kinds: Vec<Kind> = all.iter().map(|picture| picture.kind).collect();
+    assert_eq!(kinds.first(), Some(&Kind::Load), "{kinds:?}");
+    let load = &all[0];
+    assert_eq!(load.title, "Event-loop holds the 2 ms SLO to 5,900/s; thread-pool to 4,050/s");
+    assert!(load.alt.contains("at 1,000/s") && load.alt.contains("saturated"), "{}", load.alt);
+    let placed = load.drawing(LIGHT, Size::Blog, Fonts::OfThePage).placed;
+    let texts: Vec<&str> = placed.iter().map(|placed| placed.text.as_str()).collect();
+    let has = |part: &str| texts.iter().any(|text| text.contains(part));
+    assert!(has("SLO p99 2") && has("SLO to 5,900") && has("of 80 trials VALID"), "{texts:?}");
+    assert!(!has("round"), "a search has none: {texts:?}");
+    let mut alone = searched();
+    alone.capacity.truncate(1);
+    alone.comparisons.clear();
+    assert_eq!(pictures(&alone)[0].title, "Event-loop holds the 2 ms SLO to 5,900/s");
 }
 
 #[test]

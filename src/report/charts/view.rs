@@ -3,7 +3,7 @@
 use super::chrome::Chrome;
 use super::style::{Style, styles};
 use crate::report::findings::{loads, placements, verdict};
-use crate::report::race::{Entry, Race, races};
+use crate::report::race::{Entry, Race, races, searched};
 use crate::report::schema::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
 use crate::report::words::{capital, clean, counted};
 use crate::units::{Rate, grouped};
@@ -12,6 +12,8 @@ use crate::units::{Rate, grouped};
 pub(super) struct View<'a> {
     pub(super) result: &'a RunResult,
     pub(super) races: Vec<Race<'a>>,
+    /// The races are the rates of a search for the capacity, and their trials are of no rounds.
+    pub(super) search: bool,
 }
 
 /// A contender on a chart.
@@ -26,7 +28,12 @@ pub(super) struct Member<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(result: &'a RunResult) -> Self {
-        Self { result, races: races(result) }
+        Self { result, races: races(result), search: false }
+    }
+
+    /// The rates that a search for the capacity tried.
+    pub(super) fn of_search(result: &'a RunResult) -> Self {
+        Self { result, races: searched(result), search: true }
     }
 
     /// The workloads, in the order in which they were run.
@@ -127,6 +134,8 @@ impl<'a> View<'a> {
         let rounds = entries().map(|entry| entry.trials.len()).max().unwrap_or(0);
         let measured = if trials.is_empty() {
             what.to_owned()
+        } else if self.search {
+            format!("{what}. {valid} of {} VALID", counted(trials.len(), "trial"))
         } else {
             format!(
                 "{what}. {}, {valid} of {} VALID",
@@ -150,7 +159,8 @@ impl<'a> View<'a> {
         let here = races.iter().flat_map(|race| race.trials());
         let anywhere = self.result.trials.iter().filter(|_| races.is_empty());
         parts.extend(placements(here.chain(anywhere)).into_iter().take(1));
-        let workload = races.first().map_or("", |race| race.workload);
+        let (workload, scenario) =
+            races.first().map_or(("", ""), |race| (race.workload, race.scenario));
         let members = self.members(workload);
         let each = |show: &dyn Fn(&Member<'_>) -> Option<String>| -> Option<String> {
             let found: Vec<Option<String>> = members.iter().map(show).collect();
@@ -181,7 +191,7 @@ impl<'a> View<'a> {
         }
         let ceiling = |member: &Member<'_>| {
             let of = |c: &&crate::report::schema::Ceiling| {
-                c.workload == workload && c.contender == member.name
+                c.workload == workload && c.scenario == scenario && c.contender == member.name
             };
             let ceiling = self.result.ceilings.iter().find(of)?;
             Some(format!("{} ({})", Rate(ceiling.closed_rps?), clean(&ceiling.binds)))

@@ -49,6 +49,7 @@ pub(crate) fn everything_of(contenders: &[Shape<'_>]) -> RunResult {
     result.capacity = vec![capacity(first, 5_900.0, 6_200.0), capacity(last, 4_050.0, 4_200.0)];
     result.comparisons.push(Comparison {
         workload: "payment".into(),
+        scenario: String::new(),
         metric: "capacity".into(),
         request: None,
         at: "SLO".into(),

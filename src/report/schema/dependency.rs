@@ -10,6 +10,9 @@ use super::Distribution;
 pub struct Ceiling {
     /// `payment` or `loyalty`
     pub workload: String,
+    /// The scenario's name; empty in older files.
+    #[serde(default)]
+    pub scenario: String,
     /// Whose it is.
     pub contender: String,
     /// Requests answered per second in closed loop; `null` where that was not probed.
@@ -30,11 +33,10 @@ pub struct Ceiling {
 }
 
 impl Ceiling {
-    /// Whether it is of this contender, before this dependency.
-    pub fn is_of(&self, workload: &str, contender: &str, dependency: Option<&str>) -> bool {
-        self.workload == workload
-            && self.contender == contender
-            && self.dependency.as_deref() == dependency
+    /// Whether it is of this contender of this scenario. Scenarios of one run can have contenders of one name and
+    /// workload that wait, compute or are pooled differently, so nothing but the scenario's name tells them apart.
+    pub fn is_of(&self, scenario: &str, contender: &str) -> bool {
+        self.scenario == scenario && self.contender == contender
     }
 }
 

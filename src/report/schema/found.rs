@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Comparison {
     /// `payment` or `loyalty`
     pub workload: String,
+    /// The scenario's name; empty in older files.
+    #[serde(default)]
+    pub scenario: String,
     /// `p99`, `cpu_per_request`, ..
     pub metric: String,
     /// The request kind; `null` when the metric has none.
@@ -38,6 +41,9 @@ pub struct Capacity {
     /// `payment`, `loyalty` or `http`; empty where only one server was driven.
     #[serde(default)]
     pub workload: String,
+    /// The scenario's name; empty where only one server was driven, and in older files.
+    #[serde(default)]
+    pub scenario: String,
     /// Whose it is.
     pub contender: String,
     /// Kept within the SLO.

@@ -10,6 +10,12 @@ pub struct ContenderInfo {
     pub workload: String,
     /// Its name in the scenario.
     pub contender: String,
+    /// The name of all the sizes of a sweep, of which it is one; `null` where it is of no sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<String>,
+    /// The most memory with which it may stand for its sweep, bytes; `null` where that is not bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_max_bytes: Option<u64>,
     /// The name on charts; `null` shows `contender`.
     pub label: Option<String>,
     /// Its colour on charts: `async`, `threaded`, `1` to `4`; `null` is read off the name.
@@ -18,6 +24,9 @@ pub struct ContenderInfo {
     pub model: Option<String>,
     /// Threads it was given; `null` for the model's default.
     pub threads: Option<u32>,
+    /// Processes of it on one port; `null` where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
     /// Connections of its pool to the dependency; `null` without one.
     pub pool: Option<u32>,
 }

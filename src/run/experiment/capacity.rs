@@ -98,9 +98,7 @@ fn looking<'a>(
     ceilings: &[Ceiling],
     order_seed: u64,
 ) -> Option<Looking<'a>> {
-    let own = ceilings.iter().find(|ceiling| {
-        ceiling.workload == scenario.workload.name() && ceiling.contender == contender.name
-    })?;
+    let own = ceilings.iter().find(|ceiling| ceiling.is_of(&scenario.name, &contender.name))?;
     let search = Search::new(plan(scenario, Rate(own.closed_rps?), order_seed));
     Some(Looking { contender, search, trials: 0, broken: Vec::new(), given_up: None })
 }
@@ -180,6 +178,7 @@ impl Looking<'_> {
         };
         Capacity {
             workload: scenario.workload.name().into(),
+            scenario: scenario.name.clone(),
             contender: self.contender.name.clone(),
             at_least_rps: found.at_least.map(|rate| rate.0),
             below_rps: found.below.map(|rate| rate.0),
@@ -211,23 +210,23 @@ fn kept(trial: &Trial, slo: Slo) -> Option<bool> {
 }
 
 /// Each contender's capacity against the first one's.
-pub(crate) fn comparisons(capacities: &[Capacity]) -> Vec<Comparison> {
+pub(crate) fn comparisons(capacities: &[Capacity], ceilings: &[Ceiling]) -> Vec<Comparison> {
     let Some((first, others)) = capacities.split_first() else { return Vec::new() };
-    others.iter().map(|other| compare(other, first)).collect()
+    others.iter().map(|other| compare(other, first, ceilings)).collect()
 }
 
-fn compare(of: &Capacity, versus: &Capacity) -> Comparison {
+fn compare(of: &Capacity, versus: &Capacity, ceilings: &[Ceiling]) -> Comparison {
     let interval = interval(of, versus);
     let middle = |one: &Capacity| Some((one.at_least_rps? * one.below_rps?).sqrt());
-    let pool = of.bound_by == "pool" && versus.bound_by == "pool";
     let verdict = match interval {
-        _ if pool => "inconclusive",
+        _ if the_pool_binds_both(of, versus, ceilings) => "inconclusive",
         Some((low, _)) if low > 1.0 => "higher",
         Some((_, high)) if high < 1.0 => "lower",
         _ => "inconclusive",
     };
     Comparison {
         workload: of.workload.clone(),
+        scenario: of.scenario.clone(),
         metric: "capacity".into(),
         request: None,
         at: "SLO".into(),
@@ -249,9 +248,33 @@ pub(crate) fn interval(of: &Capacity, versus: &Capacity) -> Option<(f64, f64)> {
     (low.is_some() || high.is_some()).then(|| (low.unwrap_or(0.0), high.unwrap_or(f64::INFINITY)))
 }
 
+/// Whether equal pools are the lowest ceiling of both: then what is compared is the pool with itself. Not what bound
+/// the trials at the border: where a contender's cores have no more to give, its pool fills up as well.
+pub(crate) fn the_pool_binds_both(of: &Capacity, versus: &Capacity, all: &[Ceiling]) -> bool {
+    let ceiling =
+        |one: &Capacity| all.iter().find(|ceiling| ceiling.is_of(&one.scenario, &one.contender));
+    ceiling(of)
+        .zip(ceiling(versus))
+        .is_some_and(|(a, b)| a.binds == "pool" && b.binds == "pool" && a.pool_rps == b.pool_rps)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn ceiling(name: &str, pool_rps: f64, binds: &str) -> Ceiling {
+        Ceiling {
+            workload: "payment".into(),
+            scenario: String::new(),
+            contender: name.into(),
+            closed_rps: None,
+            cpu_rps: Some(9_000.0),
+            pool_rps: Some(pool_rps),
+            threads_rps: None,
+            binds: binds.into(),
+            dependency: None,
+        }
+    }
 
     fn capacity(name: &str, at_least: f64, below: f64, bound_by: &str) -> Capacity {
         Capacity {
@@ -264,11 +287,30 @@ mod tests {
     }
 
     #[test]
+    fn a_search_begins_at_its_own_scenarios_ceiling() {
+        let one = crate::scenario::builtin("capacity-payment").unwrap();
+        let other = Scenario { name: "other".into(), ..one.clone() };
+        let contender = &one.contenders[0];
+        let ceilings = [(&other, 2_000.0), (&one, 6_000.0)].map(|(scenario, rps)| Ceiling {
+            scenario: scenario.name.clone(),
+            closed_rps: Some(rps),
+            ..ceiling(&contender.name, 48_000.0, "cpu")
+        });
+        let first = |scenario: &Scenario| {
+            looking(scenario, contender, &ceilings, 0).unwrap().search.next().unwrap().rate
+        };
+        assert_eq!(first(&one), Rate(3_000.0));
+        assert_eq!(first(&other), Rate(1_000.0));
+        assert!(looking(&one, &one.contenders[1], &ceilings, 0).is_none());
+    }
+
+    #[test]
     fn capacities_are_compared_at_their_worst() {
         let (a, b) = (
             capacity("a", 2_000.0, 2_200.0, "contender"),
             capacity("b", 900.0, 1_000.0, "contender"),
         );
+        let compare = |of: &Capacity, versus: &Capacity| super::compare(of, versus, &[]);
         let compared = compare(&a, &b);
         assert_eq!((compared.low, compared.verdict.as_str()), (Some(2.0), "higher"));
         assert!((compared.high.unwrap() - 2_200.0 / 900.0).abs() < 1e-12);
@@ -281,14 +323,20 @@ mod tests {
     fn a_pool_that_binds_both_decides_nothing() {
         let (a, b) =
             (capacity("a", 2_000.0, 2_200.0, "pool"), capacity("b", 900.0, 1_000.0, "pool"));
-        assert_eq!(compare(&a, &b).verdict, "inconclusive");
+        let verdict = |pools: [f64; 2], binds: [&str; 2]| {
+            let ceilings = [ceiling("a", pools[0], binds[0]), ceiling("b", pools[1], binds[1])];
+            compare(&a, &b, &ceilings).verdict
+        };
+        assert_eq!(verdict([2_300.0; 2], ["pool"; 2]), "inconclusive");
+        assert_eq!(verdict([2_300.0; 2], ["cpu"; 2]), "higher", "a full pool that does not bind");
+        assert_eq!(verdict([2_300.0, 1_000.0], ["pool"; 2]), "higher", "two pools");
     }
 
     #[test]
     fn an_open_end_leaves_one_side_of_the_ratio() {
         let mut a = capacity("a", 2_000.0, 0.0, "");
         a.below_rps = None;
-        let compared = compare(&a, &capacity("b", 900.0, 1_000.0, "contender"));
+        let compared = compare(&a, &capacity("b", 900.0, 1_000.0, "contender"), &[]);
         assert_eq!((compared.low, compared.high, compared.ratio), (Some(2.0), None, None));
         assert_eq!(compared.verdict, "higher");
     }

@@ -82,6 +82,7 @@ impl Pair {
             let kind = BuiltIn { binary: Some(runnable(flag, binary)?), ..built_in.clone() };
             Ok(Contender {
                 system: None,
+                sweep: None,
                 name: name.into(),
                 label: model.label.clone(),
                 kind: Kind::BuiltIn(kind),

@@ -45,6 +45,7 @@ pub(super) fn report(
         |field: fn(schema::ByRequest) -> Option<schema::Distribution>| only.clone().and_then(field);
     Trial {
         workload: order.scenario.workload.name().into(),
+        scenario: order.scenario.name.clone(),
         contender: order.contender.name.clone(),
         round: order.round,
         order: order.place,

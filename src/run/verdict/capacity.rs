@@ -1,30 +1,33 @@
 //! Statements about capacities, which are known between two rates each and belong to no trial.
 
-use super::{Found, Judged, figure, limits, ratio_text, unit};
+use super::{Found, Judged, figure, limits, unit};
 use crate::report::schema::{Capacity, StatementVerdict};
+use crate::run::experiment::capacity::{interval, the_pool_binds_both};
 use crate::scenario::{Scenario, Statement};
 use crate::stats::{Estimate, Interval};
 
-/// Judges a statement about a capacity: holds or fails when its whole range lies inside or outside the bound.
+/// Judges a statement about a capacity: it holds or fails when all that the searches leave possible lies inside or
+/// outside the bound. A ratio is taken at its worst: the least of one over the most of the other, and the reverse.
 pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judged {
     let undecided = |why: String| (StatementVerdict::Inconclusive, None, why);
     if found.capacity.is_empty() {
         return undecided("needs the capacity experiment".into());
     }
-    let range = |contender: &str| range(found.capacity, scenario.workload.name(), contender);
-    let of = range(&statement.of);
-    let versus = statement.versus.as_deref().map(range);
-    let (low, high) = match (of, versus) {
-        (Some(of), None) => of,
-        (Some(_), Some(Some(_))) if the_pool_binds_both(scenario, statement, found) => {
+    let known = |name: &str| {
+        let own = find(found.capacity, scenario, name).filter(|one| is_known(one));
+        own.ok_or_else(|| format!("no capacity of {name} was found"))
+    };
+    let versus = statement.versus.as_deref().map(known).transpose();
+    let (of, versus) = match (known(&statement.of), versus) {
+        (Ok(of), Ok(versus)) => (of, versus),
+        (Err(why), _) | (_, Err(why)) => return undecided(why),
+    };
+    let (low, high) = match versus {
+        Some(versus) if the_pool_binds_both(of, versus, found.ceilings) => {
             return undecided("the pool binds both".into());
         }
-        (Some(of), Some(Some(versus))) => (of.0 / versus.1, of.1 / versus.0),
-        (None, _) => return undecided(format!("no capacity of {} was found", statement.of)),
-        (_, Some(None)) => {
-            let versus = statement.versus.as_deref().unwrap_or_default();
-            return undecided(format!("no capacity of {versus} was found"));
-        }
+        Some(versus) => interval(of, versus).unwrap_or((0.0, f64::INFINITY)),
+        None => (of.at_least_rps.unwrap_or(0.0), of.below_rps.unwrap_or(f64::INFINITY)),
     };
     let (least, most) = limits(statement.bound);
     let verdict = if low >= least && high <= most {
@@ -34,52 +37,57 @@ pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     } else {
         StatementVerdict::Inconclusive
     };
-    let show = |value: f64| match (statement.versus.is_some(), value.is_finite()) {
-        (_, false) => "no bound".to_owned(),
-        (true, true) => format!("{value:.2}x"),
-        (false, true) => figure(value, unit(statement.metric)),
+    let trials = versus.map_or(of.trials, |versus| versus.trials.min(of.trials));
+    let bounded = low > 0.0 && high.is_finite();
+    let estimate = bounded.then(|| Estimate {
+        value: (low * high).sqrt(),
+        interval: Some(Interval { low, high }),
+        n: trials as usize,
+    });
+    let trials = match versus {
+        Some(versus) => format!("{} and {} trials", of.trials, versus.trials),
+        None => format!("{} trials", of.trials),
     };
-    if low > 0.0 && high.is_finite() {
-        let interval = Some(Interval { low, high });
-        let estimate = Estimate { value: (low * high).sqrt(), interval, n: 1 };
-        let shown = match statement.versus {
-            Some(_) => ratio_text(estimate),
-            None => format!("at least {}, below {}", show(low), show(high)),
-        };
-        return (verdict, Some(estimate), shown);
-    }
-    (verdict, None, format!("from {} to {}", show(low), show(high)))
+    (verdict, estimate, format!("{}, from {trials}", shown(statement, low, high)))
 }
 
 /// The capacity of one contender less the other's, from the middles of their ranges.
-pub(super) fn difference(statement: &Statement, all: &[Capacity]) -> Option<f64> {
+pub(super) fn difference(
+    scenario: &Scenario,
+    statement: &Statement,
+    all: &[Capacity],
+) -> Option<f64> {
     let middle = |name: &str| {
-        let known = all.iter().find(|capacity| capacity.contender == name)?;
+        let known = find(all, scenario, name)?;
         Some((known.at_least_rps? * known.below_rps?).sqrt())
     };
     Some(middle(&statement.of)? - middle(statement.versus.as_deref()?)?)
 }
 
-/// From what it kept to what it did not.
-fn range(all: &[Capacity], workload: &str, contender: &str) -> Option<(f64, f64)> {
-    let known = all.iter().find(|one| one.workload == workload && one.contender == contender)?;
-    if known.at_least_rps.is_none() && known.below_rps.is_none() {
-        return None;
-    }
-    Some((known.at_least_rps.unwrap_or(0.0), known.below_rps.unwrap_or(f64::INFINITY)))
+fn find<'a>(all: &'a [Capacity], scenario: &Scenario, name: &str) -> Option<&'a Capacity> {
+    all.iter().find(|one| one.scenario == scenario.name && one.contender == name)
 }
 
-/// Whether equal pools are the lowest ceiling of both: then what is compared is the pool with itself.
-fn the_pool_binds_both(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> bool {
-    let depends = scenario.store.dependency().map(|one| one.describe());
-    let ceiling = |name: &str| {
-        let workload = scenario.workload.name();
-        found.ceilings.iter().find(|one| one.is_of(workload, name, depends.as_deref()))
+/// Whether one end of it was found at least.
+fn is_known(capacity: &Capacity) -> bool {
+    capacity.at_least_rps.or(capacity.below_rps).is_some()
+}
+
+/// `0.92x, between 0.77x and 1.09x`; `at least 5,512/s, below 7,149/s`; of an open end the other alone.
+fn shown(statement: &Statement, low: f64, high: f64) -> String {
+    let show = |value: f64| match statement.versus {
+        Some(_) => format!("{value:.2}x"),
+        None => figure(value, unit(statement.metric)),
     };
-    let versus = statement.versus.as_deref().and_then(ceiling);
-    ceiling(&statement.of)
-        .zip(versus)
-        .is_some_and(|(a, b)| a.binds == "pool" && b.binds == "pool" && a.pool_rps == b.pool_rps)
+    match (low > 0.0, high.is_finite(), statement.versus.is_some()) {
+        (true, true, true) => {
+            format!("{}, between {} and {}", show((low * high).sqrt()), show(low), show(high))
+        }
+        (true, true, false) => format!("at least {}, below {}", show(low), show(high)),
+        (true, false, _) => format!("at least {}", show(low)),
+        (false, true, _) => format!("below {}", show(high)),
+        (false, false, _) => "no end of it was found".into(),
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +110,7 @@ mod tests {
         };
         let ceilings = [a, b].map(|name| Ceiling {
             workload: "payment".into(),
+            scenario: scenario.name.clone(),
             contender: name.clone(),
             closed_rps: None,
             cpu_rps: Some(9_000.0),
@@ -124,9 +133,9 @@ mod tests {
             at_least_rps: Some(at_least),
             below_rps: below.is_finite().then_some(below),
             workload: "payment".into(),
-            bound_by: String::new(),
-            trials: 0,
-            reason: String::new(),
+            scenario: scenario.name.clone(),
+            trials: 14,
+            ..Capacity::default()
         };
         vec![capacity(0, of), capacity(1, versus)]
     }
@@ -154,6 +163,30 @@ mod tests {
         let open = (2_000.0, f64::INFINITY);
         assert_eq!(verdict(Bound::AtLeast(1.5), open), StatementVerdict::Holds);
         assert_eq!(verdict(Bound::Within(1.25), open), StatementVerdict::Fails);
+        let shown =
+            |of| judged(Bound::Within(1.25), true, &capacities(of, (1_000.0, 1_100.0)), "cpu").2;
+        assert_eq!(shown(open), "at least 1.82x, from 14 and 14 trials");
+        let both = shown((1_000.0, 1_100.0));
+        assert_eq!(both, "1.00x, between 0.91x and 1.10x, from 14 and 14 trials");
+    }
+
+    #[test]
+    fn ranges_that_overlap_the_bound_settle_nothing_and_a_missing_one_is_named() {
+        let found = capacities((5_512.0, 7_149.0), (5_517.0, 6_017.0));
+        for bound in [Bound::AtLeast(1.0), Bound::AtMost(1.0), Bound::Within(1.25)] {
+            let (verdict, estimate, shown) = judged(bound, true, &found, "cpu");
+            assert_eq!(verdict, StatementVerdict::Inconclusive, "{bound:?}");
+            let interval = estimate.unwrap().interval.unwrap();
+            assert!(interval.low < 1.0 && interval.high > 1.25, "{shown}");
+        }
+        let (verdict, _, why) = judged(Bound::AtLeast(1.0), true, &found[..1], "cpu");
+        assert_eq!(verdict, StatementVerdict::Inconclusive);
+        assert!(why.starts_with("no capacity of") && why.contains(&two_names()[1]), "{why}");
+    }
+
+    fn two_names() -> [String; 2] {
+        let scenario = builtin("payment-50ms-query-small-pool").unwrap();
+        [0, 1].map(|place| scenario.contenders[place].name.clone())
     }
 
     #[test]
@@ -163,6 +196,9 @@ mod tests {
         assert_eq!(verdict(900.0), StatementVerdict::Holds);
         assert_eq!(verdict(1_050.0), StatementVerdict::Inconclusive);
         assert_eq!(verdict(1_200.0), StatementVerdict::Fails);
+        let (_, estimate, shown) = judged(Bound::AtLeast(900.0), false, &found, "pool");
+        assert_eq!(shown, "at least 1,000/s, below 1,100/s, from 14 trials");
+        assert_eq!(estimate.unwrap().n, 14);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(crate) fn under_load(
 ) -> Footprint {
     let level = levels(scenario).into_iter().next();
     let here = trials.iter().filter(|trial| {
-        trial.workload == footprint.workload
+        trial.scenario == scenario.name
             && trial.contender == footprint.contender
             && Some(&trial.level) == level.as_ref()
     });
