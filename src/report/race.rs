@@ -49,8 +49,17 @@ pub(crate) struct Standing {
 
 /// The races of `result`, in the order in which they were run.
 pub(crate) fn races(result: &RunResult) -> Vec<Race<'_>> {
-    let mut races: Vec<Race<'_>> = Vec::new();
-    for trial in result.trials.iter().filter(|trial| !trial.voided) {
+    grouped(result, &result.trials)
+}
+
+/// The same of the trials with which a capacity was searched: a race for each rate, often of one contender.
+pub(crate) fn probed(result: &RunResult) -> Vec<Race<'_>> {
+    grouped(result, &result.probes)
+}
+
+fn grouped<'a>(result: &'a RunResult, trials: &'a [Trial]) -> Vec<Race<'a>> {
+    let mut races: Vec<Race<'a>> = Vec::new();
+    for trial in trials.iter().filter(|trial| !trial.voided) {
         let place = races
             .iter()
             .position(|race| race.workload == trial.workload && race.level == trial.level);

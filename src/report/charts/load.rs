@@ -17,11 +17,11 @@ use crate::report::sentences::title;
 use crate::report::words::{capital, clean, slug, times};
 use crate::units::{Nanos, Rate, grouped};
 
-/// One for each workload and request kind that was driven at two rates or more.
+/// One for each workload and request kind that was driven at two rates or more, if only by a search for capacities.
 pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
     let mut pictures = Vec::new();
     for workload in view.workloads() {
-        let levels = view.levels(workload);
+        let levels = view.levels_or_probes(workload);
         let mut kinds: Vec<&str> = levels.iter().flat_map(|race| race.kinds()).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -40,7 +40,7 @@ fn picture<'a>(
     several: bool,
 ) -> Option<Picture<'a>> {
     let members = view.members(workload);
-    let mut tracks = tracks(view, workload, &members, Saturated::Hidden, |trial| p99(trial, kind));
+    let mut tracks = tracks(levels, &members, Saturated::Hidden, |trial| p99(trial, kind));
     tracks.truncate(MAX_SERIES);
     extent(&tracks)?;
     let of_kind = if several { format!(" of {}", clean(kind)) } else { String::new() };
@@ -157,7 +157,7 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], promise: &Promise) {
     let low = promise.slo_ns.map_or(low, |slo| slo.min(low));
     let high = promise.slo_ns.map_or(high, |slo| slo.max(high));
     let (y, rows) = durations(low, high);
-    let frame = Frame::beside(canvas, labels::room(&labels));
+    let frame = Frame::beside(canvas, labels::room(canvas, &labels));
     let plot = Plot::new(x, y, frame);
     if let Some(slo) = promise.slo_ns {
         let broken = canvas.theme.alarm.mix(0.045);

@@ -2,7 +2,7 @@
 
 use plotters::style::{Color, RGBColor};
 
-use super::canvas::{Anchor, Canvas, Ink, WIDTH};
+use super::canvas::{Anchor, Canvas, Ink};
 use super::chrome::MARGIN;
 use super::forest::more_is_better;
 use super::picture::{Kind, Picture};
@@ -133,8 +133,12 @@ impl Grid {
 const CELL_GAP: f64 = 3.0;
 
 fn draw(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side]) {
-    let frame =
-        Frame { left: 150.0, right: WIDTH - 250.0, top: 142.0, bottom: canvas.height - 104.0 };
+    let frame = Frame {
+        left: MARGIN + (canvas.width * 0.1).min(110.0),
+        right: canvas.width - 250.0,
+        top: canvas.head + 46.0,
+        bottom: canvas.foot - 65.0,
+    };
     let grid = Grid {
         frame,
         wide: frame.width() / map.waits_ns.len() as f64,
@@ -255,7 +259,7 @@ const STEPS: [f64; RAMP] = [1.0, 1.3, 1.8, 3.0, 5.0];
 fn key(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side], frame: Frame) {
     let theme = canvas.theme;
     let x = frame.right + 30.0;
-    let room = WIDTH - MARGIN - x - 44.0;
+    let room = canvas.width - MARGIN - x - 44.0;
     let name = name_ink(canvas);
     let heading = fitted(
         &format!("{} ratio", capital(metric(&map.metric))),
