@@ -31,6 +31,7 @@ mod session;
 mod supervise;
 mod testbed;
 mod throttling;
+mod ticks;
 mod trial;
 pub(crate) mod validity;
 mod verdict;
