@@ -32,7 +32,7 @@ mod supervise;
 mod testbed;
 mod throttling;
 mod ticks;
-mod trial;
+pub(crate) mod trial;
 pub(crate) mod validity;
 mod verdict;
 mod whole;
