@@ -141,14 +141,15 @@ fn about(ledger: &Ledger) -> String {
     let print = &ledger.fingerprint;
     format!(
         "{} cores, {}, Linux {}; bakeoff {}{}, {}. Every interval is one of {:.0} %; one clear counterexample refutes a \
-         statement, and holding takes all of its scenarios.",
+         statement, and holding takes all of its scenarios.{}",
         print.cores,
         print.cpu_model,
         print.kernel,
         print.bakeoff,
         if print.debug_build { " (debug build)" } else { "" },
         ledger.started_utc,
-        100.0 * ledger.confidence
+        100.0 * ledger.confidence,
+        ledger.note.as_ref().map(|note| format!(" {note}")).unwrap_or_default()
     )
 }
 
@@ -217,6 +218,7 @@ mod tests {
             started_utc: "2026-11-24T04:09:53Z".into(),
             fingerprint: Fingerprint::default(),
             confidence: 0.99,
+            note: Some("In 30 min instead of about 240.".into()),
             rows: vec![
                 LedgerRow {
                     number: 1,

@@ -18,6 +18,7 @@ mod later;
 mod loading;
 mod metric;
 mod overrides;
+mod pared;
 mod quantity;
 mod raw;
 mod reading;

@@ -16,7 +16,7 @@ pub(super) fn run(args: &Args, named: &str) -> Result<u8> {
     if args.plan {
         let not_run =
             planned.not_run.iter().map(|one| format!("not run: {}: {}", one.scenario, one.why));
-        let lines: Vec<String> = not_run.collect();
+        let lines: Vec<String> = planned.note.iter().cloned().chain(not_run).collect();
         print(&plan::shown(planned.scenarios.iter(), args.budget, args.format))?;
         if args.format != Format::Json && !lines.is_empty() {
             print(&(lines.join("\n") + "\n"))?;

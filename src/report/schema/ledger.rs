@@ -19,6 +19,8 @@ pub struct Ledger {
     pub fingerprint: Fingerprint,
     /// Every interval in it: 0.99.
     pub confidence: f64,
+    /// What a budget took away from every scenario, in a sentence.
+    pub note: Option<String>,
     /// One for each statement that a machine can test.
     pub rows: Vec<LedgerRow>,
     /// Claims of scenarios that no statement names.

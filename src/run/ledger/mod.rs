@@ -52,46 +52,64 @@ pub struct LedgerPlan {
     pub not_run: Vec<NotRun>,
     /// About how long it takes.
     pub time: Nanos,
+    /// What the budget took away from all of them, if it did.
+    pub note: Option<String>,
 }
 
 /// Chooses scenarios and rounds: those that speak to a statement first, one for each, then the rest that claim something.
+/// Where the budget does not hold them whole, each is [pared](Scenario::pared) to its deciding statement; what is left of
+/// the time goes into rounds, and what is still too much is left out.
 pub fn plan_ledger(scenarios: &[Scenario], budget: Option<Nanos>) -> LedgerPlan {
     let speaks = |one: &Scenario| STATEMENTS.iter().any(|s| s.is_tested_by(&one.name));
     let claims = |one: &Scenario| !one.claims.is_empty() || !one.expectations.is_empty();
     let (due, silent): (Vec<_>, Vec<_>) =
         in_order(scenarios).into_iter().partition(|one| speaks(one) || claims(one));
+    let due: Vec<Scenario> = due.into_iter().map(|one| judged(one, 1.0)).collect();
+    let whole = estimate(&due);
+    let (due, note) = match budget {
+        Some(budget) if whole > budget => (within(due, budget), Some(pared_note(budget, whole))),
+        _ => (due, None),
+    };
     let not_run =
         |one: &Scenario, why: &str| NotRun { scenario: one.name.clone(), why: why.into() };
-    let mut left_out: Vec<NotRun> =
-        silent.iter().map(|one| not_run(one, "it claims nothing")).collect();
-    let judged = |one: Scenario, rounds: u32| Scenario {
-        confidence: CONFIDENCE,
-        rounds: rounds.max(ROUNDS),
-        ..one
-    };
-    let whole: Vec<Scenario> = due
-        .into_iter()
-        .map(|one| {
-            let rounds = one.rounds;
-            judged(one, rounds)
-        })
-        .collect();
-    let total: f64 = whole.iter().map(|one| one.estimate().as_secs_f64()).sum();
-    let share = budget.map_or(1.0, |budget| (budget.as_secs_f64() / total.max(1.0)).min(1.0));
-    let mut plan = LedgerPlan { scenarios: Vec::new(), not_run: Vec::new(), time: Nanos(0) };
-    for one in whole {
-        let rounds = (f64::from(one.rounds) * share) as u32;
-        let one = judged(one, rounds);
+    let mut plan = LedgerPlan { scenarios: Vec::new(), not_run: Vec::new(), time: Nanos(0), note };
+    plan.not_run.extend(silent.iter().map(|one| not_run(one, "it claims nothing")));
+    for one in due {
         let time = plan.time + one.estimate();
         if budget.is_some_and(|budget| time > budget) {
-            left_out.push(not_run(&one, "the budget does not reach so far"));
+            plan.not_run.push(not_run(&one, "the budget does not reach so far"));
         } else {
             plan.time = time;
             plan.scenarios.push(one);
         }
     }
-    plan.not_run = left_out;
     plan
+}
+
+/// With the ledger's confidence and a share of its own rounds, but as many as that confidence needs.
+fn judged(one: Scenario, share: f64) -> Scenario {
+    let rounds = (f64::from(one.rounds) * share) as u32;
+    Scenario { confidence: CONFIDENCE, rounds: rounds.max(ROUNDS), ..one }
+}
+
+fn within(due: Vec<Scenario>, budget: Nanos) -> Vec<Scenario> {
+    let pared: Vec<Scenario> = due.into_iter().map(Scenario::pared).collect();
+    let share = budget.as_secs_f64() / estimate(&pared).as_secs_f64();
+    pared.into_iter().map(|one| judged(one, share.min(1.0))).collect()
+}
+
+fn pared_note(budget: Nanos, whole: Nanos) -> String {
+    let minutes = |time: Nanos| time.as_secs_f64() / 60.0;
+    format!(
+        "In {:.0} min instead of about {:.0} each scenario ran with the contenders and the level of its first statement \
+         alone.",
+        minutes(budget),
+        minutes(whole)
+    )
+}
+
+fn estimate(scenarios: &[Scenario]) -> Nanos {
+    Nanos::from_secs_f64(scenarios.iter().map(|one| one.estimate().as_secs_f64()).sum())
 }
 
 /// The first scenario of each statement, then the second of each, and so on; those of no statement are the last.
@@ -157,6 +175,7 @@ pub fn ledger(
             .map(|one| row(one, &results, &plan.not_run, &request.out))
             .collect(),
         others: others(&results),
+        note: plan.note,
         not_run: plan.not_run,
         unsettled: UNSETTLED.map(str::to_owned).to_vec(),
         interrupted: stop.load(Ordering::Relaxed),
@@ -277,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_cuts_rounds_and_then_scenarios_and_says_so() {
+    fn a_budget_cuts_claims_and_rounds_and_then_scenarios_and_says_so() {
         let whole = plan_ledger(&all(), None);
         assert!(
             whole.scenarios.iter().all(|one| one.rounds >= ROUNDS && one.confidence == CONFIDENCE)
@@ -286,14 +305,18 @@ mod tests {
             plan.scenarios.iter().map(|one| one.name.clone()).collect()
         };
         assert!(!names(&whole).contains(&"map-cpu-wait".to_owned()), "it claims nothing");
-        let budget = Nanos(whole.time.0 / 4);
+        let budget = Nanos(whole.time.0 / 10);
         let cut = plan_ledger(&all(), Some(budget));
         assert!(cut.time <= budget && cut.scenarios.len() < whole.scenarios.len());
-        assert!(cut.scenarios.iter().all(|one| one.rounds == ROUNDS), "the fewest that are judged");
+        assert!(cut.scenarios.iter().all(|one| one.contenders.len() <= 2), "only what decides");
+        let spoken =
+            STATEMENTS.iter().filter(|s| names(&cut).iter().any(|one| s.is_tested_by(one)));
+        assert_eq!(spoken.count(), STATEMENTS.len() - 1, "each has one, but that of `decide`");
         assert_eq!(
             cut.scenarios.len() + cut.not_run.len(),
             whole.scenarios.len() + whole.not_run.len()
         );
+        assert!(cut.note.is_some() && whole.note.is_none());
         assert!(cut.not_run.iter().any(|one| one.why.contains("budget")));
     }
 

@@ -36,7 +36,7 @@ pub(crate) const STATEMENTS: [Statement; 15] = [
     Statement {
         number: 5,
         text: "Go's collector does not stop the world for long: its p99 is consistent",
-        scenarios: &["p99-over-time"],
+        scenarios: &["go-vs-node-p99", "p99-over-time"],
     },
     Statement {
         number: 6,
@@ -66,7 +66,7 @@ pub(crate) const STATEMENTS: [Statement; 15] = [
     Statement {
         number: 11,
         text: "For a p99 below a millisecond, choose Go",
-        scenarios: &["sub-millisecond-p99"],
+        scenarios: &["go-vs-node-sub-millisecond", "sub-millisecond-p99"],
     },
     Statement {
         number: 12,
@@ -81,7 +81,7 @@ pub(crate) const STATEMENTS: [Statement; 15] = [
     Statement {
         number: 14,
         text: "An API gateway or a webhook receiver is fine with either",
-        scenarios: &["gateway", "webhook-receiver"],
+        scenarios: &["go-vs-node-gateway", "go-vs-node-webhook"],
     },
     Statement {
         number: 15,
