@@ -57,6 +57,11 @@ pub(crate) fn probed(result: &RunResult) -> Vec<Race<'_>> {
     grouped(result, &result.probes)
 }
 
+/// The trials that a result rests on: those of its rounds, or where it has none those of a search for capacities.
+pub(crate) fn measured(result: &RunResult) -> &[Trial] {
+    if result.trials.is_empty() { &result.probes } else { &result.trials }
+}
+
 fn grouped<'a>(result: &'a RunResult, trials: &'a [Trial]) -> Vec<Race<'a>> {
     let mut races: Vec<Race<'a>> = Vec::new();
     for trial in trials.iter().filter(|trial| !trial.voided) {

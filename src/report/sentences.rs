@@ -1,7 +1,7 @@
 //! What a run says in words, built from its verdicts and from nothing else.
 
 use super::comparison::{Side, belongs, metric_of, side};
-use super::race::{Entry, Race};
+use super::race::{Entry, Race, measured};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
 use super::words::{capital, clean, listed, metric, times};
 use super::{disappears, experiments};
@@ -86,7 +86,7 @@ pub(crate) fn title_of(
 
 /// What the run's sentences do not say.
 pub(crate) fn limits(result: &RunResult) -> Vec<String> {
-    let trials = || result.trials.iter().filter(|trial| !trial.voided);
+    let trials = || measured(result).iter().filter(|trial| !trial.voided);
     let any = |what: fn(&Trial) -> bool| trials().any(what);
     let built_in = |trial: &Trial| trial.workload != "http";
     let mut limits = Vec::new();
