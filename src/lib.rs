@@ -42,6 +42,7 @@ pub mod latency;
 mod listen;
 pub mod load;
 pub mod poll;
+mod published;
 mod random;
 pub mod report;
 pub mod run;

@@ -19,6 +19,7 @@ Examples:
   bakeoff chart reports/gate/history.jsonl -o gates.png    the gates so far
   bakeoff chart result.json --kind forest --of event-loop --versus thread-pool -o forest.svg
   bakeoff chart result.json --kind hdr --only loyalty --theme dark --size card -o card.png
+  bakeoff chart reports/tour --size readme -o tour-light.png   readable at the width of a README
 
 Beside the picture a .md of the same name has the finding, a text for those who do not see the picture,
 how it was measured, and the command that makes it again.
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     /// On white or on near black
     #[arg(long, value_enum, default_value_t)]
     theme: ThemeArg,
-    /// 1200 x 675, or 1200 x 630 for the card of social networks; a PNG has twice that
+    /// For posts, for the card of social networks, or to be shown 600 px wide; a PNG has twice that
     #[arg(long, value_enum, default_value_t)]
     size: SizeArg,
     /// Where the picture goes: a name that ends in .png or .svg
@@ -89,6 +90,8 @@ enum SizeArg {
     Blog,
     /// 1200 x 630
     Card,
+    /// 760 x 640
+    Readme,
 }
 
 impl Args {
@@ -149,8 +152,9 @@ impl Args {
         if self.theme == ThemeArg::Dark {
             command += " --theme dark";
         }
-        if self.size == SizeArg::Card {
-            command += " --size card";
+        let size = Size::from(self.size);
+        if size != Size::default() {
+            command += &format!(" --size {}", size.name());
         }
         command + &format!(" -o {}", path(&self.out))
     }
@@ -195,6 +199,7 @@ impl From<SizeArg> for Size {
         match size {
             SizeArg::Blog => Self::Blog,
             SizeArg::Card => Self::Card,
+            SizeArg::Readme => Self::Readme,
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::load::url::Url;
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
 use crate::run::resources::Taken;
+use crate::run::trial::figures;
 use crate::units::{Nanos, Rate};
 
 /// Flags of `drive`.
@@ -236,7 +237,7 @@ fn closed_ceiling(args: &Args, url: &Url, request: &Fixed, stop: &AtomicBool) ->
     let right: u64 = outcome.kinds.iter().map(|kind| kind.service.len()).sum();
     let ceiling = right as f64 / outcome.window.as_secs_f64();
     if right < 2 || !ceiling.is_finite() {
-        let errors = trial::errors(&outcome);
+        let errors = figures::errors(&outcome);
         return Err(Error::invalid(format!("the probe got no right answer: {errors:?}"))
             .help("give a --rate, or look at --expect-status and --timeout"));
     }

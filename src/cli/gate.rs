@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::cli::quiet::Quiet;
 use crate::cli::{Format, INTERRUPTED, on_interrupt, print};
 use crate::error::{Context, Error, Failure, Result};
 use crate::gate::formats::annotations::{annotations, outputs};
@@ -95,9 +96,8 @@ pub(crate) struct Args {
     /// Write to a database that is given by URL, without being asked at the terminal
     #[arg(long)]
     yes: bool,
-    /// Nothing on stderr: neither what can be seen nor how far it is
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: Quiet,
     /// How the result is written to stdout
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -111,7 +111,7 @@ impl Args {
             return self.self_test(&stop);
         }
         let request = self.request()?;
-        let result = gate::run(&request, &mut Progress::new(self.quiet), &stop)?;
+        let result = gate::run(&request, &mut Progress::new(self.quiet.quiet), &stop)?;
         print(&self.shown(&result, &request.out))?;
         if !self.calibrate {
             tell_github(&result)?;
@@ -205,7 +205,7 @@ impl Args {
 
     fn self_test(&self, stop: &AtomicBool) -> Result<u8> {
         let out = self.folder("self-test");
-        let checks = selftest(self.quick, &out, || Progress::new(self.quiet), stop)?;
+        let checks = selftest(self.quick, &out, || Progress::new(self.quiet.quiet), stop)?;
         print(&match self.format {
             Format::Json => {
                 let gates = checks.iter().map(|check| to_json(&check.result));

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::comparison::{belongs, compared, metric_of};
 use super::experiments::{Grid, grids};
 use super::marks::marks;
-use super::race::{Entry, Race, races, ran};
+use super::race::{Entry, Race, measured, races};
 use super::schema::{
     Ceiling, Judgement, RunResult, StatementVerdict, Trial, TrialVerdict, Verdict,
 };
-use super::words::{bytes, capital, clean, counted, figure, listed, or_withheld, truncated};
+use super::words::{alike, bytes, capital, clean, counted, figure, listed, or_withheld, truncated};
 use super::{cores, sentences, sizes};
 use crate::units::{Nanos, Rate, grouped, three_digits};
 
@@ -214,12 +214,15 @@ fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
         machine += &format!(", quota of {} cores", three_digits(quota));
     }
     let mut lines = vec![machine];
-    lines.extend(placements(ran(result)).iter().map(|text| capital(text)));
+    lines.extend(placements(measured(result).iter()).iter().map(|text| capital(text)));
     let contenders = races.iter().map(|race| race.entries.len()).max().unwrap_or(0);
     let rounds = counted(result.rounds as usize, "round");
     let load = listed(&loads(result.trials.iter()));
     if !races.is_empty() {
         lines.push(format!("{rounds} of {}, {load}", counted(contenders, "contender")));
+    } else if !result.probes.is_empty() {
+        let trials = counted(result.probes.len(), "trial");
+        lines.push(format!("A search of {trials}: {}", loads(result.probes.iter()).join("; ")));
     }
     let mut dials = format!("Seed {}, order seed {}", result.seed, result.order_seed);
     if result.request_cpu_ns > 0 {
@@ -248,6 +251,11 @@ fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
 fn table(result: &RunResult, race: &Race<'_>) -> Table {
     let comparisons = || result.comparisons.iter().filter(|c| belongs(race, c));
     let versus = comparisons().next().map(|c| clean(&c.versus)).unwrap_or_default();
+    let mut compared: Vec<[String; 3]> =
+        comparisons().map(|c| [clean(&c.of), metric_of(race, c), compared(race, c)]).collect();
+    // They come by metric; a reader asks about a contender.
+    let order: Vec<String> = compared.iter().map(|[of, ..]| of.clone()).collect();
+    compared.sort_by_key(|[of, ..]| order.iter().position(|other| other == of));
     let mut marks: Vec<String> = race.entries.iter().filter_map(saturation).collect();
     marks.extend(race.entries.iter().filter_map(failures));
     marks.extend(cores::mark(result, race));
@@ -257,9 +265,7 @@ fn table(result: &RunResult, race: &Race<'_>) -> Table {
         rows: race.entries.iter().flat_map(|entry| rows(race, entry)).collect(),
         marks,
         versus,
-        comparisons: comparisons()
-            .map(|c| [clean(&c.of), metric_of(race, c), compared(race, c)])
-            .collect(),
+        comparisons: compared,
     }
 }
 
@@ -376,43 +382,40 @@ fn judged(judgement: &Judgement) -> Judged {
     }
 }
 
+/// Reasons that differ in their figures alone, as one.
+struct Alike {
+    verdict: &'static str,
+    /// The first of them.
+    text: String,
+    trials: usize,
+    whose: BTreeMap<String, usize>,
+}
+
 /// Each distinct reason once, the worst first.
 fn reasons(result: &RunResult, races: &[Race<'_>]) -> Vec<Reason> {
-    let mut found: Vec<(&'static str, String, BTreeMap<String, usize>)> = Vec::new();
+    let mut found: Vec<Alike> = Vec::new();
     for trial in &result.trials {
         let verdict = if trial.voided { "VOID" } else { trial_verdict(trial.validity.verdict) };
         let unbalanced = (trial.audit.verdict == "unbalanced").then_some(&trial.audit.reasons);
         let mut reasons: Vec<&String> = trial.validity.reasons.iter().collect();
         reasons.extend(unbalanced.into_iter().flatten());
         reasons.dedup();
-        for reason in reasons {
-            let reason = clean(reason);
-            let place = match found.iter().position(|(v, text, _)| *v == verdict && *text == reason)
-            {
-                Some(place) => place,
-                None => {
-                    found.push((verdict, reason, BTreeMap::new()));
-                    found.len() - 1
-                }
-            };
-            *found[place].2.entry(whose(trial, races)).or_default() += 1;
+        for text in reasons.into_iter().map(|reason| clean(reason)) {
+            let same = |one: &Alike| one.verdict == verdict && alike(&one.text) == alike(&text);
+            let place = found.iter().position(same).unwrap_or_else(|| {
+                found.push(Alike { verdict, text, trials: 0, whose: BTreeMap::new() });
+                found.len() - 1
+            });
+            found[place].trials += 1;
+            *found[place].whose.entry(whose(trial, races)).or_default() += 1;
         }
     }
     let badness =
         |verdict: &str| ["INVALID", "SUSPECT", "VOID", "VALID"].iter().position(|v| *v == verdict);
-    found.sort_by_key(|(verdict, ..)| badness(verdict));
+    found.sort_by_key(|one| badness(one.verdict));
     let hidden = found.len().saturating_sub(MAX_REASONS);
     found.truncate(MAX_REASONS);
-    let mut reasons: Vec<Reason> = found
-        .into_iter()
-        .map(|(verdict, text, whose)| {
-            let whose: Vec<String> = whose
-                .into_iter()
-                .map(|(name, n)| format!("{name} in {}", counted(n, "round")))
-                .collect();
-            Reason { verdict, text, whose: whose.join(", ") }
-        })
-        .collect();
+    let mut reasons: Vec<Reason> = found.into_iter().map(Reason::from).collect();
     if hidden > 0 {
         let text = format!("{} more in result.json", counted(hidden, "reason"));
         reasons.push(Reason { verdict: "", text, whose: String::new() });
@@ -420,7 +423,20 @@ fn reasons(result: &RunResult, races: &[Race<'_>]) -> Vec<Reason> {
     reasons
 }
 
-/// Reasons that carry a figure are rarely equal; more than this many are read in result.json.
+impl From<Alike> for Reason {
+    fn from(alike: Alike) -> Self {
+        let whose = alike.whose.iter();
+        let whose: Vec<String> =
+            whose.map(|(name, n)| format!("{name} in {}", counted(*n, "round"))).collect();
+        let text = match alike.trials {
+            1 => alike.text,
+            n => format!("{} (the first of {n} alike)", alike.text),
+        };
+        Self { verdict: alike.verdict, text, whose: whose.join(", ") }
+    }
+}
+
+/// More kinds of reasons than this are read in result.json.
 const MAX_REASONS: usize = 12;
 
 /// The contender, with its race where there are several.

@@ -94,17 +94,15 @@ mod tests {
             Some(OverStarts { n: 10, median, low, high, values: vec![median; 10] })
         };
         result.footprints = vec![Footprint {
-            workload: "payment".into(),
-            contender: "go".into(),
             start_ns: over(3.1e6),
             rss_idle_bytes: over(8.0 * 1024.0 * 1024.0),
             rss_load_bytes: None,
             load: None,
             payload: Part { files: 1, bytes: 6 << 20 },
-            runtime: Part::default(),
             base: Some(Part::default()),
             image: Some(Image { raw_bytes: 7 << 20, compressed_bytes: 3 << 20, layers: 1 }),
             note: "its own <program>".into(),
+            ..mock::footprint("go")
         }];
         result
     }

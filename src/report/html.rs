@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::charts::{Kind, Palette, Picture, both, page_style, pictures, untrustworthy};
 use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE};
-use super::race::{races, ran};
+use super::race::{measured, races};
 use super::reproduce::{command, note};
 use super::schema::{RunResult, Trial, TrialVerdict, Verdict};
 use super::slim::{drop_all_but_response_times, drop_histograms};
@@ -151,7 +151,7 @@ fn alarm(result: &RunResult) -> Option<&'static str> {
 
 /// What the run says about itself.
 fn checks(result: &RunResult) -> Vec<(&'static str, String)> {
-    let trials: Vec<&Trial> = ran(result).filter(|trial| !trial.voided).collect();
+    let trials: Vec<&Trial> = measured(result).iter().filter(|trial| !trial.voided).collect();
     let of = |verdict| trials.iter().filter(|t| t.validity.verdict == verdict).count();
     let audits = |verdict: &str| trials.iter().filter(|t| t.audit.verdict == verdict).count();
     let kinds = || trials.iter().flat_map(|trial| trial.by_request.values());

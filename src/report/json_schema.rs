@@ -1,13 +1,11 @@
 //! The JSON Schema of `result.json`.
 
 use super::schema::RunResult;
+use crate::published;
 
 /// As it is published, with a newline at its end.
 pub fn of_result() -> String {
-    let schema = schemars::schema_for!(RunResult);
-    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
-    text.push('\n');
-    text
+    published::schema_of::<RunResult>()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::charts::Picture;
 use super::markdown::escaped;
-use super::race::ran;
+use super::race::measured;
 use super::reproduce;
 use super::schema::{RunResult, TrialVerdict, Verdict};
 use super::sentences::limits;
@@ -23,7 +23,7 @@ pub fn note(result: &RunResult, picture: &Picture<'_>, chart: &str, file: &str) 
 /// Two sentences: how and on what it was measured, and what it does not say.
 fn method(result: &RunResult, picture: &Picture<'_>) -> String {
     let print = &result.fingerprint;
-    let trials: Vec<_> = ran(result).filter(|trial| !trial.voided).collect();
+    let trials: Vec<_> = measured(result).iter().filter(|trial| !trial.voided).collect();
     let valid = trials.iter().filter(|t| t.validity.verdict == TrialVerdict::Valid).count();
     let ways = super::findings::loads(trials.iter().copied());
     let doubt = match result.verdict {

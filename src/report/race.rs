@@ -51,24 +51,22 @@ pub(crate) struct Standing {
 
 /// The races of `result`, in the order in which they were run.
 pub(crate) fn races(result: &RunResult) -> Vec<Race<'_>> {
-    races_of(result, result.trials.iter().filter(|trial| !trial.voided))
+    grouped(result, &result.trials)
 }
 
-/// The same of a search for the capacity, each rate that it tried being a level.
-pub(crate) fn searched(result: &RunResult) -> Vec<Race<'_>> {
-    races_of(result, result.probes.iter().filter(|trial| trial.load.kind == "open"))
+/// The same of the trials with which a capacity was searched: a race for each rate, often of one contender.
+pub(crate) fn probed(result: &RunResult) -> Vec<Race<'_>> {
+    grouped(result, &result.probes)
 }
 
-/// The trials that a run's words are about: those of its rounds, or where it has none those that found its capacities.
-pub(crate) fn ran(result: &RunResult) -> impl Iterator<Item = &Trial> + Clone {
-    let rounds = result.trials.iter();
-    let others = if result.trials.is_empty() { result.probes.as_slice() } else { &[] };
-    rounds.chain(others)
+/// The trials that a result rests on: those of its rounds, or where it has none those of a search for capacities.
+pub(crate) fn measured(result: &RunResult) -> &[Trial] {
+    if result.trials.is_empty() { &result.probes } else { &result.trials }
 }
 
-fn races_of<'a>(result: &'a RunResult, trials: impl Iterator<Item = &'a Trial>) -> Vec<Race<'a>> {
-    let mut races: Vec<Race<'_>> = Vec::new();
-    for trial in trials {
+fn grouped<'a>(result: &'a RunResult, trials: &'a [Trial]) -> Vec<Race<'a>> {
+    let mut races: Vec<Race<'a>> = Vec::new();
+    for trial in trials.iter().filter(|trial| !trial.voided) {
         let place = races.iter().position(|race| race.is_of(trial));
         let race = match place {
             Some(place) => &mut races[place],

@@ -1,7 +1,7 @@
 //! What a run says in words, built from its verdicts and from nothing else.
 
 use super::comparison::{Side, belongs, metric_of, side};
-use super::race::{Entry, Race, ran};
+use super::race::{Entry, Race, measured};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
 use super::words::{capital, clean, listed, metric, times};
 use super::{disappears, experiments, sizes};
@@ -13,21 +13,21 @@ const SPOKEN: [&str; 2] = ["p99", "cpu_per_request"];
 /// `payment at 4,000/s`
 pub(crate) fn place(race: &Race<'_>) -> String {
     match race.dependency() {
-        Some(dependency) => format!("{} behind {}", load(race), clean(dependency)),
-        None => load(race),
+        Some(dependency) => {
+            format!("{} {} behind {}", clean(race.workload), load(race), clean(dependency))
+        }
+        None => format!("{} {}", clean(race.workload), load(race)),
     }
 }
 
-fn load(race: &Race<'_>) -> String {
-    let workload = clean(race.workload);
+/// `at 4,000/s`
+pub(crate) fn load(race: &Race<'_>) -> String {
     let level = clean(race.level);
     match (level.strip_suffix("% own"), race.offered_rps()) {
-        _ if level == "closed" => format!("{workload} in closed loop"),
-        (Some(share), _) => format!("{workload} at {share}% of each one's own ceiling"),
-        (None, Some(rate)) if level.ends_with('%') => {
-            format!("{workload} at {level} ({})", Rate(rate))
-        }
-        _ => format!("{workload} at {level}"),
+        _ if level == "closed" => "in closed loop".to_owned(),
+        (Some(share), _) => format!("at {share}% of each one's own ceiling"),
+        (None, Some(rate)) if level.ends_with('%') => format!("at {level} ({})", Rate(rate)),
+        _ => format!("at {level}"),
     }
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn title_of(
 
 /// What the run's sentences do not say.
 pub(crate) fn limits(result: &RunResult) -> Vec<String> {
-    let trials = || ran(result).filter(|trial| !trial.voided);
+    let trials = || measured(result).iter().filter(|trial| !trial.voided);
     let any = |what: fn(&Trial) -> bool| trials().any(what);
     let built_in = |trial: &Trial| trial.workload != "http";
     let mut limits = Vec::new();

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::report::schema::Fingerprint;
 use crate::run::placement;
+use crate::run::throttling::cpu_quota;
 use crate::scenario::{self, Scenario};
 
 /// Reads what the machine says of itself; what it does not say is empty.
@@ -31,17 +32,6 @@ pub(crate) fn take(scenarios: &[Scenario]) -> Fingerprint {
         },
         debug_build: cfg!(debug_assertions),
     }
-}
-
-/// In cores: cgroup v2's `cpu.max` or v1's quota over period.
-pub(crate) fn cpu_quota() -> Option<f64> {
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|&number| number > 0.0);
-    if let Ok(max) = fs::read_to_string("/sys/fs/cgroup/cpu.max") {
-        let (quota, period) = max.trim().split_once(' ')?;
-        return Some(number(quota)? / number(period)?);
-    }
-    let read = |file: &str| number(&fs::read_to_string(format!("/sys/fs/cgroup/cpu/{file}")).ok()?);
-    Some(read("cpu.cfs_quota_us")? / read("cpu.cfs_period_us")?)
 }
 
 /// The first 16 hexadecimal digits of the SHA-256.

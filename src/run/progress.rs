@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::schema::{Trial, TrialVerdict};
+use crate::report::words::alike;
 
 /// A plain line at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -21,6 +22,8 @@ pub struct Progress {
     last_line: Instant,
     done: u64,
     total: u64,
+    /// Why trials were invalid, each kind of reason once, and how many were.
+    invalid: Vec<(String, u32)>,
 }
 
 impl Progress {
@@ -35,7 +38,9 @@ impl Progress {
             .expect("the template is well formed");
         let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style);
         let now = Instant::now();
-        Self { bar, plain: !terminal && !quiet, started: now, last_line: now, done: 0, total: 0 }
+        let plain = !terminal && !quiet;
+        let invalid = Vec::new();
+        Self { bar, plain, started: now, last_line: now, done: 0, total: 0, invalid }
     }
 
     /// A sentence about what happens next.
@@ -68,8 +73,7 @@ impl Progress {
         self.done += 1;
         self.bar.set_position(self.done);
         if trial.validity.verdict == TrialVerdict::Invalid {
-            let why = trial.validity.reasons.join("; ");
-            self.say(&format!("{} in round {}: invalid: {why}", trial.contender, trial.round));
+            self.invalid(trial);
         }
         if self.plain && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
@@ -77,9 +81,26 @@ impl Progress {
         }
     }
 
-    /// The bar is taken away.
-    pub(crate) fn end(&self) {
+    /// Says why a trial is invalid, the first time that one is so for such a reason.
+    fn invalid(&mut self, trial: &Trial) {
+        let why = trial.validity.reasons.join("; ");
+        match self.invalid.iter_mut().find(|(known, _)| alike(known) == alike(&why)) {
+            Some((_, trials)) => *trials += 1,
+            None => {
+                self.say(&format!("{} in round {}: invalid: {why}", trial.contender, trial.round));
+                self.invalid.push((why, 1));
+            }
+        }
+    }
+
+    /// The bar is taken away, and how many trials were invalid for what was said is counted.
+    pub(crate) fn end(&mut self) {
         self.bar.finish_and_clear();
+        for (why, trials) in std::mem::take(&mut self.invalid) {
+            if trials > 1 {
+                self.say(&format!("{trials} trials were invalid, the first of them: {why}"));
+            }
+        }
     }
 
     /// From the mean of the trials so far: they are all about equally long.

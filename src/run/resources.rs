@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use procfs::process::Process;
 
 use crate::run::throttling::throttled;
+use crate::run::ticks::Ticks;
 use crate::units::Nanos;
 
 /// What is watched.
@@ -226,19 +227,19 @@ fn migrations(pid: i32, tid: i32) -> Option<u64> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken {
     at: Instant,
-    steal: Option<Steal>,
+    ticks: Option<Ticks>,
     throttled: Option<Nanos>,
 }
 
 impl Taken {
     /// So far.
     pub(crate) fn now() -> Self {
-        Self { at: Instant::now(), steal: Steal::now(), throttled: throttled() }
+        Self { at: Instant::now(), ticks: Ticks::now(), throttled: throttled() }
     }
 
     /// The share of the machine's time that the hypervisor gave to others since.
     pub(crate) fn steal_share(&self) -> Option<f64> {
-        Steal::now().zip(self.steal).map(|(now, before)| now.share_since(before))
+        Ticks::now().zip(self.ticks).map(|(now, before)| now.stolen_since(before))
     }
 
     /// The share of the machine's time that a quota held tasks back since.
@@ -246,31 +247,6 @@ impl Taken {
         let lost = throttled()?.saturating_sub(self.throttled?);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Some(lost.as_secs_f64() / (self.at.elapsed().as_secs_f64() * cores as f64))
-    }
-}
-
-/// Time that the hypervisor gave to others and all time, in ticks, over all cores.
-#[derive(Clone, Copy, Debug)]
-struct Steal {
-    stolen: u64,
-    total: u64,
-}
-
-impl Steal {
-    /// So far; nothing where the kernel does not say.
-    fn now() -> Option<Self> {
-        let stat = std::fs::read_to_string("/proc/stat").ok()?;
-        let line = stat.lines().next()?.strip_prefix("cpu ")?;
-        // user nice system idle iowait irq softirq steal: guest time is inside user.
-        let ticks: Vec<u64> =
-            line.split_whitespace().take(8).filter_map(|t| t.parse().ok()).collect();
-        Some(Self { stolen: *ticks.get(7)?, total: ticks.iter().sum() })
-    }
-
-    /// The stolen share since `earlier`. It comes in ticks of a hundredth of a second, hence is coarse.
-    fn share_since(self, earlier: Self) -> f64 {
-        let total = self.total.saturating_sub(earlier.total).max(1);
-        self.stolen.saturating_sub(earlier.stolen) as f64 / total as f64
     }
 }
 

@@ -1,4 +1,5 @@
-//! How long a CPU quota (cgroup, version 1 or 2) has held this process's group, or one around it, back.
+//! The CPU quota (cgroup, version 1 or 2) of this process's group and of those around it: how much it allows, and how
+//! long it has held them back.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,14 +12,19 @@ use crate::units::Nanos;
 /// The time in which tasks were ready and not allowed to run, summed over cores, of the group that lost the most: since
 /// the groups were made. Nothing where no controller of CPU time is mounted.
 pub(crate) fn throttled() -> Option<Nanos> {
+    around()?.iter().filter_map(|folder| read(folder)).max()
+}
+
+/// How many cores' time the tightest of the groups allows; nothing where none has a quota.
+pub(crate) fn cpu_quota() -> Option<f64> {
+    around()?.iter().filter_map(|folder| quota(folder)).reduce(f64::min)
+}
+
+/// The folders of this process's groups and of those around them that have the CPU controller.
+fn around() -> Option<Vec<PathBuf>> {
     let me = Process::myself().ok()?;
     let (groups, mounts) = (me.cgroups().ok()?, me.mountinfo().ok()?);
-    groups
-        .into_iter()
-        .filter_map(|group| folders(&group, &mounts.0))
-        .flatten()
-        .filter_map(|folder| read(&folder))
-        .max()
+    Some(groups.into_iter().filter_map(|group| folders(&group, &mounts.0)).flatten().collect())
 }
 
 /// The folder of a group with the CPU controller and those of the groups around it.
@@ -37,6 +43,17 @@ fn folders(group: &ProcessCGroup, mounts: &[MountInfo]) -> Option<Vec<PathBuf>> 
 fn upwards(mount: &Path, path: &str) -> Vec<PathBuf> {
     let folder = mount.join(path.trim_start_matches('/'));
     folder.ancestors().take_while(|at| at.starts_with(mount)).map(Path::to_owned).collect()
+}
+
+/// `cpu.max` (version 2) or quota over period (version 1), in cores; nothing of a group without a quota.
+fn quota(folder: &Path) -> Option<f64> {
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|&number| number > 0.0);
+    let read = |file: &str| fs::read_to_string(folder.join(file)).ok();
+    if let Some(max) = read("cpu.max") {
+        let (quota, period) = max.trim().split_once(' ')?;
+        return Some(number(quota)? / number(period)?);
+    }
+    Some(number(&read("cpu.cfs_quota_us")?)? / number(&read("cpu.cfs_period_us")?)?)
 }
 
 /// `throttled_usec` (version 2) or `throttled_time` in ns (version 1) of a group's `cpu.stat`.
@@ -71,6 +88,22 @@ mod tests {
         assert_eq!(stat("nr_periods 5\nnr_throttled 2\nthrottled_time 70\n"), Some(Nanos(70)));
         assert_eq!(stat("usage_usec 9\n"), None, "a root group has no quota");
         assert_eq!(read(Path::new("/nowhere")), None);
+    }
+
+    #[test]
+    fn a_quota_is_read_of_both_versions() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |file: &str, text: &str| fs::write(folder.path().join(file), text).unwrap();
+        assert_eq!(quota(folder.path()), None);
+        put("cpu.cfs_quota_us", "-1\n");
+        put("cpu.cfs_period_us", "100000\n");
+        assert_eq!(quota(folder.path()), None, "version 1 writes -1 for none");
+        put("cpu.cfs_quota_us", "50000\n");
+        assert_eq!(quota(folder.path()), Some(0.5));
+        put("cpu.max", "max 100000\n");
+        assert_eq!(quota(folder.path()), None);
+        put("cpu.max", "150000 100000\n");
+        assert_eq!(quota(folder.path()), Some(1.5));
     }
 
     #[test]

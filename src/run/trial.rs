@@ -1,6 +1,6 @@
 //! One contender at one level in a fresh process.
 
-mod figures;
+pub(crate) mod figures;
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;

@@ -1,15 +1,12 @@
 //! What a histogram can say about its tail, and when it must say nothing.
 //!
 //! A percentile is an order statistic: with few samples beyond it, it is mostly luck. So it is printed when at least
-//! [`PRINTED`] samples lie beyond it (p99 needs 1,000, p99.9 needs 10,000) and decided upon with [`GATED`]. A rank is
-//! written as a share, 0.99 for p99.
+//! [`PRINTED`] samples lie beyond it (p99 needs 1,000, p99.9 needs 10,000). A rank is written as a share, 0.99 for p99.
 
 use hdrhistogram::Histogram;
 
 /// Samples that must lie beyond a percentile for it to be printed.
 pub const PRINTED: u64 = 10;
-/// Samples that must lie beyond a percentile for a gate to decide upon it.
-pub const GATED: u64 = 20;
 
 /// The value at `rank`, or `None` (withheld) when fewer than [`PRINTED`] samples lie beyond it.
 ///
@@ -21,11 +18,6 @@ pub fn percentile(histogram: &Histogram<u64>, rank: f64) -> Option<u64> {
 /// Whether `n` samples are enough to print the percentile `rank`.
 pub fn supported(n: u64, rank: f64) -> bool {
     beyond(n, rank) >= PRINTED
-}
-
-/// Whether `n` samples are enough for a gate to decide upon the percentile `rank`.
-pub fn gateable(n: u64, rank: f64) -> bool {
-    beyond(n, rank) >= GATED
 }
 
 /// How many of `n` samples lie beyond the percentile `rank`: n (1 - rank), rounded down.
@@ -58,7 +50,6 @@ mod tests {
         {
             assert!(supported(least, rank), "{rank} of {least}");
             assert!(!supported(least - 1, rank), "{rank} of {}", least - 1);
-            assert!(gateable(2 * least, rank) && !gateable(2 * least - 1, rank), "{rank}");
         }
         assert!(supported(100_000, 0.9999) && !supported(99_999, 0.9999));
         assert!(supported(1_000_000, 0.99999) && !supported(999_999, 0.99999));

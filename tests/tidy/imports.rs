@@ -6,6 +6,7 @@ use crate::{Breach, expect_none};
 /// What each part may name besides itself. A part that is not here may name everything.
 const ARROWS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("published", &[]),
     ("units", &[]),
     ("random", &[]),
     ("poll", &["units"]),
@@ -26,8 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("scenario", &["backend", "domain", "error", "fault", "latency", "load", "units"]),
-    ("report", &["error", "stats", "units"]),
+    ("scenario", &["backend", "domain", "error", "fault", "latency", "load", "published", "units"]),
+    ("report", &["error", "published", "stats", "units"]),
     (
         "run",
         &[

@@ -14,24 +14,45 @@ use super::svg::{self, Dash, Fonts, Head};
 use super::text::{FAMILY, Weight, width};
 use super::theme::Theme;
 
-/// Width in px.
-pub(super) const WIDTH: f64 = 1200.0;
-/// The size of a picture; all are 1,200 px wide.
+/// The size of a picture. Type has the same size in px in all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Size {
-    /// 675 px tall: posts, READMEs and pages.
+    /// 1200 x 675 px: posts and pages.
     #[default]
     Blog,
-    /// 630 px tall: the card that social networks show.
+    /// 1200 x 630 px: the card that social networks show.
     Card,
+    /// 760 x 640 px: shown 600 px wide, as READMEs are, its least text is still 9 px tall.
+    Readme,
 }
 
 impl Size {
+    /// Every size.
+    pub const ALL: [Self; 3] = [Self::Blog, Self::Card, Self::Readme];
+
+    /// Width in px.
+    pub fn width(self) -> f64 {
+        match self {
+            Self::Blog | Self::Card => 1200.0,
+            Self::Readme => 760.0,
+        }
+    }
+
     /// Height in px.
     pub fn height(self) -> f64 {
         match self {
             Self::Blog => 675.0,
             Self::Card => 630.0,
+            Self::Readme => 640.0,
+        }
+    }
+
+    /// As flags spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blog => "blog",
+            Self::Card => "card",
+            Self::Readme => "readme",
         }
     }
 }
@@ -83,7 +104,13 @@ pub(super) struct Drawing {
 pub(super) struct Canvas<'a> {
     pub(super) theme: Theme,
     /// px
+    pub(super) width: f64,
+    /// px
     pub(super) height: f64,
+    /// Where the last line of text above the plot stands, px.
+    pub(super) head: f64,
+    /// Where the first line of text below it stands, px.
+    pub(super) foot: f64,
     area: DrawingArea<SVGBackend<'a>, Shift>,
     placed: Vec<Placed>,
 }
@@ -97,16 +124,17 @@ pub(super) fn drawn(
     draw: impl FnOnce(&mut Canvas<'_>),
 ) -> Drawing {
     let mut body = String::new();
-    let height = size.height();
-    let units = ((WIDTH as i32 * UNITS_PER_PX) as u32, (height as i32 * UNITS_PER_PX) as u32);
+    let (width, height) = (size.width(), size.height());
+    let units = ((width as i32 * UNITS_PER_PX) as u32, (height as i32 * UNITS_PER_PX) as u32);
     let area = SVGBackend::with_string(&mut body, units).into_drawing_area();
     area.fill(&theme.background).expect(INTO_STRING);
-    let mut canvas = Canvas { theme, height, area, placed: Vec::new() };
+    let mut canvas =
+        Canvas { theme, width, height, head: 0.0, foot: height, area, placed: Vec::new() };
     draw(&mut canvas);
     canvas.area.present().expect(INTO_STRING);
     let placed = std::mem::take(&mut canvas.placed);
     drop(canvas);
-    Drawing { svg: svg::document(&body, theme, height, fonts, head), placed }
+    Drawing { svg: svg::document(&body, theme, size, fonts, head), placed }
 }
 
 const INTO_STRING: &str = "drawing into a string does not fail";

@@ -1,9 +1,9 @@
 //! What surrounds every chart: the finding, what was measured, how, and by what.
 
-use plotters::style::Color;
+use plotters::style::{Color, RGBColor};
 
-use super::canvas::{Anchor, Canvas, Ink, WIDTH};
-use super::text::{Weight, fitted, typeset, width};
+use super::canvas::{Anchor, Canvas, Ink};
+use super::text::{Weight, broken, fitted, typeset, width};
 
 /// Left and right of everything, px.
 pub(super) const MARGIN: f64 = 40.0;
@@ -12,7 +12,7 @@ pub(super) const MARGIN: f64 = 40.0;
 pub(super) struct Chrome {
     /// The finding, built from the verdict.
     pub(super) title: String,
-    /// What was measured, and on what: a line each.
+    /// What was measured, and on what: a paragraph each.
     pub(super) subtitle: [String; 2],
     /// How it is to be read.
     pub(super) method: String,
@@ -22,32 +22,47 @@ pub(super) struct Chrome {
     pub(super) stamp: Option<&'static str>,
 }
 
+/// How large a paragraph may be, px, and in how many lines it may stand before it is cut.
+struct Type {
+    px: f64,
+    least_px: f64,
+    weight: Weight,
+    lines: usize,
+}
+
+const TITLE: Type = Type { px: 25.0, least_px: 20.0, weight: Weight::SemiBold, lines: 3 };
+const SUBTITLE: Type = Type { px: 15.0, least_px: 12.5, weight: Weight::Regular, lines: 2 };
+/// The least size of any text.
+const FOOT: Type = Type { px: 11.5, least_px: 11.5, weight: Weight::Regular, lines: 2 };
+const STAMP_PX: f64 = 17.0;
+/// From one line of a paragraph to the next, over the size of its type.
+const LEADING: f64 = 1.3;
+/// Between the lines at a picture's foot, and below them, px.
+const FOOT_LINE: f64 = 17.0;
+const FOOT_AIR: f64 = 22.0;
+
 impl Chrome {
+    /// Draws it, and tells the canvas what room it leaves.
     pub(super) fn draw(&self, canvas: &mut Canvas<'_>) {
         let theme = canvas.theme;
         let stamp = self.stamp.map_or(0.0, |stamp| self.stamp(canvas, stamp) + 24.0);
-        let room = WIDTH - 2.0 * MARGIN - stamp;
-        let height = canvas.height;
-        let title = typeset(&self.title);
-        let px = shrunk(&title, Weight::SemiBold, room, TITLE_PX, TITLE_LEAST_PX);
-        let ink = Ink { px, weight: Weight::SemiBold, colour: theme.text };
-        let title = fitted(&title, px, Weight::SemiBold, room);
-        canvas.text(&title, (MARGIN, 44.0), ink, Anchor::Start);
-
-        let small = |px| Ink { px, weight: Weight::Regular, colour: theme.muted };
-        let room = WIDTH - 2.0 * MARGIN;
-        for (line, y) in self.subtitle.iter().zip([75.0, 96.0]) {
-            let line = typeset(line);
-            let px = shrunk(&line, Weight::Regular, room, SUBTITLE_PX, SUBTITLE_LEAST_PX);
-            let line = fitted(&line, px, Weight::Regular, room);
-            canvas.text(&line, (MARGIN, y), small(px), Anchor::Start);
+        let room = canvas.width - 2.0 * MARGIN;
+        let mut y = paragraph(canvas, &self.title, 44.0, room - stamp, &TITLE, theme.text);
+        for (text, gap) in self.subtitle.iter().zip([31.0, 21.0]) {
+            y = paragraph(canvas, text, y + gap, room, &SUBTITLE, theme.muted);
         }
-        let brand = Ink { px: FOOT_PX, weight: Weight::SemiBold, colour: theme.muted };
-        canvas.text("bakeoff", (WIDTH - MARGIN, height - 22.0), brand, Anchor::End);
-        let room = room - 70.0;
-        for (y, text) in [(height - 39.0, &self.method), (height - 22.0, &self.provenance)] {
-            let text = fitted(&typeset(text), FOOT_PX, Weight::Regular, room);
-            canvas.text(&text, (MARGIN, y), small(FOOT_PX), Anchor::Start);
+        canvas.head = y;
+        let bottom = canvas.height - FOOT_AIR;
+        let small = |weight| Ink { px: FOOT.px, weight, colour: theme.muted };
+        let brand = (canvas.width - MARGIN, bottom);
+        canvas.text("bakeoff", brand, small(Weight::SemiBold), Anchor::End);
+        let told = |text| set(text, room - BRAND_ROOM, &FOOT).1;
+        let lines: Vec<String> =
+            told(&self.method).into_iter().chain(told(&self.provenance)).collect();
+        canvas.foot = bottom - FOOT_LINE * lines.len().saturating_sub(1) as f64;
+        for (place, line) in lines.iter().enumerate() {
+            let y = canvas.foot + FOOT_LINE * place as f64;
+            canvas.text(line, (MARGIN, y), small(FOOT.weight), Anchor::Start);
         }
     }
 
@@ -55,8 +70,8 @@ impl Chrome {
     fn stamp(&self, canvas: &mut Canvas<'_>, stamp: &str) -> f64 {
         let theme = canvas.theme;
         let wide = width(stamp, STAMP_PX, Weight::SemiBold) + 24.0;
-        canvas.rectangle((0.0, 0.0), (WIDTH, 8.0), theme.alarm.to_rgba());
-        let left = WIDTH - MARGIN - wide;
+        canvas.rectangle((0.0, 0.0), (canvas.width, 8.0), theme.alarm.to_rgba());
+        let left = canvas.width - MARGIN - wide;
         canvas.rectangle((left, 28.0), (left + wide, 60.0), theme.alarm.to_rgba());
         let ink = Ink { px: STAMP_PX, weight: Weight::SemiBold, colour: theme.background };
         canvas.text(stamp, (left + wide / 2.0, 44.0), ink, Anchor::Middle);
@@ -64,20 +79,42 @@ impl Chrome {
     }
 }
 
-/// The largest size between `least` and `px` at which `text` fits into `room`; `least` if none is.
-fn shrunk(text: &str, weight: Weight, room: f64, px: f64, least: f64) -> f64 {
-    let mut px = px;
-    while width(text, px, weight) > room && px > least {
-        px -= 0.5;
+/// Left of the tool's name at a picture's foot, px.
+const BRAND_ROOM: f64 = 70.0;
+
+/// Writes `text` from `y` down, and gives where its last line stands.
+fn paragraph(
+    canvas: &mut Canvas<'_>,
+    text: &str,
+    y: f64,
+    room: f64,
+    of: &Type,
+    colour: RGBColor,
+) -> f64 {
+    let (px, lines) = set(text, room, of);
+    let line = px * LEADING;
+    for (place, text) in lines.iter().enumerate() {
+        let ink = Ink { px, weight: of.weight, colour };
+        canvas.text(text, (MARGIN, y + line * place as f64), ink, Anchor::Start);
     }
-    px
+    y + line * lines.len().saturating_sub(1) as f64
 }
 
-const TITLE_PX: f64 = 25.0;
-/// Below this a title is cut.
-const TITLE_LEAST_PX: f64 = 17.0;
-const SUBTITLE_PX: f64 = 15.0;
-const SUBTITLE_LEAST_PX: f64 = 12.5;
-/// The least size of any text.
-const FOOT_PX: f64 = 11.5;
-const STAMP_PX: f64 = 17.0;
+/// The fewest lines in which `text` fits into `room`, at the largest size at which it does so; cut if it never does.
+fn set(text: &str, room: f64, of: &Type) -> (f64, Vec<String>) {
+    let text = typeset(text);
+    for lines in 1..=of.lines {
+        let mut px = of.px;
+        while px >= of.least_px {
+            let found = broken(&text, px, of.weight, room);
+            if found.len() <= lines {
+                return (px, found);
+            }
+            px -= 0.5;
+        }
+    }
+    let mut lines = broken(&text, of.least_px, of.weight, room);
+    let rest = lines.split_off(of.lines - 1).join(" ");
+    lines.push(fitted(&rest, of.least_px, of.weight, room));
+    (of.least_px, lines)
+}

@@ -20,8 +20,7 @@ pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
 fn picture<'a>(view: &View<'a>, workload: &'a str) -> Option<Picture<'a>> {
     let levels = view.levels(workload);
     let members = view.members(workload);
-    let mut tracks =
-        tracks(view, workload, &members, Saturated::Shown, |t| t.server.cpu_us_per_request);
+    let mut tracks = tracks(&levels, &members, Saturated::Shown, |t| t.server.cpu_us_per_request);
     tracks.truncate(MAX_SERIES);
     extent(&tracks).filter(|_| levels.len() > 1)?;
     let title = title_of(view.result, levels.last()?, "cpu_per_request", None);
@@ -62,7 +61,7 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track]) {
         end: None,
     };
     let mut labels: Vec<Label> = tracks.iter().map(label).collect();
-    let frame = Frame::beside(canvas, labels::room(&labels));
+    let frame = Frame::beside(canvas, labels::room(canvas, &labels));
     let ((x, columns), (y, rows)) = (linear(top_rps(tracks)), linear(high));
     let plot = Plot::new(x, y, frame);
     let rows: Vec<_> =

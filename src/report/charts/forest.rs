@@ -5,17 +5,17 @@ use plotters::coord::combinators::LogCoord;
 use plotters::coord::types::RangedCoordf64;
 use plotters::style::{Color, RGBColor};
 
-use super::canvas::{Anchor, Canvas, Ink, WIDTH, snapped};
+use super::canvas::{Anchor, Canvas, Ink, snapped};
 use super::chrome::MARGIN;
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, name_ink, tick_ink};
 use super::style::Family;
-use super::text::{Weight, fitted, typeset};
+use super::text::{Weight, fitted, typeset, width};
 use super::view::{Member, View};
 use crate::report::comparison::belongs;
 use crate::report::race::Race;
 use crate::report::schema::Comparison;
-use crate::report::sentences::place;
+use crate::report::sentences::load;
 use crate::report::words::{clean, counted, metric, slug, times};
 
 /// The pair of `of` and `versus`, where those are given; else the first contender against the first of another colour.
@@ -46,7 +46,8 @@ fn usual(view: &View<'_>) -> Option<(String, String)> {
 /// One comparison, turned so that a ratio above 1 says that the first contender is better.
 struct Row {
     metric: String,
-    place: String,
+    /// Workload, load, dependency and request kind, as far as they differ between rows.
+    place: Vec<String>,
     /// Advantage, lower and upper limit.
     advantage: Option<(f64, f64, f64)>,
     /// Whether the interval lies on one side of 1.
@@ -82,9 +83,13 @@ fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
         return None;
     }
     let title = view.title("this comparison", finding(&rows, &a, &b));
+    let common = common(&mut rows);
     let races: Vec<&Race<'_>> = view.races.iter().collect();
-    let what =
+    let mut what =
         format!("Advantage ratio, log scale: right of 1x {} is better, left {}", a.label, b.label);
+    if !common.is_empty() {
+        what += &format!("; {}", common.join(" "));
+    }
     let mut method = format!(
         "Whisker: {}; grey zone: within +-5 %; hollow: no clear difference.",
         super::view::interval_words(n as usize)
@@ -93,8 +98,9 @@ fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
         method += &format!(" {} not drawn.", counted(left_out, "comparison"));
     }
     let chrome = view.chrome(title.clone(), &what, &races, &method);
-    let told =
-        rows.iter().map(|r| format!("{} of {}: {} {}", r.metric, r.place, r.found, r.interval));
+    let told = rows
+        .iter()
+        .map(|r| format!("{} {}: {} {}", r.metric, r.place.join(" "), r.found, r.interval));
     let alt = format!("{title}. {}.", told.collect::<Vec<_>>().join("; "));
     let stem = format!("forest-{}-{}", slug(of), slug(versus));
     Some(Picture::new(Kind::Forest, stem, chrome, alt, move |canvas| draw(canvas, &rows, &a, &b)))
@@ -130,12 +136,11 @@ fn inverted(c: &Comparison) -> Comparison {
 
 fn row(view: &View<'_>, c: &Comparison) -> Row {
     let race = view.races.iter().find(|race| belongs(race, c));
-    let mut place =
-        race.map_or_else(|| format!("{} at {}", clean(&c.workload), clean(&c.at)), place);
+    let load = race.map_or_else(|| format!("at {}", clean(&c.at)), load);
+    let dependency = race.and_then(Race::dependency).map(|what| format!("behind {}", clean(what)));
     let several = race.is_some_and(|race| race.kinds().len() > 1);
-    if let Some(kind) = c.request.as_deref().filter(|_| several) {
-        place = format!("{place}, {}", clean(kind));
-    }
+    let kind = c.request.as_deref().filter(|_| several).map(|kind| format!("({})", clean(kind)));
+    let place = [Some(clean(&c.workload)), Some(load), dependency, kind];
     let clear = c.verdict != "inconclusive" && c.low.is_some();
     let better = more_is_better(&c.metric);
     let advantage = c.ratio.map(|ratio| {
@@ -152,17 +157,29 @@ fn row(view: &View<'_>, c: &Comparison) -> Row {
             format!("{} {word}", times(if ratio < 1.0 { 1.0 / ratio } else { ratio }))
         }
         Some(_) if c.low.is_none() => "too few rounds".into(),
-        Some(_) => "no clear difference".into(),
+        Some(_) => "unclear".into(),
     };
     let turned = c.ratio.filter(|r| clear && *r < 1.0).is_some();
     let interval = match (c.low, c.high) {
-        (Some(low), Some(high)) if turned => {
-            format!("[{:.2}, {:.2}]", 1.0 / high, 1.0 / low)
-        }
-        (Some(low), Some(high)) => format!("[{low:.2}, {high:.2}]"),
+        (Some(low), Some(high)) if turned => between(1.0 / high, 1.0 / low),
+        (Some(low), Some(high)) => between(low, high),
         _ => format!("n = {}", c.n),
     };
+    let place = place.into_iter().flatten().collect();
     Row { metric: metric(&c.metric).to_owned(), place, advantage, clear, found, interval }
+}
+
+/// `[2.33, 3.23]`
+fn between(low: f64, high: f64) -> String {
+    if high < 100.0 { format!("[{low:.2}, {high:.2}]") } else { format!("[{low:.0}, {high:.0}]") }
+}
+
+/// Takes from the rows' places what is the same in all of them.
+fn common(rows: &mut [Row]) -> Vec<String> {
+    let mut common = rows.first().map(|row| row.place.clone()).unwrap_or_default();
+    common.retain(|part| rows.iter().all(|row| row.place.contains(part)));
+    rows.iter_mut().for_each(|row| row.place.retain(|part| !common.contains(part)));
+    common
 }
 
 fn finding(rows: &[Row], a: &Member<'_>, b: &Member<'_>) -> String {
@@ -196,7 +213,13 @@ fn finding(rows: &[Row], a: &Member<'_>, b: &Member<'_>) -> String {
 fn draw(canvas: &mut Canvas<'_>, rows: &[Row], a: &Member<'_>, b: &Member<'_>) {
     let reach = rows.iter().filter_map(|row| row.advantage);
     let far = reach.map(|(_, low, high)| high.max(1.0 / low)).fold(2.2, f64::max).min(FAR) * 1.15;
-    let frame = Frame { left: 420.0, right: 850.0, top: 164.0, bottom: canvas.height - 82.0 };
+    let columns = Columns::of(canvas);
+    let frame = Frame {
+        left: canvas.width * 0.35,
+        right: columns.found - columns.found_room - 20.0,
+        top: canvas.head + 68.0,
+        bottom: canvas.foot - 43.0,
+    };
     let x: LogCoord<f64> = (1.0 / far..far).log_scale().into();
     let plot: Plot<LogCoord<f64>, RangedCoordf64> =
         Plot::new(x, (0.0..rows.len() as f64).into(), frame);
@@ -204,35 +227,69 @@ fn draw(canvas: &mut Canvas<'_>, rows: &[Row], a: &Member<'_>, b: &Member<'_>) {
     let zone = (plot.x(1.0 / 1.05), plot.x(1.05));
     canvas.rectangle((zone.0, frame.top), (zone.1, frame.bottom), theme.neutral.to_rgba());
     let small = tick_ink(canvas);
-    for tick in TICKS.into_iter().filter(|tick| *tick < far && *tick > 1.0 / far) {
+    let ladder: &[f64] = if far < 6.0 { &[2.0, 4.0] } else { &[10.0, 100.0, 2.0, 5.0] };
+    let ladder = ladder.iter().filter(|tick| **tick < far);
+    let mut taken: Vec<f64> = Vec::new();
+    for tick in [1.0].into_iter().chain(ladder.flat_map(|tick| [*tick, 1.0 / tick])) {
         let x = snapped(plot.x(tick));
+        if taken.iter().any(|other| (other - x).abs() < TICKS_APART) {
+            continue;
+        }
+        taken.push(x);
         let colour = if tick == 1.0 { theme.muted } else { theme.grid };
         canvas.line(&[(x, frame.top), (x, frame.bottom)], colour.to_rgba(), 1.0);
         let text = typeset(&format!("{}x", tick.max(1.0 / tick).round()));
         canvas.text(&text, (x, frame.bottom + 16.0), small, Anchor::Middle);
     }
-    sides(canvas, &plot, a, b);
+    sides(canvas, &plot, &columns, a, b);
     let tall = frame.height() / rows.len() as f64;
     for (index, row) in rows.iter().enumerate() {
         let y = frame.top + tall * (index as f64 + 0.5);
         let first = index == 0 || rows[index - 1].metric != row.metric;
         if first && index > 0 {
             let y = snapped(y - tall / 2.0);
-            canvas.line(&[(MARGIN, y), (WIDTH - MARGIN, y)], theme.grid.to_rgba(), 1.0);
+            canvas.line(&[(MARGIN, y), (canvas.width - MARGIN, y)], theme.grid.to_rgba(), 1.0);
         }
         if first {
             let ink = name_ink(canvas);
-            let text = fitted(&typeset(&row.metric), ink.px, ink.weight, 120.0);
+            let room = columns.place - MARGIN - 10.0;
+            let text = fitted(&typeset(&row.metric), ink.px, ink.weight, room);
             canvas.text(&text, (MARGIN, y), ink, Anchor::Start);
         }
         let ink = Ink { px: 13.0, weight: Weight::Regular, colour: theme.text };
-        let text = fitted(&row.place, ink.px, ink.weight, 238.0);
-        canvas.text(&text, (MARGIN + 130.0, y), ink, Anchor::Start);
-        estimate(canvas, &plot, row, y, (a, b));
+        let room = frame.left - columns.place - 12.0;
+        let text = fitted(&row.place.join(" "), ink.px, ink.weight, room);
+        canvas.text(&text, (columns.place, y), ink, Anchor::Start);
+        estimate(canvas, &plot, &columns, row, y, (a, b));
     }
 }
 
-const TICKS: [f64; 11] = [0.01, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 10.0, 100.0];
+/// Nearer to each other than this, px, the less round of two ticks is left out.
+const TICKS_APART: f64 = 30.0;
+
+/// Where columns of text stand, px.
+struct Columns {
+    /// Where places start.
+    place: f64,
+    /// Where findings end.
+    found: f64,
+    /// How wide findings may be.
+    found_room: f64,
+    /// Where intervals end.
+    interval: f64,
+}
+
+impl Columns {
+    fn of(canvas: &Canvas<'_>) -> Self {
+        let interval = canvas.width - MARGIN;
+        Self {
+            place: MARGIN + (canvas.width * 0.13).min(130.0),
+            found: interval - 100.0,
+            found_room: (canvas.width * 0.14).min(160.0),
+            interval,
+        }
+    }
+}
 
 /// Whiskers beyond this end at the plot's edge.
 const FAR: f64 = 200.0;
@@ -241,6 +298,7 @@ const FAR: f64 = 200.0;
 fn sides(
     canvas: &mut Canvas<'_>,
     plot: &Plot<LogCoord<f64>, RangedCoordf64>,
+    columns: &Columns,
     a: &Member<'_>,
     b: &Member<'_>,
 ) {
@@ -249,19 +307,23 @@ fn sides(
     let y = frame.top - 22.0;
     let ink = |colour| Ink { px: 12.5, weight: Weight::SemiBold, colour };
     let room = frame.width() / 2.0 + 30.0;
-    let left = fitted(&format!("\u{2190} {} better", b.label), 12.5, Weight::SemiBold, room);
+    let named = |name: &str, room: f64| {
+        let rest = width("\u{2190}  better", 12.5, Weight::SemiBold);
+        fitted(name, 12.5, Weight::SemiBold, room - rest)
+    };
+    let left = format!("\u{2190} {} better", named(&b.label, room));
     canvas.text(&left, (middle - 16.0, y), ink(b.style.colour(&theme)), Anchor::End);
-    let right =
-        fitted(&format!("{} better \u{2192}", a.label), 12.5, Weight::SemiBold, room - 32.0);
+    let right = format!("{} better \u{2192}", named(&a.label, room - 32.0));
     canvas.text(&right, (middle + 16.0, y), ink(a.style.colour(&theme)), Anchor::Start);
-    let names = fitted(&format!("{} is", a.label), 12.5, Weight::SemiBold, 160.0);
-    canvas.text(&names, (WIDTH - MARGIN - 100.0, y), ink(theme.muted), Anchor::End);
-    canvas.text("95 %", (WIDTH - MARGIN, y), ink(theme.muted), Anchor::End);
+    let name = format!("{} is", named(&a.label, columns.found_room + 22.0));
+    canvas.text(&name, (columns.found, y), ink(theme.muted), Anchor::End);
+    canvas.text("95 %", (columns.interval, y), ink(theme.muted), Anchor::End);
 }
 
 fn estimate(
     canvas: &mut Canvas<'_>,
     plot: &Plot<LogCoord<f64>, RangedCoordf64>,
+    columns: &Columns,
     row: &Row,
     y: f64,
     (a, b): (&Member<'_>, &Member<'_>),
@@ -286,7 +348,7 @@ fn estimate(
         }
     }
     let ink = Ink { px: 13.0, weight: Weight::SemiBold, colour };
-    canvas.text(&typeset(&row.found), (WIDTH - MARGIN - 100.0, y), ink, Anchor::End);
+    canvas.text(&typeset(&row.found), (columns.found, y), ink, Anchor::End);
     let ink = Ink { px: 13.0, weight: Weight::Regular, colour: theme.muted };
-    canvas.text(&row.interval, (WIDTH - MARGIN, y), ink, Anchor::End);
+    canvas.text(&row.interval, (columns.interval, y), ink, Anchor::End);
 }

@@ -4,7 +4,7 @@ use plotters::coord::combinators::{IntoLogRange, LogCoord};
 use plotters::coord::types::RangedCoordf64;
 use plotters::style::Color;
 
-use super::canvas::{Anchor, Canvas, Ink, WIDTH, snapped};
+use super::canvas::{Anchor, Canvas, Ink, snapped};
 use super::chrome::MARGIN;
 use super::forest::more_is_better;
 use super::picture::{Kind, Picture};
@@ -96,12 +96,12 @@ fn finding(panels: &[(&str, Vec<&GatePoint>)]) -> String {
 }
 
 fn draw(canvas: &mut Canvas<'_>, panels: &[(&str, Vec<&GatePoint>)]) {
-    let (top, bottom) = (122.0, canvas.height - 92.0);
+    let (top, bottom) = (canvas.head + 26.0, canvas.foot - 53.0);
     let tall = (bottom - top) / panels.len() as f64;
     for (index, (name, points)) in panels.iter().enumerate() {
         let frame = Frame {
             left: MARGIN + 64.0,
-            right: WIDTH - MARGIN - 20.0,
+            right: canvas.width - MARGIN - 20.0,
             top: top + tall * index as f64 + 30.0,
             bottom: top + tall * (index + 1) as f64 - 24.0,
         };
@@ -139,7 +139,7 @@ fn panel(canvas: &mut Canvas<'_>, frame: Frame, name: &str, points: &[&GatePoint
         let commit = fitted(&truncated(&clean(&point.commit), 10), 11.5, Weight::Regular, 90.0);
         let half = width(&commit, 11.5, Weight::Regular) / 2.0;
         // As many as there is room for, and every one that changed something if it can be had.
-        if x - half > free && x + half < WIDTH - 8.0 {
+        if x - half > free && x + half < canvas.width - 8.0 {
             canvas.text(&commit, (x, frame.bottom + 14.0), ink, Anchor::Middle);
             free = x + half + 8.0;
         }

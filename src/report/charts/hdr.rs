@@ -5,7 +5,7 @@ use plotters::prelude::Color;
 
 use super::MAX_SERIES;
 use super::axis::{Percentiles, nines};
-use super::canvas::{Anchor, Canvas, Ink, WIDTH, snapped};
+use super::canvas::{Anchor, Canvas, Ink, snapped};
 use super::labels::{self, Label};
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, Tick, durations};
@@ -109,7 +109,7 @@ fn draw(canvas: &mut Canvas<'_>, series: &[Series], floor_ns: Option<u64>, slo_n
         return nothing(canvas, series);
     }
     let mut labels: Vec<Label> = series.iter().map(label).collect();
-    let lines = Lines::over(canvas, &drawn, labels::room(&labels));
+    let lines = Lines::over(canvas, &drawn, labels::room(canvas, &labels));
     lines.axes(canvas);
     if let Some(floor) = floor_ns {
         lines.floor(canvas, floor as f64);
@@ -230,14 +230,14 @@ fn label(series: &Series) -> Label {
 
 /// What stands in the place of a plot that has no line.
 fn nothing(canvas: &mut Canvas<'_>, series: &[Series]) {
-    let middle = canvas.height / 2.0;
+    let (centre, middle) = (canvas.width / 2.0, canvas.height / 2.0);
     let ink = Ink { px: 17.0, weight: Weight::SemiBold, colour: canvas.theme.text };
-    canvas.text("No percentile can be drawn", (WIDTH / 2.0, middle - 30.0), ink, Anchor::Middle);
+    canvas.text("No percentile can be drawn", (centre, middle - 30.0), ink, Anchor::Middle);
     let ink = Ink { px: 14.5, weight: Weight::Regular, colour: canvas.theme.muted };
     for (place, one) in series.iter().take(8).enumerate() {
         let remark = one.remark.as_deref().unwrap_or("no response time");
-        let text = fitted(&format!("{}: {remark}", one.name), 14.5, Weight::Regular, WIDTH * 0.8);
-        canvas.text(&text, (WIDTH / 2.0, middle + 24.0 * place as f64), ink, Anchor::Middle);
+        let text = fitted(&format!("{}: {remark}", one.name), 14.5, Weight::Regular, centre * 1.6);
+        canvas.text(&text, (centre, middle + 24.0 * place as f64), ink, Anchor::Middle);
     }
 }
 

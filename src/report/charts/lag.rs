@@ -14,7 +14,7 @@ use super::plot::{Frame, Plot, Tick, durations};
 use super::series::points;
 use super::style::Style;
 use super::svg::Dash;
-use super::text::{Weight, typeset};
+use super::text::{Weight, typeset, width};
 use super::view::View;
 use crate::report::distribution::SAMPLES_BEYOND;
 use crate::report::race::{Race, middle};
@@ -159,7 +159,7 @@ fn draw(canvas: &mut Canvas<'_>, lines: &[Line], limit: &[(f64, f64)]) {
     let last = lines.iter().filter_map(|line| line.points.last()).map(|(q, _)| nines(*q));
     let percentiles = Percentiles { nines: last.fold(1.0, f64::max) };
     let (y, rows) = durations(low, high);
-    let frame = Frame::beside(canvas, labels::room(&labels));
+    let frame = Frame::beside(canvas, labels::room(canvas, &labels));
     let plot: Plot<Percentiles, LogCoord<f64>> = Plot::new(percentiles, y, frame);
     let columns: Vec<Tick> = percentiles.ticks().map(|q| (q, percent(q))).collect();
     plot.rows(canvas, &rows, "Lateness (log)");
@@ -177,12 +177,10 @@ fn draw(canvas: &mut Canvas<'_>, lines: &[Line], limit: &[(f64, f64)]) {
             Dash { width: 1.5, on: 7, off: 4 },
         );
         let ink = Ink { px: 13.0, weight: Weight::SemiBold, colour };
-        canvas.label(
-            &typeset("limit: 25 % of the response time"),
-            (near.0 - 6.0, (near.1 - 14.0).max(frame.top + 9.0)),
-            ink,
-            Anchor::End,
-        );
+        let text = typeset("limit: 25 % of the response time");
+        let least = frame.left + width(&text, ink.px, ink.weight) + 6.0;
+        let at = ((near.0 - 6.0).max(least), (near.1 - 14.0).max(frame.top + 9.0));
+        canvas.label(&text, at, ink, Anchor::End);
     }
     for (label, line) in labels.iter_mut().zip(lines) {
         let colour = line.style.colour(&canvas.theme);

@@ -6,8 +6,8 @@ use plotters::style::Color;
 use super::canvas::Canvas;
 use super::plot::Plot;
 use super::style::Style;
-use super::view::{Member, View};
-use crate::report::race::middle;
+use super::view::Member;
+use crate::report::race::{Entry, Race, middle};
 use crate::report::schema::Trial;
 use crate::report::sentences::saturated;
 use crate::stats::hodges_lehmann;
@@ -41,18 +41,16 @@ pub(super) enum Saturated {
     Shown,
 }
 
-/// The figure `value` of each of `members` at each rate of `workload`.
+/// The figure `value` of each of `members` at each of `levels`.
 pub(super) fn tracks(
-    view: &View<'_>,
-    workload: &str,
+    levels: &[&Race<'_>],
     members: &[Member<'_>],
     saturation: Saturated,
     value: impl Fn(&Trial) -> Option<f64>,
 ) -> Vec<Track> {
-    let levels = view.levels(workload);
     let track = |member: &Member<'_>| {
         let entries = || levels.iter().filter_map(|race| race.entry(member.name));
-        let level = |entry: &crate::report::race::Entry<'_>| {
+        let level = |entry: &Entry<'_>| {
             let saturated = entry.is_saturated();
             let shown = saturation == Saturated::Shown;
             let trials = entry.usable().filter(|t| shown || !(t.saturated || saturated));

@@ -17,16 +17,11 @@ use crate::report::sentences::title;
 use crate::report::words::{capital, clean, slug, times};
 use crate::units::{Nanos, Rate, grouped};
 
-/// One for each workload and request kind that was driven at two rates or more: in rounds, or else by a search for the
-/// capacity.
+/// One for each workload and request kind that was driven at two rates or more, if only by a search for capacities.
 pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
-    let searched = View::of_search(view.result);
-    let in_rounds = |workload: &&str| view.levels(workload).len() > 1;
-    let mut pictures: Vec<Picture<'a>> = Vec::new();
-    let rounds = view.workloads().into_iter().filter(in_rounds).map(|workload| (view, workload));
-    let others = searched.workloads().into_iter().filter(|workload| !in_rounds(workload));
-    for (view, workload) in rounds.chain(others.map(|workload| (&searched, workload))) {
-        let levels = view.levels(workload);
+    let mut pictures = Vec::new();
+    for workload in view.workloads() {
+        let levels = view.levels_or_probes(workload);
         let mut kinds: Vec<&str> = levels.iter().flat_map(|race| race.kinds()).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -45,7 +40,7 @@ fn picture<'a>(
     several: bool,
 ) -> Option<Picture<'a>> {
     let members = view.members(workload);
-    let mut tracks = tracks(view, workload, &members, Saturated::Hidden, |trial| p99(trial, kind));
+    let mut tracks = tracks(levels, &members, Saturated::Hidden, |trial| p99(trial, kind));
     tracks.truncate(MAX_SERIES);
     extent(&tracks)?;
     let of_kind = if several { format!(" of {}", clean(kind)) } else { String::new() };
@@ -54,11 +49,11 @@ fn picture<'a>(
         "p99 response time{of_kind} from the intended start against offered load, {}",
         ways(levels)
     );
-    let method = match view.search {
-        true => "Point: a trial of the search; line: median at its rate; shaded: from the highest rate kept to the lowest \
-                 not kept. Hollow on the top edge: saturated."
+    let method = match view.levels(workload).len() {
+        0 | 1 => "Point: a trial of the search; line: median at its rate; shaded: from the highest rate kept to the lowest \
+                  not kept. Hollow on the top edge: saturated, no value."
             .to_owned(),
-        false => format!(
+        _ => format!(
             "Point: a trial; line: median of the rounds; band: its {}. Hollow on the top edge: saturated, no value.",
             interval_words(rounds(&tracks)),
         ),
@@ -170,7 +165,7 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], promise: &Promise) {
     let low = promise.slo_ns.map_or(low, |slo| slo.min(low));
     let high = promise.slo_ns.map_or(high, |slo| slo.max(high));
     let (y, rows) = durations(low, high);
-    let frame = Frame::beside(canvas, labels::room(&labels));
+    let frame = Frame::beside(canvas, labels::room(canvas, &labels));
     let plot = Plot::new(x, y, frame);
     if let Some(slo) = promise.slo_ns {
         let broken = canvas.theme.alarm.mix(0.045);

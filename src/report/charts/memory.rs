@@ -97,7 +97,7 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track]) {
         end: None,
     };
     let mut labels: Vec<Label> = tracks.iter().map(label).collect();
-    let frame = Frame::beside(canvas, labels::room(&labels));
+    let frame = Frame::beside(canvas, labels::room(canvas, &labels));
     let (least, most) = ends(|point| point.0);
     let (low, high) = ends(|point| point.1 / MIB);
     let (x, columns) = logarithmic(least, most, grouped);

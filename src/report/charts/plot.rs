@@ -7,10 +7,10 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{Cartesian2d, Color};
 
 use super::axis::log_ticks;
-use super::canvas::{Anchor, Canvas, Ink, UNITS_PER_PX, WIDTH, snapped};
+use super::canvas::{Anchor, Canvas, Ink, UNITS_PER_PX, snapped};
 use super::chrome::MARGIN;
 use super::svg::Dash;
-use super::text::{Weight, typeset};
+use super::text::{Weight, typeset, width};
 use crate::units::{Nanos, grouped};
 
 /// Where a plot stands, px.
@@ -27,9 +27,9 @@ impl Frame {
     pub(super) fn beside(canvas: &Canvas<'_>, labels: f64) -> Self {
         Self {
             left: MARGIN + 64.0,
-            right: WIDTH - MARGIN - labels,
-            top: 152.0,
-            bottom: canvas.height - 108.0,
+            right: canvas.width - MARGIN - labels,
+            top: canvas.head + 56.0,
+            bottom: canvas.foot - 69.0,
         }
     }
 
@@ -96,11 +96,17 @@ impl<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>> Plot<X, Y> {
         let muted = canvas.theme.muted.to_rgba();
         let bottom = snapped(frame.bottom);
         canvas.line(&[(frame.left, bottom), (frame.right, bottom)], muted, 1.0);
+        let ink = tick_ink(canvas);
+        let mut free = f64::MIN;
         for (value, text) in ticks {
             let x = snapped(self.x(*value));
             canvas.line(&[(x, bottom), (x, bottom + 6.0)], muted, 1.0);
-            let ink = tick_ink(canvas);
-            canvas.text(text, (x, bottom + 19.0), ink, Anchor::Middle);
+            let half = width(text, ink.px, ink.weight) / 2.0;
+            // Where two would touch, the second goes without.
+            if x - half > free {
+                canvas.text(text, (x, bottom + 19.0), ink, Anchor::Middle);
+                free = x + half + 4.0;
+            }
         }
         let ink = name_ink(canvas);
         canvas.text(name, (frame.right, bottom + 41.0), ink, Anchor::End);

@@ -6,7 +6,7 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Group, Node, Options, Tree};
 
-use super::canvas::{Size, WIDTH};
+use super::canvas::Size;
 use super::svg::STYLE;
 use super::text::{FAMILY, FILES, is_drawn};
 
@@ -26,7 +26,7 @@ pub fn png(svg: &str, size: Size) -> Result<Vec<u8>, String> {
     if wanted != drawn {
         return Err(format!("only {drawn} of {wanted} texts of the chart would be drawn"));
     }
-    let (wide, tall) = (WIDTH * SCALE, size.height() * SCALE);
+    let (wide, tall) = (size.width() * SCALE, size.height() * SCALE);
     let mut pixels = Pixmap::new(wide as u32, tall as u32).ok_or("a picture has an area")?;
     let scale = Transform::from_scale(SCALE as f32, SCALE as f32);
     resvg::render(&tree, scale, &mut pixels.as_mut());

@@ -5,7 +5,7 @@ use plotters::coord::combinators::LogCoord;
 use plotters::coord::types::RangedCoordf64;
 use plotters::style::Color;
 
-use super::canvas::{Anchor, Canvas, Ink, WIDTH, snapped};
+use super::canvas::{Anchor, Canvas, Ink, snapped};
 use super::chrome::MARGIN;
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
@@ -114,12 +114,12 @@ fn draw(canvas: &mut Canvas<'_>, panels: &[Panel<'_>], slo_ns: Option<f64>) {
     let high = windows().filter_map(|w| w.max_ns).map(|ns| ns as f64).fold(1e3, f64::max);
     let low = panels.iter().fold(low.min(high), |low, panel| low.min(panel.lowest()));
     let seconds = panels.iter().map(|panel| panel.seconds()).fold(0.0, f64::max);
-    let (top, bottom) = (122.0, canvas.height - 96.0);
+    let (top, bottom) = (canvas.head + 26.0, canvas.foot - 57.0);
     let tall = (bottom - top) / panels.len() as f64;
     for (index, panel) in panels.iter().enumerate() {
         let frame = Frame {
             left: MARGIN + 64.0,
-            right: WIDTH - MARGIN - 10.0,
+            right: canvas.width - MARGIN - 10.0,
             top: top + tall * index as f64 + 26.0,
             bottom: top + tall * (index + 1) as f64 - 10.0,
         };
@@ -175,7 +175,7 @@ impl Panel<'_> {
         let frame = plot.frame;
         let colour = self.style.colour(&canvas.theme);
         let ink = Ink { px: 14.5, weight: Weight::SemiBold, colour };
-        let name = fitted(&self.name, ink.px, ink.weight, 300.0);
+        let name = fitted(&self.name, ink.px, ink.weight, frame.width() * 0.28);
         canvas.text(&name, (frame.left, frame.top - 14.0), ink, Anchor::Start);
         if let Some(fault) = &self.timeline.fault {
             self.shade(canvas, plot, fault, width(&name, ink.px, ink.weight));
@@ -263,7 +263,8 @@ impl Panel<'_> {
             canvas.line(&[(x, frame.top), (x, frame.bottom)], alarm.to_rgba(), 1.0);
         }
         let ink = Ink { px: 12.0, weight: Weight::SemiBold, colour: alarm };
-        let text = fitted(&clean(&fault.what), ink.px, ink.weight, 200.0);
+        let room = frame.width() - name - RECOVERY_ROOM - 16.0;
+        let text = fitted(&clean(&fault.what), ink.px, ink.weight, room.clamp(0.0, 200.0));
         let half = width(&text, ink.px, ink.weight) / 2.0;
         let least = frame.left + name + 16.0 + half;
         let most = frame.right - RECOVERY_ROOM - half;

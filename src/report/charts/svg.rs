@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::canvas::{UNITS_PER_PX, WIDTH};
+use super::canvas::{Size, UNITS_PER_PX};
 use super::text::{FAMILY, STACK, faces};
 use super::theme::Theme;
 
@@ -59,7 +59,7 @@ const DASHED: u32 = 1_000_000;
 pub(super) fn document(
     body: &str,
     theme: Theme,
-    height: f64,
+    size: Size,
     fonts: Fonts,
     head: &Head<'_>,
 ) -> String {
@@ -71,14 +71,15 @@ pub(super) fn document(
         .replace(">\n", ">")
         .replace("\n</text>", "</text>");
     let (units, name) = (f64::from(UNITS_PER_PX), theme.name);
+    let (width, height) = (size.width(), size.height());
     let id = format!("{}-{name}", head.id);
     let mut out = String::with_capacity(body.len() + faces().len() + 2_000);
     let _ = write!(
         out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
          <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n",
-        WIDTH * units,
+        width * units,
         height * units,
         escaped(head.title),
         escaped(head.description),

@@ -56,6 +56,23 @@ pub(super) fn fitted(text: &str, px: f64, weight: Weight, room: f64) -> String {
     String::new()
 }
 
+/// `text` in lines that fit into `room` px, broken between words; a word that is wider stands alone and is cut.
+pub(super) fn broken(text: &str, px: f64, weight: Weight, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line)
+                if width(line, px, weight) + width(&format!(" {word}"), px, weight) <= room =>
+            {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(fitted(word, px, weight, room)),
+        }
+    }
+    lines
+}
+
 /// Our own ASCII as print has it: `1.38x` with a multiplication sign, `us` with a mu.
 pub(super) fn typeset(text: &str) -> String {
     let mut out: Vec<String> = Vec::new();
@@ -139,5 +156,15 @@ mod tests {
             );
         }
         assert_eq!(fitted("short", 14.0, Weight::Regular, 100.0), "short");
+    }
+
+    #[test]
+    fn text_is_broken_between_words() {
+        let text = "a title that is far too long for the room that there is";
+        let lines = broken(text, 14.0, Weight::Regular, 130.0);
+        assert!(lines.len() > 2, "{lines:?}");
+        assert_eq!(lines.join(" "), text);
+        assert!(lines.iter().all(|line| width(line, 14.0, Weight::Regular) <= 130.0));
+        assert_eq!(broken("", 14.0, Weight::Regular, 130.0), Vec::<String>::new());
     }
 }

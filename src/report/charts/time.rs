@@ -3,7 +3,7 @@
 use plotters::style::{Color, RGBAColor};
 
 use super::MAX_SERIES;
-use super::canvas::{Anchor, Canvas, Ink, WIDTH, snapped};
+use super::canvas::{Anchor, Canvas, Ink, snapped};
 use super::chrome::MARGIN;
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, duration, linear, tick_ink};
@@ -159,10 +159,10 @@ fn draw(canvas: &mut Canvas<'_>, bars: &[Bar]) {
     let (unit_ns, _) = unit(high);
     let (x, ticks) = linear(high / unit_ns);
     let frame = Frame {
-        left: MARGIN + 250.0,
-        right: WIDTH - MARGIN - 90.0,
-        top: 164.0,
-        bottom: canvas.height - 108.0,
+        left: MARGIN + (canvas.width * 0.28).min(250.0),
+        right: canvas.width - MARGIN - 90.0,
+        top: canvas.head + 68.0,
+        bottom: canvas.foot - 69.0,
     };
     let plot: Plot<RangedCoordf64, RangedCoordf64> =
         Plot::new(x, (0.0..bars.len() as f64).into(), frame);
@@ -186,7 +186,7 @@ fn draw(canvas: &mut Canvas<'_>, bars: &[Bar]) {
         let ink = Ink { px: 14.5, weight: Weight::SemiBold, colour: bar.style.colour(&theme) };
         let first = index == 0 || bars[index - 1].name != bar.name;
         let name = if first { bar.name.as_str() } else { "" };
-        let name = fitted(name, ink.px, ink.weight, 200.0);
+        let name = fitted(name, ink.px, ink.weight, frame.left - MARGIN - 50.0);
         canvas.text(&name, (MARGIN, y), ink, Anchor::Start);
         let small = tick_ink(canvas);
         canvas.text(bar.of, (frame.left - 10.0, y), small, Anchor::End);
@@ -242,7 +242,10 @@ fn fill(canvas: &Canvas<'_>, style: Style, part: usize) -> RGBAColor {
 fn key(canvas: &mut Canvas<'_>, frame: Frame) {
     let theme = canvas.theme;
     let y = frame.top - 22.0;
-    let mut x = frame.left;
+    let wide = |name: &&str| 30.0 + width(name, 13.0, Weight::Regular) + 28.0;
+    let all: f64 = PARTS.iter().map(&wide).sum();
+    // Above the bars, or further to the left where it is wider than they are.
+    let mut x = frame.left.min(canvas.width - MARGIN - all).max(MARGIN);
     for (part, name) in PARTS.iter().enumerate() {
         let corners = ((x, y - 7.0), (x + 22.0, y + 7.0));
         canvas.rectangle(corners.0, corners.1, theme.muted.mix(STRENGTH[part]));
@@ -251,6 +254,6 @@ fn key(canvas: &mut Canvas<'_>, frame: Frame) {
         }
         let ink = Ink { px: 13.0, weight: Weight::Regular, colour: theme.text };
         canvas.text(name, (x + 30.0, y), ink, Anchor::Start);
-        x += 30.0 + width(name, 13.0, Weight::Regular) + 28.0;
+        x += wide(name);
     }
 }

@@ -3,7 +3,7 @@
 use super::chrome::Chrome;
 use super::style::{Style, styles};
 use crate::report::findings::{loads, placements, verdict};
-use crate::report::race::{Entry, Race, races, searched};
+use crate::report::race::{Entry, Race, probed, races};
 use crate::report::schema::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
 use crate::report::words::{capital, clean, counted};
 use crate::units::{Rate, grouped};
@@ -12,8 +12,8 @@ use crate::units::{Rate, grouped};
 pub(super) struct View<'a> {
     pub(super) result: &'a RunResult,
     pub(super) races: Vec<Race<'a>>,
-    /// The races are the rates of a search for the capacity, and their trials are of no rounds.
-    pub(super) search: bool,
+    /// Those of a search for capacities.
+    probed: Vec<Race<'a>>,
 }
 
 /// A contender on a chart.
@@ -28,18 +28,13 @@ pub(super) struct Member<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(result: &'a RunResult) -> Self {
-        Self { result, races: races(result), search: false }
-    }
-
-    /// The rates that a search for the capacity tried.
-    pub(super) fn of_search(result: &'a RunResult) -> Self {
-        Self { result, races: searched(result), search: true }
+        Self { result, races: races(result), probed: probed(result) }
     }
 
     /// The workloads, in the order in which they were run.
     pub(super) fn workloads(&self) -> Vec<&'a str> {
         let mut workloads: Vec<&str> = Vec::new();
-        for race in &self.races {
+        for race in self.races.iter().chain(&self.probed) {
             if !workloads.contains(&race.workload) {
                 workloads.push(race.workload);
             }
@@ -50,26 +45,20 @@ impl<'a> View<'a> {
     /// The open-loop races of a workload by rising rate; none where they waited for different things, since rates with
     /// different waits are no one curve.
     pub(super) fn levels(&self, workload: &str) -> Vec<&Race<'a>> {
-        let offered = |race: &Race<'_>| {
-            let rates = race.entries.iter().filter_map(Entry::offered_rps);
-            rates.fold(f64::MAX, f64::min)
-        };
-        let mut levels: Vec<&Race<'a>> = self
-            .races
-            .iter()
-            .filter(|race| race.workload == workload && race.level != "closed")
-            .collect();
-        if levels.windows(2).any(|two| two[0].dependency() != two[1].dependency()) {
-            return Vec::new();
-        }
-        levels.sort_by(|a, b| offered(a).total_cmp(&offered(b)));
-        levels
+        levels(&self.races, workload)
+    }
+
+    /// The same, or where there are fewer than two those of a search for capacities.
+    pub(super) fn levels_or_probes(&self, workload: &str) -> Vec<&Race<'a>> {
+        let measured = self.levels(workload);
+        if measured.len() > 1 { measured } else { levels(&self.probed, workload) }
     }
 
     /// The contenders of a workload, in the scenario's order.
     pub(super) fn members(&self, workload: &str) -> Vec<Member<'a>> {
         let mut names: Vec<&'a str> = Vec::new();
-        for race in self.races.iter().filter(|race| race.workload == workload) {
+        let races = self.races.iter().chain(&self.probed);
+        for race in races.filter(|race| race.workload == workload) {
             for entry in &race.entries {
                 if !names.contains(&entry.name) {
                     names.push(entry.name);
@@ -134,8 +123,6 @@ impl<'a> View<'a> {
         let rounds = entries().map(|entry| entry.trials.len()).max().unwrap_or(0);
         let measured = if trials.is_empty() {
             what.to_owned()
-        } else if self.search {
-            format!("{what}. {valid} of {} VALID", counted(trials.len(), "trial"))
         } else {
             format!(
                 "{what}. {}, {valid} of {} VALID",
@@ -216,6 +203,21 @@ impl<'a> View<'a> {
             clean(&result.started_utc),
         )
     }
+}
+
+/// The open-loop ones among `races` of a workload, by rising rate.
+fn levels<'r, 'a>(races: &'r [Race<'a>], workload: &str) -> Vec<&'r Race<'a>> {
+    let offered = |race: &Race<'_>| {
+        let rates = race.entries.iter().filter_map(Entry::offered_rps);
+        rates.fold(f64::MAX, f64::min)
+    };
+    let mut levels: Vec<&Race<'a>> =
+        races.iter().filter(|race| race.workload == workload && race.level != "closed").collect();
+    if levels.windows(2).any(|two| two[0].dependency() != two[1].dependency()) {
+        return Vec::new();
+    }
+    levels.sort_by(|a, b| offered(a).total_cmp(&offered(b)));
+    levels
 }
 
 /// `nothing`; `contender (thread-pool)`: what binds and whom, where it is not nothing for all.

@@ -1,9 +1,8 @@
 //! The cores: how many, which, how fast, and how much of them.
 
 use super::{Finding, read};
-use crate::run::fingerprint::cpu_quota;
 use crate::run::placement::Cores;
-use crate::run::throttling::throttled;
+use crate::run::throttling::{cpu_quota, throttled};
 use crate::units::Nanos;
 
 /// Looks at the `cores` that this process may use.

@@ -11,6 +11,7 @@ use crate::error::{Context, Result};
 use crate::run::hiccups::{self, Hiccups};
 use crate::run::placement::Cores;
 use crate::run::resources::Taken;
+use crate::run::ticks::Ticks;
 use crate::units::{Nanos, Share};
 
 /// How long others are watched while this process sleeps.
@@ -102,24 +103,9 @@ fn clock(source: Option<String>, reading: Nanos) -> Finding {
 
 /// The share of the machine's time in which anybody computed while this process slept.
 fn busy_share(time: Duration) -> Option<f64> {
-    let idle = || {
-        let stat = read("/proc/stat")?;
-        let ticks: Vec<u64> = stat
-            .lines()
-            .next()?
-            .split_whitespace()
-            .skip(1)
-            .take(8)
-            .filter_map(|t| t.parse().ok())
-            .collect();
-        // user nice system idle iowait irq softirq steal
-        Some((ticks.get(3)? + ticks.get(4)?, ticks.iter().sum::<u64>()))
-    };
-    let (idle_before, all_before) = idle()?;
+    let before = Ticks::now()?;
     thread::sleep(time);
-    let (idle_after, all_after) = idle()?;
-    let all = all_after.saturating_sub(all_before).max(1);
-    Some(1.0 - (idle_after.saturating_sub(idle_before) as f64 / all as f64).min(1.0))
+    Some(1.0 - Ticks::now()?.idle_since(before).min(1.0))
 }
 
 /// How much later than asked sleeps end, p50 and p99, with the timer slack that the generator has.

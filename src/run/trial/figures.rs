@@ -25,47 +25,58 @@ pub(super) fn report(
     judged: Judged,
     audit: Audit,
 ) -> Trial {
-    let open = order.rate.is_some();
+    let mut operations = order.scenario.mix.iter().map(|(operation, _)| operation);
+    let distributes = operations.any(|one| matches!(one, Operation::Distribution { .. }));
+    let credits = outcome.tally.credits_in_window;
+    Trial {
+        workload: order.scenario.workload.name().into(),
+        scenario: order.scenario.name.clone(),
+        contender: order.contender.name.clone(),
+        order: order.place,
+        level: order.level.clone(),
+        placement: placement(order.placement),
+        server,
+        accounts_per_s: distributes.then(|| per_second(outcome, credits)),
+        recovery: recovery(order.scenario, outcome),
+        ..seen(plan, outcome, judged, audit)
+    }
+}
+
+/// What the generator saw, as a trial of nobody: who was driven, where, and what is known of it is for the caller.
+pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit) -> Trial {
+    let open = plan.shape != Shape::Closed;
     let by_request: BTreeMap<String, schema::ByRequest> = outcome
         .kinds
         .iter()
         .map(|kind| (kind.name.clone(), by_request(kind, open, &judged)))
         .collect();
-    let only = by_request.values().next().filter(|_| by_request.len() == 1).cloned();
-    let seconds = outcome.window.as_secs_f64();
-    let mut errors = BTreeMap::new();
-    for (name, count) in outcome.kinds.iter().flat_map(|kind| &kind.errors) {
-        *errors.entry((*name).to_owned()).or_insert(0) += count;
-    }
-    let distributes = order.scenario.mix.iter();
-    let distributes = distributes
-        .map(|(operation, _)| operation)
-        .any(|operation| matches!(operation, Operation::Distribution { .. }));
-    let only_of =
-        |field: fn(schema::ByRequest) -> Option<schema::Distribution>| only.clone().and_then(field);
+    let only = by_request.values().next().filter(|_| by_request.len() == 1);
+    let only_of = |field: fn(&schema::ByRequest) -> &Option<schema::Distribution>| {
+        only.and_then(|only| field(only).clone())
+    };
     Trial {
-        workload: order.scenario.workload.name().into(),
-        scenario: order.scenario.name.clone(),
-        contender: order.contender.name.clone(),
-        round: order.round,
-        order: order.place,
-        level: order.level.clone(),
-        placement: placement(order.placement),
+        workload: String::new(),
+        scenario: String::new(),
+        contender: String::new(),
+        round: plan.round,
+        order: 0,
+        level: String::new(),
+        placement: schema::Placement::default(),
         schedule_hash: format!("{:016x}", outcome.schedule_hash),
-        load: load_of(order, plan),
-        offered_rps: outcome.offered as f64 / seconds,
-        achieved_rps: outcome.answered_in_window as f64 / seconds,
+        load: load(plan, outcome),
+        offered_rps: per_second(outcome, outcome.offered),
+        achieved_rps: per_second(outcome, outcome.answered_in_window),
         requests: outcome.kinds.iter().map(|kind| kind.requests).sum(),
-        errors,
-        response_ns: only_of(|kind| kind.response_ns),
-        response_less_lag_ns: only_of(|kind| kind.response_less_lag_ns),
-        service_ns: only_of(|kind| kind.service_ns),
-        backlog_ns: only_of(|kind| kind.backlog_ns),
-        generator_lag_ns: only_of(|kind| kind.generator_lag_ns),
+        errors: errors(outcome),
+        response_ns: only_of(|kind| &kind.response_ns),
+        response_less_lag_ns: only_of(|kind| &kind.response_less_lag_ns),
+        service_ns: only_of(|kind| &kind.service_ns),
+        backlog_ns: only_of(|kind| &kind.backlog_ns),
+        generator_lag_ns: only_of(|kind| &kind.generator_lag_ns),
         pool_wait_ns: None,
         connect_ns: Some(distribution(&outcome.connect)),
         by_request,
-        server,
+        server: schema::Server::default(),
         generator: schema::Generator {
             cpu_share: validity::generator_share(outcome, plan.threads),
             receive_lag_ns: validity::receive_lag(outcome).as_ref().map(distribution),
@@ -80,8 +91,25 @@ pub(super) fn report(
         dependency: None,
         pool: None,
         timeline: None,
-        accounts_per_s: distributes.then(|| outcome.tally.credits_in_window as f64 / seconds),
-        recovery: recovery(order.scenario, outcome),
+        accounts_per_s: None,
+        recovery: None,
+    }
+}
+
+/// Failures by kind, of all requests.
+pub(crate) fn errors(outcome: &Outcome) -> BTreeMap<String, u64> {
+    let mut errors = BTreeMap::new();
+    for (name, count) in outcome.kinds.iter().flat_map(|kind| &kind.errors) {
+        *errors.entry((*name).to_owned()).or_insert(0) += count;
+    }
+    errors
+}
+
+/// Nothing passes in a window of no length.
+fn per_second(outcome: &Outcome, count: u64) -> f64 {
+    match outcome.window.as_secs_f64() {
+        0.0 => 0.0,
+        seconds => count as f64 / seconds,
     }
 }
 
@@ -161,20 +189,19 @@ fn placement(placement: &Placement) -> schema::Placement {
     }
 }
 
-fn load_of(order: &Order<'_>, plan: &Plan) -> schema::Load {
-    let (kind, arrivals, rate) = match plan.shape {
-        Shape::Open { rate, arrivals } | Shape::Ramp { from: rate, arrivals, .. } => {
-            ("open", Some(arrivals.name().to_owned()), Some(rate.0))
-        }
-        Shape::Closed => ("closed", None, None),
+fn load(plan: &Plan, outcome: &Outcome) -> schema::Load {
+    let (kind, arrivals, rate, rate_to) = match plan.shape {
+        Shape::Open { rate, arrivals } => ("open", Some(arrivals), Some(rate.0), None),
+        Shape::Ramp { from, to, arrivals } => ("open", Some(arrivals), Some(from.0), Some(to.0)),
+        Shape::Closed => ("closed", None, None, None),
     };
     schema::Load {
         kind: kind.into(),
-        arrivals,
+        arrivals: arrivals.map(|arrivals| arrivals.name().into()),
         rate,
-        rate_to: None,
+        rate_to,
         connections: plan.connections as u32,
-        duration_s: order.duration.as_secs_f64(),
+        duration_s: outcome.window.as_secs_f64(),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Statements about footprints, which no load has a part in.
 
-use super::{Found, Judged, Series, against, alone, figure, levels, metric_of, settled, unit};
+use super::comparison::levels;
+use super::series::{Series, metric_of};
+use super::words::{figure, unit};
+use super::{Found, Judged, against, alone, settled};
 use crate::report::schema::{Footprint, OverStarts, StatementVerdict, Trial};
 use crate::scenario::{Metric, Scenario, Statement};
 use crate::stats;

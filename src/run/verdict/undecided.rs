@@ -1,7 +1,8 @@
 //! What a judgement says beside its figure: the difference in the metric's unit, and the rounds that would decide it.
 
-use super::{Bound, figure, limits, unit};
-use crate::scenario::Statement;
+use super::limits;
+use super::words::{figure, unit};
+use crate::scenario::{Bound, Statement};
 use crate::stats::{self, Estimate, Interval};
 
 /// About how many rounds would decide a statement, as far as its estimate is right; `None` where no number would.

@@ -1,0 +1,149 @@
+//! What a run has found so far, judged.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Part, Session};
+use crate::report::schema::{self, Ceiling, Comparison, Judgement, RunResult, TrialVerdict};
+use crate::report::slim::drop_all_but_response_times;
+use crate::run::experiment::capacity;
+use crate::run::testbed::placement;
+use crate::run::{verdict, whole};
+use crate::scenario::{PlacementMode, Scenario, Statement};
+
+impl Session<'_> {
+    /// What has been found so far, judged.
+    pub(crate) fn result(mut self, stop: &AtomicBool) -> RunResult {
+        let request = self.request;
+        self.probes.iter_mut().for_each(drop_all_but_response_times);
+        let ran = if self.trials.is_empty() { &self.probes } else { &self.trials };
+        let ceilings: Vec<Ceiling> =
+            request.scenarios.iter().flat_map(|scenario| self.bounds(scenario, ran)).collect();
+        let found = verdict::Found {
+            trials: &self.trials,
+            ceilings: &ceilings,
+            capacity: &self.capacity,
+            footprints: &self.footprints,
+        };
+        let judged = |statements: fn(&Scenario) -> &Vec<Statement>| -> Vec<Judgement> {
+            let of = |scenario| {
+                let judge = |statement| verdict::judge(scenario, statement, found);
+                statements(scenario).iter().map(judge).collect::<Vec<_>>()
+            };
+            request.scenarios.iter().flat_map(of).collect()
+        };
+        let expectations = judged(|scenario| &scenario.expectations);
+        let claims = judged(|scenario| &scenario.claims);
+        let enough = self.lacks_rounds().is_none();
+        let interrupted = stop.load(Ordering::Relaxed);
+        let verdict = whole::overall(&expectations, enough, interrupted);
+        let (notes, comparisons) = (self.notes(), self.comparisons(&ceilings));
+        let first = &request.scenarios[0];
+        let calibration = self.testbed.calibration(first.request_cpu);
+        RunResult {
+            schema: schema::SCHEMA.into(),
+            scenario: request.name.clone(),
+            title: request.title.clone(),
+            seed: first.seed,
+            order_seed: self.order_seed,
+            started_utc: self.started_utc.clone(),
+            fingerprint: self.fingerprint.clone(),
+            verdict,
+            exit_code: whole::exit_code(verdict),
+            voided_rounds: self.voided_rounds,
+            rounds: self.rounds(),
+            self_check: first.self_check,
+            request_cpu_ns: first.request_cpu.0,
+            request_cpu_measured_ns: calibration.map_or(0, |calibration| calibration.measured.0),
+            signature_rounds: calibration.map_or(0, |calibration| calibration.rounds),
+            floor_ns: whole::floor(&request.scenarios),
+            comparisons,
+            capacity: self.capacity,
+            expectations,
+            claims,
+            not_checked: Vec::new(),
+            notes,
+            ceilings,
+            trials: self.trials,
+            probes: self.probes,
+            contenders: request.scenarios.iter().flat_map(whole::contenders).collect(),
+            slos: request.scenarios.iter().filter_map(whole::slo).collect(),
+            map: self.map,
+            gate_history: Vec::new(),
+            footprints: self.footprints,
+        }
+    }
+
+    /// Each contender against the first one, at every level and in capacity.
+    fn comparisons(&self, ceilings: &[Ceiling]) -> Vec<Comparison> {
+        let scenarios = &self.request.scenarios;
+        let levels = scenarios.iter().flat_map(|one| verdict::comparisons(one, &self.trials));
+        let capacity = self.capacity.chunk_by(|a, b| a.scenario == b.scenario);
+        let capacities = capacity.flat_map(|all| capacity::comparisons(all, ceilings));
+        levels.chain(capacities).collect()
+    }
+
+    /// The first contender and level without the required valid rounds.
+    fn lacks_rounds(&self) -> Option<String> {
+        let parts = [Part::Compare, Part::Curve].into_iter();
+        let heats =
+            parts.flat_map(|part| self.heats(part, 1..=1).into_iter().map(move |h| (part, h)));
+        for (part, heat) in heats {
+            let scenario = &self.request.scenarios[heat.scenario];
+            for contender in &scenario.contenders {
+                let (level, _) = self.level(scenario, heat.level, contender);
+                let valid = self.trials.iter().filter(|trial| {
+                    trial.scenario == scenario.name
+                        && trial.contender == contender.name
+                        && trial.level == level
+                        && !trial.voided
+                        // A lost trial is a result.
+                        && (trial.validity.lost || trial.validity.verdict != TrialVerdict::Invalid)
+                });
+                let valid = valid.count() as u32;
+                let asked = self.cut[part as usize]
+                    .map_or(scenario.rounds, |cut| cut.clamp(1, scenario.rounds));
+                if valid < asked {
+                    return Some(format!(
+                        "`{}` at {level} has {valid} valid rounds of the {asked} asked for",
+                        contender.name
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// What a reader should know.
+    fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> = self.lacks_rounds().into_iter().collect();
+        for (what, cut) in ["compare", "curve"].into_iter().zip(self.cut) {
+            let all = self.rounds();
+            notes.extend(
+                cut.map(|cut| format!("the budget ended `{what}` after {cut} of {all} rounds")),
+            );
+        }
+        notes.extend(self.left.iter().cloned());
+        let scenarios = &self.request.scenarios;
+        if scenarios.iter().any(|scenario| scenario.placement.mode == PlacementMode::Shared) {
+            notes.push("co-located: generator and contenders share cores".into());
+        }
+        let one_core = |scenario: &Scenario| {
+            placement(scenario).is_ok_and(|placement| placement.contender.len() == 1)
+        };
+        if scenarios.iter().any(one_core) {
+            notes.push(
+                "each contender has one core: models of several threads are not tested here on CPU parallelism".into(),
+            );
+        }
+        notes.extend(
+            scenarios
+                .iter()
+                .flat_map(|scenario| scenario.contenders.iter())
+                .filter_map(whole::remark),
+        );
+        if self.fingerprint.debug_build {
+            notes.push("a debug build: its figures say nothing about a release build".into());
+        }
+        notes
+    }
+}

@@ -1,0 +1,114 @@
+//! What is compared without being asked: each contender with the first one.
+
+use super::series::{Place, Series, paired, series};
+use super::{CONFIDENCE, worst};
+use crate::report::schema::{Comparison, Trial};
+use crate::scenario::{LoadKind, Metric, Scenario};
+use crate::stats;
+
+/// Every contender against the first one, at every level, for every request kind.
+pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparison> {
+    let levels = levels(scenario);
+    let Some((first, others)) = scenario.contenders.split_first() else { return Vec::new() };
+    let mut comparisons = Vec::new();
+    for level in &levels {
+        for (request, metric) in compared(scenario) {
+            let place = Place { scenario, level, request };
+            for other in others {
+                comparisons.push(compare(trials, place, metric, &other.name, &first.name));
+            }
+        }
+    }
+    comparisons
+}
+
+/// The levels as trials name them.
+pub(super) fn levels(scenario: &Scenario) -> Vec<String> {
+    match scenario.load.kind {
+        LoadKind::Open(_) => scenario.rates.iter().map(ToString::to_string).collect(),
+        LoadKind::Closed => vec!["closed".into()],
+    }
+}
+
+/// What is compared without being asked: latency for each request kind, and what it cost.
+fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
+    let latency: &[Metric] = match scenario.load.kind {
+        LoadKind::Open(_) => &[Metric::P50, Metric::P99],
+        LoadKind::Closed => &[],
+    };
+    let kinds = scenario.mix.iter().map(|(operation, _)| operation.name());
+    let mut compared: Vec<_> =
+        kinds.flat_map(|kind| latency.iter().map(move |&metric| (Some(kind), metric))).collect();
+    if matches!(scenario.load.kind, LoadKind::Closed) {
+        compared.push((None, Metric::Achieved));
+    }
+    compared.extend([(None, Metric::CpuPerRequest), (None, Metric::Rss)]);
+    compared
+}
+
+fn compare(
+    trials: &[Trial],
+    place: Place<'_>,
+    metric: Metric,
+    of: &str,
+    versus: &str,
+) -> Comparison {
+    let (a, b) = (series(trials, place, metric, of), series(trials, place, metric, versus));
+    let paired = match (&a, &b) {
+        (Series::Values(a), Series::Values(b)) => paired(a, b),
+        _ => (Vec::new(), Vec::new()),
+    };
+    let comparison = stats::ratio_of(&paired.0, &paired.1, CONFIDENCE);
+    let ratio = comparison.and_then(|comparison| comparison.ratio);
+    let interval = ratio.and_then(|ratio| ratio.interval);
+    let verdict = match (&a, &b, interval) {
+        (Series::Lost, Series::Values(_), _) if worst(metric) > 0.0 => "higher",
+        (Series::Values(_), Series::Lost, _) if worst(metric) == 0.0 => "higher",
+        (Series::Lost, Series::Values(_), _) | (Series::Values(_), Series::Lost, _) => "lower",
+        (_, _, Some(interval)) if interval.low > 1.0 => "higher",
+        (_, _, Some(interval)) if interval.high < 1.0 => "lower",
+        _ => "inconclusive",
+    };
+    Comparison {
+        workload: place.scenario.workload.name().into(),
+        scenario: place.scenario.name.clone(),
+        metric: metric.name().into(),
+        request: place.request.map(Into::into),
+        at: place.level.into(),
+        of: of.into(),
+        versus: versus.into(),
+        ratio: ratio.map(|ratio| ratio.value),
+        low: interval.map(|interval| interval.low),
+        high: interval.map(|interval| interval.high),
+        difference: comparison.map(|comparison| comparison.difference.value),
+        n: paired.0.len() as u32,
+        verdict: verdict.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::builtin;
+
+    #[test]
+    fn scenarios_of_one_run_are_compared_each_with_itself() {
+        let mut here = builtin("tour-payment").unwrap();
+        here.contenders.truncate(2);
+        let elsewhere = Scenario { name: "elsewhere".into(), ..here.clone() };
+        let mut trials = Vec::new();
+        for (scenario, second) in [(&elsewhere, 400.0), (&here, 110.0)] {
+            let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", second, 1.0)];
+            let mut all = crate::report::mock::payments(6, &shapes).trials;
+            all.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
+            trials.extend(all);
+        }
+        let p99 = |scenario: &Scenario| {
+            let all = comparisons(scenario, &trials);
+            let found = all.into_iter().find(|c| c.metric == "p99").unwrap();
+            (found.scenario, (10.0 * found.ratio.unwrap()).round(), found.n)
+        };
+        assert_eq!(p99(&here), ("tour-payment".into(), 11.0, 6));
+        assert_eq!(p99(&elsewhere), ("elsewhere".into(), 40.0, 6));
+    }
+}

@@ -1,0 +1,85 @@
+//! A metric of a contender, round by round.
+
+use crate::report::schema::{Trial, TrialVerdict};
+use crate::scenario::{Metric, Scenario};
+use crate::stats;
+
+/// Where a statement or a comparison looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) level: &'a str,
+    pub(super) request: Option<&'a str>,
+}
+
+/// A contender's metric over the rounds, or the fact that it was beaten by the load.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Series {
+    /// By round.
+    Values(Vec<(u32, f64)>),
+    /// It was saturated, crashed or answered wrongly in most rounds: worse than any figure.
+    Lost,
+}
+
+/// A contender's metric in every round that counts.
+pub(super) fn series(
+    trials: &[Trial],
+    place: Place<'_>,
+    metric: Metric,
+    contender: &str,
+) -> Series {
+    let here = trials.iter().filter(|trial| {
+        trial.scenario == place.scenario.name
+            && trial.level == place.level
+            && trial.contender == contender
+            && !trial.voided
+    });
+    let (mut all, mut lost, mut values) = (0, 0, Vec::new());
+    for trial in here {
+        all += 1;
+        let behind = metric.is_of_responses() && trial.saturated;
+        let never_back = metric == Metric::Recovery
+            && trial.recovery.is_some_and(|recovery| recovery.after_ns.is_none());
+        lost += usize::from(behind || never_back || trial.validity.lost);
+        values.extend(metric_of(trial, metric, place.request).map(|value| (trial.round, value)));
+    }
+    if 2 * lost > all { Series::Lost } else { Series::Values(values) }
+}
+
+/// The values of the rounds that both have.
+pub(super) fn paired(a: &[(u32, f64)], b: &[(u32, f64)]) -> (Vec<f64>, Vec<f64>) {
+    a.iter()
+        .filter_map(|(round, a)| b.iter().find(|(other, _)| other == round).map(|(_, b)| (*a, *b)))
+        .unzip()
+}
+
+/// A metric of a trial: nothing when the trial or the figure may not be used.
+pub(super) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) -> Option<f64> {
+    if trial.voided || trial.validity.verdict == TrialVerdict::Invalid {
+        return None;
+    }
+    let response = || trial.by_request.get(request?)?.response_ns.as_ref();
+    let value = match metric {
+        Metric::P50 => response()?.p50? as f64,
+        Metric::P90 => response()?.p90? as f64,
+        Metric::P99 => response()?.p99? as f64,
+        Metric::P99_9 => response()?.p99_9? as f64,
+        Metric::Achieved => trial.achieved_rps,
+        Metric::CpuPerRequest => trial.server.cpu_us_per_request?,
+        Metric::Rss => trial.server.rss_peak_bytes? as f64,
+        Metric::RssSpread => spread(&trial.server.rss_windows_bytes)?,
+        Metric::P99Spread => spread(&trial.by_request.get(request?)?.p99_windows_ns)?,
+        Metric::PoolWaitP99 => trial.pool_wait_ns.as_ref()?.p99? as f64,
+        Metric::Recovery => trial.recovery?.after_ns? as f64,
+        Metric::Completion => response()?.p50? as f64,
+        Metric::AccountsPerS => trial.accounts_per_s?,
+        // Of no one trial.
+        Metric::Capacity => return None,
+        Metric::StartUp | Metric::RssIdle | Metric::Payload | Metric::Image => return None,
+    };
+    Some(value)
+}
+
+fn spread(windows: &[u64]) -> Option<f64> {
+    stats::spread(&windows.iter().map(|&window| window as f64).collect::<Vec<_>>())
+}
