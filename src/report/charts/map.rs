@@ -60,7 +60,7 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     let (first, second) = (wins(0).count(), wins(1).count());
     let title = format!(
         "{}: {} wins {first} of {}, {} wins {second}, {} unclear",
-        capital(metric(&map.metric)),
+        capital(quantity(map)),
         sides[0].name,
         counted(map.cells.len(), "cell"),
         sides[1].name,
@@ -68,11 +68,9 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     );
     let title = view.title("this map", title);
     let n = map.cells.iter().map(|cell| cell.n).max().unwrap_or(0);
-    let slo = view.slo_ns(&map.workload);
-    let slo = slo.map(|ns| format!(" (p99 within {})", Nanos(ns as u64))).unwrap_or_default();
     let what = format!(
-        "Ratio of {}{slo} of {} by I/O wait and CPU per request; coloured where the interval clears +-5 %",
-        metric(&map.metric),
+        "Ratio of {} of {} by I/O wait and CPU per request; coloured where the interval clears +-5 %",
+        quantity(map),
         clean(&map.workload)
     );
     let races: Vec<_> = view.races.iter().filter(|race| race.workload == map.workload).collect();
@@ -256,17 +254,21 @@ fn strength(ratio: f64) -> usize {
 /// From this ratio on each step of the ramp.
 const STEPS: [f64; RAMP] = [1.0, 1.3, 1.8, 3.0, 5.0];
 
+/// What a cell compares: never within an objective, so a capacity is called what it is.
+fn quantity(map: &Map) -> &str {
+    match map.metric.as_str() {
+        "capacity" => "closed ceiling",
+        other => metric(other),
+    }
+}
+
 fn key(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side], frame: Frame) {
     let theme = canvas.theme;
     let x = frame.right + 30.0;
     let room = canvas.width - MARGIN - x - 44.0;
     let name = name_ink(canvas);
-    let heading = fitted(
-        &format!("{} ratio", capital(metric(&map.metric))),
-        13.0,
-        Weight::SemiBold,
-        room + 44.0,
-    );
+    let heading =
+        fitted(&format!("{} ratio", capital(quantity(map))), 13.0, Weight::SemiBold, room + 44.0);
     canvas.text(&heading, (x, frame.top + 6.0), name, Anchor::Start);
     let plain = Ink { px: 13.0, weight: Weight::Regular, colour: theme.text };
     let mut y = frame.top + 30.0;

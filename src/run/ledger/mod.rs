@@ -112,12 +112,12 @@ fn estimate(scenarios: &[Scenario]) -> Nanos {
     Nanos::from_secs_f64(scenarios.iter().map(|one| one.estimate().as_secs_f64()).sum())
 }
 
-/// The first scenario of each statement, then the second of each, and so on; those of no statement are the last.
+/// The first scenario of each statement, as the statement names them, then the second of each, and so on; those of no
+/// statement are the last.
 fn in_order(scenarios: &[Scenario]) -> Vec<Scenario> {
     let place = |scenario: &Scenario| {
         let of = |statement: &Statement| {
-            let own = scenarios.iter().filter(|one| statement.is_tested_by(&one.name));
-            let turn = own.map(|one| &one.name).position(|name| *name == scenario.name)?;
+            let turn = statement.scenarios.iter().position(|name| *name == scenario.name)?;
             Some((turn, statement.number))
         };
         STATEMENTS.iter().filter_map(of).min().unwrap_or((usize::MAX, 0))
