@@ -310,7 +310,12 @@ fn sides(
         let rest = width(words, 12.5, Weight::SemiBold);
         fitted(name, 12.5, Weight::SemiBold, room - rest)
     };
-    let found = format!("{} is", named(&a.label, " is", columns.found_room + 22.0));
+    let mut found = format!("{} is", named(&a.label, " is", columns.found_room + 22.0));
+    let both = format!("{} better \u{2192}{found}", a.label);
+    if middle + 28.0 + width(&both, 12.5, Weight::SemiBold) > columns.found {
+        // The name stands to its left, whole.
+        found = "it is".into();
+    }
     canvas.text(&found, (columns.found, y), ink(theme.muted), Anchor::End);
     let (from, to) = (middle - 16.0, middle + 16.0);
     let left = named(&b.label, "\u{2190}  better", from - MARGIN);
