@@ -16,10 +16,7 @@ const BAKEOFF: &str = env!("CARGO_BIN_EXE_bakeoff");
 const NOT_RUN: &[(&str, &str)] = &[
     ("bakeoff run", "the tour takes a minute; the tests of `run` run it"),
     ("bakeoff run scenarios/..", "takes hours; tests/experiments.rs runs a folder"),
-    (
-        "bakeoff run go-vs-node-payment",
-        "needs contenders/build; tests/conformance runs the servers",
-    ),
+    ("bakeoff run go-vs-node-..", "needs contenders/build; tests/conformance runs the servers"),
     ("bakeoff run footprint", "needs contenders/build; its parts have tests of their own"),
     ("bakeoff selftest", "takes two minutes; tests/selftest.rs runs it"),
     ("bakeoff selftest --quick", "takes a minute; tests/selftest.rs runs it"),

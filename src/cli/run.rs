@@ -22,7 +22,7 @@ Examples:
   bakeoff run                          the tour: both services, all four models, about 200 s
   bakeoff run payment-memory           a built-in scenario (bakeoff list shows them)
   bakeoff run my.toml --rounds 20      your own, with more rounds
-  bakeoff run scenarios/ --budget 1h   a folder: one ledger of all its claims, at 99 %
+  bakeoff run scenarios/ --budget 60m  a folder: one ledger of all its claims, at 99 %
   bakeoff run --smoke                  does everything work? (says nothing about speed)
 
 Exit codes: 0 pass or inconclusive, 1 internal error, 2 bad scenario or flag, 3 an expectation failed,

@@ -105,7 +105,7 @@ fn compared(c: &Comparison) -> String {
 }
 
 fn map(map: &Map) -> Grid {
-    let mut columns = vec!["CPU / wait".to_owned()];
+    let mut columns = vec!["CPU/wait".to_owned()];
     columns.extend(map.waits_ns.iter().map(|wait| time(*wait)));
     let row = |cpu: &u64| {
         let cell = |wait: &u64| {

@@ -426,8 +426,12 @@ fn reasons(result: &RunResult, races: &[Race<'_>]) -> Vec<Reason> {
 impl From<Alike> for Reason {
     fn from(alike: Alike) -> Self {
         let whose = alike.whose.iter();
-        let whose: Vec<String> =
+        let mut whose: Vec<String> =
             whose.map(|(name, n)| format!("{name} in {}", counted(*n, "round"))).collect();
+        if whose.len() > MAX_WHOSE {
+            let others = whose.split_off(MAX_WHOSE).len();
+            whose.push(format!("and {}", counted(others, "other")));
+        }
         let text = match alike.trials {
             1 => alike.text,
             n => format!("{} (the first of {n} alike)", alike.text),
@@ -436,6 +440,8 @@ impl From<Alike> for Reason {
     }
 }
 
+/// More of those whom a reason concerns are counted.
+const MAX_WHOSE: usize = 4;
 /// More kinds of reasons than this are read in result.json.
 const MAX_REASONS: usize = 12;
 

@@ -152,6 +152,13 @@ fn alarm(result: &RunResult) -> Option<&'static str> {
 /// What the run says about itself.
 fn checks(result: &RunResult) -> Vec<(&'static str, String)> {
     let trials: Vec<&Trial> = measured(result).iter().filter(|trial| !trial.voided).collect();
+    if trials.is_empty() {
+        let what = "no trial stands alone; those of a map's cells are in trials.jsonl";
+        return vec![
+            ("Validity", what.into()),
+            ("Voided rounds", result.voided_rounds.to_string()),
+        ];
+    }
     let of = |verdict| trials.iter().filter(|t| t.validity.verdict == verdict).count();
     let audits = |verdict: &str| trials.iter().filter(|t| t.audit.verdict == verdict).count();
     let kinds = || trials.iter().flat_map(|trial| trial.by_request.values());

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Width};
 use owo_colors::{OwoColorize, Style};
 
 use super::experiments::Grid;
@@ -79,7 +79,10 @@ fn races(out: &mut String, table: &Table) {
 /// Sizes, capacities, or the map.
 fn experiment(out: &mut String, table: &Grid) {
     let _ = writeln!(out, "\n{}", wrapped(&table.heading, "").style(HEADING));
-    for columns in abreast(table) {
+    for (group, columns) in abreast(table).into_iter().enumerate() {
+        if group > 0 {
+            out.push('\n');
+        }
         let mut grid = grid();
         let of = |row: &[String]| -> Vec<String> {
             std::iter::once(0).chain(columns.clone()).map(|column| row[column].clone()).collect()
@@ -88,8 +91,10 @@ fn experiment(out: &mut String, table: &Grid) {
         for row in &table.rows {
             grid.add_row(of(row));
         }
-        if let Some(names) = grid.column_mut(0) {
-            names.set_constraint(ColumnConstraint::ContentWidth);
+        for (place, column) in std::iter::once(0).chain(columns).enumerate() {
+            let least = Width::Fixed(least_width(table, column) as u16);
+            let shown = grid.column_mut(place).expect("the row has this column");
+            shown.set_constraint(ColumnConstraint::LowerBoundary(least));
         }
         let _ = writeln!(out, "{}", trimmed(&grid.to_string()));
     }
@@ -100,25 +105,27 @@ fn experiment(out: &mut String, table: &Grid) {
 
 /// The columns behind the first, in groups that fit beside it without a figure being broken.
 fn abreast(table: &Grid) -> Vec<Range<usize>> {
-    let wide = |column: usize| {
-        let cells = table.rows.iter().map(|row| &row[column]);
-        let least = |cell: &String| match cell.chars().count() {
-            short if short <= UNBROKEN => short,
-            _ => cell.split(' ').map(|word| word.chars().count()).max().unwrap_or(0),
-        };
-        let header = table.columns[column].split(' ').map(str::len).max().unwrap_or(0);
-        cells.map(least).max().unwrap_or(0).max(header) + BETWEEN
-    };
-    let (mut groups, mut start, mut taken) = (Vec::new(), 1, wide(0));
+    let (mut groups, mut start, mut taken) = (Vec::new(), 1, least_width(table, 0));
     for column in 1..table.columns.len() {
-        if taken + wide(column) > WIDTH && column > start {
+        let wide = least_width(table, column);
+        if taken + wide > WIDTH && column > start {
             groups.push(start..column);
-            (start, taken) = (column, wide(0));
+            (start, taken) = (column, least_width(table, 0));
         }
-        taken += wide(column);
+        taken += wide;
     }
     groups.push(start..table.columns.len());
     groups
+}
+
+/// The least width of a column, its air included, at which no figure, name or word in it is broken.
+fn least_width(table: &Grid, column: usize) -> usize {
+    let least = |cell: &String| match cell.chars().count() {
+        short if short <= UNBROKEN || column == 0 => short,
+        _ => cell.split(' ').map(|word| word.chars().count()).max().unwrap_or(0),
+    };
+    let cells = table.rows.iter().map(|row| &row[column]).chain([&table.columns[column]]);
+    cells.map(least).max().unwrap_or(0) + BETWEEN
 }
 
 /// A cell of so many columns is a figure with its unit, and stays on one line.

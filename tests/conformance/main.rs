@@ -107,7 +107,8 @@ on_every_model! {
     ending {
         requests_in_hand_are_answered_before_the_end,
         a_server_under_load_ends_without_a_broken_answer,
-        idle_and_half_sent_connections_do_not_delay_the_end,
+        idle_connections_do_not_delay_the_end,
+        a_half_sent_request_delays_the_end_by_its_seconds_at_most,
         a_port_in_use_is_a_clear_error,
         settings_may_come_from_the_environment,
         a_reader_of_stdout_may_go_away,
@@ -204,7 +205,8 @@ mod contenders {
             }
             ending {
                 a_server_under_load_ends_without_a_broken_answer,
-                idle_and_half_sent_connections_do_not_delay_the_end,
+                idle_connections_do_not_delay_the_end,
+                a_half_sent_request_delays_the_end_by_its_seconds_at_most,
                 a_port_in_use_is_a_clear_error,
                 settings_may_come_from_the_environment,
                 a_reader_of_stdout_may_go_away,
@@ -297,7 +299,7 @@ macro_rules! on_a_store {
                 }
                 ending {
                     a_server_under_load_ends_without_a_broken_answer,
-                    idle_and_half_sent_connections_do_not_delay_the_end,
+                    idle_connections_do_not_delay_the_end,
                 }
                 webhooks {
                     an_event_is_kept_once,

@@ -31,7 +31,7 @@ struct Type {
 }
 
 const TITLE: Type = Type { px: 25.0, least_px: 20.0, weight: Weight::SemiBold, lines: 3 };
-const SUBTITLE: Type = Type { px: 15.0, least_px: 12.5, weight: Weight::Regular, lines: 2 };
+const SUBTITLE: Type = Type { px: 15.0, least_px: 12.5, weight: Weight::Regular, lines: 3 };
 /// The least size of any text.
 const FOOT: Type = Type { px: 11.5, least_px: 11.5, weight: Weight::Regular, lines: 2 };
 const STAMP_PX: f64 = 17.0;

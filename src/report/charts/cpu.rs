@@ -7,7 +7,7 @@ use super::levels::{self, Saturated, Track, extent, rounds, top_rps, tracks};
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, linear};
 use super::text::typeset;
-use super::view::{View, interval_words, ways};
+use super::view::{View, band_words, ways};
 use crate::report::sentences::title_of;
 use crate::report::words::slug;
 use crate::units::{Rate, three_digits};
@@ -29,8 +29,8 @@ fn picture<'a>(view: &View<'a>, workload: &'a str) -> Option<Picture<'a>> {
         ways(&levels)
     );
     let method = format!(
-        "Point: a trial; line: median of the rounds; band: its {}. Hollow: saturated there.",
-        interval_words(rounds(&tracks)),
+        "Point: a trial; line: median of the rounds; {}. Hollow: saturated there.",
+        band_words(rounds(&tracks)),
     );
     let chrome = view.chrome(title.clone(), &what, &levels, &method);
     let figures: Vec<String> = tracks.iter().map(figures).collect();

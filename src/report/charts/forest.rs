@@ -137,6 +137,7 @@ fn inverted(c: &Comparison) -> Comparison {
 fn row(view: &View<'_>, c: &Comparison) -> Row {
     let race = view.races.iter().find(|race| belongs(race, c));
     let load = race.map_or_else(|| format!("at {}", clean(&c.at)), load);
+    let load = load.replace("each one's own", "own");
     let dependency = race.and_then(Race::dependency).map(|what| format!("behind {}", clean(what)));
     let several = race.is_some_and(|race| race.kinds().len() > 1);
     let kind = c.request.as_deref().filter(|_| several).map(|kind| format!("({})", clean(kind)));
@@ -215,7 +216,7 @@ fn draw(canvas: &mut Canvas<'_>, rows: &[Row], a: &Member<'_>, b: &Member<'_>) {
     let far = reach.map(|(_, low, high)| high.max(1.0 / low)).fold(2.2, f64::max).min(FAR) * 1.15;
     let columns = Columns::of(canvas);
     let frame = Frame {
-        left: canvas.width * 0.35,
+        left: (canvas.width * 0.35).max(300.0),
         right: columns.found - columns.found_room - 20.0,
         top: canvas.head + 68.0,
         bottom: canvas.foot - 43.0,
@@ -306,17 +307,24 @@ fn sides(
     let theme = canvas.theme;
     let y = frame.top - 22.0;
     let ink = |colour| Ink { px: 12.5, weight: Weight::SemiBold, colour };
-    let room = frame.width() / 2.0 + 30.0;
-    let named = |name: &str, room: f64| {
-        let rest = width("\u{2190}  better", 12.5, Weight::SemiBold);
+    let named = |name: &str, words: &str, room: f64| {
+        let rest = width(words, 12.5, Weight::SemiBold);
         fitted(name, 12.5, Weight::SemiBold, room - rest)
     };
-    let left = format!("\u{2190} {} better", named(&b.label, room));
-    canvas.text(&left, (middle - 16.0, y), ink(b.style.colour(&theme)), Anchor::End);
-    let right = format!("{} better \u{2192}", named(&a.label, room - 32.0));
-    canvas.text(&right, (middle + 16.0, y), ink(a.style.colour(&theme)), Anchor::Start);
-    let name = format!("{} is", named(&a.label, columns.found_room + 22.0));
-    canvas.text(&name, (columns.found, y), ink(theme.muted), Anchor::End);
+    let mut found = format!("{} is", named(&a.label, " is", columns.found_room + 22.0));
+    let both = format!("{} better \u{2192}{found}", a.label);
+    if middle + 28.0 + width(&both, 12.5, Weight::SemiBold) > columns.found {
+        // The name stands to its left, whole.
+        found = "it is".into();
+    }
+    canvas.text(&found, (columns.found, y), ink(theme.muted), Anchor::End);
+    let (from, to) = (middle - 16.0, middle + 16.0);
+    let left = named(&b.label, "\u{2190}  better", from - MARGIN);
+    let left = format!("\u{2190} {left} better");
+    canvas.text(&left, (from, y), ink(b.style.colour(&theme)), Anchor::End);
+    let end = columns.found - width(&found, 12.5, Weight::SemiBold) - 12.0;
+    let right = format!("{} better \u{2192}", named(&a.label, " better \u{2192}", end - to));
+    canvas.text(&right, (to, y), ink(a.style.colour(&theme)), Anchor::Start);
     canvas.text("95 %", (columns.interval, y), ink(theme.muted), Anchor::End);
 }
 

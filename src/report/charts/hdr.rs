@@ -182,7 +182,8 @@ impl Lines {
         canvas.dashed(&[(frame.left, y), (frame.right, y)], colour.to_rgba(), dash);
         let ink = Ink { px: labels::DETAIL_PX, weight: Weight::Regular, colour };
         let text = typeset(&format!("floor {}", Nanos(ns as u64)));
-        canvas.label(&text, (frame.right - 8.0, y + 12.0), ink, Anchor::End);
+        let beside = if y + 22.0 < frame.bottom { y + 12.0 } else { y - 12.0 };
+        canvas.label(&text, (frame.right - 8.0, beside), ink, Anchor::End);
     }
 
     fn draw(&self, canvas: &Canvas<'_>, series: &Series, with_service: bool) {

@@ -10,7 +10,7 @@ use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::style::Style;
 use super::text::{Weight, typeset, width};
-use super::view::{Member, View, interval_words, ways};
+use super::view::{Member, View, band_words, ways};
 use crate::report::race::{Race, at, failed_share};
 use crate::report::schema::{Capacity, Comparison, RunResult, Trial};
 use crate::report::sentences::title;
@@ -54,8 +54,8 @@ fn picture<'a>(
                   not kept. Hollow on the top edge: saturated, no value."
             .to_owned(),
         _ => format!(
-            "Point: a trial; line: median of the rounds; band: its {}. Hollow on the top edge: saturated, no value.",
-            interval_words(rounds(&tracks)),
+            "Point: a trial; line: median of the rounds; {}. Hollow on the top edge: saturated, no value.",
+            band_words(rounds(&tracks)),
         ),
     };
     let chrome = view.chrome(title.clone(), &what, levels, &method);
@@ -219,7 +219,8 @@ fn label(track: &Track, promise: &Promise) -> Label {
         name: track.name.clone(),
         style: track.style,
         details: kept.or(last).into_iter().collect(),
-        remark: track.saturated.clone(),
+        // What it carries says it better.
+        remark: track.saturated.clone().filter(|_| capacity.is_none()),
         end: None,
     }
 }

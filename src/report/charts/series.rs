@@ -5,11 +5,12 @@ use hdrhistogram::Histogram;
 use super::axis::nines;
 use super::style::Style;
 use super::view::Member;
-use crate::report::distribution::SAMPLES_BEYOND;
+use crate::report::distribution::{SAMPLES_BEYOND, supports};
 use crate::report::findings::trial_verdict;
 use crate::report::race::{Entry, Race, failed_share, withheld_by_us};
 use crate::report::schema::{ByRequest, TrialVerdict};
 use crate::report::sentences::saturated;
+use crate::report::words::counted;
 use crate::units::grouped;
 
 /// One contender.
@@ -57,8 +58,7 @@ fn one(entry: &Entry<'_>, kind: &str, member: &Member<'_>) -> Series {
                 series.service = points(&service, limit);
             }
             if series.response.is_empty() {
-                let n = grouped(series.n as f64);
-                series.remark = Some(format!("too few samples: {n}"));
+                series.remark = Some(why_empty(entry, kind, series.n));
             }
         }
         Ok(None) if entry.usable().count() == 0 => {
@@ -68,6 +68,22 @@ fn one(entry: &Entry<'_>, kind: &str, member: &Member<'_>) -> Series {
         Err(_) => series.remark = Some("its histogram cannot be read".into()),
     }
     series
+}
+
+/// Why not even the median may be shown.
+fn why_empty(entry: &Entry<'_>, kind: &str, n: u64) -> String {
+    let ours = |requests: &ByRequest| {
+        requests.response_ns.as_ref().is_some_and(|times| withheld_by_us(times, 500))
+    };
+    let late = entry.usable().filter(|t| !t.saturated);
+    let late = late.filter(|t| t.by_request.get(kind).is_some_and(ours)).count();
+    if late > 0 {
+        format!("generator late in {}", counted(late, "round"))
+    } else if supports(n, 500) {
+        "most requests failed".into()
+    } else {
+        format!("too few samples: {}", grouped(n as f64))
+    }
 }
 
 /// What must be known of a line: rounds that are marked, or saturated while most are not.

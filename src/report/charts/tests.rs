@@ -13,7 +13,7 @@ fn runs() -> Vec<RunResult> {
     mock::saturate(&mut broken, "thread-pool");
     mock::mark(&mut broken, "work-stealing", TrialVerdict::Suspect, "steal");
     broken.verdict = Verdict::Invalid;
-    broken.floor_ns = Some(72_000);
+    broken.floor_ns = Some(51_000);
     let close = [("event-loop", 96.0, 1.0), ("threads-64", 97.0, 1.02)];
     let far = [("event-loop", 96.0, 1.0), ("threads-64", 9_700.0, 40.0)];
     let enemy = [("<script>alert(1)</script>", 96.0, 1.0), ("a&b\"' --> ]]>", 97.0, 1.4)];

@@ -243,7 +243,7 @@ fn key(canvas: &mut Canvas<'_>, frame: Frame) {
     let theme = canvas.theme;
     let y = frame.top - 22.0;
     let wide = |name: &&str| 30.0 + width(name, 13.0, Weight::Regular) + 28.0;
-    let all: f64 = PARTS.iter().map(&wide).sum();
+    let all: f64 = PARTS.iter().map(wide).sum();
     // Above the bars, or further to the left where it is wider than they are.
     let mut x = frame.left.min(canvas.width - MARGIN - all).max(MARGIN);
     for (part, name) in PARTS.iter().enumerate() {

@@ -249,6 +249,11 @@ pub(super) fn ways(races: &[&Race<'_>]) -> String {
     if more == 0 { first } else { format!("{first}, and {}", counted(more, "other load")) }
 }
 
+/// What a band around a median is, of so many rounds.
+pub(super) fn band_words(n: usize) -> String {
+    if n < 6 { format!("no band: n = {n}") } else { format!("band: its {}", interval_words(n)) }
+}
+
 /// How intervals of a run with so many paired rounds were made.
 pub(super) fn interval_words(n: usize) -> String {
     if n < 6 {

@@ -88,8 +88,10 @@ impl Report {
 
 /// Times that a check is done at most.
 const ATTEMPTS: u32 = 3;
-/// No check is begun after so long.
+/// No check is begun after so long, and none done again that would leave less than it takes for those still to come..
 const TAKES_MAX: Duration = Duration::from_secs(120);
+/// ..or after so long where it is to be quick.
+const TAKES_MAX_QUICK: Duration = Duration::from_secs(75);
 /// On a machine that takes more than this from a core nothing is done again: it would be no better.
 const RESTLESS: f64 = 0.2;
 
@@ -146,6 +148,7 @@ pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report>
     let bench = Bench { placement: Placement::of(apart, false)?, quick, stop };
     let lost = hiccups::watch(&placement::allowed()?)?.lost;
     let restless = lost.0 > RESTLESS;
+    let takes_max = if quick { TAKES_MAX_QUICK } else { TAKES_MAX };
     if restless {
         say(&format!("the machine takes {lost} of a core: no check is done twice"));
     }
@@ -154,9 +157,9 @@ pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report>
     for (index, check) in checks.iter().enumerate() {
         // What is still to come goes before doing something again.
         let rest: u64 = checks[index..].iter().map(|check| check.seconds).sum();
-        let spare = TAKES_MAX.saturating_sub(Duration::from_secs(rest));
+        let spare = takes_max.saturating_sub(Duration::from_secs(rest));
         let deadline = if restless { started } else { started + spare };
-        if started.elapsed() > TAKES_MAX {
+        if started.elapsed() > takes_max {
             say(&format!("{}: no time is left", check.name));
             rows.push(check.undone("no time was left"));
             continue;
