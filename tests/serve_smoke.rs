@@ -1,7 +1,7 @@
 //! `bakeoff serve` starts, answers and ends under every model. The whole contract is in `tests/conformance`.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -164,6 +164,38 @@ fn a_thread_too_many_is_told_so() {
     // The first connection is counted once it was accepted, which is before the second is.
     let (status, body) = server.ask("GET", "/null", "");
     assert_eq!((status, body.contains("error")), (503, true), "{body}");
+}
+
+/// Who asks says so in the first thing that it sends to a database: our client its name, the other one nothing.
+#[test]
+fn every_process_asks_with_the_client_that_was_chosen() {
+    for (client, named) in [("bakeoff", true), ("tokio-postgres", false)] {
+        let database = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgres://bakeoff@{}/bakeoff", database.local_addr().unwrap());
+        // One connection for each process, and it is never answered: the second one is of the second process.
+        let flags = ["--processes", "2", "--pool", "2", "--client", client, "--database-url", &url];
+        let server = Server::start("event-loop", &flags);
+        let asked: Vec<TcpStream> = (0..32)
+            .map(|_| {
+                let mut stream = server.connect();
+                stream.write_all(b"GET /loyalty/accounts/1 HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+                stream
+            })
+            .collect();
+        let held: Vec<TcpStream> = (0..2).map(|_| database.accept().unwrap().0).collect();
+        for mut stream in &held {
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut length = [0; 4];
+            stream.read_exact(&mut length).unwrap();
+            let mut greeting = vec![0; u32::from_be_bytes(length) as usize - length.len()];
+            stream.read_exact(&mut greeting).unwrap();
+            let greeting = String::from_utf8_lossy(&greeting);
+            let says = greeting.contains("application_name\0bakeoff\0");
+            assert_eq!(says, named, "{client}: {greeting:?}");
+            assert!(greeting.contains("user\0bakeoff\0"), "{client}: {greeting:?}");
+        }
+        drop((asked, held));
+    }
 }
 
 #[test]

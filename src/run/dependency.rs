@@ -172,3 +172,21 @@ fn stats(server: &Contender) -> Option<Value> {
 fn program() -> Result<PathBuf> {
     std::env::current_exe().context(|| "cannot find this program's file".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pools_use_is_that_of_the_window_alone() {
+        let used = |waits: &[u64], busy_ms: u64| {
+            let mut histogram = Histogram::new(3).unwrap();
+            waits.iter().for_each(|wait| histogram.record(*wait).unwrap());
+            PoolUse { size: 4, busy: Nanos(busy_ms * 1_000_000), waits: histogram }
+        };
+        let (before, after) = (used(&[900_000, 5], 700), used(&[900_000, 5, 70, 70], 1_500));
+        let (waits, share) = after.since(&before, Nanos::SECOND);
+        assert_eq!((waits.len(), waits.max()), (2, 70), "the wait of the warm-up is not in it");
+        assert!((share - 0.2).abs() < 1e-9, "0.8 s of four connections in a second: {share}");
+    }
+}

@@ -100,6 +100,11 @@ impl Mount {
         "event-loop",
         &[BAKEOFF, "serve", "--model", "event-loop", "--client", "tokio-postgres"],
     );
+    /// Two processes, each with the client that others use.
+    pub(crate) const TOKIO_POSTGRES_TWICE_PROGRAM: Self = Contender::mount(
+        "event-loop",
+        &[BAKEOFF, "serve", "--model=event-loop", "--client=tokio-postgres", "--processes=2"],
+    );
     pub(crate) const WORK_STEALING_PROGRAM: Self =
         Contender::mount("work-stealing", &[BAKEOFF, "serve", "--model", "work-stealing"]);
     pub(crate) const THREAD_PER_CONNECTION_PROGRAM: Self = Contender::mount(

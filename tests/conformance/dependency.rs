@@ -6,6 +6,9 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
 use postgres::NoTls;
 use serde_json::json;
 
@@ -52,6 +55,26 @@ pub(crate) fn a_pool_of_three_is_never_a_deadlock(mount: Mount) {
             }
         });
     }
+}
+
+/// Every question takes its connection for as long as it takes to answer, and the server tells both.
+pub(crate) fn a_pool_says_how_it_was_used(mount: Mount) {
+    const READS: u64 = 5;
+    let url = standin::url(&["--latency", "4ms"]);
+    let server = over(mount, &url, 3, &[]);
+    let mut client = Client::to(&server);
+    for id in 1..=READS {
+        assert_eq!(client.get(&format!("/loyalty/accounts/{id}")).status, 200);
+    }
+    let stats = client.get("/stats").json();
+    assert_eq!(stats["pool"]["size"], 3);
+    let busy_ns = stats["pool"]["busy_ns"].as_u64().expect("a time");
+    assert!(busy_ns >= READS * 4_000_000, "{busy_ns} ns for {READS} answers after 4 ms each");
+    let waits = BASE64_STANDARD.decode(stats["pool_wait"].as_str().expect("a text"));
+    let waits = waits.expect("base64");
+    let waits: Histogram<u64> =
+        Deserializer::new().deserialize(&mut waits.as_slice()).expect("a histogram");
+    assert_eq!(waits.len(), READS);
 }
 
 /// The stand-in drops one connection in ten with an answer that nobody gets, so that nobody knows what was done.

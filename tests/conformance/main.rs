@@ -123,6 +123,7 @@ on_every_model! {
     }
     dependency {
         a_pool_of_three_is_never_a_deadlock,
+        a_pool_says_how_it_was_used,
         a_payment_is_captured_once_over_dropped_connections,
         a_payment_is_captured_once_over_killed_backends,
     }
@@ -333,6 +334,21 @@ mod on_postgres {
     }}
 }
 
+/// What is asked of a pool, whoever's pool it is.
+mod borrowed {
+    on_contenders! {
+        { tokio_postgres Mount::TOKIO_POSTGRES_PROGRAM, }
+        {
+            dependency {
+                a_pool_of_three_is_never_a_deadlock,
+                a_pool_says_how_it_was_used,
+                a_payment_is_captured_once_over_dropped_connections,
+                a_payment_is_captured_once_over_killed_backends,
+            }
+        }
+    }
+}
+
 /// Several processes on one port and one database.
 mod in_a_cluster {
     on_contenders! {
@@ -340,6 +356,7 @@ mod in_a_cluster {
             node Mount::NODE.on_postgres(2),
             express Mount::EXPRESS.on_postgres(2),
             fastify Mount::FASTIFY.on_postgres(2),
+            tokio_postgres Mount::TOKIO_POSTGRES_TWICE_PROGRAM.on_standin(),
         }
         {
             vectors {

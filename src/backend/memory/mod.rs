@@ -1,5 +1,7 @@
 //! The store `memory`: what the services remember, shared by all models and belonging to neither colour.
 
+#[cfg(test)]
+mod interleavings;
 mod store;
 
 pub(super) use store::{Audit, Capture, Memory, Record, Terms, WORD};
@@ -7,7 +9,7 @@ pub(super) use store::{Audit, Capture, Memory, Record, Terms, WORD};
 /// The locks of a server that runs.
 mod sync {
     pub(super) use std::sync::atomic::AtomicU64;
-    pub(super) use std::sync::{Mutex, MutexGuard};
+    pub(super) use std::sync::{Mutex, MutexGuard, OnceLock};
 }
 
 #[cfg(test)]

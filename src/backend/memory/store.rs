@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use super::sync::{AtomicU64, Mutex, MutexGuard};
+use super::sync::{AtomicU64, Mutex, MutexGuard, OnceLock};
 use crate::backend::hash::{BuildMix, shard};
 use crate::backend::payment::Rows;
 use crate::domain::dataset::{BUSINESSES, Dataset, POPULATION, User};

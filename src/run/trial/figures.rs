@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use super::Order;
-use crate::load::outcome::{BEAT, Kind, Outcome};
+use crate::fault::Fault;
+use crate::load::outcome::{self, BEAT, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::report::distribution::{distribution, supports};
 use crate::report::schema::{self, Audit, Trial};
@@ -118,15 +119,21 @@ fn per_second(outcome: &Outcome, count: u64) -> f64 {
 fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<schema::Recovery> {
     let server = &scenario.store.dependency()?.server;
     let scenario::Server::Standin { faults } = server else { return None };
+    let kinds: Vec<_> = outcome.kinds.iter().map(|kind| kind.beats.as_slice()).collect();
+    back(faults, &kinds)
+}
+
+/// The same of the beats of each kind of request: the promise is one for all of them together.
+fn back(faults: &[Fault], kinds: &[&[outcome::Beat]]) -> Option<schema::Recovery> {
     let end = faults.iter().map(|fault| fault.range().end).max()?;
-    let length = outcome.kinds.iter().map(|kind| kind.beats.len()).max()?;
-    let mut beats = vec![Beat::default(); length];
-    for beat in outcome.kinds.iter().flat_map(|kind| kind.beats.iter().enumerate()) {
-        beats[beat.0].due += beat.1.due;
-        beats[beat.0].late += beat.1.late;
+    let length = kinds.iter().map(|beats| beats.len()).max()?;
+    let mut all = vec![Beat::default(); length];
+    for (place, beat) in kinds.iter().flat_map(|beats| beats.iter().enumerate()) {
+        all[place].due += beat.due;
+        all[place].late += beat.late;
     }
     let second = (Nanos::SECOND.0 / BEAT.0) as usize;
-    let after_ns = match stats::recovery(&beats, second, end.0.div_ceil(BEAT.0) as usize) {
+    let after_ns = match stats::recovery(&all, second, end.0.div_ceil(BEAT.0) as usize) {
         Recovery::After(count) => Some(count as u64 * BEAT.0),
         Recovery::Never => None,
         Recovery::TooFew => return None,
@@ -221,5 +228,51 @@ fn unbound(distribution: &mut schema::Distribution, failures: u64, requests: u64
         if percentile::unbounded(failures, requests, rank) {
             withhold(distribution, name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recovery_is_of_all_kinds_together_and_from_the_last_faults_end() {
+        // Four seconds of 20 requests a beat, half of each kind; the second kind is late until 2.05 s.
+        let beat = |late| outcome::Beat { due: 10, late };
+        let kept = vec![beat(0); 400];
+        let late: Vec<_> = (0..400).map(|at| beat(if at < 205 { 10 } else { 0 })).collect();
+        let faults = ["stall=1s@1s", "drop=5%@200ms+300ms"].map(|text| text.parse().unwrap());
+        let said = |kinds: &[&[outcome::Beat]]| {
+            back(&faults, kinds).map(|one| (one.fault_end_ns, one.after_ns))
+        };
+        let end = 2_000_000_000;
+        // One per cent of the next second's 2,000 requests is two beats of the late kind.
+        assert_eq!(said(&[&kept, &late]), Some((end, Some(30_000_000))));
+        assert_eq!(said(&[&kept, &kept]), Some((end, Some(0))));
+        assert_eq!(said(&[&kept, &[beat(10); 400]]), Some((end, None)), "never");
+        assert_eq!(said(&[&kept[..250]]), None, "no second is left that could say");
+        assert_eq!(back(&[], &[&kept]).map(|one| one.fault_end_ns), None);
+    }
+
+    #[test]
+    fn a_p99_in_windows_is_of_thirty_equal_parts_or_of_none() {
+        // A slice of the place n: 1,000 answers after about n + 1 ms.
+        let slice = |n: u64, count| {
+            let mut histogram = Histogram::<u32>::new(2).unwrap();
+            histogram.record_n((n + 1) * 1_000_000, count).unwrap();
+            histogram
+        };
+        let slices: Vec<_> = (0..60).map(|n| slice(n, 1_000)).collect();
+        let windows = p99_windows(&slices);
+        let ms: Vec<u64> = windows.iter().map(|ns| ns / 1_000_000).collect();
+        assert_eq!(ms, (1..=30).map(|n| 2 * n).collect::<Vec<_>>(), "the later half of each");
+        let mut thin = slices.clone();
+        (thin[10], thin[11]) = (slice(10, 400), slice(11, 400));
+        assert_eq!(
+            p99_windows(&thin),
+            [0; 0],
+            "800 answers have no p99, and 29 windows are not 30"
+        );
+        assert_eq!(p99_windows(&slices[..29]), [0; 0], "fewer slices than windows");
     }
 }
