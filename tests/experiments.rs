@@ -174,7 +174,6 @@ fn a_capacity_is_searched_and_a_budget_ends_the_search() {
 
 #[test]
 fn a_sweep_is_a_contender_of_each_size_and_a_headline() {
-    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let path = scenario(folder.path(), "swept", "compare = { rates = [\"1000/s\"] }", "");
     let text = fs::read_to_string(&path).unwrap();
