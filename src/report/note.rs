@@ -39,15 +39,19 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
         true => String::new(),
         false => format!("{} of ", counted(result.rounds as usize, "round")),
     };
+    let measured = match result.map.as_ref().filter(|_| trials.is_empty()) {
+        Some(map) => counted(map.cells.len(), "cell"),
+        None => format!("{rounds}{} ({valid} VALID)", counted(trials.len(), "trial")),
+    };
+    let method = picture.method.trim_end_matches('.').replace(". ", "; ");
+    let how: Vec<String> = ways.into_iter().chain([method]).collect();
     format!(
-        "Measured in {rounds}{} ({valid} VALID) by bakeoff {} on {}, {}, Linux {}{doubt}: {}; {}. Limits: {}.",
-        counted(trials.len(), "trial"),
+        "Measured in {measured} by bakeoff {} on {}, {}, Linux {}{doubt}: {}. Limits: {}.",
         clean(&print.bakeoff),
         clean(&print.cpu_model),
         counted(print.cores as usize, "core"),
         clean(&print.kernel),
-        ways.join("; "),
-        picture.method.trim_end_matches('.').replace(". ", "; "),
+        how.join("; "),
         limits.join("; ")
     )
 }

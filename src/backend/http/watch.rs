@@ -53,9 +53,10 @@ impl Watch {
         self.stay.store(count << 2 | phase as u32, Relaxed);
     }
 
-    /// Bytes have come. The first ones after an answer begin a request.
+    /// Bytes have come. The first ones after an answer begin a request, though nobody has waited for them: a client may be
+    /// quicker than the server is to look. While a request is answered hyper reads nothing, because a peer may half close.
     pub(super) fn received(&self) {
-        if self.stay().phase() == Phase::Idle {
+        if matches!(self.stay().phase(), Phase::Idle | Phase::Busy) {
             self.enter(Phase::Head);
         }
     }
@@ -257,6 +258,16 @@ mod tests {
         let idle_again = watch.waits();
         assert_eq!((idle.phase(), idle_again.phase()), (Phase::Idle, Phase::Idle));
         assert_ne!(idle, idle_again);
+    }
+
+    #[test]
+    fn bytes_that_come_before_anyone_waits_for_them_begin_a_request() {
+        let connections = Arc::new(Connections::default());
+        let watch = connections.open();
+        watch.received();
+        watch.enter(Phase::Busy);
+        watch.received();
+        assert_eq!(watch.waits().phase(), Phase::Head);
     }
 
     #[test]

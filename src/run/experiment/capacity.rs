@@ -30,6 +30,8 @@ const SLACK: f64 = 1.1;
 struct Looking<'a> {
     contender: &'a Contender,
     search: Search,
+    /// No rate above it is tried.
+    highest: Rate,
     /// Trials that were run, void ones too.
     trials: u32,
     /// What bound those that did not keep the SLO, by rate.
@@ -99,8 +101,9 @@ fn looking<'a>(
     order_seed: u64,
 ) -> Option<Looking<'a>> {
     let own = ceilings.iter().find(|ceiling| ceiling.is_of(&scenario.name, &contender.name))?;
-    let search = Search::new(plan(scenario, Rate(own.closed_rps?), order_seed));
-    Some(Looking { contender, search, trials: 0, broken: Vec::new(), given_up: None })
+    let plan = plan(scenario, Rate(own.closed_rps?), order_seed);
+    let (search, highest) = (Search::new(plan), plan.highest);
+    Some(Looking { contender, search, highest, trials: 0, broken: Vec::new(), given_up: None })
 }
 
 /// Where a search looks: no further than the connections carry within the SLO.
@@ -172,7 +175,7 @@ impl Looking<'_> {
         let open = match (self.given_up, found.below) {
             (Some(why), _) => why,
             (None, None) if found.at_least.is_some() => {
-                format!("{} connections carry no more within the SLO", scenario.load.connections)
+                format!("no rate up to {} was shown to break the SLO", self.highest)
             }
             _ => String::new(),
         };

@@ -248,6 +248,7 @@ mod tests {
         let end = 2_000_000_000;
         // One per cent of the next second's 2,000 requests is two beats of the late kind.
         assert_eq!(said(&[&kept, &late]), Some((end, Some(30_000_000))));
+        assert_eq!(said(&[&late, &late]), Some((end, Some(40_000_000))), "they add up");
         assert_eq!(said(&[&kept, &kept]), Some((end, Some(0))));
         assert_eq!(said(&[&kept, &[beat(10); 400]]), Some((end, None)), "never");
         assert_eq!(said(&[&kept[..250]]), None, "no second is left that could say");

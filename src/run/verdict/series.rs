@@ -83,3 +83,24 @@ pub(super) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) ->
 fn spread(windows: &[u64]) -> Option<f64> {
     stats::spread(&windows.iter().map(|&window| window as f64).collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+
+    #[test]
+    fn a_spread_is_of_the_windows_of_its_trial_and_of_its_kind() {
+        let mut trial = mock::payments(1, &mock::MODELS).trials.remove(0);
+        trial.server.rss_windows_bytes = vec![100, 100, 130];
+        let kind = trial.by_request.get_mut("payment").expect("its only kind");
+        kind.p99_windows_ns = vec![2, 4, 12];
+        assert_eq!(metric_of(&trial, Metric::RssSpread, None), Some(1.3));
+        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("payment")), Some(3.0));
+        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("webhook")), None);
+        trial.server.rss_windows_bytes.clear();
+        assert_eq!(metric_of(&trial, Metric::RssSpread, None), None);
+        trial.voided = true;
+        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("payment")), None);
+    }
+}
