@@ -213,7 +213,8 @@ fn a_foreign_server_is_raced_against_a_variant_of_itself() {
         // Two Pythons: the server and the child that it has.
         assert!(server.rss_peak_bytes.is_some_and(|bytes| bytes > 8 << 20), "{server:?}");
         assert!(server.threads_max.is_some_and(|threads| threads >= 3), "{server:?}");
-        assert!(server.context_switches_voluntary.is_some_and(|count| count > 0), "{server:?}");
+        // Nothing when the threads of earlier connections ended meanwhile, and their counts with them.
+        assert!(server.context_switches_voluntary != Some(0), "{server:?}");
     }
     let mean = |name: &str, round| {
         let trial = result.trials.iter().find(|t| t.contender == name && t.round == round);

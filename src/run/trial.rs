@@ -358,12 +358,13 @@ fn server(
         cpu_us_per_request: used.cpu.filter(|_| answered > 0.0).map(per_request),
         cpu_share: used.cpu_share(cores),
         rss_peak_bytes: watch.rss_peak_bytes(),
+        // Threads take their counts along when they end: a sum that went down says nothing.
         context_switches_voluntary: switches
-            .map(|(after, before)| after.voluntary.saturating_sub(before.voluntary)),
+            .and_then(|(after, before)| after.voluntary.checked_sub(before.voluntary)),
         context_switches_involuntary: switches
-            .map(|(after, before)| after.involuntary.saturating_sub(before.involuntary)),
+            .and_then(|(after, before)| after.involuntary.checked_sub(before.involuntary)),
         migrations: switches
-            .and_then(|(after, before)| Some(after.migrations?.saturating_sub(before.migrations?))),
+            .and_then(|(after, before)| after.migrations?.checked_sub(before.migrations?)),
         threads_max: used.threads,
         rss_windows_bytes: Vec::new(),
     }
