@@ -9,8 +9,8 @@ use crate::stats;
 use crate::units::{grouped, three_digits};
 
 const COLUMNS: [&str; 6] = ["contender", "size", "p99", "achieved/s", "CPU us/request", "peak RSS"];
-const NOTE: &str = "Of the sizes that are not clearly worse than the best (95 % interval of the paired rounds) the \
-     smallest stands here, all with equal pools. A fixed size is the scenario's.";
+const NOTE: &str = "Of the sizes that are not clearly worse than the best (95 % interval of the paired rounds) the smallest \
+     stands here, within the same pool of connections. A fixed size is the file's.";
 /// Between a size and the best one nothing is called a difference below this confidence.
 const CONFIDENCE: f64 = 0.95;
 
@@ -73,11 +73,7 @@ fn grid(result: &RunResult, race: &Race<'_>) -> Option<Grid> {
         rows.push(row(&judge, family, best));
         notes.extend(note(&judge, family, best));
     }
-    notes.push(
-        "Of the sizes that are not clearly worse than the best (95 % interval of the paired rounds) the smallest stands \
-         here, within the same pool of connections. A fixed size is the file's."
-            .into(),
-    );
+    notes.push(NOTE.into());
     Some(Grid {
         heading: format!("Each at its best size{}: {}", within(&families), place(race)),
         columns: COLUMNS.map(str::to_owned).to_vec(),

@@ -54,10 +54,9 @@ use std::sync::Arc;
 use loom::thread::{Builder, JoinHandle, spawn};
 use store::{Capture, Memory, Terms, WORD};
 
-use crate::backend::payment::Rows;
-use crate::domain::dataset::{Dataset, Limits, Merchant, User};
+use super::tests::{payment, rows};
+use crate::domain::dataset::Dataset;
 use crate::domain::loyalty::Distribution;
-use crate::domain::payment::Payment;
 
 /// How often a turn is taken from a thread that could have gone on: mistakes of locking need one or two.
 const PREEMPTIONS_MAX: usize = 3;
@@ -75,18 +74,6 @@ fn check(model: impl Fn() + Copy + Send + Sync + 'static) {
         let thread = Builder::new().stack_size(STACK_WORDS).spawn(model);
         thread.expect("it starts").join().expect("it does not panic");
     });
-}
-
-fn rows(opening_balance_minor: u64) -> Rows {
-    Rows::new(
-        User { blocked: false, opening_balance_minor },
-        Merchant { closed: false, fee_bps: 100 },
-        Limits { per_payment_minor: 0 },
-    )
-}
-
-fn payment(user: u64, amount: u64) -> Payment {
-    Payment::new(user, 7, amount, "EUR").expect("a payment within the rules")
 }
 
 fn terms(accounts: u32) -> Terms {

@@ -23,7 +23,7 @@ mod tests {
     use std::sync::atomic::Ordering::Relaxed;
 
     /// Those of a payer with so much, and of a merchant that pays a hundredth.
-    fn rows(opening_balance_minor: u64) -> Rows {
+    pub(super) fn rows(opening_balance_minor: u64) -> Rows {
         Rows::new(
             User { blocked: false, opening_balance_minor },
             Merchant { closed: false, fee_bps: 100 },
@@ -31,7 +31,7 @@ mod tests {
         )
     }
 
-    fn payment(user: u64, amount: u64) -> Payment {
+    pub(super) fn payment(user: u64, amount: u64) -> Payment {
         Payment::new(user, 7, amount, "EUR").unwrap()
     }
 
