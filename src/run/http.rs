@@ -1,4 +1,4 @@
-//! One small question at a time: readiness, the audit, what a server says of itself. Never part of a measurement.
+//! One small question at a time: readiness, the audit, what a server says of itself.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -28,7 +28,7 @@ pub(crate) fn ask(
     let deadline = Instant::now() + within;
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match ask_once(method, address, path, left) {
+        match once(method, address, path, left) {
             Ok(body) => return Ok(body),
             Err(error) if Instant::now() >= deadline => return Err(error),
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
@@ -36,7 +36,11 @@ pub(crate) fn ask(
     }
 }
 
-fn ask_once(
+/// The same, asked once: of a server that is there, and may not know `path`.
+///
+/// # Errors
+/// Why there was no such answer.
+pub(crate) fn once(
     method: &str,
     address: SocketAddr,
     path: &str,
