@@ -33,20 +33,17 @@ impl Placement {
         Self::on(allowed()?, wanted, dependency)
     }
 
-    /// The contender gets the highest cores, because the lowest are where interrupts go.
+    /// The contender gets the highest cores, because the lowest are where interrupts go; where they are shared, all.
     fn on(cores: Cores, wanted: scenario::Placement, dependency: bool) -> Result<Self> {
         let contender_cores = wanted.contender_cores.unwrap_or((cores.len() / 2).max(1));
         match wanted.mode {
-            PlacementMode::Shared => {
-                let first = cores.len().saturating_sub(contender_cores);
-                Ok(Self {
-                    mode: PlacementMode::Shared,
-                    contender: cores[first..].to_vec(),
-                    generator: cores[..1].to_vec(),
-                    dependency: if dependency { cores[..1].to_vec() } else { Vec::new() },
-                    pace: Pace::Sleep,
-                })
-            }
+            PlacementMode::Shared => Ok(Self {
+                mode: PlacementMode::Shared,
+                generator: cores[..1].to_vec(),
+                dependency: if dependency { cores[..1].to_vec() } else { Vec::new() },
+                contender: cores,
+                pace: Pace::Sleep,
+            }),
             PlacementMode::Apart if cores.len() > contender_cores => {
                 let (generator, contender) = cores.split_at(cores.len() - contender_cores);
                 // One thread drives some 150,000 requests/s; more of them only help against several cores.
@@ -136,6 +133,12 @@ mod tests {
         assert!(on(2, PlacementMode::Apart, Some(2)).is_err());
         let shared = on(1, PlacementMode::Shared, None).unwrap();
         assert_eq!((shared.contender, shared.pace), (vec![0], Pace::Sleep));
+    }
+
+    #[test]
+    fn a_contender_that_shares_has_every_core() {
+        let two = on(2, PlacementMode::Shared, None).unwrap();
+        assert_eq!((two.contender, two.generator, two.pace), (vec![0, 1], vec![0], Pace::Sleep));
     }
 
     #[test]
