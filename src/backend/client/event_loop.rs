@@ -109,7 +109,7 @@ impl Borrowed {
         let came = Instant::now();
         let taken = self.pool.get().await;
         let connection = taken.map_err(|error| Trouble::Lost(io::Error::other(error)))?;
-        let since = self.usage.taken(came);
+        let since = self.usage.taken(came, 1);
         let answer = timeout(ANSWER_WITHIN, over(&connection, question)).await;
         drop(connection);
         self.usage.given_back(since);

@@ -87,7 +87,7 @@ impl<P: Protocol> Pool<P> {
     async fn take(&self) -> Result<Lease<'_, P>, Trouble> {
         let came = Instant::now();
         let permit = self.free.acquire().await.expect("nobody closes it");
-        let since = self.usage.taken(came);
+        let since = self.usage.taken(came, 1);
         let idle = self.idle().pop();
         let mut lease = Lease { pool: self, connection: idle, since, _permit: permit };
         if lease.connection.is_none() {

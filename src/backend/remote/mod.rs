@@ -166,11 +166,13 @@ impl Usage {
         Self { size, waits: Mutex::new(waits), busy_ns: AtomicU64::new(0) }
     }
 
-    /// A caller that came at `came` has its connection; gives the instant.
-    pub(super) fn taken(&self, came: Instant) -> Instant {
+    /// A caller that came at `came` has its `connections`, each of which it waited for; gives the instant.
+    pub(super) fn taken(&self, came: Instant, connections: usize) -> Instant {
         let now = Instant::now();
         let waited = Nanos::from(now - came).0;
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(waited);
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.saturating_record_n(waited, connections as u64);
+        drop(waits);
         now
     }
 
@@ -189,7 +191,7 @@ impl Usage {
         Nanos(self.busy_ns.load(Relaxed))
     }
 
-    /// How long callers have waited for their connections.
+    /// How long each connection that was taken was waited for.
     pub(super) fn waits(&self) -> Histogram<u64> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

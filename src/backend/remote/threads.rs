@@ -134,7 +134,7 @@ impl<P: Protocol> Pool<P> {
     fn take_several(&self, count: usize) -> Result<Vec<Lease<'_, P>>, Trouble> {
         let came = Instant::now();
         self.free.take(count);
-        let since = self.usage.taken(came);
+        let since = self.usage.taken(came, count);
         let mut leases: Vec<_> =
             (0..count).map(|_| Lease { pool: self, connection: None, since }).collect();
         let mut idle = self.idle();
@@ -353,15 +353,15 @@ mod tests {
         line.take(1);
         let order = Mutex::new(Vec::new());
         thread::scope(|scope| {
-            for (wanted, name) in [(2, "much"), (1, "little")] {
+            for (came, (wanted, name)) in (1..).zip([(2, "much"), (1, "little")]) {
                 let (line, order) = (&line, &order);
                 scope.spawn(move || {
                     line.take(wanted);
                     order.lock().unwrap().push(name);
                     (0..wanted).for_each(|_| line.give_back());
                 });
-                // In line before the next one comes.
-                while line.places().waiting.len() < if name == "much" { 1 } else { 2 } {
+                // In line, or wrongly past it, before the next one comes.
+                while line.places().waiting.len() + order.lock().unwrap().len() < came {
                     thread::sleep(Duration::from_millis(1));
                 }
             }
