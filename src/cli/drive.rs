@@ -1,8 +1,8 @@
 //! `bakeoff drive`: the load generator alone, against any HTTP server on this machine.
 
+mod request;
 mod search;
 mod show;
-mod slo;
 mod status;
 mod trial;
 
@@ -16,11 +16,12 @@ use super::{Format, INTERRUPTED, on_interrupt, print};
 use crate::error::{Context, Error, Result};
 use crate::load;
 use crate::load::live::Live;
-use crate::load::outcome::Outcome;
+use crate::load::outcome::{Kind, Outcome};
 use crate::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape};
 use crate::load::url::Url;
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
+use crate::report::words::listed;
 use crate::run::resources::Taken;
 use crate::run::trial::figures;
 use crate::units::{Nanos, Rate};
@@ -121,8 +122,6 @@ enum KeepAlive {
 const CONNECTIONS_MAX: u64 = 28_000;
 /// Far beyond the cores of any machine that this is meant for.
 const THREADS_MAX: u64 = 256;
-/// A body is held in memory and sent again and again.
-const BODY_BYTES_MAX: u64 = 16 << 20;
 /// The measured window.
 const WINDOW: Nanos = Nanos(10_000_000_000);
 /// How long the ceiling is looked for when no rate is given.
@@ -132,7 +131,7 @@ impl Args {
     /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         let url = Url::parse(&self.url)?;
-        let request = self.request(&url)?;
+        let request = request::of(&self, &url)?;
         if let Some(path) = &self.hgrm {
             writable(path)?;
         }
@@ -145,7 +144,10 @@ impl Args {
             (Some(Rates::Steady(rate)), _) => Shape::Open { rate, arrivals },
             (Some(Rates::Ramp(from, to)), _) => Shape::Ramp { from, to, arrivals },
             (None, true) => Shape::Closed,
-            (None, false) => self.half_of_ceiling(&url, &request, &stop)?,
+            (None, false) => match self.half_of_ceiling(&url, &request, &stop)? {
+                Some(shape) => shape,
+                None => return Ok(INTERRUPTED as u8),
+            },
         };
         let window = self.duration.unwrap_or(WINDOW);
         let plan = self.plan(&url, request, shape, window, self.warm_up);
@@ -183,65 +185,53 @@ impl Args {
             threads: self.threads as usize,
             timeout: self.timeout,
             objective: None,
+            timeline: false,
             pace: self.pace.unwrap_or_else(|| default_pace(self.threads as usize)),
             cores: Vec::new(),
             keep_alive: self.keepalive == KeepAlive::On,
         }
     }
 
-    fn request(&self, url: &Url) -> Result<Fixed> {
-        let body = match &self.body {
-            Some(text) => body(text)?,
-            None => Vec::new(),
-        };
-        let with_body = if self.body.is_some() { "POST" } else { "GET" };
-        let method = self.method.clone().unwrap_or_else(|| with_body.into()).to_ascii_uppercase();
-        let mut host = url.host.clone();
-        let mut headers = Vec::new();
-        for text in &self.headers {
-            let (name, value) = header(text)?;
-            if name.eq_ignore_ascii_case("host") {
-                host = value;
-            } else {
-                headers.push((name, value));
-            }
-        }
-        Ok(Fixed {
-            name: format!("{method} {}", url.path),
-            method,
-            path: url.path.clone(),
-            host,
-            headers,
-            body,
-            expect_status: self.expect_status,
-        })
-    }
-
-    /// Looks for the ceiling and gives half of it.
-    fn half_of_ceiling(&self, url: &Url, request: &Fixed, stop: &AtomicBool) -> Result<Shape> {
+    /// Looks for the ceiling and gives half of it; nothing when it is stopped.
+    fn half_of_ceiling(
+        &self,
+        url: &Url,
+        request: &Fixed,
+        stop: &AtomicBool,
+    ) -> Result<Option<Shape>> {
         self.quiet.say(format_args!(
             "no rate given: a closed probe of {PROBE} first, then half of what it finds"
         ));
-        let ceiling = closed_ceiling(self, url, request, stop)?;
+        let Some(ceiling) = closed_ceiling(self, url, request, stop)? else { return Ok(None) };
         let rate = Rate(ceiling.0 / 2.0);
         let window = self.duration.unwrap_or(WINDOW);
         self.quiet.say(format_args!("closed: {ceiling}, so {rate} for {window}"));
-        Ok(Shape::Open { rate, arrivals: self.arrivals })
+        Ok(Some(Shape::Open { rate, arrivals: self.arrivals }))
     }
 }
 
-/// What a closed probe finds.
-fn closed_ceiling(args: &Args, url: &Url, request: &Fixed, stop: &AtomicBool) -> Result<Rate> {
+/// What a closed probe finds; nothing when it is stopped.
+fn closed_ceiling(
+    args: &Args,
+    url: &Url,
+    request: &Fixed,
+    stop: &AtomicBool,
+) -> Result<Option<Rate>> {
     let plan = args.plan(url, request.clone(), Shape::Closed, PROBE, Nanos(0));
     let outcome = args.load(&plan, stop)?;
-    let right: u64 = outcome.kinds.iter().map(|kind| kind.service.len()).sum();
+    if stop.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let failed = |kind: &Kind| kind.errors.values().sum::<u64>();
+    let right: u64 = outcome.kinds.iter().map(|kind| kind.requests - failed(kind)).sum();
     let ceiling = right as f64 / outcome.window.as_secs_f64();
     if right < 2 || !ceiling.is_finite() {
         let errors = figures::errors(&outcome);
-        return Err(Error::invalid(format!("the probe got no right answer: {errors:?}"))
+        let each: Vec<String> = errors.iter().map(|(name, n)| format!("{n} {name}")).collect();
+        return Err(Error::invalid(format!("the probe got no right answer: {}", listed(&each)))
             .help("give a --rate, or look at --expect-status and --timeout"));
     }
-    Ok(Rate(ceiling))
+    Ok(Some(Rate(ceiling)))
 }
 
 /// 130 for a run that was cut short, 5 when its numbers do not hold.
@@ -280,24 +270,6 @@ fn pace(text: &str) -> std::result::Result<Pace, String> {
 
 fn count(most: u64) -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=most)
-}
-
-fn header(text: &str) -> Result<(String, String)> {
-    match text.split_once(':') {
-        Some((name, value)) => Ok((name.trim().into(), value.trim().into())),
-        None => {
-            Err(Error::usage(format!("`{text}` is no header")).help("write it as 'name: value'"))
-        }
-    }
-}
-
-fn body(text: &str) -> Result<Vec<u8>> {
-    let Some(path) = text.strip_prefix('@') else { return Ok(text.into()) };
-    let size = fs::metadata(path).usage(|| format!("cannot read the body {path}"))?.len();
-    if size > BODY_BYTES_MAX {
-        return Err(Error::usage(format!("the body {path} is larger than {BODY_BYTES_MAX} bytes")));
-    }
-    fs::read(path).usage(|| format!("cannot read the body {path}"))
 }
 
 /// Said before the load and not after it.

@@ -173,6 +173,23 @@ impl Search {
         }
     }
 
+    /// The trial that `next` gave cannot be had, however often it is run. What was found stands, and this end is open.
+    ///
+    /// # Panics
+    /// When no trial was asked for.
+    pub fn unanswered(&mut self) {
+        let (level, stage) = self.pending.take().expect("a trial was asked for");
+        self.trials += 1;
+        match (stage, &mut self.sides) {
+            (Stage::Deciding, Some(sides)) => {
+                sides.iter_mut().filter(|side| side.level == Some(level)).for_each(|side| {
+                    side.level = None;
+                });
+            }
+            _ => self.find_border(),
+        }
+    }
+
     /// What the deciding trials so far have settled.
     pub fn answer(&self) -> Capacity {
         let end = |lower: bool| {
@@ -187,13 +204,18 @@ impl Search {
             if let Some(level) = self.short() {
                 return Some((level, Stage::Short));
             }
-            self.sides = Some([Side::new(true, self.kept), Side::new(false, self.broken)]);
+            self.find_border();
         }
         let sides = self.sides.as_ref().expect("just set");
         let open: Vec<i64> =
             sides.iter().filter(|side| !side.settled).filter_map(|s| s.level).collect();
         let pick = Stream::of(self.plan.order_seed).below(self.trials, open.len().max(1) as u64);
         open.get(pick as usize).map(|&level| (level, Stage::Deciding))
+    }
+
+    /// From here on the levels on either side of the border are decided, as far as there are any.
+    fn find_border(&mut self) {
+        self.sides = Some([Side::new(true, self.kept), Side::new(false, self.broken)]);
     }
 
     /// The level of the next short trial; `None` when the border is found or lies outside.
@@ -424,6 +446,28 @@ mod tests {
         assert!(covered >= 950, "{covered} of {RUNS}");
         assert!(open <= 10, "an open end brackets anything: {open} of {RUNS}");
         assert!(median < 1.25, "{median}");
+    }
+
+    #[test]
+    fn what_no_trial_answers_leaves_its_end_open_and_takes_nothing_else_away() {
+        // No trial above 5,000/s holds: the machine has no more to send.
+        let found = |holds: &dyn Fn(f64) -> Option<bool>| {
+            let mut search = Search::new(plan(1_000.0, 3, 1));
+            while let Some(step) = search.next() {
+                match holds(step.rate.0) {
+                    Some(kept) => search.record(step.rate, kept),
+                    None => search.unanswered(),
+                }
+            }
+            search.answer()
+        };
+        let fast = found(&|rate| (rate < 5_000.0).then_some(true));
+        assert_eq!((fast.at_least, fast.below), (Some(Rate(4_000.0)), None));
+        let slow = found(&|rate| (rate > 3_000.0).then_some(false));
+        assert_eq!((slow.at_least, slow.below), (None, None), "its first trial had no answer");
+        let edge = found(&|rate| (!(2_500.0..3_000.0).contains(&rate)).then_some(rate < 2_700.0));
+        assert_eq!((edge.at_least, edge.below), (Some(Rate(2_000.0)), Some(Rate(4_000.0))));
+        assert_eq!(found(&|_| None), Capacity { at_least: None, below: None });
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! `drive --slo`: runs the trials that the search asks for, and says what it found.
+//! `drive --slo`: runs the trials that `stats::capacity`'s search asks for, and says what it found.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::slo::{Interval, Search, Vote};
 use super::{Args, closed_ceiling, show, trial, write_hgrm};
 use crate::cli::{Format, INTERRUPTED, print};
 use crate::error::{Failure, Result};
@@ -12,6 +12,7 @@ use crate::load::plan::{Fixed, Plan, Shape};
 use crate::load::url::Url;
 use crate::report::schema::{self, Capacity, Distribution, Trial, TrialVerdict};
 use crate::run::resources::Taken;
+use crate::stats::capacity::{self, Search};
 use crate::units::{Nanos, Rate};
 
 /// A promise: a percentile of the response time and its bound.
@@ -45,6 +46,14 @@ const SETTLE: Nanos = Nanos(300_000_000);
 const SLACK: f64 = 1.1;
 /// No rate above this is tried: more than this generator sends.
 const RATE_MAX: f64 = 2e6;
+/// The search starts at this share of what a closed probe found, and looks no higher than at the other: no service
+/// answers more than it answers in closed loop.
+const FIRST_OF_CEILING: f64 = 0.5;
+const HIGHEST_OF_CEILING: f64 = 1.5;
+/// Halvings of the factor of two around the border: levels are 9 % apart.
+const BISECTIONS: u32 = 3;
+/// A trial whose numbers do not hold is run so often before the search goes on without.
+const TRIES: usize = 3;
 
 /// `p99=100ms`
 impl FromStr for Slo {
@@ -79,36 +88,63 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> Result<u8> {
     args.quiet.say(format_args!("looking for the capacity: {slo}"));
-    let ceiling = closed_ceiling(args, url, request, stop)?;
-    let least = args.duration.unwrap_or(TRIAL);
-    let floor = slo.needs * SLACK / (least.as_secs_f64() * LONGER_MAX);
-    let mut search = Search::new(ceiling.0 / 4.0, floor..=RATE_MAX, args.seed);
-    let (mut trials, mut best): (Vec<Trial>, Option<(usize, Plan, Outcome)>) = (Vec::new(), None);
-    while let Some(rate) = search.next().filter(|_| !stop.load(Ordering::Relaxed)) {
-        let plan = plan(args, slo, url, request, Rate(rate), search.trials());
+    let Some(ceiling) = closed_ceiling(args, url, request, stop)? else {
+        return Ok(INTERRUPTED as u8);
+    };
+    let mut search = Search::new(places(args, slo, ceiling));
+    let (mut trials, mut kept): (Vec<Trial>, BTreeMap<u64, (usize, Plan, Outcome)>) =
+        (Vec::new(), BTreeMap::new());
+    let mut voids = 0;
+    while let Some(step) = search.next() {
+        let plan = plan(args, slo, url, request, step.rate, trials.len());
         let taken = Taken::now();
         let outcome = args.load(&plan, stop)?;
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let mut trial = trial::of(&args.url, &plan, &outcome, &taken);
-        trial.round = search.trials() as u32 + 1;
-        let vote = vote(&trial, slo);
-        args.quiet.say(said(&trial, slo, vote));
-        search.record(rate, vote);
-        let higher = best.as_ref().is_none_or(|(best, ..)| trials_rate(&trials[*best]) <= rate);
-        if vote == Vote::Held && higher {
-            best = Some((trials.len(), plan, outcome));
+        let trial = trial::of(&args.url, &plan, &outcome, &taken);
+        let answer = keeps(&trial, slo);
+        args.quiet.say(said(&trial, slo, answer));
+        if answer == Some(true) {
+            kept.insert(step.rate.0.to_bits(), (trials.len(), plan, outcome));
+        }
+        match answer {
+            Some(kept) => {
+                voids = 0;
+                search.record(step.rate, kept);
+            }
+            None => voids += 1,
+        }
+        if voids == TRIES {
+            voids = 0;
+            search.unanswered();
         }
         trials.push(trial);
     }
+    let found = search.answer();
+    // Shown is a trial of the rate that was decided to be kept, or, without one, of the highest that was kept once.
+    let best = found.at_least.and_then(|rate| kept.remove(&rate.0.to_bits()));
+    let best = best.or_else(|| Some(kept.pop_last()?.1));
     if let (Some(path), Some((_, plan, outcome))) = (&args.hgrm, &best) {
         write_hgrm(path, plan, outcome)?;
     }
-    let interval = search.interval();
     let best = best.map(|(index, ..)| index);
-    print(&shown(args, slo, interval, trials, best))?;
-    Ok(exit_code(interval, stop.load(Ordering::Relaxed)))
+    print(&shown(args, slo, found, trials, best))?;
+    Ok(exit_code(found, stop.load(Ordering::Relaxed)))
+}
+
+/// Where the search looks: no rate whose window would be too long for the percentile.
+fn places(args: &Args, slo: Slo, ceiling: Rate) -> capacity::Plan {
+    let longest = args.duration.unwrap_or(TRIAL).as_secs_f64() * LONGER_MAX;
+    let lowest = (slo.needs * SLACK / longest).min(RATE_MAX);
+    let highest = (HIGHEST_OF_CEILING * ceiling.0).clamp(lowest, RATE_MAX);
+    capacity::Plan {
+        first: Rate((FIRST_OF_CEILING * ceiling.0).clamp(lowest, highest)),
+        highest: Rate(highest),
+        lowest: Rate(lowest),
+        bisections: BISECTIONS,
+        order_seed: args.seed,
+    }
 }
 
 fn trials_rate(trial: &Trial) -> f64 {
@@ -116,7 +152,7 @@ fn trials_rate(trial: &Trial) -> f64 {
 }
 
 /// A short trial at `rate`, each with other arrivals.
-fn plan(args: &Args, slo: Slo, url: &Url, request: &Fixed, rate: Rate, trial: u64) -> Plan {
+fn plan(args: &Args, slo: Slo, url: &Url, request: &Fixed, rate: Rate, trial: usize) -> Plan {
     let shape = Shape::Open { rate, arrivals: args.arrivals };
     let least = args.duration.unwrap_or(TRIAL);
     let window = least.max(Nanos::from_secs_f64(slo.needs * SLACK / rate.0));
@@ -125,32 +161,33 @@ fn plan(args: &Args, slo: Slo, url: &Url, request: &Fixed, rate: Rate, trial: u6
     Plan { round: trial as u32 + 1, ..plan }
 }
 
-/// What a trial says about the promise.
-fn vote(trial: &Trial, slo: Slo) -> Vote {
-    let value = trial.response_ns.as_ref().and_then(slo.read);
-    let failures: u64 = trial.errors.values().sum();
-    match value {
-        _ if trial.validity.verdict == TrialVerdict::Invalid => Vote::Void,
-        _ if trial.saturated => Vote::Broke,
-        Some(value) if value <= slo.bound.0 => Vote::Held,
-        Some(_) => Vote::Broke,
-        // Withheld: either so many failed that it has no bound, or there are too few to say.
-        None if failures as f64 * slo.needs > trial.requests as f64 * 10.0 => Vote::Broke,
-        None => Vote::Void,
+/// Whether a trial kept the promise; nothing when its numbers do not hold.
+fn keeps(trial: &Trial, slo: Slo) -> Option<bool> {
+    if trial.validity.verdict == TrialVerdict::Invalid {
+        return None;
     }
+    if trial.saturated {
+        return Some(false);
+    }
+    if let Some(value) = trial.response_ns.as_ref().and_then(slo.read) {
+        return Some(value <= slo.bound.0);
+    }
+    // Withheld: either so many failed that it has no bound, or there are too few to say.
+    let failures: u64 = trial.errors.values().sum();
+    (failures as f64 * slo.needs > trial.requests as f64 * 10.0).then_some(false)
 }
 
-fn said(trial: &Trial, slo: Slo, vote: Vote) -> String {
+fn said(trial: &Trial, slo: Slo, kept: Option<bool>) -> String {
     let value = trial.response_ns.as_ref().and_then(slo.read);
     let value = match value {
         Some(ns) => format!("{} {}", slo.percentile, Nanos(ns)),
         None if trial.saturated => "saturated".into(),
         None => format!("{} withheld", slo.percentile),
     };
-    let verdict = match vote {
-        Vote::Held => "kept",
-        Vote::Broke => "broken",
-        Vote::Void => "void",
+    let verdict = match kept {
+        Some(true) => "kept",
+        Some(false) => "broken",
+        None => "void",
     };
     format!("  {}: {value}, {verdict}", Rate(trials_rate(trial)))
 }
@@ -158,14 +195,14 @@ fn said(trial: &Trial, slo: Slo, vote: Vote) -> String {
 fn shown(
     args: &Args,
     slo: Slo,
-    interval: Interval,
+    found: capacity::Capacity,
     trials: Vec<Trial>,
     best: Option<usize>,
 ) -> String {
     let capacity = Capacity {
         contender: args.url.clone(),
-        at_least_rps: interval.at_least,
-        below_rps: interval.below,
+        at_least_rps: found.at_least.map(|rate| rate.0),
+        below_rps: found.below.map(|rate| rate.0),
         trials: trials.len() as u32,
         ..Capacity::default()
     };
@@ -173,7 +210,7 @@ fn shown(
         let slo = format!("{}={}ns", slo.percentile, slo.bound.0);
         return schema::search_json(&schema::Search { slo, capacity, trials }) + "\n";
     }
-    let sentence = sentence(slo, interval, &trials);
+    let sentence = sentence(slo, found, &trials);
     match (best.map(|best| &trials[best]), args.format) {
         (Some(trial), Format::Markdown) => format!("{}\n{sentence}\n", show::markdown(trial)),
         (Some(trial), _) => format!("{}\n{sentence}\n", show::text(trial)),
@@ -182,11 +219,11 @@ fn shown(
 }
 
 /// `capacity: at least 12,000/s, below 13,100/s (p99 within 100 ms; 21 trials)`
-fn sentence(slo: Slo, interval: Interval, trials: &[Trial]) -> String {
-    let found = match (interval.at_least, interval.below) {
-        (Some(low), Some(high)) => format!("at least {}, below {}", Rate(low), Rate(high)),
-        (Some(low), None) => format!("at least {}, and no limit was found", Rate(low)),
-        (None, Some(high)) => format!("below {}, and no rate that holds was found", Rate(high)),
+fn sentence(slo: Slo, found: capacity::Capacity, trials: &[Trial]) -> String {
+    let found = match (found.at_least, found.below) {
+        (Some(low), Some(high)) => format!("at least {low}, below {high}"),
+        (Some(low), None) => format!("at least {low}, and no limit was found"),
+        (None, Some(high)) => format!("below {high}, and no rate that holds was found"),
         (None, None) => "not found: the trials did not settle it".into(),
     };
     let busy = |trial: &&Trial| trial.bound_by == "connections";
@@ -200,11 +237,11 @@ fn sentence(slo: Slo, interval: Interval, trials: &[Trial]) -> String {
 }
 
 /// 3 when the promise is not kept at any rate that can be looked at.
-fn exit_code(interval: Interval, interrupted: bool) -> u8 {
-    match interval {
+fn exit_code(found: capacity::Capacity, interrupted: bool) -> u8 {
+    match found {
         _ if interrupted => INTERRUPTED as u8,
-        Interval { at_least: Some(_), .. } => 0,
-        Interval { below: Some(_), .. } => NOT_KEPT,
+        capacity::Capacity { at_least: Some(_), .. } => 0,
+        capacity::Capacity { below: Some(_), .. } => NOT_KEPT,
         _ => Failure::Invalid as u8,
     }
 }

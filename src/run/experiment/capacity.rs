@@ -21,7 +21,7 @@ const HIGHEST_OF_CEILING: f64 = 1.5;
 /// No rate below this share of the closed ceiling is tried, and none whose window would be longer than this.
 const LOWEST_OF_CEILING: f64 = 0.02;
 const WINDOW_MAX_S: f64 = 20.0;
-/// A trial that the machine or the generator spoils is run so often before its contender's search is given up.
+/// A trial that the machine or the generator spoils is run so often before its contender's search goes on without.
 const TRIES: u32 = 3;
 /// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
 const SLACK: f64 = 1.1;
@@ -38,6 +38,8 @@ struct Looking<'a> {
     broken: Vec<(Rate, String)>,
     /// Why it was given up.
     given_up: Option<String>,
+    /// Why an end is open: no trial there holds.
+    unanswered: Option<String>,
 }
 
 /// What the search of one contender costs in trials, whatever they say.
@@ -103,7 +105,15 @@ fn looking<'a>(
     let own = ceilings.iter().find(|ceiling| ceiling.is_of(&scenario.name, &contender.name))?;
     let plan = plan(scenario, Rate(own.closed_rps?), order_seed);
     let (search, highest) = (Search::new(plan), plan.highest);
-    Some(Looking { contender, search, highest, trials: 0, broken: Vec::new(), given_up: None })
+    Some(Looking {
+        contender,
+        search,
+        highest,
+        trials: 0,
+        broken: Vec::new(),
+        given_up: None,
+        unanswered: None,
+    })
 }
 
 /// Where a search looks: no further than the connections carry within the SLO.
@@ -157,7 +167,8 @@ impl Looking<'_> {
                 }
                 None if left == 0 => {
                     let why = trial.validity.reasons.join("; ");
-                    self.given_up = Some(format!("no trial at {} holds: {why}", step.rate));
+                    self.unanswered = Some(format!("no trial at {} holds: {why}", step.rate));
+                    self.search.unanswered();
                     return Ok(Some(trial));
                 }
                 None => {}
@@ -172,7 +183,7 @@ impl Looking<'_> {
         let mut bound: Vec<&str> = at_border.map(|(_, by)| by.as_str()).collect();
         bound.sort_unstable();
         let most = bound.chunk_by(|a, b| a == b).max_by_key(|alike| alike.len());
-        let open = match (self.given_up, found.below) {
+        let open = match (self.given_up.or(self.unanswered), found.below) {
             (Some(why), _) => why,
             (None, None) if found.at_least.is_some() => {
                 format!("no rate up to {} was shown to break the SLO", self.highest)
