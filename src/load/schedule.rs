@@ -1,11 +1,6 @@
 //! When requests are due: a pure function of (seed, round, profile, k), whatever comes back.
 //!
-//! Constant arrivals are `k / rate`. Poisson arrivals are *counted* before they are placed: the number of arrivals in
-//! the whole span is drawn once, halves of a span share their parent's arrivals by fair coins, and in a span of few the
-//! instants are uniform and sorted. That is the Poisson process, rounded down to the nanosecond: independent Poisson
-//! counts split binomially, and given their number the arrivals of a span are uniform (Kingman, Poisson Processes,
-//! 2.4). No gap is ever added to another, so nothing drifts, any k can be asked for in O(log), and nothing is stored
-//! but the counts of 1,024 parts, for 5 s as for an hour.
+//! Constant arrivals are `k / rate`; `poisson` has the others.
 //!
 //! A ramp bends time: the arrivals of its mean rate, each put where the ramp has brought as many (a Poisson process of
 //! any rate is one of rate 1 seen through the integral of the rate; Kingman, 4.5).
@@ -15,16 +10,17 @@
 //! (Kingman, 2.2 and 5.1). So the superposition is this schedule at the sum of the rates, and the mix by weight.
 
 use super::plan::Arrivals;
+use super::poisson::{Leaf, Poisson};
 use super::profile::Profile;
 use crate::random::{Purpose, Stream};
-use crate::units::{Nanos, Rate};
+use crate::units::Nanos;
 
 /// The intended instants of one trial, since its origin, warm-up included.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     profile: Profile,
-    /// Only for Poisson arrivals.
-    tree: Option<Tree>,
+    /// Only for Poisson arrivals; before the profile bends them.
+    poisson: Option<Poisson>,
     len: u64,
 }
 
@@ -38,11 +34,11 @@ impl Schedule {
         span: Nanos,
     ) -> Self {
         let stream = Stream::new(seed, round, Purpose::Arrivals);
-        let tree = match arrivals {
+        let poisson = match arrivals {
             Arrivals::Constant => None,
-            Arrivals::Poisson => Some(Tree::new(stream, profile.mean(), span)),
+            Arrivals::Poisson => Some(Poisson::new(stream, profile.mean(), span)),
         };
-        let mut schedule = Self { profile, tree, len: u64::MAX };
+        let mut schedule = Self { profile, poisson, len: u64::MAX };
         schedule.len = schedule.rank(span);
         schedule
     }
@@ -54,18 +50,15 @@ impl Schedule {
 
     /// The intended instant of `k`. Never earlier than that of `k - 1`.
     pub(crate) fn intended(&self, k: u64) -> Nanos {
-        self.leaf(k).intended(k)
+        self.near(k).intended(k)
     }
 
     /// How many arrivals are intended before `instant`: the first k that is not.
     pub(crate) fn rank(&self, instant: Nanos) -> u64 {
-        let mut k = match &self.tree {
-            Some(tree) => {
+        let mut k = match &self.poisson {
+            Some(poisson) => {
                 let straight = self.profile.straightened(instant);
-                let Leaf::Sorted { first, len, instants } = tree.leaf_at(straight) else {
-                    unreachable!("a tree has sorted leaves");
-                };
-                first + instants[..len].partition_point(|&at| at < straight.0) as u64
+                poisson.leaf_at(straight).rank(straight)
             }
             None => self.profile.count(instant).ceil() as u64,
         };
@@ -81,21 +74,19 @@ impl Schedule {
 
     /// No arrival has this number or a higher one, in the span or after it.
     fn last(&self) -> u64 {
-        self.tree.as_ref().map_or(self.len, Tree::len)
+        self.poisson.as_ref().map_or(self.len, Poisson::len)
     }
 
     /// Every `stride`-th arrival from `first` on: one thread's part. The parts of all threads are the schedule.
     pub(crate) fn part(&self, first: u64, stride: u64) -> Cursor<'_> {
-        Cursor { schedule: self, k: first, stride, leaf: self.leaf(first) }
+        Cursor { schedule: self, k: first, stride, near: self.near(first) }
     }
 
-    fn leaf(&self, k: u64) -> Leaf {
-        let Some(tree) = &self.tree else { return Leaf::Formula(self.profile) };
-        let mut leaf = tree.leaf_of(k);
-        if let Leaf::Sorted { len, instants, .. } = &mut leaf {
-            instants[..*len].iter_mut().for_each(|at| *at = self.profile.bent(*at));
+    fn near(&self, k: u64) -> Near {
+        match &self.poisson {
+            None => Near::All(self.profile),
+            Some(poisson) => Near::Few(poisson.leaf_of(k).moved(|at| self.profile.bent(at))),
         }
-        leaf
     }
 }
 
@@ -105,20 +96,20 @@ pub(crate) struct Cursor<'a> {
     schedule: &'a Schedule,
     k: u64,
     stride: u64,
-    leaf: Leaf,
+    near: Near,
 }
 
 impl Cursor<'_> {
     /// The next arrival of this part.
     pub(crate) fn peek(&self) -> Option<(u64, Nanos)> {
-        (self.k < self.schedule.len).then(|| (self.k, self.leaf.intended(self.k)))
+        (self.k < self.schedule.len).then(|| (self.k, self.near.intended(self.k)))
     }
 
     /// Goes on to the one after it.
     pub(crate) fn advance(&mut self) {
         self.k += self.stride;
-        if self.k < self.schedule.len && !self.leaf.holds(self.k) {
-            self.leaf = self.schedule.leaf(self.k);
+        if self.k < self.schedule.len && !self.near.holds(self.k) {
+            self.near = self.schedule.near(self.k);
         }
     }
 
@@ -128,177 +119,37 @@ impl Cursor<'_> {
     }
 }
 
-/// The instants of consecutive arrivals.
+/// The arrivals around one of them.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one for each thread, looked at for every request")]
-enum Leaf {
-    /// Of all of them, by formula: the k-th comes when k have.
-    Formula(Profile),
-    /// Of `len` from `first` on.
-    Sorted { first: u64, len: usize, instants: [u64; LEAF_LEN] },
+enum Near {
+    /// All of them, by formula: the k-th comes when k have.
+    All(Profile),
+    /// A few.
+    Few(Leaf),
 }
 
-impl Leaf {
+impl Near {
     fn holds(&self, k: u64) -> bool {
         match self {
-            Self::Formula(_) => true,
-            Self::Sorted { first, len, .. } => (*first..first + *len as u64).contains(&k),
+            Self::All(_) => true,
+            Self::Few(leaf) => leaf.holds(k),
         }
     }
 
     fn intended(&self, k: u64) -> Nanos {
         match self {
-            Self::Formula(profile) => profile.instant(k as f64),
-            Self::Sorted { first, instants, .. } => Nanos(instants[(k - first) as usize]),
+            Self::All(profile) => profile.instant(k as f64),
+            Self::Few(leaf) => leaf.instant(k),
         }
     }
-}
-
-/// Spans with at most so many arrivals are not halved any more.
-const LEAF_LEN: usize = 32;
-/// The counts of 2^10 parts are kept, so that no halving of a large count falls between two requests.
-const PARTS_LOG2: u32 = 10;
-/// Poisson counts are drawn in pieces of this mean.
-const PIECE_MEAN: f64 = 16.0;
-
-/// How the arrivals of a Poisson process are shared out over spans, halves, quarters, ..
-#[derive(Clone, Debug)]
-struct Tree {
-    stream: Stream,
-    /// The whole span is 2^this ns, so that every span has exact halves.
-    span_log2: u32,
-    /// Arrivals before each part, and at the end all of them.
-    before: Vec<u64>,
-}
-
-/// A span of the tree: `1` is the whole, `2 n` and `2 n + 1` are the halves of `n`.
-#[derive(Clone, Copy)]
-struct Span {
-    node: u64,
-    start: u64,
-    width: u64,
-    first: u64,
-    count: u64,
-}
-
-impl Tree {
-    fn new(stream: Stream, rate: Rate, span: Nanos) -> Self {
-        let span_log2 = span.0.max(1 << (2 * PARTS_LOG2)).next_power_of_two().ilog2();
-        let whole_s = (1_u64 << span_log2) as f64 / 1e9;
-        let mut tree = Self { stream, span_log2, before: Vec::new() };
-        let mut counts = vec![poisson(stream.child(0), rate.0 * whole_s)];
-        for depth in 0..PARTS_LOG2 {
-            let halves = |(count, node)| {
-                let left = tree.left_share(node, count);
-                [left, count - left]
-            };
-            counts = counts.into_iter().zip(1_u64 << depth..).flat_map(halves).collect();
-        }
-        let mut sum = 0;
-        tree.before.push(0);
-        tree.before.extend(counts.iter().map(|count| {
-            sum += count;
-            sum
-        }));
-        tree
-    }
-
-    /// Arrivals in the whole span of the tree.
-    fn len(&self) -> u64 {
-        self.before.last().copied().unwrap_or(0)
-    }
-
-    /// The leaf of the arrival `k`; for one beyond the last, the last leaf.
-    fn leaf_of(&self, k: u64) -> Leaf {
-        let part = self.before.partition_point(|&before| before <= k) as u64;
-        self.descend(part.saturating_sub(1), |_, right| k < right.first)
-    }
-
-    /// The leaf into whose span `instant` falls; for a later one, the last leaf.
-    fn leaf_at(&self, instant: Nanos) -> Leaf {
-        let part = instant.0 >> (self.span_log2 - PARTS_LOG2);
-        self.descend(part, |_, right| instant.0 < right.start)
-    }
-
-    /// Halves a part until few arrivals are left; `go_left` chooses by both halves.
-    fn descend(&self, part: u64, go_left: impl Fn(&Span, &Span) -> bool) -> Leaf {
-        let part = part.min((1 << PARTS_LOG2) - 1);
-        let first = self.before[part as usize];
-        let width = 1_u64 << (self.span_log2 - PARTS_LOG2);
-        let mut span = Span {
-            node: (1 << PARTS_LOG2) + part,
-            start: part * width,
-            width,
-            first,
-            count: self.before[part as usize + 1] - first,
-        };
-        while span.count > LEAF_LEN as u64 && span.width > 1 {
-            let (left, right) = self.halves(&span);
-            span = if go_left(&left, &right) { left } else { right };
-        }
-        self.sorted(&span)
-    }
-
-    fn halves(&self, span: &Span) -> (Span, Span) {
-        let count = self.left_share(span.node, span.count);
-        let width = span.width / 2;
-        let left = Span { node: 2 * span.node, width, count, ..*span };
-        let right = Span {
-            node: 2 * span.node + 1,
-            start: span.start + width,
-            width,
-            first: span.first + count,
-            count: span.count - count,
-        };
-        (left, right)
-    }
-
-    /// How many of a node's arrivals fall into its left half: a fair coin for each, 64 to a number.
-    fn left_share(&self, node: u64, count: u64) -> u64 {
-        let stream = self.stream.child(node);
-        let coins = |word: u64| stream.at(word).count_ones();
-        let whole: u32 = (0..count / 64).map(coins).sum();
-        let rest = stream.at(count / 64) & ((1 << (count % 64)) - 1);
-        u64::from(whole + rest.count_ones())
-    }
-
-    fn sorted(&self, span: &Span) -> Leaf {
-        let stream = self.stream.child(span.node);
-        // More than LEAF_LEN in one nanosecond cannot be: a rate is at most 10^7/s.
-        let len = span.count.min(LEAF_LEN as u64) as usize;
-        let mut instants = [0; LEAF_LEN];
-        for (n, instant) in (0..).zip(&mut instants[..len]) {
-            *instant = span.start + stream.below(n, span.width);
-        }
-        instants[..len].sort_unstable();
-        Leaf::Sorted { first: span.first, len, instants }
-    }
-}
-
-/// A Poisson number, as a sum of those of small means (Knuth, TAOCP 3.4.1: uniforms multiplied until below e^-mean).
-fn poisson(stream: Stream, mean: f64) -> u64 {
-    let pieces = (mean / PIECE_MEAN).ceil().max(1.0);
-    let bound = (-mean / pieces).exp();
-    let mut drawn = 0;
-    let mut count = 0;
-    for _ in 0..pieces as u64 {
-        let mut product = 1.0;
-        loop {
-            product *= stream.unit(drawn);
-            drawn += 1;
-            if product < bound {
-                break;
-            }
-            count += 1;
-        }
-    }
-    count
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::load::profile::Ramp;
+    use crate::units::Rate;
     use proptest::prelude::*;
 
     fn poisson_schedule(seed: u64, rate: f64, span: Nanos) -> Schedule {
