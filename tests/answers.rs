@@ -60,6 +60,7 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         threads: 1,
         timeout: TIMEOUT.into(),
         objective: None,
+        timeline: false,
         keep_alive: true,
         pace: Pace::Sleep,
         cores: Vec::new(),

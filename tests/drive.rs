@@ -363,6 +363,7 @@ fn run(port: u16, operation: Operation, at: &dyn Fn(Moment)) -> Outcome {
         pace: Pace::Sleep,
         cores: Vec::new(),
         objective: None,
+        timeline: false,
         keep_alive: true,
     };
     load::run(&plan, &AtomicBool::new(false), at).unwrap()

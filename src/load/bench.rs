@@ -4,7 +4,7 @@ use super::check::Acknowledged;
 use super::instants::Instants;
 use super::plan::Arrivals;
 use super::profile::Profile;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Scope};
 use super::schedule::Schedule;
 use crate::units::{Nanos, Rate};
 
@@ -28,7 +28,9 @@ impl Record {
     #[expect(clippy::new_without_default, reason = "a default recorder says nothing to anyone")]
     pub fn new() -> Self {
         let window = Nanos(0)..Nanos(20_000_000_000);
-        Self(Recorder::new(["payment"], window, false, Nanos::SECOND, None))
+        let scope =
+            Scope { closed: false, timeout: Nanos::SECOND, objective: None, timeline: false };
+        Self(Recorder::new(["payment"], window, scope))
     }
 
     /// A right answer that took `service_ns` and was sent 3 us late; of those that come every 50 us, one read in a hundred

@@ -11,6 +11,7 @@
 mod answer;
 #[doc(hidden)]
 pub mod bench;
+mod breakdown;
 mod check;
 mod connection;
 mod dispatch;
@@ -25,6 +26,7 @@ pub mod live;
 mod mix;
 pub mod outcome;
 pub mod plan;
+mod poisson;
 mod pool;
 pub(crate) mod profile;
 mod receipt;
@@ -208,7 +210,6 @@ fn send(
     let window_start = origin + plan.warm_up;
     let window = window_start..window_start + plan.duration;
     let (first, stride) = (thread as u64, plan.threads as u64);
-    let closed = plan.shape == Shape::Closed;
     let names = plan.mix.iter().map(|(operation, _)| operation.name());
     Sender {
         mix,
@@ -217,7 +218,7 @@ fn send(
             Some(schedule) => Dispatch::open(schedule.part(first, stride), origin, window.clone()),
             None => Dispatch::closed(first, stride, window.end),
         },
-        recorder: Recorder::new(names, window.clone(), closed, plan.timeout, plan.objective),
+        recorder: Recorder::new(names, window.clone(), plan.into()),
         shape: plan.shape,
         pace: plan.pace,
         timeout: plan.timeout,
@@ -294,7 +295,7 @@ fn gather(
     let mut outcome = Outcome {
         schedule_hash,
         window: length,
-        slice: recorder::slice_of(plan.duration),
+        slice: recorder::slice_of(plan.duration, plan.timeline),
         offered: 0,
         unfinished: 0,
         answered_in_window: 0,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+pub use super::breakdown::{Breakdown, Means};
 use crate::units::Nanos;
 
 /// Everything the generator learned in one trial. Counts are of the measured window only: a request belongs to it when
@@ -69,8 +70,11 @@ pub struct Kind {
     /// The one read in a hundred that was timed at both its ends.
     pub timed: Timed,
     /// The response time once more, by the slice of the window in which a request was intended, with two digits: seconds
-    /// where the window has at least twenty, else thirty equal ones. Empty in closed loop.
+    /// where the window has at least twenty, else thirty equal ones; tenths of a second where the plan wants a timeline.
+    /// Empty in closed loop.
     pub slices: Vec<Histogram<u32>>,
+    /// Where the response times went. Empty in closed loop.
+    pub breakdown: Breakdown,
     /// How the plan's objective was kept, in beats of [`BEAT`] from the window's start. Empty without an objective.
     pub beats: Vec<Beat>,
 }

@@ -37,6 +37,8 @@ pub struct Plan {
     pub timeout: Nanos,
     /// The response time that the service promises; how it is kept over time is recorded. Open loop only.
     pub objective: Option<Nanos>,
+    /// Keeps the response times of each tenth of a second, which is what the picture of a fault is made of.
+    pub timeline: bool,
     /// How a thread waits for an instant.
     pub pace: Pace,
     /// The core of each thread, in turn; empty leaves the inherited mask.

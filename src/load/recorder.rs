@@ -6,7 +6,8 @@ use hdrhistogram::Histogram;
 
 use super::check::Acknowledged;
 use super::instants::Instants;
-use super::outcome::{BEAT, Beat, Fault, Kind, Tally, Timed};
+use super::outcome::{BEAT, Beat, Breakdown, Fault, Kind, Tally, Timed};
+use super::plan::{Plan, Shape};
 use crate::units::Nanos;
 
 /// What one thread has recorded, or all of them once merged.
@@ -23,19 +24,44 @@ pub(crate) struct Recorder {
     tally: Tally,
 }
 
+/// What of its plan a recorder has to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope {
+    /// No response times, and a request belongs to the window by its end.
+    pub(crate) closed: bool,
+    /// The plan's.
+    pub(crate) timeout: Nanos,
+    /// The plan's; nothing is kept of it in closed loop.
+    pub(crate) objective: Option<Nanos>,
+    /// The plan's.
+    pub(crate) timeline: bool,
+}
+
+impl From<&Plan> for Scope {
+    fn from(plan: &Plan) -> Self {
+        let Plan { timeout, objective, timeline, .. } = *plan;
+        Self { closed: plan.shape == Shape::Closed, timeout, objective, timeline }
+    }
+}
+
 /// A minute: even a short timeout leaves room for the generator's own stalls.
 const BOUND_MIN: Nanos = Nanos(60_000_000_000);
 /// A window of this and longer is sliced by the second.
 const BY_SECOND_FROM: Nanos = Nanos(20_000_000_000);
 /// Slices of a shorter one.
 const SLICES: u64 = 30;
+/// Slices of a timeline.
+const TIMELINE: Nanos = Nanos(100_000_000);
 /// Slices at most, some 15 KiB each: an hour of seconds.
 const SLICES_MAX: u64 = 3_600;
 
 /// The slices into which a window's response times are put.
-pub(crate) fn slice_of(window: Nanos) -> Nanos {
-    if window >= BY_SECOND_FROM {
-        Nanos::SECOND.max(Nanos(window.0.div_ceil(SLICES_MAX)))
+pub(crate) fn slice_of(window: Nanos, timeline: bool) -> Nanos {
+    let least = Nanos(window.0.div_ceil(SLICES_MAX).max(1));
+    if timeline {
+        TIMELINE.max(least)
+    } else if window >= BY_SECOND_FROM {
+        Nanos::SECOND.max(least)
     } else {
         Nanos(window.0.div_ceil(SLICES).max(1))
     }
@@ -46,13 +72,12 @@ impl Recorder {
     pub(crate) fn new<'a>(
         names: impl IntoIterator<Item = &'a str>,
         window: Range<Nanos>,
-        closed: bool,
-        timeout: Nanos,
-        objective: Option<Nanos>,
+        scope: Scope,
     ) -> Self {
+        let Scope { closed, timeout, objective, timeline } = scope;
         let objective = objective.filter(|_| !closed);
         let length = window.end - window.start;
-        let slice = slice_of(length);
+        let slice = slice_of(length, timeline);
         let slices = if closed { 0 } else { length.0.div_ceil(slice.0) };
         let beats = objective.map_or(0, |_| length.0.div_ceil(BEAT.0)) as usize;
         let kind =
@@ -157,6 +182,7 @@ impl Recorder {
             kind.response_less_lag.saturating_record((response - lag).0);
             kind.backlog.saturating_record(at.backlog().0);
             kind.generator_lag.saturating_record(lag.0);
+            kind.breakdown.record(response, lag, at.backlog());
             // Only what was intended inside the window comes here.
             let slice = (at.intended - self.window.start).0 / self.slice.0;
             kind.slices[slice as usize].saturating_record(response.0);
@@ -233,6 +259,7 @@ fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
         generator_lag: histogram(),
         timed: Timed { receive_lag: histogram(), less_lag: histogram(), less_both: histogram() },
         slices: (0..slices).map(slice).collect(),
+        breakdown: Breakdown::new(),
         beats: Vec::new(),
     }
 }
@@ -254,6 +281,7 @@ fn merge(kind: &mut Kind, other: &Kind) {
     ] {
         own.add(others).expect("histograms of one plan have the same bounds");
     }
+    kind.breakdown.merge(&other.breakdown);
     for (own, others) in kind.beats.iter_mut().zip(&other.beats) {
         own.due += others.due;
         own.late += others.late;
@@ -269,14 +297,12 @@ mod tests {
 
     const WINDOW: Range<Nanos> = Nanos(1_000)..Nanos(20_000_000_000);
 
+    const OPEN: Scope =
+        Scope { closed: false, timeout: Nanos::SECOND, objective: None, timeline: false };
+
     fn recorder() -> Recorder {
-        Recorder::new(
-            ["payment", "account-read"],
-            WINDOW,
-            false,
-            Nanos::SECOND,
-            Some(Nanos(500_000)),
-        )
+        let scope = Scope { objective: Some(Nanos(500_000)), ..OPEN };
+        Recorder::new(["payment", "account-read"], WINDOW, scope)
     }
 
     fn instants(intended: u64, lag: u64, backlog: u64, service: u64) -> Instants {
@@ -314,6 +340,7 @@ mod tests {
             assert!(a.response == b.response && a.response_less_lag == b.response_less_lag);
             assert!(a.service == b.service && a.backlog == b.backlog);
             assert!(a.generator_lag == b.generator_lag && a.slices == b.slices);
+            assert_eq!(a.breakdown, b.breakdown);
             assert_eq!(a.slices.iter().map(|slice| slice.len()).sum::<u64>(), a.response.len());
         }
         assert_eq!(a.0[0].requests, 400);
@@ -372,12 +399,13 @@ mod tests {
     #[test]
     fn the_window_is_sliced_by_the_second_or_into_thirty() {
         let seconds = |s: u64| Nanos(s * 1_000_000_000);
-        assert_eq!(slice_of(seconds(20)), Nanos::SECOND);
-        assert_eq!(slice_of(seconds(15)), Nanos(500_000_000));
-        assert_eq!(slice_of(seconds(3_600)), Nanos::SECOND);
-        assert_eq!(slice_of(seconds(36_000)), seconds(10));
-        let mut recorder =
-            Recorder::new(["x"], seconds(5)..seconds(30), false, Nanos::SECOND, None);
+        assert_eq!(slice_of(seconds(20), false), Nanos::SECOND);
+        assert_eq!(slice_of(seconds(15), false), Nanos(500_000_000));
+        assert_eq!(slice_of(seconds(3_600), false), Nanos::SECOND);
+        assert_eq!(slice_of(seconds(36_000), false), seconds(10));
+        assert_eq!(slice_of(seconds(8), true), Nanos(100_000_000));
+        assert_eq!(slice_of(seconds(3_600), true), Nanos::SECOND);
+        let mut recorder = Recorder::new(["x"], seconds(5)..seconds(30), OPEN);
         for intended in [5_000_000_000, 5_999_999_999, 6_000_000_000, 29_999_999_999] {
             recorder.success(0, &instants(intended, 0, 0, 10), Acknowledged::Nothing);
         }
@@ -414,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_closed_loop_has_service_times_only() {
-        let mut recorder = Recorder::new(["x"], WINDOW, true, Nanos::SECOND, None);
+        let mut recorder = Recorder::new(["x"], WINDOW, Scope { closed: true, ..OPEN });
         recorder.success(0, &instants(990, 0, 0, 20), Acknowledged::Nothing);
         recorder.success(0, &instants(19_999_999_999, 0, 0, 20), Acknowledged::Nothing);
         let (kinds, answered, _) = recorder.into_parts();

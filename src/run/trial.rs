@@ -1,6 +1,7 @@
 //! One contender at one level in a fresh process.
 
 pub(crate) mod figures;
+mod timeline;
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -340,6 +341,7 @@ fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
         pace: order.placement.pace,
         cores: order.placement.generator.clone(),
         objective: scenario.slo.map(|slo| slo.p99),
+        timeline: !scenario.store.faults().is_empty(),
         keep_alive: true,
     }
 }

@@ -58,6 +58,14 @@ impl std::fmt::Debug for Server {
 }
 
 impl Store {
+    /// What is dialled to go wrong with the dependency.
+    pub fn faults(&self) -> &[Trouble] {
+        match self.dependency().map(|dependency| &dependency.server) {
+            Some(Server::Standin { faults }) => faults,
+            _ => &[],
+        }
+    }
+
     /// The server that contenders wait for, if there is one.
     pub fn dependency(&self) -> Option<&Dependency> {
         match self {

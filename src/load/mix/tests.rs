@@ -26,6 +26,7 @@ fn plan(mix: Vec<(Operation, u32)>) -> Plan {
         pace: Pace::Sleep,
         cores: Vec::new(),
         objective: None,
+        timeline: false,
         keep_alive: true,
     }
 }

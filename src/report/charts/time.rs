@@ -32,6 +32,7 @@ pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
 /// The parts of a response time in ns, in the order in which they pass.
 type Parts = [f64; PARTS.len()];
 
+const POOL_WAIT: usize = 2;
 const PARTS: [&str; 5] = ["generator late", "backlog", "pool wait", "CPU", "other waiting"];
 /// How strong each part's colour is.
 const STRENGTH: [f64; PARTS.len()] = [0.12, 0.25, 0.45, 1.0, 0.68];
@@ -66,14 +67,16 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>, kind: &str, several: bool) -> O
         biggest.name, biggest.of, PARTS[part]
     );
     let title = view.title(&place, found);
-    let means = bars.iter().all(|bar| bar.of == "mean");
-    let what = if means {
-        "The mean response time by where it went"
-    } else {
-        "The response time of the requests near p50 and p99 by where it went"
+    let near = bars.iter().any(|bar| bar.of != "mean");
+    let what = match near {
+        true => "Where the response time went: its mean, and that of the requests near p50 and p99",
+        false => "The mean response time by where it went",
     };
-    let method = "CPU is the contender's per request, kernel and idle cost included, as far as it fits into the service time; other waiting is the rest of it.";
-    let chrome = view.chrome(title.clone(), what, &[race], method);
+    let mut method = "CPU is the contender's mean per request, kernel and idle cost included, as far as it fits into the service time; other waiting is the rest of it.".to_owned();
+    if near && bars.iter().any(|bar| bar.parts[POOL_WAIT] >= 1.0) {
+        method += " At p50 and p99 that includes pool wait, of which only the mean is known.";
+    }
+    let chrome = view.chrome(title.clone(), what, &[race], &method);
     let told: Vec<String> = bars.iter().map(Bar::told).collect();
     let alt = format!("{title}. {}.", told.join("; "));
     let mut stem = format!("time-{}-{}", slug(race.workload), slug(race.level));
@@ -83,23 +86,17 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>, kind: &str, several: bool) -> O
     Some(Picture::new(Kind::Time, stem, chrome, alt, move |canvas| draw(canvas, &bars)))
 }
 
-/// The bars of a contender: at p50 and p99 where the run kept them, else one of the means, which add up as well.
+/// The bars of a contender: of the mean, and at p50 and p99 where the samples support them. Parts of means add up.
 fn bars(member: &Member<'_>, entry: &Entry<'_>, kind: &str, alone: bool) -> Vec<Bar> {
     if entry.is_saturated() {
         return Vec::new();
     }
     let bar = |of, parts| Bar { name: member.label.clone(), style: member.style, of, parts };
-    let near: Vec<Bar> = [(500, "p50"), (990, "p99")]
-        .into_iter()
-        .filter_map(|(per_mille, of)| {
-            Some(bar(of, medians(entry, |trial| spent(trial, kind, per_mille))?))
-        })
-        .collect();
-    if !near.is_empty() {
-        return near;
-    }
     let means = medians(entry, |trial| means(trial, kind, alone));
-    means.map(|parts| bar("mean", parts)).into_iter().collect()
+    let near = [(500, "p50"), (990, "p99")].into_iter().filter_map(|(per_mille, of)| {
+        Some(bar(of, medians(entry, |trial| spent(trial, kind, per_mille, alone))?))
+    });
+    means.map(|parts| bar("mean", parts)).into_iter().chain(near).collect()
 }
 
 /// The median of each part over the rounds that hold.
@@ -113,10 +110,17 @@ fn medians(entry: &Entry<'_>, of: impl Fn(&Trial) -> Option<Parts>) -> Option<Pa
     Some(parts)
 }
 
-fn spent(trial: &Trial, kind: &str, per_mille: u32) -> Option<Parts> {
+/// The pool wait of single requests is not known: it is among the waiting.
+fn spent(trial: &Trial, kind: &str, per_mille: u32, alone: bool) -> Option<Parts> {
     let spent = &trial.by_request.get(kind)?.spent;
     let near = spent.iter().find(|spent| spent.per_mille == per_mille)?;
-    Some([near.lag_ns, near.backlog_ns, near.pool_wait_ns, near.cpu_ns, near.wait_ns])
+    let cpu = cpu(trial, alone).min(near.service_ns);
+    Some([near.lag_ns, near.backlog_ns, 0.0, cpu, near.service_ns - cpu])
+}
+
+/// ns per request, where the trial had requests of one kind alone.
+fn cpu(trial: &Trial, alone: bool) -> f64 {
+    trial.server.cpu_us_per_request.filter(|_| alone).map_or(0.0, |us| us * 1e3)
 }
 
 /// CPU and pool wait are known for all kinds together, so a mix of kinds has them among the waiting.
@@ -124,9 +128,8 @@ fn means(trial: &Trial, kind: &str, alone: bool) -> Option<Parts> {
     let requests: &ByRequest = trial.by_request.get(kind)?;
     let mean = |d: &Option<crate::report::schema::Distribution>| d.as_ref().and_then(|d| d.mean);
     let service = mean(&requests.service_ns)?;
-    let known = |value: Option<f64>| value.filter(|_| alone).unwrap_or(0.0);
-    let pool = known(mean(&trial.pool_wait_ns)).min(service);
-    let cpu = known(trial.server.cpu_us_per_request.map(|us| us * 1e3)).min(service - pool);
+    let pool = mean(&trial.pool_wait_ns).filter(|_| alone).unwrap_or(0.0).min(service);
+    let cpu = cpu(trial, alone).min(service - pool);
     let lag = mean(&requests.generator_lag_ns).unwrap_or(0.0);
     let backlog = mean(&requests.backlog_ns).unwrap_or(0.0);
     Some([lag, backlog, pool, cpu, service - pool - cpu])

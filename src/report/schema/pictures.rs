@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct ContenderInfo {
     /// `payment`, `loyalty` or `http`
     pub workload: String,
+    /// The scenario's name, which tells those of one run apart; empty in older files.
+    #[serde(default)]
+    pub scenario: String,
     /// Its name in the scenario.
     pub contender: String,
     /// The name of all the sizes of a sweep, of which it is one; `null` where it is of no sweep.
@@ -31,11 +34,14 @@ pub struct ContenderInfo {
     pub pool: Option<u32>,
 }
 
-/// What a workload's service promises.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// What a scenario's service promises.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SloInfo {
     /// `payment`, `loyalty` or `http`
     pub workload: String,
+    /// The scenario's name, which tells those of one run apart; empty in older files.
+    #[serde(default)]
+    pub scenario: String,
     /// The response time that 99 % must meet, ns.
     pub p99_ns: u64,
     /// The share of requests that may fail.
@@ -177,10 +183,6 @@ pub struct Spent {
     pub lag_ns: f64,
     /// Waiting for a free connection of the generator, ns.
     pub backlog_ns: f64,
-    /// Waiting for a pooled connection to the dependency, ns.
-    pub pool_wait_ns: f64,
-    /// On a CPU, ns.
-    pub cpu_ns: f64,
-    /// Everything else between the write and the answer, ns.
-    pub wait_ns: f64,
+    /// From the write to the answer, ns: the rest of the response time.
+    pub service_ns: f64,
 }

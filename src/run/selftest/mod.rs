@@ -250,6 +250,7 @@ impl Bench<'_> {
             threads: 1,
             timeout: Nanos(2_000_000_000),
             objective: None,
+            timeline: false,
             keep_alive: true,
             pace: self.placement.pace,
             cores: self.placement.generator.clone(),

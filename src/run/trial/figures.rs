@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use super::Order;
+use super::timeline::timeline;
 use crate::fault::Fault;
 use crate::load::outcome::{self, BEAT, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
@@ -13,7 +14,7 @@ use crate::report::schema::{self, Audit, Trial};
 use crate::run::memory;
 use crate::run::placement::Placement;
 use crate::run::validity::{self, Judged};
-use crate::scenario::{self, PlacementMode, Scenario};
+use crate::scenario::{PlacementMode, Scenario};
 use crate::stats::{self, Beat, Recovery, percentile};
 use crate::units::Nanos;
 
@@ -29,6 +30,7 @@ pub(super) fn report(
     let mut operations = order.scenario.mix.iter().map(|(operation, _)| operation);
     let distributes = operations.any(|one| matches!(one, Operation::Distribution { .. }));
     let credits = outcome.tally.credits_in_window;
+    let recovery = recovery(order.scenario, outcome);
     Trial {
         workload: order.scenario.workload.name().into(),
         scenario: order.scenario.name.clone(),
@@ -38,7 +40,10 @@ pub(super) fn report(
         placement: placement(order.placement),
         server,
         accounts_per_s: distributes.then(|| per_second(outcome, credits)),
-        recovery: recovery(order.scenario, outcome),
+        timeline: (!judged.saturated)
+            .then(|| timeline(order.scenario.store.faults(), outcome, recovery.as_ref()))
+            .flatten(),
+        recovery,
         ..seen(plan, outcome, judged, audit)
     }
 }
@@ -117,10 +122,8 @@ fn per_second(outcome: &Outcome, count: u64) -> f64 {
 /// How the contender came back from the last fault, where one was dialled, it promised something, and there were enough
 /// requests to say.
 fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<schema::Recovery> {
-    let server = &scenario.store.dependency()?.server;
-    let scenario::Server::Standin { faults } = server else { return None };
     let kinds: Vec<_> = outcome.kinds.iter().map(|kind| kind.beats.as_slice()).collect();
-    back(faults, &kinds)
+    back(scenario.store.faults(), &kinds)
 }
 
 /// The same of the beats of each kind of request: the promise is one for all of them together.
@@ -156,6 +159,9 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
         }
     }
     let p99 = response.as_ref().and_then(|response| response.p99);
+    let p50 = response.as_ref().and_then(|response| response.p50);
+    let near = [(500, p50), (990, p99)].into_iter().filter(|(_, shown)| shown.is_some());
+    let spent = near.filter_map(|(per_mille, _)| spent(kind, per_mille)).collect();
     schema::ByRequest {
         p99_windows_ns: p99.map(|_| p99_windows(&kind.slices)).unwrap_or_default(),
         requests: kind.requests,
@@ -165,8 +171,20 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
         service_ns: Some(distribution(&kind.service)),
         backlog_ns: shown(&kind.backlog),
         generator_lag_ns: shown(&kind.generator_lag),
-        spent: Vec::new(),
+        spent,
     }
+}
+
+/// Where the time of the requests near a percentile went.
+fn spent(kind: &Kind, per_mille: u32) -> Option<schema::Spent> {
+    let means = kind.breakdown.near(per_mille)?;
+    Some(schema::Spent {
+        per_mille,
+        n: means.n,
+        lag_ns: means.lag_ns,
+        backlog_ns: means.backlog_ns,
+        service_ns: means.response_ns - means.lag_ns - means.backlog_ns,
+    })
 }
 
 /// p99 in thirty windows as equal as the slices allow; none where one of them does not support it, or slices are fewer.

@@ -1,7 +1,7 @@
 //! Each rule, tripped by evidence made for it. `tests/validity.rs` trips them with real processes.
 
 use super::*;
-use crate::load::outcome::{Kind, Outstanding, Tally, Timed};
+use crate::load::outcome::{Breakdown, Kind, Outstanding, Tally, Timed};
 use crate::run::validity::drift::Drift;
 use crate::units::{Nanos, Share};
 
@@ -34,6 +34,7 @@ fn outcome(lag_ns: u64) -> Outcome {
             generator_lag: each(lag_ns),
             timed: Timed { receive_lag: each(0), less_lag: each(0), less_both: each(0) },
             slices: Vec::new(),
+            breakdown: Breakdown::new(),
             beats: Vec::new(),
         }],
         outstanding: Outstanding { at_start: 1, at_end: 1, mean: 1.0 },

@@ -1,0 +1,112 @@
+//! Response times by when their requests were due, for the picture of a fault.
+
+use hdrhistogram::Histogram;
+
+use crate::fault::{Effect, Fault};
+use crate::load::outcome::Outcome;
+use crate::report::schema::{self, Recovery, TimeWindow, Timeline};
+
+/// Cells begin there; what is shorter is in the first.
+const LOWEST_NS: u64 = 10_000;
+/// Cells of a picture in a factor of ten.
+const STEPS_PER_DECADE: u32 = 12;
+/// With fewer requests a window has no p50, and no p99.
+const P50_MIN: u64 = 20;
+const P99_MIN: u64 = 100;
+
+/// The timeline of a trial in which `faults` were dialled; nothing where there was none, or a closed loop.
+pub(super) fn timeline(
+    faults: &[Fault],
+    outcome: &Outcome,
+    recovery: Option<&Recovery>,
+) -> Option<Timeline> {
+    // The last one to end is the one that the contender recovers from.
+    let last = faults.iter().max_by_key(|fault| fault.range().end)?;
+    let length = outcome.kinds.iter().map(|kind| kind.slices.len()).max().filter(|n| *n > 0)?;
+    let windows = (0..length).map(|place| {
+        let own = outcome.kinds.iter().filter_map(|kind| kind.slices.get(place));
+        let whole = own.cloned().reduce(|mut sum, slice| {
+            sum.add(slice).expect("the slices of a trial have the same bounds");
+            sum
+        });
+        window(&whole.expect("the longest kind has them all"))
+    });
+    Some(Timeline {
+        version: 1,
+        window_ns: outcome.slice.0,
+        windows: windows.collect(),
+        lowest_ns: LOWEST_NS,
+        steps_per_decade: STEPS_PER_DECADE,
+        fault: Some(schema::Fault {
+            what: what(last.effect),
+            from_ns: last.start.0,
+            for_ns: last.lasting.0,
+        }),
+        recovery_ns: recovery.and_then(|recovery| recovery.after_ns),
+    })
+}
+
+fn window(slice: &Histogram<u32>) -> TimeWindow {
+    let n = slice.len();
+    let quantile = |least, quantile| (n >= least).then(|| slice.value_at_quantile(quantile));
+    let mut counts = Vec::new();
+    for step in slice.iter_recorded() {
+        let cell = cell(step.value_iterated_to());
+        if counts.len() <= cell {
+            counts.resize(cell + 1, 0);
+        }
+        counts[cell] += u64::from(step.count_at_value());
+    }
+    TimeWindow {
+        n,
+        p50_ns: quantile(P50_MIN, 0.5),
+        p99_ns: quantile(P99_MIN, 0.99),
+        max_ns: (n > 0).then(|| slice.max()),
+        counts,
+    }
+}
+
+fn cell(ns: u64) -> usize {
+    let decades = (ns.max(LOWEST_NS) as f64 / LOWEST_NS as f64).log10();
+    (decades * f64::from(STEPS_PER_DECADE)) as usize
+}
+
+fn what(effect: Effect) -> String {
+    match effect {
+        Effect::Stall => "dependency stalled".into(),
+        Effect::Slow(factor) => format!("dependency {factor}x slower"),
+        Effect::Errors(share) => format!("{share} of statements fail"),
+        Effect::Drop(share) => format!("{share} of connections dropped"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slice(values: impl IntoIterator<Item = u64>) -> Histogram<u32> {
+        let mut slice = Histogram::new_with_bounds(1, 60_000_000_000, 2).unwrap();
+        values.into_iter().for_each(|value| slice.record(value).unwrap());
+        slice
+    }
+
+    #[test]
+    fn every_request_of_a_window_lies_in_a_cell() {
+        let window = window(&slice((0..150).map(|n| 1_000 * (n + 1) * (n + 1))));
+        assert_eq!((window.n, window.counts.iter().sum::<u64>()), (150, 150));
+        assert_eq!(window.counts[0], 3, "what is below the first cell is in it");
+        assert!(window.p99_ns.is_some() && window.max_ns > window.p99_ns);
+        let edge = LOWEST_NS as f64 * 10_f64.powf((window.counts.len() - 1) as f64 / 12.0);
+        let max = window.max_ns.unwrap() as f64;
+        assert!(edge <= max && max < edge * 10_f64.powf(1.0 / 12.0), "{edge} {max}");
+    }
+
+    #[test]
+    fn what_has_too_few_requests_has_no_percentile() {
+        let of = |n| window(&slice(std::iter::repeat_n(500_000, n)));
+        assert_eq!((of(0).max_ns, of(0).counts.len()), (None, 0));
+        assert_eq!((of(19).p50_ns, of(19).max_ns.is_some()), (None, true));
+        assert_eq!((of(20).p50_ns.is_some(), of(99).p99_ns), (true, None));
+        assert!(of(100).p99_ns.is_some());
+    }
+}
