@@ -1,6 +1,6 @@
 //! What each contender can do at most, from one short closed loop: the measure of every level given in percent.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::report::schema::{Ceiling, Trial};
@@ -18,7 +18,7 @@ pub(crate) fn needed(scenario: &Scenario) -> bool {
     (relative || searched) && matches!(scenario.load.kind, LoadKind::Open(_))
 }
 
-/// Probes every contender of a scenario once.
+/// Probes every contender of a scenario once; fewer when it is stopped.
 ///
 /// # Errors
 /// When a contender cannot be started or answers nothing.
@@ -40,6 +40,9 @@ pub(crate) fn probe(
             place: place as u32,
         };
         let trial = testbed.trial(&ask, stop)?;
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
         if trial.achieved_rps <= 0.0 {
             return Err(Error::invalid(format!(
                 "contender `{}` answered nothing in a closed loop of {PROBE}",

@@ -135,6 +135,9 @@ impl<'a> Session<'a> {
             self.testbed.progress.expect(heats.iter().map(|heat| self.contenders(*heat)).sum());
         }
         for scenario in scenarios() {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             for (ceiling, trial) in ceilings::probe(&mut self.testbed, scenario, stop)? {
                 self.ceilings.push(ceiling);
                 self.probes.push(trial);
@@ -265,12 +268,11 @@ impl<'a> Session<'a> {
         contender: &Contender,
     ) -> (String, Option<Rate>) {
         match scenario.load.kind {
-            LoadKind::Closed => ("closed".into(), None),
+            LoadKind::Closed => (scenario.level_name(level), None),
             LoadKind::Open(_) => {
-                let level = scenario.rates[level];
                 let (name, of) = (&contender.name, &scenario.name);
-                let rate = ceilings::rate_at(level, name, of, &self.ceilings);
-                (level.to_string(), Some(rate))
+                let rate = ceilings::rate_at(scenario.rates[level], name, of, &self.ceilings);
+                (scenario.level_name(level), Some(rate))
             }
         }
     }

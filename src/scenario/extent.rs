@@ -22,6 +22,14 @@ const SEARCH_SHORT: f64 = 5.0;
 const SEARCH_DECIDING: f64 = 12.0;
 
 impl Scenario {
+    /// A level as trials name it, by its place among the rates: `50%`, `4,000/s`, `closed`.
+    pub fn level_name(&self, place: usize) -> String {
+        match self.load.kind {
+            LoadKind::Closed => "closed".into(),
+            LoadKind::Open(_) => self.rates[place].to_string(),
+        }
+    }
+
     /// The window of a level whose lowest rate is `rate`: `load.duration`, or longer until the requests that are judged
     /// are enough for their percentiles. Under a closed load it is `load.duration`.
     pub fn duration_at(&self, rate: Rate) -> Nanos {

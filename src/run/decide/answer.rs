@@ -5,7 +5,7 @@ use crate::run::experiment::duel::Best;
 use crate::stats;
 use crate::units::Rate;
 
-use super::question::{MODELS, Question};
+use super::question::{MODELS, Question, REQUESTS, WINDOW_MAX_S};
 
 /// The first meeting.
 pub(super) const AS_ASKED: &str = "as asked";
@@ -206,10 +206,10 @@ pub(super) fn notes(cores: usize, question: &Question) -> Vec<String> {
                 .into(),
         );
     }
-    if 1_100.0 / question.rate.0 > 4.0 {
+    if REQUESTS / question.rate.0 > WINDOW_MAX_S {
         let rate = question.rate;
         notes.push(format!(
-            "A p99 needs 1,000 requests a trial, which {rate} does not give in 4 s: it is withheld."
+            "A p99 needs 1,000 requests a trial, which {rate} may not give in {WINDOW_MAX_S} s: then it is withheld."
         ));
     }
     notes

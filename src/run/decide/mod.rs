@@ -62,6 +62,11 @@ pub fn decide(
     let place = Place { cpu: question.cpu, wait: question.waits(), pool: Some(question.pool) };
     hands.testbed.progress.expect(expected());
     let sizes = best_sizes(&mut hands, &base, &place)?;
+    if sizes.len() < MODELS.len() {
+        hands.testbed.progress.end();
+        let stopped = stop.load(Ordering::Relaxed);
+        return concluded(question, &base, Measured::default(), stopped);
+    }
     let threads: Vec<(&str, Option<usize>)> =
         MODELS.into_iter().zip(&sizes).map(|(model, best)| (model, best.threads)).collect();
     let scenario = question.scenario(&threads)?;
@@ -79,18 +84,38 @@ pub fn decide(
     let two = answer::two_best(&models);
     let meetings = meet(&mut hands, &scenario, two, &place)?;
     let capacity = match enough_for_a_search(budget) && carried {
-        true => search(&mut hands, &scenario, &sizes)?,
+        true => search(&mut hands, &scenario, &sizes, cores)?,
         false => Vec::new(),
     };
     hands.testbed.progress.end();
+    let measured = Measured { models, meetings, capacity };
+    concluded(question, &scenario, measured, stop.load(Ordering::Relaxed))
+}
+
+/// What a decision rests on; nothing where it was stopped before every model had its size.
+#[derive(Default)]
+struct Measured {
+    models: Vec<Decided>,
+    meetings: Vec<Meeting>,
+    capacity: Vec<schema::Capacity>,
+}
+
+fn concluded(
+    question: &Question,
+    scenario: &Scenario,
+    measured: Measured,
+    stopped: bool,
+) -> Result<Decision> {
+    let cores = question.cores()?;
+    let Measured { models, meetings, capacity } = measured;
     let mut decision = Decision {
         schema: schema::DECISION_SCHEMA.into(),
         asked: question.asked(cores),
         started_utc: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        fingerprint: fingerprint::take(std::slice::from_ref(&scenario)),
+        fingerprint: fingerprint::take(std::slice::from_ref(scenario)),
         floor_ns: question.floor().0,
         floor: question.floor_text(),
-        ceilings: limits(question, &scenario, cores),
+        ceilings: limits(question, scenario, cores),
         finding: answer::finding(&models, &meetings, question, cores),
         flips: answer::flips(&meetings),
         models,
@@ -99,7 +124,7 @@ pub fn decide(
         notes: answer::notes(cores, question),
         exit_code: 0,
     };
-    decision.exit_code = answer::exit_code(&decision, stop.load(Ordering::Relaxed));
+    decision.exit_code = answer::exit_code(&decision, stopped);
     Ok(decision)
 }
 
@@ -218,10 +243,12 @@ fn search(
     hands: &mut Hands<'_, '_>,
     scenario: &Scenario,
     sizes: &[Best],
+    cores: usize,
 ) -> Result<Vec<schema::Capacity>> {
     let Some(how) = scenario.experiments.capacity else { return Ok(Vec::new()) };
+    let closed = sizes.iter().filter_map(|best| best.closed.as_ref());
     let ceilings: Vec<schema::Ceiling> =
-        sizes.iter().filter_map(|best| Some(ceilings::ceiling(best.closed.as_ref()?, 1))).collect();
+        closed.map(|trial| ceilings::ceiling(trial, cores)).collect();
     capacity::run(hands, scenario, how, &ceilings).map(|(found, _)| found)
 }
 

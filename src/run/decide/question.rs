@@ -37,7 +37,9 @@ const LOOKUPS: u32 = 3;
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 64..=8_192;
 /// A window at a rate: so long, or until a p99 is supported, but no longer than that.
 const WINDOW_S: f64 = 1.5;
-const WINDOW_MAX_S: f64 = 4.0;
+pub(super) const WINDOW_MAX_S: f64 = 4.0;
+/// A Poisson window with this mean has the 1,000 requests of a p99 but once in a thousand times.
+pub(super) const REQUESTS: f64 = 1_100.0;
 
 impl Question {
     /// The cores of the service.
@@ -115,7 +117,7 @@ impl Question {
     pub(super) fn text(&self, threads: &[(&str, Option<usize>)]) -> Result<String> {
         let mut out = String::new();
         let rate = self.rate.0;
-        let window = (1_100.0 / rate).clamp(WINDOW_S, WINDOW_MAX_S);
+        let window = (REQUESTS / rate).clamp(WINDOW_S, WINDOW_MAX_S);
         let connections = (2.0 * rate * self.slo.as_secs_f64()).ceil() as usize;
         let connections = connections.clamp(*CONNECTIONS.start(), *CONNECTIONS.end());
         let _ = write!(

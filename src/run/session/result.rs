@@ -89,8 +89,8 @@ impl Session<'_> {
             parts.flat_map(|part| self.heats(part, 1..=1).into_iter().map(move |h| (part, h)));
         for (part, heat) in heats {
             let scenario = &self.request.scenarios[heat.scenario];
+            let level = scenario.level_name(heat.level);
             for contender in &scenario.contenders {
-                let (level, _) = self.level(scenario, heat.level, contender);
                 let valid = self.trials.iter().filter(|trial| {
                     trial.scenario == scenario.name
                         && trial.contender == contender.name
@@ -104,7 +104,7 @@ impl Session<'_> {
                     .map_or(scenario.rounds, |cut| cut.clamp(1, scenario.rounds));
                 if valid < asked {
                     return Some(format!(
-                        "`{}` at {level} has {valid} valid rounds of the {asked} asked for",
+                        "`{}` at {level} has {valid} rounds that count of the {asked} asked for",
                         contender.name
                     ));
                 }

@@ -24,10 +24,11 @@ pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparis
 
 /// The levels as trials name them.
 pub(super) fn levels(scenario: &Scenario) -> Vec<String> {
-    match scenario.load.kind {
-        LoadKind::Open(_) => scenario.rates.iter().map(ToString::to_string).collect(),
-        LoadKind::Closed => vec!["closed".into()],
-    }
+    let places = match scenario.load.kind {
+        LoadKind::Open(_) => scenario.rates.len(),
+        LoadKind::Closed => 1,
+    };
+    (0..places).map(|place| scenario.level_name(place)).collect()
 }
 
 /// What is compared without being asked: latency for each request kind, and what it cost.
@@ -43,6 +44,9 @@ fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
         compared.push((None, Metric::Achieved));
     }
     compared.extend([(None, Metric::CpuPerRequest), (None, Metric::Rss)]);
+    if scenario.slo.is_some() && !scenario.store.faults().is_empty() {
+        compared.push((None, Metric::Recovery));
+    }
     compared
 }
 
