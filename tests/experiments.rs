@@ -237,9 +237,19 @@ fn a_folder_is_one_ledger() {
     assert_eq!(rows[0]["figure"], "not tested here (no such scenario)");
     assert_eq!(rows[6]["claims"][0]["judgement"]["text"], "Alike");
     assert_eq!(ledger["not_run"][0]["scenario"], "silent");
-    for file in ["ledger.md", "index.html", "io-concurrency/result.json"] {
-        assert!(out.join(file).exists(), "{file}");
+    assert!(out.join("io-concurrency/result.json").exists());
+    // A ledger can be shown again, and its pages written anew.
+    let pages = || ["ledger.md", "index.html"].map(|file| fs::read(out.join(file)).unwrap());
+    let (written, folder) = (pages(), out.to_str().unwrap());
+    for file in ["ledger.md", "index.html"] {
+        fs::remove_file(out.join(file)).unwrap();
     }
+    let again = run(&["report", folder, "--out", folder]);
+    assert_eq!((code(&again), stdout(&again)), (0, stdout(&output)), "{}", stderr(&again));
+    assert_eq!(pages(), written);
+    let newest = run(&["report", out.parent().unwrap().to_str().unwrap(), "--format", "json"]);
+    assert_eq!(stdout(&newest).trim_end(), text.trim_end());
+    assert_eq!(code(&run(&["report", folder, folder])), 2);
 }
 
 #[test]

@@ -11,6 +11,9 @@ use std::thread;
 use tempfile::TempDir;
 
 const BAKEOFF: &str = env!("CARGO_BIN_EXE_bakeoff");
+/// What README.md and `docs/` show of the ledger: this version must be able to read it.
+const KEPT_LEDGER: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/reports/reference/ledger/ledger.json");
 
 /// Commands that only parse here, and why; with ` ..` at the end all that start so.
 const NOT_RUN: &[(&str, &str)] = &[
@@ -108,6 +111,9 @@ fn every_command_runs() {
     let report = dir.path().join("reports/tour/2026-11-24T04-09-53Z");
     fs::create_dir_all(&report).unwrap();
     fs::copy(stored, report.join("result.json")).unwrap();
+    let ledger = dir.path().join("reports/ledger/2026-11-24T04-09-53Z");
+    fs::create_dir_all(&ledger).unwrap();
+    fs::copy(KEPT_LEDGER, ledger.join("ledger.json")).unwrap();
     let (mut server, port) = listening(&words("bakeoff serve --model null"));
     let mut done: Vec<String> = Vec::new();
     let mut races = Vec::new();

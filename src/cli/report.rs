@@ -7,8 +7,11 @@ use crate::cli::{Format, print};
 use crate::error::{Context, Error, Failure, Result};
 use crate::gate::formats::history;
 use crate::report;
-use crate::report::schema::{self, RunResult};
+use crate::report::schema::{self, Ledger, RunResult};
 use crate::report::side_by_side::{mismatches, side_by_side};
+
+const RESULT: &str = "result.json";
+const LEDGER: &str = "ledger.json";
 
 /// Flags of `report`.
 #[derive(Debug, clap::Args)]
@@ -18,13 +21,14 @@ Examples:
   bakeoff report result.json --format markdown                  for a pull request
   bakeoff report result.json --out page                         index.html, summary.md and charts anew
   bakeoff report before/result.json after/result.json           side by side, without a verdict
+  bakeoff report reports/ledger                                 the newest ledger again
 
 Two results are two runs on two occasions: their figures stand beside each other and nothing is concluded.
 `bakeoff gate` compares two builds.
 
 Exit codes: 0 shown, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
 pub(crate) struct Args {
-    /// A result.json, the folder that it lies in, or one with the folders of several: then the newest
+    /// A result.json or ledger.json, the folder that it lies in, or one with the folders of several: then the newest
     #[arg(value_name = "RESULT")]
     result: PathBuf,
     /// Another one, to be shown beside it
@@ -33,7 +37,7 @@ pub(crate) struct Args {
     /// Shows results of unlike machines, builds or scenarios side by side all the same
     #[arg(long, requires = "other")]
     allow_mismatch: bool,
-    /// Writes index.html, summary.md and charts into this folder
+    /// Writes index.html, summary.md and charts into this folder; of a ledger index.html, ledger.md and ledger.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// How the result is written to stdout
@@ -43,6 +47,9 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<u8> {
+        if let Some(ledger) = ledger(&self.result)? {
+            return self.again(&ledger);
+        }
         let result = load(&self.result)?;
         let text = match &self.other {
             Some(path) => self.beside(&result, &load(path)?)?,
@@ -61,6 +68,23 @@ impl Args {
         Ok(0)
     }
 
+    /// Shows a ledger.
+    fn again(&self, ledger: &Ledger) -> Result<u8> {
+        if self.other.is_some() {
+            return Err(Error::usage("a ledger has nothing beside it")
+                .help("give the result.json of one of its scenarios, twice"));
+        }
+        if let Some(out) = &self.out {
+            report::ledger::write(out, ledger)?;
+        }
+        print(&match self.format {
+            Format::Text => report::ledger::text(ledger, self.out.as_deref()),
+            Format::Json => schema::ledger_json(ledger) + "\n",
+            Format::Markdown => report::ledger::markdown(ledger),
+        })?;
+        Ok(0)
+    }
+
     fn beside(&self, result: &RunResult, other: &RunResult) -> Result<String> {
         let unlike = mismatches(&result.fingerprint, &other.fingerprint);
         if !unlike.is_empty() && !self.allow_mismatch {
@@ -76,11 +100,24 @@ impl Args {
     }
 }
 
+/// Reads a ledger.json, the one in a folder, or the newest below it; nothing where `path` is of a result.
+fn ledger(path: &Path) -> Result<Option<Ledger>> {
+    let file = match path.is_dir() {
+        true => newest(path, LEDGER).unwrap_or_else(|| path.to_owned()).join(LEDGER),
+        false => path.to_owned(),
+    };
+    if file.file_name().is_none_or(|name| name != LEDGER) || !file.is_file() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&file).usage(|| format!("cannot read {}", file.display()))?;
+    schema::ledger_from(&text).usage(|| format!("{} is no ledger", file.display())).map(Some)
+}
+
 /// Reads a result.json, the one in a folder, or the newest of those that `run` has written below a folder; of a gate's
 /// history its series.
 pub(crate) fn load(path: &Path) -> Result<RunResult> {
     let file = match path.is_dir() {
-        true => newest(path).unwrap_or_else(|| path.to_owned()).join("result.json"),
+        true => newest(path, RESULT).unwrap_or_else(|| path.to_owned()).join(RESULT),
         false => path.to_owned(),
     };
     let text = fs::read_to_string(&file)
@@ -93,12 +130,12 @@ pub(crate) fn load(path: &Path) -> Result<RunResult> {
     schema::from_json(&text).usage(|| format!("{} is no result", file.display()))
 }
 
-/// The last by name of the folders below `folder` that have a result: their names are times. Nothing where `folder` has
-/// one itself, or none has.
-fn newest(folder: &Path) -> Option<PathBuf> {
-    if folder.join("result.json").is_file() {
+/// The last by name of the folders below `folder` that have a file of this name: their names are times. Nothing where
+/// `folder` has one itself, or none has.
+fn newest(folder: &Path, name: &str) -> Option<PathBuf> {
+    if folder.join(name).is_file() {
         return None;
     }
     let below = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    below.filter(|path| path.join("result.json").is_file()).max()
+    below.filter(|path| path.join(name).is_file()).max()
 }

@@ -54,7 +54,7 @@ pub fn text(ledger: &Ledger, files: Option<&Path>) -> String {
 /// Below a verdict.
 const INDENT: &str = "                 ";
 
-/// For a repository or a pull request; charts are linked relative to the ledger's folder.
+/// For a repository or a pull request; links are relative to the ledger's folder.
 pub fn markdown(ledger: &Ledger) -> String {
     let mut out = format!("# {}\n\n{}\n\n", escaped(TITLE), escaped(&about(ledger)));
     let _ = writeln!(out, "**{}**\n", escaped(&summary(ledger)));
@@ -69,16 +69,16 @@ pub fn markdown(ledger: &Ledger) -> String {
         ]
     };
     grid(&mut out, &header, 0..1, ledger.rows.iter().map(row));
-    let charts: Vec<&String> = ledger.rows.iter().flat_map(|row| &row.charts).collect();
-    if !charts.is_empty() {
-        let _ = writeln!(out, "## Charts\n");
-        for row in &ledger.rows {
-            for chart in &row.charts {
-                let _ = writeln!(out, "- {}: [{chart}]({chart})", row.number);
-            }
-        }
-        out.push('\n');
+    let led: Vec<(u32, Vec<(String, String)>)> =
+        ledger.rows.iter().map(|row| (row.number, links(row, "summary.md"))).collect();
+    if led.iter().any(|(_, links)| !links.is_empty()) {
+        let _ = writeln!(out, "## Where it comes from\n");
     }
+    for (number, links) in led.iter().filter(|(_, links)| !links.is_empty()) {
+        let each = links.iter().map(|(shown, path)| format!("[{shown}]({path})"));
+        let _ = writeln!(out, "- {number}: {}", each.collect::<Vec<_>>().join(", "));
+    }
+    out.push('\n');
     for (heading, lines) in groups(ledger) {
         list(&mut out, heading, &lines);
     }
@@ -111,20 +111,13 @@ struct Group {
 }
 
 fn html(ledger: &Ledger) -> String {
-    let row = |row: &LedgerRow| {
-        let mut links: Vec<(String, String)> = Vec::new();
-        for claim in row.claims.iter().filter(|claim| claim.decides) {
-            links.push((claim.scenario.clone(), format!("{}/index.html", claim.scenario)));
-        }
-        links.extend(row.charts.iter().map(|chart| ("chart".to_owned(), chart.clone())));
-        Row {
-            number: row.number,
-            statement: row.statement.clone(),
-            verdict: word(row.verdict),
-            figure: row.figure.clone(),
-            tested_with: row.tested_with.clone(),
-            links,
-        }
+    let row = |row: &LedgerRow| Row {
+        number: row.number,
+        statement: row.statement.clone(),
+        verdict: word(row.verdict),
+        figure: row.figure.clone(),
+        tested_with: row.tested_with.clone(),
+        links: links(row, "index.html"),
     };
     let group = |(heading, lines)| Group { heading, lines };
     let page = Page {
@@ -135,6 +128,14 @@ fn html(ledger: &Ledger) -> String {
         groups: groups(ledger).into_iter().map(group).collect(),
     };
     page.render().expect("the template is part of the binary and writes into a string")
+}
+
+/// What is shown and where it leads: the reports of the scenarios that decide a row, in a file of this name each, and
+/// their charts.
+fn links(row: &LedgerRow, report: &str) -> Vec<(String, String)> {
+    let deciding = row.claims.iter().filter(|claim| claim.decides);
+    let reports = deciding.map(|one| (one.scenario.clone(), format!("{}/{report}", one.scenario)));
+    reports.chain(row.charts.iter().map(|chart| ("chart".to_owned(), chart.clone()))).collect()
 }
 
 fn about(ledger: &Ledger) -> String {
@@ -264,5 +265,7 @@ mod tests {
         );
         assert!(!read("index.html").contains("<b>bold"), "a claim is text");
         assert!(read("index.html").contains("href=\"a/charts/forest-light.svg\""));
+        let led = "- 1: [a](a/summary.md), [chart](a/charts/forest-light.svg)\n";
+        assert!(read("ledger.md").contains(led), "{}", read("ledger.md"));
     }
 }

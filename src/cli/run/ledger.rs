@@ -36,6 +36,7 @@ pub(super) fn run(args: &Args, named: &str) -> Result<u8> {
         budget: args.budget,
         order_seed: args.order_seed,
         yes: args.yes,
+        resume: args.resume.is_some(),
     };
     let stop = on_interrupt()?;
     let ledger = run::ledger(&request, || Progress::new(args.quiet.quiet), &stop)?;

@@ -78,3 +78,16 @@ pub struct NotRun {
 pub fn ledger_json(ledger: &Ledger) -> String {
     serde_json::to_string_pretty(ledger).expect("it has string keys and finite numbers only")
 }
+
+/// Reads a `ledger.json`.
+///
+/// # Errors
+/// Where the text is no JSON or another schema's.
+pub fn ledger_from(text: &str) -> Result<Ledger, String> {
+    let ledger: Ledger = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if ledger.schema == LEDGER_SCHEMA {
+        Ok(ledger)
+    } else {
+        Err(format!("this is `{}`; this version reads `{LEDGER_SCHEMA}`", ledger.schema))
+    }
+}

@@ -41,6 +41,8 @@ pub struct LedgerRequest {
     pub order_seed: Option<u64>,
     /// A given database may be written to without asking.
     pub yes: bool,
+    /// Goes on where an earlier ledger in `out` has stopped.
+    pub resume: bool,
 }
 
 /// What will be run, and what will not.
@@ -153,7 +155,7 @@ pub fn ledger(
         let of_one = Request {
             name: scenario.name.clone(),
             title: scenario.title.clone(),
-            resume: out.join("begun.json").exists(),
+            resume: request.resume && out.join("begun.json").exists(),
             out,
             scenarios: vec![scenario.clone()],
             order_seed: request.order_seed,
