@@ -149,7 +149,6 @@ const MEANING: &[Case] = &[
     ("a level twice", "[\"100/s\", \"400/s\"]", "[\"400/s\", \"0.4k/s\"]", "\"0.4k/s\""),
     ("a window without end", "[\"100/s\", \"400/s\"]", "[\"0.1/s\", \"400/s\"]", "\"0.1/s\""),
     ("threads of an event loop", "cpu   = \"inline\"", "threads = 4", "4"),
-    ("a queue", "threads = 256", "queue = 4", "queue"),
     ("a model and a command", "threads = 64", "command = [\"sh\"]", "[\"sh\"]"),
     ("variables of a model", "threads = 64", "env = { A = \"1\" }", "A"),
     ("a label of two lines", "threads = 64", "label = \"a\\nb\"", "\"a\\nb\""),

@@ -1,14 +1,11 @@
 //! What the file format will have and this version has not: said as such, and never as an unknown key.
 
-/// Keys and values by their dotted path; `*` stands for any name. The second part says what will use it.
+/// Keys and values by their dotted path. The second part says what will use it.
 const LATER: &[(&str, &str)] = &[
-    ("fault", "faults of a dependency"),
     ("load.ramp", "other load profiles"),
     ("load.steps", "other load profiles"),
     ("load.trace", "other load profiles"),
     ("load.open.profile", "other load profiles"),
-    ("request.lookups", "a dependency that waits"),
-    ("contender.*.queue", "a bound on what waits for a thread"),
     ("arrivals=ramp", "other load profiles"),
     ("arrivals=steps", "other load profiles"),
     ("arrivals=bursts", "other load profiles"),
@@ -17,12 +14,7 @@ const LATER: &[(&str, &str)] = &[
 
 /// What a key at `path` will be for, if it is a later version's.
 pub(super) fn key(path: &[String]) -> Option<&'static str> {
-    let is = |pattern: &str| {
-        let mut parts = pattern.split('.');
-        path.iter().all(|key| parts.next().is_some_and(|part| part == "*" || part == key))
-            && parts.next().is_none()
-    };
-    LATER.iter().find(|(pattern, _)| is(pattern)).map(|(_, purpose)| *purpose)
+    LATER.iter().find(|(known, _)| known.split('.').eq(path)).map(|(_, purpose)| *purpose)
 }
 
 /// What the value `word` of `key` will be for, if it is a later version's.
@@ -41,10 +33,10 @@ mod tests {
 
     #[test]
     fn a_path_is_matched_whole() {
-        assert!(key(&path("contender.mine.queue")).is_some());
-        assert!(key(&path("contender.queue")).is_none());
-        assert!(key(&path("contender.mine.queue.more")).is_none());
-        assert!(key(&path("fault")).is_some());
+        assert!(key(&path("load.ramp")).is_some());
+        assert!(key(&path("load.open.profile")).is_some());
+        assert!(key(&path("load.open")).is_none());
+        assert!(key(&path("load.open.profile.more")).is_none());
         assert!(key(&[]).is_none());
         assert!(word("arrivals", "bursts").is_some());
         assert!(word("metric", "p99").is_none());
