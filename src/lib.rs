@@ -5,7 +5,7 @@
 //! generator that records HDR histograms, and turns the trials into verdicts and charts.
 //!
 //! ```text
-//!         main -> cli -> run             the only folder that names both sides
+//!         main -> cli -> run             the only folder that runs both sides
 //!          +-----------+------------+------------------+
 //!          v                        v                  v
 //!      backend/ <--- TCP ---> load/            report/, verdicts

@@ -1,7 +1,7 @@
 //! Figures per core, where contenders have several: the total of two cores says nothing beside what one core does.
 
 use super::race::{Entry, Race};
-use super::schema::{ContenderInfo, RunResult, Trial};
+use super::schema::{RunResult, Trial};
 use super::words::clean;
 use crate::units::Rate;
 
@@ -23,9 +23,7 @@ pub(crate) fn mark(result: &RunResult, race: &Race<'_>) -> Option<String> {
     let cores = race.cores();
     let figure = |entry: &Entry<'_>| {
         let achieved = entry.middle(|trial| Some(trial.achieved_rps))?;
-        let own =
-            |info: &&ContenderInfo| info.workload == race.workload && info.contender == entry.name;
-        let processes = result.contenders.iter().find(own).and_then(|info| info.processes);
+        let processes = race.info(result, entry.name).and_then(|info| info.processes);
         let processes = processes.map_or_else(String::new, |n| format!(" ({n} processes)"));
         Some(format!("{}{processes} {}", clean(entry.name), Rate(achieved / cores as f64)))
     };
@@ -39,7 +37,7 @@ mod tests {
     use super::*;
     use crate::report::findings::Findings;
     use crate::report::mock;
-    use crate::report::schema::Capacity;
+    use crate::report::schema::{Capacity, ContenderInfo};
     use crate::report::{html, markdown, terminal};
 
     /// Two contenders in closed loop, one of them two processes, with a capacity each.

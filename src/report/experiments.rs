@@ -1,5 +1,6 @@
 //! What experiments beside `compare` and `curve` found: capacities and the map, as tables without a format.
 
+use super::race::slo_of;
 use super::schema::{Capacity, Comparison, Map, MapCell, RunResult};
 use super::words::{capital, clean, counted, metric, times};
 use super::{cores, footprint};
@@ -30,7 +31,7 @@ pub(crate) fn grids(result: &RunResult) -> Vec<Grid> {
 
 fn capacity(result: &RunResult, all: &[Capacity]) -> Grid {
     let workload = &all[0].workload;
-    let slo = result.slos.iter().find(|slo| slo.workload == *workload);
+    let slo = slo_of(result, workload, &all[0].scenario);
     let within = slo.map_or(String::new(), |slo| format!(" within a p99 of {}", Nanos(slo.p99_ns)));
     let rate = |rps: Option<f64>| rps.map_or_else(|| "-".to_owned(), |rps| Rate(rps).to_string());
     let cores = |one: &Capacity| cores::of(result, &one.scenario, &one.contender);
@@ -96,10 +97,15 @@ fn compared(c: &Comparison) -> String {
     let more = c.difference.map_or(String::new(), |d| {
         format!(", {}{}", if d < 0.0 { "-" } else { "+" }, Rate(d.abs()))
     });
-    let ratio = c.ratio.map_or_else(String::new, |ratio| format!(" {}", times(ratio)));
-    match c.verdict.as_str() {
-        "higher" => format!("{of} carries{ratio} what {versus} carries ({range}{more})."),
-        "lower" => format!("{of} carries{ratio} of what {versus} carries ({range}{more})."),
+    match (c.verdict.as_str(), c.ratio) {
+        ("higher" | "lower", Some(ratio)) => {
+            format!("{of} carries {} what {versus} carries ({range}{more}).", times(ratio))
+        }
+        // An end is open: there is a bound of the ratio and no ratio.
+        ("higher" | "lower", None) => format!("{of} carries {range} what {versus} carries."),
+        _ if (c.low, c.high) == (None, None) => {
+            format!("The capacities of {of} and {versus} were not both found and are not compared.")
+        }
         _ => format!("No clear difference in capacity of {of} and {versus} ({range}{more})."),
     }
 }
@@ -151,11 +157,20 @@ pub(super) fn cell_words(cell: &MapCell, of: &str, versus: &str, more_is_better:
             _ => clean(&cell.reason),
         };
     };
-    if low <= ZONE && high >= 1.0 / ZONE {
-        return format!("inconclusive {low:.2} to {high:.2}");
+    match winner(cell, more_is_better) {
+        Some(first) => {
+            let winner = if first { of } else { versus };
+            format!("{winner} {}", times(ratio.max(1.0 / ratio)))
+        }
+        None => format!("inconclusive {low:.2} to {high:.2}"),
     }
-    let winner = if (ratio > 1.0) == more_is_better { of } else { versus };
-    format!("{winner} {}", times(ratio.max(1.0 / ratio)))
+}
+
+/// Whether the first of the two wins a cell; nothing where its interval does not clear the zone, or there is none.
+fn winner(cell: &MapCell, more_is_better: bool) -> Option<bool> {
+    let (ratio, low, high) = (cell.ratio?, cell.low?, cell.high?);
+    let unclear = low <= ZONE && high >= 1.0 / ZONE;
+    (!unclear).then_some((ratio > 1.0) == more_is_better)
 }
 
 /// What they say in sentences.
@@ -165,11 +180,12 @@ pub(crate) fn sentences(result: &RunResult) -> Vec<String> {
         sentences.extend(comparisons(result, &all[0]).map(compared));
     }
     sentences.extend(result.map.as_ref().map(|map| {
-        let won = |of: &str| {
-            let cells = map.cells.iter().map(|cell| words(map, cell));
-            cells.filter(|words| words.starts_with(&format!("{} ", clean(of)))).count()
+        let more_is_better = map.metric == "capacity";
+        let won = |first: bool| {
+            let winners = map.cells.iter().map(|cell| winner(cell, more_is_better));
+            winners.filter(|winner| *winner == Some(first)).count()
         };
-        let (of, versus) = (won(&map.of), won(&map.versus));
+        let (of, versus) = (won(true), won(false));
         format!(
             "Of {} measured, {} wins {of} and {} {versus}; {} are inconclusive.",
             counted(map.cells.len(), "cell"),

@@ -3,11 +3,12 @@
 use askama::Template;
 
 use super::charts::{Kind, Palette, Picture, both, page_style, pictures, untrustworthy};
-use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE};
+use super::findings::{Findings, Judged};
 use super::race::{measured, races};
 use super::reproduce::{command, note};
 use super::schema::{RunResult, Trial, TrialVerdict, Verdict};
 use super::slim::{drop_all_but_response_times, drop_histograms};
+use super::table::{COLUMNS, TABLE_NOTE};
 use super::words::counted;
 use crate::units::{Nanos, three_digits};
 

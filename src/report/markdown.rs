@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use super::charts::{CHART_FOLDER, Kind, Picture, pictures};
 use super::experiments::Grid;
-use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
+use super::findings::{Findings, Judged};
 use super::schema::RunResult;
+use super::table::{COLUMNS, TABLE_NOTE, Table};
 
 /// The report as GitHub Markdown; charts are linked relative to the report folder.
 pub fn markdown(result: &RunResult) -> String {

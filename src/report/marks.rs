@@ -16,7 +16,10 @@ fn drift(trials: &[&Trial]) -> Option<String> {
     let untested = trials.iter().filter(|trial| trial.validity.drift == "not tested").count();
     match untested {
         0 => None,
-        n if n == trials.len() => Some("Drift: not tested in trials of less than 20 s.".into()),
+        n if n == trials.len() => Some(
+            "Drift: not tested; it takes an open load of 20 s with ten answers in most seconds."
+                .into(),
+        ),
         n => Some(format!("Drift: not tested in {} of {}.", counted(n, "trial"), trials.len())),
     }
 }
@@ -49,7 +52,10 @@ mod tests {
     #[test]
     fn what_was_not_tested_and_what_is_the_machines_is_said() {
         let mut result = mock::payments(2, &mock::MODELS[..2]);
-        assert_eq!(marks(&result), ["Drift: not tested in trials of less than 20 s."]);
+        assert_eq!(
+            marks(&result),
+            ["Drift: not tested; it takes an open load of 20 s with ten answers in most seconds."]
+        );
         result.trials[0].validity.drift = "none".into();
         let name = result.trials[0].contender.clone();
         let marked = BTreeMap::from([("payment".into(), vec!["p99_9".into()])]);

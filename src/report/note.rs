@@ -25,7 +25,7 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
     let print = &result.fingerprint;
     let trials: Vec<_> = measured(result).iter().filter(|trial| !trial.voided).collect();
     let valid = trials.iter().filter(|t| t.validity.verdict == TrialVerdict::Valid).count();
-    let ways = super::findings::loads(trials.iter().copied());
+    let ways = super::setting::loads(trials.iter().copied());
     let doubt = match result.verdict {
         Verdict::Invalid => ", which is INVALID and concludes nothing",
         Verdict::Interrupted => ", which was interrupted",
@@ -37,11 +37,11 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
         .collect();
     let rounds = match result.trials.is_empty() {
         true => String::new(),
-        false => format!("{} of ", counted(result.rounds as usize, "round")),
+        false => format!(" in {}", counted(result.rounds as usize, "round")),
     };
     let measured = match result.map.as_ref().filter(|_| trials.is_empty()) {
         Some(map) => counted(map.cells.len(), "cell"),
-        None => format!("{rounds}{} ({valid} VALID)", counted(trials.len(), "trial")),
+        None => format!("{}{rounds} ({valid} VALID)", counted(trials.len(), "trial")),
     };
     let method = picture.method.trim_end_matches('.').replace(". ", "; ");
     let how: Vec<String> = ways.into_iter().chain([method]).collect();

@@ -3,7 +3,10 @@
 use hdrhistogram::Histogram;
 
 use super::distribution::{self, supports};
-use super::schema::{ByRequest, Distribution, RunResult, Trial, TrialVerdict};
+use super::schema::{
+    ByRequest, ContenderInfo, Distribution, RunResult, SloInfo, Trial, TrialVerdict,
+};
+use super::words::clean;
 
 /// One workload at one level: contenders that are compared with each other.
 pub(crate) struct Race<'a> {
@@ -64,6 +67,18 @@ pub(crate) fn measured(result: &RunResult) -> &[Trial] {
     if result.trials.is_empty() { &result.probes } else { &result.trials }
 }
 
+/// What the service of a scenario promises. An older file has no scenario's name there.
+pub(crate) fn slo_of<'r>(
+    result: &'r RunResult,
+    workload: &str,
+    scenario: &str,
+) -> Option<&'r SloInfo> {
+    let of = |slo: &&SloInfo| {
+        slo.workload == workload && (slo.scenario.is_empty() || slo.scenario == scenario)
+    };
+    result.slos.iter().find(of)
+}
+
 fn grouped<'a>(result: &'a RunResult, trials: &'a [Trial]) -> Vec<Race<'a>> {
     let mut races: Vec<Race<'a>> = Vec::new();
     for trial in trials.iter().filter(|trial| !trial.voided) {
@@ -92,6 +107,31 @@ impl<'a> Race<'a> {
     pub(crate) fn is_of(&self, trial: &Trial) -> bool {
         (self.workload, self.scenario, self.level)
             == (&*trial.workload, &*trial.scenario, &*trial.level)
+    }
+
+    /// Whether it is the same race in another result. An older file has no scenario's name there.
+    pub(crate) fn is_like(&self, other: &Race<'_>) -> bool {
+        let unnamed = self.scenario.is_empty() || other.scenario.is_empty();
+        (self.workload, self.level) == (other.workload, other.level)
+            && (unnamed || self.scenario == other.scenario)
+    }
+
+    /// What one of its contenders was. An older file has no scenario's name there.
+    pub(crate) fn info<'r>(&self, result: &'r RunResult, name: &str) -> Option<&'r ContenderInfo> {
+        let of = |info: &&ContenderInfo| {
+            (self.workload, name) == (&*info.workload, &*info.contender)
+                && (info.scenario.is_empty() || info.scenario == self.scenario)
+        };
+        result.contenders.iter().find(of)
+    }
+
+    /// The name of one of its contenders with its size, where that is known and the name does not say it: `thread-pool of
+    /// 64 threads`.
+    pub(crate) fn sized(&self, result: &RunResult, name: &str) -> String {
+        let threads = self.info(result, name).and_then(|info| info.threads);
+        let unsaid = threads.filter(|threads| !name.contains(&threads.to_string()));
+        let size = unsaid.map_or_else(String::new, |threads| format!(" of {threads} threads"));
+        clean(name) + &size
     }
 
     /// Cores of its contenders.

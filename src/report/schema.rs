@@ -20,7 +20,7 @@ pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, de
 pub use dependency::{Ceiling, Recovery, Standin};
 pub use footprint::{Footprint, Image, OverStarts, Part};
 pub use found::{Capacity, Comparison, Judgement, StatementVerdict};
-pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_json};
+pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_from, ledger_json};
 pub use pictures::{
     ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
 };
@@ -84,7 +84,7 @@ pub struct RunResult {
     /// What each contender was, where it is known.
     #[serde(default)]
     pub contenders: Vec<ContenderInfo>,
-    /// What each workload's service promises, where it promises something.
+    /// What each scenario's service promises, where it promises something.
     #[serde(default)]
     pub slos: Vec<SloInfo>,
     /// Who wins at which wait and CPU, where an experiment asked.
@@ -180,7 +180,7 @@ pub struct Trial {
     pub backlog_ns: Option<Distribution>,
     /// The generator's own lateness.
     pub generator_lag_ns: Option<Distribution>,
-    /// Waiting for a pooled connection to the dependency.
+    /// Waiting for each connection that was taken from the pool to the dependency; a request may take several.
     pub pool_wait_ns: Option<Distribution>,
     /// Opening the generator's connections, over the whole trial.
     pub connect_ns: Option<Distribution>,
@@ -355,7 +355,7 @@ pub struct Validity {
     /// alone come to half of them or more.
     #[serde(default)]
     pub at_floor: BTreeMap<String, Vec<String>>,
-    /// `slower`, `faster` or `none`; `not tested` in a trial of less than 20 s.
+    /// `slower`, `faster` or `none`; `not tested` where it is no open load of 20 s with ten answers in most seconds.
     #[serde(default)]
     pub drift: String,
     /// The contender crashed or answered wrongly: it has lost, and the round stands.

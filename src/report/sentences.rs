@@ -92,7 +92,7 @@ pub(crate) fn limits(result: &RunResult) -> Vec<String> {
     let built_in = |trial: &Trial| trial.workload != "http";
     let mut limits = Vec::new();
     if any(|t| t.workload != "http")
-        && trials().filter(|t| built_in(t)).all(|t| t.pool_wait_ns.is_none())
+        && trials().filter(|t| built_in(t)).all(|t| t.dependency.is_none())
     {
         limits.push(
             "Nothing waits here: state is in memory. Your service waits; a scenario with a dependency \
@@ -143,33 +143,40 @@ fn spoken_kinds<'a>(result: &'a RunResult, race: &Race<'_>, metric: &str) -> Vec
 }
 
 /// One metric of every contender against the first.
-struct Found<'a> {
+struct Found {
     /// `p99`, `p99 of account-read`
     what: String,
     base: String,
-    higher: Vec<&'a Comparison>,
-    lower: Vec<&'a Comparison>,
-    unclear: Vec<&'a Comparison>,
-    undecided: Vec<&'a Comparison>,
+    higher: Vec<Comparison>,
+    lower: Vec<Comparison>,
+    unclear: Vec<Comparison>,
+    undecided: Vec<Comparison>,
     /// `thread-pool (3,180 of 4,000/s)`
     saturated: Vec<String>,
     suspect: bool,
 }
 
-impl<'a> Found<'a> {
-    fn of(result: &'a RunResult, race: &Race<'_>, name: &str, kind: Option<&str>) -> Self {
-        let all: Vec<&Comparison> = result
+impl Found {
+    fn of(result: &RunResult, race: &Race<'_>, name: &str, kind: Option<&str>) -> Self {
+        let named = |c: &Comparison| Comparison {
+            of: race.sized(result, &c.of),
+            versus: race.sized(result, &c.versus),
+            ..c.clone()
+        };
+        let all: Vec<Comparison> = result
             .comparisons
             .iter()
             .filter(|c| belongs(race, c) && c.metric == name)
             .filter(|c| c.request.is_none() || c.request.as_deref() == kind)
+            .map(named)
             .collect();
         let latency = name.starts_with('p');
         let saturated = race.entries.iter().filter(|entry| latency && entry.is_saturated());
-        let base = all.first().map(|c| &*c.versus).or(race.entries.first().map(|entry| entry.name));
+        let leading = || race.entries.first().map(|entry| race.sized(result, entry.name));
+        let base = all.first().map(|c| c.versus.clone()).or_else(leading).unwrap_or_default();
         let mut found = Self {
             what: all.first().map_or_else(|| metric(name).into(), |c| metric_of(race, c)),
-            base: clean(base.unwrap_or_default()),
+            base,
             higher: Vec::new(),
             lower: Vec::new(),
             unclear: Vec::new(),
@@ -178,7 +185,7 @@ impl<'a> Found<'a> {
             suspect: race.trials().any(|t| t.validity.verdict == TrialVerdict::Suspect),
         };
         for c in all.into_iter().filter(|c| c.ratio.is_some()) {
-            match side(c) {
+            match side(&c) {
                 _ if c.low.is_none() || c.high.is_none() => found.undecided.push(c),
                 Side::Higher => found.higher.push(c),
                 Side::Lower => found.lower.push(c),
@@ -244,17 +251,13 @@ impl<'a> Found<'a> {
         }
         match (self.lower.first(), self.higher.first()) {
             (Some(c), _) => {
-                format!("{what} of {} is {} lower than that of {base}", clean(&c.of), more(c))
+                format!("{what} of {} is {} lower than that of {base}", c.of, more(c))
             }
             (None, Some(c)) if self.is_lowest() => {
-                format!(
-                    "{base} has the lowest {what}, that of {} is {} higher",
-                    clean(&c.of),
-                    more(c)
-                )
+                format!("{base} has the lowest {what}, that of {} is {} higher", c.of, more(c))
             }
             (None, Some(c)) => {
-                format!("{what} of {} is {} higher than that of {base}", clean(&c.of), more(c))
+                format!("{what} of {} is {} higher than that of {base}", c.of, more(c))
             }
             (None, None) if !self.unclear.is_empty() => format!("no clear difference in {what}"),
             (None, None) => match self.undecided.iter().map(|c| c.n).max() {
@@ -286,7 +289,7 @@ impl<'a> Found<'a> {
             Side::Lower => (1.0 / ratio, 1.0 / high, 1.0 / low),
             _ => (ratio, low, high),
         };
-        let of = clean(&c.of);
+        let of = &c.of;
         let word = side(c).word();
         format!("{of} is {} {word} ({} to {})", times(ratio), times(low), times(high))
     }
@@ -297,8 +300,8 @@ impl<'a> Found<'a> {
     }
 }
 
-fn names(comparisons: &[&Comparison]) -> String {
-    listed(&comparisons.iter().map(|c| clean(&c.of)).collect::<Vec<_>>())
+fn names(comparisons: &[Comparison]) -> String {
+    listed(&comparisons.iter().map(|c| c.of.clone()).collect::<Vec<_>>())
 }
 
 /// `thread-pool (3,180 of 4,000/s)`

@@ -63,8 +63,7 @@ pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> S
     let tables = first
         .iter()
         .map(|race| {
-            let other =
-                second.iter().find(|r| r.workload == race.workload && r.level == race.level);
+            let other = second.iter().find(|other| other.is_like(race));
             let mut rows = Vec::new();
             for entry in &race.entries {
                 let beside = other.and_then(|race| race.entry(entry.name));

@@ -1,7 +1,7 @@
 //! The headline of a run with sweeps: each model once, at its best size, so that a size is never taken for a model.
 
 use super::experiments::Grid;
-use super::race::{Entry, Figure, Race, failed_share};
+use super::race::{Entry, Figure, Race, failed_share, slo_of};
 use super::schema::{ContenderInfo, RunResult, SloInfo, Trial};
 use super::sentences::place;
 use super::words::{WITHHELD, bytes, clean, figure, listed, or_withheld};
@@ -93,9 +93,7 @@ fn within(families: &[Family<'_, '_>]) -> String {
 fn families<'r, 'a>(result: &'r RunResult, race: &'r Race<'a>) -> Vec<Family<'r, 'a>> {
     let mut families: Vec<Family<'r, 'a>> = Vec::new();
     for entry in &race.entries {
-        let of =
-            |info: &&ContenderInfo| info.workload == race.workload && info.contender == entry.name;
-        let info = result.contenders.iter().find(of);
+        let info = race.info(result, entry.name);
         let sweep = info.and_then(|info| Some((info, info.sweep.as_deref()?)));
         let name = match sweep {
             None => clean(entry.name),
@@ -115,7 +113,9 @@ fn families<'r, 'a>(result: &'r RunResult, race: &'r Race<'a>) -> Vec<Family<'r,
 
 /// Whether the sizes of its sweep differ in their pools: those of one pool are compared with each other alone.
 fn has_several_pools(result: &RunResult, of: &ContenderInfo) -> bool {
-    let own = |one: &&ContenderInfo| one.workload == of.workload && one.sweep == of.sweep;
+    let own = |one: &&ContenderInfo| {
+        (&one.workload, &one.scenario, &one.sweep) == (&of.workload, &of.scenario, &of.sweep)
+    };
     result.contenders.iter().filter(own).any(|one| one.pool != of.pool)
 }
 
@@ -133,7 +133,7 @@ impl<'r> Judge<'r> {
             of_kind.map(|requests| requests.requests).sum::<u64>()
         };
         let kind = race.kinds().into_iter().max_by_key(sent).unwrap_or_default();
-        let slo = result.slos.iter().find(|slo| slo.workload == race.workload);
+        let slo = slo_of(result, race.workload, race.scenario);
         Self { kind, slo, closed: race.level == "closed" }
     }
 
@@ -296,8 +296,12 @@ mod tests {
         };
         let between =
             u64::midpoint(p99(&result, "thread-pool-64"), p99(&result, "thread-pool-256"));
-        result.slos =
-            vec![SloInfo { workload: "payment".into(), p99_ns: between, error_rate: 0.001 }];
+        result.slos = vec![SloInfo {
+            workload: "payment".into(),
+            p99_ns: between,
+            error_rate: 0.001,
+            ..SloInfo::default()
+        }];
         for trial in result.trials.iter_mut().filter(|one| one.contender == "thread-pool-64") {
             let kind = trial.by_request.get_mut("payment").unwrap();
             kind.errors.insert("timeout".into(), kind.requests / 200);

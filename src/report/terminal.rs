@@ -9,8 +9,9 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle
 use owo_colors::{OwoColorize, Style};
 
 use super::experiments::Grid;
-use super::findings::{COLUMNS, Findings, Judged, TABLE_NOTE, Table};
+use super::findings::{Findings, Judged};
 use super::schema::RunResult;
+use super::table::{COLUMNS, TABLE_NOTE, Table};
 
 /// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
 /// `files` is the report folder, where one was written.

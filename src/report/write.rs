@@ -12,7 +12,7 @@ use crate::report::distribution::histogram;
 use crate::report::hgrm::hgrm;
 use crate::report::html::html_with;
 use crate::report::markdown::markdown_with;
-use crate::report::schema::{self, RunResult, TrialVerdict};
+use crate::report::schema::{self, RunResult, Trial, TrialVerdict};
 use crate::report::words::slug;
 
 /// Writes every file of a report into `dir`, which is made if it is not there.
@@ -49,17 +49,20 @@ pub fn write_prose(dir: &Path, result: &RunResult) -> Result<()> {
     Ok(())
 }
 
-/// Response times by workload, contender, level and request kind, of all trials that count: merged, never averaged.
+/// Response times by scenario, workload, contender, level and request kind, of all trials that count: merged, never averaged.
 fn merged(result: &RunResult) -> Result<BTreeMap<String, Histogram<u64>>> {
     let mut merged: BTreeMap<String, Histogram<u64>> = BTreeMap::new();
-    let counts =
-        |trial: &&schema::Trial| !trial.voided && trial.validity.verdict != TrialVerdict::Invalid;
+    let counts = |trial: &&Trial| !trial.voided && trial.validity.verdict != TrialVerdict::Invalid;
     for trial in result.trials.iter().filter(counts) {
         for (kind, of_kind) in &trial.by_request {
             let Some(response) = &of_kind.response_ns else { continue };
-            let stem = [&trial.workload, &trial.contender, &trial.level, kind]
-                .map(|part| slug(part))
-                .join("-");
+            let mut parts = vec![&trial.workload, &trial.contender, &trial.level, kind];
+            // Scenarios of one run may share all of these.
+            if !trial.scenario.is_empty() && trial.scenario != result.scenario {
+                parts.insert(0, &trial.scenario);
+            }
+            let parts: Vec<String> = parts.into_iter().map(|part| slug(part)).collect();
+            let stem = parts.join("-");
             let one = histogram(response).map_err(Error::internal)?;
             match merged.get_mut(&stem) {
                 Some(sum) => sum.add(one).map_err(|error| Error::internal(error.to_string()))?,
@@ -81,4 +84,24 @@ pub(super) fn put(dir: &Path, name: &str, text: &str) -> Result<()> {
     fs::write(&beside, text)
         .and_then(|()| fs::rename(&beside, &path))
         .usage(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+
+    #[test]
+    fn histograms_of_two_scenarios_are_never_merged() {
+        let mut result = mock::payments(6, &mock::MODELS[..1]);
+        let stems = |result: &RunResult| merged(result).unwrap().into_keys().collect::<Vec<_>>();
+        let alone = stems(&result);
+        assert_eq!(alone.len(), 1);
+        let others = result.trials.clone().into_iter();
+        result.trials.extend(others.map(|trial| Trial { scenario: "waits".into(), ..trial }));
+        let (own, other) = (alone[0].clone(), format!("waits-{}", alone[0]));
+        assert_eq!(stems(&result), [own, other]);
+        let samples = |stem| merged(&result).unwrap()[stem].len();
+        assert_eq!(samples(&alone[0]), samples(&format!("waits-{}", alone[0])));
+    }
 }

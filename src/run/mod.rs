@@ -1,6 +1,6 @@
 //! The orchestrator: contenders as child processes, trials in coin order, verdicts, the report.
 //!
-//! This is the only folder that names both sides. [`run`] reads as the pipeline.
+//! This is the only folder that runs both sides. [`run`] reads as the pipeline.
 
 mod audit;
 mod bounds;

@@ -20,6 +20,7 @@ pub(crate) fn contenders(scenario: &Scenario) -> Vec<ContenderInfo> {
         let built_in = contender.built_in();
         ContenderInfo {
             workload: scenario.workload.name().into(),
+            scenario: scenario.name.clone(),
             contender: contender.name.clone(),
             sweep: contender.sweep.clone(),
             memory_max_bytes: contender.sweep.as_ref().and(scenario.experiments.memory_max_bytes),
@@ -38,6 +39,7 @@ pub(crate) fn contenders(scenario: &Scenario) -> Vec<ContenderInfo> {
 pub(crate) fn slo(scenario: &Scenario) -> Option<SloInfo> {
     scenario.slo.map(|slo| SloInfo {
         workload: scenario.workload.name().into(),
+        scenario: scenario.name.clone(),
         p99_ns: slo.p99.0,
         error_rate: slo.error_rate.0,
     })

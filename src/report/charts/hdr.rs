@@ -13,9 +13,9 @@ use super::series::{Series, series};
 use super::svg::Dash;
 use super::text::{Weight, fitted, typeset};
 use super::view::{Member, View};
-use crate::report::findings::loads;
 use crate::report::race::Race;
 use crate::report::sentences::{place, title};
+use crate::report::setting::loads;
 use crate::report::words::{clean, counted, figure, listed, slug};
 use crate::units::{Nanos, grouped};
 
@@ -57,7 +57,7 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>, kind: &str, several: bool) -> P
     let mut chrome = view.chrome(title.clone(), &what, &[race], &method(&series, left_out));
     chrome.method += " A ratio: rounds paired, exact signed-rank 95 %.";
     let alt = format!("{title}. Response time by percentile: {}.", figures(race, &members, kind));
-    let (floor, slo) = (view.result.floor_ns, view.slo_ns(race.workload));
+    let (floor, slo) = (view.result.floor_ns, view.slo_ns(race));
     Picture::new(Kind::Hdr, stem, chrome, alt, move |canvas| draw(canvas, &series, floor, slo))
 }
 

@@ -64,7 +64,7 @@ fn picture<'a>(
         stem = format!("{stem}-{}", slug(kind));
     }
     let alt = format!("{title}. p99 response time by offered load: {}.", figures(&tracks));
-    let promise = Promise::of(view, &members, workload);
+    let promise = Promise::of(view, &members, levels[0]);
     Some(Picture::new(Kind::Load, stem, chrome, alt, move |canvas| draw(canvas, &tracks, &promise)))
 }
 
@@ -81,7 +81,7 @@ fn finding(view: &View<'_>, workload: &str, levels: &[&Race<'_>], kind: &str) ->
         levels.iter().find(|race| race.entries.iter().any(|entry| entry.is_saturated()));
     let telling = saturated.or(levels.last()).expect("there are two levels");
     let plain = title(view.result, telling, kind);
-    let Some(slo) = view.slo_ns(workload) else { return plain };
+    let Some(slo) = view.slo_ns(telling) else { return plain };
     let place = format!("{} at its SLO", clean(workload));
     let label = |capacity: &Capacity| view.label(workload, &capacity.contender);
     let kept = |capacity: &Capacity| capacity.at_least_rps.map(|rps| Rate(rps).to_string());
@@ -91,7 +91,7 @@ fn finding(view: &View<'_>, workload: &str, levels: &[&Race<'_>], kind: &str) ->
         let holds = format!("holds the {} SLO to {most}", Nanos(slo as u64));
         return view.title(&place, format!("{} {holds}", capital(&label(only))));
     };
-    let within = |name: &str| view.result.capacity.iter().find(|c| c.contender == name);
+    let within = |name: &str| capacity(view.result, telling, name);
     let (Some(of), Some(versus)) = (within(&c.of), within(&c.versus)) else { return plain };
     let (more, less) = if c.verdict == "lower" { (versus, of) } else { (of, versus) };
     let found = match (c.verdict.as_str(), kept(more), kept(less)) {
@@ -109,6 +109,15 @@ fn finding(view: &View<'_>, workload: &str, levels: &[&Race<'_>], kind: &str) ->
         ),
     };
     view.title(&place, found)
+}
+
+/// The capacity of a contender of a race. An older file has no scenario's name there.
+fn capacity<'r>(result: &'r RunResult, race: &Race<'_>, name: &str) -> Option<&'r Capacity> {
+    let own = |c: &&Capacity| {
+        (race.workload, name) == (&*c.workload, &*c.contender)
+            && (c.scenario.is_empty() || c.scenario == race.scenario)
+    };
+    result.capacity.iter().find(own)
 }
 
 /// The comparison of two capacities, where there is one.
@@ -141,20 +150,20 @@ struct Promise {
 }
 
 impl Promise {
-    fn of(view: &View<'_>, members: &[Member<'_>], workload: &str) -> Self {
-        let capacity = |name: &str| view.result.capacity.iter().find(|c| c.contender == name);
+    fn of(view: &View<'_>, members: &[Member<'_>], race: &Race<'_>) -> Self {
+        let capacity = |name: &str| capacity(view.result, race, name);
         let capacities = members
             .iter()
             .filter_map(|member| Some((member.style, capacity(member.name)?.clone())))
             .collect();
-        let arrow = capacity_ratio(view.result, workload).and_then(|c| {
+        let arrow = capacity_ratio(view.result, race.workload).and_then(|c| {
             let (ratio, low, high) = (c.ratio?, c.low?, c.high?);
             let of = capacity(&c.of)?.at_least_rps?;
             let versus = capacity(&c.versus)?.at_least_rps?;
             let text = format!("{} capacity ({} to {})", times(ratio), times(low), times(high));
             (c.verdict != "inconclusive").then(|| (of.min(versus), of.max(versus), text))
         });
-        Self { slo_ns: view.slo_ns(workload), capacities, arrow }
+        Self { slo_ns: view.slo_ns(race), capacities, arrow }
     }
 }
 

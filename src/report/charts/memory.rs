@@ -1,4 +1,4 @@
-//! Memory against open connections: what a connection costs.
+//! Memory against what a contender holds at once: open connections where their number changes, else requests in flight.
 
 use super::MAX_SERIES;
 use super::canvas::Canvas;
@@ -7,42 +7,51 @@ use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, logarithmic};
 use super::style::Style;
 use super::view::View;
-use crate::report::race::middle;
+use crate::report::race::{Race, middle};
+use crate::report::schema::{ByRequest, Trial};
 use crate::report::sentences::title_of;
 use crate::report::words::{bytes, slug};
 use crate::units::{grouped, three_digits};
 use plotters::style::Color;
 
-/// One for each workload that was driven over two numbers of connections or more.
+/// One for each scenario that was driven over two numbers of connections, or with two of requests in flight.
 pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
-    view.workloads().into_iter().filter_map(|workload| picture(view, workload)).collect()
+    let alike = |a: &Race<'_>, b: &Race<'_>| {
+        (a.workload, a.scenario, a.dependency()) == (b.workload, b.scenario, b.dependency())
+    };
+    view.races.chunk_by(alike).filter_map(|races| picture(view, races)).collect()
 }
 
-/// One contender: connections and the peak of its memory in bytes, by rising connections.
+/// What a contender's memory is held against.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Holding {
+    Connections,
+    InFlight,
+}
+
+/// One contender: what it held and the peak of its memory in bytes, by rising load.
 struct Track {
     name: String,
     style: Style,
     points: Vec<(f64, f64)>,
-    /// The median at each number of connections.
+    /// The median of each race.
     line: Vec<(f64, f64)>,
 }
 
-fn picture<'a>(view: &View<'a>, workload: &'a str) -> Option<Picture<'a>> {
-    let races: Vec<_> = view.races.iter().filter(|race| race.workload == workload).collect();
+fn picture<'a>(view: &View<'a>, races: &[Race<'a>]) -> Option<Picture<'a>> {
+    let holding = Holding::of(races)?;
+    let workload = races.first()?.workload;
     let mut tracks: Vec<Track> = view
         .members(workload)
         .into_iter()
         .map(|member| {
-            let trials = races.iter().filter_map(|race| race.entry(member.name));
-            let mut points: Vec<(f64, f64)> = trials
-                .flat_map(|entry| entry.usable())
-                .filter_map(|trial| {
-                    let rss = trial.server.rss_peak_bytes? as f64;
-                    (rss > 0.0).then_some((f64::from(trial.load.connections.max(1)), rss))
-                })
+            let entries = races.iter().filter_map(|race| race.entry(member.name));
+            let rounds: Vec<Vec<(f64, f64)>> = entries
+                .map(|entry| entry.usable().filter_map(|trial| holding.point(trial)).collect())
                 .collect();
-            points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let line = medians(&points);
+            let mut line: Vec<(f64, f64)> = rounds.iter().filter_map(|of| median(of)).collect();
+            line.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let points = rounds.into_iter().flatten().collect();
             Track { name: member.label, style: member.style, points, line }
         })
         .collect();
@@ -50,41 +59,111 @@ fn picture<'a>(view: &View<'a>, workload: &'a str) -> Option<Picture<'a>> {
     if !tracks.iter().any(|track| track.line.len() > 1) {
         return None;
     }
-    let most = |race: &&&crate::report::race::Race<'_>| {
-        race.trials().map(|trial| trial.load.connections).max()
-    };
-    let fullest = races.iter().max_by_key(most)?;
+    let fullest = races.iter().max_by(|a, b| holding.most(a).total_cmp(&holding.most(b)))?;
     let title = title_of(view.result, fullest, "rss", None);
+    let what = holding.what();
     let chrome = view.chrome(
         title.clone(),
-        "Peak resident memory of the contender against open connections",
-        &races,
-        "Point: a trial; line: median of the rounds. The label is the slope from the least to the most connections.",
+        &format!("Peak resident memory of the contender against {what}s"),
+        &races.iter().collect::<Vec<_>>(),
+        &holding.method(),
     );
-    let costs: Vec<String> =
-        tracks.iter().map(|t| format!("{} {}", t.name, slope(t).unwrap_or_default())).collect();
-    let alt = format!("{title}. Memory by open connections: {}.", costs.join("; "));
-    let stem = format!("memory-{}", slug(workload));
-    Some(Picture::new(Kind::Memory, stem, chrome, alt, move |canvas| draw(canvas, &tracks)))
+    let costs: Vec<String> = tracks
+        .iter()
+        .map(|t| format!("{} {}", t.name, slope(t, what).unwrap_or_default()))
+        .collect();
+    let alt = format!("{title}. Memory by {what}s: {}.", costs.join("; "));
+    let stem = match holding {
+        Holding::Connections => format!("memory-{}", slug(workload)),
+        Holding::InFlight => format!("memory-{}-in-flight", slug(workload)),
+    };
+    Some(Picture::new(Kind::Memory, stem, chrome, alt, move |canvas| {
+        draw(canvas, &tracks, holding)
+    }))
 }
 
-fn medians(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    points
-        .chunk_by(|a, b| a.0 == b.0)
-        .filter_map(|chunk| {
-            Some((chunk.first()?.0, middle(chunk.iter().map(|(_, rss)| *rss).collect())?))
-        })
-        .collect()
+/// Fewer requests at once than this are nothing to hold.
+const IN_FLIGHT_MIN: f64 = 10.0;
+/// Within this factor two loads are one.
+const APART: f64 = 1.5;
+
+impl Holding {
+    /// Connections where their number changes, else requests in flight where that does.
+    fn of(races: &[Race<'_>]) -> Option<Self> {
+        let changes = |holding: Self| {
+            let most: Vec<f64> = races.iter().map(|race| holding.most(race)).collect();
+            let high = most.iter().copied().fold(0.0, f64::max);
+            let low = most.iter().copied().fold(f64::MAX, f64::min);
+            high >= IN_FLIGHT_MIN && high > APART * low
+        };
+        [Self::Connections, Self::InFlight].into_iter().find(|holding| changes(*holding))
+    }
+
+    fn most(self, race: &Race<'_>) -> f64 {
+        race.trials()
+            .filter_map(|trial| self.point(trial))
+            .map(|(held, _)| held)
+            .fold(0.0, f64::max)
+    }
+
+    /// What a trial held, and its memory; nothing of a saturated one, which holds more and more.
+    fn point(self, trial: &Trial) -> Option<(f64, f64)> {
+        let rss = trial.server.rss_peak_bytes? as f64;
+        let held = match self {
+            Self::Connections => f64::from(trial.load.connections),
+            Self::InFlight => in_flight(trial)?,
+        };
+        (rss > 0.0 && held > 0.0 && !trial.saturated).then_some((held, rss))
+    }
+
+    fn what(self) -> &'static str {
+        match self {
+            Self::Connections => "open connection",
+            Self::InFlight => "request in flight",
+        }
+    }
+
+    fn axis(self) -> &'static str {
+        match self {
+            Self::Connections => "Open connections (log)",
+            Self::InFlight => "Requests in flight (log)",
+        }
+    }
+
+    fn method(self) -> String {
+        let how = match self {
+            Self::Connections => "",
+            Self::InFlight => " In flight: Little's law, arrivals times their mean response time.",
+        };
+        format!(
+            "Point: a trial; line: median of the rounds. The label is the slope from the least to the most.{how}"
+        )
+    }
 }
 
-/// `12.3 KiB per connection`
-fn slope(track: &Track) -> Option<String> {
+/// Requests at once in the mean, by Little's law.
+fn in_flight(trial: &Trial) -> Option<f64> {
+    let time = |kind: &ByRequest| {
+        let times = kind.response_ns.as_ref()?;
+        Some(times.mean? * times.n as f64)
+    };
+    let spent = trial.by_request.values().map(time).sum::<Option<f64>>()?;
+    (trial.load.duration_s > 0.0).then(|| spent / (trial.load.duration_s * 1e9))
+}
+
+fn median(of: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let of = |part: fn(&(f64, f64)) -> f64| middle(of.iter().map(part).collect());
+    Some((of(|point| point.0)?, of(|point| point.1)?))
+}
+
+/// `12.3 KiB per open connection`
+fn slope(track: &Track, what: &str) -> Option<String> {
     let ((from, low), (to, high)) = (*track.line.first()?, *track.line.last()?);
     let per = (high - low) / (to - from) / 1024.0;
-    (to > from).then(|| format!("{} KiB per connection", three_digits(per)))
+    (to > from).then(|| format!("{} KiB per {what}", three_digits(per)))
 }
 
-fn draw(canvas: &mut Canvas<'_>, tracks: &[Track]) {
+fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], holding: Holding) {
     let points = || tracks.iter().flat_map(|track| &track.points);
     let ends = |of: fn(&(f64, f64)) -> f64| {
         (points().map(of).fold(f64::MAX, f64::min), points().map(of).fold(0.0, f64::max))
@@ -92,7 +171,7 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track]) {
     let label = |track: &Track| Label {
         name: track.name.clone(),
         style: track.style,
-        details: slope(track).into_iter().collect(),
+        details: slope(track, holding.what()).into_iter().collect(),
         remark: None,
         end: None,
     };
@@ -104,7 +183,7 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track]) {
     let (y, rows) = logarithmic(low, high, |mib| bytes(mib * MIB));
     let plot = Plot::new(x, y, frame);
     plot.rows(canvas, &rows, "Peak RSS (log)");
-    plot.columns(canvas, &columns, "Open connections (log)");
+    plot.columns(canvas, &columns, holding.axis());
     for (label, track) in labels.iter_mut().zip(tracks) {
         let colour = track.style.colour(&canvas.theme);
         let at = |(connections, rss): &(f64, f64)| plot.at((*connections, rss / MIB));

@@ -101,7 +101,9 @@ impl Kind {
             Self::Forest => "comparisons of two contenders",
             Self::Stall => "a timeline, which a scenario with a fault keeps",
             Self::Cpu => "CPU times of one workload at two rates or more",
-            Self::Memory => "memory at two numbers of connections or more",
+            Self::Memory => {
+                "memory of one scenario at two numbers of connections, or of requests in flight"
+            }
             Self::Lag => "the generator's lateness",
             Self::Time => "service times",
             Self::Gate => "earlier gates of the same scenario",

@@ -12,6 +12,7 @@ use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::style::Style;
 use super::text::{Weight, fitted, typeset, width};
 use super::view::View;
+use crate::report::comparison::{Side, belongs, side};
 use crate::report::race::{Race, middle};
 use crate::report::schema::{Fault, Timeline};
 use crate::report::sentences::place;
@@ -73,7 +74,7 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
         .collect();
     let alt = format!("{title}. {}.", told.join("; "));
     let stem = format!("stall-{}-{}", slug(race.workload), slug(race.level));
-    let slo = view.slo_ns(race.workload);
+    let slo = view.slo_ns(race);
     Some(Picture::new(Kind::Stall, stem, chrome, alt, move |canvas| draw(canvas, &panels, slo)))
 }
 
@@ -87,10 +88,12 @@ fn finding(view: &View<'_>, race: &Race<'_>, panels: &[Panel<'_>]) -> String {
         return format!("{}: response time over the run", capital(&place(race)));
     };
     let fault = format!("{} for {}", capital(&clean(&fault.what)), Nanos(fault.for_ns));
-    let unclear = view.result.comparisons.iter().any(|c| {
-        c.metric == "recovery" && c.workload == race.workload && c.verdict == "inconclusive"
-    });
-    if unclear {
+    let clear = view
+        .result
+        .comparisons
+        .iter()
+        .any(|c| c.metric == "recovery" && belongs(race, c) && side(c) != Side::Unclear);
+    if panels.len() > 1 && !clear {
         return format!("{fault}: no clear difference in recovery");
     }
     let time = |panel: &Panel<'_>| match panel.recovery_ns {

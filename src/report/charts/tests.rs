@@ -55,6 +55,13 @@ fn rates_behind_unlike_waits_are_no_curve() {
         !left.iter().any(|stem| stem.starts_with("load-") || stem.starts_with("cpu-")),
         "{left:?}"
     );
+    // Nor are two scenarios with other numbers of connections, whatever they have in common.
+    let mut run = mock::everything();
+    assert!(stems(&run).contains(&"memory-payment".to_owned()));
+    for trial in &mut run.trials {
+        trial.scenario = format!("one at {}", trial.level);
+    }
+    assert!(!stems(&run).iter().any(|stem| stem.starts_with("memory-")));
 }
 
 #[test]

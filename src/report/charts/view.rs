@@ -2,9 +2,10 @@
 
 use super::chrome::Chrome;
 use super::style::{Style, styles};
-use crate::report::findings::{loads, placements, verdict};
-use crate::report::race::{Entry, Race, probed, races};
+use crate::report::findings::verdict;
+use crate::report::race::{Entry, Race, probed, races, slo_of};
 use crate::report::schema::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
+use crate::report::setting::{loads, placements};
 use crate::report::words::{capital, clean, counted};
 use crate::units::{Rate, grouped};
 
@@ -88,10 +89,10 @@ impl<'a> View<'a> {
         self.result.contenders.iter().find(is)
     }
 
-    /// The response time that 99 % must meet, ns.
-    pub(super) fn slo_ns(&self, workload: &str) -> Option<f64> {
-        let slo = self.result.slos.iter().find(|slo| slo.workload == workload);
-        slo.map(|slo| slo.p99_ns as f64)
+    /// The response time that 99 % must meet in a race, ns.
+    pub(super) fn slo_ns(&self, race: &Race<'_>) -> Option<f64> {
+        let slo = slo_of(self.result, race.workload, race.scenario)?;
+        Some(slo.p99_ns as f64)
     }
 
     /// Whether the run holds; where it does not, nothing is concluded from it.

@@ -1,0 +1,87 @@
+//! Why trials are not valid: each reason once, with whom it concerns.
+
+use std::collections::BTreeMap;
+
+use super::findings::trial_verdict;
+use super::race::Race;
+use super::schema::{RunResult, Trial};
+use super::sentences;
+use super::words::{alike, clean, counted};
+
+/// A reason that made trials suspect or invalid, or a round void.
+pub(crate) struct Reason {
+    /// `SUSPECT`, `INVALID` or `VOID`; empty where others are counted.
+    pub(crate) verdict: &'static str,
+    /// The sentence.
+    pub(crate) text: String,
+    /// `thread-pool (payment at 4,000/s) in 2 rounds`
+    pub(crate) whose: String,
+}
+
+/// Reasons that differ in their figures alone, as one.
+struct Alike {
+    verdict: &'static str,
+    /// The first of them.
+    text: String,
+    trials: usize,
+    whose: BTreeMap<String, usize>,
+}
+
+/// Each distinct reason once, the worst first.
+pub(super) fn reasons(result: &RunResult, races: &[Race<'_>]) -> Vec<Reason> {
+    let mut found: Vec<Alike> = Vec::new();
+    for trial in &result.trials {
+        let verdict = if trial.voided { "VOID" } else { trial_verdict(trial.validity.verdict) };
+        for text in trial.validity.reasons.iter().map(|reason| clean(reason)) {
+            let same = |one: &Alike| one.verdict == verdict && alike(&one.text) == alike(&text);
+            let place = found.iter().position(same).unwrap_or_else(|| {
+                found.push(Alike { verdict, text, trials: 0, whose: BTreeMap::new() });
+                found.len() - 1
+            });
+            found[place].trials += 1;
+            *found[place].whose.entry(whose(trial, races)).or_default() += 1;
+        }
+    }
+    let badness =
+        |verdict: &str| ["INVALID", "SUSPECT", "VOID", "VALID"].iter().position(|v| *v == verdict);
+    found.sort_by_key(|one| badness(one.verdict));
+    let hidden = found.len().saturating_sub(MAX_REASONS);
+    found.truncate(MAX_REASONS);
+    let mut reasons: Vec<Reason> = found.into_iter().map(Reason::from).collect();
+    if hidden > 0 {
+        let text = format!("{} more in result.json", counted(hidden, "reason"));
+        reasons.push(Reason { verdict: "", text, whose: String::new() });
+    }
+    reasons
+}
+
+impl From<Alike> for Reason {
+    fn from(alike: Alike) -> Self {
+        let whose = alike.whose.iter();
+        let mut whose: Vec<String> =
+            whose.map(|(name, n)| format!("{name} in {}", counted(*n, "round"))).collect();
+        if whose.len() > MAX_WHOSE {
+            let others = whose.split_off(MAX_WHOSE).len();
+            whose.push(format!("and {}", counted(others, "other")));
+        }
+        let text = match alike.trials {
+            1 => alike.text,
+            n => format!("{} (the first of {n} alike)", alike.text),
+        };
+        Self { verdict: alike.verdict, text, whose: whose.join(", ") }
+    }
+}
+
+/// More of those whom a reason concerns are counted.
+const MAX_WHOSE: usize = 4;
+/// More kinds of reasons than this are read in result.json.
+const MAX_REASONS: usize = 12;
+
+/// The contender, with its race where there are several.
+fn whose(trial: &Trial, races: &[Race<'_>]) -> String {
+    let name = clean(&trial.contender);
+    match races.iter().find(|race| race.is_of(trial)) {
+        Some(race) if races.len() > 1 => format!("{name} ({})", sentences::place(race)),
+        _ => name,
+    }
+}

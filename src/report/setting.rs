@@ -1,0 +1,119 @@
+//! On what and how a run was measured, in words.
+
+use super::race::{Race, measured};
+use super::schema::{RunResult, Trial};
+use super::words::{bytes, capital, clean, counted, listed};
+use crate::units::{Nanos, grouped, three_digits};
+
+/// `contender on core 1, generator on core 0 (apart, spin)`, each placement of the trials once.
+pub(crate) fn placements<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    for trial in trials {
+        let p = &trial.placement;
+        let cores = |cores: &[u32]| {
+            let list: Vec<String> = cores.iter().map(u32::to_string).collect();
+            format!("core{} {}", if cores.len() == 1 { "" } else { "s" }, list.join(", "))
+        };
+        let how = if p.mode == "shared" { "co-located" } else { p.mode.as_str() };
+        let text = format!(
+            "contender on {}, {} ({}, {})",
+            cores(&p.contender_cores),
+            match p.dependency_cores.as_slice() {
+                [] => format!("generator on {}", cores(&p.generator_cores)),
+                own if own == p.generator_cores => {
+                    format!("generator and dependency on {}", cores(own))
+                }
+                own => format!(
+                    "generator on {}, dependency on {}",
+                    cores(&p.generator_cores),
+                    cores(own)
+                ),
+            },
+            clean(how),
+            clean(&p.pace)
+        );
+        if !seen.contains(&text) {
+            seen.push(text);
+        }
+    }
+    seen
+}
+
+/// `open loop, Poisson arrivals, 64 connections, 1.3 s a trial`, each way of the trials once.
+pub(crate) fn loads<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<String> {
+    let mut seen: Vec<(String, f64, f64)> = Vec::new();
+    for trial in trials {
+        let load = &trial.load;
+        let arrivals = match load.arrivals.as_deref() {
+            None => String::new(),
+            Some("poisson") => ", Poisson arrivals".into(),
+            Some(arrivals) => format!(", {} arrivals", clean(arrivals)),
+        };
+        let connections = counted(load.connections as usize, "connection");
+        let way = format!("{} loop{arrivals}, {connections}", clean(&load.kind));
+        match seen.iter_mut().find(|(text, ..)| *text == way) {
+            Some((_, low, high)) => {
+                *low = low.min(load.duration_s);
+                *high = high.max(load.duration_s);
+            }
+            None => seen.push((way, load.duration_s, load.duration_s)),
+        }
+    }
+    seen.into_iter()
+        .map(|(way, low, high)| match (three_digits(low), three_digits(high)) {
+            (low, high) if low == high => format!("{way}, {low} s a trial"),
+            (low, high) => format!("{way}, {low} to {high} s a trial"),
+        })
+        .collect()
+}
+
+/// Machine, placement, load, dials and build: one line each.
+pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
+    let print = &result.fingerprint;
+    let mut machine = format!(
+        "{}, {}, {}, Linux {}",
+        counted(print.cores as usize, "core"),
+        clean(&print.cpu_model),
+        bytes(print.memory_bytes as f64),
+        clean(&print.kernel)
+    );
+    if let Some(governor) = &print.governor {
+        machine += &format!(", governor {}", clean(governor));
+    }
+    if let Some(quota) = print.cpu_quota {
+        machine += &format!(", quota of {} cores", three_digits(quota));
+    }
+    let mut lines = vec![machine];
+    lines.extend(placements(measured(result).iter()).iter().map(|text| capital(text)));
+    let contenders = races.iter().map(|race| race.entries.len()).max().unwrap_or(0);
+    let rounds = counted(result.rounds as usize, "round");
+    let load = listed(&loads(result.trials.iter()));
+    if !races.is_empty() {
+        lines.push(format!("{rounds} of {}, {load}", counted(contenders, "contender")));
+    } else if !result.probes.is_empty() {
+        let trials = counted(result.probes.len(), "trial");
+        lines.push(format!("A search of {trials}: {}", loads(result.probes.iter()).join("; ")));
+    }
+    let mut dials = format!("Seed {}, order seed {}", result.seed, result.order_seed);
+    if result.request_cpu_ns > 0 {
+        dials += &format!(
+            "; signature dialled to {}, measured {} ({} SHA-256 rounds)",
+            Nanos(result.request_cpu_ns),
+            Nanos(result.request_cpu_measured_ns),
+            grouped(f64::from(result.signature_rounds))
+        );
+    }
+    if let Some(floor) = result.floor_ns {
+        dials += &format!("; floor {}", Nanos(floor));
+    }
+    lines.push(dials);
+    lines.push(format!(
+        "bakeoff {}{}, binary {}, scenario {}, {}",
+        clean(&print.bakeoff),
+        if print.debug_build { " (debug build)" } else { "" },
+        clean(&print.binary),
+        clean(&print.scenario),
+        clean(&result.started_utc)
+    ));
+    lines
+}

@@ -1,0 +1,163 @@
+//! A race as a table: a row for each contender, what to know about them below it, and who beats whom.
+
+use std::collections::BTreeMap;
+
+use super::comparison::{belongs, compared, metric_of};
+use super::findings::trial_verdict;
+use super::race::{Entry, Race};
+use super::schema::{Ceiling, RunResult};
+use super::words::{bytes, capital, clean, figure, or_withheld, truncated};
+use super::{cores, sentences};
+use crate::units::{Rate, grouped, three_digits};
+
+/// One race.
+pub(crate) struct Table {
+    /// `Payment at 4,000/s`
+    pub(crate) heading: String,
+    /// In the order of [`COLUMNS`].
+    pub(crate) rows: Vec<[String; COLUMNS.len()]>,
+    /// Saturation, failures and ceilings: one line each.
+    pub(crate) marks: Vec<String>,
+    /// The contender that others are compared with.
+    pub(crate) versus: String,
+    /// Contender, metric, finding.
+    pub(crate) comparisons: Vec<[String; 3]>,
+}
+
+/// The columns of a table of figures.
+pub(crate) const COLUMNS: [&str; 9] = [
+    "contender",
+    "p50",
+    "p99",
+    "achieved/s",
+    "CPU us/request",
+    "peak RSS",
+    "threads",
+    "validity",
+    "bound by",
+];
+
+/// How the figures of a table were made.
+pub(crate) const TABLE_NOTE: &str = "Response time from the intended start; each figure is the median of the rounds that are not \
+     INVALID; validity is the worst verdict and the valid rounds of all.";
+
+impl Table {
+    /// The table of a race.
+    pub(super) fn of(result: &RunResult, race: &Race<'_>) -> Self {
+        let comparisons = || result.comparisons.iter().filter(|c| belongs(race, c));
+        let versus = comparisons().next().map(|c| clean(&c.versus)).unwrap_or_default();
+        let mut compared: Vec<[String; 3]> =
+            comparisons().map(|c| [clean(&c.of), metric_of(race, c), compared(race, c)]).collect();
+        // They come by metric; a reader asks about a contender.
+        let order: Vec<String> = compared.iter().map(|[of, ..]| of.clone()).collect();
+        compared.sort_by_key(|[of, ..]| order.iter().position(|other| other == of));
+        let mut marks: Vec<String> = race.entries.iter().filter_map(saturation).collect();
+        marks.extend(race.entries.iter().filter_map(failures));
+        marks.extend(cores::mark(result, race));
+        marks.extend(ceilings(result, race));
+        Self {
+            heading: capital(&sentences::place(race)),
+            rows: race.entries.iter().flat_map(|entry| rows(race, entry)).collect(),
+            marks,
+            versus,
+            comparisons: compared,
+        }
+    }
+}
+
+/// One row; with several request kinds one for the contender and one below it for each kind.
+fn rows(race: &Race<'_>, entry: &Entry<'_>) -> Vec<[String; COLUMNS.len()]> {
+    let kinds = race.kinds();
+    let one = if kinds.len() == 1 { Some(kinds[0]) } else { None };
+    let latency = |kind: &str| [500, 990].map(|per_mille| figure(entry.response(kind, per_mille)));
+    let [p50, p99] = one.map_or_else(Default::default, latency);
+    let standing = entry.standing();
+    let mut rows = vec![[
+        name(entry.name),
+        p50,
+        p99,
+        or_withheld(entry.middle(|t| Some(t.achieved_rps)), grouped),
+        or_withheld(entry.middle(|t| t.server.cpu_us_per_request), three_digits),
+        or_withheld(entry.middle(|t| t.server.rss_peak_bytes.map(|b| b as f64)), bytes),
+        or_withheld(entry.middle(|t| t.server.threads_max.map(|n| n as f64)), grouped),
+        format!("{} {}/{}", trial_verdict(standing.worst), standing.valid, standing.rounds),
+        clean(entry.bound_by()),
+    ]];
+    for kind in kinds.into_iter().filter(|_| one.is_none()) {
+        let [p50, p99] = latency(kind);
+        let mut row: [String; COLUMNS.len()] = Default::default();
+        row[..3].clone_from_slice(&[format!("{KIND_INDENT}{}", name(kind)), p50, p99]);
+        rows.push(row);
+    }
+    rows
+}
+
+/// Before a request kind that stands below its contender. Not spaces: tables drop those.
+pub(crate) const KIND_INDENT: &str = "\u{b7} ";
+
+/// A name that leaves room for figures beside it.
+fn name(text: &str) -> String {
+    truncated(&clean(text), 28)
+}
+
+/// `thread-pool saturated: 3,180 of 4,000/s, in 4 of 6 rounds`
+fn saturation(entry: &Entry<'_>) -> Option<String> {
+    let rates = sentences::saturated(entry)?;
+    let (n, all) = (entry.saturated_rounds(), entry.usable().count());
+    let rounds = if n == all { String::new() } else { format!(", in {n} of {all} rounds") };
+    Some(format!("{} saturated: {rates}{rounds}", clean(entry.name)))
+}
+
+/// `thread-pool failed 15 of 24,000 requests: 12 timeout, 3 bad_status`
+fn failures(entry: &Entry<'_>) -> Option<String> {
+    let mut by_kind: BTreeMap<&str, u64> = BTreeMap::new();
+    for (kind, count) in entry.usable().flat_map(|trial| &trial.errors) {
+        *by_kind.entry(kind).or_default() += count;
+    }
+    let failed: u64 = by_kind.values().sum();
+    let requests: u64 = entry.usable().map(|trial| trial.requests).sum();
+    let kinds: Vec<String> = by_kind
+        .iter()
+        .filter(|(_, n)| **n > 0)
+        .map(|(kind, n)| format!("{} {}", grouped(*n as f64), clean(kind)))
+        .collect();
+    (failed > 0).then(|| {
+        let (failed, requests) = (grouped(failed as f64), grouped(requests as f64));
+        format!(
+            "{} failed {failed} of {requests} requests: {}",
+            clean(entry.name),
+            kinds.join(", ")
+        )
+    })
+}
+
+/// `Ceilings: event-loop cpu 21,300/s binds, pool 40,000/s, 20,100/s in closed loop; ..`
+fn ceilings(result: &RunResult, race: &Race<'_>) -> Option<String> {
+    let here = |ceiling: &&Ceiling| {
+        ceiling.workload == race.workload
+            && ceiling.scenario == race.scenario
+            && ceiling.dependency.as_deref() == race.dependency()
+    };
+    let cores = race.cores();
+    let ceilings = result.ceilings.iter().filter(here);
+    let each: Vec<String> = ceilings.filter_map(|one| ceiling(one, cores)).collect();
+    (!each.is_empty()).then(|| format!("Ceilings: {}", each.join("; ")))
+}
+
+fn ceiling(of: &Ceiling, cores: usize) -> Option<String> {
+    let bounds = [("cpu", of.cpu_rps), ("pool", of.pool_rps), ("threads", of.threads_rps)];
+    let mut parts: Vec<(String, f64)> = bounds
+        .into_iter()
+        .filter_map(|(what, rps)| {
+            let binds = if of.binds == what { " binds" } else { "" };
+            Some((format!("{what} {}{binds}", Rate(rps?)), rps?))
+        })
+        .collect();
+    parts.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    let closed = of.closed_rps.map(|rps| {
+        let each = cores::each(rps, cores).map_or_else(String::new, |each| format!(" ({each})"));
+        (format!("{} in closed loop{each}", Rate(rps)), rps)
+    });
+    let parts: Vec<String> = parts.into_iter().chain(closed).map(|(text, _)| text).collect();
+    (!parts.is_empty()).then(|| format!("{} {}", clean(&of.contender), parts.join(", ")))
+}
