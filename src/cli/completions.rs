@@ -15,7 +15,7 @@ Examples:
   bakeoff completions fish > ~/.config/fish/completions/bakeoff.fish
   bakeoff man > bakeoff.1                         the manual page; bakeoff man run is that of a verb
 
-Exit codes: 0 printed")]
+Exit codes: 0 printed, 2 bad flag")]
 pub(crate) struct Args {
     /// Whose script
     #[arg(value_enum)]

@@ -31,8 +31,8 @@ day proves nothing. docs/gate.md says which metric catches what and how to choos
 
 Under GitHub Actions the verdict also goes to the step's summary, outputs and annotations.
 
-Exit codes: 0 pass, or undecided under on_inconclusive = \"warn\"; 2 bad scenario or flag; 3 regressed;
-4 undecided under \"fail\", or a required metric could not be gated; 5 invalid; 130 interrupted")]
+Exit codes: 0 pass, or undecided under on_inconclusive = \"warn\"; 1 internal error; 2 bad scenario or flag;
+3 regressed; 4 undecided under \"fail\", or a required metric could not be gated; 5 invalid; 130 interrupted")]
 pub(crate) struct Args {
     /// A file, or the name of a built-in scenario
     #[arg(value_name = "SCENARIO", required_unless_present = "self_test")]

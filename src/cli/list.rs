@@ -18,7 +18,7 @@ Examples:
   bakeoff list
   bakeoff list --format json | jq -r '.scenarios[].name'
 
-Exit codes: 0 listed")]
+Exit codes: 0 listed, 2 bad flag")]
 pub(crate) struct Args {
     /// How the list is written
     #[arg(long, value_enum, default_value_t)]

@@ -26,7 +26,7 @@ Examples:
 Two results are two runs on two occasions: their figures stand beside each other and nothing is concluded.
 `bakeoff gate` compares two builds.
 
-Exit codes: 0 shown, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
+Exit codes: 0 shown, 1 internal error, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
 pub(crate) struct Args {
     /// A result.json or ledger.json, the folder that it lies in, or one with the folders of several: then the newest
     #[arg(value_name = "RESULT")]

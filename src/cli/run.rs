@@ -120,16 +120,18 @@ impl Args {
                 yes: self.yes,
                 budget: self.budget,
                 resume: self.resume.is_some(),
+                words: self.words(&[]),
             }]);
         }
         let mut loaded = Vec::new();
         for argument in &self.scenarios {
-            loaded.extend(scenario::load(argument)?);
+            let all = scenario::load(argument)?;
+            loaded.extend(all.into_iter().map(|scenario| (argument.clone(), scenario)));
         }
         let several = loaded.len() > 1;
         loaded
             .into_iter()
-            .map(|scenario| {
+            .map(|(argument, scenario)| {
                 let scenario = self.apply(scenario)?;
                 let out = match self.out() {
                     Some(out) if several => out.join(&scenario.name),
@@ -145,6 +147,7 @@ impl Args {
                     yes: self.yes,
                     budget: self.budget,
                     resume: self.resume.is_some(),
+                    words: self.words(&[argument]),
                 })
             })
             .collect()
@@ -175,6 +178,23 @@ impl Args {
         })
     }
 
+    /// What was asked, for whoever makes it again: the scenarios and the flags that change what is run.
+    fn words(&self, scenarios: &[String]) -> Vec<String> {
+        let mut words = scenarios.to_vec();
+        let mut flag = |name: &str, value: Option<String>| {
+            words.extend(value.into_iter().flat_map(|value| [format!("--{name}"), value]));
+        };
+        flag("rounds", self.rounds.map(|n| n.to_string()));
+        flag("duration", self.duration.map(Nanos::spelled));
+        flag("warm-up", self.warm_up.map(Nanos::spelled));
+        flag("rate", self.rate.map(|rate| format!("{}/s", rate.0)));
+        flag("seed", self.seed.map(|n| n.to_string()));
+        flag("contender", (!self.contender.is_empty()).then(|| self.contender.join(",")));
+        flag("budget", self.budget.map(Nanos::spelled));
+        words.extend(self.smoke.then(|| "--smoke".to_owned()));
+        words
+    }
+
     fn shown(&self, result: &RunResult, out: &Path) -> String {
         match self.format {
             Format::Text => report::terminal::terminal(result, Some(out)),
@@ -197,6 +217,26 @@ fn gravest(codes: &[u8]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_asked_is_told_as_it_can_be_typed_again() {
+        let parsed = |line: &str| {
+            let all = ["bakeoff", "run"].into_iter().chain(line.split_whitespace());
+            let matches = crate::cli::command().try_get_matches_from(all).unwrap();
+            let (_, run) = matches.subcommand().unwrap();
+            <Args as clap::FromArgMatches>::from_arg_matches(run).unwrap()
+        };
+        let args = parsed(
+            "payment-memory --rate 90/min --contender null event-loop --duration 1500ms --smoke -q",
+        );
+        let words = args.words(&args.scenarios);
+        assert_eq!(
+            words.join(" "),
+            "payment-memory --duration 1500ms --rate 1.5/s --contender null,event-loop --smoke"
+        );
+        let again = parsed(&words.join(" "));
+        assert_eq!(again.words(&again.scenarios), words);
+    }
 
     #[test]
     fn the_gravest_code_wins() {

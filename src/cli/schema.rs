@@ -13,7 +13,7 @@ Examples:
   bakeoff schema scenario > bakeoff.schema.json     then `#:schema ./bakeoff.schema.json` in a scenario
   bakeoff schema result | jq '.properties | keys'
 
-Exit codes: 0 printed")]
+Exit codes: 0 printed, 2 bad flag")]
 pub(crate) struct Args {
     /// Of which file
     #[arg(value_enum)]

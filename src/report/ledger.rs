@@ -7,6 +7,7 @@ use askama::Template;
 
 use super::html::page_colours;
 use super::markdown::{escaped, grid, list};
+use super::reproduce::typed;
 use super::schema::{self, Ledger, LedgerClaim, LedgerRow, StatementVerdict};
 use super::terminal::wrapped;
 use super::write::put;
@@ -142,7 +143,7 @@ fn about(ledger: &Ledger) -> String {
     let print = &ledger.fingerprint;
     format!(
         "{} cores, {}, Linux {}; bakeoff {}{}, {}. Every interval is one of {:.0} %; one clear counterexample refutes a \
-         statement, and holding takes all of its scenarios.{}",
+         statement, and holding takes all of its scenarios.{}{}",
         print.cores,
         print.cpu_model,
         print.kernel,
@@ -150,7 +151,11 @@ fn about(ledger: &Ledger) -> String {
         if print.debug_build { " (debug build)" } else { "" },
         ledger.started_utc,
         100.0 * ledger.confidence,
-        ledger.note.as_ref().map(|note| format!(" {note}")).unwrap_or_default()
+        ledger.note.as_ref().map(|note| format!(" {note}")).unwrap_or_default(),
+        match ledger.words.is_empty() {
+            true => String::new(),
+            false => format!(" Made by: {}", typed(&ledger.words)),
+        }
     )
 }
 
@@ -220,6 +225,7 @@ mod tests {
             fingerprint: Fingerprint::default(),
             confidence: 0.99,
             note: Some("In 30 min instead of about 240.".into()),
+            words: vec!["scenarios/".into(), "--budget".into(), "30m".into()],
             rows: vec![
                 LedgerRow {
                     number: 1,
@@ -263,6 +269,8 @@ mod tests {
             shown.contains("1 hold, 0 fail, 1 are inconclusive (1 of them not tested here)"),
             "{shown}"
         );
+        let made = "Made by: bakeoff run scenarios/ --budget 30m";
+        assert!(read("ledger.md").contains(made) && read("index.html").contains(made));
         assert!(!read("index.html").contains("<b>bold"), "a claim is text");
         assert!(read("index.html").contains("href=\"a/charts/forest-light.svg\""));
         let led = "- 1: [a](a/summary.md), [chart](a/charts/forest-light.svg)\n";

@@ -73,6 +73,7 @@ pub(crate) fn empty(scenario: &str, title: &str) -> RunResult {
         slos: Vec::new(),
         map: None,
         gate_history: Vec::new(),
+        words: Vec::new(),
         footprints: Vec::new(),
     }
 }

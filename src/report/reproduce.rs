@@ -3,14 +3,23 @@
 use super::schema::RunResult;
 use super::words::clean;
 
-/// `bakeoff run payment-memory --rounds 10 --seed 42 --order-seed 7301`
+/// `bakeoff run payment-memory --rounds 10 --order-seed 7301`
 pub(crate) fn command(result: &RunResult) -> String {
+    if !result.words.is_empty() {
+        return format!("{} --order-seed {}", typed(&result.words), result.order_seed);
+    }
     let scenario = match result.scenario.as_str() {
         "tour" => String::new(),
         name => format!(" {}", quoted(&clean(name))),
     };
     let (rounds, seed, order) = (result.rounds, result.seed, result.order_seed);
     format!("bakeoff run{scenario} --rounds {rounds} --seed {seed} --order-seed {order}")
+}
+
+/// Words after `bakeoff run`, for a shell.
+pub(super) fn typed(words: &[String]) -> String {
+    let words = words.iter().map(|word| format!(" {}", quoted(&clean(word))));
+    format!("bakeoff run{}", words.collect::<String>())
 }
 
 /// What the command does not say.
@@ -41,6 +50,17 @@ pub(crate) fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_is_told_as_it_was_asked() {
+        let mut result = crate::report::mock::payments(6, &crate::report::mock::MODELS);
+        assert_eq!(command(&result), "bakeoff run --rounds 6 --seed 42 --order-seed 7301");
+        result.words = ["my service.toml", "--contender", "a,b"].map(str::to_owned).to_vec();
+        assert_eq!(
+            command(&result),
+            "bakeoff run 'my service.toml' --contender a,b --order-seed 7301"
+        );
+    }
 
     #[test]
     fn a_word_stays_one_word() {

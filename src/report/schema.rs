@@ -93,6 +93,10 @@ pub struct RunResult {
     /// Earlier gates of the same scenario on the same fingerprint, the oldest first.
     #[serde(default)]
     pub gate_history: Vec<GatePoint>,
+    /// What was asked, as words after `bakeoff run`, without the order seed and the report's folder; empty in older files and
+    /// where nobody typed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
     /// What contenders are beside their load, where an experiment asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub footprints: Vec<Footprint>,

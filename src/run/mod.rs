@@ -72,6 +72,8 @@ pub struct Request {
     pub budget: Option<Nanos>,
     /// Goes on with the run that `out` holds.
     pub resume: bool,
+    /// What was asked, as words after `bakeoff run`, for whoever makes it again; empty where nobody typed it.
+    pub words: Vec<String>,
 }
 
 /// Runs every trial, judges them and writes the report. An interrupted run reports what it has.

@@ -37,6 +37,7 @@ pub(super) fn run(args: &Args, named: &str) -> Result<u8> {
         order_seed: args.order_seed,
         yes: args.yes,
         resume: args.resume.is_some(),
+        words: args.words(&args.scenarios),
     };
     let stop = on_interrupt()?;
     let ledger = run::ledger(&request, || Progress::new(args.quiet.quiet), &stop)?;

@@ -48,6 +48,7 @@ impl History {
             map: None,
             footprints: Vec::new(),
             gate_history: alike.into_iter().flat_map(points).collect(),
+            words: Vec::new(),
         })
     }
 }

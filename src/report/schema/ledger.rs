@@ -21,6 +21,9 @@ pub struct Ledger {
     pub confidence: f64,
     /// What a budget took away from every scenario, in a sentence.
     pub note: Option<String>,
+    /// What was asked, as words after `bakeoff run`; empty in older files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
     /// One for each statement that a machine can test.
     pub rows: Vec<LedgerRow>,
     /// Claims of scenarios that no statement names.

@@ -43,6 +43,8 @@ pub struct LedgerRequest {
     pub yes: bool,
     /// Goes on where an earlier ledger in `out` has stopped.
     pub resume: bool,
+    /// What was asked, as words after `bakeoff run`.
+    pub words: Vec<String>,
 }
 
 /// What will be run, and what will not.
@@ -159,6 +161,7 @@ pub fn ledger(
             out,
             scenarios: vec![scenario.clone()],
             order_seed: request.order_seed,
+            words: request.words.clone(),
             yes: request.yes,
             budget: budget.left(),
         };
@@ -178,6 +181,7 @@ pub fn ledger(
             .collect(),
         others: others(&results),
         note: plan.note,
+        words: request.words.clone(),
         not_run: plan.not_run,
         unsettled: UNSETTLED.map(str::to_owned).to_vec(),
         interrupted: stop.load(Ordering::Relaxed),

@@ -69,6 +69,7 @@ impl Session<'_> {
             slos: request.scenarios.iter().filter_map(whole::slo).collect(),
             map: self.map,
             gate_history: Vec::new(),
+            words: request.words.clone(),
             footprints: self.footprints,
         }
     }
