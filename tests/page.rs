@@ -23,7 +23,7 @@ fn browser() -> Option<PathBuf> {
         })
 }
 
-/// A page of a result that has charts of every kind that a run makes today.
+/// A page with the charts of a race.
 fn page(dir: &Path) -> PathBuf {
     let result = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/result.json");
     let done = Command::new(env!("CARGO_BIN_EXE_bakeoff"))

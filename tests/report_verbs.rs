@@ -39,6 +39,41 @@ fn a_chart_is_a_picture_and_its_text() {
     }
 }
 
+/// What rendering may take is 200 MiB; 3 s are a release build's, and no clock judges here.
+#[test]
+fn two_thousand_trials_are_rendered_within_200_mib() {
+    let dir = TempDir::new().unwrap();
+    let mut result: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(stored()).unwrap()).unwrap();
+    let trials = result["trials"].as_array_mut().unwrap();
+    let some = trials.clone();
+    for n in trials.len()..2_000 {
+        let mut trial = some[n % some.len()].clone();
+        trial["round"] = (1 + n / some.len()).into();
+        trials.push(trial);
+    }
+    let path = dir.path().join("result.json");
+    fs::write(&path, result.to_string()).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bakeoff"))
+        .args(["report", path.to_str().unwrap(), "--out", dir.path().to_str().unwrap()])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // The kernel's own high-water mark, looked at until the process is gone.
+    let status = format!("/proc/{}/status", child.id());
+    let mut most_kib = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        most_kib = most_kib.max(kib.unwrap_or(0));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success());
+    assert!((1..200 * 1024).contains(&most_kib), "{most_kib} KiB");
+    assert!(dir.path().join("index.html").is_file());
+}
+
 #[test]
 fn a_chart_without_data_is_refused_with_what_it_needs() {
     let dir = TempDir::new().unwrap();

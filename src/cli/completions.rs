@@ -13,7 +13,6 @@ Examples:
   bakeoff completions bash > ~/.local/share/bash-completion/completions/bakeoff
   bakeoff completions zsh > ~/.zfunc/_bakeoff
   bakeoff completions fish > ~/.config/fish/completions/bakeoff.fish
-  bakeoff man > bakeoff.1                         the manual page; bakeoff man run is that of a verb
 
 Exit codes: 0 printed, 2 bad flag")]
 pub(crate) struct Args {
@@ -24,6 +23,12 @@ pub(crate) struct Args {
 
 /// Flags of `man`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bakeoff man > bakeoff.1                         the manual page
+  bakeoff man run | man -l -                      that of a verb, at once
+
+Exit codes: 0 printed, 2 no such verb")]
 pub(crate) struct ManArgs {
     /// The page of a verb instead of the program's
     verb: Option<String>,

@@ -78,7 +78,6 @@ enum Verb {
     /// Print a script by which your shell completes verbs and flags
     Completions(completions::Args),
     /// Print the manual page
-    #[command(hide = true)]
     Man(completions::ManArgs),
     /// Keep a throw-away PostgreSQL until stdin ends
     #[command(hide = true)]

@@ -263,6 +263,23 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_a_tour_is_below_800_kilobytes() {
+        let mut tour = mock::empty("tour", "Two services, four concurrency models");
+        tour.rounds = 6;
+        for (workload, level, rps) in [
+            ("payment", "4,000/s", 4_000.0),
+            ("payment", "1,500/s", 1_500.0),
+            ("payment", "800/s", 800.0),
+            ("loyalty", "1,500/s", 1_500.0),
+        ] {
+            let kinds = [(workload, 5_200)];
+            mock::add_race(&mut tour, workload, level, rps, &kinds, 6, &mock::MODELS);
+        }
+        let bytes = html(&tour).len();
+        assert!((100_000..800_000).contains(&bytes), "{bytes}");
+    }
+
+    #[test]
     fn an_invalid_run_wears_a_bar() {
         let mut run = mock::everything();
         assert!(!html(&run).contains("class=\"alarm\""));

@@ -2,6 +2,7 @@
 
 use super::canvas::Placed;
 use super::svg::Fonts;
+use super::text::is_drawn;
 use super::theme::{LIGHT, THEMES};
 use super::*;
 use crate::report::mock;
@@ -89,6 +90,9 @@ fn misplaced(placed: &[Placed], size: Size) -> Vec<String> {
             a.left >= 0.0 && a.top >= 0.0 && a.right <= size.width() && a.bottom <= size.height();
         if !inside {
             faults.push(format!("clipped: {a:?}"));
+        }
+        if !is_drawn(&a.text) {
+            faults.push(format!("without a glyph: {a:?}"));
         }
         if a.px < 11.5 {
             faults.push(format!("tiny: {a:?}"));
