@@ -1,5 +1,7 @@
 //! A drawing surface over plotters' SVG backend, in CSS px, that remembers where its text stands.
 
+use std::cell::RefCell;
+
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
@@ -89,6 +91,14 @@ pub(super) struct Placed {
     pub(super) bottom: f64,
 }
 
+/// What a browser shows of a place under the pointer.
+#[derive(Clone, Debug)]
+pub(super) struct Tip {
+    /// px
+    pub(super) at: (f64, f64),
+    pub(super) text: String,
+}
+
 /// What was drawn.
 pub(super) struct Drawing {
     pub(super) svg: String,
@@ -113,6 +123,7 @@ pub(super) struct Canvas<'a> {
     pub(super) foot: f64,
     area: DrawingArea<SVGBackend<'a>, Shift>,
     placed: Vec<Placed>,
+    tips: RefCell<Vec<Tip>>,
 }
 
 /// Draws with `draw` and makes an SVG document of it.
@@ -128,13 +139,13 @@ pub(super) fn drawn(
     let units = ((width as i32 * UNITS_PER_PX) as u32, (height as i32 * UNITS_PER_PX) as u32);
     let area = SVGBackend::with_string(&mut body, units).into_drawing_area();
     area.fill(&theme.background).expect(INTO_STRING);
-    let mut canvas =
-        Canvas { theme, width, height, head: 0.0, foot: height, area, placed: Vec::new() };
+    let (placed, tips) = (Vec::new(), RefCell::default());
+    let mut canvas = Canvas { theme, width, height, head: 0.0, foot: height, area, placed, tips };
     draw(&mut canvas);
     canvas.area.present().expect(INTO_STRING);
-    let placed = std::mem::take(&mut canvas.placed);
+    let (placed, tips) = (std::mem::take(&mut canvas.placed), canvas.tips.take());
     drop(canvas);
-    Drawing { svg: svg::document(&body, theme, size, fonts, head), placed }
+    Drawing { svg: svg::document(&body, theme, size, fonts, head, &tips), placed }
 }
 
 const INTO_STRING: &str = "drawing into a string does not fail";
@@ -236,6 +247,11 @@ impl Canvas<'_> {
         } else {
             self.draw(Circle::new((units(x), units(y)), units(radius), colour.filled()));
         }
+    }
+
+    /// The exact figure of what stands at a place, for the pointer.
+    pub(super) fn tip(&self, at: (f64, f64), text: String) {
+        self.tips.borrow_mut().push(Tip { at, text });
     }
 
     /// A contender's mark: a circle, or a square of the same area.

@@ -68,7 +68,7 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track]) {
         rows.into_iter().map(|(us, text)| (us, typeset(&format!("{text} us")))).collect();
     plot.rows(canvas, &rows, "CPU per request");
     plot.columns(canvas, &columns, "Offered load (req/s)");
-    levels::draw(canvas, &plot, tracks);
+    levels::draw(canvas, &plot, tracks, |us| format!("{} us", three_digits(us)));
     for (label, track) in labels.iter_mut().zip(tracks) {
         label.end = track.line().last().map(|end| plot.at(*end));
     }

@@ -206,6 +206,15 @@ impl Lines {
         if let Some(end) = series.response.last() {
             canvas.mark(self.plot.at(*end), MARK_PX, series.style, false);
         }
+        for quantile in self.percentiles.ticks() {
+            let point = series.response.iter().find(|(at, _)| *at >= quantile - 1e-9);
+            if let Some(point) = point {
+                let (name, at) = (&series.name, percent(quantile));
+                let text =
+                    format!("{name}, p{}: {}", at.trim_end_matches('%'), Nanos(point.1 as u64));
+                canvas.tip(self.plot.at(*point), text);
+            }
+        }
     }
 }
 

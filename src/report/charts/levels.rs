@@ -11,6 +11,7 @@ use crate::report::race::{Entry, Race, middle};
 use crate::report::schema::Trial;
 use crate::report::sentences::saturated;
 use crate::stats::hodges_lehmann;
+use crate::units::Rate;
 
 /// One contender.
 pub(super) struct Track {
@@ -119,11 +120,12 @@ pub(super) fn rounds(tracks: &[Track]) -> usize {
     levels.map(|level| level.values.len()).max().unwrap_or(0)
 }
 
-/// Draws bands, lines and points, and hollow marks on the top edge where a contender is saturated.
+/// Draws bands, lines and points, each with its `figure` in words for the pointer, and hollow marks on the top edge where a contender is saturated.
 pub(super) fn draw<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
     canvas: &Canvas<'_>,
     plot: &Plot<X, Y>,
     tracks: &[Track],
+    figure: impl Fn(f64) -> String,
 ) {
     for track in tracks {
         let colour = track.style.colour(&canvas.theme);
@@ -147,11 +149,19 @@ pub(super) fn draw<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
             for value in &level.values {
                 let at = plot.at((level.rps, *value));
                 canvas.speck(at, 2.6, colour.mix(0.6), track.style.is_square());
+                let rate = Rate(level.rps);
+                canvas.tip(at, format!("{} at {rate}, a trial: {}", track.name, figure(*value)));
             }
         }
         let with = track.levels.iter().filter(|level| !level.values.is_empty());
         for (at, level) in path.into_iter().zip(with) {
             canvas.mark(at, 4.2, track.style, level.saturated);
+            let within = level.interval().map_or_else(String::new, |(low, high)| {
+                format!(" ({} to {})", figure(low), figure(high))
+            });
+            let middle = level.median().map_or_else(String::new, &figure);
+            let rate = Rate(level.rps);
+            canvas.tip(at, format!("{} at {rate}, median: {middle}{within}", track.name));
         }
     }
     // Saturated ones stand side by side where several are so at one rate.

@@ -196,7 +196,7 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], promise: &Promise) {
     if let Some(slo) = promise.slo_ns {
         plot.limit(canvas, slo, &format!("SLO p99 {}", Nanos(slo as u64)));
     }
-    levels::draw(canvas, &plot, tracks);
+    levels::draw(canvas, &plot, tracks, |ns| Nanos(ns as u64).to_string());
     if let Some((from, to, text)) = &promise.arrow {
         let y = frame.bottom - 22.0;
         arrow(canvas, (plot.x(*from) + 4.0, y), (plot.x(*to) - 4.0, y), text);

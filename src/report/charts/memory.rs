@@ -191,6 +191,8 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], holding: Holding) {
         canvas.line(&path, colour.to_rgba(), 2.5);
         for point in &track.points {
             canvas.speck(at(point), 2.6, colour.mix(0.6), track.style.is_square());
+            let (held, rss) = (grouped(point.0), bytes(point.1));
+            canvas.tip(at(point), format!("{}, {held} {}s: {rss}", track.name, holding.what()));
         }
         for at in &path {
             canvas.mark(*at, 4.2, track.style, false);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::canvas::{Size, UNITS_PER_PX};
+use super::canvas::{Size, Tip, UNITS_PER_PX};
 use super::text::{FAMILY, STACK, faces};
 use super::theme::Theme;
 
@@ -62,6 +62,7 @@ pub(super) fn document(
     size: Size,
     fonts: Fonts,
     head: &Head<'_>,
+    tips: &[Tip],
 ) -> String {
     let start = body.find('>').map_or(0, |end| end + 1);
     let body = body[start..]
@@ -88,8 +89,30 @@ pub(super) fn document(
         let _ = writeln!(out, "<style>{}text{{font-family:{STACK}}}{STYLE}</style>", faces());
     }
     out.push_str(&one_element_a_line(&dashes(&body)));
+    // In a picture of its own nothing is under a pointer.
+    if fonts == Fonts::OfThePage && !tips.is_empty() {
+        let end = out.rfind("</svg>").expect("the body ends the document");
+        out.insert_str(end, &pointed(tips));
+    }
     out
 }
+
+/// Places without a colour, whose titles browsers show under the pointer: no script has a part in it.
+fn pointed(tips: &[Tip]) -> String {
+    let mut out = String::from("<g fill=\"none\" pointer-events=\"all\">\n");
+    for Tip { at, text } in tips {
+        let [x, y, r] = [at.0, at.1, TIP_PX].map(|px| (px * f64::from(UNITS_PER_PX)).round());
+        let _ = writeln!(
+            out,
+            "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"><title>{}</title></circle>",
+            escaped(text)
+        );
+    }
+    out + "</g>\n"
+}
+
+/// How far from a place the pointer still means it.
+const TIP_PX: f64 = 8.0;
 
 /// Text inside an element or an attribute.
 fn escaped(text: &str) -> String {

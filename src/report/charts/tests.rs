@@ -205,6 +205,22 @@ fn every_text_of_a_png_is_drawn() {
 }
 
 #[test]
+fn figures_are_under_the_pointer_on_a_page_and_nowhere_else() {
+    let run = mock::everything();
+    let kinds = ["load-", "hdr-", "cpu-", "memory-", "time-"];
+    for picture in pictures(&run) {
+        let titles = |fonts| {
+            let svg = picture.drawing(LIGHT, Size::Blog, fonts).svg;
+            let parsed = roxmltree::Document::parse(&svg).unwrap();
+            parsed.descendants().filter(|node| node.has_tag_name("title")).count()
+        };
+        assert_eq!(titles(Fonts::Embedded), 1, "{}: its own", picture.stem);
+        let pointed = kinds.iter().any(|kind| picture.stem.starts_with(kind));
+        assert_eq!(titles(Fonts::OfThePage) > 2, pointed, "{}", picture.stem);
+    }
+}
+
+#[test]
 fn the_words_of_every_chart() {
     let run = mock::everything();
     let told: Vec<String> = pictures(&run)

@@ -198,6 +198,11 @@ fn draw(canvas: &mut Canvas<'_>, bars: &[Bar]) {
             let to = from + ns;
             let corners = (plot.x(from / unit_ns), plot.x(to / unit_ns));
             segment(canvas, bar.style, part, corners, (y, thick));
+            if *ns >= 1.0 {
+                let text =
+                    format!("{} {}: {} {}", bar.name, bar.of, PARTS[part], Nanos(*ns as u64));
+                canvas.tip(((corners.0 + corners.1) / 2.0, y), text);
+            }
             from = to;
         }
         let total = typeset(&Nanos(bar.total() as u64).to_string());
