@@ -241,3 +241,44 @@ fn a_reader_that_leaves_is_no_error() {
     assert!(out.path().join("result.json").exists());
     assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
 }
+
+/// Sends SIGINT while a contender of `args` runs, and gives how it ended.
+fn interrupted(args: &[&str]) -> Output {
+    let child =
+        bakeoff(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    wait_until("a contender runs", || !children_of(child.id()).is_empty());
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn ctrl_c_before_anything_was_measured_is_no_failure_of_the_scenario() {
+    let _alone = alone();
+    let out = tempfile::tempdir().unwrap();
+    let probing = interrupted(&["run", "webhook-receiver", "--out", out.path().to_str().unwrap()]);
+    assert_eq!((code(&probing), result(out.path()).exit_code), (130, 130), "{}", stderr(&probing));
+    let question = ["--cpu", "100us", "--wait", "2ms", "--rate", "500/s", "--slo", "p99=100ms"];
+    let asked = interrupted(&[&["decide"][..], &question].concat());
+    assert_eq!(code(&asked), 130, "{}", stderr(&asked));
+    assert!(String::from_utf8_lossy(&asked.stdout).contains("Nothing was measured"));
+}
+
+#[test]
+fn a_contender_that_is_not_there_is_named() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (file, out) = (dir.path().join("mine.toml"), dir.path().join("out"));
+    let text = format!(
+        "schema = 1\nname = \"mine\"\ntitle = \"Mine\"\nworkload = \"http\"\n\
+         experiment = {{ compare = {{ rates = [\"50%\"] }} }}\n\
+         [[route]]\nname = \"main\"\npath = \"/\"\nstatus = [200]\n\
+         [contender.absent]\nurl = \"http://{free}\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    let output = run(&["run", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    let said = stderr(&output);
+    assert!(matches!(code(&output), 1 | 2 | 5), "{said}");
+    assert!(said.contains("absent") && !said.contains("panicked"), "{said}");
+}

@@ -39,7 +39,7 @@ pub(crate) fn note(result: &RunResult) -> String {
 
 /// As one word of a shell.
 pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:@%".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:@%,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {

@@ -177,6 +177,42 @@ fn program() -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::{Ready, Setup};
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+
+    /// It is asked inside the measured window: each time costs a contender that has no such page what its answers do
+    /// not count.
+    #[test]
+    fn a_contender_without_stats_is_asked_for_them_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (asked, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut line = String::new();
+                BufReader::new(&stream).read_line(&mut line).unwrap();
+                if !line.is_empty() {
+                    asked.send(line).unwrap();
+                }
+                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+            }
+        });
+        let setup = Setup {
+            env: Vec::new(),
+            ready: Ready::Tcp,
+            ready_within: Nanos::SECOND,
+            before: None,
+            payload: Vec::new(),
+            folder: ".".into(),
+        };
+        let contender = Contender::find("absent-minded", address, &setup, Vec::new()).unwrap();
+        assert!(PoolUse::of(&contender).is_none());
+        let all: Vec<String> = lines.try_iter().collect();
+        assert_eq!(all, ["GET /stats HTTP/1.1\r\n"]);
+    }
 
     #[test]
     fn a_pools_use_is_that_of_the_window_alone() {
