@@ -73,7 +73,7 @@ enum Verb {
     SelftestServer(selftest::ServerArgs),
     /// Measure how long your database takes
     Probe(probe::Args),
-    /// Print the JSON Schema of a scenario, a result or a gate
+    /// Print the JSON Schema of a scenario or of what is written
     Schema(schema::Args),
     /// Print a script by which your shell completes verbs and flags
     Completions(completions::Args),

@@ -29,6 +29,10 @@ enum Of {
     Result,
     /// gate.json, what `gate` writes
     Gate,
+    /// ledger.json, what `run FOLDER` writes
+    Ledger,
+    /// What `decide --format json` prints
+    Decision,
 }
 
 impl Args {
@@ -38,6 +42,8 @@ impl Args {
             Of::Scenario => scenario::json_schema(),
             Of::Result => report::json_schema::of_result(),
             Of::Gate => report::gate::json_schema(),
+            Of::Ledger => report::json_schema::of_ledger(),
+            Of::Decision => report::json_schema::of_decision(),
         })?;
         Ok(0)
     }

@@ -1,11 +1,21 @@
-//! The JSON Schema of `result.json`.
+//! The JSON Schemas of what runs write: `result.json`, `ledger.json` and decide's answer.
 
-use super::schema::RunResult;
+use super::schema::{Decision, Ledger, RunResult};
 use crate::published;
 
 /// As it is published, with a newline at its end.
 pub fn of_result() -> String {
     published::schema_of::<RunResult>()
+}
+
+/// The same of a ledger.
+pub fn of_ledger() -> String {
+    published::schema_of::<Ledger>()
+}
+
+/// The same of an answer of `decide`.
+pub fn of_decision() -> String {
+    published::schema_of::<Decision>()
 }
 
 #[cfg(test)]

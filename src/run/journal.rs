@@ -59,12 +59,12 @@ impl Journal {
     /// When it had asked for something else.
     pub(crate) fn found(&mut self, ask: &Ask<'_>) -> Result<Option<Trial>> {
         let Some(trial) = self.finished.pop_front() else { return Ok(None) };
-        let name = |workload, contender, level, round, place| {
-            format!("{contender} of {workload} at {level}, round {round}, place {place}")
+        let name = |scenario, contender, level, round, place| {
+            format!("{contender} of {scenario} at {level}, round {round}, place {place}")
         };
-        let workload = ask.scenario.workload.name();
-        let asked = name(workload, &*ask.contender.name, &*ask.level, ask.round, ask.place);
-        let had = name(&trial.workload, &trial.contender, &trial.level, trial.round, trial.order);
+        let asked =
+            name(&*ask.scenario.name, &*ask.contender.name, &*ask.level, ask.round, ask.place);
+        let had = name(&*trial.scenario, &trial.contender, &trial.level, trial.round, trial.order);
         if asked == had {
             return Ok(Some(trial));
         }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{ANSWER_WITHIN, GREET_WITHIN, Gather, Peer, Protocol, READ_BYTES, Trouble, Usage};
 use crate::backend::hands::threads::Hands;
@@ -198,13 +198,16 @@ impl<P: Protocol> Connection<P> {
     }
 
     fn greeted(peer: &Peer<P::Target>) -> Result<Self, Trouble> {
+        let until = Instant::now() + GREET_WITHIN;
         let stream = TcpStream::connect_timeout(&peer.address, GREET_WITHIN)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(GREET_WITHIN))?;
         let protocol = P::begin(&peer.target);
         let mut connection = Self { stream, protocol, waiting: false };
         while !connection.protocol.greet()? {
             connection.flush()?;
+            // A thread has a limit for each read: all of them together have what a task's one limit is.
+            let left = until.saturating_duration_since(Instant::now());
+            connection.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
             connection.fill()?;
         }
         Ok(connection)
@@ -325,7 +328,6 @@ impl Line {
 mod tests {
     use super::*;
     use std::sync::Barrier;
-    use std::time::Duration;
 
     #[test]
     fn everyone_may_want_three_of_three_places() {

@@ -57,7 +57,7 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
     let title = view.title(&place(race), finding(view, race, &panels));
     let window = Nanos(first.timeline.window_ns);
     let what = format!(
-        "{}: response time by intended start; a cell: the share of a {window} window's requests",
+        "{}: response time (log) by intended start; a cell: the share of a {window} window's requests",
         capital(&place(race))
     );
     let method = format!(
