@@ -61,10 +61,10 @@ fn picture<'a>(view: &View<'a>, races: &[Race<'a>]) -> Option<Picture<'a>> {
     }
     let fullest = races.iter().max_by(|a, b| holding.most(a).total_cmp(&holding.most(b)))?;
     let title = title_of(view.result, fullest, "rss", None);
-    let what = holding.what();
+    let (what, several) = (holding.what(), holding.several());
     let chrome = view.chrome(
         title.clone(),
-        &format!("Peak resident memory of the contender against {what}s"),
+        &format!("Peak resident memory of the contender against {several}"),
         &races.iter().collect::<Vec<_>>(),
         &holding.method(),
     );
@@ -72,7 +72,7 @@ fn picture<'a>(view: &View<'a>, races: &[Race<'a>]) -> Option<Picture<'a>> {
         .iter()
         .map(|t| format!("{} {}", t.name, slope(t, what).unwrap_or_default()))
         .collect();
-    let alt = format!("{title}. Memory by {what}s: {}.", costs.join("; "));
+    let alt = format!("{title}. Memory by {several}: {}.", costs.join("; "));
     let stem = match holding {
         Holding::Connections => format!("memory-{}", slug(workload)),
         Holding::InFlight => format!("memory-{}-in-flight", slug(workload)),
@@ -120,6 +120,13 @@ impl Holding {
         match self {
             Self::Connections => "open connection",
             Self::InFlight => "request in flight",
+        }
+    }
+
+    fn several(self) -> &'static str {
+        match self {
+            Self::Connections => "open connections",
+            Self::InFlight => "requests in flight",
         }
     }
 
@@ -192,7 +199,7 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], holding: Holding) {
         for point in &track.points {
             canvas.speck(at(point), 2.6, colour.mix(0.6), track.style.is_square());
             let (held, rss) = (grouped(point.0), bytes(point.1));
-            canvas.tip(at(point), format!("{}, {held} {}s: {rss}", track.name, holding.what()));
+            canvas.tip(at(point), format!("{}, {held} {}: {rss}", track.name, holding.several()));
         }
         for at in &path {
             canvas.mark(*at, 4.2, track.style, false);
