@@ -131,6 +131,7 @@ fn finding(race: &Race<'_>, lines: &[Line]) -> String {
         shares.fold(None, |most: Option<f64>, share| Some(most.map_or(share, |m| m.max(share))));
     let place = capital(&place(race));
     let share = match share {
+        Some(share) if share < 0.0005 => ", in the median round less than 0.1 % of a p99".into(),
         Some(share) => format!(
             ", in the median round {} % of a p99",
             three_digits((share * 1_000.0).round() / 10.0)
