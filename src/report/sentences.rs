@@ -249,7 +249,14 @@ impl Found {
                 n => format!("{n} contenders are saturated"),
             };
         }
-        match (self.lower.first(), self.higher.first()) {
+        // Of several differences a title has the greatest.
+        let size = |c: &Comparison| c.ratio.map_or(0.0, |ratio| ratio.ln().abs());
+        let (lower, higher) = match (self.lower.first(), self.higher.first()) {
+            (Some(l), Some(h)) if size(h) > size(l) => (None, Some(h)),
+            (Some(l), _) => (Some(l), None),
+            (None, h) => (None, h),
+        };
+        match (lower, higher) {
             (Some(c), _) => {
                 format!("{what} of {} is {} lower than that of {base}", c.of, more(c))
             }
