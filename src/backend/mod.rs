@@ -1,7 +1,7 @@
 //! The measured side: two services under four concurrency models, and the control.
 //!
 //! [`serve`] is the only way in. What a request means is written once, without a colour (`http/mod.rs`,
-//! `payment/mod.rs`, `loyalty/mod.rs`, `memory.rs`); how it waits is written twice, side by side, in
+//! `payment/mod.rs`, `loyalty/mod.rs`, `memory/mod.rs`); how it waits is written twice, side by side, in
 //! `event_loop.rs` and `threads.rs` of each folder. Read those in pairs: their difference is what is measured.
 //!
 //! Tokio appears in `event_loop.rs` files alone, `std::thread` and rayon in `threads.rs` files alone.

@@ -70,7 +70,7 @@ pub struct Kind {
     /// The one read in a hundred that was timed at both its ends.
     pub timed: Timed,
     /// The response time once more, by the slice of the window in which a request was intended, with two digits: seconds
-    /// where the window has at least twenty, else thirty equal ones; tenths of a second where the plan wants a timeline.
+    /// where the window has at least thirty, else thirty equal ones; tenths of a second where the plan wants a timeline.
     /// Empty in closed loop.
     pub slices: Vec<Histogram<u32>>,
     /// Where the response times went. Empty in closed loop.

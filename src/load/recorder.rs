@@ -46,9 +46,9 @@ impl From<&Plan> for Scope {
 
 /// A minute: even a short timeout leaves room for the generator's own stalls.
 const BOUND_MIN: Nanos = Nanos(60_000_000_000);
-/// A window of this and longer is sliced by the second.
-const BY_SECOND_FROM: Nanos = Nanos(20_000_000_000);
-/// Slices of a shorter one.
+/// A window of this and longer is sliced by the second: then there are [`SLICES`] of them or more.
+const BY_SECOND_FROM: Nanos = Nanos(SLICES * Nanos::SECOND.0);
+/// Slices of a shorter one: as many as the windows of which a spread is made.
 const SLICES: u64 = 30;
 /// Slices of a timeline.
 const TIMELINE: Nanos = Nanos(100_000_000);
@@ -399,19 +399,20 @@ mod tests {
     #[test]
     fn the_window_is_sliced_by_the_second_or_into_thirty() {
         let seconds = |s: u64| Nanos(s * 1_000_000_000);
-        assert_eq!(slice_of(seconds(20), false), Nanos::SECOND);
+        assert_eq!(slice_of(seconds(20), false), Nanos(666_666_667));
+        assert_eq!(slice_of(seconds(30), false), Nanos::SECOND);
         assert_eq!(slice_of(seconds(15), false), Nanos(500_000_000));
         assert_eq!(slice_of(seconds(3_600), false), Nanos::SECOND);
         assert_eq!(slice_of(seconds(36_000), false), seconds(10));
         assert_eq!(slice_of(seconds(8), true), Nanos(100_000_000));
         assert_eq!(slice_of(seconds(3_600), true), Nanos::SECOND);
-        let mut recorder = Recorder::new(["x"], seconds(5)..seconds(30), OPEN);
-        for intended in [5_000_000_000, 5_999_999_999, 6_000_000_000, 29_999_999_999] {
+        let mut recorder = Recorder::new(["x"], seconds(5)..seconds(35), OPEN);
+        for intended in [5_000_000_000, 5_999_999_999, 6_000_000_000, 34_999_999_999] {
             recorder.success(0, &instants(intended, 0, 0, 10), Acknowledged::Nothing);
         }
         let (kinds, ..) = recorder.into_parts();
         let counts: Vec<u64> = kinds[0].slices.iter().map(|slice| slice.len()).collect();
-        assert_eq!((counts.len(), counts[0], counts[1], counts[24]), (25, 2, 1, 1));
+        assert_eq!((counts.len(), counts[0], counts[1], counts[29]), (30, 2, 1, 1));
     }
 
     #[test]

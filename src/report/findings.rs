@@ -4,7 +4,7 @@ use super::experiments::{Grid, grids};
 use super::marks::marks;
 use super::race::races;
 use super::reasons::{self, Reason};
-use super::schema::{Judgement, RunResult, StatementVerdict, TrialVerdict, Verdict};
+use super::schema::{Judgement, RunResult, Verdict};
 use super::table::Table;
 use super::words::clean;
 use super::{sentences, setting, sizes};
@@ -65,29 +65,9 @@ impl Findings {
             limits: sentences::limits(result),
             reasons: reasons::reasons(result, &races),
             remarks: remarks(result),
-            verdict: verdict(result.verdict),
+            verdict: result.verdict.word(),
             verdict_gloss: verdict_gloss(result),
         }
-    }
-}
-
-/// The verdict as every output writes it.
-pub(crate) fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "PASS",
-        Verdict::Fail => "FAIL",
-        Verdict::Inconclusive => "INCONCLUSIVE",
-        Verdict::Invalid => "INVALID",
-        Verdict::Interrupted => "INTERRUPTED",
-    }
-}
-
-/// A trial's verdict as every output writes it.
-pub(crate) fn trial_verdict(verdict: TrialVerdict) -> &'static str {
-    match verdict {
-        TrialVerdict::Valid => "VALID",
-        TrialVerdict::Suspect => "SUSPECT",
-        TrialVerdict::Invalid => "INVALID",
     }
 }
 
@@ -96,15 +76,7 @@ fn judged(judgement: &Judgement) -> Judged {
     if !judgement.tested_with.is_empty() {
         reason += &format!(" (tested with {})", clean(&judgement.tested_with));
     }
-    Judged {
-        verdict: match judgement.verdict {
-            StatementVerdict::Holds => "holds",
-            StatementVerdict::Fails => "fails",
-            StatementVerdict::Inconclusive => "inconclusive",
-        },
-        text: clean(&judgement.text),
-        reason,
-    }
+    Judged { verdict: judgement.verdict.word(), text: clean(&judgement.text), reason }
 }
 
 fn remarks(result: &RunResult) -> Vec<String> {

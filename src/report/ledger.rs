@@ -31,7 +31,7 @@ const TITLE: &str = "Ledger: what was said, and what this machine says of it";
 pub fn text(ledger: &Ledger, files: Option<&Path>) -> String {
     let mut out = format!("{TITLE}\n{}\n", wrapped(&about(ledger), ""));
     for row in &ledger.rows {
-        let verdict = word(row.verdict);
+        let verdict = row.verdict.word();
         let head = format!("{:>3} {verdict:<12} {}", row.number, row.statement);
         let _ = writeln!(out, "\n{}", wrapped(&head, INDENT));
         let figure = format!("{INDENT}{} [{}]", row.figure, row.tested_with);
@@ -64,7 +64,7 @@ pub fn markdown(ledger: &Ledger) -> String {
         vec![
             row.number.to_string(),
             row.statement.clone(),
-            word(row.verdict).to_owned(),
+            row.verdict.word().to_owned(),
             row.figure.clone(),
             row.tested_with.clone(),
         ]
@@ -115,7 +115,7 @@ fn html(ledger: &Ledger) -> String {
     let row = |row: &LedgerRow| Row {
         number: row.number,
         statement: row.statement.clone(),
-        verdict: word(row.verdict),
+        verdict: row.verdict.word(),
         figure: row.figure.clone(),
         tested_with: row.tested_with.clone(),
         links: links(row, "index.html"),
@@ -177,7 +177,13 @@ fn summary(ledger: &Ledger) -> String {
 fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
     let claim = |claim: &LedgerClaim| {
         let judged = &claim.judgement;
-        format!("{}: {} ({}): {}", word(judged.verdict), judged.text, claim.scenario, judged.reason)
+        format!(
+            "{}: {} ({}): {}",
+            judged.verdict.word(),
+            judged.text,
+            claim.scenario,
+            judged.reason
+        )
     };
     let mut beside: Vec<String> = Vec::new();
     for line in ledger.rows.iter().flat_map(|row| &row.claims).map(claim) {
@@ -192,14 +198,6 @@ fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
         ("Not run", ledger.not_run.iter().map(not_run).collect()),
         ("Not for a machine to settle", ledger.unsettled.clone()),
     ]
-}
-
-fn word(verdict: StatementVerdict) -> &'static str {
-    match verdict {
-        StatementVerdict::Holds => "holds",
-        StatementVerdict::Fails => "fails",
-        StatementVerdict::Inconclusive => "inconclusive",
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What people and programs read. Everything here is made from a [`schema::RunResult`] and nothing else.
+//! What people and programs read. Everything here is made from what [`schema`] holds, a run's result first, and from
+//! nothing else.
 
 pub mod charts;
 mod comparison;

@@ -16,7 +16,7 @@ pub(crate) struct Race<'a> {
     pub(crate) scenario: &'a str,
     /// As the scenario writes it.
     pub(crate) level: &'a str,
-    /// In the order in which they are first seen in a round's order, the scenario's first one leading.
+    /// In the scenario's order, as far as comparisons and ceilings tell it, then by name.
     pub(crate) entries: Vec<Entry<'a>>,
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::findings::trial_verdict;
 use super::race::Race;
 use super::schema::{RunResult, Trial};
 use super::sentences;
@@ -31,7 +30,7 @@ struct Alike {
 pub(super) fn reasons(result: &RunResult, races: &[Race<'_>]) -> Vec<Reason> {
     let mut found: Vec<Alike> = Vec::new();
     for trial in &result.trials {
-        let verdict = if trial.voided { "VOID" } else { trial_verdict(trial.validity.verdict) };
+        let verdict = if trial.voided { "VOID" } else { trial.validity.verdict.word() };
         for text in trial.validity.reasons.iter().map(|reason| clean(reason)) {
             let same = |one: &Alike| one.verdict == verdict && alike(&one.text) == alike(&text);
             let place = found.iter().position(same).unwrap_or_else(|| {

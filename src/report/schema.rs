@@ -143,6 +143,19 @@ pub enum Verdict {
     Interrupted,
 }
 
+impl Verdict {
+    /// As every output for people writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Invalid => "INVALID",
+            Self::Interrupted => "INTERRUPTED",
+        }
+    }
+}
+
 /// One contender at one level in one fresh process.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
@@ -380,6 +393,17 @@ pub enum TrialVerdict {
     Suspect,
     /// They are not used.
     Invalid,
+}
+
+impl TrialVerdict {
+    /// As every output for people writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Valid => "VALID",
+            Self::Suspect => "SUSPECT",
+            Self::Invalid => "INVALID",
+        }
+    }
 }
 
 /// Whether the books balance at a trial's end.

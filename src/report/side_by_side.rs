@@ -1,6 +1,6 @@
 //! Two results beside each other. They were not measured in one run, so there is no ratio and no verdict between them.
 
-use super::findings::{Findings, trial_verdict};
+use super::findings::Findings;
 use super::markdown;
 use super::race::{Entry, races};
 use super::schema::{Fingerprint, RunResult};
@@ -94,7 +94,7 @@ fn costs(entry: &Entry<'_>, beside: Option<&Entry<'_>>) -> Vec<[String; 4]> {
         |e: &Entry<'_>| or_withheld(e.middle(|t| t.server.rss_peak_bytes.map(|b| b as f64)), bytes);
     let valid = |e: &Entry<'_>| {
         let standing = e.standing();
-        format!("{} {}/{}", trial_verdict(standing.worst), standing.valid, standing.rounds)
+        format!("{} {}/{}", standing.worst.word(), standing.valid, standing.rounds)
     };
     vec![
         row(entry, beside, "achieved/s".into(), achieved),

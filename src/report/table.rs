@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::comparison::{belongs, compared, metric_of};
-use super::findings::trial_verdict;
 use super::race::{Entry, Race};
 use super::schema::{Ceiling, RunResult};
 use super::words::{bytes, capital, clean, figure, or_withheld, truncated};
@@ -80,7 +79,7 @@ fn rows(race: &Race<'_>, entry: &Entry<'_>) -> Vec<[String; COLUMNS.len()]> {
         or_withheld(entry.middle(|t| t.server.cpu_us_per_request), three_digits),
         or_withheld(entry.middle(|t| t.server.rss_peak_bytes.map(|b| b as f64)), bytes),
         or_withheld(entry.middle(|t| t.server.threads_max.map(|n| n as f64)), grouped),
-        format!("{} {}/{}", trial_verdict(standing.worst), standing.valid, standing.rounds),
+        format!("{} {}/{}", standing.worst.word(), standing.valid, standing.rounds),
         clean(entry.bound_by()),
     ]];
     for kind in kinds.into_iter().filter(|_| one.is_none()) {

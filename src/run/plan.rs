@@ -80,7 +80,7 @@ pub fn plan(scenario: &Scenario) -> Planned {
             "for each of {contenders} contenders up to {} short trials, then {} to {} that decide",
             cost.short_max, cost.deciding_min, cost.deciding_max
         );
-        let least = (2 + cost.deciding_min) as u64;
+        let least = (1 + cost.deciding_min) as u64;
         let most = (cost.short_max + cost.deciding_max) as u64;
         parts.push(Part {
             name: "capacity",

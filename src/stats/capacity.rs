@@ -65,7 +65,7 @@ pub enum Stage {
 pub struct Cost {
     /// Short trials, at most.
     pub short_max: usize,
-    /// Deciding trials when all agree.
+    /// Deciding trials when all agree and one end is open; with two ends twice as many.
     pub deciding_min: usize,
     /// Deciding trials, at most.
     pub deciding_max: usize,
@@ -141,7 +141,7 @@ impl Search {
         let doublings = octaves(self.top).max(octaves(-self.bottom));
         Cost {
             short_max: 1 + doublings as usize + self.plan.bisections as usize,
-            deciding_min: 2 * AGREE,
+            deciding_min: AGREE,
             deciding_max: 2 * TRIALS_MAX * (1 + MOVES_MAX as usize),
         }
     }

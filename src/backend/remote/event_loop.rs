@@ -57,7 +57,7 @@ impl<P: Protocol> Pool<P> {
     /// Asks several questions that do not depend on each other; the answers come in their order.
     ///
     /// # Errors
-    /// The first trouble of any, when all have been answered.
+    /// The first trouble of any; those asked at once have all been answered by then.
     pub(in crate::backend) async fn ask_all<const N: usize>(
         &self,
         questions: [P::Question<'_>; N],

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::report::schema::{Distribution, Trial, TrialVerdict};
+use crate::report::schema::{Distribution, Trial};
 use crate::units::{Nanos, Rate, Share};
 
 /// A few lines and a table.
@@ -113,11 +113,7 @@ fn generator(trial: &Trial) -> String {
 }
 
 fn verdict(trial: &Trial) -> String {
-    let name = match trial.validity.verdict {
-        TrialVerdict::Valid => "VALID",
-        TrialVerdict::Suspect => "SUSPECT",
-        TrialVerdict::Invalid => "INVALID",
-    };
+    let name = trial.validity.verdict.word();
     match trial.validity.reasons.as_slice() {
         [] => name.into(),
         reasons => format!("{name}: {}", reasons.join("; ")),

@@ -6,7 +6,6 @@ use super::axis::nines;
 use super::style::Style;
 use super::view::Member;
 use crate::report::distribution::{SAMPLES_BEYOND, supports};
-use crate::report::findings::trial_verdict;
 use crate::report::race::{Entry, Race, failed_share, withheld_by_us};
 use crate::report::schema::{ByRequest, TrialVerdict};
 use crate::report::sentences::saturated;
@@ -93,7 +92,7 @@ pub(super) fn remark(entry: &Entry<'_>) -> Option<String> {
         return Some(format!("saturated in {saturated} of {} rounds", standing.rounds));
     }
     (standing.worst > TrialVerdict::Valid).then(|| {
-        let verdict = trial_verdict(standing.worst);
+        let verdict = standing.worst.word();
         format!("{verdict}: {} of {} rounds valid", standing.valid, standing.rounds)
     })
 }

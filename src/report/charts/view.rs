@@ -2,7 +2,6 @@
 
 use super::chrome::Chrome;
 use super::style::{Style, styles};
-use crate::report::findings::verdict;
 use crate::report::race::{Entry, Race, probed, races, slo_of};
 use crate::report::schema::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
 use crate::report::setting::{loads, placements};
@@ -137,7 +136,7 @@ impl<'a> View<'a> {
             method: method.to_owned(),
             provenance: self.provenance(),
             stamp: matches!(self.result.verdict, Verdict::Invalid | Verdict::Interrupted)
-                .then(|| verdict(self.result.verdict)),
+                .then(|| self.result.verdict.word()),
         }
     }
 

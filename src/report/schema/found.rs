@@ -100,3 +100,14 @@ pub enum StatementVerdict {
     #[default]
     Inconclusive,
 }
+
+impl StatementVerdict {
+    /// As every output for people writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Fails => "fails",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}

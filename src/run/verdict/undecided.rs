@@ -21,11 +21,14 @@ pub(super) fn rounds_needed(
     stats::rounds_to_decide(&estimate.map(f64::ln), bounds, confidence)
 }
 
+/// More rounds than anyone runs are none: the estimate of so many is a guess.
+const ROUNDS_MAX: usize = 1_000;
+
 /// `; about 24 rounds would decide it`
 pub(super) fn said(rounds: Option<usize>) -> String {
     match rounds {
-        Some(rounds) => format!("; about {rounds} rounds would decide it"),
-        None => "; no number of rounds would decide it, the figure is on the bound".into(),
+        Some(rounds) if rounds <= ROUNDS_MAX => format!("; about {rounds} rounds would decide it"),
+        _ => "; no number of rounds would decide it, the figure is on the bound".into(),
     }
 }
 
@@ -64,6 +67,7 @@ mod tests {
         let statement = statement(Bound::Within(1.1));
         assert_eq!(rounds_needed(&statement, &estimate, 0.95), Some(40));
         assert!(said(Some(40)).contains("about 40 rounds"));
+        assert_eq!(said(Some(6_696)), said(None));
     }
 
     #[test]
