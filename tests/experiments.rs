@@ -235,7 +235,7 @@ fn a_folder_is_one_ledger() {
     let rows = ledger["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 15);
     assert_eq!(rows[0]["figure"], "not tested here (no such scenario)");
-    assert_eq!(rows[6]["claims"][0]["judgement"]["text"], "Alike");
+    assert_eq!(rows[7]["claims"][0]["judgement"]["text"], "Alike");
     assert_eq!(ledger["not_run"][0]["scenario"], "silent");
     assert!(out.join("io-concurrency/result.json").exists());
     // A ledger can be shown again, and its pages written anew.
