@@ -92,8 +92,8 @@ pub(super) fn run(
         return Ok(INTERRUPTED as u8);
     };
     let mut search = Search::new(places(args, slo, ceiling));
-    let (mut trials, mut kept): (Vec<Trial>, BTreeMap<u64, (usize, Plan, Outcome)>) =
-        (Vec::new(), BTreeMap::new());
+    let mut trials: Vec<Trial> = Vec::new();
+    let mut kept: BTreeMap<u64, Kept> = BTreeMap::new();
     let mut voids = 0;
     while let Some(step) = search.next() {
         let plan = plan(args, slo, url, request, step.rate, trials.len());
@@ -106,7 +106,7 @@ pub(super) fn run(
         let answer = keeps(&trial, slo);
         args.quiet.say(said(&trial, slo, answer));
         if answer == Some(true) {
-            kept.insert(step.rate.0.to_bits(), (trials.len(), plan, outcome));
+            kept.insert(step.rate.0.to_bits(), Kept { index: trials.len(), plan, outcome });
         }
         match answer {
             Some(kept) => {
@@ -125,12 +125,20 @@ pub(super) fn run(
     // Shown is a trial of the rate that was decided to be kept, or, without one, of the highest that was kept once.
     let best = found.at_least.and_then(|rate| kept.remove(&rate.0.to_bits()));
     let best = best.or_else(|| Some(kept.pop_last()?.1));
-    if let (Some(path), Some((_, plan, outcome))) = (&args.hgrm, &best) {
-        write_hgrm(path, plan, outcome)?;
+    if let (Some(path), Some(best)) = (&args.hgrm, &best) {
+        write_hgrm(path, &best.plan, &best.outcome)?;
     }
-    let best = best.map(|(index, ..)| index);
+    let best = best.map(|best| best.index);
     print(&shown(args, slo, found, trials, best))?;
     Ok(exit_code(found, stop.load(Ordering::Relaxed)))
+}
+
+/// A trial that kept the promise, the last one of its rate.
+struct Kept {
+    /// Among all trials.
+    index: usize,
+    plan: Plan,
+    outcome: Outcome,
 }
 
 /// Where the search looks: no rate whose window would be too long for the percentile.
