@@ -3,6 +3,7 @@
 //! skipped.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -176,24 +177,25 @@ fn a_calibration_tells_the_next_gate_what_it_can_see() {
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert_eq!(result.judgement.rounds, 12, "all of them, whatever the looks say");
     // Stopped at its first round: what it can see is said before.
-    let child = gate
+    let mut child = gate
         .command(&["--baseline", "base", "--candidate", "head"])
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(1_500));
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let told = |said: &str| {
+        said.contains("cpu/request catches 8 of 10 at +") || said.contains("NOT GATED")
+    };
+    let mut said = String::new();
+    while !told(&said) && stderr.read_line(&mut said).unwrap() > 0 {}
+    assert!(told(&said), "{said}");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let asked = Instant::now();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(code(&output), 130, "{}", stderr(&output));
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
     assert!(asked.elapsed() < PATIENCE);
-    let said = stderr(&output);
-    assert!(
-        said.contains("cpu/request catches 8 of 10 at +") || said.contains("NOT GATED"),
-        "{said}"
-    );
     let history = fs::read_to_string(gate.path("history.jsonl")).unwrap();
     assert_eq!(history.lines().count(), 1, "an interrupted gate is none");
 }
