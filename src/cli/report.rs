@@ -28,7 +28,8 @@ Two results are two runs on two occasions: their figures stand beside each other
 
 Exit codes: 0 shown, 1 internal error, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
 pub(crate) struct Args {
-    /// A result.json or ledger.json, the folder that it lies in, or one with the folders of several: then the newest
+    /// A result.json or ledger.json, the folder that it lies in, or one with the folders of several: then the newest,
+    /// of ledgers where there are any
     #[arg(value_name = "RESULT")]
     result: PathBuf,
     /// Another one, to be shown beside it
@@ -37,7 +38,8 @@ pub(crate) struct Args {
     /// Shows results of unlike machines, builds or scenarios side by side all the same
     #[arg(long, requires = "other")]
     allow_mismatch: bool,
-    /// Writes index.html, summary.md and charts into this folder; of a ledger index.html, ledger.md and ledger.json
+    /// Writes index.html, summary.md and charts into this folder; of a ledger index.html, ledger.md and ledger.json,
+    /// whose links lead on only in the ledger's own folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// How the result is written to stdout

@@ -91,7 +91,9 @@ impl Holding {
     /// Connections where their number changes, else requests in flight where that does.
     fn of(races: &[Race<'_>]) -> Option<Self> {
         let changes = |holding: Self| {
-            let most: Vec<f64> = races.iter().map(|race| holding.most(race)).collect();
+            // A race in which all were saturated, or whose memory is not known, has none.
+            let most = races.iter().map(|race| holding.most(race));
+            let most: Vec<f64> = most.filter(|most| *most > 0.0).collect();
             let high = most.iter().copied().fold(0.0, f64::max);
             let low = most.iter().copied().fold(f64::MAX, f64::min);
             high >= IN_FLIGHT_MIN && high > APART * low

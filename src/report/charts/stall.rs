@@ -42,8 +42,12 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
         let Some((trial, timeline)) = with.and_then(|t| Some((t, t.timeline.as_ref()?))) else {
             continue;
         };
-        let recoveries = entry.usable().filter_map(|t| t.timeline.as_ref()?.recovery_ns);
-        let recovery_ns = middle(recoveries.map(|ns| ns as f64).collect());
+        // Who never came back took longer than any that did; made-up results have the timeline's alone.
+        let recoveries = entry.usable().filter_map(|t| match t.recovery {
+            Some(recovery) => Some(recovery.after_ns.map_or(f64::INFINITY, |ns| ns as f64)),
+            None => t.timeline.as_ref()?.recovery_ns.map(|ns| ns as f64),
+        });
+        let recovery_ns = middle(recoveries.collect()).filter(|ns| ns.is_finite());
         panels.push(Panel {
             name: member.label,
             style: member.style,

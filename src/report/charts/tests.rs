@@ -66,6 +66,17 @@ fn rates_behind_unlike_waits_are_no_curve() {
 }
 
 #[test]
+fn a_level_that_saturates_everyone_changes_no_number_of_connections() {
+    let mut run = mock::everything();
+    for trial in &mut run.trials {
+        trial.load.connections = 64;
+        trial.saturated = trial.level == "6,000/s";
+    }
+    let stems: Vec<String> = pictures(&run).iter().map(|picture| picture.stem.clone()).collect();
+    assert!(!stems.contains(&"memory-payment".to_owned()), "{stems:?}");
+}
+
+#[test]
 fn no_text_is_clipped_or_lies_on_another_or_is_tiny() {
     let mut faults: Vec<String> = Vec::new();
     for (index, run) in runs().iter().enumerate() {

@@ -56,7 +56,7 @@ pub struct Capacity {
     /// Trials that it took.
     #[serde(default)]
     pub trials: u32,
-    /// Why an end is open, in a few words; else empty.
+    /// Why an end is open, or the interval wide because no trial inside it held, in a few words; else empty.
     #[serde(default)]
     pub reason: String,
 }
