@@ -67,15 +67,18 @@ pub(crate) fn measured(result: &RunResult) -> &[Trial] {
     if result.trials.is_empty() { &result.probes } else { &result.trials }
 }
 
-/// What the service of a scenario promises. An older file has no scenario's name there.
+/// Whether what names a scenario is of this one. In older files it names none, and is of all.
+pub(crate) fn is_of_scenario(named: &str, scenario: &str) -> bool {
+    named.is_empty() || named == scenario
+}
+
+/// What the service of a scenario promises.
 pub(crate) fn slo_of<'r>(
     result: &'r RunResult,
     workload: &str,
     scenario: &str,
 ) -> Option<&'r SloInfo> {
-    let of = |slo: &&SloInfo| {
-        slo.workload == workload && (slo.scenario.is_empty() || slo.scenario == scenario)
-    };
+    let of = |slo: &&SloInfo| slo.workload == workload && is_of_scenario(&slo.scenario, scenario);
     result.slos.iter().find(of)
 }
 
@@ -109,18 +112,17 @@ impl<'a> Race<'a> {
             == (&*trial.workload, &*trial.scenario, &*trial.level)
     }
 
-    /// Whether it is the same race in another result. An older file has no scenario's name there.
+    /// Whether it is the same race in another result.
     pub(crate) fn is_like(&self, other: &Race<'_>) -> bool {
-        let unnamed = self.scenario.is_empty() || other.scenario.is_empty();
         (self.workload, self.level) == (other.workload, other.level)
-            && (unnamed || self.scenario == other.scenario)
+            && (is_of_scenario(self.scenario, other.scenario) || other.scenario.is_empty())
     }
 
-    /// What one of its contenders was. An older file has no scenario's name there.
+    /// What one of its contenders was.
     pub(crate) fn info<'r>(&self, result: &'r RunResult, name: &str) -> Option<&'r ContenderInfo> {
         let of = |info: &&ContenderInfo| {
             (self.workload, name) == (&*info.workload, &*info.contender)
-                && (info.scenario.is_empty() || info.scenario == self.scenario)
+                && is_of_scenario(&info.scenario, self.scenario)
         };
         result.contenders.iter().find(of)
     }

@@ -11,7 +11,7 @@ use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::style::Style;
 use super::text::{Weight, typeset, width};
 use super::view::{Member, View, band_words, ways};
-use crate::report::race::{Race, at, failed_share};
+use crate::report::race::{Race, at, failed_share, is_of_scenario};
 use crate::report::schema::{Capacity, Comparison, RunResult, Trial};
 use crate::report::sentences::title;
 use crate::report::words::{capital, clean, slug, times};
@@ -111,11 +111,11 @@ fn finding(view: &View<'_>, workload: &str, levels: &[&Race<'_>], kind: &str) ->
     view.title(&place, found)
 }
 
-/// The capacity of a contender of a race. An older file has no scenario's name there.
+/// The capacity of a contender of a race.
 fn capacity<'r>(result: &'r RunResult, race: &Race<'_>, name: &str) -> Option<&'r Capacity> {
     let own = |c: &&Capacity| {
         (race.workload, name) == (&*c.workload, &*c.contender)
-            && (c.scenario.is_empty() || c.scenario == race.scenario)
+            && is_of_scenario(&c.scenario, race.scenario)
     };
     result.capacity.iter().find(own)
 }
