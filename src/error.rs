@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-/// How a failure ends the program: its number is the exit code. What a verb found has codes of its own: 0 that all is
-/// well, 3 that something expected is not so, 4 that it could not be decided, 130 that a signal came first.
+/// How a failure ends the program: its number is the exit code. What a verb found has codes of its own, in `exit.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// A defect of bakeoff itself, or of the machine under it (1).

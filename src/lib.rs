@@ -36,6 +36,7 @@ pub mod cli;
 mod clock;
 pub mod domain;
 pub mod error;
+mod exit;
 pub mod fault;
 pub mod gate;
 pub mod latency;

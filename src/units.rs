@@ -133,6 +133,16 @@ const MAX_DURATION_NS: f64 = 86_400e9;
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Rate(pub f64);
 
+/// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
+pub const POISSON_MARGIN: f64 = 1.1;
+
+impl Rate {
+    /// How long a window of Poisson arrivals has to be to hold so many.
+    pub fn window_of(self, arrivals: f64) -> Nanos {
+        Nanos::from_secs_f64(arrivals * POISSON_MARGIN / self.0)
+    }
+}
+
 /// `20,000/s`, `2.5/s`.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

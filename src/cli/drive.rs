@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::search::Slo;
 use super::quiet::Quiet;
-use super::{Format, INTERRUPTED, on_interrupt, print};
+use super::{Format, on_interrupt, print};
 use crate::error::{Context, Error, Result};
+use crate::exit;
 use crate::load;
 use crate::load::live::Live;
 use crate::load::outcome::{Kind, Outcome};
@@ -146,7 +147,7 @@ impl Args {
             (None, true) => Shape::Closed,
             (None, false) => match self.half_of_ceiling(&url, &request, &stop)? {
                 Some(shape) => shape,
-                None => return Ok(INTERRUPTED as u8),
+                None => return Ok(exit::INTERRUPTED),
             },
         };
         let window = self.duration.unwrap_or(WINDOW);
@@ -237,11 +238,11 @@ fn closed_ceiling(
 /// 130 for a run that was cut short, 5 when its numbers do not hold.
 fn exit_code(trial: &schema::Trial, interrupted: bool) -> u8 {
     if interrupted {
-        INTERRUPTED as u8
+        exit::INTERRUPTED
     } else if trial.validity.verdict == TrialVerdict::Invalid {
-        crate::error::Failure::Invalid as u8
+        exit::INVALID
     } else {
-        0
+        exit::OK
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::quiet::Quiet;
-use crate::cli::{Format, INTERRUPTED, on_interrupt, print};
-use crate::error::{Context, Error, Failure, Result};
+use crate::cli::{Format, on_interrupt, print};
+use crate::error::{Context, Error, Result};
+use crate::exit;
 use crate::gate::formats::annotations::{annotations, outputs};
 use crate::gate::formats::{markdown, text};
 use crate::report::gate::{GateResult, Purpose, to_json};
@@ -214,9 +215,9 @@ impl Args {
             Format::Text | Format::Markdown => checks.iter().map(line).collect(),
         })?;
         Ok(match checks.iter().all(|check| check.holds == Some(true)) {
-            _ if stop.load(Ordering::Relaxed) => INTERRUPTED as u8,
+            _ if stop.load(Ordering::Relaxed) => exit::INTERRUPTED,
             true => 0,
-            false => Failure::Invalid as u8,
+            false => exit::INVALID,
         })
     }
 }
@@ -235,10 +236,10 @@ fn line(check: &Check) -> String {
 fn exit_code(result: &GateResult, stop: &AtomicBool) -> u8 {
     let all = result.judgement.rounds >= result.plan.rounds_max;
     match result.about.purpose {
-        _ if stop.load(Ordering::Relaxed) => INTERRUPTED as u8,
+        _ if stop.load(Ordering::Relaxed) => exit::INTERRUPTED,
         Purpose::Gate => result.judgement.exit_code,
-        Purpose::Calibration if all => 0,
-        Purpose::Calibration => Failure::Invalid as u8,
+        Purpose::Calibration if all => exit::OK,
+        Purpose::Calibration => exit::INVALID,
     }
 }
 

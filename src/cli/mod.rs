@@ -29,6 +29,7 @@ use std::sync::atomic::AtomicBool;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Context, Result};
+use crate::exit;
 
 /// Compares async and threaded backends, and says when it cannot
 #[derive(Debug, Parser)]
@@ -149,12 +150,13 @@ pub(crate) fn on_interrupt() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // In this order: the first signal finds the flag unset and sets it, the second finds it set.
-        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .context(|| "cannot listen for signals".into())?;
+        signal_hook::flag::register_conditional_shutdown(
+            signal,
+            exit::INTERRUPTED.into(),
+            Arc::clone(&stop),
+        )
+        .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+        .context(|| "cannot listen for signals".into())?;
     }
     Ok(stop)
 }
-
-/// The exit code of an interrupted program.
-pub(crate) const INTERRUPTED: i32 = 130;

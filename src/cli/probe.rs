@@ -6,8 +6,9 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::quiet::Quiet;
-use super::{Format, INTERRUPTED, on_interrupt, print};
-use crate::error::{Failure, Result};
+use super::{Format, on_interrupt, print};
+use crate::error::Result;
+use crate::exit;
 use crate::load::plan::Arrivals;
 use crate::report::distribution::{distribution, supports};
 use crate::run::postgres::probe::{self, Answers, Question};
@@ -73,8 +74,9 @@ Exit codes: 0 measured, 1 internal error, 2 bad flag or no such database, 5 the 
 
 /// Answers that a p99 needs.
 const WANTED: f64 = 1_000.0;
-/// Poisson arrivals may be fewer than their mean, by 3 of its standard deviations here.
-const LUCK: f64 = 1.1;
+/// Shorter shows what comes by chance; longer tries a person's patience.
+const SHORTEST: Nanos = Nanos(5_000_000_000);
+const LONGEST: Nanos = Nanos(60_000_000_000);
 
 impl Args {
     /// Gives the exit code.
@@ -108,17 +110,17 @@ impl Postgres {
             Format::Json => json(&url, &question, &answers, &found),
         })?;
         Ok(if stop.load(Ordering::Relaxed) {
-            INTERRUPTED as u8
+            exit::INTERRUPTED
         } else if found.reasons.is_empty() {
-            0
+            exit::OK
         } else {
-            Failure::Invalid as u8
+            exit::INVALID
         })
     }
 }
 
 fn default_duration(rate: Rate) -> Nanos {
-    Nanos::from_secs_f64((LUCK * WANTED / rate.0).clamp(5.0, 60.0))
+    rate.window_of(WANTED).clamp(SHORTEST, LONGEST)
 }
 
 /// What may be said of the answers.

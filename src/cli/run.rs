@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::cli::quiet::Quiet;
 use crate::cli::{Format, on_interrupt, print};
 use crate::error::Result;
+use crate::exit;
 use crate::report;
 use crate::report::schema::{self, RunResult, Verdict};
 use crate::run::{self, Progress, Request};
@@ -103,7 +104,7 @@ impl Args {
                 break;
             }
         }
-        Ok(gravest(&codes))
+        Ok(exit::gravest(&codes))
     }
 
     /// One for each scenario; the tour is one of two.
@@ -208,12 +209,6 @@ fn folder(name: &str, now: &str) -> PathBuf {
     Path::new("reports").join(name).join(now)
 }
 
-/// 130, 1, 2, 5, 6, 3, 4, 0.
-fn gravest(codes: &[u8]) -> u8 {
-    const PRECEDENCE: [u8; 8] = [130, 1, 2, 5, 6, 3, 4, 0];
-    PRECEDENCE.into_iter().find(|code| codes.contains(code)).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,12 +231,5 @@ mod tests {
         );
         let again = parsed(&words.join(" "));
         assert_eq!(again.words(&again.scenarios), words);
-    }
-
-    #[test]
-    fn the_gravest_code_wins() {
-        assert_eq!(gravest(&[0, 3, 5]), 5);
-        assert_eq!(gravest(&[3, 130]), 130);
-        assert_eq!(gravest(&[]), 0);
     }
 }

@@ -6,8 +6,9 @@ use comfy_table::{Table, presets};
 
 use super::parent::Parent;
 use super::quiet::Quiet;
-use super::{Format, INTERRUPTED, on_interrupt, print};
-use crate::error::{Failure, Result};
+use super::{Format, on_interrupt, print};
+use crate::error::Result;
+use crate::exit;
 use crate::run::selftest::server::{self, Law};
 use crate::run::selftest::{self, Report, Verdict};
 
@@ -52,9 +53,9 @@ impl Args {
             Format::Json => json(&report),
         })?;
         Ok(match report.verdict() {
-            _ if stop.load(Ordering::Relaxed) => INTERRUPTED as u8,
-            Verdict::Holds => 0,
-            Verdict::Fails | Verdict::Undecided => Failure::Invalid as u8,
+            _ if stop.load(Ordering::Relaxed) => exit::INTERRUPTED,
+            Verdict::Holds => exit::OK,
+            Verdict::Fails | Verdict::Undecided => exit::INVALID,
         })
     }
 }

@@ -6,6 +6,7 @@ use super::intermittent::intermittent;
 use super::metric::{alpha, difference};
 use super::sentences::{line, reasons};
 use super::sight::{sight, too_blind};
+use crate::exit;
 use crate::report::gate::{
     Block, Judgement, MetricJudgement, OnInconclusive, Outcome, Plan, Round, Scatter, Verdict,
 };
@@ -150,12 +151,12 @@ fn exit_code(plan: &Plan, verdict: Verdict, metrics: &[MetricJudgement]) -> u8 {
         .zip(metrics)
         .any(|(chosen, metric)| chosen.required && metric.not_gated.is_some());
     match verdict {
-        Verdict::Invalid => 5,
-        _ if plan.report_only.is_some() => 0,
-        Verdict::Regressed => 3,
-        _ if blind => 4,
-        Verdict::Inconclusive if plan.on_inconclusive == OnInconclusive::Fail => 4,
-        Verdict::Inconclusive | Verdict::Pass => 0,
+        Verdict::Invalid => exit::INVALID,
+        _ if plan.report_only.is_some() => exit::OK,
+        Verdict::Regressed => exit::FAILS,
+        _ if blind => exit::UNDECIDED,
+        Verdict::Inconclusive if plan.on_inconclusive == OnInconclusive::Fail => exit::UNDECIDED,
+        Verdict::Inconclusive | Verdict::Pass => exit::OK,
     }
 }
 

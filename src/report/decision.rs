@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::cell::CEILING;
 use super::cores;
 use super::experiments::cell_words;
 use super::markdown::{escaped, grid, list};
@@ -118,7 +119,7 @@ fn models(decision: &Decision) -> Vec<[String; 7]> {
 
 fn places(decision: &Decision) -> Vec<[String; 3]> {
     let row = |meeting: &Meeting| {
-        let words = cell_words(&meeting.cell, &meeting.of, &meeting.versus, true);
+        let words = cell_words(&meeting.cell, &meeting.of, &meeting.versus, CEILING);
         [meeting.place.clone(), words, meeting.figures.clone()]
     };
     decision.meetings.iter().map(row).collect()

@@ -1,8 +1,9 @@
 //! What experiments beside `compare` and `curve` found: capacities and the map, as tables without a format.
 
+use super::cell::{Side, quantity, winner};
 use super::race::slo_of;
 use super::schema::{Capacity, Comparison, Map, MapCell, RunResult};
-use super::words::{capital, clean, counted, metric, times};
+use super::words::{capital, clean, counted, times};
 use super::{cores, footprint};
 use crate::units::{Nanos, Rate};
 
@@ -16,9 +17,6 @@ pub(crate) struct Grid {
     /// One line each.
     pub(crate) notes: Vec<String>,
 }
-
-/// Within this of 1 nothing is called a difference.
-const ZONE: f64 = 1.05;
 
 /// The tables of a result.
 pub(crate) fn grids(result: &RunResult) -> Vec<Grid> {
@@ -120,14 +118,11 @@ fn map(map: &Map) -> Grid {
         };
         std::iter::once(time(*cpu)).chain(map.waits_ns.iter().map(cell)).collect()
     };
-    let what = match map.metric.as_str() {
-        "capacity" => "closed ceiling",
-        other => metric(other),
-    };
     let n = map.cells.iter().map(|cell| cell.n).max().unwrap_or(0);
     Grid {
         heading: capital(&format!(
-            "{what} of {}, {} / {}, by CPU time and wait of a request",
+            "{} of {}, {} / {}, by CPU time and wait of a request",
+            quantity(&map.metric),
             clean(&map.workload),
             clean(&map.of),
             clean(&map.versus)
@@ -146,31 +141,22 @@ fn time(ns: u64) -> String {
 }
 
 fn words(map: &Map, cell: &MapCell) -> String {
-    cell_words(cell, &clean(&map.of), &clean(&map.versus), map.metric == "capacity")
+    cell_words(cell, &clean(&map.of), &clean(&map.versus), &map.metric)
 }
 
 /// Who wins a cell and by how much.
-pub(super) fn cell_words(cell: &MapCell, of: &str, versus: &str, more_is_better: bool) -> String {
-    let (Some(ratio), Some(low), Some(high)) = (cell.ratio, cell.low, cell.high) else {
+pub(super) fn cell_words(cell: &MapCell, of: &str, versus: &str, metric: &str) -> String {
+    let (Some(_), Some(low), Some(high)) = (cell.ratio, cell.low, cell.high) else {
         return match (cell.ratio, cell.reason.is_empty()) {
             (Some(ratio), true) => format!("{}, no interval", times(ratio)),
             _ => clean(&cell.reason),
         };
     };
-    match winner(cell, more_is_better) {
-        Some(first) => {
-            let winner = if first { of } else { versus };
-            format!("{winner} {}", times(ratio.max(1.0 / ratio)))
-        }
+    match winner(cell, metric) {
+        Some((Side::Of, by)) => format!("{of} {}", times(by)),
+        Some((Side::Versus, by)) => format!("{versus} {}", times(by)),
         None => format!("inconclusive {low:.2} to {high:.2}"),
     }
-}
-
-/// Whether the first of the two wins a cell; nothing where its interval does not clear the zone, or there is none.
-fn winner(cell: &MapCell, more_is_better: bool) -> Option<bool> {
-    let (ratio, low, high) = (cell.ratio?, cell.low?, cell.high?);
-    let unclear = low <= ZONE && high >= 1.0 / ZONE;
-    (!unclear).then_some((ratio > 1.0) == more_is_better)
 }
 
 /// What they say in sentences.
@@ -180,12 +166,11 @@ pub(crate) fn sentences(result: &RunResult) -> Vec<String> {
         sentences.extend(comparisons(result, &all[0]).map(compared));
     }
     sentences.extend(result.map.as_ref().map(|map| {
-        let more_is_better = map.metric == "capacity";
-        let won = |first: bool| {
-            let winners = map.cells.iter().map(|cell| winner(cell, more_is_better));
-            winners.filter(|winner| *winner == Some(first)).count()
+        let won = |side: Side| {
+            let winners = map.cells.iter().filter_map(|cell| winner(cell, &map.metric));
+            winners.filter(|(winner, _)| *winner == side).count()
         };
-        let (of, versus) = (won(true), won(false));
+        let (of, versus) = (won(Side::Of), won(Side::Versus));
         format!(
             "Of {} measured, {} wins {of} and {} {versus}; {} are inconclusive.",
             counted(map.cells.len(), "cell"),

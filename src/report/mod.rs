@@ -1,6 +1,7 @@
 //! What people and programs read. Everything here is made from what [`schema`] holds, a run's result first, and from
 //! nothing else.
 
+pub(crate) mod cell;
 pub mod charts;
 mod comparison;
 mod cores;

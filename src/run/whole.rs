@@ -1,6 +1,7 @@
 //! What a result says of a run beside its trials: who took part, what was promised, and the verdict on the whole.
 
 use crate::error::Error;
+use crate::exit;
 use crate::report::schema::{
     ContenderInfo, Judgement, RunResult, SloInfo, StatementVerdict, Verdict,
 };
@@ -83,9 +84,9 @@ pub(crate) fn overall(expectations: &[Judgement], enough: bool, interrupted: boo
 
 pub(crate) fn exit_code(verdict: Verdict) -> u8 {
     match verdict {
-        Verdict::Pass | Verdict::Inconclusive => 0,
-        Verdict::Fail => 3,
-        Verdict::Invalid => 5,
-        Verdict::Interrupted => 130,
+        Verdict::Pass | Verdict::Inconclusive => exit::OK,
+        Verdict::Fail => exit::FAILS,
+        Verdict::Invalid => exit::INVALID,
+        Verdict::Interrupted => exit::INTERRUPTED,
     }
 }

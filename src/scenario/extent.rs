@@ -3,14 +3,12 @@
 use super::loading::WINDOW_MAX;
 use super::{Level, LoadKind, Metric, Scenario};
 use crate::load::plan::Operation;
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, POISSON_MARGIN, Rate};
 
 /// A percentile is printed when so many samples lie beyond it.
 const BEYOND: f64 = 10.0;
 /// What supports a p99, the least that is asked of the requests that are sent most.
 const REQUESTS_MIN: f64 = 1_000.0;
-/// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
-const SLACK: f64 = 1.1;
 /// Each window of a `p99_spread` has to support its own p99.
 const WINDOWS: f64 = 30.0;
 /// Starting a contender, its readiness, the drain, the audit and its end: as seen on the tour.
@@ -36,8 +34,7 @@ impl Scenario {
         match self.load.kind {
             LoadKind::Closed => self.load.duration,
             LoadKind::Open(_) => {
-                let seconds = self.load.requests_min as f64 * SLACK / rate.0;
-                self.load.duration.max(Nanos::from_secs_f64(seconds))
+                self.load.duration.max(rate.window_of(self.load.requests_min as f64))
             }
         }
     }
@@ -92,7 +89,7 @@ impl Scenario {
         let statements = || self.expectations.iter().chain(&self.claims);
         let judged = statements().filter_map(|statement| {
             let (rank, windows) = match statement.metric {
-                Metric::P99Spread => (0.99, WINDOWS * SLACK),
+                Metric::P99Spread => (0.99, WINDOWS * POISSON_MARGIN),
                 metric => (metric.rank()?, 1.0),
             };
             Some(windows * BEYOND / (1.0 - rank) / share(&statement.request))

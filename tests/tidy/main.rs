@@ -4,6 +4,7 @@
 //! working. `ARCHITECTURE.md` says why the rules are there.
 
 mod imports;
+mod manifest;
 mod size;
 mod source;
 mod twins;

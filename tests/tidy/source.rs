@@ -31,9 +31,16 @@ impl Source {
 
 /// Every file below `src/`, in the order of their paths.
 pub(crate) fn all() -> Vec<Source> {
+    let files = below("src");
+    assert!(files.len() > 10, "the source is not where it was: {} files", files.len());
+    files
+}
+
+/// Every file below a folder of the crate, in the order of their paths.
+pub(crate) fn below(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    let mut folders = vec![root.join("src")];
+    let mut folders = vec![root.join(folder)];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -46,7 +53,6 @@ pub(crate) fn all() -> Vec<Source> {
             }
         }
     }
-    assert!(files.len() > 10, "the source is not where it was: {} files", files.len());
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
 }

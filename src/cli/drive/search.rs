@@ -5,15 +5,16 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Args, closed_ceiling, show, trial, write_hgrm};
-use crate::cli::{Format, INTERRUPTED, print};
-use crate::error::{Failure, Result};
+use crate::cli::{Format, print};
+use crate::error::Result;
+use crate::exit;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Fixed, Plan, Shape};
 use crate::load::url::Url;
 use crate::report::schema::{self, Capacity, Distribution, Trial, TrialVerdict};
 use crate::run::resources::Taken;
 use crate::stats::capacity::{self, Search};
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, POISSON_MARGIN, Rate};
 
 /// A promise: a percentile of the response time and its bound.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +43,6 @@ const TRIAL: Nanos = Nanos(2_000_000_000);
 const LONGER_MAX: f64 = 15.0;
 /// What a trial before may have left behind is over by then.
 const SETTLE: Nanos = Nanos(300_000_000);
-/// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
-const SLACK: f64 = 1.1;
 /// No rate above this is tried: more than this generator sends.
 const RATE_MAX: f64 = 2e6;
 /// The search starts at this share of what a closed probe found, and looks no higher than at the other: no service
@@ -89,7 +88,7 @@ pub(super) fn run(
 ) -> Result<u8> {
     args.quiet.say(format_args!("looking for the capacity: {slo}"));
     let Some(ceiling) = closed_ceiling(args, url, request, stop)? else {
-        return Ok(INTERRUPTED as u8);
+        return Ok(exit::INTERRUPTED);
     };
     let mut search = Search::new(places(args, slo, ceiling));
     let mut trials: Vec<Trial> = Vec::new();
@@ -144,7 +143,7 @@ struct Kept {
 /// Where the search looks: no rate whose window would be too long for the percentile.
 fn places(args: &Args, slo: Slo, ceiling: Rate) -> capacity::Plan {
     let longest = args.duration.unwrap_or(TRIAL).as_secs_f64() * LONGER_MAX;
-    let lowest = (slo.needs * SLACK / longest).min(RATE_MAX);
+    let lowest = (slo.needs * POISSON_MARGIN / longest).min(RATE_MAX);
     let highest = (HIGHEST_OF_CEILING * ceiling.0).clamp(lowest, RATE_MAX);
     capacity::Plan {
         first: Rate((FIRST_OF_CEILING * ceiling.0).clamp(lowest, highest)),
@@ -163,7 +162,7 @@ fn trials_rate(trial: &Trial) -> f64 {
 fn plan(args: &Args, slo: Slo, url: &Url, request: &Fixed, rate: Rate, trial: usize) -> Plan {
     let shape = Shape::Open { rate, arrivals: args.arrivals };
     let least = args.duration.unwrap_or(TRIAL);
-    let window = least.max(Nanos::from_secs_f64(slo.needs * SLACK / rate.0));
+    let window = least.max(rate.window_of(slo.needs));
     let warm_up = args.warm_up.max(SETTLE);
     let plan = args.plan(url, request.clone(), shape, window, warm_up);
     Plan { round: trial as u32 + 1, ..plan }
@@ -247,15 +246,12 @@ fn sentence(slo: Slo, found: capacity::Capacity, trials: &[Trial]) -> String {
 /// 3 when the promise is not kept at any rate that can be looked at.
 fn exit_code(found: capacity::Capacity, interrupted: bool) -> u8 {
     match found {
-        _ if interrupted => INTERRUPTED as u8,
-        capacity::Capacity { at_least: Some(_), .. } => 0,
-        capacity::Capacity { below: Some(_), .. } => NOT_KEPT,
-        _ => Failure::Invalid as u8,
+        _ if interrupted => exit::INTERRUPTED,
+        capacity::Capacity { at_least: Some(_), .. } => exit::OK,
+        capacity::Capacity { below: Some(_), .. } => exit::FAILS,
+        _ => exit::INVALID,
     }
 }
-
-/// An SLO that fails.
-const NOT_KEPT: u8 = 3;
 
 #[cfg(test)]
 mod tests {

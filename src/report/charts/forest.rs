@@ -12,6 +12,7 @@ use super::plot::{Frame, Plot, name_ink, tick_ink};
 use super::style::Family;
 use super::text::{Weight, fitted, typeset, width};
 use super::view::{Member, View};
+use crate::report::cell::{ZONE, more_is_better};
 use crate::report::comparison::belongs;
 use crate::report::race::Race;
 use crate::report::schema::Comparison;
@@ -111,11 +112,6 @@ const METRICS: [&str; 6] = ["capacity", "throughput", "p50", "p99", "CPU", "peak
 
 /// Rows for which there is room.
 const MAX_ROWS: usize = 13;
-
-/// Metrics of which more is better.
-pub(super) fn more_is_better(metric: &str) -> bool {
-    matches!(metric, "capacity" | "achieved" | "accounts_per_s" | "throughput")
-}
 
 /// versus against of.
 fn inverted(c: &Comparison) -> Comparison {
@@ -225,7 +221,7 @@ fn draw(canvas: &mut Canvas<'_>, rows: &[Row], a: &Member<'_>, b: &Member<'_>) {
     let plot: Plot<LogCoord<f64>, RangedCoordf64> =
         Plot::new(x, (0.0..rows.len() as f64).into(), frame);
     let theme = canvas.theme;
-    let zone = (plot.x(1.0 / 1.05), plot.x(1.05));
+    let zone = (plot.x(1.0 / ZONE), plot.x(ZONE));
     canvas.rectangle((zone.0, frame.top), (zone.1, frame.bottom), theme.neutral.to_rgba());
     let small = tick_ink(canvas);
     let ladder: &[f64] = if far < 6.0 { &[2.0, 4.0] } else { &[10.0, 100.0, 2.0, 5.0] };

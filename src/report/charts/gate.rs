@@ -6,11 +6,11 @@ use plotters::style::Color;
 
 use super::canvas::{Anchor, Canvas, Ink, snapped};
 use super::chrome::MARGIN;
-use super::forest::more_is_better;
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, tick_ink};
 use super::text::{Weight, fitted, typeset, width};
 use super::view::View;
+use crate::report::cell::{ZONE, more_is_better};
 use crate::report::schema::GatePoint;
 use crate::report::words::{clean, counted, metric, times, truncated};
 
@@ -20,22 +20,7 @@ pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
 }
 
 fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
-    let history = &view.result.gate_history;
-    let mut metrics: Vec<&str> = Vec::new();
-    for point in history {
-        if !metrics.contains(&point.metric.as_str()) {
-            metrics.push(&point.metric);
-        }
-    }
-    metrics.truncate(MAX_METRICS);
-    let panels: Vec<(&str, Vec<&GatePoint>)> = metrics
-        .into_iter()
-        .map(|name| {
-            let all: Vec<&GatePoint> = history.iter().filter(|p| p.metric == name).collect();
-            (name, all[all.len().saturating_sub(MAX_COMMITS)..].to_vec())
-        })
-        .filter(|(_, points)| points.len() > 1)
-        .collect();
+    let panels = panels(&view.result.gate_history);
     let most = panels.iter().map(|(_, points)| points.len()).max()?;
     let title = finding(&panels);
     let chrome = view.chrome(
@@ -58,8 +43,34 @@ fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
     }))
 }
 
+/// A metric and its gates, oldest first.
+type Panel<'a> = (&'a str, Vec<&'a GatePoint>);
+
+/// The metrics for which there is room: those that changed before those that did not, and then as they matter.
+fn panels(history: &[GatePoint]) -> Vec<Panel<'_>> {
+    let mut panels: Vec<Panel<'_>> = Vec::new();
+    for point in history {
+        match panels.iter_mut().find(|(name, _)| *name == point.metric) {
+            Some((_, points)) => points.push(point),
+            None => panels.push((&point.metric, vec![point])),
+        }
+    }
+    for (_, points) in &mut panels {
+        points.drain(..points.len().saturating_sub(MAX_COMMITS));
+    }
+    panels.retain(|(_, points)| points.len() > 1);
+    let rank = |(name, _): &Panel<'_>| METRICS.iter().position(|it| name.starts_with(it));
+    let rank = |panel: &Panel<'_>| rank(panel).unwrap_or(METRICS.len());
+    panels.sort_by_key(|panel| (!panel.1.iter().any(|point| changed(point)), rank(panel)));
+    panels.truncate(MAX_PANELS);
+    panels.sort_by_key(rank);
+    panels
+}
+
+/// As a gate's reader asks for them; a metric of one request begins with its name.
+const METRICS: [&str; 6] = ["p99", "throughput", "capacity", "cpu", "p50", "rss"];
 /// Panels for which there is room.
-const MAX_METRICS: usize = 3;
+const MAX_PANELS: usize = 3;
 /// Commits for which there is room; the latest are shown.
 const MAX_COMMITS: usize = 40;
 
@@ -67,10 +78,10 @@ fn changed(point: &GatePoint) -> bool {
     matches!(point.verdict.as_str(), "regressed" | "improved")
 }
 
-fn finding(panels: &[(&str, Vec<&GatePoint>)]) -> String {
+fn finding(panels: &[Panel<'_>]) -> String {
     let gates = panels.iter().map(|(_, points)| points.len()).max().unwrap_or(0);
     let regressed = || {
-        let named = |(name, points): &'_ (&str, Vec<&GatePoint>)| {
+        let named = |(name, points): &Panel<'_>| {
             let name = (*name).to_owned();
             points
                 .iter()
@@ -95,7 +106,7 @@ fn finding(panels: &[(&str, Vec<&GatePoint>)]) -> String {
     }
 }
 
-fn draw(canvas: &mut Canvas<'_>, panels: &[(&str, Vec<&GatePoint>)]) {
+fn draw(canvas: &mut Canvas<'_>, panels: &[Panel<'_>]) {
     let (top, bottom) = (canvas.head + 26.0, canvas.foot - 53.0);
     let tall = (bottom - top) / panels.len() as f64;
     for (index, (name, points)) in panels.iter().enumerate() {
@@ -117,7 +128,7 @@ fn panel(canvas: &mut Canvas<'_>, frame: Frame, name: &str, points: &[&GatePoint
     let y: LogCoord<f64> = (1.0 / far..far).log_scale().into();
     let plot: Plot<RangedCoordf64, LogCoord<f64>> =
         Plot::new((-0.5..points.len() as f64 - 0.5).into(), y, frame);
-    let zone = (plot.y(1.05), plot.y(1.0 / 1.05));
+    let zone = (plot.y(ZONE), plot.y(1.0 / ZONE));
     canvas.rectangle((frame.left, zone.0), (frame.right, zone.1), theme.neutral.to_rgba());
     let small = tick_ink(canvas);
     let edge = [1.1, 1.2, 1.5, 2.0, 5.0, 10.0].into_iter().rev().find(|r| *r < far).unwrap_or(1.1);
@@ -168,5 +179,35 @@ fn mark(
         canvas.square(at, 4.4, colour, false);
     } else {
         canvas.circle(at, 4.2, colour, !changed(point));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_what_changed() {
+        let point = |metric: &str, verdict: &str| GatePoint {
+            version: 1,
+            commit: "9f2c01d".into(),
+            utc: "2026-11-24T04:09:53Z".into(),
+            metric: metric.into(),
+            ratio: Some(1.0),
+            low: None,
+            high: None,
+            verdict: verdict.into(),
+        };
+        let all = ["rss", "p50", "cpu_per_request", "throughput", "p99", "once"];
+        let history = |changed: &str| -> Vec<GatePoint> {
+            let verdict = |name: &str| if name == changed { "regressed" } else { "pass" };
+            let twice = all[..5].iter().chain(&all).map(|name| point(name, verdict(name)));
+            twice.collect()
+        };
+        let shown = |history: &[GatePoint]| -> Vec<String> {
+            panels(history).iter().map(|(name, _)| (*name).to_owned()).collect()
+        };
+        assert_eq!(shown(&history("")), ["p99", "throughput", "cpu_per_request"]);
+        assert_eq!(shown(&history("rss")), ["p99", "throughput", "rss"]);
     }
 }

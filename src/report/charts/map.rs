@@ -4,15 +4,15 @@ use plotters::style::{Color, RGBColor};
 
 use super::canvas::{Anchor, Canvas, Ink};
 use super::chrome::MARGIN;
-use super::forest::more_is_better;
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, duration, name_ink};
 use super::style::{Family, Style, styles};
 use super::text::{Weight, fitted, typeset};
 use super::theme::{RAMP, Theme};
 use super::view::{View, interval_words};
+use crate::report::cell::{Side as Winner, quantity, winner};
 use crate::report::schema::{Map, MapCell, MapPlace};
-use crate::report::words::{capital, clean, counted, metric, slug, times};
+use crate::report::words::{capital, clean, counted, slug, times};
 use crate::units::Nanos;
 
 /// The map, where an experiment made one.
@@ -60,7 +60,7 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     let (first, second) = (wins(0).count(), wins(1).count());
     let title = format!(
         "{}: {} wins {first} of {}, {} wins {second}, {} unclear",
-        capital(quantity(map)),
+        capital(quantity(&map.metric)),
         sides[0].name,
         counted(map.cells.len(), "cell"),
         sides[1].name,
@@ -70,7 +70,7 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     let n = map.cells.iter().map(|cell| cell.n).max().unwrap_or(0);
     let what = format!(
         "Ratio of {} of {} by I/O wait and CPU per request; coloured where the interval clears +-5 %",
-        quantity(map),
+        quantity(&map.metric),
         clean(&map.workload)
     );
     let races: Vec<_> = view.races.iter().filter(|race| race.workload == map.workload).collect();
@@ -85,19 +85,14 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
 }
 
 fn found<'m>(map: &Map, cell: &'m MapCell) -> Found<'m> {
-    let (Some(ratio), Some(low), Some(high)) = (cell.ratio, cell.low, cell.high) else {
+    let (Some(_), Some(low), Some(high)) = (cell.ratio, cell.low, cell.high) else {
         return Found::Unknown(&cell.reason);
     };
-    let first_wins = (ratio > 1.0) == more_is_better(&map.metric);
-    if low > ZONE || high < 1.0 / ZONE {
-        Found::Won(usize::from(!first_wins), ratio.max(1.0 / ratio))
-    } else {
-        Found::Unclear(low, high)
+    match winner(cell, &map.metric) {
+        Some((side, by)) => Found::Won(usize::from(side == Winner::Versus), by),
+        None => Found::Unclear(low, high),
     }
 }
-
-/// Within this of 1 nothing is called a difference.
-const ZONE: f64 = 1.05;
 
 /// Each cell in words.
 fn told(map: &Map, sides: &[Side]) -> String {
@@ -254,21 +249,17 @@ fn strength(ratio: f64) -> usize {
 /// From this ratio on each step of the ramp.
 const STEPS: [f64; RAMP] = [1.0, 1.3, 1.8, 3.0, 5.0];
 
-/// What a cell compares: never within an objective, so a capacity is called what it is.
-fn quantity(map: &Map) -> &str {
-    match map.metric.as_str() {
-        "capacity" => "closed ceiling",
-        other => metric(other),
-    }
-}
-
 fn key(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side], frame: Frame) {
     let theme = canvas.theme;
     let x = frame.right + 30.0;
     let room = canvas.width - MARGIN - x - 44.0;
     let name = name_ink(canvas);
-    let heading =
-        fitted(&format!("{} ratio", capital(quantity(map))), 13.0, Weight::SemiBold, room + 44.0);
+    let heading = fitted(
+        &format!("{} ratio", capital(quantity(&map.metric))),
+        13.0,
+        Weight::SemiBold,
+        room + 44.0,
+    );
     canvas.text(&heading, (x, frame.top + 6.0), name, Anchor::Start);
     let plain = Ink { px: 13.0, weight: Weight::Regular, colour: theme.text };
     let mut y = frame.top + 30.0;

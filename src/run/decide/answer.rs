@@ -1,5 +1,7 @@
 //! From what was measured to sentences: which model, and what would turn that round.
 
+use crate::exit;
+use crate::report::cell::{self, Side};
 use crate::report::schema::{Decided, Decision, Meeting, Trial, TrialVerdict};
 use crate::run::experiment::duel::Best;
 use crate::stats;
@@ -9,12 +11,6 @@ use super::question::{MODELS, Question, REQUESTS, WINDOW_MAX_S};
 
 /// The first meeting.
 pub(super) const AS_ASKED: &str = "as asked";
-/// Within this of 1 nothing is called a difference.
-const ZONE: f64 = 1.05;
-/// A promise that is not kept.
-const NOT_KEPT: u8 = 3;
-/// Stopped by a signal.
-const INTERRUPTED: u8 = 130;
 
 /// One model's row: medians of its rounds.
 pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Question) -> Decided {
@@ -75,13 +71,13 @@ pub(super) fn two_best(models: &[Decided]) -> [&'static str; 2] {
     [MODELS[order[0]], MODELS[order[1]]]
 }
 
-/// Who wins a meeting: 1 the first, -1 the second, 0 nobody for certain.
-fn winner(meeting: &Meeting) -> i32 {
-    match (meeting.cell.low, meeting.cell.high) {
-        (Some(low), _) if low > ZONE => 1,
-        (_, Some(high)) if high < 1.0 / ZONE => -1,
-        _ => 0,
-    }
+/// Who wins a meeting and how many times over, where that is certain.
+fn winner(meeting: &Meeting) -> Option<(Side, f64)> {
+    cell::winner(&meeting.cell, cell::CEILING)
+}
+
+fn won(meeting: &Meeting) -> Option<Side> {
+    winner(meeting).map(|(side, _)| side)
 }
 
 /// The answer in a sentence.
@@ -123,17 +119,16 @@ pub(super) fn finding(
     let Some(meeting) = meetings.first() else { return format!("{kept}.") };
     let (of, versus) = (&meeting.of, &meeting.versus);
     let cell = &meeting.cell;
-    let compared = match (winner(meeting), cell.ratio, cell.low, cell.high) {
-        (1, Some(ratio), Some(low), Some(high)) => format!(
-            "of the two best, {of} carries {ratio:.2}x what {versus} does ({low:.2} to {high:.2}, closed loop)"
+    let compared = match (winner(meeting), cell.low, cell.high) {
+        (Some((Side::Of, by)), Some(low), Some(high)) => format!(
+            "of the two best, {of} carries {by:.2}x what {versus} does ({low:.2} to {high:.2}, closed loop)"
         ),
-        (-1, Some(ratio), Some(low), Some(high)) => format!(
-            "of the two best, {versus} carries {:.2}x what {of} does ({:.2} to {:.2}, closed loop)",
-            1.0 / ratio,
+        (Some((Side::Versus, by)), Some(low), Some(high)) => format!(
+            "of the two best, {versus} carries {by:.2}x what {of} does ({:.2} to {:.2}, closed loop)",
             1.0 / high,
             1.0 / low
         ),
-        (_, Some(_), Some(low), Some(high)) => format!(
+        (None, Some(low), Some(high)) => format!(
             "between the two best, {of} and {versus}, there is no clear difference ({low:.2} to {high:.2}, closed loop): \
              choose by what you know best"
         ),
@@ -155,32 +150,31 @@ pub(super) fn flips(meetings: &[Meeting]) -> String {
     let Some((base, neighbours)) = meetings.split_first() else {
         return "would flip if: nothing was measured beside it".into();
     };
-    let here = winner(base);
     let named = |meeting: &Meeting| {
-        let cell = &meeting.cell;
-        let (name, ratio) = match winner(meeting) {
-            1 => (&meeting.of, cell.ratio.unwrap_or(1.0)),
-            _ => (&meeting.versus, cell.ratio.unwrap_or(1.0).recip()),
-        };
-        format!("{} ({name} {ratio:.2}x; {})", meeting.place, meeting.figures)
+        let Meeting { place, figures, of, versus, .. } = meeting;
+        match winner(meeting) {
+            Some((Side::Of, by)) => format!("{place} ({of} {by:.2}x; {figures})"),
+            Some((Side::Versus, by)) => format!("{place} ({versus} {by:.2}x; {figures})"),
+            None => format!("{place} ({figures})"),
+        }
     };
-    let all = |wanted: &dyn Fn(i32) -> bool| {
-        let those = neighbours.iter().filter(|meeting| wanted(winner(meeting)));
+    let all = |wanted: &dyn Fn(Option<Side>) -> bool| {
+        let those = neighbours.iter().filter(|meeting| wanted(won(meeting)));
         those.map(named).collect::<Vec<_>>().join(", ")
     };
     let places =
         neighbours.iter().map(|meeting| meeting.place.as_str()).collect::<Vec<_>>().join(", ");
-    if here == 0 {
-        let decided = all(&|there| there != 0);
+    let Some(here) = won(base) else {
+        let decided = all(&|there| there.is_some());
         return match decided.is_empty() {
             true => format!("would flip if: nothing measured decides it ({places})"),
             false => format!("would be decided by: {decided}"),
         };
-    }
-    let turned = all(&|there| there == -here);
+    };
+    let turned = all(&|there| there.is_some_and(|there| there != here));
     let even: Vec<&str> = neighbours
         .iter()
-        .filter(|meeting| winner(meeting) == 0)
+        .filter(|meeting| won(meeting).is_none())
         .map(|meeting| meeting.place.as_str())
         .collect();
     let even = match even.is_empty() {
@@ -221,8 +215,8 @@ pub(super) fn exit_code(decision: &Decision, interrupted: bool) -> u8 {
     let broken = decision.models.iter().all(|one| one.keeps_slo == Some(false));
     let beyond = decision.models.iter().all(|one| one.closed_rps < decision.asked.rate_rps);
     match (interrupted, kept, broken || beyond) {
-        (true, ..) => INTERRUPTED,
-        (_, false, true) => NOT_KEPT,
+        (true, ..) => exit::INTERRUPTED,
+        (_, false, true) => exit::FAILS,
         _ => 0,
     }
 }

@@ -8,7 +8,7 @@ use crate::report::schema::{Capacity, Ceiling, Comparison, Trial, TrialVerdict};
 use crate::run::testbed::Ask;
 use crate::scenario::{CapacitySearch, Contender, Scenario, Slo};
 use crate::stats::capacity::{Cost, Plan, Search, Stage, Step};
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, POISSON_MARGIN, Rate};
 
 use super::Hands;
 
@@ -23,8 +23,6 @@ const LOWEST_OF_CEILING: f64 = 0.02;
 const WINDOW_MAX_S: f64 = 20.0;
 /// A trial that the machine or the generator spoils is run so often before its contender's search goes on without.
 const TRIES: u32 = 3;
-/// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
-const SLACK: f64 = 1.1;
 
 /// A contender's search.
 struct Looking<'a> {
@@ -122,7 +120,7 @@ fn plan(scenario: &Scenario, ceiling: Rate, order_seed: u64) -> Plan {
     let carried = scenario.load.connections as f64 / (2.0 * slo);
     let highest = (HIGHEST_OF_CEILING * ceiling.0).min(carried);
     let first = (FIRST_OF_CEILING * ceiling.0).min(highest);
-    let shortest = scenario.load.requests_min as f64 * SLACK / WINDOW_MAX_S;
+    let shortest = scenario.load.requests_min as f64 * POISSON_MARGIN / WINDOW_MAX_S;
     let lowest = (LOWEST_OF_CEILING * ceiling.0).max(shortest).min(first);
     Plan {
         first: Rate(first),
@@ -139,7 +137,7 @@ fn window(scenario: &Scenario, how: CapacitySearch, step: Step) -> Nanos {
         Stage::Short => how.short,
         Stage::Deciding => how.deciding.unwrap_or(scenario.load.duration),
     };
-    least.max(Nanos::from_secs_f64(scenario.load.requests_min as f64 * SLACK / step.rate.0))
+    least.max(step.rate.window_of(scenario.load.requests_min as f64))
 }
 
 impl Looking<'_> {

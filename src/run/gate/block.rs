@@ -9,8 +9,6 @@ use crate::units::{Rate, Share};
 const BEYOND: f64 = 20.0;
 /// Requests that may fail where no `[slo]` says how many: more leave the p99 without a bound.
 const ERRORS_MAX: Share = Share(0.01);
-/// A window whose mean is this many times what is needed falls short of it once in a thousand times.
-const SLACK: f64 = 1.1;
 
 /// What was measured and what went wrong, of a trial under the offered load and, where throughput is gated, of a closed
 /// one.
@@ -55,7 +53,7 @@ pub(super) fn requests_needed(metrics: &[MetricPlan], scenario: &Scenario) -> f6
     };
     let needed = metrics.iter().filter_map(|plan| {
         let rank = rank(plan.metric)?;
-        Some(SLACK * BEYOND / (1.0 - rank) / share(&plan.request))
+        Some(BEYOND / (1.0 - rank) / share(&plan.request))
     });
     needed.fold(0.0, f64::max)
 }
@@ -178,8 +176,8 @@ mod tests {
         let needed = |metric: Metric, scenario: &Scenario| {
             requests_needed(&[MetricPlan::of(metric)], scenario).round()
         };
-        assert_eq!(needed(Metric::P99, &scenario), 2_200.0);
-        assert_eq!(needed(Metric::P50, &scenario), 44.0);
+        assert_eq!(needed(Metric::P99, &scenario), 2_000.0);
+        assert_eq!(needed(Metric::P50, &scenario), 40.0);
         assert_eq!(needed(Metric::Rss, &scenario), 0.0);
         scenario = builtin("mixed-distribution").expect("it is built in");
         let plan =

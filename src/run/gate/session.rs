@@ -149,7 +149,7 @@ impl<'a> Session<'a> {
     /// Sets the length of the blocks and the most rounds, and says what that can see.
     fn settle_plan(&mut self, overhead: Nanos) -> Result<()> {
         let needed = block::requests_needed(&self.plan.metrics, &self.scenario);
-        let least = Nanos::from_secs_f64(needed / self.about.rate_rps);
+        let least = Rate(self.about.rate_rps).window_of(needed);
         if least > BLOCK_MAX {
             let (rate, needed) = (Rate(self.about.rate_rps), grouped(needed.round()));
             return Err(Error::usage(format!("at {rate} a block would last {least}")).help(

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Result;
+use crate::exit;
 use crate::report;
 use crate::report::schema::{
     self, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
@@ -24,9 +25,6 @@ use statements::{STATEMENTS, Statement, UNSETTLED};
 const CONFIDENCE: f64 = 0.99;
 /// The fewest rounds that have such an interval.
 const ROUNDS: u32 = 8;
-/// An expectation that fails.
-const FAILED: u8 = 3;
-const INTERRUPTED: u8 = 130;
 
 /// A ledger that is asked for.
 #[derive(Debug)]
@@ -189,9 +187,9 @@ pub fn ledger(
     };
     let failed = results.iter().any(|result| result.verdict == Verdict::Fail);
     ledger.exit_code = match (ledger.interrupted, failed) {
-        (true, _) => INTERRUPTED,
-        (false, true) => FAILED,
-        (false, false) => 0,
+        (true, _) => exit::INTERRUPTED,
+        (false, true) => exit::FAILS,
+        (false, false) => exit::OK,
     };
     report::ledger::write(&request.out, &ledger)?;
     Ok(ledger)
