@@ -179,8 +179,7 @@ pub(crate) fn a_thousand_connections_leave_nothing_behind(mount: Mount) {
 }
 
 /// Threads are the one thing that a thread per connection can run out of.
-#[test]
-fn connections_beyond_the_threads_are_refused_until_one_is_free() {
+pub(crate) fn connections_beyond_the_threads_are_refused_until_one_is_free() {
     let mount = Mount { threads: Some(8), ..Mount::THREAD_PER_CONNECTION };
     let server = Server::start(mount);
     let mut held = (0..8).map(|_| Client::to(&server)).collect::<Vec<_>>();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::checks::Check;
 use crate::client::Client;
 use crate::server::{Mount, Server};
 use crate::{database, standin};
@@ -80,13 +81,6 @@ impl Contender {
             "--signature-rounds" => "BAKEOFF_SIGNATURE_ROUNDS",
             _ => panic!("the contract has no {flag}: this test is for the crate's own models"),
         }
-    }
-
-    /// What is missing to start it.
-    fn missing(&self) -> Option<String> {
-        let built = self.command.iter().find(|part| part.contains('/')).expect("a path");
-        let path = folder().join(built);
-        (!path.exists()).then(|| format!("{} is not built: run contenders/build", path.display()))
     }
 }
 
@@ -167,16 +161,26 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("contenders")
 }
 
-/// Runs a test on a contender, or says what is missing.
-pub(crate) fn check(mount: Mount, test: fn(Mount)) {
-    let contender = mount.contender.expect("a contender");
-    if let Some(missing) = contender.missing() {
-        eprintln!("SKIPPED: {missing}");
-    } else if contender.store != Store::Postgres {
-        test(mount);
-    } else if let Some(_alone) = database::claim() {
-        test(mount);
+/// What is missing to start it, with the command that helps.
+pub(crate) fn missing(mount: Mount) -> Option<String> {
+    let contender = mount.contender?;
+    let built = contender.command.iter().find(|part| part.contains('/')).expect("a path");
+    let path = folder().join(built);
+    if !path.exists() {
+        return Some(format!("{} is not built: run contenders/build", path.display()));
     }
+    takes_turns(mount).then(database::missing)?
+}
+
+/// Whether it keeps its rows in the one database.
+pub(crate) fn takes_turns(mount: Mount) -> bool {
+    mount.contender.is_some_and(|contender| contender.store == Store::Postgres)
+}
+
+/// Runs a test on a mount, when it is its turn.
+pub(crate) fn check(mount: Mount, test: Check) {
+    let _alone = takes_turns(mount).then(database::claim);
+    test(mount);
 }
 
 pub(crate) fn workers_that_share_nothing_are_refused(mount: Mount) {

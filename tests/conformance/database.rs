@@ -1,4 +1,4 @@
-//! A PostgreSQL for the length of this test run, with all rows of the dataset, if its programs are here.
+//! A PostgreSQL for the length of this test run, with all rows of the dataset.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -17,27 +17,31 @@ use bakeoff::sql::SCHEMA;
 use crate::bodies::data;
 use crate::server::PATIENCE;
 
-/// The one cluster of the test run, or what is missing for it.
-static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
+/// The one cluster of the test run.
+static CLUSTER: OnceLock<Cluster> = OnceLock::new();
 /// Tests take turns, since the books of one must not hold what another has paid.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Takes the database until the end of a test, or says what is missing.
-pub(crate) fn claim() -> Option<MutexGuard<'static, ()>> {
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    match CLUSTER.get_or_init(Cluster::start) {
-        Ok(_) => Some(guard),
-        Err(missing) => {
-            eprintln!("SKIPPED: {missing}");
-            None
-        }
+/// What is missing for it, with the command that helps.
+pub(crate) fn missing() -> Option<String> {
+    match (programs(), owner()) {
+        (None, _) => Some("no initdb: apt-get install postgresql".into()),
+        (_, Err(nobody)) => Some(nobody),
+        _ => None,
     }
+}
+
+/// Takes the database until the end of a test.
+pub(crate) fn claim() -> MutexGuard<'static, ()> {
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    CLUSTER.get_or_init(Cluster::start);
+    guard
 }
 
 /// Where the claimed database is, with the state of its first day. What was paid and credited tells which rows are not
 /// as they were: to look for them among a million takes longer than most tests.
 pub(crate) fn url() -> String {
-    let Some(Ok(cluster)) = CLUSTER.get() else { panic!("the database was not claimed") };
+    let cluster = CLUSTER.get().expect("the database was claimed");
     cluster.psql(
         "UPDATE users SET spent_minor = 0 WHERE id IN (SELECT user_id FROM payments);
          UPDATE accounts SET points = 0 WHERE id IN (SELECT account_id FROM credits);
@@ -63,9 +67,9 @@ rm -rf "$2"
 "#;
 
 impl Cluster {
-    fn start() -> Result<Self, String> {
-        let programs = programs().ok_or("no initdb: apt-get install postgresql")?;
-        let owner = owner()?;
+    fn start() -> Self {
+        let programs = programs().expect("its programs are here");
+        let owner = owner().expect("somebody can own it");
         let folder = tempfile::Builder::new().prefix("bakeoff-pg-").tempdir().unwrap().keep();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
         let run = |program: &Path| {
@@ -93,7 +97,7 @@ impl Cluster {
         let cluster = Self { programs, port, _keeper: keeper };
         cluster.wait(&folder);
         cluster.fill();
-        Ok(cluster)
+        cluster
     }
 
     fn wait(&self, folder: &Path) {

@@ -166,8 +166,7 @@ pub(crate) fn a_reader_of_stdout_may_go_away(mount: Mount) {
     panic!("a closed stdout ended the server");
 }
 
-#[test]
-fn settings_that_cannot_be_are_usage_errors() {
+pub(crate) fn settings_that_cannot_be_are_usage_errors() {
     for (mount, flags) in [
         (Mount::EVENT_LOOP, &["--threads", "4"][..]),
         (Mount { threads: None, ..Mount::THREAD_POOL }, &["--threads", "0"]),

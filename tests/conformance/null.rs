@@ -8,8 +8,7 @@ use crate::bodies::{Books, Payment};
 use crate::client::{Client, request};
 use crate::server::{Mount, Server};
 
-#[test]
-fn it_answers_anything_with_a_constant() {
+pub(crate) fn it_answers_anything_with_a_constant() {
     let server = Server::start(Mount::NULL);
     let mut client = Client::to(&server);
     let ok = || json!({"ok": true});
@@ -24,8 +23,7 @@ fn it_answers_anything_with_a_constant() {
     assert_eq!(health["ready"], json!(true));
 }
 
-#[test]
-fn it_keeps_count_of_requests_however_they_arrive() {
+pub(crate) fn it_keeps_count_of_requests_however_they_arrive() {
     let server = Server::start(Mount::NULL);
     let mut client = Client::to(&server);
     let whole = request("POST", "/payments", &Payment::new("k-1").body());
