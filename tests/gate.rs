@@ -49,8 +49,8 @@ impl Gate {
         let contenders = contenders.replace("PYTHON", &python).replace("DATA", DATA);
         let text = format!(
             "schema = 1\nname = \"small\"\ntitle = \"A small gate\"\n{workload}{contenders}\n\
-             [load.open]\nwarm_up = \"100ms\"\nduration = \"300ms\"\nconnections = 8\n\
-             [gate]\nrate = \"150/s\"\nbudget = \"17s\"\nmetrics = [\"cpu_per_request\"]\n\
+             [load.open]\nwarm_up = \"50ms\"\nduration = \"150ms\"\nconnections = 8\n\
+             [gate]\nrate = \"300/s\"\nbudget = \"12s\"\nmetrics = [\"cpu_per_request\"]\n\
              margin = {{ cpu_per_request = \"50%\" }}\n"
         );
         fs::write(folder.path().join("small.toml"), text).unwrap();
@@ -108,7 +108,7 @@ fn spoilt(result: &GateResult) -> bool {
 
 const GREETERS: &str = "\
 [contender.base]\ncommand = [\"PYTHON\", \"DATA/server.py\", \"{port}\"]\n\
-[contender.head]\ncommand = [\"PYTHON\", \"DATA/server.py\", \"{port}\", \"--spin\", \"200000\"]\n";
+[contender.head]\ncommand = [\"PYTHON\", \"DATA/server.py\", \"{port}\", \"--spin\", \"40000\"]\n";
 
 #[test]
 fn a_foreign_service_is_gated_and_the_verdict_follows_from_its_rounds() {
