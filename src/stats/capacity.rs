@@ -24,6 +24,14 @@ pub const AGREE: usize = 4;
 pub const TRIALS_MAX: usize = 7;
 /// How often an end of the interval is moved outwards.
 pub const MOVES_MAX: u32 = 4;
+/// How often a trial is run that the machine or the generator spoils, before the search goes on without.
+pub const TRIES: u32 = 3;
+/// The search starts at this share of the closed ceiling, and looks no higher than at the other: no service answers more
+/// than it answers in closed loop.
+const FIRST_OF_CEILING: f64 = 0.5;
+const HIGHEST_OF_CEILING: f64 = 1.5;
+/// Halvings of the factor of two around the border: levels are 9 % apart.
+const BISECTIONS: u32 = 3;
 /// Levels are 2^(1/64) apart at the finest, 1.1 %: less than any machine tells apart.
 const BISECTIONS_MAX: u32 = 6;
 
@@ -40,6 +48,15 @@ pub struct Plan {
     pub bisections: u32,
     /// Shuffles the deciding trials.
     pub order_seed: u64,
+}
+
+impl Plan {
+    /// A search around the ceiling of a closed loop, from `lowest` on and within `highest`.
+    pub fn around(ceiling: Rate, lowest: Rate, highest: Rate, order_seed: u64) -> Self {
+        let highest = (HIGHEST_OF_CEILING * ceiling.0).min(highest.0).max(lowest.0);
+        let first = Rate((FIRST_OF_CEILING * ceiling.0).clamp(lowest.0, highest));
+        Self { first, highest: Rate(highest), lowest, bisections: BISECTIONS, order_seed }
+    }
 }
 
 /// The next trial.
@@ -95,6 +112,8 @@ pub struct Search {
     sides: Option<[Side; 2]>,
     /// What `next` gave last and `record` has not had yet.
     pending: Option<(i64, Stage)>,
+    /// How often that was void.
+    voids: u32,
     trials: u64,
 }
 
@@ -131,7 +150,17 @@ impl Search {
         // The slack keeps a bound that is a level itself.
         let levels = |rate: Rate| (rate.0 / first.0).log2().abs().mul_add(steps, 1e-9) as i64;
         let (bottom, top) = (-levels(lowest), levels(highest));
-        Self { plan, bottom, top, kept: None, broken: None, sides: None, pending: None, trials: 0 }
+        Self {
+            plan,
+            bottom,
+            top,
+            kept: None,
+            broken: None,
+            sides: None,
+            pending: None,
+            voids: 0,
+            trials: 0,
+        }
     }
 
     /// What the whole search costs in trials, whatever they say.
@@ -155,39 +184,33 @@ impl Search {
         self.pending.map(|(level, stage)| Step { rate: self.rate(level), stage })
     }
 
-    /// Takes the answer to the trial that `next` gave: whether the contender kept its SLO at this rate.
-    ///
-    /// A trial that is void is simply run again before it is recorded.
+    /// Takes the answer to the trial that `next` gave: whether the contender kept its SLO at this rate; `None` when the
+    /// trial was void. Such a one is asked for [`TRIES`] times. Then it cannot be had: what was found stands, this end is
+    /// open, and `true` says so.
     ///
     /// # Panics
     /// When no such trial was asked for.
-    pub fn record(&mut self, rate: Rate, kept: bool) {
-        let (level, stage) =
-            self.pending.take().expect("a trial is recorded after it was asked for");
+    pub fn record(&mut self, rate: Rate, kept: Option<bool>) -> bool {
+        let (level, stage) = self.pending.expect("a trial is recorded after it was asked for");
         assert_eq!(rate, self.rate(level), "another trial was asked for");
-        self.trials += 1;
-        match stage {
-            Stage::Short if kept => self.kept = Some(level),
-            Stage::Short => self.broken = Some(level),
-            Stage::Deciding => self.decide(level, kept),
+        self.voids += u32::from(kept.is_none());
+        let given_up = self.voids == TRIES;
+        if kept.is_none() && !given_up {
+            return false;
         }
-    }
-
-    /// The trial that `next` gave cannot be had, however often it is run. What was found stands, and this end is open.
-    ///
-    /// # Panics
-    /// When no trial was asked for.
-    pub fn unanswered(&mut self) {
-        let (level, stage) = self.pending.take().expect("a trial was asked for");
+        (self.pending, self.voids) = (None, 0);
         self.trials += 1;
-        match (stage, &mut self.sides) {
-            (Stage::Deciding, Some(sides)) => {
-                sides.iter_mut().filter(|side| side.level == Some(level)).for_each(|side| {
-                    side.level = None;
-                });
+        match (stage, kept) {
+            (Stage::Short, Some(true)) => self.kept = Some(level),
+            (Stage::Short, Some(false)) => self.broken = Some(level),
+            (Stage::Short, None) => self.find_border(),
+            (Stage::Deciding, Some(kept)) => self.decide(level, kept),
+            (Stage::Deciding, None) => {
+                let sides = self.sides.iter_mut().flatten();
+                sides.filter(|side| side.level == Some(level)).for_each(|side| side.level = None);
             }
-            _ => self.find_border(),
         }
+        given_up
     }
 
     /// What the deciding trials so far have settled.
@@ -293,186 +316,4 @@ fn ruling(trials: &[bool]) -> Ruling {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stats::simulated::Random;
-
-    fn plan(first: f64, bisections: u32, order_seed: u64) -> Plan {
-        let (lowest, highest) = (Rate(10.0), Rate(100_000.0));
-        Plan { first: Rate(first), highest, lowest, bisections, order_seed }
-    }
-
-    /// Runs a search to its end; gives the answer with the number of short and of deciding trials.
-    fn run(plan: Plan, mut kept: impl FnMut(f64) -> bool) -> (Capacity, usize, usize) {
-        let mut search = Search::new(plan);
-        let (cost, mut short, mut deciding) = (search.cost(), 0, 0);
-        while let Some(step) = search.next() {
-            assert_eq!(search.next(), Some(step), "asking again changes nothing");
-            assert!(step.rate >= plan.lowest && step.rate <= plan.highest, "{step:?}");
-            match step.stage {
-                Stage::Short => short += 1,
-                Stage::Deciding => deciding += 1,
-            }
-            search.record(step.rate, kept(step.rate.0));
-        }
-        assert!(short <= cost.short_max && deciding <= cost.deciding_max, "{short}, {deciding}");
-        (search.answer(), short, deciding)
-    }
-
-    #[test]
-    fn a_clear_border_is_bracketed_at_the_stated_cost() {
-        for truth in [12.0, 230.0, 1_000.0, 1_001.0, 7_777.0, 90_000.0] {
-            let (found, _, deciding) = run(plan(1_000.0, 4, 1), |rate| rate <= truth);
-            let (low, high) = (found.at_least.unwrap().0, found.below.unwrap().0);
-            assert!(low <= truth && truth < high, "{truth}: {found:?}");
-            assert!(high / low < 1.045, "{truth}: {found:?}");
-            assert_eq!(deciding, 2 * AGREE);
-        }
-    }
-
-    #[test]
-    fn borders_outside_leave_an_end_open() {
-        let (all, short, deciding) = run(plan(1_000.0, 3, 1), |_| true);
-        assert_eq!(all.below, None);
-        assert!(all.at_least.unwrap().0 > 91_000.0, "the last level below the highest rate");
-        assert_eq!((short, deciding), (8, AGREE));
-        let (none, _, deciding) = run(plan(1_000.0, 3, 1), |_| false);
-        assert!(none.at_least.is_none() && none.below.unwrap().0 < 11.0, "{none:?}");
-        assert_eq!(deciding, AGREE);
-    }
-
-    #[test]
-    fn both_levels_are_run_in_shuffled_order() {
-        let orders: Vec<Vec<bool>> = (0..8)
-            .map(|seed| {
-                let (mut order, mut search) = (Vec::new(), Search::new(plan(1_000.0, 3, seed)));
-                while let Some(step) = search.next() {
-                    let kept = step.rate.0 <= 3_000.0;
-                    order.extend((step.stage == Stage::Deciding).then_some(kept));
-                    search.record(step.rate, kept);
-                }
-                order
-            })
-            .collect();
-        assert!(orders.iter().all(|order| order.len() == 8));
-        let alternating = |order: &Vec<bool>| order.windows(2).filter(|w| w[0] != w[1]).count();
-        assert!(orders.iter().any(|order| order != &orders[0]), "the seed matters");
-        let mixed = orders.iter().filter(|order| alternating(order) > 1).count();
-        assert!(mixed >= 6, "{orders:?}");
-    }
-
-    #[test]
-    fn four_in_a_row_decide_and_seven_are_the_most() {
-        let ruled = |text: &str| ruling(&text.chars().map(|c| c == 'k').collect::<Vec<_>>());
-        for (trials, expected) in [
-            ("", Ruling::Open),
-            ("kkk", Ruling::Open),
-            ("kkkk", Ruling::Decided(true)),
-            ("bkkkk", Ruling::Decided(true)),
-            ("kkkbbbb", Ruling::Decided(false)),
-            ("kkb", Ruling::Open),
-            ("kbkb", Ruling::Open),
-            ("kbkbk", Ruling::Undecided),
-            ("kkkbk", Ruling::Undecided),
-            ("kkkbb", Ruling::Open),
-            ("kkkbbk", Ruling::Undecided),
-        ] {
-            assert_eq!(ruled(trials), expected, "{trials}");
-        }
-    }
-
-    #[test]
-    fn an_undecided_level_widens_the_interval_and_a_wrong_one_moves_it() {
-        let mut toss = false;
-        // 3,000/s lies between the levels 2,828 and 3,084; the lower one is on the edge.
-        let (found, ..) = run(plan(1_000.0, 3, 1), |rate| {
-            toss = !toss;
-            rate < 2_700.0 || (rate < 3_000.0 && toss)
-        });
-        assert!(found.at_least.unwrap().0 < 2_700.0, "{found:?}");
-        // Short trials believe in a border at 3,000, deciding ones in one at 2,000.
-        let mut trials = 0;
-        let (found, short, _) = run(plan(1_000.0, 3, 1), |rate| {
-            trials += 1;
-            rate <= if trials <= 6 { 3_000.0 } else { 2_100.0 }
-        });
-        assert_eq!(short, 6);
-        let (low, high) = (found.at_least.unwrap().0, found.below.unwrap().0);
-        assert!(low <= 2_100.0 && 2_100.0 < high, "{found:?}");
-    }
-
-    #[test]
-    fn a_contender_that_keeps_every_second_trial_has_no_answer() {
-        let mut trials = std::collections::BTreeMap::new();
-        let (found, _, deciding) = run(plan(1_000.0, 3, 1), |rate| {
-            let trials: &mut u32 = trials.entry(rate.to_bits()).or_default();
-            *trials += 1;
-            *trials % 2 == 1
-        });
-        assert_eq!(found, Capacity { at_least: None, below: None });
-        assert!(deciding > 2 * AGREE, "it was tried");
-    }
-
-    /// Response time against rate as queues have it, seen through a noisy machine.
-    #[test]
-    fn a_noisy_hockey_stick_is_bracketed() {
-        const RUNS: u64 = 1_000;
-        let mut random = Random(61);
-        let (mut covered, mut open, mut trials, mut widths) = (0, 0, 0, Vec::new());
-        for seed in 0..RUNS {
-            // The SLO is ten times the idle response time: 90 % of saturation.
-            let saturation = 500.0 * 64.0_f64.powf(random.uniform());
-            let truth = 0.9 * saturation;
-            let first = saturation * (0.3 + 0.4 * random.uniform());
-            let (found, short, deciding) = run(plan(first, 3, seed), |rate| {
-                let stall = if random.uniform() < 0.05 { 2.0 } else { 1.0 };
-                let noise = (0.2 * random.normal()).exp() * stall;
-                rate < saturation && noise / (1.0 - rate / saturation) <= 10.0
-            });
-            let low = found.at_least.map_or(0.0, |rate| rate.0);
-            let high = found.below.map_or(f64::INFINITY, |rate| rate.0);
-            covered += u64::from(low <= truth && truth < high);
-            open += u64::from(low == 0.0 || high == f64::INFINITY);
-            trials += short + deciding;
-            widths.push(high / low);
-        }
-        widths.sort_unstable_by(f64::total_cmp);
-        let (median, most) = (widths[500], widths[950]);
-        println!(
-            "{covered} of {RUNS} bracketed, {open} with an open end, width {median:.3}, 95 of 100 \
-                  below {most:.3}, {:.1} trials",
-            trials as f64 / RUNS as f64
-        );
-        assert!(covered >= 950, "{covered} of {RUNS}");
-        assert!(open <= 10, "an open end brackets anything: {open} of {RUNS}");
-        assert!(median < 1.25, "{median}");
-    }
-
-    #[test]
-    fn what_no_trial_answers_leaves_its_end_open_and_takes_nothing_else_away() {
-        // No trial above 5,000/s holds: the machine has no more to send.
-        let found = |holds: &dyn Fn(f64) -> Option<bool>| {
-            let mut search = Search::new(plan(1_000.0, 3, 1));
-            while let Some(step) = search.next() {
-                match holds(step.rate.0) {
-                    Some(kept) => search.record(step.rate, kept),
-                    None => search.unanswered(),
-                }
-            }
-            search.answer()
-        };
-        let fast = found(&|rate| (rate < 5_000.0).then_some(true));
-        assert_eq!((fast.at_least, fast.below), (Some(Rate(4_000.0)), None));
-        let slow = found(&|rate| (rate > 3_000.0).then_some(false));
-        assert_eq!((slow.at_least, slow.below), (None, None), "its first trial had no answer");
-        let edge = found(&|rate| (!(2_500.0..3_000.0).contains(&rate)).then_some(rate < 2_700.0));
-        assert_eq!((edge.at_least, edge.below), (Some(Rate(2_000.0)), Some(Rate(4_000.0))));
-        assert_eq!(found(&|_| None), Capacity { at_least: None, below: None });
-    }
-
-    #[test]
-    #[should_panic(expected = "a trial is recorded after it was asked for")]
-    fn an_answer_to_no_question_is_a_bug() {
-        Search::new(plan(1_000.0, 3, 1)).record(Rate(1_000.0), true);
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use crate::{Breach, expect_none};
 /// What each part may name besides itself. A part that is not here may name everything.
 const ARROWS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("exit", &["error"]),
     ("published", &[]),
     ("units", &[]),
     ("random", &[]),
@@ -17,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sql", &[]),
     ("domain", &["units"]),
     ("stats", &["random", "units"]),
-    ("gate", &["error", "report", "stats", "units"]),
+    ("gate", &["error", "exit", "report", "stats", "units"]),
     ("load", &["clock", "domain", "error", "poll", "random", "units"]),
     ("backend", &["domain", "error", "listen", "poll", "sql", "units"]),
     (
@@ -32,8 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "backend", "clock", "domain", "error", "fault", "gate", "latency", "load", "poll",
-            "random", "report", "scenario", "sql", "standin", "stats", "units",
+            "backend", "clock", "domain", "error", "exit", "fault", "gate", "latency", "load",
+            "poll", "random", "report", "scenario", "sql", "standin", "stats", "units",
         ],
     ),
 ];

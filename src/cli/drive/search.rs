@@ -45,14 +45,6 @@ const LONGER_MAX: f64 = 15.0;
 const SETTLE: Nanos = Nanos(300_000_000);
 /// No rate above this is tried: more than this generator sends.
 const RATE_MAX: f64 = 2e6;
-/// The search starts at this share of what a closed probe found, and looks no higher than at the other: no service
-/// answers more than it answers in closed loop.
-const FIRST_OF_CEILING: f64 = 0.5;
-const HIGHEST_OF_CEILING: f64 = 1.5;
-/// Halvings of the factor of two around the border: levels are 9 % apart.
-const BISECTIONS: u32 = 3;
-/// A trial whose numbers do not hold is run so often before the search goes on without.
-const TRIES: usize = 3;
 
 /// `p99=100ms`
 impl FromStr for Slo {
@@ -93,7 +85,6 @@ pub(super) fn run(
     let mut search = Search::new(places(args, slo, ceiling));
     let mut trials: Vec<Trial> = Vec::new();
     let mut kept: BTreeMap<u64, Kept> = BTreeMap::new();
-    let mut voids = 0;
     while let Some(step) = search.next() {
         let plan = plan(args, slo, url, request, step.rate, trials.len());
         let taken = Taken::now();
@@ -107,17 +98,7 @@ pub(super) fn run(
         if answer == Some(true) {
             kept.insert(step.rate.0.to_bits(), Kept { index: trials.len(), plan, outcome });
         }
-        match answer {
-            Some(kept) => {
-                voids = 0;
-                search.record(step.rate, kept);
-            }
-            None => voids += 1,
-        }
-        if voids == TRIES {
-            voids = 0;
-            search.unanswered();
-        }
+        search.record(step.rate, answer);
         trials.push(trial);
     }
     let found = search.answer();
@@ -144,14 +125,7 @@ struct Kept {
 fn places(args: &Args, slo: Slo, ceiling: Rate) -> capacity::Plan {
     let longest = args.duration.unwrap_or(TRIAL).as_secs_f64() * LONGER_MAX;
     let lowest = (slo.needs * POISSON_MARGIN / longest).min(RATE_MAX);
-    let highest = (HIGHEST_OF_CEILING * ceiling.0).clamp(lowest, RATE_MAX);
-    capacity::Plan {
-        first: Rate((FIRST_OF_CEILING * ceiling.0).clamp(lowest, highest)),
-        highest: Rate(highest),
-        lowest: Rate(lowest),
-        bisections: BISECTIONS,
-        order_seed: args.seed,
-    }
+    capacity::Plan::around(ceiling, Rate(lowest), Rate(RATE_MAX), args.seed)
 }
 
 fn trials_rate(trial: &Trial) -> f64 {

@@ -12,17 +12,9 @@ use crate::units::{Nanos, POISSON_MARGIN, Rate};
 
 use super::Hands;
 
-/// Halvings of the factor of two around the border: levels are 9 % apart.
-const BISECTIONS: u32 = 3;
-/// The search starts at this share of the closed ceiling.
-const FIRST_OF_CEILING: f64 = 0.5;
-/// No rate above so many closed ceilings is tried: no service answers more than it answers in closed loop.
-const HIGHEST_OF_CEILING: f64 = 1.5;
 /// No rate below this share of the closed ceiling is tried, and none whose window would be longer than this.
 const LOWEST_OF_CEILING: f64 = 0.02;
 const WINDOW_MAX_S: f64 = 20.0;
-/// A trial that the machine or the generator spoils is run so often before its contender's search goes on without.
-const TRIES: u32 = 3;
 
 /// A contender's search.
 struct Looking<'a> {
@@ -118,17 +110,10 @@ fn looking<'a>(
 fn plan(scenario: &Scenario, ceiling: Rate, order_seed: u64) -> Plan {
     let slo = scenario.slo.map_or(1.0, |slo| slo.p99.as_secs_f64());
     let carried = scenario.load.connections as f64 / (2.0 * slo);
-    let highest = (HIGHEST_OF_CEILING * ceiling.0).min(carried);
-    let first = (FIRST_OF_CEILING * ceiling.0).min(highest);
     let shortest = scenario.load.requests_min as f64 * POISSON_MARGIN / WINDOW_MAX_S;
-    let lowest = (LOWEST_OF_CEILING * ceiling.0).max(shortest).min(first);
-    Plan {
-        first: Rate(first),
-        highest: Rate(highest),
-        lowest: Rate(lowest),
-        bisections: BISECTIONS,
-        order_seed,
-    }
+    // A service so slow that its windows are longer all the same is looked for all the same.
+    let lowest = (LOWEST_OF_CEILING * ceiling.0).max(shortest).min(carried).min(ceiling.0 / 2.0);
+    Plan::around(ceiling, Rate(lowest), Rate(carried), order_seed)
 }
 
 /// Long enough for its percentile, whatever it is for.
@@ -141,7 +126,7 @@ fn window(scenario: &Scenario, how: CapacitySearch, step: Step) -> Nanos {
 }
 
 impl Looking<'_> {
-    /// Runs the trial of a step until it holds, and records it. Nothing when it was cut short.
+    /// Runs the trial of a step and records it; a void one is asked for again. Nothing when it was cut short.
     fn step(
         &mut self,
         hands: &mut Hands<'_, '_>,
@@ -149,30 +134,21 @@ impl Looking<'_> {
         step: Step,
         slo: Slo,
     ) -> Result<Option<Trial>> {
-        for left in (0..TRIES).rev() {
-            let trial = hands.testbed.trial(ask, hands.stop)?;
-            if hands.stop.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-            self.trials += 1;
-            match kept(&trial, slo) {
-                Some(kept) => {
-                    if !kept {
-                        self.broken.push((step.rate, trial.bound_by.clone()));
-                    }
-                    self.search.record(step.rate, kept);
-                    return Ok(Some(trial));
-                }
-                None if left == 0 => {
-                    let why = trial.validity.reasons.join("; ");
-                    self.unanswered = Some(format!("no trial at {} holds: {why}", step.rate));
-                    self.search.unanswered();
-                    return Ok(Some(trial));
-                }
-                None => {}
-            }
+        let mut trial = hands.testbed.trial(ask, hands.stop)?;
+        if hands.stop.load(Ordering::Relaxed) {
+            return Ok(None);
         }
-        unreachable!("the last try returns")
+        self.trials += 1;
+        let kept = kept(&trial, slo);
+        trial.voided = kept.is_none();
+        if kept == Some(false) {
+            self.broken.push((step.rate, trial.bound_by.clone()));
+        }
+        if self.search.record(step.rate, kept) {
+            let why = trial.validity.reasons.join("; ");
+            self.unanswered = Some(format!("no trial at {} holds: {why}", step.rate));
+        }
+        Ok(Some(trial))
     }
 
     fn answer(self, scenario: &Scenario) -> Capacity {
