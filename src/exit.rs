@@ -5,11 +5,11 @@
 
 use crate::error::Failure;
 
-/// All is well, or nothing was promised.
+/// All is well, nothing was promised, or nobody asked to fail for it.
 pub(crate) const OK: u8 = 0;
 /// An expectation, an SLO or a gate fails.
 pub(crate) const FAILS: u8 = 3;
-/// A gate could not decide, and was asked to fail then.
+/// A gate could not decide, or could not gate what it must, and was asked to fail then.
 pub(crate) const UNDECIDED: u8 = 4;
 /// No number that holds could be made.
 pub(crate) const INVALID: u8 = Failure::Invalid as u8;

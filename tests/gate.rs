@@ -50,7 +50,7 @@ impl Gate {
         let text = format!(
             "schema = 1\nname = \"small\"\ntitle = \"A small gate\"\n{workload}{contenders}\n\
              [load.open]\nwarm_up = \"50ms\"\nduration = \"150ms\"\nconnections = 8\n\
-             [gate]\nrate = \"300/s\"\nbudget = \"12s\"\nmetrics = [\"cpu_per_request\"]\n\
+             [gate]\nrate = \"300/s\"\nbudget = \"12400ms\"\nmetrics = [\"cpu_per_request\"]\n\
              margin = {{ cpu_per_request = \"50%\" }}\n"
         );
         fs::write(folder.path().join("small.toml"), text).unwrap();

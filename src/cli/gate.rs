@@ -216,7 +216,7 @@ impl Args {
         })?;
         Ok(match checks.iter().all(|check| check.holds == Some(true)) {
             _ if stop.load(Ordering::Relaxed) => exit::INTERRUPTED,
-            true => 0,
+            true => exit::OK,
             false => exit::INVALID,
         })
     }

@@ -215,7 +215,7 @@ pub struct Trial {
     pub validity: Validity,
     /// Whether the books balance.
     pub audit: Audit,
-    /// Belongs to a round that was run again.
+    /// Belongs to a round that was run again, or was itself in a search for a capacity.
     pub voided: bool,
     /// The stand-in that it waited for; `null` where it waited for something else, or for nothing.
     #[serde(default)]

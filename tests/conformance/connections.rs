@@ -69,7 +69,7 @@ pub(crate) fn a_reader_that_does_not_read_holds_nobody_up(mount: Mount) {
 }
 
 pub(crate) fn idle_connections_are_closed(mount: Mount) {
-    let server = Server::with(mount, &["--idle-timeout", "300ms"]);
+    let server = Server::with(mount, &["--idle-timeout", "1s"]);
     let mut silent = Client::to(&server);
     let mut served = Client::to(&server);
     served.get("/null").expect(200, json!({"ok": true}));
@@ -87,7 +87,7 @@ pub(crate) fn busy_connections_are_not_idle(mount: Mount) {
 }
 
 pub(crate) fn headers_that_never_end_are_cut_off(mount: Mount) {
-    let server = Server::with(mount, &["--header-timeout", "300ms"]);
+    let server = Server::with(mount, &["--header-timeout", "1s"]);
     let bytes = request("POST", "/payments", &Payment::new("k-1").body());
     let mut stuck = Client::to(&server);
     stuck.send(&bytes[..20]);
@@ -101,7 +101,7 @@ pub(crate) fn headers_that_never_end_are_cut_off(mount: Mount) {
 }
 
 pub(crate) fn bodies_that_never_end_are_cut_off(mount: Mount) {
-    let server = Server::with(mount, &["--body-timeout", "300ms"]);
+    let server = Server::with(mount, &["--body-timeout", "1s"]);
     let bytes = request("POST", "/payments", &Payment::new("k-1").body());
     let mut stuck = Client::to(&server);
     stuck.send(&bytes[..bytes.len() - 1]);

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::checks::Check;
 use crate::client::Client;
 use crate::server::{Mount, Server};
 use crate::{database, standin};
@@ -161,7 +160,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("contenders")
 }
 
-/// What is missing to start it, with the command that helps.
+/// What is missing to start it.
 pub(crate) fn missing(mount: Mount) -> Option<String> {
     let contender = mount.contender?;
     let built = contender.command.iter().find(|part| part.contains('/')).expect("a path");
@@ -169,18 +168,12 @@ pub(crate) fn missing(mount: Mount) -> Option<String> {
     if !path.exists() {
         return Some(format!("{} is not built: run contenders/build", path.display()));
     }
-    takes_turns(mount).then(database::missing)?
+    None
 }
 
 /// Whether it keeps its rows in the one database.
-pub(crate) fn takes_turns(mount: Mount) -> bool {
+pub(crate) fn is_on_postgres(mount: Mount) -> bool {
     mount.contender.is_some_and(|contender| contender.store == Store::Postgres)
-}
-
-/// Runs a test on a mount, when it is its turn.
-pub(crate) fn check(mount: Mount, test: Check) {
-    let _alone = takes_turns(mount).then(database::claim);
-    test(mount);
 }
 
 pub(crate) fn workers_that_share_nothing_are_refused(mount: Mount) {

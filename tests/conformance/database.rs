@@ -22,7 +22,7 @@ static CLUSTER: OnceLock<Cluster> = OnceLock::new();
 /// Tests take turns, since the books of one must not hold what another has paid.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What is missing for it, with the command that helps.
+/// What is missing for it.
 pub(crate) fn missing() -> Option<String> {
     match (programs(), owner()) {
         (None, _) => Some("no initdb: apt-get install postgresql".into()),
@@ -39,13 +39,17 @@ pub(crate) fn claim() -> MutexGuard<'static, ()> {
 }
 
 /// Where the claimed database is, with the state of its first day. What was paid and credited tells which rows are not
-/// as they were: to look for them among a million takes longer than most tests.
+/// as they were: to look for them among a million takes longer than most tests. The lock waits for what a killed server has still under
+/// way.
 pub(crate) fn url() -> String {
     let cluster = CLUSTER.get().expect("the database was claimed");
     cluster.psql(
-        "UPDATE users SET spent_minor = 0 WHERE id IN (SELECT user_id FROM payments);
+        "BEGIN;
+         LOCK TABLE payments, distributions, credits, webhooks IN ACCESS EXCLUSIVE MODE;
+         UPDATE users SET spent_minor = 0 WHERE id IN (SELECT user_id FROM payments);
          UPDATE accounts SET points = 0 WHERE id IN (SELECT account_id FROM credits);
-         TRUNCATE payments, distributions, credits, webhooks;",
+         TRUNCATE payments, distributions, credits, webhooks;
+         COMMIT;",
     );
     format!("postgres://bench@127.0.0.1:{}/postgres", cluster.port)
 }

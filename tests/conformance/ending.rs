@@ -13,21 +13,28 @@ use crate::client::{Client, request};
 use crate::server::{Mount, PATIENCE, SEED, Server};
 
 /// What requests in hand may take of the end, 5 s, and a little for a slow machine.
-const END: Duration = Duration::from_secs(6);
+const END: Duration = Duration::from_secs(8);
 
 pub(crate) fn requests_in_hand_are_answered_before_the_end(mount: Mount) {
-    // About 0.2 s of work each, 2 s where the CPU has no SHA instructions: in hand when the signal comes.
-    const ROUNDS: u32 = 2_000_000;
+    // Some 30 ms of work each, 500 where the CPU has no SHA instructions.
+    const ROUNDS: u32 = 600_000;
+    // By then both are in hand, even where one thread works at them in turns of 10 ms.
+    const BEGUN: Duration = Duration::from_millis(25);
     let mut server = Server::with(mount, &["--signature-rounds", &ROUNDS.to_string()]);
     let payment = |i| Payment { rounds: ROUNDS, ..Payment::new(format!("k-{i}")) };
-    let mut clients = (0..2)
-        .map(|i| {
-            let mut client = Client::to(&server);
-            client.send(&request("POST", "/payments", &payment(i).body()));
-            client
-        })
-        .collect::<Vec<_>>();
-    std::thread::sleep(Duration::from_millis(60));
+    let mut clients = [Client::to(&server), Client::to(&server)];
+    for client in &mut clients {
+        assert_eq!(client.get("/null").status, 200);
+    }
+    let at_rest = server.cpu();
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.send(&request("POST", "/payments", &payment(i).body()));
+    }
+    let start = Instant::now();
+    while server.cpu() < at_rest + BEGUN {
+        assert!(start.elapsed() < PATIENCE, "nobody works at them");
+        std::thread::sleep(Duration::from_millis(1));
+    }
     server.signal(Signal::TERM);
     for (i, client) in clients.iter_mut().enumerate() {
         client.receive().expect(201, payment(i).captured());

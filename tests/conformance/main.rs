@@ -2,7 +2,7 @@
 //!
 //! The tests know `bakeoff serve` from outside only: its flags, its port, its signals and what /proc says of it. They
 //! take the rows of the dataset from `bakeoff::domain`, which `contracts/` checks on its own. A test that is in no list
-//! below is dead code, which the linter refuses.
+//! of `checks` is dead code, which the linter refuses.
 
 mod bodies;
 mod checks;
@@ -35,7 +35,8 @@ const AT_ONCE: usize = 6;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(AT_ONCE);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(AT_ONCE.max(cores));
     let alone = ALONE.iter().map(|&(name, check)| trial(name.to_owned(), check));
     let (taking_turns, others) =
         SUITES.iter().flat_map(mounted).partition::<Vec<_>, _>(|one| one.0);
@@ -49,15 +50,20 @@ fn main() -> ExitCode {
 fn mounted(suite: &Suite) -> Vec<(bool, Trial)> {
     let mut trials = Vec::new();
     for &(name, mount) in suite.mounts {
+        let takes_turns = suite.on_postgres || contender::is_on_postgres(mount);
         let missing = contender::missing(mount);
+        let missing = missing.or_else(|| takes_turns.then(database::missing)?);
         if let Some(missing) = &missing {
             eprintln!("SKIPPED: {} tests {} {name}: {missing}", suite.checks.len(), suite.name);
         }
         for &(check, test) in suite.checks {
             let name = format!("{}::{name}::{check}", suite.name);
-            let trial = trial(name, move || contender::check(mount, test));
+            let trial = trial(name, move || {
+                let _alone = takes_turns.then(database::claim);
+                test(mount);
+            });
             let trial = trial.with_ignored_flag(missing.is_some());
-            trials.push((contender::takes_turns(mount), trial));
+            trials.push((takes_turns, trial));
         }
     }
     trials

@@ -156,6 +156,17 @@ impl Server {
         Held { descriptors: count("fd"), threads: count("task") }
     }
 
+    /// CPU time of its threads so far, of the main process alone.
+    pub(crate) fn cpu(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let of = |task: std::io::Result<std::fs::DirEntry>| {
+            // One that ends meanwhile has nothing to say.
+            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        };
+        Duration::from_nanos(tasks.filter_map(of).sum())
+    }
+
     /// Waits until it holds no more than `limit`.
     pub(crate) fn wait_for_at_most(&self, limit: Held) {
         let start = Instant::now();

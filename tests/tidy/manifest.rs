@@ -34,11 +34,12 @@ fn unused(manifest: &str, files: &[Source]) -> Vec<Breach> {
 fn names(text: &str, name: &str) -> bool {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.into_iter().any(|line| {
+        let used = line.trim_start().trim_start_matches("pub ").starts_with("use ");
         line.match_indices(name).any(|(at, _)| {
             let before = line[..at].chars().next_back();
             let own = before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':');
             let after = &line[at + name.len()..];
-            own && (after.starts_with("::") || after.starts_with(';'))
+            own && (after.starts_with("::") || used && after.starts_with(';'))
         })
     })
 }
@@ -49,7 +50,7 @@ fn one_that_nobody_names_is_found() {
         "[dependencies]\nalpha = \"1\"\nbeta = \"1\"\ngamma-ray = \"1\"\n[features]\nx = []\n";
     let file = Source::new(
         "src/a.rs",
-        "use alpha::A;\n// beta::B\nfn f() { my_beta::g(); gamma_ray::h() }",
+        "use alpha::A;\n// beta::B\nfn f() { my_beta::g(); gamma_ray::h(); return beta; }",
     );
     let lines: Vec<usize> = unused(manifest, &[file]).iter().map(|breach| breach.line).collect();
     assert_eq!(lines, [3]);

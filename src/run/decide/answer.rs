@@ -217,7 +217,7 @@ pub(super) fn exit_code(decision: &Decision, interrupted: bool) -> u8 {
     match (interrupted, kept, broken || beyond) {
         (true, ..) => exit::INTERRUPTED,
         (_, false, true) => exit::FAILS,
-        _ => 0,
+        _ => exit::OK,
     }
 }
 

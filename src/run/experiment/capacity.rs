@@ -140,7 +140,7 @@ impl Looking<'_> {
         }
         self.trials += 1;
         let kept = kept(&trial, slo);
-        trial.voided = kept.is_none();
+        trial.voided = trial.validity.voids_round;
         if kept == Some(false) {
             self.broken.push((step.rate, trial.bound_by.clone()));
         }

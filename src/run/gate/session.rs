@@ -18,7 +18,7 @@ use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed};
 use crate::run::{Progress, fingerprint};
 use crate::scenario::{self, Bound, Contender, GateFigure, Level, Scenario, Statement};
-use crate::units::{Nanos, Rate, grouped};
+use crate::units::{Nanos, POISSON_MARGIN, Rate, grouped};
 
 /// How long the baseline's ceiling is probed, and how long a closed block is.
 const CLOSED: Nanos = Nanos(3 * Nanos::SECOND.0);
@@ -151,10 +151,11 @@ impl<'a> Session<'a> {
         let needed = block::requests_needed(&self.plan.metrics, &self.scenario);
         let least = Rate(self.about.rate_rps).window_of(needed);
         if least > BLOCK_MAX {
-            let (rate, needed) = (Rate(self.about.rate_rps), grouped(needed.round()));
+            let rate = Rate(self.about.rate_rps);
+            let needed = grouped((needed * POISSON_MARGIN).round());
             return Err(Error::usage(format!("at {rate} a block would last {least}")).help(
                 format!(
-                    "a gated percentile needs {needed} requests; raise the rate, or gate others"
+                    "a gated percentile needs {needed} requests on average; raise the rate, or gate others"
                 ),
             ));
         }
