@@ -1,7 +1,7 @@
 //! A client that reads HTTP/1.1 exactly and forgives nothing: what it accepts, any client accepts.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -49,6 +49,23 @@ impl Client {
         rustix::net::sockopt::set_socket_recv_buffer_size(&self.stream, 4096)
             .expect("a small buffer");
         self.stream.set_write_timeout(Some(wait)).expect("a write timeout");
+    }
+
+    /// Whether the server has taken all that was sent: the kernel keeps nothing for it, on either side.
+    pub(crate) fn is_taken(&self) -> bool {
+        let socket = |address: std::io::Result<SocketAddr>| {
+            format!("0100007F:{:04X}", address.expect("it is connected").port())
+        };
+        let (own, server) = (socket(self.stream.local_addr()), socket(self.stream.peer_addr()));
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's sockets");
+        // A number, the local and the remote address, a state, bytes to send and bytes to read.
+        let queues = |from: &str, to: &str| {
+            let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let row = rows.find(|row| row.len() > 4 && (row[1], row[2]) == (from, to))?;
+            Some(row[4].to_owned())
+        };
+        let sent = queues(&own, &server).is_some_and(|queues| queues.starts_with("00000000:"));
+        sent && queues(&server, &own).is_some_and(|queues| queues.ends_with(":00000000"))
     }
 
     /// `GET path` and its answer.
