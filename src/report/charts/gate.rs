@@ -171,8 +171,9 @@ fn mark(
         _ => theme.muted,
     };
     let at = plot.at((index as f64, ratio));
-    if let (Some(low), Some(high)) = (point.low, point.high) {
-        let ends = [plot.at((index as f64, low)), plot.at((index as f64, high))];
+    // A gate may know one side alone.
+    if point.low.is_some() || point.high.is_some() {
+        let ends = [point.low, point.high].map(|end| plot.at((index as f64, end.unwrap_or(ratio))));
         canvas.line(&ends, colour.mix(if changed(point) { 1.0 } else { 0.6 }), 1.5);
     }
     if point.verdict == "regressed" {

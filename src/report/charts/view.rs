@@ -190,16 +190,19 @@ impl<'a> View<'a> {
     fn provenance(&self) -> String {
         let result = self.result;
         let print = &result.fingerprint;
+        // A history of gates is of many builds and seeds.
+        let (binary, seed) = match clean(&print.binary).as_str() {
+            "" => (String::new(), String::new()),
+            one => (format!(", binary {one}"), format!(", seed {}", result.seed)),
+        };
         format!(
-            "{}, Linux {}, {}; bakeoff {}{}, binary {}, {}, seed {}, {}; over loopback",
+            "{}, Linux {}, {}; bakeoff {}{}{binary}, {}{seed}, {}; over loopback",
             clean(&print.cpu_model),
             clean(&print.kernel),
             counted(print.cores as usize, "core"),
             clean(&print.bakeoff),
             if print.debug_build { " (debug build)" } else { "" },
-            clean(&print.binary),
             clean(&result.scenario),
-            result.seed,
             clean(&result.started_utc),
         )
     }
