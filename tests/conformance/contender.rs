@@ -165,10 +165,7 @@ pub(crate) fn missing(mount: Mount) -> Option<String> {
     let contender = mount.contender?;
     let built = contender.command.iter().find(|part| part.contains('/')).expect("a path");
     let path = folder().join(built);
-    if !path.exists() {
-        return Some(format!("{} is not built: run contenders/build", path.display()));
-    }
-    None
+    (!path.exists()).then(|| format!("{} is not built: run contenders/build", path.display()))
 }
 
 /// Whether it keeps its rows in the one database.
