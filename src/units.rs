@@ -141,6 +141,11 @@ impl Rate {
     pub fn window_of(self, arrivals: f64) -> Nanos {
         Nanos::from_secs_f64(arrivals * POISSON_MARGIN / self.0)
     }
+
+    /// The rate of which a window of so many seconds holds so many Poisson arrivals.
+    pub fn for_window(arrivals: f64, seconds: f64) -> Self {
+        Self(arrivals * POISSON_MARGIN / seconds)
+    }
 }
 
 /// `20,000/s`, `2.5/s`.

@@ -14,7 +14,7 @@ use crate::load::url::Url;
 use crate::report::schema::{self, Capacity, Distribution, Trial, TrialVerdict};
 use crate::run::resources::Taken;
 use crate::stats::capacity::{self, Search};
-use crate::units::{Nanos, POISSON_MARGIN, Rate};
+use crate::units::{Nanos, Rate};
 
 /// A promise: a percentile of the response time and its bound.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +124,7 @@ struct Kept {
 /// Where the search looks: no rate whose window would be too long for the percentile.
 fn places(args: &Args, slo: Slo, ceiling: Rate) -> capacity::Plan {
     let longest = args.duration.unwrap_or(TRIAL).as_secs_f64() * LONGER_MAX;
-    let lowest = (slo.needs * POISSON_MARGIN / longest).min(RATE_MAX);
+    let lowest = Rate::for_window(slo.needs, longest).0.min(RATE_MAX);
     capacity::Plan::around(ceiling, Rate(lowest), Rate(RATE_MAX), args.seed)
 }
 

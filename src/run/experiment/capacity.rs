@@ -8,7 +8,7 @@ use crate::report::schema::{Capacity, Ceiling, Comparison, Trial, TrialVerdict};
 use crate::run::testbed::Ask;
 use crate::scenario::{CapacitySearch, Contender, Scenario, Slo};
 use crate::stats::capacity::{Cost, Plan, Search, Stage, Step};
-use crate::units::{Nanos, POISSON_MARGIN, Rate};
+use crate::units::{Nanos, Rate};
 
 use super::Hands;
 
@@ -110,9 +110,9 @@ fn looking<'a>(
 fn plan(scenario: &Scenario, ceiling: Rate, order_seed: u64) -> Plan {
     let slo = scenario.slo.map_or(1.0, |slo| slo.p99.as_secs_f64());
     let carried = scenario.load.connections as f64 / (2.0 * slo);
-    let shortest = scenario.load.requests_min as f64 * POISSON_MARGIN / WINDOW_MAX_S;
+    let shortest = Rate::for_window(scenario.load.requests_min as f64, WINDOW_MAX_S);
     // A service so slow that its windows are longer all the same is looked for all the same.
-    let lowest = (LOWEST_OF_CEILING * ceiling.0).max(shortest).min(carried).min(ceiling.0 / 2.0);
+    let lowest = (LOWEST_OF_CEILING * ceiling.0).max(shortest.0).min(carried).min(ceiling.0 / 2.0);
     Plan::around(ceiling, Rate(lowest), Rate(carried), order_seed)
 }
 
