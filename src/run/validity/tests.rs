@@ -1,4 +1,4 @@
-//! Each rule, tripped by evidence made for it. `tests/validity.rs` trips them with real processes.
+//! Each rule, tripped by evidence made for it. `tests/suite/validity.rs` trips them with real processes.
 
 use super::*;
 use crate::load::outcome::{Breakdown, Kind, Outstanding, Tally, Timed};

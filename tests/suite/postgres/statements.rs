@@ -4,7 +4,7 @@ use bakeoff::domain::dataset::{Dataset, POPULATION};
 use bakeoff::sql::Statement;
 use postgres::Client;
 
-use crate::{client, fresh, shared};
+use super::{client, fresh, shared};
 
 /// What `capture` gives for a payment of user 17 to merchant 33.
 fn capture(client: &mut Client, key: &str, amount_minor: i64, fee_minor: i64) -> (String, i64) {

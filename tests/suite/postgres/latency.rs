@@ -9,7 +9,7 @@ use bakeoff::units::Nanos;
 use postgres::Client;
 use postgres::types::ToSql;
 
-use crate::{NO_WAIT, SETUP, client, fresh, shared};
+use super::{NO_WAIT, SETUP, client, fresh, shared};
 
 const fn ms(ms: u64) -> Nanos {
     Nanos(ms * 1_000_000)

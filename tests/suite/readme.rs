@@ -18,14 +18,14 @@ const KEPT_LEDGER: &str =
 /// Commands that only parse here, and why; with ` ..` at the end all that start so.
 const NOT_RUN: &[(&str, &str)] = &[
     ("bakeoff run", "the tour takes a minute; the tests of `run` run it"),
-    ("bakeoff run scenarios/..", "takes hours; tests/experiments.rs runs a folder"),
+    ("bakeoff run scenarios/..", "takes hours; experiments.rs runs a folder"),
     ("bakeoff run go-vs-node-..", "needs contenders/build; tests/conformance runs the servers"),
     ("bakeoff run footprint", "needs contenders/build; its parts have tests of their own"),
-    ("bakeoff selftest", "takes two minutes; tests/selftest.rs runs it"),
-    ("bakeoff selftest --quick", "takes a minute; tests/selftest.rs runs it"),
+    ("bakeoff selftest", "takes two minutes; selftest.rs runs it"),
+    ("bakeoff selftest --quick", "takes a minute; selftest.rs runs it"),
     ("bakeoff decide ..", "takes four minutes; it has tests of its own"),
-    ("bakeoff drive http://127.0.0.1:8080/ --slo ..", "takes minutes; tests/drive.rs runs it"),
-    ("bakeoff probe postgres ..", "needs a database; tests/postgres runs it"),
+    ("bakeoff drive http://127.0.0.1:8080/ --slo ..", "takes minutes; drive.rs runs it"),
+    ("bakeoff probe postgres ..", "needs a database; postgres/ runs it"),
     ("bakeoff gate ..", "takes minutes and two builds; it has tests of its own"),
 ];
 

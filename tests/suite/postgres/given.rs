@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use bakeoff::run::postgres::{Database, Trial, Typed, Url};
 use postgres::{Client, Config, NoTls};
 
-use crate::{SETUP, client, fresh, shared};
+use super::{SETUP, client, fresh, shared};
 
 /// The URL of a trial's database as somebody's server, with a password that it does not ask for.
 fn given(trial: &Trial<'_>) -> Url {

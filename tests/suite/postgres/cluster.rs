@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use bakeoff::run::postgres::{Database, binaries};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{SETUP, client, installed, program, wait_until};
+use super::{SETUP, client, installed, program, wait_until};
 
 /// A folder for temporary files that whoever postgres runs as may enter.
 fn scratch() -> tempfile::TempDir {
@@ -73,7 +73,7 @@ fn keeper(scratch: &Path) -> Command {
 /// This very test program as the owner of a database: see [`an_owner`].
 fn owner(scratch: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["cluster::an_owner", "--exact", "--ignored", "--nocapture"]);
+    command.args(["postgres::cluster::an_owner", "--exact", "--ignored", "--nocapture"]);
     command.env("TMPDIR", scratch);
     command
 }

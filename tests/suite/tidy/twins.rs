@@ -1,7 +1,7 @@
 //! The twins of the backend: the same functions in the same order, and most lines the same.
 
-use crate::source::{Item, Source, all};
-use crate::{Breach, expect_none};
+use super::source::{Item, Source, all};
+use super::{Breach, expect_none};
 
 /// The folders that have twins, and the share of their lines of code that may differ.
 const TWINS: &[(&str, f64)] = &[

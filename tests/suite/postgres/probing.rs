@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use bakeoff::units::Nanos;
 use serde_json::Value;
 
-use crate::{fresh, program, shared};
+use super::{client, fresh, program, shared};
 
 fn probe(args: &[&str]) -> Output {
     let mut command = Command::new(program());
@@ -86,7 +86,7 @@ fn errors_are_counted_and_take_the_bound_away() {
     let trial = fresh(&database);
     // Works once, for the connection that asks before.
     let url = trial.url().reveal();
-    crate::client(url).batch_execute("CREATE SEQUENCE turn").unwrap();
+    client(url).batch_execute("CREATE SEQUENCE turn").unwrap();
     let query = "SELECT 1 / (CASE WHEN nextval('turn') = 1 THEN 1 ELSE 0 END)";
     let args = ["--url", url, "--query", query, "--rate", "100/s", "--duration", "500ms"];
     let output = probe(&[&args[..], &["--connections", "1", "--format", "json"]].concat());

@@ -1,7 +1,7 @@
 //! Words that a part of the source does not say.
 
-use crate::source::{Source, all};
-use crate::{Breach, expect_none};
+use super::source::{Source, all};
+use super::{Breach, expect_none};
 
 /// Words that the files in `within` must not say, unless they are in `except`.
 struct Rule {

@@ -1,7 +1,7 @@
 //! Who names whom: the arrows between the folders of `src/`.
 
-use crate::source::{Source, all};
-use crate::{Breach, expect_none};
+use super::source::{Source, all};
+use super::{Breach, expect_none};
 
 /// What each part may name besides itself. A part that is not here may name everything.
 const ARROWS: &[(&str, &[&str])] = &[

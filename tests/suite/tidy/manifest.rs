@@ -1,7 +1,7 @@
 //! What Cargo.toml asks for is used: each crate that nobody names is built by everybody all the same.
 
-use crate::source::{Source, below};
-use crate::{Breach, expect_none};
+use super::source::{Source, below};
+use super::{Breach, expect_none};
 
 #[test]
 fn every_dependency_is_named_somewhere() {

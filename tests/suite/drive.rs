@@ -525,6 +525,10 @@ fn the_capacity_within_a_promise_is_found() {
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["slo"], "p50=50000000ns");
     let trials = found["trials"].as_array().unwrap();
+    if output.status.code() == Some(5) {
+        eprintln!("SKIPPED: the machine was too busy for a search: {stderr}");
+        return;
+    }
     assert!(trials.len() > 4 && stderr.contains("kept"), "{stderr}");
     // A busy machine makes it slower, never faster.
     if let Some(low) = found["capacity"]["at_least_rps"].as_f64() {
