@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use procfs::{CpuInfo, Current, Meminfo};
 use sha2::{Digest, Sha256};
 
 use crate::report::schema::Fingerprint;
 use crate::run::placement;
+use crate::run::proc::Lines;
 use crate::run::throttling::cpu_quota;
 use crate::scenario::{self, Scenario};
 
@@ -15,15 +15,16 @@ pub(crate) fn take(scenarios: &[Scenario]) -> Fingerprint {
     let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     let digests: Vec<String> = scenarios.iter().map(scenario::fingerprint).collect();
     Fingerprint {
-        cpu_model: CpuInfo::current()
-            .ok()
-            .and_then(|info| info.model_name(0).map(ToOwned::to_owned))
+        cpu_model: Lines::read("/proc/cpuinfo")
+            .and_then(|cores| cores.value("model name").map(ToOwned::to_owned))
             .unwrap_or_default(),
         cores: placement::allowed().map_or(0, |cores| cores.len() as u32),
         kernel: read("/proc/sys/kernel/osrelease").unwrap_or_default(),
         governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         cpu_quota: cpu_quota(),
-        memory_bytes: Meminfo::current().map_or(0, |memory| memory.mem_total),
+        memory_bytes: Lines::read("/proc/meminfo")
+            .and_then(|memory| memory.number("MemTotal"))
+            .unwrap_or(0),
         bakeoff: env!("CARGO_PKG_VERSION").into(),
         binary: fs::read("/proc/self/exe").map_or_else(|_| String::new(), |bytes| digest(&bytes)),
         scenario: match digests.as_slice() {

@@ -23,6 +23,7 @@ mod memory;
 mod placement;
 mod plan;
 pub mod postgres;
+mod proc;
 mod progress;
 pub(crate) mod resources;
 mod rounds;

@@ -7,13 +7,13 @@
 //! supervisor have waited for: the kernel adds the CPU time of a child that was waited for to its parent. That part
 //! comes in hundredths of a second.
 
-use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use nix::time::ClockId;
 use nix::unistd::Pid;
-use procfs::process::Process;
 
+use crate::run::proc::{self, Lines};
 use crate::run::throttling::throttled;
 use crate::run::ticks::Ticks;
 use crate::units::Nanos;
@@ -32,7 +32,7 @@ pub(crate) enum Watch {
 /// One process.
 #[derive(Debug)]
 pub(crate) struct Member {
-    process: Option<Process>,
+    pid: u32,
     clock: Option<ClockId>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Used {
 impl Watch {
     /// Watches the process `pid`.
     pub(crate) fn new(pid: u32) -> Self {
-        Self::One(Member::new(pid as i32))
+        Self::One(Member::new(pid))
     }
 
     /// The CPU clock and the number of threads now.
@@ -84,7 +84,7 @@ impl Watch {
                 let members = below(*supervisor);
                 let at = Instant::now();
                 let cpu = members.iter().map(|one| Some(one.cpu()? + one.waited_for()));
-                let own = Member::new(*supervisor as i32).waited_for();
+                let own = Member::new(*supervisor).waited_for();
                 let known = cpu.flatten().chain([own]);
                 Tick {
                     at,
@@ -95,17 +95,12 @@ impl Watch {
         }
     }
 
-    /// Context switches so far. Reads one file for each thread.
+    /// Context switches so far. Reads two files for each thread.
     pub(crate) fn switches(&self) -> Option<Switches> {
-        let add = |a: Switches, b: Switches| Switches {
-            voluntary: a.voluntary + b.voluntary,
-            involuntary: a.involuntary + b.involuntary,
-            migrations: a.migrations.zip(b.migrations).map(|(a, b)| a + b),
-        };
         match self {
             Self::One(one) => one.switches(),
             Self::Below(supervisor) => {
-                below(*supervisor).iter().filter_map(Member::switches).reduce(add)
+                below(*supervisor).iter().filter_map(Member::switches).reduce(Switches::and)
             }
             Self::Nothing => None,
         }
@@ -137,28 +132,18 @@ impl Watch {
 
 /// Everything that lives below the process `root`.
 fn below(root: u32) -> Vec<Member> {
-    let mut found = children(root as i32);
+    let mut found = proc::children(root);
     let mut next = 0;
     while next < found.len() && found.len() < MEMBERS_MAX {
-        found.extend(children(found[next]));
+        found.extend(proc::children(found[next]));
         next += 1;
     }
     found.into_iter().map(Member::new).collect()
 }
 
-/// The children of a process: of any of its threads.
-fn children(pid: i32) -> Vec<i32> {
-    let tasks = Process::new(pid).and_then(|process| process.tasks());
-    let children = tasks.into_iter().flatten().flatten().filter_map(|task| task.children().ok());
-    children.flatten().map(|pid| pid as i32).collect()
-}
-
 impl Member {
-    fn new(pid: i32) -> Self {
-        Self {
-            process: Process::new(pid).ok(),
-            clock: ClockId::pid_cpu_clock_id(Pid::from_raw(pid)).ok(),
-        }
+    fn new(pid: u32) -> Self {
+        Self { pid, clock: ClockId::pid_cpu_clock_id(Pid::from_raw(pid as i32)).ok() }
     }
 
     fn cpu(&self) -> Option<Nanos> {
@@ -168,34 +153,49 @@ impl Member {
 
     /// CPU time of its children that have ended and been waited for, and of theirs.
     fn waited_for(&self) -> Nanos {
-        let stat = self.process.as_ref().and_then(|process| process.stat().ok());
-        let ticks = stat.map_or(0, |stat| (stat.cutime + stat.cstime).max(0) as u64);
-        Nanos(ticks * 1_000_000_000 / procfs::ticks_per_second().max(1))
+        proc::waited_for(self.pid).unwrap_or(Nanos(0))
     }
 
     fn threads(&self) -> Option<u64> {
-        Some(self.process.as_ref()?.status().ok()?.threads)
+        self.status()?.number("Threads")
     }
 
-    /// Context switches so far. Reads two files for each thread.
     fn switches(&self) -> Option<Switches> {
-        let mut sum = Switches { migrations: Some(0), ..Switches::default() };
-        for task in self.process.as_ref()?.tasks().ok()?.flatten() {
-            let status = task.status().ok()?;
-            sum.voluntary += status.voluntary_ctxt_switches.unwrap_or(0);
-            sum.involuntary += status.nonvoluntary_ctxt_switches.unwrap_or(0);
-            let moved = migrations(task.pid, task.tid);
-            sum.migrations = sum.migrations.zip(moved).map(|(sum, moved)| sum + moved);
-        }
-        Some(sum)
+        let threads = proc::threads(self.pid);
+        threads.filter_map(|thread| Switches::of(&thread)).reduce(Switches::and)
     }
 
     fn rss_bytes(&self) -> Option<u64> {
-        Some(self.process.as_ref()?.statm().ok()?.resident * procfs::page_size())
+        proc::resident_bytes(self.pid)
     }
 
     fn rss_peak_bytes(&self) -> Option<u64> {
-        self.process.as_ref()?.status().ok()?.vmhwm.map(|kib| kib * 1024)
+        self.status()?.number("VmHWM")
+    }
+
+    fn status(&self) -> Option<Lines> {
+        Lines::read(format!("/proc/{}/status", self.pid))
+    }
+}
+
+impl Switches {
+    /// Of the thread whose folder this is; nothing of one that has ended.
+    fn of(thread: &Path) -> Option<Self> {
+        let status = Lines::read(thread.join("status"))?;
+        let sched = Lines::read(thread.join("sched"));
+        Some(Self {
+            voluntary: status.number("voluntary_ctxt_switches")?,
+            involuntary: status.number("nonvoluntary_ctxt_switches")?,
+            migrations: sched.and_then(|sched| sched.number("se.nr_migrations")),
+        })
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            voluntary: self.voluntary + other.voluntary,
+            involuntary: self.involuntary + other.involuntary,
+            migrations: self.migrations.zip(other.migrations).map(|(own, other)| own + other),
+        }
     }
 }
 
@@ -214,13 +214,6 @@ impl Used {
         let elapsed = self.elapsed.0 as f64 * cores as f64;
         (elapsed > 0.0).then_some(self.cpu?.0 as f64 / elapsed)
     }
-}
-
-/// How often a thread has changed its core.
-fn migrations(pid: i32, tid: i32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/sched")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("se.nr_migrations"))?;
-    line.trim_start_matches([' ', ':']).trim().parse().ok()
 }
 
 /// What the machine has given to others up to an instant.
@@ -295,7 +288,7 @@ mod tests {
         assert!(tick.cpu.unwrap() > Nanos(10_000_000), "{tick:?}");
         assert!(whole.rss_peak_bytes().is_some() && whole.switches().is_some());
         for member in members {
-            let pid = rustix::process::Pid::from_raw(member.process.unwrap().pid).unwrap();
+            let pid = rustix::process::Pid::from_raw(member.pid as i32).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         }
         shell.wait().unwrap();
@@ -336,8 +329,8 @@ mod tests {
         }
         let members = below(shell.id());
         let (tick, now, peak) = (watch.tick(), watch.rss_bytes(), watch.rss_peak_bytes());
-        for pid in members.iter().rev().filter_map(|member| Some(member.process.as_ref()?.pid)) {
-            let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        for member in members.iter().rev() {
+            let pid = rustix::process::Pid::from_raw(member.pid as i32).unwrap();
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
         shell.wait().unwrap();

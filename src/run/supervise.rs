@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use procfs::process::Process;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions, getpid, kill_process,
     kill_process_group, set_child_subreaper, wait, waitid,
 };
 
 use crate::error::{Context, Result};
+use crate::run::proc;
 
 /// The exit code when there was no program to run, as shells have it.
 const NOT_STARTED: u8 = 127;
@@ -101,7 +101,8 @@ impl Group {
 /// Ends and collects every child of this process, those that it has been left by dead parents included.
 fn end_orphans() {
     for _ in 0..GENERATIONS_MAX {
-        for child in children() {
+        let children = proc::children(std::process::id());
+        for child in children.into_iter().filter_map(|pid| Pid::from_raw(pid as i32)) {
             let _ = kill_process(child, Signal::KILL);
         }
         match wait(WaitOptions::empty()) {
@@ -110,12 +111,6 @@ fn end_orphans() {
             Err(_) => return,
         }
     }
-}
-
-fn children() -> Vec<Pid> {
-    let tasks = Process::myself().and_then(|own| own.tasks());
-    let children = tasks.into_iter().flatten().flatten().filter_map(|task| task.children().ok());
-    children.flatten().filter_map(|pid| Pid::from_raw(pid as i32)).collect()
 }
 
 fn exit_code(status: &WaitIdStatus) -> u8 {

@@ -4,9 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use procfs::ProcessCGroup;
-use procfs::process::{MountInfo, Process};
-
+use crate::run::proc::{self, Group, Mount};
 use crate::units::Nanos;
 
 /// The time in which tasks were ready and not allowed to run, summed over cores, of the group that lost the most: since
@@ -22,20 +20,18 @@ pub(crate) fn cpu_quota() -> Option<f64> {
 
 /// The folders of this process's groups and of those around them that have the CPU controller.
 fn around() -> Option<Vec<PathBuf>> {
-    let me = Process::myself().ok()?;
-    let (groups, mounts) = (me.cgroups().ok()?, me.mountinfo().ok()?);
-    Some(groups.into_iter().filter_map(|group| folders(&group, &mounts.0)).flatten().collect())
+    let (groups, mounts) = (proc::groups()?, proc::mounts()?);
+    Some(groups.iter().filter_map(|group| folders(group, &mounts)).flatten().collect())
 }
 
 /// The folder of a group with the CPU controller and those of the groups around it.
-fn folders(group: &ProcessCGroup, mounts: &[MountInfo]) -> Option<Vec<PathBuf>> {
-    let cpu = |options: &str| options.split(',').any(|name| name == "cpu");
-    let mount =
-        mounts.iter().find(|mount| match group.controllers.iter().any(|name| cpu(name)) {
-            true => mount.fs_type == "cgroup" && mount.super_options.contains_key("cpu"),
-            false => group.hierarchy == 0 && mount.fs_type == "cgroup2",
-        })?;
-    Some(upwards(&mount.mount_point, &group.pathname))
+fn folders(group: &Group, mounts: &[Mount]) -> Option<Vec<PathBuf>> {
+    let cpu = |names: &[String]| names.iter().any(|name| name == "cpu");
+    let mount = mounts.iter().find(|mount| match cpu(&group.controllers) {
+        true => mount.kind == "cgroup" && cpu(&mount.options),
+        false => group.hierarchy == 0 && mount.kind == "cgroup2",
+    })?;
+    Some(upwards(&mount.at, &group.path))
 }
 
 /// `path` below `mount`, and each folder above it up to the mount. In a container the path may be that of the host and
@@ -104,6 +100,32 @@ mod tests {
         assert_eq!(quota(folder.path()), None);
         put("cpu.max", "150000 100000\n");
         assert_eq!(quota(folder.path()), Some(1.5));
+    }
+
+    #[test]
+    fn the_folders_are_where_the_cpu_controller_of_either_version_is_mounted() {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let mount = |at: &str, kind: &str, options: &[&str]| Mount {
+            at: at.into(),
+            kind: kind.into(),
+            options: owned(options),
+        };
+        let mounts = [
+            mount("/tmp", "tmpfs", &["rw", "cpu"]),
+            mount("/one/memory", "cgroup", &["rw", "memory"]),
+            mount("/one/cpu", "cgroup", &["rw", "cpu", "cpuacct"]),
+            mount("/two", "cgroup2", &["rw"]),
+        ];
+        let found = |hierarchy, controllers: &[&str]| {
+            let controllers = owned(controllers);
+            folders(&Group { hierarchy, controllers, path: "/a".into() }, &mounts)
+        };
+        assert_eq!(
+            found(4, &["cpuacct", "cpu"]),
+            Some(vec!["/one/cpu/a".into(), "/one/cpu".into()])
+        );
+        assert_eq!(found(0, &[""]), Some(vec!["/two/a".into(), "/two".into()]));
+        assert_eq!(found(3, &["memory"]), None);
     }
 
     #[test]

@@ -1,20 +1,20 @@
 //! Memory: huge pages that come unasked, and what is left of it.
 
-use procfs::{Current, Meminfo};
-
 use super::{Finding, chosen, read};
 use crate::report::words::bytes;
+use crate::run::proc::Lines;
 
 /// The tour needs less.
 const AVAILABLE_WANTED: u64 = 1 << 30;
 
 /// Looks at the machine's memory.
 pub(super) fn look() -> Vec<Finding> {
-    let memory = Meminfo::current().ok();
-    let swapped = memory.as_ref().map(|memory| memory.swap_total.saturating_sub(memory.swap_free));
+    let memory = Lines::read("/proc/meminfo");
+    let of = |name| memory.as_ref()?.number(name);
+    let swap = of("SwapTotal").zip(of("SwapFree"));
     vec![
         huge_pages(read("/sys/kernel/mm/transparent_hugepage/enabled").as_deref()),
-        available(memory.and_then(|memory| memory.mem_available), swapped.unwrap_or(0)),
+        available(of("MemAvailable"), swap.map_or(0, |(total, free)| total.saturating_sub(free))),
     ]
 }
 

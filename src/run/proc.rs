@@ -1,0 +1,251 @@
+//! The files below /proc that are read, and of each only what is asked of it.
+//!
+//! Names in them are anyone's: any bytes, brackets and line ends among them. What cannot be understood is `None`, or is
+//! left out of a list.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use rustix::param::{clock_ticks_per_second, page_size};
+
+use crate::units::Nanos;
+
+/// The children of a process: of any of its threads.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let lists = threads(pid).filter_map(|thread| text(thread.join("children")));
+    lists.flat_map(|list| numbers(&list)).collect()
+}
+
+/// The folder of each thread of a process.
+pub(crate) fn threads(pid: u32) -> impl Iterator<Item = PathBuf> {
+    let folder = fs::read_dir(format!("/proc/{pid}/task"));
+    folder.into_iter().flatten().flatten().map(|thread| thread.path())
+}
+
+/// CPU time of the children of a process that have ended and been waited for, and of theirs.
+pub(crate) fn waited_for(pid: u32) -> Option<Nanos> {
+    let ticks = ticks_waited_for(&text(format!("/proc/{pid}/stat"))?)?;
+    Some(Nanos(ticks.saturating_mul(1_000_000_000) / clock_ticks_per_second().max(1)))
+}
+
+/// `cutime` and `cstime` of the text of `/proc/PID/stat`.
+fn ticks_waited_for(stat: &str) -> Option<u64> {
+    // The second field is a name in brackets, which may hold anything; the last bracket ends it.
+    let (_, from_third) = stat.rsplit_once(')')?;
+    let mut fields = from_third.split_ascii_whitespace().skip(16 - 3);
+    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(user.saturating_add(system))
+}
+
+/// The memory that a process holds.
+pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
+    resident_pages(&text(format!("/proc/{pid}/statm"))?)?.checked_mul(page_size() as u64)
+}
+
+/// The second figure of the text of `/proc/PID/statm`.
+fn resident_pages(statm: &str) -> Option<u64> {
+    statm.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Lines of a name, a colon and a value: `status`, `sched`, `meminfo`, `cpuinfo`.
+#[derive(Debug)]
+pub(crate) struct Lines(String);
+
+impl Lines {
+    pub(crate) fn read(path: impl AsRef<Path>) -> Option<Self> {
+        text(path).map(Self)
+    }
+
+    /// The value of the first line of this name.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        let lines = self.0.lines().filter_map(|line| line.split_once(':'));
+        lines.into_iter().find(|(found, _)| found.trim() == name).map(|(_, value)| value.trim())
+    }
+
+    /// The same as a number; in bytes where it is in kB.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        let mut words = self.value(name)?.split_ascii_whitespace();
+        let number: u64 = words.next()?.parse().ok()?;
+        match words.next() {
+            None => Some(number),
+            Some("kB") => number.checked_mul(1_024),
+            Some(_) => None,
+        }
+    }
+}
+
+/// A control group that this process is in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// 0 is version 2.
+    pub(crate) hierarchy: u32,
+    /// Of version 1.
+    pub(crate) controllers: Vec<String>,
+    /// Below where the hierarchy is mounted.
+    pub(crate) path: String,
+}
+
+/// The control groups of this process.
+pub(crate) fn groups() -> Option<Vec<Group>> {
+    Some(text("/proc/self/cgroup")?.lines().filter_map(group).collect())
+}
+
+fn group(line: &str) -> Option<Group> {
+    let mut fields = line.splitn(3, ':');
+    Some(Group {
+        hierarchy: fields.next()?.parse().ok()?,
+        controllers: fields.next()?.split(',').map(str::to_owned).collect(),
+        path: fields.next()?.to_owned(),
+    })
+}
+
+/// A file system that this process sees.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Mount {
+    pub(crate) at: PathBuf,
+    pub(crate) kind: String,
+    /// Of the file system, not of this mount of it.
+    pub(crate) options: Vec<String>,
+}
+
+/// What is mounted for this process.
+pub(crate) fn mounts() -> Option<Vec<Mount>> {
+    Some(text("/proc/self/mountinfo")?.lines().filter_map(mount).collect())
+}
+
+fn mount(line: &str) -> Option<Mount> {
+    // How many fields the first half has differs; a field of a mere dash ends it.
+    let (mount, system) = line.split_once(" - ")?;
+    let mut system = system.split(' ');
+    Some(Mount {
+        at: unescaped(mount.split(' ').nth(4)?),
+        kind: system.next()?.to_owned(),
+        options: system.nth(1)?.split(',').map(str::to_owned).collect(),
+    })
+}
+
+/// A path in which blanks, line ends and backslashes stand as a backslash and three octal digits.
+fn unescaped(path: &str) -> PathBuf {
+    let mut parts = path.split('\\');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let octal = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        bytes.push(octal.unwrap_or(b'\\'));
+        bytes.extend(part.bytes().skip(if octal.is_some() { 3 } else { 0 }));
+    }
+    OsString::from_vec(bytes).into()
+}
+
+fn numbers(text: &str) -> Vec<u32> {
+    text.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect()
+}
+
+/// A file's text; what is no UTF-8 in it is replaced.
+fn text(path: impl AsRef<Path>) -> Option<String> {
+    fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PID_MAX_LIMIT: no process ever has this number.
+    const NOBODY: u32 = 1 << 22;
+
+    #[test]
+    fn a_name_of_brackets_and_line_ends_moves_no_field() {
+        let after = "S 1 7 7 0 -1 4194560 100 200 0 0 11 12 13 14 20 0 1 0 5 6 7";
+        for name in ["sh", "", ") (", "a) S 1 2", "\n) R 1\n", "(((", ")))", "\u{fffd}\u{fffd}"] {
+            let stat = format!("42 ({name}) {after}\n");
+            assert_eq!(ticks_waited_for(&stat), Some(27), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn figures_that_are_not_there_are_none() {
+        for stat in [
+            "",
+            "42 (sh",
+            "42 (sh)",
+            "42 (sh) S 1 7",
+            "42 (sh) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 13",
+            "42 (sh) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 x 14 20",
+            "42 (sh) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 13 -14 20",
+        ] {
+            assert_eq!(ticks_waited_for(stat), None, "{stat}");
+        }
+        assert_eq!(resident_pages("900 321 5 1 0 7 0\n"), Some(321));
+        for statm in ["", "900", "900 many 5", "900 -1"] {
+            assert_eq!(resident_pages(statm), None, "{statm}");
+        }
+        assert_eq!(numbers("12 x 13 -1 99999999999\n 14"), [12, 13, 14]);
+    }
+
+    #[test]
+    fn lines_are_found_by_their_whole_name() {
+        let lines = Lines(
+            "Name:\tThreads:\t1 \\nThreads:\t2\nVmHWMark:\t9 kB\nVmHWM:\t  12 kB\nThreads:\t3\n\
+             model name\t: A \u{fffd} CPU: fast\nse.nr_migrations      :       7\nno colon\n\
+             Odd:\t1 MB\nHuge: 18446744073709551615 kB\nNone:\nMinus: -1\n"
+                .into(),
+        );
+        assert_eq!(lines.number("VmHWM"), Some(12 * 1_024));
+        assert_eq!(lines.number("Threads"), Some(3), "not the name of the program");
+        assert_eq!(lines.number("se.nr_migrations"), Some(7));
+        assert_eq!(lines.value("model name"), Some("A \u{fffd} CPU: fast"));
+        for name in ["Vm", "no colon", "Odd", "Huge", "None", "Minus", ""] {
+            assert_eq!(lines.number(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn groups_of_both_versions_are_read_and_others_left_out() {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let group = |line| group(line).map(|one| (one.hierarchy, one.controllers, one.path));
+        assert_eq!(group("0::/a:b/c"), Some((0, owned(&[""]), "/a:b/c".into())));
+        let both = owned(&["cpu", "cpuacct"]);
+        assert_eq!(group("4:cpu,cpuacct:/docker/1"), Some((4, both, "/docker/1".into())));
+        for line in ["", "0", "0:", "0:cpu", "x:cpu:/", "#subsys_name", "-1::/"] {
+            assert_eq!(group(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mount_is_read_whatever_its_path_and_its_fields() {
+        for (path, at) in [
+            ("/sys/fs/cgroup", "/sys/fs/cgroup"),
+            (r"/a\040-\040b", "/a - b"),
+            (r"/tab\011line\012back\134slash", "/tab\tline\nback\\slash"),
+            (r"/\134040", r"/\040"),
+            (r"/bad\9\04", r"/bad\9\04"),
+            (r"/large\777", r"/large\777"),
+            (r"/cut\", r"/cut\"),
+            ("/bits\\04\u{fffd}", "/bits\\04\u{fffd}"),
+        ] {
+            for (optional, from) in [("", ""), (" shared:1 master:2", "-"), (" unbindable", "none")]
+            {
+                let line = format!("30 24 0:27 / {path} rw{optional} - cgroup {from} rw,cpu");
+                let mount = mount(&line).unwrap();
+                assert_eq!((&*mount.at, &*mount.kind), (Path::new(at), "cgroup"), "{line}");
+                assert_eq!(mount.options, ["rw", "cpu"], "{line}");
+            }
+        }
+        for line in ["", " - ", "30 24 0:27 / - tmpfs t rw", "30 24 0:27 / /a rw - cgroup2 none"] {
+            assert_eq!(mount(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn this_process_is_read_and_nobody_is_not() {
+        let own = std::process::id();
+        assert!(threads(own).count() >= 1 && resident_bytes(own) > Some(100_000));
+        assert!(waited_for(own).is_some());
+        assert!(!groups().unwrap().is_empty());
+        assert!(mounts().unwrap().iter().any(|mount| mount.at == Path::new("/proc")));
+        assert!(threads(NOBODY).next().is_none() && children(NOBODY).is_empty());
+        assert!(resident_bytes(NOBODY).is_none() && waited_for(NOBODY).is_none());
+        assert!(Lines::read(format!("/proc/{NOBODY}/status")).is_none());
+    }
+}
