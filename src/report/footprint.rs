@@ -20,7 +20,7 @@ const COLUMNS: [&str; 9] = [
 
 const NOTE: &str = "Start: from the program's start to its first answer, its files in the page cache. Payload, \
      runtime and shared libraries are three parts without overlap; the minimal image has all three and \
-     nothing else (an OCI layout in images/).";
+     nothing else, its layers as tar writes them.";
 
 /// The table of a result; nothing where no footprint was asked for.
 pub(super) fn grid(result: &RunResult) -> Option<Grid> {

@@ -54,12 +54,12 @@ pub struct Part {
     pub bytes: u64,
 }
 
-/// A minimal image, in an OCI layout beside the result.
+/// A minimal image, of layers in the format of tar. It is counted and not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Image {
     /// Its layers as archives, before they were compressed.
     pub raw_bytes: u64,
-    /// All its blobs: compressed layers, configuration and manifest.
+    /// The same by gzip.
     pub compressed_bytes: u64,
     /// How many layers: base, runtime and payload, as far as there are any.
     pub layers: u32,

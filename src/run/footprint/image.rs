@@ -1,26 +1,18 @@
-//! Container images written as an OCI layout, without a container engine: a folder of blobs named by their SHA-256, and
-//! an index of images in it (OCI Image Specification 1.1, image-layout.md, manifest.md, config.md, layer.md).
+//! What a container image of some files and nothing else comes to: each layer as an archive of tar, and that
+//! compressed by gzip. The archives are counted and not kept.
 //!
-//! The same files give the same bytes: no clock and no owner goes in. Images share the layers that they have in common.
+//! The same files give the same figures: no clock and no owner goes in.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::error::{Context, Result};
-
-/// A layout under way. Only [`Layout::finish`] makes it one that others can read.
-#[derive(Debug)]
-pub(crate) struct Layout {
-    folder: PathBuf,
-    images: Vec<Value>,
-}
 
 /// A file of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,289 +23,208 @@ pub(crate) struct Packed {
     pub(crate) from: PathBuf,
 }
 
-/// A layer that has been written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A layer of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layer {
-    blob: Blob,
-    /// SHA-256 of the archive, not of the blob.
-    diff_id: String,
-    /// The archive before it was compressed.
+    /// The archive.
     pub(crate) raw_bytes: u64,
+    /// The same by gzip at its usual level.
+    pub(crate) compressed_bytes: u64,
 }
 
-/// A blob that has been written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Blob {
-    digest: String,
-    bytes: u64,
-}
+const BLOCK: usize = 512;
+/// A longer name has no room in a header.
+const NAME_MAX: usize = 100;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-
-impl Layout {
-    /// An empty layout in `folder`, which is made if it is not there.
+impl Layer {
+    /// The layer of `files`.
     ///
     /// # Errors
-    /// When the folder cannot be written.
-    pub(crate) fn create(folder: &Path) -> Result<Self> {
-        let blobs = folder.join("blobs/sha256");
-        fs::create_dir_all(&blobs).usage(|| format!("cannot make {}", blobs.display()))?;
-        Ok(Self { folder: folder.to_owned(), images: Vec::new() })
-    }
-
-    /// Writes `files` as a layer, compressed by gzip at its usual level.
-    ///
-    /// # Errors
-    /// When a file cannot be read or the layout cannot be written.
-    pub(crate) fn layer(&self, files: &[Packed]) -> Result<Layer> {
-        let part = self.folder.join("blobs/sha256/.part");
-        let packed = archive(&part, files).usage(|| format!("cannot write {}", part.display()))?;
-        let (raw, blob) = packed;
-        let layer = Layer { blob, diff_id: raw.digest, raw_bytes: raw.bytes };
-        let to = self.path(&layer.blob);
-        fs::rename(&part, &to).usage(|| format!("cannot write {}", to.display()))?;
-        Ok(layer)
-    }
-
-    /// Adds the image `name` of `layers`, the lowest first, and gives the bytes of all its blobs.
-    ///
-    /// # Errors
-    /// When the layout cannot be written.
-    pub(crate) fn image(&mut self, name: &str, layers: &[Layer], start: &[String]) -> Result<u64> {
-        let config = self.json(&json!({
-            "architecture": architecture(),
-            "os": "linux",
-            "config": { "Entrypoint": start },
-            "rootfs": {
-                "type": "layers",
-                "diff_ids": layers.iter().map(|layer| &layer.diff_id).collect::<Vec<_>>(),
-            },
-        }))?;
-        let manifest = self.json(&json!({
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": config.described(CONFIG),
-            "layers": layers.iter().map(|one| one.blob.described(LAYER)).collect::<Vec<_>>(),
-        }))?;
-        let mut image = manifest.described(MANIFEST);
-        image["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
-        self.images.push(image);
-        let own = config.bytes + manifest.bytes;
-        Ok(layers.iter().fold(own, |sum, layer| sum + layer.blob.bytes))
-    }
-
-    /// Writes what makes the folder a layout.
-    ///
-    /// # Errors
-    /// When the layout cannot be written.
-    pub(crate) fn finish(self) -> Result<()> {
-        let index = json!({ "schemaVersion": 2, "manifests": self.images });
-        let version = json!({ "imageLayoutVersion": "1.0.0" });
-        for (name, value) in [("index.json", index), ("oci-layout", version)] {
-            let path = self.folder.join(name);
-            fs::write(&path, value.to_string())
-                .usage(|| format!("cannot write {}", path.display()))?;
-        }
-        Ok(())
-    }
-
-    fn json(&self, value: &Value) -> Result<Blob> {
-        let bytes = value.to_string().into_bytes();
-        let digest = named(Sha256::digest(&bytes).as_slice());
-        let blob = Blob { digest, bytes: bytes.len() as u64 };
-        let path = self.path(&blob);
-        fs::write(&path, bytes).usage(|| format!("cannot write {}", path.display()))?;
-        Ok(blob)
-    }
-
-    fn path(&self, blob: &Blob) -> PathBuf {
-        self.folder.join("blobs").join(blob.digest.replace(':', "/"))
+    /// When a file cannot be read.
+    pub(crate) fn of(files: &[Packed]) -> Result<Self> {
+        let gzip = GzEncoder::new(Counted::of(io::sink()), Compression::default());
+        let Counted { to: gzip, bytes: raw_bytes } = archive(files, Counted::of(gzip))?;
+        let compressed = gzip.finish().context(|| "cannot compress a layer".into())?;
+        Ok(Self { raw_bytes, compressed_bytes: compressed.bytes })
     }
 }
 
-impl Blob {
-    fn described(&self, media_type: &str) -> Value {
-        json!({ "mediaType": media_type, "digest": self.digest, "size": self.bytes })
-    }
-}
-
-/// Writes the files into the archive `part`; gives what the archive is and what it is compressed.
-fn archive(part: &Path, files: &[Packed]) -> io::Result<(Blob, Blob)> {
-    let compressed = Measured::of(BufWriter::new(File::create(part)?));
-    let raw = Measured::of(GzEncoder::new(compressed, Compression::default()));
-    let mut archive = tar::Builder::new(raw);
+/// Writes `files` as GNU tar does.
+fn archive<W: Write>(files: &[Packed], mut to: W) -> Result<W> {
     for file in files {
-        add(&mut archive, file).map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", file.from.display()))
-        })?;
+        add(&mut to, file).usage(|| format!("cannot pack {}", file.from.display()))?;
     }
-    let raw = archive.into_inner()?;
-    let (gzip, raw) = raw.end();
-    let (mut file, blob) = gzip.finish()?.end();
-    file.flush()?;
-    Ok((raw, blob))
+    to.write_all(&[0; 2 * BLOCK]).context(|| "cannot end an archive".into())?;
+    Ok(to)
 }
 
-fn add(archive: &mut tar::Builder<impl Write>, file: &Packed) -> io::Result<()> {
+fn add(to: &mut impl Write, file: &Packed) -> io::Result<()> {
     let about = fs::symlink_metadata(&file.from)?;
-    let mut header = tar::Header::new_gnu();
-    header.set_mtime(0);
+    let name = file.at.as_bytes();
+    add_long(to, b'L', name)?;
     if about.is_symlink() {
-        header.set_entry_type(tar::EntryType::Symlink);
-        header.set_mode(0o777);
-        header.set_size(0);
-        return archive.append_link(&mut header, &file.at, fs::read_link(&file.from)?);
+        let target = fs::read_link(&file.from)?;
+        let target = target.as_os_str().as_bytes();
+        add_long(to, b'K', target)?;
+        return to.write_all(&header(name, 0o777, 0, b'2', target));
     }
-    let executable = about.permissions().mode() & 0o111 != 0;
-    header.set_mode(if executable { 0o755 } else { 0o644 });
-    header.set_size(about.len());
-    archive.append_data(&mut header, &file.at, File::open(&file.from)?)
+    let mode = if about.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 };
+    to.write_all(&header(name, mode, about.len(), b'0', b""))?;
+    let bytes = io::copy(&mut File::open(&file.from)?, to)?;
+    pad(to, bytes)
 }
 
-/// Passes bytes on, counts them, and adds them to a digest.
-struct Measured<W> {
-    inner: W,
-    digest: Sha256,
+/// An entry before the file's own for a name that is too long for that one's header.
+fn add_long(to: &mut impl Write, kind: u8, name: &[u8]) -> io::Result<()> {
+    if name.len() <= NAME_MAX {
+        return Ok(());
+    }
+    let bytes = name.len() as u64 + 1;
+    to.write_all(&header(b"././@LongLink", 0o644, bytes, kind, b""))?;
+    to.write_all(name)?;
+    to.write_all(&[0])?;
+    pad(to, bytes)
+}
+
+/// Fills the last block of `bytes` bytes.
+fn pad(to: &mut impl Write, bytes: u64) -> io::Result<()> {
+    let last = bytes as usize % BLOCK;
+    to.write_all(&[0; BLOCK][..(BLOCK - last) % BLOCK])
+}
+
+fn header(name: &[u8], mode: u32, bytes: u64, kind: u8, target: &[u8]) -> [u8; BLOCK] {
+    /// Owner and group.
+    const ROOT: &str = "0000000\0";
+    const EPOCH: &str = "00000000000\0";
+    const NO_SUM: &str = "        ";
+    let mut block = [0; BLOCK];
+    let put = |block: &mut [u8; BLOCK], at: usize, field: &[u8]| {
+        block[at..at + field.len()].copy_from_slice(field);
+    };
+    let cut = |name: &[u8]| name[..name.len().min(NAME_MAX)].to_vec();
+    let numbers = format!("{mode:07o}\0{ROOT}{ROOT}{bytes:011o}\0{EPOCH}{NO_SUM}");
+    put(&mut block, 0, &cut(name));
+    put(&mut block, 100, numbers.as_bytes());
+    put(&mut block, 156, &[kind]);
+    put(&mut block, 157, &cut(target));
+    put(&mut block, 257, b"ustar  \0");
+    let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+    put(&mut block, 148, format!("{sum:06o}\0 ").as_bytes());
+    block
+}
+
+/// Passes bytes on and counts them.
+struct Counted<W> {
+    to: W,
     bytes: u64,
 }
 
-impl<W: Write> Measured<W> {
-    fn of(inner: W) -> Self {
-        Self { inner, digest: Sha256::new(), bytes: 0 }
-    }
-
-    fn end(self) -> (W, Blob) {
-        let digest = named(self.digest.finalize().as_slice());
-        (self.inner, Blob { digest, bytes: self.bytes })
+impl<W> Counted<W> {
+    fn of(to: W) -> Self {
+        Self { to, bytes: 0 }
     }
 }
 
-impl<W: Write> Write for Measured<W> {
+impl<W: Write> Write for Counted<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.digest.update(&bytes[..count]);
+        let count = self.to.write(bytes)?;
         self.bytes += count as u64;
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-/// `sha256:` and the digits.
-fn named(digest: &[u8]) -> String {
-    digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-/// As Go names it, whose words the specification uses.
-fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
+        self.to.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flate2::read::GzDecoder;
-    use std::io::Read;
-
-    /// A blob of the layout that a descriptor names, after checking that it is what its descriptor says.
-    fn blob(folder: &Path, descriptor: &Value) -> Vec<u8> {
-        let digest = descriptor["digest"].as_str().unwrap();
-        let bytes = fs::read(folder.join("blobs").join(digest.replace(':', "/"))).unwrap();
-        assert_eq!(named(Sha256::digest(&bytes).as_slice()), digest);
-        assert_eq!(descriptor["size"].as_u64(), Some(bytes.len() as u64));
-        bytes
-    }
-
-    fn read(bytes: &[u8]) -> Value {
-        serde_json::from_slice(bytes).unwrap()
-    }
+    use std::path::Path;
+    use std::process::{Command, Stdio};
 
     fn files(folder: &Path) -> Vec<Packed> {
-        fs::create_dir_all(folder).unwrap();
         let program = folder.join("server");
         fs::write(&program, "#!/bin/sh\n".repeat(1_000)).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
-        let link = folder.join("link");
-        std::os::unix::fs::symlink("server", &link).unwrap();
-        let long = format!("app/{}/server", "deep/".repeat(40));
+        let (full, empty) = (folder.join("full"), folder.join("empty"));
+        fs::write(&full, [7; 2 * BLOCK]).unwrap();
+        fs::write(&empty, "").unwrap();
+        let (near, far) = (folder.join("near"), folder.join("far"));
+        std::os::unix::fs::symlink("server", &near).unwrap();
+        std::os::unix::fs::symlink("deep/".repeat(40), &far).unwrap();
         vec![
             Packed { at: "app/server".into(), from: program.clone() },
-            Packed { at: long, from: program },
-            Packed { at: "app/link".into(), from: link },
+            Packed { at: "a".repeat(NAME_MAX), from: full },
+            Packed { at: "b".repeat(NAME_MAX + 1), from: empty },
+            Packed { at: format!("app/{}server", "deep/".repeat(200)), from: program },
+            Packed { at: "app/near".into(), from: near },
+            Packed { at: "app/far".into(), from: far },
         ]
     }
 
     #[test]
-    fn every_digest_and_size_is_that_of_its_blob_and_the_files_come_out_again() {
+    fn a_layer_weighs_what_its_archive_does() {
         let scratch = tempfile::tempdir().unwrap();
-        let files = files(&scratch.path().join("files"));
-        let folder = scratch.path().join("image");
-        let mut layout = Layout::create(&folder).unwrap();
-        let layers = [layout.layer(&files[..1]).unwrap(), layout.layer(&files[1..]).unwrap()];
-        let bytes = layout.image("go", &layers, &["/app/server".into()]).unwrap();
-        layout.image("again", &layers, &["/app/link".into()]).unwrap();
-        layout.finish().unwrap();
-
-        let version = read(&fs::read(folder.join("oci-layout")).unwrap());
-        assert_eq!(version["imageLayoutVersion"], "1.0.0");
-        let index = read(&fs::read(folder.join("index.json")).unwrap());
-        let images = index["manifests"].as_array().unwrap();
-        let names =
-            images.iter().map(|one| &one["annotations"]["org.opencontainers.image.ref.name"]);
-        assert_eq!(names.collect::<Vec<_>>(), ["go", "again"]);
-
-        let manifest = blob(&folder, &images[0]);
-        let parsed = read(&manifest);
-        let config = blob(&folder, &parsed["config"]);
-        let blobs: Vec<_> =
-            parsed["layers"].as_array().unwrap().iter().map(|one| blob(&folder, one)).collect();
-        let sum: usize = blobs.iter().map(Vec::len).sum();
-        assert_eq!(bytes, (manifest.len() + config.len() + sum) as u64);
-        let config = read(&config);
-        assert_eq!(config["config"]["Entrypoint"], json!(["/app/server"]));
-        let mut unpacked = Vec::new();
-        for (place, blob) in blobs.iter().enumerate() {
-            let mut archive = Vec::new();
-            GzDecoder::new(&blob[..]).read_to_end(&mut archive).unwrap();
-            assert_eq!(archive.len() as u64, layers[place].raw_bytes);
-            let diff_id = named(Sha256::digest(&archive).as_slice());
-            assert_eq!(config["rootfs"]["diff_ids"][place], diff_id.as_str());
-            for entry in tar::Archive::new(&archive[..]).entries().unwrap() {
-                let entry = entry.unwrap();
-                let about = (entry.header().mode().unwrap(), entry.header().mtime().unwrap());
-                unpacked.push((entry.path().unwrap().display().to_string(), about, entry.size()));
-            }
-        }
-        let long = files[1].at.clone();
-        assert_eq!(
-            unpacked,
-            [
-                ("app/server".into(), (0o755, 0), 10_000),
-                (long, (0o755, 0), 10_000),
-                ("app/link".into(), (0o777, 0), 0)
-            ]
-        );
+        let files = files(scratch.path());
+        // Headers and contents, and before three of them an entry of a long name, which is 1,010 bytes in one.
+        let blocks = (1 + 20) + (1 + 2) + (2 + 1) + (3 + 1 + 20) + 1 + (2 + 1) + 2;
+        let layer = Layer::of(&files).unwrap();
+        assert_eq!(layer.raw_bytes, blocks * BLOCK as u64);
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(&archive(&files, Vec::new()).unwrap()).unwrap();
+        let compressed = gzip.finish().unwrap().len();
+        assert!((300..1_500).contains(&compressed), "{compressed}");
+        assert_eq!(layer.compressed_bytes, compressed as u64);
+        assert_eq!(Layer::of(&[]).unwrap().raw_bytes, 2 * BLOCK as u64);
     }
 
     #[test]
-    fn the_same_files_give_the_same_bytes() {
+    fn tar_takes_out_what_was_put_in() {
         let scratch = tempfile::tempdir().unwrap();
-        let files = files(&scratch.path().join("files"));
-        let layout = Layout::create(&scratch.path().join("image")).unwrap();
-        let first = layout.layer(&files).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        fs::write(&files[0].from, "#!/bin/sh\n".repeat(1_000)).unwrap();
-        assert_eq!(layout.layer(&files).unwrap(), first);
+        let files = files(scratch.path());
+        let tar = Command::new("tar")
+            .args(["--list", "--verbose", "--utc", "--full-time", "--numeric-owner", "--file", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let Ok(mut tar) = tar else {
+            eprintln!("SKIPPED: no GNU tar");
+            return;
+        };
+        let archive = archive(&files, Vec::new()).unwrap();
+        tar.stdin.take().unwrap().write_all(&archive).unwrap();
+        let told = tar.wait_with_output().unwrap();
+        assert!(told.status.success() && told.stderr.is_empty(), "{told:?}");
+        let told = String::from_utf8(told.stdout).unwrap();
+        let told: Vec<Vec<&str>> =
+            told.lines().map(|line| line.split_whitespace().collect()).collect();
+        let far = "deep/".repeat(40);
+        for ((line, file), (mode, bytes, target)) in told.iter().zip(&files).zip([
+            ("-rwxr-xr-x", "10000", None),
+            ("-rw-r--r--", "1024", None),
+            ("-rw-r--r--", "0", None),
+            ("-rwxr-xr-x", "10000", None),
+            ("lrwxrwxrwx", "0", Some("server")),
+            ("lrwxrwxrwx", "0", Some(far.as_str())),
+        ]) {
+            assert_eq!(line[..6], [mode, "0/0", bytes, "1970-01-01", "00:00:00", &*file.at]);
+            assert_eq!(line.get(7).copied(), target);
+        }
+        assert_eq!(told.len(), files.len());
+    }
+
+    #[test]
+    fn the_same_files_give_the_same_figures_and_one_that_is_gone_is_named() {
+        let scratch = tempfile::tempdir().unwrap();
+        let files = files(scratch.path());
+        let first = Layer::of(&files).unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 30);
+        File::open(&files[0].from).unwrap().set_modified(long_ago).unwrap();
+        assert_eq!(Layer::of(&files).unwrap(), first);
         let gone = Packed { at: "x".into(), from: scratch.path().join("gone") };
-        let error = layout.layer(&[gone]).unwrap_err().to_string();
+        let error = Layer::of(&[gone]).unwrap_err().to_string();
         assert!(error.contains("gone"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use image::{Layer, Layout, Packed};
+use image::{Layer, Packed};
 use parts::Parts;
 
 use crate::error::Result;
@@ -24,16 +24,14 @@ use crate::stats;
 
 /// Of the intervals.
 const CONFIDENCE: f64 = 0.95;
-/// The folder of the layout in the report.
-const IMAGES: &str = "images";
 /// The heat whose orders the starts take, beyond any level's.
 const STARTS: usize = usize::MAX >> 1;
 
 /// Starts every contender `starts` times in coin order, after one start that only warms the machine's caches, and
-/// packs what it consists of into images below `out`. Nothing once `stop` is set.
+/// sizes up what it consists of; `out` is a folder for what is made on the way. Nothing once `stop` is set.
 ///
 /// # Errors
-/// When a contender does not start or end, or a file of it cannot be read or written.
+/// When a contender does not start or end, or a file of it cannot be read.
 pub(crate) fn footprints(
     testbed: &mut Testbed<'_>,
     scenario: &Scenario,
@@ -71,10 +69,10 @@ pub(crate) fn footprints(
             found[index].extend((round > 0).then_some(started));
         }
     }
-    let mut packer = Packer::create(&out.join(IMAGES))?;
+    let mut packer = Packer { layers: HashMap::new(), stripped: out.join(".stripped") };
     let mut footprints = Vec::new();
-    for ((contender, program), starts) in contenders.iter().zip(&programs).zip(found) {
-        let parts = Parts::of(contender, &program.argv, &packer.stripped)?;
+    for (contender, starts) in contenders.iter().zip(found) {
+        let parts = Parts::of(contender, &packer.stripped)?;
         let over = |figure: fn(&start::Started) -> Option<f64>| {
             over(&starts.iter().filter_map(figure).collect::<Vec<_>>())
         };
@@ -88,11 +86,12 @@ pub(crate) fn footprints(
             payload: part(&parts.payload)?,
             runtime: part(&parts.runtime)?,
             base: parts.base.as_deref().map(part).transpose()?,
-            image: packer.image(&contender.name, &parts)?,
+            image: packer.image(&parts)?,
             note: parts.note,
         });
     }
-    packer.finish()?;
+    // There is none where no model took part, or there was nothing to strip it with.
+    let _ = fs::remove_file(&packer.stripped);
     Ok(footprints)
 }
 
@@ -113,45 +112,34 @@ fn part(files: &[Packed]) -> Result<Part> {
     Ok(Part { files: files.len() as u64, bytes: parts::bytes(files)? })
 }
 
-/// Packs contenders into one layout.
+/// Sizes up the images of contenders.
 struct Packer {
-    layout: Layout,
-    /// Those that are there already, by their files: three servers on Node.js share what runs them.
+    /// Those that are known, by their files: three servers on Node.js share what runs them.
     layers: HashMap<Vec<Packed>, Layer>,
     /// This program without its symbols, while images are made.
     stripped: PathBuf,
 }
 
 impl Packer {
-    fn create(folder: &Path) -> Result<Self> {
-        let stripped = folder.join(".stripped");
-        Ok(Self { layout: Layout::create(folder)?, layers: HashMap::new(), stripped })
-    }
-
     /// The smallest image that has all that a contender needs; nothing where its libraries are not known.
-    fn image(&mut self, name: &str, parts: &Parts) -> Result<Option<Image>> {
+    fn image(&mut self, parts: &Parts) -> Result<Option<Image>> {
         let Some(base) = &parts.base else { return Ok(None) };
-        let mut layers = Vec::new();
+        let mut image = Image { raw_bytes: 0, compressed_bytes: 0, layers: 0 };
         for files in [base, &parts.runtime, &parts.payload].into_iter().filter(|f| !f.is_empty()) {
-            layers.push(self.layer(files)?);
+            let layer = self.layer(files)?;
+            image.raw_bytes += layer.raw_bytes;
+            image.compressed_bytes += layer.compressed_bytes;
+            image.layers += 1;
         }
-        let compressed_bytes = self.layout.image(name, &layers, &parts.start)?;
-        let raw_bytes = layers.iter().map(|layer| layer.raw_bytes).sum();
-        Ok(Some(Image { raw_bytes, compressed_bytes, layers: layers.len() as u32 }))
+        Ok(Some(image))
     }
 
     fn layer(&mut self, files: &[Packed]) -> Result<Layer> {
-        if let Some(known) = self.layers.get(files) {
-            return Ok(known.clone());
+        if let Some(&known) = self.layers.get(files) {
+            return Ok(known);
         }
-        let layer = self.layout.layer(files)?;
-        self.layers.insert(files.to_vec(), layer.clone());
+        let layer = Layer::of(files)?;
+        self.layers.insert(files.to_vec(), layer);
         Ok(layer)
-    }
-
-    fn finish(self) -> Result<()> {
-        // There is none where no model took part, or there was nothing to strip it with.
-        let _ = fs::remove_file(&self.stripped);
-        self.layout.finish()
     }
 }

@@ -24,27 +24,24 @@ pub(crate) struct Parts {
     pub(crate) runtime: Vec<Packed>,
     /// The shared libraries and the loader that the program is linked with; `None` where that could not be found out.
     pub(crate) base: Option<Vec<Packed>>,
-    /// The command inside an image.
-    pub(crate) start: Vec<String>,
     /// What a reader of its size should know.
     pub(crate) note: String,
 }
 
 impl Parts {
-    /// The parts of `contender`, which `argv` starts; `stripped` is where a copy of this program without
-    /// its symbols goes.
+    /// The parts of `contender`; `stripped` is where a copy of this program without its symbols goes.
     ///
     /// # Errors
     /// When a file of the payload is not there.
-    pub(crate) fn of(contender: &Contender, argv: &[String], stripped: &Path) -> Result<Self> {
+    pub(crate) fn of(contender: &Contender, stripped: &Path) -> Result<Self> {
         match &contender.kind {
             Kind::Command { argv, setup } => Self::of_command(argv, setup),
-            Kind::BuiltIn(_) | Kind::Url { .. } => Self::of_model(argv, stripped),
+            Kind::BuiltIn(_) | Kind::Url { .. } => Self::of_model(stripped),
         }
     }
 
     /// A built-in model: this very program, in the form in which one would deploy it.
-    fn of_model(argv: &[String], stripped: &Path) -> Result<Self> {
+    fn of_model(stripped: &Path) -> Result<Self> {
         let own = std::env::current_exe().context(|| "cannot find this program's file".into())?;
         let found = static_build(&own);
         let program = found.clone().unwrap_or(own);
@@ -57,13 +54,10 @@ impl Parts {
             _ => "linked with glibc (no static build of it is beside it)",
         };
         let symbols = if is_stripped { "stripped" } else { "not stripped: there is no `strip`" };
-        let at = format!("{APP}/bakeoff");
-        let start = [format!("/{at}")].into_iter().chain(argv.iter().skip(1).cloned()).collect();
         Ok(Self {
-            payload: vec![Packed { at, from: program }],
+            payload: vec![Packed { at: format!("{APP}/bakeoff"), from: program }],
             runtime: Vec::new(),
             base,
-            start,
             note: format!("all of bakeoff, {symbols}, {what}"),
         })
     }
@@ -76,19 +70,15 @@ impl Parts {
             [] if own => std::slice::from_ref(program),
             named => named,
         };
-        let placed = named.iter().map(|path| placed(&setup.folder.join(path)));
-        let placed: Vec<Packed> = placed.collect();
         let mut payload = Vec::new();
-        for Packed { at, from } in &placed {
-            walk(from, at, &mut payload)
+        for path in named {
+            let Packed { at, from } = placed(&setup.folder.join(path));
+            walk(&from, &at, &mut payload)
                 .usage(|| format!("cannot read the payload {}", from.display()))?;
         }
         payload.sort();
         let located = if own { setup.folder.join(program) } else { on_path(program)? };
         let runtime = Packed { at: without_root(&located), from: real(&located) };
-        let inside = |argument: &String| inside(&setup.folder.join(argument), &placed);
-        let first = inside(program).unwrap_or_else(|| located.display().to_string());
-        let rest = argv[1..].iter().map(|one| inside(one).unwrap_or_else(|| one.clone()));
         let note = match (payload.is_empty(), own) {
             (true, _) => "the scenario does not name its payload".into(),
             (false, true) => "its own program, as it was built".into(),
@@ -98,7 +88,6 @@ impl Parts {
             payload,
             base: libraries(&runtime.from),
             runtime: if own { Vec::new() } else { vec![runtime] },
-            start: [first].into_iter().chain(rest).collect(),
             note,
         })
     }
@@ -179,14 +168,6 @@ fn placed(path: &Path) -> Packed {
     Packed { at: format!("{APP}/{name}"), from }
 }
 
-/// The path in an image of what lies at `path`, where that belongs to the payload.
-fn inside(path: &Path, payload: &[Packed]) -> Option<String> {
-    let path = plain(path);
-    let rest = |part: &Packed| Some((part.at.clone(), path.strip_prefix(&part.from).ok()?));
-    let (at, rest) = payload.iter().find_map(rest)?;
-    Some(Path::new("/").join(at).join(rest).display().to_string().trim_end_matches('/').to_owned())
-}
-
 /// Where links lead.
 fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
@@ -243,7 +224,7 @@ mod tests {
         let own = Parts::of_command(&argv, &setup(folder, &[])).unwrap();
         assert_eq!((own.payload.len(), bytes(&own.payload).unwrap()), (1, 5));
         assert!(own.runtime.is_empty());
-        assert_eq!(own.start, ["/app/main.js", "--port", "{port}"]);
+        assert_eq!(own.payload[0].at, "app/main.js");
 
         let argv = words(&["sh", "../dist/main.js", "http"]);
         let run = Parts::of_command(&argv, &setup(folder, &["../dist"])).unwrap();
@@ -251,7 +232,7 @@ mod tests {
         assert_eq!(places, ["app/dist/lib/a.js", "app/dist/main.js"]);
         assert_eq!(bytes(&run.payload).unwrap(), 12);
         assert!(bytes(&run.runtime).unwrap() > 10_000, "{:?}", run.runtime);
-        assert!(run.start[0].ends_with("/sh") && run.start[1..] == ["/app/dist/main.js", "http"]);
+        assert!(run.runtime[0].at.ends_with("/sh"), "{:?}", run.runtime);
         let libraries = run.base.expect("this machine has ldd");
         assert!(libraries.iter().all(|file| file.from.is_file() && !file.at.starts_with('/')));
         assert!(!libraries.iter().any(|file| run.payload.contains(file)), "parts are apart");
@@ -263,12 +244,11 @@ mod tests {
     #[test]
     fn a_model_is_this_program_without_its_symbols() {
         let scratch = tempfile::tempdir().unwrap();
-        let argv = words(&["bakeoff", "serve", "--model", "event-loop"]);
-        let parts = Parts::of_model(&argv, &scratch.path().join("stripped")).unwrap();
+        let parts = Parts::of_model(&scratch.path().join("stripped")).unwrap();
         let own = fs::metadata(std::env::current_exe().unwrap()).unwrap().len();
         let size = bytes(&parts.payload).unwrap();
         assert!(size <= own && size > 1_000_000, "{size} of {own}");
-        assert_eq!(parts.start[..2], ["/app/bakeoff", "serve"]);
+        assert_eq!(parts.payload[0].at, "app/bakeoff");
         assert!(parts.note.contains("all of bakeoff"), "{}", parts.note);
     }
 }

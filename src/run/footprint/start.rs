@@ -29,7 +29,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(8);
 pub(crate) struct Startable {
     what: String,
     /// With its arguments; `{port}` stands for the port.
-    pub(crate) argv: Vec<String>,
+    argv: Vec<String>,
     env: Vec<(String, String)>,
     folder: PathBuf,
     ready: Ready,
