@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::quiet::Quiet;
 use crate::cli::{Format, on_interrupt, print};
+use crate::clock;
 use crate::error::{Context, Error, Result};
 use crate::exit;
 use crate::gate::formats::annotations::{annotations, outputs};
@@ -191,7 +192,7 @@ impl Args {
     }
 
     fn folder(&self, name: &str) -> PathBuf {
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+        let now = clock::utc().replace(':', "-");
         let usual = || Path::new("reports/gate").join(name).join(now);
         self.out.clone().unwrap_or_else(usual)
     }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::cli::quiet::Quiet;
 use crate::cli::{Format, on_interrupt, print};
+use crate::clock;
 use crate::error::Result;
 use crate::exit;
 use crate::report;
@@ -109,7 +110,7 @@ impl Args {
 
     /// One for each scenario; the tour is one of two.
     fn requests(&self) -> Result<Vec<Request>> {
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+        let now = clock::utc().replace(':', "-");
         if self.scenarios.is_empty() {
             let scenarios = scenario::tour().into_iter().map(|scenario| self.apply(scenario));
             return Ok(vec![Request {

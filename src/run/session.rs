@@ -5,6 +5,7 @@ mod result;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::clock;
 use crate::error::Result;
 use crate::random;
 use crate::report::schema::{self, Begun, Capacity, Ceiling, Fingerprint, Footprint, Map, Trial};
@@ -73,7 +74,7 @@ impl<'a> Session<'a> {
             let begun = Begun {
                 schema: schema::BEGUN_SCHEMA.into(),
                 order_seed: request.order_seed.unwrap_or_else(random::fresh_seed),
-                started_utc: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                started_utc: clock::utc(),
                 fingerprint,
                 calibrations: testbed.calibrations(),
             };

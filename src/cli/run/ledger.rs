@@ -2,6 +2,7 @@
 
 use super::{Args, folder, plan};
 use crate::cli::{Format, on_interrupt, print};
+use crate::clock;
 use crate::error::Result;
 use crate::report;
 use crate::report::schema;
@@ -29,7 +30,7 @@ pub(super) fn run(args: &Args, named: &str) -> Result<u8> {
         planned.time.as_secs_f64() / 60.0,
         planned.not_run.len()
     ));
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+    let now = clock::utc().replace(':', "-");
     let request = LedgerRequest {
         scenarios,
         out: args.out().unwrap_or_else(|| folder("ledger", &now)),

@@ -8,6 +8,7 @@ mod question;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::clock;
 use crate::error::{Context, Result};
 use crate::latency::Latency;
 use crate::random;
@@ -111,7 +112,7 @@ fn concluded(
     let mut decision = Decision {
         schema: schema::DECISION_SCHEMA.into(),
         asked: question.asked(cores),
-        started_utc: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        started_utc: clock::utc(),
         fingerprint: fingerprint::take(std::slice::from_ref(scenario)),
         floor_ns: question.floor().0,
         floor: question.floor_text(),

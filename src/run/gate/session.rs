@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::gate::formats::history::History;
 use crate::gate::levels::{ROUNDS_MAX, ROUNDS_MIN, rounds_within};
@@ -73,7 +74,7 @@ impl<'a> Session<'a> {
                 candidate: pair.candidate.name.clone(),
                 commit: request.commit.clone(),
                 binaries: pair.binaries(),
-                started_utc: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                started_utc: clock::utc(),
                 order_seed,
                 level: level(request.gate.rate),
                 rate_rps: 0.0,

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::clock;
 use crate::error::Result;
 use crate::exit;
 use crate::report;
@@ -138,7 +139,7 @@ pub fn ledger(
     progress: impl Fn() -> Progress,
     stop: &AtomicBool,
 ) -> Result<Ledger> {
-    let started_utc = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let started_utc = clock::utc();
     let budget = Budget::of(request.budget);
     let mut plan = plan_ledger(&request.scenarios, request.budget);
     let fingerprint = fingerprint::take(&plan.scenarios);
