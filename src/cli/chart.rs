@@ -111,7 +111,7 @@ impl Args {
         let svg = picture.svg(shade, size);
         let bytes = match self.out.extension().and_then(|e| e.to_str()) {
             Some("svg") => svg.into_bytes(),
-            Some("png") => charts::png(&svg, size).map_err(Error::internal)?,
+            Some("png") => png(&svg, size)?,
             _ => {
                 let message = format!("{} is no name of a picture", self.out.display());
                 return Err(Error::usage(message).help("end it in .png or .svg"));
@@ -158,6 +158,17 @@ impl Args {
         }
         command + &format!(" -o {}", path(&self.out))
     }
+}
+
+#[cfg(feature = "png")]
+fn png(svg: &str, size: Size) -> Result<Vec<u8>> {
+    charts::png(svg, size).map_err(Error::internal)
+}
+
+#[cfg(not(feature = "png"))]
+fn png(_svg: &str, _size: Size) -> Result<Vec<u8>> {
+    Err(Error::usage("this bakeoff was built without its feature `png`")
+        .help("end the name in .svg, or build it with `--features png`"))
 }
 
 fn name_of(path: &Path) -> String {

@@ -23,9 +23,11 @@ fn a_chart_is_a_picture_and_its_text() {
     let dir = TempDir::new().unwrap();
     let result = stored();
     for (name, kind, start) in [
+        #[cfg(feature = "png")]
         ("a.png", "hdr", &b"\x89PNG"[..]),
-        ("b.svg", "forest", b"<svg"),
-        ("c.png", "time", b"\x89PNG"),
+        ("b.svg", "forest", &b"<svg"[..]),
+        #[cfg(feature = "png")]
+        ("c.png", "time", &b"\x89PNG"[..]),
     ] {
         let out = dir.path().join(name);
         let args = ["chart", result.to_str().unwrap(), "--kind", kind, "-o", out.to_str().unwrap()];
@@ -37,6 +39,18 @@ fn a_chart_is_a_picture_and_its_text() {
             assert!(beside.contains(part), "{kind}: {part}: {beside}");
         }
     }
+}
+
+#[cfg(not(feature = "png"))]
+#[test]
+fn without_the_feature_a_png_is_refused_by_its_name() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("a.png");
+    let done = bakeoff(&["chart", stored().to_str().unwrap(), "-o", out.to_str().unwrap()]);
+    assert_eq!(done.status.code(), Some(2));
+    let told = text(&done.stderr);
+    assert!(told.contains("feature `png`") && told.contains(".svg"), "{told}");
+    assert!(fs::read_dir(dir.path()).unwrap().next().is_none(), "nothing is written");
 }
 
 /// What rendering may take is 200 MiB; 3 s are a release build's, and no clock judges here.

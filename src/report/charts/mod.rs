@@ -21,6 +21,7 @@ mod memory;
 mod page;
 mod picture;
 mod plot;
+#[cfg(feature = "png")]
 mod png;
 mod series;
 mod stall;
@@ -35,7 +36,8 @@ pub use canvas::Size;
 pub(crate) use lag::untrustworthy;
 pub(crate) use page::{Palette, both, page_style};
 pub use picture::{Kind, Picture, Shade};
-pub use png::{SCALE, png};
+#[cfg(feature = "png")]
+pub use png::png;
 
 use super::schema::RunResult;
 use view::View;

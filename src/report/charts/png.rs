@@ -11,9 +11,9 @@ use super::svg::STYLE;
 use super::text::{FAMILY, FILES, is_drawn};
 
 /// Device pixels of a CSS pixel: a picture stays sharp on a dense screen.
-pub const SCALE: f64 = 2.0;
+const SCALE: f64 = 2.0;
 
-/// The PNG of a chart's `svg`, [`SCALE`] times its size. A character that the charts' font lacks is shown as `?`.
+/// The PNG of a chart's `svg`, twice its size. A character that the charts' font lacks is shown as `?`.
 ///
 /// # Errors
 /// Where the document cannot be read, or a text of it would be left out.

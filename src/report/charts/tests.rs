@@ -205,6 +205,7 @@ fn an_invalid_run_is_stamped_and_concludes_nothing() {
     }
 }
 
+#[cfg(feature = "png")]
 #[test]
 fn every_text_of_a_png_is_drawn() {
     let run = mock::everything();

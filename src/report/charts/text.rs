@@ -94,6 +94,7 @@ pub(super) fn typeset(text: &str) -> String {
 }
 
 /// Whether the font draws every character of `text` itself.
+#[cfg(any(test, feature = "png"))]
 pub(super) fn is_drawn(text: &str) -> bool {
     text.chars().all(|c| REGULAR.glyph_id(c).0 != 0 && SEMI_BOLD.glyph_id(c).0 != 0)
 }
