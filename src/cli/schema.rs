@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::print;
 use crate::error::Result;
-use crate::{report, scenario};
+use crate::published;
 
 /// Flags of `schema`.
 #[derive(Debug, clap::Args)]
@@ -38,12 +38,12 @@ enum Of {
 impl Args {
     /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
-        print(&match self.of {
-            Of::Scenario => scenario::json_schema(),
-            Of::Result => report::json_schema::of_result(),
-            Of::Gate => report::gate::json_schema(),
-            Of::Ledger => report::json_schema::of_ledger(),
-            Of::Decision => report::json_schema::of_decision(),
+        print(match self.of {
+            Of::Scenario => published::SCENARIO,
+            Of::Result => published::RESULT,
+            Of::Gate => published::GATE,
+            Of::Ledger => published::LEDGER,
+            Of::Decision => published::DECISION,
         })?;
         Ok(0)
     }

@@ -4,17 +4,16 @@
 //! can make it anew from the file. Fields end in their unit. `null` is a figure that could not be had, or one beyond
 //! all bounds, and never zero.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::Fingerprint;
-use crate::published;
 
 /// The version that is written, and the only one that is read.
 pub const SCHEMA: &str = "bakeoff.gate/1";
 
 /// A gate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GateResult {
     /// [`SCHEMA`]
     pub schema: String,
@@ -29,7 +28,8 @@ pub struct GateResult {
 }
 
 /// Whose gate, and on what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct About {
     /// The scenario's name.
     pub scenario: String,
@@ -63,7 +63,8 @@ pub struct About {
 }
 
 /// What rounds are for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
     /// A verdict on the candidate.
@@ -74,7 +75,8 @@ pub enum Purpose {
 }
 
 /// What is asked of a gate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     /// Rounds after which it ends undecided, 12 to 40.
     pub rounds_max: u32,
@@ -91,7 +93,8 @@ pub struct Plan {
 }
 
 /// One gated metric.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MetricPlan {
     /// What is measured.
     pub metric: Metric,
@@ -106,7 +109,8 @@ pub struct MetricPlan {
 }
 
 /// What a gate can decide upon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// 99th percentile of the response time, ns.
@@ -122,7 +126,8 @@ pub enum Metric {
 }
 
 /// What an undecided metric means for the exit code.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OnInconclusive {
     /// Nothing.
@@ -133,7 +138,8 @@ pub enum OnInconclusive {
 }
 
 /// How far d = ln(candidate / baseline) scatters from round to round.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scatter {
     /// 1.4826 median |d - centre|.
     pub s: f64,
@@ -142,7 +148,8 @@ pub struct Scatter {
 }
 
 /// One block of each contender, one right after the other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Round {
     /// Counted from 1; a round that is run again gets a number of its own.
     pub round: u32,
@@ -157,7 +164,8 @@ pub struct Round {
 }
 
 /// A contender's part of a round.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Block {
     /// A figure for each metric of the plan, in the metric's unit; `null` when it was withheld.
     pub values: Vec<Option<f64>>,
@@ -166,7 +174,8 @@ pub struct Block {
 }
 
 /// Something that a contender is to blame for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fault {
     /// What it did.
     pub kind: FaultKind,
@@ -175,7 +184,8 @@ pub struct Fault {
 }
 
 /// What a contender can do wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FaultKind {
     /// It ended, or did not start.
@@ -189,7 +199,8 @@ pub enum FaultKind {
 }
 
 /// What follows from plan and rounds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Judgement {
     /// Of the whole gate.
     pub verdict: Verdict,
@@ -210,7 +221,8 @@ pub struct Judgement {
 }
 
 /// What a gate says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// The candidate is worse.
@@ -224,7 +236,8 @@ pub enum Verdict {
 }
 
 /// One metric of a gate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MetricJudgement {
     /// What was measured.
     pub metric: Metric,
@@ -257,7 +270,8 @@ pub struct MetricJudgement {
 }
 
 /// What the rounds of a metric say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Worse, by an estimate of at least the margin.
@@ -271,7 +285,8 @@ pub enum Outcome {
 }
 
 /// A look at the rounds so far. Ratios say how many times as bad the candidate is: 1.1 is 10 % worse.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Look {
     /// Rounds that were looked at.
     pub rounds: u32,
@@ -290,7 +305,8 @@ pub struct Look {
 }
 
 /// The exact one-sided sign test on rounds far from zero.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Intermittent {
     /// Rounds in which the candidate was far worse.
     pub worse: u32,
@@ -303,7 +319,8 @@ pub struct Intermittent {
 }
 
 /// What a metric's gate can see.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sight {
     /// The scatter, and the rounds it comes from.
     pub scatter: Scatter,
@@ -337,16 +354,12 @@ pub fn from_json(text: &str) -> Result<GateResult, String> {
     }
 }
 
-/// The schema as it is published, `contracts/gate.schema.json`, with a newline at its end.
-pub fn json_schema() -> String {
-    published::schema_of::<GateResult>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::gate::formats::sample::{passed, sample};
     use crate::gate::judge;
+    use crate::published;
 
     #[test]
     fn any_verdict_can_be_made_anew_from_the_rounds_in_the_file() {
@@ -370,6 +383,6 @@ mod tests {
 
     #[test]
     fn the_published_schema_is_current() {
-        published::expect_current("contracts/gate.schema.json", &json_schema());
+        published::expect_current::<GateResult>("contracts/gate.schema.json");
     }
 }

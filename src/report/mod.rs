@@ -14,7 +14,8 @@ mod footprint;
 pub mod gate;
 pub mod hgrm;
 pub mod html;
-pub mod json_schema;
+#[cfg(test)]
+mod json_schema;
 pub mod ledger;
 pub mod markdown;
 mod marks;

@@ -12,7 +12,6 @@ mod pictures;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use begun::{BEGUN_SCHEMA, Begun, Calibrated, begun_from, begun_json};
@@ -29,7 +28,8 @@ pub use pictures::{
 pub const SCHEMA: &str = "bakeoff.result/1";
 
 /// A run.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunResult {
     /// [`SCHEMA`]
     pub schema: String,
@@ -103,7 +103,8 @@ pub struct RunResult {
 }
 
 /// The machine and the build.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fingerprint {
     /// As /proc/cpuinfo has it.
     pub cpu_model: String,
@@ -128,7 +129,8 @@ pub struct Fingerprint {
 }
 
 /// What a run says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every expectation holds, or there is none.
@@ -157,7 +159,8 @@ impl Verdict {
 }
 
 /// One contender at one level in one fresh process.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Trial {
     /// `payment` or `loyalty`; `http` for anyone's service.
     pub workload: String,
@@ -238,7 +241,8 @@ pub struct Trial {
 }
 
 /// Who ran where.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Placement {
     /// `apart` or `shared` (co-located).
     pub mode: String,
@@ -254,7 +258,8 @@ pub struct Placement {
 }
 
 /// How a load was made.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Load {
     /// `open` or `closed`
     pub kind: String,
@@ -271,7 +276,8 @@ pub struct Load {
 }
 
 /// A histogram and what is read off it. A percentile with fewer than 10 samples beyond it is withheld.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Distribution {
     /// Samples.
     pub n: u64,
@@ -294,7 +300,8 @@ pub struct Distribution {
 }
 
 /// One request kind of a trial.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ByRequest {
     /// Requests of the measured window.
     pub requests: u64,
@@ -319,7 +326,8 @@ pub struct ByRequest {
 }
 
 /// What a contender used, all its threads and children together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Server {
     /// CPU time over answers; `null` if it could not be read.
     pub cpu_us_per_request: Option<f64>,
@@ -342,7 +350,8 @@ pub struct Server {
 }
 
 /// What the generator used.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Generator {
     /// Busy share of its cores, polling for an instant left out.
     pub cpu_share: f64,
@@ -353,7 +362,8 @@ pub struct Generator {
 }
 
 /// Whether a trial's numbers hold.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Validity {
     /// The worst of what was found.
     pub verdict: TrialVerdict,
@@ -381,9 +391,8 @@ pub struct Validity {
 }
 
 /// In the order of their badness.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TrialVerdict {
     /// The numbers hold.
@@ -407,7 +416,8 @@ impl TrialVerdict {
 }
 
 /// Whether the books balance at a trial's end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Audit {
     /// `balanced`, `unbalanced` or `unavailable`
     pub verdict: String,
@@ -416,7 +426,8 @@ pub struct Audit {
 }
 
 /// What `drive --slo` found.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Search {
     /// `p99=100ms`
     pub slo: String,

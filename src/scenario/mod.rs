@@ -23,6 +23,7 @@ mod quantity;
 mod raw;
 mod reading;
 mod routes;
+#[cfg(test)]
 mod schema;
 mod spelling;
 mod statements;
@@ -36,7 +37,6 @@ pub use fingerprint::fingerprint;
 pub use gate::{Gate, GateFigure, GateMetric};
 pub use metric::{Metric, Unit};
 pub use overrides::Overrides;
-pub use schema::json_schema;
 pub use store::{Dependency, Server, Store};
 
 use std::path::Path;

@@ -1,12 +1,10 @@
 //! Values as they stand in a file: with their place, and with their unit.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::Level;
@@ -28,22 +26,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
     }
 }
 
-/// A place does not show in the schema.
-impl<T: JsonSchema> JsonSchema for At<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-    fn schema_id() -> Cow<'static, str> {
-        T::schema_id()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
-
 /// A quantity written as text with its unit: `"50ms"`. A bare number is refused with the spelling it should have had.
 #[derive(Clone, Debug)]
 pub(super) struct Quantity<T>(pub(super) T);
@@ -52,15 +34,12 @@ pub(super) struct Quantity<T>(pub(super) T);
 pub(super) trait Unit: FromStr<Err = String> {
     /// As a wrong type's message names it, with an example.
     const EXPECTED: &'static str;
-    /// For editors.
-    const PATTERN: &'static str;
     /// How a bare `number` could have been meant.
     fn spelled(number: &str) -> String;
 }
 
 impl Unit for Nanos {
     const EXPECTED: &'static str = "a duration such as \"50ms\"";
-    const PATTERN: &'static str = r"^\s*[0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|m|min)\s*$";
     fn spelled(number: &str) -> String {
         format!("\"{number}ms\" or \"{number}s\"")
     }
@@ -68,7 +47,6 @@ impl Unit for Nanos {
 
 impl Unit for Share {
     const EXPECTED: &'static str = "a share such as \"0.1%\"";
-    const PATTERN: &'static str = r"^\s*[0-9]*\.?[0-9]+\s*%\s*$";
     fn spelled(number: &str) -> String {
         format!("\"{number}%\"")
     }
@@ -76,7 +54,6 @@ impl Unit for Share {
 
 impl Unit for Rate {
     const EXPECTED: &'static str = "a rate such as \"300/s\"";
-    const PATTERN: &'static str = r"^\s*[0-9][0-9,_]*(\.[0-9]+)?\s*k?\s*/\s*(s|m|min)\s*$";
     fn spelled(number: &str) -> String {
         format!("\"{number}/s\"")
     }
@@ -84,8 +61,6 @@ impl Unit for Rate {
 
 impl Unit for Level {
     const EXPECTED: &'static str = "a load level such as \"300/s\", \"50%\" or \"70% own\"";
-    const PATTERN: &'static str =
-        r"^\s*[0-9][0-9,_]*(\.[0-9]+)?\s*(k?\s*/\s*(s|m|min)|%(\s*own)?)\s*$";
     fn spelled(number: &str) -> String {
         format!("\"{number}/s\", \"{number}%\" or \"{number}% own\"")
     }
@@ -151,18 +126,6 @@ fn no_unit<T: Unit, E: Error>(number: impl fmt::Display) -> E {
     E::custom(format!("`{number}` has no unit; write it as {spelled}"))
 }
 
-impl<T: Unit> JsonSchema for Quantity<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed(T::EXPECTED)
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": T::PATTERN })
-    }
-}
-
 /// The figure of a bound: a bare number for a ratio, text with a unit for a value. Which it must be is known later.
 #[derive(Clone, Debug)]
 pub(super) enum Figure {
@@ -197,18 +160,6 @@ impl Visitor<'_> for FigureVisitor {
     }
     fn visit_f64<E: Error>(self, number: f64) -> Result<Figure, E> {
         Ok(Figure::Number(number))
-    }
-}
-
-impl JsonSchema for Figure {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Figure")
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["number", "string"] })
     }
 }
 

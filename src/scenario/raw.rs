@@ -5,7 +5,6 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
@@ -19,9 +18,10 @@ use super::sweep::Counts;
 use crate::units::{Nanos, Rate, Share};
 
 /// A scenario of bakeoff: contenders, the load that they get, and what is expected of them.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "bakeoff scenario")]
+#[cfg_attr(test, schemars(title = "bakeoff scenario"))]
 pub(super) struct Raw {
     /// Version of this file format: 1.
     pub(super) schema: At<u64>,
@@ -48,7 +48,7 @@ pub(super) struct Raw {
     pub(super) route: Vec<At<RawRoute>>,
     /// The servers under test, by name; the first is the one that others are compared with.
     #[serde(deserialize_with = "in_file_order")]
-    #[schemars(with = "std::collections::BTreeMap<String, RawContender>")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, RawContender>"))]
     pub(super) contender: Vec<(At<String>, At<RawContender>)>,
     /// Who runs on which cores.
     pub(super) placement: Option<RawPlacement>,
@@ -67,7 +67,8 @@ pub(super) struct Raw {
 }
 
 /// What is done with the contenders.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawExperiment {
     /// All contenders at the same load levels.
@@ -85,7 +86,8 @@ pub(super) struct RawExperiment {
 }
 
 /// The highest rate at which each contender keeps the SLO, as an interval.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCapacity {
     /// The window of the trials that find where to look. Default 1s.
@@ -95,7 +97,8 @@ pub(super) struct RawCapacity {
 }
 
 /// Two models against each other, cell by cell.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMap {
     /// The rows: CPU time of a request.
@@ -117,7 +120,8 @@ pub(super) struct RawMap {
 }
 
 /// A place on a map.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMine {
     /// CPU time of a request.
@@ -127,7 +131,8 @@ pub(super) struct RawMine {
 }
 
 /// What the contenders are beside their load.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFootprint {
     /// Starts of each contender that are measured, after one that warms the caches. Default 10.
@@ -135,7 +140,8 @@ pub(super) struct RawFootprint {
 }
 
 /// All contenders at the same load levels.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCompare {
     /// `"300/s"`; `"50%"` of the lowest closed ceiling among the contenders; `"70% own"` of each one's own.
@@ -143,7 +149,8 @@ pub(super) struct RawCompare {
 }
 
 /// What one request costs.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRequest {
     /// CPU time of one payment's signature, calibrated at start. Default 40us.
@@ -151,7 +158,8 @@ pub(super) struct RawRequest {
 }
 
 /// Where state lives.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawStore {
     /// In the contender's own memory.
@@ -163,7 +171,8 @@ pub(super) enum RawStore {
 }
 
 /// A stand-in for a database.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStandin {
     /// How long its statements take. Default: no longer than they must.
@@ -177,7 +186,8 @@ pub(super) struct RawStandin {
 }
 
 /// A real PostgreSQL.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPostgres {
     /// `"auto"` starts a throw-away server; else `postgres://USER:PASSWORD@127.0.0.1:PORT/DATABASE`.
@@ -189,7 +199,8 @@ pub(super) struct RawPostgres {
 }
 
 /// A latency for every lookup (`{ constant = "50ms" }`), or one for each class of statements.
-#[derive(Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLatencies {
     /// Of statements that read a row.
@@ -207,7 +218,8 @@ pub(super) struct RawLatencies {
 }
 
 /// A law of waiting times.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawLatency {
     /// Always the same.
@@ -221,7 +233,8 @@ pub(super) enum RawLatency {
 }
 
 /// A lognormal law by two percentiles.
-#[derive(Clone, Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLognormal {
     /// The median.
@@ -231,12 +244,14 @@ pub(super) struct RawLognormal {
 }
 
 /// Takes no keys.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
 /// One kind of request of the load: a built-in operation, or with `workload = "http"` any request.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRoute {
     /// A built-in operation of the workload.
@@ -249,7 +264,7 @@ pub(super) struct RawRoute {
     pub(super) path: Option<At<String>>,
     /// Their values may have seeded fields.
     #[serde(default, deserialize_with = "in_file_order")]
-    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub(super) headers: Vec<(At<String>, At<String>)>,
     /// May have seeded fields.
     pub(super) body: Option<At<String>>,
@@ -266,7 +281,8 @@ pub(super) struct RawRoute {
 }
 
 /// A server under test: a built-in `model`, a `command`, or a `url`.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawContender {
     /// How a built-in server waits for many things at once.
@@ -285,7 +301,7 @@ pub(super) struct RawContender {
     pub(super) payload: Vec<At<String>>,
     /// More variables for the command and for `before`.
     #[serde(default, deserialize_with = "in_file_order")]
-    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub(super) env: Vec<(At<String>, At<String>)>,
     /// A path that answers 200 once the server is ready, or `tcp`. Default tcp, `/healthz` for the built-in services.
     pub(super) ready: Option<At<String>>,
@@ -314,7 +330,8 @@ pub(super) struct RawContender {
 }
 
 /// Who runs on which cores.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPlacement {
     /// Default apart.
@@ -324,7 +341,8 @@ pub(super) struct RawPlacement {
 }
 
 /// How the load is made.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawLoad {
     /// Requests are sent at their instants, whatever comes back.
@@ -334,7 +352,8 @@ pub(super) enum RawLoad {
 }
 
 /// Requests are sent at their instants, whatever comes back.
-#[derive(Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOpen {
     /// Default poisson.
@@ -350,7 +369,8 @@ pub(super) struct RawOpen {
 }
 
 /// Each connection sends when its answer has come.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawClosed {
     /// Sent before the window and not recorded. Default 1s.
@@ -364,7 +384,8 @@ pub(super) struct RawClosed {
 }
 
 /// What the service promises.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSlo {
     /// The response time that 99 % must meet.
@@ -374,7 +395,8 @@ pub(super) struct RawSlo {
 }
 
 /// How two builds of a contender are compared by `bakeoff gate`.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawGate {
     /// The contender whose model `--baseline-bin` and `--candidate-bin` start. Default: the first one with a model.
@@ -391,14 +413,15 @@ pub(super) struct RawGate {
     pub(super) required: Vec<At<String>>,
     /// The change for the worse that each metric tolerates. Default: p99 10%, CPU per request 3%, the others 5%.
     #[serde(default, deserialize_with = "in_file_order")]
-    #[schemars(with = "std::collections::BTreeMap<String, Quantity<Share>>")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Quantity<Share>>"))]
     pub(super) margin: Vec<(At<String>, At<Quantity<Share>>)>,
     /// What an undecided metric means for the exit code. Default warn.
     pub(super) on_inconclusive: Option<At<RawOnInconclusive>>,
 }
 
 /// A statement that a run judges: a metric of one contender against another's, or against a bound.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStatement {
     /// As people read it.

@@ -1,19 +1,94 @@
-//! The JSON Schema of a scenario file, for editors: `scenarios/bakeoff.schema.json`.
+//! How the JSON Schema of a scenario file, for editors, describes the values that are read by hand.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::Level;
+use super::quantity::{At, Figure, Quantity, Unit};
 use super::raw::Raw;
+use super::sweep::{Counts, SIZES_MAX};
 use crate::published;
+use crate::units::{Nanos, Rate, Share};
 
-/// The schema as it is published, with a newline at its end.
-pub fn json_schema() -> String {
-    published::schema_of::<Raw>()
+#[test]
+fn the_published_schema_is_current() {
+    published::expect_current::<Raw>("scenarios/bakeoff.schema.json");
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A place does not show in the schema.
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
 
-    #[test]
-    fn the_published_schema_is_current() {
-        published::expect_current("scenarios/bakeoff.schema.json", &json_schema());
+/// The spelling of a [`Unit`].
+trait Spelling: Unit {
+    const PATTERN: &'static str;
+}
+
+impl Spelling for Nanos {
+    const PATTERN: &'static str = r"^\s*[0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|m|min)\s*$";
+}
+
+impl Spelling for Share {
+    const PATTERN: &'static str = r"^\s*[0-9]*\.?[0-9]+\s*%\s*$";
+}
+
+impl Spelling for Rate {
+    const PATTERN: &'static str = r"^\s*[0-9][0-9,_]*(\.[0-9]+)?\s*k?\s*/\s*(s|m|min)\s*$";
+}
+
+impl Spelling for Level {
+    const PATTERN: &'static str =
+        r"^\s*[0-9][0-9,_]*(\.[0-9]+)?\s*(k?\s*/\s*(s|m|min)|%(\s*own)?)\s*$";
+}
+
+impl<T: Spelling> JsonSchema for Quantity<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed(T::EXPECTED)
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": T::PATTERN })
+    }
+}
+
+impl JsonSchema for Figure {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Figure")
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["number", "string"] })
+    }
+}
+
+impl JsonSchema for Counts {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Counts")
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let count = json_schema!({ "type": "integer", "minimum": 1 });
+        json_schema!({
+            "anyOf": [count, { "type": "array", "items": count, "minItems": 2, "maxItems": SIZES_MAX }]
+        })
     }
 }

@@ -1,6 +1,5 @@
 //! The words that a scenario file may use, each the spelling of a value that the rest of the crate has its own type for.
 
-use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{CpuMode, Metric, PlacementMode, Workload};
@@ -11,7 +10,8 @@ use crate::backend::pitfall::Pitfall;
 use crate::load::plan::Arrivals;
 
 /// The service under test.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawWorkload {
     /// Captures payments.
@@ -33,7 +33,8 @@ impl From<RawWorkload> for Workload {
 }
 
 /// A built-in operation.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawOperation {
     /// `POST /payments`
@@ -51,7 +52,8 @@ pub(super) enum RawOperation {
 }
 
 /// How many threads a contender of a map gets.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawSize {
     /// In each cell the best of three.
@@ -61,7 +63,8 @@ pub(super) enum RawSize {
 }
 
 /// What a map compares.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum RawMapMetric {
     /// Requests per second in closed loop, at enough connections.
@@ -71,7 +74,8 @@ pub(super) enum RawMapMetric {
 }
 
 /// A concurrency model.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawModel {
     /// tokio on one thread: Node's shape.
@@ -99,7 +103,8 @@ impl From<RawModel> for Model {
 }
 
 /// Where CPU work runs.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawCpu {
     /// Inline below an estimated 100 us, offloaded above.
@@ -121,7 +126,8 @@ impl From<RawCpu> for CpuMode {
 }
 
 /// How threads ask several questions at once.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawFanOut {
     /// One thread writes all of them and then reads the answers.
@@ -143,7 +149,8 @@ impl From<RawFanOut> for Gather {
 }
 
 /// A client of PostgreSQL.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawClient {
     /// bakeoff's own.
@@ -162,7 +169,8 @@ impl From<RawClient> for Library {
 }
 
 /// A mistake that a contender can be told to make.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawPitfall {
     /// The lookups of a payment wait for each other.
@@ -193,7 +201,8 @@ impl From<RawPitfall> for Pitfall {
 }
 
 /// Whether generator and contender share cores.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawMode {
     /// Disjoint cores.
@@ -212,7 +221,8 @@ impl From<RawMode> for PlacementMode {
 }
 
 /// How arrivals are spread over time.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawArrivals {
     /// Independent users.
@@ -231,7 +241,8 @@ impl From<RawArrivals> for Arrivals {
 }
 
 /// What a gate does about a metric that stays undecided.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawOnInconclusive {
     /// Says so, and passes.
@@ -241,7 +252,8 @@ pub(super) enum RawOnInconclusive {
 }
 
 /// A figure of a trial.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum RawMetric {
     /// Response time.

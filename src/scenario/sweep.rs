@@ -1,9 +1,7 @@
 //! Sizes: a contender whose `threads` or `pool` is a list stands for a contender of each size.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
 use super::diagnostic::Fault;
@@ -11,7 +9,7 @@ use super::quantity::At;
 use super::raw::RawContender;
 
 /// Sizes of one key: beyond this a sweep is a curve of its own.
-const SIZES_MAX: usize = 8;
+pub(super) const SIZES_MAX: usize = 8;
 
 /// A count, or in brackets several that are swept.
 #[derive(Clone, Debug)]
@@ -97,21 +95,6 @@ impl<'de> Visitor<'de> for CountsVisitor {
             several.push(count);
         }
         Ok(Counts::Several(several))
-    }
-}
-
-impl JsonSchema for Counts {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Counts")
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let count = json_schema!({ "type": "integer", "minimum": 1 });
-        json_schema!({
-            "anyOf": [count, { "type": "array", "items": count, "minItems": 2, "maxItems": SIZES_MAX }]
-        })
     }
 }
 

@@ -105,14 +105,15 @@ fn the_doctor_ends_with_0_whatever_it_finds_and_changes_nothing() {
 fn the_schemas_are_those_of_the_repository() {
     let dir = TempDir::new().unwrap();
     let here = |path: &str| fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")));
-    for (of, path) in
-        [("scenario", "scenarios/bakeoff.schema.json"), ("gate", "contracts/gate.schema.json")]
-    {
+    for (of, path) in [
+        ("scenario", "scenarios/bakeoff.schema.json"),
+        ("result", "contracts/result.schema.json"),
+        ("gate", "contracts/gate.schema.json"),
+        ("ledger", "contracts/ledger.schema.json"),
+        ("decision", "contracts/decision.schema.json"),
+    ] {
         assert_eq!(text(&bakeoff(&dir, &["schema", of]).stdout), here(path).unwrap());
     }
-    let result = bakeoff(&dir, &["schema", "result"]);
-    let result: serde_json::Value = serde_json::from_slice(&result.stdout).unwrap();
-    assert_eq!(result["title"], "RunResult");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! `begun.json`: what a run had drawn and measured before its first trial, so that it can be gone on with.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
@@ -9,7 +8,8 @@ use super::Fingerprint;
 pub const BEGUN_SCHEMA: &str = "bakeoff.begun/1";
 
 /// A run that has begun.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Begun {
     /// [`BEGUN_SCHEMA`]
     pub schema: String,
@@ -24,7 +24,8 @@ pub struct Begun {
 }
 
 /// A CPU time as it was calibrated.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Calibrated {
     /// Asked for, ns.
     pub asked_ns: u64,

@@ -1,6 +1,5 @@
 //! What `decide` found, `bakeoff.decision/1`.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Capacity, Fingerprint, MapCell};
@@ -9,7 +8,8 @@ use super::{Capacity, Fingerprint, MapCell};
 pub const DECISION_SCHEMA: &str = "bakeoff.decision/1";
 
 /// The answer to one service's question.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Decision {
     /// [`DECISION_SCHEMA`]
     pub schema: String,
@@ -42,7 +42,8 @@ pub struct Decision {
 }
 
 /// A service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Asked {
     /// CPU time of a request, ns.
     pub cpu_ns: u64,
@@ -61,7 +62,8 @@ pub struct Asked {
 }
 
 /// A ceiling by Little's law.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Limit {
     /// `CPU`, `pool`
     pub of: String,
@@ -70,7 +72,8 @@ pub struct Limit {
 }
 
 /// One model at its best size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Decided {
     /// `event-loop`, ..
     pub model: String,
@@ -95,7 +98,8 @@ pub struct Decided {
 }
 
 /// The two best models in closed loop at one place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Meeting {
     /// `as asked`, `half the CPU`, `twice the wait`, ..
     pub place: String,

@@ -1,12 +1,12 @@
 //! What a contender waited for, and what that let through.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Distribution;
 
 /// What a contender can do at most, and what it did in closed loop where that was probed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ceiling {
     /// `payment` or `loyalty`
     pub workload: String,
@@ -41,7 +41,8 @@ impl Ceiling {
 }
 
 /// What a stand-in says of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Standin {
     /// How much later than dialled its answers were.
     pub latency_error_ns: Distribution,
@@ -50,7 +51,8 @@ pub struct Standin {
 }
 
 /// How a contender came back from the last fault of a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Recovery {
     /// When the fault ended, from the start of the measured window, ns.
     pub fault_end_ns: u64,

@@ -1,10 +1,10 @@
 //! What contenders are before and beside their load, where an experiment asked.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The footprint of one contender. Its sizes are parts: none contains another, but the image contains them all.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Footprint {
     /// `payment`, `loyalty` or `http`
     pub workload: String,
@@ -31,7 +31,8 @@ pub struct Footprint {
 }
 
 /// A figure over several starts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OverStarts {
     /// Starts.
     pub n: u32,
@@ -46,7 +47,8 @@ pub struct OverStarts {
 }
 
 /// Some of the files that a contender consists of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Part {
     /// How many.
     pub files: u64,
@@ -55,7 +57,8 @@ pub struct Part {
 }
 
 /// A minimal image, of layers in the format of tar. It is counted and not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Image {
     /// Its layers as archives, before they were compressed.
     pub raw_bytes: u64,

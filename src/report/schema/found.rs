@@ -1,10 +1,10 @@
 //! What is found from trials: comparisons, capacities and judged statements.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One metric of one contender against another's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Comparison {
     /// `payment` or `loyalty`
     pub workload: String,
@@ -36,7 +36,8 @@ pub struct Comparison {
 }
 
 /// A bounded capacity.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Capacity {
     /// `payment`, `loyalty` or `http`; empty where only one server was driven.
     #[serde(default)]
@@ -62,7 +63,8 @@ pub struct Capacity {
 }
 
 /// A judged statement.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Judgement {
     /// As the scenario has it.
     pub text: String,
@@ -89,7 +91,8 @@ pub struct Judgement {
 }
 
 /// How a statement was judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum StatementVerdict {
     /// The interval lies inside the bound.

@@ -1,6 +1,5 @@
 //! `ledger.json`, `bakeoff.ledger/1`: what was said, and what a machine says of it.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fingerprint, Judgement, StatementVerdict};
@@ -9,7 +8,8 @@ use super::{Fingerprint, Judgement, StatementVerdict};
 pub const LEDGER_SCHEMA: &str = "bakeoff.ledger/1";
 
 /// A ledger of statements.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ledger {
     /// [`LEDGER_SCHEMA`]
     pub schema: String,
@@ -39,7 +39,8 @@ pub struct Ledger {
 }
 
 /// A statement and what was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LedgerRow {
     /// Counted from 1.
     pub number: u32,
@@ -58,7 +59,8 @@ pub struct LedgerRow {
 }
 
 /// A judged claim of a scenario.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LedgerClaim {
     /// The scenario's name, and that of its folder beside the ledger.
     pub scenario: String,
@@ -69,7 +71,8 @@ pub struct LedgerClaim {
 }
 
 /// A scenario that was not run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotRun {
     /// Its name.
     pub scenario: String,

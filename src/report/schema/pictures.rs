@@ -1,10 +1,10 @@
 //! What pictures need beyond trials and comparisons. Each is optional: a chart is drawn only where its data exist.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a contender was.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContenderInfo {
     /// `payment`, `loyalty` or `http`
     pub workload: String,
@@ -35,7 +35,8 @@ pub struct ContenderInfo {
 }
 
 /// What a scenario's service promises.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SloInfo {
     /// `payment`, `loyalty` or `http`
     pub workload: String,
@@ -49,7 +50,8 @@ pub struct SloInfo {
 }
 
 /// Who wins at which wait and CPU per request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Map {
     /// Of this object, 1.
     pub version: u32,
@@ -72,7 +74,8 @@ pub struct Map {
 }
 
 /// A place on a map.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MapPlace {
     /// I/O wait per request, ns.
     pub wait_ns: u64,
@@ -81,7 +84,8 @@ pub struct MapPlace {
 }
 
 /// A measured cell of a map.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MapCell {
     /// One of the map's columns, ns.
     pub wait_ns: u64,
@@ -106,7 +110,8 @@ pub struct MapCell {
 }
 
 /// One gate of the past.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GatePoint {
     /// Of this object, 1.
     pub version: u32,
@@ -127,7 +132,8 @@ pub struct GatePoint {
 }
 
 /// Response times by when their requests were due.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Timeline {
     /// Of this object, 1.
     pub version: u32,
@@ -146,7 +152,8 @@ pub struct Timeline {
 }
 
 /// The requests that were due in one window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TimeWindow {
     /// Requests answered, timeouts among them at their bound.
     pub n: u64,
@@ -162,7 +169,8 @@ pub struct TimeWindow {
 }
 
 /// A fault that was dialled.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fault {
     /// In two or three words: `bank stalled`.
     pub what: String,
@@ -173,7 +181,8 @@ pub struct Fault {
 }
 
 /// Where the time of the requests near one percentile of the response time went: means over those requests.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Spent {
     /// The percentile in tenths of a percent: 500, 990.
     pub per_mille: u32,
