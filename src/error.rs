@@ -123,12 +123,17 @@ pub trait Context<T> {
 
 impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
     fn context(self, what: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|error| Error::internal(format!("{}: {error}", what())))
+        self.map_err(|error| described(Failure::Internal, &what(), &error))
     }
 
     fn usage(self, what: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|error| Error::usage(format!("{}: {error}", what())))
+        self.map_err(|error| described(Failure::Usage, &what(), &error))
     }
+}
+
+/// Apart from [`Context`], so that it is compiled once and not for every type of error and every closure.
+fn described(failure: Failure, what: &str, error: &dyn fmt::Display) -> Error {
+    Error::new(failure, format!("{what}: {error}"))
 }
 
 #[cfg(test)]
