@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schema::Fingerprint;
+use super::schema::{Fingerprint, json};
 
 /// The version that is written, and the only one that is read.
 pub const SCHEMA: &str = "bakeoff.gate/1";
@@ -338,7 +338,7 @@ pub struct Sight {
 
 /// `gate.json`.
 pub fn to_json(result: &GateResult) -> String {
-    serde_json::to_string_pretty(result).expect("a gate has string keys and finite numbers only")
+    json::pretty(result)
 }
 
 /// Reads a `gate.json`.

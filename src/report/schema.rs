@@ -7,6 +7,7 @@ mod decision;
 mod dependency;
 mod footprint;
 mod found;
+pub(super) mod json;
 mod ledger;
 mod pictures;
 
@@ -439,7 +440,7 @@ pub struct Search {
 
 /// One line of `trials.jsonl`, written when the trial has finished.
 pub fn trial_line(trial: &Trial) -> String {
-    serde_json::to_string(trial).expect("a trial has string keys and finite numbers only")
+    json::on_one_line(trial)
 }
 
 /// Reads one.
@@ -452,17 +453,17 @@ pub fn trial_from(line: &str) -> Result<Trial, String> {
 
 /// What `drive --slo --format json` prints.
 pub fn search_json(search: &Search) -> String {
-    serde_json::to_string(search).expect("a search has string keys and finite numbers only")
+    json::on_one_line(search)
 }
 
 /// `result.json`.
 pub fn to_json(result: &RunResult) -> String {
-    serde_json::to_string_pretty(result).expect("a result has string keys and finite numbers only")
+    json::pretty(result)
 }
 
 /// The same on one line.
 pub(crate) fn to_compact_json(result: &RunResult) -> String {
-    serde_json::to_string(result).expect("a result has string keys and finite numbers only")
+    json::on_one_line(result)
 }
 
 /// Reads a `result.json`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Fingerprint;
+use super::{Fingerprint, json};
 
 /// The version that is written, and the only one that is read.
 pub const BEGUN_SCHEMA: &str = "bakeoff.begun/1";
@@ -37,7 +37,7 @@ pub struct Calibrated {
 
 /// `begun.json`.
 pub fn begun_json(begun: &Begun) -> String {
-    serde_json::to_string_pretty(begun).expect("it has string keys and finite numbers only")
+    json::pretty(begun)
 }
 
 /// Reads a `begun.json`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Capacity, Fingerprint, MapCell};
+use super::{Capacity, Fingerprint, MapCell, json};
 
 /// The version that is written, and the only one that is read.
 pub const DECISION_SCHEMA: &str = "bakeoff.decision/1";
@@ -115,5 +115,5 @@ pub struct Meeting {
 
 /// `decide --format json`.
 pub fn decision_json(decision: &Decision) -> String {
-    serde_json::to_string_pretty(decision).expect("it has string keys and finite numbers only")
+    json::pretty(decision)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fingerprint, Judgement, StatementVerdict};
+use super::{Fingerprint, Judgement, StatementVerdict, json};
 
 /// The version that is written, and the only one that is read.
 pub const LEDGER_SCHEMA: &str = "bakeoff.ledger/1";
@@ -82,7 +82,7 @@ pub struct NotRun {
 
 /// `ledger.json`.
 pub fn ledger_json(ledger: &Ledger) -> String {
-    serde_json::to_string_pretty(ledger).expect("it has string keys and finite numbers only")
+    json::pretty(ledger)
 }
 
 /// Reads a `ledger.json`.
