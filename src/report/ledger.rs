@@ -148,7 +148,7 @@ fn about(ledger: &Ledger) -> String {
         print.cpu_model,
         print.kernel,
         print.bakeoff,
-        if print.debug_build { " (debug build)" } else { "" },
+        print.unusual_build(),
         ledger.started_utc,
         100.0 * ledger.confidence,
         ledger.note.as_ref().map(|note| format!(" {note}")).unwrap_or_default(),

@@ -50,6 +50,7 @@ pub(crate) fn empty(scenario: &str, title: &str) -> RunResult {
             binary: "9f2c01d4aa51e6b3".into(),
             scenario: "51c3b6f0d2a97e48".into(),
             debug_build: false,
+            profile: "release".into(),
         },
         verdict: Verdict::Pass,
         exit_code: 0,

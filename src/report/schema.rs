@@ -127,6 +127,21 @@ pub struct Fingerprint {
     pub scenario: String,
     /// Built without optimisation.
     pub debug_build: bool,
+    /// The Cargo profile of the build, by the name of its folder: `release`, `dist`, `debug`; empty in older files.
+    #[serde(default)]
+    pub profile: String,
+}
+
+impl Fingerprint {
+    /// What stands behind the version where the build is not the one that README's command makes: ` (debug build)`.
+    pub fn unusual_build(&self) -> String {
+        match self.profile.as_str() {
+            "release" => String::new(),
+            "" if self.debug_build => " (debug build)".into(),
+            "" => String::new(),
+            profile => format!(" ({profile} build)"),
+        }
+    }
 }
 
 /// What a run says.
@@ -476,5 +491,24 @@ pub fn from_json(text: &str) -> Result<RunResult, String> {
         Ok(result)
     } else {
         Err(format!("this is `{}`; this version reads `{SCHEMA}`", result.schema))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_is_named_where_it_is_not_the_usual_one() {
+        let print = |profile: &str, debug_build| Fingerprint {
+            profile: profile.into(),
+            debug_build,
+            ..Fingerprint::default()
+        };
+        assert_eq!(print("release", false).unusual_build(), "");
+        assert_eq!(print("dist", false).unusual_build(), " (dist build)");
+        assert_eq!(print("debug", true).unusual_build(), " (debug build)");
+        assert_eq!(print("", true).unusual_build(), " (debug build)", "an older file");
+        assert_eq!(print("", false).unusual_build(), "");
     }
 }

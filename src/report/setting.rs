@@ -110,7 +110,7 @@ pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     lines.push(format!(
         "bakeoff {}{}, binary {}, scenario {}, {}",
         clean(&print.bakeoff),
-        if print.debug_build { " (debug build)" } else { "" },
+        clean(&print.unusual_build()),
         clean(&print.binary),
         clean(&print.scenario),
         clean(&result.started_utc)

@@ -36,6 +36,9 @@ pub(crate) fn mismatches(a: &Fingerprint, b: &Fingerprint) -> Vec<String> {
         differ("quota", quota(a.cpu_quota), quota(b.cpu_quota)),
         differ("scenario", a.scenario.clone(), b.scenario.clone()),
         differ("debug build", a.debug_build.to_string(), b.debug_build.to_string()),
+        // Older files do not name theirs.
+        differ("profile", a.profile.clone(), b.profile.clone())
+            .filter(|_| !a.profile.is_empty() && !b.profile.is_empty()),
     ]
     .into_iter()
     .flatten()
@@ -154,6 +157,10 @@ mod tests {
         assert!(mismatches(&a, &b).is_empty(), "two builds are what one compares");
         (b.cores, b.kernel) = (8, "6.9".into());
         assert_eq!(mismatches(&a, &b), ["cores 2 and 8", "kernel 6.8.0-45-generic and 6.9"]);
+        b.profile = "dist".into();
+        assert_eq!(mismatches(&a, &b)[2], "profile release and dist");
+        b.profile = String::new();
+        assert_eq!(mismatches(&a, &b).len(), 2, "an older file does not name its own");
     }
 
     #[test]

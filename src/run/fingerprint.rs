@@ -32,6 +32,7 @@ pub(crate) fn take(scenarios: &[Scenario]) -> Fingerprint {
             several => digest(several.concat().as_bytes()),
         },
         debug_build: cfg!(debug_assertions),
+        profile: env!("BAKEOFF_PROFILE").into(),
     }
 }
 

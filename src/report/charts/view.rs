@@ -201,7 +201,7 @@ impl<'a> View<'a> {
             clean(&print.kernel),
             counted(print.cores as usize, "core"),
             clean(&print.bakeoff),
-            if print.debug_build { " (debug build)" } else { "" },
+            clean(&print.unusual_build()),
             clean(&result.scenario),
             clean(&result.started_utc),
         )
