@@ -1,7 +1,8 @@
 //! What is to be measured. A [`Scenario`] that exists can run: everything wrong with a file is said while reading it.
 //!
-//! A file goes `reading` (TOML of the right shape, as `raw` has it) -> `convert` (with `contenders`, `loading` and
-//! `statements`) -> [`Scenario`]; what is wrong on the way is a `diagnostic`. `overrides` applies a run's flags.
+//! A file goes `reading` (TOML of the right shape, as `raw` has it and `node` reads it) -> `convert` (with `contenders`,
+//! `loading` and `statements`) -> [`Scenario`]; what is wrong on the way is a `diagnostic`. `overrides` applies a run's
+//! flags.
 
 mod builtin;
 mod contender;
@@ -17,6 +18,7 @@ mod home;
 mod later;
 mod loading;
 mod metric;
+mod node;
 mod overrides;
 mod pared;
 mod quantity;

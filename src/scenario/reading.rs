@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Fault, listed};
 use super::later;
+use super::node::{self, Node, Refusal};
 use super::raw::Raw;
 
 /// Reads `text` as TOML of the right shape.
@@ -16,9 +17,8 @@ pub(super) fn read(text: &str) -> Result<Raw, Fault> {
         return Err(Fault::of_file(title, "is this a scenario?"));
     }
     let table = DeTable::parse(text).map_err(|error| syntax(&error))?;
-    let document = table.get_ref().clone();
-    serde::Deserialize::deserialize(toml::de::Deserializer::from(table))
-        .map_err(|error| shape(&error, &document))
+    serde::Deserialize::deserialize(Node::root(&table))
+        .map_err(|refusal| shape(&refusal, table.get_ref()))
 }
 
 /// The longest file that is read: a thousand times what a scenario needs.
@@ -35,17 +35,17 @@ fn syntax(error: &toml::de::Error) -> Fault {
 }
 
 /// The text is TOML, and not a scenario's.
-fn shape(error: &toml::de::Error, document: &DeTable<'_>) -> Fault {
-    let span = error.span().unwrap_or(0..0);
+fn shape(refusal: &Refusal, document: &DeTable<'_>) -> Fault {
+    let span = refusal.span.clone().unwrap_or(0..0);
     let path = path_to(document, &span).unwrap_or_default();
-    let message = error.message();
+    let message = refusal.message.as_str();
     if let Some((key, known)) = refused(message, "unknown field") {
         unknown_key(&span, &path, key, &known)
     } else if let Some((word, known)) = refused(message, "unknown variant") {
         unknown_word(&span, &path, word, &known)
     } else if let Some(key) = message.strip_prefix("missing field ") {
         missing(&span, &path, key.trim_matches('`'))
-    } else if message.starts_with("wanted exactly 1 element") {
+    } else if message == node::NOT_ONE_KEY {
         one_of_a_kind(&span, &path)
     } else if let Some((found, expected)) =
         message.strip_prefix("invalid ").and_then(|rest| rest.rsplit_once(", expected "))

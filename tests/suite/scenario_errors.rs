@@ -121,6 +121,11 @@ const TYPES: &[Case] = &[
     ("a contender that is a name", "[contender.event-loop]\nmodel = \"event-loop\"\ncpu   = \"inline\"",
      "[contender]\nevent-loop = \"event-loop\"", "\"event-loop\""),
     ("no truth value", "seed     = 7", "self_check = 1", "1"),
+    ("a number beyond all bounds", "seed     = 7", "seed = 18446744073709551616", "18446744073709551616"),
+    ("a date", "seed     = 7", "seed = 2026-11-24", "2026-11-24"),
+    ("a table that is a list", "{ compare = { rates = [\"100/s\", \"400/s\"] } }", "[5]", "[5]"),
+    ("a word that is a table", "\"poisson\"", "{ poisson = {} }", "{}"),
+    ("a table that is a word", "[store.memory]", "store = \"memory\"", "\"memory\""),
 ];
 
 #[rustfmt::skip]
