@@ -1,6 +1,5 @@
 //! `drive --slo`: runs the trials that `stats::capacity`'s search asks for, and says what it found.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -84,7 +83,7 @@ pub(super) fn run(
     };
     let mut search = Search::new(places(args, slo, ceiling));
     let mut trials: Vec<Trial> = Vec::new();
-    let mut kept: BTreeMap<u64, Kept> = BTreeMap::new();
+    let mut kept: Vec<Kept> = Vec::new();
     while let Some(step) = search.next() {
         let plan = plan(args, slo, url, request, step.rate, trials.len());
         let taken = Taken::now();
@@ -96,16 +95,17 @@ pub(super) fn run(
         let answer = keeps(&trial, slo);
         args.quiet.say(said(&trial, slo, answer));
         if answer == Some(true) {
-            kept.insert(step.rate.0.to_bits(), Kept { index: trials.len(), plan, outcome });
+            kept.retain(|one| one.rate != step.rate);
+            kept.push(Kept { rate: step.rate, index: trials.len(), plan, outcome });
         }
         search.record(step.rate, answer);
         trials.push(trial);
     }
     let found = search.answer();
     // Shown is a trial of the rate that was decided to be kept, or, without one, of the highest that was kept once.
-    let best = found.at_least.and_then(|rate| kept.remove(&rate.0.to_bits()));
-    let best = best.or_else(|| Some(kept.pop_last()?.1));
-    if let (Some(path), Some(best)) = (&args.hgrm, &best) {
+    let best = found.at_least.and_then(|rate| kept.iter().find(|one| one.rate == rate));
+    let best = best.or_else(|| kept.iter().max_by(|a, b| a.rate.0.total_cmp(&b.rate.0)));
+    if let (Some(path), Some(best)) = (&args.hgrm, best) {
         write_hgrm(path, &best.plan, &best.outcome)?;
     }
     let best = best.map(|best| best.index);
@@ -115,6 +115,7 @@ pub(super) fn run(
 
 /// A trial that kept the promise, the last one of its rate.
 struct Kept {
+    rate: Rate,
     /// Among all trials.
     index: usize,
     plan: Plan,
