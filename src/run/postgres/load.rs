@@ -38,7 +38,7 @@ pub(super) fn load(connect: &(dyn Fn() -> Result<Client> + Sync), seed: u64) -> 
 
 fn users(client: &mut Client, data: Dataset) -> Result<()> {
     let columns = "id, blocked, opening_balance_minor, per_payment_minor";
-    copy(client, "users", columns, 1..=POPULATION, |id, row| {
+    copy(client, "users", columns, 1..=POPULATION, &|id, row| {
         let (user, limits) = data.user(id).zip(data.limits(id)).expect("every id has a user");
         row.int4(id);
         row.bool(user.blocked);
@@ -48,7 +48,7 @@ fn users(client: &mut Client, data: Dataset) -> Result<()> {
 }
 
 fn merchants(client: &mut Client, data: Dataset) -> Result<()> {
-    copy(client, "merchants", "id, closed, fee_bps", 1..=BUSINESSES, |id, row| {
+    copy(client, "merchants", "id, closed, fee_bps", 1..=BUSINESSES, &|id, row| {
         let merchant = data.merchant(id).expect("every id has a merchant");
         row.int4(id);
         row.bool(merchant.closed);
@@ -57,7 +57,7 @@ fn merchants(client: &mut Client, data: Dataset) -> Result<()> {
 }
 
 fn accounts(client: &mut Client, data: Dataset) -> Result<()> {
-    copy(client, "accounts", "id, tier, cap_points", 1..=POPULATION, |id, row| {
+    copy(client, "accounts", "id, tier, cap_points", 1..=POPULATION, &|id, row| {
         let account = data.account(id).expect("every id has an account");
         row.int4(id);
         row.int2(account.tier as u16);
@@ -73,7 +73,7 @@ fn copy(
     table: &str,
     columns: &str,
     ids: std::ops::RangeInclusive<u32>,
-    write: impl Fn(u32, &mut Rows),
+    write: &dyn Fn(u32, &mut Rows),
 ) -> Result<()> {
     let refused = |error| trouble(format!("cannot load the table {table}"))(error);
     let broken = |error: io::Error| match error.downcast::<postgres::Error>() {
