@@ -48,12 +48,17 @@ pub fn markdown(decision: &Decision) -> String {
     lines.extend(ceilings(decision));
     list(&mut out, "Before anything is measured", &lines);
     let _ = writeln!(out, "## At the rate\n");
-    grid(&mut out, &COLUMNS, 2..3, models(decision).into_iter().map(|row| row.to_vec()));
+    grid(&mut out, &COLUMNS, 2..3, &mut models(decision).into_iter().map(|row| row.to_vec()));
     let _ = writeln!(out, "## What would turn it round\n");
-    grid(&mut out, &PLACES, 0..0, places(decision).into_iter().map(|row| row.to_vec()));
+    grid(&mut out, &PLACES, 0..0, &mut places(decision).into_iter().map(|row| row.to_vec()));
     if !decision.capacity.is_empty() {
         let _ = writeln!(out, "## Capacity within the SLO\n");
-        grid(&mut out, &SEARCHED, 0..0, searched(decision).into_iter().map(|row| row.to_vec()));
+        grid(
+            &mut out,
+            &SEARCHED,
+            0..0,
+            &mut searched(decision).into_iter().map(|row| row.to_vec()),
+        );
     }
     list(&mut out, "What this does not say", &decision.notes);
     out

@@ -69,7 +69,7 @@ pub fn markdown(ledger: &Ledger) -> String {
             row.tested_with.clone(),
         ]
     };
-    grid(&mut out, &header, 0..1, ledger.rows.iter().map(row));
+    grid(&mut out, &header, 0..1, &mut ledger.rows.iter().map(row));
     let led: Vec<(u32, Vec<(String, String)>)> =
         ledger.rows.iter().map(|row| (row.number, links(row, "summary.md"))).collect();
     if led.iter().any(|(_, links)| !links.is_empty()) {

@@ -34,12 +34,12 @@ pub(super) fn markdown_with(result: &RunResult, pictures: &[Picture<'_>]) -> Str
     statements(&mut out, "Expectations", &findings.expectations);
     statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);
     if !findings.reasons.is_empty() {
-        let rows = findings
+        let mut rows = findings
             .reasons
             .iter()
             .map(|r| vec![r.verdict.into(), r.text.clone(), r.whose.clone()]);
         let _ = writeln!(out, "## Why trials are marked\n");
-        grid(&mut out, &["verdict", "reason", "whose"], 0..0, rows);
+        grid(&mut out, &["verdict", "reason", "whose"], 0..0, &mut rows);
     }
     let remarks: Vec<String> = findings.about.into_iter().chain(findings.remarks).collect();
     list(&mut out, "How it was measured", &remarks);
@@ -64,7 +64,7 @@ fn picture(out: &mut String, stem: &str, alt: &str) {
 
 fn race(out: &mut String, table: &Table) {
     let _ = writeln!(out, "## {}\n", escaped(&table.heading));
-    grid(out, &COLUMNS, 1..7, table.rows.iter().map(|row| row.to_vec()));
+    grid(out, &COLUMNS, 1..7, &mut table.rows.iter().map(|row| row.to_vec()));
     for mark in &table.marks {
         let _ = writeln!(out, "- {}", escaped(mark));
     }
@@ -74,7 +74,7 @@ fn race(out: &mut String, table: &Table) {
     if !table.comparisons.is_empty() {
         let against = format!("against {}", table.versus);
         let header = [against.as_str(), "metric", "finding"];
-        grid(out, &header, 0..0, table.comparisons.iter().map(|row| row.to_vec()));
+        grid(out, &header, 0..0, &mut table.comparisons.iter().map(|row| row.to_vec()));
     }
 }
 
@@ -82,7 +82,7 @@ fn race(out: &mut String, table: &Table) {
 fn experiment(out: &mut String, table: &Grid) {
     let _ = writeln!(out, "## {}\n", escaped(&table.heading));
     let header: Vec<&str> = table.columns.iter().map(String::as_str).collect();
-    grid(out, &header, 0..0, table.rows.iter().cloned());
+    grid(out, &header, 0..0, &mut table.rows.iter().cloned());
     for note in &table.notes {
         let _ = writeln!(out, "{}\n", escaped(note));
     }
@@ -93,9 +93,9 @@ fn statements(out: &mut String, heading: &str, statements: &[Judged]) {
         return;
     }
     let _ = writeln!(out, "## {heading}\n");
-    let rows =
+    let mut rows =
         statements.iter().map(|s| vec![format!("{}", s.verdict), s.text.clone(), s.reason.clone()]);
-    grid(out, &["verdict", "statement", "reason"], 0..0, rows);
+    grid(out, &["verdict", "statement", "reason"], 0..0, &mut rows);
 }
 
 pub(super) fn list(out: &mut String, heading: &str, lines: &[String]) {
@@ -114,7 +114,7 @@ pub(super) fn grid(
     out: &mut String,
     header: &[&str],
     numbers: std::ops::Range<usize>,
-    rows: impl Iterator<Item = Vec<String>>,
+    rows: &mut dyn Iterator<Item = Vec<String>>,
 ) {
     let mut line = |cells: Vec<String>| {
         let _ = writeln!(out, "| {} |", cells.join(" | "));

@@ -136,7 +136,7 @@ impl SideBySide {
         markdown::list(&mut out, "Before you read on", &self.warnings);
         for (heading, rows) in &self.tables {
             out += &format!("## {}\n\n", markdown::escaped(heading));
-            markdown::grid(&mut out, &COLUMNS, 2..4, rows.iter().map(|row| row.to_vec()));
+            markdown::grid(&mut out, &COLUMNS, 2..4, &mut rows.iter().map(|row| row.to_vec()));
         }
         out.truncate(out.trim_end().len());
         out + "\n"
