@@ -43,6 +43,7 @@ pub mod latency;
 mod listen;
 pub mod load;
 pub mod poll;
+pub mod postgres;
 mod published;
 mod random;
 pub mod report;

@@ -23,7 +23,6 @@ const CONNECTIONS_ASIDE: usize = 16;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A server that is there for one trial.
-#[expect(clippy::large_enum_variant, reason = "there is one for each trial")]
 pub(crate) enum Behind<'a> {
     /// A process of our own.
     Standin(Contender),

@@ -7,10 +7,11 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bakeoff::postgres::{Connection, Row, Server as Database, Trouble};
+use bakeoff::sql::Statement;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
-use postgres::NoTls;
 use serde_json::json;
 
 use crate::bodies::{Books, Distribution, Payment};
@@ -87,10 +88,8 @@ pub(crate) fn a_payment_is_captured_once_over_dropped_connections(mount: Mount) 
     let start = Instant::now();
     loop {
         // The audit is one of the statements that are dropped.
-        let books_kept = postgres::Client::connect(&url, NoTls)
-            .and_then(|mut client| client.query_one("SELECT * FROM audit()", &[]));
-        match books_kept {
-            Ok(row) => return agrees(&books, &row),
+        match connect(&url).and_then(|mut client| client.query(Statement::Audit.text())) {
+            Ok(rows) => return agrees(&books, &rows[0]),
             Err(error) => assert!(start.elapsed() < PATIENCE, "no audit: {error}"),
         }
     }
@@ -104,12 +103,11 @@ pub(crate) fn a_payment_is_captured_once_over_killed_backends(mount: Mount) {
     let mut books = Books::default();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut client = postgres::Client::connect(&url, NoTls).expect("a connection");
+            let mut client = connect(&url).expect("a connection");
             while !over.load(Ordering::Relaxed) {
                 let ended = client.query(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                      WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
-                    &[],
                 );
                 killed.fetch_add(ended.expect("backends can be ended").len(), Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(25));
@@ -125,8 +123,8 @@ pub(crate) fn a_payment_is_captured_once_over_killed_backends(mount: Mount) {
         }
     });
     assert!(killed.into_inner() > 0, "no backend was ended, so nothing was tested");
-    let mut client = postgres::Client::connect(&url, NoTls).expect("a connection");
-    agrees(&books, &client.query_one("SELECT * FROM audit()", &[]).expect("an audit"));
+    let mut client = connect(&url).expect("a connection");
+    agrees(&books, &client.query(Statement::Audit.text()).expect("an audit")[0]);
 }
 
 /// Is set however its owner ends, so that a test which fails does not wait for its other thread for ever.
@@ -191,11 +189,19 @@ fn until_answered(server: &Server, payment: &Payment) -> u16 {
     }
 }
 
+/// A connection to the database itself.
+fn connect(url: &str) -> Result<Connection, Trouble> {
+    Connection::open(&Database::read(url).expect("this is a URL"))
+}
+
 /// Whether the database itself holds what it must.
-fn agrees(books: &Books, row: &postgres::Row) {
-    let figure = |name: &str| row.get::<_, i64>(name) as u64;
-    assert_eq!(figure("payments"), books.payments);
-    assert_eq!(figure("money_in_minor"), books.money_in);
-    assert_eq!(figure("fees_minor"), books.fees);
-    assert_eq!(figure("money_out_minor"), books.money_in - books.fees);
+fn agrees(books: &Books, row: &Row) {
+    let figure = |name: &str| {
+        let column = Statement::Audit.columns().iter().position(|(known, _)| *known == name);
+        row.get(column.expect("a figure")).and_then(|text| text.parse::<u64>().ok())
+    };
+    assert_eq!(figure("payments"), Some(books.payments));
+    assert_eq!(figure("money_in_minor"), Some(books.money_in));
+    assert_eq!(figure("fees_minor"), Some(books.fees));
+    assert_eq!(figure("money_out_minor"), Some(books.money_in - books.fees));
 }

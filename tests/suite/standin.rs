@@ -1,4 +1,4 @@
-//! `bakeoff standin` as others meet it: as a process, over sockets, with clients that we did not write.
+//! `bakeoff standin` as others meet it: as a process, over sockets, with clients of which one is ours.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,14 +6,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use bakeoff::domain::dataset::Dataset;
+use bakeoff::postgres::{Connection, Server, Trouble};
 use bakeoff::sql::Statement;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// A stand-in that is ended with the test.
 struct Standin {
@@ -56,12 +55,12 @@ impl Standin {
         self.child.wait().unwrap().code()
     }
 
-    /// A client of tokio-postgres, whose connection is driven beside the test.
-    async fn client(&self) -> Client {
-        let url = format!("postgres://anyone@127.0.0.1:{}/anything", self.port);
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-        tokio::spawn(async move { drop(connection.await) });
-        client
+    fn url(&self) -> String {
+        format!("postgres://anyone@127.0.0.1:{}/anything", self.port)
+    }
+
+    fn client(&self) -> Connection {
+        Connection::open(&Server::read(&self.url()).unwrap()).unwrap()
     }
 }
 
@@ -78,13 +77,21 @@ fn command(flags: &[&str]) -> Command {
     command
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-}
-
 /// A startup message, and the end of the answer to it.
 const STARTUP: &[u8] = b"\0\0\0\x11\0\x03\0\0user\0me\0\0";
 const READY: &[u8] = b"Z\0\0\0\x05I";
+
+/// The message that asks for what `text` says.
+fn query(text: &str) -> Vec<u8> {
+    [b"Q", &(text.len() as u32 + 5).to_be_bytes()[..], text.as_bytes(), b"\0"].concat()
+}
+
+/// The columns of the only row.
+fn row<const N: usize>(client: &mut Connection, sql: &str) -> [String; N] {
+    let rows = client.query(sql).unwrap();
+    assert_eq!(rows.len(), 1, "{sql}");
+    std::array::from_fn(|column| rows[0].get(column).unwrap().to_owned())
+}
 
 /// Reads until `end` has come.
 fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
@@ -136,7 +143,7 @@ fn psql_can_talk_to_it() {
     let standin = Standin::start(&["--latency", "1ms"]);
     let psql = |text: &str| {
         let mut command = Command::new("psql");
-        let url = format!("postgres://me@127.0.0.1:{}/any", standin.port);
+        let url = standin.url();
         command.args(["--no-psqlrc", "-At", "-v", "ON_ERROR_STOP=1", &url, "-c", text]);
         let Output { stdout, stderr, .. } = command.output().unwrap();
         String::from_utf8([stdout, stderr].concat()).unwrap()
@@ -158,10 +165,199 @@ fn psql_can_talk_to_it() {
 }
 
 #[test]
-fn tokio_postgres_can_talk_to_it() {
+fn our_client_can_talk_to_it() {
     let standin = Standin::start(&[]);
-    block_on(async {
-        let client = standin.client().await;
+    let mut client = standin.client();
+    for statement in Statement::ALL {
+        let prepared = client.prepare(statement.name(), statement.text()).unwrap();
+        assert_eq!(prepared.parameters, statement.parameters(), "{}", statement.name());
+        let columns = prepared.columns.iter().map(|(name, kind)| (name.as_str(), *kind));
+        assert_eq!(columns.collect::<Vec<_>>(), statement.columns(), "{}", statement.name());
+    }
+    let texts = client.query("SELECT fresh FROM credit(1, 2, 3); SELECT 1").unwrap();
+    assert_eq!(texts.iter().map(|row| row.get(0)).collect::<Vec<_>>(), [Some("t"), Some("1")]);
+    let audit = client.execute(Statement::Audit.name()).unwrap();
+    assert_eq!((audit.len(), audit[0].get(4)), (1, Some("3")));
+    let code = |result| match result {
+        Err(Trouble::Refused(why)) => why.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(client.query("SELECT fresh FROM credit(1, NULL, 3)")), "23502");
+    assert_eq!(code(client.query("SELECT * FROM pg_class")), "42601");
+    client.query("BEGIN; SELECT 1; COMMIT; DISCARD ALL").unwrap();
+}
+
+#[test]
+fn a_latency_is_taken_and_its_error_recorded() {
+    let standin = Standin::start(&["--latency", "20ms", "--write-latency", "uniform=1ms..2ms"]);
+    let mut stream = standin.connect();
+    stream.write_all(STARTUP).unwrap();
+    read_until(&mut stream, READY);
+    assert!(standin.ask("POST", "/window").starts_with("HTTP/1.1 200 "));
+    let start = Instant::now();
+    // Three sent at once on one connection wait one after the other.
+    let limit =
+        |id| query(&format!("SELECT per_payment_minor FROM limit_rows WHERE user_id = {id}"));
+    stream.write_all(&[1, 2, 3].map(limit).concat()).unwrap();
+    for id in 1..=3 {
+        let expected = Dataset::new(42).limits(id).unwrap().per_payment_minor.to_string();
+        let answer = read_until(&mut stream, READY);
+        assert!(answer.windows(expected.len()).any(|window| window == expected.as_bytes()));
+    }
+    assert!(start.elapsed() >= Duration::from_millis(60), "{:?}", start.elapsed());
+    let mut client = standin.client();
+    let start = Instant::now();
+    assert_eq!(row(&mut client, "SELECT fresh FROM receive_webhook('e', '{}')"), ["t"]);
+    assert!(start.elapsed() >= Duration::from_millis(1));
+    let stats = standin.stats();
+    assert_eq!(stats["statements"]["limits"], 3);
+    assert_eq!(stats["statements"]["webhook"], 1);
+    assert!(stats["cpu_ns"].as_u64().unwrap() > 0 && stats["connections"].as_u64().unwrap() >= 1);
+    let bytes = BASE64_STANDARD.decode(stats["latency_error_ns"].as_str().unwrap()).unwrap();
+    let error: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
+    assert_eq!(error.len(), 4);
+}
+
+#[test]
+fn faults_reach_clients() {
+    let standin = Standin::start(&["--fault", "errors=100%@0s+2m", "--pace", "spin"]);
+    let mut client = standin.client();
+    let refused = client.query("SELECT per_payment_minor FROM limit_rows WHERE user_id = 1");
+    assert!(matches!(&refused, Err(Trouble::Refused(why)) if why.code == "53300"), "{refused:?}");
+    client.query("SELECT 1").unwrap();
+    let standin = Standin::start(&["--fault", "drop=100%@0s+2m"]);
+    let lost = standin.client().query("SELECT fresh FROM credit(1, 5, 7)");
+    assert!(matches!(lost, Err(Trouble::Lost(_))), "{lost:?}");
+    let audit: [String; 9] = row(&mut standin.client(), Statement::Audit.text());
+    assert_eq!(audit[4], "7", "the answer is lost, not the work");
+    let standin = Standin::start(&["--fault", "stall=300ms@0s"]);
+    let start = Instant::now();
+    standin.ask("POST", "/window");
+    standin.client();
+    assert!(start.elapsed() >= Duration::from_millis(250), "{:?}", start.elapsed());
+}
+
+#[test]
+fn half_a_startup_and_garbage_disturb_nobody() {
+    let standin = Standin::start(&[]);
+    let mut halves: Vec<_> = (0..STARTUP.len())
+        .map(|len| {
+            let mut stream = standin.connect();
+            stream.write_all(&STARTUP[..len]).unwrap();
+            (len, stream)
+        })
+        .collect();
+    for garbage in [&b"\xff\xfe\xfd\r\n\r\n"[..], b"\0\0\0\x01", b"\0\0\0\x08\0\0\0\0", &[0; 64]] {
+        let mut stream = standin.connect();
+        stream.write_all(garbage).unwrap();
+        let mut answer = Vec::new();
+        // Closed, or reset with bytes that nobody read.
+        let _ = stream.read_to_end(&mut answer);
+    }
+    for (len, stream) in &mut halves {
+        stream.write_all(&STARTUP[*len..]).unwrap();
+        read_until(stream, READY);
+    }
+    // A client that sends nothing more is still answered; one that has gone in the middle is forgotten.
+    let mut last = standin.connect();
+    last.write_all(&[STARTUP, &query("SELECT 1")].concat()).unwrap();
+    last.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    last.read_to_end(&mut answer).unwrap();
+    assert!(answer.ends_with(READY));
+    drop(halves);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while standin.stats()["connections"] != 1 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(standin.stats()["connections"], 1);
+}
+
+#[test]
+fn a_thousand_connections_are_served_at_once() {
+    let standin = Standin::start(&["--latency", "50ms"]);
+    let mut streams: Vec<_> = (0..1_000).map(|_| standin.connect()).collect();
+    let text = "SELECT per_payment_minor FROM limit_rows WHERE user_id = 5";
+    for stream in &mut streams {
+        stream.write_all(&[STARTUP, &query(text)].concat()).unwrap();
+    }
+    let limit = Dataset::new(42).limits(5).unwrap().per_payment_minor.to_string();
+    for stream in &mut streams {
+        read_until(stream, READY);
+        let answer = read_until(stream, READY);
+        assert!(answer.windows(limit.len()).any(|window| window == limit.as_bytes()));
+    }
+    let stats = standin.stats();
+    assert_eq!(
+        (&stats["connections"], &stats["statements"]["limits"]),
+        (&1_001.into(), &1_000.into())
+    );
+}
+
+#[test]
+fn the_upstream_service_is_a_function_of_seed_and_id() {
+    let standin = Standin::start(&["--latency", "1ms", "--seed", "7"]);
+    let value = Dataset::new(7).upstream_value(12);
+    let answer = standin.ask("GET", "/upstream/12");
+    assert!(answer.ends_with(&format!("\r\n\r\n{{\"id\":12,\"value\":{value}}}")), "{answer}");
+    assert_eq!(standin.stats()["statements"]["upstream"], 1);
+}
+
+#[test]
+fn the_proxy_delays_answers_and_changes_nothing() {
+    let target = Standin::start(&[]);
+    let address = format!("localhost:{}", target.port);
+    let proxy = Standin::start(&["--proxy", &address, "--latency", "20ms"]);
+    let start = Instant::now();
+    let answer = proxy.ask("GET", "/upstream/12");
+    assert!(start.elapsed() >= Duration::from_millis(20), "{:?}", start.elapsed());
+    assert_eq!(answer, target.ask("GET", "/upstream/12"), "the half close went on, too");
+    let mut client = proxy.client();
+    let start = Instant::now();
+    client.query("SELECT 1").unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(20));
+    // Nobody there: the connection closes.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nowhere = Standin::start(&["--proxy", &free.to_string()]);
+    let mut stream = nowhere.connect();
+    let _ = stream.write_all(b"x");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.is_empty());
+}
+
+#[test]
+fn the_proxy_carries_more_than_it_may_hold() {
+    const BYTES: usize = 8 * 1024 * 1024;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    // An echo that begins once it has heard everything.
+    let echo = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        stream.write_all(&heard).unwrap();
+    });
+    let proxy = Standin::start(&["--proxy", &address, "--latency", "uniform=1ms..5ms"]);
+    let mut stream = proxy.connect();
+    let sent: Vec<u8> = (0..BYTES).map(|at| (at * 7 + at / 251) as u8).collect();
+    stream.write_all(&sent).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).unwrap();
+    assert!(got == sent, "{} of {BYTES} bytes, or others", got.len());
+    echo.join().unwrap();
+}
+
+#[test]
+fn tokio_postgres_can_talk_to_it() {
+    use tokio_postgres::types::ToSql;
+    use tokio_postgres::{NoTls, SimpleQueryMessage};
+    let standin = Standin::start(&[]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, connection) = tokio_postgres::connect(&standin.url(), NoTls).await.unwrap();
+        tokio::spawn(async move { drop(connection.await) });
         let data = Dataset::new(42);
         for statement in Statement::ALL {
             let prepared = client.prepare(statement.text()).await.unwrap();
@@ -206,176 +402,4 @@ fn tokio_postgres_can_talk_to_it() {
         client.query("SELECT pg_sleep($1)", &[&0.001_f64]).await.unwrap();
         client.batch_execute("BEGIN; SELECT 1; COMMIT; DISCARD ALL").await.unwrap();
     });
-}
-
-#[test]
-fn a_latency_is_taken_and_its_error_recorded() {
-    let standin = Standin::start(&["--latency", "20ms", "--write-latency", "uniform=1ms..2ms"]);
-    block_on(async {
-        let client = standin.client().await;
-        let prepared = client.prepare(Statement::Limits.text()).await.unwrap();
-        client.query_one(&prepared, &[&1_i32]).await.unwrap();
-        assert!(standin.ask("POST", "/window").starts_with("HTTP/1.1 200 "));
-        let start = Instant::now();
-        // Three sent at once on one connection wait one after the other.
-        let ids = [1_i32, 2, 3];
-        let parameters = ids.each_ref().map(|id| [id as &(dyn ToSql + Sync)]);
-        let ask = |at: usize| client.query_one(&prepared, &parameters[at]);
-        let (a, b, c) = tokio::join!(ask(0), ask(1), ask(2));
-        assert!(start.elapsed() >= Duration::from_millis(60), "{:?}", start.elapsed());
-        for (id, row) in ids.into_iter().zip([a, b, c]) {
-            let expected = Dataset::new(42).limits(id as u32).unwrap().per_payment_minor;
-            assert_eq!(row.unwrap().get::<_, i64>(0), expected as i64);
-        }
-        let start = Instant::now();
-        client.query_one(Statement::Webhook.text(), &[&"e", &"{}"]).await.unwrap();
-        assert!(start.elapsed() >= Duration::from_millis(1));
-    });
-    let stats = standin.stats();
-    assert_eq!(stats["statements"]["limits"], 3);
-    assert_eq!(stats["statements"]["webhook"], 1);
-    assert!(stats["cpu_ns"].as_u64().unwrap() > 0 && stats["connections"].as_u64().unwrap() >= 1);
-    let bytes = BASE64_STANDARD.decode(stats["latency_error_ns"].as_str().unwrap()).unwrap();
-    let error: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
-    assert_eq!(error.len(), 4);
-}
-
-#[test]
-fn faults_reach_clients() {
-    let standin = Standin::start(&["--fault", "errors=100%@0s+2m", "--pace", "spin"]);
-    block_on(async {
-        let client = standin.client().await;
-        let error = client.query(Statement::User.text(), &[&1_i32]).await.unwrap_err();
-        assert_eq!(error.code().unwrap().code(), "53300");
-        assert!(!client.is_closed());
-        client.query("SELECT 1", &[]).await.unwrap();
-    });
-    let standin = Standin::start(&["--fault", "drop=100%@0s+2m"]);
-    block_on(async {
-        let client = standin.client().await;
-        let error = client.query(Statement::Credit.text(), &[&1_i64, &5_i32, &7_i64]).await;
-        assert!(error.unwrap_err().is_closed());
-        let row = standin.client().await.query_one(Statement::Audit.text(), &[]).await.unwrap();
-        assert_eq!(row.get::<_, i64>("points_held"), 7, "the answer is lost, not the work");
-    });
-    let standin = Standin::start(&["--fault", "stall=300ms@0s"]);
-    let start = Instant::now();
-    standin.ask("POST", "/window");
-    block_on(async { standin.client().await });
-    assert!(start.elapsed() >= Duration::from_millis(250), "{:?}", start.elapsed());
-}
-
-#[test]
-fn half_a_startup_and_garbage_disturb_nobody() {
-    let standin = Standin::start(&[]);
-    let mut halves: Vec<_> = (0..STARTUP.len())
-        .map(|len| {
-            let mut stream = standin.connect();
-            stream.write_all(&STARTUP[..len]).unwrap();
-            (len, stream)
-        })
-        .collect();
-    for garbage in [&b"\xff\xfe\xfd\r\n\r\n"[..], b"\0\0\0\x01", b"\0\0\0\x08\0\0\0\0", &[0; 64]] {
-        let mut stream = standin.connect();
-        stream.write_all(garbage).unwrap();
-        let mut answer = Vec::new();
-        // Closed, or reset with bytes that nobody read.
-        let _ = stream.read_to_end(&mut answer);
-    }
-    for (len, stream) in &mut halves {
-        stream.write_all(&STARTUP[*len..]).unwrap();
-        read_until(stream, READY);
-    }
-    // A client that sends nothing more is still answered; one that has gone in the middle is forgotten.
-    let mut last = standin.connect();
-    last.write_all(&[STARTUP, b"Q\0\0\0\x0dSELECT 1\0"].concat()).unwrap();
-    last.shutdown(Shutdown::Write).unwrap();
-    let mut answer = Vec::new();
-    last.read_to_end(&mut answer).unwrap();
-    assert!(answer.ends_with(READY));
-    drop(halves);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while standin.stats()["connections"] != 1 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert_eq!(standin.stats()["connections"], 1);
-}
-
-#[test]
-fn a_thousand_connections_are_served_at_once() {
-    let standin = Standin::start(&["--latency", "50ms"]);
-    let mut streams: Vec<_> = (0..1_000).map(|_| standin.connect()).collect();
-    let text = "SELECT per_payment_minor FROM limit_rows WHERE user_id = 5";
-    let query = [b"Q", &(text.len() as u32 + 5).to_be_bytes()[..], text.as_bytes(), b"\0"].concat();
-    for stream in &mut streams {
-        stream.write_all(&[STARTUP, &query].concat()).unwrap();
-    }
-    let limit = Dataset::new(42).limits(5).unwrap().per_payment_minor.to_string();
-    for stream in &mut streams {
-        read_until(stream, READY);
-        let answer = read_until(stream, READY);
-        assert!(answer.windows(limit.len()).any(|window| window == limit.as_bytes()));
-    }
-    let stats = standin.stats();
-    assert_eq!(
-        (&stats["connections"], &stats["statements"]["limits"]),
-        (&1_001.into(), &1_000.into())
-    );
-}
-
-#[test]
-fn the_upstream_service_is_a_function_of_seed_and_id() {
-    let standin = Standin::start(&["--latency", "1ms", "--seed", "7"]);
-    let value = Dataset::new(7).upstream_value(12);
-    let answer = standin.ask("GET", "/upstream/12");
-    assert!(answer.ends_with(&format!("\r\n\r\n{{\"id\":12,\"value\":{value}}}")), "{answer}");
-    assert_eq!(standin.stats()["statements"]["upstream"], 1);
-}
-
-#[test]
-fn the_proxy_delays_answers_and_changes_nothing() {
-    let target = Standin::start(&[]);
-    let address = format!("localhost:{}", target.port);
-    let proxy = Standin::start(&["--proxy", &address, "--latency", "20ms"]);
-    let start = Instant::now();
-    let answer = proxy.ask("GET", "/upstream/12");
-    assert!(start.elapsed() >= Duration::from_millis(20), "{:?}", start.elapsed());
-    assert_eq!(answer, target.ask("GET", "/upstream/12"), "the half close went on, too");
-    block_on(async {
-        let client = proxy.client().await;
-        let start = Instant::now();
-        client.simple_query("SELECT 1").await.unwrap();
-        assert!(start.elapsed() >= Duration::from_millis(20));
-    });
-    // Nobody there: the connection closes.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nowhere = Standin::start(&["--proxy", &free.to_string()]);
-    let mut stream = nowhere.connect();
-    let _ = stream.write_all(b"x");
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    assert!(answer.is_empty());
-}
-
-#[test]
-fn the_proxy_carries_more_than_it_may_hold() {
-    const BYTES: usize = 8 * 1024 * 1024;
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    // An echo that begins once it has heard everything.
-    let echo = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut heard = Vec::new();
-        stream.read_to_end(&mut heard).unwrap();
-        stream.write_all(&heard).unwrap();
-    });
-    let proxy = Standin::start(&["--proxy", &address, "--latency", "uniform=1ms..5ms"]);
-    let mut stream = proxy.connect();
-    let sent: Vec<u8> = (0..BYTES).map(|at| (at * 7 + at / 251) as u8).collect();
-    stream.write_all(&sent).unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
-    let mut got = Vec::new();
-    stream.read_to_end(&mut got).unwrap();
-    assert!(got == sent, "{} of {BYTES} bytes, or others", got.len());
-    echo.join().unwrap();
 }

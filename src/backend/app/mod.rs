@@ -19,6 +19,7 @@ use super::remote::{Gather, Peer, Usage};
 use super::{Settings, StoreSettings, Workload, postgres, upstream};
 use crate::domain::dataset::Dataset;
 use crate::error::Result;
+use crate::postgres::Server;
 
 /// What no request changes.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ fn cpu_mode(settings: &Settings) -> CpuMode {
 }
 
 /// The database that the settings name, if they do.
-fn database(settings: &Settings) -> Result<Option<Peer<postgres::Target>>> {
+fn database(settings: &Settings) -> Result<Option<Peer<Server>>> {
     let StoreSettings::Postgres { url } = &settings.store else { return Ok(None) };
     let (address, target) = postgres::target(url)?;
     let (connections, gather) = asked(settings);

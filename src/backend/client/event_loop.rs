@@ -12,13 +12,15 @@ use tokio_postgres::types::ToSql;
 use super::super::{Settings, StoreSettings};
 use super::Library;
 use crate::backend::hands::event_loop::Hands;
-use crate::backend::postgres::{Question, Raw, Reply, Session, Target};
+use crate::backend::postgres::{Question, Raw, Reply, Session};
 use crate::backend::remote::event_loop::Pool;
 use crate::backend::remote::{ANSWER_WITHIN, Gather, Peer, Trouble, Usage};
 use crate::error::{self, Error};
+use crate::postgres::Server;
 
 /// Connections to the database.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each server")]
 pub(in crate::backend) enum Client {
     /// Ours.
     Bakeoff(Pool<Session>),
@@ -31,7 +33,7 @@ impl Client {
     ///
     /// # Errors
     /// A URL that the borrowed client does not take.
-    pub(in crate::backend) fn new(settings: &Settings, peer: Peer<Target>) -> error::Result<Self> {
+    pub(in crate::backend) fn new(settings: &Settings, peer: Peer<Server>) -> error::Result<Self> {
         match settings.client {
             Library::Bakeoff => Ok(Self::Bakeoff(Pool::new(peer))),
             Library::TokioPostgres => Borrowed::new(settings, &peer).map(Self::Borrowed),
@@ -91,7 +93,7 @@ pub(in crate::backend) struct Borrowed {
 
 /// Differs: threads have no such client.
 impl Borrowed {
-    fn new(settings: &Settings, peer: &Peer<Target>) -> error::Result<Self> {
+    fn new(settings: &Settings, peer: &Peer<Server>) -> error::Result<Self> {
         let StoreSettings::Postgres { url } = &settings.store else {
             return Err(Error::internal("a client without a database"));
         };

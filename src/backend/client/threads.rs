@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::super::Settings;
 use crate::backend::hands::threads::Hands;
-use crate::backend::postgres::{Question, Reply, Session, Target};
+use crate::backend::postgres::{Question, Reply, Session};
 use crate::backend::remote::threads::Pool;
 use crate::backend::remote::{Peer, Trouble, Usage};
 use crate::error;
+use crate::postgres::Server;
 
 /// Connections to the database.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ impl Client {
     ///
     /// # Errors
     /// None in this colour.
-    pub(in crate::backend) fn new(_: &Settings, peer: Peer<Target>) -> error::Result<Self> {
+    pub(in crate::backend) fn new(_: &Settings, peer: Peer<Server>) -> error::Result<Self> {
         Ok(Self(Arc::new(Pool::new(peer))))
     }
 

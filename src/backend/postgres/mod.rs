@@ -14,7 +14,7 @@ use crate::sql::Statement;
 pub(super) use borrowed::Raw;
 pub(super) use reply::Reply;
 pub(super) use session::Session;
-pub(super) use target::{Target, target};
+pub(super) use target::target;
 
 /// What the services ask a database.
 #[derive(Clone, Copy, Debug)]

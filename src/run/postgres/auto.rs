@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use postgres::{Client, Config};
-
 use super::cluster::{SUPERUSER, USER};
 use super::database::{Facts, Setup};
 use super::keeper::Keeper;
 use super::url::{Typed, Url};
-use super::{CONNECTS_WITHIN, binaries, connect, load, trouble};
+use super::{binaries, connect, load, trouble};
 use crate::error::Result;
+use crate::postgres::{Connection, Server};
 use crate::sql::SCHEMA;
 
 /// The database that holds the rows and that nobody works on.
@@ -19,8 +18,8 @@ const TEMPLATE: &str = "bakeoff_template";
 /// A running, loaded cluster.
 #[derive(Debug)]
 pub(super) struct Auto {
-    /// Closed before the cluster ends.
-    admin: Admin,
+    /// The superuser's connection. Closed before the cluster ends.
+    admin: Mutex<Connection>,
     keeper: Keeper,
     facts: Facts,
 }
@@ -33,22 +32,26 @@ impl Auto {
     pub(super) fn start(program: &Path, setup: &Setup, latency: &str) -> Result<Self> {
         let keeper = Keeper::start(program, &binaries::find()?, setup.connections)?;
         let inside = |user: &str, database: &str| {
-            let mut config = Config::new();
-            config.host_path(keeper.folder.join("data")).port(keeper.port).user(user);
-            config.dbname(database).connect_timeout(CONNECTS_WITHIN).application_name("bakeoff");
-            connect(&config, &"the throw-away cluster")
+            let server = Server {
+                host: keeper.folder.join("data").display().to_string(),
+                port: keeper.port,
+                user: user.into(),
+                database: database.into(),
+                ..Server::default()
+            };
+            connect(&server, &"the throw-away cluster")
         };
         let mut admin = inside(SUPERUSER, "postgres")?;
         let owned = format!("CREATE ROLE {USER} LOGIN");
-        admin.batch_execute(&owned).map_err(trouble("cannot make a user"))?;
+        admin.query(&owned).map_err(trouble("cannot make a user"))?;
         let made = format!("CREATE DATABASE {TEMPLATE} OWNER {USER}");
-        admin.batch_execute(&made).map_err(trouble("cannot make the template"))?;
+        admin.query(&made).map_err(trouble("cannot make the template"))?;
         let template = || inside(USER, TEMPLATE);
-        let schema = template()?.batch_execute(&format!("{SCHEMA}\n{latency}"));
+        let schema = template()?.query(&format!("{SCHEMA}\n{latency}"));
         schema.map_err(trouble("cannot make the schema"))?;
         load::load(&template, setup.seed)?;
         let facts = Facts::ask(&mut admin)?;
-        Ok(Self { admin: Admin(Mutex::new(admin)), keeper, facts })
+        Ok(Self { admin: Mutex::new(admin), keeper, facts })
     }
 
     pub(super) fn facts(&self) -> &Facts {
@@ -68,17 +71,22 @@ impl Auto {
         // Copies files, where a later version would otherwise write every page to its log.
         let how = if self.major() >= 15 { "STRATEGY file_copy" } else { "" };
         let copied = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {USER} {how}");
-        let mut admin = self.admin.lock();
+        let mut admin = self.admin();
         let failed = || trouble(format!("cannot make a fresh database for trial {n}"));
-        admin.batch_execute(&copied).map_err(failed())?;
-        admin.batch_execute("CHECKPOINT").map_err(failed())?;
+        admin.query(&copied).map_err(failed())?;
+        admin.query("CHECKPOINT").map_err(failed())?;
         let url = format!("postgres://{USER}@127.0.0.1:{}/{name}", self.keeper.port);
         Ok((name, Url::read(&Typed::from(url))?))
     }
 
     /// Drops a copy, whoever is still connected to it. A failure is of no consequence: the cluster is thrown away.
     pub(super) fn forget(&self, name: &str) {
-        let _ = self.admin.lock().batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
+        let _ = self.admin().query(&format!("DROP DATABASE {name} WITH (FORCE)"));
+    }
+
+    fn admin(&self) -> MutexGuard<'_, Connection> {
+        // As good after a panic as before: each use is one statement.
+        self.admin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `15` of `15.14 (Debian 15.14-0+deb12u1)`, or of `15devel`.
@@ -86,21 +94,5 @@ impl Auto {
         let version = &self.facts.version;
         let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
         version[..end].parse().unwrap_or_default()
-    }
-}
-
-/// The superuser's connection.
-struct Admin(Mutex<Client>);
-
-impl Admin {
-    fn lock(&self) -> MutexGuard<'_, Client> {
-        // A client is as good after a panic as before: each use is one statement.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl std::fmt::Debug for Admin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Admin")
     }
 }

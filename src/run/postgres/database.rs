@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::auto::Auto;
 use super::given::Given;
-use super::latency_sql;
 use super::url::Url;
+use super::{latency_sql, trouble};
 use crate::error::Result;
 use crate::latency::Latency;
+use crate::postgres::Connection;
 
 /// What a database must hold and how it must behave.
 #[derive(Clone, Debug)]
@@ -142,10 +143,11 @@ impl Facts {
     ///
     /// # Errors
     /// When it refuses.
-    pub(super) fn ask(client: &mut postgres::Client) -> Result<Self> {
+    pub(super) fn ask(connection: &mut Connection) -> Result<Self> {
         let mut show = |name: &str| {
-            let row = client.query_one("SELECT current_setting($1)", &[&name]);
-            Ok(row.map_err(super::trouble(format!("cannot read the setting {name}")))?.get(0))
+            let rows = connection.query(&format!("SHOW {name}"));
+            let rows = rows.map_err(trouble(format!("cannot read the setting {name}")))?;
+            Ok(rows.first().and_then(|row| row.get(0)).unwrap_or_default().to_owned())
         };
         let version = show("server_version")?;
         let settings = SETTINGS.iter().map(|name| Ok(((*name).to_owned(), show(name)?)));

@@ -34,7 +34,7 @@ impl Given {
     pub(super) fn start(url: &Url, seed: u64, latency: String, yes: bool) -> Result<Self> {
         let name = format!("bakeoff_{:08x}", fresh_seed() as u32);
         let inside = url.with_options(&format!("-c search_path={name}"))?;
-        let mut client = connect(&url.config(), url)?;
+        let mut client = connect(url.server(), url)?;
         let facts = Facts::ask(&mut client)?;
         agree(
             &format!(
@@ -43,7 +43,7 @@ impl Given {
             ),
             yes,
         )?;
-        let made = client.batch_execute(&format!("CREATE SCHEMA {name}"));
+        let made = client.query(&format!("CREATE SCHEMA {name}"));
         made.map_err(trouble(format!("cannot make the schema {name} in {url}")))?;
         let given = Self {
             schema: Schema { name, url: url.clone(), inside },
@@ -73,8 +73,7 @@ impl Given {
 
     fn fill(&self) -> Result<()> {
         let Schema { inside, .. } = &self.schema;
-        let made = connect(&inside.config(), inside)?
-            .batch_execute(&format!("{SCHEMA}\n{}", self.latency));
+        let made = connect(inside.server(), inside)?.query(&format!("{SCHEMA}\n{}", self.latency));
         made.map_err(trouble(format!("cannot make the tables in {inside}")))?;
         self.schema.load(self.seed)
     }
@@ -95,17 +94,17 @@ const PATIENCE: &str = "SET lock_timeout = '10s'";
 impl Schema {
     fn load(&self, seed: u64) -> Result<()> {
         let connect = || {
-            let mut client = connect(&self.inside.config(), &self.inside)?;
-            client.batch_execute(PATIENCE).map_err(trouble("cannot set a timeout"))?;
+            let mut client = connect(self.inside.server(), &self.inside)?;
+            client.query(PATIENCE).map_err(trouble("cannot set a timeout"))?;
             Ok(client)
         };
         load::load(&connect, seed)
     }
 
     fn remove(&self) -> Result<()> {
-        let mut client = connect(&self.url.config(), &self.url)?;
+        let mut client = connect(self.url.server(), &self.url)?;
         let dropped = format!("{PATIENCE}; DROP SCHEMA {} CASCADE", self.name);
-        client.batch_execute(&dropped).map_err(trouble("cannot drop the schema"))
+        client.query(&dropped).map(drop).map_err(trouble("cannot drop the schema"))
     }
 }
 

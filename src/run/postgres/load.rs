@@ -1,13 +1,11 @@
 //! The dataset's rows, into the tables of a fresh schema: by binary COPY on two connections at once.
 
-use std::io::{self, Write};
 use std::thread;
-
-use postgres::Client;
 
 use super::trouble;
 use crate::domain::dataset::{BUSINESSES, Dataset, POPULATION};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::postgres::Connection;
 
 /// Rows that [`load`] writes: users, accounts and merchants.
 pub(super) const ROWS: u64 = 2 * POPULATION as u64 + BUSINESSES as u64;
@@ -22,12 +20,12 @@ const EMPTY: &str = "TRUNCATE payments, distributions, credits, webhooks";
 ///
 /// # Errors
 /// When the server refuses.
-pub(super) fn load(connect: &(dyn Fn() -> Result<Client> + Sync), seed: u64) -> Result<()> {
+pub(super) fn load(connect: &(dyn Fn() -> Result<Connection> + Sync), seed: u64) -> Result<()> {
     let data = Dataset::new(seed);
     thread::scope(|scope| {
         let users = scope.spawn(|| {
             let mut client = connect()?;
-            client.batch_execute(EMPTY).map_err(trouble("cannot empty the tables"))?;
+            client.query(EMPTY).map_err(trouble("cannot empty the tables"))?;
             merchants(&mut client, data)?;
             self::users(&mut client, data)
         });
@@ -36,7 +34,7 @@ pub(super) fn load(connect: &(dyn Fn() -> Result<Client> + Sync), seed: u64) -> 
     })
 }
 
-fn users(client: &mut Client, data: Dataset) -> Result<()> {
+fn users(client: &mut Connection, data: Dataset) -> Result<()> {
     let columns = "id, blocked, opening_balance_minor, per_payment_minor";
     copy(client, "users", columns, 1..=POPULATION, &|id, row| {
         let (user, limits) = data.user(id).zip(data.limits(id)).expect("every id has a user");
@@ -47,7 +45,7 @@ fn users(client: &mut Client, data: Dataset) -> Result<()> {
     })
 }
 
-fn merchants(client: &mut Client, data: Dataset) -> Result<()> {
+fn merchants(client: &mut Connection, data: Dataset) -> Result<()> {
     copy(client, "merchants", "id, closed, fee_bps", 1..=BUSINESSES, &|id, row| {
         let merchant = data.merchant(id).expect("every id has a merchant");
         row.int4(id);
@@ -56,7 +54,7 @@ fn merchants(client: &mut Client, data: Dataset) -> Result<()> {
     })
 }
 
-fn accounts(client: &mut Client, data: Dataset) -> Result<()> {
+fn accounts(client: &mut Connection, data: Dataset) -> Result<()> {
     copy(client, "accounts", "id, tier, cap_points", 1..=POPULATION, &|id, row| {
         let account = data.account(id).expect("every id has an account");
         row.int4(id);
@@ -65,42 +63,38 @@ fn accounts(client: &mut Client, data: Dataset) -> Result<()> {
     })
 }
 
-/// Writes one row for each id, in one transaction with the table's new, empty file: so PostgreSQL keeps no log of it
-/// (under `wal_level=minimal`) and may mark every row as seen by all (FREEZE), which the first readers of a trial would do
-/// otherwise. The key's index is built afterwards, which is quicker than growing it.
+/// Writes one row for each id, in one message and so one transaction with the table's new, empty file: PostgreSQL keeps no
+/// log of it (under `wal_level=minimal`) and may mark every row as seen by all (FREEZE), which the first readers of a trial
+/// would do otherwise. The key's index is built afterwards, which is quicker than growing it.
 fn copy(
-    client: &mut Client,
+    client: &mut Connection,
     table: &str,
     columns: &str,
     ids: std::ops::RangeInclusive<u32>,
     write: &dyn Fn(u32, &mut Rows),
 ) -> Result<()> {
     let refused = |error| trouble(format!("cannot load the table {table}"))(error);
-    let broken = |error: io::Error| match error.downcast::<postgres::Error>() {
-        Ok(error) => refused(error),
-        Err(error) => Error::internal(format!("cannot load the table {table}: {error}")),
-    };
     let fields = columns.split(',').count() as u16;
-    let mut transaction = client.transaction().map_err(refused)?;
-    let emptied = format!("TRUNCATE {table}; ALTER TABLE {table} DROP CONSTRAINT {table}_pkey");
-    transaction.batch_execute(&emptied).map_err(refused)?;
-    let into = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary, FREEZE)");
-    let mut server = transaction.copy_in(&into).map_err(refused)?;
+    let mut server = client
+        .copy_in(&format!(
+            "TRUNCATE {table};
+             ALTER TABLE {table} DROP CONSTRAINT {table}_pkey;
+             COPY {table} ({columns}) FROM STDIN (FORMAT binary, FREEZE);
+             ALTER TABLE {table} ADD PRIMARY KEY (id)"
+        ))
+        .map_err(refused)?;
     let mut rows = Rows::new();
     for id in ids {
         rows.start(fields);
         write(id, &mut rows);
         if rows.0.len() >= PIECE_BYTES {
-            server.write_all(&rows.0).map_err(broken)?;
+            server.send(&rows.0).map_err(refused)?;
             rows.0.clear();
         }
     }
     rows.end();
-    server.write_all(&rows.0).map_err(broken)?;
-    server.finish().map_err(refused)?;
-    let indexed = format!("ALTER TABLE {table} ADD PRIMARY KEY (id)");
-    transaction.batch_execute(&indexed).map_err(refused)?;
-    transaction.commit().map_err(refused)
+    server.send(&rows.0).map_err(refused)?;
+    server.finish().map_err(refused)
 }
 
 /// Rows in PostgreSQL's binary COPY format, version 1: big-endian, every field behind its length in bytes.

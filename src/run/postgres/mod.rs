@@ -22,39 +22,23 @@ pub mod probe;
 mod url;
 
 use std::fmt::Display;
-use std::time::Duration;
-
-use postgres::{Client, Config, NoTls};
 
 use crate::error::{Error, Result};
+use crate::postgres::{Connection, Server, Trouble};
 
 pub use database::{Database, Setup, Trial};
 pub use keeper::keep;
 pub use url::{Typed, Url};
 
-/// A server that takes longer to accept a connection is not there.
-const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
-
 /// A connection, or why not.
-fn connect(config: &Config, whereto: &dyn Display) -> Result<Client> {
-    config.connect(NoTls).map_err(|error| {
-        Error::usage(format!("cannot connect to {whereto}: {}", said(&error)))
+fn connect(server: &Server, whereto: &dyn Display) -> Result<Connection> {
+    Connection::open(server).map_err(|error| {
+        Error::usage(format!("cannot connect to {whereto}: {error}"))
             .help("is it running, and are user, password and database right?")
     })
 }
 
 /// Puts what was tried before what the server said.
-fn trouble(what: impl Display) -> impl FnOnce(postgres::Error) -> Error {
-    move |error| Error::internal(format!("{what}: {}", said(&error)))
-}
-
-/// What the server said, with the SQLSTATE by which it can be looked up; or what became of the connection.
-fn said(error: &postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(said) => format!("{} (SQLSTATE {})", said.message(), said.code().code()),
-        None => std::iter::successors(Some(error as &dyn std::error::Error), |it| it.source())
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(": "),
-    }
+fn trouble(what: impl Display) -> impl FnOnce(Trouble) -> Error {
+    move |error| Error::internal(format!("{what}: {error}"))
 }

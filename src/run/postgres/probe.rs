@@ -11,17 +11,16 @@ use std::thread;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use postgres::error::SqlState;
-use postgres::{Client, Statement};
 use rustix::thread::set_current_timer_slack;
 
 use super::url::Url;
-use super::{connect, said, trouble};
+use super::{connect, trouble};
 use crate::clock::now;
 use crate::error::{Context, Error, Result};
 use crate::load::plan::Arrivals;
 use crate::load::profile::Profile;
 use crate::load::schedule::{Cursor, Schedule};
+use crate::postgres::{Connection, Refusal, Trouble};
 use crate::units::{Nanos, Rate};
 
 /// What is asked, and how often.
@@ -104,24 +103,27 @@ pub fn probe(url: &Url, question: &Question, stop: &AtomicBool) -> Result<Answer
     Ok(all)
 }
 
-/// A connection and what it asks.
-struct Asker {
-    client: Client,
-    statement: Statement,
-}
+/// The SQLSTATE of a statement that has taken too long.
+const CANCELED: &str = "57014";
+
+/// A connection that has the query.
+struct Asker(Connection);
+
+/// The name by which it has it.
+const QUERY: &str = "probe";
 
 impl Asker {
     fn ready(url: &Url, query: &str) -> Result<Self> {
-        let mut client = connect(&url.config(), url)?;
+        let mut client = connect(url.server(), url)?;
         let bound = format!("SET statement_timeout = {}", TIMEOUT.0 / Nanos::MILLI.0);
-        client.batch_execute(&bound).map_err(trouble("cannot set a timeout"))?;
-        let refused = |error| Error::usage(format!("{url} refuses the query: {}", said(&error)));
-        let statement = client.prepare(query).map_err(refused)?;
-        if !statement.params().is_empty() {
+        client.query(&bound).map_err(trouble("cannot set a timeout"))?;
+        let refused = |error| Error::usage(format!("{url} refuses the query: {error}"));
+        let prepared = client.prepare(QUERY, query).map_err(refused)?;
+        if !prepared.parameters.is_empty() {
             return Err(Error::usage("the query has parameters").help("write values instead of $1"));
         }
-        client.query(&statement, &[]).map_err(refused)?;
-        Ok(Self { client, statement })
+        client.execute(QUERY).map_err(refused)?;
+        Ok(Self(client))
     }
 
     /// Takes arrivals and asks, as long as there are any.
@@ -150,18 +152,16 @@ impl Asker {
                 continue;
             }
             let lag = if backlog > Nanos(0) { Nanos(0) } else { now() - due };
-            let result = self.client.query(&self.statement, &[]);
+            let result = self.0.execute(QUERY);
             let response = now() - due;
             answers.passed(intended, intended + response, span);
             match result {
                 Ok(_) => answers.record(response, lag),
-                Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => {
-                    answers.timed_out(response);
+                Err(Trouble::Refused(why)) if why.code == CANCELED => answers.timed_out(response),
+                Err(Trouble::Refused(why)) => answers.failed(why),
+                Err(Trouble::Lost(why)) => {
+                    return Err(Error::invalid(format!("the server went away: {why}")));
                 }
-                Err(error) if self.client.is_closed() => {
-                    return Err(Error::invalid(format!("the server went away: {}", said(&error))));
-                }
-                Err(error) => answers.failed(&error),
             }
         }
         Ok(answers)
@@ -241,10 +241,9 @@ impl Answers {
         *self.errors.entry("timeout".into()).or_default() += 1;
     }
 
-    fn failed(&mut self, error: &postgres::Error) {
-        let code = error.code().map_or("unknown", SqlState::code);
-        *self.errors.entry(code.to_owned()).or_default() += 1;
-        self.first_error.get_or_insert_with(|| said(error));
+    fn failed(&mut self, refusal: Refusal) {
+        self.first_error.get_or_insert_with(|| refusal.to_string());
+        *self.errors.entry(refusal.code).or_default() += 1;
     }
 
     fn add(&mut self, other: Self) {

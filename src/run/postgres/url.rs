@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
-
-use postgres::config::{Config, Host};
 
 use crate::error::{Error, Result};
+use crate::postgres::Server;
 
 /// A URL as it was typed, before it is known to be one. Shows nothing of itself.
 #[derive(Clone)]
@@ -30,8 +28,7 @@ impl fmt::Debug for Typed {
 #[derive(Clone)]
 pub struct Url {
     text: String,
-    config: Config,
-    host: String,
+    server: Server,
 }
 
 impl Url {
@@ -44,28 +41,30 @@ impl Url {
             Error::usage(format!("the URL of PostgreSQL {why}"))
                 .help("write it as postgres://USER@127.0.0.1:5432/DATABASE, and %-encode : / ? @ in a password")
         };
-        let schemes = ["postgres://", "postgresql://"];
-        let Some(rest) = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)) else {
-            return Err(bad("does not start with postgres://"));
-        };
         // Clients differ on these, and the query below would not begin where it seems to.
-        if rest.split_once('@').is_some_and(|(user, _)| user.contains(['/', '?', '#'])) {
+        let who = text.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
+        if who.is_some_and(|(user, _)| user.contains(['/', '?', '#'])) {
             return Err(bad("has a / ? or # in its user or password"));
         }
-        // The parser's own message may quote a part of the password.
-        let config = Config::from_str(text).map_err(|_| bad("cannot be read"))?;
-        let host = match config.get_hosts() {
-            [Host::Tcp(host)] => host.clone(),
-            [Host::Unix(_)] => return Err(bad("has a socket's path: contenders connect by TCP")),
-            _ => return Err(bad("does not name one host")),
+        let server = Server::read(text).map_err(bad)?;
+        match server.host.as_str() {
+            host if host.starts_with('/') => {
+                return Err(bad("has a socket's path: contenders connect by TCP"));
+            }
+            host if host.is_empty() || host.contains(',') => {
+                return Err(bad("does not name one host"));
+            }
+            _ => {}
+        }
+        let here = |host: &String| {
+            host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
         };
-        let here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-        if !here || !config.get_hostaddrs().iter().all(IpAddr::is_loopback) {
+        if ![&server.host].into_iter().chain(&server.hostaddr).all(here) {
             return Err(bad("is not of this machine").help(
                 "bakeoff sends load to 127.0.0.1, ::1 and localhost only: run it where the server is",
             ));
         }
-        Ok(Self { text: text.clone(), config, host })
+        Ok(Self { text: text.clone(), server })
     }
 
     /// The same with settings of the session, as `-c search_path=x`, for a URL that has none yet.
@@ -73,7 +72,7 @@ impl Url {
     /// # Errors
     /// When it has some.
     pub(super) fn with_options(&self, options: &str) -> Result<Self> {
-        if self.config.get_options().is_some() {
+        if self.server.options.is_some() {
             return Err(Error::usage(format!("the URL {self} has `options`"))
                 .help("leave them out: bakeoff sets the search path there"));
         }
@@ -89,20 +88,18 @@ impl Url {
     }
 
     /// What a client needs.
-    pub(super) fn config(&self) -> Config {
-        let mut config = self.config.clone();
-        config.application_name("bakeoff").connect_timeout(super::CONNECTS_WITHIN);
-        config
+    pub(super) fn server(&self) -> &Server {
+        &self.server
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = self.config.get_ports().first().unwrap_or(&5432);
-        let user = self.config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
-        let host =
-            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        write!(f, "postgres://{user}{host}:{port}/{}", self.config.get_dbname().unwrap_or_default())
+        let Server { host, port, user, database, .. } = &self.server;
+        match host.contains(':') {
+            true => write!(f, "postgres://{user}@[{host}]:{port}/{database}"),
+            false => write!(f, "postgres://{user}@{host}:{port}/{database}"),
+        }
     }
 }
 
@@ -167,7 +164,7 @@ mod tests {
         );
         let kept = added("postgres://me@127.0.0.1/shop?sslmode=disable").unwrap();
         assert!(kept.reveal().ends_with("bakeoff_1&sslmode=disable"));
-        assert_eq!(kept.config.get_options(), Some(options));
+        assert_eq!(kept.server.options.as_deref(), Some(options));
         assert!(kept.with_options(options).is_err());
     }
 }

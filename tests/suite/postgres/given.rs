@@ -2,10 +2,10 @@
 
 use std::io::IsTerminal;
 
+use bakeoff::postgres::{Connection, Server};
 use bakeoff::run::postgres::{Database, Trial, Typed, Url};
-use postgres::{Client, Config, NoTls};
 
-use super::{SETUP, client, fresh, shared};
+use super::{SETUP, client, fresh, row, rows, shared, superuser};
 
 /// The URL of a trial's database as somebody's server, with a password that it does not ask for.
 fn given(trial: &Trial<'_>) -> Url {
@@ -13,9 +13,8 @@ fn given(trial: &Trial<'_>) -> Url {
     Url::read(&Typed::from(text)).unwrap()
 }
 
-fn schemas(client: &mut Client) -> Vec<String> {
-    let sql = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'bakeoff%'";
-    client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+fn schemas(client: &mut Connection) -> Vec<Vec<String>> {
+    rows(client, "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'bakeoff%'")
 }
 
 #[test]
@@ -24,7 +23,7 @@ fn a_given_server_gets_one_schema_and_loses_it_again() {
     let trial = fresh(&database);
     let url = given(&trial);
     let mut outside = client(url.reveal());
-    let sum = "SELECT sum(spent_minor)::int8 FROM users";
+    let sum = "SELECT sum(spent_minor) FROM users";
     let spend = "UPDATE users SET spent_minor = 5 WHERE id = 17";
     {
         let given = Database::given(&url, &SETUP, true).unwrap();
@@ -34,12 +33,11 @@ fn a_given_server_gets_one_schema_and_loses_it_again() {
         assert_eq!(given.pid(), None);
         let first = given.fresh(1).unwrap();
         // A contender knows nothing of the schema.
-        client(first.url().reveal()).batch_execute(spend).unwrap();
-        assert_eq!(outside.query_one(sum, &[]).unwrap().get::<_, i64>(0), 0, "others' tables");
+        client(first.url().reveal()).query(spend).unwrap();
+        assert_eq!(row(&mut outside, sum), ["0"], "others' tables");
         drop(first);
         let second = given.fresh(2).unwrap();
-        let row = client(second.url().reveal()).query_one(sum, &[]).unwrap();
-        assert_eq!(row.get::<_, i64>(0), 0, "loaded again");
+        assert_eq!(row(&mut client(second.url().reveal()), sum), ["0"], "loaded again");
         for shown in [format!("{given:?}"), format!("{second:?}"), second.url().to_string()] {
             assert!(!shown.contains("s3cret"), "{shown}");
         }
@@ -60,14 +58,6 @@ fn nothing_is_loaded_that_nobody_agreed_to() {
     assert!(schemas(&mut client(trial.url().reveal())).is_empty());
 }
 
-/// A connection of the one who may do everything, by the socket at home in the cluster's folder.
-fn superuser(database: &Database, trial: &Trial<'_>) -> Client {
-    let tcp: Config = trial.url().reveal().parse().unwrap();
-    let mut config = Config::new();
-    config.host_path(format!("/proc/{}/cwd", database.pid().unwrap())).port(tcp.get_ports()[0]);
-    config.user("postgres").dbname(tcp.get_dbname().unwrap()).connect(NoTls).unwrap()
-}
-
 #[test]
 fn a_failure_on_the_way_leaves_no_schema() {
     let Some(database) = shared("failure") else { return };
@@ -78,7 +68,7 @@ fn a_failure_on_the_way_leaves_no_schema() {
             $$BEGIN RAISE 'no index today'; END$$;
         CREATE EVENT TRIGGER no_index ON ddl_command_start WHEN TAG IN ('ALTER TABLE')
             EXECUTE FUNCTION refuse()";
-    outside.batch_execute(sabotage).unwrap();
+    outside.query(sabotage).unwrap();
     let error = Database::given(&given(&trial), &SETUP, true).unwrap_err().to_string();
     assert!(error.contains("no index today") && !error.contains("s3cret"), "{error}");
     assert!(schemas(&mut outside).is_empty());
@@ -90,7 +80,8 @@ fn the_port_does_not_lead_to_the_superuser() {
     let Some(database) = shared("superuser") else { return };
     let trial = fresh(&database);
     let url = trial.url().reveal();
-    assert!(Client::connect(&url.replace("bench@", "postgres@"), NoTls).is_err());
-    let row = client(url).query_one("SELECT current_setting('is_superuser')", &[]).unwrap();
-    assert_eq!(row.get::<_, &str>(0), "off");
+    let other = Server::read(&url.replace("bench@", "postgres@")).unwrap();
+    let error = Connection::open(&other).unwrap_err().to_string();
+    assert!(error.contains("SQLSTATE 28000"), "{error}");
+    assert_eq!(row(&mut client(url), "SHOW is_superuser"), ["off"]);
 }

@@ -3,34 +3,30 @@
 use std::time::{Duration, Instant};
 
 use bakeoff::latency::Latency;
+use bakeoff::postgres::Connection;
 use bakeoff::run::postgres::{Database, Setup, Typed, Url};
 use bakeoff::sql::{Class, Statement};
 use bakeoff::units::Nanos;
-use postgres::Client;
-use postgres::types::ToSql;
 
-use super::{NO_WAIT, SETUP, client, fresh, shared};
+use super::{NO_WAIT, SETUP, client, fresh, row, rows, shared, with};
 
 const fn ms(ms: u64) -> Nanos {
     Nanos(ms * 1_000_000)
 }
 
 /// Runs every statement once; gives the shortest time of a class.
-fn shortest(client: &mut Client, class: Class) -> Duration {
-    let payment: [&(dyn ToSql + Sync); 6] = [&"a", &17, &33, &100_i64, &"EUR", &1_i64];
-    let (zero, one) = (0_i64, 1_i32);
+fn shortest(client: &mut Connection, class: Class) -> Duration {
     let run = |statement: Statement| {
-        let parameters: &[&(dyn ToSql + Sync)] = match statement {
-            Statement::Capture => &payment,
-            Statement::Begin => &[&zero, &zero, &zero, &zero, &zero],
-            Statement::Credit => &[&zero, &one, &zero],
-            Statement::Webhook => &[&"a", &"b"],
-            Statement::Audit => &[],
-            _ => &[&one],
+        let text = match statement {
+            Statement::Capture => with(statement, &[&"'a'", &17, &33, &100, &"'EUR'", &1]),
+            Statement::Begin => with(statement, &[&0, &0, &0, &0, &0]),
+            Statement::Credit => with(statement, &[&0, &1, &0]),
+            Statement::Webhook => with(statement, &[&"'a'", &"'b'"]),
+            Statement::Audit => with(statement, &[]),
+            _ => with(statement, &[&1]),
         };
-        let prepared = client.prepare(statement.text()).unwrap();
         let start = Instant::now();
-        assert_eq!(client.query(&prepared, parameters).unwrap().len(), 1, "{statement:?}");
+        row(client, &text);
         start.elapsed()
     };
     let statements = Statement::ALL.into_iter().filter(|statement| statement.class() == class);
@@ -38,7 +34,12 @@ fn shortest(client: &mut Client, class: Class) -> Duration {
 }
 
 /// A schema with these latencies, in a fresh database of the shared cluster.
-fn dialled(database: &Database, lookup: Latency, write: Latency, look: impl FnOnce(&mut Client)) {
+fn dialled(
+    database: &Database,
+    lookup: Latency,
+    write: Latency,
+    look: impl FnOnce(&mut Connection),
+) {
     let trial = fresh(database);
     let url = Url::read(&Typed::from(trial.url().reveal().to_owned())).unwrap();
     let slow = Database::given(&url, &Setup { lookup, write, ..SETUP }, true).unwrap();
@@ -60,12 +61,11 @@ fn each_class_waits_its_own_time() {
 }
 
 /// The time inside the `pg_sleep` of a definition, drawn so many times by the server without sleeping, in ms, sorted.
-fn drawn(client: &mut Client, definition: &str, draws: i64) -> Vec<f64> {
+fn drawn(client: &mut Connection, definition: &str, draws: i64) -> Vec<f64> {
     let found = format!("SELECT substring({definition} FROM 'pg_sleep\\((.*?)\\)(?: pg_sleep|;)')");
-    let seconds: String = client.query_one(&found, &[]).unwrap().get(0);
-    let drawn =
-        format!("SELECT (1000 * ({seconds}))::float8 FROM generate_series(1, $1::int8) ORDER BY 1");
-    client.query(&drawn, &[&draws]).unwrap().iter().map(|row| row.get(0)).collect()
+    let seconds = &row(client, &found)[0];
+    let drawn = format!("SELECT 1000 * ({seconds}) FROM generate_series(1, {draws}) ORDER BY 1");
+    rows(client, &drawn).iter().map(|row| row[0].parse().unwrap()).collect()
 }
 
 const LOOKUP: &str = "pg_get_viewdef('user_rows'::regclass)";

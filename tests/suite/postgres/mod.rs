@@ -4,20 +4,23 @@
 //! everything later, never earlier.
 
 mod cluster;
+mod connection;
 mod given;
 mod latency;
 mod probing;
 mod statements;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bakeoff::latency::Latency;
+use bakeoff::postgres::{Connection, Row, Server};
 use bakeoff::run::postgres::{Database, Setup, Trial, binaries};
+use bakeoff::sql::Statement;
 use bakeoff::units::Nanos;
-use postgres::{Client, NoTls};
 
 /// A cluster on a busy machine of two cores.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,9 +60,37 @@ fn fresh(database: &Database) -> Trial<'_> {
     database.fresh(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)).unwrap()
 }
 
-/// Another client than bakeoff's contenders have, by the URL that they get.
-fn client(url: &str) -> Client {
-    Client::connect(url, NoTls).unwrap()
+/// A connection by the URL that contenders get.
+fn client(url: &str) -> Connection {
+    Connection::open(&Server::read(url).unwrap()).unwrap()
+}
+
+/// A connection of the one who may do everything, by the socket at home in the cluster's folder.
+fn superuser(database: &Database, trial: &Trial<'_>) -> Connection {
+    let host = format!("/proc/{}/cwd", database.pid().unwrap());
+    let tcp = Server::read(trial.url().reveal()).unwrap();
+    Connection::open(&Server { host, user: "postgres".into(), ..tcp }).unwrap()
+}
+
+/// The rows that `sql` gives, whose columns are not NULL.
+fn rows(client: &mut Connection, sql: &str) -> Vec<Vec<String>> {
+    let rows = client.query(sql).unwrap();
+    let texts = |row| (0..).map_while(|at| Row::get(row, at)).map(str::to_owned).collect();
+    rows.iter().map(texts).collect()
+}
+
+/// The columns of the only row.
+fn row(client: &mut Connection, sql: &str) -> Vec<String> {
+    let mut rows = rows(client, sql);
+    assert_eq!(rows.len(), 1, "{sql}");
+    rows.remove(0)
+}
+
+/// A statement with its parameters written into it.
+fn with(statement: Statement, parameters: &[&dyn Display]) -> String {
+    assert_eq!(parameters.len(), statement.parameters().len(), "{statement:?}");
+    let written = |text: String, (n, value)| text.replace(&format!("${n}"), &format!("{value}"));
+    (1..).zip(parameters).fold(statement.text().to_owned(), written)
 }
 
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {

@@ -86,7 +86,7 @@ fn errors_are_counted_and_take_the_bound_away() {
     let trial = fresh(&database);
     // Works once, for the connection that asks before.
     let url = trial.url().reveal();
-    client(url).batch_execute("CREATE SEQUENCE turn").unwrap();
+    client(url).query("CREATE SEQUENCE turn").unwrap();
     let query = "SELECT 1 / (CASE WHEN nextval('turn') = 1 THEN 1 ELSE 0 END)";
     let args = ["--url", url, "--query", query, "--rate", "100/s", "--duration", "500ms"];
     let output = probe(&[&args[..], &["--connections", "1", "--format", "json"]].concat());
@@ -97,6 +97,21 @@ fn errors_are_counted_and_take_the_bound_away() {
 }
 
 #[test]
+fn a_server_that_goes_away_has_the_last_word() {
+    let Some(database) = shared("probe end") else { return };
+    let trial = fresh(&database);
+    let url = trial.url().reveal();
+    client(url).query("CREATE SEQUENCE turn").unwrap();
+    let query =
+        "SELECT CASE WHEN nextval('turn') > 1 THEN pg_terminate_backend(pg_backend_pid()) END";
+    let output = probe(&["--url", url, "--query", query, "--connections", "1", "--duration", "1s"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    let why = "the server went away: terminating connection due to administrator command";
+    assert!(said.contains(why), "{said}");
+}
+
+#[test]
 fn what_cannot_be_asked_is_a_usage_error() {
     let Some(database) = shared("probe usage") else { return };
     let trial = fresh(&database);
@@ -104,6 +119,7 @@ fn what_cannot_be_asked_is_a_usage_error() {
     for (url, query, why) in [
         (url, "SELECT * FROM nothing", "SQLSTATE 42P01"),
         (url, "SELECT $1::int4", "parameters"),
+        (url, "COPY users FROM STDIN", "asks for rows"),
         ("postgres://bench:s3cret@10.0.0.1/shop", "SELECT 1", "not of this machine"),
         ("postgres://bench:s3cret@127.0.0.1:1/shop", "SELECT 1", "cannot connect"),
         ("mysql://bench:s3cret@127.0.0.1/shop", "SELECT 1", "postgres://"),

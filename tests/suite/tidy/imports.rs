@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("random", &[]),
     ("poll", &["units"]),
+    ("postgres", &[]),
     ("clock", &["units"]),
     ("listen", &["error"]),
     ("latency", &["error", "random", "units"]),
@@ -20,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stats", &["random", "units"]),
     ("gate", &["error", "exit", "report", "stats", "units"]),
     ("load", &["clock", "domain", "error", "poll", "random", "units"]),
-    ("backend", &["domain", "error", "listen", "poll", "sql", "units"]),
+    ("backend", &["domain", "error", "listen", "poll", "postgres", "sql", "units"]),
     (
         "standin",
         &[
@@ -34,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "run",
         &[
             "backend", "clock", "domain", "error", "exit", "fault", "gate", "latency", "load",
-            "poll", "random", "report", "scenario", "sql", "standin", "stats", "units",
+            "poll", "postgres", "random", "report", "scenario", "sql", "standin", "stats", "units",
         ],
     ),
 ];
