@@ -56,7 +56,7 @@ pub(crate) struct Args {
     /// How threads ask the lookups of a payment at once
     #[arg(long, value_enum, default_value_t)]
     fan_out: FanOut,
-    /// bakeoff or tokio-postgres: the client that an event loop asks the database with
+    /// The client that an event loop asks the database with: bakeoff or, in builds with cross-check, tokio-postgres
     #[arg(long, value_name = "NAME", default_value_t)]
     client: Library,
     /// A mistake to make; may be repeated

@@ -66,12 +66,16 @@ impl<'a> Testbed<'a> {
     /// Watches the machine and calibrates the CPU work of the scenarios that are known by now.
     ///
     /// # Errors
-    /// When the affinity mask cannot be read.
+    /// When the affinity mask cannot be read, or a contender asks for a client that this build is without.
     pub(crate) fn open(
         scenarios: &[Scenario],
         progress: &'a mut Progress,
         yes: bool,
     ) -> Result<Self> {
+        let contenders = scenarios.iter().flat_map(|one| &one.contenders);
+        for own in contenders.filter_map(Contender::built_in).filter(|own| own.binary.is_none()) {
+            own.client.available()?;
+        }
         let mut testbed = Self {
             progress,
             hiccups: hiccups::watch(&placement::allowed()?)?,

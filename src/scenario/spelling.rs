@@ -155,7 +155,7 @@ impl From<RawFanOut> for Gather {
 pub(super) enum RawClient {
     /// bakeoff's own.
     Bakeoff,
-    /// tokio-postgres with deadpool-postgres, a cross-check.
+    /// tokio-postgres with deadpool-postgres, a cross-check; in builds with the feature `cross-check`.
     TokioPostgres,
 }
 

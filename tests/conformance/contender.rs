@@ -86,17 +86,20 @@ impl Contender {
 /// The program whose models the suite is for.
 const BAKEOFF: &str = env!("CARGO_BIN_EXE_bakeoff");
 
+/// The client that not every build has.
+const CROSS_CHECK: &str = "tokio-postgres";
+
 impl Mount {
     pub(crate) const EVENT_LOOP_PROGRAM: Self =
         Contender::mount("event-loop", &[BAKEOFF, "serve", "--model", "event-loop"]);
     pub(crate) const TOKIO_POSTGRES_PROGRAM: Self = Contender::mount(
         "event-loop",
-        &[BAKEOFF, "serve", "--model", "event-loop", "--client", "tokio-postgres"],
+        &[BAKEOFF, "serve", "--model", "event-loop", "--client", CROSS_CHECK],
     );
     /// Two processes, each with the client that others use.
     pub(crate) const TOKIO_POSTGRES_TWICE_PROGRAM: Self = Contender::mount(
         "event-loop",
-        &[BAKEOFF, "serve", "--model=event-loop", "--client=tokio-postgres", "--processes=2"],
+        &[BAKEOFF, "serve", "--model=event-loop", "--client", CROSS_CHECK, "--processes=2"],
     );
     pub(crate) const WORK_STEALING_PROGRAM: Self =
         Contender::mount("work-stealing", &[BAKEOFF, "serve", "--model", "work-stealing"]);
@@ -163,6 +166,9 @@ fn folder() -> PathBuf {
 /// What is missing to start it.
 pub(crate) fn missing(mount: Mount) -> Option<String> {
     let contender = mount.contender?;
+    if contender.command.contains(&CROSS_CHECK) && !cfg!(feature = "cross-check") {
+        return Some("this build has no such client: run with --features cross-check".into());
+    }
     let built = contender.command.iter().find(|part| part.contains('/')).expect("a path");
     let path = folder().join(built);
     (!path.exists()).then(|| format!("{} is not built: run contenders/build", path.display()))

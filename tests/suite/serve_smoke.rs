@@ -166,10 +166,27 @@ fn a_thread_too_many_is_told_so() {
     assert_eq!((status, body.contains("error")), (503, true), "{body}");
 }
 
+#[cfg(not(feature = "cross-check"))]
+#[test]
+fn a_client_that_was_not_built_is_told_so() {
+    let url = "postgres://bakeoff@127.0.0.1/bakeoff";
+    let flags = ["--client", "tokio-postgres", "--database-url", url];
+    let scenario = ["run", "client-cross-check", "--out", "/nowhere/to/be/made"];
+    let mut run = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+    for command in [&mut serve("event-loop", &flags), run.args(scenario)] {
+        let Output { status, stderr, .. } = command.output().unwrap();
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("cargo build --release --features cross-check"), "{stderr}");
+    }
+}
+
 /// Who asks says so in the first thing that it sends to a database: our client its name, the other one nothing.
 #[test]
 fn every_process_asks_with_the_client_that_was_chosen() {
-    for (client, named) in [("bakeoff", true), ("tokio-postgres", false)] {
+    let clients = if cfg!(feature = "cross-check") { 2 } else { 1 };
+    for (client, named) in [("bakeoff", true), ("tokio-postgres", false)].into_iter().take(clients)
+    {
         let database = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("postgres://bakeoff@{}/bakeoff", database.local_addr().unwrap());
         // One connection for each process, and it is never answered: the second one is of the second process.

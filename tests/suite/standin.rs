@@ -349,6 +349,7 @@ fn the_proxy_carries_more_than_it_may_hold() {
     echo.join().unwrap();
 }
 
+#[cfg(feature = "cross-check")]
 #[test]
 fn tokio_postgres_can_talk_to_it() {
     use tokio_postgres::types::ToSql;

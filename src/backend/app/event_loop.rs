@@ -6,7 +6,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Common, Store, audited, cpu_mode, database, stats, upstream};
 use crate::backend::Settings;
-use crate::backend::client::event_loop::Client;
+use crate::backend::client::client;
 use crate::backend::cpu::event_loop::{Helpers, Place};
 use crate::backend::http::Answer;
 use crate::backend::memory::Memory;
@@ -15,6 +15,8 @@ use crate::backend::postgres::Question;
 use crate::backend::remote::event_loop::Pool;
 use crate::backend::upstream::Exchange;
 use crate::error;
+
+pub(in crate::backend) use crate::backend::client::Client;
 
 /// The server, as its requests see it.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ impl App {
     /// With a store in which nothing has happened yet, or one that is asked first when the first request needs it.
     pub(in crate::backend) fn new(settings: &Settings, place: Place) -> error::Result<Self> {
         let store = match database(settings)? {
-            Some(peer) => Store::Postgres(Arc::new(Client::new(settings, peer)?)),
+            Some(peer) => Store::Postgres(Arc::new(client(settings, peer)?)),
             None => Store::Memory(Arc::new(Memory::new())),
         };
         let upstream = upstream(settings)?.map(|peer| Arc::new(Pool::new(peer)));

@@ -4,15 +4,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Common, Store, audited, cpu_mode, database, stats, upstream};
 use crate::backend::Settings;
-use crate::backend::client::threads::Client;
 use crate::backend::cpu::threads::Helpers;
 use crate::backend::http::Answer;
 use crate::backend::memory::Memory;
 use crate::backend::pitfall::Pitfall;
-use crate::backend::postgres::Question;
+use crate::backend::postgres::{Question, Session};
 use crate::backend::remote::threads::Pool;
 use crate::backend::upstream::Exchange;
 use crate::error;
+
+/// Connections to the database.
+pub(in crate::backend) type Client = Pool<Session>;
 
 /// The server, as its requests see it.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ impl App {
     /// With a store in which nothing has happened yet, or one that is asked first when the first request needs it.
     pub(in crate::backend) fn new(settings: &Settings) -> error::Result<Self> {
         let store = match database(settings)? {
-            Some(peer) => Store::Postgres(Arc::new(Client::new(settings, peer)?)),
+            Some(peer) => Store::Postgres(Arc::new(Client::new(peer))),
             None => Store::Memory(Arc::new(Memory::new())),
         };
         let upstream = upstream(settings)?.map(|peer| Arc::new(Pool::new(peer)));

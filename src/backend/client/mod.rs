@@ -1,16 +1,36 @@
 //! The client of a database: bakeoff's own, or on an event loop tokio-postgres in a pool of deadpool's.
 //!
-//! The borrowed one is a cross-check. It sends the same statements and must get the same answers; what it costs more or
-//! less says how far the figures of an event loop depend on our client.
+//! The borrowed one is a cross-check, in builds with the feature `cross-check` alone. It sends the same statements and must
+//! get the same answers; what it costs more or less says how far the figures of an event loop depend on our client.
 
-pub(super) mod event_loop;
-pub(super) mod threads;
+#[cfg(feature = "cross-check")]
+mod cross_check;
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Settings, StoreSettings};
+#[cfg(not(feature = "cross-check"))]
+use super::{postgres::Session, remote::Peer, remote::event_loop::Pool};
 use crate::error::{Error, Result};
+#[cfg(not(feature = "cross-check"))]
+use crate::postgres::Server;
+
+#[cfg(feature = "cross-check")]
+pub(super) use cross_check::{Client, client};
+
+/// An event loop's connections to the database.
+#[cfg(not(feature = "cross-check"))]
+pub(super) type Client = Pool<Session>;
+
+/// Without a connection yet.
+///
+/// # Errors
+/// None without a choice.
+#[cfg(not(feature = "cross-check"))]
+pub(super) fn client(_: &Settings, peer: Peer<Server>) -> Result<Client> {
+    Ok(Pool::new(peer))
+}
 
 /// Which client asks the database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +49,18 @@ impl Library {
             Self::Bakeoff => "bakeoff",
             Self::TokioPostgres => "tokio-postgres",
         }
+    }
+
+    /// Whether this build has it.
+    ///
+    /// # Errors
+    /// Usage: it has not.
+    pub(crate) fn available(self) -> Result<()> {
+        if self == Self::Bakeoff || cfg!(feature = "cross-check") {
+            return Ok(());
+        }
+        Err(Error::usage(format!("this build of bakeoff is without the client {self}"))
+            .help("build it with `cargo build --release --features cross-check`"))
     }
 }
 
@@ -65,5 +97,5 @@ pub(super) fn check(settings: &Settings) -> Result<()> {
         return Err(Error::usage(format!("there is no database for {client} to ask"))
             .help("add --store postgres --database-url URL, or leave --client out"));
     }
-    Ok(())
+    client.available()
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{Answer, Request, Task, account_id, conflict, distributed, read};
 use crate::backend::app::Store;
-use crate::backend::app::event_loop::App;
-use crate::backend::client::event_loop::Client;
+use crate::backend::app::event_loop::{App, Client};
 use crate::backend::memory::Memory;
 use crate::backend::postgres::Question;
 use crate::backend::remote::Trouble;

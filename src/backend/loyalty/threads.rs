@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{Answer, Request, Task, account_id, conflict, distributed, read};
 use crate::backend::app::Store;
-use crate::backend::app::threads::App;
-use crate::backend::client::threads::Client;
+use crate::backend::app::threads::{App, Client};
 use crate::backend::memory::Memory;
 use crate::backend::postgres::Question;
 use crate::backend::remote::Trouble;

@@ -3,7 +3,6 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol.html>
 
-mod borrowed;
 mod reply;
 mod session;
 mod target;
@@ -11,7 +10,6 @@ mod target;
 use crate::domain::payment::Payment;
 use crate::sql::Statement;
 
-pub(super) use borrowed::Raw;
 pub(super) use reply::Reply;
 pub(super) use session::Session;
 pub(super) use target::target;

@@ -1,6 +1,6 @@
 //! What a database answers: at most one row, read into the services' own types.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use postgres_protocol::message::backend::DataRowBody;
 
 use super::super::memory::{Audit, Capture};
@@ -19,8 +19,10 @@ impl Reply {
     }
 
     /// A row whose columns somebody else has taken apart.
+    #[cfg(feature = "cross-check")]
     pub(in crate::backend) fn of_columns<'a>(columns: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut row = BytesMut::new();
+        use bytes::BufMut as _;
+        let mut row = bytes::BytesMut::new();
         for column in columns {
             row.put_i32(i32::try_from(column.len()).expect("a column is shorter than 2 GiB"));
             row.put_slice(column);

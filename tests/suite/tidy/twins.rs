@@ -11,8 +11,6 @@ const TWINS: &[(&str, f64)] = &[
     ("backend/webhook", 1.0 / 3.0),
     // Ten lines, of which the signature and one await differ.
     ("backend/upstream", 0.4),
-    // One of them can also borrow a client.
-    ("backend/client", 0.9),
     ("backend/cpu", 0.6),
     // What a runtime has, threads bring along: a line in which to wait, and hands.
     ("backend/remote", 0.7),

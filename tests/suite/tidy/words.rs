@@ -80,13 +80,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         within: "backend/",
-        except: &["*/event_loop.rs"],
+        except: &["*/event_loop.rs", "backend/client/cross_check.rs"],
         words: &["tokio"],
         because: "awaiting belongs to event_loop.rs files",
     },
     Rule {
         within: "backend/",
-        except: &["*/event_loop.rs", "backend/http/threads.rs"],
+        except: &["*/event_loop.rs", "backend/http/threads.rs", "backend/client/cross_check.rs"],
         words: &["async", "await", "Future", "block_on"],
         because: "a threaded twin truly blocks; only http/threads.rs lets hyper read a body",
     },

@@ -1,18 +1,20 @@
-//! The client of an event loop: bakeoff's own, or the one that others use.
+//! An event loop's client of a database where it may be the one that others use.
 
+use std::error::Error as StdError;
 use std::io;
 use std::time::Instant;
 
+use bytes::BytesMut;
 use deadpool_postgres::{Manager, ManagerConfig, Object, RecyclingMethod};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use super::super::{Settings, StoreSettings};
+use super::super::Settings;
 use super::Library;
 use crate::backend::hands::event_loop::Hands;
-use crate::backend::postgres::{Question, Raw, Reply, Session};
+use crate::backend::postgres::{Param, Question, Reply, Session};
 use crate::backend::remote::event_loop::Pool;
 use crate::backend::remote::{ANSWER_WITHIN, Gather, Peer, Trouble, Usage};
 use crate::error::{self, Error};
@@ -28,18 +30,18 @@ pub(in crate::backend) enum Client {
     Borrowed(Borrowed),
 }
 
-impl Client {
-    /// Without a connection yet.
-    ///
-    /// # Errors
-    /// A URL that the borrowed client does not take.
-    pub(in crate::backend) fn new(settings: &Settings, peer: Peer<Server>) -> error::Result<Self> {
-        match settings.client {
-            Library::Bakeoff => Ok(Self::Bakeoff(Pool::new(peer))),
-            Library::TokioPostgres => Borrowed::new(settings, &peer).map(Self::Borrowed),
-        }
+/// The client that the settings name, without a connection yet.
+///
+/// # Errors
+/// A pool that cannot be.
+pub(in crate::backend) fn client(settings: &Settings, peer: Peer<Server>) -> error::Result<Client> {
+    match settings.client {
+        Library::Bakeoff => Ok(Client::Bakeoff(Pool::new(peer))),
+        Library::TokioPostgres => Borrowed::new(&peer).map(Client::Borrowed),
     }
+}
 
+impl Client {
     /// Who waited how long.
     pub(in crate::backend) fn usage(&self) -> &Usage {
         match self {
@@ -91,14 +93,13 @@ pub(in crate::backend) struct Borrowed {
     hands: Hands,
 }
 
-/// Differs: threads have no such client.
 impl Borrowed {
-    fn new(settings: &Settings, peer: &Peer<Server>) -> error::Result<Self> {
-        let StoreSettings::Postgres { url } = &settings.store else {
-            return Err(Error::internal("a client without a database"));
-        };
-        let wrong = |_| Error::usage("tokio-postgres cannot read the database's URL");
-        let config: tokio_postgres::Config = url.parse().map_err(wrong)?;
+    fn new(peer: &Peer<Server>) -> error::Result<Self> {
+        let Server { user, password, database, options, .. } = &peer.target;
+        let mut config = tokio_postgres::Config::new();
+        config.host(peer.address.ip().to_string()).port(peer.address.port());
+        config.user(user).dbname(database).options(options.as_deref().unwrap_or_default());
+        config.password(password.as_deref().unwrap_or_default());
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, NoTls, recycling);
         let size = peer.connections;
@@ -138,7 +139,7 @@ impl Borrowed {
     }
 }
 
-/// Differs: the borrowed client prepares each statement once for each connection, as ours does at its start.
+/// Prepares each statement once for each connection, as our client does at its start.
 async fn over(connection: &Object, question: Question<'_>) -> Result<Reply, Trouble> {
     let (statement, parameters) = question.bind(|statement, all| (statement, all.to_vec()));
     let parameters: Vec<&(dyn ToSql + Sync)> =
@@ -152,10 +153,42 @@ async fn over(connection: &Object, question: Question<'_>) -> Result<Reply, Trou
     Ok(Reply::of_columns(columns.collect::<Result<Vec<_>, _>>().map_err(trouble)?))
 }
 
-/// Differs: what the borrowed client's errors are here.
 fn trouble(error: tokio_postgres::Error) -> Trouble {
     match error.as_db_error() {
         Some(refused) => Trouble::Refused(refused.message().to_owned()),
         None => Trouble::Lost(io::Error::other(error)),
+    }
+}
+
+impl ToSql for Param<'_> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        match self {
+            Self::Int4(value) => value.to_sql(ty, out),
+            Self::Int8(value) => value.to_sql(ty, out),
+            Self::Text(value) => value.to_sql(ty, out),
+        }
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        matches!(*ty, Type::INT4 | Type::INT8 | Type::TEXT)
+    }
+
+    to_sql_checked!();
+}
+
+/// The bytes of a column, whatever its type.
+struct Raw<'a>(&'a [u8]);
+
+impl<'a> FromSql<'a> for Raw<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Self(raw))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
     }
 }
