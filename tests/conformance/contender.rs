@@ -41,24 +41,19 @@ impl Contender {
 
     /// It as the suite starts it, with `flags` of `bakeoff serve` as what the environment calls them.
     pub(crate) fn command(&self) -> Command {
-        let file = |name: &str| folder().join(name);
         let [program, arguments @ ..] = self.command else {
             unreachable!("a command has a program")
         };
-        let mut command = match arguments {
-            [] => Command::new(file(program)),
-            // bakeoff's own models take part as anyone's program would, by the environment alone.
-            verb if program == &BAKEOFF => {
-                let mut command = Command::new(program);
-                command.args(verb).arg(format!("--die-with-parent={}", std::process::id()));
-                command
-            }
-            [script, rest @ ..] => {
-                let mut command = Command::new(program);
-                command.arg(file(script)).args(rest);
-                command
-            }
-        };
+        let mut command = Command::new(folder().join(program));
+        // bakeoff's own models take part as anyone's program would, by the environment alone.
+        if program == &BAKEOFF {
+            command.args(arguments).arg(format!("--die-with-parent={}", std::process::id()));
+        } else {
+            command.args(arguments.iter().map(|argument| match argument.contains('/') {
+                true => folder().join(argument),
+                false => argument.into(),
+            }));
+        }
         command.env("BAKEOFF_WORKERS", self.workers.to_string()).stdin(Stdio::null());
         let url = match self.store {
             Store::Memory => None,
@@ -113,9 +108,9 @@ impl Mount {
     );
 
     pub(crate) const GO: Self = Contender::mount("go", &["go/bin/server"]);
-    pub(crate) const NODE: Self = Contender::mount("node", &["node", MAIN, "http"]);
-    pub(crate) const EXPRESS: Self = Contender::mount("express", &["node", MAIN, "express"]);
-    pub(crate) const FASTIFY: Self = Contender::mount("fastify", &["node", MAIN, "fastify"]);
+    pub(crate) const NODE: Self = Contender::mount("node", &[NODE, MAIN, "http"]);
+    pub(crate) const EXPRESS: Self = Contender::mount("express", &[NODE, MAIN, "express"]);
+    pub(crate) const FASTIFY: Self = Contender::mount("fastify", &[NODE, MAIN, "fastify"]);
 
     /// The same server with a database as its store, as so many processes if it knows how to.
     pub(crate) const fn on_postgres(self, workers: u32) -> Self {
@@ -132,7 +127,7 @@ impl Mount {
     }
 
     fn is_node(self) -> bool {
-        self.contender.is_some_and(|contender| contender.command[0] == "node")
+        self.contender.is_some_and(|contender| contender.command[0] == NODE)
     }
 
     /// Whether it takes a request line without a version for HTTP/0.9.
@@ -157,6 +152,7 @@ impl Mount {
     }
 }
 
+const NODE: &str = "node/bin/node";
 const MAIN: &str = "node/dist/main.js";
 
 fn folder() -> PathBuf {
@@ -169,9 +165,9 @@ pub(crate) fn missing(mount: Mount) -> Option<String> {
     if contender.command.contains(&CROSS_CHECK) && !cfg!(feature = "cross-check") {
         return Some("this build has no such client: run with --features cross-check".into());
     }
-    let built = contender.command.iter().find(|part| part.contains('/')).expect("a path");
-    let path = folder().join(built);
-    (!path.exists()).then(|| format!("{} is not built: run contenders/build", path.display()))
+    let files = contender.command.iter().filter(|part| part.contains('/'));
+    let path = files.map(|file| folder().join(file)).find(|path| !path.exists())?;
+    Some(format!("{} is not built: run contenders/build", path.display()))
 }
 
 /// Whether it keeps its rows in the one database.

@@ -62,12 +62,12 @@ impl Parts {
         })
     }
 
-    /// Anyone's program: what lies at a path is deployed, what is found on PATH runs it.
+    /// Anyone's program: what lies at a path is deployed, what is found on PATH or beside a payload runs it.
     fn of_command(argv: &[String], setup: &Setup) -> Result<Self> {
         let [program, ..] = argv else { return Ok(Self::default()) };
-        let own = program.contains('/');
+        let by_path = program.contains('/');
         let named = match setup.payload.as_slice() {
-            [] if own => std::slice::from_ref(program),
+            [] if by_path => std::slice::from_ref(program),
             named => named,
         };
         let mut payload = Vec::new();
@@ -77,7 +77,9 @@ impl Parts {
                 .usage(|| format!("cannot read the payload {}", from.display()))?;
         }
         payload.sort();
-        let located = if own { setup.folder.join(program) } else { on_path(program)? };
+        let at_path = placed(&setup.folder.join(program)).from;
+        let own = by_path && payload.iter().any(|file| file.from == at_path);
+        let located = if by_path { at_path } else { on_path(program)? };
         let runtime = Packed { at: without_root(&located), from: real(&located) };
         let note = match (payload.is_empty(), own) {
             (true, _) => "the scenario does not name its payload".into(),
@@ -233,9 +235,21 @@ mod tests {
         assert_eq!(bytes(&run.payload).unwrap(), 12);
         assert!(bytes(&run.runtime).unwrap() > 10_000, "{:?}", run.runtime);
         assert!(run.runtime[0].at.ends_with("/sh"), "{:?}", run.runtime);
-        let libraries = run.base.expect("this machine has ldd");
+        let libraries = run.base.as_ref().expect("this machine has ldd");
         assert!(libraries.iter().all(|file| file.from.is_file() && !file.at.starts_with('/')));
         assert!(!libraries.iter().any(|file| run.payload.contains(file)), "parts are apart");
+
+        // Beside the payload, by a link: the same program.
+        fs::create_dir(folder.join("bin")).unwrap();
+        std::os::unix::fs::symlink(&run.runtime[0].from, folder.join("bin/js")).unwrap();
+        let argv = words(&["../bin/js", "../dist/main.js", "http"]);
+        let beside = Parts::of_command(&argv, &setup(folder, &["../dist"])).unwrap();
+        assert_eq!((&beside.payload, &beside.base), (&run.payload, &run.base));
+        assert_eq!(beside.runtime[0].from, run.runtime[0].from);
+        assert!(beside.note.starts_with("run by ") && beside.note.ends_with("/bin/js"));
+        let argv = words(&["../dist/main.js"]);
+        let within = Parts::of_command(&argv, &setup(folder, &["../dist"])).unwrap();
+        assert!(within.payload == run.payload && within.runtime.is_empty(), "{within:?}");
 
         let error = Parts::of_command(&argv, &setup(folder, &["../gone"])).unwrap_err().to_string();
         assert!(error.contains("cannot read the payload") && error.contains("gone"), "{error}");
