@@ -234,6 +234,7 @@ fn trial(
         timeline: None,
         accounts_per_s: None,
         recovery: None,
+        runtime: None,
     }
 }
 

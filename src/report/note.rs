@@ -46,11 +46,12 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
     let method = picture.method.trim_end_matches('.').replace(". ", "; ");
     let how: Vec<String> = ways.into_iter().chain([method]).collect();
     format!(
-        "Measured in {measured} by bakeoff {} on {}, {}, Linux {}{doubt}: {}. Limits: {}.",
+        "Measured in {measured} by bakeoff {} on {}, {}, Linux {}{}{doubt}: {}. Limits: {}.",
         clean(&print.bakeoff),
         clean(&print.cpu_model),
         counted(print.cores as usize, "core"),
         clean(&print.kernel),
+        super::setting::versions(result),
         how.join("; "),
         limits.join("; ")
     )

@@ -254,6 +254,9 @@ pub struct Trial {
     /// How it came back from a fault; `null` where there was none, no objective, or no 1,000 requests in a second.
     #[serde(default)]
     pub recovery: Option<Recovery>,
+    /// What the contender said that runs it: `Node.js 24.22.3`; `null` where it did not say.
+    #[serde(default)]
+    pub runtime: Option<String>,
 }
 
 /// Who ran where.

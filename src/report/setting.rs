@@ -67,7 +67,27 @@ pub(crate) fn loads<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<String> 
         .collect()
 }
 
-/// Machine, placement, load, dials and build: one line each.
+/// What the contenders said that runs them, `Node.js 24.22.3`, each with those that it runs.
+fn runtimes(result: &RunResult) -> Vec<(String, Vec<String>)> {
+    let mut seen: Vec<(String, Vec<String>)> = Vec::new();
+    for trial in measured(result) {
+        let Some(runtime) = &trial.runtime else { continue };
+        let (runtime, name) = (clean(runtime), clean(&trial.contender));
+        match seen.iter_mut().find(|(other, _)| *other == runtime) {
+            Some((_, names)) if names.contains(&name) => {}
+            Some((_, names)) => names.push(name),
+            None => seen.push((runtime, vec![name])),
+        }
+    }
+    seen
+}
+
+/// `, Go 1.27.3, Node.js 24.22.3`, for behind the machine; nothing where nobody said.
+pub(crate) fn versions(result: &RunResult) -> String {
+    runtimes(result).iter().map(|(runtime, _)| format!(", {runtime}")).collect()
+}
+
+/// Machine, runtimes, placement, load, dials and build: one line each.
 pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     let print = &result.fingerprint;
     let mut machine = format!(
@@ -84,6 +104,10 @@ pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
         machine += &format!(", quota of {} cores", three_digits(quota));
     }
     let mut lines = vec![machine];
+    let runs =
+        |(runtime, names): (String, Vec<String>)| format!("{runtime} runs {}", listed(&names));
+    let runs: Vec<String> = runtimes(result).into_iter().map(runs).collect();
+    lines.extend((!runs.is_empty()).then(|| runs.join("; ")));
     lines.extend(placements(measured(result).iter()).iter().map(|text| capital(text)));
     let contenders = races.iter().map(|race| race.entries.len()).max().unwrap_or(0);
     let rounds = counted(result.rounds as usize, "round");
@@ -116,4 +140,38 @@ pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
         clean(&result.started_utc)
     ));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::race::races;
+    use crate::report::{charts, markdown, mock, note};
+
+    #[test]
+    fn what_runs_a_contender_is_on_every_output_with_its_version() {
+        let mut result = mock::payments(6, &mock::MODELS);
+        let names: Vec<String> =
+            races(&result)[0].entries.iter().map(|entry| entry.name.to_owned()).collect();
+        let told = |result: &RunResult| about(result, &races(result)).join("\n");
+        assert!(!told(&result).contains(" runs "), "who says nothing is not told of");
+        for trial in &mut result.trials {
+            let place = names.iter().position(|name| *name == trial.contender).unwrap();
+            let of = ["Go 1.27.3", "Node.js 24.22.3", "Node.js 24.22.3"];
+            trial.runtime = of.get(place).map(|&runtime| runtime.to_owned());
+        }
+        let [go, node, other, ..] = &names[..] else { panic!("{names:?}") };
+        let line = format!("Go 1.27.3 runs {go}; Node.js 24.22.3 runs {node} and {other}");
+        assert!(told(&result).lines().any(|one| one == line), "{}", told(&result));
+        assert!(markdown::markdown(&result).contains(&line));
+        let picture = &charts::pictures(&result)[0];
+        let note = note::note(&result, picture, "", "a.png");
+        assert!(note.contains(", Go 1.27.3, Node.js 24.22.3: "), "{note}");
+        let svg = picture.svg(charts::Shade::Light, charts::Size::Blog);
+        assert!(svg.contains("1.27.3, ") && svg.contains("24.22.3; "), "{svg}");
+        // What was begun with one and ended with another says so.
+        let mut result = result.clone();
+        result.trials.last_mut().unwrap().runtime = Some("Node.js 26.1.0".into());
+        assert!(told(&result).contains("Node.js 26.1.0 runs "), "{}", told(&result));
+    }
 }

@@ -24,6 +24,8 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 const ENDS_WITHIN: Duration = Duration::from_secs(8);
 /// What is run before a trial may take so long.
 const BEFORE_WITHIN: Duration = Duration::from_secs(60);
+/// No name of a runtime is longer.
+const RUNTIME_BYTES_MAX: usize = 60;
 /// How long one try to reach a contender may take.
 const TRY: Duration = Duration::from_secs(1);
 
@@ -33,6 +35,8 @@ pub(crate) struct Contender {
     name: String,
     process: Hands,
     address: SocketAddr,
+    /// What it said of itself when it was ready.
+    runtime: Option<String>,
 }
 
 /// In whose hands a contender's process is.
@@ -78,7 +82,8 @@ impl Contender {
             .context(|| format!("cannot start contender `{name}`"))?;
         let stdout = child.stdout.take().expect("stdout is piped");
         let address = ([127, 0, 0, 1], 0).into();
-        let mut contender = Self { name: name.to_owned(), process: Hands::Ours(child), address };
+        let mut contender =
+            Self { name: name.to_owned(), process: Hands::Ours(child), address, runtime: None };
         contender.address = contender.listening(stdout)?;
         http::get(contender.address, "/healthz", READY_WITHIN)
             .map_err(|error| contender.unready(&format!("does not answer /healthz: {error}")))?;
@@ -111,7 +116,11 @@ impl Contender {
         let address = ([127, 0, 0, 1], port).into();
         let within = Duration::from(setup.ready_within);
         let deadline = Instant::now() + within;
-        while let Err(why) = is_ready(address, &setup.ready, TRY.min(within)) {
+        let runtime = loop {
+            let why = match is_ready(address, &setup.ready, TRY.min(within)) {
+                Ok(runtime) => break runtime,
+                Err(why) => why,
+            };
             if held.ended().is_some() {
                 return Err(held.failed("ended before it was ready"));
             }
@@ -121,12 +130,12 @@ impl Contender {
                 );
             }
             thread::sleep(Duration::from_millis(5));
-        }
+        };
         // Whoever answered was not the program if that has ended.
         if held.ended().is_some() {
             return Err(held.failed("ended as it became ready"));
         }
-        Ok(Self { name: name.to_owned(), process: Hands::Held(held), address })
+        Ok(Self { name: name.to_owned(), process: Hands::Held(held), address, runtime })
     }
 
     /// Looks for a server that runs already.
@@ -142,16 +151,22 @@ impl Contender {
         env.push(("BAKEOFF_PORT".into(), address.port().to_string()));
         env.extend(setup.env.iter().cloned());
         before(name, setup, &env)?;
-        is_ready(address, &setup.ready, setup.ready_within.into()).map_err(|why| {
+        let within = setup.ready_within.into();
+        let runtime = is_ready(address, &setup.ready, within).map_err(|why| {
             Error::invalid(format!("contender `{name}` at {address} is not ready: {why}"))
                 .help("start it first; a contender by URL is not started by bakeoff")
         })?;
-        Ok(Self { name: name.to_owned(), process: Hands::Others, address })
+        Ok(Self { name: name.to_owned(), process: Hands::Others, address, runtime })
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What runs it, with its version, where it says so.
+    pub(crate) fn runtime(&self) -> Option<&str> {
+        self.runtime.as_deref()
     }
 
     /// What it uses, for who wants to know.
@@ -266,14 +281,14 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(listener.context(|| "no port is free".into())?.port())
 }
 
-/// Whether a server is ready by its own measure; tries for so long.
+/// Whether a server is ready by its own measure, and what it says that runs it; tries for so long.
 fn is_ready(
     address: SocketAddr,
     ready: &Ready,
     within: Duration,
-) -> std::result::Result<(), String> {
+) -> std::result::Result<Option<String>, String> {
     match ready {
-        Ready::Path(path) => http::get(address, path, within).map(drop),
+        Ready::Path(path) => http::get(address, path, within).map(|said| runtime(&said)),
         Ready::Tcp => {
             let deadline = Instant::now() + within;
             while let Err(error) = TcpStream::connect_timeout(&address, within) {
@@ -282,9 +297,16 @@ fn is_ready(
                 }
                 thread::sleep(Duration::from_millis(5));
             }
-            Ok(())
+            Ok(None)
         }
     }
+}
+
+/// What runs a server, of what it says about its health: anyone's may be no JSON, or of any length.
+fn runtime(said: &[u8]) -> Option<String> {
+    let said: serde_json::Value = serde_json::from_slice(said).ok()?;
+    let runtime = said["runtime"].as_str()?.trim();
+    (1..=RUNTIME_BYTES_MAX).contains(&runtime.len()).then(|| runtime.to_owned())
 }
 
 impl Drop for Contender {

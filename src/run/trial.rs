@@ -102,6 +102,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let seen = looks.into_inner().expect("no look panics").between();
     let switches = seen.switches.zip(switches);
     let standin = behind.as_ref().and_then(|behind| behind.window_ends(outcome.window));
+    let runtime = contender.runtime().map(str::to_owned);
     let crash = contender.crashed().map(|status| format!("the contender crashed: {status}"));
     let audit = match &crash {
         Some(reason) => Audit { verdict: "unavailable".into(), reasons: vec![reason.clone()] },
@@ -125,6 +126,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     trial.pool = pooled.map(|one| dependency::pool(order.contender.built_in(), one) as u32);
     trial.pool_wait_ns = seen.pool.as_ref().map(|(waits, _)| distribution(waits));
     trial.standin = standin;
+    trial.runtime = runtime;
     Ok(trial)
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
         n: estimate.map_or(0, |estimate| estimate.n as u32),
         difference,
         rounds_to_decide: needed.flatten().map(|rounds| rounds as u32),
-        tested_with: tested_with(scenario, statement),
+        tested_with: tested_with(scenario, statement, found.trials),
     }
 }
 
@@ -93,19 +93,27 @@ fn of_trials(
     }
 }
 
-/// What a statement was tested with: the systems, models and servers that it compares, and no others of its scenario.
-fn tested_with(scenario: &Scenario, statement: &Statement) -> String {
+/// What a statement was tested with: the systems, models and servers that it compares, and no others of its scenario;
+/// with the version of each that said it in its trials.
+fn tested_with(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> String {
     let named = [Some(&statement.of), statement.versus.as_ref()];
     let compared = scenario.contenders.iter().filter(|one| named.contains(&Some(&one.name)));
     let mut with: Vec<&str> = Vec::new();
     for contender in compared {
-        let what = match (&contender.system, contender.built_in()) {
-            (Some(system), _) => system,
-            (None, Some(_)) => "Rust models",
-            (None, None) => "the contenders as given",
-        };
-        if !with.contains(&what) {
-            with.push(what);
+        let own = |t: &&Trial| t.scenario == scenario.name && t.contender == contender.name;
+        let mut what: Vec<&str> =
+            trials.iter().filter(own).filter_map(|trial| trial.runtime.as_deref()).collect();
+        if what.is_empty() {
+            what.push(match (&contender.system, contender.built_in()) {
+                (Some(system), _) => system,
+                (None, Some(_)) => "Rust models",
+                (None, None) => "the contenders as given",
+            });
+        }
+        for one in what {
+            if !with.contains(&one) {
+                with.push(one);
+            }
         }
     }
     with.join(" and ")
@@ -213,16 +221,20 @@ fn limits(bound: Bound) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::mock;
     use crate::scenario::builtin;
 
     #[test]
     fn a_statement_was_tested_with_what_it_compares() {
         let mut scenario = builtin("go-vs-node-payment").unwrap();
-        let with = |scenario: &Scenario, of: &str, versus: Option<&str>| {
+        let mut trials = mock::payments(2, &[("go", 100.0, 1.0), ("node", 200.0, 1.0)]).trials;
+        trials.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
+        let told = |scenario: &Scenario, of: &str, versus: Option<&str>, trials: &[Trial]| {
             let statement = scenario.claims[0].clone();
             let (of, versus) = (of.to_owned(), versus.map(str::to_owned));
-            tested_with(scenario, &Statement { of, versus, ..statement })
+            tested_with(scenario, &Statement { of, versus, ..statement }, trials)
         };
+        let with = |scenario: &Scenario, of: &str, versus| told(scenario, of, versus, &trials);
         assert_eq!(with(&scenario, "node", Some("go")), "Go and Node");
         assert_eq!(with(&scenario, "express", Some("node")), "Node");
         assert_eq!(with(&scenario, "event-loop", Some("thread-pool")), "Rust models");
@@ -230,5 +242,17 @@ mod tests {
         assert_eq!(with(&scenario, "go", None), "Go");
         scenario.contenders[0].system = None;
         assert_eq!(with(&scenario, "go", None), "the contenders as given");
+
+        let mut said = trials.clone();
+        said.iter_mut().for_each(|trial| {
+            let runtime = if trial.contender == "go" { "Go 1.27.3" } else { "Node.js 24.22.3" };
+            trial.runtime = Some(runtime.into());
+        });
+        let both = told(&scenario, "node", Some("go"), &said);
+        assert_eq!(both, "Go 1.27.3 and Node.js 24.22.3");
+        assert_eq!(told(&scenario, "express", Some("node"), &said), "Node.js 24.22.3 and Node");
+        // Of another scenario they say nothing here.
+        said.iter_mut().for_each(|trial| trial.scenario = "other".into());
+        assert_eq!(told(&scenario, "node", None, &said), "Node");
     }
 }

@@ -130,6 +130,15 @@ impl Mount {
         self.contender.is_some_and(|contender| contender.command[0] == NODE)
     }
 
+    /// What runs it, with its version to follow; nothing for the crate's own models.
+    pub(crate) fn runtime(self) -> Option<&'static str> {
+        match self.contender?.command[0] {
+            NODE => Some("Node.js "),
+            BAKEOFF => None,
+            _ => Some("Go "),
+        }
+    }
+
     /// Whether it takes a request line without a version for HTTP/0.9.
     pub(crate) fn speaks_http_0_9(self) -> bool {
         self.is_node()

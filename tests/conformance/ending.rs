@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::json;
 
 use crate::bodies::{Payment, account};
 use crate::client::{Client, request};
+use crate::routes::expect_health;
 use crate::server::{Mount, PATIENCE, SEED, Server};
 
 /// What requests in hand may take of the end, 5 s, and a little for a slow machine.
@@ -132,7 +132,7 @@ pub(crate) fn settings_may_come_from_the_environment(mount: Mount) {
     ]);
     let server = Server::launch(command);
     let mut client = Client::to(&server);
-    client.get("/healthz").expect(200, json!({"ready": true, "contender": mount.name()}));
+    expect_health(&mut client, mount);
     let payment = Payment { rounds: 3, ..Payment::new("k-1") };
     client.post("/payments", &payment.body()).expect(201, payment.captured());
     let other = Payment { rounds: 2, ..Payment::new("k-2") };

@@ -12,9 +12,23 @@ use crate::server::{Mount, Server};
 pub(crate) fn health_names_the_contender_and_null_does_nothing(mount: Mount) {
     let server = Server::start(mount);
     let mut client = Client::to(&server);
-    client.get("/healthz").expect(200, json!({"ready": true, "contender": mount.name()}));
+    expect_health(&mut client, mount);
     client.get("/null").expect(200, json!({"ok": true}));
     client.get("/audit").expect(200, Books::default().json());
+}
+
+/// It is ready, says its name, and the version of what runs it where that is not bakeoff.
+pub(crate) fn expect_health(client: &mut Client, mount: Mount) {
+    let answer = client.get("/healthz");
+    let mut health = json!({"ready": true, "contender": mount.name()});
+    if let Some(runtime) = mount.runtime() {
+        let said = answer.json()["runtime"].clone();
+        let version = said.as_str().and_then(|said| said.strip_prefix(runtime));
+        let is_digit = |c: char| c.is_ascii_digit();
+        assert!(version.is_some_and(|v| v.starts_with(is_digit) && v.contains('.')), "{said}");
+        health["runtime"] = said;
+    }
+    answer.expect(200, health);
 }
 
 pub(crate) fn a_payment_is_captured_once_and_replayed(mount: Mount) {

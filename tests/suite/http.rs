@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if os.environ.get("SERVER_NEVER_READY"):
             return self.answer(503, b"{}")
-        self.answer(200, b'{"ok":true}')
+        self.answer(200, b'{"ok":true,"runtime":"Snake 3.4"}')
 
     def do_POST(self):
         global served
@@ -200,6 +200,7 @@ fn a_foreign_server_is_raced_against_a_variant_of_itself() {
     assert_eq!(result.trials.len(), 4 + 2 * result.voided_rounds as usize, "{}", stderr(&output));
     for trial in &result.trials {
         assert!(trial.errors.is_empty(), "{:?}", trial.errors);
+        assert_eq!(trial.runtime.as_deref(), Some("Snake 3.4"));
         assert_eq!(
             (trial.workload.as_str(), trial.audit.verdict.as_str()),
             ("http", "unavailable")

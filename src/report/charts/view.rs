@@ -4,7 +4,7 @@ use super::chrome::Chrome;
 use super::style::{Style, styles};
 use crate::report::race::{Entry, Race, probed, races, slo_of};
 use crate::report::schema::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
-use crate::report::setting::{loads, placements};
+use crate::report::setting::{loads, placements, versions};
 use crate::report::words::{capital, clean, counted};
 use crate::units::{Rate, grouped};
 
@@ -196,10 +196,11 @@ impl<'a> View<'a> {
             one => (format!(", binary {one}"), format!(", seed {}", result.seed)),
         };
         format!(
-            "{}, Linux {}, {}; bakeoff {}{}{binary}, {}{seed}, {}; over loopback",
+            "{}, Linux {}, {}{}; bakeoff {}{}{binary}, {}{seed}, {}; over loopback",
             clean(&print.cpu_model),
             clean(&print.kernel),
             counted(print.cores as usize, "core"),
+            versions(result),
             clean(&print.bakeoff),
             clean(&print.unusual_build()),
             clean(&result.scenario),

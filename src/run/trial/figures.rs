@@ -99,6 +99,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         timeline: None,
         accounts_per_s: None,
         recovery: None,
+        runtime: None,
     }
 }
 

@@ -1,8 +1,10 @@
 import type { Answer, App } from "../app.js";
 
+const RUNTIME = `Node.js ${process.versions.node}`;
+
 /** `GET /healthz` */
 export async function health(app: App): Promise<Answer> {
-  return { status: 200, body: { ready: true, contender: app.name } };
+  return { status: 200, body: { ready: true, contender: app.name, runtime: RUNTIME } };
 }
 
 /** `GET /null`: what HTTP alone costs. */
