@@ -61,6 +61,7 @@ const OF_A_SERVER: Checks = checks! {
     }
     malformed {
         broken_bodies_are_bad_requests,
+        bodies_that_are_not_utf_8_are_bad_requests,
         missing_and_ill_typed_fields_are_bad_requests,
         unknown_fields_and_blanks_are_ignored,
         bodies_up_to_the_limit_are_read,

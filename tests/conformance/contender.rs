@@ -139,6 +139,11 @@ impl Mount {
         }
     }
 
+    /// Whether it takes a byte order mark before a body for nothing, as body-parser does.
+    pub(crate) fn reads_over_a_byte_order_mark(self) -> bool {
+        self.contender.is_some_and(|contender| contender.name == "express")
+    }
+
     /// Whether it takes a request line without a version for HTTP/0.9.
     pub(crate) fn speaks_http_0_9(self) -> bool {
         self.is_node()

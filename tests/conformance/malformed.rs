@@ -45,15 +45,75 @@ pub(crate) fn broken_bodies_are_bad_requests(mount: Mount) {
             assert_eq!(answer.status, 400, "{path} {:?}", &body[..body.len().min(60)]);
             answer.expect_error(400);
         }
-        // The same bytes that are fine as text are no JSON once they are no UTF-8.
-        let at = good.find(':').unwrap();
-        let mut bytes = request("POST", path, &format!("{{\"\u{1}{}", &good[at..]));
-        let odd = bytes.iter().position(|&b| b == 1).unwrap();
-        bytes[odd] = 0xff;
-        client.send(&bytes);
+    }
+    client.get("/audit").expect(200, Books::default().json());
+}
+
+/// What stands in a text for bytes that no text can hold.
+const ODD: char = '\u{1}';
+
+pub(crate) fn bodies_that_are_not_utf_8_are_bad_requests(mount: Mount) {
+    let server = Server::start(mount);
+    let mut client = Client::to(&server);
+    let (payment, distribution) = (Payment::new("k-1"), Distribution::new(1));
+    let odd = |text: &str| Some(json!(format!("{ODD}{text}")));
+    let event = |id: &str, body: &str| json!({"event_id": id, "body": body}).to_string();
+    let note = |body: &str| body.replacen('{', &format!("{{\"note\":\"{ODD}\","), 1);
+    // A field that is kept, one that is ignored, and a name.
+    let bodies = [
+        ("/webhooks", event("evt-1", &format!("paid{ODD}"))),
+        ("/webhooks", note(&event("evt-1", "paid"))),
+        ("/payments", payment.body_with("idempotency_key", odd("k"))),
+        ("/payments", note(&payment.body())),
+        ("/payments", payment.body().replacen('{', &format!("{{\"{ODD}\":1,"), 1)),
+        ("/loyalty/distributions", note(&distribution.body())),
+    ];
+    // A byte of none, an end without a start, starts without an end, "/" written long, a half of a pair, beyond the last.
+    let wrong: [&[u8]; 7] = [
+        b"\xff",
+        b"\x80",
+        b"\xe2\x82",
+        b"\xf0\x9f\x98",
+        b"\xc0\xaf",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+    ];
+    for (path, body) in &bodies {
+        // As a string of JSON, where the writer has escaped it, or as it is.
+        let body = body.replace("\\u0001", &ODD.to_string());
+        let (before, after) = body.split_once(ODD).expect("an odd character");
+        for bytes in wrong {
+            let body = [before.as_bytes(), bytes, after.as_bytes()].concat();
+            client.send(&post("", path, &body));
+            let answer = client.receive();
+            assert_eq!(answer.status, 400, "{path} {}", body.escape_ascii());
+            answer.expect_error(400);
+        }
+    }
+    // Another encoding is none of JSON's, whatever the request calls it.
+    let utf_16: Vec<u8> = payment.body().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for charset in ["", "; charset=utf-16le"] {
+        client.send(&post(charset, "/payments", &utf_16));
         client.receive().expect_error(400);
     }
     client.get("/audit").expect(200, Books::default().json());
+    let marked = format!("\u{feff}{}", payment.body());
+    let status = if mount.reads_over_a_byte_order_mark() { 201 } else { 400 };
+    assert_eq!(client.post("/payments", &marked).status, status, "a byte order mark");
+    // What is cut in two between chunks is whole once they have come.
+    let payment = Payment::new("k-2");
+    let good = payment.body_with("note", Some(json!("\u{20ac}\u{1f600}")));
+    let cut = good.find('\u{1f600}').unwrap() + 2;
+    let (head, tail) = good.as_bytes().split_at(cut);
+    client.send(&chunked(&[head, tail], true));
+    client.receive().expect(201, payment.captured());
+}
+
+/// A request with bytes as its body, and more about its type.
+fn post(parameters: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let kind = format!("Content-Type: application/json{parameters}\r\nContent-Length: {length}");
+    [format!("POST {path} HTTP/1.1\r\nHost: x\r\n{kind}\r\n\r\n").as_bytes(), body].concat()
 }
 
 pub(crate) fn missing_and_ill_typed_fields_are_bad_requests(mount: Mount) {

@@ -1,5 +1,6 @@
 // What every request of a server shares, and what is sent back.
 
+import { isUtf8 } from "node:buffer";
 import type { Agent } from "node:http";
 
 import type { Dataset } from "./rules/dataset.js";
@@ -45,3 +46,15 @@ export function failed(error: unknown): Answer {
 export const BODY_BYTES_MAX = 64 * 1024;
 
 export const TOO_LARGE = `a body has at most ${BODY_BYTES_MAX} bytes`;
+
+export const NOT_UTF8 = "a body is JSON in UTF-8";
+
+/** Reads a body as JSON. Its bytes are checked first: a decoder would put U+FFFD for what is no UTF-8. */
+export function parse(body: Buffer): unknown {
+  if (!isUtf8(body)) throw new Failure(400, NOT_UTF8);
+  try {
+    return JSON.parse(body.toString());
+  } catch (error) {
+    throw new Failure(400, (error as Error).message);
+  }
+}

@@ -255,7 +255,9 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Answer>
     if body.trim_ascii_start().first() == Some(&b'[') {
         return Err(Answer::malformed("a body is an object, and this is an array"));
     }
-    serde_json::from_slice(body).map_err(Answer::malformed)
+    // Of a field that it ignores, serde would take any bytes.
+    let body = str::from_utf8(body).map_err(Answer::malformed)?;
+    serde_json::from_str(body).map_err(Answer::malformed)
 }
 
 #[cfg(test)]

@@ -1,9 +1,18 @@
 // The same handlers behind Express.
 
+import { isUtf8 } from "node:buffer";
 import express, { type ErrorRequestHandler, type Response } from "express";
 import type { RequestListener } from "node:http";
 
-import { type Answer, type App, BODY_BYTES_MAX, Failure, failed, TOO_LARGE } from "../app.js";
+import {
+  type Answer,
+  type App,
+  BODY_BYTES_MAX,
+  Failure,
+  failed,
+  NOT_UTF8,
+  TOO_LARGE,
+} from "../app.js";
 import { allowed, NO_ROUTE, otherMethod, ROUTES } from "../routes.js";
 
 export async function createExpress(app: App): Promise<RequestListener> {
@@ -14,7 +23,7 @@ export async function createExpress(app: App): Promise<RequestListener> {
   server.enable("case sensitive routing");
   server.enable("strict routing");
   // Clients of the contract need not say that they send JSON.
-  const json = express.json({ limit: BODY_BYTES_MAX, type: () => true });
+  const json = express.json({ limit: BODY_BYTES_MAX, type: () => true, verify: expectUtf8 });
 
   for (const route of ROUTES) {
     const path = route.path.endsWith("/") ? `${route.path}:id` : route.path;
@@ -35,6 +44,11 @@ export async function createExpress(app: App): Promise<RequestListener> {
   server.use((_request, response) => send(response, NO_ROUTE));
   server.use(onError);
   return server;
+}
+
+/** Its parser would put U+FFFD for what is no UTF-8, and reads UTF-16 where a request names that. */
+function expectUtf8(_request: unknown, _response: unknown, body: Buffer, charset: string): void {
+  if (charset !== "utf-8" || !isUtf8(body)) throw new Error(NOT_UTF8);
 }
 
 const onError: ErrorRequestHandler = (error, _request, response, next) => {

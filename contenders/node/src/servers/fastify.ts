@@ -3,15 +3,16 @@
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from "fastify";
 import type { RequestListener } from "node:http";
 
-import { type Answer, type App, BODY_BYTES_MAX, Failure, failed, TOO_LARGE } from "../app.js";
+import { type Answer, type App, BODY_BYTES_MAX, Failure, failed, parse, TOO_LARGE } from "../app.js";
 import { allowed, NO_ROUTE, otherMethod, ROUTES } from "../routes.js";
 
 export async function createFastify(app: App): Promise<RequestListener> {
   const server = Fastify({ bodyLimit: BODY_BYTES_MAX, exposeHeadRoutes: true });
   // Clients of the contract need not say that they send JSON.
   server.removeAllContentTypeParsers();
-  const parse = server.getDefaultJsonParser("ignore", "ignore");
-  server.addContentTypeParser("*", { parseAs: "string" }, parse);
+  server.addContentTypeParser("*", { parseAs: "buffer" }, async (_request: unknown, body: Buffer) =>
+    parse(body),
+  );
 
   for (const route of ROUTES) {
     const url = route.path.endsWith("/") ? `${route.path}:id` : route.path;
@@ -37,13 +38,12 @@ export async function createFastify(app: App): Promise<RequestListener> {
 }
 
 function onError(error: FastifyError | Failure, _request: FastifyRequest, reply: FastifyReply) {
-  if (error instanceof Failure) return send(reply, error.answer);
-  if (error.statusCode === 413) {
+  if (!(error instanceof Failure) && error.statusCode === 413) {
     return send(reply, { status: 413, body: { error: TOO_LARGE } });
   }
-  if (error.statusCode !== undefined && error.statusCode < 500) {
-    // The body was read to its end, so the connection is in step and stays.
-    reply.removeHeader("connection");
+  // The body was read to its end, so the connection is in step and stays.
+  reply.removeHeader("connection");
+  if (!(error instanceof Failure) && error.statusCode !== undefined && error.statusCode < 500) {
     return send(reply, { status: 400, body: { error: error.message } });
   }
   return send(reply, failed(error));

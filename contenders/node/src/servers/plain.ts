@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 
-import { type Answer, type App, BODY_BYTES_MAX, Failure, failed, TOO_LARGE } from "../app.js";
+import { type Answer, type App, BODY_BYTES_MAX, Failure, failed, parse, TOO_LARGE } from "../app.js";
 import { allowed, NO_ROUTE, otherMethod, ROUTES } from "../routes.js";
 
 const EXACT = new Map(ROUTES.filter(({ path }) => !path.endsWith("/")).map((r) => [r.path, r]));
@@ -44,7 +44,7 @@ function isIdOf(prefix: string, path: string): boolean {
   return path.startsWith(prefix) && !path.includes("/", prefix.length);
 }
 
-function read(request: IncomingMessage): Promise<string> {
+function read(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES_MAX) {
       reject(new Failure(413, TOO_LARGE));
@@ -61,17 +61,9 @@ function read(request: IncomingMessage): Promise<string> {
         chunks.push(chunk);
       }
     });
-    request.on("end", () => resolve(Buffer.concat(chunks, length).toString("utf8")));
+    request.on("end", () => resolve(Buffer.concat(chunks, length)));
     request.on("error", () => reject(new Failure(400, "the body did not arrive whole")));
   });
-}
-
-function parse(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch (error) {
-    throw new Failure(400, (error as Error).message);
-  }
 }
 
 function send(response: ServerResponse, { status, body }: Answer): void {
