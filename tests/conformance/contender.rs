@@ -154,9 +154,9 @@ impl Mount {
         self.contender.is_some_and(|contender| contender.name == "go")
     }
 
-    /// So many signature rounds, or about as much work where each of them costs ten times as much.
+    /// So many signature rounds, or about as much work where each of them costs four times as much.
     pub(crate) fn rounds(self, count: u32) -> u32 {
-        if self.is_node() { count / 10 } else { count }
+        if self.is_node() { count / 4 } else { count }
     }
 
     /// So many accounts, or fewer where each of them costs two round trips to a database.
