@@ -17,12 +17,14 @@ use crate::error::{Context, Error, Result};
 use crate::exit;
 use crate::load;
 use crate::load::live::Live;
-use crate::load::outcome::{Kind, Outcome};
+use crate::load::outcome::Outcome;
 use crate::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape};
 use crate::load::url::Url;
+use crate::report::distribution::Ranked;
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
 use crate::report::words::listed;
+use crate::run::rank;
 use crate::run::resources::Taken;
 use crate::run::trial::figures;
 use crate::units::{Nanos, Rate};
@@ -50,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long)]
     closed: bool,
     /// Look for the highest rate that keeps this promise, p99=100ms (p50, p90, p99 or p99.9), in trials of 2 s or
-    /// --duration, and up to 15 times that where the percentile needs it. Failures beyond the percentile's tail break it
+    /// --duration, and up to 15 times that where the percentile needs it. Failures rank above every time
     #[arg(long, conflicts_with_all = ["rate", "closed"])]
     slo: Option<Slo>,
     /// How arrivals are spread over time: poisson or constant
@@ -223,8 +225,7 @@ fn closed_ceiling(
     if stop.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    let failed = |kind: &Kind| kind.errors.values().sum::<u64>();
-    let right: u64 = outcome.kinds.iter().map(|kind| kind.requests - failed(kind)).sum();
+    let right = outcome.answered_in_window;
     let ceiling = right as f64 / outcome.window.as_secs_f64();
     if right < 2 || !ceiling.is_finite() {
         let errors = figures::errors(&outcome);
@@ -282,5 +283,6 @@ fn writable(path: &Path) -> Result<()> {
 fn write_hgrm(path: &Path, plan: &Plan, outcome: &Outcome) -> Result<()> {
     let kind = outcome.kinds.first().expect("drive sends one kind");
     let times = if plan.shape == Shape::Closed { &kind.service } else { &kind.response };
-    fs::write(path, hgrm(times)).usage(|| format!("cannot write {}", path.display()))
+    let requests = Ranked { times: times.clone(), failures: rank::failures(kind) };
+    fs::write(path, hgrm(&requests)).usage(|| format!("cannot write {}", path.display()))
 }

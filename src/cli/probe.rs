@@ -10,10 +10,10 @@ use super::{Format, on_interrupt, print};
 use crate::error::Result;
 use crate::exit;
 use crate::load::plan::Arrivals;
-use crate::report::distribution::{distribution, supports};
+use crate::report::distribution::ranked;
 use crate::run::postgres::probe::{self, Answers, Question};
 use crate::run::postgres::{Typed, Url};
-use crate::stats::percentile::unbounded;
+use crate::stats::percentile::{Quantile, quantile};
 use crate::units::{Nanos, Rate};
 
 /// Flags of `probe`.
@@ -125,10 +125,10 @@ fn default_duration(rate: Rate) -> Nanos {
 
 /// What may be said of the answers.
 struct Found {
-    p50: Option<Nanos>,
-    p99: Option<Nanos>,
+    p50: Quantile,
+    p99: Quantile,
     max: Option<Nanos>,
-    /// Why a percentile that has samples enough is withheld.
+    /// Why a percentile that has samples enough is withheld or a failure.
     reasons: Vec<String>,
 }
 
@@ -141,8 +141,8 @@ impl Found {
     fn of(answers: &Answers) -> Self {
         let n = answers.response.len();
         let mut found = Self {
-            p50: None,
-            p99: None,
+            p50: Quantile::Withheld,
+            p99: Quantile::Withheld,
             max: (n > 0).then(|| Nanos(answers.response.max())),
             reasons: Vec::new(),
         };
@@ -152,47 +152,49 @@ impl Found {
             found.reasons.push(format!("saturated: {done} of {offered}"));
             return found;
         }
-        found.p50 = found.percentile(answers, "p50", 500);
-        found.p99 = found.percentile(answers, "p99", 990);
+        found.p50 = found.percentile(answers, "p50", 0.5);
+        found.p99 = found.percentile(answers, "p99", 0.99);
         found
     }
 
-    fn percentile(&mut self, answers: &Answers, name: &str, per_mille: u64) -> Option<Nanos> {
-        let rank = per_mille as f64 / 1_000.0;
-        let failed = answers.errors.values().sum();
-        if unbounded(failed, answers.due, rank) {
-            self.reasons.push(format!("{name} has no bound: {failed} of {} failed", answers.due));
-            return None;
+    fn percentile(&mut self, answers: &Answers, name: &str, rank: f64) -> Quantile {
+        let failures = answers.failures();
+        let found = quantile(&answers.response, failures, rank);
+        let less_lag = quantile(&answers.response_less_lag, failures, rank);
+        match (found, less_lag) {
+            (Quantile::Time(value), Quantile::Time(less_lag)) => {
+                let ours = value.saturating_sub(less_lag);
+                if ours as f64 <= OURS_MAX * value as f64 || Nanos(ours) < OURS_SMALL {
+                    return found;
+                }
+                let ours = Nanos(ours);
+                self.reasons.push(format!("{ours} of the {name} is the probe's own lateness"));
+                Quantile::Withheld
+            }
+            (Quantile::AtLeast(_) | Quantile::Unbounded, _) => {
+                let (failed, due) = (failures.all, answers.due);
+                self.reasons.push(format!("{name} is a failure: {failed} of {due} failed"));
+                found
+            }
+            _ => Quantile::Withheld,
         }
-        if !supports(answers.response.len(), per_mille) {
-            return None;
-        }
-        let value = answers.response.value_at_quantile(rank);
-        let ours = value.saturating_sub(answers.response_less_lag.value_at_quantile(rank));
-        if ours as f64 > OURS_MAX * value as f64 && Nanos(ours) >= OURS_SMALL {
-            let ours = Nanos(ours);
-            self.reasons.push(format!("{ours} of the {name} is the probe's own lateness"));
-            return None;
-        }
-        Some(Nanos(value))
     }
 
     /// What a scenario takes.
     fn latency(&self) -> Option<String> {
-        let (p50, p99) = self.p50.zip(self.p99)?;
-        let [p50, p99] = [p50, p99].map(|time| time.to_string().replace(' ', ""));
+        let (p50, p99) = self.p50.time().zip(self.p99.time())?;
+        let [p50, p99] = [p50, p99].map(|ns| Nanos(ns).to_string().replace(' ', ""));
         Some(format!("latency = {{ lognormal = {{ p50 = \"{p50}\", p99 = \"{p99}\" }} }}"))
     }
 }
 
 fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> String {
-    let show = |value: Option<Nanos>| value.map_or("-".into(), |time| time.to_string());
     let mut out = format!(
         "{about}\np50 {}   p99 {}   max {}   n {}\n",
-        show(found.p50),
-        show(found.p99),
-        show(found.max),
-        answers.response.len()
+        found.p50,
+        found.p99,
+        found.max.map_or("-".into(), |time| time.to_string()),
+        answers.response.len() + answers.failures().all
     );
     if !answers.errors.is_empty() {
         let count = |(name, count): (&String, &u64)| format!("{count} {name}");
@@ -220,8 +222,8 @@ fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> Stri
 }
 
 fn json(url: &Url, question: &Question, answers: &Answers, found: &Found) -> String {
-    let mut response = distribution(&answers.response);
-    (response.p50, response.p99) = (found.p50.map(|it| it.0), found.p99.map(|it| it.0));
+    let mut response = ranked(&answers.response, answers.failures());
+    (response.p50, response.p99) = (found.p50.written(), found.p99.written());
     if !found.reasons.is_empty() {
         (response.p90, response.p99_9) = (None, None);
     }

@@ -2,6 +2,7 @@
 
 use super::levels::ALPHA_FAIL;
 use crate::report::gate::{Block, FaultKind, Metric, MetricPlan, Plan, Round};
+use crate::stats::percentile::FAILED_NS;
 
 /// In a round in which one contender alone lost, it is worse than any figure. As a logarithm: beyond any true ratio,
 /// and far from where sums of f64 lose their digits.
@@ -71,6 +72,11 @@ impl Metric {
         self == Self::Throughput
     }
 
+    /// Whether its values are percentiles of the response time.
+    pub(super) fn is_a_response_time(self) -> bool {
+        matches!(self, Self::P99 | Self::P50)
+    }
+
     /// Whether a contender that drowns or errs has no figure of this metric that could be compared.
     fn is_lost_with_the_load(self) -> bool {
         matches!(self, Self::P99 | Self::P50 | Self::Throughput)
@@ -101,7 +107,7 @@ pub fn alpha(plan: &Plan, index: usize) -> f64 {
 /// How much worse the candidate was in a round, as a logarithm: ln(candidate / baseline), turned round where more is
 /// better.
 ///
-/// `None` when a figure is missing, or has no logarithm, or both lost.
+/// `None` when a figure is missing, or has no logarithm, or both lost or failed.
 pub fn difference(metric: Metric, index: usize, round: &Round) -> Option<f64> {
     if metric.is_lost_with_the_load() {
         match (is_lost(&round.baseline), is_lost(&round.candidate)) {
@@ -111,10 +117,24 @@ pub fn difference(metric: Metric, index: usize, round: &Round) -> Option<f64> {
             (false, false) => {}
         }
     }
-    let logarithm = |block: &Block| block.values.get(index).copied().flatten().map(f64::ln);
-    let d = logarithm(&round.candidate)? - logarithm(&round.baseline)?;
+    let value = |block: &Block| block.values.get(index).copied().flatten();
+    let (candidate, baseline) = (value(&round.candidate)?, value(&round.baseline)?);
+    if metric.is_a_response_time() {
+        match (is_a_failure(baseline), is_a_failure(candidate)) {
+            (false, true) => return Some(LOST),
+            (true, false) => return Some(-LOST),
+            (true, true) => return None,
+            (false, false) => {}
+        }
+    }
+    let d = candidate.ln() - baseline.ln();
     let worse = if metric.is_better_higher() { -d } else { d };
     worse.is_finite().then_some(worse)
+}
+
+/// Whether a percentile fell on a failure.
+pub(super) fn is_a_failure(ns: f64) -> bool {
+    ns >= FAILED_NS as f64
 }
 
 /// A ratio of a logarithm; `None` for one that lost rounds brought about.
@@ -150,6 +170,16 @@ mod tests {
         assert_eq!(d(Metric::CpuPerRequest, 0.0, 1.0), None);
         assert_eq!(d(Metric::CpuPerRequest, 1.0, -1.0), None);
         assert_eq!(d(Metric::P99, f64::NAN, 1.0), None);
+    }
+
+    #[test]
+    fn a_percentile_that_fell_on_a_failure_is_worse_than_any_time() {
+        let failed = FAILED_NS as f64;
+        let d = |metric, a, b| difference(metric, 0, &round(1, &[a], &[b]));
+        assert_eq!(d(Metric::P99, 100.0, failed), Some(LOST));
+        assert_eq!(d(Metric::P50, failed, 100.0), Some(-LOST));
+        assert_eq!(d(Metric::P99, failed, failed), None);
+        assert!(d(Metric::Rss, 100.0, failed).is_some_and(|d| d < 30.0), "bytes may be as many");
     }
 
     #[test]

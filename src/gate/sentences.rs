@@ -61,6 +61,7 @@ pub(super) fn reasons(
         let n = counted.len();
         reasons.push(format!("The candidate alone did not bear the load in {lost} of {n} rounds."));
     }
+    reasons.extend(failures(counted));
     for metric in metrics {
         reasons.extend(metric.looks.last().map(|look| found(metric, look)));
         if metric.sight_after.is_some() {
@@ -68,6 +69,18 @@ pub(super) fn reasons(
         }
     }
     reasons
+}
+
+/// `Failed requests: baseline 0 of 60,000, candidate 420 of 60,000.`; nothing where none failed.
+fn failures(counted: &[&Round]) -> Option<String> {
+    let sum = |of: fn(&Round) -> u64| counted.iter().map(|round| of(round)).sum::<u64>();
+    let (a, b) = (sum(|round| round.baseline.failures), sum(|round| round.candidate.failures));
+    (a + b > 0).then(|| {
+        let of =
+            [a, sum(|round| round.baseline.requests), b, sum(|round| round.candidate.requests)];
+        let [a, of_a, b, of_b] = of.map(|n| crate::units::grouped(n as f64));
+        format!("Failed requests: baseline {a} of {of_a}, candidate {b} of {of_b}.")
+    })
 }
 
 /// A sentence that follows a colon.

@@ -3,7 +3,7 @@
 use super::blame::{Blame, blame};
 use super::decision::{Decision, Rule, decide};
 use super::intermittent::intermittent;
-use super::metric::{alpha, difference};
+use super::metric::{alpha, difference, is_a_failure};
 use super::sentences::{line, reasons};
 use super::sight::{sight, too_blind};
 use crate::exit;
@@ -78,9 +78,11 @@ fn of_metric(plan: &Plan, index: usize, counted: &[&Round]) -> MetricJudgement {
 
 /// What can be said of a metric when the gate has ended: the sizes, the bad rounds, and what could be seen.
 fn look_back(plan: &Plan, index: usize, metric: &mut MetricJudgement, counted: &[&Round]) {
-    let value = |block: &Block| {
-        block.values.get(index).copied().flatten().filter(|value| value.is_finite())
+    // A percentile that fell on a failure is worse than any time, and no size.
+    let sized = |value: &f64| {
+        value.is_finite() && !(metric.metric.is_a_response_time() && is_a_failure(*value))
     };
+    let value = |block: &Block| block.values.get(index).copied().flatten().filter(sized);
     let both: Vec<(f64, f64)> = counted
         .iter()
         .filter_map(|round| value(&round.baseline).zip(value(&round.candidate)))
@@ -165,6 +167,7 @@ pub(super) mod tests {
     use super::*;
     use crate::gate::sentences::mid_sentence;
     use crate::report::gate::{Fault, FaultKind, Metric, MetricPlan};
+    use crate::stats::percentile::FAILED_NS;
     use crate::stats::simulated::Random;
 
     /// A plan with the metrics' own margins.
@@ -183,7 +186,7 @@ pub(super) mod tests {
     pub(in crate::gate) fn round(number: u32, baseline: &[f64], candidate: &[f64]) -> Round {
         let block = |values: &[f64]| Block {
             values: values.iter().map(|&value| Some(value)).collect(),
-            faults: Vec::new(),
+            ..Block::default()
         };
         Round {
             round: number,
@@ -260,6 +263,31 @@ pub(super) mod tests {
         assert!(found.metrics.iter().all(|metric| metric.not_gated.is_some()), "{}", found.line);
         assert_eq!((found.verdict, found.exit_code), (Verdict::Invalid, 5));
         assert!(found.line.starts_with("INVALID: nothing left to gate."), "{}", found.line);
+    }
+
+    #[test]
+    fn failures_are_named_whatever_the_verdict() {
+        let mut rounds = rounds(12, &[0.0, 0.0], 0.01);
+        let failed = |rounds: &[Round]| {
+            let reasons = judge(&plan(40, &TWO), rounds).reasons;
+            reasons.into_iter().find(|reason| reason.contains("ailed"))
+        };
+        assert_eq!(failed(&rounds), None);
+        for round in &mut rounds {
+            (round.baseline.requests, round.candidate.requests) = (5_000, 5_010);
+            round.candidate.failures = 3;
+        }
+        let said = "Failed requests: baseline 0 of 60,000, candidate 36 of 60,120.";
+        assert_eq!(failed(&rounds).as_deref(), Some(said));
+    }
+
+    #[test]
+    fn a_percentile_that_is_a_failure_is_no_size_and_still_worse() {
+        let mut rounds = rounds(12, &[0.0, 0.0], 0.01);
+        rounds.iter_mut().for_each(|it| it.candidate.values[0] = Some(FAILED_NS as f64));
+        let found = judge(&plan(40, &TWO), &rounds);
+        assert_eq!(found.metrics[0].outcome, Outcome::Regressed);
+        assert!(found.metrics[0].difference.is_none() && found.metrics[0].medians[1].is_none());
     }
 
     #[test]

@@ -59,11 +59,10 @@ impl Breakdown {
         }
     }
 
-    /// The requests within half a percent of them around a percentile, in tenths of a percent, and those whose response
-    /// times are like theirs. Nothing of too few.
-    pub fn near(&self, per_mille: u32) -> Option<Means> {
-        let all: u64 = self.steps.iter().map(|sums| sums.n).sum();
-        let rank = |per_mille: f64| all as f64 * per_mille / 1_000.0;
+    /// Those of so many `requests` within half a percent of them around a percentile, in tenths of a percent, and those
+    /// whose response times are like theirs; what failed and is not here ranks above all. Nothing of too few.
+    pub fn near(&self, per_mille: u32, requests: u64) -> Option<Means> {
+        let rank = |per_mille: f64| requests as f64 * per_mille / 1_000.0;
         let middle = f64::from(per_mille);
         let (low, high) = (rank(middle - NEAR_PER_MILLE), rank(middle + NEAR_PER_MILLE));
         let (mut before, mut near) = (0, Sums::default());
@@ -132,27 +131,30 @@ mod tests {
             let backlog = if n % 10 == 0 { 900_000 } else { 0 };
             breakdown.record(Nanos(100_000 + backlog), Nanos(1_000), Nanos(backlog));
         }
-        let near = |per_mille| breakdown.near(per_mille).unwrap();
+        let near = |per_mille| breakdown.near(per_mille, 10_000).unwrap();
         let middle = near(500);
         assert_eq!((middle.n, middle.response_ns, middle.backlog_ns), (9_000, 100_000.0, 0.0));
         let tail = near(990);
         assert_eq!((tail.n, tail.response_ns, tail.backlog_ns), (1_000, 1_000_000.0, 900_000.0));
         assert_eq!((middle.lag_ns, tail.lag_ns), (1_000.0, 1_000.0));
+        // Half of twice as many failed: the middle is where the slow answers are, and nobody has a time at p99.
+        assert_eq!(breakdown.near(495, 20_000).unwrap().response_ns, 1_000_000.0);
+        assert_eq!(breakdown.near(990, 20_000), None);
     }
 
     #[test]
     fn halves_that_are_merged_are_the_whole_and_a_few_have_no_mean() {
         let (mut whole, mut left, mut right) =
             (Breakdown::new(), Breakdown::new(), Breakdown::new());
-        assert_eq!(whole.near(500), None);
+        assert_eq!(whole.near(500, 0), None);
         for n in 0..1_000_u64 {
             let half = if n % 3 == 0 { &mut left } else { &mut right };
             for breakdown in [&mut whole, half] {
                 breakdown.record(Nanos(n * n), Nanos(n), Nanos(2 * n));
             }
-            assert!(n > 8 || whole.near(500).is_none(), "{n}");
+            assert!(n > 8 || whole.near(500, n + 1).is_none(), "{n}");
         }
-        assert!(whole.near(500).is_some_and(|near| near.n >= NEAR_MIN));
+        assert!(whole.near(500, 1_000).is_some_and(|near| near.n >= NEAR_MIN));
         left.merge(&right);
         assert_eq!(left, whole);
     }

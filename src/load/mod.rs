@@ -49,7 +49,7 @@ use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use self::dispatch::Dispatch;
 use self::live::Live;
 use self::mix::Mix;
-use self::outcome::{Outcome, Outstanding};
+use self::outcome::{Fault, Kind, Outcome, Outstanding};
 use self::plan::{Plan, Shape};
 use self::pool::Pool;
 use self::profile::{Profile, Ramp};
@@ -336,15 +336,18 @@ fn gather(
         let offset = |instant| schedule.rank(instant);
         offset(plan.warm_up + length) - offset(plan.warm_up)
     });
-    outcome.unfinished = outcome.offered.saturating_sub(ended);
+    let unfinished = |kind: &Kind| kind.errors.get(Fault::Unfinished.name()).copied();
+    outcome.unfinished = outcome.kinds.iter().filter_map(unfinished).sum();
     outcome.outstanding.mean = mean_outstanding(&outcome, schedule.is_none());
     outcome
 }
 
 /// Little's law: the time that requests spent in the system, over the time that was looked at.
 fn mean_outstanding(outcome: &Outcome, closed: bool) -> f64 {
-    let times =
-        outcome.kinds.iter().map(|kind| if closed { &kind.service } else { &kind.response });
-    let spent_ns: f64 = times.map(|times| times.mean() * times.len() as f64).sum();
+    let spent = |kind: &Kind| {
+        let times = if closed { &kind.service } else { &kind.response };
+        times.mean() * times.len() as f64 + kind.failed_for.0 as f64
+    };
+    let spent_ns: f64 = outcome.kinds.iter().map(spent).sum();
     if outcome.window == Nanos(0) { 0.0 } else { spent_ns / outcome.window.0 as f64 }
 }

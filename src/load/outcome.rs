@@ -17,8 +17,8 @@ pub struct Outcome {
     pub window: Nanos,
     /// The length of each of a kind's `slices`; the last one may be shorter.
     pub slice: Nanos,
-    /// Requests that were due in the window (open), or whose answer or failure came in it (closed). Each of them is in
-    /// `kinds` as a success or an error, or is `unfinished`.
+    /// Requests that were due in the window, sent or not (open), or whose answer or failure came in it (closed). Each of
+    /// them is in `kinds` as a success or an error.
     pub offered: u64,
     /// Requests due in the window that an early stop left without an end; 0 when the trial ran to its end.
     pub unfinished: u64,
@@ -53,30 +53,46 @@ pub struct Kind {
     pub name: String,
     /// Requests of this kind due in the window (open), or answered in it (closed).
     pub requests: u64,
-    /// Failures by the names of [`Fault`].
+    /// Failures by the names of [`Fault`]. None of them has a time in `response`, `response_less_lag`, `service` or
+    /// `slices`: whoever reads a percentile there ranks them above every time.
     pub errors: BTreeMap<&'static str, u64>,
-    /// done - intended: successes, and timeouts at the instant they were given up. A timeout that was never sent has
-    /// backlog and no service time, so `service` may hold fewer. Empty in closed loop, like the other three but
-    /// `service`.
+    /// The statuses of the `bad_status` ones.
+    pub statuses: BTreeMap<u16, u64>,
+    /// How long a timeout took at least.
+    pub timeout: Nanos,
+    /// How long the failures were under way, all together.
+    pub failed_for: Nanos,
+    /// done - intended. Empty in closed loop, like the other three but `service`.
     pub response: Histogram<u64>,
     /// The same less the generator's lag, request by request.
     pub response_less_lag: Histogram<u64>,
     /// done - written.
     pub service: Histogram<u64>,
-    /// acquired - woken: waiting for a free connection.
+    /// acquired - woken: waiting for a free connection. Of failures too, some of which waited for nothing else.
     pub backlog: Histogram<u64>,
-    /// (woken - intended) + (written - acquired).
+    /// (woken - intended) + (written - acquired), of failures too.
     pub generator_lag: Histogram<u64>,
     /// The one read in a hundred that was timed at both its ends.
     pub timed: Timed,
-    /// The response time once more, by the slice of the window in which a request was intended, with two digits: seconds
+    /// The response time once more, by the part of the window in which a request was intended, with two digits: seconds
     /// where the window has at least thirty, else thirty equal ones; tenths of a second where the plan wants a timeline.
     /// Empty in closed loop.
-    pub slices: Vec<Histogram<u32>>,
+    pub slices: Vec<Slice>,
     /// Where the response times went. Empty in closed loop.
     pub breakdown: Breakdown,
     /// How the plan's objective was kept, in beats of [`BEAT`] from the window's start. Empty without an objective.
     pub beats: Vec<Beat>,
+}
+
+/// The requests of a kind that were due in one part of the window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slice {
+    /// Response times of right answers, in ns.
+    pub times: Histogram<u32>,
+    /// Timeouts.
+    pub timeouts: u32,
+    /// Other failures.
+    pub others: u32,
 }
 
 /// How the objective was kept by the requests that were due in a short stretch of time.
@@ -119,6 +135,8 @@ pub enum Fault {
     BadStatus,
     /// The expected status with a wrong body.
     WrongAnswer,
+    /// An early stop left it without an end.
+    Unfinished,
 }
 
 impl Fault {
@@ -132,6 +150,7 @@ impl Fault {
             Self::Malformed => "malformed",
             Self::BadStatus => "bad_status",
             Self::WrongAnswer => "wrong_answer",
+            Self::Unfinished => "unfinished",
         }
     }
 }

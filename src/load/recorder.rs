@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::check::Acknowledged;
 use super::instants::Instants;
-use super::outcome::{BEAT, Beat, Breakdown, Fault, Kind, Tally, Timed};
+use super::outcome::{BEAT, Beat, Breakdown, Fault, Kind, Slice, Tally, Timed};
 use super::plan::{Plan, Shape};
 use crate::units::Nanos;
 
@@ -46,6 +46,8 @@ impl From<&Plan> for Scope {
 
 /// A minute: even a short timeout leaves room for the generator's own stalls.
 const BOUND_MIN: Nanos = Nanos(60_000_000_000);
+/// Three quarters of an hour.
+const BOUND_MAX: Nanos = Nanos(45 * BOUND_MIN.0);
 /// A window of this and longer is sliced by the second: then there are [`SLICES`] of them or more.
 const BY_SECOND_FROM: Nanos = Nanos(SLICES * Nanos::SECOND.0);
 /// Slices of a shorter one: as many as the windows of which a spread is made.
@@ -98,25 +100,39 @@ impl Recorder {
         }
         if self.counts(at) {
             self.kinds[kind].requests += 1;
-            self.times(kind, at, true);
+            self.times(kind, at);
             self.beat(kind, at, false);
         }
     }
 
-    /// A request failed. Timeouts are response times too, at the instant they were given up; `sent` says whether this
-    /// one had a connection. Other failures leave no time.
-    pub(crate) fn failure(&mut self, kind: usize, at: &Instants, fault: Fault, sent: bool) {
+    /// A request failed and leaves no response time. What it waited for before it was written is known all the same.
+    pub(crate) fn failure(&mut self, kind: usize, at: &Instants, fault: Fault) {
         if matches!(fault, Fault::BadStatus | Fault::WrongAnswer) {
             self.answered(at);
         }
         if self.counts(at) {
-            self.kinds[kind].requests += 1;
-            *self.kinds[kind].errors.entry(fault.name()).or_default() += 1;
-            if fault == Fault::Timeout {
-                self.times(kind, at, sent);
+            let slice = self.slice(at);
+            let counted = &mut self.kinds[kind];
+            counted.requests += 1;
+            *counted.errors.entry(fault.name()).or_default() += 1;
+            counted.failed_for += if self.closed { at.service() } else { at.response() };
+            if let Some(slice) = slice {
+                counted.backlog.saturating_record(at.backlog().0);
+                counted.generator_lag.saturating_record(at.generator_lag().0);
+                let slice = &mut counted.slices[slice];
+                *(if fault == Fault::Timeout { &mut slice.timeouts } else { &mut slice.others }) +=
+                    1;
             }
             self.beat(kind, at, true);
         }
+    }
+
+    /// The same of an answer with a status that was not expected.
+    pub(crate) fn bad_status(&mut self, kind: usize, at: &Instants, status: u16) {
+        if self.counts(at) {
+            *self.kinds[kind].statuses.entry(status).or_default() += 1;
+        }
+        self.failure(kind, at, Fault::BadStatus);
     }
 
     /// The answer of a success had been in the kernel for `receive_lag` when it was read. Open loop only.
@@ -171,22 +187,24 @@ impl Recorder {
         self.answered_in_window += u64::from(self.window.contains(&at.done));
     }
 
-    fn times(&mut self, kind: usize, at: &Instants, sent: bool) {
+    fn times(&mut self, kind: usize, at: &Instants) {
+        let slice = self.slice(at);
         let kind = &mut self.kinds[kind];
-        if sent {
-            kind.service.saturating_record(at.service().0);
-        }
-        if !self.closed {
+        kind.service.saturating_record(at.service().0);
+        if let Some(slice) = slice {
             let (response, lag) = (at.response(), at.generator_lag());
             kind.response.saturating_record(response.0);
             kind.response_less_lag.saturating_record((response - lag).0);
             kind.backlog.saturating_record(at.backlog().0);
             kind.generator_lag.saturating_record(lag.0);
             kind.breakdown.record(response, lag, at.backlog());
-            // Only what was intended inside the window comes here.
-            let slice = (at.intended - self.window.start).0 / self.slice.0;
-            kind.slices[slice as usize].saturating_record(response.0);
+            kind.slices[slice].times.saturating_record(response.0);
         }
+    }
+
+    /// The slice of what was intended in the window; none in closed loop.
+    fn slice(&self, at: &Instants) -> Option<usize> {
+        (!self.closed).then(|| ((at.intended - self.window.start).0 / self.slice.0) as usize)
     }
 
     /// Whether the objective was kept. Only of what was intended inside the window.
@@ -239,19 +257,29 @@ impl std::ops::AddAssign for Tally {
 /// Three significant digits from 1 ns to four timeouts or a minute, whichever is longer: 216 KiB a histogram for the
 /// usual timeouts, of which only the pages that are written to count.
 pub(crate) fn times_within(timeout: Nanos) -> Histogram<u64> {
-    let highest = timeout.0.saturating_mul(4).max(BOUND_MIN.0);
-    Histogram::new_with_bounds(1, highest, 3).expect("the bounds are two apart or more")
+    Histogram::new_with_bounds(1, highest(timeout), 3).expect("the bounds are two apart or more")
+}
+
+/// Below an hour, where files have their failures.
+fn highest(timeout: Nanos) -> u64 {
+    timeout.0.saturating_mul(4).clamp(BOUND_MIN.0, BOUND_MAX.0)
 }
 
 fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
     let histogram = || times_within(timeout);
-    let highest = timeout.0.saturating_mul(4).max(BOUND_MIN.0);
-    let slice =
-        |_| Histogram::new_with_bounds(1, highest, 2).expect("the bounds are two apart or more");
+    let slice = |_| Slice {
+        times: Histogram::new_with_bounds(1, highest(timeout), 2)
+            .expect("the bounds are two apart or more"),
+        timeouts: 0,
+        others: 0,
+    };
     Kind {
         name: name.to_owned(),
         requests: 0,
         errors: Default::default(),
+        statuses: Default::default(),
+        timeout,
+        failed_for: Nanos(0),
         response: histogram(),
         response_less_lag: histogram(),
         service: histogram(),
@@ -266,8 +294,12 @@ fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
 
 fn merge(kind: &mut Kind, other: &Kind) {
     kind.requests += other.requests;
+    kind.failed_for += other.failed_for;
     for (name, count) in &other.errors {
         *kind.errors.entry(name).or_default() += count;
+    }
+    for (status, count) in &other.statuses {
+        *kind.statuses.entry(*status).or_default() += count;
     }
     for (own, others) in [
         (&mut kind.response, &other.response),
@@ -287,7 +319,9 @@ fn merge(kind: &mut Kind, other: &Kind) {
         own.late += others.late;
     }
     for (own, others) in kind.slices.iter_mut().zip(&other.slices) {
-        own.add(others).expect("histograms of one plan have the same bounds");
+        own.times.add(&others.times).expect("histograms of one plan have the same bounds");
+        own.timeouts += others.timeouts;
+        own.others += others.others;
     }
 }
 
@@ -321,8 +355,9 @@ mod tests {
             let half = if n % 3 == 0 { &mut left } else { &mut right };
             for recorder in [&mut one, half] {
                 match n % 10 {
-                    0 => recorder.failure(0, &at, Fault::Timeout, n % 20 == 0),
-                    1 => recorder.failure(1, &at, Fault::Reset, true),
+                    0 => recorder.failure(0, &at, Fault::Timeout),
+                    1 => recorder.failure(1, &at, Fault::Reset),
+                    5 => recorder.bad_status(1, &at, 500 + (n % 4) as u16),
                     2 => recorder.success(
                         0,
                         &at,
@@ -337,17 +372,33 @@ mod tests {
         assert_eq!((a.1, a.2), (b.1, b.2));
         for (a, b) in a.0.iter().zip(&b.0) {
             assert_eq!((a.requests, &a.errors), (b.requests, &b.errors));
+            assert_eq!((&a.statuses, a.failed_for), (&b.statuses, b.failed_for));
             assert!(a.response == b.response && a.response_less_lag == b.response_less_lag);
             assert!(a.service == b.service && a.backlog == b.backlog);
             assert!(a.generator_lag == b.generator_lag && a.slices == b.slices);
             assert_eq!(a.breakdown, b.breakdown);
-            assert_eq!(a.slices.iter().map(|slice| slice.len()).sum::<u64>(), a.response.len());
+            assert_eq!(
+                a.slices.iter().map(|slice| slice.times.len()).sum::<u64>(),
+                a.response.len()
+            );
         }
-        assert_eq!(a.0[0].requests, 400);
-        assert_eq!(a.0[0].response.len(), 400, "timeouts are response times");
-        assert_eq!(a.0[0].service.len(), 300, "half of the timeouts were never sent");
-        assert_eq!(a.0[1].response.len(), 1_400, "resets are not");
-        assert_eq!(a.0[1].errors["reset"], 200);
+        let (payment, read) = (&a.0[0], &a.0[1]);
+        assert_eq!((payment.requests, payment.errors["timeout"]), (400, 200));
+        assert_eq!(
+            (read.requests, read.errors["reset"], read.errors["bad_status"]),
+            (1_600, 200, 200)
+        );
+        assert_eq!(read.statuses, [(501, 100), (503, 100)].into());
+        assert_eq!(
+            (payment.response.len(), payment.service.len()),
+            (200, 200),
+            "no failure has a time"
+        );
+        assert_eq!(payment.generator_lag.len(), 400, "but each was late by something");
+        let failed = |slices: &[Slice]| -> (u32, u32) {
+            (slices.iter().map(|s| s.timeouts).sum(), slices.iter().map(|s| s.others).sum())
+        };
+        assert_eq!((failed(&payment.slices), failed(&read.slices)), ((200, 0), (0, 400)));
     }
 
     /// METHOD section 5: frozen S = 1 s in a run of T = 10 s, the true percentile p of the tail is S - (1 - p/100) T.
@@ -411,7 +462,7 @@ mod tests {
             recorder.success(0, &instants(intended, 0, 0, 10), Acknowledged::Nothing);
         }
         let (kinds, ..) = recorder.into_parts();
-        let counts: Vec<u64> = kinds[0].slices.iter().map(|slice| slice.len()).collect();
+        let counts: Vec<u64> = kinds[0].slices.iter().map(|slice| slice.times.len()).collect();
         assert_eq!((counts.len(), counts[0], counts[1], counts[29]), (30, 2, 1, 1));
     }
 
@@ -421,7 +472,7 @@ mod tests {
         let at = |intended: u64, service| instants(1_000 + intended, 0, 0, service);
         recorder.success(0, &at(0, 500_000), Acknowledged::Nothing);
         recorder.success(0, &at(1, 500_001), Acknowledged::Nothing);
-        recorder.failure(0, &at(9_999_999, 10), Fault::Reset, true);
+        recorder.failure(0, &at(9_999_999, 10), Fault::Reset);
         recorder.success(1, &at(10_000_000, 10), Acknowledged::Nothing);
         let mut other = recorder.clone();
         other.merge(&recorder);

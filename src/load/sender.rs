@@ -250,7 +250,10 @@ impl Loop<'_> {
                         if !(400..500).contains(&status) {
                             self.unknown(index);
                         }
-                        self.sender.recorder.failure(kind, &at, fault, true);
+                        match fault {
+                            Fault::BadStatus => self.sender.recorder.bad_status(kind, &at, status),
+                            fault => self.sender.recorder.failure(kind, &at, fault),
+                        }
                     }
                 }
                 if reusable {
@@ -282,7 +285,7 @@ impl Loop<'_> {
             let at = Instants::never_sent(intended, woken, (intended + timeout).max(woken));
             let kind = self.sender.mix.operation(k);
             self.sender.live.failure();
-            self.sender.recorder.failure(kind, &at, fault, false);
+            self.sender.recorder.failure(kind, &at, fault);
         }
     }
 
@@ -295,7 +298,7 @@ impl Loop<'_> {
         // A peer that breaks new connections is not hammered with more of them.
         let proven = connection.proven || fault == Fault::Timeout;
         self.sender.live.failure();
-        self.sender.recorder.failure(kind, &at, fault, true);
+        self.sender.recorder.failure(kind, &at, fault);
         self.sender.pool.replace(index, proven, clock::now());
     }
 
@@ -383,18 +386,13 @@ impl Loop<'_> {
         }
     }
 
-    /// What is still under way when stopped may or may not have been carried out.
     fn finish(mut self, stopped: Option<Nanos>) -> Part {
         if let Some(now) = stopped {
             self.sender.dispatch.stop(now);
             if self.meter.passed == Passed::Start {
                 self.pass_end(now);
             }
-            for index in 0..self.sender.pool.connections.len() {
-                if self.sender.pool.connections[index].phase == Phase::Busy {
-                    self.unknown(index);
-                }
-            }
+            self.break_off(now);
         }
         let Sender { pool, dispatch, recorder, .. } = self.sender;
         Part {
@@ -405,6 +403,31 @@ impl Loop<'_> {
             reconnects: pool.reconnects,
             connect: pool.connect,
             stopped,
+        }
+    }
+
+    /// What is under way or due at a stop has no end. What was sent may or may not have been carried out.
+    fn break_off(&mut self, now: Nanos) {
+        for index in 0..self.sender.pool.connections.len() {
+            let connection = &mut self.sender.pool.connections[index];
+            let phase = connection.phase;
+            if matches!(phase, Phase::Busy | Phase::Opening) {
+                connection.at.done = now;
+                let (kind, at) = (connection.request.operation, connection.at);
+                if phase == Phase::Busy {
+                    self.unknown(index);
+                }
+                // In closed loop a request is of the window when it ends.
+                if self.sender.shape != Shape::Closed {
+                    self.sender.recorder.failure(kind, &at, Fault::Unfinished);
+                }
+            }
+        }
+        while let Some(Ticket { k, intended, woken }) = self.sender.dispatch.give_up(now, Nanos(0))
+        {
+            let at = Instants::never_sent(intended, woken, now);
+            let kind = self.sender.mix.operation(k);
+            self.sender.recorder.failure(kind, &at, Fault::Unfinished);
         }
     }
 }

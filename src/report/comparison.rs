@@ -1,6 +1,6 @@
 //! One contender against another in words: ratio and difference with interval and n, and three outcomes always.
 
-use super::race::{Entry, Race, at};
+use super::race::{Entry, Race};
 use super::schema::{Comparison, Trial};
 use super::words::{clean, counted, difference, listed, metric, times};
 
@@ -133,6 +133,5 @@ fn value(trial: &Trial, c: &Comparison) -> Option<f64> {
         Some(kind) => trial.by_request.get(kind)?,
         None => trial.by_request.values().next()?,
     };
-    let value = at(requests.response_ns.as_ref()?, per_mille)?;
-    (!trial.saturated).then_some(value as f64)
+    requests.response_ns.as_ref()?.at(per_mille).worth().filter(|_| !trial.saturated)
 }

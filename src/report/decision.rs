@@ -9,7 +9,8 @@ use super::markdown::{escaped, grid, list};
 use super::schema::{Capacity, Decided, Decision, Meeting};
 use super::terminal::{plain_table, wrapped};
 use super::words::bytes;
-use crate::units::{Nanos, Rate, three_digits};
+use crate::stats::percentile::{FAILED_NS, Quantile};
+use crate::units::{Nanos, Rate, grouped, three_digits};
 
 const COLUMNS: [&str; 7] =
     ["model", "size", "p99", "SLO", "CPU us/request", "peak RSS", "ceiling (closed)"];
@@ -23,6 +24,9 @@ pub fn text(decision: &Decision) -> String {
         let _ = writeln!(out, "{line}");
     }
     let _ = writeln!(out, "\n{}", plain_table(&COLUMNS, &models(decision)));
+    for line in failures(decision) {
+        let _ = writeln!(out, "{line}");
+    }
     let _ = writeln!(out, "\n{}", plain_table(&PLACES, &places(decision)));
     if !decision.capacity.is_empty() {
         let _ = writeln!(
@@ -49,6 +53,7 @@ pub fn markdown(decision: &Decision) -> String {
     list(&mut out, "Before anything is measured", &lines);
     let _ = writeln!(out, "## At the rate\n");
     grid(&mut out, &COLUMNS, 2..3, &mut models(decision).into_iter().map(|row| row.to_vec()));
+    list(&mut out, "Failures", &failures(decision));
     let _ = writeln!(out, "## What would turn it round\n");
     grid(&mut out, &PLACES, 0..0, &mut places(decision).into_iter().map(|row| row.to_vec()));
     if !decision.capacity.is_empty() {
@@ -105,9 +110,13 @@ fn models(decision: &Decision) -> Vec<[String; 7]> {
         [
             one.model.clone(),
             if one.size.is_empty() { "-".into() } else { one.size.clone() },
-            match one.saturated {
-                true => "saturated".into(),
-                false => known(one.p99_ns, &|ns| Nanos(ns as u64).to_string()),
+            match (one.saturated, one.p99_at_least_ns) {
+                (true, _) => "saturated".into(),
+                (_, Some(bound)) => Quantile::AtLeast(bound as u64).to_string(),
+                _ => known(one.p99_ns, &|ns| match ns as u64 {
+                    FAILED_NS => Quantile::Unbounded.to_string(),
+                    ns => Nanos(ns).to_string(),
+                }),
             },
             match one.keeps_slo {
                 Some(true) => "kept".into(),
@@ -120,6 +129,16 @@ fn models(decision: &Decision) -> Vec<[String; 7]> {
         ]
     };
     decision.models.iter().map(row).collect()
+}
+
+/// `event-loop failed 12 of 6,000 requests`, of each that did.
+fn failures(decision: &Decision) -> Vec<String> {
+    let failing = decision.models.iter().filter(|one| one.failures > 0);
+    let line = |one: &Decided| {
+        let [failures, requests] = [one.failures, one.requests].map(|n| grouped(n as f64));
+        format!("{} failed {failures} of {requests} requests", one.model)
+    };
+    failing.map(line).collect()
 }
 
 fn places(decision: &Decision) -> Vec<[String; 3]> {

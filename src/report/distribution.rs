@@ -1,4 +1,6 @@
-//! Between a histogram in memory and the [`Distribution`] of a result file.
+//! Between requests in memory and the [`Distribution`] of a result file.
+
+use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -6,39 +8,127 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer, V2Serializer};
 
 use super::schema::Distribution;
+use crate::stats::percentile::{self, FAILED_NS, Failures, Quantile, quantile};
 
-/// A percentile needs this many samples beyond it, or it says more about luck than about the service.
-pub const SAMPLES_BEYOND: u64 = 10;
+/// What a result file says about times that no failure belongs to (ns): the percentiles that they support, and the whole
+/// of them.
+pub fn distribution(times: &Histogram<u64>) -> Distribution {
+    ranked(times, Failures::default())
+}
 
-/// What a result file says about `histogram` (ns): the percentiles that it supports, and the whole of it.
-pub fn distribution(histogram: &Histogram<u64>) -> Distribution {
-    let n = histogram.len();
-    let at = |per_mille: u64| {
-        supports(n, per_mille).then(|| histogram.value_at_quantile(per_mille as f64 / 1_000.0))
-    };
+/// The same of the times of right answers beside requests that failed, which rank above all of them.
+pub fn ranked(times: &Histogram<u64>, failures: Failures) -> Distribution {
+    let at = |rank: f64| quantile(times, failures, rank).written();
+    let answered = !times.is_empty();
     Distribution {
-        n,
-        p50: at(500),
-        p90: at(900),
-        p99: at(990),
-        p99_9: at(999),
-        max: (n > 0).then(|| histogram.max()),
-        mean: (n > 0).then(|| histogram.mean()),
-        hdr_v2: encode(histogram),
+        n: times.len() + failures.all,
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p99_9: at(0.999),
+        max: answered.then(|| times.max()),
+        mean: answered.then(|| times.mean()),
+        failures: failures.all,
+        timeouts: failures.timeouts,
+        timeout_ns: (failures.timeouts > 0).then_some(failures.timeout_ns),
+        hdr_v2: encode(&whole(times, failures)),
     }
 }
 
-/// The histogram of a [`Distribution`].
+impl Distribution {
+    /// The percentile in tenths of a percent: one of the four that are written, else withheld.
+    pub fn at(&self, per_mille: u64) -> Quantile {
+        let written = match per_mille {
+            500 => self.p50,
+            900 => self.p90,
+            990 => self.p99,
+            999 => self.p99_9,
+            _ => None,
+        };
+        match written {
+            None => Quantile::Withheld,
+            Some(FAILED_NS) => {
+                let place = percentile::place(self.n, per_mille as f64 / 1_000.0);
+                let answered = self.n.saturating_sub(self.failures);
+                self.failed().at(place, answered).unwrap_or(Quantile::Unbounded)
+            }
+            Some(ns) => Quantile::Time(ns),
+        }
+    }
+
+    /// The requests among its samples that left no time.
+    fn failed(&self) -> Failures {
+        let Self { failures: all, timeouts, timeout_ns, .. } = *self;
+        Failures { all, timeouts, timeout_ns: timeout_ns.unwrap_or_default() }
+    }
+}
+
+/// The times of right answers, and the requests beside them that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranked {
+    /// In ns.
+    pub times: Histogram<u64>,
+    /// Above all of them.
+    pub failures: Failures,
+}
+
+impl Ranked {
+    /// All requests.
+    pub fn requests(&self) -> u64 {
+        self.times.len() + self.failures.all
+    }
+
+    /// A percentile, where enough requests lie beyond it.
+    pub fn at(&self, rank: f64) -> Quantile {
+        quantile(&self.times, self.failures, rank)
+    }
+
+    /// Adds others of the same resolution.
+    ///
+    /// # Errors
+    /// Where the times do not fit.
+    pub fn add(&mut self, other: &Self) -> Result<(), String> {
+        self.failures += other.failures;
+        self.times.add(&other.times).map_err(|error| error.to_string())
+    }
+
+    /// One histogram of all requests, in which failures stand at [`FAILED_NS`].
+    pub fn whole(&self) -> Cow<'_, Histogram<u64>> {
+        whole(&self.times, self.failures)
+    }
+}
+
+fn whole(times: &Histogram<u64>, failures: Failures) -> Cow<'_, Histogram<u64>> {
+    if failures.all == 0 {
+        return Cow::Borrowed(times);
+    }
+    let mut whole = failed(failures.all, times.sigfig());
+    whole.add(times).expect("no time is as long as a failure");
+    Cow::Owned(whole)
+}
+
+/// So many failures and nothing else.
+fn failed(count: u64, digits: u8) -> Histogram<u64> {
+    let mut failed = Histogram::new_with_bounds(1, FAILED_NS, digits).expect("1 is below an hour");
+    failed.record_n(FAILED_NS, count).expect("it is the upper bound");
+    failed
+}
+
+/// The requests of a [`Distribution`].
 ///
 /// # Errors
-/// Where `hdr_v2` is no base64, no histogram, or has another count than `n`.
-pub fn histogram(distribution: &Distribution) -> Result<Histogram<u64>, String> {
-    let histogram = decode(&distribution.hdr_v2)?;
-    if histogram.len() == distribution.n {
-        Ok(histogram)
-    } else {
-        Err(format!("hdr_v2 has {} samples and n is {}", histogram.len(), distribution.n))
+/// Where `hdr_v2` is no base64, no histogram, or has another count than `n` or fewer failures than it should.
+pub fn requests(distribution: &Distribution) -> Result<Ranked, String> {
+    let mut times = decode(&distribution.hdr_v2)?;
+    if times.len() != distribution.n {
+        return Err(format!("hdr_v2 has {} samples and n is {}", times.len(), distribution.n));
     }
+    if distribution.failures > 0 {
+        times
+            .subtract(failed(distribution.failures, times.sigfig()))
+            .map_err(|error| format!("hdr_v2 has fewer failures than it says: {error}"))?;
+    }
+    Ok(Ranked { times, failures: distribution.failed() })
 }
 
 /// A histogram as [`Distribution`] and the contract's `/stats` write it.
@@ -50,12 +140,6 @@ pub fn decode(hdr_v2: &str) -> Result<Histogram<u64>, String> {
     Deserializer::new()
         .deserialize(&mut bytes.as_slice())
         .map_err(|error| format!("hdr_v2 is no histogram: {error}"))
-}
-
-/// Whether `n` samples support the percentile of `per_mille`: at least [`SAMPLES_BEYOND`] lie beyond it.
-pub fn supports(n: u64, per_mille: u64) -> bool {
-    // In whole numbers: 1,000 x (1 - 0.99) is 10.000000000000009 or 9.99 in binary fractions, as it falls.
-    n.saturating_mul(1_000 - per_mille) >= SAMPLES_BEYOND * 1_000
 }
 
 /// HdrHistogram V2, deflated where that is shorter (a histogram of few values is not), base64.
@@ -98,7 +182,6 @@ mod tests {
             assert_eq!(given, [p50, p90, p99, p99_9], "n = {n}");
             assert_eq!(d.max.is_some(), n > 0);
         }
-        assert!(supports(u64::MAX, 999), "no overflow");
     }
 
     #[test]
@@ -121,8 +204,48 @@ mod tests {
         let one = of([12_345]);
         let many = of((0..50_000_u64).map(|i| 1 + i * i % 7_919_000));
         for histogram in [of([]), one, many] {
-            assert_eq!(super::histogram(&distribution(&histogram)).unwrap(), histogram);
+            assert_eq!(requests(&distribution(&histogram)).unwrap().times, histogram);
         }
+    }
+
+    #[test]
+    fn failures_stand_at_an_hour_and_are_known_apart() {
+        let times = of((1..=980).map(|i| i * 1_000));
+        let failures = Failures { all: 20, timeouts: 15, timeout_ns: 2_000_000_000 };
+        let d = ranked(&times, failures);
+        assert_eq!(
+            (d.n, d.failures, d.timeouts, d.timeout_ns),
+            (1_000, 20, 15, Some(2_000_000_000))
+        );
+        assert_eq!((d.p99, d.p99_9), (Some(FAILED_NS), None));
+        assert!(d.max < Some(1_000_000) && d.mean < Some(500_000.0), "of those that have a time");
+        assert_eq!(d.at(990).to_string(), ">= 2 s");
+        assert_eq!(d.at(500), quantile(&times, failures, 0.5));
+        let resets = ranked(&times, Failures { timeouts: 5, ..failures });
+        assert_eq!(resets.at(990).to_string(), "unbounded");
+        assert_eq!(resets.at(999).to_string(), "-");
+        let whole = decode(&d.hdr_v2).unwrap();
+        assert_eq!(whole.len(), 1_000);
+        assert_eq!(whole.count_between(FAILED_NS, FAILED_NS), 20);
+        let read = requests(&d).unwrap();
+        assert_eq!((read.failures, read.times.len()), (failures, 980));
+        assert_eq!(read.at(0.9), quantile(&times, failures, 0.9));
+        let none_answered = ranked(&of([]), failures);
+        assert_eq!((none_answered.n, none_answered.max, none_answered.mean), (20, None, None));
+        assert!(requests(&none_answered).unwrap().times.is_empty());
+    }
+
+    #[test]
+    fn what_is_added_is_ranked_together() {
+        let times = of((1..=500).map(|i| i * 1_000));
+        let one = |timeouts| Ranked {
+            times: times.clone(),
+            failures: Failures { all: 6, timeouts, timeout_ns: 1_000 },
+        };
+        let mut sum = one(6);
+        sum.add(&one(0)).unwrap();
+        assert_eq!((sum.requests(), sum.at(0.99).to_string().as_str()), (1_012, ">= 1 us"));
+        assert_eq!(sum.whole().len(), 1_012);
     }
 
     #[test]
@@ -130,9 +253,11 @@ mod tests {
         let good = distribution(&of(1..=1_000));
         let spoilt = |hdr_v2: &str| Distribution { hdr_v2: hdr_v2.into(), ..good.clone() };
         for text in ["", "not base64!", "AAAA", &good.hdr_v2[..40]] {
-            assert!(histogram(&spoilt(text)).is_err(), "{text}");
+            assert!(requests(&spoilt(text)).is_err(), "{text}");
         }
-        let error = histogram(&Distribution { n: 7, ..good.clone() }).unwrap_err();
+        let error = requests(&Distribution { n: 7, ..good.clone() }).unwrap_err();
         assert!(error.contains("1000 samples and n is 7"), "{error}");
+        let error = requests(&Distribution { failures: 3, ..good.clone() }).unwrap_err();
+        assert!(error.contains("fewer failures"), "{error}");
     }
 }

@@ -167,10 +167,17 @@ pub struct Round {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Block {
-    /// A figure for each metric of the plan, in the metric's unit; `null` when it was withheld.
+    /// A figure for each metric of the plan, in the metric's unit; `null` when it was withheld. A percentile of the response
+    /// time that fell on a failure is 3,600,000,000,000 ns and worse than any time.
     pub values: Vec<Option<f64>>,
     /// What the contender did wrong.
     pub faults: Vec<Fault>,
+    /// Requests of the open block; 0 in older files.
+    #[serde(default)]
+    pub requests: u64,
+    /// Those of them that failed.
+    #[serde(default)]
+    pub failures: u64,
 }
 
 /// Something that a contender is to blame for.

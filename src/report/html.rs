@@ -10,7 +10,7 @@ use super::schema::{RunResult, Trial, TrialVerdict, Verdict};
 use super::slim::{drop_all_but_response_times, drop_histograms};
 use super::table::{COLUMNS, TABLE_NOTE};
 use super::words::counted;
-use crate::units::{Nanos, three_digits};
+use crate::units::{Nanos, grouped, three_digits};
 
 /// The page of a result.
 pub fn html(result: &RunResult) -> String {
@@ -198,9 +198,19 @@ fn checks(result: &RunResult) -> Vec<(&'static str, String)> {
                 audits("unavailable")
             ),
         ),
+        ("Failures", failures(&trials)),
         ("Voided rounds", result.voided_rounds.to_string()),
         ("Steal", format!("at most {}", percent(steal))),
     ]
+}
+
+/// How many requests failed, of all contenders.
+fn failures(trials: &[&Trial]) -> String {
+    let failed: u64 = trials.iter().flat_map(|trial| trial.errors.values()).sum();
+    let requests: u64 = trials.iter().map(|trial| trial.requests).sum();
+    let [failed_text, requests] = [failed, requests].map(|n| grouped(n as f64));
+    let ranked = if failed > 0 { "; they rank above every time" } else { "" };
+    format!("{failed_text} of {requests} requests{ranked}")
 }
 
 /// The result as JSON that may stand inside a script element, and what was left out of it.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use super::distribution::distribution;
+use super::distribution::{distribution, ranked, requests as requests_of};
 use super::schema::*;
+use crate::stats::percentile::Failures;
 
 pub(crate) use full::{everything, everything_of};
 
@@ -205,6 +206,7 @@ fn trial(
         achieved_rps: rps - f64::from(round % 3),
         requests: by_request.values().map(|kind| kind.requests).sum(),
         errors: BTreeMap::new(),
+        statuses: BTreeMap::new(),
         response_ns: only.as_ref().and_then(|kind| kind.response_ns.clone()),
         response_less_lag_ns: None,
         service_ns: only.and_then(|kind| kind.service_ns),
@@ -291,6 +293,20 @@ pub(crate) fn saturate(result: &mut RunResult, contender: &str) {
         c.n = 0;
         c.verdict = "inconclusive".into();
     }
+}
+
+/// Has so many requests of a trial's only kind fail beside those that were answered.
+pub(crate) fn fail(trial: &mut Trial, failed: u64) {
+    let kind = trial.by_request.values_mut().next().expect("it has a kind");
+    for times in [&mut kind.response_ns, &mut kind.service_ns].into_iter().flatten() {
+        let all = Failures { all: failed, ..Failures::default() };
+        *times = ranked(&requests_of(times).expect("it is its own").times, all);
+    }
+    kind.requests += failed;
+    kind.errors.insert("reset".into(), failed);
+    trial.requests += failed;
+    trial.errors.insert("reset".into(), failed);
+    trial.response_ns = kind.response_ns.clone();
 }
 
 /// The same run with every round of a contender marked.

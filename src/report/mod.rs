@@ -22,7 +22,7 @@ mod marks;
 #[cfg(test)]
 pub(crate) mod mock;
 pub mod note;
-mod race;
+pub(crate) mod race;
 mod reasons;
 mod reproduce;
 pub mod schema;

@@ -1,12 +1,12 @@
 //! The reading of a result that every output shares: trials grouped into races, and figures across their rounds.
 
-use hdrhistogram::Histogram;
-
-use super::distribution::{self, supports};
+use super::distribution::{self, Ranked};
 use super::schema::{
     ByRequest, ContenderInfo, Distribution, RunResult, SloInfo, Trial, TrialVerdict,
 };
 use super::words::clean;
+use crate::stats::over_the_error_bound;
+use crate::stats::percentile::{Quantile, supported};
 
 /// One workload at one level: contenders that are compared with each other.
 pub(crate) struct Race<'a> {
@@ -35,7 +35,9 @@ pub(crate) enum Figure {
     Value(f64),
     /// In the median round outstanding work grew without end.
     Saturated,
-    /// In the median round more requests failed than lie beyond the percentile.
+    /// In the median round the request at that rank was given up after so long, ns.
+    AtLeast(f64),
+    /// In the median round the request at that rank failed otherwise.
     Unbounded,
     /// Too few samples, or it could not be had.
     Withheld,
@@ -211,6 +213,12 @@ impl<'a> Entry<'a> {
         median(rounds.collect())
     }
 
+    /// Failures of all its rounds, lost ones too, and of how many requests.
+    pub(crate) fn failures(&self) -> (u64, u64) {
+        let failures = self.trials.iter().flat_map(|trial| trial.errors.values()).sum();
+        (failures, self.trials.iter().map(|trial| trial.requests).sum())
+    }
+
     /// Requests due per second, the median of the rounds.
     pub(crate) fn offered_rps(&self) -> Option<f64> {
         self.middle(|trial| Some(trial.offered_rps))
@@ -224,6 +232,17 @@ impl<'a> Entry<'a> {
     /// Rounds in which outstanding work grew without end.
     pub(crate) fn saturated_rounds(&self) -> usize {
         self.usable().filter(|trial| trial.saturated).count()
+    }
+
+    /// Whether it lost half of its rounds or more: it crashed, answered wrongly, or more requests failed than `bound`
+    /// allows. Such a contender wins nothing.
+    pub(crate) fn has_lost(&self, bound: f64) -> bool {
+        let lost = |trial: &&&Trial| {
+            let failures = trial.errors.values().sum();
+            trial.validity.lost || over_the_error_bound(failures, trial.requests, bound)
+        };
+        let lost = self.trials.iter().filter(lost).count();
+        lost > 0 && 2 * lost >= self.trials.len()
     }
 
     /// Whether the contender is saturated here: in half of its rounds or more.
@@ -254,7 +273,7 @@ impl<'a> Entry<'a> {
         most.0
     }
 
-    /// The response times of all usable, unsaturated rounds in one histogram; `None` where there are none.
+    /// The requests of all usable, unsaturated rounds together; `None` where there are none.
     ///
     /// # Errors
     /// Where a trial's histogram cannot be read.
@@ -262,32 +281,40 @@ impl<'a> Entry<'a> {
         &self,
         kind: &str,
         of: impl Fn(&ByRequest) -> Option<&Distribution>,
-    ) -> Result<Option<Histogram<u64>>, String> {
-        let mut merged: Option<Histogram<u64>> = None;
+    ) -> Result<Option<Ranked>, String> {
+        let mut merged: Option<Ranked> = None;
         for trial in self.usable().filter(|trial| !trial.saturated) {
             let Some(part) = trial.by_request.get(kind).and_then(&of) else { continue };
-            let part = distribution::histogram(part).map_err(|error| {
+            let part = distribution::requests(part).map_err(|error| {
                 format!("round {} of {}, {kind}: {error}", trial.round, trial.contender)
             })?;
-            let whole = merged.get_or_insert_with(|| {
-                Histogram::new(part.sigfig()).expect("its digits have made a histogram before")
-            });
-            whole.add(part).map_err(|error| format!("{}: {error:?}", trial.contender))?;
+            match &mut merged {
+                Some(whole) => {
+                    whole.add(&part).map_err(|error| format!("{}: {error}", trial.contender))?;
+                }
+                None => merged = Some(part),
+            }
         }
-        Ok(merged.filter(|histogram| !histogram.is_empty()))
+        Ok(merged.filter(|requests| requests.requests() > 0))
     }
 }
 
 /// What one trial says about a percentile.
-fn response(trial: &Trial, requests: &ByRequest, per_mille: u64) -> Figure {
+pub(crate) fn response(trial: &Trial, requests: &ByRequest, per_mille: u64) -> Figure {
     if trial.saturated {
         return Figure::Saturated;
     }
-    if failed_share(requests) > (1_000 - per_mille) as f64 / 1_000.0 {
+    let Some(times) = &requests.response_ns else { return Figure::Withheld };
+    // An older file keeps its failures apart and withholds what they leave without a bound.
+    if times.failures == 0 && failed_share(requests) > (1_000 - per_mille) as f64 / 1_000.0 {
         return Figure::Unbounded;
     }
-    let value = requests.response_ns.as_ref().and_then(|d| at(d, per_mille));
-    value.map_or(Figure::Withheld, |ns| Figure::Value(ns as f64))
+    match times.at(per_mille) {
+        Quantile::Withheld => Figure::Withheld,
+        Quantile::Time(ns) => Figure::Value(ns as f64),
+        Quantile::AtLeast(ns) => Figure::AtLeast(ns as f64),
+        Quantile::Unbounded => Figure::Unbounded,
+    }
 }
 
 /// Failures of every kind, timeouts among them, over the requests that were due.
@@ -296,36 +323,27 @@ pub(crate) fn failed_share(requests: &ByRequest) -> f64 {
     if requests.requests == 0 { 0.0 } else { failed as f64 / requests.requests as f64 }
 }
 
-/// A published percentile of a distribution.
-pub(crate) fn at(distribution: &Distribution, per_mille: u64) -> Option<u64> {
-    match per_mille {
-        500 => distribution.p50,
-        900 => distribution.p90,
-        990 => distribution.p99,
-        999 => distribution.p99_9,
-        _ => None,
-    }
-}
-
 /// A percentile that the samples support and that was withheld all the same: the generator's own share was too large.
 pub(crate) fn withheld_by_us(distribution: &Distribution, per_mille: u64) -> bool {
-    supports(distribution.n, per_mille) && at(distribution, per_mille).is_none()
+    supported(distribution.n, per_mille as f64 / 1_000.0)
+        && distribution.at(per_mille) == Quantile::Withheld
 }
 
-/// The median of the rounds, a saturated or unbounded one being later than any value. Withheld if most rounds are.
-fn median(rounds: Vec<Figure>) -> Figure {
+/// The median of the rounds, a saturated one, or one that fell on a failure, being later than any value. Withheld if most rounds are.
+pub(crate) fn median(rounds: Vec<Figure>) -> Figure {
     let rank = |figure: &Figure| match figure {
-        Figure::Value(value) => *value,
-        Figure::Unbounded => f64::MAX,
-        Figure::Saturated => f64::INFINITY,
-        Figure::Withheld => f64::NAN,
+        Figure::Value(value) => (0, *value),
+        Figure::AtLeast(bound) => (1, *bound),
+        Figure::Unbounded => (2, 0.0),
+        Figure::Saturated => (3, 0.0),
+        Figure::Withheld => (4, 0.0),
     };
     let all = rounds.len();
     let mut known: Vec<Figure> = rounds.into_iter().filter(|f| *f != Figure::Withheld).collect();
     if known.is_empty() || 2 * known.len() < all {
         return Figure::Withheld;
     }
-    known.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
+    known.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).expect("no figure is NaN"));
     let upper = known[known.len() / 2];
     match (known[(known.len() - 1) / 2], upper) {
         (Figure::Value(low), Figure::Value(high)) => Figure::Value((low + high) / 2.0),
@@ -343,7 +361,7 @@ pub(crate) fn middle(mut values: Vec<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Figure::{Saturated, Unbounded, Value, Withheld};
+    use Figure::{AtLeast, Saturated, Unbounded, Value, Withheld};
 
     #[test]
     fn a_saturated_round_is_later_than_any_other() {
@@ -353,6 +371,7 @@ mod tests {
             (vec![Saturated, Value(2.0), Value(1.0)], Value(2.0)),
             (vec![Saturated, Value(1.0)], Saturated),
             (vec![Unbounded, Saturated, Value(1.0)], Unbounded),
+            (vec![Unbounded, AtLeast(5.0), Value(9.0)], AtLeast(5.0)),
             (vec![Withheld, Value(1.0)], Value(1.0)),
             (vec![Withheld, Withheld, Value(1.0)], Withheld),
             (vec![], Withheld),

@@ -200,12 +200,16 @@ pub struct Trial {
     pub load: Load,
     /// Requests due per second.
     pub offered_rps: f64,
-    /// Answers per second.
+    /// Right answers per second. Answers with another status or content are no work.
     pub achieved_rps: f64,
-    /// Requests of the measured window.
+    /// Requests of the measured window, sent or not.
     pub requests: u64,
-    /// Failures by kind.
+    /// Failures by kind. They rank above every time in the percentiles of `response_ns`, `response_less_lag_ns` and
+    /// `service_ns`.
     pub errors: BTreeMap<String, u64>,
+    /// The `bad_status` ones by status.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub statuses: BTreeMap<String, u64>,
     /// Of the only request kind, else `null`.
     pub response_ns: Option<Distribution>,
     /// Response time less the generator's own lag.
@@ -294,11 +298,13 @@ pub struct Load {
     pub duration_s: f64,
 }
 
-/// A histogram and what is read off it. A percentile with fewer than 10 samples beyond it is withheld.
+/// A histogram and what is read off it. A percentile with fewer than 10 samples beyond it is withheld. Requests without a
+/// right answer rank above every time: where a percentile falls on one of them it is 3,600,000,000,000 ns, an hour, which
+/// stands for `at least timeout_ns` on a timeout and for `unbounded` on any other failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Distribution {
-    /// Samples.
+    /// Samples, those without a time among them.
     pub n: u64,
     /// ns
     pub p50: Option<u64>,
@@ -308,14 +314,29 @@ pub struct Distribution {
     pub p99: Option<u64>,
     /// ns
     pub p99_9: Option<u64>,
-    /// ns
+    /// ns; of the samples that have a time.
     pub max: Option<u64>,
-    /// ns
+    /// ns; of the samples that have a time.
     pub mean: Option<f64>,
-    /// The whole histogram: HdrHistogram V2, deflated where that is shorter, base64. Left out in `probes`, which
-    /// `trials.jsonl` has whole, save that of `by_request.*.response_ns`.
+    /// Samples without a time: requests that were not answered, or not rightly. 0 where left out, and in older files,
+    /// which kept them apart.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u64,
+    /// The part of `failures` that was given up as timeouts; they rank below the others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub timeouts: u64,
+    /// How long each of `timeouts` took at least, ns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ns: Option<u64>,
+    /// The whole histogram: HdrHistogram V2, deflated where that is shorter, base64. Failures stand in it at
+    /// 3,600,000,000,000 ns. Left out in `probes`, which `trials.jsonl` has whole, save that of `by_request.*.response_ns`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hdr_v2: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One request kind of a trial.
@@ -332,14 +353,15 @@ pub struct ByRequest {
     pub response_less_lag_ns: Option<Distribution>,
     /// From the write to the answer.
     pub service_ns: Option<Distribution>,
-    /// Waiting for a free connection.
+    /// Waiting for a free connection, of requests that failed too.
     pub backlog_ns: Option<Distribution>,
-    /// The generator's own lateness.
+    /// The generator's own lateness, of requests that failed too.
     pub generator_lag_ns: Option<Distribution>,
     /// Where the time of requests near a percentile went, where that was kept.
     #[serde(default)]
     pub spent: Vec<Spent>,
-    /// p99 of the response time in thirty equal windows of the trial, ns; empty where one of them does not support it.
+    /// p99 of the response time in thirty equal windows of the trial, ns, an hour where it falls on a failure; empty where
+    /// one of them does not support it.
     #[serde(default)]
     pub p99_windows_ns: Vec<u64>,
 }
@@ -348,7 +370,7 @@ pub struct ByRequest {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Server {
-    /// CPU time over answers; `null` if it could not be read.
+    /// All CPU time of the window over its right answers; `null` if it could not be read, or there was none.
     pub cpu_us_per_request: Option<f64>,
     /// Busy share of its cores.
     pub cpu_share: Option<f64>,

@@ -99,12 +99,19 @@ fn costs(entry: &Entry<'_>, beside: Option<&Entry<'_>>) -> Vec<[String; 4]> {
         let standing = e.standing();
         format!("{} {}/{}", standing.worst.word(), standing.valid, standing.rounds)
     };
-    vec![
+    let failed = |e: &Entry<'_>| {
+        let (failures, requests) = e.failures();
+        format!("{} of {}", grouped(failures as f64), grouped(requests as f64))
+    };
+    let fails = entry.failures().0 + beside.map_or(0, |beside| beside.failures().0) > 0;
+    let failed = fails.then(|| row(entry, beside, "failed".into(), failed));
+    let figures = [
         row(entry, beside, "achieved/s".into(), achieved),
         row(entry, beside, "CPU us/request".into(), cpu),
         row(entry, beside, "peak RSS".into(), rss),
         row(entry, beside, "validity".into(), valid),
-    ]
+    ];
+    failed.into_iter().chain(figures).collect()
 }
 
 fn row(

@@ -37,8 +37,9 @@ pub(crate) const COLUMNS: [&str; 9] = [
 ];
 
 /// How the figures of a table were made.
-pub(crate) const TABLE_NOTE: &str = "Response time from the intended start; each figure is the median of the rounds that are not \
-     INVALID; validity is the worst verdict and the valid rounds of all.";
+pub(crate) const TABLE_NOTE: &str = "Response time from the intended start, failures ranked above every time; achieved/s and \
+     CPU are of right answers; each figure is the median of the rounds that are not INVALID; validity is the worst verdict \
+     and the valid rounds of all.";
 
 impl Table {
     /// The table of a race.
@@ -110,11 +111,10 @@ fn saturation(entry: &Entry<'_>) -> Option<String> {
 /// `thread-pool failed 15 of 24,000 requests: 12 timeout, 3 bad_status`
 fn failures(entry: &Entry<'_>) -> Option<String> {
     let mut by_kind: BTreeMap<&str, u64> = BTreeMap::new();
-    for (kind, count) in entry.usable().flat_map(|trial| &trial.errors) {
+    for (kind, count) in entry.trials.iter().flat_map(|trial| &trial.errors) {
         *by_kind.entry(kind).or_default() += count;
     }
-    let failed: u64 = by_kind.values().sum();
-    let requests: u64 = entry.usable().map(|trial| trial.requests).sum();
+    let (failed, requests) = entry.failures();
     let kinds: Vec<String> = by_kind
         .iter()
         .filter(|(_, n)| **n > 0)
@@ -159,4 +159,34 @@ fn ceiling(of: &Ceiling, cores: usize) -> Option<String> {
     });
     let parts: Vec<String> = parts.into_iter().chain(closed).map(|(text, _)| text).collect();
     (!parts.is_empty()).then(|| format!("{} {}", clean(&of.contender), parts.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+    use crate::report::race::races;
+
+    #[test]
+    fn a_percentile_that_is_a_failure_is_said_and_so_are_the_failures() {
+        let mut result = mock::payments(6, &mock::MODELS[..2]);
+        let timed_out = |trial: &mut crate::report::schema::Trial| {
+            mock::fail(trial, 60);
+            let response = trial.by_request.get_mut("payment").unwrap().response_ns.as_mut();
+            let response = response.unwrap();
+            (response.timeouts, response.timeout_ns) = (60, Some(5_000_000_000));
+        };
+        let own = |name: &'static str| move |trial: &&mut _| is(trial, name);
+        fn is(trial: &crate::report::schema::Trial, name: &str) -> bool {
+            trial.contender == name
+        }
+        result.trials.iter_mut().filter(own("event-loop")).for_each(timed_out);
+        result.trials.iter_mut().filter(own("work-stealing")).for_each(|it| mock::fail(it, 60));
+        let table = Table::of(&result, &races(&result)[0]);
+        let p99: Vec<&str> = table.rows.iter().map(|row| row[2].as_str()).collect();
+        assert_eq!(p99, [">= 5 s", "unbounded"]);
+        let marks = table.marks.join("; ");
+        assert!(marks.contains("event-loop failed 360 of 31,560 requests: 360 reset"), "{marks}");
+        assert!(table.rows.iter().all(|row| row[1].ends_with("us")), "p50 is a time");
+    }
 }

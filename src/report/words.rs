@@ -41,11 +41,12 @@ pub(crate) fn times(ratio: f64) -> String {
     }
 }
 
-/// A response time: `812 us`, `saturated`, `unbounded`, `-`.
+/// A response time: `812 us`, `>= 5 s`, `unbounded`, `saturated`, `-`.
 pub(crate) fn figure(figure: Figure) -> String {
     match figure {
         Figure::Value(ns) => Nanos(ns as u64).to_string(),
         Figure::Saturated => "saturated".into(),
+        Figure::AtLeast(ns) => format!(">= {}", Nanos(ns as u64)),
         Figure::Unbounded => "unbounded".into(),
         Figure::Withheld => WITHHELD.into(),
     }

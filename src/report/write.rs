@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use hdrhistogram::Histogram;
-
 use crate::error::{Context, Error, Result};
 use crate::report::charts::{CHART_FOLDER, Shade, Size, pictures};
-use crate::report::distribution::histogram;
+use crate::report::distribution::{Ranked, requests};
 use crate::report::hgrm::hgrm;
 use crate::report::html::html_with;
 use crate::report::markdown::markdown_with;
@@ -49,9 +47,9 @@ pub fn write_prose(dir: &Path, result: &RunResult) -> Result<()> {
     Ok(())
 }
 
-/// Response times by scenario, workload, contender, level and request kind, of all trials that count: merged, never averaged.
-fn merged(result: &RunResult) -> Result<BTreeMap<String, Histogram<u64>>> {
-    let mut merged: BTreeMap<String, Histogram<u64>> = BTreeMap::new();
+/// Requests by scenario, workload, contender, level and request kind, of all trials that count: merged, never averaged.
+fn merged(result: &RunResult) -> Result<BTreeMap<String, Ranked>> {
+    let mut merged: BTreeMap<String, Ranked> = BTreeMap::new();
     let counts = |trial: &&Trial| !trial.voided && trial.validity.verdict != TrialVerdict::Invalid;
     for trial in result.trials.iter().filter(counts) {
         for (kind, of_kind) in &trial.by_request {
@@ -63,9 +61,9 @@ fn merged(result: &RunResult) -> Result<BTreeMap<String, Histogram<u64>>> {
             }
             let parts: Vec<String> = parts.into_iter().map(|part| slug(part)).collect();
             let stem = parts.join("-");
-            let one = histogram(response).map_err(Error::internal)?;
+            let one = requests(response).map_err(Error::internal)?;
             match merged.get_mut(&stem) {
-                Some(sum) => sum.add(one).map_err(|error| Error::internal(error.to_string()))?,
+                Some(sum) => sum.add(&one).map_err(Error::internal)?,
                 None => {
                     merged.insert(stem, one);
                 }
@@ -101,7 +99,7 @@ mod tests {
         result.trials.extend(others.map(|trial| Trial { scenario: "waits".into(), ..trial }));
         let (own, other) = (alone[0].clone(), format!("waits-{}", alone[0]));
         assert_eq!(stems(&result), [own, other]);
-        let samples = |stem| merged(&result).unwrap()[stem].len();
+        let samples = |stem| merged(&result).unwrap()[stem].requests();
         assert_eq!(samples(&alone[0]), samples(&format!("waits-{}", alone[0])));
     }
 }

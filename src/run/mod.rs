@@ -25,6 +25,7 @@ mod plan;
 pub mod postgres;
 mod proc;
 mod progress;
+pub(crate) mod rank;
 pub(crate) mod resources;
 mod rounds;
 pub mod selftest;

@@ -1,7 +1,8 @@
 //! Pure maths, one quantity a file: nothing here reads a clock, a file or a socket.
 //!
 //! - [`median()`]: the middle of a sample.
-//! - [`percentile`]: what a histogram can say about its tail, and when it must say nothing.
+//! - [`percentile`]: what requests can say about their tail, failures ranked above every time.
+//! - [`over_the_error_bound()`]: whether so many failed that nothing else counts.
 //! - [`wilcoxon`]: the exact law of the signed-rank statistic.
 //! - [`hodges_lehmann()`]: the centre of paired differences, with the interval that this law gives.
 //! - [`one_sided`]: the same centre with a limit on either side, each at a level of its own.
@@ -26,6 +27,7 @@ pub mod capacity;
 mod coverage;
 pub mod decisive;
 pub mod effect;
+pub mod error_bound;
 pub mod hodges_lehmann;
 pub mod mann_kendall;
 pub mod median;
@@ -45,10 +47,12 @@ pub mod wilcoxon;
 pub use batch_means::batch_means;
 pub use decisive::rounds_to_decide;
 pub use effect::{Detectable, detectable};
+pub use error_bound::over_the_error_bound;
 pub use hodges_lehmann::{Estimate, Interval, Limits, hodges_lehmann, one_sided};
 pub use mann_kendall::{Trend, mann_kendall};
 pub use median::median;
 pub use order_statistic::{quantile_interval, quantile_ranks};
+pub use percentile::{Failures, Quantile};
 pub use ratio::{Paired, ratio_of};
 pub use recovery::{Beat, Recovery, recovery};
 pub use residual::residual_sd;

@@ -1,50 +1,178 @@
-//! What a histogram can say about its tail, and when it must say nothing.
+//! The one function of rank: what a set of requests says about its tail, and when it must say nothing.
 //!
-//! A percentile is an order statistic: with few samples beyond it, it is mostly luck. So it is printed when at least
-//! [`PRINTED`] samples lie beyond it (p99 needs 1,000, p99.9 needs 10,000). A rank is written as a share, 0.99 for p99.
+//! A failure is the worst response time there is. So requests stand in this order: right answers by their time, then
+//! timeouts, of which a bound is known, then all other failures. Percentile q is that of rank ceil(q x requests), and a
+//! rank is written as a share, 0.99 for p99.
+//!
+//! A percentile is an order statistic: with few requests beyond it, it is mostly luck. So it is printed when at least
+//! [`PRINTED`] requests lie beyond it, failures among them (p99 needs 1,000 requests, p99.9 needs 10,000).
 
-use hdrhistogram::Histogram;
+use std::fmt;
 
-/// Samples that must lie beyond a percentile for it to be printed.
+use hdrhistogram::{Counter, Histogram};
+
+use crate::units::Nanos;
+
+/// Requests that must lie beyond a percentile for it to be printed.
 pub const PRINTED: u64 = 10;
 
-/// The value at `rank`, or `None` (withheld) when fewer than [`PRINTED`] samples lie beyond it.
-///
-/// In the histogram's own unit, and the highest value that its resolution cannot tell from the sample's.
-pub fn percentile(histogram: &Histogram<u64>, rank: f64) -> Option<u64> {
-    supported(histogram.len(), rank).then(|| histogram.value_at_quantile(rank))
+/// Where failures stand in what can hold numbers only, ns: an hour, which no time that is recorded reaches.
+pub const FAILED_NS: u64 = 3_600_000_000_000;
+
+/// Requests that left no time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// All of them.
+    pub all: u64,
+    /// Those among them that were given up as timeouts.
+    pub timeouts: u64,
+    /// How long those took at least, ns.
+    pub timeout_ns: u64,
 }
 
-/// Whether `n` samples are enough to print the percentile `rank`.
+/// What a percentile comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantile {
+    /// Too few requests lie beyond it.
+    Withheld,
+    /// The time of a right answer, ns.
+    Time(u64),
+    /// The request at that rank was given up after so long, ns.
+    AtLeast(u64),
+    /// The request at that rank failed otherwise.
+    Unbounded,
+}
+
+/// The percentile `rank` of requests of which some left `times` and the others failed; withheld when fewer than
+/// [`PRINTED`] lie beyond it.
+///
+/// A time is the highest value that the histogram's resolution cannot tell from the request's.
+pub fn quantile<C: Counter>(times: &Histogram<C>, failures: Failures, rank: f64) -> Quantile {
+    match supported(times.len() + failures.all, rank) {
+        true => at_rank(times, failures, rank),
+        false => Quantile::Withheld,
+    }
+}
+
+/// The same however few lie beyond it; withheld of no request at all.
+pub fn at_rank<C: Counter>(times: &Histogram<C>, failures: Failures, rank: f64) -> Quantile {
+    let place = place(times.len() + failures.all, rank);
+    failures.at(place, times.len()).unwrap_or_else(|| match times.len() {
+        0 => Quantile::Withheld,
+        // In the middle of the place's own share, so that no rounding makes it its neighbour's.
+        n => Quantile::Time(times.value_at_quantile((place as f64 - 0.5) / n as f64)),
+    })
+}
+
+/// The percentile `rank` of times that no failure belongs to, or `None` (withheld).
+pub fn percentile(times: &Histogram<u64>, rank: f64) -> Option<u64> {
+    quantile(times, Failures::default(), rank).time()
+}
+
+/// Whether `n` requests are enough to print the percentile `rank`.
 pub fn supported(n: u64, rank: f64) -> bool {
     beyond(n, rank) >= PRINTED
 }
 
-/// How many of `n` samples lie beyond the percentile `rank`: n (1 - rank), rounded down.
+/// How many of `n` requests lie beyond the percentile `rank`: n (1 - rank), rounded down.
 ///
 /// 0 for a rank of 1 or more, and for one that is not a number.
 pub fn beyond(n: u64, rank: f64) -> u64 {
-    (n as f64 * (1.0 - rank) * (1.0 + SLACK)) as u64
-}
-
-/// Whether the percentile `rank` has no bound: more than 1 - rank of the requests failed or timed out, so that the
-/// request at that rank was never answered.
-///
-/// `failed` counts failures of every kind *and* timeouts, of `requests` in all.
-pub fn unbounded(failed: u64, requests: u64, rank: f64) -> bool {
-    failed as f64 > requests as f64 * (1.0 - rank) * (1.0 + SLACK)
+    ((n as f64 * (1.0 - rank) * (1.0 + SLACK)) as u64).min(n)
 }
 
 /// Ranks are decimal fractions and f64 is not: 100 (1 - 0.9) falls short of 10 by a hair. The slack is far above that
-/// error and far below one sample in a million.
+/// error and far below one request in a million.
 const SLACK: f64 = 1e-9;
+
+/// Which of `n` requests in their order, counted from 1, is the percentile `rank`: ceil(rank x n).
+pub fn place(n: u64, rank: f64) -> u64 {
+    n - beyond(n, rank)
+}
+
+impl Failures {
+    /// What the request at `place` comes to behind so many right answers; nothing where it is one of those.
+    pub fn at(self, place: u64, answers: u64) -> Option<Quantile> {
+        match place.saturating_sub(answers) {
+            0 => None,
+            behind if behind <= self.timeouts => Some(Quantile::AtLeast(self.timeout_ns)),
+            _ => Some(Quantile::Unbounded),
+        }
+    }
+}
+
+impl std::ops::AddAssign for Failures {
+    /// Of two bounds on timeouts the lower one holds for both.
+    fn add_assign(&mut self, other: Self) {
+        self.timeout_ns = match (self.timeouts, other.timeouts) {
+            (_, 0) => self.timeout_ns,
+            (0, _) => other.timeout_ns,
+            _ => self.timeout_ns.min(other.timeout_ns),
+        };
+        self.all += other.all;
+        self.timeouts += other.timeouts;
+    }
+}
+
+impl Quantile {
+    /// What it is in every comparison, ns: a failure is worse than any time. `None` where it is withheld.
+    pub fn worth(self) -> Option<f64> {
+        match self {
+            Self::Withheld => None,
+            Self::Time(ns) => Some(ns as f64),
+            Self::AtLeast(_) | Self::Unbounded => Some(f64::INFINITY),
+        }
+    }
+
+    /// The time, where it is one.
+    pub fn time(self) -> Option<u64> {
+        match self {
+            Self::Time(ns) => Some(ns),
+            _ => None,
+        }
+    }
+
+    /// As a file has it: failures stand at [`FAILED_NS`].
+    pub fn written(self) -> Option<u64> {
+        match self {
+            Self::Withheld => None,
+            Self::Time(ns) => Some(ns),
+            Self::AtLeast(_) | Self::Unbounded => Some(FAILED_NS),
+        }
+    }
+}
+
+/// `1.25 ms`, `>= 5 s`, `unbounded`, `-`.
+impl fmt::Display for Quantile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Withheld => f.pad("-"),
+            Self::Time(ns) => Nanos(ns).fmt(f),
+            Self::AtLeast(ns) => f.pad(&format!(">= {}", Nanos(ns))),
+            Self::Unbounded => f.pad("unbounded"),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    const NONE: Failures = Failures { all: 0, timeouts: 0, timeout_ns: 0 };
+
+    fn up_to(n: u64) -> Histogram<u64> {
+        let mut histogram = Histogram::<u64>::new(3).unwrap();
+        (1..=n).for_each(|value| histogram.record(value).unwrap());
+        histogram
+    }
+
+    fn failures(timeouts: u64, others: u64) -> Failures {
+        Failures { all: timeouts + others, timeouts, timeout_ns: 5_000_000_000 }
+    }
 
     #[test]
-    fn each_rank_is_printed_from_its_round_number_of_samples_on() {
+    fn each_rank_is_printed_from_its_round_number_of_requests_on() {
         for (rank, least) in
             [(0.5, 20), (0.75, 40), (0.9, 100), (0.95, 200), (0.99, 1_000), (0.999, 10_000)]
         {
@@ -53,45 +181,115 @@ mod tests {
         }
         assert!(supported(100_000, 0.9999) && !supported(99_999, 0.9999));
         assert!(supported(1_000_000, 0.99999) && !supported(999_999, 0.99999));
+        assert!(supported(u64::MAX, 0.999), "no overflow");
     }
 
     #[test]
-    fn the_samples_beyond_are_counted_exactly() {
+    fn the_place_and_what_lies_beyond_are_counted_exactly() {
         for n in 0..20_000 {
-            assert_eq!(beyond(n, 0.99), n / 100);
-            assert_eq!(beyond(n, 0.9), n / 10);
-            assert_eq!(beyond(n, 0.999), n / 1_000);
-            assert_eq!(beyond(n, 0.5), n / 2);
+            for (rank, one_in) in [(0.99, 100), (0.9, 10), (0.999, 1_000), (0.5, 2)] {
+                assert_eq!(beyond(n, rank), n / one_in, "{rank} of {n}");
+                let ceil = (n * (one_in - 1)).div_ceil(one_in);
+                assert_eq!(place(n, rank), ceil, "{rank} of {n}");
+            }
         }
         assert_eq!(beyond(1_000, 1.0), 0);
         assert_eq!(beyond(1_000, 1.5), 0);
         assert_eq!(beyond(1_000, f64::NAN), 0);
+        assert_eq!(beyond(10, -1.0), 10);
     }
 
     #[test]
-    fn a_histogram_gives_the_value_at_the_rank() {
-        let mut histogram = Histogram::<u64>::new(3).unwrap();
-        assert_eq!(percentile(&histogram, 0.5), None, "nothing recorded");
-        for value in 1..=999 {
-            histogram.record(value).unwrap();
-        }
+    fn a_histogram_gives_the_time_at_the_rank() {
+        assert_eq!(percentile(&up_to(0), 0.5), None, "nothing recorded");
+        assert_eq!(at_rank(&up_to(0), NONE, 0.5), Quantile::Withheld);
+        let histogram = up_to(999);
         assert_eq!(percentile(&histogram, 0.5), Some(500));
         assert_eq!(percentile(&histogram, 0.9), Some(900));
         assert_eq!(percentile(&histogram, 0.99), None, "9 beyond");
-        histogram.record(1_000).unwrap();
-        assert_eq!(percentile(&histogram, 0.99), Some(990), "10 beyond");
-        let above = (1..=1_000).filter(|&value| value > 990).count() as u64;
-        assert_eq!(above, beyond(1_000, 0.99), "what is printed and what is counted agree");
+        assert_eq!(at_rank(&histogram, NONE, 0.99), Quantile::Time(990));
+        assert_eq!(percentile(&up_to(1_000), 0.99), Some(990), "10 beyond");
     }
 
     #[test]
-    fn failures_take_the_bound_away_only_beyond_their_share() {
-        assert!(!unbounded(10, 1_000, 0.99), "exactly one in a hundred");
-        assert!(unbounded(11, 1_000, 0.99));
-        assert!(!unbounded(10, 100, 0.9) && unbounded(11, 100, 0.9));
-        assert!(!unbounded(11, 1_000, 0.9));
-        assert!(unbounded(1, 1, 0.5));
-        assert!(!unbounded(0, 0, 0.99));
-        assert!(unbounded(1, 1_000_000, 1.0));
+    fn failures_rank_above_every_time_and_timeouts_below_the_others() {
+        // 1 % of failures: p99 is the slowest right answer.
+        let times = up_to(990);
+        assert_eq!(quantile(&times, failures(4, 6), 0.99), Quantile::Time(990));
+        assert_eq!(quantile(&times, failures(4, 7), 0.99), Quantile::AtLeast(5_000_000_000));
+        assert_eq!(quantile(&times, failures(0, 11), 0.99), Quantile::Unbounded);
+        // Half of 100 ms and of resets among 1.5 % of the requests: no p99 of the fast ones.
+        let mut slow = Histogram::<u64>::new(3).unwrap();
+        slow.record_n(1_000_000, 9_850).unwrap();
+        slow.record_n(100_000_000, 60).unwrap();
+        assert!(quantile(&slow, failures(0, 90), 0.99).time() > Some(99_000_000));
+        assert!(percentile(&slow, 0.99) < Some(1_100_000), "without the failures");
+        assert_eq!(quantile(&slow, failures(0, 90), 0.999), Quantile::Unbounded);
+    }
+
+    #[test]
+    fn failures_count_among_what_lies_beyond() {
+        assert_eq!(quantile(&up_to(989), NONE, 0.99), Quantile::Withheld);
+        assert_eq!(quantile(&up_to(989), failures(0, 11), 0.99), Quantile::Unbounded);
+        assert_eq!(quantile(&up_to(0), failures(0, 20), 0.5), Quantile::Unbounded);
+        assert_eq!(quantile(&up_to(0), failures(20, 0), 0.5).to_string(), ">= 5 s");
+    }
+
+    #[test]
+    fn a_failure_is_worse_than_any_time_and_written_as_an_hour() {
+        let all = [
+            (Quantile::Withheld, "-", None, None),
+            (Quantile::Time(1_250_000), "1.25 ms", Some(1.25e6), Some(1_250_000)),
+            (Quantile::AtLeast(2_000_000_000), ">= 2 s", Some(f64::INFINITY), Some(FAILED_NS)),
+            (Quantile::Unbounded, "unbounded", Some(f64::INFINITY), Some(FAILED_NS)),
+        ];
+        for (quantile, text, worth, written) in all {
+            assert_eq!(
+                (quantile.to_string().as_str(), quantile.worth(), quantile.written()),
+                (text, worth, written)
+            );
+        }
+    }
+
+    #[test]
+    fn of_two_bounds_the_lower_one_holds() {
+        let mut sum = NONE;
+        sum += Failures { all: 3, timeouts: 1, timeout_ns: 7 };
+        sum += Failures { all: 2, timeouts: 0, timeout_ns: 1 };
+        sum += Failures { all: 2, timeouts: 2, timeout_ns: 5 };
+        assert_eq!(sum, Failures { all: 7, timeouts: 3, timeout_ns: 5 });
+    }
+
+    proptest! {
+        /// What no failure could ever do.
+        #[test]
+        fn another_failure_never_makes_a_percentile_better(
+            answers in 0..3_000_u64,
+            timeouts in 0..40_u64,
+            others in 0..40_u64,
+            rank in prop::sample::select(vec![0.5, 0.9, 0.99, 0.999]),
+        ) {
+            let times = up_to(answers);
+            let worth = |timeouts, others| at_rank(&times, failures(timeouts, others), rank).worth();
+            let before = worth(timeouts, others);
+            prop_assert!(worth(timeouts + 1, others) >= before);
+            prop_assert!(worth(timeouts, others + 1) >= before);
+        }
+
+        #[test]
+        fn it_is_the_order_statistic_of_the_sorted_requests(
+            values in prop::collection::vec(1..2_000_u64, 0..400),
+            failed in 0..50_u64,
+            rank in prop::sample::select(vec![0.5, 0.9, 0.99]),
+        ) {
+            let mut times = Histogram::<u64>::new(3).unwrap();
+            values.iter().for_each(|value| times.record(*value).unwrap());
+            let mut sorted: Vec<f64> = values.iter().map(|value| *value as f64).collect();
+            sorted.extend((0..failed).map(|_| f64::INFINITY));
+            sorted.sort_by(f64::total_cmp);
+            let place = (rank * sorted.len() as f64 - 1e-9).ceil() as usize;
+            let want = (!sorted.is_empty()).then(|| sorted[place.max(1) - 1]);
+            prop_assert_eq!(at_rank(&times, failures(0, failed), rank).worth(), want);
+        }
     }
 }

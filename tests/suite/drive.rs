@@ -18,6 +18,9 @@ use bakeoff::units::{Nanos, Rate};
 use rustix::net::sockopt::set_socket_linger;
 use serde_json::Value;
 
+/// Where failures stand among the times, ns.
+const FAILED_NS: u64 = 3_600_000_000_000;
+
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// What a server does with a request.
@@ -33,6 +36,8 @@ enum Act {
     Close,
     /// Nothing, for ever.
     Never,
+    /// Another after so long.
+    After(Duration, Box<Self>),
 }
 
 fn at_once(answer: &str) -> Act {
@@ -57,7 +62,13 @@ fn server(act: impl Fn(u64) -> Act + Send + Sync + 'static) -> u16 {
 fn serve(mut stream: TcpStream, act: &dyn Fn(u64) -> Act, requests: &AtomicU64) {
     stream.set_nodelay(true).unwrap();
     while read_request(&mut stream).is_some() {
-        match act(requests.fetch_add(1, Ordering::SeqCst)) {
+        let mut next = act(requests.fetch_add(1, Ordering::SeqCst));
+        while let Act::After(pause, act) = next {
+            thread::sleep(pause);
+            next = *act;
+        }
+        match next {
+            Act::After(..) => unreachable!("it has passed"),
             Act::Answer(after, answer) => {
                 thread::sleep(after);
                 if stream.write_all(answer.as_bytes()).is_err() {
@@ -177,11 +188,12 @@ fn the_parts_of_the_response_time_add_up() {
 }
 
 #[test]
-fn every_failure_is_counted_under_its_name_and_kept_out_of_the_times() {
+fn every_failure_is_counted_under_its_name_and_ranks_above_every_time() {
+    let late = |act| Act::After(Duration::from_millis(20), Box::new(act));
     for (name, act) in [
         ("bad_status", at_once("HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n")),
-        ("reset", Act::Reset),
-        ("closed", Act::Close),
+        ("reset", late(Act::Reset)),
+        ("closed", late(Act::Close)),
         ("closed", Act::AnswerAndClose("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".into())),
         ("malformed", at_once("I am not HTTP\r\n\r\n")),
         ("malformed", at_once(&format!("{OK}{OK}"))),
@@ -191,21 +203,63 @@ fn every_failure_is_counted_under_its_name_and_kept_out_of_the_times() {
         assert_eq!(errors(&trial, name), 50, "{name}: {trial}");
         assert_eq!(all_errors(&trial), 50, "{name}: {trial}");
         assert_eq!(number(&trial, "/requests"), 200, "{name}");
-        assert_eq!(number(&trial, "/response_ns/n"), 150, "{name}: {trial}");
-        assert!(trial["response_ns"]["p90"].is_null(), "a quarter failed: p90 is unbounded");
+        for times in ["response_ns", "response_less_lag_ns", "service_ns"] {
+            let times = &trial[times];
+            assert_eq!(
+                (&times["n"], &times["failures"]),
+                (&200.into(), &50.into()),
+                "{name}: {times}"
+            );
+            assert_eq!(times["p90"], FAILED_NS, "a quarter failed: p90 is one of them");
+            assert!(times["timeouts"].is_null() && times["max"].as_u64() < Some(FAILED_NS));
+        }
+        assert_eq!(trial["statuses"]["500"].as_u64(), (name == "bad_status").then_some(50));
     }
 }
 
 #[test]
-fn timeouts_are_response_times_at_their_bound() {
-    let act = |n| if n % 2 == 1 { Act::Never } else { at_once(OK) };
-    let flags = [&OPEN[..], &["--timeout", "1s", "--connections", "200"]].concat();
+fn the_slowest_requests_cannot_be_hidden_by_failing_them() {
+    // Twelve in a thousand take 40 ms, and seven of those are reset instead of answered.
+    let act = |n| match n % 1_000 {
+        0..5 => Act::Answer(Duration::from_millis(40), OK.into()),
+        5..12 => Act::After(Duration::from_millis(40), Box::new(Act::Reset)),
+        _ => at_once(OK),
+    };
+    let flags = ["--rate", "1000/s", "--duration", "1s", "--arrivals", "constant"];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("times.hgrm");
+    let hgrm = ["--pace", "sleep", "--hgrm", file.to_str().unwrap()];
+    let trial = trial(server(act), &[&flags[..], &hgrm].concat());
+    assert_eq!((number(&trial, "/requests"), errors(&trial, "reset")), (1_000, 7), "{trial}");
+    let p99 = number(&trial, "/response_less_lag_ns/p99");
+    assert!((40_000_000..FAILED_NS).contains(&p99), "{p99}: the tenth from the end was answered");
+    let listing = std::fs::read_to_string(file).unwrap();
+    assert!(
+        listing.contains("#[Failed  =            7, Listed at      =      3600000]"),
+        "{listing}"
+    );
+    assert!(listing.contains("3600000.000000 1.000000000000       1000"), "{listing}");
+}
+
+#[test]
+fn timeouts_rank_above_every_time_and_below_the_other_failures() {
+    let act = |n| match n % 10 {
+        1 | 6 => Act::Never,
+        _ => at_once(OK),
+    };
+    // So few are under way at any instant that the backlog does not grow.
+    let flags = [&OPEN[..], &["--timeout", "100ms", "--connections", "200"]].concat();
     let trial = trial(server(act), &flags);
-    assert_eq!(errors(&trial, "timeout"), 100, "{trial}");
-    assert_eq!(number(&trial, "/response_ns/n"), 200, "they are among the response times");
-    let max = number(&trial, "/service_ns/max");
-    assert!((1_000_000_000..1_001_000_000).contains(&max), "{max}: at the bound and not later");
-    assert!(trial["response_ns"]["p90"].is_null(), "more than a tenth failed: unbounded");
+    let timeouts = errors(&trial, "timeout");
+    assert!(timeouts >= 40 && all_errors(&trial) == timeouts, "{trial}");
+    for times in [&trial["response_ns"], &trial["service_ns"]] {
+        assert_eq!((number(times, "/n"), number(times, "/timeouts")), (200, timeouts), "{times}");
+        assert_eq!((number(times, "/p90"), number(times, "/timeout_ns")), (FAILED_NS, 100_000_000));
+    }
+    assert!(number(&trial, "/service_ns/max") < 101_000_000, "no timeout is a time");
+    let text = drive(&format!("http://127.0.0.1:{}/x", server(act)), &flags);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains(">= 100 ms"), "{text}");
 }
 
 #[test]
@@ -213,8 +267,9 @@ fn requests_that_find_no_connection_time_out_too() {
     let flags = [&OPEN[..], &["--timeout", "200ms", "--connections", "1"]].concat();
     let trial = trial(server(|_| Act::Never), &flags);
     assert_eq!((number(&trial, "/requests"), errors(&trial, "timeout")), (200, 200), "{trial}");
-    assert_eq!(number(&trial, "/response_ns/n"), 200);
-    assert!(number(&trial, "/service_ns/n") < 20, "most were never sent");
+    let response = &trial["response_ns"];
+    assert_eq!((number(response, "/n"), number(response, "/failures")), (200, 200));
+    assert!(response["max"].is_null() && response["p50"].is_null(), "saturated: {response}");
     assert!(number(&trial, "/backlog_ns/p50") >= 150_000_000, "they waited for the one connection");
 }
 
@@ -327,9 +382,12 @@ fn bad_use_is_explained_and_exits_2() {
 
 #[test]
 fn an_interrupt_ends_it_with_what_it_has() {
-    let url = format!("http://127.0.0.1:{}/x", server(|_| at_once(OK)));
+    let act = |n| if n == 0 { Act::Never } else { at_once(OK) };
+    let url = format!("http://127.0.0.1:{}/x", server(act));
+    let flags = ["--rate", "200/s", "--duration", "60s", "--timeout", "60s", "--format", "json"];
     let mut child = Command::new(env!("CARGO_BIN_EXE_bakeoff"))
-        .args(["drive", &url, "--rate", "200/s", "--duration", "60s", "--format", "json"])
+        .args(["drive", &url])
+        .args(flags)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -342,6 +400,9 @@ fn an_interrupt_ends_it_with_what_it_has() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(began.elapsed() < Duration::from_secs(10));
     let trial: Value = serde_json::from_str(&text).unwrap();
+    let unfinished = errors(&trial, "unfinished");
+    assert!(unfinished > 0 && all_errors(&trial) == unfinished, "nothing else went wrong: {trial}");
+    assert_eq!(number(&trial, "/response_ns/failures"), unfinished, "it ranks above every time");
     let seconds = trial["load"]["duration_s"].as_f64().unwrap();
     assert!((0.0..30.0).contains(&seconds), "{seconds}: not the planned minute");
 }
@@ -435,8 +496,8 @@ fn a_server_that_goes_away_leaves_errors_and_no_hang() {
     let trial = trial(port, &flags);
     assert!(began.elapsed() < Duration::from_secs(20));
     assert!(errors(&trial, "connect") > 50, "{trial}");
-    let answered = number(&trial, "/response_ns/n") - errors(&trial, "timeout");
-    assert_eq!(answered + all_errors(&trial), 200, "{trial}");
+    assert_eq!(number(&trial, "/response_ns/n"), 200, "{trial}");
+    assert_eq!(number(&trial, "/response_ns/failures"), all_errors(&trial), "{trial}");
 }
 
 #[test]
@@ -498,8 +559,9 @@ fn without_keep_alive_failures_are_counted_too() {
         _ => at_once(OK),
     };
     let trial = trial(server(act), &off);
-    assert_eq!((errors(&trial, "closed"), errors(&trial, "reset")), (50, 50), "{trial}");
-    assert_eq!(number(&trial, "/response_ns/n"), 100);
+    let found = (errors(&trial, "closed"), errors(&trial, "reset"));
+    assert_eq!(found, (50, 50), "{trial}");
+    assert_eq!(number(&trial, "/response_ns/failures"), 100);
 }
 
 /// A server of one place that takes 5 ms for each: its capacity is below 200/s.

@@ -317,6 +317,23 @@ fn a_contender_that_dies_has_lost_and_the_others_trials_are_kept() {
 }
 
 #[test]
+fn answers_that_fail_rank_above_every_time() {
+    let Some(lab) = Lab::open() else { return };
+    let fails = contender("fails", "env = { SERVER_STATUS = \"500\" }");
+    lab.scenario(1, &(contender("base", "") + &fails));
+    let output = lab.run();
+    let result = lab.result();
+    let fails = result.trials.iter().find(|trial| trial.contender == "fails");
+    let fails = fails.unwrap_or_else(|| panic!("{}", stderr(&output)));
+    let charges = &fails.by_request["charge"];
+    assert_eq!(charges.errors["bad_status"], charges.requests, "{fails:?}");
+    assert_eq!(fails.statuses["500"], charges.requests);
+    let times = charges.response_ns.as_ref().unwrap();
+    assert_eq!((times.n, times.failures, times.max), (charges.requests, charges.requests, None));
+    lab.assert_no_orphan();
+}
+
+#[test]
 fn a_program_that_ignores_sigterm_is_killed_and_told() {
     let Some(lab) = Lab::open() else { return };
     lab.scenario(1, &contender("stubborn", "env = { SERVER_STUBBORN = \"1\" }"));

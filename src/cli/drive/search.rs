@@ -10,8 +10,9 @@ use crate::exit;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Fixed, Plan, Shape};
 use crate::load::url::Url;
-use crate::report::schema::{self, Capacity, Distribution, Trial, TrialVerdict};
+use crate::report::schema::{self, Capacity, Trial, TrialVerdict};
 use crate::run::resources::Taken;
+use crate::stats::Quantile;
 use crate::stats::capacity::{self, Search};
 use crate::units::{Nanos, Rate};
 
@@ -22,19 +23,12 @@ pub(super) struct Slo {
     /// Requests that support the percentile.
     needs: f64,
     bound: Nanos,
-    read: Read,
+    per_mille: u64,
 }
 
-/// Takes a percentile out of a distribution.
-type Read = fn(&Distribution) -> Option<u64>;
-
-/// The percentiles that can be promised, and the requests that each needs.
-const PERCENTILES: [(&str, f64, Read); 4] = [
-    ("p50", 100.0, |times| times.p50),
-    ("p90", 200.0, |times| times.p90),
-    ("p99", 1_000.0, |times| times.p99),
-    ("p99.9", 10_000.0, |times| times.p99_9),
-];
+/// The percentiles that can be promised, in tenths of a percent, and the requests that each needs.
+const PERCENTILES: [(&str, f64, u64); 4] =
+    [("p50", 100.0, 500), ("p90", 200.0, 900), ("p99", 1_000.0, 990), ("p99.9", 10_000.0, 999)];
 
 /// A trial of the search is so long, unless `--duration` says otherwise or its rate needs longer for the percentile.
 const TRIAL: Nanos = Nanos(2_000_000_000);
@@ -53,13 +47,13 @@ impl FromStr for Slo {
         let (name, bound) =
             text.split_once('=').ok_or_else(|| format!("`{text}` is no promise; {example}"))?;
         let known = PERCENTILES.iter().find(|(known, ..)| *known == name.trim());
-        let (percentile, needs, read) = *known
+        let (percentile, needs, per_mille) = *known
             .ok_or_else(|| format!("`{name}` is none of p50, p90, p99 and p99.9; {example}"))?;
         let bound = bound.parse::<Nanos>()?;
         if bound == Nanos(0) {
             return Err("a promise of no time at all cannot be kept".into());
         }
-        Ok(Self { percentile, needs, bound, read })
+        Ok(Self { percentile, needs, bound, per_mille })
     }
 }
 
@@ -151,27 +145,30 @@ fn keeps(trial: &Trial, slo: Slo) -> Option<bool> {
     if trial.saturated {
         return Some(false);
     }
-    if let Some(value) = trial.response_ns.as_ref().and_then(slo.read) {
-        return Some(value <= slo.bound.0);
-    }
-    // Withheld: either so many failed that it has no bound, or there are too few to say.
-    let failures: u64 = trial.errors.values().sum();
-    (failures as f64 * slo.needs > trial.requests as f64 * 10.0).then_some(false)
+    at(trial, slo).worth().map(|ns| ns <= slo.bound.0 as f64)
+}
+
+/// The promised percentile.
+fn at(trial: &Trial, slo: Slo) -> Quantile {
+    trial.response_ns.as_ref().map_or(Quantile::Withheld, |times| times.at(slo.per_mille))
 }
 
 fn said(trial: &Trial, slo: Slo, kept: Option<bool>) -> String {
-    let value = trial.response_ns.as_ref().and_then(slo.read);
-    let value = match value {
-        Some(ns) => format!("{} {}", slo.percentile, Nanos(ns)),
-        None if trial.saturated => "saturated".into(),
-        None => format!("{} withheld", slo.percentile),
+    let value = match at(trial, slo) {
+        Quantile::Withheld if trial.saturated => "saturated".into(),
+        Quantile::Withheld => format!("{} withheld", slo.percentile),
+        value => format!("{} {value}", slo.percentile),
+    };
+    let failed = match trial.errors.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", show::failures(trial)),
     };
     let verdict = match kept {
         Some(true) => "kept",
         Some(false) => "broken",
         None => "void",
     };
-    format!("  {}: {value}, {verdict}", Rate(trials_rate(trial)))
+    format!("  {}: {value}{failed}, {verdict}", Rate(trials_rate(trial)))
 }
 
 fn shown(
@@ -231,6 +228,17 @@ fn exit_code(found: capacity::Capacity, interrupted: bool) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_promise_is_broken_by_failures_at_its_rank() {
+        let mut trial = crate::report::mock::payments(1, &[("mine", 100.0, 1.0)]).trials.remove(0);
+        let kept = |trial: &Trial, promise: &str| keeps(trial, promise.parse().unwrap());
+        assert_eq!(kept(&trial, "p99=10ms"), Some(true));
+        crate::report::mock::fail(&mut trial, 60);
+        assert_eq!(kept(&trial, "p99=10ms"), Some(false), "60 of 5,260 have no time");
+        assert_eq!(kept(&trial, "p50=10ms"), Some(true));
+        assert_eq!(kept(&trial, "p99.9=1s"), None, "5 lie beyond");
+    }
 
     #[test]
     fn promises_are_read() {

@@ -61,8 +61,22 @@ fn errors(trial: &Trial) -> String {
     if trial.errors.is_empty() {
         return ", no errors".into();
     }
-    let count = |(name, count): (&String, &u64)| format!("{count} {name}");
-    format!(", errors: {}", trial.errors.iter().map(count).collect::<Vec<_>>().join(", "))
+    format!(", errors: {}", failures(trial))
+}
+
+/// `50 bad_status (404: 30, 503: 20), 2 timeout`; `50 bad_status (404)`
+pub(super) fn failures(trial: &Trial) -> String {
+    let one = trial.statuses.len() == 1;
+    let status = |(status, count): (&String, &u64)| match one {
+        true => status.clone(),
+        false => format!("{status}: {count}"),
+    };
+    let statuses: Vec<String> = trial.statuses.iter().map(status).collect();
+    let count = |(name, count): (&String, &u64)| match name.as_str() {
+        "bad_status" if !statuses.is_empty() => format!("{count} {name} ({})", statuses.join(", ")),
+        _ => format!("{count} {name}"),
+    };
+    trial.errors.iter().map(count).collect::<Vec<_>>().join(", ")
 }
 
 /// One row for each kind of time. Closed loop has a service time only.
@@ -94,11 +108,11 @@ fn times(trial: &Trial) -> Table {
     table
 }
 
-/// `-` where a percentile is withheld.
+/// `-` where a percentile is withheld; `max` is of right answers.
 fn row(name: &str, times: &Distribution) -> [String; 7] {
-    let show = |value: Option<u64>| value.map_or("-".into(), |ns| Nanos(ns).to_string());
-    let Distribution { p50, p90, p99, p99_9, max, .. } = *times;
-    [name.into(), show(p50), show(p90), show(p99), show(p99_9), show(max), times.n.to_string()]
+    let [p50, p90, p99, p99_9] = [500, 900, 990, 999].map(|it| times.at(it).to_string());
+    let max = times.max.map_or("-".into(), |ns| Nanos(ns).to_string());
+    [name.into(), p50, p90, p99, p99_9, max, times.n.to_string()]
 }
 
 fn generator(trial: &Trial) -> String {

@@ -12,7 +12,7 @@ use super::plot::{Frame, Plot, Tick, durations};
 use super::series::{Series, series};
 use super::svg::Dash;
 use super::text::{Weight, fitted, typeset};
-use super::view::{Member, View};
+use super::view::{Member, View, failed};
 use crate::report::race::Race;
 use crate::report::sentences::{place, title};
 use crate::report::setting::loads;
@@ -54,9 +54,15 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>, kind: &str, several: bool) -> P
         listed(&loads(race.trials())),
         samples(&series)
     );
-    let mut chrome = view.chrome(title.clone(), &what, &[race], &method(&series, left_out));
+    let failures = failed(&[race]);
+    let method = method(&series, left_out, !failures.is_empty());
+    let mut chrome = view.chrome(title.clone(), &what, &[race], &method);
     chrome.method += " A ratio: rounds paired, exact signed-rank 95 %.";
-    let alt = format!("{title}. Response time by percentile: {}.", figures(race, &members, kind));
+    let alt = format!(
+        "{title}. Response time by percentile: {}{}.",
+        figures(race, &members, kind),
+        failures
+    );
     let (floor, slo) = (view.result.floor_ns, view.slo_ns(race));
     Picture::new(Kind::Hdr, stem, chrome, alt, move |canvas| draw(canvas, &series, floor, slo))
 }
@@ -79,10 +85,11 @@ fn samples(series: &[Series]) -> String {
     }
 }
 
-fn method(series: &[Series], left_out: usize) -> String {
+fn method(series: &[Series], left_out: usize, failures: bool) -> String {
     let drawn = || series.iter().filter(|s| !s.response.is_empty());
-    let mut method = String::from(
-        "Line: the rounds that hold, merged; it stops where fewer than 10 samples lie beyond. Hollow mark: p99.",
+    let fail = if failures { " or the failures begin" } else { "" };
+    let mut method = format!(
+        "Line: the rounds that hold, merged; it stops where fewer than 10 samples lie beyond{fail}. Hollow mark: p99.",
     );
     if drawn().count() <= SERVICE_LINES_UP_TO && drawn().any(|s| !s.service.is_empty()) {
         method += " Dashed: service time.";

@@ -1,6 +1,5 @@
 //! The self-check: how late the generator itself was, beside what it may be.
 
-use hdrhistogram::Histogram;
 use plotters::coord::combinators::LogCoord;
 use plotters::style::Color;
 
@@ -11,15 +10,16 @@ use super::hdr::{bends, percent};
 use super::labels::{self, Label};
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, Tick, durations};
-use super::series::points;
+use super::series::{points, timed};
 use super::style::Style;
 use super::svg::Dash;
 use super::text::{Weight, typeset, width};
 use super::view::View;
-use crate::report::distribution::SAMPLES_BEYOND;
+use crate::report::distribution::Ranked;
 use crate::report::race::{Race, middle};
 use crate::report::sentences::place;
 use crate::report::words::{capital, clean, slug};
+use crate::stats::percentile::PRINTED;
 use crate::units::{Nanos, three_digits};
 
 /// One for each open-loop race whose trials kept the generator's lateness.
@@ -60,12 +60,12 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
         let merged = |of: fn(
             &crate::report::schema::ByRequest,
         ) -> Option<&crate::report::schema::Distribution>| {
-            let mut all: Option<Histogram<u64>> = None;
+            let mut all: Option<Ranked> = None;
             for kind in race.kinds() {
                 if let Ok(Some(part)) = entry.merged(kind, of) {
                     match &mut all {
                         Some(all) => {
-                            all.add(part).expect("histograms of a run have the same digits")
+                            all.add(&part).expect("histograms of a run have the same digits");
                         }
                         None => all = Some(part),
                     }
@@ -74,12 +74,12 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
             all
         };
         let Some(lag) = merged(|r| r.generator_lag_ns.as_ref()) else { continue };
-        let last = 1.0 - SAMPLES_BEYOND as f64 / lag.len() as f64;
+        let last = 1.0 - PRINTED as f64 / lag.requests() as f64;
         lines.push(Line {
             name: member.label,
             style: member.style,
             points: points(&lag, last),
-            p99_ns: (last >= 0.99).then(|| lag.value_at_quantile(0.99) as f64),
+            p99_ns: timed(&lag, 0.99).filter(|_| last >= 0.99),
         });
         if let Some(response) = merged(|r| r.response_ns.as_ref()) {
             let may = points(&response, last)

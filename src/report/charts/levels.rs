@@ -19,7 +19,7 @@ pub(super) struct Track {
     pub(super) style: Style,
     /// By rising rate.
     pub(super) levels: Vec<Level>,
-    /// `saturated: 3,180 of 4,000/s`, at the lowest such rate.
+    /// `saturated: 3,180 of 4,000/s`, at the lowest such rate; without one the lowest at which it is a failure.
     pub(super) saturated: Option<String>,
 }
 
@@ -29,6 +29,8 @@ pub(super) struct Level {
     pub(super) rps: f64,
     /// One for each round that holds and has the figure, above 0.
     pub(super) values: Vec<f64>,
+    /// Rounds that hold and whose figure is without end: a percentile that fell on a failure.
+    pub(super) unbounded: usize,
     /// Outstanding work grew without end.
     pub(super) saturated: bool,
 }
@@ -55,28 +57,38 @@ pub(super) fn tracks(
             let saturated = entry.is_saturated();
             let shown = saturation == Saturated::Shown;
             let trials = entry.usable().filter(|t| shown || !(t.saturated || saturated));
-            let values = trials.filter_map(&value).filter(|v| v.is_finite() && *v > 0.0).collect();
-            Some(Level { rps: entry.offered_rps()?, values, saturated })
+            let (values, unbounded): (Vec<f64>, Vec<f64>) =
+                trials.filter_map(&value).filter(|v| *v > 0.0).partition(|v| v.is_finite());
+            Some(Level { rps: entry.offered_rps()?, values, unbounded: unbounded.len(), saturated })
         };
         let first = entries().find(|entry| entry.is_saturated());
+        let saturated = first.and_then(saturated).map(|rates| format!("saturated: {rates}"));
+        let levels: Vec<Level> = entries().filter_map(level).collect();
+        let failing = levels.iter().find(|level| level.unbounded > 0 && level.median().is_none());
+        let failing = failing.map(|level| format!("unbounded at {}", Rate(level.rps)));
         Track {
             name: member.label.clone(),
             style: member.style,
-            levels: entries().filter_map(level).collect(),
-            saturated: first.and_then(saturated).map(|rates| format!("saturated: {rates}")),
+            levels,
+            saturated: saturated.or(failing),
         }
     };
     members.iter().map(track).collect()
 }
 
 impl Level {
-    /// The median of the rounds.
+    /// The median of the rounds; `None` where it is one without end.
     pub(super) fn median(&self) -> Option<f64> {
-        middle(self.values.clone())
+        let without_end = std::iter::repeat_n(f64::INFINITY, self.unbounded);
+        let rounds = self.values.iter().copied().chain(without_end).collect();
+        middle(rounds).filter(|median| median.is_finite())
     }
 
-    /// The 95 % interval of the rounds' middle; `None` of fewer than six.
+    /// The 95 % interval of the rounds' middle; `None` of fewer than six, and where a round is without end.
     pub(super) fn interval(&self) -> Option<(f64, f64)> {
+        if self.unbounded > 0 {
+            return None;
+        }
         let logarithms: Vec<f64> = self.values.iter().map(|value| value.ln()).collect();
         let interval = hodges_lehmann(&logarithms, 0.95)?.interval?;
         Some((interval.low.exp(), interval.high.exp()))
@@ -91,7 +103,10 @@ impl Track {
 
     /// Rates of hollow marks on the top edge.
     fn rps_without_value(&self) -> impl Iterator<Item = f64> + '_ {
-        let without = self.levels.iter().filter(|level| level.saturated && level.values.is_empty());
+        let without = self.levels.iter().filter(|level| {
+            (level.saturated && level.values.is_empty())
+                || (level.unbounded > 0 && level.median().is_none())
+        });
         without.map(|level| level.rps)
     }
 }
@@ -153,7 +168,7 @@ pub(super) fn draw<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
                 canvas.tip(at, format!("{} at {rate}, a trial: {}", track.name, figure(*value)));
             }
         }
-        let with = track.levels.iter().filter(|level| !level.values.is_empty());
+        let with = track.levels.iter().filter(|level| level.median().is_some());
         for (at, level) in path.into_iter().zip(with) {
             canvas.mark(at, 4.2, track.style, level.saturated);
             let within = level.interval().map_or_else(String::new, |(low, high)| {

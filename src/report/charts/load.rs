@@ -10,8 +10,8 @@ use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::style::Style;
 use super::text::{Weight, typeset, width};
-use super::view::{Member, View, band_words, ways};
-use crate::report::race::{Race, at, failed_share, is_of_scenario};
+use super::view::{Member, View, band_words, failed, ways};
+use crate::report::race::{Race, is_of_scenario};
 use crate::report::schema::{Capacity, Comparison, RunResult, Trial};
 use crate::report::sentences::title;
 use crate::report::words::{capital, clean, slug, times};
@@ -58,21 +58,30 @@ fn picture<'a>(
             band_words(rounds(&tracks)),
         ),
     };
+    let method = method.replace("saturated", without_value(&tracks));
     let chrome = view.chrome(title.clone(), &what, levels, &method);
     let mut stem = format!("load-{}", slug(workload));
     if several {
         stem = format!("{stem}-{}", slug(kind));
     }
-    let alt = format!("{title}. p99 response time by offered load: {}.", figures(&tracks));
+    let alt = format!(
+        "{title}. p99 response time by offered load: {}{}.",
+        figures(&tracks),
+        failed(levels)
+    );
     let promise = Promise::of(view, &members, levels[0]);
     Some(Picture::new(Kind::Load, stem, chrome, alt, move |canvas| draw(canvas, &tracks, &promise)))
 }
 
-/// The p99 of a trial, where it has one that is bounded.
+/// Why a point has no value.
+fn without_value(tracks: &[Track]) -> &'static str {
+    let mut levels = tracks.iter().flat_map(|track| &track.levels);
+    if levels.any(|level| level.unbounded > 0) { "saturated or a failure" } else { "saturated" }
+}
+
+/// The p99 of a trial; without end where it is a failure.
 fn p99(trial: &Trial, kind: &str) -> Option<f64> {
-    let requests = trial.by_request.get(kind)?;
-    let value = at(requests.response_ns.as_ref()?, 990)? as f64;
-    (failed_share(requests) <= 0.01).then_some(value)
+    trial.by_request.get(kind)?.response_ns.as_ref()?.at(990).worth()
 }
 
 /// What the run says about the load that each contender carries.
@@ -203,8 +212,8 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], promise: &Promise) {
     }
     if tracks.iter().any(|track| track.saturated.is_some()) {
         let ink = Ink { px: 12.0, ..tick_ink(canvas) };
-        let text = "\u{25cb} \u{25a1} saturated: no percentile drawn";
-        canvas.text(text, (frame.right, frame.top - 24.0), ink, Anchor::End);
+        let text = format!("\u{25cb} \u{25a1} {}: no percentile drawn", without_value(tracks));
+        canvas.text(&text, (frame.right, frame.top - 24.0), ink, Anchor::End);
     }
     for (label, track) in labels.iter_mut().zip(tracks) {
         label.end = track.line().last().map(|end| plot.at(*end));

@@ -1,15 +1,14 @@
 //! What a percentile chart shows of each contender: a line, or the reason why there is none.
 
-use hdrhistogram::Histogram;
-
 use super::axis::nines;
 use super::style::Style;
 use super::view::Member;
-use crate::report::distribution::{SAMPLES_BEYOND, supports};
+use crate::report::distribution::Ranked;
 use crate::report::race::{Entry, Race, failed_share, withheld_by_us};
 use crate::report::schema::{ByRequest, TrialVerdict};
 use crate::report::sentences::saturated;
 use crate::report::words::counted;
+use crate::stats::percentile::{PRINTED, at_rank, supported};
 use crate::units::grouped;
 
 /// One contender.
@@ -22,7 +21,7 @@ pub(super) struct Series {
     pub(super) service: Vec<(f64, f64)>,
     /// Response time at p99, where the line reaches it.
     pub(super) p99_ns: Option<f64>,
-    /// Merged samples.
+    /// Merged requests.
     pub(super) n: u64,
     /// Why there is no line, or what must be known of it.
     pub(super) remark: Option<String>,
@@ -48,11 +47,11 @@ fn one(entry: &Entry<'_>, kind: &str, member: &Member<'_>) -> Series {
         return series;
     }
     match entry.merged(kind, |requests| requests.response_ns.as_ref()) {
-        Ok(Some(histogram)) => {
-            let limit = last_quantile(entry, kind, &histogram);
-            series.n = histogram.len();
-            series.response = points(&histogram, limit);
-            series.p99_ns = (limit >= 0.99).then(|| histogram.value_at_quantile(0.99) as f64);
+        Ok(Some(requests)) => {
+            let limit = last_quantile(entry, kind, &requests);
+            series.n = requests.requests();
+            series.response = points(&requests, limit);
+            series.p99_ns = timed(&requests, 0.99).filter(|_| limit >= 0.99);
             if let Ok(Some(service)) = entry.merged(kind, |requests| requests.service_ns.as_ref()) {
                 series.service = points(&service, limit);
             }
@@ -78,7 +77,7 @@ fn why_empty(entry: &Entry<'_>, kind: &str, n: u64) -> String {
     let late = late.filter(|t| t.by_request.get(kind).is_some_and(ours)).count();
     if late > 0 {
         format!("generator late in {}", counted(late, "round"))
-    } else if supports(n, 500) {
+    } else if supported(n, 0.5) {
         "most requests failed".into()
     } else {
         format!("too few samples: {}", grouped(n as f64))
@@ -99,10 +98,13 @@ pub(super) fn remark(entry: &Entry<'_>) -> Option<String> {
 
 /// How far a line may be drawn: enough samples beyond, fewer failures than lie beyond, and nothing that a trial
 /// withheld because too much of it was the generator's.
-fn last_quantile(entry: &Entry<'_>, kind: &str, merged: &Histogram<u64>) -> f64 {
+fn last_quantile(entry: &Entry<'_>, kind: &str, merged: &Ranked) -> f64 {
     let kinds = || entry.usable().filter(|t| !t.saturated).filter_map(|t| t.by_request.get(kind));
-    let sampled = 1.0 - SAMPLES_BEYOND as f64 / merged.len() as f64;
-    let failed = 1.0 - kinds().map(failed_share).fold(0.0, f64::max);
+    let sampled = 1.0 - PRINTED as f64 / merged.requests() as f64;
+    let answered = merged.times.len() as f64 / merged.requests() as f64;
+    // An older file keeps its failures apart.
+    let apart = |r: &&ByRequest| r.response_ns.as_ref().is_some_and(|d| d.failures == 0);
+    let failed = 1.0 - kinds().filter(apart).map(failed_share).fold(0.0, f64::max);
     let withheld = |per_mille| {
         let by =
             |r: &ByRequest| r.response_ns.as_ref().is_some_and(|d| withheld_by_us(d, per_mille));
@@ -110,22 +112,27 @@ fn last_quantile(entry: &Entry<'_>, kind: &str, merged: &Histogram<u64>) -> f64 
     };
     let before = [(500, 0.0), (900, 0.5), (990, 0.9), (999, 0.99)];
     let ours = before.iter().find(|(per_mille, _)| withheld(*per_mille)).map_or(1.0, |(_, q)| *q);
-    sampled.min(failed).min(ours).min(MAX_QUANTILE)
+    sampled.min(answered).min(failed).min(ours).min(MAX_QUANTILE)
 }
 
 /// Six nines: ten million samples, beyond any run.
 const MAX_QUANTILE: f64 = 0.999_999;
 
-/// The histogram from its least value to `limit`, at even steps of the axis; nothing below the median.
-pub(super) fn points(histogram: &Histogram<u64>, limit: f64) -> Vec<(f64, f64)> {
+/// The requests from the fastest to `limit` or the first failure, at even steps of the axis; nothing below the median.
+pub(super) fn points(requests: &Ranked, limit: f64) -> Vec<(f64, f64)> {
     if limit < 0.5 {
         return Vec::new();
     }
     let end = nines(limit);
     (0..=STEPS)
         .map(|step| 1.0 - 10_f64.powf(-end * f64::from(step) / f64::from(STEPS)))
-        .map(|quantile| (quantile, histogram.value_at_quantile(quantile).max(1) as f64))
+        .map_while(|quantile| Some((quantile, timed(requests, quantile)?)))
         .collect()
+}
+
+/// The time at a quantile, ns; nothing where it is a failure's.
+pub(super) fn timed(requests: &Ranked, quantile: f64) -> Option<f64> {
+    at_rank(&requests.times, requests.failures, quantile).time().map(|ns| ns.max(1) as f64)
 }
 
 /// Finer than a reader sees at 1,200 px.

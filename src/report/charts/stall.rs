@@ -17,6 +17,7 @@ use crate::report::race::{Race, middle};
 use crate::report::schema::{Fault, Timeline};
 use crate::report::sentences::place;
 use crate::report::words::{capital, clean, slug};
+use crate::stats::percentile::FAILED_NS;
 use crate::units::Nanos;
 
 /// One for each race whose trials kept a timeline.
@@ -64,9 +65,12 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
         "{}: response time (log) by intended start; a cell: the share of a {window} window's requests",
         capital(&place(race))
     );
+    let mut windows = panels.iter().flat_map(|panel| &panel.timeline.windows);
+    let fails = windows.any(|window| window.p99_ns == Some(FAILED_NS));
     let method = format!(
-        "Panels: round {} of each; line: p99 of a window. Recovery: median of the rounds, from the fault's end until at most 1 % of a second's requests exceed the SLO.",
-        first.round
+        "Panels: round {} of each; line: p99 of a window{}. Recovery: median of the rounds, from the fault's end until at most 1 % of a second's requests exceed the SLO.",
+        first.round,
+        if fails { ", on the top edge where it is a failure" } else { "" }
     );
     let chrome = view.chrome(title.clone(), &what, &[race], &method);
     let told: Vec<String> = panels
@@ -117,7 +121,9 @@ fn finding(view: &View<'_>, race: &Race<'_>, panels: &[Panel<'_>]) -> String {
 
 fn draw(canvas: &mut Canvas<'_>, panels: &[Panel<'_>], slo_ns: Option<f64>) {
     let windows = || panels.iter().flat_map(|panel| &panel.timeline.windows);
-    let low = windows().filter_map(|w| w.p50_ns).map(|ns| ns as f64).fold(f64::MAX, f64::min);
+    let timed = |ns: &u64| *ns < FAILED_NS;
+    let low = windows().filter_map(|w| w.p50_ns).filter(timed);
+    let low = low.map(|ns| ns as f64).fold(f64::MAX, f64::min);
     let high = windows().filter_map(|w| w.max_ns).map(|ns| ns as f64).fold(1e3, f64::max);
     let low = panels.iter().fold(low.min(high), |low, panel| low.min(panel.lowest()));
     let seconds = panels.iter().map(|panel| panel.seconds()).fold(0.0, f64::max);
@@ -235,7 +241,8 @@ impl Panel<'_> {
         let points: Vec<(f64, f64)> = windows
             .filter_map(|(index, window)| {
                 let at = (index as f64 + 0.5) * self.window_s();
-                Some(plot.at((at, window.p99_ns? as f64)))
+                let (x, y) = plot.at((at, window.p99_ns? as f64));
+                Some((x, y.max(plot.frame.top)))
             })
             .collect();
         if points.len() < 2 {

@@ -7,6 +7,7 @@ use super::theme::{LIGHT, THEMES};
 use super::*;
 use crate::report::mock;
 use crate::report::schema::{TrialVerdict, Verdict};
+use crate::stats::percentile::FAILED_NS;
 
 /// Runs whose charts have something to get wrong: plain, broken, close together, many, and named by an enemy.
 fn runs() -> Vec<RunResult> {
@@ -37,7 +38,47 @@ fn runs() -> Vec<RunResult> {
         hostile,
         spoilt,
         searched(),
+        failing(),
     ]
+}
+
+/// The run of every chart in which the last contender has no p99 at 2,000/s, for more than one in a hundred failed.
+fn failing() -> RunResult {
+    let mut run = mock::everything();
+    let name = run.trials.last().expect("it has trials").contender.clone();
+    for trial in run.trials.iter_mut().filter(|trial| trial.contender == name) {
+        if trial.level == "2,000/s" {
+            mock::fail(trial, 60);
+            let windows = &mut trial.timeline.as_mut().expect("it was kept").windows;
+            windows[25].p99_ns = Some(FAILED_NS);
+        }
+    }
+    run
+}
+
+#[test]
+fn what_failed_is_named_beside_every_percentile() {
+    let run = failing();
+    let all = pictures(&run);
+    let words = |stem: &str| {
+        let picture = all.iter().find(|picture| picture.stem == stem).expect(stem);
+        let placed = picture.drawing(LIGHT, Size::Blog, Fonts::OfThePage).placed;
+        let texts: Vec<&str> = placed.iter().map(|placed| placed.text.as_str()).collect();
+        (texts.join(" "), picture.alt.clone())
+    };
+    for stem in ["hdr-payment-2000", "load-payment", "stall-payment-2000", "time-payment-2000"] {
+        let (shown, _) = words(stem);
+        assert!(shown.contains("failed and ranked last: thread-pool 600 of "), "{stem}: {shown}");
+    }
+    let (shown, alt) = words("load-payment");
+    assert!(shown.contains("saturated or a failure, no value"), "{shown}");
+    assert!(!alt.contains("thread-pool 400 us at 2,000/s") && alt.contains("; failed"), "{alt}");
+    let (shown, alt) = words("hdr-payment-2000");
+    assert!(alt.contains("p99 unbounded") && shown.contains("or the failures begin"), "{alt}");
+    let (shown, _) = words("stall-payment-2000");
+    assert!(shown.contains("on the top edge where it is a failure"), "{shown}");
+    let (shown, _) = words("hdr-payment-1000");
+    assert!(!shown.contains("fail"), "{shown}");
 }
 
 #[test]

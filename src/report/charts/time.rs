@@ -131,7 +131,9 @@ fn means(trial: &Trial, kind: &str, alone: bool) -> Option<Parts> {
     let pool = mean(&trial.pool_wait_ns).filter(|_| alone).unwrap_or(0.0).min(service);
     let cpu = cpu(trial, alone).min(service - pool);
     let lag = mean(&requests.generator_lag_ns).unwrap_or(0.0);
-    let backlog = mean(&requests.backlog_ns).unwrap_or(0.0);
+    // Requests that failed have a backlog and no response: no more of it than is left of the others' response.
+    let left = mean(&requests.response_ns).map_or(f64::INFINITY, |response| response - service);
+    let backlog = mean(&requests.backlog_ns).unwrap_or(0.0).min(left.max(0.0));
     Some([lag, backlog, pool, cpu, service - pool - cpu])
 }
 

@@ -125,9 +125,10 @@ impl<'a> View<'a> {
             what.to_owned()
         } else {
             format!(
-                "{what}. {}, {valid} of {} VALID",
+                "{what}. {}, {valid} of {} VALID{}",
                 counted(rounds, "round"),
-                counted(trials.len(), "trial")
+                counted(trials.len(), "trial"),
+                failed(races)
             )
         };
         Chrome {
@@ -243,6 +244,34 @@ fn bound<'a>(members: &[Member<'_>], by: impl Fn(&str) -> Option<&'a str>) -> St
         .collect();
     if told.is_empty() { "nothing".into() } else { told.join(", ") }
 }
+
+/// `; failed and ranked last: thread-pool 36 of 31,200`; nothing where no request failed.
+pub(super) fn failed(races: &[&Race<'_>]) -> String {
+    let mut names: Vec<(&str, u64, u64)> = Vec::new();
+    for entry in races.iter().flat_map(|race| &race.entries) {
+        let (failures, requests) = entry.failures();
+        match names.iter_mut().find(|(name, ..)| *name == entry.name) {
+            Some((_, f, r)) => (*f, *r) = (*f + failures, *r + requests),
+            None => names.push((entry.name, failures, requests)),
+        }
+    }
+    names.retain(|(_, failures, _)| *failures > 0);
+    names.sort_by_key(|(_, failures, _)| std::cmp::Reverse(*failures));
+    let others = names.split_off(names.len().min(FAILED_NAMED)).len();
+    let one = |(name, failures, requests): &(&str, u64, u64)| {
+        let [failures, requests] = [failures, requests].map(|n| grouped(*n as f64));
+        format!("{} {failures} of {requests}", clean(name))
+    };
+    let mut told: Vec<String> = names.iter().map(one).collect();
+    told.extend((others > 0).then(|| counted(others, "other")));
+    if told.is_empty() {
+        return String::new();
+    }
+    format!("; failed and ranked last: {}", told.join(", "))
+}
+
+/// Of more contenders than this that failed requests the others are counted.
+const FAILED_NAMED: usize = 3;
 
 /// How the load of `races` was made, in few words.
 pub(super) fn ways(races: &[&Race<'_>]) -> String {

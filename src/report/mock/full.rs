@@ -136,6 +136,7 @@ fn timeline(trial: &Trial) -> Timeline {
             counts[bucket + 2] = u64::from(10 + index % 5);
             TimeWindow {
                 n: counts.iter().sum(),
+                failures: 0,
                 p50_ns: Some(p50_ns),
                 p99_ns: Some(p50_ns + p50_ns / 2),
                 max_ns: Some(p50_ns * 2),

@@ -83,8 +83,18 @@ pub struct Decided {
     pub closed_rps: f64,
     /// What bound that loop.
     pub closed_bound_by: String,
-    /// Median of the rounds at the asked rate, ns; `null` when withheld, saturated or not run.
+    /// Median of the rounds at the asked rate, ns; an hour when it is a failure; `null` when withheld, saturated or not
+    /// run.
     pub p99_ns: Option<f64>,
+    /// How long that request took at least, ns, when it is a timeout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_at_least_ns: Option<f64>,
+    /// Requests at the asked rate that failed, in all rounds.
+    #[serde(default)]
+    pub failures: u64,
+    /// Of so many.
+    #[serde(default)]
+    pub requests: u64,
     /// Median of the rounds, us.
     pub cpu_us_per_request: Option<f64>,
     /// Median of the rounds.

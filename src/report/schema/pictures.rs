@@ -155,15 +155,19 @@ pub struct Timeline {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TimeWindow {
-    /// Requests answered, timeouts among them at their bound.
+    /// Requests, failures among them.
     pub n: u64,
-    /// Response time, ns; withheld below 20 requests.
+    /// Those that failed; 0 where left out.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub failures: u64,
+    /// Response time, ns; an hour where it falls on a failure; withheld below 20 requests.
     pub p50_ns: Option<u64>,
-    /// Response time, ns; withheld below 100 requests, for a window is a picture and no verdict.
+    /// Response time, ns; an hour where it falls on a failure; withheld below 100 requests, for a window is a picture and
+    /// no verdict.
     pub p99_ns: Option<u64>,
-    /// Response time, ns.
+    /// Response time of right answers, ns.
     pub max_ns: Option<u64>,
-    /// Requests by response time, in equal steps of its logarithm; trailing zeros are left out.
+    /// Right answers by response time, in equal steps of its logarithm; trailing zeros are left out.
     #[serde(default)]
     pub counts: Vec<u64>,
 }

@@ -2,12 +2,14 @@
 
 use crate::exit;
 use crate::report::cell::{self, Side};
+use crate::report::race::{self, Figure};
 use crate::report::schema::{Decided, Decision, Meeting, Trial, TrialVerdict};
 use crate::run::experiment::duel::Best;
-use crate::stats;
+use crate::stats::percentile::FAILED_NS;
+use crate::stats::{self, over_the_error_bound};
 use crate::units::Rate;
 
-use super::question::{MODELS, Question, REQUESTS, WINDOW_MAX_S};
+use super::question::{ERROR_RATE, MODELS, Question, REQUESTS, WINDOW_MAX_S};
 
 /// The first meeting.
 pub(super) const AS_ASKED: &str = "as asked";
@@ -22,23 +24,33 @@ pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Questio
         };
         trials.iter().filter(|trial| trial.contender == model).filter(usable)
     };
+    // A lost round has figures of what was left of it.
+    let kept = || own().filter(|trial| !trial.validity.lost);
     let middle = |figure: fn(&Trial) -> Option<f64>| {
-        let figures: Vec<f64> = own().filter_map(figure).collect();
+        let figures: Vec<f64> = kept().filter_map(figure).collect();
         stats::median(&figures)
     };
     let rounds = own().count();
     let saturated =
         2 * own().filter(|trial| trial.saturated || trial.validity.lost).count() > rounds;
-    let p99 = middle(|trial| Some(trial.response_ns.as_ref()?.p99? as f64));
-    let failed = own().filter(|trial| {
-        let failed: u64 = trial.errors.values().sum();
-        failed as f64 > 1e-3 * trial.requests as f64
+    let p99 = kept().flat_map(|trial| {
+        trial.by_request.values().map(|requests| race::response(trial, requests, 990))
     });
-    let keeps = match (rounds, saturated, p99) {
+    let p99 = race::median(p99.collect());
+    let (p99_ns, p99_at_least_ns) = match p99 {
+        Figure::Value(ns) => (Some(ns), None),
+        Figure::AtLeast(ns) => (Some(FAILED_NS as f64), Some(ns)),
+        Figure::Unbounded => (Some(FAILED_NS as f64), None),
+        Figure::Saturated | Figure::Withheld => (None, None),
+    };
+    let failures = |trial: &Trial| trial.errors.values().sum::<u64>();
+    let over = |trial: &&Trial| over_the_error_bound(failures(trial), trial.requests, ERROR_RATE.0);
+    let failing = 2 * own().filter(over).count() > rounds;
+    let keeps = match (rounds, saturated, p99_ns) {
         (0, ..) => None,
         (_, true, _) => Some(false),
-        (_, false, Some(p99)) => Some(p99 <= question.slo.0 as f64 && 2 * failed.count() <= rounds),
-        (_, false, None) => None,
+        _ if failing => Some(false),
+        (_, false, p99) => p99.map(|p99| p99 <= question.slo.0 as f64),
     };
     Decided {
         model: model.into(),
@@ -48,7 +60,10 @@ pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Questio
             .closed
             .as_ref()
             .map_or_else(String::new, |trial| trial.bound_by.clone()),
-        p99_ns: p99.filter(|_| !saturated),
+        p99_ns: p99_ns.filter(|_| !saturated),
+        p99_at_least_ns: p99_at_least_ns.filter(|_| !saturated),
+        failures: own().map(failures).sum(),
+        requests: own().map(|trial| trial.requests).sum(),
         cpu_us_per_request: middle(|trial| trial.server.cpu_us_per_request),
         rss_peak_bytes: middle(|trial| trial.server.rss_peak_bytes.map(|bytes| bytes as f64)),
         rounds: rounds as u32,
@@ -245,6 +260,22 @@ mod tests {
             of: "event-loop".into(),
             versus: "thread-pool".into(),
         }
+    }
+
+    #[test]
+    fn a_p99_that_is_a_failure_keeps_no_promise_and_is_shown_as_one() {
+        let mut trials = crate::report::mock::payments(6, &[("event-loop", 100.0, 1.0)]).trials;
+        let best = Best { threads: None, words: String::new(), closed: None };
+        let question = super::super::question::tests::question();
+        let sound = row("event-loop", &best, &trials, &question);
+        assert_eq!((sound.keeps_slo, sound.failures, sound.requests), (Some(true), 0, 31_200));
+        trials.iter_mut().for_each(|trial| crate::report::mock::fail(trial, 12));
+        let failing = row("event-loop", &best, &trials, &question);
+        assert_eq!((failing.keeps_slo, failing.failures), (Some(false), 72), "0.1 % and five may");
+        assert!(failing.p99_ns > sound.p99_ns && failing.p99_ns < Some(1e9));
+        trials.iter_mut().for_each(|trial| crate::report::mock::fail(trial, 60));
+        let failing = row("event-loop", &best, &trials, &question);
+        assert_eq!((failing.p99_ns, failing.p99_at_least_ns), (Some(FAILED_NS as f64), None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::latency::Latency;
 use crate::report::schema::Asked;
 use crate::run::placement;
 use crate::scenario::{self, Scenario};
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, Rate, Share};
 
 /// A service that is asked about.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,8 @@ const WINDOW_S: f64 = 1.5;
 pub(super) const WINDOW_MAX_S: f64 = 4.0;
 /// A Poisson window with this mean has the 1,000 requests of a p99 but once in a thousand times.
 pub(super) const REQUESTS: f64 = 1_100.0;
+/// Requests that may fail.
+pub(super) const ERROR_RATE: Share = Share(0.001);
 
 impl Question {
     /// The cores of the service.
@@ -155,11 +157,12 @@ impl Question {
             out,
             "\n[placement]\ncontender_cores = {}\n\n\
              [load.open]\nwarm_up     = \"500ms\"\nduration    = \"{}ms\"\nconnections = {connections}\ntimeout     = \"{}\"\n\n\
-             [slo]\np99        = \"{}\"\nerror_rate = \"0.1%\"\n",
+             [slo]\np99        = \"{}\"\nerror_rate = \"{}\"\n",
             self.cores()?,
             (window * 1e3).round(),
             Nanos((2 * self.slo.0).max(2 * Nanos::SECOND.0)).spelled(),
-            self.slo.spelled()
+            self.slo.spelled(),
+            ERROR_RATE
         );
         Ok(out)
     }
@@ -211,10 +214,10 @@ fn law(latency: &Latency) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn question() -> Question {
+    pub(in crate::run::decide) fn question() -> Question {
         Question {
             cpu: Nanos(300_000),
             wait: "p50=2ms,p99=9ms".parse().unwrap(),

@@ -8,6 +8,7 @@ use crate::report::schema::{Capacity, Ceiling, Comparison, Trial, TrialVerdict};
 use crate::run::testbed::Ask;
 use crate::scenario::{CapacitySearch, Contender, Scenario, Slo};
 use crate::stats::capacity::{Cost, Plan, Search, Stage, Step};
+use crate::stats::over_the_error_bound;
 use crate::units::{Nanos, Rate};
 
 use super::Hands;
@@ -190,11 +191,12 @@ fn kept(trial: &Trial, slo: Slo) -> Option<bool> {
         return None;
     }
     let failed: u64 = trial.errors.values().sum();
-    if failed as f64 > slo.error_rate.0 * trial.requests as f64 {
+    if over_the_error_bound(failed, trial.requests, slo.error_rate.0) {
         return Some(false);
     }
-    let p99 = trial.by_request.values().filter_map(|kind| kind.response_ns.as_ref()?.p99);
-    p99.max().map(|p99| p99 <= slo.p99.0)
+    let p99 =
+        trial.by_request.values().filter_map(|kind| kind.response_ns.as_ref()?.at(990).worth());
+    p99.reduce(f64::max).map(|p99| p99 <= slo.p99.0 as f64)
 }
 
 /// Each contender's capacity against the first one's.
@@ -249,6 +251,7 @@ pub(crate) fn the_pool_binds_both(of: &Capacity, versus: &Capacity, all: &[Ceili
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Share;
 
     fn ceiling(name: &str, pool_rps: f64, binds: &str) -> Ceiling {
         Ceiling {
@@ -290,6 +293,19 @@ mod tests {
         assert_eq!(first(&one), Rate(3_000.0));
         assert_eq!(first(&other), Rate(1_000.0));
         assert!(looking(&one, &one.contenders[1], &ceilings, 0).is_none());
+    }
+
+    #[test]
+    fn failures_break_an_slo_at_their_rank_and_by_their_number() {
+        let mut trial = crate::report::mock::payments(1, &[("mine", 100.0, 1.0)]).trials.remove(0);
+        let kept = |trial: &Trial, percent: f64| {
+            kept(trial, Slo { p99: Nanos(10_000_000), error_rate: Share(percent / 100.0) })
+        };
+        assert_eq!(kept(&trial, 0.1), Some(true));
+        crate::report::mock::fail(&mut trial, 10);
+        assert_eq!((kept(&trial, 0.1), kept(&trial, 0.08)), (Some(true), Some(false)));
+        crate::report::mock::fail(&mut trial, 60);
+        assert_eq!(kept(&trial, 100.0), Some(false), "p99 is a failure");
     }
 
     #[test]

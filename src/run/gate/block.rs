@@ -1,14 +1,14 @@
 //! A contender's part of a round: its trial as the gate reads it.
 
 use crate::report::gate::{Block, Fault, FaultKind, Metric, MetricPlan};
-use crate::report::schema::{Distribution, Trial};
+use crate::report::schema::Trial;
 use crate::scenario::Scenario;
+use crate::stats::percentile::beyond;
+use crate::stats::{error_bound, over_the_error_bound};
 use crate::units::{Rate, Share};
 
 /// Samples that must lie beyond a percentile for a gate to rest on it: twice what prints it.
-const BEYOND: f64 = 20.0;
-/// Requests that may fail where no `[slo]` says how many: more leave the p99 without a bound.
-const ERRORS_MAX: Share = Share(0.01);
+const BEYOND: u64 = 20;
 
 /// What was measured and what went wrong, of a trial under the offered load and, where throughput is gated, of a closed
 /// one.
@@ -19,15 +19,20 @@ pub(super) fn block(
     closed: Option<&Trial>,
 ) -> Block {
     let value = |plan: &MetricPlan| match plan.metric {
-        Metric::P99 => percentile(open, plan, 0.99, |response| response.p99),
-        Metric::P50 => percentile(open, plan, 0.5, |response| response.p50),
+        Metric::P99 => percentile(open, plan, 990),
+        Metric::P50 => percentile(open, plan, 500),
         Metric::CpuPerRequest => open.server.cpu_us_per_request,
         Metric::Rss => open.server.rss_peak_bytes.map(|bytes| bytes as f64),
         Metric::Throughput => closed.map(|trial| trial.achieved_rps).filter(|rate| *rate > 0.0),
     };
     let mut faults = faults(scenario, open);
     faults.extend(closed.into_iter().flat_map(|trial| self::faults(scenario, trial)));
-    Block { values: metrics.iter().map(value).collect(), faults }
+    Block {
+        values: metrics.iter().map(value).collect(),
+        faults,
+        requests: open.requests,
+        failures: open.errors.values().sum(),
+    }
 }
 
 /// The block of a contender that has no trial: it did not start, or ended before its load.
@@ -36,12 +41,13 @@ pub(super) fn crashed(metrics: &[MetricPlan], what: &str) -> Block {
     Block {
         values: vec![None; metrics.len()],
         faults: vec![Fault { kind: FaultKind::Crashed, what }],
+        ..Block::default()
     }
 }
 
 /// The block of a contender that was not asked: its round was void by then.
 pub(super) fn unasked(metrics: &[MetricPlan]) -> Block {
-    Block { values: vec![None; metrics.len()], faults: Vec::new() }
+    Block { values: vec![None; metrics.len()], ..Block::default() }
 }
 
 /// Requests of the whole mix that a window should hold for the gated percentiles to have enough beyond them.
@@ -53,7 +59,7 @@ pub(super) fn requests_needed(metrics: &[MetricPlan], scenario: &Scenario) -> f6
     };
     let needed = metrics.iter().filter_map(|plan| {
         let rank = rank(plan.metric)?;
-        Some(BEYOND / (1.0 - rank) / share(&plan.request))
+        Some(BEYOND as f64 / (1.0 - rank) / share(&plan.request))
     });
     needed.fold(0.0, f64::max)
 }
@@ -66,21 +72,16 @@ fn rank(metric: Metric) -> Option<f64> {
     }
 }
 
-/// A response time in ns; nothing when it was withheld, or rests on too few requests to gate on.
-fn percentile(
-    trial: &Trial,
-    plan: &MetricPlan,
-    rank: f64,
-    of: impl Fn(&Distribution) -> Option<u64>,
-) -> Option<f64> {
+/// A response time in ns, an hour where it is a failure; nothing when it was withheld, or rests on too few requests to
+/// gate on.
+fn percentile(trial: &Trial, plan: &MetricPlan, per_mille: u64) -> Option<f64> {
     let kind = match &plan.request {
         Some(request) => trial.by_request.get(request),
         None => trial.by_request.values().next(),
     };
     let response = kind?.response_ns.as_ref()?;
-    // A whole number of samples, and not what binary fractions make of it.
-    let beyond = (response.n as f64 * (1.0 - rank) + 1e-6).floor();
-    of(response).filter(|_| beyond >= BEYOND).map(|ns| ns as f64)
+    let enough = beyond(response.n, per_mille as f64 / 1_000.0) >= BEYOND;
+    response.at(per_mille).written().filter(|_| enough).map(|ns| ns as f64)
 }
 
 /// What the contender did wrong.
@@ -104,9 +105,9 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
         add(FaultKind::Saturated, format!("{answered} of {offered}"));
     }
     let failed: u64 = trial.errors.values().sum();
-    let bound = scenario.slo.map_or(ERRORS_MAX, |slo| slo.error_rate);
+    let bound = scenario.slo.map_or(Share(error_bound::USUAL), |slo| slo.error_rate);
     // A drowned contender's timeouts are told by its being saturated.
-    if !trial.saturated && failed as f64 > bound.0 * trial.requests as f64 {
+    if !trial.saturated && over_the_error_bound(failed, trial.requests, bound.0) {
         let kinds: Vec<String> =
             trial.errors.iter().map(|(name, n)| format!("{name} {n}")).collect();
         let (kinds, requests) = (kinds.join(", "), trial.requests);
@@ -120,6 +121,7 @@ mod tests {
     use super::*;
     use crate::report::mock;
     use crate::scenario::builtin;
+    use crate::stats::percentile::FAILED_NS;
 
     const METRICS: [Metric; 4] =
         [Metric::P99, Metric::CpuPerRequest, Metric::Rss, Metric::Throughput];
@@ -154,6 +156,16 @@ mod tests {
     }
 
     #[test]
+    fn a_p99_that_fell_on_a_failure_is_in_the_block_and_so_are_the_failures() {
+        let block = of(|trial| mock::fail(trial, 54));
+        assert_eq!(block.values[0], Some(FAILED_NS as f64));
+        assert_eq!((block.requests, block.failures), (5_254, 54));
+        let below = of(|trial| mock::fail(trial, 50));
+        let none = of(|_| ());
+        assert!(below.values[0] > none.values[0] && below.values[0] < Some(1e9), "half a rank up");
+    }
+
+    #[test]
     fn what_a_contender_does_wrong_is_a_fault_of_one_kind() {
         let error = |trial: &mut Trial, name: &str, n: u64| {
             trial.errors.insert(name.into(), n);
@@ -161,8 +173,9 @@ mod tests {
         assert_eq!(kinds(|trial| trial.validity.lost = true), [FaultKind::Crashed]);
         assert_eq!(kinds(|trial| trial.audit.verdict = "unbalanced".into()), [FaultKind::Wrong]);
         assert_eq!(kinds(|trial| error(trial, "wrong_answer", 1)), [FaultKind::Wrong]);
-        assert!(kinds(|trial| error(trial, "bad_status", 52)).is_empty(), "1 % of 5,200 may fail");
-        assert_eq!(kinds(|trial| error(trial, "bad_status", 53)), [FaultKind::Errors]);
+        let within = kinds(|trial| error(trial, "bad_status", 56));
+        assert!(within.is_empty(), "1 % of 5,200 may fail, and four more");
+        assert_eq!(kinds(|trial| error(trial, "bad_status", 57)), [FaultKind::Errors]);
         let drowned = kinds(|trial| {
             trial.saturated = true;
             error(trial, "timeout", 2_000);

@@ -21,6 +21,7 @@ use crate::load::plan::Arrivals;
 use crate::load::profile::Profile;
 use crate::load::schedule::{Cursor, Schedule};
 use crate::postgres::{Connection, Refusal, Trouble};
+use crate::stats::percentile::Failures;
 use crate::units::{Nanos, Rate};
 
 /// What is asked, and how often.
@@ -42,6 +43,8 @@ pub struct Question {
 
 /// A query that takes longer, or finds no free connection for so long, is a timeout.
 pub const TIMEOUT: Nanos = Nanos(10_000_000_000);
+/// The name of that failure, beside the SQLSTATEs of others.
+const TIMED_OUT: &str = "timeout";
 /// From here to the instant a thread polls: the system wakes it too late by up to so much.
 const POLLED: Nanos = Nanos(100_000);
 /// A stop is noticed within this.
@@ -52,7 +55,7 @@ const LEAD: Nanos = Nanos(5_000_000);
 /// What came back.
 #[derive(Clone, Debug)]
 pub struct Answers {
-    /// From the intended instant to the last row, in ns; timeouts at their bound.
+    /// From the intended instant to the last row, in ns, of what was answered.
     pub response: Histogram<u64>,
     /// The same without this program's own lateness.
     pub response_less_lag: Histogram<u64>,
@@ -148,7 +151,7 @@ impl Asker {
             answers.waited += u64::from(backlog > Nanos(0));
             if backlog > TIMEOUT {
                 answers.passed(intended, intended + backlog, span);
-                answers.timed_out(backlog);
+                answers.timed_out();
                 continue;
             }
             let lag = if backlog > Nanos(0) { Nanos(0) } else { now() - due };
@@ -157,7 +160,7 @@ impl Asker {
             answers.passed(intended, intended + response, span);
             match result {
                 Ok(_) => answers.record(response, lag),
-                Err(Trouble::Refused(why)) if why.code == CANCELED => answers.timed_out(response),
+                Err(Trouble::Refused(why)) if why.code == CANCELED => answers.timed_out(),
                 Err(Trouble::Refused(why)) => answers.failed(why),
                 Err(Trouble::Lost(why)) => {
                     return Err(Error::invalid(format!("the server went away: {why}")));
@@ -214,6 +217,15 @@ impl Answers {
         }
     }
 
+    /// The arrivals that left no time, which rank above all that did.
+    pub fn failures(&self) -> Failures {
+        Failures {
+            all: self.errors.values().sum(),
+            timeouts: self.errors.get(TIMED_OUT).copied().unwrap_or(0),
+            timeout_ns: TIMEOUT.0,
+        }
+    }
+
     /// Outstanding work grew by more than 1 % of what was due and by more than its own fluctuation: the server does not
     /// keep up, and a percentile would say how long was asked.
     pub fn saturated(&self) -> bool {
@@ -236,9 +248,8 @@ impl Answers {
         self.response_less_lag.saturating_record((response - lag).0);
     }
 
-    fn timed_out(&mut self, after: Nanos) {
-        self.record(after, Nanos(0));
-        *self.errors.entry("timeout".into()).or_default() += 1;
+    fn timed_out(&mut self) {
+        *self.errors.entry(TIMED_OUT.into()).or_default() += 1;
     }
 
     fn failed(&mut self, refusal: Refusal) {

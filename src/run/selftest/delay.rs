@@ -2,7 +2,7 @@
 
 use super::process::{Process, Served};
 use super::server::Law;
-use super::{Attempt, Bench, Row, Verdict, only, open, unanswered, unless_all_hold};
+use super::{Attempt, Bench, Row, Verdict, only, open, quantile, unanswered, unless_all_hold};
 use crate::error::Result;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Arrivals, Plan, Shape};
@@ -22,7 +22,7 @@ const LOST_MAX: f64 = 0.2;
 pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
     let span = bench.span(Nanos(2_000_000_000), Nanos(1_000_000_000));
     let (closed, floor, at_floor) = null(bench, span)?;
-    let round_trip = Nanos(only(&closed).service.value_at_quantile(0.5));
+    let round_trip = quantile(only(&closed), &only(&closed).service, 0.5);
     let null_p50 = median(&floor);
 
     let slow = Process::start(Law::Constant(DELAY), bench.server_cores())?;
@@ -72,5 +72,5 @@ fn null(bench: &Bench<'_>, span: Nanos) -> Result<(Outcome, Outcome, Served)> {
 }
 
 fn median(outcome: &Outcome) -> Nanos {
-    Nanos(only(outcome).response.value_at_quantile(0.5))
+    quantile(only(outcome), &only(outcome).response, 0.5)
 }

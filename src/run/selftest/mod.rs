@@ -16,12 +16,16 @@ mod stall;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
+
 use crate::error::Result;
 use crate::load::outcome::{Kind, Outcome};
 use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape};
 use crate::run::hiccups;
 use crate::run::placement::{self, Cores, Placement};
+use crate::run::rank;
 use crate::scenario::{self, PlacementMode};
+use crate::stats::percentile::at_rank;
 use crate::units::{Nanos, Rate};
 
 /// What the selftest came to.
@@ -265,6 +269,11 @@ fn open(rate: f64, arrivals: Arrivals) -> Shape {
 /// The one kind of an outcome here.
 fn only(outcome: &Outcome) -> &Kind {
     outcome.kinds.first().expect("a plan here sends one kind")
+}
+
+/// A percentile of one of a kind's times, its failures ranked above them.
+fn quantile(kind: &Kind, times: &Histogram<u64>, rank: f64) -> Nanos {
+    Nanos(at_rank(times, rank::failures(kind), rank).written().unwrap_or(0))
 }
 
 /// Why an outcome counts for nothing, whatever its times: answers are missing.

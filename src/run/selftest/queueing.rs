@@ -3,10 +3,10 @@
 
 use super::process::{Process, Served};
 use super::server::Law;
-use super::{Attempt, Bench, Check, Row, Verdict, only, open, unanswered};
+use super::{Attempt, Bench, Check, Row, Verdict, only, open, quantile, unanswered};
 use crate::error::Result;
 use crate::load;
-use crate::load::outcome::{Kind, Outcome};
+use crate::load::outcome::{Kind, Outcome, Slice};
 use crate::load::plan::Arrivals;
 use crate::units::Nanos;
 
@@ -45,8 +45,8 @@ fn way(bench: &Bench<'_>) -> Result<f64> {
     let plan = bench.plan(null.address, shape, WAY);
     let outcome = load::run(&plan, bench.stop, &|_| ())?;
     // The median: a stop of the machine is no part of the way.
-    let response = only(&outcome).response.value_at_quantile(0.5) as f64;
-    Ok((response - null.served()?.mean).max(0.0))
+    let response = quantile(only(&outcome), &only(&outcome).response, 0.5);
+    Ok((response.0 as f64 - null.served()?.mean).max(0.0))
 }
 
 /// One queue.
@@ -91,8 +91,9 @@ fn half_width(kind: &Kind) -> f64 {
         .slices
         .chunks(per_batch)
         .map(|slices| {
-            let n: u64 = slices.iter().map(|slice| slice.len()).sum();
-            slices.iter().map(|slice| slice.mean() * slice.len() as f64).sum::<f64>() / n as f64
+            let n: u64 = slices.iter().map(|slice| slice.times.len()).sum();
+            let sum = |slice: &Slice| slice.times.mean() * slice.times.len() as f64;
+            slices.iter().map(sum).sum::<f64>() / n as f64
         })
         .collect();
     let n = means.len() as f64;

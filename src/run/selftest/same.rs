@@ -78,6 +78,6 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
 type Metric = fn(&Trial) -> Option<f64>;
 
 const METRICS: [(&str, Metric); 2] = [
-    ("p50", |trial| Some(trial.response_ns.as_ref()?.p50? as f64)),
+    ("p50", |trial| trial.response_ns.as_ref()?.at(500).worth()),
     ("CPU/request", |trial| trial.server.cpu_us_per_request),
 ];

@@ -9,7 +9,7 @@ use rustix::process::{Signal, kill_process};
 
 use super::process::Process;
 use super::server::Law;
-use super::{Attempt, Bench, Row, Verdict, only, open, unanswered, unless_all_hold};
+use super::{Attempt, Bench, Row, Verdict, only, open, quantile, unanswered, unless_all_hold};
 use crate::error::Result;
 use crate::load::plan::Arrivals;
 use crate::load::{self, Moment};
@@ -57,7 +57,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
     });
     let rows = [(0.95, "p95"), (0.99, "p99")].map(|(rank, name)| {
         let (expected, measured) =
-            (expected(frozen, window, rank), Nanos(kind.response.value_at_quantile(rank)));
+            (expected(frozen, window, rank), quantile(kind, &kind.response, rank));
         let off = measured.0.abs_diff(expected.0) as f64;
         Row {
             check: "stall",
@@ -67,14 +67,13 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
             verdict: Verdict::of(off <= TOLERANCE * expected.0 as f64),
         }
     });
-    let (truth, lie) =
-        (kind.response.value_at_quantile(0.99), kind.service.value_at_quantile(0.99));
+    let [truth, lie] = [&kind.response, &kind.service].map(|times| quantile(kind, times, 0.99));
     let shown = Row {
         check: "stall",
         what: "p99 of the service time alone".into(),
         expected: "hides it".into(),
-        measured: Nanos(lie).to_string(),
-        verdict: Verdict::of((lie as f64) < LIE * truth as f64),
+        measured: lie.to_string(),
+        verdict: Verdict::of((lie.0 as f64) < LIE * truth.0 as f64),
     };
     let rows: Vec<Row> = rows.into_iter().chain([shown]).collect();
     Ok(Attempt { disturbed: unless_all_hold(disturbed, &rows), rows })

@@ -9,13 +9,15 @@ use super::timeline::timeline;
 use crate::fault::Fault;
 use crate::load::outcome::{self, BEAT, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
-use crate::report::distribution::{distribution, supports};
+use crate::report::distribution::{distribution, ranked};
 use crate::report::schema::{self, Audit, Trial};
 use crate::run::memory;
 use crate::run::placement::Placement;
+use crate::run::rank;
 use crate::run::validity::{self, Judged};
 use crate::scenario::{PlacementMode, Scenario};
-use crate::stats::{self, Beat, Recovery, percentile};
+use crate::stats::percentile::{Quantile, quantile};
+use crate::stats::{self, Beat, Recovery};
 use crate::units::Nanos;
 
 /// The trial as it is reported.
@@ -74,6 +76,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         achieved_rps: per_second(outcome, outcome.answered_in_window),
         requests: outcome.kinds.iter().map(|kind| kind.requests).sum(),
         errors: errors(outcome),
+        statuses: statuses(outcome),
         response_ns: only_of(|kind| &kind.response_ns),
         response_less_lag_ns: only_of(|kind| &kind.response_less_lag_ns),
         service_ns: only_of(|kind| &kind.service_ns),
@@ -112,6 +115,15 @@ pub(crate) fn errors(outcome: &Outcome) -> BTreeMap<String, u64> {
     errors
 }
 
+/// Statuses that were not expected, of all requests.
+fn statuses(outcome: &Outcome) -> BTreeMap<String, u64> {
+    let mut statuses = BTreeMap::new();
+    for (status, count) in outcome.kinds.iter().flat_map(|kind| &kind.statuses) {
+        *statuses.entry(status.to_string()).or_insert(0) += count;
+    }
+    statuses
+}
+
 /// Nothing passes in a window of no length.
 fn per_second(outcome: &Outcome, count: u64) -> f64 {
     match outcome.window.as_secs_f64() {
@@ -147,29 +159,29 @@ fn back(faults: &[Fault], kinds: &[&[outcome::Beat]]) -> Option<schema::Recovery
 
 /// One request kind, with the percentiles that may not be shown taken out.
 fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
-    let shown = |histogram: &Histogram<u64>| open.then(|| distribution(histogram));
-    let failures: u64 = kind.errors.values().sum();
-    let mut response = shown(&kind.response);
+    let failures = rank::failures(kind);
+    let shown = |times: &Histogram<u64>| open.then(|| distribution(times));
+    let failing = |times: &Histogram<u64>| open.then(|| ranked(times, failures));
+    let mut response = failing(&kind.response);
     if let Some(response) = &mut response {
         for name in judged.withheld.get(&kind.name).into_iter().flatten() {
             withhold(response, name);
         }
-        unbound(response, failures, kind.requests);
         if judged.saturated {
             ["p50", "p90", "p99", "p99_9"].iter().for_each(|name| withhold(response, name));
         }
     }
-    let p99 = response.as_ref().and_then(|response| response.p99);
-    let p50 = response.as_ref().and_then(|response| response.p50);
-    let near = [(500, p50), (990, p99)].into_iter().filter(|(_, shown)| shown.is_some());
-    let spent = near.filter_map(|(per_mille, _)| spent(kind, per_mille)).collect();
+    let at = |per_mille| response.as_ref().map(|response| response.at(per_mille));
+    let timed = |per_mille: &u32| at(u64::from(*per_mille)).is_some_and(|it| it.time().is_some());
+    let spent = [500, 990].into_iter().filter(timed).filter_map(|it| spent(kind, it)).collect();
+    let has_p99 = at(990).is_some_and(|it| it != Quantile::Withheld);
     schema::ByRequest {
-        p99_windows_ns: p99.map(|_| p99_windows(&kind.slices)).unwrap_or_default(),
+        p99_windows_ns: if has_p99 { p99_windows(kind) } else { Vec::new() },
         requests: kind.requests,
         errors: kind.errors.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
         response_ns: response,
-        response_less_lag_ns: shown(&kind.response_less_lag),
-        service_ns: Some(distribution(&kind.service)),
+        response_less_lag_ns: failing(&kind.response_less_lag),
+        service_ns: Some(ranked(&kind.service, failures)),
         backlog_ns: shown(&kind.backlog),
         generator_lag_ns: shown(&kind.generator_lag),
         spent,
@@ -178,7 +190,7 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
 
 /// Where the time of the requests near a percentile went.
 fn spent(kind: &Kind, per_mille: u32) -> Option<schema::Spent> {
-    let means = kind.breakdown.near(per_mille)?;
+    let means = kind.breakdown.near(per_mille, kind.requests)?;
     Some(schema::Spent {
         per_mille,
         n: means.n,
@@ -189,14 +201,17 @@ fn spent(kind: &Kind, per_mille: u32) -> Option<schema::Spent> {
 }
 
 /// p99 in thirty windows as equal as the slices allow; none where one of them does not support it, or slices are fewer.
-fn p99_windows(slices: &[Histogram<u32>]) -> Vec<u64> {
-    let windows = memory::LOOKS as usize;
+fn p99_windows(kind: &Kind) -> Vec<u64> {
+    let (slices, windows) = (&kind.slices, memory::LOOKS as usize);
     let window = |n: usize| {
         let slices = &slices[n * slices.len() / windows..(n + 1) * slices.len() / windows];
         let (first, others) = slices.split_first()?;
-        let mut whole = first.clone();
-        others.iter().try_for_each(|other| whole.add(other)).ok()?;
-        supports(whole.len(), 990).then(|| whole.value_at_quantile(0.99))
+        let (mut times, mut failures) = (first.times.clone(), rank::slice_failures(kind, first));
+        for other in others {
+            times.add(&other.times).ok()?;
+            failures += rank::slice_failures(kind, other);
+        }
+        quantile(&times, failures, 0.99).written()
     };
     (0..windows).map(window).collect::<Option<_>>().unwrap_or_default()
 }
@@ -241,18 +256,11 @@ fn withhold(distribution: &mut schema::Distribution, name: &str) {
     }
 }
 
-/// Takes out every percentile that more requests than its tail holds failed: it has no bound.
-fn unbound(distribution: &mut schema::Distribution, failures: u64, requests: u64) {
-    for (name, rank) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)] {
-        if percentile::unbounded(failures, requests, rank) {
-            withhold(distribution, name);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::outcome::Slice;
+    use crate::stats::percentile::FAILED_NS;
 
     #[test]
     fn a_recovery_is_of_all_kinds_together_and_from_the_last_faults_end() {
@@ -278,9 +286,13 @@ mod tests {
     fn a_p99_in_windows_is_of_thirty_equal_parts_or_of_none() {
         // A slice of the place n: 1,000 answers after about n + 1 ms.
         let slice = |n: u64, count| {
-            let mut histogram = Histogram::<u32>::new(2).unwrap();
-            histogram.record_n((n + 1) * 1_000_000, count).unwrap();
-            histogram
+            let mut times = Histogram::<u32>::new(2).unwrap();
+            times.record_n((n + 1) * 1_000_000, count).unwrap();
+            Slice { times, timeouts: 0, others: 0 }
+        };
+        let p99_windows = |slices: &[Slice]| {
+            let kind = validity::tests::outcome(0).kinds.remove(0);
+            super::p99_windows(&Kind { slices: slices.to_vec(), ..kind })
         };
         let slices: Vec<_> = (0..60).map(|n| slice(n, 1_000)).collect();
         let windows = p99_windows(&slices);
@@ -294,5 +306,10 @@ mod tests {
             "800 answers have no p99, and 29 windows are not 30"
         );
         assert_eq!(p99_windows(&slices[..29]), [0; 0], "fewer slices than windows");
+        let mut failing = slices;
+        (failing[4].others, failing[6].others, failing[7].others) = (20, 20, 1);
+        let windows = p99_windows(&failing);
+        assert_eq!(windows[3], FAILED_NS, "21 of 2,021 failed");
+        assert_eq!(windows.iter().filter(|ns| **ns == FAILED_NS).count(), 1, "20 of 2,020 did not");
     }
 }

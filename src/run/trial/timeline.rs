@@ -3,8 +3,10 @@
 use hdrhistogram::Histogram;
 
 use crate::fault::{Effect, Fault};
-use crate::load::outcome::Outcome;
+use crate::load::outcome::{Kind, Outcome};
 use crate::report::schema::{self, Recovery, TimeWindow, Timeline};
+use crate::run::rank;
+use crate::stats::percentile::{Failures, Quantile, at_rank};
 
 /// Cells begin there; what is shorter is in the first.
 const LOWEST_NS: u64 = 10_000;
@@ -24,12 +26,17 @@ pub(super) fn timeline(
     let last = faults.iter().max_by_key(|fault| fault.range().end)?;
     let length = outcome.kinds.iter().map(|kind| kind.slices.len()).max().filter(|n| *n > 0)?;
     let windows = (0..length).map(|place| {
-        let own = outcome.kinds.iter().filter_map(|kind| kind.slices.get(place));
-        let whole = own.cloned().reduce(|mut sum, slice| {
-            sum.add(slice).expect("the slices of a trial have the same bounds");
+        let own = |kind: &'_ Kind| {
+            let slice = kind.slices.get(place)?;
+            Some((slice.times.clone(), rank::slice_failures(kind, slice)))
+        };
+        let whole = outcome.kinds.iter().filter_map(own).reduce(|mut sum, (times, failures)| {
+            sum.0.add(times).expect("the slices of a trial have the same bounds");
+            sum.1 += failures;
             sum
         });
-        window(&whole.expect("the longest kind has them all"))
+        let (times, failures) = whole.expect("the longest kind has them all");
+        window(&times, failures)
     });
     Some(Timeline {
         version: 1,
@@ -46,11 +53,13 @@ pub(super) fn timeline(
     })
 }
 
-fn window(slice: &Histogram<u32>) -> TimeWindow {
-    let n = slice.len();
-    let quantile = |least, quantile| (n >= least).then(|| slice.value_at_quantile(quantile));
+fn window(times: &Histogram<u32>, failures: Failures) -> TimeWindow {
+    let n = times.len() + failures.all;
+    let quantile = |least, rank| {
+        Some(at_rank(times, failures, rank)).filter(|_| n >= least).and_then(Quantile::written)
+    };
     let mut counts = Vec::new();
-    for step in slice.iter_recorded() {
+    for step in times.iter_recorded() {
         let cell = cell(step.value_iterated_to());
         if counts.len() <= cell {
             counts.resize(cell + 1, 0);
@@ -59,9 +68,10 @@ fn window(slice: &Histogram<u32>) -> TimeWindow {
     }
     TimeWindow {
         n,
+        failures: failures.all,
         p50_ns: quantile(P50_MIN, 0.5),
         p99_ns: quantile(P99_MIN, 0.99),
-        max_ns: (n > 0).then(|| slice.max()),
+        max_ns: (!times.is_empty()).then(|| times.max()),
         counts,
     }
 }
@@ -83,6 +93,7 @@ fn what(effect: Effect) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::percentile::FAILED_NS;
 
     fn slice(values: impl IntoIterator<Item = u64>) -> Histogram<u32> {
         let mut slice = Histogram::new_with_bounds(1, 60_000_000_000, 2).unwrap();
@@ -92,7 +103,8 @@ mod tests {
 
     #[test]
     fn every_request_of_a_window_lies_in_a_cell() {
-        let window = window(&slice((0..150).map(|n| 1_000 * (n + 1) * (n + 1))));
+        let times = slice((0..150).map(|n| 1_000 * (n + 1) * (n + 1)));
+        let window = window(&times, Failures::default());
         assert_eq!((window.n, window.counts.iter().sum::<u64>()), (150, 150));
         assert_eq!(window.counts[0], 3, "what is below the first cell is in it");
         assert!(window.p99_ns.is_some() && window.max_ns > window.p99_ns);
@@ -103,10 +115,19 @@ mod tests {
 
     #[test]
     fn what_has_too_few_requests_has_no_percentile() {
-        let of = |n| window(&slice(std::iter::repeat_n(500_000, n)));
+        let of = |n| window(&slice(std::iter::repeat_n(500_000, n)), Failures::default());
         assert_eq!((of(0).max_ns, of(0).counts.len()), (None, 0));
         assert_eq!((of(19).p50_ns, of(19).max_ns.is_some()), (None, true));
         assert_eq!((of(20).p50_ns.is_some(), of(99).p99_ns), (true, None));
         assert!(of(100).p99_ns.is_some());
+    }
+
+    #[test]
+    fn failures_are_requests_without_a_cell_and_above_all_others() {
+        let failures = Failures { all: 52, timeouts: 51, timeout_ns: 1 };
+        let window = window(&slice(std::iter::repeat_n(500_000, 50)), failures);
+        assert_eq!((window.n, window.failures, window.counts.iter().sum::<u64>()), (102, 52, 50));
+        assert_eq!((window.p50_ns, window.p99_ns), (Some(FAILED_NS), Some(FAILED_NS)));
+        assert!(window.max_ns < Some(600_000), "of those that were answered");
     }
 }

@@ -1,6 +1,7 @@
 //! What bound a trial, in the method's order: generator, connections, dependency, pool, contender, or nothing.
 
-use crate::load::outcome::Outcome;
+use crate::load::outcome::{Kind, Outcome};
+use crate::run::rank;
 use crate::stats::percentile::percentile;
 use crate::units::Nanos;
 
@@ -132,10 +133,12 @@ fn pool_full(evidence: &Evidence<'_>) -> bool {
 /// without enough samples of either.
 fn pool_waits(evidence: &Evidence<'_>) -> Option<bool> {
     let wait = percentile(evidence.pool_wait?, 0.99)?;
-    let times = evidence.outcome.kinds.iter();
-    let times = times.map(|kind| if evidence.open { &kind.response } else { &kind.service });
-    let p99 = times.filter_map(|times| percentile(times, 0.99)).max()?;
-    Some(wait as f64 > POOL_WAIT * p99 as f64)
+    let p99 = |kind: &Kind| {
+        let times = if evidence.open { &kind.response } else { &kind.service };
+        rank::of(kind, times, 0.99).worth()
+    };
+    let p99 = evidence.outcome.kinds.iter().filter_map(p99).reduce(f64::max)?;
+    Some(wait as f64 > POOL_WAIT * p99)
 }
 
 fn contender_full(evidence: &Evidence<'_>) -> bool {

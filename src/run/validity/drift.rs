@@ -1,21 +1,22 @@
 //! Whether the response time moved while it was measured: a trend of its medians per second.
 
-use hdrhistogram::Histogram;
-
 use super::{Evidence, Finding, percent};
-use crate::load::outcome::Kind;
+use crate::load::outcome::{Kind, Slice};
+use crate::run::rank;
 use crate::stats::mann_kendall::mann_kendall;
 use crate::stats::median;
 use crate::units::Nanos;
 
 /// Shorter trials have too few seconds for a trend.
 const TESTED_FROM: Nanos = Nanos(20_000_000_000);
-/// A second with fewer answers has no median to speak of.
+/// A second with fewer requests has no median to speak of.
 const SAMPLES_MIN: u64 = 10;
 /// A trend is one when chance makes it less often than this.
 const P_MAX: f64 = 0.01;
 /// A trend that changes less than this from the first third of the trial to its last is of no consequence.
 const CHANGE_MIN: f64 = 0.05;
+/// No time grows so many times over within a trial: it became a failure.
+const WITHOUT_END: f64 = 1_000.0;
 
 /// What the test says of a trial.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,10 +54,14 @@ pub(super) fn finding(evidence: &Evidence<'_>, saturated: bool) -> Vec<Finding> 
         .filter_map(|kind| {
             let Drift::Moved { change, p } = of_kind(evidence, kind) else { return None };
             let direction = if change > 0.0 { "rose" } else { "fell" };
+            // To a failure there is no share.
+            let by = match change > WITHOUT_END {
+                true => "without end".to_owned(),
+                false => format!("by {}", percent(change.abs())),
+            };
             Some(Finding::suspect(format!(
-                "drift: the median of {} {direction} by {} in the course of the trial (Mann-Kendall, p = {p:.1e})",
+                "drift: the median of {} {direction} {by} in the course of the trial (Mann-Kendall, p = {p:.1e})",
                 kind.name,
-                percent(change.abs()),
             )))
         })
         .collect()
@@ -66,9 +71,11 @@ fn of_kind(evidence: &Evidence<'_>, kind: &Kind) -> Drift {
     if !evidence.open || evidence.outcome.window < TESTED_FROM {
         return Drift::NotTested;
     }
-    let with_answers = kind.slices.iter().filter(|slice| slice.len() >= SAMPLES_MIN);
+    let enough =
+        |slice: &&Slice| slice.times.len() + rank::slice_failures(kind, slice).all >= SAMPLES_MIN;
+    let median_of = |slice| rank::of_slice(kind, slice, 0.5).written();
     let medians: Vec<f64> =
-        with_answers.map(|slice: &Histogram<u32>| slice.value_at_quantile(0.5) as f64).collect();
+        kind.slices.iter().filter(enough).filter_map(median_of).map(|ns| ns as f64).collect();
     if medians.len() < kind.slices.len() / 2 {
         return Drift::NotTested;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Evidence, RANKS};
 use crate::load::outcome::Kind;
-use crate::stats::percentile::percentile;
+use crate::run::rank;
 use crate::units::Nanos;
 
 /// A percentile is at the floor when the floor is at least this share of it.
@@ -28,7 +28,7 @@ pub(super) fn marks(evidence: &Evidence<'_>, saturated: bool) -> BTreeMap<String
 /// Whether the floor is so much of a percentile.
 fn at_floor(evidence: &Evidence<'_>, kind: &Kind, index: usize) -> bool {
     let Some(hiccups) = evidence.hiccups else { return false };
-    let Some(value) = percentile(&kind.response, RANKS[index].1) else { return false };
+    let Some(value) = rank::of(kind, &kind.response, RANKS[index].1).time() else { return false };
     let floor = hiccups.floor[index];
     floor > Nanos(0) && floor.0 as f64 >= AT_FLOOR * value as f64
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use crate::load::outcome::{Kind, Outcome, Timed};
+use crate::load::outcome::{Kind, Outcome};
 use crate::report::schema::TrialVerdict;
+use crate::run::rank;
 use crate::stats::percentile::percentile;
 use crate::units::Nanos;
 
@@ -57,11 +58,12 @@ struct Ours {
 
 impl Ours {
     /// `1 - Q(response - lag) / Q(response)`, where the lag is that of both ends: of the writes as it was in each
-    /// request, of the reads as the one in a hundred says that was timed. Nothing where there are too few samples.
+    /// request, of the reads as the one in a hundred says that was timed. Nothing where there are too few samples, or the
+    /// percentile is a failure, of which nothing is ours.
     fn at(kind: &Kind, rank: f64) -> Option<Self> {
-        let whole = percentile(&kind.response, rank)?;
-        let theirs = percentile(&kind.response_less_lag, rank)?.min(whole);
-        let theirs = theirs.saturating_sub(received_late(&kind.timed, rank));
+        let whole = rank::of(kind, &kind.response, rank).time()?;
+        let theirs = rank::of(kind, &kind.response_less_lag, rank).time()?.min(whole);
+        let theirs = theirs.saturating_sub(received_late(kind, rank));
         let share = if whole == 0 { 0.0 } else { 1.0 - theirs as f64 / whole as f64 };
         Some(Self { share, absolute: Nanos(whole - theirs) })
     }
@@ -91,10 +93,15 @@ impl Ours {
 
 /// What late reads add to the percentile `rank`, ns: by how much it is lower in the timed requests without their receive
 /// lag. Where a hundredth of the requests is too few for that rank, the highest lower one that they support stands for
-/// it; none at all is 0.
-fn received_late(timed: &Timed, rank: f64) -> u64 {
+/// it; none at all is 0. Timed were right answers alone, among which the same request has a higher rank.
+fn received_late(kind: &Kind, rank: f64) -> u64 {
+    let timed = &kind.timed;
+    let all_to_right = kind.requests as f64 / kind.response.len().max(1) as f64;
     let ranks = RANKS.iter().rev().map(|&(_, rank)| rank).filter(|&lower| lower <= rank);
-    let at = |rank| Some((percentile(&timed.less_lag, rank)?, percentile(&timed.less_both, rank)?));
+    let at = |rank: f64| {
+        let rank = rank * all_to_right;
+        Some((percentile(&timed.less_lag, rank)?, percentile(&timed.less_both, rank)?))
+    };
     ranks.into_iter().find_map(at).map_or(0, |(with, without)| with.saturating_sub(without))
 }
 

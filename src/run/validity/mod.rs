@@ -12,7 +12,7 @@ mod lateness;
 mod saturation;
 mod taken;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeMap;
 

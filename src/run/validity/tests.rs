@@ -1,7 +1,7 @@
 //! Each rule, tripped by evidence made for it. `tests/suite/validity.rs` trips them with real processes.
 
 use super::*;
-use crate::load::outcome::{Breakdown, Kind, Outstanding, Tally, Timed};
+use crate::load::outcome::{Breakdown, Kind, Outstanding, Slice, Tally, Timed};
 use crate::run::validity::drift::Drift;
 use crate::units::{Nanos, Share};
 
@@ -14,7 +14,7 @@ fn histogram(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
 }
 
 /// 2,000 answers at 500 us of which `lag_ns` was ours.
-fn outcome(lag_ns: u64) -> Outcome {
+pub(in crate::run) fn outcome(lag_ns: u64) -> Outcome {
     let each = |value| histogram(std::iter::repeat_n(value, 2_000));
     Outcome {
         schedule_hash: 1,
@@ -27,6 +27,9 @@ fn outcome(lag_ns: u64) -> Outcome {
             name: "payment".into(),
             requests: 2_000,
             errors: BTreeMap::new(),
+            statuses: BTreeMap::new(),
+            timeout: Nanos::SECOND,
+            failed_for: Nanos(0),
             response: each(500_000),
             response_less_lag: each(500_000 - lag_ns),
             service: each(500_000 - lag_ns),
@@ -253,12 +256,56 @@ fn by_second(us: impl Fn(u64) -> u64) -> Outcome {
     let mut outcome = outcome(0);
     (outcome.window, outcome.slice) = (Nanos(20_000_000_000), Nanos::SECOND);
     let slice = |second| {
-        let mut slice = Histogram::new_with_bounds(1, 60_000_000_000, 2).unwrap();
-        slice.record_n(us(second) * 1_000, 50).unwrap();
-        slice
+        let mut times = Histogram::new_with_bounds(1, 60_000_000_000, 2).unwrap();
+        times.record_n(us(second) * 1_000, 50).unwrap();
+        Slice { times, timeouts: 0, others: 0 }
     };
     outcome.kinds[0].slices = (0..20).map(slice).collect();
     outcome
+}
+
+#[test]
+fn failures_rank_above_every_time_and_nothing_of_them_is_ours() {
+    // 1.5 % slow, most of which failed instead: without them p99 is that of the fast ones.
+    let mut failing = outcome(200_000);
+    failing.kinds[0].response.record_n(100_000_000, 12).unwrap();
+    failing.kinds[0].response_less_lag.record_n(100_000_000, 12).unwrap();
+    failing.kinds[0].errors.insert("reset", 18);
+    failing.kinds[0].requests += 30;
+    let found = judged(&failing, |_| ());
+    assert!(found.validity.our_share["p99"] < 0.01, "{:?}", found.validity.our_share);
+    assert!(found.validity.our_share["p50"] > 0.3);
+    failing.kinds[0].errors.insert("reset", 30);
+    failing.kinds[0].requests += 12;
+    let found = judged(&failing, |_| ());
+    assert!(!found.validity.our_share.contains_key("p99"), "it is a failure");
+    let floor = [Nanos(0), Nanos(0), Nanos(300_000), Nanos(0)];
+    let found = judged(&failing, |it| it.hiccups = Some(Hiccups { floor, ..QUIET }));
+    assert!(found.validity.at_floor.is_empty(), "nor is it the machine's");
+}
+
+#[test]
+fn late_reads_are_taken_off_the_same_request_whatever_failed() {
+    // Of the timed ones, right answers all, the slowest 15 were read 300 us late.
+    let mut outcome = outcome(0);
+    let mixed = |slow: u64| histogram((0..2_000).map(|i| if i < 1_985 { 500_000 } else { slow }));
+    outcome.kinds[0].timed.less_lag = mixed(900_000);
+    outcome.kinds[0].timed.less_both = mixed(600_000);
+    let p99 = |outcome: &Outcome| judged(outcome, |_| ()).validity.our_share["p99"];
+    assert!(p99(&outcome) < 0.01, "p99 is the 1,980th of 2,000");
+    outcome.kinds[0].errors.insert("reset", 10);
+    outcome.kinds[0].requests += 10;
+    assert!(p99(&outcome) > 0.5, "and beside ten failures the 1,990th of the right ones");
+}
+
+#[test]
+fn a_service_that_begins_to_fail_has_drifted() {
+    let mut outcome = by_second(|second| 500 + second);
+    for slice in &mut outcome.kinds[0].slices[12..] {
+        slice.others = 51;
+    }
+    let validity = judged(&outcome, |_| ()).validity;
+    assert!(validity.reasons[0].contains("rose without end"), "{:?}", validity.reasons);
 }
 
 #[test]

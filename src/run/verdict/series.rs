@@ -3,6 +3,7 @@
 use crate::report::schema::{Trial, TrialVerdict};
 use crate::scenario::{Metric, Scenario};
 use crate::stats;
+use crate::stats::percentile::FAILED_NS;
 
 /// Where a statement or a comparison looks.
 #[derive(Clone, Copy, Debug)]
@@ -53,17 +54,18 @@ pub(super) fn paired(a: &[(u32, f64)], b: &[(u32, f64)]) -> (Vec<f64>, Vec<f64>)
         .unzip()
 }
 
-/// A metric of a trial: nothing when the trial or the figure may not be used.
+/// A metric of a trial, infinite where a percentile fell on a failure; nothing when the trial or the figure may not be
+/// used.
 pub(super) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) -> Option<f64> {
     if trial.voided || trial.validity.verdict == TrialVerdict::Invalid {
         return None;
     }
     let response = || trial.by_request.get(request?)?.response_ns.as_ref();
     let value = match metric {
-        Metric::P50 => response()?.p50? as f64,
-        Metric::P90 => response()?.p90? as f64,
-        Metric::P99 => response()?.p99? as f64,
-        Metric::P99_9 => response()?.p99_9? as f64,
+        Metric::P50 | Metric::Completion => response()?.at(500).worth()?,
+        Metric::P90 => response()?.at(900).worth()?,
+        Metric::P99 => response()?.at(990).worth()?,
+        Metric::P99_9 => response()?.at(999).worth()?,
         Metric::Achieved => trial.achieved_rps,
         Metric::CpuPerRequest => trial.server.cpu_us_per_request?,
         Metric::Rss => trial.server.rss_peak_bytes? as f64,
@@ -71,7 +73,6 @@ pub(super) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) ->
         Metric::P99Spread => spread(&trial.by_request.get(request?)?.p99_windows_ns)?,
         Metric::PoolWaitP99 => trial.pool_wait_ns.as_ref()?.p99? as f64,
         Metric::Recovery => trial.recovery?.after_ns? as f64,
-        Metric::Completion => response()?.p50? as f64,
         Metric::AccountsPerS => trial.accounts_per_s?,
         // Of no one trial.
         Metric::Capacity => return None,
@@ -81,7 +82,12 @@ pub(super) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) ->
 }
 
 fn spread(windows: &[u64]) -> Option<f64> {
-    stats::spread(&windows.iter().map(|&window| window as f64).collect::<Vec<_>>())
+    stats::spread(&windows.iter().map(|&window| worth(window)).collect::<Vec<_>>())
+}
+
+/// A percentile of a window as a file has it.
+fn worth(written: u64) -> f64 {
+    if written == FAILED_NS { f64::INFINITY } else { written as f64 }
 }
 
 #[cfg(test)]
@@ -89,15 +95,28 @@ mod tests {
     use super::*;
     use crate::report::mock;
 
+    fn kind_of(trial: &mut Trial) -> &mut crate::report::schema::ByRequest {
+        trial.by_request.get_mut("payment").expect("its only kind")
+    }
+
+    #[test]
+    fn a_percentile_that_fell_on_a_failure_is_worse_than_any_time() {
+        let mut trial = mock::payments(1, &mock::MODELS).trials.remove(0);
+        mock::fail(&mut trial, 60);
+        assert_eq!(metric_of(&trial, Metric::P99, Some("payment")), Some(f64::INFINITY));
+        assert!(metric_of(&trial, Metric::P90, Some("payment")).is_some_and(f64::is_finite));
+    }
+
     #[test]
     fn a_spread_is_of_the_windows_of_its_trial_and_of_its_kind() {
         let mut trial = mock::payments(1, &mock::MODELS).trials.remove(0);
         trial.server.rss_windows_bytes = vec![100, 100, 130];
-        let kind = trial.by_request.get_mut("payment").expect("its only kind");
-        kind.p99_windows_ns = vec![2, 4, 12];
+        kind_of(&mut trial).p99_windows_ns = vec![2, 4, 12];
         assert_eq!(metric_of(&trial, Metric::RssSpread, None), Some(1.3));
         assert_eq!(metric_of(&trial, Metric::P99Spread, Some("payment")), Some(3.0));
         assert_eq!(metric_of(&trial, Metric::P99Spread, Some("webhook")), None);
+        kind_of(&mut trial).p99_windows_ns = vec![2, 4, FAILED_NS];
+        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("payment")), Some(f64::INFINITY));
         trial.server.rss_windows_bytes.clear();
         assert_eq!(metric_of(&trial, Metric::RssSpread, None), None);
         trial.voided = true;
