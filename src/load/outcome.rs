@@ -22,7 +22,7 @@ pub struct Outcome {
     pub offered: u64,
     /// Requests due in the window that an early stop left without an end; 0 when the trial ran to its end.
     pub unfinished: u64,
-    /// Answers that came in the window, of whichever request: what makes the throughput.
+    /// Right answers that came in the window, of whichever request: what makes the throughput. A failure is no work.
     pub answered_in_window: u64,
     /// One for each operation of the mix, in its order.
     pub kinds: Vec<Kind>,

@@ -19,7 +19,7 @@ pub(crate) struct Recorder {
     /// No response times, and a request belongs to the window by its end.
     closed: bool,
     kinds: Vec<Kind>,
-    /// Answers in the window, right or wrong, of whichever request.
+    /// Right answers in the window, of whichever request.
     answered_in_window: u64,
     tally: Tally,
 }
@@ -92,7 +92,7 @@ impl Recorder {
     /// A request was answered rightly.
     pub(crate) fn success(&mut self, kind: usize, at: &Instants, acknowledged: Acknowledged) {
         self.acknowledge(acknowledged);
-        self.answered(at);
+        self.answered_in_window += u64::from(self.window.contains(&at.done));
         if let Acknowledged::Distribution { accounts, .. } = acknowledged
             && self.window.contains(&at.done)
         {
@@ -107,9 +107,6 @@ impl Recorder {
 
     /// A request failed and leaves no response time. What it waited for before it was written is known all the same.
     pub(crate) fn failure(&mut self, kind: usize, at: &Instants, fault: Fault) {
-        if matches!(fault, Fault::BadStatus | Fault::WrongAnswer) {
-            self.answered(at);
-        }
         if self.counts(at) {
             let slice = self.slice(at);
             let counted = &mut self.kinds[kind];
@@ -181,10 +178,6 @@ impl Recorder {
 
     fn counts(&self, at: &Instants) -> bool {
         self.window.contains(if self.closed { &at.done } else { &at.intended })
-    }
-
-    fn answered(&mut self, at: &Instants) {
-        self.answered_in_window += u64::from(self.window.contains(&at.done));
     }
 
     fn times(&mut self, kind: usize, at: &Instants) {
@@ -490,6 +483,18 @@ mod tests {
         recorder.success(0, &instants(19_999_999_999, 0, 0, 10), credited);
         let (_, _, tally) = recorder.into_parts();
         assert_eq!((tally.credits, tally.credits_in_window), (14, 7));
+    }
+
+    #[test]
+    fn only_right_answers_are_work() {
+        let mut recorder = recorder();
+        let at = instants(2_000, 0, 0, 10);
+        recorder.success(0, &at, Acknowledged::Nothing);
+        recorder.failure(0, &at, Fault::WrongAnswer);
+        recorder.bad_status(0, &at, 500);
+        let (kinds, answered, _) = recorder.into_parts();
+        assert_eq!((kinds[0].requests, answered), (3, 1));
+        assert_eq!((kinds[0].service.len(), kinds[0].failed_for), (1, Nanos(20)));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) fn probe(
         }
         if trial.achieved_rps <= 0.0 {
             return Err(Error::invalid(format!(
-                "contender `{}` answered nothing in a closed loop of {PROBE}",
+                "contender `{}` gave no right answer in a closed loop of {PROBE}",
                 contender.name
             )));
         }

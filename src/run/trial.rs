@@ -401,7 +401,8 @@ fn judged(
     // A contender that breaks down or cheats has lost; that is no reason to run the round again.
     let unbalanced = audit.reasons.iter().filter(|_| audit.verdict == "unbalanced");
     let unbalanced = unbalanced.map(|reason| format!("the books do not balance: {reason}"));
-    let lost = crash.into_iter().chain(unbalanced).chain(wrong_answers(outcome));
+    let lost =
+        crash.into_iter().chain(unbalanced).chain(wrong_answers(outcome)).chain(idle(outcome));
     lost.for_each(|reason| judged.lose(reason));
     judged
 }
@@ -413,8 +414,35 @@ fn wrong_answers(outcome: &Outcome) -> Option<String> {
     (count > 0).then(|| format!("{count} of {} requests were answered wrongly", outcome.offered))
 }
 
+/// A contender that did nothing of what it was asked: what a request costs it is without end.
+fn idle(outcome: &Outcome) -> Option<String> {
+    // An answer that takes longer than the window comes after it.
+    let answered = outcome.kinds.iter().any(|kind| !kind.service.is_empty());
+    (outcome.offered > 0 && !answered).then(|| "no right answer".into())
+}
+
 /// The percentile that the scenario is about.
 fn headline(scenario: &Scenario) -> &'static str {
     let mut metrics = scenario.expectations.iter().map(|statement| statement.metric);
     metrics.find_map(Metric::percentile).unwrap_or("p99")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_without_a_right_answer_is_lost() {
+        let mut outcome = validity::tests::outcome(0);
+        assert_eq!(idle(&outcome), None);
+        // Answers that take longer than the window come after it, and are answers.
+        outcome.answered_in_window = 0;
+        assert_eq!(idle(&outcome), None);
+        let kind = &mut outcome.kinds[0];
+        kind.errors.insert("bad_status", kind.requests);
+        kind.service.reset();
+        assert_eq!(idle(&outcome).as_deref(), Some("no right answer"));
+        outcome.offered = 0;
+        assert_eq!(idle(&outcome), None, "it was asked nothing");
+    }
 }

@@ -213,6 +213,8 @@ fn every_failure_is_counted_under_its_name_and_ranks_above_every_time() {
             assert_eq!(times["p90"], FAILED_NS, "a quarter failed: p90 is one of them");
             assert!(times["timeouts"].is_null() && times["max"].as_u64() < Some(FAILED_NS));
         }
+        let achieved = trial["achieved_rps"].as_f64().unwrap();
+        assert!(achieved <= 301.0, "{name}: {achieved}: only right answers are work");
         assert_eq!(trial["statuses"]["500"].as_u64(), (name == "bad_status").then_some(50));
     }
 }

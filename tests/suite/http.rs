@@ -317,7 +317,7 @@ fn a_contender_that_dies_has_lost_and_the_others_trials_are_kept() {
 }
 
 #[test]
-fn answers_that_fail_rank_above_every_time() {
+fn answers_that_fail_are_no_work_and_rank_above_every_time() {
     let Some(lab) = Lab::open() else { return };
     let fails = contender("fails", "env = { SERVER_STATUS = \"500\" }");
     lab.scenario(1, &(contender("base", "") + &fails));
@@ -330,6 +330,8 @@ fn answers_that_fail_rank_above_every_time() {
     assert_eq!(fails.statuses["500"], charges.requests);
     let times = charges.response_ns.as_ref().unwrap();
     assert_eq!((times.n, times.failures, times.max), (charges.requests, charges.requests, None));
+    // One request in ten looks, and is answered.
+    assert!(fails.achieved_rps < 0.5 * fails.offered_rps, "{fails:?}");
     lab.assert_no_orphan();
 }
 

@@ -139,7 +139,7 @@ impl<'a> Session<'a> {
         let stopped = stop.load(Ordering::Relaxed);
         if probe.achieved_rps <= 0.0 && !stopped {
             let message =
-                format!("the baseline is broken: it answered nothing in a closed loop of {CLOSED}");
+                format!("the baseline is broken: no right answer in a closed loop of {CLOSED}");
             return Err(Error::invalid(message));
         }
         self.about.rate_rps = share.0 * probe.achieved_rps;
