@@ -129,6 +129,9 @@ pub enum Fault {
     Reset,
     /// The connection was closed before the answer was whole.
     Closed,
+    /// The connection was closed within [`STALE`] of the write, before a byte of an answer: the server gave up an idle
+    /// connection as the request was on its way. It is never sent again, for it may have been carried out.
+    Stale,
     /// What came is no HTTP answer, or more than one.
     Malformed,
     /// Another status than the expected one.
@@ -139,6 +142,9 @@ pub enum Fault {
     Unfinished,
 }
 
+/// A close so soon after a write crossed it on its way.
+pub const STALE: Nanos = Nanos(5 * Nanos::MILLI.0);
+
 impl Fault {
     /// As reports spell it.
     pub fn name(self) -> &'static str {
@@ -147,6 +153,7 @@ impl Fault {
             Self::Connect => "connect",
             Self::Reset => "reset",
             Self::Closed => "closed",
+            Self::Stale => "stale",
             Self::Malformed => "malformed",
             Self::BadStatus => "bad_status",
             Self::WrongAnswer => "wrong_answer",

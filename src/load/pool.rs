@@ -224,6 +224,16 @@ impl Pool {
         }
     }
 
+    /// Lends out no connection on which an event shows that it has been closed; [`Self::route`] puts another in its place.
+    pub(crate) fn withdraw(&mut self, event: &Event) {
+        let token = event.data.u64();
+        let index = (token & u64::from(u32::MAX)) as usize;
+        let own = self.connections.get(index).filter(|it| it.owns(token));
+        if own.is_some_and(|connection| connection.phase == Phase::Idle) {
+            self.free.retain(|&free| free != index);
+        }
+    }
+
     /// Deals with an event unless it is one of an exchange: then it gives the connection.
     pub(crate) fn route(&mut self, event: &Event) -> Option<usize> {
         let token = event.data.u64();
@@ -310,5 +320,27 @@ impl Pool {
                 .help("start the server first, and look at its port");
         }
         Error::usage(format!("{target} accepted no connection within {}", self.timeout))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_connection_whose_close_is_known_is_not_lent_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = listener.local_addr().unwrap();
+        let mut pool = Pool::open(target, 2, Nanos::SECOND, true, false).unwrap();
+        let (first, _second) = (listener.accept().unwrap(), listener.accept().unwrap());
+        drop(first);
+        let mut events = [MaybeUninit::uninit(); EVENTS];
+        let patience = Some(Nanos(60 * Nanos::SECOND.0));
+        let ready = pool.poll.wait(&mut events, patience).unwrap();
+        assert_eq!(ready.len(), 1, "one was closed");
+        pool.withdraw(&ready[0]);
+        assert_eq!((pool.acquire(), pool.acquire()), (Some(1), None), "the other one alone");
+        assert_eq!((pool.route(&ready[0]), pool.reconnects), (None, 1), "and it is opened again");
     }
 }

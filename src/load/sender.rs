@@ -14,7 +14,7 @@ use super::dispatch::{Dispatch, Ticket};
 use super::instants::Instants;
 use super::live::Counts;
 use super::mix::{Mix, Request};
-use super::outcome::Fault;
+use super::outcome::{Fault, STALE};
 use super::plan::{Pace, Shape};
 use super::pool::{EVENTS, Pool};
 use super::receipt::Sampler;
@@ -185,6 +185,8 @@ impl Loop<'_> {
     }
 
     fn on_events(&mut self, events: &[Event]) {
+        // A close that is known by now is found before anything is written to its connection.
+        events.iter().for_each(|event| self.sender.pool.withdraw(event));
         // What fell due while this thread slept goes first: reading can wait, an intended instant cannot.
         self.send_due(clock::now());
         for event in events {
@@ -292,9 +294,15 @@ impl Loop<'_> {
     /// The exchange on `index` came to nothing, at `done`.
     fn fail(&mut self, index: usize, fault: Fault, done: Nanos) {
         self.unknown(index);
+        let kept = self.sender.pool.keep_alive;
         let connection = &mut self.sender.pool.connections[index];
         connection.at.done = done;
         let (kind, at) = (connection.request.operation, connection.at);
+        let crossed = kept && at.first_byte < at.written && at.service() <= STALE;
+        let fault = match fault {
+            Fault::Reset | Fault::Closed if crossed => Fault::Stale,
+            fault => fault,
+        };
         // A peer that breaks new connections is not hammered with more of them.
         let proven = connection.proven || fault == Fault::Timeout;
         self.sender.live.failure();

@@ -194,13 +194,17 @@ fn every_failure_is_counted_under_its_name_and_ranks_above_every_time() {
         ("bad_status", at_once("HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n")),
         ("reset", late(Act::Reset)),
         ("closed", late(Act::Close)),
+        ("stale", Act::Reset),
+        ("stale", Act::Close),
         ("closed", Act::AnswerAndClose("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".into())),
         ("malformed", at_once("I am not HTTP\r\n\r\n")),
         ("malformed", at_once(&format!("{OK}{OK}"))),
     ] {
         let act = move |n| if n % 4 == 3 { act.clone() } else { at_once(OK) };
         let trial = trial(server(act), &OPEN);
-        assert_eq!(errors(&trial, name), 50, "{name}: {trial}");
+        // A busy machine makes a stale one later, and then it is what else it looks like.
+        let least = if name == "stale" { 25 } else { 50 };
+        assert!(errors(&trial, name) >= least, "{name}: {trial}");
         assert_eq!(all_errors(&trial), 50, "{name}: {trial}");
         assert_eq!(number(&trial, "/requests"), 200, "{name}");
         for times in ["response_ns", "response_less_lag_ns", "service_ns"] {
@@ -241,6 +245,15 @@ fn the_slowest_requests_cannot_be_hidden_by_failing_them() {
         "{listing}"
     );
     assert!(listing.contains("3600000.000000 1.000000000000       1000"), "{listing}");
+}
+
+/// A server of one connection at a time that gives up each after one answer, and says so only by closing it.
+#[test]
+fn a_close_that_is_found_before_the_write_is_no_failure() {
+    let port = server(|_| Act::AnswerAndClose(OK.into()));
+    let trial = trial(port, &[&OPEN[..], &["--connections", "64"]].concat());
+    // Each connection is idle for 160 ms between two requests: every close is known long before.
+    assert_eq!((number(&trial, "/requests"), all_errors(&trial)), (200, 0), "{trial}");
 }
 
 #[test]
@@ -562,7 +575,7 @@ fn without_keep_alive_failures_are_counted_too() {
     };
     let trial = trial(server(act), &off);
     let found = (errors(&trial, "closed"), errors(&trial, "reset"));
-    assert_eq!(found, (50, 50), "{trial}");
+    assert_eq!(found, (50, 50), "opened for one request, none is stale: {trial}");
     assert_eq!(number(&trial, "/response_ns/failures"), 100);
 }
 
