@@ -17,7 +17,7 @@ use crate::error::{Context, Error, Result};
 use crate::exit;
 use crate::load;
 use crate::load::live::Live;
-use crate::load::outcome::Outcome;
+use crate::load::outcome::{Fault, Outcome};
 use crate::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape};
 use crate::load::url::Url;
 use crate::report::distribution::Ranked;
@@ -27,7 +27,8 @@ use crate::report::words::listed;
 use crate::run::rank;
 use crate::run::resources::Taken;
 use crate::run::trial::figures;
-use crate::units::{Nanos, Rate};
+use crate::stats::over_the_error_bound;
+use crate::units::{Nanos, Rate, Share, grouped, three_digits};
 
 /// Flags of `drive`.
 #[derive(Debug, clap::Args)]
@@ -38,8 +39,8 @@ Examples:
   bakeoff drive http://127.0.0.1:8080/ --slo p99=100ms      how much it carries within an objective
   bakeoff drive http://127.0.0.1:8080/charge --body @charge.json --header 'content-type: application/json'
 
-Exit codes: 0 measured, 1 internal error, 2 bad flag or no such server, 3 no rate keeps the objective,
-5 the figures do not hold, 130 interrupted")]
+Exit codes: 0 measured, 1 internal error, 2 bad flag or no such server, 3 too many requests failed or no rate
+keeps the objective, 5 the figures do not hold, 130 interrupted")]
 pub(crate) struct Args {
     /// What to send to, http://127.0.0.1:PORT/PATH; also localhost and [::1], and no other machine
     url: String,
@@ -52,7 +53,8 @@ pub(crate) struct Args {
     #[arg(long)]
     closed: bool,
     /// Look for the highest rate that keeps this promise, p99=100ms (p50, p90, p99 or p99.9), in trials of 2 s or
-    /// --duration, and up to 15 times that where the percentile needs it. Failures rank above every time
+    /// --duration, and up to 15 times that where the percentile needs it. Failures rank above every time, and more of them
+    /// than --error-rate break it
     #[arg(long, conflicts_with_all = ["rate", "closed"])]
     slo: Option<Slo>,
     /// How arrivals are spread over time: poisson or constant
@@ -89,6 +91,10 @@ pub(crate) struct Args {
     /// An answer that takes longer from the write is a timeout
     #[arg(long, default_value = "2s")]
     timeout: Nanos,
+    /// The share of requests that may fail; over it by five requests and more, the first line says so and the exit code is
+    /// 3
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = error_rate)]
+    error_rate: Share,
     /// How to wait for an instant. spin: poll, never sleep; the cores that drive may run on are its own. sleep: sleep to
     /// the instant, for shared cores. Without it spin where there are more cores than threads
     #[arg(long, value_parser = pace)]
@@ -160,12 +166,22 @@ impl Args {
         if let Some(path) = &self.hgrm {
             write_hgrm(path, &plan, &outcome)?;
         }
-        print(&match self.format {
+        let failing = failing(&trial, self.error_rate);
+        let shown = match self.format {
             Format::Text => show::text(&trial),
             Format::Markdown => show::markdown(&trial),
             Format::Json => schema::trial_line(&trial) + "\n",
-        })?;
-        Ok(exit_code(&trial, stop.load(Ordering::Relaxed)))
+        };
+        match &failing {
+            // One object and nothing else is on stdout.
+            Some(line) if self.format == Format::Json => {
+                eprintln!("{line}");
+                print(&shown)?;
+            }
+            Some(line) => print(&format!("{line}\n\n{shown}"))?,
+            None => print(&shown)?,
+        }
+        Ok(exit_code(&trial, failing.is_some(), stop.load(Ordering::Relaxed)))
     }
 
     /// Sends a plan, with its status on stderr.
@@ -236,12 +252,32 @@ fn closed_ceiling(
     Ok(Some(Rate(ceiling)))
 }
 
-/// 130 for a run that was cut short, 5 when its numbers do not hold.
-fn exit_code(trial: &schema::Trial, interrupted: bool) -> u8 {
+/// `FAILED: 600 of 4,000 requests (15 %), over the bound of 1%: 600 bad_status`; nothing within the bound.
+fn failing(trial: &schema::Trial, bound: Share) -> Option<String> {
+    // What an interrupt left without an end is nobody's fault.
+    let unfinished = trial.errors.get(Fault::Unfinished.name()).copied().unwrap_or(0);
+    let failures = trial.errors.values().sum::<u64>() - unfinished;
+    let requests = trial.requests - unfinished;
+    let none_right = failures > 0 && failures == requests;
+    let over = none_right || over_the_error_bound(failures, requests, bound.0);
+    over.then(|| {
+        let percent = three_digits(100.0 * failures as f64 / requests as f64);
+        let [failed, requests] = [failures, requests].map(|n| grouped(n as f64));
+        format!(
+            "FAILED: {failed} of {requests} requests ({percent} %), over the bound of {bound}: {}",
+            show::failures(trial)
+        )
+    })
+}
+
+/// 130 for a run that was cut short, 5 when its numbers do not hold, 3 when too many of its requests failed.
+fn exit_code(trial: &schema::Trial, failing: bool, interrupted: bool) -> u8 {
     if interrupted {
         exit::INTERRUPTED
     } else if trial.validity.verdict == TrialVerdict::Invalid {
         exit::INVALID
+    } else if failing {
+        exit::FAILS
     } else {
         exit::OK
     }
@@ -268,6 +304,11 @@ pub(super) fn arrivals(text: &str) -> std::result::Result<Arrivals, String> {
 fn pace(text: &str) -> std::result::Result<Pace, String> {
     let all = [Pace::Spin, Pace::Sleep];
     all.into_iter().find(|it| it.name() == text).ok_or_else(|| "use spin or sleep".into())
+}
+
+fn error_rate(text: &str) -> std::result::Result<Share, String> {
+    let share: Share = text.parse()?;
+    if share.0 <= 1.0 { Ok(share) } else { Err("more than all cannot fail".into()) }
 }
 
 fn count(most: u64) -> clap::builder::RangedU64ValueParser {

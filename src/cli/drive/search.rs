@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Args, closed_ceiling, show, trial, write_hgrm};
+use super::{Args, closed_ceiling, failing, show, trial, write_hgrm};
 use crate::cli::{Format, print};
 use crate::error::Result;
 use crate::exit;
@@ -14,7 +14,7 @@ use crate::report::schema::{self, Capacity, Trial, TrialVerdict};
 use crate::run::resources::Taken;
 use crate::stats::Quantile;
 use crate::stats::capacity::{self, Search};
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, Rate, Share};
 
 /// A promise: a percentile of the response time and its bound.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,7 @@ pub(super) fn run(
             break;
         }
         let trial = trial::of(&args.url, &plan, &outcome, &taken);
-        let answer = keeps(&trial, slo);
+        let answer = keeps(&trial, slo, args.error_rate);
         args.quiet.say(said(&trial, slo, answer));
         if answer == Some(true) {
             kept.retain(|one| one.rate != step.rate);
@@ -138,11 +138,11 @@ fn plan(args: &Args, slo: Slo, url: &Url, request: &Fixed, rate: Rate, trial: us
 }
 
 /// Whether a trial kept the promise; nothing when its numbers do not hold.
-fn keeps(trial: &Trial, slo: Slo) -> Option<bool> {
+fn keeps(trial: &Trial, slo: Slo, error_rate: Share) -> Option<bool> {
     if trial.validity.verdict == TrialVerdict::Invalid {
         return None;
     }
-    if trial.saturated {
+    if trial.saturated || failing(trial, error_rate).is_some() {
         return Some(false);
     }
     at(trial, slo).worth().map(|ns| ns <= slo.bound.0 as f64)
@@ -230,14 +230,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_promise_is_broken_by_failures_at_its_rank() {
+    fn a_promise_is_broken_by_failures_at_its_rank_and_by_too_many() {
         let mut trial = crate::report::mock::payments(1, &[("mine", 100.0, 1.0)]).trials.remove(0);
-        let kept = |trial: &Trial, promise: &str| keeps(trial, promise.parse().unwrap());
-        assert_eq!(kept(&trial, "p99=10ms"), Some(true));
+        let kept = |trial: &Trial, promise: &str, percent: f64| {
+            keeps(trial, promise.parse().unwrap(), Share(percent / 100.0))
+        };
+        assert_eq!(kept(&trial, "p99=10ms", 1.0), Some(true));
         crate::report::mock::fail(&mut trial, 60);
-        assert_eq!(kept(&trial, "p99=10ms"), Some(false), "60 of 5,260 have no time");
-        assert_eq!(kept(&trial, "p50=10ms"), Some(true));
-        assert_eq!(kept(&trial, "p99.9=1s"), None, "5 lie beyond");
+        assert_eq!(kept(&trial, "p99=10ms", 100.0), Some(false), "60 of 5,260 have no time");
+        assert_eq!(kept(&trial, "p50=10ms", 100.0), Some(true));
+        assert_eq!(kept(&trial, "p50=10ms", 1.0), Some(false), "more than 1 % and five");
+        assert_eq!(kept(&trial, "p99.9=1s", 100.0), None, "5 lie beyond");
     }
 
     #[test]
