@@ -284,10 +284,10 @@ pub(super) mod tests {
     #[test]
     fn a_percentile_that_is_a_failure_is_no_size_and_still_worse() {
         let mut rounds = rounds(12, &[0.0, 0.0], 0.01);
-        rounds.iter_mut().for_each(|it| it.candidate.values[0] = Some(FAILED_NS as f64));
+        rounds.iter_mut().for_each(|it| it.candidate.values[1] = Some(FAILED_NS as f64));
         let found = judge(&plan(40, &TWO), &rounds);
-        assert_eq!(found.metrics[0].outcome, Outcome::Regressed);
-        assert!(found.metrics[0].difference.is_none() && found.metrics[0].medians[1].is_none());
+        assert_eq!(found.metrics[1].outcome, Outcome::Regressed);
+        assert!(found.metrics[1].difference.is_none() && found.metrics[1].medians[1].is_none());
     }
 
     #[test]
