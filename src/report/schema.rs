@@ -139,7 +139,11 @@ impl Fingerprint {
             "release" => String::new(),
             "" if self.debug_build => " (debug build)".into(),
             "" => String::new(),
-            profile => format!(" ({profile} build)"),
+            // Cargo's names of profiles; a file may say anything.
+            name if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) => {
+                format!(" ({name} build)")
+            }
+            _ => " (unknown build)".into(),
         }
     }
 }
@@ -535,5 +539,6 @@ mod tests {
         assert_eq!(print("debug", true).unusual_build(), " (debug build)");
         assert_eq!(print("", true).unusual_build(), " (debug build)", "an older file");
         assert_eq!(print("", false).unusual_build(), "");
+        assert_eq!(print("a\u{1b}[2J", false).unusual_build(), " (unknown build)");
     }
 }

@@ -134,7 +134,7 @@ pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     lines.push(format!(
         "bakeoff {}{}, binary {}, scenario {}, {}",
         clean(&print.bakeoff),
-        clean(&print.unusual_build()),
+        print.unusual_build(),
         clean(&print.binary),
         clean(&print.scenario),
         clean(&result.started_utc)

@@ -114,8 +114,10 @@ fn the_tour_runs_every_model_and_its_books_balance() {
     for file in ["summary.md", "index.html", "charts"] {
         assert!(folder.join(file).exists(), "{file}");
     }
+    // Where the machine voided every round there is no table.
     let shown = String::from_utf8(output.stdout).unwrap();
-    assert!(shown.contains("thread-pool") && shown.contains("p99"), "{shown}");
+    let tables = result.trials.iter().any(|trial| !trial.voided);
+    assert!(shown.contains("thread-pool") && (!tables || shown.contains("p99")), "{shown}");
 }
 
 #[test]

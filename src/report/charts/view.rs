@@ -203,7 +203,7 @@ impl<'a> View<'a> {
             counted(print.cores as usize, "core"),
             versions(result),
             clean(&print.bakeoff),
-            clean(&print.unusual_build()),
+            print.unusual_build(),
             clean(&result.scenario),
             clean(&result.started_utc),
         )
