@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::check::Expect;
 use super::clock;
-use super::connection::{Phase, Received};
+use super::connection::{Connection, Phase, Received};
 use super::dispatch::{Dispatch, Ticket};
 use super::instants::Instants;
 use super::live::Counts;
@@ -53,6 +53,8 @@ pub(crate) struct Part {
     pub(crate) connect: Histogram<u64>,
     /// When it was stopped, if it was.
     pub(crate) stopped: Option<Nanos>,
+    /// Open until the look at the window's end: a server's threads end with their connections.
+    pub(crate) open: Vec<Connection>,
 }
 
 /// What a thread used and had under way at the window's ends.
@@ -411,6 +413,7 @@ impl Loop<'_> {
             reconnects: pool.reconnects,
             connect: pool.connect,
             stopped,
+            open: pool.connections,
         }
     }
 

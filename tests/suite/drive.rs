@@ -528,6 +528,32 @@ fn the_callers_thread_sees_the_ends_of_the_window() {
     assert!((outcome.offered as f64 - 200.0).abs() < tolerance, "the warm-up is not in it");
 }
 
+/// A server's threads, memory and counters are looked at then, and may end with a connection.
+#[test]
+fn connections_are_open_until_the_window_was_looked_at() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let open = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&open);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let open = Arc::clone(&counted);
+            open.fetch_add(1, Ordering::SeqCst);
+            thread::spawn(move || {
+                serve(stream.unwrap(), &|_| at_once(OK), &AtomicU64::new(0));
+                open.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    run(port, Operation::AccountRead, &|moment| {
+        if moment == Moment::WindowEnd {
+            // As if this thread had been away for a moment: the last answers have come long ago.
+            thread::sleep(Duration::from_millis(100));
+            assert_eq!(open.load(Ordering::SeqCst), 16);
+        }
+    });
+}
+
 #[test]
 fn a_server_that_goes_away_leaves_errors_and_no_hang() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

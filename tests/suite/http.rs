@@ -213,9 +213,9 @@ fn a_foreign_server_is_raced_against_a_variant_of_itself() {
         assert!(server.cpu_us_per_request.is_some_and(|us| us > 50.0), "{server:?}");
         // Two Pythons: the server and the child that it has.
         assert!(server.rss_peak_bytes.is_some_and(|bytes| bytes > 8 << 20), "{server:?}");
-        // A thread of a connection may have ended with it by the time that they are counted.
-        assert!(server.threads_max.is_some_and(|threads| threads >= 2), "{server:?}");
-        // Nothing when the threads of earlier connections ended meanwhile, and their counts with them.
+        // One of each process and one of each connection: all are open when they are counted.
+        assert!(server.threads_max.is_some_and(|threads| threads > 2), "{server:?}");
+        // Withheld where threads that were counted before the load have ended with their counts.
         assert!(server.context_switches_voluntary != Some(0), "{server:?}");
     }
     let mean = |name: &str, round| {
