@@ -320,6 +320,8 @@ fn gather(
         // Busy on one thread alone is busy too: a request waits for its own thread's connections.
         outcome.all_busy = outcome.all_busy.max(part.all_busy);
         outcome.reconnects += part.reconnects;
+        // The look at the window's end is over.
+        drop(part.open);
         outcome.connect.add(&part.connect).expect("histograms of one plan have the same bounds");
         for (reason, count) in part.refused {
             *outcome.refused.entry(reason).or_default() += count;

@@ -31,7 +31,7 @@ const TITLE: &str = "Ledger: what was said, and what this machine says of it";
 pub fn text(ledger: &Ledger, files: Option<&Path>) -> String {
     let mut out = format!("{TITLE}\n{}\n", wrapped(&about(ledger), ""));
     for row in &ledger.rows {
-        let verdict = row.verdict.word();
+        let verdict = verdict(row);
         let head = format!("{:>3} {verdict:<12} {}", row.number, row.statement);
         let _ = writeln!(out, "\n{}", wrapped(&head, INDENT));
         let figure = format!("{INDENT}{} [{}]", row.figure, row.tested_with);
@@ -52,6 +52,11 @@ pub fn text(ledger: &Ledger, files: Option<&Path>) -> String {
     out
 }
 
+/// The verdict's word, or that nothing which decides was measured.
+fn verdict(row: &LedgerRow) -> &'static str {
+    if row.measured { row.verdict.word() } else { "not measured" }
+}
+
 /// Below a verdict.
 const INDENT: &str = "                 ";
 
@@ -64,7 +69,7 @@ pub fn markdown(ledger: &Ledger) -> String {
         vec![
             row.number.to_string(),
             row.statement.clone(),
-            row.verdict.word().to_owned(),
+            verdict(row).to_owned(),
             row.figure.clone(),
             row.tested_with.clone(),
         ]
@@ -115,7 +120,7 @@ fn html(ledger: &Ledger) -> String {
     let row = |row: &LedgerRow| Row {
         number: row.number,
         statement: row.statement.clone(),
-        verdict: row.verdict.word(),
+        verdict: verdict(row),
         figure: row.figure.clone(),
         tested_with: row.tested_with.clone(),
         links: links(row, "index.html"),
@@ -142,8 +147,8 @@ fn links(row: &LedgerRow, report: &str) -> Vec<(String, String)> {
 fn about(ledger: &Ledger) -> String {
     let print = &ledger.fingerprint;
     format!(
-        "{} cores, {}, Linux {}; bakeoff {}{}, {}. Every interval is one of {:.0} %; one clear counterexample refutes a \
-         statement, and holding takes all of its scenarios.{}{}",
+        "{} cores, {}, Linux {}; bakeoff {}{}, {}. Every interval is one of {:.0} %. A row fails by one deciding claim \
+         that fails, at a level that their number makes stricter; it holds when all of them hold.{}{}",
         print.cores,
         print.cpu_model,
         print.kernel,
@@ -159,13 +164,14 @@ fn about(ledger: &Ledger) -> String {
     )
 }
 
-/// `5 hold, 2 fail, 8 are inconclusive; 7 cannot be settled by a machine.`
+/// `5 hold, 2 fail, 3 are inconclusive, 5 were not measured; 7 cannot be settled by a machine.`
 fn summary(ledger: &Ledger) -> String {
-    let count = |verdict| ledger.rows.iter().filter(|row| row.verdict == verdict).count();
-    let untested = ledger.rows.iter().filter(|row| row.tested_with == "not tested here").count();
+    let count =
+        |verdict| ledger.rows.iter().filter(|row| row.measured && row.verdict == verdict).count();
+    let unmeasured = ledger.rows.iter().filter(|row| !row.measured).count();
     let stopped = if ledger.interrupted { "INTERRUPTED: " } else { "" };
     format!(
-        "{stopped}{} hold, {} fail, {} are inconclusive ({untested} of them not tested here); {} are not for a machine to \
+        "{stopped}{} hold, {} fail, {} are inconclusive, {unmeasured} were not measured; {} are not for a machine to \
          settle.",
         count(StatementVerdict::Holds),
         count(StatementVerdict::Fails),
@@ -196,6 +202,7 @@ fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
         ("Every claim behind them", beside),
         ("Other claims", ledger.others.iter().map(claim).collect()),
         ("Not run", ledger.not_run.iter().map(not_run).collect()),
+        ("Measured before, or by another build", ledger.sources.clone()),
         ("Not for a machine to settle", ledger.unsettled.clone()),
     ]
 }
@@ -231,6 +238,7 @@ mod tests {
                     verdict: StatementVerdict::Holds,
                     figure: judgement.reason.clone(),
                     tested_with: "real Go and Node.js".into(),
+                    measured: true,
                     claims: vec![LedgerClaim { scenario: "a".into(), decides: true, judgement }],
                     charts: vec!["a/charts/forest-light.svg".into()],
                 },
@@ -238,14 +246,16 @@ mod tests {
                     number: 2,
                     statement: "Two".into(),
                     verdict: StatementVerdict::Inconclusive,
-                    figure: "not tested here (no such scenario)".into(),
-                    tested_with: "not tested here".into(),
+                    figure: "not measured (no such scenario)".into(),
+                    tested_with: "not measured".into(),
+                    measured: false,
                     claims: Vec::new(),
                     charts: Vec::new(),
                 },
             ],
             others: Vec::new(),
             not_run: vec![NotRun { scenario: "map".into(), why: "it claims nothing".into() }],
+            sources: vec!["a: measured from 2026-11-01T00:00:00Z on".into()],
             unsettled: vec!["hiring".into()],
             interrupted: false,
             exit_code: 0,
@@ -259,12 +269,14 @@ mod tests {
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         let shown = text(&ledger(), None);
         for text in [&shown, &read("ledger.md"), &read("index.html"), &read("ledger.json")] {
-            for part in ["no such scenario", "it claims nothing", "hiring", "1.02x", "Two"] {
+            for part in
+                ["no such scenario", "it claims nothing", "hiring", "1.02x", "Two", "2026-11-01"]
+            {
                 assert!(text.contains(part), "{part}: {text}");
             }
         }
         assert!(
-            shown.contains("1 hold, 0 fail, 1 are inconclusive (1 of them not tested here)"),
+            shown.contains("1 hold, 0 fail, 0 are inconclusive, 1 were not measured"),
             "{shown}"
         );
         let made = "Made by: bakeoff run scenarios/ --budget 30m";

@@ -118,7 +118,7 @@ pub(crate) fn limits(result: &RunResult) -> Vec<String> {
             "The models are shapes in Rust, without garbage collector or JIT: what is found of one is \
              not found of Node or Go.",
         );
-    } else if any(|t| t.workload != "http") {
+    } else if modelled == result.contenders.len() && any(|t| t.workload != "http") {
         limits.push(
             "The models are shapes in Rust, without garbage collector or JIT: Node and Go themselves \
              are not measured.",

@@ -5,6 +5,7 @@ mod comparison;
 mod footprint;
 mod series;
 mod undecided;
+mod unseen;
 mod words;
 
 use crate::report::schema::{Capacity, Ceiling, Footprint, Judgement, StatementVerdict, Trial};
@@ -14,7 +15,7 @@ use crate::stats::{self, Estimate};
 pub(crate) use comparison::comparisons;
 pub(crate) use footprint::under_load;
 use series::{Place, Series, paired, series};
-use words::{absolute, asked, figure, ratio_text, unit};
+use words::{absolute, asked, figure, percent, ratio_text, unit};
 
 /// Every comparison is made with this confidence; a statement has its scenario's.
 const CONFIDENCE: f64 = 0.95;
@@ -30,8 +31,39 @@ pub(crate) struct Found<'a> {
     pub(crate) footprints: &'a [Footprint],
 }
 
-/// Judges one statement.
+/// Judges one statement. One that decides a ledger's row fails only at the level that the row needs, and none is decided by
+/// percentiles that this machine makes.
 pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judgement {
+    let judged = at_its_confidence(scenario, statement, found);
+    if judged.verdict == StatementVerdict::Inconclusive {
+        return judged;
+    }
+    if let Some(name) = unseen::behind_the_floor(scenario, statement, found.trials) {
+        let why =
+            format!("could not be seen here: most trials of `{name}` are at the machine's floor");
+        return open(judged, &why);
+    }
+    let strict = scenario.refutes_at;
+    if statement.decides
+        && judged.verdict == StatementVerdict::Fails
+        && strict > scenario.confidence
+    {
+        let stricter = Scenario { confidence: strict, ..scenario.clone() };
+        if at_its_confidence(&stricter, statement, found).verdict != StatementVerdict::Fails {
+            let why = format!("no failure at {}, which its row of several needs", percent(strict));
+            return open(judged, &why);
+        }
+    }
+    judged
+}
+
+/// The same, left undecided for a reason.
+fn open(judged: Judgement, why: &str) -> Judgement {
+    let reason = format!("{}; {why}", judged.reason);
+    Judgement { verdict: StatementVerdict::Inconclusive, reason, ..judged }
+}
+
+fn at_its_confidence(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judgement {
     let ((verdict, estimate, figure), difference) = match statement.metric {
         Metric::Capacity => (
             capacity::judge(scenario, statement, found),
@@ -49,7 +81,7 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     figure += &needed.map_or_else(String::new, undecided::said);
     // A search has its own rule and no level to choose.
     if scenario.confidence > CONFIDENCE && statement.metric != Metric::Capacity {
-        figure += &format!("; at {:.0} %", 100.0 * scenario.confidence);
+        figure += &format!("; at {}", percent(scenario.confidence));
     }
     let unit = if statement.versus.is_some() { "ratio" } else { unit(statement.metric) };
     Judgement {
@@ -63,6 +95,7 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
         difference,
         rounds_to_decide: needed.flatten().map(|rounds| rounds as u32),
         tested_with: tested_with(scenario, statement, found.trials),
+        decides: statement.decides,
     }
 }
 

@@ -63,6 +63,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("go-vs-node-loyalty", include_str!("../../scenarios/go-vs-node-loyalty.toml")),
     ("go-vs-node-cpu", include_str!("../../scenarios/go-vs-node-cpu.toml")),
     ("go-vs-node-cpu-mixed", include_str!("../../scenarios/go-vs-node-cpu-mixed.toml")),
+    ("go-vs-node-io-concurrency", include_str!("../../scenarios/go-vs-node-io-concurrency.toml")),
     ("go-vs-node-memory", include_str!("../../scenarios/go-vs-node-memory.toml")),
     ("go-vs-node-p99", include_str!("../../scenarios/go-vs-node-p99.toml")),
     ("footprint", include_str!("../../scenarios/footprint.toml")),

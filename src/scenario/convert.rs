@@ -80,6 +80,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         load,
         slo,
         confidence: CONFIDENCE,
+        refutes_at: CONFIDENCE,
         gate,
         expectations,
         claims,

@@ -86,6 +86,9 @@ pub struct Scenario {
     pub slo: Option<Slo>,
     /// The confidence of every judged statement: 0.95, and 0.99 in a ledger of many.
     pub confidence: f64,
+    /// The confidence at which a deciding statement fails, at least that of the others: a ledger's row with several of them
+    /// must not fail more often by chance than a row with one.
+    pub refutes_at: f64,
     /// How two builds are compared, where the file says so.
     pub gate: Option<Gate>,
     /// Statements that decide the exit code.
@@ -189,6 +192,8 @@ pub struct Statement {
     pub request: Option<String>,
     /// What must hold.
     pub bound: Bound,
+    /// The statement that a ledger's row makes needs it.
+    pub decides: bool,
 }
 
 /// What must hold of a ratio (with `versus`) or of a value (without), in the metric's unit.
@@ -222,6 +227,11 @@ fn parse_in(folder: &Path, programs: Programs, file_name: &str, text: &str) -> R
 }
 
 impl Scenario {
+    /// Its claims and then its expectations, as a result lists what became of them.
+    pub fn statements(&self) -> impl Iterator<Item = &Statement> {
+        self.claims.iter().chain(&self.expectations)
+    }
+
     /// The contender of a name.
     ///
     /// # Errors

@@ -3,24 +3,31 @@
 use super::{Experiments, Metric, Scenario, Statement};
 
 impl Scenario {
-    /// The scenario with what its first claim (or else its first expectation) compares: those contenders, that level and
-    /// that experiment, and the other statements that these can judge too. As it is where it states nothing.
+    /// The scenario with what its deciding statements (or else its first one) compare: those contenders, those levels and
+    /// those experiments, and the other statements that these can judge too. As it is where it states nothing.
     /// [`Scenario::notes`] says what was left out.
     pub fn pared(mut self) -> Self {
-        let Some(first) = self.claims.first().or(self.expectations.first()).cloned() else {
+        let mut kept: Vec<Statement> =
+            self.statements().filter(|one| one.decides).cloned().collect();
+        if kept.is_empty() {
+            kept.extend(self.statements().next().cloned());
+        }
+        if kept.is_empty() {
             return self;
-        };
+        }
         let all = (self.contenders.len(), self.rates.len());
-        let named = [Some(&first.of), first.versus.as_ref()];
-        self.contenders.retain(|one| named.contains(&Some(&one.name)));
-        self.keep_what_speaks_to(&first);
+        let named = |name: &String| {
+            kept.iter().any(|one| one.of == *name || one.versus.as_ref() == Some(name))
+        };
+        self.contenders.retain(|one| named(&one.name));
+        self.keep_what_speaks_to(&kept);
         let (claims, expectations) = (self.judged(&self.claims), self.judged(&self.expectations));
         (self.claims, self.expectations) = (claims, expectations);
         self.load.requests_min = self.requests_needed();
         let left = (self.contenders.len(), self.rates.len());
         if left != all {
             self.notes.push(format!(
-                "time is short: only what its first statement compares, {} of {} contenders and {} of {} levels",
+                "time is short: only what decides, {} of {} contenders and {} of {} levels",
                 left.0, all.0, left.1, all.1
             ));
         }
@@ -28,14 +35,15 @@ impl Scenario {
     }
 
     /// Levels and experiments: a capacity needs its search and no level.
-    fn keep_what_speaks_to(&mut self, statement: &Statement) {
+    fn keep_what_speaks_to(&mut self, kept: &[Statement]) {
         let Experiments { capacity, footprint, memory_max_bytes, .. } = self.experiments;
-        let beside_load = statement.metric.is_of_a_footprint();
-        self.rates.retain(|level| beside_load || statement.at == Some(*level));
+        let beside_load = kept.iter().all(|one| one.metric.is_of_a_footprint());
+        self.rates.retain(|level| beside_load || kept.iter().any(|one| one.at == Some(*level)));
+        let any = |of: fn(Metric) -> bool| kept.iter().any(|one| of(one.metric));
         self.experiments = Experiments {
             compared: self.rates.len(),
-            capacity: capacity.filter(|_| statement.metric == Metric::Capacity),
-            footprint: footprint.filter(|_| beside_load),
+            capacity: capacity.filter(|_| any(|metric| metric == Metric::Capacity)),
+            footprint: footprint.filter(|_| any(Metric::is_of_a_footprint)),
             map: None,
             memory_max_bytes,
         };
@@ -64,6 +72,7 @@ mod tests {
     fn a_pared_scenario_has_what_its_first_claim_compares_and_says_what_it_lost() {
         let whole = builtin("payment-50ms-query").unwrap();
         let first = whole.claims[0].clone();
+        assert!(whole.statements().all(|one| !one.decides), "then the first one decides");
         let pared = whole.clone().pared();
         let names: Vec<&str> = pared.contenders.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names.len(), 2);
@@ -88,6 +97,15 @@ mod tests {
         assert_eq!(footprint.contenders.len(), 2);
         let raw = builtin("go-vs-node-raw").unwrap().pared();
         assert_eq!((raw.contenders.len(), raw.experiments.compared), (2, 0));
+    }
+
+    #[test]
+    fn everything_that_decides_stays() {
+        let whole = builtin("go-vs-node-payment-50ms").unwrap();
+        let pared = whole.clone().pared();
+        let deciding = |one: &Scenario| one.statements().filter(|one| one.decides).count();
+        assert_eq!((deciding(&pared), pared.rates.len()), (4, 2));
+        assert_eq!((whole.contenders.len(), pared.contenders.len()), (8, 2));
     }
 
     #[test]

@@ -444,6 +444,9 @@ pub(super) struct RawStatement {
     pub(super) at_least: Option<At<Figure>>,
     /// With `versus` a ratio, else a value with its unit.
     pub(super) at_most: Option<At<Figure>>,
+    /// A ledger's row needs it: the row fails when it fails, and holds only when it holds. Default false.
+    #[serde(default)]
+    pub(super) decides: bool,
 }
 
 /// A table's entries as the file has them. A map would sort them, and the first contender is the one compared with.

@@ -53,6 +53,7 @@ fn statement(raw: &RawStatement, known: &Known<'_>) -> Result<Statement, Fault> 
         request: request(raw, metric, known)?,
         bound: bound(raw, metric, versus.is_some())?,
         versus,
+        decides: raw.decides,
     })
 }
 

@@ -88,6 +88,9 @@ pub struct Judgement {
     pub rounds_to_decide: Option<u32>,
     /// What stood for the real systems.
     pub tested_with: String,
+    /// The statement of a ledger's row needs it.
+    #[serde(default)]
+    pub decides: bool,
 }
 
 /// How a statement was judged.

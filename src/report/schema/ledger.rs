@@ -30,6 +30,9 @@ pub struct Ledger {
     pub others: Vec<LedgerClaim>,
     /// Scenarios that were not run, and why.
     pub not_run: Vec<NotRun>,
+    /// What was measured before this ledger began, or by another build, in a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// Statements that no measurement settles.
     pub unsettled: Vec<String>,
     /// Stopped by a signal.
@@ -46,16 +49,24 @@ pub struct LedgerRow {
     pub number: u32,
     /// In our words.
     pub statement: String,
-    /// By the first claim of each of its scenarios.
+    /// By the claims that its wording needs.
     pub verdict: StatementVerdict,
     /// The figure behind it, or why there is none.
     pub figure: String,
-    /// `Go 1.24 and Node.js 22`, `their scheduling shape in Rust (no GC, no JIT)` or `not tested here`.
+    /// `Go 1.24 and Node.js 22`, `their scheduling shape in Rust (no GC, no JIT)` or `not measured`.
     pub tested_with: String,
-    /// The first claim of each scenario decides, the others stand beside it.
+    /// Any of the claims that it needs was judged; true in older files.
+    #[serde(default = "yes")]
+    pub measured: bool,
+    /// Those that the wording needs decide, the others stand beside it.
     pub claims: Vec<LedgerClaim>,
     /// Pictures, by their path from the ledger's folder.
     pub charts: Vec<String>,
+}
+
+/// Older files do not say it.
+fn yes() -> bool {
+    true
 }
 
 /// A judged claim of a scenario.

@@ -311,6 +311,7 @@ fn pared(request: &Request) -> Scenario {
         at: None,
         request: None,
         bound: Bound::Within(1.0),
+        decides: false,
     };
     Scenario {
         contenders: vec![pair.baseline.clone(), pair.candidate.clone()],

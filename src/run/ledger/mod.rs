@@ -13,19 +13,19 @@ use crate::error::Result;
 use crate::exit;
 use crate::report;
 use crate::report::schema::{
-    self, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
+    self, Fingerprint, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
 };
 use crate::run::budget::Budget;
 use crate::run::{Progress, Request, fingerprint};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, builtin};
 use crate::units::Nanos;
 
 use statements::{STATEMENTS, Statement, UNSETTLED};
 
 /// Many statements are judged side by side, so each interval is a wide one.
 const CONFIDENCE: f64 = 0.99;
-/// The fewest rounds that have such an interval.
-const ROUNDS: u32 = 8;
+/// What stands for a verdict where nothing that decides was run.
+const NOT_MEASURED: &str = "not measured";
 
 /// A ledger that is asked for.
 #[derive(Debug)]
@@ -59,15 +59,16 @@ pub struct LedgerPlan {
     pub note: Option<String>,
 }
 
-/// Chooses scenarios and rounds: those that speak to a statement first, one for each, then the rest that claim something.
-/// Where the budget does not hold them whole, each is [pared](Scenario::pared) to its deciding statement; what is left of
-/// the time goes into rounds, and what is still too much is left out.
+/// Chooses scenarios and rounds: those that decide a statement first, statement by statement, then the others that claim
+/// something. Where the budget does not hold them whole, each is [pared](Scenario::pared) to what decides; what is left of
+/// the time goes into rounds, and what is still too much is left out. So one row is whole before the next one begins.
 pub fn plan_ledger(scenarios: &[Scenario], budget: Option<Nanos>) -> LedgerPlan {
     let speaks = |one: &Scenario| STATEMENTS.iter().any(|s| s.is_tested_by(&one.name));
-    let claims = |one: &Scenario| !one.claims.is_empty() || !one.expectations.is_empty();
+    let claims = |one: &Scenario| one.statements().next().is_some();
     let (due, silent): (Vec<_>, Vec<_>) =
         in_order(scenarios).into_iter().partition(|one| speaks(one) || claims(one));
-    let due: Vec<Scenario> = due.into_iter().map(|one| judged(one, 1.0)).collect();
+    let level = |one: &Scenario| refuting_level(&one.name, scenarios);
+    let due: Vec<Scenario> = due.into_iter().map(|one| judged(level(&one), one, 1.0)).collect();
     let whole = estimate(&due);
     let (due, note) = match budget {
         Some(budget) if whole > budget => (within(due, budget), Some(pared_note(budget, whole))),
@@ -89,23 +90,58 @@ pub fn plan_ledger(scenarios: &[Scenario], budget: Option<Nanos>) -> LedgerPlan 
     plan
 }
 
-/// With the ledger's confidence and a share of its own rounds, but as many as that confidence needs.
-fn judged(one: Scenario, share: f64) -> Scenario {
+/// With the ledger's confidence and a share of its own rounds, but as many as its levels need.
+fn judged(refutes_at: f64, one: Scenario, share: f64) -> Scenario {
     let rounds = (f64::from(one.rounds) * share) as u32;
-    Scenario { confidence: CONFIDENCE, rounds: rounds.max(ROUNDS), ..one }
+    let rounds = rounds.max(rounds_for(CONFIDENCE)).max(rounds_for(refutes_at));
+    Scenario { confidence: CONFIDENCE, refutes_at, rounds, ..one }
+}
+
+/// The fewest rounds of which an exact interval has this level: all of one sign is as likely as 2 in 2^n.
+fn rounds_for(level: f64) -> u32 {
+    (2.0 / (1.0 - level)).log2().ceil() as u32
+}
+
+/// The level at which one of the claims that a statement needs refutes it, so that their number changes nothing: with k of
+/// them 1 - 0.01/k.
+fn refuting_level(scenario: &str, scenarios: &[Scenario]) -> f64 {
+    let statement = STATEMENTS.iter().find(|one| one.is_tested_by(scenario));
+    let needed = statement.map_or(1, |statement| needed(statement, scenarios).len().max(1));
+    1.0 - (1.0 - CONFIDENCE) / needed as f64
+}
+
+/// A claim that the wording of a statement needs.
+#[derive(Debug, PartialEq)]
+struct Needed {
+    scenario: String,
+    text: String,
+}
+
+/// Those of a statement's scenarios; of one that is not at hand those of the built-in one.
+fn needed(statement: &Statement, scenarios: &[Scenario]) -> Vec<Needed> {
+    let of = |name: &&str| {
+        let own = scenarios.iter().find(|one| one.name == **name).cloned();
+        own.or_else(|| builtin(name))
+    };
+    let deciding = |one: Scenario| {
+        let texts = one.statements().filter(|one| one.decides).map(|one| one.text.clone());
+        let needed = texts.map(|text| Needed { scenario: one.name.clone(), text });
+        needed.collect::<Vec<_>>()
+    };
+    statement.scenarios.iter().filter_map(of).flat_map(deciding).collect()
 }
 
 fn within(due: Vec<Scenario>, budget: Nanos) -> Vec<Scenario> {
     let pared: Vec<Scenario> = due.into_iter().map(Scenario::pared).collect();
     let share = budget.as_secs_f64() / estimate(&pared).as_secs_f64();
-    pared.into_iter().map(|one| judged(one, share.min(1.0))).collect()
+    pared.into_iter().map(|one| judged(one.refutes_at, one, share.min(1.0))).collect()
 }
 
 fn pared_note(budget: Nanos, whole: Nanos) -> String {
     let minutes = |time: Nanos| time.as_secs_f64() / 60.0;
     format!(
-        "In {:.0} min instead of about {:.0} each scenario ran with the contenders and the level of its first statement \
-         alone.",
+        "In {:.0} min instead of about {:.0} each scenario runs with the contenders and the levels of the claims that \
+         decide alone, and one row is whole before the next begins.",
         minutes(budget),
         minutes(whole)
     )
@@ -115,15 +151,16 @@ fn estimate(scenarios: &[Scenario]) -> Nanos {
     Nanos::from_secs_f64(scenarios.iter().map(|one| one.estimate().as_secs_f64()).sum())
 }
 
-/// The first scenario of each statement, as the statement names them, then the second of each, and so on; those of no
-/// statement are the last.
+/// Those that decide the first statement, as it names them, then those of the second, and so on; then those that stand
+/// beside a statement; those of none are the last.
 fn in_order(scenarios: &[Scenario]) -> Vec<Scenario> {
     let place = |scenario: &Scenario| {
         let of = |statement: &Statement| {
             let turn = statement.scenarios.iter().position(|name| *name == scenario.name)?;
-            Some((turn, statement.number))
+            Some((statement.number, turn))
         };
-        STATEMENTS.iter().filter_map(of).min().unwrap_or((usize::MAX, 0))
+        let beside = !scenario.statements().any(|one| one.decides);
+        STATEMENTS.iter().find_map(of).map_or((true, u32::MAX, 0), |(n, turn)| (beside, n, turn))
     };
     let mut ordered = scenarios.to_vec();
     ordered.sort_by_key(place);
@@ -169,6 +206,8 @@ pub fn ledger(
             Err(error) => skip(format!("it could not be run: {}", error.message())),
         }
     }
+    let made = (&fingerprint, started_utc.as_str());
+    let sources = results.iter().filter_map(|result| source(result, made)).collect();
     let mut ledger = Ledger {
         schema: schema::LEDGER_SCHEMA.into(),
         started_utc,
@@ -176,12 +215,16 @@ pub fn ledger(
         confidence: CONFIDENCE,
         rows: STATEMENTS
             .iter()
-            .map(|one| row(one, &results, &plan.not_run, &request.out))
+            .map(|one| {
+                let needed = needed(one, &request.scenarios);
+                row(one, &needed, &results, &plan.not_run, &request.out)
+            })
             .collect(),
         others: others(&results),
         note: plan.note,
         words: request.words.clone(),
         not_run: plan.not_run,
+        sources,
         unsettled: UNSETTLED.map(str::to_owned).to_vec(),
         interrupted: stop.load(Ordering::Relaxed),
         exit_code: 0,
@@ -196,74 +239,127 @@ pub fn ledger(
     Ok(ledger)
 }
 
-fn row(statement: &Statement, results: &[RunResult], not_run: &[NotRun], out: &Path) -> LedgerRow {
+fn row(
+    statement: &Statement,
+    needed: &[Needed],
+    results: &[RunResult],
+    not_run: &[NotRun],
+    out: &Path,
+) -> LedgerRow {
     let own: Vec<&RunResult> =
         results.iter().filter(|result| statement.is_tested_by(&result.scenario)).collect();
     let claims: Vec<LedgerClaim> = own.iter().flat_map(|result| claims(result)).collect();
     let deciding: Vec<&LedgerClaim> = claims.iter().filter(|claim| claim.decides).collect();
-    let figure = match deciding.as_slice() {
-        [] => untested(statement, not_run),
-        some => {
-            let figure =
-                |claim: &&LedgerClaim| format!("{}: {}", claim.scenario, claim.judgement.reason);
-            some.iter().map(figure).collect::<Vec<_>>().join("; ")
-        }
-    };
+    let missing: Vec<&Needed> = needed
+        .iter()
+        .filter(|one| {
+            !deciding.iter().any(|c| (&c.scenario, &c.judgement.text) == (&one.scenario, &one.text))
+        })
+        .collect();
     let mut with: Vec<&str> = Vec::new();
     for one in deciding.iter().map(|claim| shape(&claim.judgement.tested_with)) {
         if !with.contains(&one) {
             with.push(one);
         }
     }
-    let tested_with = if with.is_empty() { "not tested here".into() } else { with.join("; ") };
+    let measured = !deciding.is_empty();
     LedgerRow {
         number: statement.number,
         statement: statement.text.into(),
-        verdict: together(deciding.iter().map(|claim| claim.judgement.verdict)),
-        figure,
-        tested_with,
+        verdict: together(deciding.iter().map(|claim| claim.judgement.verdict), &missing),
+        figure: match measured {
+            true => figure(&deciding, &missing, not_run),
+            false => unmeasured(statement, &missing, not_run),
+        },
+        tested_with: if measured { with.join("; ") } else { NOT_MEASURED.into() },
+        measured,
         charts: own.iter().filter_map(|result| chart(out, &result.scenario)).collect(),
         claims,
     }
 }
 
-/// One clear counterexample refutes; it takes all of them to hold.
-fn together(verdicts: impl Iterator<Item = StatementVerdict>) -> StatementVerdict {
+/// One that fails refutes, whatever else was not run; it takes all of them to hold.
+fn together(
+    verdicts: impl Iterator<Item = StatementVerdict>,
+    missing: &[&Needed],
+) -> StatementVerdict {
     let verdicts: Vec<StatementVerdict> = verdicts.collect();
     let all = |verdict| verdicts.iter().all(|one| *one == verdict);
     if verdicts.contains(&StatementVerdict::Fails) {
         StatementVerdict::Fails
-    } else if !verdicts.is_empty() && all(StatementVerdict::Holds) {
+    } else if !verdicts.is_empty() && missing.is_empty() && all(StatementVerdict::Holds) {
         StatementVerdict::Holds
     } else {
         StatementVerdict::Inconclusive
     }
 }
 
-fn untested(statement: &Statement, not_run: &[NotRun]) -> String {
-    let own: Vec<String> = not_run
-        .iter()
-        .filter(|one| statement.is_tested_by(&one.scenario))
-        .map(|one| format!("{}: {}", one.scenario, one.why))
-        .collect();
+/// What each deciding claim came to: those that fail, those that are open, those that were not run, those that hold.
+fn figure(deciding: &[&LedgerClaim], missing: &[&Needed], not_run: &[NotRun]) -> String {
+    let alone = deciding.len() + missing.len() == 1;
+    let told = |verdict| {
+        deciding.iter().filter(move |one| one.judgement.verdict == verdict).map(move |claim| {
+            let LedgerClaim { scenario, judgement, .. } = claim;
+            match alone {
+                true => format!("{scenario}: {}", judgement.reason),
+                false => format!(
+                    "{scenario}: {}: {}: {}",
+                    judgement.verdict.word(),
+                    judgement.text,
+                    judgement.reason
+                ),
+            }
+        })
+    };
+    let untold = missing.iter().map(|one| {
+        format!("{}: not run: {} ({})", one.scenario, one.text, why_not(&one.scenario, not_run))
+    });
+    told(StatementVerdict::Fails)
+        .chain(told(StatementVerdict::Inconclusive))
+        .chain(untold)
+        .chain(told(StatementVerdict::Holds))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn unmeasured(statement: &Statement, missing: &[&Needed], not_run: &[NotRun]) -> String {
+    let mut scenarios: Vec<&str> = missing.iter().map(|one| one.scenario.as_str()).collect();
+    scenarios.dedup();
+    let own: Vec<String> =
+        scenarios.iter().map(|name| format!("{name}: {}", why_not(name, not_run))).collect();
     match (own.is_empty(), statement.number) {
-        (false, _) => format!("not tested here ({})", own.join("; ")),
-        (true, 15) => "not tested here (bakeoff decide answers it for one service)".into(),
-        (true, _) => "not tested here (no such scenario)".into(),
+        (false, _) => format!("{NOT_MEASURED} ({})", own.join("; ")),
+        (true, 15) => format!("{NOT_MEASURED} (bakeoff decide answers it for one service)"),
+        (true, _) => format!("{NOT_MEASURED} (no such scenario)"),
     }
 }
 
-/// The statements of a result, the first of which decides.
+fn why_not<'a>(scenario: &str, not_run: &'a [NotRun]) -> &'a str {
+    let known = not_run.iter().find(|one| one.scenario == scenario);
+    known.map_or("it is not in this folder", |one| one.why.as_str())
+}
+
+/// The statements of a result.
 fn claims(result: &RunResult) -> Vec<LedgerClaim> {
     let judged = result.claims.iter().chain(&result.expectations);
     judged
-        .enumerate()
-        .map(|(place, judgement)| LedgerClaim {
+        .map(|judgement| LedgerClaim {
             scenario: result.scenario.clone(),
-            decides: place == 0,
+            decides: judgement.decides,
             judgement: judgement.clone(),
         })
         .collect()
+}
+
+/// Says of a result that it was not measured for this ledger, or by another build: a ledger that is gone on with keeps what
+/// it has.
+fn source(result: &RunResult, (own, started): (&Fingerprint, &str)) -> Option<String> {
+    let RunResult { scenario, started_utc, fingerprint, .. } = result;
+    let earlier = started_utc.as_str() < started;
+    let other = fingerprint.binary != own.binary;
+    let build =
+        if other { format!(" by another build ({})", fingerprint.bakeoff) } else { String::new() };
+    (earlier || other).then(|| format!("{scenario}: measured from {started_utc} on{build}"))
 }
 
 fn others(results: &[RunResult]) -> Vec<LedgerClaim> {
@@ -294,7 +390,9 @@ fn chart(out: &Path, scenario: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{BUILTIN, builtin};
+    use crate::report::mock;
+    use crate::report::schema::Judgement;
+    use crate::scenario::BUILTIN;
 
     fn all() -> Vec<Scenario> {
         BUILTIN.iter().filter_map(|(name, _)| builtin(name)).filter(|one| !one.self_check).collect()
@@ -303,9 +401,7 @@ mod tests {
     #[test]
     fn a_budget_cuts_claims_and_rounds_and_then_scenarios_and_says_so() {
         let whole = plan_ledger(&all(), None);
-        assert!(
-            whole.scenarios.iter().all(|one| one.rounds >= ROUNDS && one.confidence == CONFIDENCE)
-        );
+        assert!(whole.scenarios.iter().all(|one| one.rounds >= 8 && one.confidence == CONFIDENCE));
         let names = |plan: &LedgerPlan| -> Vec<String> {
             plan.scenarios.iter().map(|one| one.name.clone()).collect()
         };
@@ -313,10 +409,9 @@ mod tests {
         let budget = Nanos(whole.time.0 / 10);
         let cut = plan_ledger(&all(), Some(budget));
         assert!(cut.time <= budget && cut.scenarios.len() < whole.scenarios.len());
-        assert!(cut.scenarios.iter().all(|one| one.contenders.len() <= 2), "only what decides");
-        let spoken =
-            STATEMENTS.iter().filter(|s| names(&cut).iter().any(|one| s.is_tested_by(one)));
-        assert_eq!(spoken.count(), STATEMENTS.len() - 1, "each has one, but that of `decide`");
+        let decides = |one: &Scenario| one.statements().any(|one| one.decides);
+        let deciding = cut.scenarios.iter().take_while(|one| decides(one)).count();
+        assert!(deciding > 3 && !cut.scenarios[deciding..].iter().any(decides), "they come first");
         assert_eq!(
             cut.scenarios.len() + cut.not_run.len(),
             whole.scenarios.len() + whole.not_run.len()
@@ -326,25 +421,103 @@ mod tests {
     }
 
     #[test]
-    fn every_statement_has_its_first_scenario_before_any_has_its_second() {
+    fn a_row_is_whole_before_the_next_begins() {
         let all = all();
         let order: Vec<String> = in_order(&all).into_iter().map(|one| one.name).collect();
         let place = |name: &str| order.iter().position(|one| one == name).unwrap();
-        assert!(place("payment-parallel-lookups") < place("loyalty-fanout-1000-pool-64"));
-        assert!(place("tour-payment") > place("payment-parallel-lookups"));
+        assert!(place("go-vs-node-cpu-mixed") == place("go-vs-node-cpu") + 1);
+        assert!(place("go-vs-node-payment-50ms") < place("go-vs-node-loyalty"));
+        assert!(place("payment-50ms-query") > place("go-vs-node-webhook"), "it stands beside");
+        assert!(place("tour-payment") > place("loyalty-fanout-1000"), "of no statement");
     }
 
     #[test]
-    fn one_counterexample_refutes_and_nothing_at_all_decides_nothing() {
+    fn a_row_of_many_claims_needs_more_to_fail_and_the_rounds_for_it() {
+        assert_eq!([0.95, 0.99, 0.995, 0.9975].map(rounds_for), [6, 8, 9, 10]);
+        let all = all();
+        assert_eq!(needed(&STATEMENTS[5], &all).len(), 4);
+        assert_eq!(refuting_level("go-vs-node-memory", &all), 0.9975);
+        assert_eq!(refuting_level("go-vs-node-raw", &all), 0.99);
+        // Those of a scenario that is not at hand count.
+        let alone: Vec<Scenario> =
+            all.iter().filter(|one| one.name == "go-vs-node-cpu").cloned().collect();
+        assert_eq!(refuting_level("go-vs-node-cpu", &alone), 0.995);
+        let memory = plan_ledger(&all, None).scenarios;
+        let memory = memory.iter().find(|one| one.name == "go-vs-node-memory").unwrap();
+        assert_eq!((memory.refutes_at, memory.rounds), (0.9975, 10));
+    }
+
+    #[test]
+    fn what_is_said_of_go_and_node_is_decided_by_them() {
+        for statement in STATEMENTS {
+            let deciding = statement.scenarios.iter().filter_map(|name| builtin(name));
+            let deciding: Vec<Scenario> =
+                deciding.filter(|one| one.statements().any(|one| one.decides)).collect();
+            assert_eq!(deciding.is_empty(), statement.scenarios.is_empty(), "{statement:?}");
+            let named = ["Go", "Node", "Both", "either", "That difference", "single thread"];
+            if !named.iter().any(|name| statement.text.contains(name)) {
+                continue;
+            }
+            for scenario in deciding {
+                let real = |name: &String| scenario.contender(name).unwrap().system.is_some();
+                let decided = scenario.statements().filter(|one| one.decides);
+                for one in decided {
+                    assert!(real(&one.of), "{}: {}", scenario.name, one.text);
+                }
+            }
+        }
+    }
+
+    fn judged_as(verdict: StatementVerdict, text: &str) -> RunResult {
+        let judgement = Judgement {
+            text: text.into(),
+            verdict,
+            reason: "a figure".into(),
+            decides: true,
+            tested_with: "Go".into(),
+            ..Judgement::default()
+        };
+        let mut result = mock::payments(2, &[("go", 100.0, 1.0), ("node", 200.0, 1.0)]);
+        result.scenario = "go-vs-node-memory".into();
+        result.claims = vec![judgement];
+        result
+    }
+
+    #[test]
+    fn one_that_fails_refutes_and_one_that_was_not_run_keeps_a_row_open() {
         use StatementVerdict::{Fails, Holds, Inconclusive};
-        let verdict = |all: &[StatementVerdict]| together(all.iter().copied());
-        assert_eq!(verdict(&[Holds, Holds]), Holds);
-        assert_eq!(verdict(&[Holds, Fails, Inconclusive]), Fails);
-        assert_eq!(verdict(&[Holds, Inconclusive]), Inconclusive);
-        assert_eq!(verdict(&[]), Inconclusive);
-        let untested = |statement, not_run: &[NotRun]| super::untested(statement, not_run);
-        assert!(untested(&STATEMENTS[0], &[]).contains("no such scenario"));
-        let not_run = NotRun { scenario: "go-vs-node-raw".into(), why: "x".into() };
-        assert!(untested(&STATEMENTS[0], &[not_run]).contains("go-vs-node-raw: x"));
+        let statement = &STATEMENTS[5];
+        let needed = ["low", "predictable"]
+            .map(|text| Needed { scenario: "go-vs-node-memory".into(), text: text.into() });
+        let row = |results: &[RunResult], needed: &[Needed]| {
+            let not_run = [NotRun { scenario: "go-vs-node-memory".into(), why: "it broke".into() }];
+            row(statement, needed, results, &not_run, Path::new("/nonexistent"))
+        };
+        let low = |verdict| row(&[judged_as(verdict, "low")], &needed);
+        let told = |row: &LedgerRow| (row.verdict, row.measured);
+        assert_eq!(told(&low(Fails)), (Fails, true));
+        assert_eq!(told(&low(Holds)), (Inconclusive, true));
+        assert!(low(Holds).figure.contains("not run: predictable (it broke)"), "{:?}", low(Holds));
+        assert!(low(Fails).figure.starts_with("go-vs-node-memory: fails: low: a figure"));
+        assert_eq!(told(&row(&[judged_as(Holds, "low")], &needed[..1])), (Holds, true));
+        assert_eq!(
+            told(&row(&[judged_as(Inconclusive, "low")], &needed[..1])),
+            (Inconclusive, true)
+        );
+        let nothing = row(&[], &needed);
+        assert_eq!(told(&nothing), (Inconclusive, false));
+        assert_eq!(nothing.figure, "not measured (go-vs-node-memory: it broke)");
+    }
+
+    #[test]
+    fn what_was_measured_earlier_or_by_another_build_is_said() {
+        let result = judged_as(StatementVerdict::Holds, "low");
+        let own = result.fingerprint.clone();
+        let now = result.started_utc.clone();
+        assert_eq!(source(&result, (&own, &now)), None);
+        let later = source(&result, (&own, "9999"));
+        assert!(later.unwrap().contains(&format!("measured from {now} on")));
+        let other = Fingerprint { binary: "another".into(), ..own };
+        assert!(source(&result, (&other, &now)).unwrap().contains("by another build"));
     }
 }

@@ -7,7 +7,7 @@ pub(crate) struct Statement {
     pub(crate) number: u32,
     /// In our words.
     pub(crate) text: &'static str,
-    /// Names of scenarios. The first claim of each decides.
+    /// Names of scenarios: their claims with `decides = true` decide, the others stand beside it.
     pub(crate) scenarios: &'static [&'static str],
 }
 
@@ -61,7 +61,7 @@ pub(crate) const STATEMENTS: [Statement; 15] = [
     Statement {
         number: 8,
         text: "Both are excellent at I/O-bound concurrency",
-        scenarios: &["io-concurrency", "connections-10k"],
+        scenarios: &["go-vs-node-io-concurrency", "io-concurrency", "connections-10k"],
     },
     Statement {
         number: 9,
@@ -80,7 +80,7 @@ pub(crate) const STATEMENTS: [Statement; 15] = [
     },
     Statement {
         number: 12,
-        text: "A well-written service in one always beats a poorly written one in the other",
+        text: "A well-written service in one model always beats a poorly written one in the other",
         scenarios: &["craft-beats-model", "craft-beats-model-memory", "craft-beats-model-loyalty"],
     },
     Statement {

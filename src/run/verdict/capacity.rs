@@ -107,6 +107,7 @@ mod tests {
             at: None,
             request: None,
             bound,
+            decides: false,
         };
         let ceilings = [a, b].map(|name| Ceiling {
             workload: "payment".into(),

@@ -115,6 +115,7 @@ mod tests {
             at: None,
             request: None,
             bound,
+            decides: false,
         };
         let found = Found { trials: &[], ceilings: &[], capacity: &[], footprints: &footprints };
         super::super::judge(&scenario, &statement, found)

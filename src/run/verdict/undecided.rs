@@ -55,6 +55,7 @@ mod tests {
             at: None,
             request: None,
             bound,
+            decides: false,
         }
     }
 

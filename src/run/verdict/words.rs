@@ -37,6 +37,11 @@ fn with_interval(estimate: Estimate, show: impl Fn(f64) -> String) -> String {
     }
 }
 
+/// `99 %`, `99.75 %`
+pub(super) fn percent(level: f64) -> String {
+    format!("{} %", (level * 1e4).round() / 100.0)
+}
+
 /// As [`figure`] takes it.
 pub(super) fn unit(metric: Metric) -> &'static str {
     match metric.unit() {
