@@ -323,3 +323,25 @@ pub(crate) fn saturated(entry: &Entry<'_>) -> Option<String> {
     let (achieved, offered) = (middle(|t| t.achieved_rps)?, middle(|t| t.offered_rps)?);
     Some(format!("{} of {}", grouped(achieved), Rate(offered)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+    use crate::report::schema::ContenderInfo;
+
+    #[test]
+    fn nothing_that_was_measured_is_said_not_to_be() {
+        let mut result = mock::payments(2, &[("go", 100.0, 1.0), ("node", 200.0, 1.0)]);
+        let unmeasured = |result: &RunResult| {
+            limits(result).iter().any(|limit| limit.contains("themselves are not measured"))
+        };
+        let model = Some("event-loop".to_owned());
+        result.contenders = vec![ContenderInfo { model, ..Default::default() }; 2];
+        assert!(unmeasured(&result));
+        result.contenders[0].model = None;
+        assert!(!unmeasured(&result), "one is Go");
+        result.contenders.iter_mut().for_each(|one| one.model = None);
+        assert!(!unmeasured(&result), "both are the real ones");
+    }
+}
