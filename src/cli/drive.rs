@@ -18,7 +18,7 @@ use crate::exit;
 use crate::load;
 use crate::load::live::Live;
 use crate::load::outcome::{Fault, Outcome};
-use crate::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape};
+use crate::load::plan::{Amount, Arrivals, First, Fixed, Operation, Pace, Plan, Shape, WarmUp};
 use crate::load::url::Url;
 use crate::report::distribution::Ranked;
 use crate::report::hgrm::hgrm;
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     /// The measured window [default: 10s]
     #[arg(long)]
     duration: Option<Nanos>,
-    /// Load before the window that is not recorded
+    /// Load before the window that is not recorded; then it is drained, and led in for half a second or more
     #[arg(long, default_value = "0s")]
     warm_up: Nanos,
     /// Connections in all
@@ -159,7 +159,7 @@ impl Args {
             },
         };
         let window = self.duration.unwrap_or(WINDOW);
-        let plan = self.plan(&url, request, shape, window, self.warm_up);
+        let plan = self.plan(&url, request, shape, window, self.warm_up());
         let taken = Taken::now();
         let outcome = self.load(&plan, &stop)?;
         let trial = trial::of(&self.url, &plan, &outcome, &taken);
@@ -190,7 +190,22 @@ impl Args {
         status::shown(plan, &live, self.quiet.quiet, || load::run_seen(plan, stop, &|_| (), &live))
     }
 
-    fn plan(&self, url: &Url, request: Fixed, shape: Shape, window: Nanos, warm_up: Nanos) -> Plan {
+    /// Unless it is asked for there is none, and then no lead-in.
+    fn warm_up(&self) -> WarmUp {
+        match self.warm_up {
+            Nanos(0) => WarmUp::Through(Nanos(0)),
+            time => WarmUp::Led(First { amount: Amount::Time(time), rate: None }),
+        }
+    }
+
+    fn plan(
+        &self,
+        url: &Url,
+        request: Fixed,
+        shape: Shape,
+        window: Nanos,
+        warm_up: WarmUp,
+    ) -> Plan {
         Plan {
             target: url.target,
             shape,
@@ -236,7 +251,7 @@ fn closed_ceiling(
     request: &Fixed,
     stop: &AtomicBool,
 ) -> Result<Option<Rate>> {
-    let plan = args.plan(url, request.clone(), Shape::Closed, PROBE, Nanos(0));
+    let plan = args.plan(url, request.clone(), Shape::Closed, PROBE, WarmUp::Through(Nanos(0)));
     let outcome = args.load(&plan, stop)?;
     if stop.load(Ordering::Relaxed) {
         return Ok(None);

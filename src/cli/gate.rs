@@ -16,7 +16,7 @@ use crate::report::gate::{GateResult, Purpose, to_json};
 use crate::run::Progress;
 use crate::run::gate::selftest::{Check, selftest};
 use crate::run::gate::{self, Pair, Request};
-use crate::scenario::{self, Gate, LoadKind, Overrides, Scenario};
+use crate::scenario::{self, Gate, LoadKind, Overrides, Scenario, WarmUp};
 use crate::units::{Nanos, Rate};
 
 /// Flags of `gate`.
@@ -60,9 +60,9 @@ pub(crate) struct Args {
     /// The measured window of each block, e.g. 5s
     #[arg(long, value_name = "TIME", env = "BAKEOFF_DURATION")]
     duration: Option<Nanos>,
-    /// Load before the window, not recorded, e.g. 1s
-    #[arg(long, value_name = "TIME", env = "BAKEOFF_WARM_UP")]
-    warm_up: Option<Nanos>,
+    /// Load before the window, not recorded: auto, 10s, '20000 requests' or none
+    #[arg(long, value_name = "HOW-MUCH", env = "BAKEOFF_WARM_UP")]
+    warm_up: Option<WarmUp>,
     /// A regression must be shown to exceed the margin, and not only zero
     #[arg(long)]
     prove_margin: bool,

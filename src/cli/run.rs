@@ -14,14 +14,14 @@ use crate::exit;
 use crate::report;
 use crate::report::schema::{self, RunResult, Verdict};
 use crate::run::{self, Progress, Request};
-use crate::scenario::{self, Overrides, Scenario};
+use crate::scenario::{self, Overrides, Scenario, WarmUp};
 use crate::units::{Nanos, Rate};
 
 /// Flags of `run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff run                          the tour: both services, all four models, about 200 s
+  bakeoff run                          the tour: both services, all four models, about 230 s
   bakeoff run payment-memory           a built-in scenario (bakeoff list shows them)
   bakeoff run my.toml --rounds 20      your own, with more rounds
   bakeoff run scenarios/ --budget 60m  a folder: one ledger of all its claims, at 99 %
@@ -42,9 +42,9 @@ pub(crate) struct Args {
     /// The measured window of each trial, e.g. 5s
     #[arg(long, value_name = "TIME", env = "BAKEOFF_DURATION")]
     duration: Option<Nanos>,
-    /// Load before the window, not recorded, e.g. 1s
-    #[arg(long, value_name = "TIME", env = "BAKEOFF_WARM_UP")]
-    warm_up: Option<Nanos>,
+    /// Load before the window, not recorded: auto, 10s, '20000 requests' or none
+    #[arg(long, value_name = "HOW-MUCH", env = "BAKEOFF_WARM_UP")]
+    warm_up: Option<WarmUp>,
     /// One load level instead of the scenario's, e.g. 4000/s
     #[arg(long, value_name = "RATE", env = "BAKEOFF_RATE")]
     rate: Option<Rate>,
@@ -188,7 +188,7 @@ impl Args {
         };
         flag("rounds", self.rounds.map(|n| n.to_string()));
         flag("duration", self.duration.map(Nanos::spelled));
-        flag("warm-up", self.warm_up.map(Nanos::spelled));
+        flag("warm-up", self.warm_up.map(|warm_up| warm_up.to_string().replace(' ', "")));
         flag("rate", self.rate.map(|rate| format!("{}/s", rate.0)));
         flag("seed", self.seed.map(|n| n.to_string()));
         flag("contender", (!self.contender.is_empty()).then(|| self.contender.join(",")));

@@ -48,6 +48,8 @@ pub(crate) struct Closed {
     k: u64,
     stride: u64,
     end: Nanos,
+    /// No `k` from this one on.
+    last: u64,
 }
 
 impl<'a> Dispatch<'a> {
@@ -65,9 +67,9 @@ impl<'a> Dispatch<'a> {
         })
     }
 
-    /// Every `stride`-th request from `first` on, one after the other until `end`.
-    pub(crate) fn closed(first: u64, stride: u64, end: Nanos) -> Self {
-        Self::Closed(Closed { k: first, stride, end })
+    /// Every `stride`-th request from `first` on and below `last`, one after the other until `end`.
+    pub(crate) fn closed(first: u64, stride: u64, end: Nanos, last: u64) -> Self {
+        Self::Closed(Closed { k: first, stride, end, last })
     }
 
     /// The k that is next, so that its request can be written ahead.
@@ -82,7 +84,7 @@ impl<'a> Dispatch<'a> {
     pub(crate) fn next_instant(&self, now: Nanos) -> Option<Nanos> {
         match self {
             Self::Open(open) => open.next().map(|(_, intended)| intended),
-            Self::Closed(closed) => (now < closed.end).then_some(now),
+            Self::Closed(closed) => (now < closed.end && closed.k < closed.last).then_some(now),
         }
     }
 
@@ -313,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_closed_loop_is_always_due_until_its_end() {
-        let mut closed = Dispatch::closed(1, 2, Nanos(100));
+        let mut closed = Dispatch::closed(1, 2, Nanos(100), u64::MAX);
         assert!(closed.is_due(Nanos(99)) && !closed.is_due(Nanos(100)));
         let ticket = closed.take(Nanos(5));
         assert_eq!(ticket, Ticket { k: 1, intended: Nanos(5), woken: Nanos(5) });

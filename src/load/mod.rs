@@ -1,6 +1,7 @@
 //! The measuring side: an open-loop HTTP load generator on pinned OS threads and epoll, whatever it measures.
 //!
 //! - [`plan`] says what a trial sends, [`outcome`] what came of it; everything between is private.
+//! - `stage` has the parts of a trial, `warm` what comes before the window.
 //! - `schedule` says when a request is due and `mix` what it is, both as pure functions of the plan and k.
 //! - `dispatch` hands requests out, `pool` connections, `sender` brings them together and stamps six `instants`;
 //!   `answer` reads HTTP, `check` judges it, `recorder` keeps histograms.
@@ -34,8 +35,10 @@ mod recorder;
 mod route;
 pub(crate) mod schedule;
 mod sender;
+mod stage;
 mod template;
 pub mod url;
+mod warm;
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -46,27 +49,28 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 
-use self::dispatch::Dispatch;
 use self::live::Live;
 use self::mix::Mix;
 use self::outcome::{Fault, Kind, Outcome, Outstanding};
-use self::plan::{Plan, Shape};
+use self::plan::{Plan, Shape, WarmUp};
 use self::pool::Pool;
-use self::profile::{Profile, Ramp};
 use self::recorder::{Recorder, times_within};
 use self::schedule::Schedule;
-use self::sender::{Part, Sender};
+use self::sender::Part;
+use self::stage::{Go, Sending, Stage, Warmed};
 use crate::clock;
 use crate::error::{Context, Error, Result};
 use crate::poll::raise_descriptor_limit;
 use crate::random;
 use crate::units::Nanos;
 
-/// The ends of the measured window, for whoever samples the contender's resources.
+/// The ends of the measured window and its middle, for whoever samples the contender's resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// The warm-up is over.
     WindowStart,
+    /// The second half begins.
+    WindowMiddle,
     /// The last request has fallen due; answers may still come.
     WindowEnd,
 }
@@ -77,10 +81,14 @@ const LEAD: Nanos = Nanos(5_000_000);
 const DIGEST_LEN: u64 = 1 << 20;
 /// Descriptors beside those of the connections.
 const DESCRIPTORS_ASIDE: u64 = 64;
+/// How soon a stop is noticed.
+const STEP: Nanos = Nanos(50_000_000);
+/// Where the window of a trial lies that has none: it was stopped in its warm-up.
+const NEVER: Nanos = Nanos(1 << 62);
 
-/// Runs one trial and blocks until its last answer or timeout. `at` is called at the window's ends from the calling
-/// thread, which sleeps otherwise and never sends. Once `stop` is true the trial ends within about 100 ms with what it
-/// has; a window that has begun then still gets its [`Moment::WindowEnd`].
+/// Runs one trial and blocks until its last answer or timeout. `at` is called at the window's ends and in its middle from
+/// the calling thread, which sleeps otherwise and never sends. Once `stop` is true the trial ends within about 100 ms
+/// with what it has; a window that has begun then still gets its [`Moment::WindowEnd`].
 ///
 /// # Errors
 /// A plan that cannot be run, a target that is not on this machine or accepts no connection, a core that does not exist.
@@ -103,16 +111,19 @@ pub fn run_seen(
 ) -> Result<Outcome> {
     check(plan)?;
     raise_descriptor_limit(plan.connections as u64 + DESCRIPTORS_ASIDE);
-    let mix = Mix::new(plan)?;
-    let schedule = schedule(plan);
-    let digest = schedule.as_ref().map_or(0, |schedule| digest(schedule, &mix));
-    let (parts, window) = thread::scope(|scope| {
+    let (first, main) = (Stage::warm_up(plan)?, Stage::window(plan)?);
+    let schedule = main.schedule.as_ref();
+    let digest = schedule.map_or(0, |schedule| digest(schedule, &main.mix));
+    let (parts, window, led_in) = thread::scope(|scope| {
         let (ready, readiness) = mpsc::channel();
         let threads: Vec<_> = (0..plan.threads)
             .map(|thread| {
                 let (go, start) = mpsc::channel();
-                let (ready, mix, schedule) = (ready.clone(), &mix, schedule.as_ref());
-                let work = move || send(plan, thread, mix, schedule, stop, live, &ready, &start);
+                let (ready, first, main) = (ready.clone(), first.as_ref(), &main);
+                let work = move || {
+                    let sending = Sending { plan, thread, stop, live };
+                    send(&sending, first, main, &ready, &start)
+                };
                 (scope.spawn(work), go)
             })
             .collect();
@@ -121,36 +132,38 @@ pub fn run_seen(
         for _ in 0..plan.threads {
             readiness.recv().context(|| "a sending thread died".into())??;
         }
-        let origin = clock::now() + LEAD;
-        let start = origin + plan.warm_up;
-        let window = start..start + plan.duration;
-        let threads: Vec<_> = threads
-            .into_iter()
-            .map(|(thread, go)| {
+        let all = |go: Go| {
+            for (_, thread) in &threads {
                 // One that has died says why when it is joined.
-                let _ = go.send(origin);
-                thread
-            })
-            .collect();
-        coordinate(&window, stop, at, &readiness);
+                let _ = thread.send(go);
+            }
+        };
+        let mut go = Go { origin: clock::now() + LEAD, skip: Nanos(0) };
+        all(go);
+        let mut led_in = None;
+        let ready = first.as_ref().is_none_or(|first| {
+            let ended = || threads.iter().any(|(thread, _)| thread.is_finished());
+            let Some(warmed) = all_warm(plan.threads, &readiness, ended) else { return false };
+            let led = first.led_in(go.origin, warmed, live.seen());
+            go = Go::window(clock::now() + LEAD, led.lead_in);
+            led_in = Some(led);
+            all(go);
+            true
+        });
+        let window =
+            if ready { main.measured(plan, go.origin) } else { NEVER..NEVER + plan.duration };
+        if ready {
+            coordinate(&window, stop, at, &readiness);
+        }
+        // Without another go, what has warmed up ends.
+        let threads: Vec<_> = threads.into_iter().map(|(thread, _)| thread).collect();
         let parts =
             threads.into_iter().map(|thread| thread.join().expect("a sending thread panicked"));
-        Ok((parts.collect::<Result<Vec<_>>>()?, window))
+        Ok((parts.collect::<Result<Vec<_>>>()?, window, led_in))
     })?;
-    Ok(gather(plan, schedule.as_ref(), digest, parts, window))
-}
-
-/// When the requests are due; nothing in a closed loop.
-fn schedule(plan: &Plan) -> Option<Schedule> {
-    let (profile, arrivals) = match plan.shape {
-        Shape::Closed => return None,
-        Shape::Open { rate, arrivals } => (Profile::Steady(rate), arrivals),
-        Shape::Ramp { from, to, arrivals } => {
-            (Profile::Ramp(Ramp::new(from, to, plan.warm_up, plan.duration)), arrivals)
-        }
-    };
-    let span = plan.warm_up + plan.duration;
-    Some(Schedule::new(plan.seed, plan.round, profile, arrivals, span))
+    let mut outcome = gather(plan, &main, digest, parts, window);
+    outcome.led_in = led_in;
+    Ok(outcome)
 }
 
 fn check(plan: &Plan) -> Result<()> {
@@ -187,46 +200,56 @@ fn digest(schedule: &Schedule, mix: &Mix) -> u64 {
 }
 
 /// The life of a sending thread.
-#[expect(clippy::too_many_arguments, reason = "everything that a thread is born with")]
 fn send(
-    plan: &Plan,
-    thread: usize,
-    mix: &Mix,
-    schedule: Option<&Schedule>,
-    stop: &AtomicBool,
-    live: &Live,
-    ready: &Channel<Result<()>>,
-    start: &Receiver<Nanos>,
+    sending: &Sending<'_>,
+    first: Option<&Stage>,
+    main: &Stage,
+    ready: &Channel<Result<Warmed>>,
+    start: &Receiver<Go>,
 ) -> Result<Part> {
-    let pool = prepare_thread(plan, thread);
+    let pool = prepare_thread(sending.plan, sending.thread);
     let (pool, readiness) = match pool {
-        Ok(pool) => (Some(pool), Ok(())),
+        Ok(pool) => (Some(pool), Ok(Warmed::default())),
         Err(error) => (None, Err(error)),
     };
     let _ = ready.send(readiness);
-    let (Some(pool), Ok(origin)) = (pool, start.recv()) else {
+    let (Some(pool), Ok(go)) = (pool, start.recv()) else {
         return Err(Error::internal("a sending thread was not started"));
     };
-    let window_start = origin + plan.warm_up;
-    let window = window_start..window_start + plan.duration;
-    let (first, stride) = (thread as u64, plan.threads as u64);
-    let names = plan.mix.iter().map(|(operation, _)| operation.name());
-    Sender {
-        mix,
-        pool,
-        dispatch: match schedule {
-            Some(schedule) => Dispatch::open(schedule.part(first, stride), origin, window.clone()),
-            None => Dispatch::closed(first, stride, window.end),
-        },
-        recorder: Recorder::new(names, window.clone(), plan.into()),
-        shape: plan.shape,
-        pace: plan.pace,
-        timeout: plan.timeout,
-        window,
-        stop,
-        live: live.of(thread),
+    let Some(first) = first else { return main.sender(sending, pool, go).run() };
+    let mut warmed = first.sender(sending, pool, go).run()?;
+    if warmed.stopped.is_some() {
+        return Ok(warmed);
     }
-    .run()
+    let _ = ready.send(Ok(Warmed { slowest: warmed.slowest, ended: clock::now() }));
+    let Ok(go) = start.recv() else {
+        warmed.stopped = Some(clock::now());
+        return Ok(warmed);
+    };
+    let mut part = main.sender(sending, warmed.pool, go).run()?;
+    part.recorder.carry(&warmed.recorder);
+    Ok(part)
+}
+
+/// The slowest and the last of all threads, once each has nothing under way; nothing when one of them has ended.
+fn all_warm(
+    threads: usize,
+    said: &Receiver<Result<Warmed>>,
+    ended: impl Fn() -> bool,
+) -> Option<Warmed> {
+    let mut all = Warmed::default();
+    for _ in 0..threads {
+        let one = loop {
+            match said.recv_timeout(Duration::from(STEP)) {
+                Ok(one) => break one.ok()?,
+                Err(RecvTimeoutError::Timeout) if !ended() => {}
+                Err(_) => return None,
+            }
+        };
+        all.slowest = all.slowest.max(one.slowest);
+        all.ended = all.ended.max(one.ended);
+    }
+    Some(all)
 }
 
 /// Pins the thread, makes its timers exact and opens its share of the connections.
@@ -252,19 +275,20 @@ fn coordinate(
     window: &Range<Nanos>,
     stop: &AtomicBool,
     at: &dyn Fn(Moment),
-    threads: &Receiver<Result<()>>,
+    threads: &Receiver<Result<Warmed>>,
 ) {
     if wait_until(window.start, stop, threads) {
         at(Moment::WindowStart);
-        wait_until(window.end, stop, threads);
+        if wait_until(recorder::middle(window), stop, threads) {
+            at(Moment::WindowMiddle);
+            wait_until(window.end, stop, threads);
+        }
         at(Moment::WindowEnd);
     }
 }
 
 /// Whether the instant came.
-fn wait_until(instant: Nanos, stop: &AtomicBool, threads: &Receiver<Result<()>>) -> bool {
-    /// How soon a stop is noticed.
-    const STEP: Nanos = Nanos(50_000_000);
+fn wait_until(instant: Nanos, stop: &AtomicBool, threads: &Receiver<Result<Warmed>>) -> bool {
     loop {
         let left = instant.saturating_sub(clock::now());
         if left == Nanos(0) {
@@ -284,11 +308,12 @@ fn wait_until(instant: Nanos, stop: &AtomicBool, threads: &Receiver<Result<()>>)
 /// Adds up what the threads have brought.
 fn gather(
     plan: &Plan,
-    schedule: Option<&Schedule>,
+    main: &Stage,
     schedule_hash: u64,
     parts: Vec<Part>,
     window: Range<Nanos>,
 ) -> Outcome {
+    let schedule = main.schedule.as_ref();
     let stopped = parts.iter().filter_map(|part| part.stopped).max();
     let end = stopped.map_or(window.end, |stopped| stopped.clamp(window.start, window.end));
     let length = end - window.start;
@@ -299,6 +324,7 @@ fn gather(
         offered: 0,
         unfinished: 0,
         answered_in_window: 0,
+        answered_in_first_half: 0,
         kinds: Vec::new(),
         outstanding: Outstanding::default(),
         all_busy: Nanos(0),
@@ -308,6 +334,8 @@ fn gather(
         refused: Default::default(),
         reconnects: 0,
         connect: times_within(plan.timeout),
+        began_empty: plan.warm_up == WarmUp::Through(Nanos(0)),
+        led_in: None,
         tally: Default::default(),
     };
     let mut merged: Option<Recorder> = None;
@@ -319,11 +347,10 @@ fn gather(
         outcome.held += part.meter.held.min(length);
         // Busy on one thread alone is busy too: a request waits for its own thread's connections.
         outcome.all_busy = outcome.all_busy.max(part.all_busy);
-        outcome.reconnects += part.reconnects;
-        // The look at the window's end is over.
-        drop(part.open);
-        outcome.connect.add(&part.connect).expect("histograms of one plan have the same bounds");
-        for (reason, count) in part.refused {
+        outcome.reconnects += part.pool.reconnects;
+        let connect = &part.pool.connect;
+        outcome.connect.add(connect).expect("histograms of one plan have the same bounds");
+        for (reason, count) in part.pool.refused {
             *outcome.refused.entry(reason).or_default() += count;
         }
         match &mut merged {
@@ -332,11 +359,12 @@ fn gather(
         }
     }
     let merged = merged.expect("a plan has at least one thread");
+    outcome.answered_in_first_half = merged.answered_in_first_half();
     (outcome.kinds, outcome.answered_in_window, outcome.tally) = merged.into_parts();
     let ended = outcome.kinds.iter().map(|kind| kind.requests).sum();
     outcome.offered = schedule.map_or(ended, |schedule| {
         let offset = |instant| schedule.rank(instant);
-        offset(plan.warm_up + length) - offset(plan.warm_up)
+        offset(main.before + length) - offset(main.before)
     });
     let unfinished = |kind: &Kind| kind.errors.get(Fault::Unfinished.name()).copied();
     outcome.unfinished = outcome.kinds.iter().filter_map(unfinished).sum();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 pub use super::breakdown::{Breakdown, Means};
+pub use super::warm::LedIn;
 use crate::units::Nanos;
 
 /// Everything the generator learned in one trial. Counts are of the measured window only: a request belongs to it when
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub unfinished: u64,
     /// Right answers that came in the window, of whichever request: what makes the throughput. A failure is no work.
     pub answered_in_window: u64,
+    /// The part of them that came in the window's first half.
+    pub answered_in_first_half: u64,
     /// One for each operation of the mix, in its order.
     pub kinds: Vec<Kind>,
     /// Requests sent and not yet answered, or due and not yet sent.
@@ -42,6 +45,10 @@ pub struct Outcome {
     pub reconnects: u64,
     /// From the start of each connect that succeeded to the open connection, over the whole trial and its beginning.
     pub connect: Histogram<u64>,
+    /// The window's first request met an idle server: nothing was sent before it.
+    pub began_empty: bool,
+    /// What came before the window, where the plan has it drained and led in.
+    pub led_in: Option<LedIn>,
     /// What the servers acknowledged over the *whole* trial, warm-up and drain included, for the audit.
     pub tally: Tally,
 }

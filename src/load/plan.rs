@@ -6,6 +6,7 @@ pub use super::check::Statuses;
 pub use super::head::{Wrong, check_header, check_method, check_path};
 pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
 pub use super::template::Template;
+pub use super::warm::{Amount, First, WarmUp};
 use crate::units::{Nanos, Rate};
 
 /// The whole of a trial's load. The same plan makes the same arrivals and the same bodies, whatever answers.
@@ -24,7 +25,7 @@ pub struct Plan {
     /// Keeps one contender's keys apart from another's; below 2^20. Does not touch arrivals or amounts.
     pub salt: u32,
     /// Sent before the window and not recorded.
-    pub warm_up: Nanos,
+    pub warm_up: WarmUp,
     /// The measured window.
     pub duration: Nanos,
     /// Connections in all, spread over the threads.
@@ -46,6 +47,18 @@ pub struct Plan {
     /// Whether a connection carries one request after another. Else each request opens its own once it is due, and the
     /// time from the write is that from the connect.
     pub keep_alive: bool,
+}
+
+impl Plan {
+    /// About how long its load takes.
+    pub fn expected(&self) -> Nanos {
+        let rate = match self.shape {
+            Shape::Open { rate, .. } => Some(rate),
+            Shape::Ramp { from, .. } => Some(from),
+            Shape::Closed => None,
+        };
+        self.warm_up.expected(rate) + self.duration
+    }
 }
 
 /// Whether sending waits for answers.

@@ -21,6 +21,8 @@ pub(crate) struct Recorder {
     kinds: Vec<Kind>,
     /// Right answers in the window, of whichever request.
     answered_in_window: u64,
+    /// Those of its first half.
+    answered_in_first_half: u64,
     tally: Tally,
 }
 
@@ -57,6 +59,11 @@ const TIMELINE: Nanos = Nanos(100_000_000);
 /// Slices at most, some 15 KiB each: an hour of seconds.
 const SLICES_MAX: u64 = 3_600;
 
+/// Where a window's second half begins.
+pub(crate) fn middle(window: &Range<Nanos>) -> Nanos {
+    window.start + Nanos((window.end - window.start).0 / 2)
+}
+
 /// The slices into which a window's response times are put.
 pub(crate) fn slice_of(window: Nanos, timeline: bool) -> Nanos {
     let least = Nanos(window.0.div_ceil(SLICES_MAX).max(1));
@@ -85,14 +92,24 @@ impl Recorder {
         let kind =
             |name| Kind { beats: vec![Beat::default(); beats], ..empty(name, timeout, slices) };
         let kinds = names.into_iter().map(kind).collect();
-        let (answered_in_window, tally) = (0, Tally::default());
-        Self { window, slice, objective, closed, kinds, answered_in_window, tally }
+        Self {
+            window,
+            slice,
+            objective,
+            closed,
+            kinds,
+            answered_in_window: 0,
+            answered_in_first_half: 0,
+            tally: Tally::default(),
+        }
     }
 
     /// A request was answered rightly.
     pub(crate) fn success(&mut self, kind: usize, at: &Instants, acknowledged: Acknowledged) {
         self.acknowledge(acknowledged);
         self.answered_in_window += u64::from(self.window.contains(&at.done));
+        let half = self.window.start..middle(&self.window);
+        self.answered_in_first_half += u64::from(half.contains(&at.done));
         if let Acknowledged::Distribution { accounts, .. } = acknowledged
             && self.window.contains(&at.done)
         {
@@ -168,7 +185,18 @@ impl Recorder {
             merge(kind, other);
         }
         self.answered_in_window += other.answered_in_window;
+        self.answered_in_first_half += other.answered_in_first_half;
         self.tally += other.tally;
+    }
+
+    /// Takes over what was acknowledged before.
+    pub(crate) fn carry(&mut self, earlier: &Self) {
+        self.tally += earlier.tally;
+    }
+
+    /// Right answers in the window's first half.
+    pub(crate) fn answered_in_first_half(&self) -> u64 {
+        self.answered_in_first_half
     }
 
     /// Gives up what it holds: the kinds, the answers in the window, the tally.

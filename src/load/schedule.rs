@@ -43,6 +43,11 @@ impl Schedule {
         schedule
     }
 
+    /// No more than the first `requests` of them.
+    pub(crate) fn cut(&mut self, requests: u64) {
+        self.len = self.len.min(requests);
+    }
+
     /// Arrivals in the span: `k` is below it.
     pub(crate) fn len(&self) -> u64 {
         self.len

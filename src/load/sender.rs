@@ -1,15 +1,12 @@
 //! One sending thread: waits for intended instants, writes, reads, and stamps every step.
 
-use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hdrhistogram::Histogram;
-
 use super::check::Expect;
 use super::clock;
-use super::connection::{Connection, Phase, Received};
+use super::connection::{Phase, Received};
 use super::dispatch::{Dispatch, Ticket};
 use super::instants::Instants;
 use super::live::Counts;
@@ -19,6 +16,7 @@ use super::plan::{Pace, Shape};
 use super::pool::{EVENTS, Pool};
 use super::receipt::Sampler;
 use super::recorder::Recorder;
+use super::warm::Tail;
 use crate::error::{Context, Result};
 use crate::poll::{Event, WRITABLE};
 use crate::units::Nanos;
@@ -38,6 +36,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) pace: Pace,
     pub(crate) timeout: Nanos,
     pub(crate) window: Range<Nanos>,
+    /// A warm-up ends with the answer to its last request, and has no window to wait for.
+    pub(crate) warms: bool,
     pub(crate) stop: &'a AtomicBool,
     pub(crate) live: &'a Counts,
 }
@@ -48,13 +48,13 @@ pub(crate) struct Part {
     pub(crate) recorder: Recorder,
     pub(crate) meter: Meter,
     pub(crate) all_busy: Nanos,
-    pub(crate) refused: BTreeMap<&'static str, u64>,
-    pub(crate) reconnects: u64,
-    pub(crate) connect: Histogram<u64>,
+    /// Its connections, for what is sent next over them, and open until the look at the window's end: a server's threads
+    /// end with their connections.
+    pub(crate) pool: Pool,
+    /// The slowest of the last right answers.
+    pub(crate) slowest: Nanos,
     /// When it was stopped, if it was.
     pub(crate) stopped: Option<Nanos>,
-    /// Open until the look at the window's end: a server's threads end with their connections.
-    pub(crate) open: Vec<Connection>,
 }
 
 /// What a thread used and had under way at the window's ends.
@@ -91,6 +91,7 @@ impl Sender<'_> {
             next: Request::default(),
             scratch: vec![0; READ_BYTES].into(),
             meter: Meter::default(),
+            tail: Tail::default(),
         }
         .run()
     }
@@ -104,6 +105,7 @@ struct Loop<'a> {
     scratch: Box<[u8]>,
     meter: Meter,
     sampler: Sampler,
+    tail: Tail,
 }
 
 impl Loop<'_> {
@@ -243,6 +245,7 @@ impl Loop<'_> {
                 match verdict {
                     Ok(acknowledged) => {
                         self.sender.live.answer();
+                        self.tail.answer(done, at.response());
                         self.sender.recorder.success(kind, &at, acknowledged);
                         if let Some(lag) = receive_lag {
                             self.sender.recorder.timed(kind, &at, lag);
@@ -358,7 +361,7 @@ impl Loop<'_> {
     }
 
     fn is_over(&self, now: Nanos) -> bool {
-        self.meter.passed == Passed::End
+        (self.sender.warms || self.meter.passed == Passed::End)
             && self.sender.pool.under_way() == 0
             && self.sender.dispatch.next_instant(now).is_none()
     }
@@ -405,16 +408,8 @@ impl Loop<'_> {
             self.break_off(now);
         }
         let Sender { pool, dispatch, recorder, .. } = self.sender;
-        Part {
-            recorder,
-            meter: self.meter,
-            all_busy: dispatch.all_busy(),
-            refused: pool.refused,
-            reconnects: pool.reconnects,
-            connect: pool.connect,
-            stopped,
-            open: pool.connections,
-        }
+        let (all_busy, slowest) = (dispatch.all_busy(), self.tail.slowest());
+        Part { recorder, meter: self.meter, all_busy, pool, slowest, stopped }
     }
 
     /// What is under way or due at a stop has no end. What was sent may or may not have been carried out.

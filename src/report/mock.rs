@@ -77,6 +77,7 @@ pub(crate) fn empty(scenario: &str, title: &str) -> RunResult {
         gate_history: Vec::new(),
         words: Vec::new(),
         footprints: Vec::new(),
+        pilots: Vec::new(),
     }
 }
 
@@ -221,9 +222,6 @@ fn trial(
         saturated: false,
         validity: Validity {
             verdict: TrialVerdict::Valid,
-            reasons: Vec::new(),
-            voids_round: false,
-            our_share: BTreeMap::new(),
             steal_share: Some(0.0),
             drift: "not tested".into(),
             ..Validity::default()
@@ -237,6 +235,7 @@ fn trial(
         accounts_per_s: None,
         recovery: None,
         runtime: None,
+        led_in: None,
     }
 }
 
@@ -249,6 +248,7 @@ fn server(name: &str, p50_us: f64, round: u32, order: u32) -> Server {
         context_switches_involuntary: Some(12),
         migrations: Some(0),
         threads_max: Some(if name.contains("thread-") { 66 } else { 2 }),
+        cpu_us_per_request_halves: Vec::new(),
         rss_windows_bytes: Vec::new(),
     }
 }

@@ -10,6 +10,7 @@ mod found;
 pub(super) mod json;
 mod ledger;
 mod pictures;
+mod warm;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_f
 pub use pictures::{
     ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
 };
+pub use warm::{LedIn, Pilot, PilotSpan};
 
 /// The version that is written, and the only one that is read.
 pub const SCHEMA: &str = "bakeoff.result/1";
@@ -101,6 +103,9 @@ pub struct RunResult {
     /// What contenders are beside their load, where an experiment asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub footprints: Vec<Footprint>,
+    /// When contenders that are not built in were warm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pilots: Vec<Pilot>,
 }
 
 /// The machine and the build.
@@ -265,6 +270,9 @@ pub struct Trial {
     /// What the contender said that runs it: `Node.js 24.22.3`; `null` where it did not say.
     #[serde(default)]
     pub runtime: Option<String>,
+    /// What came before its window, where that was drained and led in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub led_in: Option<LedIn>,
 }
 
 /// Who ran where.
@@ -376,6 +384,9 @@ pub struct ByRequest {
 pub struct Server {
     /// All CPU time of the window over its right answers; `null` if it could not be read, or there was none.
     pub cpu_us_per_request: Option<f64>,
+    /// The same of the window's first half and of its second one; empty where it could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cpu_us_per_request_halves: Vec<f64>,
     /// Busy share of its cores.
     pub cpu_share: Option<f64>,
     /// The most memory it held.
@@ -492,6 +503,19 @@ pub fn trial_line(trial: &Trial) -> String {
 /// # Errors
 /// Where the line is no trial.
 pub fn trial_from(line: &str) -> Result<Trial, String> {
+    serde_json::from_str(line).map_err(|error| error.to_string())
+}
+
+/// One line of `pilots.jsonl`.
+pub fn pilot_line(pilot: &Pilot) -> String {
+    json::on_one_line(pilot)
+}
+
+/// Reads one.
+///
+/// # Errors
+/// Where the line is no pilot.
+pub fn pilot_from(line: &str) -> Result<Pilot, String> {
     serde_json::from_str(line).map_err(|error| error.to_string())
 }
 

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
-use crate::report::schema::{self, Begun, Trial};
+use crate::report::schema::{self, Begun, Pilot, Trial};
 use crate::run::testbed::Ask;
 
 /// The file, open.
@@ -19,6 +19,8 @@ pub(crate) struct Journal {
     file: File,
     /// Trials of an earlier run that have not been asked for again yet.
     finished: VecDeque<Trial>,
+    /// The pilots of an earlier run.
+    pilots: Vec<Pilot>,
 }
 
 impl Journal {
@@ -31,7 +33,9 @@ impl Journal {
             .usage(|| format!("cannot make the report folder {}", out.display()))?;
         let path = out.join("trials.jsonl");
         let file = File::create(&path).usage(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { path, file, finished: VecDeque::new() })
+        // Pilots of another run in this folder are not this one's.
+        let _ = fs::remove_file(out.join(PILOTS));
+        Ok(Self { path, file, finished: VecDeque::new(), pilots: Vec::new() })
     }
 
     /// One that goes on where an earlier run stopped. A last line that was not finished is dropped.
@@ -50,7 +54,8 @@ impl Journal {
         let file = File::options().append(true).open(&path);
         let file = file.usage(|| format!("cannot write {}", path.display()))?;
         file.set_len(whole as u64).usage(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { path, file, finished })
+        let pilots = pilots(&out.join(PILOTS))?;
+        Ok(Self { path, file, finished, pilots })
     }
 
     /// What an earlier run found when it asked for this, if it came so far.
@@ -73,6 +78,22 @@ impl Journal {
             self.path.display()
         ))
         .help("it is another run's; start anew without --resume"))
+    }
+
+    /// What an earlier run knows of when its contenders are warm.
+    pub(crate) fn pilots(&self) -> &[Pilot] {
+        &self.pilots
+    }
+
+    /// Appends a pilot to those of the run.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(crate) fn keep_pilot(&self, pilot: &Pilot) -> Result<()> {
+        let path = self.path.with_file_name(PILOTS);
+        let file = File::options().create(true).append(true).open(&path);
+        file.and_then(|mut file| writeln!(file, "{}", schema::pilot_line(pilot)))
+            .usage(|| format!("cannot write {}", path.display()))
     }
 
     /// Appends a trial.
@@ -119,4 +140,15 @@ pub(crate) fn begun(out: &Path, now: &schema::Fingerprint) -> Result<Begun> {
     }
 }
 
+/// The pilots that had ended; a last line that was not finished is none. No file is no pilot.
+fn pilots(path: &Path) -> Result<Vec<Pilot>> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    let read =
+        |line| schema::pilot_from(line).usage(|| format!("{} has no pilots", path.display()));
+    text[..whole].lines().map(read).collect()
+}
+
+/// Pilots, one a line: written only where there are some.
+const PILOTS: &str = "pilots.jsonl";
 const BEGUN: &str = "begun.json";

@@ -65,7 +65,7 @@ impl<'scope> Sampler<'scope> {
 }
 
 /// Away from the contender's cores. Where that is not allowed the looks come from anywhere.
-fn stay_on(cores: &Cores) {
+pub(super) fn stay_on(cores: &Cores) {
     let mut set = CpuSet::new();
     cores.iter().for_each(|&core| set.set(core));
     let _ = sched_setaffinity(None, &set);

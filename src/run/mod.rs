@@ -37,6 +37,7 @@ mod ticks;
 pub(crate) mod trial;
 pub(crate) mod validity;
 mod verdict;
+mod warm;
 mod whole;
 
 use std::path::PathBuf;

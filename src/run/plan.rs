@@ -2,7 +2,7 @@
 
 use crate::run::experiment::capacity;
 use crate::run::rounds;
-use crate::scenario::{LoadKind, Scenario};
+use crate::scenario::{LoadKind, PILOT_REQUESTS, PILOT_TIME, Scenario, counted};
 use crate::stats;
 use crate::units::{Nanos, Rate};
 
@@ -22,7 +22,7 @@ pub struct Planned {
 /// An experiment, or what comes before it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// `compare`, `curve`, `capacity`, `map` or `ceilings`
+    /// `compare`, `curve`, `capacity`, `map`, `ceilings` or `pilots`
     pub name: &'static str,
     /// In a sentence.
     pub what: String,
@@ -61,6 +61,17 @@ pub fn plan(scenario: &Scenario) -> Planned {
     if super::ceilings::needed(scenario) {
         let what = format!("{contenders} closed loops of 3 s, one of each contender");
         parts.push(Part { name: "ceilings", what, trials: (contenders, contenders) });
+    }
+    let pilots = scenario.piloted().count() as u64;
+    if pilots > 0 {
+        let names: Vec<&str> = scenario.piloted().map(|one| one.name.as_str()).collect();
+        let what = format!(
+            "{} or {PILOT_TIME} of {}, to see when each is warm, in all about {:.0} s",
+            counted(PILOT_REQUESTS),
+            names.join(", "),
+            scenario.pilots_estimate().as_secs_f64()
+        );
+        parts.push(Part { name: "pilots", what, trials: (pilots, pilots) });
     }
     for (name, levels) in [("compare", levels.0), ("curve", levels.1)] {
         let rounds = scenario.rounds;

@@ -310,9 +310,11 @@ impl<'a> Session<'a> {
         heats
     }
 
-    /// About how long a round of a part takes.
+    /// About how long the next round of a part takes, with the pilots that come before the first.
     fn round_estimate(&self, part: Part) -> Nanos {
-        let of = |scenario: &Scenario| scenario.round_estimate(levels(scenario, part));
+        let of = |scenario: &Scenario| {
+            scenario.round_estimate(levels(scenario, part)) + self.testbed.warmth.to_come(scenario)
+        };
         Nanos(self.request.scenarios.iter().map(|scenario| of(scenario).0).sum())
     }
 

@@ -14,6 +14,7 @@ use crate::run::journal::Journal;
 use crate::run::placement::{self, Placement};
 use crate::run::postgres::Database;
 use crate::run::trial::{self, Order, Signature};
+use crate::run::warm::{self, Warmth};
 use crate::run::{Progress, dependency};
 use crate::scenario::{Contender, Dependency, Scenario, Workload};
 use crate::units::{Nanos, Rate};
@@ -32,6 +33,8 @@ pub(crate) struct Testbed<'a> {
     started: u32,
     /// A given database may be written to without asking.
     yes: bool,
+    /// When contenders are warm.
+    pub(crate) warmth: Warmth,
     /// Where trials are written down, and those found that an earlier run has finished.
     journal: Option<Journal>,
 }
@@ -83,6 +86,7 @@ impl<'a> Testbed<'a> {
             databases: Vec::new(),
             started: first_salt(scenarios),
             yes,
+            warmth: Warmth::default(),
             journal: None,
         };
         for scenario in scenarios.iter().filter(|one| one.workload == Workload::Payment) {
@@ -96,6 +100,7 @@ impl<'a> Testbed<'a> {
 
     /// From now on every trial is written down, and what the journal has already is not run again.
     pub(crate) fn keep_in(&mut self, journal: Journal) {
+        self.warmth = Warmth::with(journal.pilots().to_vec());
         self.journal = Some(journal);
     }
 
@@ -144,10 +149,13 @@ impl<'a> Testbed<'a> {
             && let Some(trial) = journal.found(ask)?
         {
             self.salt();
+            self.warmth.saw(&trial);
             self.progress.finished(&trial);
             return Ok(trial);
         }
+        self.run_pilots(ask, stop)?;
         let trial = self.run(ask, stop)?;
+        self.warmth.saw(&trial);
         self.progress.finished(&trial);
         if let Some(journal) = &mut self.journal
             && !stop.load(Ordering::Relaxed)
@@ -157,11 +165,37 @@ impl<'a> Testbed<'a> {
         Ok(trial)
     }
 
+    /// Runs the pilots of a trial's scenario that are to come before it.
+    ///
+    /// # Errors
+    /// As [`Self::trial`].
+    pub(crate) fn run_pilots(&mut self, ask: &Ask<'_>, stop: &AtomicBool) -> Result<()> {
+        let due = self.warmth.due(ask);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let placement = placement(ask.scenario)?;
+        let database = self.database(ask.scenario)?;
+        for (contender, rate) in due {
+            self.progress.say(&warm::announced(contender, rate));
+            let ask = Ask { contender, rate, round: 0, ..ask.clone() };
+            let order = self.order(&ask, &placement, database.as_deref());
+            let Some(pilot) = self.warmth.run(&order, stop)? else { return Ok(()) };
+            self.progress.say(&warm::told(&pilot));
+            if let Some(journal) = &self.journal {
+                journal.keep_pilot(&pilot)?;
+            }
+        }
+        Ok(())
+    }
+
     fn run(&mut self, ask: &Ask<'_>, stop: &AtomicBool) -> Result<Trial> {
         let placement = placement(ask.scenario)?;
         let database = self.database(ask.scenario)?;
         self.progress.starts(&ask.contender.name, &ask.level);
-        trial::run(&self.order(ask, &placement, database.as_deref()), stop)
+        let order = self.order(ask, &placement, database.as_deref());
+        self.warmth.does(&order.warming);
+        trial::run(&order, stop)
     }
 
     /// What is asked for, with all that this testbed knows.
@@ -182,6 +216,7 @@ impl<'a> Testbed<'a> {
             place,
             salt: self.salt(),
             signature: self.signature(contender, scenario),
+            warming: self.warmth.before(ask),
             placement,
             database,
             hiccups: self.hiccups,
@@ -208,7 +243,8 @@ impl<'a> Testbed<'a> {
 
     /// Keys of one trial never meet another's, not even by way of a contender that outlives its trial.
     fn salt(&mut self) -> u32 {
-        self.started += 1;
+        // Every other one is its warm-up's.
+        self.started += 2;
         self.started % SALTS
     }
 

@@ -27,6 +27,7 @@ use crate::run::placement::Placement;
 use crate::run::postgres::Database;
 use crate::run::resources::{Switches, Taken, Tick, Used, Watch};
 use crate::run::validity::{self, Evidence, Judged};
+use crate::run::warm::Warming;
 use crate::run::{audit, http};
 use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
 use crate::units::{Nanos, Rate};
@@ -52,6 +53,8 @@ pub(crate) struct Order<'a> {
     /// Keeps this contender's keys apart from the others'.
     pub(crate) salt: u32,
     pub(crate) signature: Signature,
+    /// What comes before its window.
+    pub(crate) warming: Warming,
     pub(crate) placement: &'a Placement,
     /// The scenario's PostgreSQL, if it names one.
     pub(crate) database: Option<&'a Database>,
@@ -85,6 +88,10 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         let cores = &order.placement.generator;
         let memory = Sampler::start(scope, &watch, cores, order.duration);
         let outcome = load::run(&plan, stop, &|moment| {
+            if moment == Moment::WindowMiddle {
+                looks.lock().expect("no look panics").middle = Some(watch.tick());
+                return;
+            }
             let look = Look::take(&watch, &contender, behind.as_ref(), moment, one_process);
             looks.lock().expect("no look panics").take(moment, look);
             memory.tell(moment);
@@ -110,6 +117,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     };
     let server = schema::Server {
         rss_windows_bytes: memory,
+        cpu_us_per_request_halves: per_request(&outcome, seen.halves),
         ..server(&watch, seen.used, switches, &outcome, order.placement.contender.len())
     };
     if crash.is_none() {
@@ -131,7 +139,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
 }
 
 /// What the contender waits for, ready, where it waits for something.
-fn behind<'a>(order: &Order<'a>) -> Result<Option<Behind<'a>>> {
+pub(super) fn behind<'a>(order: &Order<'a>) -> Result<Option<Behind<'a>>> {
     let Some(dependency) = order.scenario.store.dependency() else { return Ok(None) };
     let (cores, n) = (&order.placement.dependency, order.salt);
     Behind::start(order.scenario, dependency, order.database, cores, n).map(Some)
@@ -165,14 +173,20 @@ impl Look {
     }
 }
 
-/// The looks at both ends.
+/// The looks at both ends, and the CPU clock between them.
 #[derive(Debug, Default)]
-struct Looks([Option<Look>; 2]);
+struct Looks {
+    start: Option<Look>,
+    middle: Option<Tick>,
+    end: Option<Look>,
+}
 
 /// What came of them.
 #[derive(Debug, Default)]
 struct Seen {
     used: Used,
+    /// CPU time of the window's halves.
+    halves: Option<(Nanos, Nanos)>,
     /// The waits for a connection of the contender's pool, and the busy share of the pool.
     pool: Option<(Histogram<u64>, f64)>,
     /// Context switches up to the window's end.
@@ -181,22 +195,27 @@ struct Seen {
 
 impl Looks {
     fn take(&mut self, moment: Moment, look: Look) {
-        self.0[match moment {
-            Moment::WindowStart => 0,
-            Moment::WindowEnd => 1,
-        }] = Some(look);
+        match moment {
+            Moment::WindowStart => self.start = Some(look),
+            Moment::WindowMiddle => self.middle = Some(look.tick),
+            Moment::WindowEnd => self.end = Some(look),
+        }
     }
 
     fn between(self) -> Seen {
-        let [Some(start), Some(end)] = self.0 else { return Seen::default() };
+        let (Some(start), Some(end)) = (self.start, self.end) else { return Seen::default() };
         let used = Used::between(start.tick, end.tick);
+        let halves = self.middle.and_then(|middle| {
+            let half = |from, to| Used::between(from, to).cpu;
+            half(start.tick, middle).zip(half(middle, end.tick))
+        });
         let pool = start.pool.zip(end.pool).map(|(start, end)| end.since(&start, used.elapsed));
-        Seen { used, pool, switches: end.switches }
+        Seen { used, halves, pool, switches: end.switches }
     }
 }
 
 /// The contender of the trial, ready.
-fn start(order: &Order<'_>, behind: Option<&Behind<'_>>) -> Result<Contender> {
+pub(super) fn start(order: &Order<'_>, behind: Option<&Behind<'_>>) -> Result<Contender> {
     let (name, cores) = (&order.contender.name, &order.placement.contender);
     let depends = behind.map(Behind::environment).unwrap_or_default();
     match &order.contender.kind {
@@ -318,7 +337,7 @@ pub(crate) fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String>
 }
 
 /// The load of the trial. Everything but the salt is the same for every contender of the round.
-fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
+pub(super) fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
     let scenario = order.scenario;
     let arrivals = match scenario.load.kind {
         LoadKind::Open(arrivals) => arrivals,
@@ -335,7 +354,7 @@ fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
         seed: scenario.seed,
         round: order.round,
         salt: order.salt,
-        warm_up: scenario.load.warm_up,
+        warm_up: order.warming.before,
         duration: order.duration,
         connections: scenario.load.connections,
         threads: order.placement.generator.len(),
@@ -345,6 +364,18 @@ fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
         objective: scenario.slo.map(|slo| slo.p99),
         timeline: !scenario.store.faults().is_empty(),
         keep_alive: true,
+    }
+}
+
+/// CPU time over right answers, in each half of the window.
+fn per_request(outcome: &Outcome, halves: Option<(Nanos, Nanos)>) -> Vec<f64> {
+    let first = outcome.answered_in_first_half;
+    let second = outcome.answered_in_window - first;
+    match halves {
+        Some((early, late)) if first > 0 && second > 0 => {
+            vec![early.as_micros_f64() / first as f64, late.as_micros_f64() / second as f64]
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -370,6 +401,7 @@ fn server(
         migrations: switches
             .and_then(|(after, before)| after.migrations?.checked_sub(before.migrations?)),
         threads_max: used.threads,
+        cpu_us_per_request_halves: Vec::new(),
         rss_windows_bytes: Vec::new(),
     }
 }
@@ -398,6 +430,7 @@ fn judged(
         headline: headline(order.scenario),
         ..Evidence::of(outcome, order.rate.is_some(), generator_threads)
     });
+    order.warming.doubt.iter().for_each(|doubt| judged.doubt(doubt.clone()));
     // A contender that breaks down or cheats has lost; that is no reason to run the round again.
     let unbalanced = audit.reasons.iter().filter(|_| audit.verdict == "unbalanced");
     let unbalanced = unbalanced.map(|reason| format!("the books do not balance: {reason}"));

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tour_is_both_services_and_all_four_models_in_two_hundred_seconds() {
+    fn the_tour_is_both_services_and_all_four_models_in_four_minutes() {
         let tour = tour();
         for workload in super::super::Workload::ALL {
             assert!(tour.iter().any(|one| one.workload == workload), "{}", workload.name());
@@ -207,7 +207,7 @@ mod tests {
             assert_eq!(scenario.rounds, 6, "the fewest that have an interval");
         }
         let seconds: f64 = tour.iter().map(|one| one.estimate().as_secs_f64()).sum();
-        assert!((120.0..=205.0).contains(&seconds), "{seconds}");
+        assert!((120.0..=240.0).contains(&seconds), "{seconds}");
     }
 
     #[test]

@@ -49,32 +49,36 @@ impl Scenario {
         let rounds = self.round_estimate(0..levels).as_secs_f64() * f64::from(self.rounds);
         let probed = self.rates.iter().any(|level| !matches!(level, Level::Rate(_)))
             || self.experiments.capacity.is_some();
-        let probe = if probed { (self.load.warm_up + PROBE + OVERHEAD).as_secs_f64() } else { 0.0 };
+        let probe = if probed { self.trials_estimate(PROBE, None).as_secs_f64() } else { 0.0 };
         let search = self.experiments.capacity.map_or(0.0, |how| {
             let deciding = how.deciding.unwrap_or(self.load.duration);
-            let (short, deciding) = (self.trial_estimate(how.short), self.trial_estimate(deciding));
+            let all = |window| self.trials_estimate(window, None);
+            let (short, deciding) = (all(how.short), all(deciding));
             SEARCH_SHORT * short.as_secs_f64() + SEARCH_DECIDING * deciding.as_secs_f64()
         });
         let map = self.experiments.map.as_ref().map_or(0.0, |map| {
             (map.cpus.len() * map.waits.len()) as f64 * map.cell_estimate().as_secs_f64()
         });
-        let contenders = self.contenders.len() as f64;
-        Nanos::from_secs_f64(rounds + contenders * (probe + search) + map)
+        let pilots = self.pilots_estimate().as_secs_f64();
+        Nanos::from_secs_f64(rounds + probe + search + map + pilots)
     }
 
     /// About how long a round of some of the levels takes: a trial of every contender at each. The ceiling of a closed
     /// load is one level.
     pub fn round_estimate(&self, levels: std::ops::Range<usize>) -> Nanos {
-        let window = |place: usize| match self.rates.get(place) {
-            Some(Level::Rate(rate)) => self.duration_at(*rate),
-            Some(Level::OfLowest(_) | Level::OfOwn(_)) | None => self.load.duration,
-        };
-        let trials = levels.map(|place| self.trial_estimate(window(place)).as_secs_f64());
-        Nanos::from_secs_f64(self.contenders.len() as f64 * trials.sum::<f64>())
+        let trials = levels.map(|place| match self.rates.get(place) {
+            Some(Level::Rate(rate)) => self.trials_estimate(self.duration_at(*rate), Some(*rate)),
+            Some(Level::OfLowest(_) | Level::OfOwn(_)) | None => {
+                self.trials_estimate(self.load.duration, None)
+            }
+        });
+        Nanos(trials.map(|trials| trials.0).sum())
     }
 
-    fn trial_estimate(&self, window: Nanos) -> Nanos {
-        self.load.warm_up + window + OVERHEAD
+    /// About how long a trial of every contender takes, at a rate that may not be known yet.
+    fn trials_estimate(&self, window: Nanos, rate: Option<Rate>) -> Nanos {
+        let one = |contender| self.warm_up_estimate(contender, rate) + window + OVERHEAD;
+        Nanos(self.contenders.iter().map(|contender| one(contender).0).sum())
     }
 
     /// Requests of the whole mix that a window must hold, so that the kind that is sent most has its p99 and each

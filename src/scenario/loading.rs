@@ -6,7 +6,7 @@ use super::quantity::{At, Quantity};
 use super::raw::{Raw, RawLoad, RawPlacement, RawSlo};
 use super::reading::required;
 use super::spelling::RawArrivals;
-use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo};
+use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo, WarmUp};
 use crate::load::plan::Arrivals;
 use crate::units::{Nanos, Rate, Share};
 
@@ -24,7 +24,7 @@ pub(super) const WINDOW_MIN: Nanos = Nanos(100 * Nanos::MILLI.0);
 /// The keys that both kinds of load have.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Common<'a> {
-    warm_up: Option<&'a At<Quantity<Nanos>>>,
+    warm_up: Option<&'a At<Quantity<WarmUp>>>,
     duration: Option<&'a At<Quantity<Nanos>>>,
     pub(super) connections: Option<&'a At<u64>>,
     timeout: Option<&'a At<Quantity<Nanos>>>,
@@ -80,12 +80,23 @@ pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Fault> {
             }
             None => LoadKind::Open(Arrivals::Poisson),
         },
-        warm_up: duration(common.warm_up, "warm_up", Nanos::SECOND, Nanos(0))?,
+        warm_up: warm_up(common.warm_up)?,
         duration: duration(common.duration, "duration", Nanos(5 * Nanos::SECOND.0), WINDOW_MIN)?,
         connections: connections as usize,
         timeout: duration(common.timeout, "timeout", Nanos(2 * Nanos::SECOND.0), Nanos::MILLI)?,
         requests_min: 0,
     })
+}
+
+fn warm_up(given: Option<&At<Quantity<WarmUp>>>) -> Result<WarmUp, Fault> {
+    match given {
+        None => Ok(WarmUp::default()),
+        Some(at) if at.value.0.fits() => Ok(at.value.0),
+        Some(at) => {
+            let title = "`warm_up` must be at most an hour or 100,000,000 requests";
+            Err(Fault::new(&at.span, title, "too long"))
+        }
+    }
 }
 
 fn duration(

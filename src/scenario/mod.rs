@@ -31,6 +31,7 @@ mod spelling;
 mod statements;
 mod store;
 mod sweep;
+mod warm_up;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
@@ -40,6 +41,10 @@ pub use gate::{Gate, GateFigure, GateMetric};
 pub use metric::{Metric, Unit};
 pub use overrides::Overrides;
 pub use store::{Dependency, Server, Store};
+pub use warm_up::WarmUp;
+pub(crate) use warm_up::{
+    MODEL_REQUESTS, OF_CEILING, PILOT_REQUESTS, PILOT_TIME, SLOWEST, counted,
+};
 
 use std::path::Path;
 
@@ -146,7 +151,7 @@ pub struct Load {
     /// Open loop at the experiment's levels, or closed at the ceiling.
     pub kind: LoadKind,
     /// Discarded before the window.
-    pub warm_up: Nanos,
+    pub warm_up: WarmUp,
     /// The measured window at least; [`Scenario::duration_at`] says how long it is at a rate.
     pub duration: Nanos,
     /// Connections of the generator.

@@ -2,7 +2,7 @@
 
 use super::convert::ROUNDS_MAX;
 use super::loading::{WINDOW_MAX, WINDOW_MIN};
-use super::{Contender, Experiments, Kind, Level, LoadKind, Scenario, Statement, foreign};
+use super::{Contender, Experiments, Kind, Level, LoadKind, Scenario, Statement, WarmUp, foreign};
 use crate::error::{Error, Result};
 use crate::units::{Nanos, Rate, Share};
 
@@ -14,7 +14,7 @@ pub struct Overrides {
     /// The measured window at least.
     pub duration: Option<Nanos>,
     /// Before the window.
-    pub warm_up: Option<Nanos>,
+    pub warm_up: Option<WarmUp>,
     /// The only level.
     pub rate: Option<Rate>,
     /// Of the dataset, the arrivals and the bodies.
@@ -27,7 +27,8 @@ pub struct Overrides {
 
 /// What a smoke run does where no flag says otherwise.
 const SMOKE_ROUNDS: u32 = 2;
-const SMOKE_WARM_UP: Nanos = Nanos(100 * Nanos::MILLI.0);
+/// Neither pilot nor lead-in.
+const SMOKE_WARM_UP: WarmUp = WarmUp::Through(Nanos(100 * Nanos::MILLI.0));
 const SMOKE_DURATION: Nanos = Nanos(300 * Nanos::MILLI.0);
 
 impl Scenario {
@@ -105,10 +106,15 @@ impl Scenario {
             self.load.duration = duration;
         }
         if let Some(warm_up) = overrides.warm_up {
-            if warm_up > WINDOW_MAX {
-                return Err(Error::usage(format!("--warm-up {warm_up} is longer than an hour")));
+            if !warm_up.fits() {
+                return Err(Error::usage(format!(
+                    "--warm-up {warm_up} is longer than an hour, or 100,000,000 requests"
+                )));
             }
-            self.load.warm_up = warm_up;
+            self.load.warm_up = match warm_up {
+                WarmUp::Time(time) if overrides.smoke => WarmUp::Through(time),
+                other => other,
+            };
         }
         Ok(())
     }
@@ -303,7 +309,8 @@ mod tests {
         assert!(refused(rounds).contains("--rounds 0"));
         let duration = Overrides { duration: Some(Nanos(0)), ..Default::default() };
         assert!(refused(duration).contains("--duration 0 ns"));
-        let warm_up = Overrides { warm_up: Some(Nanos(u64::MAX)), ..Default::default() };
+        let warm_up =
+            Overrides { warm_up: Some(WarmUp::Time(Nanos(u64::MAX))), ..Default::default() };
         assert!(refused(warm_up).contains("--warm-up"));
         let rate = Overrides { rate: Some(Rate(0.01)), ..Default::default() };
         assert!(refused(rate).contains("a window of payment-memory would last"));

@@ -8,13 +8,13 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::Level;
 use super::quantity::{At, Figure, Quantity};
 use super::spelling::{
     RawArrivals, RawClient, RawCpu, RawFanOut, RawMapMetric, RawMetric, RawMode, RawModel,
     RawOnInconclusive, RawOperation, RawPitfall, RawSize, RawWorkload,
 };
 use super::sweep::Counts;
+use super::{Level, WarmUp};
 use crate::units::{Nanos, Rate, Share};
 
 /// A scenario of bakeoff: contenders, the load that they get, and what is expected of them.
@@ -358,8 +358,9 @@ pub(super) enum RawLoad {
 pub(super) struct RawOpen {
     /// Default poisson.
     pub(super) arrivals: Option<RawArrivals>,
-    /// Sent before the window and not recorded. Default 1s.
-    pub(super) warm_up: Option<At<Quantity<Nanos>>>,
+    /// Sent before the window and not recorded: auto (the default: until a contender is warm), 10s, 20000 requests, or
+    /// none.
+    pub(super) warm_up: Option<At<Quantity<WarmUp>>>,
     /// The measured window. Default 5s; a minimum: a level runs until its lowest rate has given 1,000 requests.
     pub(super) duration: Option<At<Quantity<Nanos>>>,
     /// Connections of the generator. Default 64.
@@ -373,8 +374,9 @@ pub(super) struct RawOpen {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawClosed {
-    /// Sent before the window and not recorded. Default 1s.
-    pub(super) warm_up: Option<At<Quantity<Nanos>>>,
+    /// Sent before the window and not recorded: auto (the default: until a contender is warm), 10s, 20000 requests, or
+    /// none.
+    pub(super) warm_up: Option<At<Quantity<WarmUp>>>,
     /// The measured window. Default 5s.
     pub(super) duration: Option<At<Quantity<Nanos>>>,
     /// Connections of the generator. Default 64.

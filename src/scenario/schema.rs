@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::Level;
 use super::quantity::{At, Figure, Quantity, Unit};
 use super::raw::Raw;
 use super::sweep::{Counts, SIZES_MAX};
+use super::{Level, WarmUp};
 use crate::published;
 use crate::units::{Nanos, Rate, Share};
 
@@ -39,6 +39,11 @@ trait Spelling: Unit {
 
 impl Spelling for Nanos {
     const PATTERN: &'static str = r"^\s*[0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|m|min)\s*$";
+}
+
+impl Spelling for WarmUp {
+    const PATTERN: &'static str =
+        r"^\s*(auto|none|[0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|m|min)|[0-9][0-9,_]*\s*requests?)\s*$";
 }
 
 impl Spelling for Share {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bakeoff::load;
 use bakeoff::load::outcome::Kind;
-use bakeoff::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape};
+use bakeoff::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape, WarmUp};
 use bakeoff::units::{Nanos, Rate};
 use rustix::net::sockopt::set_socket_linger;
 
@@ -54,7 +54,7 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         seed: 42,
         round: 1,
         salt: 0,
-        warm_up: Nanos(0),
+        warm_up: WarmUp::Through(Nanos(0)),
         duration: Nanos(200_000_000),
         connections: 40,
         threads: 1,

@@ -126,7 +126,7 @@ fn a_capacity_is_searched_and_a_budget_ends_the_search() {
                 of = \"thread-pool\"\nversus = \"event-loop\"\nat_least = 0.001\n";
     let path = scenario(folder.path(), "searched", experiment, rest);
     let out = folder.path().join("out");
-    let output = run_within(&path, "12s", &out);
+    let output = run_within(&path, "30s", &out);
     let result = result(&out);
     assert_eq!(result.capacity.len(), 2, "one for each contender");
     for one in &result.capacity {
@@ -226,6 +226,8 @@ fn a_folder_is_one_ledger() {
         "-q",
         "--duration",
         "200ms",
+        "--warm-up",
+        "none",
         "--out",
         out.to_str().unwrap(),
     ]);

@@ -49,8 +49,8 @@ impl Gate {
         let contenders = contenders.replace("PYTHON", &python).replace("DATA", DATA);
         let text = format!(
             "schema = 1\nname = \"small\"\ntitle = \"A small gate\"\n{workload}{contenders}\n\
-             [load.open]\nwarm_up = \"50ms\"\nduration = \"150ms\"\nconnections = 8\n\
-             [gate]\nrate = \"300/s\"\nbudget = \"12400ms\"\nmetrics = [\"cpu_per_request\"]\n\
+             [load.open]\nwarm_up = \"none\"\nduration = \"150ms\"\nconnections = 8\n\
+             [gate]\nrate = \"300/s\"\nbudget = \"11s\"\nmetrics = [\"cpu_per_request\"]\n\
              margin = {{ cpu_per_request = \"50%\" }}\n"
         );
         fs::write(folder.path().join("small.toml"), text).unwrap();

@@ -23,3 +23,4 @@ mod serve_smoke;
 mod standin;
 mod tidy;
 mod validity;
+mod warm;

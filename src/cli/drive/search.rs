@@ -8,7 +8,7 @@ use crate::cli::{Format, print};
 use crate::error::Result;
 use crate::exit;
 use crate::load::outcome::Outcome;
-use crate::load::plan::{Fixed, Plan, Shape};
+use crate::load::plan::{Fixed, Plan, Shape, WarmUp};
 use crate::load::url::Url;
 use crate::report::schema::{self, Capacity, Trial, TrialVerdict};
 use crate::run::resources::Taken;
@@ -132,7 +132,7 @@ fn plan(args: &Args, slo: Slo, url: &Url, request: &Fixed, rate: Rate, trial: us
     let shape = Shape::Open { rate, arrivals: args.arrivals };
     let least = args.duration.unwrap_or(TRIAL);
     let window = least.max(rate.window_of(slo.needs));
-    let warm_up = args.warm_up.max(SETTLE);
+    let warm_up = WarmUp::Through(args.warm_up.max(SETTLE));
     let plan = args.plan(url, request.clone(), shape, window, warm_up);
     Plan { round: trial as u32 + 1, ..plan }
 }

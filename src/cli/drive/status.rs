@@ -56,7 +56,7 @@ pub(super) fn shown<T>(plan: &Plan, live: &Live, quiet: bool, work: impl FnOnce(
 
 /// `3.2 s of 10 s: 1,000/s answered, 3,210 in all, no failures`
 fn line(plan: &Plan, elapsed: Duration, (before, now): (Seen, Seen), every: Duration) -> String {
-    let whole = (plan.warm_up + plan.duration).as_secs_f64();
+    let whole = plan.expected().as_secs_f64();
     let elapsed = Nanos::from(elapsed).as_secs_f64().min(whole);
     let rate = now.answered.saturating_sub(before.answered) as f64 / every.as_secs_f64();
     let failures = match now.failed {

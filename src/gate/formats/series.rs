@@ -47,6 +47,7 @@ impl History {
             slos: Vec::new(),
             map: None,
             footprints: Vec::new(),
+            pilots: Vec::new(),
             gate_history: alike.into_iter().flat_map(points).collect(),
             words: Vec::new(),
         })

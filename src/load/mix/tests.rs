@@ -1,7 +1,7 @@
 //! What a mix writes: right, signed, new each time, and the same for each contender.
 
 use super::*;
-use crate::load::plan::{Pace, Shape};
+use crate::load::plan::{Pace, Shape, WarmUp};
 use crate::units::Nanos;
 
 const EVERYTHING: [Operation; 3] = [
@@ -18,7 +18,7 @@ fn plan(mix: Vec<(Operation, u32)>) -> Plan {
         seed: 42,
         round: 1,
         salt: 7,
-        warm_up: Nanos(0),
+        warm_up: WarmUp::Through(Nanos(0)),
         duration: Nanos::SECOND,
         connections: 1,
         threads: 1,

@@ -62,7 +62,9 @@ pub(crate) fn run(
         for (place, one) in all.iter_mut().enumerate().filter(|(_, one)| one.given_up.is_none()) {
             let Some(step) = one.search.next() else { continue };
             let duration = window(scenario, how, step);
-            if !hands.budget.allows(scenario.load.warm_up + duration) {
+            let pilots = hands.testbed.warmth.to_come(scenario);
+            let before = pilots + scenario.warm_up_estimate(one.contender, Some(step.rate));
+            if !hands.budget.allows(before + duration) {
                 one.given_up = Some("the budget ended the search".into());
                 continue;
             }

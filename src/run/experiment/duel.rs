@@ -10,7 +10,9 @@ use crate::latency::Latency;
 use crate::report::schema::Trial;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, placement};
-use crate::scenario::{Contender, Dependency, Kind, LoadKind, MapMetric, Scenario, Server, Store};
+use crate::scenario::{
+    Contender, Dependency, Kind, LoadKind, MapMetric, Scenario, Server, Store, WarmUp,
+};
 use crate::stats::{self, Estimate};
 use crate::units::{Nanos, grouped};
 
@@ -251,7 +253,7 @@ pub(crate) fn at(base: &Scenario, names: &[&str], place: &Place) -> Result<Scena
         .collect();
     scenario.rates = Vec::new();
     scenario.load.kind = LoadKind::Closed;
-    scenario.load.warm_up = WARM_UP.max(Nanos(WARM_UP_WAITS * wait.0));
+    scenario.load.warm_up = WarmUp::Through(WARM_UP.max(Nanos(WARM_UP_WAITS * wait.0)));
     scenario.load.duration = BLOCK.max(Nanos(2 * WARM_UP_WAITS * wait.0));
     scenario.load.connections = connections;
     scenario.load.timeout = scenario.load.timeout.max(Nanos(20 * wait.0));

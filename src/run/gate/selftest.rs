@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::report::gate::{GateResult, Purpose, Verdict};
 use crate::run::Progress;
 use crate::run::gate::{Pair, Request, run};
-use crate::scenario::{self, Gate, GateFigure, Kind, Level, Scenario};
+use crate::scenario::{self, Gate, GateFigure, Kind, Level, Scenario, WarmUp};
 use crate::units::{Nanos, Share};
 
 /// What a payment computes: most of its CPU time, even in a debug build.
@@ -85,7 +85,7 @@ fn scenario(quick: bool) -> Scenario {
     scenario.claims.clear();
     let milliseconds = |ms: u64| Nanos(ms * Nanos::MILLI.0);
     let (warm_up, duration) = if quick { (100, 300) } else { (500, 1_000) };
-    scenario.load.warm_up = milliseconds(warm_up);
+    scenario.load.warm_up = WarmUp::Through(milliseconds(warm_up));
     scenario.load.duration = milliseconds(duration);
     scenario
 }

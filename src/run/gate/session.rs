@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
                 order_seed,
                 level: level(request.gate.rate),
                 rate_rps: 0.0,
-                warm_up_ns: scenario.load.warm_up.0,
+                warm_up_ns: 0,
                 duration_ns: scenario.load.duration.0,
                 notes,
                 fingerprint,
@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
         }
         let overhead = self.settle_rate(stop)?;
         if !stop.load(Ordering::Relaxed) {
-            self.settle_plan(overhead)?;
+            self.settle_plan(overhead, stop)?;
         }
         let ran = self.run_rounds(stop);
         self.testbed.progress.end();
@@ -143,12 +143,13 @@ impl<'a> Session<'a> {
             return Err(Error::invalid(message));
         }
         self.about.rate_rps = share.0 * probe.achieved_rps;
-        let load = self.scenario.load.warm_up + CLOSED;
+        let before = probe.led_in.map_or(0.0, |led| led.warm_up_s + led.drain_s + led.lead_in_s);
+        let load = Nanos::from_secs_f64(before) + CLOSED;
         Ok(Nanos::from(began.elapsed()).saturating_sub(load))
     }
 
     /// Sets the length of the blocks and the most rounds, and says what that can see.
-    fn settle_plan(&mut self, overhead: Nanos) -> Result<()> {
+    fn settle_plan(&mut self, overhead: Nanos, stop: &AtomicBool) -> Result<()> {
         let needed = block::requests_needed(&self.plan.metrics, &self.scenario);
         let least = Rate(self.about.rate_rps).window_of(needed);
         if least > BLOCK_MAX {
@@ -162,13 +163,19 @@ impl<'a> Session<'a> {
         }
         let duration = self.scenario.load.duration.max(least);
         self.about.duration_ns = duration.0;
-        let warm_up = self.scenario.load.warm_up;
-        let mut trial = overhead + warm_up + duration;
-        if self.closes() {
-            trial += overhead + warm_up + CLOSED;
+        let began = Instant::now();
+        let mut round = Nanos(0);
+        for contender in &self.scenario.contenders.clone() {
+            let open = self.before(contender, Some(Rate(self.about.rate_rps)), stop)?;
+            self.about.warm_up_ns = self.about.warm_up_ns.max(open.0);
+            round += overhead + open + duration;
+            if self.closes() {
+                round += overhead + self.before(contender, None, stop)? + CLOSED;
+            }
         }
-        let round = trial + trial;
-        self.plan.rounds_max = match (self.request.gate.budget, self.request.purpose) {
+        let budget = self.request.gate.budget;
+        let budget = budget.map(|all| all.saturating_sub(began.elapsed().into()));
+        self.plan.rounds_max = match (budget, self.request.purpose) {
             (Some(budget), _) => rounds_within(budget, round)?,
             (None, Purpose::Gate) => ROUNDS_MAX,
             (None, Purpose::Calibration) => ROUNDS_MIN,
@@ -282,10 +289,22 @@ impl<'a> Session<'a> {
         place: u32,
         stop: &AtomicBool,
     ) -> Result<Trial> {
-        let level = rate.map_or_else(|| "closed".into(), |rate| Rate(rate.0.round()).to_string());
-        let duration = rate.map_or(CLOSED, |_| Nanos(self.about.duration_ns));
-        let scenario = &self.scenario;
-        self.testbed.trial(&Ask { scenario, contender, rate, level, duration, round, place }, stop)
+        let ask = ask(&self.scenario, &self.about, contender, rate, (round, place));
+        self.testbed.trial(&ask, stop)
+    }
+
+    /// About how long a contender's trials take up to their window; the pilots that say so are run now.
+    fn before(
+        &mut self,
+        contender: &Contender,
+        rate: Option<Rate>,
+        stop: &AtomicBool,
+    ) -> Result<Nanos> {
+        let ask = ask(&self.scenario, &self.about, contender, rate, (1, 0));
+        self.testbed.run_pilots(&ask, stop)?;
+        // A closed loop is faster than the rate that is offered.
+        let warming = self.testbed.warmth.before(&ask);
+        Ok(warming.before.expected(Some(Rate(self.about.rate_rps))))
     }
 
     /// Whether each round has closed blocks too.
@@ -294,16 +313,30 @@ impl<'a> Session<'a> {
     }
 }
 
+/// A trial of a gate; without a rate a closed one.
+fn ask<'b>(
+    scenario: &'b Scenario,
+    about: &About,
+    contender: &'b Contender,
+    rate: Option<Rate>,
+    (round, place): (u32, u32),
+) -> Ask<'b> {
+    let level = rate.map_or_else(|| "closed".into(), |rate| Rate(rate.0.round()).to_string());
+    let duration = rate.map_or(CLOSED, |_| Nanos(about.duration_ns));
+    Ask { scenario, contender, rate, level, duration, round, place }
+}
+
 /// The request's scenario with its two contenders, about the first percentile that is gated: the generator's share of
 /// that one decides whether a round is void.
 fn pared(request: &Request) -> Scenario {
     let pair = &request.pair;
-    let gated = request.gate.metrics.iter().map(|metric| metric.figure);
-    let metric = match gated.into_iter().find(|figure| figure.is_of_a_request()) {
+    let mut gated = request.gate.metrics.iter().map(|metric| metric.figure);
+    let memory = gated.clone().any(|figure| figure == GateFigure::Rss);
+    let metric = match gated.find(|figure| figure.is_of_a_request()) {
         Some(GateFigure::P99) => scenario::Metric::P99,
         _ => scenario::Metric::P50,
     };
-    let headline = Statement {
+    let about = |metric| Statement {
         text: "what the gate is about".into(),
         metric,
         of: pair.candidate.name.clone(),
@@ -315,8 +348,9 @@ fn pared(request: &Request) -> Scenario {
     };
     Scenario {
         contenders: vec![pair.baseline.clone(), pair.candidate.clone()],
-        expectations: vec![headline],
-        claims: Vec::new(),
+        expectations: vec![about(metric)],
+        // Both sides are warmed up alike where their memory is compared.
+        claims: memory.then(|| about(scenario::Metric::Rss)).into_iter().collect(),
         ..request.scenario.clone()
     }
 }

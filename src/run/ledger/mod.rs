@@ -406,7 +406,7 @@ mod tests {
             plan.scenarios.iter().map(|one| one.name.clone()).collect()
         };
         assert!(!names(&whole).contains(&"map-cpu-wait".to_owned()), "it claims nothing");
-        let budget = Nanos(whole.time.0 / 10);
+        let budget = Nanos(whole.time.0 / 8);
         let cut = plan_ledger(&all(), Some(budget));
         assert!(cut.time <= budget && cut.scenarios.len() < whole.scenarios.len());
         let decides = |one: &Scenario| one.statements().any(|one| one.decides);

@@ -5,7 +5,7 @@ use super::{Attempt, Bench, Row, Verdict};
 use crate::error::Result;
 use crate::report::schema;
 use crate::run::{self, Progress, Request};
-use crate::scenario::{self, Overrides};
+use crate::scenario::{self, Overrides, WarmUp};
 use crate::units::Nanos;
 
 /// The built-in scenario, with shorter trials.
@@ -14,7 +14,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
     let canary = scenario::builtin("canary").expect("the canary is built in");
     let canary = canary.with(&Overrides {
         duration: Some(bench.span(Nanos(700_000_000), Nanos(400_000_000))),
-        warm_up: Some(Nanos(100_000_000)),
+        warm_up: Some(WarmUp::Through(Nanos(100_000_000))),
         ..Overrides::default()
     })?;
     let request = Request {

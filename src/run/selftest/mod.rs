@@ -20,7 +20,7 @@ use hdrhistogram::Histogram;
 
 use crate::error::Result;
 use crate::load::outcome::{Kind, Outcome};
-use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape};
+use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape, WarmUp};
 use crate::run::hiccups;
 use crate::run::placement::{self, Cores, Placement};
 use crate::run::rank;
@@ -248,7 +248,7 @@ impl Bench<'_> {
             seed: 42,
             round: 1,
             salt: 0,
-            warm_up: Nanos(200_000_000),
+            warm_up: WarmUp::Through(Nanos(200_000_000)),
             duration,
             connections: 128,
             threads: 1,

@@ -7,14 +7,24 @@ use crate::report::schema::{self, Ceiling, Comparison, Judgement, RunResult, Tri
 use crate::report::slim::drop_all_but_response_times;
 use crate::run::experiment::capacity;
 use crate::run::testbed::placement;
-use crate::run::{verdict, whole};
+use crate::run::warm::halves;
+use crate::run::{Request, verdict, whole};
 use crate::scenario::{PlacementMode, Scenario, Statement};
+
+/// The request's, and that its contenders were cold where nothing was sent before the windows.
+fn title(request: &Request) -> String {
+    match request.scenarios.iter().any(Scenario::is_cold) {
+        true => format!("{} (cold)", request.title),
+        false => request.title.clone(),
+    }
+}
 
 impl Session<'_> {
     /// What has been found so far, judged.
     pub(crate) fn result(mut self, stop: &AtomicBool) -> RunResult {
         let request = self.request;
         self.probes.iter_mut().for_each(drop_all_but_response_times);
+        request.scenarios.iter().for_each(|scenario| halves::mark(scenario, &mut self.trials));
         let ran = if self.trials.is_empty() { &self.probes } else { &self.trials };
         let ceilings: Vec<Ceiling> =
             request.scenarios.iter().flat_map(|scenario| self.bounds(scenario, ran)).collect();
@@ -42,7 +52,7 @@ impl Session<'_> {
         RunResult {
             schema: schema::SCHEMA.into(),
             scenario: request.name.clone(),
-            title: request.title.clone(),
+            title: title(request),
             seed: first.seed,
             order_seed: self.order_seed,
             started_utc: self.started_utc.clone(),
@@ -71,6 +81,7 @@ impl Session<'_> {
             gate_history: Vec::new(),
             words: request.words.clone(),
             footprints: self.footprints,
+            pilots: self.testbed.warmth.pilots().to_vec(),
         }
     }
 
@@ -123,7 +134,7 @@ impl Session<'_> {
                 cut.map(|cut| format!("the budget ended `{what}` after {cut} of {all} rounds")),
             );
         }
-        notes.extend(self.left.iter().cloned());
+        notes.extend(self.left.iter().chain(self.testbed.warmth.notes()).cloned());
         let scenarios = &self.request.scenarios;
         if scenarios.iter().any(|scenario| scenario.placement.mode == PlacementMode::Shared) {
             notes.push("co-located: generator and contenders share cores".into());

@@ -103,6 +103,19 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         accounts_per_s: None,
         recovery: None,
         runtime: None,
+        led_in: outcome.led_in.as_ref().map(led_in),
+    }
+}
+
+/// What came before the window.
+fn led_in(seen: &outcome::LedIn) -> schema::LedIn {
+    schema::LedIn {
+        answered: seen.answered,
+        failed: seen.failed,
+        warm_up_s: seen.warm_up.as_secs_f64(),
+        drain_s: seen.drain.as_secs_f64(),
+        slowest_ns: seen.slowest.0,
+        lead_in_s: seen.lead_in.as_secs_f64(),
     }
 }
 

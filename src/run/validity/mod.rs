@@ -125,12 +125,18 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
         .chain(taken::by_quota(evidence))
         .chain(taken::by_anyone(evidence))
         .chain(co_location::crowded(evidence))
+        .chain(saturation::worked_off(evidence))
         .chain(drift::finding(evidence, saturated));
     marked.for_each(|finding| validity.add(finding));
     Judged { validity, bound_by, saturated, withheld: lateness.withheld }
 }
 
 impl Judged {
+    /// A reason to doubt it that no rule here sees.
+    pub(crate) fn doubt(&mut self, reason: String) {
+        self.validity.add(Finding::suspect(reason));
+    }
+
     /// The contender did this to itself: it has lost the trial, and the round stands.
     pub(crate) fn lose(&mut self, reason: String) {
         self.validity.lost = true;

@@ -1,6 +1,8 @@
-//! Whether a contender fell behind without end.
+//! Whether a contender fell behind without end, or was still catching up.
 
+use super::{Evidence, Finding};
 use crate::load::outcome::Outcome;
+use crate::units::grouped;
 
 /// Outstanding work that grew by more than this share of what was offered is no fluctuation of a service that keeps up.
 const GROWTH: f64 = 0.01;
@@ -10,7 +12,27 @@ const DEVIATIONS: f64 = 3.0;
 /// Outstanding work grew by more than 1 % of what was offered and by more than its own fluctuation.
 pub(super) fn saturated(outcome: &Outcome) -> bool {
     let outstanding = outcome.outstanding;
-    let growth = outstanding.at_end.saturating_sub(outstanding.at_start) as f64;
-    growth > GROWTH * outcome.offered as f64
-        && growth > DEVIATIONS * (2.0 * outstanding.mean + 1.0).sqrt()
+    let start = outstanding.at_start as f64;
+    // Before the first request of all nothing is under way, and soon as much as ever. Of what grows without end, the mean
+    // is half of the end.
+    let start = if outcome.began_empty { start.max(outstanding.mean) } else { start };
+    exceeds(outcome, outstanding.at_end as f64 - start)
+}
+
+/// Outstanding work fell by as much: what the window measured was a backlog from before it.
+pub(super) fn worked_off(evidence: &Evidence<'_>) -> Option<Finding> {
+    let outstanding = evidence.outcome.outstanding;
+    let (start, end) = (outstanding.at_start, outstanding.at_end);
+    let fell = evidence.open && exceeds(evidence.outcome, start as f64 - end as f64);
+    fell.then(|| {
+        let [start, end] = [start, end].map(|n| grouped(n as f64));
+        Finding::suspect(format!(
+            "a backlog was worked off: {start} requests were outstanding at the window's start and {end} at its end"
+        ))
+    })
+}
+
+fn exceeds(outcome: &Outcome, change: f64) -> bool {
+    change > GROWTH * outcome.offered as f64
+        && change > DEVIATIONS * (2.0 * outcome.outstanding.mean + 1.0).sqrt()
 }

@@ -23,6 +23,7 @@ pub(in crate::run) fn outcome(lag_ns: u64) -> Outcome {
         offered: 2_000,
         unfinished: 0,
         answered_in_window: 2_000,
+        answered_in_first_half: 1_000,
         kinds: vec![Kind {
             name: "payment".into(),
             requests: 2_000,
@@ -48,6 +49,8 @@ pub(in crate::run) fn outcome(lag_ns: u64) -> Outcome {
         refused: BTreeMap::new(),
         reconnects: 0,
         connect: Histogram::new(3).unwrap(),
+        began_empty: false,
+        led_in: None,
         tally: Tally::default(),
     }
 }
@@ -336,4 +339,26 @@ fn a_contender_that_breaks_down_has_lost_and_its_round_stands() {
     judged.lose("the contender crashed".into());
     let validity = judged.validity;
     assert!(validity.lost && !validity.voids_round && validity.verdict == TrialVerdict::Invalid);
+}
+
+#[test]
+fn an_empty_start_is_no_growth_and_what_fell_is_a_backlog() {
+    let of = |at_start, at_end, mean, began_empty| {
+        let outstanding = Outstanding { at_start, at_end, mean };
+        Outcome { offered: 10_000, outstanding, began_empty, ..outcome(0) }
+    };
+    // 5,000/s behind 50 ms for two seconds: 250 are under way as soon as the first have been answered.
+    assert!(!judged(&of(0, 250, 245.0, true), |_| ()).saturated);
+    assert!(judged(&of(0, 250, 245.0, false), |_| ()).saturated);
+    // What grows without end is saturated wherever it began.
+    assert!(judged(&of(0, 2_000, 1_000.0, true), |_| ()).saturated);
+    let reasons = |outcome: &Outcome| judged(outcome, |_| ()).validity.reasons.join("; ");
+    let worked_off = judged(&of(250, 10, 60.0, false), |_| ());
+    assert_eq!(worked_off.validity.verdict, TrialVerdict::Suspect);
+    assert!(!worked_off.saturated && !worked_off.validity.voids_round);
+    let told =
+        "a backlog was worked off: 250 requests were outstanding at the window's start and 10";
+    assert!(worked_off.validity.reasons[0].starts_with(told), "{worked_off:?}");
+    assert_eq!(reasons(&of(250, 160, 200.0, false)), "", "within 1 % of what was offered");
+    assert_eq!(reasons(&of(250, 130, 900.0, false)), "", "within its fluctuation");
 }

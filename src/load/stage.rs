@@ -1,0 +1,175 @@
+//! The parts of a trial's load: a warm-up that is drained, where the plan has one, and the window with what leads to it.
+
+use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+
+use super::NEVER;
+use super::dispatch::Dispatch;
+use super::live::{Live, Seen};
+use super::mix::Mix;
+use super::plan::{Amount, Arrivals, Plan, Shape, WarmUp};
+use super::pool::Pool;
+use super::profile::{Profile, Ramp};
+use super::recorder::Recorder;
+use super::schedule::Schedule;
+use super::sender::Sender;
+use super::warm::{LEAD_IN_MAX, LedIn, lead_in};
+use crate::error::Result;
+use crate::units::Nanos;
+
+/// A part of the load, for all threads.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) mix: Mix,
+    /// When the requests are due, counted from its origin; nothing in a closed loop.
+    pub(super) schedule: Option<Schedule>,
+    /// From the origin to the window; of a warm-up, to its end.
+    pub(super) before: Nanos,
+    /// Requests of a closed loop at most.
+    last: u64,
+    warms: bool,
+}
+
+/// What a sending thread is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Go {
+    /// The zero of the stage's schedule on the clock.
+    pub(super) origin: Nanos,
+    /// Nothing that is due earlier than so long after it is sent.
+    pub(super) skip: Nanos,
+}
+
+/// How a warm-up ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Warmed {
+    /// The slowest of the last right answers.
+    pub(super) slowest: Nanos,
+    /// Nothing was under way.
+    pub(super) ended: Nanos,
+}
+
+/// A sending thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sending<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) thread: usize,
+    pub(super) stop: &'a AtomicBool,
+    pub(super) live: &'a Live,
+}
+
+/// Ids and streams of a warm-up's requests are not those of the window's, which are the same for every contender of a
+/// round however long each one's warm-up is.
+const OTHER_SALT: u32 = 1;
+const OTHER_ROUND: u32 = 1 << 31;
+
+impl Stage {
+    /// The warm-up of a plan that has it drained.
+    ///
+    /// # Errors
+    /// As [`Mix::new`].
+    pub(super) fn warm_up(plan: &Plan) -> Result<Option<Self>> {
+        let WarmUp::Led(first) = plan.warm_up else { return Ok(None) };
+        let own =
+            Plan { salt: plan.salt ^ OTHER_SALT, round: plan.round ^ OTHER_ROUND, ..plan.clone() };
+        let (requests, span) = match first.amount {
+            Amount::Time(time) => (u64::MAX, time),
+            Amount::Requests(requests, within) => (requests, within),
+        };
+        let open = match plan.shape {
+            Shape::Closed => None,
+            Shape::Open { rate, arrivals } => Some((rate, arrivals)),
+            Shape::Ramp { from, arrivals, .. } => Some((from, arrivals)),
+        };
+        let schedule = open.map(|(rate, arrivals)| {
+            let profile = Profile::Steady(first.rate.unwrap_or(rate));
+            let mut schedule = Schedule::new(own.seed, own.round, profile, arrivals, span);
+            schedule.cut(requests);
+            schedule
+        });
+        // Cut by their number, they end with the last one.
+        let last = schedule.as_ref().filter(|all| all.len() == requests && requests > 0);
+        let before = last.map_or(span, |all| all.intended(requests - 1));
+        Ok(Some(Self { mix: Mix::new(&own)?, schedule, before, last: requests, warms: true }))
+    }
+
+    /// The window, with what leads to it.
+    ///
+    /// # Errors
+    /// As [`Mix::new`].
+    pub(super) fn window(plan: &Plan) -> Result<Self> {
+        let before = match plan.warm_up {
+            WarmUp::Through(time) => time,
+            WarmUp::Led(_) => LEAD_IN_MAX,
+        };
+        let schedule = |profile, arrivals: Arrivals| {
+            Schedule::new(plan.seed, plan.round, profile, arrivals, before + plan.duration)
+        };
+        let schedule = match plan.shape {
+            Shape::Closed => None,
+            Shape::Open { rate, arrivals } => Some(schedule(Profile::Steady(rate), arrivals)),
+            Shape::Ramp { from, to, arrivals } => {
+                let ramp = Ramp::new(from, to, before, plan.duration);
+                Some(schedule(Profile::Ramp(ramp), arrivals))
+            }
+        };
+        Ok(Self { mix: Mix::new(plan)?, schedule, before, last: u64::MAX, warms: false })
+    }
+
+    /// When it is measured, where its origin is there.
+    pub(super) fn measured(&self, plan: &Plan, origin: Nanos) -> Range<Nanos> {
+        let start = if self.warms { NEVER } else { origin + self.before };
+        start..start + plan.duration
+    }
+
+    /// A thread's part of it, over connections that are open.
+    pub(super) fn sender<'a>(&'a self, of: &Sending<'a>, pool: Pool, go: Go) -> Sender<'a> {
+        let Sending { plan, thread, stop, live } = *of;
+        let (first, stride) = (thread as u64, plan.threads as u64);
+        let window = self.measured(plan, go.origin);
+        let names = plan.mix.iter().map(|(operation, _)| operation.name());
+        Sender {
+            mix: &self.mix,
+            pool,
+            dispatch: match &self.schedule {
+                Some(schedule) => {
+                    let part = schedule.part(schedule.rank(go.skip) + first, stride);
+                    Dispatch::open(part, go.origin, window.clone())
+                }
+                None => {
+                    let end = if self.warms { go.origin + self.before } else { window.end };
+                    Dispatch::closed(first, stride, end, self.last)
+                }
+            },
+            recorder: Recorder::new(names, window.clone(), plan.into()),
+            shape: plan.shape,
+            pace: plan.pace,
+            timeout: plan.timeout,
+            window,
+            warms: self.warms,
+            stop,
+            live: live.of(thread),
+        }
+    }
+
+    /// What came of it as a warm-up that began at `origin`.
+    pub(super) fn led_in(&self, origin: Nanos, warmed: Warmed, seen: Seen) -> LedIn {
+        let whole = warmed.ended.saturating_sub(origin);
+        let warm_up = whole.min(self.before);
+        LedIn {
+            answered: seen.answered,
+            failed: seen.failed,
+            warm_up,
+            drain: whole - warm_up,
+            slowest: warmed.slowest,
+            lead_in: lead_in(warmed.slowest),
+        }
+    }
+}
+
+impl Go {
+    /// For the window's stage, whose load begins at `now` and whose window opens after `lead_in`.
+    pub(super) fn window(now: Nanos, lead_in: Nanos) -> Self {
+        let skip = LEAD_IN_MAX - lead_in;
+        Self { origin: now.saturating_sub(skip), skip }
+    }
+}
