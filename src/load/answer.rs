@@ -18,8 +18,12 @@ const BODY_KEPT_MAX: usize = 4 * 1024;
 const LINE_BYTES_MAX: usize = 4 * 1024;
 
 /// Reads one answer after another.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reader {
+    /// So much of a body in pieces is kept.
+    kept_max: usize,
+    /// Whether anything may follow an answer, and is left unread.
+    alone: bool,
     state: State,
     /// The head so far, while it is incomplete.
     head: Vec<u8>,
@@ -65,7 +69,26 @@ enum Chunk {
 
 const SIZE: Chunk = Chunk::Size { size: 0, digits: 0, line: 0, extension: false };
 
+impl Default for Reader {
+    fn default() -> Self {
+        Self {
+            kept_max: BODY_KEPT_MAX,
+            alone: false,
+            state: State::Head,
+            head: Vec::new(),
+            body: Vec::new(),
+            status: 0,
+            reusable: false,
+        }
+    }
+}
+
 impl Reader {
+    /// For the one answer of a connection that is closed after it, whatever follows; so much of its body is kept.
+    pub(crate) fn of_one(kept_max: usize) -> Self {
+        Self { kept_max, alone: true, ..Self::default() }
+    }
+
     /// Forgets what was read: for a new connection.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
@@ -180,7 +203,7 @@ impl Reader {
                 None => return Ok(false),
             },
         };
-        if !left.is_empty() {
+        if !left.is_empty() && !self.alone {
             return Err(Fault::Malformed);
         }
         self.state = State::Head;
@@ -237,7 +260,7 @@ impl Reader {
     }
 
     fn keep_body(&mut self, bytes: &[u8]) {
-        let room = BODY_KEPT_MAX.saturating_sub(self.body.len());
+        let room = self.kept_max.saturating_sub(self.body.len());
         self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 }
@@ -315,6 +338,22 @@ mod tests {
 
     fn whole(text: &str) -> Read {
         read([text.as_bytes()], false)
+    }
+
+    #[test]
+    fn one_answer_alone_is_whole_whatever_follows() {
+        let text = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhelloHTTP/1.1 500 Never\r\n\r\n";
+        assert_eq!(whole(text), Err(Fault::Malformed));
+        for at in 1..text.len() {
+            let mut reader = Reader::of_one(3);
+            let (first, second) = text.as_bytes().split_at(at);
+            let body = match reader.push(first, false).unwrap() {
+                Some(answer) => answer.body.to_vec(),
+                None => reader.push(second, false).unwrap().expect("it is whole").body.to_vec(),
+            };
+            // What comes in pieces is kept up to the bound.
+            assert!(body == b"hello" || body == b"hel", "{at}: {body:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! The three rules that everything here serves: no request is skipped or put off because of what comes back; a time
 //! says whose it is (the generator's lag, the backlog for a connection, the service); nothing that is sent is forgotten.
 
-mod answer;
+pub(crate) mod answer;
 #[doc(hidden)]
 pub mod bench;
 mod breakdown;

@@ -1,13 +1,17 @@
 //! One small question at a time: readiness, the audit, what a server says of itself.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// No answer read here is longer.
-const ANSWER_BYTES_MAX: u64 = 1 << 20;
+use crate::load::answer::Reader;
 
-/// The body of a 200 answer. Tries again until `within` is over, for a server that is about to listen.
+/// No body read here is longer.
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The body of a 2xx answer. Tries again until `within` is over, for a server that is about to listen.
 ///
 /// # Errors
 /// The last reason why there was no such answer.
@@ -26,17 +30,33 @@ pub(crate) fn ask(
     within: Duration,
 ) -> Result<Vec<u8>, String> {
     let deadline = Instant::now() + within;
+    let mut told = None;
     loop {
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let left = deadline.saturating_duration_since(Instant::now()).max(PAUSE);
         match once(method, address, path, left) {
             Ok(body) => return Ok(body),
-            Err(error) if Instant::now() >= deadline => return Err(error),
-            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            // The last try is often too short for an answer: what an earlier one was told says more.
+            Err(Failed::Late(why)) => told = told.or(Some(why)),
+            Err(Failed::Told(why)) => told = Some(why),
         }
+        if Instant::now() >= deadline {
+            return Err(told.unwrap_or_default());
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 
-/// The same, asked once: of a server that is there, and may not know `path`.
+/// Why there was no 2xx answer.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The time was over.
+    Late(String),
+    /// It was refused, closed, malformed or another status.
+    Told(String),
+}
+
+/// The same, asked once: of a server that is there, and may not know `path`. `within` bounds the whole answer, which ends
+/// as its framing says, whatever becomes of the connection.
 ///
 /// # Errors
 /// Why there was no such answer.
@@ -45,28 +65,102 @@ pub(crate) fn once(
     address: SocketAddr,
     path: &str,
     within: Duration,
-) -> Result<Vec<u8>, String> {
-    let text = |error: std::io::Error| error.to_string();
-    let mut stream = TcpStream::connect_timeout(&address, within).map_err(text)?;
-    stream.set_read_timeout(Some(within)).map_err(text)?;
+) -> Result<Vec<u8>, Failed> {
+    let deadline = Instant::now() + within;
+    let told = |what: String| Failed::Told(what);
+    let mut stream = TcpStream::connect_timeout(&address, within).map_err(|error| {
+        let why = format!("cannot connect to {address}: {error}");
+        if error.kind() == ErrorKind::TimedOut { Failed::Late(why) } else { Failed::Told(why) }
+    })?;
+    stream.set_write_timeout(Some(within)).map_err(|error| told(error.to_string()))?;
     // A length, for a method that usually has a body.
     let length = if method == "GET" { "" } else { "content-length: 0\r\n" };
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{length}connection: close\r\n\r\n"
     )
-    .map_err(text)?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(text)?;
-    let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut head = httparse::Response::new(&mut headers);
-    match head.parse(&answer) {
-        Ok(httparse::Status::Complete(length)) if head.code == Some(200) => {
-            Ok(answer.split_off(length))
+    .map_err(|error| told(error.to_string()))?;
+    let mut reader = Reader::of_one(BODY_BYTES_MAX);
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let late = || Failed::Late(format!("{path} gave no whole answer within {within:?}"));
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(late());
         }
-        Ok(httparse::Status::Complete(_)) => {
-            Err(format!("{path} answers {}", head.code.unwrap_or(0)))
+        stream.set_read_timeout(Some(left)).map_err(|error| told(error.to_string()))?;
+        let malformed = |_| told(format!("{path} answers no HTTP"));
+        let answer = match stream.read(&mut buffer) {
+            Ok(0) => match reader.end() {
+                Ok(answer) => Some(answer),
+                Err(_) => {
+                    return Err(told(format!("{path} was closed before its answer was whole")));
+                }
+            },
+            Ok(count) => reader.push(&buffer[..count], false).map_err(malformed)?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => None,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return Err(late());
+            }
+            Err(error) => return Err(told(format!("{path}: {error}"))),
+        };
+        match answer {
+            Some(answer) if (200..300).contains(&answer.status) => return Ok(answer.body.to_vec()),
+            Some(answer) => return Err(told(format!("{path} answers {}", answer.status))),
+            None => {}
         }
-        _ => Err(format!("{path} answers no HTTP")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// A server that writes `pieces` with `pause` before each and keeps its connection open.
+    fn server(pieces: &'static [&'static str], pause: Duration) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                for piece in pieces {
+                    thread::sleep(pause);
+                    let _ = stream.write_all(piece.as_bytes());
+                }
+                thread::sleep(Duration::from_secs(5));
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn an_answer_is_whole_as_its_framing_says_and_any_2xx_is_one() {
+        let open =
+            server(&["HTTP/1.1 204 None\r\n\r\n", "HTTP/1.1 500 Late\r\n\r\n"], Duration::ZERO);
+        let began = Instant::now();
+        assert_eq!(get(open, "/", Duration::from_secs(4)).unwrap(), b"");
+        assert!(began.elapsed() < Duration::from_secs(3), "it does not wait for the close");
+        let chunked = server(
+            &["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n", "0\r\n\r\n"],
+            Duration::from_millis(5),
+        );
+        assert_eq!(get(chunked, "/", Duration::from_secs(4)).unwrap(), b"he");
+    }
+
+    #[test]
+    fn a_trickle_ends_with_the_time_and_the_best_reason_is_told() {
+        let trickle = server(&["H"; 1_000], Duration::from_millis(20));
+        let began = Instant::now();
+        let told = get(trickle, "/ready", Duration::from_millis(300)).unwrap_err();
+        assert!(told.contains("/ready gave no whole answer within"), "{told}");
+        assert!(began.elapsed() < Duration::from_secs(2));
+        let unready = server(&["HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"], Duration::ZERO);
+        let told = get(unready, "/ready", Duration::from_millis(300)).unwrap_err();
+        assert_eq!(told, "/ready answers 503");
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let told = get(nobody, "/", Duration::from_millis(20)).unwrap_err();
+        assert!(told.contains("cannot connect to 127.0.0.1:"), "{told}");
     }
 }
