@@ -22,7 +22,9 @@ pub struct Error {
     message: String,
     help: Option<String>,
     rendered: bool,
-    by_contender: bool,
+    /// What a server under test wrote last, where it did this.
+    by_contender: Option<String>,
+    by_machine: bool,
 }
 
 /// The result of everything here that can fail.
@@ -55,7 +57,14 @@ impl Error {
     }
 
     fn new(failure: Failure, message: impl Into<String>) -> Self {
-        Self { failure, message: message.into(), help: None, rendered: false, by_contender: false }
+        Self {
+            failure,
+            message: message.into(),
+            help: None,
+            rendered: false,
+            by_contender: None,
+            by_machine: false,
+        }
     }
 
     /// The same error with a sentence that says how to mend it.
@@ -65,16 +74,28 @@ impl Error {
         self
     }
 
-    /// The same error as the doing of a server under test: a gate blames it, and does not give up.
+    /// The same error as the doing of a server under test, with what it wrote last: it has lost, and nobody gives up.
     #[must_use]
-    pub fn by_contender(mut self) -> Self {
-        self.by_contender = true;
+    pub fn by_contender(mut self, wrote: impl Into<String>) -> Self {
+        self.by_contender = Some(wrote.into());
         self
     }
 
-    /// Whether a server under test did it.
-    pub fn is_by_contender(&self) -> bool {
-        self.by_contender
+    /// What a server under test wrote last, where it did this.
+    pub fn contender_wrote(&self) -> Option<&str> {
+        self.by_contender.as_deref()
+    }
+
+    /// The same error as nobody's doing but the machine's: what was tried may be tried again.
+    #[must_use]
+    pub fn by_machine(mut self) -> Self {
+        self.by_machine = true;
+        self
+    }
+
+    /// Whether it was nobody's doing but the machine's.
+    pub fn is_by_machine(&self) -> bool {
+        self.by_machine
     }
 
     /// What went wrong, without the fix.
@@ -104,6 +125,9 @@ impl fmt::Display for Error {
             return f.write_str(&self.message);
         }
         write!(f, "error: {}", self.message)?;
+        if let Some(wrote) = self.contender_wrote().filter(|wrote| !wrote.is_empty()) {
+            write!(f, "; it wrote:\n{wrote}")?;
+        }
         match &self.help {
             Some(help) => write!(f, "\n  help: {help}"),
             None => Ok(()),

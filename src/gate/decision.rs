@@ -8,7 +8,7 @@
 use super::levels::{ALPHA_PASS, Spending, looks};
 use super::metric::ratio;
 use crate::report::gate::{Look, Outcome};
-use crate::stats::{Limits, one_sided};
+use crate::stats::{Difference, Limits, one_sided};
 
 /// What a metric is judged by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,18 +36,21 @@ pub struct Decision {
     pub looks: Vec<Look>,
 }
 
-/// Judges the differences of the rounds so far, each with an entry: how much worse the candidate was as a logarithm, or
-/// `None` where a figure is missing.
+/// Judges the differences of the rounds so far, each with an entry: how much worse the candidate was as a logarithm, without
+/// end in lost rounds, or `None` where a figure is missing.
 ///
 /// Looks that are still to come are not taken, and rounds beyond the last look taken are not looked at.
-pub fn decide(d: &[Option<f64>], rule: &Rule) -> Decision {
+pub fn decide<D>(d: &[Option<D>], rule: &Rule) -> Decision
+where
+    D: Copy + Into<Difference>,
+{
     let mut fail = Spending::of(rule.alpha, rule.rounds_max);
     let mut pass = Spending::of(ALPHA_PASS, rule.rounds_max);
     let mut decision =
         Decision { outcome: Outcome::Open, decided_at: None, improved: false, looks: Vec::new() };
     for rounds in looks(rule.rounds_max) {
         let Some(seen) = d.get(..rounds as usize) else { break };
-        let pairs: Vec<f64> = seen.iter().flatten().copied().collect();
+        let pairs: Vec<Difference> = seen.iter().flatten().map(|&d| d.into()).collect();
         let levels = [&mut fail, &mut pass].map(|side| side.level(rounds, pairs.len()));
         let limits = one_sided(&pairs, levels[0].unwrap_or(0.0), levels[1].unwrap_or(0.0));
         decision.looks.push(look(rounds, pairs.len(), levels, limits));
@@ -161,10 +164,10 @@ mod tests {
 
     #[test]
     fn missing_figures_and_lost_rounds() {
-        let nothing = decide(&[None; 40], &RULE);
+        let nothing = decide(&[None::<f64>; 40], &RULE);
         assert_eq!(nothing.outcome, Outcome::Inconclusive);
         assert!(nothing.looks.iter().all(|look| look.pairs == 0 && look.ratio.is_none()));
-        assert_eq!(decide(&[], &RULE).outcome, Outcome::Open);
+        assert_eq!(decide(&[None::<f64>; 0], &RULE).outcome, Outcome::Open);
         // Every second round missing: the first look has 6 pairs, too few for its level, which is carried on.
         let half: Vec<_> = rounds(40, 0.3, 0.02)
             .into_iter()
@@ -175,8 +178,15 @@ mod tests {
         assert_eq!(found.looks[0].fail_level, None);
         assert_eq!((found.outcome, found.decided_at), (Outcome::Regressed, Some(20)));
         // A candidate that drowns in every round is worse than any figure, and has none.
-        let drowned = decide(&[Some(1_000.0); 12], &RULE);
+        let drowned = decide(&[Some(f64::INFINITY); 12], &RULE);
         assert_eq!((drowned.outcome, drowned.looks[0].ratio), (Outcome::Regressed, None));
+        assert_eq!(drowned.looks[0].low, None);
+        // What both lost could be anything, and never lets a candidate pass.
+        let both = decide(&[Some(Difference::UNKNOWN); 40], &RULE);
+        assert_eq!(both.outcome, Outcome::Inconclusive);
+        let mut d = rounds(40, 0.0, 0.02);
+        d[..2].fill(Some(f64::INFINITY));
+        assert_eq!(decide(&d[..12], &RULE).outcome, Outcome::Open, "two lost rounds of twelve");
         assert_eq!(decide(&[Some(0.0); 12], &RULE).outcome, Outcome::Pass, "all equal");
     }
 }

@@ -15,7 +15,7 @@ const ALPHA: f64 = 0.01;
 
 /// Tests the differences of all rounds; only at the last look, for it has but one level to spend.
 ///
-/// `None` without differences, and where one is infinite or not a number.
+/// A round that one of them lost is far away. `None` without differences that are finite, and where one is not a number.
 pub fn intermittent(d: &[f64]) -> Option<Intermittent> {
     let far = FAR * deviation_from_zero(d)?;
     let worse = d.iter().filter(|&&d| d > far).count();
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn drowned_rounds_are_far_away() {
         let mut d = rounds(0, 0);
-        d[..8].fill(1_000.0);
+        d[..8].fill(f64::INFINITY);
         assert!(intermittent(&d).unwrap().found);
     }
 

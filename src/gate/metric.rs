@@ -3,10 +3,7 @@
 use super::levels::ALPHA_FAIL;
 use crate::report::gate::{Block, FaultKind, Metric, MetricPlan, Plan, Round};
 use crate::stats::percentile::FAILED_NS;
-
-/// In a round in which one contender alone lost, it is worse than any figure. As a logarithm: beyond any true ratio,
-/// and far from where sums of f64 lose their digits.
-const LOST: f64 = 1_000.0;
+use crate::stats::{Better, Difference, LOST};
 
 impl Metric {
     /// All of them, the ones with most weight first.
@@ -77,9 +74,10 @@ impl Metric {
         matches!(self, Self::P99 | Self::P50)
     }
 
-    /// Whether a contender that drowns or errs has no figure of this metric that could be compared.
-    fn is_lost_with_the_load(self) -> bool {
-        matches!(self, Self::P99 | Self::P50 | Self::Throughput)
+    /// Whether a fault loses a round in this metric: each does in all of them, but who is saturated keeps the figures that
+    /// are no response times.
+    fn is_lost_by(self, fault: FaultKind) -> bool {
+        fault != FaultKind::Saturated || self.is_a_response_time()
     }
 }
 
@@ -105,31 +103,30 @@ pub fn alpha(plan: &Plan, index: usize) -> f64 {
 }
 
 /// How much worse the candidate was in a round, as a logarithm: ln(candidate / baseline), turned round where more is
-/// better.
+/// better; without end where one of them has lost the round or its percentile fell on a failure.
 ///
-/// `None` when a figure is missing, or has no logarithm, or both lost or failed.
-pub fn difference(metric: Metric, index: usize, round: &Round) -> Option<f64> {
-    if metric.is_lost_with_the_load() {
-        match (is_lost(&round.baseline), is_lost(&round.candidate)) {
-            (false, true) => return Some(LOST),
-            (true, false) => return Some(-LOST),
-            (true, true) => return None,
-            (false, false) => {}
+/// `None` when a figure is missing, or has no logarithm.
+pub fn difference(metric: Metric, index: usize, round: &Round) -> Option<Difference> {
+    let figure = |block: &Block| {
+        if block.faults.iter().any(|fault| metric.is_lost_by(fault.kind)) {
+            return Some(LOST);
         }
-    }
-    let value = |block: &Block| block.values.get(index).copied().flatten();
-    let (candidate, baseline) = (value(&round.candidate)?, value(&round.baseline)?);
-    if metric.is_a_response_time() {
-        match (is_a_failure(baseline), is_a_failure(candidate)) {
-            (false, true) => return Some(LOST),
-            (true, false) => return Some(-LOST),
-            (true, true) => return None,
-            (false, false) => {}
-        }
-    }
-    let d = candidate.ln() - baseline.ln();
-    let worse = if metric.is_better_higher() { -d } else { d };
-    worse.is_finite().then_some(worse)
+        let value = block.values.get(index).copied().flatten()?;
+        Some(if metric.is_a_response_time() && is_a_failure(value) { LOST } else { value })
+    };
+    let (candidate, baseline) = match (figure(&round.candidate), figure(&round.baseline)) {
+        (Some(candidate), Some(baseline)) => (candidate, baseline),
+        // Whatever the other's figure is that is not there.
+        (Some(LOST), None) => return Some(f64::INFINITY.into()),
+        (None, Some(LOST)) => return Some(f64::NEG_INFINITY.into()),
+        _ => return None,
+    };
+    let d = Difference::between(candidate, baseline, Better::Less, |candidate, baseline| {
+        let d = candidate.ln() - baseline.ln();
+        if metric.is_better_higher() { -d } else { d }
+    });
+    let has_logarithms = [candidate, baseline].iter().all(|figure| *figure > 0.0);
+    has_logarithms.then_some(d)
 }
 
 /// Whether a percentile fell on a failure.
@@ -139,7 +136,7 @@ pub(super) fn is_a_failure(ns: f64) -> bool {
 
 /// A ratio of a logarithm; `None` for one that lost rounds brought about.
 pub(super) fn ratio(logarithm: f64) -> Option<f64> {
-    (logarithm.abs() < LOST / 10.0).then(|| logarithm.exp())
+    logarithm.is_finite().then(|| logarithm.exp())
 }
 
 /// Whether a contender did not bear the load of its block.
@@ -164,7 +161,7 @@ mod tests {
 
     #[test]
     fn positive_is_worse() {
-        let d = |metric, a, b| difference(metric, 0, &round(1, &[a], &[b]));
+        let d = |metric, a, b| difference(metric, 0, &round(1, &[a], &[b]))?.known();
         assert!((d(Metric::P99, 100.0, 110.0).unwrap() - 1.1_f64.ln()).abs() < 1e-12);
         assert!((d(Metric::Throughput, 110.0, 100.0).unwrap() - 1.1_f64.ln()).abs() < 1e-12);
         assert_eq!(d(Metric::CpuPerRequest, 0.0, 1.0), None);
@@ -176,28 +173,44 @@ mod tests {
     fn a_percentile_that_fell_on_a_failure_is_worse_than_any_time() {
         let failed = FAILED_NS as f64;
         let d = |metric, a, b| difference(metric, 0, &round(1, &[a], &[b]));
-        assert_eq!(d(Metric::P99, 100.0, failed), Some(LOST));
-        assert_eq!(d(Metric::P50, failed, 100.0), Some(-LOST));
-        assert_eq!(d(Metric::P99, failed, failed), None);
-        assert!(d(Metric::Rss, 100.0, failed).is_some_and(|d| d < 30.0), "bytes may be as many");
+        assert_eq!(d(Metric::P99, 100.0, failed), Some(f64::INFINITY.into()));
+        assert_eq!(d(Metric::P50, failed, 100.0), Some(f64::NEG_INFINITY.into()));
+        assert_eq!(d(Metric::P99, failed, failed), Some(Difference::UNKNOWN));
+        assert!(d(Metric::Rss, 100.0, failed).is_some_and(|d| d.high < 30.0), "bytes may be many");
     }
 
     #[test]
-    fn who_drowns_alone_is_worse_than_any_figure() {
-        let drowned = |baseline: bool, candidate: bool, metric| {
+    fn who_loses_a_round_alone_is_worse_than_any_figure() {
+        let lost = |baseline: bool, candidate: bool, metric, kind| {
             let mut round = round(1, &[1.0], &[1.0]);
-            for (block, drowns) in
+            for (block, loses) in
                 [(&mut round.baseline, baseline), (&mut round.candidate, candidate)]
             {
-                block.faults.extend(drowns.then(|| fault(FaultKind::Saturated)));
+                block.faults.extend(loses.then(|| fault(kind)));
             }
             difference(metric, 0, &round)
         };
-        assert_eq!(drowned(false, true, Metric::P99), Some(LOST));
-        assert_eq!(drowned(true, false, Metric::P99), Some(-LOST));
-        assert_eq!(drowned(true, true, Metric::P99), None);
-        assert_eq!(drowned(false, true, Metric::CpuPerRequest), Some(0.0), "it has a figure");
-        assert_eq!(ratio(LOST / 2.0), None);
+        for kind in [FaultKind::Crashed, FaultKind::Wrong, FaultKind::Errors] {
+            for metric in Metric::ALL {
+                let of = |baseline, candidate| lost(baseline, candidate, metric, kind);
+                assert_eq!(of(false, true), Some(f64::INFINITY.into()), "{metric:?} {kind:?}");
+                assert_eq!(of(true, false), Some(f64::NEG_INFINITY.into()));
+                assert_eq!(of(true, true), Some(Difference::UNKNOWN));
+            }
+        }
+        let drowned = |metric| lost(false, true, metric, FaultKind::Saturated);
+        for metric in [Metric::P99, Metric::P50] {
+            assert_eq!(drowned(metric), Some(f64::INFINITY.into()));
+        }
+        for metric in [Metric::CpuPerRequest, Metric::Throughput, Metric::Rss] {
+            assert_eq!(drowned(metric), Some(0.0.into()), "it keeps its figure");
+        }
+        let mut without = round(1, &[1.0], &[1.0]);
+        without.baseline.values[0] = None;
+        assert_eq!(difference(Metric::P99, 0, &without), None);
+        without.candidate.faults.push(fault(FaultKind::Errors));
+        assert_eq!(difference(Metric::P99, 0, &without), Some(f64::INFINITY.into()));
+        assert_eq!(ratio(f64::INFINITY), None);
     }
 
     #[test]

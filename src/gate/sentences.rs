@@ -56,11 +56,7 @@ pub(super) fn reasons(
 ) -> Vec<String> {
     let mut reasons: Vec<String> =
         blame.map(|blame| format!("{}.", blame.sentence())).into_iter().collect();
-    let lost = counted.iter().filter(|r| is_lost(&r.candidate) && !is_lost(&r.baseline)).count();
-    if lost > 0 {
-        let n = counted.len();
-        reasons.push(format!("The candidate alone did not bear the load in {lost} of {n} rounds."));
-    }
+    reasons.extend(lost(counted));
     reasons.extend(failures(counted));
     for metric in metrics {
         reasons.extend(metric.looks.last().map(|look| found(metric, look)));
@@ -69,6 +65,21 @@ pub(super) fn reasons(
         }
     }
     reasons
+}
+
+/// `The candidate alone did not bear the load in 2 of 12 rounds (was saturated).`, and the same of the baseline and of both.
+fn lost(counted: &[&Round]) -> Vec<String> {
+    let of = |who: &str, loses: [bool; 2]| {
+        let lost = |round: &&&Round| [is_lost(&round.baseline), is_lost(&round.candidate)] == loses;
+        let rounds: Vec<&&Round> = counted.iter().filter(lost).collect();
+        let first = *rounds.first()?;
+        let faults = first.candidate.faults.iter().chain(&first.baseline.faults);
+        let why = faults.map(|fault| fault.kind.verb()).next().unwrap_or_default();
+        let (n, all) = (rounds.len(), counted.len());
+        Some(format!("{who} did not bear the load in {n} of {all} rounds ({why})."))
+    };
+    let who = [("The candidate alone", [false, true]), ("The baseline alone", [true, false])];
+    who.into_iter().chain([("Both", [true, true])]).filter_map(|(who, it)| of(who, it)).collect()
 }
 
 /// `Failed requests: baseline 0 of 60,000, candidate 420 of 60,000.`; nothing where none failed.

@@ -10,7 +10,7 @@ use crate::exit;
 use crate::report::gate::{
     Block, Judgement, MetricJudgement, OnInconclusive, Outcome, Plan, Round, Scatter, Verdict,
 };
-use crate::stats::{hodges_lehmann, median, residual_sd};
+use crate::stats::{Difference, hodges_lehmann, median, residual_sd};
 
 /// Figures that may be missing, as a share of the rounds, before a metric is not gated.
 const MISSING_MAX: f64 = 0.25;
@@ -92,12 +92,15 @@ fn look_back(plan: &Plan, index: usize, metric: &mut MetricJudgement, counted: &
     metric.difference = hodges_lehmann(&differences, 0.95).map(|estimate| estimate.value);
     let (baseline, candidate): (Vec<f64>, Vec<f64>) = both.into_iter().unzip();
     metric.medians = [median(&baseline), median(&candidate)];
-    let d: Vec<f64> =
+    let d: Vec<Difference> =
         counted.iter().filter_map(|round| difference(metric.metric, index, round)).collect();
+    // Of what both lost nobody knows on which side it lies.
+    let known: Vec<f64> = d.iter().filter_map(|d| d.known()).collect();
     // At an earlier look there are too few bad rounds to find, and stopping there would choose the rounds.
     let last_look = counted.len() >= plan.rounds_max as usize;
-    metric.intermittent = if last_look { intermittent(&d) } else { None };
-    let scatter = residual_sd(&d).map(|s| Scatter { s, rounds: d.len() as u32 });
+    metric.intermittent = if last_look { intermittent(&known) } else { None };
+    let finite = known.iter().filter(|d| d.is_finite()).count();
+    let scatter = residual_sd(&known).map(|s| Scatter { s, rounds: finite as u32 });
     metric.sight_after = scatter.and_then(|scatter| sight(plan, index, scatter));
     let missing = counted.len() - d.len();
     let decided = metric.outcome == Outcome::Regressed || metric.not_gated.is_some();

@@ -317,9 +317,11 @@ impl Pool {
         }
         if self.refused.contains_key("connect") {
             return Error::usage(format!("nothing listens on {target}"))
-                .help("start the server first, and look at its port");
+                .help("start the server first, and look at its port")
+                .by_contender("");
         }
         Error::usage(format!("{target} accepted no connection within {}", self.timeout))
+            .by_contender("")
     }
 }
 

@@ -1,36 +1,29 @@
 //! One contender against another in words: ratio and difference with interval and n, and three outcomes always.
 
+use super::losses;
 use super::race::{Entry, Race};
 use super::schema::{Comparison, Trial};
 use super::words::{clean, counted, difference, listed, metric, times};
 
 /// A comparison as a row shows it, without its metric's name.
 pub(crate) fn compared(race: &Race<'_>, c: &Comparison) -> String {
-    let Some(ratio) = c.ratio else {
-        return format!("not compared: {}", why_not(race, c));
-    };
-    let more = |r: f64| if r < 1.0 { 1.0 / r } else { r };
-    match (c.low, c.high) {
-        (Some(low), Some(high)) => match side(c) {
-            Side::Unclear => {
-                format!("no clear difference ({} to {}, n = {})", times(low), times(high), c.n)
-            }
-            side => {
-                let (low, high) =
-                    if side == Side::Lower { (1.0 / high, 1.0 / low) } else { (low, high) };
-                let difference = c.difference.map(|d| difference(&c.metric, d));
-                let difference = difference.map_or_else(String::new, |d| format!(" ({d})"));
-                format!(
-                    "{} {}{difference}, 95 % interval {} to {}, n = {}",
-                    times(more(ratio)),
-                    side.word(),
-                    times(low),
-                    times(high),
-                    c.n
-                )
-            }
+    let lost = losses::of_comparison(race, c);
+    match (c.ratio, lost) {
+        (None, None) => format!("not compared: {}", why_not(race, c)),
+        (None, Some(lost)) => match side(c) {
+            Side::Unclear => format!("no clear difference: {lost}"),
+            side => format!("{}: {lost}", side.word()),
         },
-        _ => match range(race, c) {
+        (Some(ratio), None) => found(race, c, ratio),
+        (Some(ratio), Some(lost)) => format!("{}; {lost}", found(race, c, ratio)),
+    }
+}
+
+fn found(race: &Race<'_>, c: &Comparison, ratio: f64) -> String {
+    let more = |r: f64| if r < 1.0 { 1.0 / r } else { r };
+    let known = (c.low.is_some() && c.high.is_some()) || lost(c) > 0;
+    if !known {
+        return match range(race, c) {
             Some((low, high)) if c.n > 1 => format!(
                 "{} to {} over {}, no interval (n = {})",
                 times(low),
@@ -39,8 +32,43 @@ pub(crate) fn compared(race: &Race<'_>, c: &Comparison) -> String {
                 c.n
             ),
             _ => format!("{}, no interval (n = {})", times(ratio), c.n),
-        },
+        };
     }
+    let (low, high) = ends(c);
+    match side(c) {
+        Side::Unclear => {
+            format!("no clear difference ({} to {}, n = {})", times(low), times(high), c.n)
+        }
+        side => {
+            let (low, high) =
+                if side == Side::Lower { (1.0 / high, 1.0 / low) } else { (low, high) };
+            let difference = c.difference.map(|d| difference(&c.metric, d));
+            let difference = difference.map_or_else(String::new, |d| format!(" ({d})"));
+            format!(
+                "{} {}{difference}, 95 % interval {} to {}, n = {}",
+                times(more(ratio)),
+                side.word(),
+                times(low),
+                times(high),
+                c.n
+            )
+        }
+    }
+}
+
+/// Rounds that one of the two lost.
+fn lost(c: &Comparison) -> u32 {
+    c.lost_of + c.lost_versus
+}
+
+/// Both limits; 0 and infinity where lost rounds leave none, the ratio itself where there are too few rounds.
+pub(crate) fn ends(c: &Comparison) -> (f64, f64) {
+    let known = |limit: Option<f64>, open: f64| match (limit, lost(c)) {
+        (Some(limit), _) => limit,
+        (None, 0) => c.ratio.unwrap_or(open),
+        (None, _) => open,
+    };
+    (known(c.low, 0.0), known(c.high, f64::INFINITY))
 }
 
 /// `p99`, or `p99 of account-read` where a race has several request kinds.

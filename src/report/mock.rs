@@ -161,6 +161,8 @@ fn compare(
         high: interval.map(|i| i.1),
         difference: Some(difference),
         n,
+        lost_of: 0,
+        lost_versus: 0,
         verdict: match interval {
             Some((low, _)) if low > 1.0 => "higher",
             Some((_, high)) if high < 1.0 => "lower",
@@ -334,5 +336,7 @@ pub(crate) fn footprint(contender: &str) -> Footprint {
         base: Some(Part { files: 3, bytes: mib(3.03) }),
         image: Some(Image { raw_bytes: mib(15.2), compressed_bytes: mib(6.7), layers: 2 }),
         note: "its own program".into(),
+        lost_starts: Vec::new(),
+        lost_reason: String::new(),
     }
 }

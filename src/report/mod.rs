@@ -17,6 +17,7 @@ pub mod html;
 #[cfg(test)]
 mod json_schema;
 pub mod ledger;
+mod losses;
 pub mod markdown;
 mod marks;
 #[cfg(test)]

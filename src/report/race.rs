@@ -35,6 +35,8 @@ pub(crate) enum Figure {
     Value(f64),
     /// In the median round outstanding work grew without end.
     Saturated,
+    /// The contender lost every round.
+    Lost,
     /// In the median round the request at that rank was given up after so long, ns.
     AtLeast(f64),
     /// In the median round the request at that rank failed otherwise.
@@ -205,8 +207,24 @@ impl<'a> Entry<'a> {
         self.trials.iter().copied().filter(|trial| trial.validity.verdict < TrialVerdict::Invalid)
     }
 
+    /// Rounds that count in every comparison: those that hold, and lost ones.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = &'a Trial> + '_ {
+        let counts = |trial: &&'a Trial| {
+            trial.validity.lost || trial.validity.verdict < TrialVerdict::Invalid
+        };
+        self.trials.iter().copied().filter(counts)
+    }
+
+    /// Rounds that it lost in every metric.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = &'a Trial> + '_ {
+        self.trials.iter().copied().filter(|trial| trial.validity.lost)
+    }
+
     /// The response time at `per_mille`, in ns; `kind` names the requests.
     pub(crate) fn response(&self, kind: &str, per_mille: u64) -> Figure {
+        if self.usable().next().is_none() && self.lost().next().is_some() {
+            return Figure::Lost;
+        }
         let rounds = self.usable().filter_map(|trial| {
             trial.by_request.get(kind).map(|requests| response(trial, requests, per_mille))
         });
@@ -231,23 +249,18 @@ impl<'a> Entry<'a> {
 
     /// Rounds in which outstanding work grew without end.
     pub(crate) fn saturated_rounds(&self) -> usize {
-        self.usable().filter(|trial| trial.saturated).count()
+        self.counted().filter(|trial| trial.saturated).count()
     }
 
-    /// Whether it lost half of its rounds or more: it crashed, answered wrongly, or more requests failed than `bound`
-    /// allows. Such a contender wins nothing.
+    /// Whether it lost half of its rounds or more. Such a contender wins nothing.
     pub(crate) fn has_lost(&self, bound: f64) -> bool {
-        let lost = |trial: &&&Trial| {
-            let failures = trial.errors.values().sum();
-            trial.validity.lost || over_the_error_bound(failures, trial.requests, bound)
-        };
-        let lost = self.trials.iter().filter(lost).count();
+        let lost = self.trials.iter().filter(|trial| has_lost(trial, bound)).count();
         lost > 0 && 2 * lost >= self.trials.len()
     }
 
     /// Whether the contender is saturated here: in half of its rounds or more.
     pub(crate) fn is_saturated(&self) -> bool {
-        self.saturated_rounds() > 0 && 2 * self.saturated_rounds() >= self.usable().count()
+        self.saturated_rounds() > 0 && 2 * self.saturated_rounds() >= self.counted().count()
     }
 
     /// How many of its rounds hold.
@@ -299,6 +312,12 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// Whether a trial is lost in every metric. An older file does not say that its failures are more than `bound`.
+pub(crate) fn has_lost(trial: &Trial, bound: f64) -> bool {
+    let failures = trial.errors.values().sum();
+    trial.validity.lost || over_the_error_bound(failures, trial.requests, bound)
+}
+
 /// What one trial says about a percentile.
 pub(crate) fn response(trial: &Trial, requests: &ByRequest, per_mille: u64) -> Figure {
     if trial.saturated {
@@ -335,7 +354,7 @@ pub(crate) fn median(rounds: Vec<Figure>) -> Figure {
         Figure::Value(value) => (0, *value),
         Figure::AtLeast(bound) => (1, *bound),
         Figure::Unbounded => (2, 0.0),
-        Figure::Saturated => (3, 0.0),
+        Figure::Saturated | Figure::Lost => (3, 0.0),
         Figure::Withheld => (4, 0.0),
     };
     let all = rounds.len();

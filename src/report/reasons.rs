@@ -29,7 +29,8 @@ struct Alike {
 /// Each distinct reason once, the worst first.
 pub(super) fn reasons(result: &RunResult, races: &[Race<'_>]) -> Vec<Reason> {
     let mut found: Vec<Alike> = Vec::new();
-    for trial in &result.trials {
+    // Why a round was lost stands with the contender that lost it.
+    for trial in result.trials.iter().filter(|trial| trial.voided || !trial.validity.lost) {
         let verdict = if trial.voided { "VOID" } else { trial.validity.verdict.word() };
         for text in trial.validity.reasons.iter().map(|reason| clean(reason)) {
             let same = |one: &Alike| one.verdict == verdict && alike(&one.text) == alike(&text);

@@ -346,9 +346,8 @@ pub struct Distribution {
     pub hdr_v2: String,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn is_zero<N: PartialEq + Default>(count: &N) -> bool {
+    *count == N::default()
 }
 
 /// One request kind of a trial.
@@ -441,9 +440,33 @@ pub struct Validity {
     /// `slower`, `faster` or `none`; `not tested` where it is no open load of 20 s with ten answers in most seconds.
     #[serde(default)]
     pub drift: String,
-    /// The contender crashed or answered wrongly: it has lost, and the round stands.
+    /// The contender broke down, answered wrongly or failed too many requests: it has lost the round in every metric, and the
+    /// round stands. (A saturated one has lost it in the metrics of response time.)
     #[serde(default)]
     pub lost: bool,
+    /// By what; left out where it has not lost, and in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_by: Option<LostBy>,
+    /// The last of what a contender that broke down wrote to stderr, at most 4 KiB; left out where that was nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub wrote: String,
+}
+
+/// By what a contender has lost a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LostBy {
+    /// It did not start.
+    Start,
+    /// It ended before it was asked to, or did not end in good order.
+    Crash,
+    /// It answered wrongly, or its books do not balance.
+    Wrong,
+    /// It gave no right answer.
+    Idle,
+    /// More requests failed than the error bound allows.
+    Errors,
 }
 
 /// In the order of their badness.

@@ -1,10 +1,10 @@
 //! What a run says in words, built from its verdicts and from nothing else.
 
-use super::comparison::{Side, belongs, metric_of, side};
-use super::race::{Entry, Race, measured};
+use super::comparison::{Side, belongs, ends, metric_of, side};
+use super::race::{Entry, Race, measured, middle};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
 use super::words::{capital, clean, listed, metric, times};
-use super::{disappears, experiments, sizes};
+use super::{disappears, experiments, losses, sizes};
 use crate::units::{Rate, grouped};
 
 /// The metrics that closing sentences speak of.
@@ -153,6 +153,8 @@ struct Found {
     undecided: Vec<Comparison>,
     /// `thread-pool (3,180 of 4,000/s)`
     saturated: Vec<String>,
+    /// `thread-pool lost 4 of 10 rounds`
+    lost: Vec<String>,
     suspect: bool,
 }
 
@@ -182,11 +184,12 @@ impl Found {
             unclear: Vec::new(),
             undecided: Vec::new(),
             saturated: saturated.map(saturation).collect(),
+            lost: race.entries.iter().filter_map(losses::rounds).collect(),
             suspect: race.trials().any(|t| t.validity.verdict == TrialVerdict::Suspect),
         };
         for c in all.into_iter().filter(|c| c.ratio.is_some()) {
             match side(&c) {
-                _ if c.low.is_none() || c.high.is_none() => found.undecided.push(c),
+                Side::Unclear if c.low.is_none() && c.high.is_none() => found.undecided.push(c),
                 Side::Higher => found.higher.push(c),
                 Side::Lower => found.lower.push(c),
                 Side::Unclear => found.unclear.push(c),
@@ -229,6 +232,7 @@ impl Found {
         if !self.saturated.is_empty() {
             parts.push(format!("saturated: {}", listed(&self.saturated)));
         }
+        parts.extend(self.lost.iter().cloned());
         if parts.is_empty() {
             return format!("{what} is not compared");
         }
@@ -247,6 +251,12 @@ impl Found {
             return match self.saturated.len() {
                 1 => format!("{first} is saturated"),
                 n => format!("{n} contenders are saturated"),
+            };
+        }
+        if let Some(first) = self.lost.first() {
+            return match self.lost.len() {
+                1 => first.clone(),
+                n => format!("{n} contenders lost rounds"),
             };
         }
         // Of several differences a title has the greatest.
@@ -291,7 +301,7 @@ impl Found {
 
     fn against(&self, c: &Comparison) -> String {
         let ratio = c.ratio.unwrap_or(1.0);
-        let (low, high) = (c.low.unwrap_or(ratio), c.high.unwrap_or(ratio));
+        let (low, high) = ends(c);
         let (ratio, low, high) = match side(c) {
             Side::Lower => (1.0 / ratio, 1.0 / high, 1.0 / low),
             _ => (ratio, low, high),
@@ -319,7 +329,9 @@ fn saturation(entry: &Entry<'_>) -> String {
 
 /// `3,180 of 4,000/s`: what a saturated contender answered of what was due.
 pub(crate) fn saturated(entry: &Entry<'_>) -> Option<String> {
-    let middle = |figure: fn(&Trial) -> f64| entry.middle(|t| t.saturated.then(|| figure(t)));
+    let middle = |figure: fn(&Trial) -> f64| {
+        middle(entry.counted().filter(|trial| trial.saturated).map(figure).collect())
+    };
     let (achieved, offered) = (middle(|t| t.achieved_rps)?, middle(|t| t.offered_rps)?);
     Some(format!("{} of {}", grouped(achieved), Rate(offered)))
 }

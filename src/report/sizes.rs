@@ -5,7 +5,7 @@ use super::race::{Entry, Figure, Race, slo_of};
 use super::schema::{ContenderInfo, RunResult, SloInfo, Trial};
 use super::sentences::place;
 use super::words::{WITHHELD, bytes, clean, figure, listed, or_withheld};
-use crate::stats::{self, error_bound};
+use crate::stats::{self, Better, LOST, error_bound};
 use crate::units::{grouped, three_digits};
 
 const COLUMNS: [&str; 6] = ["contender", "size", "p99", "achieved/s", "CPU us/request", "peak RSS"];
@@ -172,14 +172,15 @@ impl<'r> Judge<'r> {
     /// Whether the interval of the ratio lies on the worse side of 1; without one, every difference counts.
     fn clearly_worse(&self, one: &Entry<'_>, best: &Entry<'_>) -> bool {
         let (mut a, mut b) = (Vec::new(), Vec::new());
-        for trial in one.usable() {
-            let other = best.usable().find(|other| other.round == trial.round);
+        for trial in one.counted() {
+            let other = best.counted().find(|other| other.round == trial.round);
             if let Some((x, y)) = self.value(trial).zip(other.and_then(|other| self.value(other))) {
                 a.push(x);
                 b.push(y);
             }
         }
-        let ratio = stats::ratio_of(&a, &b, CONFIDENCE).and_then(|paired| paired.ratio);
+        let better = if self.closed { Better::More } else { Better::Less };
+        let ratio = stats::ratio_of(&a, &b, better, CONFIDENCE).and_then(|paired| paired.ratio);
         let interval = ratio.and_then(|ratio| ratio.interval);
         interval.is_none_or(|interval| match self.closed {
             true => interval.high < 1.0,
@@ -188,11 +189,13 @@ impl<'r> Judge<'r> {
     }
 
     fn value(&self, trial: &Trial) -> Option<f64> {
+        if trial.validity.lost || (!self.closed && trial.saturated) {
+            return Some(LOST);
+        }
         if self.closed {
             return Some(trial.achieved_rps);
         }
-        let p99 = trial.by_request.get(self.kind)?.response_ns.as_ref()?.at(990).worth();
-        p99.filter(|_| !trial.saturated)
+        trial.by_request.get(self.kind)?.response_ns.as_ref()?.at(990).worth()
     }
 }
 

@@ -6,7 +6,7 @@ use super::comparison::{belongs, compared, metric_of};
 use super::race::{Entry, Race};
 use super::schema::{Ceiling, RunResult};
 use super::words::{bytes, capital, clean, figure, or_withheld, truncated};
-use super::{cores, sentences};
+use super::{cores, losses, sentences};
 use crate::units::{Rate, grouped, three_digits};
 
 /// One race.
@@ -15,7 +15,7 @@ pub(crate) struct Table {
     pub(crate) heading: String,
     /// In the order of [`COLUMNS`].
     pub(crate) rows: Vec<[String; COLUMNS.len()]>,
-    /// Saturation, failures and ceilings: one line each.
+    /// Lost rounds, saturation, failures and ceilings: one line each.
     pub(crate) marks: Vec<String>,
     /// The contender that others are compared with.
     pub(crate) versus: String,
@@ -51,7 +51,8 @@ impl Table {
         // They come by metric; a reader asks about a contender.
         let order: Vec<String> = compared.iter().map(|[of, ..]| of.clone()).collect();
         compared.sort_by_key(|[of, ..]| order.iter().position(|other| other == of));
-        let mut marks: Vec<String> = race.entries.iter().filter_map(saturation).collect();
+        let mut marks: Vec<String> = race.entries.iter().filter_map(losses::mark).collect();
+        marks.extend(race.entries.iter().filter_map(saturation));
         marks.extend(race.entries.iter().filter_map(failures));
         marks.extend(cores::mark(result, race));
         marks.extend(ceilings(result, race));
@@ -103,7 +104,7 @@ fn name(text: &str) -> String {
 /// `thread-pool saturated: 3,180 of 4,000/s, in 4 of 6 rounds`
 fn saturation(entry: &Entry<'_>) -> Option<String> {
     let rates = sentences::saturated(entry)?;
-    let (n, all) = (entry.saturated_rounds(), entry.usable().count());
+    let (n, all) = (entry.saturated_rounds(), entry.counted().count());
     let rounds = if n == all { String::new() } else { format!(", in {n} of {all} rounds") };
     Some(format!("{} saturated: {rates}{rounds}", clean(entry.name)))
 }

@@ -32,20 +32,22 @@ pub(crate) fn truncated(text: &str, max: usize) -> String {
     format!("{}...", start.trim_end())
 }
 
-/// `1.38x`, `12.4x`, `240x`.
+/// `1.38x`, `12.4x`, `240x`; `unbounded` where lost rounds leave no limit.
 pub(crate) fn times(ratio: f64) -> String {
     match ratio {
+        r if r.is_infinite() => "unbounded".into(),
         r if r < 9.995 => format!("{r:.2}x"),
         r if r < 99.95 => format!("{r:.1}x"),
         r => format!("{}x", grouped(r)),
     }
 }
 
-/// A response time: `812 us`, `>= 5 s`, `unbounded`, `saturated`, `-`.
+/// A response time: `812 us`, `>= 5 s`, `unbounded`, `saturated`, `lost`, `-`.
 pub(crate) fn figure(figure: Figure) -> String {
     match figure {
         Figure::Value(ns) => Nanos(ns as u64).to_string(),
         Figure::Saturated => "saturated".into(),
+        Figure::Lost => "lost".into(),
         Figure::AtLeast(ns) => format!(">= {}", Nanos(ns as u64)),
         Figure::Unbounded => "unbounded".into(),
         Figure::Withheld => WITHHELD.into(),

@@ -3,13 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
-use crate::report::schema::{Ceiling, Trial};
+use crate::report::schema::{Ceiling, LostBy, Trial};
 use crate::run::testbed::{Ask, Testbed, placement};
 use crate::scenario::{Level, LoadKind, Scenario};
 use crate::units::{Nanos, Rate};
 
 /// How long a ceiling is probed.
 const PROBE: Nanos = Nanos(3_000_000_000);
+/// How often a contender is probed that loses its probe.
+const PROBES: usize = 2;
 
 /// Whether a scenario has levels that need its contenders' ceilings.
 pub(crate) fn needed(scenario: &Scenario) -> bool {
@@ -18,50 +20,61 @@ pub(crate) fn needed(scenario: &Scenario) -> bool {
     (relative || searched) && matches!(scenario.load.kind, LoadKind::Open(_))
 }
 
-/// Probes every contender of a scenario once; fewer when it is stopped.
+/// Probes every contender of a scenario, and once more whoever has lost its probe; fewer when it is stopped. Who loses that
+/// too has no ceiling.
 ///
 /// # Errors
-/// When a contender cannot be started or answers nothing.
+/// When no contender has one.
 pub(crate) fn probe(
     testbed: &mut Testbed<'_>,
     scenario: &Scenario,
     stop: &AtomicBool,
-) -> Result<Vec<(Ceiling, Trial)>> {
+) -> Result<(Vec<Ceiling>, Vec<Trial>)> {
     let cores = placement(scenario)?.contender.len();
-    let mut ceilings = Vec::new();
+    let (mut ceilings, mut trials) = (Vec::new(), Vec::new());
     for (place, contender) in scenario.contenders.iter().enumerate() {
-        let ask = Ask {
-            scenario,
-            contender,
-            rate: None,
-            level: "closed".into(),
-            duration: PROBE,
-            round: 0,
-            place: place as u32,
-        };
-        let trial = testbed.trial(&ask, stop)?;
-        if stop.load(Ordering::Relaxed) {
-            break;
+        for _ in 0..PROBES {
+            let ask = Ask {
+                scenario,
+                contender,
+                rate: None,
+                level: "closed".into(),
+                duration: PROBE,
+                round: 0,
+                place: place as u32,
+            };
+            let trial = testbed.trial(&ask, stop)?;
+            if stop.load(Ordering::Relaxed) {
+                return Ok((ceilings, trials));
+            }
+            let found = ceiling(&trial, cores);
+            trials.push(trial);
+            if found.closed_rps.is_some() {
+                ceilings.push(found);
+                break;
+            }
         }
-        if trial.achieved_rps <= 0.0 {
-            return Err(Error::invalid(format!(
-                "contender `{}` gave no right answer in a closed loop of {PROBE}",
-                contender.name
-            )));
-        }
-        ceilings.push((ceiling(&trial, cores), trial));
     }
-    Ok(ceilings)
+    match (ceilings.is_empty(), trials.first()) {
+        (true, Some(trial)) => {
+            let why = trial.validity.reasons.join("; ");
+            let what =
+                format!("no contender gave a right answer in a closed loop of {PROBE}: {why}");
+            Err(Error::invalid(what).by_contender(trial.validity.wrote.clone()))
+        }
+        _ => Ok((ceilings, trials)),
+    }
 }
 
-/// The ceiling that a closed trial shows.
+/// The ceiling that a closed trial shows; none of a lost one.
 pub(crate) fn ceiling(trial: &Trial, cores: usize) -> Ceiling {
+    let broke_down = trial.validity.lost_by == Some(LostBy::Crash);
     let busy = trial.server.cpu_share.is_some_and(|share| share > 0.9);
     Ceiling {
         workload: trial.workload.clone(),
         scenario: trial.scenario.clone(),
         contender: trial.contender.clone(),
-        closed_rps: Some(trial.achieved_rps),
+        closed_rps: Some(trial.achieved_rps).filter(|rps| *rps > 0.0 && !broke_down),
         cpu_rps: trial.server.cpu_us_per_request.map(|us| cores as f64 * 1e6 / us),
         pool_rps: None,
         threads_rps: None,
@@ -70,21 +83,24 @@ pub(crate) fn ceiling(trial: &Trial, cores: usize) -> Ceiling {
     }
 }
 
-/// The rate that a level means for a contender.
-///
-/// # Panics
-/// When a relative level is asked for and there is no ceiling: they are probed first.
-pub(crate) fn rate_at(level: Level, contender: &str, scenario: &str, ceilings: &[Ceiling]) -> Rate {
+/// The rate that a level means for a contender; nothing where it is a share of a ceiling that is not known.
+pub(crate) fn rate_at(
+    level: Level,
+    contender: &str,
+    scenario: &str,
+    ceilings: &[Ceiling],
+) -> Option<Rate> {
     let here = || ceilings.iter().filter(|ceiling| ceiling.scenario == scenario);
-    let lowest = here().filter_map(|ceiling| ceiling.closed_rps).fold(f64::INFINITY, f64::min);
-    let own = here().find(|ceiling| ceiling.contender == contender);
-    let own = own.and_then(|ceiling| ceiling.closed_rps);
     match level {
-        Level::Rate(rate) => rate,
+        Level::Rate(rate) => Some(rate),
         Level::OfLowest(share) => {
-            Rate(share.0 * Some(lowest).filter(|r| r.is_finite()).expect("was probed"))
+            let lowest = here().filter_map(|ceiling| ceiling.closed_rps).reduce(f64::min)?;
+            Some(Rate(share.0 * lowest))
         }
-        Level::OfOwn(share) => Rate(share.0 * own.expect("was probed")),
+        Level::OfOwn(share) => {
+            let own = here().find(|ceiling| ceiling.contender == contender)?;
+            Some(Rate(share.0 * own.closed_rps?))
+        }
     }
 }
 
@@ -108,9 +124,11 @@ mod tests {
         };
         let ceilings =
             [ceiling("a", "slow", 10.0), ceiling("a", "fast", 900.0), ceiling("b", "fast", 600.0)];
-        let at = |level| rate_at(level, "a", "fast", &ceilings);
+        let at = |level| rate_at(level, "a", "fast", &ceilings).unwrap();
         assert_eq!(at(Level::Rate(Rate(7.0))), Rate(7.0));
         assert_eq!(at(Level::OfLowest(Share(0.5))), Rate(300.0));
         assert_eq!(at(Level::OfOwn(Share(0.5))), Rate(450.0), "its own, of this scenario");
+        let unknown = rate_at(Level::OfOwn(Share(0.5)), "c", "fast", &ceilings);
+        assert_eq!(unknown, None, "it lost its probe");
     }
 }

@@ -16,6 +16,7 @@ use crate::run::held::{Held, Program};
 use crate::run::http;
 use crate::run::placement::{self, Cores};
 use crate::run::resources::Watch;
+use crate::run::said::Said;
 use crate::scenario::{Ready, Setup};
 
 /// A contender that is not ready after so long never will be.
@@ -26,6 +27,10 @@ const ENDS_WITHIN: Duration = Duration::from_secs(8);
 const BEFORE_WITHIN: Duration = Duration::from_secs(60);
 /// No name of a runtime is longer.
 const RUNTIME_BYTES_MAX: usize = 60;
+/// So long after its sockets are closed a process may still seem to run.
+const ENDS_SHOW_WITHIN: Duration = Duration::from_millis(300);
+/// How often a program is started anew, each time on another port, whose port others took before it did.
+const PORTS_MAX: u32 = 4;
 /// How long one try to reach a contender may take.
 const TRY: Duration = Duration::from_secs(1);
 
@@ -35,6 +40,8 @@ pub(crate) struct Contender {
     name: String,
     process: Hands,
     address: SocketAddr,
+    /// What it writes to stderr, where it is a child of this process.
+    said: Option<Said>,
     /// What it said of itself when it was ready.
     runtime: Option<String>,
 }
@@ -81,9 +88,10 @@ impl Contender {
         let mut child = placement::on_cores(cores, || command.spawn())?
             .context(|| format!("cannot start contender `{name}`"))?;
         let stdout = child.stdout.take().expect("stdout is piped");
+        let said = child.stderr.take().map(Said::of);
         let address = ([127, 0, 0, 1], 0).into();
-        let mut contender =
-            Self { name: name.to_owned(), process: Hands::Ours(child), address, runtime: None };
+        let process = Hands::Ours(child);
+        let mut contender = Self { name: name.to_owned(), process, address, said, runtime: None };
         contender.address = contender.listening(stdout)?;
         http::get(contender.address, "/healthz", READY_WITHIN)
             .map_err(|error| contender.unready(&format!("does not answer /healthz: {error}")))?;
@@ -100,10 +108,20 @@ impl Contender {
         name: &str,
         argv: &[String],
         setup: &Setup,
+        env: Vec<(String, String)>,
+        cores: &Cores,
+    ) -> Result<Self> {
+        on_a_free_port(|port| Self::launch_on(port, name, argv, setup, env.clone(), cores))
+    }
+
+    fn launch_on(
+        port: u16,
+        name: &str,
+        argv: &[String],
+        setup: &Setup,
         mut env: Vec<(String, String)>,
         cores: &Cores,
     ) -> Result<Self> {
-        let port = free_port()?;
         let filled = |text: &String| text.replace("{port}", &port.to_string());
         env.push(("BAKEOFF_PORT".into(), port.to_string()));
         env.extend(setup.env.iter().map(|(name, value)| (name.clone(), filled(value))));
@@ -135,7 +153,8 @@ impl Contender {
         if held.ended().is_some() {
             return Err(held.failed("ended as it became ready"));
         }
-        Ok(Self { name: name.to_owned(), process: Hands::Held(held), address, runtime })
+        let process = Hands::Held(held);
+        Ok(Self { name: name.to_owned(), process, address, said: None, runtime })
     }
 
     /// Looks for a server that runs already.
@@ -155,8 +174,10 @@ impl Contender {
         let runtime = is_ready(address, &setup.ready, within).map_err(|why| {
             Error::invalid(format!("contender `{name}` at {address} is not ready: {why}"))
                 .help("start it first; a contender by URL is not started by bakeoff")
+                .by_contender("")
         })?;
-        Ok(Self { name: name.to_owned(), process: Hands::Others, address, runtime })
+        let process = Hands::Others;
+        Ok(Self { name: name.to_owned(), process, address, said: None, runtime })
     }
 
     /// Where it listens.
@@ -187,26 +208,44 @@ impl Contender {
         }
     }
 
+    /// The same where something has just failed: the end of a process shows in its sockets before it shows here.
+    pub(crate) fn crashed_by_now(&mut self) -> Option<String> {
+        let deadline = Instant::now() + ENDS_SHOW_WITHIN;
+        loop {
+            let crashed = self.crashed();
+            if crashed.is_some() || Instant::now() >= deadline {
+                return crashed;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The last of what it wrote, once it has ended.
+    pub(crate) fn wrote(&self) -> String {
+        match (&self.process, &self.said) {
+            (Hands::Held(held), _) => held.wrote(),
+            (_, Some(said)) => said.last(),
+            _ => String::new(),
+        }
+    }
+
     /// Asks it to end and waits; kills it when it does not.
     ///
     /// # Errors
-    /// When it had to be killed or ended with a failure.
+    /// By the contender, when it had ended before, had to be killed or ended with a failure.
     pub(crate) fn stop(mut self) -> Result<()> {
         match std::mem::replace(&mut self.process, Hands::Others) {
             Hands::Ours(child) => self.process = Hands::Ours(child),
             Hands::Held(held) => return held.stop(),
             Hands::Others => return Ok(()),
         }
-        match self.end() {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => {
-                Err(Error::internal(format!("contender `{}` ended with {status}", self.name)))
-            }
-            None => Err(Error::internal(format!(
-                "contender `{}` did not end within {ENDS_WITHIN:?} of SIGTERM and was killed",
-                self.name
-            ))),
-        }
+        let what = match (self.crashed(), self.end()) {
+            (Some(status), _) => format!("ended before it was asked to: {status}"),
+            (None, Some(status)) if status.success() => return Ok(()),
+            (None, Some(status)) => format!("ended with {status}"),
+            (None, None) => format!("did not end within {ENDS_WITHIN:?} of SIGTERM and was killed"),
+        };
+        Err(Error::invalid(format!("contender `{}` {what}", self.name)).by_contender(self.wrote()))
     }
 
     /// SIGTERM, patience, SIGKILL. Nothing when it was killed.
@@ -250,15 +289,9 @@ impl Contender {
 
     /// The error for a contender that never became ready, with what it said.
     fn unready(&mut self, what: &str) -> Error {
-        let mut said = String::new();
-        let status = self.end();
-        if let Hands::Ours(child) = &mut self.process
-            && let Some(mut stderr) = child.stderr.take()
-        {
-            let _ = std::io::Read::read_to_string(&mut stderr, &mut said);
-        }
-        let status = status.map_or("was killed".to_owned(), |status| status.to_string());
-        Error::invalid(format!("contender `{}` {what} ({status})\n{}", self.name, said.trim()))
+        let status = self.end().map_or("was killed".to_owned(), |status| status.to_string());
+        Error::invalid(format!("contender `{}` {what} ({status})", self.name))
+            .by_contender(self.wrote())
     }
 }
 
@@ -275,10 +308,42 @@ fn before(name: &str, setup: &Setup, env: &[(String, String)]) -> Result<()> {
     Held::start(&program, &placement::allowed()?)?.finish(BEFORE_WITHIN)
 }
 
-/// A port that nobody listens on now. Somebody may in an instant; then the program says so and ends.
-pub(crate) fn free_port() -> Result<u16> {
+/// Starts a program on a port that nobody listens on now. Somebody may in an instant; then the program says so and ends,
+/// and is started again on another.
+///
+/// # Errors
+/// Those of `start`; a port that others held each time is the machine's doing, and not the contender's.
+pub(crate) fn on_a_free_port<T>(start: impl Fn(u16) -> Result<T>) -> Result<T> {
+    for _ in 1..PORTS_MAX {
+        let port = free_port()?;
+        match start(port) {
+            Err(error) if says_in_use(&error) => {}
+            started => return started,
+        }
+    }
+    let port = free_port()?;
+    start(port).map_err(|error| match says_in_use(&error) && is_taken(port) {
+        true => Error::invalid(format!("{PORTS_MAX} ports in turn were in use")).by_machine(),
+        false => error,
+    })
+}
+
+fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     Ok(listener.context(|| "no port is free".into())?.port())
+}
+
+/// Whether a program gives a port in use as the reason of its end, in the words of libc, Go, Node.js or Java.
+fn says_in_use(error: &Error) -> bool {
+    let wrote = error.contender_wrote().unwrap_or_default().to_lowercase();
+    ["address already in use", "address in use", "eaddrinuse", "already in use"]
+        .iter()
+        .any(|words| wrote.contains(words))
+}
+
+/// Whether somebody has a port.
+fn is_taken(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_err()
 }
 
 /// Whether a server is ready by its own measure, and what it says that runs it; tries for so long.

@@ -1,19 +1,19 @@
 //! Anyone's program, in the hands of a supervisor (see `supervise`): started, listened to, ended.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::error::{Context, Error, Result};
 use crate::run::placement::{self, Cores};
+use crate::run::said::Said;
 
-/// So much of what a program writes is kept for a message, the last of it.
-const SAID_BYTES_MAX: usize = 4 * 1024;
 /// A program is there, or its start has failed, within this.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 /// What a supervisor may take beyond the patience it was given.
@@ -43,7 +43,7 @@ pub(crate) struct Held {
     leash: Option<ChildStdin>,
     /// Whether the program had to be killed is said here.
     lines: Receiver<String>,
-    said: Arc<Mutex<Vec<u8>>>,
+    said: Said,
     patience: Duration,
     status: Option<ExitStatus>,
 }
@@ -68,20 +68,17 @@ impl Held {
         let stdout = supervisor.stdout.take().expect("stdout is piped");
         let stderr = supervisor.stderr.take().expect("stderr is piped");
         let (sender, lines) = mpsc::channel();
-        // Both threads end with their pipes, that is with the last process that holds them.
+        // It ends with its pipe, that is with the last process that holds it.
         thread::spawn(move || {
             let said = BufReader::new(stdout).lines().map_while(std::result::Result::ok);
             said.map_while(|line| sender.send(line).ok()).for_each(drop);
         });
-        let said = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&said);
-        thread::spawn(move || keep_last(stderr, &kept));
         let mut held = Self {
             what: program.what.clone(),
             leash: supervisor.stdin.take(),
             supervisor,
             lines,
-            said,
+            said: Said::of(stderr),
             patience: program.patience,
             status: None,
         };
@@ -117,21 +114,31 @@ impl Held {
         }
     }
 
-    /// Has the program ended and waits for that. However it then ends is its own affair.
+    /// Has the program ended and waits for that. With which exit status it then ends is its own affair.
     ///
     /// # Errors
-    /// When it had to be killed.
+    /// When it had ended before, had to be killed, or broke down.
     pub(crate) fn stop(mut self) -> Result<()> {
+        if self.ended().is_some() {
+            return Err(self.failed("ended before it was asked to"));
+        }
         self.end();
         let mut last_words = std::iter::from_fn(|| self.lines.recv_timeout(BEYOND_PATIENCE).ok());
         if last_words.any(|line| line == "killed") {
-            let Self { what, patience, .. } = &self;
-            return Err(Error::invalid(format!(
-                "{what} did not end within {patience:?} of SIGTERM and was killed"
-            ))
-            .help("a server must end when it is asked to, or its next trial meets its remains"));
+            let what = format!("did not end within {:?} of SIGTERM and was killed", self.patience);
+            return Err(self.failed(&what).help(
+                "a server must end when it is asked to, or its next trial meets its remains",
+            ));
         }
-        Ok(())
+        match self.status().and_then(signal).is_some_and(is_a_crash) {
+            true => Err(self.failed("broke down when it was asked to end")),
+            false => Ok(()),
+        }
+    }
+
+    /// The last of what it wrote, once it has ended.
+    pub(crate) fn wrote(&self) -> String {
+        self.said.last()
     }
 
     /// The error for a program that did not do what it should, with the last of what it said. Ends it.
@@ -139,13 +146,7 @@ impl Held {
         let by_itself = self.ended();
         self.end();
         let status = by_itself.unwrap_or_else(|| "it was ended".into());
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = String::from_utf8_lossy(&said);
-        let said = match said.trim() {
-            "" => "it wrote nothing".to_owned(),
-            said => format!("it wrote:\n{}", printable(said)),
-        };
-        Error::invalid(format!("{} {what} ({status}); {said}", self.what))
+        Error::invalid(format!("{} {what} ({status})", self.what)).by_contender(self.wrote())
     }
 
     fn status(&mut self) -> Option<ExitStatus> {
@@ -166,8 +167,6 @@ impl Held {
             }
             thread::sleep(Duration::from_millis(2));
         }
-        // What was said last is on its way through two threads.
-        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -184,25 +183,18 @@ fn located(program: &str, folder: &Path) -> PathBuf {
 
 /// The supervisor ends as the program did, a signal as 128 and its number.
 fn described(status: ExitStatus) -> String {
-    match status.code() {
-        Some(code @ 129..=192) => format!("signal {}", code - 128),
-        Some(code) => format!("exit status {code}"),
-        None => status.to_string(),
+    match (signal(status), status.code()) {
+        (Some(signal), _) => format!("signal {signal}"),
+        (None, Some(code)) => format!("exit status {code}"),
+        (None, None) => status.to_string(),
     }
 }
 
-/// Reads to the end and keeps the last of it: a program that writes much is never held up.
-fn keep_last(mut from: impl Read, kept: &Mutex<Vec<u8>>) {
-    let mut buffer = [0; SAID_BYTES_MAX];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend_from_slice(&buffer[..count]);
-        let surplus = kept.len().saturating_sub(SAID_BYTES_MAX);
-        kept.drain(..surplus);
-    }
+fn signal(status: ExitStatus) -> Option<i32> {
+    status.code().filter(|code| (129..=192).contains(code)).map(|code| code - 128)
 }
 
-/// Without what could steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
+/// Whether a signal is none of those by which a program ends in good order.
+fn is_a_crash(signal: i32) -> bool {
+    ![Signal::HUP, Signal::INT, Signal::TERM].iter().any(|orderly| orderly.as_raw() == signal)
 }

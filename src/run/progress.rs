@@ -87,7 +87,13 @@ impl Progress {
         match self.invalid.iter_mut().find(|(known, _)| alike(known) == alike(&why)) {
             Some((_, trials)) => *trials += 1,
             None => {
-                self.say(&format!("{} in round {}: invalid: {why}", trial.contender, trial.round));
+                let Trial { contender, round, validity, .. } = trial;
+                let what = if validity.lost { "lost" } else { "invalid" };
+                let wrote = match validity.wrote.as_str() {
+                    "" => String::new(),
+                    wrote => format!("; it wrote:\n{wrote}"),
+                };
+                self.say(&format!("{contender} in round {round}: {what}: {why}{wrote}"));
                 self.invalid.push((why, 1));
             }
         }
@@ -98,7 +104,9 @@ impl Progress {
         self.bar.finish_and_clear();
         for (why, trials) in std::mem::take(&mut self.invalid) {
             if trials > 1 {
-                self.say(&format!("{trials} trials were invalid, the first of them: {why}"));
+                self.say(&format!(
+                    "{trials} trials were invalid or lost, the first of them: {why}"
+                ));
             }
         }
     }

@@ -6,9 +6,11 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::random;
-use crate::report::schema::{self, Begun, Capacity, Ceiling, Fingerprint, Footprint, Map, Trial};
+use crate::report::schema::{
+    self, Begun, Capacity, Ceiling, Fingerprint, Footprint, LostBy, Map, Trial,
+};
 use crate::run::budget::Budget;
 use crate::run::experiment::{Hands, capacity, map};
 use crate::run::journal::{self, Journal};
@@ -110,11 +112,12 @@ impl<'a> Session<'a> {
     /// Every experiment of every scenario.
     ///
     /// # Errors
-    /// When a contender cannot be started or answers nothing.
+    /// When no contender gives a right answer or starts, and when the generator cannot run.
     pub(crate) fn run(&mut self, stop: &AtomicBool) -> Result<()> {
         self.probe_ceilings(stop)?;
         self.run_rounds(Part::Compare, stop)?;
         self.run_rounds(Part::Curve, stop)?;
+        self.has_started()?;
         let request = self.request;
         for scenario in &request.scenarios {
             if !stop.load(Ordering::Relaxed) {
@@ -122,6 +125,21 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether there is anything to tell.
+    ///
+    /// # Errors
+    /// When no contender has ever started.
+    fn has_started(&self) -> Result<()> {
+        let not_started = |trial: &Trial| trial.validity.lost_by == Some(LostBy::Start);
+        match self.trials.first() {
+            Some(first) if self.trials.iter().all(not_started) => {
+                let why = first.validity.reasons.join("; ");
+                Err(Error::invalid(why).by_contender(first.validity.wrote.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Probes the ceilings of the scenarios that need them.
@@ -139,10 +157,9 @@ impl<'a> Session<'a> {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            for (ceiling, trial) in ceilings::probe(&mut self.testbed, scenario, stop)? {
-                self.ceilings.push(ceiling);
-                self.probes.push(trial);
-            }
+            let (found, trials) = ceilings::probe(&mut self.testbed, scenario, stop)?;
+            self.ceilings.extend(found);
+            self.probes.extend(trials);
         }
         for scenario in &request.scenarios {
             let ceilings = self.bounds(scenario, &self.probes);
@@ -240,7 +257,11 @@ impl<'a> Session<'a> {
                 rate.map_or(scenario.load.duration, |_| self.duration(scenario, heat.level));
             let (round, place) = (heat.round, place as u32);
             let ask = Ask { scenario, contender, rate, level, duration, round, place };
-            let trial = self.testbed.trial(&ask, stop)?;
+            let open = matches!(scenario.load.kind, LoadKind::Open(_));
+            let trial = match open && rate.is_none() {
+                true => self.testbed.lost(&ask, "it lost the probe of its ceiling twice")?,
+                false => self.testbed.trial(&ask, stop)?,
+            };
             // A trial that was cut short is no trial.
             if stop.load(Ordering::Relaxed) {
                 break;
@@ -261,7 +282,7 @@ impl<'a> Session<'a> {
         bounds::ceilings(scenario, cores, &self.ceilings, trials)
     }
 
-    /// The level's name and its rate for a contender.
+    /// The level's name and its rate for a contender; without one in closed loop, and where its ceiling is not known.
     fn level(
         &self,
         scenario: &Scenario,
@@ -273,7 +294,7 @@ impl<'a> Session<'a> {
             LoadKind::Open(_) => {
                 let (name, of) = (&contender.name, &scenario.name);
                 let rate = ceilings::rate_at(scenario.rates[level], name, of, &self.ceilings);
-                (scenario.level_name(level), Some(rate))
+                (scenario.level_name(level), rate)
             }
         }
     }

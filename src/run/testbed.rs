@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backend::cpu::CpuMode;
 use crate::backend::payment::{self, Calibration};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::random;
-use crate::report::schema::{Calibrated, Trial};
+use crate::report::schema::{Calibrated, LostBy, Trial};
 use crate::run::hiccups::{self, Hiccups};
 use crate::run::journal::Journal;
 use crate::run::placement::{self, Placement};
 use crate::run::postgres::Database;
+use crate::run::starts::Starts;
 use crate::run::trial::{self, Order, Signature};
 use crate::run::warm::{self, Warmth};
 use crate::run::{Progress, dependency};
@@ -35,6 +36,8 @@ pub(crate) struct Testbed<'a> {
     yes: bool,
     /// When contenders are warm.
     pub(crate) warmth: Warmth,
+    /// Who has not started yet, and in which rounds it should have.
+    starts: Starts,
     /// Where trials are written down, and those found that an earlier run has finished.
     journal: Option<Journal>,
 }
@@ -87,6 +90,7 @@ impl<'a> Testbed<'a> {
             started: first_salt(scenarios),
             yes,
             warmth: Warmth::default(),
+            starts: Starts::default(),
             journal: None,
         };
         for scenario in scenarios.iter().filter(|one| one.workload == Workload::Payment) {
@@ -150,12 +154,14 @@ impl<'a> Testbed<'a> {
         {
             self.salt();
             self.warmth.saw(&trial);
+            self.starts.note(&trial);
             self.progress.finished(&trial);
             return Ok(trial);
         }
         self.run_pilots(ask, stop)?;
         let trial = self.run(ask, stop)?;
         self.warmth.saw(&trial);
+        self.starts.note(&trial);
         self.progress.finished(&trial);
         if let Some(journal) = &mut self.journal
             && !stop.load(Ordering::Relaxed)
@@ -193,9 +199,34 @@ impl<'a> Testbed<'a> {
         let placement = placement(ask.scenario)?;
         let database = self.database(ask.scenario)?;
         self.progress.starts(&ask.contender.name, &ask.level);
+        let given_up = self.starts.given_up(&ask.scenario.name, &ask.contender.name);
         let order = self.order(ask, &placement, database.as_deref());
         self.warmth.does(&order.warming);
-        trial::run(&order, stop)
+        match given_up {
+            Some(why) => Ok(trial::lost::lost(&order, LostBy::Start, &Error::invalid(why))),
+            None => trial::run(&order, stop),
+        }
+    }
+
+    /// A trial that cannot be run because of the contender: it is lost, and written down as any other.
+    ///
+    /// # Errors
+    /// As [`Self::trial`].
+    pub(crate) fn lost(&mut self, ask: &Ask<'_>, why: &str) -> Result<Trial> {
+        if let Some(journal) = &mut self.journal
+            && let Some(trial) = journal.found(ask)?
+        {
+            self.salt();
+            return Ok(trial);
+        }
+        let placement = placement(ask.scenario)?;
+        let order = self.order(ask, &placement, None);
+        let trial = trial::lost::lost(&order, LostBy::Idle, &Error::invalid(why));
+        self.progress.finished(&trial);
+        if let Some(journal) = &mut self.journal {
+            journal.keep(&trial)?;
+        }
+        Ok(trial)
     }
 
     /// What is asked for, with all that this testbed knows.

@@ -1,6 +1,7 @@
 //! One contender at one level in a fresh process.
 
 pub(crate) mod figures;
+pub(crate) mod lost;
 mod timeline;
 
 use std::sync::Mutex;
@@ -18,7 +19,7 @@ use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
 use crate::report::distribution::distribution;
-use crate::report::schema::{self, Audit, Trial};
+use crate::report::schema::{self, Audit, LostBy, Trial};
 use crate::run::child::Contender;
 use crate::run::dependency::{self, Behind, PoolUse};
 use crate::run::hiccups::Hiccups;
@@ -30,7 +31,8 @@ use crate::run::validity::{self, Evidence, Judged};
 use crate::run::warm::Warming;
 use crate::run::{audit, http};
 use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
-use crate::units::{Nanos, Rate};
+use crate::stats::{error_bound, over_the_error_bound};
+use crate::units::{Nanos, Rate, Share, grouped};
 
 /// The audit adds up a million accounts, and a saturated server may first have to finish what it has in hand.
 const AUDIT_WITHIN: Duration = Duration::from_secs(10);
@@ -71,13 +73,23 @@ pub(crate) struct Signature {
     pub(crate) cpu: CpuMode,
 }
 
-/// Runs one trial. A contender that crashes has lost and is reported so.
+/// Runs one trial. A contender that does not start or crashes has lost and is reported so.
 ///
 /// # Errors
-/// When the contender cannot be started, or the generator cannot run.
+/// When the generator cannot run, or what the contender waits for.
 pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let behind = behind(order)?;
-    let mut contender = start(order, behind.as_ref()).map_err(Error::by_contender)?;
+    let mut contender = match start(order, behind.as_ref()) {
+        Ok(contender) => contender,
+        Err(error) => {
+            behind.map_or(Ok(()), Behind::stop)?;
+            return match error.contender_wrote() {
+                Some(_) => Ok(lost::lost(order, LostBy::Start, &error)),
+                None if error.is_by_machine() => Ok(lost::void(order, &error)),
+                None => Err(error),
+            };
+        }
+    };
     let watch = contender.watch();
     let plan = plan(order, contender.address());
     let books = books_before(order, &contender);
@@ -98,36 +110,49 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         })?;
         Ok((outcome, memory.seen()))
     });
-    let (outcome, memory) = ran.map_err(|error: Error| match contender.crashed() {
-        Some(status) => {
-            Error::invalid(format!("contender `{}` crashed: {status}", order.contender.name))
-                .by_contender()
+    let (outcome, memory) = match ran {
+        Ok(ran) => ran,
+        Err(error) => {
+            let error = broken_down(&mut contender).unwrap_or(error);
+            if error.contender_wrote().is_none() {
+                return Err(error);
+            }
+            drop(contender);
+            behind.map_or(Ok(()), Behind::stop)?;
+            return Ok(lost::lost(order, LostBy::Crash, &error));
         }
-        None => error,
-    })?;
+    };
     let shares = (taken.steal_share(), taken.throttled_share());
     let seen = looks.into_inner().expect("no look panics").between();
     let switches = seen.switches.zip(switches);
     let standin = behind.as_ref().and_then(|behind| behind.window_ends(outcome.window));
     let runtime = contender.runtime().map(str::to_owned);
-    let crash = contender.crashed().map(|status| format!("the contender crashed: {status}"));
+    let mut crash = contender.crashed().map(|status| crashed(&contender, &status));
     let audit = match &crash {
-        Some(reason) => Audit { verdict: "unavailable".into(), reasons: vec![reason.clone()] },
+        Some(error) => {
+            let reasons = vec![error.message().to_owned()];
+            Audit { verdict: "unavailable".into(), reasons }
+        }
         None => audited(order, &contender, &outcome, books),
     };
+    if crash.is_none() && audit.verdict == "unavailable" && !audit.reasons.is_empty() {
+        crash = broken_down(&mut contender);
+    }
     let server = schema::Server {
         rss_windows_bytes: memory,
         cpu_us_per_request_halves: per_request(&outcome, seen.halves),
         ..server(&watch, seen.used, switches, &outcome, order.placement.contender.len())
     };
-    if crash.is_none() {
-        contender.stop().map_err(Error::by_contender)?;
+    if crash.is_none()
+        && let Err(error) = contender.stop()
+    {
+        crash = Some(error);
     }
     if let Some(behind) = behind {
         behind.stop()?;
     }
     let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
-    let judged = judged(order, &outcome, &seen, dependency_share, shares, &audit, crash);
+    let judged = judged(order, &outcome, &seen, dependency_share, shares, &audit, crash.as_ref());
     let mut trial = figures::report(order, &plan, &outcome, server, judged, audit);
     let pooled = order.scenario.store.dependency();
     trial.dependency = pooled.map(|dependency| dependency.describe());
@@ -136,6 +161,15 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     trial.standin = standin;
     trial.runtime = runtime;
     Ok(trial)
+}
+
+/// How the contender ended without being asked, if it has; where something has just failed.
+fn broken_down(contender: &mut Contender) -> Option<Error> {
+    contender.crashed_by_now().map(|status| crashed(contender, &status))
+}
+
+fn crashed(contender: &Contender, status: &str) -> Error {
+    Error::invalid(format!("the contender crashed: {status}")).by_contender(contender.wrote())
 }
 
 /// What the contender waits for, ready, where it waits for something.
@@ -414,7 +448,7 @@ fn judged(
     dependency_share: Option<f64>,
     (steal_share, throttled_share): (Option<f64>, Option<f64>),
     audit: &Audit,
-    crash: Option<String>,
+    crash: Option<&Error>,
 ) -> Judged {
     let shared = order.placement.mode == PlacementMode::Shared;
     let generator_threads = order.placement.generator.len();
@@ -432,12 +466,46 @@ fn judged(
     });
     order.warming.doubt.iter().for_each(|doubt| judged.doubt(doubt.clone()));
     // A contender that breaks down or cheats has lost; that is no reason to run the round again.
+    if let Some(error) = crash {
+        judged.lose(LostBy::Crash, error.message().to_owned());
+        error.contender_wrote().unwrap_or_default().clone_into(&mut judged.validity.wrote);
+    }
     let unbalanced = audit.reasons.iter().filter(|_| audit.verdict == "unbalanced");
     let unbalanced = unbalanced.map(|reason| format!("the books do not balance: {reason}"));
-    let lost =
-        crash.into_iter().chain(unbalanced).chain(wrong_answers(outcome)).chain(idle(outcome));
-    lost.for_each(|reason| judged.lose(reason));
+    for reason in unbalanced.chain(wrong_answers(outcome)) {
+        judged.lose(LostBy::Wrong, reason);
+    }
+    if let Some(reason) = idle(outcome) {
+        judged.lose(LostBy::Idle, reason);
+    }
+    // Failures of a round that the generator spoilt may be the generator's.
+    let failing = failing(outcome, error_bound(order.scenario));
+    if let Some(reason) = failing.filter(|_| !judged.validity.voids_round) {
+        judged.lose(LostBy::Errors, reason);
+    }
     judged
+}
+
+/// The share of requests beyond which a contender has lost a round: what the service promises, or the usual one.
+pub(crate) fn error_bound(scenario: &Scenario) -> Share {
+    scenario.slo.map_or(Share(error_bound::USUAL), |slo| slo.error_rate)
+}
+
+/// More failures than the error bound allows.
+fn failing(outcome: &Outcome, bound: Share) -> Option<String> {
+    let errors = figures::errors(outcome);
+    let (failed, requests) =
+        (errors.values().sum(), outcome.kinds.iter().map(|k| k.requests).sum());
+    over_the_error_bound(failed, requests, bound.0).then(|| {
+        let kinds: Vec<String> = errors
+            .iter()
+            .filter(|(_, n)| **n > 0)
+            .map(|(name, n)| format!("{name} {}", grouped(*n as f64)))
+            .collect();
+        let [failed, requests] = [failed, requests].map(|n| grouped(n as f64));
+        let kinds = kinds.join(", ");
+        format!("{failed} of {requests} requests failed ({kinds}), more than the bound of {bound}")
+    })
 }
 
 /// Answers that the rules of the service do not allow. One is one too many.
@@ -477,5 +545,17 @@ mod tests {
         assert_eq!(idle(&outcome).as_deref(), Some("no right answer"));
         outcome.offered = 0;
         assert_eq!(idle(&outcome), None, "it was asked nothing");
+    }
+
+    #[test]
+    fn a_trial_with_more_failures_than_the_bound_is_lost() {
+        let mut outcome = validity::tests::outcome(0);
+        let mut failed = |n: u64| {
+            outcome.kinds[0].errors.insert("bad_status", n);
+            failing(&outcome, Share(0.01))
+        };
+        assert_eq!(failed(24), None, "1 % of 2,000, and four more");
+        let said = "25 of 2,000 requests failed (bad_status 25), more than the bound of 1 %";
+        assert_eq!(failed(25).as_deref(), Some(said));
     }
 }

@@ -10,12 +10,12 @@ mod words;
 
 use crate::report::schema::{Capacity, Ceiling, Footprint, Judgement, StatementVerdict, Trial};
 use crate::scenario::{Bound, Metric, Scenario, Statement};
-use crate::stats::{self, Estimate};
+use crate::stats::{self, Better, Estimate, Interval, LOST};
 
 pub(crate) use comparison::comparisons;
 pub(crate) use footprint::under_load;
-use series::{Place, Series, paired, series};
-use words::{absolute, asked, figure, percent, ratio_text, unit};
+use series::{Place, paired, series};
+use words::{absolute, asked, figure, lost_text, percent, ratio_text, unit};
 
 /// Every comparison is made with this confidence; a statement has its scenario's.
 const CONFIDENCE: f64 = 0.95;
@@ -64,17 +64,14 @@ fn open(judged: Judgement, why: &str) -> Judgement {
 }
 
 fn at_its_confidence(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judgement {
-    let ((verdict, estimate, figure), difference) = match statement.metric {
-        Metric::Capacity => (
-            capacity::judge(scenario, statement, found),
-            capacity::difference(scenario, statement, found.capacity),
-        ),
+    let Judged { verdict, estimate, figure, difference, lost } = match statement.metric {
+        Metric::Capacity => capacity::judge(scenario, statement, found),
         metric if metric.is_of_a_footprint() => footprint::judge(scenario, statement, found),
         _ => of_trials(scenario, statement, found.trials),
     };
     let open = verdict == StatementVerdict::Inconclusive && statement.metric != Metric::Capacity;
     let needed = estimate
-        .filter(|_| open)
+        .filter(|estimate| open && is_finite(estimate))
         .map(|estimate| undecided::rounds_needed(statement, &estimate, scenario.confidence));
     let mut figure = figure;
     figure += &difference.map_or_else(String::new, |d| undecided::more(d, statement));
@@ -88,26 +85,44 @@ fn at_its_confidence(scenario: &Scenario, statement: &Statement, found: Found<'_
         text: statement.text.clone(),
         verdict,
         reason: format!("{figure}; asked: {}", asked(statement.bound, unit)),
-        ratio: estimate.map(|estimate| estimate.value),
-        low: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.low),
-        high: estimate.and_then(|estimate| estimate.interval).map(|interval| interval.high),
+        ratio: estimate.and_then(|estimate| finite(estimate.value)),
+        low: estimate.and_then(|estimate| estimate.interval).and_then(|it| finite(it.low)),
+        high: estimate.and_then(|estimate| estimate.interval).and_then(|it| finite(it.high)),
         n: estimate.map_or(0, |estimate| estimate.n as u32),
-        difference,
+        lost_of: lost[0] as u32,
+        lost_versus: lost[1] as u32,
+        difference: difference.and_then(finite),
         rounds_to_decide: needed.flatten().map(|rounds| rounds as u32),
         tested_with: tested_with(scenario, statement, found.trials),
         decides: statement.decides,
     }
 }
 
-/// The verdict, the estimate behind it and what both are about in words.
-type Judged = (StatementVerdict, Option<Estimate>, String);
+/// The verdict with the estimate behind it, and what both are about in words.
+#[derive(Clone, Debug)]
+struct Judged {
+    verdict: StatementVerdict,
+    estimate: Option<Estimate>,
+    figure: String,
+    /// Of two contenders, in the metric's unit.
+    difference: Option<f64>,
+    /// Rounds that the first has lost, and the second.
+    lost: [usize; 2],
+}
 
-/// Judges a metric of trials; beside it the difference of two contenders in the metric's unit.
-fn of_trials(
-    scenario: &Scenario,
-    statement: &Statement,
-    trials: &[Trial],
-) -> (Judged, Option<f64>) {
+impl Judged {
+    /// What no round was lost for, and has no difference.
+    fn of(verdict: StatementVerdict, estimate: Option<Estimate>, figure: String) -> Self {
+        Self { verdict, estimate, figure, difference: None, lost: [0; 2] }
+    }
+
+    fn inconclusive(why: impl Into<String>) -> Self {
+        Self::of(StatementVerdict::Inconclusive, None, why.into())
+    }
+}
+
+/// Judges a metric of trials.
+fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judged {
     let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
     let only = scenario.mix.first().map(|(operation, _)| operation.name());
     let request = match statement.metric {
@@ -122,7 +137,7 @@ fn of_trials(
             let versus_series = series(trials, place, statement.metric, versus);
             against(statement, &of, &versus_series, scenario.confidence)
         }
-        None => (alone(statement, &of, scenario.confidence), None),
+        None => alone(statement, &of, scenario.confidence),
     }
 }
 
@@ -155,62 +170,72 @@ fn tested_with(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> 
 /// One contender against another.
 fn against(
     statement: &Statement,
-    of: &Series,
-    versus: &Series,
+    of: &[(u32, f64)],
+    versus: &[(u32, f64)],
     confidence: f64,
-) -> (Judged, Option<f64>) {
-    let versus_name = statement.versus.as_deref().unwrap_or_default();
-    let (a, b) = match (of, versus) {
-        (Series::Values(a), Series::Values(b)) => paired(a, b),
-        // What fell behind without end is worse than any bound; what both lost cannot be told apart.
-        (Series::Lost, Series::Values(_)) => {
-            let verdict = settled(statement.bound, worst(statement.metric));
-            let told = format!("{} {BEATEN}, {versus_name} did not", statement.of);
-            return ((verdict, None, told), None);
-        }
-        (Series::Values(_), Series::Lost) => {
-            let verdict = settled(statement.bound, worst(statement.metric).recip());
-            let told = format!("{versus_name} {BEATEN}, {} did not", statement.of);
-            return ((verdict, None, told), None);
-        }
-        (Series::Lost, Series::Lost) => {
-            return ((StatementVerdict::Inconclusive, None, format!("both {BEATEN}")), None);
-        }
+) -> Judged {
+    let (a, b) = paired(of, versus);
+    let better = better(statement.metric);
+    let Some(comparison) = stats::ratio_of(&a, &b, better, confidence) else {
+        return Judged::inconclusive("no rounds to compare");
     };
-    let comparison = stats::ratio_of(&a, &b, confidence);
-    let (judged, shown) =
-        match (statement.bound, comparison.and_then(|comparison| comparison.ratio)) {
-            (Bound::WithinAbs(_), _) => {
-                let difference = comparison.map(|comparison| comparison.difference);
-                (difference, difference.map(|difference| absolute(difference, statement.metric)))
-            }
-            (_, ratio) => (ratio, ratio.map(ratio_text)),
-        };
-    let difference = comparison.map(|comparison| comparison.difference.value);
-    let judged = match judged {
-        Some(estimate) => (inside(statement.bound, estimate), judged, shown.unwrap_or_default()),
-        None => (StatementVerdict::Inconclusive, None, "no rounds to compare".into()),
+    let estimate = match statement.bound {
+        Bound::WithinAbs(_) => Some(comparison.difference),
+        _ => comparison.ratio,
     };
-    (judged, difference)
+    let Some(estimate) = estimate else { return Judged::inconclusive("no rounds to compare") };
+    let names = [Some(&statement.of), statement.versus.as_ref()];
+    let mut parts = Vec::new();
+    parts.extend(estimate.value.is_finite().then(|| match statement.bound {
+        Bound::WithinAbs(_) => absolute(estimate, statement.metric),
+        _ => ratio_text(estimate),
+    }));
+    let lost = names.into_iter().flatten().zip(comparison.lost);
+    parts.extend(lost.filter_map(|(name, lost)| lost_text(name, lost, a.len())));
+    let verdict = match everything_lost(comparison.lost, a.len()) {
+        Some(side) => {
+            let worst = if side == 0 { better.worst() } else { -better.worst() };
+            // Of a ratio the other end is nought.
+            settled(statement.bound, worst.max(0.0))
+        }
+        None => inside(statement.bound, estimate),
+    };
+    Judged {
+        verdict,
+        estimate: Some(estimate),
+        figure: parts.join("; "),
+        difference: Some(comparison.difference.value),
+        lost: comparison.lost,
+    }
 }
 
 /// One contender against an absolute bound.
-fn alone(statement: &Statement, of: &Series, confidence: f64) -> Judged {
-    match of {
-        Series::Lost => {
-            let verdict = settled(statement.bound, worst(statement.metric));
-            (verdict, None, format!("{} {BEATEN}", statement.of))
-        }
-        Series::Values(values) => {
-            let values: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
-            match stats::hodges_lehmann(&values, confidence) {
-                Some(estimate) => {
-                    let shown = absolute(estimate, statement.metric);
-                    (inside(statement.bound, estimate), Some(estimate), shown)
-                }
-                None => (StatementVerdict::Inconclusive, None, "no valid rounds".into()),
-            }
-        }
+fn alone(statement: &Statement, of: &[(u32, f64)], confidence: f64) -> Judged {
+    let worst = better(statement.metric).worst();
+    let value = |value: f64| if value == LOST { worst } else { value };
+    let values: Vec<f64> = of.iter().map(|(_, figure)| value(*figure)).collect();
+    let Some(estimate) = stats::hodges_lehmann(&values, confidence) else {
+        return Judged::inconclusive("no valid rounds");
+    };
+    let lost = of.iter().filter(|(_, figure)| *figure == LOST).count();
+    let mut parts = Vec::new();
+    parts.extend(estimate.value.is_finite().then(|| absolute(estimate, statement.metric)));
+    parts.extend(lost_text(&statement.of, lost, of.len()));
+    let verdict = match everything_lost([lost, 0], of.len()) {
+        Some(_) => settled(statement.bound, worst),
+        None => inside(statement.bound, estimate),
+    };
+    let lost = [lost, 0];
+    Judged { verdict, estimate: Some(estimate), figure: parts.join("; "), difference: None, lost }
+}
+
+/// Which of two contenders has lost each of `rounds` rounds and the other none: that needs no interval.
+fn everything_lost(lost: [usize; 2], rounds: usize) -> Option<usize> {
+    match lost {
+        _ if rounds == 0 => None,
+        [of, 0] if of == rounds => Some(0),
+        [0, versus] if versus == rounds => Some(1),
+        _ => None,
     }
 }
 
@@ -227,12 +252,20 @@ fn inside(bound: Bound, estimate: Estimate) -> StatementVerdict {
     }
 }
 
-/// What became of a contender that has lost.
-const BEATEN: &str = "saturated, crashed or answered wrongly";
+/// Which figures of a metric are better.
+fn better(metric: Metric) -> Better {
+    if metric.is_a_rate() { Better::More } else { Better::Less }
+}
 
-/// What a contender that has lost comes to: no throughput, and of everything else without end.
-fn worst(metric: Metric) -> f64 {
-    if metric.is_a_rate() { 0.0 } else { f64::INFINITY }
+/// Nothing of what lost rounds leave without end: a file cannot hold it.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+/// Whether no lost round has a part in an estimate.
+fn is_finite(estimate: &Estimate) -> bool {
+    let Interval { low, high } = estimate.interval.unwrap_or(Interval { low: 0.0, high: 0.0 });
+    [estimate.value, low, high].iter().all(|end| end.is_finite())
 }
 
 /// The verdict on a figure that is known without an interval.

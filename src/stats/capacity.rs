@@ -6,9 +6,8 @@
 //! 1. **Short trials** double the rate until it is not kept (or halve it until it is), then bisect. One trial of a rate
 //!    near the capacity is a coin toss, so what they find is where to look, and not the answer.
 //! 2. **Deciding trials**, long ones, at the two levels on either side of the border, in shuffled order so that a slow
-//!    minute hits both. A level is decided when [`AGREE`] of its trials in a row agree, within [`TRIALS_MAX`]. In a row,
-//!    because of seven answers of yes or no four are always alike: a level on the border itself could then never stay
-//!    undecided, and would be called kept every second time.
+//!    minute hits both. A level is decided when its first [`AGREE`] trials agree, or all but one of [`TRIALS_MAX`]. A level
+//!    on the border itself, each trial of which is the toss of a coin, is called kept one time in twenty: 1/32 + 5/256.
 //! 3. **A level that stays undecided widens the interval**, and so does one that is decided otherwise than the search
 //!    had it: the next level further out is decided in its place, each time twice as far, at most [`MOVES_MAX`] times a
 //!    side. After that this end of the interval is open.
@@ -18,10 +17,10 @@
 use crate::random::Stream;
 use crate::units::Rate;
 
-/// Trials of a level that must agree, one after the other.
-pub const AGREE: usize = 4;
-/// Trials of a level after which it stays undecided.
-pub const TRIALS_MAX: usize = 7;
+/// Trials of a level that decide it when all of them agree.
+pub const AGREE: usize = 5;
+/// Trials of a level that decide it when all but one agree.
+pub const TRIALS_MAX: usize = 8;
 /// How often an end of the interval is moved outwards.
 pub const MOVES_MAX: u32 = 4;
 /// How often a trial is run that the machine or the generator spoils, before the search goes on without.
@@ -302,15 +301,13 @@ impl Side {
     }
 }
 
-/// Decided when the last answers agree; undecided when no answers to come can bring that about.
+/// Decided as the module says; undecided as soon as two trials of either answer are there, which nothing to come undoes.
 fn ruling(trials: &[bool]) -> Ruling {
-    let Some(&last) = trials.last() else { return Ruling::Open };
-    let run = trials.iter().rev().take_while(|&&kept| kept == last).count();
-    let left = TRIALS_MAX - trials.len();
-    match run {
-        AGREE.. => Ruling::Decided(last),
-        // A run that starts anew needs the whole of `left`.
-        run if left + run >= AGREE || left >= AGREE => Ruling::Open,
+    let kept = trials.iter().filter(|kept| **kept).count();
+    let broken = trials.len() - kept;
+    match (kept.min(broken), trials.len()) {
+        (0, AGREE..) | (1, TRIALS_MAX..) => Ruling::Decided(kept > broken),
+        (0 | 1, _) => Ruling::Open,
         _ => Ruling::Undecided,
     }
 }

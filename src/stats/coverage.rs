@@ -2,7 +2,7 @@
 
 use super::simulated::Random;
 use super::wilcoxon::SignedRank;
-use super::{batch_means, hodges_lehmann, quantile_interval, quantile_ranks, ratio_of};
+use super::{Better, batch_means, hodges_lehmann, quantile_interval, quantile_ranks, ratio_of};
 
 /// Repetitions in every test run; the full ones on demand have [`FULL_RUNS`].
 const RUNS: u32 = 2_000;
@@ -46,7 +46,7 @@ fn a_ratio_of_lognormal_metrics_is_covered_under_drift_and_outliers() {
                 (RATIO * metric(), metric())
             });
             let (a, b): (Vec<f64>, Vec<f64>) = rounds.unzip();
-            let ratio = ratio_of(&a, &b, confidence).unwrap().ratio.unwrap();
+            let ratio = ratio_of(&a, &b, Better::Less, confidence).unwrap().ratio.unwrap();
             ratio.interval.unwrap().contains(RATIO)
         });
         assert_exact(covered, n, confidence, "lognormal");
@@ -153,7 +153,7 @@ fn claims_of_a_difference(seed: u64, n: usize, runs: u32) -> u32 {
             if random.coin() { (first, second) } else { (second, first) }
         });
         let (a, b): (Vec<f64>, Vec<f64>) = rounds.unzip();
-        let ratio = ratio_of(&a, &b, 0.95).unwrap().ratio.unwrap();
+        let ratio = ratio_of(&a, &b, Better::Less, 0.95).unwrap().ratio.unwrap();
         claims += u32::from(!ratio.interval.unwrap().contains(1.0));
     }
     claims

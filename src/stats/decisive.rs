@@ -11,7 +11,8 @@ const ROUNDS_MAX: f64 = 100_000.0;
 ///
 /// The estimate's own `n` when it is decided already: its interval lies wholly inside or outside. The fewest rounds
 /// that have an interval at all when there is none yet. For a ratio, give logarithms, and for a one-sided bound an
-/// infinite other end. `None` where no number of rounds would do: the estimate is on a bound, or within a hair of it.
+/// infinite other end. `None` where no number of rounds would do: the estimate is on a bound, or within a hair of it; and
+/// where rounds were lost, so that its interval has no finite ends.
 ///
 /// It is a forecast and not a promise: the estimate will move as rounds come in.
 ///
@@ -23,6 +24,9 @@ pub fn rounds_to_decide(estimate: &Estimate, bounds: Interval, confidence: f64) 
         return Some(fewest(confidence).max(estimate.n + 1));
     };
     let value = estimate.value;
+    if ![value, interval.low, interval.high].iter().all(|end| end.is_finite()) {
+        return None;
+    }
     let (below, above) = (value - interval.low, interval.high - value);
     let shrink = if value > bounds.high {
         below / (value - bounds.high)
@@ -79,6 +83,7 @@ mod tests {
         assert_eq!(rounds_to_decide(&estimate(0.1, 0.05, 7), WITHIN, 0.95), None);
         assert_eq!(rounds_to_decide(&estimate(0.1, 0.0, 7), WITHIN, 0.95), Some(7));
         assert_eq!(rounds_to_decide(&estimate(0.1 - 1e-9, 0.05, 7), WITHIN, 0.95), None);
+        assert_eq!(rounds_to_decide(&estimate(0.0, f64::INFINITY, 7), WITHIN, 0.95), None);
     }
 
     #[test]

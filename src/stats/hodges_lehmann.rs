@@ -4,16 +4,19 @@
 //! is bounded by the k-th smallest and the k-th largest of them, k from the exact law of [`super::wilcoxon`] (Tukey,
 //! 1949). It assumes that the differences are symmetric about the centre, which a fair coin for the order of A and B
 //! brings about when they are alike, and nothing else: no normal law, no equal variances, no calm machine.
+//!
+//! A lost round has a difference without end and keeps its place in the order; a Walsh average of one without end upwards
+//! and one downwards could be anything: in a lower limit it is the latter, in an upper limit the former.
 
-use super::median::middle;
+use super::difference::Difference;
 use super::wilcoxon::SignedRank;
 
 /// A figure with what is known of its error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// The point estimate.
+    /// The point estimate; infinite where lost rounds decide it, and not a number where they leave it open.
     pub value: f64,
-    /// `None` when `n` is too small for the confidence asked for.
+    /// `None` when `n` is too small for the confidence asked for; an end is infinite where lost rounds leave none.
     pub interval: Option<Interval>,
     /// Pairs that it comes from.
     pub n: usize,
@@ -32,14 +35,17 @@ pub struct Interval {
 /// (0.95 for 95 %) says.
 ///
 /// Zeros are kept, and ties make the interval no narrower than it should be. 95 % needs 6 pairs and 99 % needs 8; below
-/// that there is an estimate without an interval. `None` without pairs, and where a difference is infinite or not a
-/// number: leaving such a round out would be choosing the data by its outcome.
+/// that there is an estimate without an interval. Lost rounds count as [`Difference`] has them: leaving one out would be
+/// choosing the data by its outcome. `None` without pairs, and where a difference is not a number.
 ///
 /// Takes the time to sort n(n+1)/2 numbers.
 ///
 /// # Panics
 /// When `confidence` does not lie between 0 and 1.
-pub fn hodges_lehmann(d: &[f64], confidence: f64) -> Option<Estimate> {
+pub fn hodges_lehmann<D>(d: &[D], confidence: f64) -> Option<Estimate>
+where
+    D: Copy + Into<Difference>,
+{
     assert!(confidence > 0.0 && confidence < 1.0, "a confidence of {confidence}");
     let tail = (1.0 - confidence) / 2.0;
     let Limits { value, low, high, n } = one_sided(d, tail, tail)?;
@@ -50,7 +56,7 @@ pub fn hodges_lehmann(d: &[f64], confidence: f64) -> Option<Estimate> {
 /// A centre with a limit on either side, each of which holds by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// The point estimate.
+    /// The point estimate, as [`Estimate::value`].
     pub value: f64,
     /// Exceeds the true centre at most as often as its level says; `None` when `n` is too small for it.
     pub low: Option<f64>,
@@ -63,26 +69,68 @@ pub struct Limits {
 /// The centre of the differences `d` as [`hodges_lehmann()`] has it, with a lower limit at the one-sided level `below`
 /// and an upper one at the level `above`; a level of 0 has no limit.
 ///
-/// `None` without pairs, and where a difference is infinite or not a number.
-pub fn one_sided(d: &[f64], below: f64, above: f64) -> Option<Limits> {
-    if d.is_empty() || !d.iter().all(|difference| difference.is_finite()) {
+/// `None` without pairs, and where a difference is not a number.
+pub fn one_sided<D>(d: &[D], below: f64, above: f64) -> Option<Limits>
+where
+    D: Copy + Into<Difference>,
+{
+    let d: Vec<Difference> = d.iter().map(|&difference| difference.into()).collect();
+    if d.is_empty() || d.iter().any(|d| d.low.is_nan() || d.high.is_nan()) {
         return None;
     }
-    let walsh = walsh_averages(d);
+    let lows = Walsh::of(d.iter().map(|d| d.low), f64::NEG_INFINITY);
+    let highs = match d.iter().all(|d| d.is_finite()) {
+        true => None,
+        false => Some(Walsh::of(d.iter().map(|d| d.high), f64::INFINITY)),
+    };
+    let highs = highs.as_ref().unwrap_or(&lows);
     let law = SignedRank::of(d.len());
-    let low = law.limit(below).map(|k| walsh[k - 1]);
-    let high = law.limit(above).map(|k| walsh[walsh.len() - k]);
-    Some(Limits { value: middle(&walsh), low, high, n: d.len() })
+    let low = law.limit(below).map(|k| lows.sorted[k - 1]);
+    let high = law.limit(above).map(|k| highs.sorted[highs.sorted.len() - k]);
+    Some(Limits { value: centre(lows.middle(), highs.middle()), low, high, n: d.len() })
 }
 
-/// The means of all pairs, each difference paired with itself too, in ascending order.
-fn walsh_averages(d: &[f64]) -> Vec<f64> {
-    let mut averages = Vec::with_capacity(d.len() * (d.len() + 1) / 2);
-    for (i, &first) in d.iter().enumerate() {
-        averages.extend(d[i..].iter().map(|&second| f64::midpoint(first, second)));
+/// The means of all pairs, each difference paired with itself too.
+struct Walsh {
+    /// In ascending order.
+    sorted: Vec<f64>,
+    /// What stands for the mean of opposite infinities.
+    opposite: f64,
+}
+
+impl Walsh {
+    fn of(d: impl Iterator<Item = f64>, opposite: f64) -> Self {
+        let d: Vec<f64> = d.collect();
+        let mut sorted = Vec::with_capacity(d.len() * (d.len() + 1) / 2);
+        for (i, &first) in d.iter().enumerate() {
+            sorted.extend(d[i..].iter().map(|&second| mean(first, second, opposite)));
+        }
+        sorted.sort_unstable_by(f64::total_cmp);
+        Self { sorted, opposite }
     }
-    averages.sort_unstable_by(f64::total_cmp);
-    averages
+
+    fn middle(&self) -> f64 {
+        let Self { sorted, opposite } = self;
+        // The two indices are one and the same for an odd length.
+        mean(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2], *opposite)
+    }
+}
+
+fn mean(first: f64, second: f64, opposite: f64) -> f64 {
+    let mean = f64::midpoint(first, second);
+    if mean.is_nan() { opposite } else { mean }
+}
+
+/// The estimate between the lowest and the highest that it may be: without end where one of them is, and not a number
+/// where both are.
+fn centre(low: f64, high: f64) -> f64 {
+    match (low.is_finite(), high.is_finite()) {
+        (true, true) => f64::midpoint(low, high),
+        (true, false) => high,
+        (false, true) => low,
+        (false, false) if low == high => low,
+        (false, false) => f64::NAN,
+    }
 }
 
 impl Estimate {
@@ -106,6 +154,7 @@ impl Interval {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
@@ -140,7 +189,7 @@ mod tests {
 
     #[test]
     fn too_few_pairs_give_a_centre_without_an_interval() {
-        assert_eq!(hodges_lehmann(&[], 0.95), None);
+        assert_eq!(hodges_lehmann(&[0.0; 0], 0.95), None);
         let one = Estimate { value: 3.0, interval: None, n: 1 };
         assert_eq!(hodges_lehmann(&[3.0], 0.95), Some(one));
         for (n, confidence, some) in
@@ -182,16 +231,85 @@ mod tests {
         assert_eq!(one_sided(&d, 0.5_f64.powi(8), 0.0).unwrap().low, Some(-0.1));
         assert_eq!(one_sided(&d, 0.5_f64.powi(9), 0.0).unwrap().low, None);
         assert_eq!(one_sided(&d, 0.05, 0.0).unwrap().high, None);
-        assert_eq!(one_sided(&[], 0.05, 0.05), None);
+        assert_eq!(one_sided(&[0.0; 0], 0.05, 0.05), None);
     }
 
     #[test]
-    fn what_is_not_finite_is_refused() {
-        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert_eq!(hodges_lehmann(&[1.0, bad, 2.0, 3.0, 4.0, 5.0, 6.0], 0.95), None);
-        }
+    fn what_is_not_a_number_is_refused() {
+        assert_eq!(hodges_lehmann(&[1.0, f64::NAN, 2.0, 3.0, 4.0, 5.0, 6.0], 0.95), None);
         let huge = hodges_lehmann(&[f64::MAX; 6], 0.95).unwrap();
         assert_eq!(huge.value, f64::MAX, "averages do not overflow");
+    }
+
+    const INFINITE: Interval = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
+
+    /// Ten rounds of which the first are as given.
+    fn ten(first: &[Difference]) -> Estimate {
+        let others = [0.1, 0.3, 0.2, 0.5, 0.4, 0.6, 0.8, 0.7, 0.9, 1.0].map(Difference::from);
+        let d: Vec<_> = first.iter().chain(&others[first.len()..]).copied().collect();
+        hodges_lehmann(&d, 0.95).unwrap()
+    }
+
+    #[test]
+    fn one_lost_round_of_ten_leaves_no_finite_limit_on_its_side() {
+        let lost = Difference::from(f64::INFINITY);
+        let one = ten(&[lost]);
+        let interval = one.interval.unwrap();
+        assert!(one.value.is_finite() && interval.low.is_finite(), "{one:?}");
+        assert_eq!((one.n, interval.high), (10, f64::INFINITY));
+        let other = ten(&[f64::NEG_INFINITY.into()]);
+        assert_eq!(other.interval.unwrap().low, f64::NEG_INFINITY);
+        assert!(other.interval.unwrap().high.is_finite() && other.value.is_finite());
+        // Four of ten leave a centre below without end only by half an average: 34 of 55 are infinite.
+        assert_eq!(ten(&[lost; 4]).value, f64::INFINITY);
+        assert!(ten(&[lost; 4]).interval.unwrap().low.is_finite());
+        let all = hodges_lehmann(&[lost; 10], 0.95).unwrap();
+        assert_eq!(all.interval.unwrap(), Interval { low: f64::INFINITY, high: f64::INFINITY });
+    }
+
+    #[test]
+    fn what_both_lost_counts_for_the_wider_limit_on_either_side() {
+        let one = ten(&[Difference::UNKNOWN]);
+        assert_eq!(one.interval, Some(INFINITE));
+        assert!(one.value.is_finite(), "{one:?}");
+        let all = hodges_lehmann(&[Difference::UNKNOWN; 10], 0.95).unwrap();
+        assert!(all.value.is_nan() && all.interval == Some(INFINITE), "{all:?}");
+        // One of each: their average could be anything.
+        let each = ten(&[f64::INFINITY.into(), f64::NEG_INFINITY.into()]);
+        assert_eq!(each.interval, Some(INFINITE));
+        assert!(each.value.is_finite());
+    }
+
+    /// From what is best for the first contender to what is worst.
+    fn any_difference() -> impl Strategy<Value = Difference> {
+        prop_oneof![
+            6 => (-3..=3).prop_map(|d| Difference::from(f64::from(d))),
+            1 => Just(f64::INFINITY.into()),
+            1 => Just(f64::NEG_INFINITY.into()),
+            1 => Just(Difference::UNKNOWN),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_round_that_is_worse_never_moves_a_limit_the_other_way(
+            mut d in prop::collection::vec(any_difference(), 1..14),
+            place in any::<prop::sample::Index>(),
+            worse in any_difference(),
+            below in prop::sample::select(vec![0.001, 0.01, 0.05]),
+        ) {
+            let before = one_sided(&d, below, below).unwrap();
+            let place = place.index(d.len());
+            prop_assume!(worse.low >= d[place].low && worse.high >= d[place].high);
+            d[place] = worse;
+            let after = one_sided(&d, below, below).unwrap();
+            prop_assert!(after.low >= before.low && after.high >= before.high);
+            // Not a number is neither here nor there.
+            prop_assert!(!(after.value < before.value));
+            for reached in [-2.0, 0.0, 2.0] {
+                prop_assert!(before.value < reached || before.value.is_nan() || after.value >= reached);
+            }
+        }
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 /// The median of `values` in any order; of an even number, the mean of the two in the middle.
 ///
-/// `None` for an empty sample, and where a value is infinite or not a number.
+/// Infinite values are left out, as lost rounds have them: whoever shows the median says how many were lost. `None` where
+/// nothing is left, and where a value is not a number.
 pub fn median(values: &[f64]) -> Option<f64> {
-    if values.is_empty() || !values.iter().all(|value| value.is_finite()) {
+    let mut sorted: Vec<f64> =
+        values.iter().copied().filter(|value| !value.is_infinite()).collect();
+    if sorted.is_empty() || sorted.iter().any(|value| value.is_nan()) {
         return None;
     }
-    let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     Some(middle(&sorted))
 }
@@ -35,6 +37,11 @@ mod tests {
         assert_eq!(median(&[]), None);
         assert_eq!(median(&[1.0, f64::NAN]), None);
         assert_eq!(median(&[f64::INFINITY]), None);
+    }
+
+    #[test]
+    fn lost_rounds_are_left_out() {
+        assert_eq!(median(&[f64::INFINITY, 1.0, 3.0, f64::NEG_INFINITY]), Some(2.0));
     }
 
     #[test]

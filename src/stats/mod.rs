@@ -2,6 +2,7 @@
 //!
 //! - [`median()`]: the middle of a sample.
 //! - [`percentile`]: what requests can say about their tail, failures ranked above every time.
+//! - [`Difference`]: by how much a round differs, or who has lost it.
 //! - [`over_the_error_bound()`]: whether so many failed that nothing else counts.
 //! - [`wilcoxon`]: the exact law of the signed-rank statistic.
 //! - [`hodges_lehmann()`]: the centre of paired differences, with the interval that this law gives.
@@ -19,13 +20,15 @@
 //! - [`capacity`]: the search for the highest rate that is kept, one trial at a time.
 //!
 //! An estimate never travels without its `n` and its interval, and has no interval where `n` is too small for one.
-//! Every function is total over finite numbers and refuses the others with `None`.
+//! Every function is total over finite numbers; where lost rounds count, infinite ones stand for them; the others are
+//! refused with `None`.
 
 pub mod batch_means;
 pub mod capacity;
 #[cfg(test)]
 mod coverage;
 pub mod decisive;
+pub mod difference;
 pub mod effect;
 pub mod error_bound;
 pub mod hodges_lehmann;
@@ -46,6 +49,7 @@ pub mod wilcoxon;
 
 pub use batch_means::batch_means;
 pub use decisive::rounds_to_decide;
+pub use difference::{Better, Difference, LOST};
 pub use effect::{Detectable, detectable};
 pub use error_bound::over_the_error_bound;
 pub use hodges_lehmann::{Estimate, Interval, Limits, hodges_lehmann, one_sided};

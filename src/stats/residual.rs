@@ -9,11 +9,13 @@ const NORMAL: f64 = 1.4826;
 /// 1.4826 median |d - centre|, the centre by Hodges and Lehmann: the standard deviation of a normal law, of which up
 /// to half the differences may be something else.
 ///
-/// `None` without differences, and where one is infinite or not a number; 0 when more than half are the centre.
+/// Infinite differences, those of lost rounds, are left out. `None` without any other, and where one is not a number; 0
+/// when more than half are the centre.
 pub fn residual_sd(d: &[f64]) -> Option<f64> {
+    let finite: Vec<f64> = d.iter().copied().filter(|d| !d.is_infinite()).collect();
     // Any confidence: only the centre is used.
-    let centre = hodges_lehmann(d, 0.95)?.value;
-    scale(d, centre)
+    let centre = hodges_lehmann(&finite, 0.95)?.value;
+    scale(&finite, centre)
 }
 
 /// The same about zero: for differences whose true centre is known.
@@ -58,7 +60,8 @@ mod tests {
     fn what_has_no_scatter() {
         assert_eq!(residual_sd(&[]), None);
         assert_eq!(residual_sd(&[f64::NAN]), None);
-        assert_eq!(residual_sd(&[f64::INFINITY, 1.0]), None);
+        assert_eq!(residual_sd(&[f64::INFINITY]), None);
+        assert_eq!(residual_sd(&[f64::INFINITY, 1.0, 3.0]), residual_sd(&[1.0, 3.0]));
         assert_eq!(residual_sd(&[4.0]), Some(0.0));
         assert_eq!(residual_sd(&[0.5; 12]), Some(0.0));
         assert_eq!(deviation_from_zero(&[0.5; 12]), Some(0.7413));

@@ -69,8 +69,10 @@ fn recorded() -> Vec<Round> {
 /// Every metric with its own scatter, as a calibration would have found it.
 fn calibrated(recorded: &[Round]) -> Plan {
     let scattered = |(index, metric): (usize, &Metric)| {
-        let d: Vec<f64> =
-            recorded.iter().filter_map(|round| difference(*metric, index, round)).collect();
+        let d: Vec<f64> = recorded
+            .iter()
+            .filter_map(|round| difference(*metric, index, round)?.known())
+            .collect();
         let s = residual_sd(&d).expect("rounds were recorded");
         let calibration = Some(Scatter { s, rounds: d.len() as u32 });
         MetricPlan { calibration, ..MetricPlan::of(*metric) }

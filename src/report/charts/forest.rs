@@ -13,7 +13,7 @@ use super::style::Family;
 use super::text::{Weight, fitted, typeset, width};
 use super::view::{Member, View};
 use crate::report::cell::{ZONE, more_is_better};
-use crate::report::comparison::belongs;
+use crate::report::comparison::{belongs, ends};
 use crate::report::race::Race;
 use crate::report::schema::Comparison;
 use crate::report::sentences::load;
@@ -121,6 +121,8 @@ fn inverted(c: &Comparison) -> Comparison {
         ratio: c.ratio.map(|r| 1.0 / r),
         low: c.high.map(|r| 1.0 / r),
         high: c.low.map(|r| 1.0 / r),
+        lost_of: c.lost_versus,
+        lost_versus: c.lost_of,
         verdict: match c.verdict.as_str() {
             "higher" => "lower".into(),
             "lower" => "higher".into(),
@@ -138,22 +140,31 @@ fn row(view: &View<'_>, c: &Comparison) -> Row {
     let several = race.is_some_and(|race| race.kinds().len() > 1);
     let kind = c.request.as_deref().filter(|_| several).map(|kind| format!("({})", clean(kind)));
     let place = [Some(clean(&c.workload)), Some(load), dependency, kind];
-    let clear = c.verdict != "inconclusive" && c.low.is_some();
+    let lost = c.lost_of + c.lost_versus > 0;
+    let clear = c.verdict != "inconclusive" && (c.low.is_some() || lost);
     let better = more_is_better(&c.metric);
     let advantage = c.ratio.map(|ratio| {
-        let (low, high) = (c.low.unwrap_or(ratio), c.high.unwrap_or(ratio));
+        let (low, high) = ends(c);
         if better { (ratio, low, high) } else { (1.0 / ratio, 1.0 / high, 1.0 / low) }
     });
     let saturated =
         |name: &str| race.and_then(|r| r.entry(name)).is_some_and(|entry| entry.is_saturated());
     let found = match c.ratio {
+        None if lost => {
+            let lost = |lost: u32| (lost > 0).then(|| format!("lost {lost}"));
+            [lost(c.lost_of), lost(c.lost_versus)]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(", ")
+        }
         None if saturated(&c.of) || saturated(&c.versus) => "saturated".into(),
         None => "not compared".into(),
         Some(ratio) if clear => {
             let word = if ratio < 1.0 { "lower" } else { "higher" };
             format!("{} {word}", times(if ratio < 1.0 { 1.0 / ratio } else { ratio }))
         }
-        Some(_) if c.low.is_none() => "too few rounds".into(),
+        Some(_) if c.low.is_none() && !lost => "too few rounds".into(),
         Some(_) => "unclear".into(),
     };
     let turned = c.ratio.filter(|r| clear && *r < 1.0).is_some();

@@ -59,6 +59,8 @@ fn one(entry: &Entry<'_>, kind: &str, member: &Member<'_>) -> Series {
                 series.remark = Some(why_empty(entry, kind, series.n));
             }
         }
+        // Its remark says that it lost them.
+        Ok(None) if entry.lost().next().is_some() => {}
         Ok(None) if entry.usable().count() == 0 => {
             series.remark = Some("no round that holds".into())
         }
@@ -87,6 +89,10 @@ fn why_empty(entry: &Entry<'_>, kind: &str, n: u64) -> String {
 /// What must be known of a line: rounds that are marked, or saturated while most are not.
 pub(super) fn remark(entry: &Entry<'_>) -> Option<String> {
     let (standing, saturated) = (entry.standing(), entry.saturated_rounds());
+    let lost = entry.lost().count();
+    if lost > 0 {
+        return Some(format!("lost {lost} of {} rounds", entry.counted().count()));
+    }
     if saturated > 0 {
         return Some(format!("saturated in {saturated} of {} rounds", standing.rounds));
     }

@@ -65,6 +65,8 @@ pub(crate) fn everything_of(contenders: &[Shape<'_>]) -> RunResult {
         high: Some(1.51),
         difference: Some(1_850.0),
         n: rounds,
+        lost_of: 0,
+        lost_versus: 0,
         verdict: "higher".into(),
     });
     let connections =

@@ -28,21 +28,28 @@ pub struct Footprint {
     pub image: Option<Image>,
     /// What the payload is.
     pub note: String,
+    /// Starts, counted from 1, that it lost: it did not start, answer or end. The figures over starts are of the others;
+    /// left out where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_starts: Vec<u32>,
+    /// Why it lost the first of them, with what it wrote last.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lost_reason: String,
 }
 
 /// A figure over several starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OverStarts {
-    /// Starts.
+    /// Starts, without lost ones.
     pub n: u32,
     /// The middle one.
     pub median: f64,
-    /// Lower limit of the median; `null` when n is too small for an interval.
+    /// Lower limit of the median, lost starts among them; `null` when n is too small for an interval, or where they leave none.
     pub low: Option<f64>,
     /// Upper limit.
     pub high: Option<f64>,
-    /// Each of them, in the order of the starts.
+    /// Each of them, in the order of the starts, lost ones left out.
     pub values: Vec<f64>,
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::is_zero;
+
 /// One metric of one contender against another's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -29,8 +31,15 @@ pub struct Comparison {
     pub high: Option<f64>,
     /// of - versus in the metric's unit (Hodges-Lehmann): ns, us, bytes.
     pub difference: Option<f64>,
-    /// Paired rounds.
+    /// Paired rounds, lost ones among them: they lie without end on the worse side, so a ratio or limit that they decide
+    /// is `null`, and the verdict stands all the same.
     pub n: u32,
+    /// Those that `of` has lost; left out where it lost none, and in older files.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_of: u32,
+    /// Those that `versus` has lost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_versus: u32,
     /// `higher`, `lower` or `inconclusive`
     pub verdict: String,
 }
@@ -81,8 +90,14 @@ pub struct Judgement {
     /// of - versus in the metric's unit: ns, us, bytes, requests per second; `null` without `versus`.
     #[serde(default)]
     pub difference: Option<f64>,
-    /// Rounds.
+    /// Rounds, lost ones among them: an estimate or limit that they decide is `null`.
     pub n: u32,
+    /// Those that the first contender has lost; left out where it lost none, and in older files.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_of: u32,
+    /// Those that the second one has lost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_versus: u32,
     /// About how many would decide what is inconclusive; `null` when it is decided, and where no number would.
     #[serde(default)]
     pub rounds_to_decide: Option<u32>,

@@ -41,7 +41,7 @@ pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Questio
         Figure::Value(ns) => (Some(ns), None),
         Figure::AtLeast(ns) => (Some(FAILED_NS as f64), Some(ns)),
         Figure::Unbounded => (Some(FAILED_NS as f64), None),
-        Figure::Saturated | Figure::Withheld => (None, None),
+        Figure::Saturated | Figure::Lost | Figure::Withheld => (None, None),
     };
     let failures = |trial: &Trial| trial.errors.values().sum::<u64>();
     let over = |trial: &&Trial| over_the_error_bound(failures(trial), trial.requests, ERROR_RATE.0);

@@ -180,8 +180,22 @@ impl Looking<'_> {
     }
 }
 
-fn answers(scenario: &Scenario, all: Vec<Looking<'_>>) -> Vec<Capacity> {
-    all.into_iter().map(|one| one.answer(scenario)).collect()
+/// In the scenario's order; of who lost the probe of its ceiling it is known that nothing was found.
+fn answers(scenario: &Scenario, mut all: Vec<Looking<'_>>) -> Vec<Capacity> {
+    let answer = |contender: &Contender| match all
+        .iter()
+        .position(|one| one.contender.name == contender.name)
+    {
+        Some(place) => all.remove(place).answer(scenario),
+        None => Capacity {
+            workload: scenario.workload.name().into(),
+            scenario: scenario.name.clone(),
+            contender: contender.name.clone(),
+            reason: "it lost the probe of its ceiling twice".into(),
+            ..Capacity::default()
+        },
+    };
+    scenario.contenders.iter().map(answer).collect()
 }
 
 /// Whether the SLO was kept; nothing when the machine or the generator spoilt the trial.
@@ -229,6 +243,8 @@ fn compare(of: &Capacity, versus: &Capacity, ceilings: &[Ceiling]) -> Comparison
         high: interval.map(|(_, high)| high).filter(|high| high.is_finite()),
         difference: middle(of).zip(middle(versus)).map(|(of, versus)| of - versus),
         n: of.trials.min(versus.trials),
+        lost_of: 0,
+        lost_versus: 0,
         verdict: verdict.into(),
     }
 }

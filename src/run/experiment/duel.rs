@@ -13,7 +13,7 @@ use crate::run::testbed::{Ask, placement};
 use crate::scenario::{
     Contender, Dependency, Kind, LoadKind, MapMetric, Scenario, Server, Store, WarmUp,
 };
-use crate::stats::{self, Estimate};
+use crate::stats::{self, Better, Estimate, Interval, LOST};
 use crate::units::{Nanos, grouped};
 
 use super::Hands;
@@ -280,24 +280,52 @@ impl fmt::Display for Place {
     }
 }
 
-/// What the rounds say.
+/// What the rounds say. A lost one counts for the worse, and has no figures to show.
 fn found(rounds: &[[Trial; 2]], metric: MapMetric, sizes: [String; 2]) -> Found {
     let value = |trial: &Trial| match metric {
+        _ if trial.validity.lost => Some(LOST),
         MapMetric::Capacity => Some(trial.achieved_rps).filter(|rps| *rps > 0.0),
         MapMetric::CpuPerRequest => trial.server.cpu_us_per_request,
+    };
+    let better = match metric {
+        MapMetric::Capacity => Better::More,
+        MapMetric::CpuPerRequest => Better::Less,
     };
     let both = |[a, b]: &[Trial; 2]| Some([value(a)?, value(b)?]);
     let figures: Vec<[f64; 2]> = rounds.iter().filter_map(both).collect();
     let reason = reason(rounds, metric);
     let (a, b): (Vec<f64>, Vec<f64>) = figures.iter().map(|[a, b]| (*a, *b)).unzip();
-    let ratio = stats::ratio_of(&a, &b, CONFIDENCE).and_then(|paired| paired.ratio);
-    let none = if ratio.is_none() && reason.is_empty() { "no round holds" } else { "" };
+    let ratio = stats::ratio_of(&a, &b, better, CONFIDENCE).and_then(|paired| paired.ratio);
+    let lost = figures.iter().flatten().filter(|figure| **figure == LOST).count();
+    let reason = match (reason, ratio, lost) {
+        (reason, ..) if !reason.is_empty() => reason,
+        (_, None, _) => "no round holds".into(),
+        (_, Some(ratio), 1..) if !is_finite(&ratio) => lost_by(rounds),
+        _ => String::new(),
+    };
     Found {
         ratio: ratio.filter(|_| reason.is_empty()),
-        rounds: figures,
-        reason: if reason.is_empty() { none.into() } else { reason },
+        rounds: figures.into_iter().filter(|pair| !pair.contains(&LOST)).collect(),
+        reason,
         sizes,
     }
+}
+
+fn is_finite(ratio: &Estimate) -> bool {
+    let interval = ratio.interval.unwrap_or(Interval { low: ratio.value, high: ratio.value });
+    [ratio.value, interval.high].iter().all(|end| end.is_finite()) && interval.low > 0.0
+}
+
+/// `thread-pool lost 4 of 10 rounds: the contender crashed`
+fn lost_by(rounds: &[[Trial; 2]]) -> String {
+    let of = |index: usize| {
+        let all = rounds.iter().map(|pair| &pair[index]).filter(|trial| trial.validity.lost);
+        let all: Vec<&Trial> = all.collect();
+        let first = all.first()?;
+        let why = first.validity.reasons.join("; ");
+        Some(format!("{} lost {} of {} rounds: {why}", first.contender, all.len(), rounds.len()))
+    };
+    [0, 1].into_iter().filter_map(of).collect::<Vec<_>>().join("; ")
 }
 
 /// Why the ratio of two ceilings would say nothing of the contenders: neither has its cores busy. Where one has and the

@@ -20,7 +20,7 @@ use crate::report::schema::{Footprint, Image, OverStarts, Part};
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
 use crate::scenario::{self, Scenario};
-use crate::stats;
+use crate::stats::{self, LOST};
 
 /// Of the intervals.
 const CONFIDENCE: f64 = 0.95;
@@ -30,8 +30,10 @@ const STARTS: usize = usize::MAX >> 1;
 /// Starts every contender `starts` times in coin order, after one start that only warms the machine's caches, and
 /// sizes up what it consists of; `out` is a folder for what is made on the way. Nothing once `stop` is set.
 ///
+/// A start that a contender loses is one of its starts; after two at the beginning it is not started again.
+///
 /// # Errors
-/// When a contender does not start or end, or a file of it cannot be read.
+/// When a file of a contender cannot be read.
 pub(crate) fn footprints(
     testbed: &mut Testbed<'_>,
     scenario: &Scenario,
@@ -57,7 +59,7 @@ pub(crate) fn footprints(
         };
         programs.push(start::Startable::of(&testbed.order(&ask, &placement, None))?);
     }
-    let mut found = vec![Vec::new(); contenders.len()];
+    let mut found = vec![Found::default(); contenders.len()];
     for round in 0..=starts {
         let heat = Heat { scenario: 0, level: STARTS, round };
         for index in rounds::order(order_seed, heat, contenders.len()) {
@@ -65,16 +67,30 @@ pub(crate) fn footprints(
                 return Ok(Vec::new());
             }
             testbed.progress.starting(&contenders[index].name, round, starts);
-            let started = programs[index].start(&placement.contender)?;
-            found[index].extend((round > 0).then_some(started));
+            let found = &mut found[index];
+            if found.is_given_up() {
+                found.lost(round, GIVEN_UP);
+                continue;
+            }
+            match programs[index].start(&placement.contender) {
+                Ok(started) => found.starts.push((round, started)),
+                Err(error) => match error.contender_wrote() {
+                    Some("") => found.lost(round, error.message()),
+                    Some(wrote) => {
+                        found.lost(round, &format!("{}; it wrote: {wrote}", error.message()))
+                    }
+                    None => return Err(error),
+                },
+            }
         }
     }
     let mut packer = Packer { layers: HashMap::new(), stripped: out.join(".stripped") };
     let mut footprints = Vec::new();
-    for (contender, starts) in contenders.iter().zip(found) {
+    for (contender, found) in contenders.iter().zip(found) {
+        let (starts, lost) = found.counted();
         let parts = Parts::of(contender, &packer.stripped)?;
         let over = |figure: fn(&start::Started) -> Option<f64>| {
-            over(&starts.iter().filter_map(figure).collect::<Vec<_>>())
+            over(&starts.iter().filter_map(figure).collect::<Vec<_>>(), lost.len())
         };
         footprints.push(Footprint {
             workload: scenario.workload.name().into(),
@@ -88,6 +104,8 @@ pub(crate) fn footprints(
             base: parts.base.as_deref().map(part).transpose()?,
             image: packer.image(&parts)?,
             note: parts.note,
+            lost_starts: lost,
+            lost_reason: found.reason,
         });
     }
     // There is none where no model took part, or there was nothing to strip it with.
@@ -95,15 +113,47 @@ pub(crate) fn footprints(
     Ok(footprints)
 }
 
-/// The median of what the starts gave, and where it lies.
-fn over(values: &[f64]) -> Option<OverStarts> {
+const GIVEN_UP: &str = "it did not start at first and was not started again";
+
+/// The starts of a contender so far; the one before the first is not counted.
+#[derive(Clone, Debug, Default)]
+struct Found {
+    starts: Vec<(u32, start::Started)>,
+    lost: Vec<u32>,
+    /// Why it lost the first.
+    reason: String,
+}
+
+impl Found {
+    fn lost(&mut self, round: u32, why: &str) {
+        if self.lost.is_empty() {
+            why.clone_into(&mut self.reason);
+        }
+        self.lost.push(round);
+    }
+
+    /// Two starts and none of them held.
+    fn is_given_up(&self) -> bool {
+        self.starts.is_empty() && self.lost.len() >= 2
+    }
+
+    fn counted(&self) -> (Vec<start::Started>, Vec<u32>) {
+        let starts = self.starts.iter().filter(|(round, _)| *round > 0);
+        let lost = self.lost.iter().copied().filter(|round| *round > 0);
+        (starts.map(|(_, started)| *started).collect(), lost.collect())
+    }
+}
+
+/// The median of what the starts gave, and where it lies when so many more were lost.
+fn over(values: &[f64], lost: usize) -> Option<OverStarts> {
     let median = stats::median(values)?;
-    let interval = stats::quantile_interval(values, 0.5, CONFIDENCE);
+    let all = [values, &vec![LOST; lost]].concat();
+    let interval = stats::quantile_interval(&all, 0.5, CONFIDENCE);
     Some(OverStarts {
         n: values.len() as u32,
         median,
-        low: interval.map(|interval| interval.low),
-        high: interval.map(|interval| interval.high),
+        low: interval.map(|interval| interval.low).filter(|low| low.is_finite()),
+        high: interval.map(|interval| interval.high).filter(|high| high.is_finite()),
         values: values.to_vec(),
     })
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
-use crate::run::child::free_port;
+use crate::run::child::on_a_free_port;
 use crate::run::held::{Held, Program};
 use crate::run::http;
 use crate::run::placement::Cores;
@@ -83,9 +83,12 @@ impl Startable {
     /// Starts it on `cores`, waits for its first answer, looks at its memory and ends it.
     ///
     /// # Errors
-    /// When it does not start, answer or end.
+    /// By the contender, when it does not start, answer or end.
     pub(crate) fn start(&self, cores: &Cores) -> Result<Started> {
-        let port = free_port()?;
+        on_a_free_port(|port| self.start_on(port, cores))
+    }
+
+    fn start_on(&self, port: u16, cores: &Cores) -> Result<Started> {
         let filled = |text: &String| text.replace("{port}", &port.to_string());
         let argv: Vec<String> = self.argv.iter().map(filled).collect();
         let env: Vec<_> =

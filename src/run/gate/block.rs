@@ -1,11 +1,12 @@
 //! A contender's part of a round: its trial as the gate reads it.
 
 use crate::report::gate::{Block, Fault, FaultKind, Metric, MetricPlan};
-use crate::report::schema::Trial;
+use crate::report::schema::{LostBy, Trial};
+use crate::run::trial::error_bound;
 use crate::scenario::Scenario;
+use crate::stats::over_the_error_bound;
 use crate::stats::percentile::beyond;
-use crate::stats::{error_bound, over_the_error_bound};
-use crate::units::{Rate, Share};
+use crate::units::Rate;
 
 /// Samples that must lie beyond a percentile for a gate to rest on it: twice what prints it.
 const BEYOND: u64 = 20;
@@ -32,16 +33,6 @@ pub(super) fn block(
         faults,
         requests: open.requests,
         failures: open.errors.values().sum(),
-    }
-}
-
-/// The block of a contender that has no trial: it did not start, or ended before its load.
-pub(super) fn crashed(metrics: &[MetricPlan], what: &str) -> Block {
-    let what = what.trim().to_owned();
-    Block {
-        values: vec![None; metrics.len()],
-        faults: vec![Fault { kind: FaultKind::Crashed, what }],
-        ..Block::default()
     }
 }
 
@@ -96,8 +87,10 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
         );
     } else if wrong > 0 {
         add(FaultKind::Wrong, format!("{wrong} of {} requests", trial.requests));
-    } else if trial.validity.lost {
-        add(FaultKind::Crashed, trial.validity.reasons.join("; "));
+    } else if trial.validity.lost && trial.validity.lost_by != Some(LostBy::Errors) {
+        let said = trial.validity.wrote.trim();
+        let wrote = if said.is_empty() { String::new() } else { format!("; it wrote: {said}") };
+        add(FaultKind::Crashed, trial.validity.reasons.join("; ") + &wrote);
     }
     if trial.saturated {
         let (answered, offered) =
@@ -105,7 +98,7 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
         add(FaultKind::Saturated, format!("{answered} of {offered}"));
     }
     let failed: u64 = trial.errors.values().sum();
-    let bound = scenario.slo.map_or(Share(error_bound::USUAL), |slo| slo.error_rate);
+    let bound = error_bound(scenario);
     // A drowned contender's timeouts are told by its being saturated.
     if !trial.saturated && over_the_error_bound(failed, trial.requests, bound.0) {
         let kinds: Vec<String> =

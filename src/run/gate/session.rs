@@ -129,18 +129,14 @@ impl<'a> Session<'a> {
         self.testbed.progress.expect(1);
         let began = Instant::now();
         let baseline = self.request.pair.baseline.clone();
-        let probe = self.trial(&baseline, None, 0, 0, stop).map_err(|error| {
-            let (message, _) = error.parts();
-            match error.is_by_contender() {
-                true => Error::invalid(format!("the baseline is broken: {message}")),
-                false => error,
-            }
-        })?;
-        let stopped = stop.load(Ordering::Relaxed);
-        if probe.achieved_rps <= 0.0 && !stopped {
-            let message =
-                format!("the baseline is broken: no right answer in a closed loop of {CLOSED}");
-            return Err(Error::invalid(message));
+        let probe = self.trial(&baseline, None, 0, 0, stop)?;
+        if probe.achieved_rps <= 0.0 && !stop.load(Ordering::Relaxed) {
+            let why = match probe.validity.reasons.join("; ") {
+                why if probe.validity.lost => why,
+                _ => format!("no right answer in a closed loop of {CLOSED}"),
+            };
+            return Err(Error::invalid(format!("the baseline is broken: {why}"))
+                .by_contender(probe.validity.wrote));
         }
         self.about.rate_rps = share.0 * probe.achieved_rps;
         let before = probe.led_in.map_or(0.0, |led| led.warm_up_s + led.drain_s + led.lead_in_s);
@@ -260,16 +256,15 @@ impl<'a> Session<'a> {
         let rates = [Some(Rate(self.about.rate_rps)), None];
         let rates = &rates[..if self.closes() { 2 } else { 1 }];
         for rate in rates {
-            let trial = match self.trial(contender, *rate, round, place, stop) {
-                Err(error) if error.is_by_contender() => {
-                    return Ok((block::crashed(&self.plan.metrics, error.message()), None));
-                }
-                trial => trial?,
-            };
+            let trial = self.trial(contender, *rate, round, place, stop)?;
             if stop.load(Ordering::Relaxed) {
                 break;
             }
+            let lost = trial.validity.lost;
             trials.push(trial);
+            if lost {
+                break;
+            }
         }
         let [open, closed @ ..] = &trials[..] else {
             return Ok((block::unasked(&self.plan.metrics), None));

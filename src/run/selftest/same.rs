@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::report::schema::{Trial, TrialVerdict};
 use crate::run::{self, Progress, Request};
 use crate::scenario;
-use crate::stats;
+use crate::stats::{self, Better, LOST};
 
 const SCENARIO: &str = r#"
 schema = 1
@@ -41,8 +41,14 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
     let result = run::run(&request, &mut Progress::new(true), bench.stop)?;
     let of = |contender: &str, metric: Metric| -> Vec<(u32, f64)> {
         let own = result.trials.iter().filter(|trial| trial.contender == contender);
-        let usable = own.filter(|t| !t.voided && t.validity.verdict != TrialVerdict::Invalid);
-        usable.filter_map(|trial| Some((trial.round, metric(trial)?))).collect()
+        let counted = own.filter(|t| {
+            !t.voided && (t.validity.lost || t.validity.verdict != TrialVerdict::Invalid)
+        });
+        let value = |trial: &Trial| match trial.validity.lost {
+            true => Some(LOST),
+            false => metric(trial),
+        };
+        counted.filter_map(|trial| Some((trial.round, value(trial)?))).collect()
     };
     let mut disturbed = None;
     let rows = METRICS.map(|(name, metric)| {
@@ -52,7 +58,8 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
             Some((*value, *twin))
         };
         let (a, b): (Vec<f64>, Vec<f64>) = one.iter().filter_map(in_both).unzip();
-        let ratio = stats::ratio_of(&a, &b, CONFIDENCE).and_then(|paired| paired.ratio);
+        let ratio =
+            stats::ratio_of(&a, &b, Better::Less, CONFIDENCE).and_then(|paired| paired.ratio);
         let interval = ratio.and_then(|ratio| Some((ratio.value, ratio.interval?)));
         let (measured, verdict) = match interval {
             Some((value, interval)) => (

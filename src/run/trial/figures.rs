@@ -229,7 +229,7 @@ fn p99_windows(kind: &Kind) -> Vec<u64> {
     (0..windows).map(window).collect::<Option<_>>().unwrap_or_default()
 }
 
-fn placement(placement: &Placement) -> schema::Placement {
+pub(super) fn placement(placement: &Placement) -> schema::Placement {
     let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect();
     schema::Placement {
         mode: match placement.mode {

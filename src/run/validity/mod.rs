@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::load::outcome::Outcome;
-use crate::report::schema::{TrialVerdict, Validity};
+use crate::report::schema::{LostBy, TrialVerdict, Validity};
 use crate::run::hiccups::Hiccups;
 
 pub(crate) use bound::{BoundBy, generator_share};
@@ -138,8 +138,9 @@ impl Judged {
     }
 
     /// The contender did this to itself: it has lost the trial, and the round stands.
-    pub(crate) fn lose(&mut self, reason: String) {
+    pub(crate) fn lose(&mut self, by: LostBy, reason: String) {
         self.validity.lost = true;
+        self.validity.lost_by.get_or_insert(by);
         self.validity.voids_round = false;
         self.validity.add(Finding::invalid(reason));
     }

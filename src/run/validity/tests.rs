@@ -336,7 +336,7 @@ fn a_contender_that_breaks_down_has_lost_and_its_round_stands() {
     outcome.refused.insert("ports", 1);
     let mut judged = judged(&outcome, |_| ());
     assert!(judged.validity.voids_round);
-    judged.lose("the contender crashed".into());
+    judged.lose(LostBy::Crash, "the contender crashed".into());
     let validity = judged.validity;
     assert!(validity.lost && !validity.voids_round && validity.verdict == TrialVerdict::Invalid);
 }

@@ -9,9 +9,8 @@ use crate::stats::{Estimate, Interval};
 /// Judges a statement about a capacity: it holds or fails when all that the searches leave possible lies inside or
 /// outside the bound. A ratio is taken at its worst: the least of one over the most of the other, and the reverse.
 pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judged {
-    let undecided = |why: String| (StatementVerdict::Inconclusive, None, why);
     if found.capacity.is_empty() {
-        return undecided("needs the capacity experiment".into());
+        return Judged::inconclusive("needs the capacity experiment");
     }
     let known = |name: &str| {
         let own = find(found.capacity, scenario, name).filter(|one| is_known(one));
@@ -20,11 +19,11 @@ pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     let versus = statement.versus.as_deref().map(known).transpose();
     let (of, versus) = match (known(&statement.of), versus) {
         (Ok(of), Ok(versus)) => (of, versus),
-        (Err(why), _) | (_, Err(why)) => return undecided(why),
+        (Err(why), _) | (_, Err(why)) => return Judged::inconclusive(why),
     };
     let (low, high) = match versus {
         Some(versus) if the_pool_binds_both(of, versus, found.ceilings) => {
-            return undecided("the pool binds both".into());
+            return Judged::inconclusive("the pool binds both");
         }
         Some(versus) => interval(of, versus).unwrap_or((0.0, f64::INFINITY)),
         None => (of.at_least_rps.unwrap_or(0.0), of.below_rps.unwrap_or(f64::INFINITY)),
@@ -48,15 +47,13 @@ pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
         Some(versus) => format!("{} and {} trials", of.trials, versus.trials),
         None => format!("{} trials", of.trials),
     };
-    (verdict, estimate, format!("{}, from {trials}", shown(statement, low, high)))
+    let figure = format!("{}, from {trials}", shown(statement, low, high));
+    let difference = difference(scenario, statement, found.capacity);
+    Judged { difference, ..Judged::of(verdict, estimate, figure) }
 }
 
 /// The capacity of one contender less the other's, from the middles of their ranges.
-pub(super) fn difference(
-    scenario: &Scenario,
-    statement: &Statement,
-    all: &[Capacity],
-) -> Option<f64> {
+fn difference(scenario: &Scenario, statement: &Statement, all: &[Capacity]) -> Option<f64> {
     let middle = |name: &str| {
         let known = find(all, scenario, name)?;
         Some((known.at_least_rps? * known.below_rps?).sqrt())
@@ -96,7 +93,12 @@ mod tests {
     use crate::report::schema::Ceiling;
     use crate::scenario::{Bound, Metric, builtin};
 
-    fn judged(bound: Bound, versus: bool, capacity: &[Capacity], binds: &str) -> Judged {
+    fn judged(
+        bound: Bound,
+        versus: bool,
+        capacity: &[Capacity],
+        binds: &str,
+    ) -> (StatementVerdict, Option<Estimate>, String) {
         let scenario = builtin("payment-50ms-query-small-pool").unwrap();
         let [a, b] = [&scenario.contenders[0].name, &scenario.contenders[1].name];
         let statement = Statement {
@@ -120,11 +122,9 @@ mod tests {
             binds: binds.into(),
             dependency: scenario.store.dependency().map(|one| one.describe()),
         });
-        judge(
-            &scenario,
-            &statement,
-            Found { trials: &[], ceilings: &ceilings, capacity, footprints: &[] },
-        )
+        let found = Found { trials: &[], ceilings: &ceilings, capacity, footprints: &[] };
+        let Judged { verdict, estimate, figure, .. } = judge(&scenario, &statement, found);
+        (verdict, estimate, figure)
     }
 
     fn capacities(of: (f64, f64), versus: (f64, f64)) -> Vec<Capacity> {

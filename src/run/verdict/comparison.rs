@@ -1,10 +1,11 @@
 //! What is compared without being asked: each contender with the first one.
 
-use super::series::{Place, Series, paired, series};
-use super::{CONFIDENCE, worst};
+use super::series::{Place, paired, series};
+use super::{CONFIDENCE, better, everything_lost, finite};
 use crate::report::schema::{Comparison, Trial};
 use crate::scenario::{LoadKind, Metric, Scenario};
 use crate::stats;
+use crate::stats::Better;
 
 /// Every contender against the first one, at every level, for every request kind.
 pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparison> {
@@ -58,21 +59,20 @@ fn compare(
     versus: &str,
 ) -> Comparison {
     let (a, b) = (series(trials, place, metric, of), series(trials, place, metric, versus));
-    let paired = match (&a, &b) {
-        (Series::Values(a), Series::Values(b)) => paired(a, b),
-        _ => (Vec::new(), Vec::new()),
-    };
-    let comparison = stats::ratio_of(&paired.0, &paired.1, CONFIDENCE);
+    let (a, b) = paired(&a, &b);
+    let comparison = stats::ratio_of(&a, &b, better(metric), CONFIDENCE);
     let ratio = comparison.and_then(|comparison| comparison.ratio);
     let interval = ratio.and_then(|ratio| ratio.interval);
-    let verdict = match (&a, &b, interval) {
-        (Series::Lost, Series::Values(_), _) if worst(metric) > 0.0 => "higher",
-        (Series::Values(_), Series::Lost, _) if worst(metric) == 0.0 => "higher",
-        (Series::Lost, Series::Values(_), _) | (Series::Values(_), Series::Lost, _) => "lower",
-        (_, _, Some(interval)) if interval.low > 1.0 => "higher",
-        (_, _, Some(interval)) if interval.high < 1.0 => "lower",
+    let lost = comparison.map_or([0; 2], |comparison| comparison.lost);
+    let first_is_worse = everything_lost(lost, a.len()).map(|side| side == 0);
+    let verdict = match (first_is_worse, interval) {
+        (Some(worse), _) if worse == (better(metric) == Better::Less) => "higher",
+        (Some(_), _) => "lower",
+        (None, Some(interval)) if interval.low > 1.0 => "higher",
+        (None, Some(interval)) if interval.high < 1.0 => "lower",
         _ => "inconclusive",
     };
+    let [lost_of, lost_versus] = lost;
     Comparison {
         workload: place.scenario.workload.name().into(),
         scenario: place.scenario.name.clone(),
@@ -81,13 +81,20 @@ fn compare(
         at: place.level.into(),
         of: of.into(),
         versus: versus.into(),
-        ratio: ratio.map(|ratio| ratio.value),
-        low: interval.map(|interval| interval.low),
-        high: interval.map(|interval| interval.high),
-        difference: comparison.map(|comparison| comparison.difference.value),
-        n: paired.0.len() as u32,
+        ratio: ratio.map(|ratio| ratio.value).filter(positive),
+        low: interval.map(|interval| interval.low).filter(positive),
+        high: interval.map(|interval| interval.high).and_then(finite),
+        difference: comparison.and_then(|comparison| finite(comparison.difference.value)),
+        n: a.len() as u32,
+        lost_of: lost_of as u32,
+        lost_versus: lost_versus as u32,
         verdict: verdict.into(),
     }
+}
+
+/// Neither end of what lost rounds leave open.
+fn positive(ratio: &f64) -> bool {
+    *ratio > 0.0 && ratio.is_finite()
 }
 
 #[cfg(test)]

@@ -1,19 +1,15 @@
 //! Statements about footprints, which no load has a part in.
 
 use super::comparison::levels;
-use super::series::{Series, metric_of};
+use super::series::metric_of;
 use super::words::{figure, unit};
 use super::{Found, Judged, against, alone, settled};
-use crate::report::schema::{Footprint, OverStarts, StatementVerdict, Trial};
+use crate::report::schema::{Footprint, OverStarts, Trial};
 use crate::scenario::{Metric, Scenario, Statement};
-use crate::stats;
+use crate::stats::{self, LOST};
 
 /// Judges a statement whose metric is of a footprint. What is counted is settled without an interval.
-pub(super) fn judge(
-    scenario: &Scenario,
-    statement: &Statement,
-    found: Found<'_>,
-) -> (Judged, Option<f64>) {
+pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judged {
     let named = |name: &String| {
         let mut here =
             found.footprints.iter().filter(|one| one.workload == scenario.workload.name());
@@ -28,22 +24,17 @@ pub(super) fn judge(
             (Some(of), Some(Some(versus))) => Some((of / versus, format!("{:.2}x", of / versus))),
             _ => None,
         };
-        let judged = match value {
+        return match value {
             Some((value, shown)) => {
-                (settled(statement.bound, value), None, format!("{shown}, counted"))
+                Judged::of(settled(statement.bound, value), None, format!("{shown}, counted"))
             }
-            None => (StatementVerdict::Inconclusive, None, "nothing was counted".into()),
+            None => Judged::inconclusive("nothing was counted"),
         };
-        return (judged, None);
     }
-    let series = |one: Option<&Footprint>| {
-        let starts = one.and_then(|one| starts(one, metric));
-        let values = starts.map(|starts| starts.values.as_slice()).unwrap_or_default();
-        Series::Values((1..).zip(values.iter().copied()).collect())
-    };
+    let series = |one: Option<&Footprint>| one.map(|one| by_start(one, metric)).unwrap_or_default();
     match versus {
         Some(versus) => against(statement, &series(of), &series(versus), scenario.confidence),
-        None => (alone(statement, &series(of), scenario.confidence), None),
+        None => alone(statement, &series(of), scenario.confidence),
     }
 }
 
@@ -74,6 +65,17 @@ fn size(one: &Footprint, metric: Metric) -> Option<f64> {
     bytes.filter(|bytes| *bytes > 0).map(|bytes| bytes as f64)
 }
 
+/// A figure of each start, [`LOST`] of those that were.
+fn by_start(one: &Footprint, metric: Metric) -> Vec<(u32, f64)> {
+    let mut values = starts(one, metric).into_iter().flat_map(|starts| starts.values.iter());
+    let figure = |start: u32| match one.lost_starts.contains(&start) {
+        true => Some((start, LOST)),
+        false => values.next().map(|value| (start, *value)),
+    };
+    let all = starts(one, metric).map_or(0, |starts| starts.values.len()) + one.lost_starts.len();
+    (1..=all as u32).filter_map(figure).collect()
+}
+
 fn starts(one: &Footprint, metric: Metric) -> Option<&OverStarts> {
     match metric {
         Metric::StartUp => one.start_ns.as_ref(),
@@ -84,7 +86,7 @@ fn starts(one: &Footprint, metric: Metric) -> Option<&OverStarts> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::schema::{Judgement, Part};
+    use crate::report::schema::{Judgement, Part, StatementVerdict};
     use crate::scenario::{Bound, builtin};
 
     fn footprint(contender: &str, payload: u64, start_ms: f64) -> Footprint {
@@ -101,6 +103,8 @@ mod tests {
             base: None,
             image: None,
             note: String::new(),
+            lost_starts: Vec::new(),
+            lost_reason: String::new(),
         }
     }
 
@@ -134,6 +138,37 @@ mod tests {
         assert_eq!((start.verdict, start.n), (StatementVerdict::Holds, 10));
         assert!(start.low.unwrap() <= 0.11 && start.high.unwrap() >= 0.1, "{start:?}");
         assert_eq!(start.tested_with, "Go and Node");
+    }
+
+    #[test]
+    fn a_lost_start_is_worse_than_any_other() {
+        let mut go = footprint("go", 6 << 20, 5.0);
+        go.lost_starts = vec![2];
+        let times: Vec<f64> = by_start(&go, Metric::StartUp).iter().map(|(_, ns)| *ns).collect();
+        assert_eq!((times.len(), times[1]), (11, LOST));
+        let scenario = builtin("footprint").unwrap();
+        let statement = Statement {
+            text: "so".into(),
+            metric: Metric::StartUp,
+            of: "go".into(),
+            versus: None,
+            at: None,
+            request: None,
+            bound: Bound::AtMost(100e6),
+        };
+        let found = |one: &Footprint| {
+            let footprints = [one.clone()];
+            let found =
+                Found { trials: &[], ceilings: &[], capacity: &[], footprints: &footprints };
+            super::super::judge(&scenario, &statement, found)
+        };
+        let one = found(&go);
+        assert_eq!((one.verdict, one.n), (StatementVerdict::Inconclusive, 11), "{one:?}");
+        assert!(one.reason.contains("go lost 1 of 11 rounds"), "{one:?}");
+        go.start_ns = None;
+        go.lost_starts = (1..=10).collect();
+        let all = found(&go);
+        assert_eq!(all.verdict, StatementVerdict::Fails, "{all:?}");
     }
 
     #[test]

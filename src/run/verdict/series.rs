@@ -2,8 +2,8 @@
 
 use crate::report::schema::{Trial, TrialVerdict};
 use crate::scenario::{Metric, Scenario};
-use crate::stats;
 use crate::stats::percentile::FAILED_NS;
+use crate::stats::{self, LOST};
 
 /// Where a statement or a comparison looks.
 #[derive(Clone, Copy, Debug)]
@@ -13,14 +13,8 @@ pub(super) struct Place<'a> {
     pub(super) request: Option<&'a str>,
 }
 
-/// A contender's metric over the rounds, or the fact that it was beaten by the load.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Series {
-    /// By round.
-    Values(Vec<(u32, f64)>),
-    /// It was saturated, crashed or answered wrongly in most rounds: worse than any figure.
-    Lost,
-}
+/// A contender's metric by round, [`LOST`] in rounds that it has lost.
+pub(super) type Series = Vec<(u32, f64)>;
 
 /// A contender's metric in every round that counts.
 pub(super) fn series(
@@ -35,16 +29,20 @@ pub(super) fn series(
             && trial.contender == contender
             && !trial.voided
     });
-    let (mut all, mut lost, mut values) = (0, 0, Vec::new());
-    for trial in here {
-        all += 1;
-        let behind = metric.is_of_responses() && trial.saturated;
-        let never_back = metric == Metric::Recovery
-            && trial.recovery.is_some_and(|recovery| recovery.after_ns.is_none());
-        lost += usize::from(behind || never_back || trial.validity.lost);
-        values.extend(metric_of(trial, metric, place.request).map(|value| (trial.round, value)));
-    }
-    if 2 * lost > all { Series::Lost } else { Series::Values(values) }
+    let value = |trial: &Trial| match has_lost(trial, metric) {
+        true => Some(LOST),
+        false => metric_of(trial, metric, place.request),
+    };
+    here.filter_map(|trial| value(trial).map(|value| (trial.round, value))).collect()
+}
+
+/// Whether a trial is lost in a metric: in every one when the contender broke down, answered wrongly or failed too often; in
+/// those of response time when it fell behind.
+fn has_lost(trial: &Trial, metric: Metric) -> bool {
+    let behind = metric.is_of_responses() && trial.saturated;
+    let never_back = metric == Metric::Recovery
+        && trial.recovery.is_some_and(|recovery| recovery.after_ns.is_none());
+    trial.validity.lost || behind || never_back
 }
 
 /// The values of the rounds that both have.
@@ -87,7 +85,7 @@ fn spread(windows: &[u64]) -> Option<f64> {
 
 /// A percentile of a window as a file has it.
 fn worth(written: u64) -> f64 {
-    if written == FAILED_NS { f64::INFINITY } else { written as f64 }
+    if written == FAILED_NS { LOST } else { written as f64 }
 }
 
 #[cfg(test)]

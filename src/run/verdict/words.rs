@@ -25,12 +25,14 @@ pub(super) fn absolute(estimate: Estimate, metric: Metric) -> String {
 }
 
 fn with_interval(estimate: Estimate, show: impl Fn(f64) -> String) -> String {
+    // Lost rounds leave no limit on their side.
+    let end = |end: f64| if end.is_finite() { show(end) } else { "unbounded".into() };
     match estimate.interval {
         Some(interval) => format!(
             "{} ({} to {}, n = {})",
             show(estimate.value),
-            show(interval.low),
-            show(interval.high),
+            end(interval.low),
+            end(interval.high),
             estimate.n
         ),
         None => format!("{} and no interval (n = {})", show(estimate.value), estimate.n),
@@ -40,6 +42,11 @@ fn with_interval(estimate: Estimate, show: impl Fn(f64) -> String) -> String {
 /// `99 %`, `99.75 %`
 pub(super) fn percent(level: f64) -> String {
     format!("{} %", (level * 1e4).round() / 100.0)
+}
+
+/// `thread-pool lost 4 of 10 rounds`; nothing where it lost none.
+pub(super) fn lost_text(name: &str, lost: usize, rounds: usize) -> Option<String> {
+    (lost > 0).then(|| format!("{name} lost {lost} of {rounds} rounds"))
 }
 
 /// As [`figure`] takes it.

@@ -58,7 +58,7 @@ fn both_levels_are_run_in_shuffled_order() {
             order
         })
         .collect();
-    assert!(orders.iter().all(|order| order.len() == 8));
+    assert!(orders.iter().all(|order| order.len() == 2 * AGREE));
     let alternating = |order: &Vec<bool>| order.windows(2).filter(|w| w[0] != w[1]).count();
     assert!(orders.iter().any(|order| order != &orders[0]), "the seed matters");
     let mixed = orders.iter().filter(|order| alternating(order) > 1).count();
@@ -66,22 +66,53 @@ fn both_levels_are_run_in_shuffled_order() {
 }
 
 #[test]
-fn four_in_a_row_decide_and_seven_are_the_most() {
+fn five_of_five_decide_or_seven_of_eight() {
     let ruled = |text: &str| ruling(&text.chars().map(|c| c == 'k').collect::<Vec<_>>());
     for (trials, expected) in [
         ("", Ruling::Open),
-        ("kkk", Ruling::Open),
-        ("kkkk", Ruling::Decided(true)),
-        ("bkkkk", Ruling::Decided(true)),
-        ("kkkbbbb", Ruling::Decided(false)),
-        ("kkb", Ruling::Open),
-        ("kbkb", Ruling::Open),
-        ("kbkbk", Ruling::Undecided),
-        ("kkkbk", Ruling::Undecided),
-        ("kkkbb", Ruling::Open),
-        ("kkkbbk", Ruling::Undecided),
+        ("kkkk", Ruling::Open),
+        ("kkkkk", Ruling::Decided(true)),
+        ("bbbbb", Ruling::Decided(false)),
+        ("bkkkk", Ruling::Open),
+        ("bkkkkkk", Ruling::Open),
+        ("bkkkkkkk", Ruling::Decided(true)),
+        ("bbbkbbbb", Ruling::Decided(false)),
+        ("kb", Ruling::Open),
+        ("kbkb", Ruling::Undecided),
+        ("bkkkkkkb", Ruling::Undecided),
     ] {
         assert_eq!(ruled(trials), expected, "{trials}");
+    }
+}
+
+#[test]
+fn a_coin_decides_for_either_side_one_time_in_twenty() {
+    let mut tally = [0_u32; 2];
+    for tosses in 0..256_u32 {
+        let all: Vec<bool> = (0..8).map(|place| tosses >> place & 1 == 1).collect();
+        let said = (1..=8).map(|n| ruling(&all[..n])).find(|ruling| *ruling != Ruling::Open);
+        if let Some(Ruling::Decided(kept)) = said {
+            tally[usize::from(kept)] += 1;
+        }
+    }
+    assert_eq!(tally, [13, 13], "of 256: 8 that agree at once and 5 with one that does not");
+}
+
+#[test]
+fn a_trial_that_breaks_never_makes_a_level_kept() {
+    let rank = |trials: &[bool]| match ruling(trials) {
+        Ruling::Decided(kept) => 2 * i32::from(kept),
+        Ruling::Open | Ruling::Undecided => 1,
+    };
+    for tosses in 0..256_u32 {
+        let all: Vec<bool> = (0..8).map(|place| tosses >> place & 1 == 1).collect();
+        for n in 1..=8 {
+            for place in (0..n).filter(|place| all[*place]) {
+                let mut worse = all.clone();
+                worse[place] = false;
+                assert!(rank(&worse[..n]) <= rank(&all[..n]), "{all:?} {place}");
+            }
+        }
     }
 }
 

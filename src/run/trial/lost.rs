@@ -1,0 +1,78 @@
+//! Trials without figures: of a contender that did not start or broke down before it could be measured, which has lost; and
+//! of one that the machine gave no port, which is void.
+
+use std::collections::BTreeMap;
+
+use super::{Order, figures};
+use crate::error::Error;
+use crate::report::schema::{self, Audit, LostBy, Trial, TrialVerdict, Validity};
+
+/// The trial of a contender that did `error` in a way of its own.
+pub(crate) fn lost(order: &Order<'_>, by: LostBy, error: &Error) -> Trial {
+    let validity = Validity {
+        verdict: TrialVerdict::Invalid,
+        reasons: vec![error.message().to_owned()],
+        lost: true,
+        lost_by: Some(by),
+        wrote: error.contender_wrote().unwrap_or_default().to_owned(),
+        ..Validity::default()
+    };
+    without_figures(order, validity)
+}
+
+/// The trial that the machine made impossible.
+pub(super) fn void(order: &Order<'_>, error: &Error) -> Trial {
+    let validity = Validity {
+        verdict: TrialVerdict::Invalid,
+        reasons: vec![error.message().to_owned()],
+        voids_round: true,
+        ..Validity::default()
+    };
+    without_figures(order, validity)
+}
+
+fn without_figures(order: &Order<'_>, validity: Validity) -> Trial {
+    Trial {
+        workload: order.scenario.workload.name().into(),
+        scenario: order.scenario.name.clone(),
+        contender: order.contender.name.clone(),
+        round: order.round,
+        order: order.place,
+        level: order.level.clone(),
+        placement: figures::placement(order.placement),
+        schedule_hash: String::new(),
+        load: schema::Load {
+            kind: if order.rate.is_some() { "open".into() } else { "closed".into() },
+            rate: order.rate.map(|rate| rate.0),
+            connections: order.scenario.load.connections as u32,
+            ..schema::Load::default()
+        },
+        offered_rps: 0.0,
+        achieved_rps: 0.0,
+        requests: 0,
+        errors: BTreeMap::new(),
+        statuses: BTreeMap::new(),
+        response_ns: None,
+        response_less_lag_ns: None,
+        service_ns: None,
+        backlog_ns: None,
+        generator_lag_ns: None,
+        pool_wait_ns: None,
+        connect_ns: None,
+        by_request: BTreeMap::new(),
+        server: schema::Server::default(),
+        generator: schema::Generator::default(),
+        bound_by: "nothing".into(),
+        saturated: false,
+        audit: Audit { verdict: "unavailable".into(), reasons: validity.reasons.clone() },
+        validity,
+        voided: false,
+        standin: None,
+        dependency: order.scenario.store.dependency().map(|dependency| dependency.describe()),
+        pool: None,
+        timeline: None,
+        accounts_per_s: None,
+        recovery: None,
+        runtime: None,
+    }
+}
