@@ -379,3 +379,34 @@ impl Drop for Contender {
         self.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_port_in_use_is_the_machines_and_another_is_tried() {
+        let in_use = || Error::invalid("ended").by_contender("listen tcp: address already in use");
+        let tried = Cell::new(0);
+        let started = on_a_free_port(|port| {
+            tried.set(tried.get() + 1);
+            if tried.get() < 3 { Err(in_use()) } else { Ok(port) }
+        });
+        assert!(started.is_ok() && tried.get() == 3, "{started:?}");
+        // Somebody takes each port before the program does: nobody has lost.
+        let others = std::cell::RefCell::new(Vec::new());
+        let void = on_a_free_port(|port| {
+            others.borrow_mut().push(TcpListener::bind(("127.0.0.1", port)).unwrap());
+            Err::<u16, _>(in_use())
+        });
+        let void = void.unwrap_err();
+        assert!(void.is_by_machine() && void.contender_wrote().is_none(), "{void:?}");
+        // A program that says so of a port that nobody has speaks of another.
+        let lost = on_a_free_port(|_| Err::<u16, _>(in_use())).unwrap_err();
+        assert!(lost.contender_wrote().is_some() && !lost.is_by_machine());
+        let ends =
+            on_a_free_port(|_| Err::<u16, _>(Error::invalid("x").by_contender("no database")));
+        assert!(ends.unwrap_err().contender_wrote().is_some());
+    }
+}

@@ -555,7 +555,7 @@ mod tests {
             failing(&outcome, Share(0.01))
         };
         assert_eq!(failed(24), None, "1 % of 2,000, and four more");
-        let said = "25 of 2,000 requests failed (bad_status 25), more than the bound of 1 %";
+        let said = "25 of 2,000 requests failed (bad_status 25), more than the bound of 1%";
         assert_eq!(failed(25).as_deref(), Some(said));
     }
 }

@@ -3,6 +3,8 @@
 mod capacity;
 mod comparison;
 mod footprint;
+#[cfg(test)]
+mod lost;
 mod series;
 mod undecided;
 mod unseen;
