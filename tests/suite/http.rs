@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bakeoff::report::schema::{self, RunResult, TrialVerdict, Verdict};
+use bakeoff::report::schema::{self, LostBy, RunResult, TrialVerdict, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Two runs at once would each be the other's noise.
@@ -337,14 +337,58 @@ fn answers_that_fail_are_no_work_and_rank_above_every_time() {
 }
 
 #[test]
-fn a_program_that_ignores_sigterm_is_killed_and_told() {
+fn a_program_that_ignores_sigterm_is_killed_and_has_lost() {
     let Some(lab) = Lab::open() else { return };
-    lab.scenario(1, &contender("stubborn", "env = { SERVER_STUBBORN = \"1\" }"));
+    let stubborn = contender("stubborn", "env = { SERVER_STUBBORN = \"1\" }");
+    lab.scenario(1, &(contender("base", "") + &stubborn));
     let output = lab.run();
     let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(5), "{told}");
-    assert!(told.contains("`stubborn` did not end within 8s of SIGTERM and was killed"), "{told}");
-    assert!(told.contains("the trials that had finished are in"), "{told}");
+    let result = lab.result();
+    let trial = result.trials.iter().find(|trial| trial.contender == "stubborn");
+    let trial = trial.unwrap_or_else(|| panic!("{told}"));
+    let reasons = trial.validity.reasons.join("; ");
+    assert_eq!(trial.validity.lost_by, Some(LostBy::Crash), "{reasons}");
+    let said = "`stubborn` did not end within 8s of SIGTERM and was killed";
+    assert!(trial.validity.lost && reasons.contains(said), "{reasons}");
+    assert!(trial.requests > 0, "what was measured is kept");
+    assert!(trial.validity.wrote.contains("a line of log"), "{}", trial.validity.wrote);
+    lab.assert_no_orphan();
+}
+
+#[test]
+fn who_does_not_start_in_its_first_two_rounds_is_not_started_again_and_the_run_goes_on() {
+    let Some(lab) = Lab::open() else { return };
+    let coughs = contender("coughs", "env = { SERVER_COUGHS = \"1\" }");
+    lab.scenario(4, &(contender("base", "") + &coughs));
+    let mut command = lab.command();
+    let output = command.args(["--rounds", "4"]).output().unwrap();
+    let result = lab.result();
+    assert!(matches!(output.status.code(), Some(0 | 5)), "{}", stderr(&output));
+    let lost: Vec<_> = result.trials.iter().filter(|trial| trial.contender == "coughs").collect();
+    let based: Vec<_> = result.trials.iter().filter(|trial| trial.contender == "base").collect();
+    assert!(lost.len() >= 4 && based.len() == lost.len(), "{} of {}", lost.len(), based.len());
+    for trial in &lost {
+        assert_eq!(trial.validity.lost_by, Some(LostBy::Start), "{:?}", trial.validity);
+        assert!(trial.requests == 0 && !trial.validity.voids_round);
+    }
+    for trial in &lost[..2] {
+        let reasons = trial.validity.reasons.join("; ");
+        assert!(
+            reasons.contains("`coughs` ended before it was ready (exit status 1)"),
+            "{reasons}"
+        );
+        assert!(trial.validity.wrote.ends_with("no database, no service"), "{:?}", trial.validity);
+    }
+    for trial in &lost[2..] {
+        assert!(
+            trial.validity.reasons[0].contains("was not started again"),
+            "{:?}",
+            trial.validity
+        );
+    }
+    assert!(based.iter().all(|trial| trial.requests > 0 && !trial.validity.lost));
+    let summary = fs::read_to_string(lab.path("report/summary.md")).unwrap();
+    assert!(summary.contains("coughs lost 4 of 4 rounds"), "{summary}");
     lab.assert_no_orphan();
 }
 

@@ -297,6 +297,87 @@ fn a_contender_that_is_killed_has_lost_and_its_round_stands() {
     assert_eq!(result["voided_rounds"], 0, "a crash is a result and is not run again");
 }
 
+/// Kills at random instants of a run: at a start, before the load, in the warm-up, the window, the audit and at a stop.
+#[test]
+fn a_contender_that_is_killed_at_any_instant_loses_that_round_and_the_run_goes_on() {
+    const SCENARIO: &str = r#"
+schema = 1
+name = "survivor"
+title = "Faults in memory"
+workload = "payment"
+rounds = 4
+experiment = { compare = { rates = ["300/s"] } }
+[request]
+cpu = "20us"
+[store.memory]
+[contender."pool-1.5"]
+model = "thread-pool"
+threads = 2
+[load.open]
+warm_up = "50ms"
+duration = "150ms"
+connections = 16
+[[expect]]
+text = "p99 is below 100 ms"
+metric = "p99"
+of = "pool-1.5"
+at_most = "100ms"
+"#;
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("survivor.toml");
+    std::fs::write(&file, SCENARIO).unwrap();
+    for kill in 0..12_u64 {
+        let out = folder.path().join(kill.to_string());
+        let (file, out) = (file.to_str().unwrap(), out.to_str().unwrap());
+        let flags = ["run", file, "--format", "json", "--quiet", "--out", out];
+        let runner = bakeoff(&flags).process_group(0).spawn().unwrap();
+        child_of(runner.id());
+        // From its first instant on, in steps that no part of a trial is a multiple of.
+        thread::sleep(Duration::from_micros(kill * 91_573));
+        let killed = kill_a_child_of(runner.id());
+        let output = runner.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let result: Value = serde_json::from_slice(&output.stdout).expect(&said);
+        assert!(!killed || matches!(output.status.code(), Some(0 | 3 | 5)), "{kill}: {said}");
+        let trials = result["trials"].as_array().unwrap();
+        assert!(trials.len() >= 4, "{kill}: the run goes on: {said}");
+        let lost: Vec<&Value> =
+            trials.iter().filter(|trial| trial["validity"]["lost"] == true).collect();
+        assert_eq!(lost.len(), usize::from(killed), "{kill}: {said}");
+        for trial in lost {
+            let by = &trial["validity"]["lost_by"];
+            assert!(by == "crash" || by == "start", "{kill}: {}", trial["validity"]);
+            assert!(reasons(trial).contains("signal: 9"), "{kill}: {}", trial["validity"]);
+            assert_eq!(trial["validity"]["voids_round"], false, "{kill}");
+        }
+        assert_ne!(result["verdict"], "pass", "{kill}: four rounds settle nothing");
+    }
+}
+
+/// Whether it killed a process that serves and had not ended before.
+fn kill_a_child_of(pid: u32) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let Ok(children) = std::fs::read_to_string(path) else { return false };
+        let alive = |child: &&str| {
+            let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+            stat.contains(") ") && !stat.contains(") Z ") && !stat.contains(") X ")
+        };
+        if let Some(child) = children.split_whitespace().find(alive) {
+            let child = Pid::from_raw(child.parse().unwrap()).unwrap();
+            return kill_process(child, Signal::KILL).is_ok();
+        }
+        // The run is over: it has no child left and will have none.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        if stat.contains(") Z ") || Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// The first child of the process `pid` that serves.
 fn child_of(pid: u32) -> i32 {
     let deadline = Instant::now() + Duration::from_secs(60);
