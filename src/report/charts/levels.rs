@@ -66,11 +66,14 @@ pub(super) fn tracks(
         let levels: Vec<Level> = entries().filter_map(level).collect();
         let failing = levels.iter().find(|level| level.unbounded > 0 && level.median().is_none());
         let failing = failing.map(|level| format!("unbounded at {}", Rate(level.rps)));
+        let lost: usize = entries().map(|entry| entry.lost().count()).sum();
+        let rounds: usize = entries().map(|entry| entry.counted().count()).sum();
+        let lost = (lost > 0).then(|| format!("lost {lost} of {rounds} rounds"));
         Track {
             name: member.label.clone(),
             style: member.style,
             levels,
-            saturated: saturated.or(failing),
+            saturated: saturated.or(failing).or(lost),
         }
     };
     members.iter().map(track).collect()
