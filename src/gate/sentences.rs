@@ -68,7 +68,7 @@ pub(super) fn reasons(
 }
 
 /// `The candidate alone did not bear the load in 2 of 12 rounds (was saturated).`, and the same of the baseline and of both.
-fn lost(counted: &[&Round]) -> Vec<String> {
+pub(super) fn lost(counted: &[&Round]) -> Vec<String> {
     let of = |who: &str, loses: [bool; 2]| {
         let lost = |round: &&&Round| [is_lost(&round.baseline), is_lost(&round.candidate)] == loses;
         let rounds: Vec<&&Round> = counted.iter().filter(lost).collect();

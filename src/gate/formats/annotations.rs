@@ -4,6 +4,7 @@
 //! (github.com/actions/toolkit, packages/core/src/command.ts).
 
 use super::figures::{name, word};
+use crate::gate::sentences::lost;
 use crate::report::gate::{GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict};
 
 /// One command for the gate, and one for each metric that did not pass.
@@ -23,6 +24,10 @@ pub fn annotations(result: &GateResult) -> String {
     {
         let title = format!("bakeoff gate: {} {}", name(metric), word(metric));
         out.push_str(&command(level_of(result, metric), &title, &reason));
+    }
+    let counted: Vec<_> = result.rounds.iter().filter(|round| round.void.is_none()).collect();
+    for lost in lost(&counted) {
+        out.push_str(&command("warning", "bakeoff gate: lost rounds", &lost));
     }
     out
 }
@@ -110,6 +115,17 @@ mod tests {
         assert_eq!(annotations(&passed()), "::notice title=bakeoff gate::PASS (p50, throughput)\n");
         let expected = "verdict=pass\nexit-code=0\nsummary=PASS (p50, throughput)\n";
         assert_eq!(outputs(&passed()), expected);
+    }
+
+    #[test]
+    fn lost_rounds_are_told() {
+        use crate::gate::verdict::tests::fault;
+        let mut result = passed();
+        result.rounds[0].candidate.faults.push(fault(crate::report::gate::FaultKind::Saturated));
+        let told = annotations(&result);
+        let line = "::warning title=bakeoff gate%3A lost rounds::The candidate alone did not bear the load in 1 \
+                    of 12 rounds (was saturated).";
+        assert!(told.contains(line), "{told}");
     }
 
     #[test]

@@ -155,6 +155,7 @@ mod tests {
             at: None,
             request: None,
             bound: Bound::AtMost(100e6),
+            decides: false,
         };
         let found = |one: &Footprint| {
             let footprints = [one.clone()];

@@ -65,6 +65,7 @@ fn statement(metric: Metric, bound: Bound, alone: bool) -> Statement {
         at: Some(Level::Rate(Rate(4_000.0))),
         request: None,
         bound,
+        decides: false,
     }
 }
 
