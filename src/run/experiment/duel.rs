@@ -161,7 +161,7 @@ pub(crate) struct Best {
 impl Best {
     /// Requests per second.
     pub(crate) fn closed_rps(&self) -> f64 {
-        self.closed.as_ref().map_or(0.0, |trial| trial.achieved_rps)
+        self.closed.as_ref().map_or(0.0, answered)
     }
 }
 
@@ -192,7 +192,7 @@ pub(crate) fn best_of(
         let Some(trial) = block(hands, &scenario, index, level, 0, index as u32)? else {
             return Ok(None);
         };
-        if best.closed.is_none() || trial.achieved_rps > best.closed_rps() * ALIKE {
+        if best.closed.is_none() || answered(&trial) > best.closed_rps() * ALIKE {
             best.threads = size;
             best.closed = Some(trial);
         }
@@ -202,6 +202,11 @@ pub(crate) fn best_of(
         best.words = format!("{} threads (best of {})", grouped(size as f64), all.join(", "));
     }
     Ok(Some(best))
+}
+
+/// Requests per second of a trial; none of a lost one.
+fn answered(trial: &Trial) -> f64 {
+    if trial.validity.lost { 0.0 } else { trial.achieved_rps }
 }
 
 /// The sizes of a contender that are tried at a place: as many threads as keep its cores busy by Little's law, twice and
