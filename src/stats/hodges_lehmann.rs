@@ -278,6 +278,9 @@ mod tests {
         let each = ten(&[f64::INFINITY.into(), f64::NEG_INFINITY.into()]);
         assert_eq!(each.interval, Some(INFINITE));
         assert!(each.value.is_finite());
+        let up = [Difference::from(f64::INFINITY); 5];
+        let five = ten(&[up, [f64::NEG_INFINITY.into(); 5]].concat());
+        assert!(five.value.is_nan(), "25 of 55 averages are of opposites: {five:?}");
     }
 
     /// From what is best for the first contender to what is worst.
