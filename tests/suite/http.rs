@@ -442,7 +442,7 @@ fn a_killed_bakeoff_leaves_no_orphan() {
 fn a_contender_of_the_contract_may_be_a_command_or_a_url() {
     let Some(lab) = Lab::open() else { return };
     let bakeoff = env!("CARGO_BIN_EXE_bakeoff");
-    let serve = [bakeoff, "serve", "--model", "event-loop"].map(|word| format!("{word:?}"));
+    let serve = [bakeoff, "serve", "--model", "work-stealing"].map(|word| format!("{word:?}"));
     let serve = serve.join(", ");
     let mut running = Command::new(bakeoff)
         .args(["serve", "--model", "event-loop", "--die-with-parent", "--port", "0"])
