@@ -45,7 +45,8 @@ fn all(entry: &Entry<'_>) -> usize {
 fn why(lost: &[&Trial]) -> String {
     let mut reasons: Vec<(String, usize)> = Vec::new();
     for trial in lost {
-        let reason = clean(&trial.validity.reasons.join("; "));
+        // The contender's own doing comes first.
+        let reason = clean(trial.validity.reasons.first().map_or("", String::as_str));
         match reasons.iter_mut().find(|(known, _)| alike(known) == alike(&reason)) {
             Some((_, times)) => *times += 1,
             None => reasons.push((reason, 1)),

@@ -69,6 +69,8 @@ pub(crate) struct Judged {
     pub(crate) saturated: bool,
     /// Percentiles of each kind that are withheld because too much of them is ours.
     pub(crate) withheld: BTreeMap<String, Vec<&'static str>>,
+    /// How many of the first reasons are the contender's own doing.
+    blames: usize,
 }
 
 /// What a rule found: how bad, and why, in a sentence.
@@ -128,7 +130,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
         .chain(saturation::worked_off(evidence))
         .chain(drift::finding(evidence, saturated));
     marked.for_each(|finding| validity.add(finding));
-    Judged { validity, bound_by, saturated, withheld: lateness.withheld }
+    Judged { validity, bound_by, saturated, withheld: lateness.withheld, blames: 0 }
 }
 
 impl Judged {
@@ -142,7 +144,11 @@ impl Judged {
         self.validity.lost = true;
         self.validity.lost_by.get_or_insert(by);
         self.validity.voids_round = false;
-        self.validity.add(Finding::invalid(reason));
+        self.validity.verdict = TrialVerdict::Invalid;
+        // Its blame comes first, in the order found, before what else was marked.
+        let place = self.blames.min(self.validity.reasons.len());
+        self.validity.reasons.insert(place, reason);
+        self.blames += 1;
     }
 }
 
