@@ -67,6 +67,7 @@ fn without_figures(order: &Order<'_>, validity: Validity) -> Trial {
         audit: Audit { verdict: "unavailable".into(), reasons: validity.reasons.clone() },
         validity,
         voided: false,
+        led_in: None,
         standin: None,
         dependency: order.scenario.store.dependency().map(|dependency| dependency.describe()),
         pool: None,
