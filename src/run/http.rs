@@ -151,7 +151,12 @@ mod tests {
 
     #[test]
     fn a_trickle_ends_with_the_time_and_the_best_reason_is_told() {
-        let trickle = server(&["H"; 1_000], Duration::from_millis(20));
+        const TRICKLE: [&str; 40] = {
+            let mut pieces = ["x: y\r\n"; 40];
+            pieces[0] = "HTTP/1.1 200 OK\r\n";
+            pieces
+        };
+        let trickle = server(&TRICKLE, Duration::from_millis(20));
         let began = Instant::now();
         let told = get(trickle, "/ready", Duration::from_millis(300)).unwrap_err();
         assert!(told.contains("/ready gave no whole answer within"), "{told}");
