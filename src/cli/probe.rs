@@ -1,5 +1,6 @@
 //! `bakeoff probe`: how long a dependency takes, as a line to paste into a scenario.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use clap::Subcommand;
@@ -11,6 +12,7 @@ use crate::error::Result;
 use crate::exit;
 use crate::load::plan::Arrivals;
 use crate::report::distribution::ranked;
+use crate::report::late::{self, Late};
 use crate::run::postgres::probe::{self, Answers, Question};
 use crate::run::postgres::{Typed, Url};
 use crate::stats::percentile::{Quantile, quantile};
@@ -128,14 +130,11 @@ struct Found {
     p50: Quantile,
     p99: Quantile,
     max: Option<Nanos>,
-    /// Why a percentile that has samples enough is withheld or a failure.
+    /// The probe's own share of each percentile.
+    ours: BTreeMap<String, f64>,
+    /// Why there is no percentile, or it is a failure.
     reasons: Vec<String>,
 }
-
-/// Up to this share of a percentile may be the probe's own lateness; beyond it is withheld.
-const OURS_MAX: f64 = 0.25;
-/// Less than this, in absolute terms, never withholds a percentile.
-const OURS_SMALL: Nanos = Nanos(20_000);
 
 impl Found {
     fn of(answers: &Answers) -> Self {
@@ -144,6 +143,7 @@ impl Found {
             p50: Quantile::Withheld,
             p99: Quantile::Withheld,
             max: (n > 0).then(|| Nanos(answers.response.max())),
+            ours: BTreeMap::new(),
             reasons: Vec::new(),
         };
         if answers.saturated() {
@@ -163,13 +163,12 @@ impl Found {
         let less_lag = quantile(&answers.response_less_lag, failures, rank);
         match (found, less_lag) {
             (Quantile::Time(value), Quantile::Time(less_lag)) => {
-                let ours = value.saturating_sub(less_lag);
-                if ours as f64 <= OURS_MAX * value as f64 || Nanos(ours) < OURS_SMALL {
-                    return found;
+                let share = late::share(value as f64, less_lag as f64);
+                self.ours.insert(name.into(), share);
+                match Late::of(share) {
+                    Late::Bound => Quantile::AtMost(value),
+                    Late::Marked | Late::No => found,
                 }
-                let ours = Nanos(ours);
-                self.reasons.push(format!("{ours} of the {name} is the probe's own lateness"));
-                Quantile::Withheld
             }
             (Quantile::AtLeast(_) | Quantile::Unbounded, _) => {
                 let (failed, due) = (failures.all, answers.due);
@@ -178,6 +177,12 @@ impl Found {
             }
             _ => Quantile::Withheld,
         }
+    }
+
+    /// A percentile as text, marked where the probe was late.
+    fn shown(&self, name: &str, found: Quantile) -> String {
+        let late = Late::of(self.ours.get(name).copied().unwrap_or(0.0));
+        found.time().map_or_else(|| found.to_string(), |ns| late.shown(&Nanos(ns).to_string()))
     }
 
     /// What a scenario takes.
@@ -191,8 +196,8 @@ impl Found {
 fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> String {
     let mut out = format!(
         "{about}\np50 {}   p99 {}   max {}   n {}\n",
-        found.p50,
-        found.p99,
+        found.shown("p50", found.p50),
+        found.shown("p99", found.p99),
         found.max.map_or("-".into(), |time| time.to_string()),
         answers.response.len() + answers.failures().all
     );
@@ -213,6 +218,9 @@ fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> Stri
     }
     match found.latency() {
         Some(latency) => out += &format!("\n{latency}\n"),
+        None if [found.p50, found.p99].iter().any(|it| matches!(it, Quantile::AtMost(_))) => {
+            out += "over a quarter of it is the probe's own lateness: an upper bound is no latency to paste\n";
+        }
         None if found.reasons.is_empty() => {
             out += "no p99, so no latency to paste: it takes 1,000 answers, with a longer --duration or a higher --rate\n";
         }
@@ -223,6 +231,7 @@ fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> Stri
 
 fn json(url: &Url, question: &Question, answers: &Answers, found: &Found) -> String {
     let mut response = ranked(&answers.response, answers.failures());
+    response.ours = found.ours.clone();
     (response.p50, response.p99) = (found.p50.written(), found.p99.written());
     if !found.reasons.is_empty() {
         (response.p90, response.p99_9) = (None, None);

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::cell::CEILING;
 use super::cores;
 use super::experiments::cell_words;
+use super::late::{self, Late};
 use super::markdown::{escaped, grid, list};
 use super::schema::{Capacity, Decided, Decision, Meeting};
 use super::terminal::{plain_table, wrapped};
@@ -102,6 +103,11 @@ fn rate_and_core(rps: f64, decision: &Decision) -> String {
     each.map_or_else(|| Rate(rps).to_string(), |each| format!("{}, {each}", Rate(rps)))
 }
 
+fn late_time(ns: f64, without: Option<f64>) -> String {
+    let share = without.map_or(0.0, |without| late::share(ns, without));
+    Late::of(share).shown(&Nanos(ns as u64).to_string())
+}
+
 fn models(decision: &Decision) -> Vec<[String; 7]> {
     let row = |one: &Decided| {
         let known = |value: Option<f64>, show: &dyn Fn(f64) -> String| {
@@ -115,7 +121,7 @@ fn models(decision: &Decision) -> Vec<[String; 7]> {
                 (_, Some(bound)) => Quantile::AtLeast(bound as u64).to_string(),
                 _ => known(one.p99_ns, &|ns| match ns as u64 {
                     FAILED_NS => Quantile::Unbounded.to_string(),
-                    ns => Nanos(ns).to_string(),
+                    ns => late_time(ns as f64, one.p99_without_lateness_ns),
                 }),
             },
             match one.keeps_slo {

@@ -1,14 +1,17 @@
 //! Between requests in memory and the [`Distribution`] of a result file.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer, V2Serializer};
 
+use super::late::{self, Late};
 use super::schema::Distribution;
 use crate::stats::percentile::{self, FAILED_NS, Failures, Quantile, quantile};
+use crate::units::Nanos;
 
 /// What a result file says about times that no failure belongs to (ns): the percentiles that they support, and the whole
 /// of them.
@@ -31,6 +34,7 @@ pub fn ranked(times: &Histogram<u64>, failures: Failures) -> Distribution {
         failures: failures.all,
         timeouts: failures.timeouts,
         timeout_ns: (failures.timeouts > 0).then_some(failures.timeout_ns),
+        ours: BTreeMap::new(),
         hdr_v2: encode(&whole(times, failures)),
     }
 }
@@ -52,8 +56,45 @@ impl Distribution {
                 let answered = self.n.saturating_sub(self.failures);
                 self.failed().at(place, answered).unwrap_or(Quantile::Unbounded)
             }
+            Some(ns) if self.late(per_mille) == Late::Bound => Quantile::AtMost(ns),
             Some(ns) => Quantile::Time(ns),
         }
+    }
+
+    /// The same as text, marked where the generator was late.
+    pub(crate) fn shown(&self, per_mille: u64) -> String {
+        match self.at(per_mille) {
+            Quantile::Time(ns) => self.late(per_mille).shown(&Nanos(ns).to_string()),
+            other => other.to_string(),
+        }
+    }
+
+    /// What the generator's part makes of a percentile.
+    pub(crate) fn late(&self, per_mille: u64) -> Late {
+        Late::of(self.ours_at(per_mille))
+    }
+
+    /// Both ends of the interval in which a percentile lies, ns: the same figure twice but where it is a bound.
+    pub(crate) fn ends(&self, per_mille: u64) -> Option<(f64, f64)> {
+        let high = self.at(per_mille).worth()?;
+        match self.late(per_mille) {
+            Late::Bound if high.is_finite() => {
+                Some((late::without(high, self.ours_at(per_mille)), high))
+            }
+            _ => Some((high, high)),
+        }
+    }
+
+    /// The generator's share of a percentile; none of a failure.
+    pub(crate) fn ours_at(&self, per_mille: u64) -> f64 {
+        let name = match per_mille {
+            500 => "p50",
+            900 => "p90",
+            990 => "p99",
+            999 => "p99_9",
+            _ => return 0.0,
+        };
+        self.ours.get(name).copied().unwrap_or(0.0)
     }
 
     /// The requests among its samples that left no time.
@@ -206,6 +247,22 @@ mod tests {
         for histogram in [of([]), one, many] {
             assert_eq!(requests(&distribution(&histogram)).unwrap().times, histogram);
         }
+    }
+
+    #[test]
+    fn a_late_percentile_is_an_interval_and_its_upper_end_a_number() {
+        let mut d = distribution(&of(std::iter::repeat_n(91_000, 1_000)));
+        d.ours = [("p50", 0.05), ("p90", 0.2), ("p99", 0.4)].map(|(k, v)| (k.into(), v)).into();
+        let shown = [500, 900, 990, 999].map(|per_mille| d.shown(per_mille));
+        assert_eq!(shown, ["91 us", "91 us*", "<= 91 us", "-"]);
+        assert_eq!(d.at(990), Quantile::AtMost(d.p99.unwrap()));
+        let (low, high) = d.ends(990).unwrap();
+        assert!((low / high - 0.6).abs() < 1e-9 && high == d.p99.unwrap() as f64);
+        let (low, high) = d.ends(900).unwrap();
+        assert_eq!(low, high, "marked and not a bound");
+        d.failures = 20;
+        d.p99 = Some(FAILED_NS);
+        assert_eq!(d.ends(990), Some((f64::INFINITY, f64::INFINITY)), "nothing of it is ours");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `index.html`: the whole report in one file that asks nobody for anything and can be read without scripts.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 
 use super::charts::{Kind, Palette, Picture, both, page_style, pictures, untrustworthy};
@@ -175,6 +177,11 @@ fn checks(result: &RunResult) -> Vec<(&'static str, String)> {
     );
     if let Some(share) = share {
         lateness += &format!("; at most {} of a p99", percent(share));
+    }
+    let limits: BTreeSet<u64> = result.lag_limits_ns.values().copied().collect();
+    if !limits.is_empty() {
+        let limits: Vec<String> = limits.into_iter().map(|ns| Nanos(ns).to_string()).collect();
+        lateness += &format!("; a round is void over {}", limits.join(" or "));
     }
     vec![
         (

@@ -72,6 +72,7 @@ pub(crate) fn empty(scenario: &str, title: &str) -> RunResult {
         not_checked: vec!["hiccup meter".into(), "drift".into(), "receive lag".into()],
         notes: Vec::new(),
         contenders: Vec::new(),
+        lag_limits_ns: BTreeMap::new(),
         slos: Vec::new(),
         map: None,
         gate_history: Vec::new(),
@@ -224,6 +225,7 @@ fn trial(
         saturated: false,
         validity: Validity {
             verdict: TrialVerdict::Valid,
+            lag_limit_ns: Some(100_000),
             steal_share: Some(0.0),
             drift: "not tested".into(),
             ..Validity::default()
@@ -308,6 +310,15 @@ pub(crate) fn fail(trial: &mut Trial, failed: u64) {
     kind.errors.insert("reset".into(), failed);
     trial.requests += failed;
     trial.errors.insert("reset".into(), failed);
+    trial.response_ns = kind.response_ns.clone();
+}
+
+/// Has the generator be late: so much of every percentile of a trial's only kind is its own.
+pub(crate) fn late(trial: &mut Trial, share: f64) {
+    let kind = trial.by_request.values_mut().next().expect("it has a kind");
+    let response = kind.response_ns.as_mut().expect("its load is open");
+    response.ours = ["p50", "p90", "p99", "p99_9"].map(|name| (name.to_owned(), share)).into();
+    trial.validity.our_share = response.ours.clone();
     trial.response_ns = kind.response_ns.clone();
 }
 

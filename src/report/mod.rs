@@ -16,6 +16,7 @@ pub mod hgrm;
 pub mod html;
 #[cfg(test)]
 mod json_schema;
+pub(crate) mod late;
 pub mod ledger;
 mod losses;
 pub mod markdown;

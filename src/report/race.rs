@@ -1,6 +1,7 @@
 //! The reading of a result that every output shares: trials grouped into races, and figures across their rounds.
 
 use super::distribution::{self, Ranked};
+use super::late::{self, Late};
 use super::schema::{
     ByRequest, ContenderInfo, Distribution, RunResult, SloInfo, Trial, TrialVerdict,
 };
@@ -33,6 +34,8 @@ pub(crate) struct Entry<'a> {
 pub(crate) enum Figure {
     /// The median of the rounds.
     Value(f64),
+    /// The same where over a tenth of it may be the generator's own lateness, ns, and what it is without that.
+    Late { ns: f64, without: f64 },
     /// In the median round outstanding work grew without end.
     Saturated,
     /// The contender lost every round.
@@ -43,6 +46,32 @@ pub(crate) enum Figure {
     Unbounded,
     /// Too few samples, or it could not be had.
     Withheld,
+}
+
+impl Figure {
+    /// The time, however late, ns.
+    pub(crate) fn time(self) -> Option<f64> {
+        match self {
+            Self::Value(ns) | Self::Late { ns, .. } => Some(ns),
+            _ => None,
+        }
+    }
+
+    /// The same less the generator's own lateness, where that is over a tenth of it.
+    pub(crate) fn without_lateness(self) -> Option<f64> {
+        match self {
+            Self::Late { without, .. } => Some(without),
+            other => other.time(),
+        }
+    }
+
+    /// What the generator's part makes of it.
+    pub(crate) fn late(self) -> Late {
+        match self {
+            Self::Late { ns, without } => Late::of(late::share(ns, without)),
+            _ => Late::No,
+        }
+    }
 }
 
 /// How many of a contender's rounds hold.
@@ -330,9 +359,19 @@ pub(crate) fn response(trial: &Trial, requests: &ByRequest, per_mille: u64) -> F
     }
     match times.at(per_mille) {
         Quantile::Withheld => Figure::Withheld,
-        Quantile::Time(ns) => Figure::Value(ns as f64),
+        Quantile::Time(ns) | Quantile::AtMost(ns) => {
+            late_figure(ns as f64, late::without(ns as f64, times.ours_at(per_mille)))
+        }
         Quantile::AtLeast(ns) => Figure::AtLeast(ns as f64),
         Quantile::Unbounded => Figure::Unbounded,
+    }
+}
+
+/// A time, and what it is without the generator's own lateness.
+fn late_figure(ns: f64, without: f64) -> Figure {
+    match Late::of(late::share(ns, without)) {
+        Late::No => Figure::Value(ns),
+        Late::Marked | Late::Bound => Figure::Late { ns, without },
     }
 }
 
@@ -342,16 +381,17 @@ pub(crate) fn failed_share(requests: &ByRequest) -> f64 {
     if requests.requests == 0 { 0.0 } else { failed as f64 / requests.requests as f64 }
 }
 
-/// A percentile that the samples support and that was withheld all the same: the generator's own share was too large.
+/// A percentile that the samples support and that an older file withheld all the same: the generator's share was too large.
 pub(crate) fn withheld_by_us(distribution: &Distribution, per_mille: u64) -> bool {
     supported(distribution.n, per_mille as f64 / 1_000.0)
         && distribution.at(per_mille) == Quantile::Withheld
 }
 
 /// The median of the rounds, a saturated one, or one that fell on a failure, being later than any value. Withheld if most rounds are.
+/// Where rounds are late it is an interval too: the median of their times and that of what they are without the lateness.
 pub(crate) fn median(rounds: Vec<Figure>) -> Figure {
     let rank = |figure: &Figure| match figure {
-        Figure::Value(value) => (0, *value),
+        Figure::Value(value) | Figure::Late { ns: value, .. } => (0, *value),
         Figure::AtLeast(bound) => (1, *bound),
         Figure::Unbounded => (2, 0.0),
         Figure::Saturated | Figure::Lost => (3, 0.0),
@@ -363,11 +403,11 @@ pub(crate) fn median(rounds: Vec<Figure>) -> Figure {
         return Figure::Withheld;
     }
     known.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).expect("no figure is NaN"));
-    let upper = known[known.len() / 2];
-    match (known[(known.len() - 1) / 2], upper) {
-        (Figure::Value(low), Figure::Value(high)) => Figure::Value((low + high) / 2.0),
-        _ => upper,
-    }
+    let middles = [known[(known.len() - 1) / 2], known[known.len() / 2]];
+    let [Some(low), Some(high)] = middles.map(|figure| figure.time()) else { return middles[1] };
+    let without = known.iter().map(|figure| figure.without_lateness().unwrap_or(f64::INFINITY));
+    let without = middle(without.collect()).unwrap_or_default();
+    late_figure((low + high) / 2.0, without)
 }
 
 /// The median; `None` of nothing.
@@ -381,6 +421,25 @@ pub(crate) fn middle(mut values: Vec<f64>) -> Option<f64> {
 mod tests {
     use super::*;
     use Figure::{AtLeast, Saturated, Unbounded, Value, Withheld};
+
+    #[test]
+    fn the_median_of_late_rounds_is_an_interval_where_its_own_ends_differ() {
+        let late = |ns| Figure::Late { ns, without: ns / 2.0 };
+        assert_eq!(median(vec![late(4.0), late(4.0), Value(4.0)]), late(4.0));
+        assert_eq!(
+            median(vec![late(4.0), Value(4.0), Value(4.0)]),
+            Value(4.0),
+            "two of three hold"
+        );
+        assert_eq!(
+            median(vec![Value(1.0), Value(2.0), late(9.0)]),
+            Value(2.0),
+            "4.5 is above it too"
+        );
+        let half = median(vec![late(4.0), Value(4.0)]);
+        assert_eq!((half, half.late()), (Figure::Late { ns: 4.0, without: 3.0 }, Late::Marked));
+        assert_eq!(median(vec![late(4.0), Unbounded, Unbounded]), Unbounded);
+    }
 
     #[test]
     fn a_saturated_round_is_later_than_any_other() {

@@ -87,6 +87,9 @@ pub struct RunResult {
     /// What each contender was, where it is known.
     #[serde(default)]
     pub contenders: Vec<ContenderInfo>,
+    /// By scenario with an open load: the generator lag p99 over which a round was void, ns. One limit for all contenders.
+    #[serde(default)]
+    pub lag_limits_ns: BTreeMap<String, u64>,
     /// What each scenario's service promises, where it promises something.
     #[serde(default)]
     pub slos: Vec<SloInfo>,
@@ -340,6 +343,11 @@ pub struct Distribution {
     /// How long each of `timeouts` took at least, ns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ns: Option<u64>,
+    /// The generator's own share of each percentile (`p50`..), 1 - Q(response - lag) / Q(response); in `response_ns` of an
+    /// open load alone. Lateness only adds: the truth lies between that percentile less this share and the percentile. Over
+    /// 0.1 it is marked, over 0.25 it is an upper bound.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ours: BTreeMap<String, f64>,
     /// The whole histogram: HdrHistogram V2, deflated where that is shorter, base64. Failures stand in it at
     /// 3,600,000,000,000 ns. Left out in `probes`, which `trials.jsonl` has whole, save that of `by_request.*.response_ns`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -426,6 +434,10 @@ pub struct Validity {
     pub reasons: Vec<String>,
     /// Machine or generator at fault: the round is void.
     pub voids_round: bool,
+    /// The generator lag p99 over which the round is void, ns: one limit for all contenders, fixed before the run; `null`
+    /// in closed loop, where a server was driven without a promise, and in older files.
+    #[serde(default)]
+    pub lag_limit_ns: Option<u64>,
     /// The generator's share of each percentile of the response time, by percentile (`p50`..), worst request kind.
     pub our_share: BTreeMap<String, f64>,
     /// Time the hypervisor gave to others, as a share of the trial; `null` if unknown.

@@ -145,7 +145,7 @@ impl<'r> Judge<'r> {
         let lost = entry.has_lost(self.slo.map_or(error_bound::USUAL, |slo| slo.error_rate));
         match entry.response(self.kind, 990) {
             _ if self.closed => ([over, lost || achieved == 0.0, false], achieved),
-            Figure::Value(ns) if !lost => {
+            Figure::Value(ns) | Figure::Late { ns, .. } if !lost => {
                 let misses = self.slo.is_some_and(|slo| ns > slo.p99_ns as f64);
                 ([over, false, misses], ns)
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::comparison::{belongs, compared, metric_of};
-use super::race::{Entry, Race};
+use super::late::{LATE_NOTE, share};
+use super::race::{Entry, Figure, Race};
 use super::schema::{Ceiling, RunResult};
 use super::words::{bytes, capital, clean, figure, or_withheld, truncated};
 use super::{cores, losses, sentences};
@@ -54,6 +55,7 @@ impl Table {
         let mut marks: Vec<String> = race.entries.iter().filter_map(losses::mark).collect();
         marks.extend(race.entries.iter().filter_map(saturation));
         marks.extend(race.entries.iter().filter_map(failures));
+        marks.extend(late(race));
         marks.extend(cores::mark(result, race));
         marks.extend(ceilings(result, race));
         Self {
@@ -131,6 +133,26 @@ fn failures(entry: &Entry<'_>) -> Option<String> {
     })
 }
 
+/// `* over 10 %, <= over 25 % the generator's own lateness: p99 of event-loop 34 %`
+fn late(race: &Race<'_>) -> Option<String> {
+    let kinds = race.kinds();
+    let several = kinds.len() > 1;
+    let mut told = Vec::new();
+    for entry in &race.entries {
+        for kind in &kinds {
+            for (name, per_mille) in [("p50", 500), ("p99", 990)] {
+                let Figure::Late { ns, without } = entry.response(kind, per_mille) else {
+                    continue;
+                };
+                let of_kind = if several { format!(" ({})", clean(kind)) } else { String::new() };
+                let percent = three_digits(100.0 * share(ns, without));
+                told.push(format!("{name} of {}{of_kind} {percent} %", clean(entry.name)));
+            }
+        }
+    }
+    (!told.is_empty()).then(|| format!("{LATE_NOTE}: {}", told.join(", ")))
+}
+
 /// `Ceilings: event-loop cpu 21,300/s binds, pool 40,000/s, 20,100/s in closed loop; ..`
 fn ceilings(result: &RunResult, race: &Race<'_>) -> Option<String> {
     let here = |ceiling: &&Ceiling| {
@@ -167,6 +189,22 @@ mod tests {
     use super::*;
     use crate::report::mock;
     use crate::report::race::races;
+
+    #[test]
+    fn a_late_percentile_is_marked_or_a_bound_and_never_missing() {
+        let mut result = mock::payments(6, &mock::MODELS);
+        for (name, share) in [("event-loop", 0.05), ("work-stealing", 0.2), ("thread-pool", 0.3)] {
+            let own = result.trials.iter_mut().filter(|trial| trial.contender == name);
+            own.for_each(|trial| mock::late(trial, share));
+        }
+        let table = Table::of(&result, &races(&result)[0]);
+        let p99 = |name: &str| table.rows.iter().find(|row| row[0] == name).unwrap()[2].clone();
+        assert!(p99("event-loop").ends_with(" us"));
+        assert!(p99("work-stealing").ends_with(" us*"), "{}", p99("work-stealing"));
+        assert!(p99("thread-pool").starts_with("<= "), "{}", p99("thread-pool"));
+        let marks = table.marks.join("; ");
+        assert!(marks.contains("own lateness: p50 of work-stealing 20 %"), "{marks}");
+    }
 
     #[test]
     fn a_percentile_that_is_a_failure_is_said_and_so_are_the_failures() {

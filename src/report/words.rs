@@ -42,10 +42,12 @@ pub(crate) fn times(ratio: f64) -> String {
     }
 }
 
-/// A response time: `812 us`, `>= 5 s`, `unbounded`, `saturated`, `lost`, `-`.
+/// A response time: `812 us`, `812 us*`, `<= 812 us`, `>= 5 s`, `unbounded`, `saturated`, `lost`, `-`.
 pub(crate) fn figure(figure: Figure) -> String {
     match figure {
-        Figure::Value(ns) => Nanos(ns as u64).to_string(),
+        Figure::Value(ns) | Figure::Late { ns, .. } => {
+            figure.late().shown(&Nanos(ns as u64).to_string())
+        }
         Figure::Saturated => "saturated".into(),
         Figure::Lost => "lost".into(),
         Figure::AtLeast(ns) => format!(">= {}", Nanos(ns as u64)),

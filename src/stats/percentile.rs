@@ -37,6 +37,8 @@ pub enum Quantile {
     Withheld,
     /// The time of a right answer, ns.
     Time(u64),
+    /// The time of a right answer, of which so much may be the generator's own lateness that it is an upper bound, ns.
+    AtMost(u64),
     /// The request at that rank was given up after so long, ns.
     AtLeast(u64),
     /// The request at that rank failed otherwise.
@@ -119,12 +121,12 @@ impl Quantile {
     pub fn worth(self) -> Option<f64> {
         match self {
             Self::Withheld => None,
-            Self::Time(ns) => Some(ns as f64),
+            Self::Time(ns) | Self::AtMost(ns) => Some(ns as f64),
             Self::AtLeast(_) | Self::Unbounded => Some(f64::INFINITY),
         }
     }
 
-    /// The time, where it is one.
+    /// The time, where it is known.
     pub fn time(self) -> Option<u64> {
         match self {
             Self::Time(ns) => Some(ns),
@@ -136,18 +138,19 @@ impl Quantile {
     pub fn written(self) -> Option<u64> {
         match self {
             Self::Withheld => None,
-            Self::Time(ns) => Some(ns),
+            Self::Time(ns) | Self::AtMost(ns) => Some(ns),
             Self::AtLeast(_) | Self::Unbounded => Some(FAILED_NS),
         }
     }
 }
 
-/// `1.25 ms`, `>= 5 s`, `unbounded`, `-`.
+/// `1.25 ms`, `<= 91 us`, `>= 5 s`, `unbounded`, `-`.
 impl fmt::Display for Quantile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Withheld => f.pad("-"),
             Self::Time(ns) => Nanos(ns).fmt(f),
+            Self::AtMost(ns) => f.pad(&format!("<= {}", Nanos(ns))),
             Self::AtLeast(ns) => f.pad(&format!(">= {}", Nanos(ns))),
             Self::Unbounded => f.pad("unbounded"),
         }
@@ -240,6 +243,7 @@ mod tests {
         let all = [
             (Quantile::Withheld, "-", None, None),
             (Quantile::Time(1_250_000), "1.25 ms", Some(1.25e6), Some(1_250_000)),
+            (Quantile::AtMost(91_000), "<= 91 us", Some(91e3), Some(91_000)),
             (Quantile::AtLeast(2_000_000_000), ">= 2 s", Some(f64::INFINITY), Some(FAILED_NS)),
             (Quantile::Unbounded, "unbounded", Some(f64::INFINITY), Some(FAILED_NS)),
         ];

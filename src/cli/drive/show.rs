@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::report::late::{LATE_NOTE, Late};
 use crate::report::schema::{Distribution, Trial};
 use crate::units::{Nanos, Rate, Share};
 
@@ -108,17 +109,21 @@ fn times(trial: &Trial) -> Table {
     table
 }
 
-/// `-` where a percentile is withheld; `max` is of right answers.
+/// `-` where a percentile is withheld, `*` and `<=` where the generator was late; `max` is of right answers.
 fn row(name: &str, times: &Distribution) -> [String; 7] {
-    let [p50, p90, p99, p99_9] = [500, 900, 990, 999].map(|it| times.at(it).to_string());
+    let [p50, p90, p99, p99_9] = [500, 900, 990, 999].map(|it| times.shown(it));
     let max = times.max.map_or("-".into(), |ns| Nanos(ns).to_string());
     [name.into(), p50, p90, p99, p99_9, max, times.n.to_string()]
 }
 
 fn generator(trial: &Trial) -> String {
     let share = (trial.generator.cpu_share * 1e3).round() / 1e3;
+    let late =
+        |times: &Distribution| [500, 900, 990, 999].iter().any(|it| times.late(*it) != Late::No);
+    let mut kinds = trial.by_request.values().filter_map(|kind| kind.response_ns.as_ref());
+    let late = if kinds.any(late) { format!("{LATE_NOTE}\n") } else { String::new() };
     format!(
-        "generator: {} of {} core(s) busy, polling left out; bound by {}; drift: {}",
+        "{late}generator: {} of {} core(s) busy, polling left out; bound by {}; drift: {}",
         Share(share),
         trial.generator.threads,
         trial.bound_by,

@@ -43,6 +43,7 @@ fn of(plan: Plan, rounds: Vec<Round>) -> GateResult {
         rate_rps: 1_000.0,
         warm_up_ns: 1_000_000_000,
         duration_ns: 5_000_000_000,
+        lag_limit_ns: Some(100_000),
         notes: Vec::new(),
         fingerprint: Fingerprint { cpu_model: "A CPU".into(), cores: 2, ..Fingerprint::default() },
     };

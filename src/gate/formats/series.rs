@@ -44,6 +44,7 @@ impl History {
             not_checked: Vec::new(),
             notes: Vec::new(),
             contenders: Vec::new(),
+            lag_limits_ns: Default::default(),
             slos: Vec::new(),
             map: None,
             footprints: Vec::new(),

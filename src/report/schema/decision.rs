@@ -89,6 +89,9 @@ pub struct Decided {
     /// How long that request took at least, ns, when it is a timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99_at_least_ns: Option<f64>,
+    /// What it is less the generator's own lateness, ns, where that is over a tenth of it; the truth lies between the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_without_lateness_ns: Option<f64>,
     /// Requests at the asked rate that failed, in all rounds.
     #[serde(default)]
     pub failures: u64,
