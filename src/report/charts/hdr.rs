@@ -12,7 +12,7 @@ use super::plot::{Frame, Plot, Tick, durations};
 use super::series::{Series, series};
 use super::svg::Dash;
 use super::text::{Weight, fitted, typeset};
-use super::view::{Member, View, failed};
+use super::view::{Member, View, failed, late};
 use crate::report::race::Race;
 use crate::report::sentences::{place, title};
 use crate::report::setting::loads;
@@ -54,8 +54,8 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>, kind: &str, several: bool) -> P
         listed(&loads(race.trials())),
         samples(&series)
     );
-    let failures = failed(&[race]);
-    let method = method(&series, left_out, !failures.is_empty());
+    let failures = failed(&[race]) + &late(&[race], kind);
+    let method = method(&series, left_out, !failed(&[race]).is_empty());
     let mut chrome = view.chrome(title.clone(), &what, &[race], &method);
     chrome.method += " A ratio: rounds paired, exact signed-rank 95 %.";
     let alt = format!(
@@ -88,11 +88,15 @@ fn samples(series: &[Series]) -> String {
 fn method(series: &[Series], left_out: usize, failures: bool) -> String {
     let drawn = || series.iter().filter(|s| !s.response.is_empty());
     let fail = if failures { " or the failures begin" } else { "" };
+    let bound = drawn().any(|s| s.response.last().is_some_and(|(end, _)| *end >= s.bound_from));
     let mut method = format!(
         "Line: the rounds that hold, merged; it stops where fewer than 10 samples lie beyond{fail}. Hollow mark: p99.",
     );
     if drawn().count() <= SERVICE_LINES_UP_TO && drawn().any(|s| !s.service.is_empty()) {
         method += " Dashed: service time.";
+    }
+    if bound {
+        method += " Dotted: an upper bound, over a quarter of it being the generator's lateness.";
     }
     if left_out > 0 {
         method += &format!(" Not drawn: {}.", counted(left_out, "contender"));
@@ -202,7 +206,13 @@ impl Lines {
             let dash = Dash { width: 1.5, on: 4, off: 4 };
             canvas.dashed(&path(&series.service), colour.mix(0.9), dash);
         }
-        canvas.line(&path(&series.response), colour.to_rgba(), LINE_PX);
+        let known = series.response.partition_point(|(quantile, _)| *quantile < series.bound_from);
+        canvas.line(&path(&series.response[..known]), colour.to_rgba(), LINE_PX);
+        if known < series.response.len() {
+            let dash = Dash { width: LINE_PX, on: 2, off: 3 };
+            let bound = path(&series.response[known.saturating_sub(1)..]);
+            canvas.dashed(&bound, colour.to_rgba(), dash);
+        }
     }
 
     /// A hollow mark at p99 and a full one where the line ends.
@@ -217,8 +227,9 @@ impl Lines {
             let point = series.response.iter().find(|(at, _)| *at >= quantile - 1e-9);
             if let Some(point) = point {
                 let (name, at) = (&series.name, percent(quantile));
-                let text =
-                    format!("{name}, p{}: {}", at.trim_end_matches('%'), Nanos(point.1 as u64));
+                let bound = if quantile >= series.bound_from { "<= " } else { "" };
+                let at = at.trim_end_matches('%');
+                let text = format!("{name}, p{at}: {bound}{}", Nanos(point.1 as u64));
                 canvas.tip(self.plot.at(*point), text);
             }
         }
@@ -234,7 +245,8 @@ impl Series {
 /// A name, where its line ends, and what must be known of it.
 fn label(series: &Series) -> Label {
     let end = series.response.last().map(|(quantile, ns)| {
-        format!("p{} {}", percent(*quantile).trim_end_matches('%'), Nanos(*ns as u64))
+        let bound = if *quantile >= series.bound_from { "<= " } else { "" };
+        format!("p{} {bound}{}", percent(*quantile).trim_end_matches('%'), Nanos(*ns as u64))
     });
     Label {
         name: series.name.clone(),

@@ -16,6 +16,7 @@ use super::svg::Dash;
 use super::text::{Weight, typeset, width};
 use super::view::View;
 use crate::report::distribution::Ranked;
+use crate::report::late::BOUND;
 use crate::report::race::{Race, middle};
 use crate::report::sentences::place;
 use crate::report::words::{capital, clean, slug};
@@ -33,15 +34,10 @@ pub(crate) fn untrustworthy(race: &Race<'_>) -> bool {
         let share = middle(
             entry.trials.iter().filter_map(|t| t.validity.our_share.get("p99").copied()).collect(),
         );
-        share.is_some_and(|share| share > OURS_MAX) && entry.usable().count() == 0
+        share.is_some_and(|share| share > BOUND) && entry.usable().count() == 0
     };
     race.entries.iter().any(latest)
 }
-
-/// Beyond this share of a percentile the percentile is withheld.
-const OURS_MAX: f64 = 0.25;
-/// Below this much of it nothing is withheld, ns.
-const OURS_LEAST_NS: f64 = 20_000.0;
 
 /// The lateness while one contender was driven.
 struct Line {
@@ -82,9 +78,7 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
             p99_ns: timed(&lag, 0.99).filter(|_| last >= 0.99),
         });
         if let Some(response) = merged(|r| r.response_ns.as_ref()) {
-            let may = points(&response, last)
-                .into_iter()
-                .map(|(q, ns)| (q, (ns * OURS_MAX).max(OURS_LEAST_NS)));
+            let may = points(&response, last).into_iter().map(|(q, ns)| (q, ns * BOUND));
             limit = lower(limit, may.collect());
         }
     }
@@ -98,7 +92,7 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
         title.clone(),
         "The generator's own lateness (actual less intended send) by percentile",
         &[race],
-        "Line: the rounds that hold, merged. Dashed: a quarter of the fastest contender's response time, or 20 us: beyond it a percentile is withheld.",
+        "Line: the rounds that hold, merged. Dashed: a quarter of the fastest contender's response time: beyond it a percentile is an upper bound.",
     );
     if untrustworthy(race) {
         chrome.stamp = Some("NOT TRUSTWORTHY");

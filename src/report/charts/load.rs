@@ -10,7 +10,7 @@ use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::style::Style;
 use super::text::{Weight, typeset, width};
-use super::view::{Member, View, band_words, failed, ways};
+use super::view::{Member, View, band_words, failed, late, ways};
 use crate::report::race::{Race, is_of_scenario};
 use crate::report::schema::{Capacity, Comparison, RunResult, Trial};
 use crate::report::sentences::title;
@@ -59,6 +59,8 @@ fn picture<'a>(
         ),
     };
     let method = method.replace("saturated", without_value(&tracks));
+    let late = late(levels, kind);
+    let method = method + &late.replacen("; an", " An", 1) + if late.is_empty() { "" } else { "." };
     let chrome = view.chrome(title.clone(), &what, levels, &method);
     let mut stem = format!("load-{}", slug(workload));
     if several {
@@ -67,7 +69,7 @@ fn picture<'a>(
     let alt = format!(
         "{title}. p99 response time by offered load: {}{}.",
         figures(&tracks),
-        failed(levels)
+        failed(levels) + &late
     );
     let promise = Promise::of(view, &members, levels[0]);
     Some(Picture::new(Kind::Load, stem, chrome, alt, move |canvas| draw(canvas, &tracks, &promise)))

@@ -4,6 +4,7 @@ use super::axis::nines;
 use super::style::Style;
 use super::view::Member;
 use crate::report::distribution::Ranked;
+use crate::report::late::Late;
 use crate::report::race::{Entry, Race, failed_share, withheld_by_us};
 use crate::report::schema::{ByRequest, TrialVerdict};
 use crate::report::sentences::saturated;
@@ -19,6 +20,9 @@ pub(super) struct Series {
     pub(super) response: Vec<(f64, f64)>,
     /// The same of the service time.
     pub(super) service: Vec<(f64, f64)>,
+    /// The quantile from which on the line is an upper bound, the generator having been late; beyond its end where it is
+    /// none.
+    pub(super) bound_from: f64,
     /// Response time at p99, where the line reaches it.
     pub(super) p99_ns: Option<f64>,
     /// Merged requests.
@@ -38,6 +42,7 @@ fn one(entry: &Entry<'_>, kind: &str, member: &Member<'_>) -> Series {
         style: member.style,
         response: Vec::new(),
         service: Vec::new(),
+        bound_from: bound_from(entry, kind),
         p99_ns: None,
         n: 0,
         remark: remark(entry),
@@ -68,6 +73,12 @@ fn one(entry: &Entry<'_>, kind: &str, member: &Member<'_>) -> Series {
         Err(_) => series.remark = Some("its histogram cannot be read".into()),
     }
     series
+}
+
+/// The lowest of the percentiles that are upper bounds.
+fn bound_from(entry: &Entry<'_>, kind: &str) -> f64 {
+    let bound = |per_mille: &u64| entry.response(kind, *per_mille).late() == Late::Bound;
+    [500, 900, 990, 999].iter().find(|it| bound(it)).map_or(1.0, |it| *it as f64 / 1_000.0)
 }
 
 /// Why not even the median may be shown.
@@ -102,8 +113,8 @@ pub(super) fn remark(entry: &Entry<'_>) -> Option<String> {
     })
 }
 
-/// How far a line may be drawn: enough samples beyond, fewer failures than lie beyond, and nothing that a trial
-/// withheld because too much of it was the generator's.
+/// How far a line may be drawn: enough samples beyond, fewer failures than lie beyond, and nothing that a trial of an
+/// older file withheld because too much of it was the generator's.
 fn last_quantile(entry: &Entry<'_>, kind: &str, merged: &Ranked) -> f64 {
     let kinds = || entry.usable().filter(|t| !t.saturated).filter_map(|t| t.by_request.get(kind));
     let sampled = 1.0 - PRINTED as f64 / merged.requests() as f64;

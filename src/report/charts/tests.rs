@@ -6,7 +6,7 @@ use super::text::is_drawn;
 use super::theme::{LIGHT, THEMES};
 use super::*;
 use crate::report::mock;
-use crate::report::schema::{TrialVerdict, Verdict};
+use crate::report::schema::{Trial, TrialVerdict, Verdict};
 use crate::stats::percentile::FAILED_NS;
 
 /// Runs whose charts have something to get wrong: plain, broken, close together, many, and named by an enemy.
@@ -79,6 +79,29 @@ fn what_failed_is_named_beside_every_percentile() {
     assert!(shown.contains("on the top edge where it is a failure"), "{shown}");
     let (shown, _) = words("hdr-payment-1000");
     assert!(!shown.contains("fail"), "{shown}");
+}
+
+#[test]
+fn a_bound_is_drawn_as_one_and_named() {
+    let mut run = mock::everything();
+    let name = run.trials.last().expect("it has trials").contender.clone();
+    let own = |trial: &&mut Trial| trial.contender == name && trial.level == "2,000/s";
+    run.trials.iter_mut().filter(own).for_each(|trial| mock::late(trial, 0.3));
+    let all = pictures(&run);
+    for (stem, told, all_trials) in
+        [("hdr-payment-2000", "Dotted: an upper bound", 10), ("load-payment", "late: p99", 40)]
+    {
+        let picture = all.iter().find(|picture| picture.stem == stem).expect(stem);
+        let placed = picture.drawing(LIGHT, Size::Blog, Fonts::OfThePage).placed;
+        let shown = placed.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" ");
+        assert!(shown.contains(told), "{stem}: {shown}");
+        let bound = format!(
+            "an upper bound where the generator was late: p99 of {name} in 10 of {all_trials} trials"
+        );
+        assert!(picture.alt.contains(&bound), "{}", picture.alt);
+    }
+    let hdr = all.iter().find(|picture| picture.stem == "hdr-payment-2000").expect("it is drawn");
+    assert!(hdr.alt.contains(&format!("{name} p50 <= ")), "{}", hdr.alt);
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use super::chrome::Chrome;
 use super::style::{Style, styles};
-use crate::report::race::{Entry, Race, probed, races, slo_of};
+use crate::report::late::Late;
+use crate::report::race::{Entry, Race, probed, races, response, slo_of};
 use crate::report::schema::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
 use crate::report::setting::{loads, placements, versions};
-use crate::report::words::{capital, clean, counted};
+use crate::report::words::{capital, clean, counted, listed};
 use crate::units::{Rate, grouped};
 
 /// A result as charts read it.
@@ -243,6 +244,29 @@ fn bound<'a>(members: &[Member<'_>], by: impl Fn(&str) -> Option<&'a str>) -> St
         })
         .collect();
     if told.is_empty() { "nothing".into() } else { told.join(", ") }
+}
+
+/// `; an upper bound where the generator was late: p99 of event-loop in 3 of 6 trials`; nothing where it was not.
+pub(super) fn late(races: &[&Race<'_>], kind: &str) -> String {
+    let mut names: Vec<(&str, usize, usize)> = Vec::new();
+    for entry in races.iter().flat_map(|race| &race.entries) {
+        let late = |trial: &Trial| Some(response(trial, trial.by_request.get(kind)?, 990).late());
+        let all: Vec<Late> = entry.usable().filter_map(late).collect();
+        let bounds = all.iter().filter(|late| **late == Late::Bound).count();
+        match names.iter_mut().find(|(name, ..)| *name == entry.name) {
+            Some((_, n, of)) => (*n, *of) = (*n + bounds, *of + all.len()),
+            None => names.push((entry.name, bounds, all.len())),
+        }
+    }
+    names.retain(|(_, bounds, _)| *bounds > 0);
+    let one = |(name, n, of): &(&str, usize, usize)| {
+        format!("p99 of {} in {n} of {}", clean(name), counted(*of, "trial"))
+    };
+    let told: Vec<String> = names.iter().map(one).collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    format!("; an upper bound where the generator was late: {}", listed(&told))
 }
 
 /// `; failed and ranked last: thread-pool 36 of 31,200`; nothing where no request failed.
