@@ -162,7 +162,7 @@ impl Args {
         let plan = self.plan(&url, request, shape, window, self.warm_up());
         let taken = Taken::now();
         let outcome = self.load(&plan, &stop)?;
-        let trial = trial::of(&self.url, &plan, &outcome, &taken);
+        let trial = trial::of(&self.url, &plan, &outcome, &taken, None);
         if let Some(path) = &self.hgrm {
             write_hgrm(path, &plan, &outcome)?;
         }

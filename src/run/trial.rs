@@ -462,6 +462,7 @@ fn judged(
         hiccups: Some(order.hiccups),
         shared_cores: shared.then(|| thread::available_parallelism().map_or(1, usize::from)),
         headline: headline(order.scenario),
+        lag_limit: Some(validity::lag_limit(order.scenario)),
         ..Evidence::of(outcome, order.rate.is_some(), generator_threads)
     });
     order.warming.doubt.iter().for_each(|doubt| judged.doubt(doubt.clone()));

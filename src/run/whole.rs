@@ -5,8 +5,8 @@ use crate::exit;
 use crate::report::schema::{
     ContenderInfo, Judgement, RunResult, SloInfo, StatementVerdict, Verdict,
 };
-use crate::run::dependency;
-use crate::scenario::{Contender, Scenario};
+use crate::run::{dependency, validity};
+use crate::scenario::{Contender, LoadKind, Scenario};
 
 /// The floor of the only scenario; several have several.
 pub(crate) fn floor(scenarios: &[Scenario]) -> Option<u64> {
@@ -44,6 +44,12 @@ pub(crate) fn slo(scenario: &Scenario) -> Option<SloInfo> {
         p99_ns: slo.p99.0,
         error_rate: slo.error_rate.0,
     })
+}
+
+/// By how much the generator might be late in a scenario, ns; nothing in closed loop.
+pub(crate) fn lag_limit(scenario: &Scenario) -> Option<(String, u64)> {
+    let open = matches!(scenario.load.kind, LoadKind::Open(_));
+    open.then(|| (scenario.name.clone(), validity::lag_limit(scenario).0))
 }
 
 /// What a reader should know about a contender.

@@ -118,8 +118,9 @@ fn reasons(trial: &Value) -> String {
 
 /// Whether other programs had the generator's core: then that is the verdict, and no other rule's can be seen.
 fn disturbed(trial: &Value) -> bool {
+    let late = ["others had the generator's core", "over the limit of"];
     let disturbed = trial["validity"]["voids_round"] == true
-        && reasons(trial).contains("others had the generator's core");
+        && late.iter().any(|why| reasons(trial).contains(why));
     if disturbed {
         eprintln!("SKIPPED: the machine was too busy: {}", reasons(trial));
     }

@@ -10,8 +10,10 @@ use crate::exit;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Fixed, Plan, Shape, WarmUp};
 use crate::load::url::Url;
+use crate::report::late;
 use crate::report::schema::{self, Capacity, Trial, TrialVerdict};
 use crate::run::resources::Taken;
+use crate::run::validity::limit_of;
 use crate::stats::Quantile;
 use crate::stats::capacity::{self, Search};
 use crate::units::{Nanos, Rate, Share};
@@ -85,7 +87,7 @@ pub(super) fn run(
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let trial = trial::of(&args.url, &plan, &outcome, &taken);
+        let trial = trial::of(&args.url, &plan, &outcome, &taken, Some(limit_of(slo.bound)));
         let answer = keeps(&trial, slo, args.error_rate);
         args.quiet.say(said(&trial, slo, answer));
         if answer == Some(true) {
@@ -145,7 +147,8 @@ fn keeps(trial: &Trial, slo: Slo, error_rate: Share) -> Option<bool> {
     if trial.saturated || failing(trial, error_rate).is_some() {
         return Some(false);
     }
-    at(trial, slo).worth().map(|ns| ns <= slo.bound.0 as f64)
+    let (low, high) = trial.response_ns.as_ref()?.ends(slo.per_mille)?;
+    late::at_most(low, high, slo.bound.0 as f64)
 }
 
 /// The promised percentile.

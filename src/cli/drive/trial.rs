@@ -8,13 +8,21 @@ use crate::report::schema::{Audit, Placement, Trial};
 use crate::run::resources::Taken;
 use crate::run::trial::figures;
 use crate::run::validity::{self, Evidence};
+use crate::units::Nanos;
 
-/// The trial that `plan` and `outcome` make; `taken` is of its start.
-pub(super) fn of(url: &str, plan: &Plan, outcome: &Outcome, taken: &Taken) -> Trial {
+/// The trial that `plan` and `outcome` make; `taken` is of its start, `lag_limit` what the generator may be late by.
+pub(super) fn of(
+    url: &str,
+    plan: &Plan,
+    outcome: &Outcome,
+    taken: &Taken,
+    lag_limit: Option<Nanos>,
+) -> Trial {
     let open = plan.shape != Shape::Closed;
     let judged = validity::judge(&Evidence {
         steal_share: taken.steal_share(),
         throttled_share: taken.throttled_share(),
+        lag_limit,
         ..Evidence::of(outcome, open, plan.threads)
     });
     let audit = Audit {

@@ -2,6 +2,7 @@
 
 use crate::exit;
 use crate::report::cell::{self, Side};
+use crate::report::late::{self, Late};
 use crate::report::race::{self, Figure};
 use crate::report::schema::{Decided, Decision, Meeting, Trial, TrialVerdict};
 use crate::run::experiment::duel::Best;
@@ -38,7 +39,7 @@ pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Questio
     });
     let p99 = race::median(p99.collect());
     let (p99_ns, p99_at_least_ns) = match p99 {
-        Figure::Value(ns) => (Some(ns), None),
+        Figure::Value(ns) | Figure::Late { ns, .. } => (Some(ns), None),
         Figure::AtLeast(ns) => (Some(FAILED_NS as f64), Some(ns)),
         Figure::Unbounded => (Some(FAILED_NS as f64), None),
         Figure::Saturated | Figure::Lost | Figure::Withheld => (None, None),
@@ -50,7 +51,10 @@ pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Questio
         (0, ..) => None,
         (_, true, _) => Some(false),
         _ if failing => Some(false),
-        (_, false, p99) => p99.map(|p99| p99 <= question.slo.0 as f64),
+        (_, false, Some(high)) => {
+            late::at_most(p99.without_lateness().unwrap_or(high), high, question.slo.0 as f64)
+        }
+        (_, false, None) => None,
     };
     Decided {
         model: model.into(),
@@ -62,6 +66,9 @@ pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Questio
             .map_or_else(String::new, |trial| trial.bound_by.clone()),
         p99_ns: p99_ns.filter(|_| !saturated),
         p99_at_least_ns: p99_at_least_ns.filter(|_| !saturated),
+        p99_without_lateness_ns: p99
+            .without_lateness()
+            .filter(|_| !saturated && p99.late() != Late::No),
         failures: own().map(failures).sum(),
         requests: own().map(|trial| trial.requests).sum(),
         cpu_us_per_request: middle(|trial| trial.server.cpu_us_per_request),

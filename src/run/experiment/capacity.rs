@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::error::Result;
+use crate::report::late;
 use crate::report::schema::{Capacity, Ceiling, Comparison, Trial, TrialVerdict};
 use crate::run::testbed::Ask;
 use crate::scenario::{CapacitySearch, Contender, Scenario, Slo};
@@ -210,9 +211,9 @@ fn kept(trial: &Trial, slo: Slo) -> Option<bool> {
     if over_the_error_bound(failed, trial.requests, slo.error_rate.0) {
         return Some(false);
     }
-    let p99 =
-        trial.by_request.values().filter_map(|kind| kind.response_ns.as_ref()?.at(990).worth());
-    p99.reduce(f64::max).map(|p99| p99 <= slo.p99.0 as f64)
+    let p99 = trial.by_request.values().filter_map(|kind| kind.response_ns.as_ref()?.ends(990));
+    let (low, high) = p99.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))?;
+    late::at_most(low, high, slo.p99.0 as f64)
 }
 
 /// Each contender's capacity against the first one's.

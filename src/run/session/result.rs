@@ -76,6 +76,7 @@ impl Session<'_> {
             trials: self.trials,
             probes: self.probes,
             contenders: request.scenarios.iter().flat_map(whole::contenders).collect(),
+            lag_limits_ns: request.scenarios.iter().filter_map(whole::lag_limit).collect(),
             slos: request.scenarios.iter().filter_map(whole::slo).collect(),
             map: self.map,
             gate_history: Vec::new(),

@@ -177,15 +177,17 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
     let failing = |times: &Histogram<u64>| open.then(|| ranked(times, failures));
     let mut response = failing(&kind.response);
     if let Some(response) = &mut response {
-        for name in judged.withheld.get(&kind.name).into_iter().flatten() {
-            withhold(response, name);
-        }
         if judged.saturated {
-            ["p50", "p90", "p99", "p99_9"].iter().for_each(|name| withhold(response, name));
+            let schema::Distribution { p50, p90, p99, p99_9, .. } = response;
+            [p50, p90, p99, p99_9].into_iter().for_each(|percentile| *percentile = None);
+        } else {
+            response.ours = judged.ours.get(&kind.name).cloned().unwrap_or_default();
         }
     }
     let at = |per_mille| response.as_ref().map(|response| response.at(per_mille));
-    let timed = |per_mille: &u32| at(u64::from(*per_mille)).is_some_and(|it| it.time().is_some());
+    let timed = |per_mille: &u32| {
+        at(u64::from(*per_mille)).is_some_and(|it| it.worth().is_some_and(f64::is_finite))
+    };
     let spent = [500, 990].into_iter().filter(timed).filter_map(|it| spent(kind, it)).collect();
     let has_p99 = at(990).is_some_and(|it| it != Quantile::Withheld);
     schema::ByRequest {
@@ -256,16 +258,6 @@ fn load(plan: &Plan, outcome: &Outcome) -> schema::Load {
         rate_to,
         connections: plan.connections as u32,
         duration_s: outcome.window.as_secs_f64(),
-    }
-}
-
-/// Takes one percentile out.
-fn withhold(distribution: &mut schema::Distribution, name: &str) {
-    match name {
-        "p50" => distribution.p50 = None,
-        "p90" => distribution.p90 = None,
-        "p99" => distribution.p99 = None,
-        _ => distribution.p99_9 = None,
     }
 }
 

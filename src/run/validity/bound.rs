@@ -3,7 +3,7 @@
 use crate::load::outcome::{Kind, Outcome};
 use crate::run::rank;
 use crate::stats::percentile::percentile;
-use crate::units::Nanos;
+use crate::units::{Nanos, grouped};
 
 use super::{Evidence, Finding, percent};
 
@@ -20,6 +20,10 @@ const DEPENDENCY_BUSY: f64 = 0.70;
 const POOL_BUSY: f64 = 0.80;
 /// A pool whose wait is more than this share of the response time, p99 against p99, binds.
 const POOL_WAIT: f64 = 0.10;
+
+/// So many connections that had to be opened again are what uses up local ports: the range has tens of thousands, and a
+/// closed one keeps its own for a minute.
+const CLOSES_MIN: u64 = 1_000;
 
 /// What bound a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +103,9 @@ pub(crate) fn generator_share(outcome: &Outcome, threads: usize) -> f64 {
 /// Why the generator could not keep up, if it could not.
 fn generator_full(evidence: &Evidence<'_>) -> Option<String> {
     let refused = &evidence.outcome.refused;
-    let gone = ["descriptors", "ports"].into_iter().find(|what| refused.contains_key(what));
+    let ours = |what: &&str| *what != "ports" || !closed_away(evidence.outcome);
+    let gone =
+        ["descriptors", "ports"].into_iter().filter(ours).find(|what| refused.contains_key(what));
     if let Some(what) = gone {
         return Some(format!("the generator ran out of {what}"));
     }
@@ -114,6 +120,22 @@ fn generator_full(evidence: &Evidence<'_>) -> Option<String> {
     let share = generator_share(evidence.outcome, evidence.generator_threads);
     (share > GENERATOR_BUSY).then(|| {
         format!("the generator's core was {} busy: it may have been late by itself", percent(share))
+    })
+}
+
+/// Whether no local port was left because of connections that did not last: the requests that wanted one are the
+/// contender's failures, and count among them.
+fn closed_away(outcome: &Outcome) -> bool {
+    outcome.refused.contains_key("ports") && outcome.reconnects >= CLOSES_MIN
+}
+
+/// A contender whose closes used up the local ports.
+pub(super) fn closes(evidence: &Evidence<'_>) -> Option<Finding> {
+    closed_away(evidence.outcome).then(|| {
+        let closes = grouped(evidence.outcome.reconnects as f64);
+        Finding::suspect(format!(
+            "no local port was left after {closes} connections did not last: what failed for it is the contender's"
+        ))
     })
 }
 

@@ -1,94 +1,105 @@
-//! How much of each percentile is the generator's own lateness.
+//! How late the generator was: what of each percentile is its own, and whether it was too late to say anything.
 
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
 use crate::load::outcome::{Kind, Outcome};
-use crate::report::schema::TrialVerdict;
+use crate::report::late::{self, Late};
 use crate::run::rank;
+use crate::scenario::Scenario;
 use crate::stats::percentile::percentile;
 use crate::units::Nanos;
 
 use super::{Evidence, Finding, RANKS, percent};
 
-/// Up to this share of a percentile may be ours.
-const OURS_VALID: f64 = 0.10;
-/// Up to this share the percentile is kept and marked; beyond, it is withheld.
-const OURS_SUSPECT: f64 = 0.25;
-/// Less than this, in absolute terms, never withholds a percentile.
-const OURS_SMALL: Nanos = Nanos(20_000);
+/// No limit on the generator's lag is lower: a core that is shared, or wakes up, is late by so much.
+const LAG_LIMIT_LEAST: Nanos = Nanos(100_000);
+/// The part of the promise, or of the floor, that the lag may be: a tenth.
+const LAG_LIMIT_PART: u64 = 10;
+
+/// The generator lag p99 over which a round is void: one limit for all contenders, known before anything runs.
+pub(crate) fn lag_limit(scenario: &Scenario) -> Nanos {
+    limit_of(scenario.slo.map_or_else(|| scenario.floor(), |slo| slo.p99))
+}
+
+/// The same of a promise, or of a time that no answer can be faster than.
+pub(crate) fn limit_of(time: Nanos) -> Nanos {
+    LAG_LIMIT_LEAST.max(Nanos(time.0 / LAG_LIMIT_PART))
+}
 
 /// What was found of all kinds.
 #[derive(Debug, Default)]
 pub(super) struct Lateness {
-    /// The worst kind's share of each percentile.
-    pub(super) our_share: BTreeMap<String, f64>,
-    /// Percentiles to withhold, by kind.
-    pub(super) withheld: BTreeMap<String, Vec<&'static str>>,
-    /// About the headline percentile alone: the others speak for themselves by being withheld.
-    pub(super) findings: Vec<Finding>,
+    /// The generator's share of each percentile, by kind.
+    pub(super) ours: BTreeMap<String, BTreeMap<String, f64>>,
+    /// About the headline percentile alone: the others are marked by themselves.
+    pub(super) marked: Vec<Finding>,
+    /// It was too late for the round to count.
+    pub(super) void: Option<Finding>,
 }
 
 /// Every percentile of every kind; nothing in closed loop, which has no response time.
 pub(super) fn judge(evidence: &Evidence<'_>) -> Lateness {
     let mut lateness = Lateness::default();
-    for kind in evidence.outcome.kinds.iter().filter(|_| evidence.open) {
-        for (name, rank) in RANKS {
-            let Some(ours) = Ours::at(kind, rank) else { continue };
-            let worst = lateness.our_share.entry(name.to_owned()).or_insert(0.0);
-            *worst = worst.max(ours.share);
-            if ours.verdict() == TrialVerdict::Invalid {
-                lateness.withheld.entry(kind.name.clone()).or_default().push(name);
-            }
-            if name == evidence.headline {
-                lateness.findings.extend(ours.finding(name, &kind.name));
-            }
-        }
+    if !evidence.open {
+        return lateness;
     }
+    for kind in &evidence.outcome.kinds {
+        let mut ours = BTreeMap::new();
+        for (name, rank) in RANKS {
+            let Some((whole, theirs)) = ends(kind, rank) else { continue };
+            let share = late::share(whole as f64, theirs as f64);
+            if name == evidence.headline && Late::of(share) != Late::No {
+                lateness.marked.push(Finding::suspect(format!(
+                    "{} ({}) of the {name} of {} is the generator's own lateness",
+                    percent(share),
+                    Nanos(whole - theirs),
+                    kind.name
+                )));
+            }
+            ours.insert(name.to_owned(), share);
+        }
+        lateness.ours.insert(kind.name.clone(), ours);
+    }
+    lateness.void = too_late(evidence);
     lateness
 }
 
-/// The generator's part in a percentile.
-#[derive(Clone, Copy, Debug)]
-struct Ours {
-    share: f64,
-    absolute: Nanos,
+impl Lateness {
+    /// The worst kind's share of each percentile.
+    pub(super) fn worst(&self) -> BTreeMap<String, f64> {
+        let mut worst = BTreeMap::new();
+        for (name, share) in self.ours.values().flatten() {
+            let most = worst.entry(name.clone()).or_insert(0.0_f64);
+            *most = most.max(*share);
+        }
+        worst
+    }
 }
 
-impl Ours {
-    /// `1 - Q(response - lag) / Q(response)`, where the lag is that of both ends: of the writes as it was in each
-    /// request, of the reads as the one in a hundred says that was timed. Nothing where there are too few samples, or the
-    /// percentile is a failure, of which nothing is ours.
-    fn at(kind: &Kind, rank: f64) -> Option<Self> {
-        let whole = rank::of(kind, &kind.response, rank).time()?;
-        let theirs = rank::of(kind, &kind.response_less_lag, rank).time()?.min(whole);
-        let theirs = theirs.saturating_sub(received_late(kind, rank));
-        let share = if whole == 0 { 0.0 } else { 1.0 - theirs as f64 / whole as f64 };
-        Some(Self { share, absolute: Nanos(whole - theirs) })
-    }
+/// Q(response) and Q(response - lag), where the lag is that of both ends: of the writes as it was in each request, of the
+/// reads as the one in a hundred says that was timed. Nothing where there are too few samples, or the percentile is a
+/// failure, of which nothing is ours.
+fn ends(kind: &Kind, rank: f64) -> Option<(u64, u64)> {
+    let whole = rank::of(kind, &kind.response, rank).time()?;
+    let theirs = rank::of(kind, &kind.response_less_lag, rank).time()?.min(whole);
+    Some((whole, theirs.saturating_sub(received_late(kind, rank))))
+}
 
-    fn verdict(self) -> TrialVerdict {
-        if self.share <= OURS_VALID {
-            TrialVerdict::Valid
-        } else if self.share <= OURS_SUSPECT || self.absolute < OURS_SMALL {
-            TrialVerdict::Suspect
-        } else {
-            TrialVerdict::Invalid
-        }
-    }
-
-    fn finding(self, name: &str, kind: &str) -> Option<Finding> {
-        let reason = format!(
-            "{} ({}) of the {name} of {kind} is the generator's own lateness",
-            percent(self.share),
-            self.absolute
-        );
-        match self.verdict() {
-            TrialVerdict::Valid => None,
-            verdict => Some(Finding { verdict, reason }),
-        }
-    }
+/// Whether p99 of the generator's lag, of all kinds together, is over the limit. It looks at no contender's times. Fewer
+/// than 1,000 requests have no p99; then the highest percentile that they support stands for it, which is no higher.
+fn too_late(evidence: &Evidence<'_>) -> Option<Finding> {
+    let lag = merged(evidence.outcome.kinds.iter().map(|kind| &kind.generator_lag))?;
+    let ranks = RANKS.iter().rev().filter(|&&(_, rank)| rank <= 0.99);
+    let (name, late) =
+        ranks.filter_map(|&(name, rank)| Some((name, percentile(&lag, rank)?))).next()?;
+    let (late, limit) = (Nanos(late), evidence.lag_limit?);
+    (late > limit).then(|| {
+        Finding::invalid(format!(
+            "the generator was {late} late at {name}, over the limit of {limit}"
+        ))
+    })
 }
 
 /// What late reads add to the percentile `rank`, ns: by how much it is lower in the timed requests without their receive
@@ -107,10 +118,13 @@ fn received_late(kind: &Kind, rank: f64) -> u64 {
 
 /// How late the generator read, all kinds together; nothing where no read was timed.
 pub(crate) fn receive_lag(outcome: &Outcome) -> Option<Histogram<u64>> {
-    let mut kinds = outcome.kinds.iter().map(|kind| &kind.timed.receive_lag);
+    merged(outcome.kinds.iter().map(|kind| &kind.timed.receive_lag)).filter(|all| !all.is_empty())
+}
+
+fn merged<'a>(mut kinds: impl Iterator<Item = &'a Histogram<u64>>) -> Option<Histogram<u64>> {
     let mut all = kinds.next()?.clone();
     for other in kinds {
         all.add(other).expect("histograms of one plan have the same bounds");
     }
-    (!all.is_empty()).then_some(all)
+    Some(all)
 }

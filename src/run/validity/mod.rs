@@ -21,9 +21,10 @@ use hdrhistogram::Histogram;
 use crate::load::outcome::Outcome;
 use crate::report::schema::{LostBy, TrialVerdict, Validity};
 use crate::run::hiccups::Hiccups;
+use crate::units::Nanos;
 
 pub(crate) use bound::{BoundBy, generator_share};
-pub(crate) use lateness::receive_lag;
+pub(crate) use lateness::{lag_limit, limit_of, receive_lag};
 
 /// The percentiles that are judged.
 pub(crate) const RANKS: [(&str, f64); 4] =
@@ -40,6 +41,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) generator_threads: usize,
     /// The percentile that the scenario is about: `p99` unless an expectation says otherwise.
     pub(crate) headline: &'a str,
+    /// Over this generator lag p99 the round is void. None where there is no round, and lateness is marked alone.
+    pub(crate) lag_limit: Option<Nanos>,
     /// Busy share of the contender's cores.
     pub(crate) contender_share: Option<f64>,
     /// Busy share of the dependency's core.
@@ -67,8 +70,8 @@ pub(crate) struct Judged {
     pub(crate) bound_by: BoundBy,
     /// It fell behind without end.
     pub(crate) saturated: bool,
-    /// Percentiles of each kind that are withheld because too much of them is ours.
-    pub(crate) withheld: BTreeMap<String, Vec<&'static str>>,
+    /// The generator's share of each percentile, by kind.
+    pub(crate) ours: BTreeMap<String, BTreeMap<String, f64>>,
     /// How many of the first reasons are the contender's own doing.
     blames: usize,
 }
@@ -88,6 +91,7 @@ impl<'a> Evidence<'a> {
             open,
             generator_threads,
             headline: "p99",
+            lag_limit: None,
             contender_share: None,
             dependency_share: None,
             pool_share: None,
@@ -108,12 +112,12 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
         ..Validity::default()
     };
     let lateness = lateness::judge(evidence);
-    validity.our_share = lateness.our_share;
-    let late = lateness.findings.iter().any(|finding| finding.verdict == TrialVerdict::Invalid);
+    validity.our_share = lateness.worst();
+    validity.lag_limit_ns = evidence.lag_limit.filter(|_| evidence.open).map(|limit| limit.0);
+    let late = lateness.void.is_some();
     // The generator's fault: the round is void.
-    let ours = lateness.findings.into_iter().chain(bound::generator(evidence));
-    for finding in ours {
-        validity.voids_round |= finding.verdict == TrialVerdict::Invalid;
+    for finding in lateness.void.into_iter().chain(bound::generator(evidence)) {
+        validity.voids_round = true;
         validity.add(finding);
     }
     // What piled up because it was sent late is not the contender's backlog.
@@ -121,8 +125,11 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
     let bound_by = bound::by(evidence, saturated);
     validity.at_floor = floor::marks(evidence, saturated);
     validity.drift = drift::of(evidence).name().into();
-    let marked = bound::connections(evidence)
+    let marked = lateness
+        .marked
         .into_iter()
+        .chain(bound::connections(evidence))
+        .chain(bound::closes(evidence))
         .chain(taken::by_hypervisor(evidence))
         .chain(taken::by_quota(evidence))
         .chain(taken::by_anyone(evidence))
@@ -130,7 +137,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
         .chain(saturation::worked_off(evidence))
         .chain(drift::finding(evidence, saturated));
     marked.for_each(|finding| validity.add(finding));
-    Judged { validity, bound_by, saturated, withheld: lateness.withheld, blames: 0 }
+    Judged { validity, bound_by, saturated, ours: lateness.ours, blames: 0 }
 }
 
 impl Judged {

@@ -61,6 +61,7 @@ fn judged(outcome: &Outcome, change: impl Fn(&mut Evidence<'_>)) -> Judged {
         steal_share: Some(0.0),
         throttled_share: Some(0.0),
         hiccups: Some(QUIET),
+        lag_limit: Some(Nanos(100_000)),
         ..Evidence::of(outcome, true, 1)
     };
     change(&mut evidence);
@@ -76,35 +77,65 @@ fn a_punctual_generator_is_valid() {
 }
 
 #[test]
-fn a_late_generator_is_suspect_then_void() {
-    let suspect = judged(&outcome(100_000), |_| ());
-    assert_eq!(suspect.validity.verdict, TrialVerdict::Suspect);
-    assert!(!suspect.validity.voids_round);
-    let void = judged(&outcome(200_000), |_| ());
-    assert_eq!(void.validity.verdict, TrialVerdict::Invalid);
-    assert!(void.validity.voids_round);
-    assert_eq!(void.withheld["payment"], ["p50", "p90", "p99"], "p99.9 has too few samples");
+fn a_round_is_void_over_the_limit_whatever_the_response_times() {
+    let at = |lag, change: fn(&mut Evidence<'_>)| judged(&outcome(lag), change).validity;
+    let late = at(99_000, |_| ());
+    assert_eq!((late.verdict, late.voids_round), (TrialVerdict::Suspect, false), "{late:?}");
+    assert_eq!(late.lag_limit_ns, Some(100_000));
+    let void = at(101_000, |_| ());
+    assert_eq!((void.verdict, void.voids_round), (TrialVerdict::Invalid, true));
+    assert!(void.reasons[0].contains("late at p99, over the limit of 100 us"), "{void:?}");
+    assert!(!at(101_000, |it| it.lag_limit = Some(Nanos::MILLI)).voids_round);
+    assert!(!at(101_000, |it| it.lag_limit = None).voids_round, "there is no round");
+    assert!(!at(101_000, |it| it.open = false).voids_round);
+    // The same lag beside slower answers, and beside failures, is as void.
+    let mut slow = outcome(101_000);
+    slow.kinds[0].response = histogram(std::iter::repeat_n(50_000_000, 2_000));
+    slow.kinds[0].response_less_lag = histogram(std::iter::repeat_n(49_899_000, 2_000));
+    assert!(judged(&slow, |_| ()).validity.voids_round);
+    // Of 200 requests p90 is the highest that they support.
+    let mut few = outcome(0);
+    let lags = |late: usize| histogram((0..200).map(|i| if i < late { 101_000 } else { 0 }));
+    few.kinds[0].generator_lag = lags(19);
+    assert!(!judged(&few, |_| ()).validity.voids_round);
+    few.kinds[0].generator_lag = lags(21);
+    assert!(judged(&few, |_| ()).validity.voids_round);
 }
 
 #[test]
-fn a_few_microseconds_never_withhold() {
+fn the_limit_is_a_tenth_of_the_promise_or_of_the_floor_and_never_below_100_us() {
+    let with = |name: &str| lag_limit(&crate::scenario::builtin(name).unwrap());
+    assert_eq!(with("tour-payment"), Nanos(100_000), "a floor of 60 us");
+    assert_eq!(with("tour-payment-50ms"), Nanos(5_106_000), "50 ms, 1 ms and 60 us");
+    let mut promised = crate::scenario::builtin("tour-payment-50ms").unwrap();
+    let error_rate = Share(0.01);
+    promised.slo = Some(crate::scenario::Slo { p99: Nanos(200_000_000), error_rate });
+    assert_eq!(lag_limit(&promised), Nanos(20_000_000));
+}
+
+#[test]
+fn a_share_of_each_percentile_is_kept_and_none_is_withheld() {
     let mut outcome = outcome(0);
     outcome.kinds[0].response = histogram(std::iter::repeat_n(40_000, 2_000));
     outcome.kinds[0].response_less_lag = histogram(std::iter::repeat_n(25_000, 2_000));
-    assert_eq!(judged(&outcome, |_| ()).validity.verdict, TrialVerdict::Suspect);
+    let judged = judged(&outcome, |_| ());
+    let ours = &judged.ours["payment"];
+    assert_eq!(ours.keys().collect::<Vec<_>>(), ["p50", "p90", "p99"], "p99.9 has too few samples");
+    assert!(ours.values().all(|share| (share - 0.375).abs() < 0.01), "{ours:?}");
+    assert_eq!(judged.validity.verdict, TrialVerdict::Suspect, "however few microseconds");
 }
 
 #[test]
-fn only_the_headline_percentile_decides() {
+fn only_the_headline_percentile_marks_a_trial() {
     let mut outcome = outcome(0);
     // The slowest 5 % are ours: p99 is spoilt, p50 is not.
     let mixed = |slow| histogram((0..2_000).map(|i| if i < 1_900 { 500_000 } else { slow }));
     outcome.kinds[0].response = mixed(5_000_000);
     outcome.kinds[0].response_less_lag = mixed(500_000);
-    assert_eq!(judged(&outcome, |_| ()).validity.verdict, TrialVerdict::Invalid);
+    assert_eq!(judged(&outcome, |_| ()).validity.verdict, TrialVerdict::Suspect);
     let p50 = judged(&outcome, |evidence| evidence.headline = "p50");
     assert_eq!(p50.validity.verdict, TrialVerdict::Valid);
-    assert_eq!(p50.withheld["payment"], ["p99"]);
+    assert!(p50.ours["payment"]["p99"] > 0.8);
 }
 
 #[test]
@@ -141,6 +172,22 @@ fn exhausted_descriptors_are_the_generators_fault() {
     outcome.refused.insert("descriptors", 3);
     let judged = judged(&outcome, |_| ());
     assert!(judged.validity.voids_round && judged.validity.reasons[0].contains("descriptors"));
+}
+
+#[test]
+fn ports_that_the_contenders_closes_used_up_are_its_failures() {
+    let mut outcome = outcome(0);
+    outcome.refused.insert("ports", 3);
+    outcome.reconnects = 999;
+    let ours = judged(&outcome, |_| ());
+    assert!(ours.validity.voids_round && ours.bound_by == BoundBy::Generator);
+    outcome.reconnects = 1_000;
+    let theirs = judged(&outcome, |_| ());
+    assert!(!theirs.validity.voids_round && theirs.bound_by == BoundBy::Nothing);
+    assert_eq!(theirs.validity.verdict, TrialVerdict::Suspect);
+    assert!(theirs.validity.reasons[0].contains("1,000 connections"), "{theirs:?}");
+    outcome.refused.insert("descriptors", 1);
+    assert!(judged(&outcome, |_| ()).validity.voids_round, "those are ours all the same");
 }
 
 #[test]
@@ -188,7 +235,7 @@ fn late_reads_are_ours_too() {
     outcome.kinds[0].timed.less_both = histogram(std::iter::repeat_n(300_000, 20));
     let late = judged(&outcome, |_| ());
     assert!((late.validity.our_share["p99"] - 0.4).abs() < 0.01, "{late:?}");
-    assert!(late.validity.voids_round && late.validity.verdict == TrialVerdict::Invalid);
+    assert!(!late.validity.voids_round && late.validity.verdict == TrialVerdict::Suspect);
     outcome.kinds[0].timed.less_both = histogram(std::iter::repeat_n(300_000, 19));
     outcome.kinds[0].timed.less_lag = histogram(std::iter::repeat_n(500_000, 19));
     assert_eq!(judged(&outcome, |_| ()).validity.verdict, TrialVerdict::Valid, "19 say nothing");
