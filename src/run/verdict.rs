@@ -16,7 +16,7 @@ use crate::stats::{self, Better, Estimate, Interval, LOST};
 
 pub(crate) use comparison::comparisons;
 pub(crate) use footprint::under_load;
-use series::{Place, paired, series};
+use series::{End, Place, paired, series};
 use words::{absolute, asked, figure, lost_text, percent, ratio_text, unit};
 
 /// Every comparison is made with this confidence; a statement has its scenario's.
@@ -133,15 +133,49 @@ fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Ju
         _ => None,
     };
     let place = Place { scenario, level: &level, request };
-    let of = series(trials, place, statement.metric, &statement.of);
-    match &statement.versus {
-        Some(versus) => {
-            let versus_series = series(trials, place, statement.metric, versus);
-            against(statement, &of, &versus_series, scenario.confidence)
+    let with = |end, other| {
+        let of = series(trials, place, statement.metric, &statement.of, end);
+        match &statement.versus {
+            Some(versus) => {
+                let versus_series = series(trials, place, statement.metric, versus, other);
+                against(statement, &of, &versus_series, scenario.confidence)
+            }
+            None => alone(statement, &of, scenario.confidence),
         }
-        None => alone(statement, &of, scenario.confidence),
-    }
+    };
+    worse_end(statement.bound, with(End::Low, End::High), with(End::High, End::Low))
 }
+
+/// Where percentiles are bounds a figure has two ends, and the one that is worse for the statement is shown. It holds
+/// where it holds at both, fails where it fails at both, and cannot be decided in between.
+fn worse_end(bound: Bound, low: Judged, high: Judged) -> Judged {
+    if low.verdict == high.verdict && low.estimate == high.estimate {
+        return high;
+    }
+    let value = |judged: &Judged| judged.estimate.map(|estimate| estimate.value);
+    let verdict = match low.verdict == high.verdict {
+        true => high.verdict,
+        false => StatementVerdict::Inconclusive,
+    };
+    let takes_low = match bound {
+        Bound::AtLeast(_) => true,
+        Bound::AtMost(_) => false,
+        // Whichever is further from equal.
+        Bound::Within(_) | Bound::WithinAbs(_) => {
+            let far = |value: Option<f64>| match bound {
+                Bound::Within(_) => value.map_or(0.0, |ratio| ratio.ln().abs()),
+                _ => value.map_or(0.0, f64::abs),
+            };
+            far(value(&low)) > far(value(&high))
+        }
+    };
+    let shown = if takes_low { low } else { high };
+    Judged { verdict, figure: shown.figure + LATE, ..shown }
+}
+
+/// Said of a figure that rests on a bound.
+const LATE: &str =
+    ", at the worse end of percentiles over a quarter of which is the generator's own lateness";
 
 /// What a statement was tested with: the systems, models and servers that it compares, and no others of its scenario;
 /// with the version of each that said it in its trials.
@@ -291,6 +325,61 @@ mod tests {
     use super::*;
     use crate::report::mock;
     use crate::scenario::builtin;
+
+    #[test]
+    fn a_ratio_takes_the_end_that_is_worse_for_the_statement() {
+        let mut scenario = builtin("tour-payment").unwrap();
+        scenario.contenders.truncate(2);
+        let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", 110.0, 1.0)];
+        let mut trials = mock::payments(6, &shapes).trials;
+        trials.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
+        let judged = |trials: &[Trial], bound, versus: Option<&str>| {
+            let statement = Statement {
+                text: String::new(),
+                metric: Metric::P99,
+                of: "work-stealing".into(),
+                versus: versus.map(str::to_owned),
+                at: scenario.rates.first().copied(),
+                request: None,
+                decides: false,
+                bound,
+            };
+            let found = Found { trials, ceilings: &[], capacity: &[], footprints: &[] };
+            let judged = judge(&scenario, &statement, found);
+            (judged.verdict, judged.ratio.unwrap(), judged.reason)
+        };
+        use StatementVerdict::{Fails, Holds, Inconclusive};
+        let versus = Some("event-loop");
+        let (verdict, plain, reason) = judged(&trials, Bound::AtMost(1.3), versus);
+        assert_eq!((verdict, (10.0 * plain).round()), (Holds, 11.0));
+        assert!(!reason.contains("worse end"), "{reason}");
+        let own = |name: &'static str| move |trial: &&mut Trial| trial.contender == name;
+        trials.iter_mut().filter(own("event-loop")).for_each(|trial| mock::late(trial, 0.4));
+        // Of the other one only 60 % may be its own: the ratio is 1.1 to 1.8.
+        let (verdict, ratio, reason) = judged(&trials, Bound::AtMost(1.3), versus);
+        assert_eq!(verdict, Inconclusive, "{reason}");
+        assert!(
+            (ratio * 0.6 / plain - 1.0).abs() < 1e-6 && reason.contains("worse end"),
+            "{reason}"
+        );
+        let (verdict, ratio, _) = judged(&trials, Bound::AtLeast(1.05), versus);
+        assert_eq!((verdict, ratio), (Holds, plain), "at either end");
+        assert_eq!(judged(&trials, Bound::AtLeast(1.3), versus).0, Inconclusive);
+        assert_eq!(judged(&trials, Bound::AtLeast(2.5), versus).0, Fails);
+        assert_eq!(judged(&trials, Bound::Within(1.3), versus).0, Inconclusive);
+        assert_eq!(judged(&trials, Bound::Within(2.5), versus).0, Holds);
+        // And against a figure.
+        trials.iter_mut().filter(own("work-stealing")).for_each(|trial| mock::late(trial, 0.4));
+        let (_, high, _) = judged(&trials, Bound::AtMost(1e9), None);
+        let (_, low, _) = judged(&trials, Bound::AtLeast(1.0), None);
+        assert!((low / high - 0.6).abs() < 1e-6);
+        assert_eq!(judged(&trials, Bound::AtMost(0.8 * high), None).0, Inconclusive);
+        assert_eq!(judged(&trials, Bound::AtMost(0.5 * high), None).0, Fails);
+        let ends = comparisons(&scenario, &trials);
+        let p99 = ends.iter().find(|c| c.metric == "p99").unwrap();
+        assert_eq!(p99.verdict, "inconclusive", "0.66 to 1.8");
+        assert!(p99.low < Some(0.7) && p99.high > Some(1.8), "{p99:?}");
+    }
 
     #[test]
     fn a_statement_was_tested_with_what_it_compares() {

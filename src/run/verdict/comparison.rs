@@ -1,6 +1,6 @@
 //! What is compared without being asked: each contender with the first one.
 
-use super::series::{Place, paired, series};
+use super::series::{End, Place, paired, series};
 use super::{CONFIDENCE, better, everything_lost, finite};
 use crate::report::schema::{Comparison, Trial};
 use crate::scenario::{LoadKind, Metric, Scenario};
@@ -51,6 +51,8 @@ fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
     compared
 }
 
+/// Where percentiles are bounds a ratio has two ends. The one that is nearer to 1 is given, with the limits of both; a
+/// difference is one where it is one at both.
 fn compare(
     trials: &[Trial],
     place: Place<'_>,
@@ -58,7 +60,25 @@ fn compare(
     of: &str,
     versus: &str,
 ) -> Comparison {
-    let (a, b) = (series(trials, place, metric, of), series(trials, place, metric, versus));
+    let at = |end, other| compare_at(trials, place, metric, (of, end), (versus, other));
+    let (low, high) = (at(End::Low, End::High), at(End::High, End::Low));
+    let far = |one: &Comparison| one.ratio.map_or(f64::INFINITY, |ratio| ratio.ln().abs());
+    let verdict = if low.verdict == high.verdict { &high.verdict } else { "inconclusive" }.into();
+    let limits = (low.low, high.high);
+    let nearer = if far(&low) < far(&high) { low } else { high };
+    Comparison { verdict, low: limits.0, high: limits.1, ..nearer }
+}
+
+/// The same with each one's percentiles at an end of their intervals.
+fn compare_at(
+    trials: &[Trial],
+    place: Place<'_>,
+    metric: Metric,
+    (of, end): (&str, End),
+    (versus, other): (&str, End),
+) -> Comparison {
+    let a = series(trials, place, metric, of, end);
+    let b = series(trials, place, metric, versus, other);
     let (a, b) = paired(&a, &b);
     let comparison = stats::ratio_of(&a, &b, better(metric), CONFIDENCE);
     let ratio = comparison.and_then(|comparison| comparison.ratio);

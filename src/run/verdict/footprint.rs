@@ -1,7 +1,7 @@
 //! Statements about footprints, which no load has a part in.
 
 use super::comparison::levels;
-use super::series::metric_of;
+use super::series::{End, metric_of};
 use super::words::{figure, unit};
 use super::{Found, Judged, against, alone, settled};
 use crate::report::schema::{Footprint, OverStarts, Trial};
@@ -50,7 +50,8 @@ pub(crate) fn under_load(
             && trial.contender == footprint.contender
             && Some(&trial.level) == level.as_ref()
     });
-    let peaks: Vec<f64> = here.filter_map(|trial| metric_of(trial, Metric::Rss, None)).collect();
+    let peaks: Vec<f64> =
+        here.filter_map(|trial| metric_of(trial, Metric::Rss, None, End::High)).collect();
     footprint.rss_load_bytes = stats::median(&peaks);
     footprint.load = level.filter(|_| footprint.rss_load_bytes.is_some());
     footprint

@@ -13,6 +13,15 @@ pub(super) struct Place<'a> {
     pub(super) request: Option<&'a str>,
 }
 
+/// Which end of its interval a percentile stands for where over a quarter of it may be the generator's own lateness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Less that lateness.
+    Low,
+    /// As it was seen.
+    High,
+}
+
 /// A contender's metric by round, [`LOST`] in rounds that it has lost.
 pub(super) type Series = Vec<(u32, f64)>;
 
@@ -22,6 +31,7 @@ pub(super) fn series(
     place: Place<'_>,
     metric: Metric,
     contender: &str,
+    end: End,
 ) -> Series {
     let here = trials.iter().filter(|trial| {
         trial.scenario == place.scenario.name
@@ -31,7 +41,7 @@ pub(super) fn series(
     });
     let value = |trial: &Trial| match has_lost(trial, metric) {
         true => Some(LOST),
-        false => metric_of(trial, metric, place.request),
+        false => metric_of(trial, metric, place.request, end),
     };
     here.filter_map(|trial| value(trial).map(|value| (trial.round, value))).collect()
 }
@@ -54,16 +64,24 @@ pub(super) fn paired(a: &[(u32, f64)], b: &[(u32, f64)]) -> (Vec<f64>, Vec<f64>)
 
 /// A metric of a trial, infinite where a percentile fell on a failure; nothing when the trial or the figure may not be
 /// used.
-pub(super) fn metric_of(trial: &Trial, metric: Metric, request: Option<&str>) -> Option<f64> {
+pub(super) fn metric_of(
+    trial: &Trial,
+    metric: Metric,
+    request: Option<&str>,
+    end: End,
+) -> Option<f64> {
     if trial.voided || trial.validity.verdict == TrialVerdict::Invalid {
         return None;
     }
-    let response = || trial.by_request.get(request?)?.response_ns.as_ref();
+    let response = |per_mille| {
+        let (low, high) = trial.by_request.get(request?)?.response_ns.as_ref()?.ends(per_mille)?;
+        Some(if end == End::Low { low } else { high })
+    };
     let value = match metric {
-        Metric::P50 | Metric::Completion => response()?.at(500).worth()?,
-        Metric::P90 => response()?.at(900).worth()?,
-        Metric::P99 => response()?.at(990).worth()?,
-        Metric::P99_9 => response()?.at(999).worth()?,
+        Metric::P50 | Metric::Completion => response(500)?,
+        Metric::P90 => response(900)?,
+        Metric::P99 => response(990)?,
+        Metric::P99_9 => response(999)?,
         Metric::Achieved => trial.achieved_rps,
         Metric::CpuPerRequest => trial.server.cpu_us_per_request?,
         Metric::Rss => trial.server.rss_peak_bytes? as f64,
@@ -101,8 +119,24 @@ mod tests {
     fn a_percentile_that_fell_on_a_failure_is_worse_than_any_time() {
         let mut trial = mock::payments(1, &mock::MODELS).trials.remove(0);
         mock::fail(&mut trial, 60);
-        assert_eq!(metric_of(&trial, Metric::P99, Some("payment")), Some(f64::INFINITY));
-        assert!(metric_of(&trial, Metric::P90, Some("payment")).is_some_and(f64::is_finite));
+        assert_eq!(metric_of(&trial, Metric::P99, Some("payment"), End::High), Some(f64::INFINITY));
+        assert!(
+            metric_of(&trial, Metric::P90, Some("payment"), End::High).is_some_and(f64::is_finite)
+        );
+    }
+
+    #[test]
+    fn a_late_percentile_has_two_ends_from_a_quarter_on() {
+        let mut trial = mock::payments(1, &mock::MODELS).trials.remove(0);
+        let ends = |trial: &Trial| {
+            [End::Low, End::High]
+                .map(|end| metric_of(trial, Metric::P99, Some("payment"), end).unwrap())
+        };
+        let [_, whole] = ends(&trial);
+        mock::late(&mut trial, 0.25);
+        assert_eq!(ends(&trial), [whole, whole]);
+        mock::late(&mut trial, 0.4);
+        assert!((ends(&trial)[0] / whole - 0.6).abs() < 1e-9 && ends(&trial)[1] == whole);
     }
 
     #[test]
@@ -110,14 +144,17 @@ mod tests {
         let mut trial = mock::payments(1, &mock::MODELS).trials.remove(0);
         trial.server.rss_windows_bytes = vec![100, 100, 130];
         kind_of(&mut trial).p99_windows_ns = vec![2, 4, 12];
-        assert_eq!(metric_of(&trial, Metric::RssSpread, None), Some(1.3));
-        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("payment")), Some(3.0));
-        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("webhook")), None);
+        assert_eq!(metric_of(&trial, Metric::RssSpread, None, End::High), Some(1.3));
+        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("payment"), End::High), Some(3.0));
+        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("webhook"), End::High), None);
         kind_of(&mut trial).p99_windows_ns = vec![2, 4, FAILED_NS];
-        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("payment")), Some(f64::INFINITY));
+        assert_eq!(
+            metric_of(&trial, Metric::P99Spread, Some("payment"), End::High),
+            Some(f64::INFINITY)
+        );
         trial.server.rss_windows_bytes.clear();
-        assert_eq!(metric_of(&trial, Metric::RssSpread, None), None);
+        assert_eq!(metric_of(&trial, Metric::RssSpread, None, End::High), None);
         trial.voided = true;
-        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("payment")), None);
+        assert_eq!(metric_of(&trial, Metric::P99Spread, Some("payment"), End::High), None);
     }
 }
