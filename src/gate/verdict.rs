@@ -105,7 +105,15 @@ fn look_back(plan: &Plan, index: usize, metric: &mut MetricJudgement, counted: &
     let missing = counted.len() - d.len();
     let decided = metric.outcome == Outcome::Regressed || metric.not_gated.is_some();
     if !decided && missing as f64 > MISSING_MAX * counted.len() as f64 {
-        metric.not_gated = Some(format!("no figure in {missing} of {} rounds", counted.len()));
+        let rounds = counted.len();
+        let bound = |block: &Block| block.at_most.get(index).copied().flatten().is_some();
+        let late = counted.iter().filter(|round| bound(&round.baseline) || bound(&round.candidate));
+        metric.not_gated = Some(match late.count() {
+            0 => format!("no figure in {missing} of {rounds} rounds"),
+            late => format!(
+                "in {late} of {rounds} rounds over a quarter of it is the generator's own lateness"
+            ),
+        });
     }
     // What was calibrated has had its say before the first round: these rounds cannot talk themselves out of it.
     let uncalibrated = plan.metrics[index].calibration.is_none();
@@ -226,6 +234,32 @@ pub(super) mod tests {
         assert!(found.finished);
         assert_eq!((found.verdict, found.exit_code, found.rounds), (Verdict::Pass, 0, 12));
         assert_eq!(found.line, "PASS (cpu/request, p50)");
+    }
+
+    #[test]
+    fn a_percentile_that_is_a_bound_is_not_gated_and_says_so() {
+        let plan = plan(40, &TWO);
+        let late = |n: u32| {
+            let mut rounds = rounds(12, &[0.0, 0.0], 0.01);
+            for round in rounds.iter_mut().filter(|round| round.round <= n) {
+                round.candidate.at_most = vec![None, round.candidate.values[1].take()];
+            }
+            judge(&plan, &rounds)
+        };
+        let gated = late(3);
+        assert_eq!(gated.metrics[1].not_gated, None, "a quarter of the rounds may miss it");
+        let mut rounds = rounds(40, &[0.0, 0.0], 0.01);
+        for round in rounds.iter_mut().filter(|round| round.round <= 20) {
+            round.candidate.at_most = vec![None, round.candidate.values[1].take()];
+        }
+        let found = judge(&plan, &rounds);
+        assert!(
+            found.line.contains(
+                "p50 NOT GATED: in 20 of 40 rounds over a quarter of it is the generator's own lateness"
+            ),
+            "{}",
+            found.line
+        );
     }
 
     #[test]

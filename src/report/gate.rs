@@ -56,6 +56,9 @@ pub struct About {
     pub warm_up_ns: u64,
     /// The measured window of each block.
     pub duration_ns: u64,
+    /// The generator lag p99 over which a round is void, ns; `null` in older files.
+    #[serde(default)]
+    pub lag_limit_ns: Option<u64>,
     /// What a reader should know before the verdict, as sentences.
     pub notes: Vec<String>,
     /// The machine and the build.
@@ -170,6 +173,10 @@ pub struct Block {
     /// A figure for each metric of the plan, in the metric's unit; `null` when it was withheld. A percentile of the response
     /// time that fell on a failure is 3,600,000,000,000 ns and worse than any time.
     pub values: Vec<Option<f64>>,
+    /// Beside a `null` of `values`: the percentile of the response time as an upper bound, over a quarter of which is the
+    /// generator's own lateness. `null` for any other; empty where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_most: Vec<Option<f64>>,
     /// What the contender did wrong.
     pub faults: Vec<Fault>,
     /// Requests of the open block; 0 in older files.

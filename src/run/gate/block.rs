@@ -1,11 +1,12 @@
 //! A contender's part of a round: its trial as the gate reads it.
 
 use crate::report::gate::{Block, Fault, FaultKind, Metric, MetricPlan};
+use crate::report::late::Late;
 use crate::report::schema::{LostBy, Trial};
 use crate::run::trial::error_bound;
 use crate::scenario::Scenario;
 use crate::stats::over_the_error_bound;
-use crate::stats::percentile::beyond;
+use crate::stats::percentile::{FAILED_NS, beyond};
 use crate::units::Rate;
 
 /// Samples that must lie beyond a percentile for a gate to rest on it: twice what prints it.
@@ -20,16 +21,23 @@ pub(super) fn block(
     closed: Option<&Trial>,
 ) -> Block {
     let value = |plan: &MetricPlan| match plan.metric {
-        Metric::P99 => percentile(open, plan, 990),
-        Metric::P50 => percentile(open, plan, 500),
+        Metric::P99 | Metric::P50 => {
+            percentile(open, plan).filter(|(_, late)| *late != Late::Bound).map(|(ns, _)| ns)
+        }
         Metric::CpuPerRequest => open.server.cpu_us_per_request,
         Metric::Rss => open.server.rss_peak_bytes.map(|bytes| bytes as f64),
         Metric::Throughput => closed.map(|trial| trial.achieved_rps).filter(|rate| *rate > 0.0),
     };
     let mut faults = faults(scenario, open);
     faults.extend(closed.into_iter().flat_map(|trial| self::faults(scenario, trial)));
+    let bound = |plan: &MetricPlan| percentile(open, plan).filter(|(_, late)| *late == Late::Bound);
+    let mut at_most: Vec<_> = metrics.iter().map(|plan| bound(plan).map(|(ns, _)| ns)).collect();
+    if at_most.iter().all(Option::is_none) {
+        at_most.clear();
+    }
     Block {
         values: metrics.iter().map(value).collect(),
+        at_most,
         faults,
         requests: open.requests,
         failures: open.errors.values().sum(),
@@ -63,16 +71,20 @@ fn rank(metric: Metric) -> Option<f64> {
     }
 }
 
-/// A response time in ns, an hour where it is a failure; nothing when it was withheld, or rests on too few requests to
-/// gate on.
-fn percentile(trial: &Trial, plan: &MetricPlan, per_mille: u64) -> Option<f64> {
+/// A response time in ns, an hour where it is a failure, and what the generator's part makes of it; nothing when it was
+/// withheld, or rests on too few requests to gate on, and for a metric that is none.
+fn percentile(trial: &Trial, plan: &MetricPlan) -> Option<(f64, Late)> {
+    let rank = rank(plan.metric)?;
+    let per_mille = (rank * 1_000.0).round() as u64;
     let kind = match &plan.request {
         Some(request) => trial.by_request.get(request),
         None => trial.by_request.values().next(),
     };
     let response = kind?.response_ns.as_ref()?;
-    let enough = beyond(response.n, per_mille as f64 / 1_000.0) >= BEYOND;
-    response.at(per_mille).written().filter(|_| enough).map(|ns| ns as f64)
+    let enough = beyond(response.n, rank) >= BEYOND;
+    let found = response.at(per_mille).written().filter(|_| enough)?;
+    let late = if found == FAILED_NS { Late::No } else { response.late(per_mille) };
+    Some((found as f64, late))
 }
 
 /// What the contender did wrong.
@@ -114,7 +126,6 @@ mod tests {
     use super::*;
     use crate::report::mock;
     use crate::scenario::builtin;
-    use crate::stats::percentile::FAILED_NS;
 
     const METRICS: [Metric; 4] =
         [Metric::P99, Metric::CpuPerRequest, Metric::Rss, Metric::Throughput];
@@ -156,6 +167,20 @@ mod tests {
         let below = of(|trial| mock::fail(trial, 50));
         let none = of(|_| ());
         assert!(below.values[0] > none.values[0] && below.values[0] < Some(1e9), "half a rank up");
+    }
+
+    #[test]
+    fn a_late_percentile_is_no_figure_to_gate_on_and_is_kept_as_a_bound() {
+        let marked = of(|trial| mock::late(trial, 0.25));
+        assert!(marked.values[0].is_some() && marked.at_most.is_empty());
+        let bound = of(|trial| mock::late(trial, 0.26));
+        assert_eq!((bound.values[0], &bound.at_most[1..]), (None, &[None, None, None][..]));
+        assert_eq!(bound.at_most[0], marked.values[0]);
+        let failed = of(|trial| {
+            mock::fail(trial, 54);
+            mock::late(trial, 0.9);
+        });
+        assert_eq!(failed.values[0], Some(FAILED_NS as f64), "nothing of a failure is ours");
     }
 
     #[test]

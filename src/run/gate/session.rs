@@ -17,7 +17,7 @@ use crate::run::gate::{Request, block};
 use crate::run::journal::Journal;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed};
-use crate::run::{Progress, fingerprint};
+use crate::run::{Progress, fingerprint, validity};
 use crate::scenario::{self, Bound, Contender, GateFigure, Level, Scenario, Statement};
 use crate::units::{Nanos, POISSON_MARGIN, Rate, grouped};
 
@@ -80,6 +80,7 @@ impl<'a> Session<'a> {
                 rate_rps: 0.0,
                 warm_up_ns: 0,
                 duration_ns: scenario.load.duration.0,
+                lag_limit_ns: Some(validity::lag_limit(&scenario).0),
                 notes,
                 fingerprint,
             },
@@ -321,8 +322,8 @@ fn ask<'b>(
     Ask { scenario, contender, rate, level, duration, round, place }
 }
 
-/// The request's scenario with its two contenders, about the first percentile that is gated: the generator's share of
-/// that one decides whether a round is void.
+/// The request's scenario with its two contenders, about the first percentile that is gated: where the generator was
+/// late in that one a trial is marked.
 fn pared(request: &Request) -> Scenario {
     let pair = &request.pair;
     let mut gated = request.gate.metrics.iter().map(|metric| metric.figure);
