@@ -39,6 +39,7 @@ mod ticks;
 pub(crate) mod trial;
 pub(crate) mod validity;
 mod verdict;
+mod voids;
 mod warm;
 mod whole;
 

@@ -16,7 +16,7 @@ use crate::run::experiment::{Hands, capacity, map};
 use crate::run::journal::{self, Journal};
 use crate::run::rounds::{self, Heat, Repeats};
 use crate::run::testbed::{Ask, Testbed, placement};
-use crate::run::{Progress, Request, bounds, ceilings, fingerprint, footprint, verdict};
+use crate::run::{Progress, Request, bounds, ceilings, fingerprint, footprint, verdict, voids};
 use crate::scenario::{Contender, Experiments, LoadKind, Scenario};
 use crate::units::{Nanos, Rate};
 
@@ -191,6 +191,7 @@ impl<'a> Session<'a> {
                     void.push(heat);
                 }
             }
+            let void = self.still_void(void);
             let again = repeats.of_void(&void);
             self.testbed.progress.expect(again.iter().map(|heat| self.contenders(*heat)).sum());
             due = again;
@@ -274,6 +275,23 @@ impl<'a> Session<'a> {
         }
         self.voided_rounds += u32::from(void);
         Ok(void)
+    }
+
+    /// The void rounds that are to be run again: not those that a contender spoilt whose trials spoil most of them.
+    fn still_void(&mut self, mut void: Vec<Heat>) -> Vec<Heat> {
+        let request = self.request;
+        for scenario in &request.scenarios {
+            self.voided_rounds -= voids::settle(&mut self.trials, &scenario.name);
+        }
+        void.retain(|heat| {
+            let scenario = &request.scenarios[heat.scenario];
+            let level = scenario.level_name(heat.level);
+            let here = |t: &&Trial| {
+                (&t.scenario, &t.level, t.round) == (&scenario.name, &level, heat.round)
+            };
+            self.trials.iter().filter(here).any(|trial| trial.voided)
+        });
+        void
     }
 
     /// What bounds a scenario's contenders, as far as `trials` show.
