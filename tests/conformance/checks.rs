@@ -122,8 +122,15 @@ const OF_MODELS: Checks = checks! {
     routes {
         a_workload_mounts_its_own_routes_alone,
     }
+    malformed {
+        a_refusal_is_not_lost_to_a_reset,
+        a_request_names_its_host_once,
+        the_preface_of_http_2_is_answered,
+    }
     connections {
         a_reader_that_does_not_read_holds_nobody_up,
+        a_reader_that_does_not_read_is_cut_off,
+        a_silent_connection_has_what_one_that_spoke_has,
         idle_connections_are_closed,
         busy_connections_are_not_idle,
         headers_that_never_end_are_cut_off,

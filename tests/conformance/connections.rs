@@ -48,24 +48,63 @@ pub(crate) fn many_connections_stay_open_side_by_side(mount: Mount) {
 }
 
 pub(crate) fn a_reader_that_does_not_read_holds_nobody_up(mount: Mount) {
-    let server = Server::with(mount, &["--write-timeout", "500ms"]);
-    // As many as there are workers: each asks until neither side's buffers take any more.
-    let deaf = (0..4).map(|_| {
-        let mut client = Client::to(&server);
-        client.go_deaf(Duration::from_millis(200));
-        let batch = request("GET", "/nothing", "").repeat(2_000);
-        let start = Instant::now();
-        while client.try_send(&batch).is_ok() {
-            assert!(start.elapsed() < PATIENCE, "the server reads on without being read");
-        }
-        client
-    });
-    let deaf = deaf.collect::<Vec<_>>();
+    let server = Server::with(mount, &["--write-timeout", "10m"]);
+    // More than there are workers.
+    let deaf = (0..6).map(|_| deaf_client(&server)).collect::<Vec<_>>();
     let mut other = Client::to(&server);
     for _ in 0..20 {
         other.get("/null").expect(200, json!({"ok": true}));
     }
     drop(deaf);
+}
+
+/// A client that asks until neither side's buffers take any more, and reads nothing.
+fn deaf_client(server: &Server) -> Client {
+    let mut client = Client::to(server);
+    client.go_deaf(Duration::from_millis(200));
+    let batch = request("GET", "/nothing", "").repeat(2_000);
+    let start = Instant::now();
+    while client.try_send(&batch).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "the server reads on without being read");
+    }
+    client
+}
+
+pub(crate) fn a_reader_that_does_not_read_is_cut_off(mount: Mount) {
+    let server = Server::with(mount, &["--write-timeout", "500ms"]);
+    let mut deaf = deaf_client(&server);
+    std::thread::sleep(Duration::from_secs(2));
+    // Were it not cut off, it would now be answered to the last request and stay connected.
+    assert!(deaf.is_closed_within(Duration::from_secs(5)), "it is waited for without end");
+    // One that is only slow is served to the end.
+    let mut slow = Client::to(&server);
+    slow.send(&request("GET", "/nothing", "").repeat(20_000));
+    for at in 0..20_000 {
+        if at % 5_000 == 0 {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        slow.receive().expect_error(404);
+    }
+}
+
+/// What a connection has is there from its start, so that memory under idle connections compares like with like.
+pub(crate) fn a_silent_connection_has_what_one_that_spoke_has(mount: Mount) {
+    const COUNT: usize = 1_000;
+    let server = Server::start(mount);
+    Client::to(&server).get("/null").expect(200, json!({"ok": true}));
+    let before = server.resident_kib();
+    let mut clients = (0..COUNT).map(|_| Client::to(&server)).collect::<Vec<_>>();
+    // The last of them has been accepted when one more is answered.
+    Client::to(&server).get("/null").expect(200, json!({"ok": true}));
+    let silent = server.resident_kib() - before;
+    for client in &mut clients {
+        client.get("/null").expect(200, json!({"ok": true}));
+    }
+    let spoken = server.resident_kib() - before;
+    assert!(
+        silent * 2 > spoken,
+        "{silent} KiB for {COUNT} silent ones, {spoken} KiB once each spoke"
+    );
 }
 
 pub(crate) fn idle_connections_are_closed(mount: Mount) {

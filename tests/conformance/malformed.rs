@@ -1,10 +1,12 @@
 //! Bodies that are broken, out of range or too large, and requests that are no HTTP.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::bodies::{Books, Distribution, Payment};
 use crate::client::{Client, request};
-use crate::server::{Mount, Server};
+use crate::server::{Mount, PATIENCE, Server};
 
 /// The largest body that is read: 64 KiB.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -230,6 +232,79 @@ pub(crate) fn a_length_above_the_limit_is_refused_before_the_body(mount: Mount) 
     client.receive().expect_error(413);
 }
 
+/// Closing on bytes that nobody has read is a reset, which may overtake the answer.
+pub(crate) fn a_refusal_is_not_lost_to_a_reset(mount: Mount) {
+    let server = Server::start(mount);
+    let too_large = request("POST", "/payments", &" ".repeat(512 * 1024));
+    let no_length = chunked(&[&[b' '; BODY_BYTES_MAX], &[b' '; BODY_BYTES_MAX]], true);
+    let no_host = b"POST /payments HTTP/1.1\r\nContent-Length: 400000\r\n\r\n";
+    let no_host = [&no_host[..], &[b' '; 400_000]].concat();
+    let head = format!("GET /null HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n", "x".repeat(400_000));
+    for (bytes, status) in [
+        (&too_large, 413),
+        (&no_length, 413),
+        (&no_host, 400),
+        (&head.into_bytes(), 431),
+        (&[b"GARBAGE\r\n\r\n", &[b'x'; 200_000][..]].concat(), 400),
+    ] {
+        for _ in 0..8 {
+            let mut client = Client::to(&server);
+            client.send(bytes);
+            // By now the server has answered, and would have closed.
+            std::thread::sleep(Duration::from_millis(20));
+            assert_eq!(client.receive().status, status);
+            client.expect_closed();
+        }
+    }
+    // What never ends is listened to for a while only.
+    let mut client = Client::to(&server);
+    client.send(b"POST /payments HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n");
+    let start = Instant::now();
+    while client.try_send(&[b' '; BODY_BYTES_MAX]).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "it is read without end");
+    }
+}
+
+pub(crate) fn a_request_names_its_host_once(mount: Mount) {
+    let server = Server::start(mount);
+    for (hosts, version, status) in [
+        ("", "1.1", 400),
+        ("Host: a\r\nHost: b\r\n", "1.1", 400),
+        ("Host: a\r\nhost: a\r\n", "1.1", 400),
+        ("Host: a\r\nHost: b\r\n", "1.0", 400),
+        ("", "1.0", 200),
+        ("Host:\r\n", "1.1", 200),
+    ] {
+        let mut client = Client::to(&server);
+        client.send(format!("GET /null HTTP/{version}\r\n{hosts}\r\n").as_bytes());
+        let answer = client.receive();
+        assert_eq!(answer.status, status, "HTTP/{version} {hosts:?}");
+        if status == 400 {
+            answer.expect_error(400);
+            client.expect_closed();
+        }
+    }
+}
+
+pub(crate) fn the_preface_of_http_2_is_answered(mount: Mount) {
+    let server = Server::start(mount);
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for cut in [preface.len(), 1, 17, 20, 24] {
+        let mut client = Client::to(&server);
+        client.send(&preface[..cut]);
+        std::thread::sleep(Duration::from_millis(5));
+        // It may have been refused and closed before the rest is sent.
+        let _ = client.try_send(&preface[cut..]);
+        assert!(matches!(client.receive().status, 400 | 505), "cut at {cut}");
+        client.expect_closed();
+    }
+    let mut client = Client::to(&server);
+    client.send(&[&request("GET", "/null", ""), &preface[..]].concat());
+    client.receive().expect(200, json!({"ok": true}));
+    assert!(matches!(client.receive().status, 400 | 505), "after another request");
+    client.expect_closed();
+}
+
 pub(crate) fn a_chunked_body_is_refused_when_it_outgrows_the_limit(mount: Mount) {
     let server = Server::start(mount);
     let mut client = Client::to(&server);
@@ -258,7 +333,7 @@ pub(crate) fn too_many_and_too_large_headers_are_refused(mount: Mount) {
             client.try_send(format!("GET /null HTTP/1.1\r\nHost: x\r\n{headers}\r\n").as_bytes());
         let answer = client.try_receive().expect("an exact answer or none");
         assert!(answer.is_none_or(|a| matches!(a.status, 400 | 431)), "{} bytes", headers.len());
-        assert!(client.is_closed_within(crate::server::PATIENCE));
+        assert!(client.is_closed_within(PATIENCE));
     }
     Client::to(&server).get("/null").expect(200, json!({"ok": true}));
 }

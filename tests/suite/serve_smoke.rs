@@ -126,7 +126,7 @@ fn a_half_sent_request_is_given_up_and_holds_no_worker() {
         let halves: [&[u8]; 3] = [
             b"",
             b"POST /payments HTTP/1.1\r\nho",
-            b"POST /payments HTTP/1.1\r\ncontent-length: 9\r\n\r\n{",
+            b"POST /payments HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{",
         ];
         let mut held: Vec<_> = halves
             .iter()

@@ -1,6 +1,7 @@
 //! Serving on tokio: one thread for the event loop, several for the model whose workers steal from each other.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::limits::{ACCEPT_PAUSE, HEAD_BYTES_MAX, Limits};
 use super::socket::event_loop::Socket;
 use super::watch::{Connections, Phase, Settling, Watch};
-use super::{Answer, Arriving, Operation, Plain, Route, health, null};
+use super::{Answer, Arriving, Operation, Plain, Route, check, farewell, health, null};
 use crate::backend::app::event_loop::App;
 use crate::backend::cpu::event_loop::Place;
 use crate::backend::model::Model;
@@ -104,12 +105,15 @@ async fn connect(stream: TcpStream, app: Arc<App>, watch: Arc<Watch>, limits: Li
     let _ = stream.set_nodelay(true);
     let socket = Socket::new(stream, Arc::clone(&watch), limits);
     let service = service_fn(|request| respond(&app, &watch, request));
-    // An error here is the peer's: it sent no HTTP, went away, or took too long.
-    let _ = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .half_close(true)
         .max_header_size(HEAD_BYTES_MAX)
-        .serve_connection(socket, service)
-        .await;
+        .serve_connection(socket, service);
+    let ended = (&mut connection).await;
+    if let Some(mut farewell) = farewell(&ended, &watch) {
+        let mut socket = connection.into_parts().io;
+        poll_fn(|cx| farewell.poll(&mut socket, cx)).await;
+    }
 }
 
 /// One request: its body is collected, then it is handled.
@@ -119,16 +123,22 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, incoming) = request.into_parts();
-    let body = collect(incoming, watch).await;
+    let body = match check(&head) {
+        Ok(()) => collect(incoming, watch).await,
+        Err(answer) => Err(answer),
+    };
     watch.enter(Phase::Busy);
     let answer = match body {
         Ok(body) => match Route::find(app.common.workload, &head.method, head.uri.path()) {
             Ok(route) => handle(app, route, body).await,
             Err(answer) => answer,
         },
-        Err(answer) => answer,
+        Err(answer) => {
+            watch.refuse();
+            answer
+        }
     };
-    Ok(answer.into_response(watch.stopping()))
+    Ok(answer.into_response(watch.refused() || watch.stopping()))
 }
 
 /// The whole body, or the answer to one that is too large or does not arrive.

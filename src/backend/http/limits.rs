@@ -8,6 +8,10 @@ pub(in crate::backend) const BODY_BYTES_MAX: usize = 64 * 1024;
 pub(in crate::backend) const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long requests in hand may take to finish once the server is told to stop.
 pub(super) const STOP_MAX: Duration = Duration::from_secs(5);
+/// How long, and of how many bytes, a peer is listened to that has got its last answer and sends on: closing on unread
+/// bytes is a reset, which may overtake the answer.
+pub(super) const DRAIN_MAX: Duration = Duration::from_secs(2);
+pub(super) const DRAIN_BYTES_MAX: usize = 1024 * 1024;
 /// How long accepting rests when the process is out of descriptors.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 

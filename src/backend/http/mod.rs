@@ -17,12 +17,15 @@ use std::{fmt, io};
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::body::{Body as _, Frame, Incoming};
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Response, StatusCode};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode, Version};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::Workload;
 use limits::BODY_BYTES_MAX;
+use socket::Farewell;
+use watch::{Phase, Watch};
 
 /// What is sent back: a status and a JSON body.
 #[derive(Debug)]
@@ -152,6 +155,34 @@ fn number(digits: &str) -> Option<u64> {
 
 const GET: &str = "GET, HEAD";
 const POST: &str = "POST";
+
+/// Whether a request says once whom it is for (RFC 9112, 3.2); HTTP/1.0 need not say it.
+fn check(head: &Parts) -> Result<(), Answer> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), None) => Ok(()),
+        (None, _) if head.version == Version::HTTP_10 => Ok(()),
+        (None, _) => Err(Answer::malformed("a request of HTTP/1.1 has a header `host`")),
+        (Some(_), Some(_)) => Err(Answer::malformed("a request has one header `host`")),
+    }
+}
+
+/// What is left to do for a connection that hyper is done with; nothing where its peer has been told all.
+fn farewell(ended: &hyper::Result<()>, watch: &Watch) -> Option<Farewell> {
+    // Any other error is the peer's: it went away, or took too long.
+    let no_http = ended.as_ref().is_err_and(hyper::Error::is_parse);
+    if !no_http && !watch.refused() {
+        return None;
+    }
+    watch.enter(Phase::Drain);
+    // hyper leaves this one to a server that would go on in HTTP/2.
+    let http_2 = ended.as_ref().is_err_and(hyper::Error::is_parse_version_h2);
+    Some(Farewell::new(if http_2 { HTTP_2 } else { b"" }))
+}
+
+/// The answer to the preface of HTTP/2.
+const HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\n\
+    content-type: application/json\r\ncontent-length: 39\r\n\r\n{\"error\":\"this server speaks HTTP/1.1\"}";
 
 /// The answer to `/null`.
 fn null() -> Answer {

@@ -1,8 +1,8 @@
 //! The connections of `thread-pool`: one epoll set that every worker waits on, and whatever waits in it.
 //!
 //! There is no dispatcher. A connection that is ready wakes one worker, which takes it out, drives it until it wants to
-//! read again, and puts it back. So a connection that is idle, or half-way through a request, holds no worker; and at
-//! most one worker has any connection, because each event is delivered once (`EPOLLONESHOT`) until it is armed again.
+//! wait for its peer, and puts it back. So a connection that is idle, half-way through a request, or not reading its
+//! answers holds no worker; and at most one worker has any connection, because each event is delivered once (`EPOLLONESHOT`) until it is armed again.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use super::limits::Limits;
 use super::threads::{Connection, Driven, drive, rest};
-use super::watch::{Connections, Stay, Watch};
+use super::watch::{Connections, Wait, Watch};
 use crate::backend::hash::BuildMix;
-use crate::poll::{ONE_SHOT, Poll, READABLE};
+use crate::poll::{EventFlags, ONE_SHOT, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;
 
 /// The waiting connections are split into so many tables, each with its own lock.
@@ -45,8 +45,8 @@ struct Waiting {
     stream: Arc<TcpStream>,
     watch: Arc<Watch>,
     waker: Waker,
-    /// When the stay is to be over.
-    deadline: (Stay, Instant),
+    /// What its peer is waited for, and until when.
+    deadline: Option<(Wait, Instant)>,
 }
 
 impl<F: Fn(Arc<TcpStream>, Arc<Watch>) -> Connection> Pool<F> {
@@ -91,23 +91,40 @@ impl<F: Fn(Arc<TcpStream>, Arc<Watch>) -> Connection> Pool<F> {
         }
     }
 
-    /// Drives a connection whose bytes have come, on this thread, with its handlers, and puts it back.
+    /// Drives a connection whose peer has done something, on this thread, with its handlers, and puts it back.
     fn serve(&self, mut waiting: Waiting) {
-        let Waiting { connection, watch, waker, .. } = &mut waiting;
-        watch.let_read();
-        // A handler's panic costs its connection and not the worker, as in the other models.
-        let driven = catch_unwind(AssertUnwindSafe(|| drive(connection, watch, waker)));
-        if let Ok(Driven::WantsRead) = driven {
-            let (id, stay) = (watch.id(), watch.stay());
-            if waiting.deadline.0 != stay {
-                waiting.deadline = (stay, Instant::now() + stay.limit(&self.limits));
-            }
+        if let Some((Wait::Read(_), _)) = waiting.deadline {
+            waiting.watch.let_read();
+        }
+        if let Some(interest) = self.go_on(&mut waiting) {
+            let id = waiting.watch.id();
             let mut shard = self.shard(id);
             // Armed while the lock is held: who is woken by it finds the connection in the table.
-            if self.poll.modify(&*waiting.stream, id, READABLE | ONE_SHOT).is_ok() {
+            if self.poll.modify(&*waiting.stream, id, interest).is_ok() {
                 shard.insert(id, waiting);
             }
         }
+    }
+
+    /// Drives a connection until it waits for its peer; gives what for, or nothing when it is over.
+    fn go_on(&self, waiting: &mut Waiting) -> Option<EventFlags> {
+        let Waiting { connection, watch, waker, .. } = waiting;
+        // A handler's panic costs its connection and not the worker, as in the other models.
+        let driven = catch_unwind(AssertUnwindSafe(|| drive(connection, watch, waker)));
+        let (wait, interest, goes_on) = match driven.ok()? {
+            Driven::Closed => return None,
+            // A stay keeps its deadline, whatever part of a request has come.
+            Driven::WantsRead => {
+                let wait = Wait::Read(watch.stay());
+                (wait, READABLE, waiting.deadline.is_some_and(|(before, _)| before == wait))
+            }
+            // The kernel says that there is room once much of it has been taken, so this is another wait each time.
+            Driven::WantsWrite => (Wait::Write, WRITABLE, false),
+        };
+        if !goes_on {
+            waiting.deadline = Some((wait, Instant::now() + wait.limit(&self.limits)));
+        }
+        Some(interest | ONE_SHOT)
     }
 
     /// Takes in connections that have come, then lets another worker do so.
@@ -128,13 +145,15 @@ impl<F: Fn(Arc<TcpStream>, Arc<Watch>) -> Connection> Pool<F> {
 
     fn admit(&self, stream: Arc<TcpStream>) {
         let watch = self.connections.open();
-        let stay = watch.stay();
-        let deadline = (stay, Instant::now() + stay.limit(&self.limits));
         let connection = (self.open)(Arc::clone(&stream), Arc::clone(&watch));
         let (id, waker) = (watch.id(), Waker::from(Arc::clone(&watch)));
-        let mut shard = self.shard(id);
-        if self.poll.add(&*stream, id, READABLE | ONE_SHOT).is_ok() {
-            shard.insert(id, Waiting { connection, stream, watch, waker, deadline });
+        let mut waiting = Waiting { connection, stream, watch, waker, deadline: None };
+        // Up to its first read, as in the other models: a connection has its buffers whether it says anything or not.
+        if let Some(interest) = self.go_on(&mut waiting) {
+            let mut shard = self.shard(id);
+            if self.poll.add(&*waiting.stream, id, interest).is_ok() {
+                shard.insert(id, waiting);
+            }
         }
     }
 
@@ -142,11 +161,12 @@ impl<F: Fn(Arc<TcpStream>, Arc<Watch>) -> Connection> Pool<F> {
     fn sweep(&self) {
         let now = Instant::now();
         for shard in &self.waiting {
-            let late: Vec<_> =
-                lock(shard).extract_if(|_, waiting| waiting.deadline.1 <= now).collect();
+            let is_late =
+                |waiting: &Waiting| waiting.deadline.is_some_and(|(_, deadline)| deadline <= now);
+            let late: Vec<_> = lock(shard).extract_if(|_, waiting| is_late(waiting)).collect();
             for (_, Waiting { mut connection, watch, waker, .. }) in late {
                 // It may have something to say before it is closed.
-                watch.fail_read();
+                watch.fail();
                 let _ = catch_unwind(AssertUnwindSafe(|| drive(&mut connection, &watch, &waker)));
             }
         }
@@ -172,7 +192,7 @@ impl Sweeps {
     const EVERY_MAX: Duration = Duration::from_secs(1);
 
     fn new(limits: &Limits) -> Self {
-        let shortest = limits.head.min(limits.body).min(limits.idle);
+        let shortest = limits.head.min(limits.body).min(limits.idle).min(limits.write);
         let every = (shortest / Self::PART).clamp(Self::EVERY_MIN, Self::EVERY_MAX);
         Self { every, start: Instant::now(), next_ns: AtomicU64::new(0) }
     }

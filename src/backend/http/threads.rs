@@ -1,6 +1,7 @@
 //! Serving on OS threads: one for every connection, or a fixed number that share all connections.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io::Write as _;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::pin::Pin;
@@ -22,7 +23,7 @@ use super::limits::{ACCEPT_PAUSE, HEAD_BYTES_MAX, Limits};
 use super::pool::Pool;
 use super::socket::threads::{KernelTimeout, Socket, Waiting};
 use super::watch::{Connections, Phase, Settling, Watch};
-use super::{Answer, Arriving, Operation, Plain, Route, health, null};
+use super::{Answer, Arriving, Operation, Plain, Route, check, farewell, health, null};
 use crate::backend::app::threads::App;
 use crate::backend::model::{CONNECTION_THREADS, Model, POOL_THREADS};
 use crate::backend::pitfall::Pitfall;
@@ -153,18 +154,21 @@ pub(super) enum Driven {
     Closed,
     /// It can do nothing until there are bytes to read; everything that it had to say is written.
     WantsRead,
+    /// It has something to say that its peer has no room for. Where a thread waits in the write, it never comes to this.
+    WantsWrite,
 }
 
 /// Differs: the one place where hyper is polled by hand. It runs the connection as far as it goes without reading.
 ///
 /// # Panics
-/// When the connection waits for anything but a read: then nobody would ever wake it.
+/// When the connection waits for neither a read nor a write: then nobody would ever wake it.
 pub(super) fn drive(connection: &mut Connection, watch: &Watch, waker: &Waker) -> Driven {
     let mut context = Context::from_waker(waker);
     loop {
         match connection.as_mut().poll(&mut context) {
             Poll::Ready(()) => return Driven::Closed,
             Poll::Pending if watch.take_woken() => {}
+            Poll::Pending if watch.wants_write() => return Driven::WantsWrite,
             Poll::Pending if watch.wants_read() => return Driven::WantsRead,
             Poll::Pending => panic!("a connection waits for something that no thread will do"),
         }
@@ -184,12 +188,15 @@ fn connect(
             return;
         };
         let service = service_fn(|request| respond(&app, &watch, request));
-        // An error here is the peer's: it sent no HTTP, went away, or took too long.
-        let _ = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             .half_close(true)
             .max_header_size(HEAD_BYTES_MAX)
-            .serve_connection(socket, service)
-            .await;
+            .serve_connection(socket, service);
+        let ended = (&mut connection).await;
+        if let Some(mut farewell) = farewell(&ended, &watch) {
+            let mut socket = connection.into_parts().io;
+            poll_fn(|cx| farewell.poll(&mut socket, cx)).await;
+        }
     })
 }
 
@@ -200,16 +207,22 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, incoming) = request.into_parts();
-    let body = collect(incoming, watch).await;
+    let body = match check(&head) {
+        Ok(()) => collect(incoming, watch).await,
+        Err(answer) => Err(answer),
+    };
     watch.enter(Phase::Busy);
     let answer = match body {
         Ok(body) => match Route::find(app.common.workload, &head.method, head.uri.path()) {
             Ok(route) => handle(app, route, body),
             Err(answer) => answer,
         },
-        Err(answer) => answer,
+        Err(answer) => {
+            watch.refuse();
+            answer
+        }
     };
-    Ok(answer.into_response(watch.stopping()))
+    Ok(answer.into_response(watch.refused() || watch.stopping()))
 }
 
 /// The whole body, or the answer to one that is too large or does not arrive.

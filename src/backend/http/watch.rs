@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Wake;
 use std::time::{Duration, Instant};
 
-use super::limits::{Limits, STOP_MAX};
+use super::limits::{DRAIN_MAX, Limits, STOP_MAX};
 
 /// What a connection is waiting for, or doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +20,33 @@ pub(super) enum Phase {
     Body = 2,
     /// It is being answered.
     Busy = 3,
+    /// For the end of what the peer sends after its last answer.
+    Drain = 4,
 }
+
+/// The bits that a phase takes.
+const PHASE_BITS: u32 = 3;
 
 /// A stay in a phase: the same phase entered again is another stay, with a deadline of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stay(u32);
+
+/// What a peer is waited for: the deadline of a read is that of the stay, a write has one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    Read(Stay),
+    Write,
+}
+
+impl Wait {
+    /// How long it may last.
+    pub(super) fn limit(self, limits: &Limits) -> Duration {
+        match self {
+            Self::Read(stay) => stay.limit(limits),
+            Self::Write => limits.write,
+        }
+    }
+}
 
 /// One connection, as the socket, the service and the stopping server see it.
 ///
@@ -32,7 +54,7 @@ pub(super) struct Stay(u32);
 /// server look on.
 #[derive(Debug)]
 pub(super) struct Watch {
-    /// The phase in the low two bits, the number of phases entered above them.
+    /// The phase in the low bits, the number of phases entered above them.
     stay: AtomicU32,
     /// The driver was asked to poll again at once. Threads only.
     woken: AtomicBool,
@@ -40,6 +62,10 @@ pub(super) struct Watch {
     wants_read: AtomicBool,
     /// The socket may read now. Threads only.
     may_read: AtomicBool,
+    /// The peer has no room for what is to be written. Pool only: other threads block in the write.
+    wants_write: AtomicBool,
+    /// An answer was given before its request had come whole.
+    refused: AtomicBool,
     /// The peer has taken too long. Threads only: tokio's sockets have timers of their own.
     late: AtomicBool,
     id: u64,
@@ -49,8 +75,8 @@ pub(super) struct Watch {
 impl Watch {
     /// Another phase begins.
     pub(super) fn enter(&self, phase: Phase) {
-        let count = (self.stay.load(Relaxed) >> 2).wrapping_add(1);
-        self.stay.store(count << 2 | phase as u32, Relaxed);
+        let count = (self.stay.load(Relaxed) >> PHASE_BITS).wrapping_add(1);
+        self.stay.store(count << PHASE_BITS | phase as u32, Relaxed);
     }
 
     /// Bytes have come. The first ones after an answer begin a request, though nobody has waited for them: a client may be
@@ -81,6 +107,16 @@ impl Watch {
         self.connections.stopping()
     }
 
+    /// The answer is the connection's last, and the peer may still be sending what it is an answer to.
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Relaxed);
+    }
+
+    /// Whether [`Self::refuse`] was said.
+    pub(super) fn refused(&self) -> bool {
+        self.refused.load(Relaxed)
+    }
+
     /// Tells connections apart; from 1.
     pub(super) fn id(&self) -> u64 {
         self.id
@@ -102,13 +138,13 @@ impl Watch {
         self.wants_read.store(false, Relaxed);
     }
 
-    /// The next read fails: the wait for it was too long.
-    pub(super) fn fail_read(&self) {
+    /// The next read or write that would have to wait fails: the wait for it was too long.
+    pub(super) fn fail(&self) {
         self.late.store(true, Relaxed);
         self.let_read();
     }
 
-    /// Whether the read that was let is to fail.
+    /// Whether the peer has taken too long.
     pub(super) fn is_late(&self) -> bool {
         self.late.load(Relaxed)
     }
@@ -116,6 +152,16 @@ impl Watch {
     /// Whether the socket has asked to read and not been let.
     pub(super) fn wants_read(&self) -> bool {
         self.wants_read.load(Relaxed)
+    }
+
+    /// The socket has written, or could not.
+    pub(super) fn wrote(&self, blocked: bool) {
+        self.wants_write.store(blocked, Relaxed);
+    }
+
+    /// Whether the last write could not be done.
+    pub(super) fn wants_write(&self) -> bool {
+        self.wants_write.load(Relaxed)
     }
 
     /// Whether the connection asked to be polled again since this was last called.
@@ -141,11 +187,12 @@ impl Drop for Watch {
 
 impl Stay {
     pub(super) fn phase(self) -> Phase {
-        match self.0 & 3 {
+        match self.0 & ((1 << PHASE_BITS) - 1) {
             0 => Phase::Idle,
             1 => Phase::Head,
             2 => Phase::Body,
-            _ => Phase::Busy,
+            3 => Phase::Busy,
+            _ => Phase::Drain,
         }
     }
 
@@ -155,6 +202,7 @@ impl Stay {
             Phase::Idle => limits.idle,
             Phase::Head => limits.head,
             Phase::Body | Phase::Busy => limits.body,
+            Phase::Drain => DRAIN_MAX,
         }
     }
 }
@@ -182,6 +230,8 @@ impl Connections {
             woken: AtomicBool::new(false),
             wants_read: AtomicBool::new(false),
             may_read: AtomicBool::new(false),
+            wants_write: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             late: AtomicBool::new(false),
             id: live.next_id,
             connections: Arc::clone(self),
@@ -204,7 +254,7 @@ impl Connections {
     fn any_in_hand(&self) -> bool {
         // A watch that is kept alive here may be dropped here too, which takes the lock: collect first.
         let watches: Vec<_> = self.live().by_id.values().filter_map(Weak::upgrade).collect();
-        watches.iter().any(|watch| watch.stay().phase() != Phase::Idle)
+        watches.iter().any(|watch| !matches!(watch.stay().phase(), Phase::Idle | Phase::Drain))
     }
 
     /// Whether the server is being stopped.

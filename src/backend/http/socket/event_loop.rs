@@ -5,7 +5,6 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
@@ -13,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::super::limits::Limits;
-use super::super::watch::{Stay, Watch};
+use super::super::watch::{Wait, Watch};
 use super::{READ_BYTES, too_slow};
 
 /// A connection's stream.
@@ -24,14 +23,8 @@ pub(in crate::backend::http) struct Socket {
     limits: Limits,
     /// The deadline of whichever of the two is waited for.
     timer: Pin<Box<Sleep>>,
-    timer_of: Option<Waiting>,
-}
-
-/// What the timer is set for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
-    Read(Stay),
-    Write,
+    /// What it is set for.
+    timer_of: Option<Wait>,
 }
 
 impl Socket {
@@ -45,10 +38,10 @@ impl Socket {
     }
 
     /// Goes to sleep until the peer has done something, or has taken too long.
-    fn wait(&mut self, waiting: Waiting, limit: Duration, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if self.timer_of != Some(waiting) {
-            self.timer_of = Some(waiting);
-            self.timer.as_mut().reset(Instant::now() + limit);
+    fn wait(&mut self, wait: Wait, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.timer_of != Some(wait) {
+            self.timer_of = Some(wait);
+            self.timer.as_mut().reset(Instant::now() + wait.limit(&self.limits));
         }
         self.timer.as_mut().poll(cx).map(|()| too_slow())
     }
@@ -60,9 +53,9 @@ impl Socket {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if result.is_pending() {
-            return self.wait(Waiting::Write, self.limits.write, cx).map(Err);
+            return self.wait(Wait::Write, cx).map(Err);
         }
-        if self.timer_of == Some(Waiting::Write) {
+        if self.timer_of == Some(Wait::Write) {
             self.timer_of = None;
         }
         result
@@ -89,11 +82,10 @@ impl Read for Socket {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             // The answer before is still being written, and its deadline is the one that counts.
-            Poll::Pending if self.timer_of == Some(Waiting::Write) => Poll::Pending,
+            Poll::Pending if self.timer_of == Some(Wait::Write) => Poll::Pending,
             Poll::Pending => {
                 let stay = self.watch.waits();
-                let limit = stay.limit(&self.limits);
-                self.wait(Waiting::Read(stay), limit, cx).map(Err)
+                self.wait(Wait::Read(stay), cx).map(Err)
             }
         }
     }

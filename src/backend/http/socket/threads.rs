@@ -25,10 +25,10 @@ pub(in crate::backend::http) struct Socket {
     waiting: Waiting,
 }
 
-/// Who waits for bytes that are not there.
+/// Who waits for what cannot be done at once.
 #[derive(Debug)]
 pub(in crate::backend::http) enum Waiting {
-    /// The thread that has the connection, in `recv`; the kernel keeps the deadline.
+    /// The thread that has the connection, in the kernel, which keeps the deadline.
     Here(KernelTimeout),
     /// Whoever holds the pool's epoll set, which keeps the deadline.
     Pool,
@@ -42,7 +42,10 @@ impl Socket {
         waiting: Waiting,
     ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(limits.write))?;
+        match waiting {
+            Waiting::Here(_) => stream.set_write_timeout(Some(limits.write))?,
+            Waiting::Pool => stream.set_nonblocking(true)?,
+        }
         Ok(Self { stream, watch, limits, waiting })
     }
 
@@ -60,10 +63,13 @@ impl Socket {
 
     /// What a write gave; a peer that does not read is waited for only so long.
     fn written(&self, result: io::Result<usize>) -> Poll<io::Result<usize>> {
-        Poll::Ready(result.map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => too_slow(),
-            _ => error,
-        }))
+        let blocked = matches!(&result, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        self.watch.wrote(blocked);
+        Poll::Ready(match (blocked, &self.waiting) {
+            (true, Waiting::Pool) if !self.watch.is_late() => return Poll::Pending,
+            (true, _) => Err(too_slow()),
+            (false, _) => result,
+        })
     }
 }
 
