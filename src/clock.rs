@@ -34,7 +34,7 @@ pub(crate) fn utc() -> String {
 
 /// So many seconds after 1970, by Howard Hinnant's `civil_from_days`: years begin in March, so that a leap day is the
 /// last of its year, and 400 of them are an era of 146,097 days.
-fn date(seconds: u64) -> String {
+pub(crate) fn date(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::dial::{Fate, Promise};
 use super::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, OUTPUT_BYTES_MAX};
-use super::session::{Input, Step};
+use super::session::{Input, Refusal, Step};
 use super::stats::Kind;
 use super::world::World;
 use crate::sql::Class;
@@ -21,7 +21,7 @@ pub(super) struct Session {
     skip: usize,
     /// When the answer before was due.
     free: Nanos,
-    refused: bool,
+    refused: Option<Refusal>,
 }
 
 /// A lookup that has begun.
@@ -52,7 +52,7 @@ struct Head {
 }
 
 impl Session {
-    pub(super) fn new(refused: bool) -> Self {
+    pub(super) fn new(refused: Option<Refusal>) -> Self {
         Self { waiting: None, skip: 0, free: Nanos(0), refused }
     }
 
@@ -104,11 +104,12 @@ impl Session {
         world: &mut World,
         out: &mut Vec<u8>,
     ) -> bool {
-        let asked = match head.asked {
-            Ok(_) if self.refused => Err(503),
-            asked => asked,
+        let asked = match self.refused {
+            None => head.asked,
+            Some(Refusal::TooMany) => Err(503),
+            Some(Refusal::NoTarget) => Err(502),
         };
-        let last = head.last || self.refused;
+        let last = head.last || self.refused.is_some();
         match asked {
             Ok(Asked::Upstream(id)) => {
                 world.stats.count(Kind::Upstream);
@@ -213,6 +214,7 @@ fn refuse(out: &mut Vec<u8>, status: u16, last: bool) {
         411 => "a body needs a content-length",
         413 => "the body is too long",
         431 => "the head is too long",
+        502 => Refusal::NO_TARGET,
         _ => "the stand-in refuses this, as it was told to or for too many connections",
     };
     respond(out, status, &json!({"error": why}), last);
@@ -233,6 +235,7 @@ fn head(out: &mut Vec<u8>, status: u16, length: usize, last: bool) {
         411 => "Length Required",
         413 => "Content Too Large",
         431 => "Request Header Fields Too Large",
+        502 => "Bad Gateway",
         _ => "Service Unavailable",
     };
     let close = if last { "connection: close\r\n" } else { "" };
@@ -247,7 +250,7 @@ fn head(out: &mut Vec<u8>, status: u16, length: usize, last: bool) {
 mod tests {
     use super::*;
     use crate::standin::Settings;
-    use crate::standin::session::Session as Any;
+    use crate::standin::session::{Key, Session as Any};
 
     /// Feeds `parts` at 1 ms each to a world whose lookups take 50 ms; gives what came out and the instants of it.
     fn talk(parts: &[&[u8]], faults: &[&str]) -> (String, Vec<(u64, usize)>, Step) {
@@ -256,7 +259,8 @@ mod tests {
             faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
             ..Settings::default()
         });
-        let (mut session, mut out, mut writes) = (Any::new(false), Vec::new(), Vec::new());
+        let (mut session, mut out, mut writes) =
+            (Any::new(Key { id: 1, secret: 0 }, None), Vec::new(), Vec::new());
         let mut step = Step::Read;
         for (at, part) in (1..).zip(parts) {
             session.receive(part, Nanos(at * 1_000_000));

@@ -10,6 +10,8 @@ pub(super) const STARTUP_BYTES_MAX: usize = 10_000;
 pub(super) const STATEMENTS_MAX: usize = 1_000;
 /// Named portals of one connection (54000).
 pub(super) const PORTALS_MAX: usize = 1_000;
+/// Savepoints of one transaction (54000).
+pub(super) const SAVEPOINTS_MAX: usize = 1_000;
 /// Statements in one simple query (54000).
 pub(super) const SCRIPT_MAX: usize = 1_000;
 /// Bytes of the head of an HTTP request (431) and of the body of one (413).
@@ -28,5 +30,7 @@ pub(super) const READ_BYTES: usize = 64 * 1024;
 pub(super) const EVENTS: usize = 256;
 /// Bytes that a proxy holds for either side of a connection. Nothing more is read until there is room.
 pub(super) const RELAY_BYTES_MAX: usize = 1024 * 1024;
-/// Connections of a proxy, each with one to its target.
+/// Connections of a proxy, each with one to its target. The next is told that there are too many.
 pub(super) const RELAYS_MAX: usize = 8_192;
+/// Connections of a proxy that wait to be told why they are not relayed. The next is closed untold.
+pub(super) const REFUSED_MAX: usize = 1_024;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use super::limits::{CONNECTIONS_MAX, EVENTS, READ_BYTES};
 use super::reactor::{Events, LISTENER, Reactor, SIGNAL};
-use super::session::{Session, Step};
+use super::session::{Key, Refusal, Session, Step};
 use super::world::World;
 use crate::clock;
 use crate::poll::{Event, EventFlags, READABLE, WRITABLE};
@@ -26,11 +26,11 @@ pub(super) struct Server {
 
 /// A connection.
 #[derive(Debug)]
-struct Peer {
+pub(super) struct Peer {
     stream: TcpStream,
     session: Session,
     /// Its place, and below it which of those that have had the place it is. Events of the others are not its own.
-    token: u64,
+    pub(super) token: u64,
     /// Answers that have not been written.
     out: Vec<u8>,
     /// Whether the peer has no room for them.
@@ -85,9 +85,11 @@ impl Server {
             if place == self.peers.len() {
                 self.peers.push(None);
             }
-            let refused = self.world.connections >= CONNECTIONS_MAX;
+            let too_many = self.world.connections >= CONNECTIONS_MAX;
+            let refused = too_many.then_some(Refusal::TooMany);
             self.world.connections += 1;
-            self.peers[place] = Some(Peer::new(stream, token, refused));
+            let key = self.world.key(place, self.accepted);
+            self.peers[place] = Some(Peer::new(stream, token, key, refused));
         }
     }
 
@@ -98,6 +100,8 @@ impl Server {
                 peer.timer = None;
                 let alive = peer.go_on(clock::now(), &mut self.world, &mut self.reactor);
                 self.settle(token, alive);
+                // A stall holds up requests to cancel as well.
+                self.cancel();
             }
         }
     }
@@ -107,14 +111,23 @@ impl Server {
         let Some(peer) = peer(&mut self.peers, token) else {
             return;
         };
-        let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
-        let alive = if peer.watched.contains(EventFlags::IN) {
-            peer.read(&mut self.scratch)
-                && peer.go_on(clock::now(), &mut self.world, &mut self.reactor)
-        } else {
-            !broken && peer.go_on(clock::now(), &mut self.world, &mut self.reactor)
-        };
+        let alive = peer.serve(flags, &mut self.scratch, &mut self.world, &mut self.reactor);
         self.settle(token, alive);
+        self.cancel();
+    }
+
+    /// Gives up what connections have been asked to give up by others.
+    fn cancel(&mut self) {
+        while let Some(key) = self.world.cancels.pop() {
+            let place = (key.id as usize).wrapping_sub(1);
+            let peer = self.peers.get_mut(place).and_then(Option::as_mut);
+            if let Some(peer) = peer.filter(|peer| peer.session.key() == key) {
+                let (token, now) = (peer.token, clock::now());
+                peer.session.cancel(now, &mut peer.out);
+                let alive = peer.go_on(now, &mut self.world, &mut self.reactor);
+                self.settle(token, alive);
+            }
+        }
     }
 
     fn settle(&mut self, token: u64, alive: Alive) {
@@ -134,16 +147,31 @@ fn peer(peers: &mut [Option<Peer>], token: u64) -> Option<&mut Peer> {
 }
 
 impl Peer {
-    fn new(stream: TcpStream, token: u64, refused: bool) -> Self {
+    pub(super) fn new(stream: TcpStream, token: u64, key: Key, refused: Option<Refusal>) -> Self {
         Self {
             stream,
-            session: Session::new(refused),
+            session: Session::new(key, refused),
             token,
             out: Vec::new(),
             blocked: false,
             watched: READABLE,
             timer: None,
             ended: false,
+        }
+    }
+
+    /// It is ready for something.
+    pub(super) fn serve(
+        &mut self,
+        flags: EventFlags,
+        scratch: &mut [u8],
+        world: &mut World,
+        reactor: &mut Reactor,
+    ) -> Alive {
+        let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+        match self.watched.contains(EventFlags::IN) {
+            true => self.read(scratch) && self.go_on(clock::now(), world, reactor),
+            false => !broken && self.go_on(clock::now(), world, reactor),
         }
     }
 

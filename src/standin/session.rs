@@ -29,8 +29,29 @@ pub(super) enum Step {
 pub(super) struct Session {
     input: Input,
     protocol: Protocol,
-    /// Whether there were too many connections already.
-    refused: bool,
+    key: Key,
+    refused: Option<Refusal>,
+}
+
+/// What a connection proves with that it may give up the statement of another: PostgreSQL's process and secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Its place among the open connections, from 1.
+    pub(super) id: u32,
+    pub(super) secret: u32,
+}
+
+/// Why a connection gets no other answer than that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There were too many already.
+    TooMany,
+    /// The proxy cannot reach its target.
+    NoTarget,
+}
+
+impl Refusal {
+    pub(super) const NO_TARGET: &'static str = "nothing answers where the proxy relays to";
 }
 
 #[derive(Debug)]
@@ -42,9 +63,20 @@ enum Protocol {
 }
 
 impl Session {
-    /// A connection that was accepted, or one too many.
-    pub(super) fn new(refused: bool) -> Self {
-        Self { input: Input::default(), protocol: Protocol::Unknown, refused }
+    /// A connection that was accepted, and perhaps only to be refused.
+    pub(super) fn new(key: Key, refused: Option<Refusal>) -> Self {
+        Self { input: Input::default(), protocol: Protocol::Unknown, key, refused }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        self.key
+    }
+
+    /// Gives up the statement that it waits for, if there is one.
+    pub(super) fn cancel(&mut self, now: Nanos, out: &mut Vec<u8>) {
+        if let Protocol::Postgres(session) = &mut self.protocol {
+            session.cancel(now, out);
+        }
     }
 
     /// Takes what has come by `now`.
@@ -63,7 +95,9 @@ impl Session {
             // The length of a PostgreSQL startup begins with 0, a request line with a letter.
             self.protocol = match self.input.rest().first() {
                 None => return Step::Read,
-                Some(0) => Protocol::Postgres(Box::new(postgres::Session::new(self.refused))),
+                Some(0) => {
+                    Protocol::Postgres(Box::new(postgres::Session::new(self.key, self.refused)))
+                }
                 Some(_) => Protocol::Http(http::Session::new(self.refused)),
             };
         }

@@ -1,8 +1,11 @@
 //! The messages that a server writes (PostgreSQL's manual, "Message Formats").
 
 use super::error::SqlError;
-use super::value::{FLOAT8, VOID};
+use super::value::{FLOAT8, NAME, OID, TIMESTAMPTZ, VOID};
+use crate::clock;
 use crate::sql::oid::{BOOL, INT2, INT4, INT8};
+use crate::standin::session::Key;
+use crate::units::Nanos;
 
 /// Which columns are written in binary, a bit for each.
 pub(super) type Formats = u16;
@@ -13,6 +16,9 @@ pub(super) enum Cell<'a> {
     Bool(bool),
     Int(i64),
     Text(&'a str),
+    /// Since 1970.
+    Time(Nanos),
+    Null,
 }
 
 /// Writes a message around `body`.
@@ -41,9 +47,9 @@ pub(super) fn parameter_status(out: &mut Vec<u8>, name: &str, value: &str) {
     });
 }
 
-pub(super) fn backend_key_data(out: &mut Vec<u8>, pid: u32, secret: u32) {
+pub(super) fn backend_key_data(out: &mut Vec<u8>, Key { id, secret }: Key) {
     message(out, b'K', |out| {
-        out.extend_from_slice(&pid.to_be_bytes());
+        out.extend_from_slice(&id.to_be_bytes());
         out.extend_from_slice(&secret.to_be_bytes());
     });
 }
@@ -114,8 +120,9 @@ fn size(oid: u32) -> i16 {
     match oid {
         BOOL => 1,
         INT2 => 2,
-        INT4 | VOID => 4,
-        INT8 | FLOAT8 => 8,
+        INT4 | OID | VOID => 4,
+        INT8 | FLOAT8 | TIMESTAMPTZ => 8,
+        NAME => 64,
         _ => -1,
     }
 }
@@ -131,7 +138,10 @@ pub(super) fn data_row(
         out.extend_from_slice(&(cells.len() as u16).to_be_bytes());
         for (at, (cell, (_, oid))) in cells.iter().zip(columns).enumerate() {
             let start = out.len();
-            out.extend_from_slice(&[0; 4]);
+            out.extend_from_slice(&(-1_i32).to_be_bytes());
+            if let Cell::Null = cell {
+                continue;
+            }
             match formats >> at & 1 {
                 1 => binary(out, *cell, *oid),
                 _ => text(out, *cell),
@@ -149,6 +159,12 @@ fn binary(out: &mut Vec<u8>, cell: Cell<'_>, oid: u32) {
         (Cell::Int(value), INT4) => out.extend_from_slice(&(value as i32).to_be_bytes()),
         (Cell::Int(value), _) => out.extend_from_slice(&value.to_be_bytes()),
         (Cell::Text(value), _) => out.extend_from_slice(value.as_bytes()),
+        // Microseconds since 2000.
+        (Cell::Time(Nanos(ns)), _) => {
+            let us = (ns / 1_000) as i64 - 946_684_800_000_000;
+            out.extend_from_slice(&us.to_be_bytes());
+        }
+        (Cell::Null, _) => {}
     }
 }
 
@@ -158,6 +174,14 @@ fn text(out: &mut Vec<u8>, cell: Cell<'_>) {
         Cell::Bool(value) => out.push(if value { b't' } else { b'f' }),
         Cell::Int(value) => write!(out, "{value}").expect("memory takes everything"),
         Cell::Text(value) => out.extend_from_slice(value.as_bytes()),
+        // As `DateStyle` and `TimeZone` say.
+        Cell::Time(Nanos(ns)) => {
+            let (seconds, us) = (ns / 1_000_000_000, ns / 1_000 % 1_000_000);
+            let date = clock::date(seconds).replace('T', " ");
+            let date = date.trim_end_matches('Z');
+            write!(out, "{date}.{us:06}+00").expect("memory takes everything");
+        }
+        Cell::Null => {}
     }
 }
 
@@ -180,6 +204,10 @@ fn notice(out: &mut Vec<u8>, tag: u8, severity: &str, error: &SqlError) {
         {
             out.push(field);
             string(out, text);
+        }
+        if let Some(hint) = &error.hint {
+            out.push(b'H');
+            string(out, hint);
         }
         out.push(0);
     });

@@ -9,11 +9,18 @@ pub(super) struct SqlError {
     pub(super) code: &'static str,
     /// What is wrong, and with what.
     pub(super) message: Cow<'static, str>,
+    /// What would be right.
+    pub(super) hint: Option<Cow<'static, str>>,
 }
 
 impl SqlError {
     pub(super) fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), hint: None }
+    }
+
+    /// The same with what would be right.
+    pub(super) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
     }
 
     /// The client has broken the protocol; its connection is closed.

@@ -2,15 +2,15 @@
 
 use super::error::SqlError;
 use crate::standin::limits::{MESSAGE_BYTES_MAX, STARTUP_BYTES_MAX};
-use crate::standin::session::Input;
+use crate::standin::session::{Input, Key};
 
 /// What a connection begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Startup {
     /// Whether the server encrypts, which it does not.
     Encryption,
-    /// That a statement of another connection be given up.
-    Cancel,
+    /// That the statement of another connection be given up, which had this key.
+    Cancel(Key),
     /// A connection, in this minor version of the third protocol.
     Begin {
         /// 0 for 3.0.
@@ -36,7 +36,7 @@ pub(super) fn startup(input: &mut Input) -> Result<Option<Startup>, SqlError> {
     let code = body.u32()?;
     match (code >> 16, code & 0xffff) {
         (1_234, 5_679 | 5_680) => Ok(Some(Startup::Encryption)),
-        (1_234, 5_678) => Ok(Some(Startup::Cancel)),
+        (1_234, 5_678) => Ok(Some(Startup::Cancel(Key { id: body.u32()?, secret: body.u32()? }))),
         (3, minor) => Ok(Some(Startup::Begin { minor })),
         (major, minor) => Err(SqlError::new(
             "0A000",

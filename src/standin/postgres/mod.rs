@@ -4,7 +4,7 @@
 //! the answer.
 //!
 //! What differs from PostgreSQL, besides the statements it answers: a write takes effect at once and for good, so that
-//! ROLLBACK takes nothing back (and says so); a request to cancel is read and not followed.
+//! ROLLBACK takes nothing back (and says so); and nobody is asked for a password.
 
 mod backend;
 mod error;
@@ -12,6 +12,7 @@ mod frontend;
 mod named;
 mod query;
 mod run;
+mod select;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -27,9 +28,8 @@ use self::query::{Query, SETTINGS, SETTINGS_TOLD};
 use self::value::{Arguments, PARAMETERS_MAX};
 use super::dial::{Fate, Promise};
 use super::limits::{OUTPUT_BYTES_MAX, PORTALS_MAX, SCRIPT_MAX, STATEMENTS_MAX};
-use super::session::{Input, Step};
+use super::session::{Input, Key, Refusal, Step};
 use super::world::World;
-use crate::random::Stream;
 use crate::units::Nanos;
 
 /// A connection that speaks PostgreSQL's protocol.
@@ -37,6 +37,8 @@ use crate::units::Nanos;
 pub(super) struct Session {
     phase: Phase,
     transaction: Transaction,
+    /// Of the transaction, each with how much had been written before it.
+    savepoints: Vec<(Box<str>, u32)>,
     statements: Named<Prepared>,
     portals: Named<Portal>,
     /// The statement that has begun.
@@ -47,7 +49,8 @@ pub(super) struct Session {
     free: Nanos,
     /// Whether something has been answered that the client waits for.
     flush: bool,
-    refused: bool,
+    key: Key,
+    refused: Option<Refusal>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +64,10 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Transaction {
     None,
-    /// In a block; and whether it has written.
-    Block(bool),
-    Failed,
+    /// In a block; and how often it has written.
+    Block(u32),
+    /// The same after an error.
+    Failed(u32),
 }
 
 /// A statement that has begun.
@@ -80,16 +84,18 @@ type Alive = bool;
 
 impl Session {
     /// A connection of which nothing has been read.
-    pub(super) fn new(refused: bool) -> Self {
+    pub(super) fn new(key: Key, refused: Option<Refusal>) -> Self {
         Self {
             phase: Phase::Startup,
             transaction: Transaction::None,
+            savepoints: Vec::new(),
             statements: Named::new(STATEMENTS_MAX),
             portals: Named::new(PORTALS_MAX),
             waiting: None,
             script: None,
             free: Nanos(0),
             flush: false,
+            key,
             refused,
         }
     }
@@ -130,6 +136,14 @@ impl Session {
             if !alive {
                 return Step::Close;
             }
+        }
+    }
+
+    /// Gives up the statement that has begun, if one has: what it would have done is not done.
+    pub(super) fn cancel(&mut self, now: Nanos, out: &mut Vec<u8>) {
+        if self.waiting.take().is_some() {
+            self.free = now;
+            self.fail(&SqlError::new("57014", "canceling statement due to user request"), out);
         }
     }
 
@@ -190,11 +204,20 @@ impl Session {
                 out.push(b'N');
                 return Ok(true);
             }
-            Startup::Cancel => return Ok(false),
+            Startup::Cancel(key) => {
+                world.cancels.push(key);
+                return Ok(false);
+            }
             Startup::Begin { minor } => minor,
         };
-        if self.refused {
-            return Err(SqlError::new("53300", "sorry, too many clients already"));
+        match self.refused {
+            None => {}
+            Some(Refusal::TooMany) => {
+                return Err(SqlError::new("53300", "sorry, too many clients already"));
+            }
+            Some(Refusal::NoTarget) => {
+                return Err(SqlError::new("08001", Refusal::NO_TARGET));
+            }
         }
         if minor > 0 {
             backend::negotiate_protocol_version(out);
@@ -203,8 +226,7 @@ impl Session {
         for (name, value) in &SETTINGS[..SETTINGS_TOLD] {
             backend::parameter_status(out, name, value);
         }
-        let secret = Stream::of(world.seed).at(world.connections as u64) as u32;
-        backend::backend_key_data(out, std::process::id(), secret);
+        backend::backend_key_data(out, self.key);
         self.phase = Phase::Ready;
         self.ready(out);
         Ok(true)
@@ -214,7 +236,7 @@ impl Session {
         let status = match self.transaction {
             Transaction::None => b'I',
             Transaction::Block(_) => b'T',
-            Transaction::Failed => b'E',
+            Transaction::Failed(_) => b'E',
         };
         backend::ready_for_query(out, status);
         self.flush = true;
@@ -233,8 +255,8 @@ impl Session {
     fn fail(&mut self, error: &SqlError, out: &mut Vec<u8>) {
         backend::error_response(out, error, false);
         self.flush = true;
-        if self.transaction != Transaction::None {
-            self.transaction = Transaction::Failed;
+        if let Transaction::Block(written) = self.transaction {
+            self.transaction = Transaction::Failed(written);
         }
         if self.script.take().is_some() {
             self.ready(out);
@@ -390,7 +412,7 @@ impl Session {
         start: Nanos,
         world: &mut World,
     ) -> Result<(), SqlError> {
-        if self.transaction == Transaction::Failed && !query.ends_transaction() {
+        if matches!(self.transaction, Transaction::Failed(_)) && !query.ends_transaction() {
             return Err(SqlError::new(
                 "25P02",
                 "current transaction is aborted, commands ignored until end of transaction block",

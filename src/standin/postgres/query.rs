@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use super::error::SqlError;
+use super::select::{self, Column};
 use super::tokens::{Token, Tokens};
-use super::value::{Arguments, FLOAT8, VOID, Value, parse};
-use crate::sql::Statement;
-use crate::sql::oid::{INT4, TEXT};
+use super::value::{Arguments, FLOAT8, PARAMETERS_MAX, VOID, Value, parse};
+use crate::sql::oid::{INT8, TEXT};
+use crate::sql::{Class, Statement};
 
 /// One statement that can be answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,10 +16,10 @@ pub(super) enum Query {
     Empty,
     /// A statement of the schema; its parameters where they stand in the text.
     Schema(Statement, Option<Rc<Arguments>>),
-    /// `SELECT 1`
-    One,
-    /// `SELECT version()`
-    Version,
+    /// `SELECT` of values: one row.
+    Values(Rc<[Column]>),
+    /// `SELECT .. FROM pg_type ..` of so many parameters: no row.
+    Types(Rc<[Column]>, usize),
     /// `SELECT pg_sleep(x)`, of so many seconds, or of a parameter.
     Sleep(Option<f64>),
     /// `SHOW x`: a setting.
@@ -26,9 +27,13 @@ pub(super) enum Query {
     Begin,
     Commit,
     Rollback,
-    /// `SET ..`, which changes nothing.
-    Set,
-    /// `DISCARD ..`
+    Savepoint(Box<str>),
+    Release(Box<str>),
+    /// `ROLLBACK TO x`
+    RollbackTo(Box<str>),
+    /// `SET ..` and others that change nothing here, by what they are answered with.
+    Nothing(&'static str),
+    /// `DISCARD ALL`
     Discard,
     /// `DEALLOCATE x`; without a name, all of them.
     Deallocate(Option<Box<str>>),
@@ -57,16 +62,28 @@ pub(super) const SETTINGS_TOLD: usize = 7;
 pub(super) const VERSION: &str = "PostgreSQL 15.0 (bakeoff stand-in)";
 
 impl Query {
-    /// The statement of `text`, which has no semicolon but at its end.
+    /// The one statement of `text`.
     ///
     /// # Errors
-    /// 42601 for all that is not answered here, with what is.
+    /// 42601 for all that is not answered here, with what is, and for more than one.
     pub(super) fn parse(text: &str) -> Result<Self, SqlError> {
         // A client that sends the very text is spared the comparison.
         if let Some(statement) = Statement::ALL.into_iter().find(|one| one.text() == text) {
             return Ok(Self::Schema(statement, None));
         }
-        let text = text.trim_end().trim_end_matches(';');
+        let mut statements = statements(text);
+        let first = statements.next().map_or(Ok(Self::Empty), Self::of);
+        match statements.next() {
+            None => first,
+            Some(_) => Err(SqlError::new(
+                "42601",
+                "cannot insert multiple commands into a prepared statement",
+            )),
+        }
+    }
+
+    /// What `text` asks for, which has no semicolon.
+    fn of(text: &str) -> Result<Self, SqlError> {
         for statement in Statement::ALL {
             if let Some(literals) = fit(statement, Tokens(text)) {
                 return Ok(Self::Schema(statement, literals?));
@@ -77,10 +94,7 @@ impl Query {
 
     /// Statements that every server answers.
     fn common(mut tokens: Tokens<'_>) -> Option<Result<Self, SqlError>> {
-        let Some(first) = tokens.next() else {
-            return Some(Ok(Self::Empty));
-        };
-        let Token::Word(word) = first else {
+        let Token::Word(word) = tokens.next()? else {
             return None;
         };
         let rest = tokens.clone();
@@ -89,9 +103,27 @@ impl Query {
             "show" => return Some(show(rest)),
             "begin" | "start" => Self::Begin,
             "commit" | "end" => Self::Commit,
-            "rollback" | "abort" => Self::Rollback,
-            "set" => Self::Set,
-            "discard" => Self::Discard,
+            "rollback" | "abort" => {
+                match tokens.find(|token| !token.is("work") && !token.is("transaction")) {
+                    Some(to) if to.is("to") => Self::RollbackTo(name(tokens)?),
+                    _ => Self::Rollback,
+                }
+            }
+            "savepoint" => Self::Savepoint(name(rest)?),
+            "release" => Self::Release(name(rest)?),
+            "set" => Self::Nothing("SET"),
+            "reset" => Self::Nothing("RESET"),
+            "unlisten" => Self::Nothing("UNLISTEN"),
+            "close" if tokens.next()?.is("all") => Self::Nothing("CLOSE CURSOR ALL"),
+            "discard" => match tokens.next()? {
+                all if all.is("all") => Self::Discard,
+                plans if plans.is("plans") => Self::Nothing("DISCARD PLANS"),
+                sequences if sequences.is("sequences") => Self::Nothing("DISCARD SEQUENCES"),
+                temporary if temporary.is("temp") || temporary.is("temporary") => {
+                    Self::Nothing("DISCARD TEMP")
+                }
+                _ => return None,
+            },
             "deallocate" => Self::Deallocate(match tokens.find(|token| !token.is("prepare")) {
                 Some(Token::Word(name)) if !name.eq_ignore_ascii_case("all") => Some(name.into()),
                 _ => None,
@@ -105,16 +137,18 @@ impl Query {
         match self {
             Self::Schema(statement, None) => statement.parameters(),
             Self::Sleep(None) => &[FLOAT8],
+            Self::Types(_, parameters) => &[TEXT; PARAMETERS_MAX][..*parameters],
             _ => &[],
         }
     }
 
     /// The names and types of its columns; none when it gives no rows.
-    pub(super) fn columns(&self) -> Vec<(&'static str, u32)> {
+    pub(super) fn columns(&self) -> Vec<(&str, u32)> {
         match self {
             Self::Schema(statement, _) => statement.columns().to_vec(),
-            Self::One => vec![("?column?", INT4)],
-            Self::Version => vec![("version", TEXT)],
+            Self::Values(columns) | Self::Types(columns, _) => {
+                columns.iter().map(|column| (&*column.name, column.oid)).collect()
+            }
             Self::Sleep(_) => vec![("pg_sleep", VOID)],
             Self::Show((name, _)) => vec![(name, TEXT)],
             _ => Vec::new(),
@@ -123,7 +157,7 @@ impl Query {
 
     /// Whether it ends a transaction, which is all that one that has failed allows.
     pub(super) fn ends_transaction(&self) -> bool {
-        matches!(self, Self::Commit | Self::Rollback)
+        matches!(self, Self::Commit | Self::Rollback | Self::RollbackTo(_))
     }
 }
 
@@ -132,26 +166,40 @@ impl Query {
 /// # Errors
 /// As [`Query::parse`], or more than `max` statements (54000).
 pub(super) fn script(text: &str, max: usize) -> Result<Vec<Query>, SqlError> {
-    let mut queries = Vec::new();
-    let mut tokens = Tokens(text);
-    let mut start = text;
-    loop {
-        let before = tokens.0;
-        let token = tokens.next();
-        if matches!(token, None | Some(Token::Symbol(';'))) {
-            let query = Query::parse(&start[..start.len() - before.len()])?;
-            if query != Query::Empty {
-                queries.push(query);
-            }
-            start = tokens.0;
-        }
-        if queries.len() > max {
-            return Err(SqlError::new("54000", format!("a query has at most {max} statements")));
-        }
-        if token.is_none() {
-            return Ok(queries);
-        }
+    let queries = statements(text).take(max + 1).map(Query::of).collect::<Result<Vec<_>, _>>()?;
+    match queries.len() > max {
+        true => Err(SqlError::new("54000", format!("a query has at most {max} statements"))),
+        false => Ok(queries),
     }
+}
+
+/// The parts of a text between its semicolons that have something in them.
+fn statements(text: &str) -> impl Iterator<Item = &str> {
+    let mut tokens = Tokens(text);
+    std::iter::from_fn(move || {
+        let (mut start, mut some) = (tokens.0, false);
+        loop {
+            let before = tokens.0;
+            match tokens.next() {
+                Some(Token::Symbol(';')) if !some => start = tokens.0,
+                None | Some(Token::Symbol(';')) => {
+                    return some.then(|| &start[..start.len() - before.len()]);
+                }
+                Some(_) => some = true,
+            }
+        }
+    })
+}
+
+/// The name of a savepoint, which is the last thing that a statement says.
+fn name(mut tokens: Tokens<'_>) -> Option<Box<str>> {
+    let token = tokens.find(|token| !token.is("savepoint"))?;
+    let name = match token {
+        Token::Word(name) => name.to_ascii_lowercase(),
+        Token::Name(name) => name.into(),
+        _ => return None,
+    };
+    tokens.next().is_none().then(|| name.into())
 }
 
 /// Whether `tokens` are those of `statement`, with its parameters or with literals in their place.
@@ -180,6 +228,18 @@ fn fit(
                     Err(error) => failure = failure.or(Some(error)),
                 }
             }
+            // PostgreSQL makes a number as wide as it must be, and compares the row's id with that.
+            Literal::Number(text) if statement.class() == Class::Lookup => {
+                given += 1;
+                arguments[number - 1] = parse(&text, INT8).unwrap_or(Value::Null);
+            }
+            Literal::Number(text) => {
+                given += 1;
+                match parse(&text, statement.parameters()[number - 1]) {
+                    Ok(value) => arguments[number - 1] = value,
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
         }
     }
     if tokens.next().is_some() || (given > 0 && left > 0) {
@@ -191,6 +251,8 @@ fn fit(
 enum Literal {
     Parameter(usize),
     Null,
+    Number(String),
+    /// Between quotes.
     Value(String),
 }
 
@@ -198,9 +260,9 @@ enum Literal {
 fn literal(tokens: &mut Tokens<'_>) -> Option<Literal> {
     let literal = match tokens.next()? {
         Token::Parameter(number) => Literal::Parameter(number),
-        Token::Number(number) => Literal::Value(number.into()),
+        Token::Number(number) => Literal::Number(number.into()),
         Token::Symbol('-') => match tokens.next()? {
-            Token::Number(number) => Literal::Value(format!("-{number}")),
+            Token::Number(number) => Literal::Number(format!("-{number}")),
             _ => return None,
         },
         Token::Text(text) => Literal::Value(text.replace("''", "'")),
@@ -216,29 +278,27 @@ fn literal(tokens: &mut Tokens<'_>) -> Option<Literal> {
 }
 
 /// What stands after SELECT.
-fn select(mut tokens: Tokens<'_>) -> Option<Query> {
-    let query = match tokens.next()? {
-        Token::Number("1") => Query::One,
-        word if word.is("version") => {
-            brackets(&mut tokens, |_| Some(()))?;
-            Query::Version
-        }
-        word if word.is("pg_sleep") => {
-            Query::Sleep(brackets(&mut tokens, |tokens| match literal(tokens)? {
-                Literal::Parameter(1) => Some(None),
-                Literal::Value(text) => match parse(&text, FLOAT8) {
-                    Ok(Value::Float(seconds)) => Some(Some(seconds)),
-                    _ => None,
-                },
-                _ => None,
-            })?)
-        }
-        _ => return None,
-    };
-    tokens.next().is_none().then_some(query)
+fn select(tokens: Tokens<'_>) -> Option<Query> {
+    sleep(tokens.clone())
+        .or_else(|| select::values(tokens.clone()))
+        .or_else(|| select::types(tokens))
 }
 
-fn brackets<T>(
+fn sleep(mut tokens: Tokens<'_>) -> Option<Query> {
+    tokens.next().filter(|token| token.is("pg_sleep"))?;
+    let seconds = brackets(&mut tokens, |tokens| match literal(tokens)? {
+        Literal::Parameter(1) => Some(None),
+        Literal::Number(text) | Literal::Value(text) => match parse(&text, FLOAT8) {
+            Ok(Value::Float(seconds)) => Some(Some(seconds)),
+            _ => None,
+        },
+        _ => None,
+    })?;
+    tokens.next().is_none().then_some(Query::Sleep(seconds))
+}
+
+/// What `inner` makes of what stands between brackets.
+pub(super) fn brackets<T>(
     tokens: &mut Tokens<'_>,
     inner: impl FnOnce(&mut Tokens<'_>) -> Option<T>,
 ) -> Option<T> {
@@ -261,10 +321,8 @@ fn show(mut tokens: Tokens<'_>) -> Result<Query, SqlError> {
     let setting = SETTINGS.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
     setting.map(Query::Show).ok_or_else(|| {
         let known = SETTINGS.map(|(name, _)| name).join(", ");
-        SqlError::new(
-            "42704",
-            format!("unrecognized configuration parameter \"{name}\"; there are {known}"),
-        )
+        SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\""))
+            .hint(format!("There are {known}."))
     })
 }
 
@@ -272,13 +330,11 @@ fn show(mut tokens: Tokens<'_>) -> Result<Query, SqlError> {
 fn unknown(text: &str) -> SqlError {
     let schema = Statement::ALL.map(Statement::text).join("; ");
     let start: String = text.trim_start().chars().take(80).collect();
-    SqlError::new(
-        "42601",
-        format!(
-            "the stand-in does not answer `{start}`. It answers: {schema}; SELECT 1; SELECT version(); \
-             SELECT pg_sleep(x); SHOW x; BEGIN; COMMIT; ROLLBACK; SET ..; DISCARD ..; DEALLOCATE x"
-        ),
-    )
+    SqlError::new("42601", format!("the stand-in does not answer `{start}`")).hint(format!(
+        "It answers: {schema}; SELECT of numbers, texts, version(), now() and the like; SELECT pg_sleep(x); \
+         SELECT .. FROM pg_type; SHOW x; BEGIN; COMMIT; ROLLBACK; SAVEPOINT x; SET ..; RESET ..; DISCARD ..; \
+         DEALLOCATE x; UNLISTEN *; CLOSE ALL"
+    ))
 }
 
 #[cfg(test)]
@@ -318,6 +374,11 @@ mod tests {
         assert_eq!(code("SELECT fresh FROM credit(1, 'x', 3)"), "22P02");
         assert_eq!(code("SELECT fresh FROM credit(1, 2147483648, 3)"), "22003");
         assert_eq!(code("SELECT fresh FROM credit($1, 2, 3)"), "42601", "not a mixture");
+        // A number is as wide as it must be; what stands between quotes is of the type that is wanted.
+        let wide = "SELECT tier, cap_points, points FROM account_rows WHERE id = ";
+        assert_eq!(given(&format!("{wide}3000000000")).1[0], Int(3_000_000_000));
+        assert_eq!(given(&format!("{wide}30000000000000000000")).1[0], Value::Null);
+        assert_eq!(code(&format!("{wide}'3000000000'")), "22003");
     }
 
     #[test]
@@ -325,8 +386,8 @@ mod tests {
         for (text, query) in [
             ("", Query::Empty),
             (" ; ", Query::Empty),
-            ("select 1", Query::One),
-            ("SELECT version()", Query::Version),
+            ("-- ping", Query::Empty),
+            ("/* DBD::Pg ping test v3.16.0 */;", Query::Empty),
             ("SELECT pg_sleep(0.05)", Query::Sleep(Some(0.05))),
             ("SELECT pg_sleep($1)", Query::Sleep(None)),
             ("show TimeZone", Query::Show(&SETTINGS[6])),
@@ -335,7 +396,18 @@ mod tests {
             ("START TRANSACTION", Query::Begin),
             ("commit work", Query::Commit),
             ("ROLLBACK", Query::Rollback),
-            ("SET client_min_messages TO warning", Query::Set),
+            ("abort transaction;--", Query::Rollback),
+            ("SAVEPOINT A", Query::Savepoint("a".into())),
+            ("savepoint \"A 1\"", Query::Savepoint("A 1".into())),
+            ("RELEASE SAVEPOINT a", Query::Release("a".into())),
+            ("release a", Query::Release("a".into())),
+            ("ROLLBACK WORK TO SAVEPOINT a", Query::RollbackTo("a".into())),
+            ("rollback to a", Query::RollbackTo("a".into())),
+            ("SET client_min_messages TO warning", Query::Nothing("SET")),
+            ("RESET ALL", Query::Nothing("RESET")),
+            ("UNLISTEN *", Query::Nothing("UNLISTEN")),
+            ("CLOSE ALL", Query::Nothing("CLOSE CURSOR ALL")),
+            ("DISCARD TEMP", Query::Nothing("DISCARD TEMP")),
             ("DISCARD ALL", Query::Discard),
             ("DEALLOCATE PREPARE s1", Query::Deallocate(Some("s1".into()))),
             ("DEALLOCATE ALL", Query::Deallocate(None)),
@@ -343,18 +415,22 @@ mod tests {
             assert_eq!(Query::parse(text), Ok(query), "{text}");
         }
         for text in [
-            "SELECT 2",
-            "SELECT 1, 1",
             "SELECT version",
             "SELECT pg_sleep('x')",
             "DROP TABLE users",
             "1",
+            "CLOSE mine",
+            "SAVEPOINT a b",
+            "SELECT 1 /* open",
         ] {
             let error = Query::parse(text).unwrap_err();
             assert_eq!(error.code, "42601");
-            assert!(error.message.contains("FROM user_rows WHERE id = $1"), "{}", error.message);
+            let hint = error.hint.expect("it says what is answered");
+            assert!(hint.contains("FROM user_rows WHERE id = $1"), "{hint}");
         }
         assert_eq!(Query::parse("SHOW nothing").unwrap_err().code, "42704");
+        let two = Query::parse("SELECT 1; SELECT 1;").unwrap_err();
+        assert!(two.code == "42601" && two.message.contains("multiple commands"), "{two:?}");
     }
 
     #[test]
@@ -364,6 +440,8 @@ mod tests {
         assert_eq!(queries.len(), 3);
         assert_eq!((&queries[0], &queries[2]), (&Query::Begin, &Query::Commit));
         assert_eq!(script(" ; ;", 9), Ok(Vec::new()));
+        let commented = "/* ; */ BEGIN -- ;\n; -- SELECT 1;\n; COMMIT -- end";
+        assert_eq!(script(commented, 9), Ok(vec![Query::Begin, Query::Commit]));
         assert_eq!(script("SELECT 1; nonsense", 9).unwrap_err().code, "42601");
         assert_eq!(script("SELECT 1;SELECT 1;SELECT 1", 2).unwrap_err().code, "54000");
     }

@@ -2,13 +2,14 @@
 
 use super::backend::{self, Cell, Formats};
 use super::error::SqlError;
-use super::query::{Query, VERSION};
+use super::query::Query;
 use super::value::{Arguments, Value};
 use super::{Session, Transaction, Waiting};
 use crate::domain::dataset::Tier;
 use crate::sql::{Class, Statement};
 use crate::standin::dial::Promise;
 use crate::standin::ledger::{OutOfRange, Payment};
+use crate::standin::limits::SAVEPOINTS_MAX;
 use crate::standin::stats::Kind;
 use crate::standin::world::World;
 use crate::units::Nanos;
@@ -30,6 +31,7 @@ pub(super) fn begin(
     world.stats.count(Kind::Other);
     let seconds = match (query, &arguments[0]) {
         (Query::Sleep(Some(seconds)), _) | (Query::Sleep(None), Value::Float(seconds)) => *seconds,
+        (Query::Sleep(None), Value::Int(seconds)) => *seconds as f64,
         _ => 0.0,
     };
     if seconds.is_nan() || seconds > SLEEP_SECONDS_MAX {
@@ -52,7 +54,7 @@ impl Session {
         world: &mut World,
         out: &mut Vec<u8>,
     ) -> Result<(), SqlError> {
-        let Waiting { query, arguments, formats, .. } = waiting;
+        let Waiting { promise, query, arguments, formats } = waiting;
         let simple = self.script.is_some();
         if let Query::Schema(statement, ref literals) = query {
             let arguments = match literals {
@@ -65,53 +67,59 @@ impl Session {
             if let (Transaction::Block(written), Class::Write) =
                 (&mut self.transaction, statement.class())
             {
-                *written = true;
+                *written = written.saturating_add(1);
             }
             let rows = schema(statement, arguments, formats, world, out)?;
             backend::command_complete(out, if rows { "SELECT 1" } else { "SELECT 0" });
             return Ok(());
         }
-        let cell = match query {
-            Query::Show((_, value)) => Cell::Text(value),
-            Query::Version => Cell::Text(VERSION),
-            Query::One => Cell::Int(1),
-            Query::Sleep(_) => Cell::Text(""),
-            _ => {
-                self.command(&query, out);
-                return Ok(());
+        let now = world.date(promise.due);
+        let (cells, tag) = match &query {
+            Query::Show((_, value)) => (vec![Cell::Text(value)], "SHOW"),
+            Query::Sleep(_) => (vec![Cell::Text("")], "SELECT 1"),
+            Query::Values(columns) => {
+                (columns.iter().map(|column| column.cell(now)).collect(), "SELECT 1")
             }
+            Query::Types(..) => (Vec::new(), "SELECT 0"),
+            _ => return self.command(query, out),
         };
         let columns = query.columns();
         if simple {
             backend::row_description(out, &columns, formats);
         }
-        backend::data_row(out, &columns, &[cell], formats);
-        backend::command_complete(
-            out,
-            if let Query::Show(_) = query { "SHOW" } else { "SELECT 1" },
-        );
+        if !cells.is_empty() {
+            backend::data_row(out, &columns, &cells, formats);
+        }
+        backend::command_complete(out, tag);
         Ok(())
     }
 
     /// A statement without rows.
-    fn command(&mut self, query: &Query, out: &mut Vec<u8>) {
+    fn command(&mut self, query: Query, out: &mut Vec<u8>) -> Result<(), SqlError> {
         let tag = match query {
             Query::Begin => {
                 if self.transaction == Transaction::None {
-                    self.transaction = Transaction::Block(false);
+                    self.transaction = Transaction::Block(0);
                 }
                 "BEGIN"
             }
-            Query::Commit => match std::mem::replace(&mut self.transaction, Transaction::None) {
-                Transaction::Failed => "ROLLBACK",
+            Query::Commit => match self.end_transaction() {
+                Transaction::Failed(written) => {
+                    not_taken_back(written, 0, out);
+                    "ROLLBACK"
+                }
                 _ => "COMMIT",
             },
             Query::Rollback => {
-                let ended = std::mem::replace(&mut self.transaction, Transaction::None);
-                if ended == Transaction::Block(true) {
-                    backend::warning(out, &NOT_TAKEN_BACK);
+                if let Transaction::Block(written) | Transaction::Failed(written) =
+                    self.end_transaction()
+                {
+                    not_taken_back(written, 0, out);
                 }
                 "ROLLBACK"
+            }
+            Query::Savepoint(_) | Query::Release(_) | Query::RollbackTo(_) => {
+                self.nested(query, out)?
             }
             Query::Discard => {
                 self.statements.clear();
@@ -120,15 +128,83 @@ impl Session {
             }
             Query::Deallocate(name) => {
                 match name {
-                    Some(name) => drop(self.statements.remove(name)),
+                    Some(name) => drop(self.statements.remove(&name)),
                     None => self.statements.clear(),
                 }
                 "DEALLOCATE"
             }
-            Query::Empty => return backend::empty_query(out),
-            _ => "SET",
+            Query::Empty => {
+                backend::empty_query(out);
+                return Ok(());
+            }
+            Query::Nothing(tag) => tag,
+            _ => unreachable!("the others have rows"),
         };
         backend::command_complete(out, tag);
+        Ok(())
+    }
+
+    /// What is done with a savepoint; gives what it is answered with.
+    fn nested(&mut self, query: Query, out: &mut Vec<u8>) -> Result<&'static str, SqlError> {
+        Ok(match query {
+            Query::Savepoint(name) => {
+                let Transaction::Block(written) = self.transaction else {
+                    return Err(outside("SAVEPOINT"));
+                };
+                if self.savepoints.len() >= SAVEPOINTS_MAX {
+                    let max = SAVEPOINTS_MAX;
+                    return Err(SqlError::new(
+                        "54000",
+                        format!("a transaction has {max} savepoints"),
+                    ));
+                }
+                self.savepoints.push((name, written));
+                "SAVEPOINT"
+            }
+            Query::Release(name) => {
+                let at = self.savepoint(&name, "RELEASE SAVEPOINT")?;
+                self.savepoints.truncate(at);
+                "RELEASE"
+            }
+            Query::RollbackTo(name) => {
+                let at = self.savepoint(&name, "ROLLBACK TO SAVEPOINT")?;
+                self.savepoints.truncate(at + 1);
+                if let Transaction::Block(written) | Transaction::Failed(written) = self.transaction
+                {
+                    not_taken_back(written, self.savepoints[at].1, out);
+                    self.transaction = Transaction::Block(written);
+                }
+                "ROLLBACK"
+            }
+            _ => unreachable!("the others have no savepoint"),
+        })
+    }
+
+    fn end_transaction(&mut self) -> Transaction {
+        self.savepoints.clear();
+        std::mem::replace(&mut self.transaction, Transaction::None)
+    }
+
+    /// The place of the newest savepoint of that name, for what `verb` does.
+    fn savepoint(&self, name: &str, verb: &str) -> Result<usize, SqlError> {
+        if self.transaction == Transaction::None {
+            return Err(outside(verb));
+        }
+        self.savepoints
+            .iter()
+            .rposition(|(own, _)| **own == *name)
+            .ok_or_else(|| SqlError::new("3B001", format!("savepoint \"{name}\" does not exist")))
+    }
+}
+
+fn outside(verb: &str) -> SqlError {
+    SqlError::new("25P01", format!("{verb} can only be used in transaction blocks"))
+}
+
+/// Says so where something was written since there were `before` writes.
+fn not_taken_back(written: u32, before: u32, out: &mut Vec<u8>) {
+    if written > before {
+        backend::warning(out, &NOT_TAKEN_BACK);
     }
 }
 
@@ -137,6 +213,7 @@ const NOT_TAKEN_BACK: SqlError = SqlError {
     message: std::borrow::Cow::Borrowed(
         "the stand-in keeps what the transaction wrote: each of its statements is a transaction of its own",
     ),
+    hint: None,
 };
 
 /// Does what a statement of the schema does; gives whether it has a row.

@@ -1,8 +1,8 @@
 //! Sessions played without a socket and without a clock.
 
 use super::super::Settings;
-use super::super::limits::{MESSAGE_BYTES_MAX, STATEMENTS_MAX};
-use super::super::session::{Session, Step};
+use super::super::limits::{MESSAGE_BYTES_MAX, SAVEPOINTS_MAX, STATEMENTS_MAX};
+use super::super::session::{Key, Refusal, Session, Step};
 use super::super::world::World;
 use crate::sql::Statement;
 use crate::units::Nanos;
@@ -16,6 +16,8 @@ struct Talk {
     /// Of messages that have not been read by the test.
     out: Vec<u8>,
 }
+
+const KEY: Key = Key { id: 5, secret: 7 };
 
 fn ms(ms: u64) -> Nanos {
     Nanos(ms * 1_000_000)
@@ -31,7 +33,7 @@ impl Talk {
         });
         Self {
             world,
-            session: Session::new(false),
+            session: Session::new(KEY, None),
             now: Nanos(0),
             step: Step::Read,
             out: Vec::new(),
@@ -102,6 +104,7 @@ fn words(tag: u8, body: &[u8]) -> String {
         b'C' => texts().next().unwrap().into(),
         b'Z' => char::from(body[0]).into(),
         b'E' | b'N' => texts().skip(2).take(1).map(|code| code[1..].to_owned()).collect(),
+        b'K' => format!("{} {}", u32_at(0), u32_at(4)),
         b't' => (2..body.len()).step_by(4).map(|at| format!("{} ", u32_at(at))).collect(),
         b'T' => {
             let mut rest = &body[2..];
@@ -118,6 +121,11 @@ fn words(tag: u8, body: &[u8]) -> String {
             let (mut rest, mut cells) = (&body[2..], Vec::new());
             while let Some((length, more)) = rest.split_at_checked(4) {
                 let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
+                if length == u32::MAX as usize {
+                    cells.push("null".into());
+                    rest = more;
+                    continue;
+                }
                 cells.push(format!("{:?}", String::from_utf8_lossy(&more[..length])));
                 rest = &more[length..];
             }
@@ -188,7 +196,7 @@ S DateStyle=ISO, MDY
 S integer_datetimes=on
 S standard_conforming_strings=on
 S TimeZone=UTC
-K
+K 5 7
 Z I";
 
 #[test]
@@ -376,6 +384,100 @@ fn a_transaction_that_has_failed_does_nothing_until_its_end() {
 }
 
 #[test]
+fn a_savepoint_ends_a_failure_and_takes_nothing_back() {
+    let mut talk = Talk::started("0ms", &[]);
+    for verb in ["SAVEPOINT a", "RELEASE a", "ROLLBACK TO a"] {
+        assert_eq!(talk.say(&query(verb)), "E 25P01\nZ I", "{verb}");
+    }
+    talk.say(&query("BEGIN"));
+    assert_eq!(talk.say(&query("SAVEPOINT a")), "C SAVEPOINT\nZ T");
+    assert_eq!(talk.say(&query("nonsense")), "E 42601\nZ E");
+    assert_eq!(talk.say(&query("RELEASE a")), "E 25P02\nZ E");
+    assert_eq!(talk.say(&query("ROLLBACK TO b")), "E 3B001\nZ E");
+    assert_eq!(talk.say(&query("ROLLBACK TO SAVEPOINT A")), "C ROLLBACK\nZ T");
+    let write = "SELECT fresh FROM credit(1, 5, 5)";
+    talk.say(&query(write));
+    let inner = talk.say(&query("SAVEPOINT b; ROLLBACK TO b; RELEASE b"));
+    assert_eq!(inner, "C SAVEPOINT\nC ROLLBACK\nC RELEASE\nZ T", "nothing was written since");
+    assert_eq!(talk.say(&query("ROLLBACK TO a")), "N 01000\nC ROLLBACK\nZ T");
+    assert_eq!(talk.say(&query("RELEASE a; RELEASE a")), "C RELEASE\nE 3B001\nZ E");
+    assert_eq!(talk.say(&query("COMMIT")), "N 01000\nC ROLLBACK\nZ I");
+    talk.say(&query("BEGIN"));
+    for _ in 0..SAVEPOINTS_MAX {
+        talk.say(&query("SAVEPOINT s"));
+    }
+    assert_eq!(talk.say(&query("SAVEPOINT s")), "E 54000\nZ E");
+}
+
+#[test]
+fn what_drivers_and_pools_ask_is_answered() {
+    let mut talk = Talk::started("0ms", &[]);
+    assert_eq!(talk.say(&query("-- ping")), "I\nZ I");
+    assert_eq!(talk.say(&query("/* DBD::Pg ping test v3.16.0 */")), "I\nZ I");
+    let reset = "SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;";
+    let void = "T pg_advisory_unlock_all:2278:0\nD \"\"\nC SELECT 1";
+    let rest = "C CLOSE CURSOR ALL\nC UNLISTEN\nC RESET\nZ I";
+    assert_eq!(talk.say(&query(reset)), format!("{void}\n{rest}"));
+    let types = "select oid, typarray from pg_catalog.pg_type where typname = $1";
+    let asked =
+        [parse("", types), describe("S"), bind("", &[Some("hstore")], 0), execute(), sync()];
+    assert_eq!(talk.say(&asked.concat()), "1\nt 25\nT oid:26:0 typarray:26:0\n2\nC SELECT 0\nZ I");
+    let values = talk.say(&query("SELECT 1 AS ok, NULL, current_schema() -- all of them"));
+    assert_eq!(values.lines().nth(1), Some("D \"1\" null \"public\""), "{values}");
+    // A date in text and in binary.
+    let start = |talk: &mut Talk| {
+        talk.world.start_dates_at(Nanos(946_684_801_500_000_000).saturating_sub(talk.now));
+    };
+    start(&mut talk);
+    assert!(talk.say(&query("SELECT now()")).contains("D \"2000-01-01 00:00:01.500000+00\"\n"));
+    talk.say(&parse("n", "SELECT now()"));
+    start(&mut talk);
+    talk.send(&[bind("n", &[], 1), execute()].concat());
+    let micros = 1_500_000_i64.to_be_bytes();
+    assert!(talk.out.windows(8).any(|window| window == micros), "{:?}", talk.out);
+}
+
+#[test]
+fn an_error_says_what_would_be_right() {
+    let mut talk = Talk::started("0ms", &[]);
+    talk.send(&query("nonsense"));
+    let text = String::from_utf8_lossy(&talk.out).into_owned();
+    let fields = ["Mthe stand-in does not answer `nonsense`\0", "\0HIt answers: SELECT blocked"];
+    assert!(fields.iter().all(|field| text.contains(field)), "{text}");
+}
+
+#[test]
+fn a_statement_that_is_given_up_has_done_nothing() {
+    let mut talk = Talk::started("50ms", &[]);
+    talk.send(&query("SELECT fresh FROM credit(1, 5, 5); SELECT 1"));
+    talk.wait(ms(20));
+    let cancel = |talk: &mut Talk| {
+        let now = talk.now;
+        talk.session.cancel(now, &mut talk.out);
+        talk.step = talk.session.advance(now, &mut talk.world, &mut talk.out);
+    };
+    cancel(&mut talk);
+    assert_eq!((talk.heard().as_str(), talk.step), ("E 57014\nZ I", Step::Read));
+    assert_eq!(talk.world.ledger.points(5), 0);
+    cancel(&mut talk);
+    assert_eq!(talk.heard(), "", "nothing was under way");
+    // The next statement waits for nobody.
+    talk.send(&query("SELECT fresh FROM credit(1, 5, 5)"));
+    assert_eq!(talk.step, Step::Wait { until: ms(70), flush: false });
+    talk.wait(ms(70));
+    assert!(talk.heard().ends_with("Z I") && talk.world.ledger.points(5) == 5);
+    // In the extended protocol all is passed over until Sync, as after any error.
+    talk.say(&user());
+    talk.send(&lookup("1"));
+    cancel(&mut talk);
+    assert_eq!(talk.heard(), "2\nE 57014\nZ I");
+    // Whose it is is said by the key alone.
+    let mut other = Talk::new("0ms", &[]);
+    other.send(b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x05\0\0\0\x07");
+    assert_eq!((other.world.cancels.as_slice(), other.step), (&[KEY][..], Step::Close));
+}
+
+#[test]
 fn sleeps_take_their_time() {
     let mut talk = Talk::started("0ms", &[]);
     talk.send(&query("SELECT pg_sleep(0.05); SELECT pg_sleep(-1)"));
@@ -384,6 +486,11 @@ fn sleeps_take_their_time() {
     assert_eq!(talk.step, Step::Read);
     assert!(talk.heard().ends_with("C SELECT 1\nZ I"));
     assert_eq!(talk.say(&query("SELECT pg_sleep(1e9)")), "E 22003\nZ I");
+    // An int8, which PostgreSQL makes a float8.
+    let body = [b"s\0SELECT pg_sleep($1)\0\0\x01" as &[u8], &20_u32.to_be_bytes()].concat();
+    talk.send(&[message(b'P', &body), bind("s", &[Some("2")], 0), execute()].concat());
+    let until = talk.now + ms(2_000);
+    assert_eq!(talk.step, Step::Wait { until, flush: false });
 }
 
 #[test]
@@ -443,7 +550,7 @@ fn limits_are_kept() {
     assert_eq!(talk.say(&[parse("one more", "SELECT 1"), sync()].concat()), "E 54000\nZ I");
     assert_eq!(talk.say(&[parse("", "SELECT 1"), sync()].concat()), "1\nZ I");
     let mut refused = Talk::new("0ms", &[]);
-    refused.session = Session::new(true);
+    refused.session = Session::new(KEY, Some(Refusal::TooMany));
     refused.send(&startup());
     assert_eq!((refused.heard().as_str(), refused.step), ("E 53300", Step::Close));
 }

@@ -9,6 +9,8 @@ pub(super) enum Token<'a> {
     Number(&'a str),
     /// What stands between two quotes, `''` for a quote in it.
     Text(&'a str),
+    /// What stands between two double quotes, `""` for one in it.
+    Name(&'a str),
     /// `$1` is 1.
     Parameter(usize),
     /// Any other character.
@@ -30,7 +32,7 @@ impl Token<'_> {
     }
 }
 
-/// The tokens of a text; white space is folded away.
+/// The tokens of a text, without white space and comments.
 #[derive(Clone, Debug)]
 pub(super) struct Tokens<'a>(pub(super) &'a str);
 
@@ -38,16 +40,19 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {
-        let text = self.0.trim_start();
+        let text = after_blanks(self.0);
         let first = text.chars().next()?;
         let of_word = |c: char| c.is_alphanumeric() || c == '_';
+        let mut digits = text.strip_prefix('.').unwrap_or(text).chars();
+        let number = digits.next().is_some_and(|c| c.is_ascii_digit());
         let (token, len) = match first {
-            '\'' => quoted(text),
+            '\'' => quoted(text, first, Token::Text),
+            '"' => quoted(text, first, Token::Name),
             '$' if text[1..].starts_with(|c: char| c.is_ascii_digit()) => {
                 let len = 1 + run(&text[1..], |c| c.is_ascii_digit());
                 (Token::Parameter(text[1..len].parse().unwrap_or(usize::MAX)), len)
             }
-            '0'..='9' | '.' => {
+            '0'..='9' | '.' if number => {
                 let len = run(text, |c| c.is_ascii_alphanumeric() || c == '.');
                 (Token::Number(&text[..len]), len)
             }
@@ -67,17 +72,59 @@ fn run(text: &str, of: impl Fn(char) -> bool) -> usize {
     text.find(|c| !of(c)).unwrap_or(text.len())
 }
 
-/// The literal at the start of `text`; without its end a lone quote, which no statement has.
-fn quoted(text: &str) -> (Token<'_>, usize) {
+/// What stands between two `mark`s at the start of `text`; without its end a lone mark, which no statement has.
+fn quoted<'a>(
+    text: &'a str,
+    mark: char,
+    token: impl FnOnce(&'a str) -> Token<'a>,
+) -> (Token<'a>, usize) {
     let mut at = 1;
-    while let Some(quote) = text[at..].find('\'') {
-        let end = at + quote;
-        if !text[end + 1..].starts_with('\'') {
-            return (Token::Text(&text[1..end]), end + 1);
+    while let Some(next) = text[at..].find(mark) {
+        let end = at + next;
+        if !text[end + 1..].starts_with(mark) {
+            return (token(&text[1..end]), end + 1);
         }
         at = end + 2;
     }
-    (Token::Symbol('\''), 1)
+    (Token::Symbol(mark), 1)
+}
+
+/// `text` from its first token on.
+fn after_blanks(mut text: &str) -> &str {
+    loop {
+        text = text.trim_start();
+        text = match text.as_bytes() {
+            [b'-', b'-', ..] => text.find(['\n', '\r']).map_or("", |end| &text[end..]),
+            [b'/', b'*', ..] => match comment(text) {
+                Some(len) => &text[len..],
+                // Without its end it is no comment, and no statement either.
+                None => return text,
+            },
+            _ => return text,
+        };
+    }
+}
+
+/// The bytes of the comment at the start of `text`, which may have others in it.
+fn comment(text: &str) -> Option<usize> {
+    let (bytes, mut at, mut depth) = (text.as_bytes(), 0, 0_u32);
+    while let Some(pair) = bytes.get(at..at + 2) {
+        at += match pair {
+            b"/*" => {
+                depth += 1;
+                2
+            }
+            b"*/" => {
+                depth -= 1;
+                2
+            }
+            _ => 1,
+        };
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -113,6 +160,14 @@ mod tests {
         assert_eq!(Tokens("'open").next(), Some(Symbol('\'')));
         assert_eq!(Tokens("'it''").next(), Some(Symbol('\'')));
         assert_eq!(Tokens(" \n ").next(), None);
+        let dots = [Word("a"), Symbol('.'), Word("b"), Number(".5")];
+        assert_eq!(Tokens("a.b .5").collect::<Vec<_>>(), dots);
+        let commented = "-- a ' b\r\nSELECT/* 1 /* ; */ 2 */1 --\n, \"a \"\"b\"-- end";
+        let tokens: Vec<_> = Tokens(commented).collect();
+        let name = Token::Name("a \"\"b");
+        assert_eq!(tokens, [Word("SELECT"), Number("1"), Symbol(','), name]);
+        assert_eq!(Tokens("/* ping */ -- none").next(), None);
+        assert_eq!(Tokens("/* /* */").next(), Some(Symbol('/')));
         assert!(Word("select").equals(Word("SELECT")) && !Text("a").equals(Text("A")));
     }
 }

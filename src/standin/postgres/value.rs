@@ -7,6 +7,14 @@ use crate::sql::oid::{INT2, INT4, INT8, TEXT};
 pub(super) const FLOAT8: u32 = 701;
 /// What has no value, which `pg_sleep` gives.
 pub(super) const VOID: u32 = 2_278;
+/// The name of something in the database.
+pub(super) const NAME: u32 = 19;
+/// oid, which types of the catalogue have.
+pub(super) const OID: u32 = 26;
+/// timestamptz
+pub(super) const TIMESTAMPTZ: u32 = 1_184;
+const FLOAT4: u32 = 700;
+const NUMERIC: u32 = 1_700;
 /// A literal whose type nobody has said.
 const UNKNOWN: u32 = 705;
 const BPCHAR: u32 = 1_042;
@@ -39,7 +47,9 @@ pub(super) type Arguments = [Value; PARAMETERS_MAX];
 pub(super) fn settle(wanted: u32, said: u32) -> Result<u32, SqlError> {
     let fits = match wanted {
         INT2 | INT4 | INT8 => matches!(said, INT2 | INT4 | INT8),
-        TEXT => matches!(said, TEXT | VARCHAR | BPCHAR),
+        // Every number is made a float8 where one is wanted.
+        FLOAT8 => matches!(said, FLOAT8 | FLOAT4 | NUMERIC | INT2 | INT4 | INT8),
+        TEXT => matches!(said, TEXT | VARCHAR | BPCHAR | NAME),
         _ => said == wanted,
     };
     match said {
@@ -59,6 +69,12 @@ pub(super) fn settle(wanted: u32, said: u32) -> Result<u32, SqlError> {
 pub(super) fn decode(bytes: &[u8], binary: bool, oid: u32) -> Result<Value, SqlError> {
     match (oid, binary) {
         (INT2 | INT4 | INT8, true) => int(bytes, oid).map(Value::Int),
+        (NUMERIC, true) => Err(SqlError::new("0A000", "a numeric is taken as text alone")
+            .hint("give it as a double precision")),
+        (FLOAT4, true) => {
+            let bytes = bytes.try_into().map_err(|_| wrong_length(oid))?;
+            Ok(Value::Float(f32::from_be_bytes(bytes).into()))
+        }
         (FLOAT8, true) => {
             let bytes = bytes.try_into().map_err(|_| wrong_length(oid))?;
             Ok(Value::Float(f64::from_be_bytes(bytes)))
@@ -110,7 +126,7 @@ pub(super) fn parse(text: &str, oid: u32) -> Result<Value, SqlError> {
                 false => Err(SqlError::out_of_range(kind(oid))),
             }
         }
-        FLOAT8 => text.trim().parse().map(Value::Float).map_err(|_| bad()),
+        FLOAT4 | FLOAT8 | NUMERIC => text.trim().parse().map(Value::Float).map_err(|_| bad()),
         _ => Ok(Value::Text(text.into())),
     }
 }
@@ -120,7 +136,7 @@ fn kind(oid: u32) -> &'static str {
         INT2 => "smallint",
         INT4 => "integer",
         INT8 => "bigint",
-        FLOAT8 => "double precision",
+        FLOAT4 | FLOAT8 | NUMERIC => "double precision",
         _ => "text",
     }
 }
@@ -162,6 +178,11 @@ mod tests {
         );
         assert_eq!(settle(TEXT, VARCHAR), Ok(VARCHAR));
         assert_eq!(settle(INT8, TEXT).unwrap_err().code, "42804");
-        assert_eq!(settle(FLOAT8, INT8).unwrap_err().code, "42804");
+        for number in [INT2, INT4, INT8, FLOAT4, NUMERIC] {
+            assert_eq!(settle(FLOAT8, number), Ok(number), "as PostgreSQL widens it");
+        }
+        assert_eq!(settle(FLOAT8, TEXT).unwrap_err().code, "42804");
+        assert_eq!(decode(&0.5_f32.to_be_bytes(), true, FLOAT4), Ok(Value::Float(0.5)));
+        assert_eq!(decode(b" 1.5", false, NUMERIC), Ok(Value::Float(1.5)));
     }
 }
