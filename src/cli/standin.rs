@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// What /healthz calls it
     #[arg(long, default_value = "standin")]
     name: String,
-    /// Relay any TCP protocol to this address on this machine, and delay each answer by --latency
+    /// Relay any TCP protocol to this address on this machine, and send each answer on --latency later
     #[arg(long, value_name = "HOST:PORT", value_parser = target, conflicts_with_all = ["write_latency", "fault", "name"])]
     proxy: Option<SocketAddrV4>,
     #[command(flatten)]

@@ -39,7 +39,7 @@ use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::listen::{announce, listen};
 use crate::poll::raise_descriptor_limit;
-use limits::{CONNECTIONS_MAX, RELAYS_MAX};
+use limits::{CONNECTIONS_MAX, REFUSED_MAX, RELAYS_MAX};
 use reactor::Reactor;
 use server::Server;
 use world::World;
@@ -98,13 +98,14 @@ pub fn serve(settings: &Settings) -> Result<()> {
 }
 
 /// Relays connections to `target`, and lets each answer wait for a time that is drawn from `latency`, until SIGTERM or
-/// SIGINT. It says where it listens as [`serve`] does.
+/// SIGINT. It says where it listens as [`serve`] does, and on stderr when nothing listens at `target`, for that may come.
 ///
 /// # Errors
 /// A target that is not on this machine or a port that is taken (2), a machine that is out of something (1).
 pub fn relay(settings: &Settings, target: SocketAddrV4) -> Result<()> {
     proxy::check(target)?;
-    raise_descriptor_limit(2 * RELAYS_MAX as u64 + OTHER_DESCRIPTORS);
+    raise_descriptor_limit((2 * RELAYS_MAX + REFUSED_MAX) as u64 + OTHER_DESCRIPTORS);
+    proxy::look_for(target);
     let reactor = start(settings.port, settings.pace)?;
     proxy::Proxy::new(reactor, target, settings).run().context(|| "the epoll set failed".into())
 }

@@ -1,8 +1,10 @@
 //! A relay for any TCP protocol that lets what comes back from the target wait.
 //!
-//! Each time the client sends something, a latency is drawn, and nothing that the target sends from then on goes back
-//! before the client's last bytes are that old. So an answer of one piece or of many takes at least the latency; bytes
-//! keep their order, and what the target sends unasked is not delayed.
+//! Each time the client sends something, a latency is drawn, and what the target sends from then on goes back so much
+//! later than it came. So an answer of one piece or of many takes what the target takes and the latency; bytes keep their
+//! order, and what the target sends before it was asked anything is not delayed.
+//!
+//! A client that cannot be relayed is told why in PostgreSQL's words or in HTTP's, whichever it speaks.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -13,8 +15,11 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::Settings;
-use super::limits::{EVENTS, READ_BYTES, RELAY_BYTES_MAX, RELAYS_MAX};
+use super::limits::{EVENTS, READ_BYTES, REFUSED_MAX, RELAY_BYTES_MAX, RELAYS_MAX};
 use super::reactor::{Events, LISTENER, Reactor, SIGNAL};
+use super::server::Peer;
+use super::session::Refusal;
+use super::world::World;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::latency::Latency;
@@ -43,10 +48,31 @@ pub(super) struct Proxy {
     times: Stream,
     /// Times drawn so far.
     drawn: u64,
-    relays: Vec<Option<Relay>>,
+    places: Vec<Option<Place>>,
     free: Vec<usize>,
+    /// Of the places that are taken, how many are relays, and how many of those there may be.
+    relays: usize,
+    relays_max: usize,
     accepted: u32,
+    /// What sessions want that only refuse.
+    world: World,
     scratch: Box<[u8]>,
+}
+
+/// A client, and what becomes of it.
+#[derive(Debug)]
+enum Place {
+    Relay(Box<Relay>),
+    Refused(Box<Peer>),
+}
+
+impl Place {
+    fn token(&self) -> u64 {
+        match self {
+            Self::Relay(relay) => relay.token,
+            Self::Refused(peer) => peer.token,
+        }
+    }
 }
 
 /// A client's connection and the one to the target.
@@ -56,8 +82,8 @@ struct Relay {
     target: Side,
     /// Its place and which of those in that place it is, without the side.
     token: u64,
-    /// Nothing from the target goes back before this.
-    release: Nanos,
+    /// What comes from the target waits so long.
+    latency: Nanos,
     /// The instant for which it has set a timer.
     timer: Option<Nanos>,
 }
@@ -93,9 +119,12 @@ impl Proxy {
             latency: settings.lookup.clone(),
             times: Stream::of(settings.seed),
             drawn: 0,
-            relays: Vec::new(),
+            places: Vec::new(),
             free: Vec::new(),
+            relays: 0,
+            relays_max: RELAYS_MAX,
             accepted: 0,
+            world: World::new(settings),
             scratch: vec![0; READ_BYTES].into(),
         }
     }
@@ -106,45 +135,71 @@ impl Proxy {
     /// None that a sound program meets.
     pub(super) fn run(mut self) -> io::Result<()> {
         let mut events: Events = [MaybeUninit::uninit(); EVENTS];
-        loop {
-            let ready = self.reactor.wait(&mut events)?;
-            self.wake();
-            for &Event { flags, data } in ready {
-                match data.u64() {
-                    LISTENER => self.accept(),
-                    SIGNAL => return Ok(()),
-                    token => self.serve(token, flags),
-                }
-                self.wake();
+        while self.turn(&mut events)? {}
+        Ok(())
+    }
+
+    /// Waits once and does what can be done; gives whether it goes on.
+    fn turn(&mut self, events: &mut Events) -> io::Result<bool> {
+        let ready = self.reactor.wait(events)?;
+        self.wake();
+        for &Event { flags, data } in ready {
+            match data.u64() {
+                LISTENER => self.accept(),
+                SIGNAL => return Ok(false),
+                token => self.serve(token, flags),
             }
+            self.wake();
         }
+        Ok(true)
     }
 
     fn accept(&mut self) {
         while let Some(client) = self.reactor.accept() {
-            // A target that does not answer shows as a connection that closes.
-            let Ok(target) = connect(self.target) else {
-                continue;
-            };
-            let place = self.free.pop().unwrap_or(self.relays.len());
+            let place = self.free.pop().unwrap_or(self.places.len());
             // 31 bits, so that the side fits below and no token is that of the listener.
             self.accepted = (self.accepted + 1) & (u32::MAX >> 1);
             let token = (place as u64) << 32 | u64::from(self.accepted) << 1;
-            let relay = Relay::new(client, target, token);
-            if place == self.relays.len() {
-                self.relays.push(None);
+            if place == self.places.len() {
+                self.places.push(None);
             }
-            match place < RELAYS_MAX && relay.watch_all(&self.reactor.poll).is_ok() {
-                true => self.relays[place] = Some(relay),
-                false => self.free.push(place),
+            self.places[place] = self.admit(client, token);
+            if self.places[place].is_none() {
+                self.free.push(place);
             }
         }
     }
 
-    /// Goes on with every relay that has something due.
+    /// What becomes of a client; nothing when it is closed.
+    fn admit(&mut self, client: TcpStream, token: u64) -> Option<Place> {
+        let refusal = match self.relays < self.relays_max {
+            true => match connect(self.target) {
+                Ok(target) => {
+                    let relay = Relay::new(client, target, token);
+                    relay.watch_all(&self.reactor.poll).ok()?;
+                    self.relays += 1;
+                    return Some(Place::Relay(relay.into()));
+                }
+                Err(error) => {
+                    say_unreachable(self.target, &error, "this connection gets an error");
+                    Refusal::NoTarget
+                }
+            },
+            false => Refusal::TooMany,
+        };
+        // Its own place is taken already.
+        let refused = self.places.len() - self.free.len() - 1 - self.relays;
+        if refused >= REFUSED_MAX || self.reactor.poll.add(&client, token, READABLE).is_err() {
+            return None;
+        }
+        let key = self.world.key(0, self.accepted);
+        Some(Place::Refused(Peer::new(client, token, key, Some(refusal)).into()))
+    }
+
+    /// Goes on with everything that has something due.
     fn wake(&mut self) {
         while let Some(token) = self.reactor.expired(clock::now()) {
-            if let Some(relay) = relay(&mut self.relays, token) {
+            if let Some(Place::Relay(relay)) = place(&mut self.places, token) {
                 relay.timer = None;
                 let alive = relay.go_on(clock::now(), &mut self.reactor);
                 self.settle(token, alive);
@@ -154,40 +209,71 @@ impl Proxy {
 
     /// One side is ready for something.
     fn serve(&mut self, token: u64, flags: EventFlags) {
-        let Some(relay) = relay(&mut self.relays, token & !TARGET) else {
-            return;
-        };
         let now = clock::now();
-        let alive = if token & TARGET == 0 {
-            relay.client.blocked &= !flags.contains(EventFlags::OUT);
-            let latency = self.latency.draw(self.times.at(self.drawn));
-            let (alive, read) = relay.read_client(flags, now, latency, &mut self.scratch);
-            self.drawn += u64::from(read);
-            alive
-        } else {
-            relay.target.blocked &= !flags.contains(EventFlags::OUT);
-            relay.read_target(flags, now, &mut self.scratch);
-            true
+        let alive = match place(&mut self.places, token & !TARGET) {
+            None => return,
+            Some(Place::Refused(peer)) => {
+                peer.serve(flags, &mut self.scratch, &mut self.world, &mut self.reactor)
+            }
+            Some(Place::Relay(relay)) if token & TARGET == 0 => {
+                relay.client.blocked &= !flags.contains(EventFlags::OUT);
+                let latency = self.latency.draw(self.times.at(self.drawn));
+                let (alive, read) = relay.read_client(flags, latency, &mut self.scratch);
+                self.drawn += u64::from(read);
+                alive && relay.go_on(now, &mut self.reactor)
+            }
+            Some(Place::Relay(relay)) => {
+                relay.target.blocked &= !flags.contains(EventFlags::OUT);
+                relay.read_target(flags, now, &mut self.scratch);
+                relay.go_on(now, &mut self.reactor)
+            }
         };
-        let alive = alive && relay.go_on(now, &mut self.reactor);
         self.settle(token, alive);
     }
 
     fn settle(&mut self, token: u64, alive: Alive) {
         if !alive {
             let place = (token >> 32) as usize;
-            self.relays[place] = None;
+            self.relays -= usize::from(matches!(self.places[place], Some(Place::Relay(_))));
+            self.places[place] = None;
             self.free.push(place);
             self.reactor.closed();
         }
     }
 }
 
-fn relay(relays: &mut [Option<Relay>], token: u64) -> Option<&mut Relay> {
-    relays.get_mut((token >> 32) as usize)?.as_mut().filter(|relay| relay.token == token)
+fn place(places: &mut [Option<Place>], token: u64) -> Option<&mut Place> {
+    places.get_mut((token >> 32) as usize)?.as_mut().filter(|place| place.token() == token)
 }
 
-/// Begins to connect. That it failed shows at the first read.
+/// Says on stderr that the target is not there, and what follows.
+fn say_unreachable(target: SocketAddrV4, error: &io::Error, follows: &str) {
+    anstream::eprintln!("warning: nothing answers at {target} ({error}): {follows}");
+}
+
+/// Says so if nothing listens at `target` yet. It may come, so this is no error. The kernel is asked and not the target,
+/// which a connection without a client might disturb.
+pub(super) fn look_for(target: SocketAddrV4) {
+    let port = format!(":{:04X}", target.port());
+    // A number, the local and the remote address, a state.
+    let listens = |line: &str| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, state) = (fields.next(), fields.nth(1));
+        local.is_some_and(|address| address.ends_with(&port)) && state == Some(LISTENING)
+    };
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+    let there = tables.iter().flatten().any(|table| table.lines().any(listens));
+    if !there && tables[0].is_ok() {
+        let error = io::Error::from(Errno::CONNREFUSED);
+        say_unreachable(target, &error, "connections get an error until something does");
+    }
+}
+
+/// TCP_LISTEN, as the kernel's table of sockets has it.
+const LISTENING: &str = "0A";
+
+/// Begins to connect. On this machine the kernel knows at once whether anyone listens; what fails later shows at the first
+/// read.
 fn connect(target: SocketAddrV4) -> io::Result<TcpStream> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
@@ -196,6 +282,9 @@ fn connect(target: SocketAddrV4) -> io::Result<TcpStream> {
         Err(error) => return Err(error.into()),
     }
     let stream = TcpStream::from(socket);
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -206,7 +295,7 @@ impl Relay {
         // Until it is connected.
         target.blocked = true;
         target.watched = READABLE | WRITABLE;
-        Self { client, target, token, release: Nanos(0), timer: None }
+        Self { client, target, token, latency: Nanos(0), timer: None }
     }
 
     fn watch_all(&self, poll: &Poll) -> io::Result<()> {
@@ -218,13 +307,12 @@ impl Relay {
     fn read_client(
         &mut self,
         flags: EventFlags,
-        now: Nanos,
         latency: Nanos,
         scratch: &mut [u8],
     ) -> (Alive, bool) {
         match self.client.read(flags, scratch) {
             Read::Bytes(len) => {
-                self.release = now + latency;
+                self.latency = latency;
                 self.target.push(Nanos(0), &scratch[..len]);
                 (true, true)
             }
@@ -239,7 +327,7 @@ impl Relay {
 
     /// Takes what the target has sent, and has it wait.
     fn read_target(&mut self, flags: EventFlags, now: Nanos, scratch: &mut [u8]) {
-        let due = self.release.max(now);
+        let due = now + self.latency;
         match self.target.read(flags, scratch) {
             Read::Bytes(len) => self.client.push(due, &scratch[..len]),
             Read::End => self.client.push(due, &[]),
@@ -257,7 +345,7 @@ impl Relay {
     /// Writes what is due by `now` and sees to the rest. It is over once both ends have been passed on.
     fn go_on(&mut self, now: Nanos, reactor: &mut Reactor) -> Alive {
         if !self.target.write_due(now) {
-            self.lose_target(self.release.max(now));
+            self.lose_target(now + self.latency);
         }
         if !self.client.write_due(now) || (self.client.closed && self.target.closed) {
             return false;
@@ -380,5 +468,64 @@ impl Side {
         }
         self.watched = wanted;
         poll.modify(&self.stream, token, wanted).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::standin::Pace;
+
+    #[test]
+    fn a_client_too_many_is_told_so_until_there_is_room() {
+        let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (target, listener) = (bind(), bind());
+        let (SocketAddr::V4(to), own) =
+            (target.local_addr().unwrap(), listener.local_addr().unwrap())
+        else {
+            panic!("bound to IPv4")
+        };
+        let reactor = Reactor::new(listener, Pace::Spin).unwrap();
+        let mut proxy = Proxy { relays_max: 2, ..Proxy::new(reactor, to, &Settings::default()) };
+        let mut events: Events = [MaybeUninit::uninit(); EVENTS];
+        let mut turn = |proxy: &mut Proxy| {
+            for _ in 0..200 {
+                assert!(proxy.turn(&mut events).unwrap());
+            }
+        };
+        let connect = || {
+            let stream = TcpStream::connect(own).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            stream
+        };
+        let answer = |mut stream: TcpStream| {
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        let (first, _second) = (connect(), connect());
+        turn(&mut proxy);
+        let (mut third, mut fourth) = (connect(), connect());
+        third.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        fourth.write_all(b"\0\0\0\x11\0\x03\0\0user\0me\0\0").unwrap();
+        turn(&mut proxy);
+        let told = answer(third);
+        assert!(told.starts_with("HTTP/1.1 503 "), "{told}");
+        let told = answer(fourth);
+        assert!(told.contains("C53300\0"), "{told}");
+        // Both ends of the first have passed, so that there is room.
+        drop((first, target.accept().unwrap()));
+        turn(&mut proxy);
+        let mut fifth = connect();
+        fifth.write_all(b"x").unwrap();
+        turn(&mut proxy);
+        let _ = target.accept().unwrap();
+        let (mut relayed, _) = target.accept().unwrap();
+        let mut heard = [0];
+        relayed.read_exact(&mut heard).unwrap();
+        assert_eq!((heard, proxy.relays), (*b"x", 2));
     }
 }

@@ -22,7 +22,11 @@ struct Standin {
 
 impl Standin {
     fn start(flags: &[&str]) -> Self {
-        let mut child = command(flags).stdout(Stdio::piped()).spawn().unwrap();
+        Self::start_with(flags, Stdio::inherit())
+    }
+
+    fn start_with(flags: &[&str], stderr: impl Into<Stdio>) -> Self {
+        let mut child = command(flags).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let port = line.trim().strip_prefix("listening 127.0.0.1:").expect("the line says where");
@@ -311,19 +315,67 @@ fn the_proxy_delays_answers_and_changes_nothing() {
     let start = Instant::now();
     let answer = proxy.ask("GET", "/upstream/12");
     assert!(start.elapsed() >= Duration::from_millis(20), "{:?}", start.elapsed());
+    // It comes on top of what the target takes.
+    let slow = Standin::start(&["--latency", "60ms"]);
+    let address = format!("127.0.0.1:{}", slow.port);
+    let before_it = Standin::start(&["--proxy", &address, "--latency", "60ms"]);
+    let start = Instant::now();
+    before_it.ask("GET", "/upstream/12");
+    assert!(start.elapsed() >= Duration::from_millis(120), "{:?}", start.elapsed());
     assert_eq!(answer, target.ask("GET", "/upstream/12"), "the half close went on, too");
     let mut client = proxy.client();
     let start = Instant::now();
     client.query("SELECT 1").unwrap();
     assert!(start.elapsed() >= Duration::from_millis(20));
-    // Nobody there: the connection closes.
+}
+
+#[test]
+fn a_target_that_is_not_there_is_said_at_the_start_and_to_each_client() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nowhere = Standin::start(&["--proxy", &free.to_string()]);
-    let mut stream = nowhere.connect();
-    let _ = stream.write_all(b"x");
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    assert!(answer.is_empty());
+    let stderr = tempfile::NamedTempFile::new().unwrap();
+    let nowhere = Standin::start_with(&["--proxy", &free.to_string()], stderr.reopen().unwrap());
+    let said = || std::fs::read_to_string(stderr.path()).unwrap();
+    let start = format!("warning: nothing answers at {free} (Connection refused");
+    assert!(said().starts_with(&start) && said().lines().count() == 1, "{}", said());
+    let refused = Connection::open(&Server::read(&nowhere.url()).unwrap()).unwrap_err();
+    let Trouble::Refused(why) = refused else { panic!("{refused:?}") };
+    assert_eq!(why.code, "08001");
+    assert!(nowhere.ask("GET", "/x").starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
+    assert_eq!(said().matches(&start).count(), 3, "{}", said());
+    // It may come later.
+    let target = Standin::start(&["--port", &free.port().to_string()]);
+    assert_eq!(nowhere.ask("GET", "/upstream/1"), target.ask("GET", "/upstream/1"));
+}
+
+#[test]
+fn a_request_to_cancel_ends_the_statement_of_the_connection_that_it_names() {
+    let standin = Standin::start(&[]);
+    let [mut one, mut other] = [(); 2].map(|()| standin.connect());
+    let keys = [&mut one, &mut other].map(|stream| {
+        stream.write_all(STARTUP).unwrap();
+        let told = read_until(stream, READY);
+        // The last message but one: a tag, a length, a process and a secret.
+        let key: [u8; 8] = told[told.len() - READY.len() - 8..][..8].try_into().unwrap();
+        stream.write_all(&query("SELECT pg_sleep(60)")).unwrap();
+        key
+    });
+    let cancel = |key: [u8; 8]| {
+        let mut stream = standin.connect();
+        stream.write_all(&[b"\0\0\0\x10\x04\xd2\x16\x2e", &key[..]].concat()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.is_empty(), "it is not said whether it came to anything");
+    };
+    let mut wrong = keys[0];
+    wrong[7] ^= 1;
+    cancel(wrong);
+    cancel(keys[1]);
+    let answer = read_until(&mut other, READY);
+    assert!(answer.windows(5).any(|window| window == b"57014"), "{}", answer.escape_ascii());
+    one.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert!(one.read_exact(&mut [0]).is_err(), "the first one sleeps on");
+    other.write_all(&query("SELECT 1")).unwrap();
+    read_until(&mut other, READY);
 }
 
 #[test]
