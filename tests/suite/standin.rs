@@ -14,6 +14,8 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use rustix::process::{Pid, Signal, kill_process};
 
+mod drivers;
+
 /// A stand-in that is ended with the test.
 struct Standin {
     child: Child,
