@@ -4,6 +4,7 @@
 //! Tests run side by side and beside whatever else the machine does. So none asserts how fast anything is, and none
 //! needs a verdict that a busy machine could take away.
 
+mod action;
 mod answers;
 mod contract;
 mod drive;
