@@ -83,35 +83,15 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         Ok(contender) => contender,
         Err(error) => {
             behind.map_or(Ok(()), Behind::stop)?;
-            return match error.contender_wrote() {
-                Some(_) => Ok(lost::lost(order, LostBy::Start, &error)),
-                None if error.is_by_machine() => Ok(lost::void(order, &error)),
-                None => Err(error),
-            };
+            return unstarted(order, error);
         }
     };
     let watch = contender.watch();
     let plan = plan(order, contender.address());
     let books = books_before(order, &contender);
-    let (switches, taken) = (watch.switches(), Taken::now());
-    let looks: Mutex<Looks> = Mutex::default();
-    let one_process = order.contender.built_in().is_none_or(|built_in| built_in.processes == 1);
-    let ran = thread::scope(|scope| {
-        let cores = &order.placement.generator;
-        let memory = Sampler::start(scope, &watch, cores, order.duration);
-        let outcome = load::run(&plan, stop, &|moment| {
-            if moment == Moment::WindowMiddle {
-                looks.lock().expect("no look panics").middle = Some(watch.tick());
-                return;
-            }
-            let look = Look::take(&watch, &contender, behind.as_ref(), moment, one_process);
-            looks.lock().expect("no look panics").take(moment, look);
-            memory.tell(moment);
-        })?;
-        Ok((outcome, memory.seen()))
-    });
-    let (outcome, memory) = match ran {
-        Ok(ran) => ran,
+    let loaded = Loaded::by(order, &plan, (&contender, &watch), behind.as_ref(), stop);
+    let Loaded { outcome, memory, seen, switches, shares } = match loaded {
+        Ok(loaded) => loaded,
         Err(error) => {
             let error = broken_down(&mut contender).unwrap_or(error);
             if error.contender_wrote().is_none() {
@@ -122,9 +102,6 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
             return Ok(lost::lost(order, LostBy::Crash, &error));
         }
     };
-    let shares = (taken.steal_share(), taken.throttled_share());
-    let seen = looks.into_inner().expect("no look panics").between();
-    let switches = seen.switches.zip(switches);
     let standin = behind.as_ref().and_then(|behind| behind.window_ends(outcome.window));
     let runtime = contender.runtime().map(str::to_owned);
     let mut crash = contender.crashed().map(|status| crashed(&contender, &status));
@@ -161,6 +138,59 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     trial.standin = standin;
     trial.runtime = runtime;
     Ok(trial)
+}
+
+/// The trial of a contender that did not start.
+fn unstarted(order: &Order<'_>, error: Error) -> Result<Trial> {
+    match error.contender_wrote() {
+        Some(_) => Ok(lost::lost(order, LostBy::Start, &error)),
+        None if error.is_by_machine() => Ok(lost::void(order, &error)),
+        None => Err(error),
+    }
+}
+
+/// A load that has ended, and what was looked at meanwhile.
+struct Loaded {
+    outcome: Outcome,
+    /// In the windows of the load.
+    memory: Vec<u64>,
+    seen: Seen,
+    /// At its end and before it.
+    switches: Option<(Switches, Switches)>,
+    /// Of the machine's time: stolen and throttled.
+    shares: (Option<f64>, Option<f64>),
+}
+
+impl Loaded {
+    fn by(
+        order: &Order<'_>,
+        plan: &Plan,
+        (contender, watch): (&Contender, &Watch),
+        behind: Option<&Behind<'_>>,
+        stop: &AtomicBool,
+    ) -> Result<Self> {
+        let (switches, taken) = (watch.switches(), Taken::now());
+        let looks: Mutex<Looks> = Mutex::default();
+        let one_process = order.contender.built_in().is_none_or(|built_in| built_in.processes == 1);
+        let (outcome, memory) = thread::scope(|scope| {
+            let cores = &order.placement.generator;
+            let memory = Sampler::start(scope, watch, cores, order.duration);
+            let outcome = load::run(plan, stop, &|moment| {
+                if moment == Moment::WindowMiddle {
+                    looks.lock().expect("no look panics").middle = Some(watch.tick());
+                    return;
+                }
+                let look = Look::take(watch, contender, behind, moment, one_process);
+                looks.lock().expect("no look panics").take(moment, look);
+                memory.tell(moment);
+            })?;
+            Ok::<_, Error>((outcome, memory.seen()))
+        })?;
+        let shares = (taken.steal_share(), taken.throttled_share());
+        let seen = looks.into_inner().expect("no look panics").between();
+        let switches = seen.switches.zip(switches);
+        Ok(Self { outcome, memory, seen, switches, shares })
+    }
 }
 
 /// How the contender ended without being asked, if it has; where something has just failed.

@@ -54,9 +54,7 @@ pub(crate) fn everything_of(contenders: &[Shape<'_>]) -> RunResult {
     result.capacity = vec![capacity(first, 5_900.0, 6_200.0), capacity(last, 4_050.0, 4_200.0)];
     result.comparisons.push(Comparison {
         workload: "payment".into(),
-        scenario: String::new(),
         metric: "capacity".into(),
-        request: None,
         at: "SLO".into(),
         of: first.into(),
         versus: last.into(),
@@ -65,9 +63,8 @@ pub(crate) fn everything_of(contenders: &[Shape<'_>]) -> RunResult {
         high: Some(1.51),
         difference: Some(1_850.0),
         n: rounds,
-        lost_of: 0,
-        lost_versus: 0,
         verdict: "higher".into(),
+        ..Comparison::default()
     });
     let connections =
         result.comparisons.iter().find(|c| c.metric == "cpu_per_request" && c.of == last);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::is_zero;
 
 /// One metric of one contender against another's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Comparison {
     /// `payment` or `loyalty`

@@ -17,9 +17,10 @@ use parts::Parts;
 
 use crate::error::Result;
 use crate::report::schema::{Footprint, Image, OverStarts, Part};
+use crate::run::placement::Placement;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Contender, Scenario};
 use crate::stats::{self, LOST};
 
 /// Of the intervals.
@@ -59,31 +60,11 @@ pub(crate) fn footprints(
         };
         programs.push(start::Startable::of(&testbed.order(&ask, &placement, None))?);
     }
-    let mut found = vec![Found::default(); contenders.len()];
-    for round in 0..=starts {
-        let heat = Heat { scenario: 0, level: STARTS, round };
-        for index in rounds::order(order_seed, heat, contenders.len()) {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(Vec::new());
-            }
-            testbed.progress.starting(&contenders[index].name, round, starts);
-            let found = &mut found[index];
-            if found.is_given_up() {
-                found.lost(round, GIVEN_UP);
-                continue;
-            }
-            match programs[index].start(&placement.contender) {
-                Ok(started) => found.starts.push((round, started)),
-                Err(error) => match error.contender_wrote() {
-                    Some("") => found.lost(round, error.message()),
-                    Some(wrote) => {
-                        found.lost(round, &format!("{}; it wrote: {wrote}", error.message()))
-                    }
-                    None => return Err(error),
-                },
-            }
-        }
-    }
+    let Some(found) =
+        start_all(testbed, contenders, &programs, &placement, (order_seed, starts), stop)?
+    else {
+        return Ok(Vec::new());
+    };
     let mut packer = Packer { layers: HashMap::new(), stripped: out.join(".stripped") };
     let mut footprints = Vec::new();
     for (contender, found) in contenders.iter().zip(found) {
@@ -111,6 +92,43 @@ pub(crate) fn footprints(
     // There is none where no model took part, or there was nothing to strip it with.
     let _ = fs::remove_file(&packer.stripped);
     Ok(footprints)
+}
+
+/// Starts every contender so often; nothing once `stop` is set.
+fn start_all(
+    testbed: &Testbed<'_>,
+    contenders: &[Contender],
+    programs: &[start::Startable],
+    placement: &Placement,
+    (order_seed, starts): (u64, u32),
+    stop: &AtomicBool,
+) -> Result<Option<Vec<Found>>> {
+    let mut found = vec![Found::default(); contenders.len()];
+    for round in 0..=starts {
+        let heat = Heat { scenario: 0, level: STARTS, round };
+        for index in rounds::order(order_seed, heat, contenders.len()) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            testbed.progress.starting(&contenders[index].name, round, starts);
+            let found = &mut found[index];
+            if found.is_given_up() {
+                found.lost(round, GIVEN_UP);
+                continue;
+            }
+            match programs[index].start(&placement.contender) {
+                Ok(started) => found.starts.push((round, started)),
+                Err(error) => match error.contender_wrote() {
+                    Some("") => found.lost(round, error.message()),
+                    Some(wrote) => {
+                        found.lost(round, &format!("{}; it wrote: {wrote}", error.message()))
+                    }
+                    None => return Err(error),
+                },
+            }
+        }
+    }
+    Ok(Some(found))
 }
 
 const GIVEN_UP: &str = "it did not start at first and was not started again";
