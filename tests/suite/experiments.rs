@@ -161,7 +161,7 @@ fn a_capacity_is_searched_and_a_budget_ends_the_search() {
     let tried = result.probes.iter().filter(|trial| trial.load.kind == "open");
     let carried = |trial: &&schema::Trial| {
         !trial.saturated
-            && !trial.validity.lost
+            && trial.validity.verdict != schema::TrialVerdict::Invalid
             && trial.response_ns.as_ref().is_some_and(|times| times.p99.is_some())
     };
     let levels: BTreeSet<&String> = tried.filter(carried).map(|trial| &trial.level).collect();
