@@ -1,5 +1,6 @@
 //! A contender's process: started on its cores, asked whether it is ready, and always ended.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Context, Error, Result};
+use crate::random;
 use crate::run::held::{Held, Program};
 use crate::run::http;
 use crate::run::placement::{self, Cores};
@@ -308,6 +310,11 @@ fn before(name: &str, setup: &Setup, env: &[(String, String)]) -> Result<()> {
     Held::start(&program, &placement::allowed()?)?.finish(BEFORE_WITHIN)
 }
 
+/// Well-known services are below.
+const PORTS_FROM: u16 = 10_240;
+/// So many of them are looked at.
+const PORTS_TRIED: u16 = 64;
+
 /// Starts a program on a port that nobody listens on now. Somebody may in an instant; then the program says so and ends,
 /// and is started again on another.
 ///
@@ -328,7 +335,18 @@ pub(crate) fn on_a_free_port<T>(start: impl Fn(u16) -> Result<T>) -> Result<T> {
     })
 }
 
+/// A port below those that the system hands out: no connection and no other listener gets it between this look and the
+/// program's start. One of the system's where none is free below.
 fn free_port() -> Result<u16> {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let handed_out = range.split_whitespace().next().and_then(|first| first.parse::<u16>().ok());
+    let below = handed_out.and_then(|first| first.checked_sub(PORTS_FROM)).unwrap_or_default();
+    for _ in (0..PORTS_TRIED).filter(|_| below >= PORTS_TRIED) {
+        let port = PORTS_FROM + (random::fresh_seed() % u64::from(below)) as u16;
+        if !is_taken(port) {
+            return Ok(port);
+        }
+    }
     let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     Ok(listener.context(|| "no port is free".into())?.port())
 }

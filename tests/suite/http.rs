@@ -120,6 +120,7 @@ impl Lab {
             "schema = 1\nname = \"mine\"\ntitle = \"Mine against mine\"\nworkload = \"http\"\n\
              rounds = {rounds}\nexperiment.compare.rates = [\"100/s\"]\nplacement.mode = \"shared\"\n\
              [load.open]\nwarm_up = \"200ms\"\nduration = \"500ms\"\nconnections = 8\ntimeout = \"5s\"\n\
+             [slo]\np99 = \"40ms\"\nerror_rate = \"1%\"\n\
              {ROUTES}\n{contenders}"
         );
         fs::write(self.path("mine.toml"), text).unwrap();
