@@ -5,6 +5,7 @@ mod completions;
 mod decide;
 mod doctor;
 mod drive;
+mod enter;
 mod first_screen;
 mod gate;
 mod init;
@@ -67,6 +68,9 @@ enum Verb {
     /// Hold a contender's program
     #[command(hide = true)]
     Supervise(supervise::Args),
+    /// Become a program in a control group
+    #[command(hide = true)]
+    Enter(enter::Args),
     /// Check the tool itself against servers of known times
     Selftest(selftest::Args),
     /// A server of known service times, for the selftest
@@ -119,6 +123,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(args) => args.run(),
         Verb::List(args) => args.run(),
         Verb::Supervise(args) => args.run(),
+        Verb::Enter(args) => args.run(),
         Verb::Selftest(args) => args.run(),
         Verb::SelftestServer(args) => args.run(),
         Verb::Probe(args) => args.run(),

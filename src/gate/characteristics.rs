@@ -153,7 +153,7 @@ fn whole_gate(machine: &mut Machine, gates: usize) -> f64 {
         Metric::CpuPerRequest => (0.10, 0.015),
         Metric::P50 => (0.25, 0.02),
         Metric::Throughput => (-0.20, 0.03),
-        Metric::Rss => (0.0, 0.01),
+        Metric::Memory | Metric::Rss => (0.0, 0.01),
     });
     let false_alarms = (0..gates)
         .filter(|_| {

@@ -7,8 +7,8 @@ use crate::stats::{Better, Difference, LOST};
 
 impl Metric {
     /// All of them, the ones with most weight first.
-    pub const ALL: [Self; 5] =
-        [Self::P99, Self::CpuPerRequest, Self::P50, Self::Throughput, Self::Rss];
+    pub const ALL: [Self; 6] =
+        [Self::P99, Self::CpuPerRequest, Self::P50, Self::Throughput, Self::Memory, Self::Rss];
 
     /// As scenarios and files write it.
     pub fn name(self) -> &'static str {
@@ -17,6 +17,7 @@ impl Metric {
             Self::CpuPerRequest => "cpu_per_request",
             Self::P50 => "p50",
             Self::Throughput => "throughput",
+            Self::Memory => "memory",
             Self::Rss => "rss",
         }
     }
@@ -35,7 +36,7 @@ impl Metric {
             Self::P99 | Self::P50 => "ns",
             Self::CpuPerRequest => "us",
             Self::Throughput => "req/s",
-            Self::Rss => "bytes",
+            Self::Memory | Self::Rss => "bytes",
         }
     }
 
@@ -51,7 +52,7 @@ impl Metric {
             Self::CpuPerRequest => 0.003,
             Self::P50 => 0.0015,
             Self::Throughput => 0.001,
-            Self::Rss => 0.0005,
+            Self::Memory | Self::Rss => 0.0005,
         }
     }
 
@@ -59,7 +60,7 @@ impl Metric {
     pub fn margin(self) -> f64 {
         match self {
             Self::P99 => 0.10,
-            Self::P50 | Self::Throughput | Self::Rss => 0.05,
+            Self::P50 | Self::Throughput | Self::Memory | Self::Rss => 0.05,
             Self::CpuPerRequest => 0.03,
         }
     }
@@ -121,6 +122,11 @@ pub fn difference(metric: Metric, index: usize, round: &Round) -> Option<Differe
         (None, Some(LOST)) => return Some(f64::NEG_INFINITY.into()),
         _ => return None,
     };
+    // What was read in two ways is no difference of the contenders.
+    let alike = round.candidate.memory_kind == round.baseline.memory_kind;
+    if metric == Metric::Memory && !alike && candidate != LOST && baseline != LOST {
+        return None;
+    }
     let d = Difference::between(candidate, baseline, Better::Less, |candidate, baseline| {
         let d = candidate.ln() - baseline.ln();
         if metric.is_better_higher() { -d } else { d }
@@ -151,7 +157,9 @@ mod tests {
 
     #[test]
     fn weights_are_those_of_the_method_and_shared_anew_among_the_chosen() {
-        let all: f64 = Metric::ALL.iter().map(|metric| metric.weight()).sum();
+        // Of memory one of both is gated.
+        let all = Metric::ALL.iter().filter(|metric| **metric != Metric::Rss);
+        let all: f64 = all.map(|metric| metric.weight()).sum();
         assert!((all - ALPHA_FAIL).abs() < 1e-12);
         let two = plan(40, &[Metric::P99, Metric::CpuPerRequest]);
         assert!((alpha(&two, 0) - 0.01 * 4.0 / 7.0).abs() < 1e-12);
@@ -167,6 +175,16 @@ mod tests {
         assert_eq!(d(Metric::CpuPerRequest, 0.0, 1.0), None);
         assert_eq!(d(Metric::CpuPerRequest, 1.0, -1.0), None);
         assert_eq!(d(Metric::P99, f64::NAN, 1.0), None);
+    }
+
+    #[test]
+    fn memory_that_was_read_in_two_ways_is_not_compared() {
+        let mut round = round(1, &[100.0], &[110.0]);
+        round.baseline.memory_kind = Some("cgroup".into());
+        assert_eq!(difference(Metric::Memory, 0, &round), None);
+        assert!(difference(Metric::Rss, 0, &round).is_some(), "resident is resident");
+        round.candidate.memory_kind = Some("cgroup".into());
+        assert!(difference(Metric::Memory, 0, &round).is_some());
     }
 
     #[test]

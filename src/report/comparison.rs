@@ -153,6 +153,7 @@ fn value(trial: &Trial, c: &Comparison) -> Option<f64> {
         "p99" => 990,
         "p99_9" => 999,
         "cpu_per_request" => return trial.server.cpu_us_per_request,
+        "memory" => return trial.server.memory_peak_bytes.map(|bytes| bytes as f64),
         "rss" => return trial.server.rss_peak_bytes.map(|bytes| bytes as f64),
         "achieved" => return Some(trial.achieved_rps),
         _ => return None,

@@ -14,7 +14,7 @@ use crate::stats::percentile::{FAILED_NS, Quantile};
 use crate::units::{Nanos, Rate, grouped, three_digits};
 
 const COLUMNS: [&str; 7] =
-    ["model", "size", "p99", "SLO", "CPU us/request", "peak RSS", "ceiling (closed)"];
+    ["model", "size", "p99", "SLO", "CPU us/request", "memory", "ceiling (closed)"];
 const PLACES: [&str; 3] = ["place", "closed ceilings", "in figures"];
 const SEARCHED: [&str; 5] = ["model", "at least", "below", "bound by", "remark"];
 
@@ -130,7 +130,7 @@ fn models(decision: &Decision) -> Vec<[String; 7]> {
                 None => "-".into(),
             },
             known(one.cpu_us_per_request, &three_digits),
-            known(one.rss_peak_bytes, &bytes),
+            known(one.memory_peak_bytes, &bytes),
             format!("{} ({})", rate_and_core(one.closed_rps, decision), one.closed_bound_by),
         ]
     };

@@ -124,7 +124,9 @@ pub enum Metric {
     P50,
     /// Answers per second of a closed block.
     Throughput,
-    /// Peak memory, bytes.
+    /// What the machine gave to all processes, kernel memory included, bytes.
+    Memory,
+    /// Peak resident memory, bytes.
     Rss,
 }
 
@@ -177,6 +179,9 @@ pub struct Block {
     /// generator's own lateness. `null` for any other; empty where there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at_most: Vec<Option<f64>>,
+    /// How its memory was read, `cgroup` or `pss`; two kinds are not compared. `null` where it was not, and in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_kind: Option<String>,
     /// What the contender did wrong.
     pub faults: Vec<Fault>,
     /// Requests of the open block; 0 in older files.

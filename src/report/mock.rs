@@ -253,6 +253,8 @@ fn server(name: &str, p50_us: f64, round: u32, order: u32) -> Server {
         migrations: Some(0),
         threads_max: Some(if name.contains("thread-") { 66 } else { 2 }),
         cpu_us_per_request_halves: Vec::new(),
+        memory_peak_bytes: Some(25_600_000 + u64::from(order) * 3_100_000),
+        memory_kind: Some("cgroup".into()),
         rss_windows_bytes: Vec::new(),
     }
 }

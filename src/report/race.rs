@@ -276,6 +276,24 @@ impl<'a> Entry<'a> {
         middle(self.usable().filter_map(figure).collect())
     }
 
+    /// What the machine gave it, the median of the rounds, bytes; nothing where they were read in two ways.
+    pub(crate) fn memory(&self) -> Option<f64> {
+        self.memory_kind()?;
+        self.middle(|trial| trial.server.memory_peak_bytes.map(|bytes| bytes as f64))
+    }
+
+    /// How that was read in all its rounds.
+    pub(crate) fn memory_kind(&self) -> Option<&'a str> {
+        let mut kinds = self.usable().filter_map(|trial| trial.server.memory_kind.as_deref());
+        let first = kinds.next()?;
+        kinds.all(|kind| kind == first).then_some(first)
+    }
+
+    /// The most that was resident of its process, the median of the rounds, bytes.
+    pub(crate) fn rss(&self) -> Option<f64> {
+        self.middle(|trial| trial.server.rss_peak_bytes.map(|bytes| bytes as f64))
+    }
+
     /// Rounds in which outstanding work grew without end.
     pub(crate) fn saturated_rounds(&self) -> usize {
         self.counted().filter(|trial| trial.saturated).count()

@@ -396,8 +396,18 @@ pub struct Server {
     pub cpu_us_per_request_halves: Vec<f64>,
     /// Busy share of its cores.
     pub cpu_share: Option<f64>,
-    /// The most memory it held.
+    /// The most that was resident of its process over its life; `null` of several processes, whose sum would have shared
+    /// pages in each.
     pub rss_peak_bytes: Option<u64>,
+    /// What the machine gave to all its processes, kernel memory included; `null` where it could not be read, and in older
+    /// files.
+    #[serde(default)]
+    pub memory_peak_bytes: Option<u64>,
+    /// How that was read, of two kinds that are not compared with each other. `cgroup`: the largest reading in the window, ten
+    /// a second, of a control group of its own, less file cache. `pss`: once after the window, the proportional set size with
+    /// page tables and kernel stacks.
+    #[serde(default)]
+    pub memory_kind: Option<String>,
     /// It waited and let another run.
     pub context_switches_voluntary: Option<u64>,
     /// It was made to.

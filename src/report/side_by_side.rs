@@ -93,8 +93,11 @@ pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> S
 fn costs(entry: &Entry<'_>, beside: Option<&Entry<'_>>) -> Vec<[String; 4]> {
     let achieved = |e: &Entry<'_>| or_withheld(e.middle(|t| Some(t.achieved_rps)), grouped);
     let cpu = |e: &Entry<'_>| or_withheld(e.middle(|t| t.server.cpu_us_per_request), three_digits);
-    let rss =
-        |e: &Entry<'_>| or_withheld(e.middle(|t| t.server.rss_peak_bytes.map(|b| b as f64)), bytes);
+    let memory = |e: &Entry<'_>| match (e.memory(), e.memory_kind()) {
+        (Some(memory), Some(kind)) => format!("{} ({})", bytes(memory), clean(kind)),
+        _ => or_withheld(None, bytes),
+    };
+    let rss = |e: &Entry<'_>| or_withheld(e.rss(), bytes);
     let valid = |e: &Entry<'_>| {
         let standing = e.standing();
         format!("{} {}/{}", standing.worst.word(), standing.valid, standing.rounds)
@@ -108,6 +111,7 @@ fn costs(entry: &Entry<'_>, beside: Option<&Entry<'_>>) -> Vec<[String; 4]> {
     let figures = [
         row(entry, beside, "achieved/s".into(), achieved),
         row(entry, beside, "CPU us/request".into(), cpu),
+        row(entry, beside, "memory".into(), memory),
         row(entry, beside, "peak RSS".into(), rss),
         row(entry, beside, "validity".into(), valid),
     ];

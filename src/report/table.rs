@@ -6,7 +6,7 @@ use super::comparison::{belongs, compared, metric_of};
 use super::late::{LATE_NOTE, share};
 use super::race::{Entry, Figure, Race};
 use super::schema::{Ceiling, RunResult};
-use super::words::{bytes, capital, clean, figure, or_withheld, truncated};
+use super::words::{bytes, capital, clean, figure, listed, memory_words, or_withheld, truncated};
 use super::{cores, losses, sentences};
 use crate::units::{Rate, grouped, three_digits};
 
@@ -31,7 +31,7 @@ pub(crate) const COLUMNS: [&str; 9] = [
     "p99",
     "achieved/s",
     "CPU us/request",
-    "peak RSS",
+    "memory",
     "threads",
     "validity",
     "bound by",
@@ -56,6 +56,7 @@ impl Table {
         marks.extend(race.entries.iter().filter_map(saturation));
         marks.extend(race.entries.iter().filter_map(failures));
         marks.extend(late(race));
+        marks.extend(memory(race));
         marks.extend(cores::mark(result, race));
         marks.extend(ceilings(result, race));
         Self {
@@ -81,7 +82,7 @@ fn rows(race: &Race<'_>, entry: &Entry<'_>) -> Vec<[String; COLUMNS.len()]> {
         p99,
         or_withheld(entry.middle(|t| Some(t.achieved_rps)), grouped),
         or_withheld(entry.middle(|t| t.server.cpu_us_per_request), three_digits),
-        or_withheld(entry.middle(|t| t.server.rss_peak_bytes.map(|b| b as f64)), bytes),
+        or_withheld(entry.memory(), bytes),
         or_withheld(entry.middle(|t| t.server.threads_max.map(|n| n as f64)), grouped),
         format!("{} {}/{}", standing.worst.word(), standing.valid, standing.rounds),
         clean(entry.bound_by()),
@@ -151,6 +152,20 @@ fn late(race: &Race<'_>) -> Option<String> {
         }
     }
     (!told.is_empty()).then(|| format!("{LATE_NOTE}: {}", told.join(", ")))
+}
+
+/// `Memory: by a cgroup of its own, kernel memory included. Peak RSS: event-loop 21.4 MiB, ..`
+fn memory(race: &Race<'_>) -> Option<String> {
+    let mut kinds: Vec<&str> = race.entries.iter().filter_map(Entry::memory_kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let kinds: Vec<String> = kinds.into_iter().map(memory_words).collect();
+    let rss = race.entries.iter().filter_map(|one| Some((clean(one.name), bytes(one.rss()?))));
+    let rss: Vec<String> = rss.map(|(name, rss)| format!("{name} {rss}")).collect();
+    let given = (!kinds.is_empty()).then(|| format!("Memory: {}", listed(&kinds)));
+    let rss = (!rss.is_empty()).then(|| format!("Peak RSS: {}", rss.join(", ")));
+    let parts: Vec<String> = given.into_iter().chain(rss).collect();
+    (!parts.is_empty()).then(|| parts.join(". "))
 }
 
 /// `Ceilings: event-loop cpu 21,300/s binds, pool 40,000/s, 20,100/s in closed loop; ..`

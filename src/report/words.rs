@@ -86,13 +86,22 @@ pub(crate) fn metric(name: &str) -> &str {
     }
 }
 
+/// How memory was read, in words.
+pub(crate) fn memory_words(kind: &str) -> String {
+    match kind {
+        "cgroup" => "by a cgroup of its own, less file cache, kernel memory included".into(),
+        "pss" => "PSS after the window, page tables and kernel stacks included".into(),
+        other => clean(other),
+    }
+}
+
 /// A difference in the unit of its metric: `+40 us`, `-1.5 MiB`, `+3,300/s`.
 pub(crate) fn difference(metric: &str, value: f64) -> String {
     let sign = if value < 0.0 { '-' } else { '+' };
     let size = value.abs();
     match metric {
         "cpu_per_request" => format!("{sign}{} us", three_digits(size)),
-        "rss" => format!("{sign}{}", bytes(size)),
+        "memory" | "rss" => format!("{sign}{}", bytes(size)),
         "achieved" => format!("{sign}{}/s", grouped(size)),
         _ => format!("{sign}{}", Nanos(size as u64)),
     }

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Context, Error, Result};
 use crate::random;
+use crate::run::cgroup::Cgroup;
 use crate::run::held::{Held, Program};
 use crate::run::http;
 use crate::run::placement::{self, Cores};
@@ -41,6 +42,8 @@ const TRY: Duration = Duration::from_secs(1);
 pub(crate) struct Contender {
     name: String,
     process: Hands,
+    /// Removed when the process has ended.
+    group: Option<Cgroup>,
     address: SocketAddr,
     /// What it writes to stderr, where it is a child of this process.
     said: Option<Said>,
@@ -77,7 +80,18 @@ impl Contender {
             Some(binary) => binary.to_owned(),
             None => std::env::current_exe().context(|| "cannot find this program's file".into())?,
         };
-        let mut command = Command::new(binary);
+        let group = Cgroup::make();
+        let mut command = match &group {
+            // It enters the group by itself, before its first instruction.
+            Some(group) => {
+                let own =
+                    std::env::current_exe().context(|| "cannot find this program's file".into())?;
+                let mut command = Command::new(own);
+                command.arg("enter").arg(group.folder()).arg("--").arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
         command
             .arg(verb)
             .args(flags)
@@ -93,7 +107,8 @@ impl Contender {
         let said = child.stderr.take().map(Said::of);
         let address = ([127, 0, 0, 1], 0).into();
         let process = Hands::Ours(child);
-        let mut contender = Self { name: name.to_owned(), process, address, said, runtime: None };
+        let name = name.to_owned();
+        let mut contender = Self { name, process, group, address, said, runtime: None };
         contender.address = contender.listening(stdout)?;
         http::get(contender.address, "/healthz", READY_WITHIN)
             .map_err(|error| contender.unready(&format!("does not answer /healthz: {error}")))?;
@@ -131,7 +146,15 @@ impl Contender {
         let argv: Vec<String> = argv.iter().map(filled).collect();
         let what = format!("contender `{name}`");
         let folder = &setup.folder;
-        let program = Program { what, argv: &argv, env: &env, folder, patience: ENDS_WITHIN };
+        let group = Cgroup::make();
+        let program = Program {
+            what,
+            argv: &argv,
+            env: &env,
+            folder,
+            patience: ENDS_WITHIN,
+            group: group.as_ref().map(Cgroup::folder),
+        };
         let mut held = Held::start(&program, cores)?;
         let address = ([127, 0, 0, 1], port).into();
         let within = Duration::from(setup.ready_within);
@@ -156,7 +179,7 @@ impl Contender {
             return Err(held.failed("ended as it became ready"));
         }
         let process = Hands::Held(held);
-        Ok(Self { name: name.to_owned(), process, address, said: None, runtime })
+        Ok(Self { name: name.to_owned(), process, group, address, said: None, runtime })
     }
 
     /// Looks for a server that runs already.
@@ -178,8 +201,8 @@ impl Contender {
                 .help("start it first; a contender by URL is not started by bakeoff")
                 .by_contender("")
         })?;
-        let process = Hands::Others;
-        Ok(Self { name: name.to_owned(), process, address, said: None, runtime })
+        let (name, process) = (name.to_owned(), Hands::Others);
+        Ok(Self { name, process, group: None, address, said: None, runtime })
     }
 
     /// Where it listens.
@@ -190,6 +213,11 @@ impl Contender {
     /// What runs it, with its version, where it says so.
     pub(crate) fn runtime(&self) -> Option<&str> {
         self.runtime.as_deref()
+    }
+
+    /// The control group of its own, where it has one.
+    pub(crate) fn group(&self) -> Option<&Cgroup> {
+        self.group.as_ref()
     }
 
     /// What it uses, for who wants to know.
@@ -306,6 +334,7 @@ fn before(name: &str, setup: &Setup, env: &[(String, String)]) -> Result<()> {
         env,
         folder: &setup.folder,
         patience: Duration::from_secs(1),
+        group: None,
     };
     Held::start(&program, &placement::allowed()?)?.finish(BEFORE_WITHIN)
 }

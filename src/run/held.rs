@@ -32,6 +32,8 @@ pub(crate) struct Program<'a> {
     pub(crate) folder: &'a Path,
     /// How long it may take to end when asked to.
     pub(crate) patience: Duration,
+    /// The control group that it is started in, where it has one of its own.
+    pub(crate) group: Option<&'a Path>,
 }
 
 /// A running program and its supervisor. Dropping it ends both.
@@ -58,7 +60,11 @@ impl Held {
             std::env::current_exe().context(|| "cannot find this program's file".into())?;
         let mut command = Command::new(binary);
         let patience = format!("{}ms", program.patience.as_millis());
-        command.arg("supervise").arg(format!("--patience={patience}")).arg("--");
+        command.arg("supervise").arg(format!("--patience={patience}"));
+        if let Some(group) = program.group {
+            command.arg("--group").arg(group);
+        }
+        command.arg("--");
         command.arg(located(&program.argv[0], program.folder)).args(&program.argv[1..]);
         command.envs(program.env.iter().map(|(name, value)| (name, value)));
         command.current_dir(program.folder).process_group(0);

@@ -6,6 +6,7 @@ mod audit;
 mod bounds;
 mod budget;
 mod ceilings;
+mod cgroup;
 mod child;
 mod decide;
 mod dependency;
@@ -52,6 +53,7 @@ use crate::report::schema::RunResult;
 use crate::scenario::Scenario;
 use crate::units::Nanos;
 
+pub(crate) use cgroup::enter;
 pub use decide::{Extras, Question, decide};
 pub use ledger::{LedgerPlan, LedgerRequest, ledger, plan_ledger};
 pub use plan::{Part, Planned, Sight, plan};

@@ -44,6 +44,22 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     resident_pages(&text(format!("/proc/{pid}/statm"))?)?.checked_mul(page_size() as u64)
 }
 
+/// The part of the machine's memory that a process has, shared pages divided among those that share them, with its page
+/// tables and the kernel's stacks of its threads.
+pub(crate) fn proportional_bytes(pid: u32) -> Option<u64> {
+    let rollup = Lines::read(format!("/proc/{pid}/smaps_rollup"))?;
+    let status = Lines::read(format!("/proc/{pid}/status"))?;
+    proportional(&rollup, &status)
+}
+
+fn proportional(rollup: &Lines, status: &Lines) -> Option<u64> {
+    let stacks = status.number("Threads")?.checked_mul(KERNEL_STACK)?;
+    Some(rollup.number("Pss")?.saturating_add(status.number("VmPTE")?).saturating_add(stacks))
+}
+
+/// Of each thread, on x86-64 and on AArch64: bytes.
+const KERNEL_STACK: u64 = 16 * 1_024;
+
 /// The second figure of the text of `/proc/PID/statm`.
 fn resident_pages(statm: &str) -> Option<u64> {
     statm.split_ascii_whitespace().nth(1)?.parse().ok()
@@ -181,6 +197,18 @@ mod tests {
             assert_eq!(resident_pages(statm), None, "{statm}");
         }
         assert_eq!(numbers("12 x 13 -1 99999999999\n 14"), [12, 13, 14]);
+    }
+
+    #[test]
+    fn a_share_of_memory_has_page_tables_and_stacks_in_it() {
+        let lines = |text: &str| Lines(text.into());
+        let rollup = lines(
+            "55d0-7ffe ---p 0 00:00 0 [rollup]\nRss: 900 kB\nPss:  300 kB\nPss_Dirty: 1 kB\n",
+        );
+        let status = lines("VmPTE:\t  40 kB\nThreads:\t4\n");
+        assert_eq!(proportional(&rollup, &status), Some((300 + 40 + 4 * 16) * 1_024));
+        assert_eq!(proportional(&lines(""), &status), None, "a kernel thread, or one that ended");
+        assert_eq!(proportional(&rollup, &lines("Threads: 1\n")), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -23,26 +24,33 @@ use rustix::process::{
 };
 
 use crate::error::{Context, Result};
-use crate::run::proc;
+use crate::run::{cgroup, proc};
 
 /// The exit code when there was no program to run, as shells have it.
 const NOT_STARTED: u8 = 127;
 /// Rounds of ending what was orphaned: each ends a generation.
 const GENERATIONS_MAX: usize = 64;
 
-/// Runs `argv` until it ends, or stdin does; then it is asked to end, and killed after `patience`. Gives the program's
-/// exit code, 128 and the signal's number when it was ended by one.
+/// Runs `argv`, in the control group `group` if it is given, until it ends, or stdin does; then it is asked to end, and
+/// killed after `patience`. Gives the program's exit code, 128 and the signal's number when it was ended by one.
 ///
 /// # Errors
 /// When this process cannot do its work.
 ///
 /// # Panics
 /// When `argv` is empty.
-pub fn supervise(argv: &[OsString], patience: Duration) -> Result<u8> {
+pub fn supervise(argv: &[OsString], patience: Duration, group: Option<&Path>) -> Result<u8> {
     set_child_subreaper(Some(getpid())).context(|| "cannot become a subreaper".into())?;
     let mut command = Command::new(&argv[0]);
     command.args(&argv[1..]).stdin(Stdio::null()).stdout(Stdio::from(io::stderr()));
-    let child = match command.process_group(0).spawn() {
+    command.process_group(0);
+    let spawned = match group {
+        // It is born there, and this process is not counted with it.
+        Some(group) => cgroup::within(group, || command.spawn())
+            .context(|| format!("cannot enter {}", group.display()))?,
+        None => command.spawn(),
+    };
+    let child = match spawned {
         Ok(child) => child,
         Err(error) => {
             eprintln!("{}: {error}", argv[0].display());

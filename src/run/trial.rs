@@ -4,6 +4,7 @@ pub(crate) mod figures;
 pub(crate) mod lost;
 mod timeline;
 
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -23,7 +24,7 @@ use crate::report::schema::{self, Audit, LostBy, Trial};
 use crate::run::child::Contender;
 use crate::run::dependency::{self, Behind, PoolUse};
 use crate::run::hiccups::Hiccups;
-use crate::run::memory::Sampler;
+use crate::run::memory::{self, Sampler};
 use crate::run::placement::Placement;
 use crate::run::postgres::Database;
 use crate::run::resources::{Switches, Taken, Tick, Used, Watch};
@@ -116,8 +117,10 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         crash = broken_down(&mut contender);
     }
     let server = schema::Server {
-        rss_windows_bytes: memory,
         cpu_us_per_request_halves: per_request(&outcome, seen.halves),
+        rss_windows_bytes: memory.resident,
+        memory_peak_bytes: memory.peak,
+        memory_kind: memory.kind,
         ..server(&watch, seen.used, switches, &outcome, order.placement.contender.len())
     };
     if crash.is_none()
@@ -152,8 +155,7 @@ fn unstarted(order: &Order<'_>, error: Error) -> Result<Trial> {
 /// A load that has ended, and what was looked at meanwhile.
 struct Loaded {
     outcome: Outcome,
-    /// In the windows of the load.
-    memory: Vec<u64>,
+    memory: Memory,
     seen: Seen,
     /// At its end and before it.
     switches: Option<(Switches, Switches)>,
@@ -172,9 +174,11 @@ impl Loaded {
         let (switches, taken) = (watch.switches(), Taken::now());
         let looks: Mutex<Looks> = Mutex::default();
         let one_process = order.contender.built_in().is_none_or(|built_in| built_in.processes == 1);
-        let (outcome, memory) = thread::scope(|scope| {
+        // Read at the window's end, with all connections open, and only where there is no group to be read.
+        let pss = Cell::new(None);
+        let (outcome, seen_memory) = thread::scope(|scope| {
             let cores = &order.placement.generator;
-            let memory = Sampler::start(scope, watch, cores, order.duration);
+            let memory = Sampler::start(scope, watch, contender.group(), cores, order.duration);
             let outcome = load::run(plan, stop, &|moment| {
                 if moment == Moment::WindowMiddle {
                     looks.lock().expect("no look panics").middle = Some(watch.tick());
@@ -183,9 +187,13 @@ impl Loaded {
                 let look = Look::take(watch, contender, behind, moment, one_process);
                 looks.lock().expect("no look panics").take(moment, look);
                 memory.tell(moment);
+                if moment == Moment::WindowEnd && contender.group().is_none() {
+                    pss.set(watch.pss_bytes());
+                }
             })?;
             Ok::<_, Error>((outcome, memory.seen()))
         })?;
+        let memory = Memory::of(seen_memory, pss.get());
         let shares = (taken.steal_share(), taken.throttled_share());
         let seen = looks.into_inner().expect("no look panics").between();
         let switches = seen.switches.zip(switches);
@@ -443,6 +451,25 @@ fn per_request(outcome: &Outcome, halves: Option<(Nanos, Nanos)>) -> Vec<f64> {
     }
 }
 
+/// What a contender held in the window.
+struct Memory {
+    /// Resident, by window of the load.
+    resident: Vec<u64>,
+    /// What the machine gave it at most, and how that was read.
+    peak: Option<u64>,
+    kind: Option<String>,
+}
+
+impl Memory {
+    fn of(seen: memory::Seen, pss: Option<u64>) -> Self {
+        let (kind, peak) = match seen.group_peak {
+            Some(bytes) => ("cgroup", Some(bytes)),
+            None => ("pss", pss),
+        };
+        Self { resident: seen.resident, peak, kind: peak.map(|_| kind.to_owned()) }
+    }
+}
+
 /// What the contender used in the window; context switches and memory over its whole life.
 fn server(
     watch: &Watch,
@@ -467,6 +494,8 @@ fn server(
         threads_max: used.threads,
         cpu_us_per_request_halves: Vec::new(),
         rss_windows_bytes: Vec::new(),
+        memory_peak_bytes: None,
+        memory_kind: None,
     }
 }
 

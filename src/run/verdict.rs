@@ -16,7 +16,7 @@ use crate::stats::{self, Better, Estimate, Interval, LOST};
 
 pub(crate) use comparison::comparisons;
 pub(crate) use footprint::under_load;
-use series::{End, Place, paired, series};
+use series::{End, Place, alike_read, paired, series};
 use words::{absolute, asked, figure, lost_text, percent, ratio_text, unit};
 
 /// Every comparison is made with this confidence; a statement has its scenario's.
@@ -133,6 +133,12 @@ fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Ju
         _ => None,
     };
     let place = Place { scenario, level: &level, request };
+    if let (Metric::Memory, Some(versus)) = (statement.metric, &statement.versus)
+        && !alike_read(trials, place, [&statement.of, versus])
+    {
+        let why = "memory was read in two ways, by cgroup and as PSS, and these are not compared";
+        return Judged::inconclusive(why);
+    }
     let with = |end, other| {
         let of = series(trials, place, statement.metric, &statement.of, end);
         match &statement.versus {

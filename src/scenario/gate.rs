@@ -56,16 +56,19 @@ pub enum GateFigure {
     P50,
     /// Answers per second of a closed loop: a block of its own in each round.
     Throughput,
-    /// Peak memory.
+    /// What the machine gave, kernel memory included.
+    Memory,
+    /// Peak resident memory.
     Rss,
 }
 
 impl Gate {
-    /// The gate of a scenario that says nothing about it: every metric that costs no block of its own.
+    /// The gate of a scenario that says nothing about it: every metric that costs no block of its own, memory once.
     pub fn usual(mix: &[(Operation, u32)]) -> Self {
         let most = mix.iter().max_by_key(|(_, weight)| *weight).map(|(kind, _)| kind.name());
         let request = most.filter(|_| mix.len() > 1).map(str::to_owned);
-        let metrics = GateFigure::ALL.into_iter().filter(|one| *one != GateFigure::Throughput);
+        let usual = |one: &GateFigure| !matches!(one, GateFigure::Throughput | GateFigure::Rss);
+        let metrics = GateFigure::ALL.into_iter().filter(usual);
         let metrics = metrics.map(|figure| GateMetric {
             figure,
             request: request.clone().filter(|_| figure.is_of_a_request()),
@@ -84,8 +87,8 @@ impl Gate {
 
 impl GateFigure {
     /// All of them, in the order in which help lists them.
-    pub const ALL: [Self; 5] =
-        [Self::P99, Self::CpuPerRequest, Self::P50, Self::Rss, Self::Throughput];
+    pub const ALL: [Self; 6] =
+        [Self::P99, Self::CpuPerRequest, Self::P50, Self::Memory, Self::Rss, Self::Throughput];
 
     /// As scenarios write it.
     pub fn name(self) -> &'static str {
@@ -94,6 +97,7 @@ impl GateFigure {
             Self::CpuPerRequest => "cpu_per_request",
             Self::P50 => "p50",
             Self::Throughput => "throughput",
+            Self::Memory => "memory",
             Self::Rss => "rss",
         }
     }
@@ -301,7 +305,7 @@ mod tests {
         assert_eq!(gate, Gate::usual(&[]));
         assert_eq!(gate.rate, Level::OfLowest(Share(0.6)));
         let names: Vec<String> = gate.metrics.iter().map(ToString::to_string).collect();
-        assert_eq!(names, ["p99", "cpu_per_request", "p50", "rss"]);
+        assert_eq!(names, ["p99", "cpu_per_request", "p50", "memory"]);
         assert!(!gate.fail_inconclusive && gate.budget.is_none());
     }
 

@@ -17,7 +17,9 @@ pub enum Metric {
     Capacity,
     /// CPU time of the contender per request, us.
     CpuPerRequest,
-    /// Peak resident memory of the contender, bytes.
+    /// What the machine gave to all processes of the contender, kernel memory included, bytes.
+    Memory,
+    /// Peak resident memory of the contender's process, bytes.
     Rss,
     /// The largest of thirty samples of its resident memory over their median.
     RssSpread,
@@ -58,7 +60,7 @@ pub enum Unit {
 
 impl Metric {
     /// Every metric, in the order in which help lists them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::P50,
         Self::P90,
         Self::P99,
@@ -66,6 +68,7 @@ impl Metric {
         Self::Achieved,
         Self::Capacity,
         Self::CpuPerRequest,
+        Self::Memory,
         Self::Rss,
         Self::RssSpread,
         Self::P99Spread,
@@ -89,6 +92,7 @@ impl Metric {
             Self::Achieved => "achieved",
             Self::Capacity => "capacity",
             Self::CpuPerRequest => "cpu_per_request",
+            Self::Memory => "memory",
             Self::Rss => "rss",
             Self::RssSpread => "rss_spread",
             Self::P99Spread => "p99_spread",
@@ -153,7 +157,7 @@ impl Metric {
         match self {
             Self::Achieved | Self::Capacity | Self::AccountsPerS => Unit::PerSecond,
             Self::CpuPerRequest => Unit::Micros,
-            Self::Rss | Self::RssIdle | Self::Payload | Self::Image => Unit::Bytes,
+            Self::Memory | Self::Rss | Self::RssIdle | Self::Payload | Self::Image => Unit::Bytes,
             Self::RssSpread | Self::P99Spread => Unit::Times,
             Self::P50 | Self::P90 | Self::P99 | Self::P99_9 => Unit::Nanos,
             Self::PoolWaitP99 | Self::Recovery | Self::Completion | Self::StartUp => Unit::Nanos,

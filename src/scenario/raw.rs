@@ -407,7 +407,7 @@ pub(super) struct RawGate {
     pub(super) rate: Option<At<Quantity<Level>>>,
     /// How long it may take: sets the most rounds, 12 to 40. Default: 40 rounds.
     pub(super) budget: Option<At<Quantity<Nanos>>>,
-    /// What is gated: `p99`, `p50`, `cpu_per_request`, `rss`, `throughput`; with several requests `p99 of NAME`. Default
+    /// What is gated: `p99`, `p50`, `cpu_per_request`, `memory`, `rss`, `throughput`; with several requests `p99 of NAME`. Default
     /// all but throughput.
     pub(super) metrics: Option<At<Vec<At<String>>>>,
     /// Metrics without which the gate is not passed.

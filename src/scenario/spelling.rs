@@ -269,7 +269,9 @@ pub(super) enum RawMetric {
     Achieved,
     /// CPU time of the contender per request.
     CpuPerRequest,
-    /// Peak resident memory of the contender.
+    /// What the machine gave to all processes of the contender, kernel memory included.
+    Memory,
+    /// Peak resident memory of the contender's process; a contender of several has none.
     Rss,
     /// Requests per second within the SLO, where an experiment looks for them.
     Capacity,
@@ -304,6 +306,7 @@ impl From<RawMetric> for Metric {
             RawMetric::P99_9 => Self::P99_9,
             RawMetric::Achieved => Self::Achieved,
             RawMetric::CpuPerRequest => Self::CpuPerRequest,
+            RawMetric::Memory => Self::Memory,
             RawMetric::Rss => Self::Rss,
             RawMetric::Capacity => Self::Capacity,
             RawMetric::RssSpread => Self::RssSpread,

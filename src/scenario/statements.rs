@@ -109,7 +109,10 @@ fn contender(at: &At<String>, metric: Metric, known: &Known<'_>) -> Result<Strin
     let names = known.contenders.iter().map(|contender| contender.name.as_str());
     if let Some(contender) = known.contenders.iter().find(|one| one.name == at.value) {
         if contender.is_url()
-            && matches!(metric, Metric::CpuPerRequest | Metric::Rss | Metric::RssSpread)
+            && matches!(
+                metric,
+                Metric::CpuPerRequest | Metric::Memory | Metric::Rss | Metric::RssSpread
+            )
         {
             let title = format!("`{}` of a contender by URL is not known", metric.name());
             return Err(Fault::new(&at.span, title, "runs outside of bakeoff's hands")

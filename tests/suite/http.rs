@@ -212,8 +212,10 @@ fn a_foreign_server_is_raced_against_a_variant_of_itself() {
         assert!(trial.by_request["charge"].requests > 0, "{trial:?}");
         let server = &trial.server;
         assert!(server.cpu_us_per_request.is_some_and(|us| us > 50.0), "{server:?}");
-        // Two Pythons: the server and the child that it has.
-        assert!(server.rss_peak_bytes.is_some_and(|bytes| bytes > 8 << 20), "{server:?}");
+        // Two Pythons: the server and the child that it has, whose pages it shares.
+        assert!(server.memory_peak_bytes.is_some_and(|bytes| bytes > 8 << 20), "{server:?}");
+        assert!(matches!(server.memory_kind.as_deref(), Some("cgroup" | "pss")), "{server:?}");
+        assert_eq!(server.rss_peak_bytes, None, "no sum over several processes");
         // One of each process and one of each connection: all are open when they are counted.
         assert!(server.threads_max.is_some_and(|threads| threads > 2), "{server:?}");
         // Withheld where threads that were counted before the load have ended with their counts.
@@ -261,7 +263,9 @@ fn a_running_server_is_driven_by_its_url_and_left_alone() {
     assert!(matches!(output.status.code(), Some(0 | 5)), "{}", stderr(&output));
     for trial in &result.trials {
         assert!(trial.errors.is_empty() && trial.requests > 0, "{trial:?}");
-        assert!(trial.server.cpu_us_per_request.is_none() && trial.server.rss_peak_bytes.is_none());
+        assert!(
+            trial.server.cpu_us_per_request.is_none() && trial.server.memory_peak_bytes.is_none()
+        );
     }
     let said = result.notes.iter().any(|note| note.contains("`there` is given by URL"));
     assert!(said, "{:?}", result.notes);

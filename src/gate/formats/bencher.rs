@@ -34,6 +34,7 @@ fn slug(metric: Metric) -> &'static str {
         Metric::P50 => "latency",
         Metric::CpuPerRequest => "cpu-per-request",
         Metric::Throughput => "throughput",
+        Metric::Memory => "memory",
         Metric::Rss => "peak-rss",
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn shown(metric: Metric, value: f64) -> String {
         Metric::P99 | Metric::P50 => Nanos(value as u64).to_string(),
         Metric::CpuPerRequest => format!("{} us", three_digits(value)),
         Metric::Throughput => Rate(value).to_string(),
-        Metric::Rss => bytes(value),
+        Metric::Memory | Metric::Rss => bytes(value),
     }
 }
 

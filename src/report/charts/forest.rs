@@ -108,7 +108,7 @@ fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
 }
 
 /// The order of the metrics; what is not here comes first.
-const METRICS: [&str; 6] = ["capacity", "throughput", "p50", "p99", "CPU", "peak RSS"];
+const METRICS: [&str; 7] = ["capacity", "throughput", "p50", "p99", "CPU", "memory", "peak RSS"];
 
 /// Rows for which there is room.
 const MAX_ROWS: usize = 13;

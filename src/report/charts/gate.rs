@@ -68,7 +68,7 @@ fn panels(history: &[GatePoint]) -> Vec<Panel<'_>> {
 }
 
 /// As a gate's reader asks for them; a metric of one request begins with its name.
-const METRICS: [&str; 5] = ["p99", "throughput", "cpu", "p50", "rss"];
+const METRICS: [&str; 6] = ["p99", "throughput", "cpu", "p50", "memory", "rss"];
 /// Panels for which there is room.
 const MAX_PANELS: usize = 3;
 /// Commits for which there is room; the latest are shown.

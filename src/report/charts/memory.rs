@@ -10,7 +10,7 @@ use super::view::View;
 use crate::report::race::{Race, middle};
 use crate::report::schema::{ByRequest, Trial};
 use crate::report::sentences::title_of;
-use crate::report::words::{bytes, slug};
+use crate::report::words::{bytes, memory_words, slug};
 use crate::units::{grouped, three_digits};
 use plotters::style::Color;
 
@@ -20,6 +20,50 @@ pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
         (a.workload, a.scenario, a.dependency()) == (b.workload, b.scenario, b.dependency())
     };
     view.races.chunk_by(alike).filter_map(|races| picture(view, races)).collect()
+}
+
+/// What is shown of a trial: what the machine gave, read in one way by all trials, or of an older file what was resident.
+#[derive(Clone, Debug, PartialEq)]
+struct Shown {
+    kind: Option<String>,
+}
+
+impl Shown {
+    /// Nothing where contenders were read in two ways.
+    fn of(races: &[Race<'_>]) -> Option<Self> {
+        let trials = || races.iter().flat_map(Race::trials);
+        let mut kinds: Vec<&str> =
+            trials().filter_map(|trial| trial.server.memory_kind.as_deref()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        match kinds[..] {
+            [] => Some(Self { kind: None }),
+            [kind] => Some(Self { kind: Some(kind.to_owned()) }),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self, trial: &Trial) -> Option<u64> {
+        match self.kind {
+            Some(_) => trial.server.memory_peak_bytes,
+            None => trial.server.rss_peak_bytes,
+        }
+    }
+
+    fn metric(&self) -> &'static str {
+        if self.kind.is_some() { "memory" } else { "rss" }
+    }
+
+    fn words(&self) -> String {
+        match &self.kind {
+            Some(kind) => format!("Memory of the contender ({})", memory_words(kind)),
+            None => "Peak resident memory of the contender".into(),
+        }
+    }
+
+    fn axis(&self) -> &'static str {
+        if self.kind.is_some() { "Memory (log)" } else { "Peak RSS (log)" }
+    }
 }
 
 /// What a contender's memory is held against.
@@ -39,7 +83,8 @@ struct Track {
 }
 
 fn picture<'a>(view: &View<'a>, races: &[Race<'a>]) -> Option<Picture<'a>> {
-    let holding = Holding::of(races)?;
+    let shown = Shown::of(races)?;
+    let holding = Holding::of(races, &shown)?;
     let workload = races.first()?.workload;
     let mut tracks: Vec<Track> = view
         .members(workload)
@@ -47,7 +92,9 @@ fn picture<'a>(view: &View<'a>, races: &[Race<'a>]) -> Option<Picture<'a>> {
         .map(|member| {
             let entries = races.iter().filter_map(|race| race.entry(member.name));
             let rounds: Vec<Vec<(f64, f64)>> = entries
-                .map(|entry| entry.usable().filter_map(|trial| holding.point(trial)).collect())
+                .map(|entry| {
+                    entry.usable().filter_map(|trial| holding.point(trial, &shown)).collect()
+                })
                 .collect();
             let mut line: Vec<(f64, f64)> = rounds.iter().filter_map(|of| median(of)).collect();
             line.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -59,12 +106,13 @@ fn picture<'a>(view: &View<'a>, races: &[Race<'a>]) -> Option<Picture<'a>> {
     if !tracks.iter().any(|track| track.line.len() > 1) {
         return None;
     }
-    let fullest = races.iter().max_by(|a, b| holding.most(a).total_cmp(&holding.most(b)))?;
-    let title = title_of(view.result, fullest, "rss", None);
+    let fullest =
+        races.iter().max_by(|a, b| holding.most(a, &shown).total_cmp(&holding.most(b, &shown)))?;
+    let title = title_of(view.result, fullest, shown.metric(), None);
     let (what, several) = (holding.what(), holding.several());
     let chrome = view.chrome(
         title.clone(),
-        &format!("Peak resident memory of the contender against {several}"),
+        &format!("{} against {several}", shown.words()),
         &races.iter().collect::<Vec<_>>(),
         &holding.method(),
     );
@@ -78,7 +126,7 @@ fn picture<'a>(view: &View<'a>, races: &[Race<'a>]) -> Option<Picture<'a>> {
         Holding::InFlight => format!("memory-{}-in-flight", slug(workload)),
     };
     Some(Picture::new(Kind::Memory, stem, chrome, alt, move |canvas| {
-        draw(canvas, &tracks, holding)
+        draw(canvas, &tracks, holding, shown.axis())
     }))
 }
 
@@ -89,10 +137,10 @@ const APART: f64 = 1.5;
 
 impl Holding {
     /// Connections where their number changes, else requests in flight where that does.
-    fn of(races: &[Race<'_>]) -> Option<Self> {
+    fn of(races: &[Race<'_>], shown: &Shown) -> Option<Self> {
         let changes = |holding: Self| {
             // A race in which all were saturated, or whose memory is not known, has none.
-            let most = races.iter().map(|race| holding.most(race));
+            let most = races.iter().map(|race| holding.most(race, shown));
             let most: Vec<f64> = most.filter(|most| *most > 0.0).collect();
             let high = most.iter().copied().fold(0.0, f64::max);
             let low = most.iter().copied().fold(f64::MAX, f64::min);
@@ -101,21 +149,21 @@ impl Holding {
         [Self::Connections, Self::InFlight].into_iter().find(|holding| changes(*holding))
     }
 
-    fn most(self, race: &Race<'_>) -> f64 {
+    fn most(self, race: &Race<'_>, shown: &Shown) -> f64 {
         race.trials()
-            .filter_map(|trial| self.point(trial))
+            .filter_map(|trial| self.point(trial, shown))
             .map(|(held, _)| held)
             .fold(0.0, f64::max)
     }
 
     /// What a trial held, and its memory; nothing of a saturated one, which holds more and more.
-    fn point(self, trial: &Trial) -> Option<(f64, f64)> {
-        let rss = trial.server.rss_peak_bytes? as f64;
+    fn point(self, trial: &Trial, shown: &Shown) -> Option<(f64, f64)> {
+        let memory = shown.bytes(trial)? as f64;
         let held = match self {
             Self::Connections => f64::from(trial.load.connections),
             Self::InFlight => in_flight(trial)?,
         };
-        (rss > 0.0 && held > 0.0 && !trial.saturated).then_some((held, rss))
+        (memory > 0.0 && held > 0.0 && !trial.saturated).then_some((held, memory))
     }
 
     fn what(self) -> &'static str {
@@ -172,7 +220,7 @@ fn slope(track: &Track, what: &str) -> Option<String> {
     (to > from).then(|| format!("{} KiB per {what}", three_digits(per)))
 }
 
-fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], holding: Holding) {
+fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], holding: Holding, axis: &str) {
     let points = || tracks.iter().flat_map(|track| &track.points);
     let ends = |of: fn(&(f64, f64)) -> f64| {
         (points().map(of).fold(f64::MAX, f64::min), points().map(of).fold(0.0, f64::max))
@@ -191,7 +239,7 @@ fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], holding: Holding) {
     let (x, columns) = logarithmic(least, most, grouped);
     let (y, rows) = logarithmic(low, high, |mib| bytes(mib * MIB));
     let plot = Plot::new(x, y, frame);
-    plot.rows(canvas, &rows, "Peak RSS (log)");
+    plot.rows(canvas, &rows, axis);
     plot.columns(canvas, &columns, holding.axis());
     for (label, track) in labels.iter_mut().zip(tracks) {
         let colour = track.style.colour(&canvas.theme);

@@ -102,6 +102,9 @@ pub struct Decided {
     pub cpu_us_per_request: Option<f64>,
     /// Median of the rounds.
     pub rss_peak_bytes: Option<f64>,
+    /// What the machine gave, kernel memory included, median of the rounds.
+    #[serde(default)]
+    pub memory_peak_bytes: Option<f64>,
     /// Rounds that hold.
     pub rounds: u32,
     /// Whether most rounds fell behind.

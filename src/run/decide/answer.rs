@@ -73,6 +73,7 @@ pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Questio
         requests: own().map(|trial| trial.requests).sum(),
         cpu_us_per_request: middle(|trial| trial.server.cpu_us_per_request),
         rss_peak_bytes: middle(|trial| trial.server.rss_peak_bytes.map(|bytes| bytes as f64)),
+        memory_peak_bytes: middle(|trial| trial.server.memory_peak_bytes.map(|b| b as f64)),
         rounds: rounds as u32,
         saturated,
         keeps_slo: keeps,

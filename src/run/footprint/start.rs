@@ -94,8 +94,14 @@ impl Startable {
         let env: Vec<_> =
             self.env.iter().map(|(name, value)| (name.clone(), filled(value))).collect();
         let what = self.what.clone();
-        let program =
-            Program { what, argv: &argv, env: &env, folder: &self.folder, patience: ENDS_WITHIN };
+        let program = Program {
+            what,
+            argv: &argv,
+            env: &env,
+            folder: &self.folder,
+            patience: ENDS_WITHIN,
+            group: None,
+        };
         let mut held = Held::start(&program, cores)?;
         // The supervisor has said that the program is there: its own start is not the contender's.
         let begun = Instant::now();

@@ -25,6 +25,7 @@ pub(super) fn block(
             percentile(open, plan).filter(|(_, late)| *late != Late::Bound).map(|(ns, _)| ns)
         }
         Metric::CpuPerRequest => open.server.cpu_us_per_request,
+        Metric::Memory => open.server.memory_peak_bytes.map(|bytes| bytes as f64),
         Metric::Rss => open.server.rss_peak_bytes.map(|bytes| bytes as f64),
         Metric::Throughput => closed.map(|trial| trial.achieved_rps).filter(|rate| *rate > 0.0),
     };
@@ -38,6 +39,7 @@ pub(super) fn block(
     Block {
         values: metrics.iter().map(value).collect(),
         at_most,
+        memory_kind: open.server.memory_kind.clone(),
         faults,
         requests: open.requests,
         failures: open.errors.values().sum(),
@@ -67,7 +69,7 @@ fn rank(metric: Metric) -> Option<f64> {
     match metric {
         Metric::P99 => Some(0.99),
         Metric::P50 => Some(0.5),
-        Metric::CpuPerRequest | Metric::Throughput | Metric::Rss => None,
+        Metric::CpuPerRequest | Metric::Throughput | Metric::Memory | Metric::Rss => None,
     }
 }
 

@@ -327,7 +327,7 @@ fn ask<'b>(
 fn pared(request: &Request) -> Scenario {
     let pair = &request.pair;
     let mut gated = request.gate.metrics.iter().map(|metric| metric.figure);
-    let memory = gated.clone().any(|figure| figure == GateFigure::Rss);
+    let memory = gated.clone().any(|figure| matches!(figure, GateFigure::Memory | GateFigure::Rss));
     let metric = match gated.find(|figure| figure.is_of_a_request()) {
         Some(GateFigure::P99) => scenario::Metric::P99,
         _ => scenario::Metric::P50,
@@ -346,7 +346,7 @@ fn pared(request: &Request) -> Scenario {
         contenders: vec![pair.baseline.clone(), pair.candidate.clone()],
         expectations: vec![about(metric)],
         // Both sides are warmed up alike where their memory is compared.
-        claims: memory.then(|| about(scenario::Metric::Rss)).into_iter().collect(),
+        claims: memory.then(|| about(scenario::Metric::Memory)).into_iter().collect(),
         ..request.scenario.clone()
     }
 }

@@ -1,6 +1,6 @@
 //! What is compared without being asked: each contender with the first one.
 
-use super::series::{End, Place, paired, series};
+use super::series::{End, Place, alike_read, paired, series};
 use super::{CONFIDENCE, better, everything_lost, finite};
 use crate::report::schema::{Comparison, Trial};
 use crate::scenario::{LoadKind, Metric, Scenario};
@@ -44,7 +44,7 @@ fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
     if matches!(scenario.load.kind, LoadKind::Closed) {
         compared.push((None, Metric::Achieved));
     }
-    compared.extend([(None, Metric::CpuPerRequest), (None, Metric::Rss)]);
+    compared.extend([(None, Metric::CpuPerRequest), (None, Metric::Memory)]);
     if scenario.slo.is_some() && !scenario.store.faults().is_empty() {
         compared.push((None, Metric::Recovery));
     }
@@ -79,7 +79,8 @@ fn compare_at(
 ) -> Comparison {
     let a = series(trials, place, metric, of, end);
     let b = series(trials, place, metric, versus, other);
-    let (a, b) = paired(&a, &b);
+    let comparable = metric != Metric::Memory || alike_read(trials, place, [of, versus]);
+    let (a, b) = if comparable { paired(&a, &b) } else { Default::default() };
     let comparison = stats::ratio_of(&a, &b, better(metric), CONFIDENCE);
     let ratio = comparison.and_then(|comparison| comparison.ratio);
     let interval = ratio.and_then(|ratio| ratio.interval);

@@ -55,6 +55,18 @@ fn has_lost(trial: &Trial, metric: Metric) -> bool {
     trial.validity.lost || behind || never_back
 }
 
+/// Whether the memory of two contenders was read in one way: readings of two kinds are not compared.
+pub(super) fn alike_read(trials: &[Trial], place: Place<'_>, names: [&str; 2]) -> bool {
+    let here = trials.iter().filter(|trial| {
+        trial.scenario == place.scenario.name
+            && trial.level == place.level
+            && names.contains(&&*trial.contender)
+            && !trial.voided
+    });
+    let mut kinds = here.filter_map(|trial| trial.server.memory_kind.as_deref());
+    kinds.next().is_none_or(|first| kinds.all(|kind| kind == first))
+}
+
 /// The values of the rounds that both have.
 pub(super) fn paired(a: &[(u32, f64)], b: &[(u32, f64)]) -> (Vec<f64>, Vec<f64>) {
     a.iter()
@@ -84,6 +96,7 @@ pub(super) fn metric_of(
         Metric::P99_9 => response(999)?,
         Metric::Achieved => trial.achieved_rps,
         Metric::CpuPerRequest => trial.server.cpu_us_per_request?,
+        Metric::Memory => trial.server.memory_peak_bytes? as f64,
         Metric::Rss => trial.server.rss_peak_bytes? as f64,
         Metric::RssSpread => spread(&trial.server.rss_windows_bytes)?,
         Metric::P99Spread => spread(&trial.by_request.get(request?)?.p99_windows_ns)?,
@@ -137,6 +150,27 @@ mod tests {
         assert_eq!(ends(&trial), [whole, whole]);
         mock::late(&mut trial, 0.4);
         assert!((ends(&trial)[0] / whole - 0.6).abs() < 1e-9 && ends(&trial)[1] == whole);
+    }
+
+    #[test]
+    fn memory_that_was_read_in_two_ways_is_not_compared() {
+        let scenario = crate::scenario::builtin("tour-payment").unwrap();
+        let mut trials = mock::payments(6, &mock::MODELS).trials;
+        trials.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
+        let level = trials[0].level.clone();
+        let place = Place { scenario: &scenario, level: &level, request: None };
+        let names = ["event-loop", "work-stealing"];
+        assert!(alike_read(&trials, place, names));
+        let other = trials.iter_mut().find(|trial| trial.contender == names[1]).unwrap();
+        other.server.memory_kind = Some("pss".into());
+        assert!(!alike_read(&trials, place, names));
+        assert!(alike_read(&trials, place, ["event-loop", "thread-pool"]), "of the others");
+        let of = |all: &[crate::report::schema::Comparison]| {
+            let memory = all.iter().filter(|c| c.metric == "memory");
+            memory.map(|c| (c.of.clone(), c.ratio.is_some())).collect::<Vec<_>>()
+        };
+        let compared = of(&super::super::comparisons(&scenario, &trials));
+        assert!(compared.iter().all(|(of, is)| *is == (of != names[1])), "{compared:?}");
     }
 
     #[test]
