@@ -78,7 +78,8 @@ fn run(folder: &Path, slow: u64, load: &str, flags: &[&str]) -> Value {
          [contender.cold]\ncommand = [{program:?}, \"--exact\", \"--ignored\", \"--nocapture\", \
          \"warm::a_server_that_is_slow_at_first\"]\n\
          env = {{ PORT = \"{{port}}\", SLOW = \"{slow}\" }}\nready = \"tcp\"\n\
-         [load.open]\nconnections = 16\nduration = \"1s\"\n{load}\n"
+         [slo]\np99 = \"20ms\"\nerror_rate = \"1%\"\n\
+         [load.open]\nconnections = 64\nduration = \"1s\"\n{load}\n"
     );
     result_of(folder, &text, flags)
 }
