@@ -5,6 +5,11 @@ use super::race::{Entry, Race};
 use super::schema::{Comparison, Trial};
 use super::words::{clean, counted, difference, listed, metric, times};
 
+/// In place of a difference that the machine may hide.
+pub(crate) const UNSEEN: &str = "could not be seen here";
+/// Why.
+pub(crate) const AT_FLOOR: &str = "is at the machine's floor";
+
 /// A comparison as a row shows it, without its metric's name.
 pub(crate) fn compared(race: &Race<'_>, c: &Comparison) -> String {
     let lost = losses::of_comparison(race, c);
@@ -37,7 +42,11 @@ fn found(race: &Race<'_>, c: &Comparison, ratio: f64) -> String {
     let (low, high) = ends(c);
     match side(c) {
         Side::Unclear => {
-            format!("no clear difference ({} to {}, n = {})", times(low), times(high), c.n)
+            let interval = format!("{} to {}, n = {}", times(low), times(high), c.n);
+            match &c.at_floor {
+                Some(name) => format!("{}: {} {AT_FLOOR} ({interval})", UNSEEN, clean(name)),
+                None => format!("no clear difference ({interval})"),
+            }
         }
         side => {
             let (low, high) =

@@ -1,6 +1,6 @@
 //! Where a difference disappears: two contenders that differ in memory, and what is left of it behind a dependency.
 
-use super::comparison::{Side, belongs, side};
+use super::comparison::{Side, UNSEEN, belongs, side};
 use super::race::Race;
 use super::schema::{Comparison, RunResult};
 use super::words::{clean, metric, times};
@@ -26,14 +26,21 @@ fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<St
         return None;
     }
     let Some(largest) = largest(result, memory) else {
-        return Some(format!("Already in memory {workload} shows no clear difference."));
+        let unseen =
+            |c: &Comparison| belongs(memory, c) && c.metric == "p99" && c.at_floor.is_some();
+        return Some(match result.comparisons.iter().any(unseen) {
+            true => format!(
+                "Already in memory {workload} shows no clear difference in CPU per request; p99 {UNSEEN}."
+            ),
+            false => format!("Already in memory {workload} shows no clear difference."),
+        });
     };
     let mut left = Vec::new();
     let mut gone = false;
     for race in behind {
         let dependency = clean(race.dependency().unwrap_or_default());
         let found = of_pair(result, race, largest, "p99");
-        gone |= found.is_some_and(|found| side(found) == Side::Unclear);
+        gone |= found.is_some_and(|c| side(c) == Side::Unclear && c.at_floor.is_none());
         left.push(format!("behind {dependency} {}", in_words(found, "p99")));
     }
     let start = match gone {
@@ -85,6 +92,7 @@ fn in_words(found: Option<&Comparison>, name: &str) -> String {
         false => (versus, of, ratio.recip()),
     };
     match (side(c), name) {
+        (Side::Unclear, _) if c.at_floor.is_some() => format!("{what} {UNSEEN}"),
         (Side::Unclear, _) => format!("no clear difference in {what}"),
         (_, "cpu_per_request") => format!("{more} uses {} the CPU of {less}", times(ratio)),
         _ => format!("{what} of {more} is {} that of {less}", times(ratio)),

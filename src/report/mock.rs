@@ -151,7 +151,6 @@ fn compare(
     let interval = (n >= 6).then_some((ratio / 1.09, ratio * 1.09));
     Comparison {
         workload: workload.into(),
-        scenario: String::new(),
         metric: metric.into(),
         request: request.map(Into::into),
         at: level.into(),
@@ -162,14 +161,13 @@ fn compare(
         high: interval.map(|i| i.1),
         difference: Some(difference),
         n,
-        lost_of: 0,
-        lost_versus: 0,
         verdict: match interval {
             Some((low, _)) if low > 1.0 => "higher",
             Some((_, high)) if high < 1.0 => "lower",
             _ => "inconclusive",
         }
         .into(),
+        ..Comparison::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a run says in words, built from its verdicts and from nothing else.
 
-use super::comparison::{Side, belongs, ends, metric_of, side};
+use super::comparison::{AT_FLOOR, Side, UNSEEN, belongs, ends, metric_of, side};
 use super::race::{Entry, Race, measured, middle};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
 use super::words::{capital, clean, listed, metric, times};
@@ -150,6 +150,8 @@ struct Found {
     higher: Vec<Comparison>,
     lower: Vec<Comparison>,
     unclear: Vec<Comparison>,
+    /// Unclear too, and hidden by the machine's floor.
+    unseen: Vec<Comparison>,
     undecided: Vec<Comparison>,
     /// `thread-pool (3,180 of 4,000/s)`
     saturated: Vec<String>,
@@ -182,6 +184,7 @@ impl Found {
             higher: Vec::new(),
             lower: Vec::new(),
             unclear: Vec::new(),
+            unseen: Vec::new(),
             undecided: Vec::new(),
             saturated: saturated.map(saturation).collect(),
             lost: race.entries.iter().filter_map(losses::rounds).collect(),
@@ -192,6 +195,7 @@ impl Found {
                 Side::Unclear if c.low.is_none() && c.high.is_none() => found.undecided.push(c),
                 Side::Higher => found.higher.push(c),
                 Side::Lower => found.lower.push(c),
+                Side::Unclear if c.at_floor.is_some() => found.unseen.push(c),
                 Side::Unclear => found.unclear.push(c),
             }
         }
@@ -220,6 +224,12 @@ impl Found {
             parts.push(format!(
                 "no clear difference in {what} between {base} and {}",
                 names(&self.unclear)
+            ));
+        }
+        if !self.unseen.is_empty() {
+            parts.push(format!(
+                "{what} of {base} and {} {UNSEEN}: it {AT_FLOOR}",
+                names(&self.unseen)
             ));
         }
         if !self.undecided.is_empty() {
@@ -277,6 +287,7 @@ impl Found {
                 format!("{what} of {} is {} higher than that of {base}", c.of, more(c))
             }
             (None, None) if !self.unclear.is_empty() => format!("no clear difference in {what}"),
+            (None, None) if !self.unseen.is_empty() => format!("{what} {UNSEEN}"),
             (None, None) => match self.undecided.iter().map(|c| c.n).max() {
                 Some(n) => format!("too few rounds to compare {what} (n = {n})"),
                 None => format!("{what} is not compared"),
@@ -289,6 +300,7 @@ impl Found {
         !self.higher.is_empty()
             && self.lower.is_empty()
             && self.unclear.is_empty()
+            && self.unseen.is_empty()
             && self.undecided.is_empty()
     }
 
@@ -341,6 +353,28 @@ mod tests {
     use super::*;
     use crate::report::mock;
     use crate::report::schema::ContenderInfo;
+
+    #[test]
+    fn what_could_not_be_seen_is_no_missing_difference() {
+        let mut result = mock::payments(6, &[("go", 100.0, 1.0), ("node", 100.0, 1.0)]);
+        let told = |result: &RunResult| {
+            let races = crate::report::race::races(result);
+            (closing(result, &races).join(" "), title(result, &races[0], "payment"))
+        };
+        let (sentences, short) = told(&result);
+        assert!(
+            sentences.contains("no clear difference in p99 between go and node"),
+            "{sentences}"
+        );
+        assert!(short.ends_with("no clear difference in p99"), "{short}");
+        for c in result.comparisons.iter_mut().filter(|c| c.metric == "p99") {
+            c.at_floor = Some("go".into());
+        }
+        let (sentences, short) = told(&result);
+        let unseen = "p99 of go and node could not be seen here: it is at the machine's floor";
+        assert!(sentences.contains(unseen), "{sentences}");
+        assert!(short.ends_with("p99 could not be seen here"), "{short}");
+    }
 
     #[test]
     fn nothing_that_was_measured_is_said_not_to_be() {

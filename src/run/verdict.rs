@@ -40,7 +40,13 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     if judged.verdict == StatementVerdict::Inconclusive {
         return judged;
     }
-    if let Some(name) = unseen::behind_the_floor(scenario, statement, found.trials) {
+    let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
+    let place = Place { scenario, level: &level, request: statement.request.as_deref() };
+    let names = [Some(statement.of.as_str()), statement.versus.as_deref()].into_iter().flatten();
+    let unseen = || unseen::behind_the_floor(found.trials, place, statement.metric, names);
+    if !is_beyond_the_floor(statement, &judged)
+        && let Some(name) = unseen()
+    {
         let why =
             format!("could not be seen here: most trials of `{name}` are at the machine's floor");
         return open(judged, &why);
@@ -57,6 +63,24 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
         }
     }
     judged
+}
+
+/// Whether the verdict would be the same without the machine's floor: that hides a part of a difference and makes none, and
+/// adds to a figure that stands alone.
+fn is_beyond_the_floor(statement: &Statement, judged: &Judgement) -> bool {
+    let equal = if matches!(statement.bound, Bound::WithinAbs(_)) { 0.0 } else { 1.0 };
+    let low = judged.low.unwrap_or(f64::NEG_INFINITY);
+    let high = judged.high.unwrap_or(f64::INFINITY);
+    let (low, high) = match statement.versus {
+        None => (f64::NEG_INFINITY, high),
+        Some(_) if low >= equal => (low, f64::INFINITY),
+        Some(_) if high <= equal => (f64::NEG_INFINITY, high),
+        Some(_) => (f64::NEG_INFINITY, f64::INFINITY),
+    };
+    let interval = Some(Interval { low, high });
+    let possible =
+        Estimate { value: judged.ratio.unwrap_or(equal), interval, n: judged.n as usize };
+    inside(statement.bound, possible) == judged.verdict
 }
 
 /// The same, left undecided for a reason.
@@ -417,5 +441,39 @@ mod tests {
         // Of another scenario they say nothing here.
         said.iter_mut().for_each(|trial| trial.scenario = "other".into());
         assert_eq!(told(&scenario, "node", None, &said), "Node");
+    }
+
+    /// The floor hides a part of a difference and makes none.
+    #[test]
+    fn only_what_the_floor_can_hide_is_left_open() {
+        let statement = |versus: Option<&str>, bound| Statement {
+            versus: versus.map(str::to_owned),
+            bound,
+            ..builtin("payment-50ms-query").unwrap().claims[0].clone()
+        };
+        let beyond = |versus, bound, low, high| {
+            let statement = statement(versus, bound);
+            let interval = Some(Interval { low, high });
+            let verdict = inside(bound, Estimate { value: low, interval, n: 10 });
+            let (low, high) = (Some(low), Some(high));
+            is_beyond_the_floor(
+                &statement,
+                &Judgement { verdict, low, high, n: 10, ..Default::default() },
+            )
+        };
+        let other = Some("other");
+        assert!(!beyond(other, Bound::Within(1.25), 0.95, 1.05), "alike");
+        assert!(beyond(other, Bound::Within(1.25), 1.3, 1.5), "they differ by that or more");
+        assert!(beyond(other, Bound::AtLeast(1.25), 1.3, 1.5));
+        assert!(!beyond(other, Bound::AtLeast(1.25), 1.0, 1.2), "it may be more");
+        assert!(beyond(other, Bound::AtLeast(1.25), 0.6, 0.9), "it is less or even less");
+        assert!(beyond(other, Bound::AtMost(1.0), 0.6, 0.9));
+        assert!(!beyond(other, Bound::AtMost(1.1), 0.95, 1.05));
+        assert!(
+            beyond(None, Bound::AtMost(1e6), 8e5, 9e5),
+            "it is less without the machine's part"
+        );
+        assert!(!beyond(None, Bound::AtMost(1e6), 2e6, 3e6));
+        assert!(!beyond(None, Bound::AtLeast(1e6), 2e6, 3e6));
     }
 }

@@ -42,6 +42,9 @@ pub struct Comparison {
     pub lost_versus: u32,
     /// `higher`, `lower` or `inconclusive`
     pub verdict: String,
+    /// The contender that has this percentile from the machine in most rounds: a difference may be hidden by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_floor: Option<String>,
 }
 
 /// A bounded capacity.

@@ -244,9 +244,8 @@ fn compare(of: &Capacity, versus: &Capacity, ceilings: &[Ceiling]) -> Comparison
         high: interval.map(|(_, high)| high).filter(|high| high.is_finite()),
         difference: middle(of).zip(middle(versus)).map(|(of, versus)| of - versus),
         n: of.trials.min(versus.trials),
-        lost_of: 0,
-        lost_versus: 0,
         verdict: verdict.into(),
+        ..Comparison::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is compared without being asked: each contender with the first one.
 
 use super::series::{End, Place, alike_read, paired, series};
-use super::{CONFIDENCE, better, everything_lost, finite};
+use super::{CONFIDENCE, better, everything_lost, finite, unseen};
 use crate::report::schema::{Comparison, Trial};
 use crate::scenario::{LoadKind, Metric, Scenario};
 use crate::stats;
@@ -86,9 +86,12 @@ fn compare_at(
     let interval = ratio.and_then(|ratio| ratio.interval);
     let lost = comparison.map_or([0; 2], |comparison| comparison.lost);
     let first_is_worse = everything_lost(lost, a.len()).map(|side| side == 0);
+    // What reads as equal is ranked by nobody.
+    let equal = ratio.is_some_and(|ratio| format!("{:.2}", ratio.value) == "1.00");
     let verdict = match (first_is_worse, interval) {
         (Some(worse), _) if worse == (better(metric) == Better::Less) => "higher",
         (Some(_), _) => "lower",
+        (None, _) if equal => "inconclusive",
         (None, Some(interval)) if interval.low > 1.0 => "higher",
         (None, Some(interval)) if interval.high < 1.0 => "lower",
         _ => "inconclusive",
@@ -110,6 +113,7 @@ fn compare_at(
         lost_of: lost_of as u32,
         lost_versus: lost_versus as u32,
         verdict: verdict.into(),
+        at_floor: unseen::behind_the_floor(trials, place, metric, [of, versus]).map(Into::into),
     }
 }
 
@@ -142,5 +146,35 @@ mod tests {
         };
         assert_eq!(p99(&here), ("tour-payment".into(), 11.0, 6));
         assert_eq!(p99(&elsewhere), ("elsewhere".into(), 40.0, 6));
+    }
+
+    /// The p99 of the second against the first, where the second has so many times its own.
+    fn p99(times: f64, marked: usize) -> Comparison {
+        let mut scenario = builtin("tour-payment").unwrap();
+        scenario.contenders.truncate(2);
+        let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", 100.0 * times, 1.0)];
+        let mut trials = crate::report::mock::payments(6, &shapes).trials;
+        trials.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
+        for trial in trials.iter_mut().filter(|one| one.contender == "event-loop").take(marked) {
+            trial.validity.at_floor = [("payment".to_owned(), vec!["p99".to_owned()])].into();
+        }
+        comparisons(&scenario, &trials).into_iter().find(|c| c.metric == "p99").unwrap()
+    }
+
+    #[test]
+    fn what_reads_as_equal_is_not_ranked() {
+        assert_eq!(p99(1.02, 0).verdict, "higher");
+        let equal = p99(1.003, 0);
+        assert!(equal.low.unwrap() > 1.0, "{equal:?}");
+        assert_eq!(equal.verdict, "inconclusive");
+    }
+
+    #[test]
+    fn who_is_at_the_machines_floor_in_most_rounds_is_named() {
+        assert_eq!(p99(1.0, 3).at_floor, None);
+        let unseen = p99(1.0, 4);
+        assert_eq!(unseen.verdict, "inconclusive");
+        assert_eq!(unseen.at_floor.as_deref(), Some("event-loop"));
+        assert_eq!(p99(1.5, 4).verdict, "higher", "the floor hides a difference and makes none");
     }
 }
