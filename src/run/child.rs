@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -16,7 +16,7 @@ use crate::error::{Context, Error, Result};
 use crate::random;
 use crate::run::cgroup::Cgroup;
 use crate::run::held::{Held, Program};
-use crate::run::http;
+use crate::run::http::{self, Failed, PAUSE};
 use crate::run::placement::{self, Cores};
 use crate::run::resources::Watch;
 use crate::run::said::Said;
@@ -34,8 +34,6 @@ const RUNTIME_BYTES_MAX: usize = 60;
 const ENDS_SHOW_WITHIN: Duration = Duration::from_millis(300);
 /// How often a program is started anew, each time on another port, whose port others took before it did.
 const PORTS_MAX: u32 = 4;
-/// How long one try to reach a contender may take.
-const TRY: Duration = Duration::from_secs(1);
 
 /// A running contender. Dropping it ends it, where it is ours to end.
 #[derive(Debug)]
@@ -140,7 +138,8 @@ impl Contender {
         cores: &Cores,
     ) -> Result<Self> {
         let filled = |text: &String| text.replace("{port}", &port.to_string());
-        env.push(("BAKEOFF_PORT".into(), port.to_string()));
+        // Most servers that can be told a port are told it by the second name.
+        env.extend(["BAKEOFF_PORT", "PORT"].map(|name| (name.into(), port.to_string())));
         env.extend(setup.env.iter().map(|(name, value)| (name.clone(), filled(value))));
         before(name, setup, &env)?;
         let argv: Vec<String> = argv.iter().map(filled).collect();
@@ -156,23 +155,24 @@ impl Contender {
             group: group.as_ref().map(Cgroup::folder),
         };
         let mut held = Held::start(&program, cores)?;
-        let address = ([127, 0, 0, 1], port).into();
-        let within = Duration::from(setup.ready_within);
-        let deadline = Instant::now() + within;
-        let runtime = loop {
-            let why = match is_ready(address, &setup.ready, TRY.min(within)) {
-                Ok(runtime) => break runtime,
-                Err(why) => why,
-            };
+        // A server that listens on `localhost` may have chosen either.
+        let addresses = [([127, 0, 0, 1], port).into(), (Ipv6Addr::LOCALHOST, port).into()];
+        let deadline = Instant::now() + Duration::from(setup.ready_within);
+        let mut told = None;
+        let (address, runtime) = loop {
+            let left = deadline.saturating_duration_since(Instant::now()).max(PAUSE);
+            match answers(addresses, &setup.ready, left) {
+                Ok(ready) => break ready,
+                Err(failed) => told = failed.after(told),
+            }
             if held.ended().is_some() {
                 return Err(held.failed("ended before it was ready"));
             }
             if Instant::now() >= deadline {
-                return Err(
-                    held.failed(&format!("was not ready within {}: {why}", setup.ready_within))
-                );
+                let (within, why) = (setup.ready_within, told.unwrap_or_default());
+                return Err(held.failed(&format!("was not ready within {within}: {why}")));
             }
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(PAUSE);
         };
         // Whoever answered was not the program if that has ended.
         if held.ended().is_some() {
@@ -192,15 +192,16 @@ impl Contender {
         setup: &Setup,
         mut env: Vec<(String, String)>,
     ) -> Result<Self> {
-        env.push(("BAKEOFF_PORT".into(), address.port().to_string()));
+        env.extend(["BAKEOFF_PORT", "PORT"].map(|name| (name.into(), address.port().to_string())));
         env.extend(setup.env.iter().cloned());
         before(name, setup, &env)?;
         let within = setup.ready_within.into();
-        let runtime = is_ready(address, &setup.ready, within).map_err(|why| {
-            Error::invalid(format!("contender `{name}` at {address} is not ready: {why}"))
-                .help("start it first; a contender by URL is not started by bakeoff")
-                .by_contender("")
-        })?;
+        let runtime =
+            http::tried(within, |left| once(address, &setup.ready, left)).map_err(|why| {
+                Error::invalid(format!("contender `{name}` at {address} is not ready: {why}"))
+                    .help("start it first; a contender by URL is not started by bakeoff")
+                    .by_contender("")
+            })?;
         let (name, process) = (name.to_owned(), Hands::Others);
         Ok(Self { name, process, group: None, address, said: None, runtime })
     }
@@ -393,24 +394,35 @@ fn is_taken(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_err()
 }
 
-/// Whether a server is ready by its own measure, and what it says that runs it; tries for so long.
-fn is_ready(
+/// Which of two addresses a server is ready at, and what it says that runs it; asked once, within that time. The second is
+/// asked where nobody is at the first.
+fn answers(
+    [first, second]: [SocketAddr; 2],
+    ready: &Ready,
+    within: Duration,
+) -> std::result::Result<(SocketAddr, Option<String>), Failed> {
+    let at = |address| once(address, ready, within).map(|runtime| (address, runtime));
+    match at(first) {
+        Err(refused @ Failed::Unreachable(_)) => at(second).map_err(|other| match other {
+            Failed::Unreachable(_) => refused,
+            other => other,
+        }),
+        asked => asked,
+    }
+}
+
+/// Whether a server is ready by its own measure, and what it says that runs it; asked once.
+fn once(
     address: SocketAddr,
     ready: &Ready,
     within: Duration,
-) -> std::result::Result<Option<String>, String> {
+) -> std::result::Result<Option<String>, Failed> {
     match ready {
-        Ready::Path(path) => http::get(address, path, within).map(|said| runtime(&said)),
-        Ready::Tcp => {
-            let deadline = Instant::now() + within;
-            while let Err(error) = TcpStream::connect_timeout(&address, within) {
-                if Instant::now() >= deadline {
-                    return Err(error.to_string());
-                }
-                thread::sleep(Duration::from_millis(5));
-            }
-            Ok(None)
-        }
+        Ready::Path(path) => http::once("GET", address, path, within).map(|said| runtime(&said)),
+        Ready::Tcp => match TcpStream::connect_timeout(&address, within) {
+            Ok(_) => Ok(None),
+            Err(error) => Err(Failed::Unreachable(error.to_string())),
+        },
     }
 }
 
@@ -431,6 +443,21 @@ impl Drop for Contender {
 mod tests {
     use super::*;
     use std::cell::Cell;
+
+    #[test]
+    fn a_server_is_found_at_the_address_that_it_has_chosen() {
+        let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
+            eprintln!("SKIPPED: this machine has no ::1");
+            return;
+        };
+        let second = listener.local_addr().unwrap();
+        let first = ([127, 0, 0, 1], free_port().unwrap()).into();
+        let asked = |at| answers(at, &Ready::Tcp, Duration::from_secs(2));
+        assert_eq!(asked([first, second]).unwrap(), (second, None));
+        assert_eq!(asked([second, first]).unwrap(), (second, None));
+        drop(listener);
+        let Err(Failed::Unreachable(_)) = asked([first, second]) else { panic!("nobody is there") };
+    }
 
     #[test]
     fn a_port_in_use_is_the_machines_and_another_is_tried() {

@@ -9,7 +9,7 @@ use crate::load::answer::Reader;
 /// No body read here is longer.
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// Between two tries.
-const PAUSE: Duration = Duration::from_millis(5);
+pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 
 /// The body of a 2xx answer. Tries again until `within` is over, for a server that is about to listen.
 ///
@@ -29,15 +29,24 @@ pub(crate) fn ask(
     path: &str,
     within: Duration,
 ) -> Result<Vec<u8>, String> {
+    tried(within, |left| once(method, address, path, left))
+}
+
+/// What `once` gives, which may take so long each time; tries again until `within` is over.
+///
+/// # Errors
+/// The last reason that says something.
+pub(crate) fn tried<T>(
+    within: Duration,
+    once: impl Fn(Duration) -> Result<T, Failed>,
+) -> Result<T, String> {
     let deadline = Instant::now() + within;
     let mut told = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(PAUSE);
-        match once(method, address, path, left) {
-            Ok(body) => return Ok(body),
-            // The last try is often too short for an answer: what an earlier one was told says more.
-            Err(Failed::Late(why)) => told = told.or(Some(why)),
-            Err(Failed::Told(why)) => told = Some(why),
+        match once(left) {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => told = failed.after(told),
         }
         if Instant::now() >= deadline {
             return Err(told.unwrap_or_default());
@@ -51,8 +60,21 @@ pub(crate) fn ask(
 pub(crate) enum Failed {
     /// The time was over.
     Late(String),
-    /// It was refused, closed, malformed or another status.
+    /// Nobody accepts connections.
+    Unreachable(String),
+    /// It was closed, malformed or another status.
     Told(String),
+}
+
+impl Failed {
+    /// The reason to be told of this try and those before it. The last one is often too short for an answer: what an
+    /// earlier one was told says more.
+    pub(crate) fn after(self, earlier: Option<String>) -> Option<String> {
+        match self {
+            Self::Late(why) => earlier.or(Some(why)),
+            Self::Unreachable(why) | Self::Told(why) => Some(why),
+        }
+    }
 }
 
 /// The same, asked once: of a server that is there, and may not know `path`. `within` bounds the whole answer, which ends
@@ -70,7 +92,10 @@ pub(crate) fn once(
     let told = |what: String| Failed::Told(what);
     let mut stream = TcpStream::connect_timeout(&address, within).map_err(|error| {
         let why = format!("cannot connect to {address}: {error}");
-        if error.kind() == ErrorKind::TimedOut { Failed::Late(why) } else { Failed::Told(why) }
+        match error.kind() {
+            ErrorKind::TimedOut => Failed::Late(why),
+            _ => Failed::Unreachable(why),
+        }
     })?;
     stream.set_write_timeout(Some(within)).map_err(|error| told(error.to_string()))?;
     // A length, for a method that usually has a body.

@@ -192,7 +192,8 @@ fn contender(name: &str, more: &str) -> String {
 #[test]
 fn a_foreign_server_is_raced_against_a_variant_of_itself() {
     let Some(lab) = Lab::open() else { return };
-    let reset = "before = [\"sh\", \"-c\", \"rm -f ids.txt; echo reset >> resets.txt\"]";
+    let reset = "before = [\"sh\", \"-c\", \"test $PORT = $BAKEOFF_PORT || exit 9; rm -f ids.txt; \
+                 echo reset >> resets.txt\"]";
     let slow = format!("label = \"the slow one\"\nenv = {{ SERVER_DELAY_MS = \"5\" }}\n{reset}");
     lab.scenario(2, &(contender("base", reset) + &contender("slow", &slow)));
     let output = lab.run();
