@@ -7,8 +7,8 @@ use crate::units::{Nanos, Rate};
 pub enum WarmUp {
     /// The window's load for so long, and the window opens without a stop. Nought: the first request is of the window.
     Through(Nanos),
-    /// First this; then all that is under way is awaited, and the window's load runs unrecorded for [`lead_in`] until the
-    /// window opens without a stop.
+    /// First this; then all that is under way is awaited, and the window's load runs unrecorded for half a second or more
+    /// until the window opens without a stop.
     Led(First),
 }
 
