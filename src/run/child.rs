@@ -18,6 +18,7 @@ use crate::run::cgroup::Cgroup;
 use crate::run::held::{Held, Program};
 use crate::run::http::{self, Failed, PAUSE};
 use crate::run::placement::{self, Cores};
+use crate::run::proc;
 use crate::run::resources::Watch;
 use crate::run::said::Said;
 use crate::scenario::{Ready, Setup};
@@ -76,14 +77,13 @@ impl Contender {
     ) -> Result<Self> {
         let binary = match binary {
             Some(binary) => binary.to_owned(),
-            None => std::env::current_exe().context(|| "cannot find this program's file".into())?,
+            None => proc::own_program()?,
         };
         let group = Cgroup::make();
         let mut command = match &group {
             // It enters the group by itself, before its first instruction.
             Some(group) => {
-                let own =
-                    std::env::current_exe().context(|| "cannot find this program's file".into())?;
+                let own = proc::own_program()?;
                 let mut command = Command::new(own);
                 command.arg("enter").arg(group.folder()).arg("--").arg(binary);
                 command

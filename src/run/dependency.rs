@@ -1,19 +1,19 @@
 //! What the contender of one trial waits for: a stand-in of its own, or a fresh database of a PostgreSQL.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::report::distribution;
 use crate::report::schema;
 use crate::run::child::Contender;
 use crate::run::http;
 use crate::run::placement::Cores;
 use crate::run::postgres::{self, Database, Setup, Url};
+use crate::run::proc;
 use crate::scenario::{Dependency, Scenario, Server};
 use crate::units::Nanos;
 
@@ -45,7 +45,7 @@ pub(crate) fn database(scenario: &Scenario, yes: bool) -> Result<Option<Arc<Data
         connections: (pools.max().unwrap_or(0) + CONNECTIONS_ASIDE) as u32,
     };
     let database = match url {
-        None => Database::auto(&program()?, &setup)?,
+        None => Database::auto(&proc::own_program()?, &setup)?,
         Some(url) => Database::given(&Url::read(&url.clone().into())?, &setup, yes)?,
     };
     Ok(Some(Arc::new(database)))
@@ -166,11 +166,6 @@ fn stats(server: &Contender) -> Option<Value> {
     // Once: it is asked at the ends of the measured window, and who has no such page pays for each time.
     let body = http::once("GET", server.address(), "/stats", ANSWERS_WITHIN).ok()?;
     serde_json::from_slice(&body).ok()
-}
-
-/// This very program, which keeps a throw-away PostgreSQL.
-fn program() -> Result<PathBuf> {
-    std::env::current_exe().context(|| "cannot find this program's file".into())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use crate::error::{Context, Error, Result};
 use crate::run::placement::{self, Cores};
+use crate::run::proc;
 use crate::run::said::Said;
 
 /// A program is there, or its start has failed, within this.
@@ -56,8 +57,7 @@ impl Held {
     /// # Errors
     /// When it cannot be started; the message has why.
     pub(crate) fn start(program: &Program<'_>, cores: &Cores) -> Result<Self> {
-        let binary =
-            std::env::current_exe().context(|| "cannot find this program's file".into())?;
+        let binary = proc::own_program()?;
         let mut command = Command::new(binary);
         let patience = format!("{}ms", program.patience.as_millis());
         command.arg("supervise").arg(format!("--patience={patience}"));

@@ -10,7 +10,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::param::{clock_ticks_per_second, page_size};
 
+use crate::error::{Context, Result};
 use crate::units::Nanos;
+
+/// This very program, which starts itself in other roles.
+///
+/// # Errors
+/// When its file cannot be found.
+pub(crate) fn own_program() -> Result<PathBuf> {
+    std::env::current_exe().context(|| "cannot find this program's file".into())
+}
 
 /// The children of a process: of any of its threads.
 pub(crate) fn children(pid: u32) -> Vec<u32> {

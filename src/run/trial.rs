@@ -15,7 +15,7 @@ use hdrhistogram::Histogram;
 use crate::backend::Gather;
 use crate::backend::client::Library;
 use crate::backend::cpu::CpuMode;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
@@ -30,7 +30,7 @@ use crate::run::postgres::Database;
 use crate::run::resources::{Switches, Taken, Tick, Used, Watch};
 use crate::run::validity::{self, Evidence, Judged};
 use crate::run::warm::Warming;
-use crate::run::{audit, http};
+use crate::run::{audit, http, proc};
 use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
 use crate::stats::{error_bound, over_the_error_bound};
 use crate::units::{Nanos, Rate, Share, grouped};
@@ -314,8 +314,7 @@ fn several(
     flags: &[String],
     depends: Vec<(String, String)>,
 ) -> Result<Contender> {
-    let own = || std::env::current_exe().context(|| "cannot find this program's file".into());
-    let binary = built_in.binary.clone().map_or_else(own, Ok)?;
+    let binary = built_in.binary.clone().map_or_else(proc::own_program, Ok)?;
     let mut argv = vec![binary.display().to_string(), "serve".into()];
     let port = flags.iter().position(|flag| flag == "--port").map(|flag| flag + 1);
     let at = |(place, flag): (usize, &String)| match Some(place) == port {

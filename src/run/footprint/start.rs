@@ -10,6 +10,7 @@ use crate::run::child::on_a_free_port;
 use crate::run::held::{Held, Program};
 use crate::run::http;
 use crate::run::placement::Cores;
+use crate::run::proc;
 use crate::run::resources::Watch;
 use crate::run::trial::{self, Order};
 use crate::scenario::{Kind, Ready};
@@ -54,8 +55,7 @@ impl Startable {
         let what = format!("contender `{name}`");
         match &order.contender.kind {
             Kind::BuiltIn(built_in) => {
-                let own =
-                    std::env::current_exe().context(|| "cannot find this program's file".into())?;
+                let own = proc::own_program()?;
                 let mut argv = vec![own.display().to_string(), "serve".into()];
                 argv.extend(trial::serve_flags(order, built_in));
                 if let Some(port) = argv.iter().position(|flag| flag == "--port") {

@@ -12,6 +12,7 @@ use super::server::Law;
 use crate::error::{Context, Error, Result};
 use crate::run::http;
 use crate::run::placement::{self, Cores};
+use crate::run::proc;
 use crate::units::Nanos;
 
 /// The server answers between two services, of at most 10 ms and a freeze of 1 s; the rest is for a crowded machine.
@@ -43,8 +44,7 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub(super) fn start(law: Law, cores: &Cores) -> Result<Self> {
-        let binary =
-            std::env::current_exe().context(|| "cannot find this program's file".into())?;
+        let binary = proc::own_program()?;
         let mut command = Command::new(binary);
         command.arg("selftest-server").arg(law.to_string());
         command.arg(format!("--die-with-parent={}", std::process::id()));
