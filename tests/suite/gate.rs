@@ -212,7 +212,9 @@ fn a_candidate_that_crashes_has_regressed_and_a_baseline_that_does_is_broken() {
     let output = gate.run(&[]);
     let result = gate.result();
     if !spoilt(&result) {
-        let faults = result.rounds.iter().flat_map(|round| &round.candidate.faults);
+        // A round that the machine made void blames nobody and is run again.
+        let counted = result.rounds.iter().filter(|round| round.void.is_none());
+        let faults = counted.flat_map(|round| &round.candidate.faults);
         let blamed: Vec<FaultKind> = faults.map(|fault| fault.kind).collect();
         assert_eq!(blamed, [FaultKind::Crashed]);
         assert_eq!(code(&output), 3, "{}", stderr(&output));
