@@ -86,6 +86,7 @@ impl Args {
             return ledger::run(&self, folder);
         }
         let requests = self.requests()?;
+        requests.iter().try_for_each(Request::check)?;
         if self.plan {
             let scenarios = requests.iter().flat_map(|request| &request.scenarios);
             print(&plan::shown(scenarios, self.budget, self.format))?;

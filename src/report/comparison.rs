@@ -2,8 +2,9 @@
 
 use super::losses;
 use super::race::{Entry, Race};
-use super::schema::{Comparison, Trial};
+use super::schema::{Comparison, Exploratory, Trial};
 use super::words::{clean, counted, difference, listed, metric, times};
+use crate::stats;
 
 /// In place of a difference that the machine may hide.
 pub(crate) const UNSEEN: &str = "could not be seen here";
@@ -54,15 +55,68 @@ fn found(race: &Race<'_>, c: &Comparison, ratio: f64) -> String {
             let difference = c.difference.map(|d| difference(&c.metric, d));
             let difference = difference.map_or_else(String::new, |d| format!(" ({d})"));
             format!(
-                "{} {}{difference}, 95 % interval {} to {}, n = {}",
+                "{} {}{difference}, {} interval {} to {}, n = {}",
                 times(more(ratio)),
                 side.word(),
+                confidence(c),
                 times(low),
                 times(high),
                 c.n
             )
         }
     }
+}
+
+/// `95 %`, and more of one of several that the run speaks of.
+pub(crate) fn confidence(c: &Comparison) -> String {
+    percent(c.headline_confidence.unwrap_or(CONFIDENCE))
+}
+
+fn percent(confidence: f64) -> String {
+    let percent = format!("{:.1}", 100.0 * confidence);
+    format!("{} %", percent.trim_end_matches(".0"))
+}
+
+/// What a comparison holds with that is not the headline.
+const CONFIDENCE: f64 = 0.95;
+
+/// How much of what is not the headline chance would find. A capacity has its own rule and is none of them.
+pub(crate) fn exploratory<'c>(
+    comparisons: impl IntoIterator<Item = &'c Comparison>,
+) -> Option<Exploratory> {
+    let mut found = Exploratory::default();
+    for c in comparisons {
+        let interval = (c.low, c.high) != (None, None);
+        if c.headline_confidence.is_some() || c.metric == "capacity" || !interval {
+            continue;
+        }
+        found.compared += 1;
+        found.differ += u32::from(side(c) != Side::Unclear);
+        found.by_chance += stats::misses(c.n as usize, CONFIDENCE);
+    }
+    (found.compared > 0).then_some(found)
+}
+
+/// `Headline: 3 comparisons, each at 98.3 %, so that all hold at 95 %. Exploratory: 18 others, each at 95 %: 5 differ, and
+/// 0.6 would by chance.`
+pub(crate) fn families(comparisons: &[Comparison]) -> Option<String> {
+    let headline: Vec<f64> = comparisons.iter().filter_map(|c| c.headline_confidence).collect();
+    let first = headline.first().map(|confidence| match headline.len() {
+        1 => "Headline: one comparison, at 95 %.".to_owned(),
+        n => format!(
+            "Headline: {n} comparisons, each at {}, so that all hold at 95 %.",
+            percent(*confidence)
+        ),
+    });
+    let second = exploratory(comparisons).map(|Exploratory { compared, differ, by_chance }| {
+        let others = if first.is_some() { "others" } else { "comparisons" };
+        format!(
+            "Exploratory: {compared} {others}, each at 95 %: {differ} {}, and {by_chance:.1} would by chance.",
+            if differ == 1 { "differs" } else { "differ" }
+        )
+    });
+    let both: Vec<String> = first.into_iter().chain(second).collect();
+    (!both.is_empty()).then(|| both.join(" "))
 }
 
 /// Rounds that one of the two lost.
@@ -172,4 +226,37 @@ fn value(trial: &Trial, c: &Comparison) -> Option<f64> {
         None => trial.by_request.values().next()?,
     };
     requests.response_ns.as_ref()?.at(per_mille).worth().filter(|_| !trial.saturated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forty_eight_comparisons_of_six_rounds_find_one_and_a_half_by_chance() {
+        let one = Comparison {
+            metric: "p50".into(),
+            low: Some(0.9),
+            high: Some(1.1),
+            n: 6,
+            verdict: "inconclusive".into(),
+            ..Comparison::default()
+        };
+        let differs = Comparison { verdict: "higher".into(), ..one.clone() };
+        let headline = Comparison { headline_confidence: Some(0.99), ..differs.clone() };
+        let capacity = Comparison { metric: "capacity".into(), ..differs.clone() };
+        let mut all = vec![one; 47];
+        all.extend([differs, headline, capacity]);
+        let found = exploratory(&all).unwrap();
+        assert_eq!(found, Exploratory { compared: 48, differ: 1, by_chance: 1.5 });
+        assert_eq!(exploratory(&all[48..]), None);
+        all.truncate(49);
+        let said = families(&all).unwrap();
+        assert_eq!(
+            said,
+            "Headline: one comparison, at 95 %. Exploratory: 48 others, each at 95 %: 1 differs, and 1.5 would by chance."
+        );
+        all.push(all[48].clone());
+        assert!(families(&all).unwrap().starts_with("Headline: 2 comparisons, each at 99 %, so"));
+    }
 }

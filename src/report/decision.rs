@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::cell::CEILING;
 use super::cores;
 use super::experiments::cell_words;
 use super::late::{self, Late};
@@ -149,7 +148,7 @@ fn failures(decision: &Decision) -> Vec<String> {
 
 fn places(decision: &Decision) -> Vec<[String; 3]> {
     let row = |meeting: &Meeting| {
-        let words = cell_words(&meeting.cell, &meeting.of, &meeting.versus, CEILING);
+        let words = cell_words(&meeting.cell, &meeting.of, &meeting.versus);
         [meeting.place.clone(), words, meeting.figures.clone()]
     };
     decision.meetings.iter().map(row).collect()

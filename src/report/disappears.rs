@@ -26,40 +26,43 @@ fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<St
         return None;
     }
     let Some(largest) = largest(result, memory) else {
-        let unseen =
-            |c: &Comparison| belongs(memory, c) && c.metric == "p99" && c.at_floor.is_some();
-        return Some(match result.comparisons.iter().any(unseen) {
-            true => format!(
-                "Already in memory {workload} shows no clear difference in CPU per request; p99 {UNSEEN}."
-            ),
-            false => format!("Already in memory {workload} shows no clear difference."),
+        let first = headline(result, memory).next()?;
+        let what = metric(&first.metric);
+        return Some(match headline(result, memory).any(|c| c.at_floor.is_some()) {
+            true => format!("Already in memory {what} of {workload} {UNSEEN}."),
+            false => format!("Already in memory {workload} shows no clear difference in {what}."),
         });
     };
     let mut left = Vec::new();
     let mut gone = false;
     for race in behind {
         let dependency = clean(race.dependency().unwrap_or_default());
-        let found = of_pair(result, race, largest, "p99");
-        gone |= found.is_some_and(|c| side(c) == Side::Unclear && c.at_floor.is_none());
-        left.push(format!("behind {dependency} {}", in_words(found, "p99")));
+        let pair = |c: &&Comparison| (&c.of, &c.versus) == (&largest.of, &largest.versus);
+        let Some(found) = headline(result, race).find(pair) else { continue };
+        gone |= side(found) == Side::Unclear && found.at_floor.is_none();
+        left.push(format!("behind {dependency} {}", in_words(found)));
+    }
+    if left.is_empty() {
+        return None;
     }
     let start = match gone {
         true => "Where the difference disappears",
         false => "Where a difference is left",
     };
-    let first = in_words(Some(largest), &largest.metric);
+    let first = in_words(largest);
     Some(format!("{start}: in memory {first}; {}.", left.join("; ")))
 }
 
-/// The clearest difference of a race in what a request costs, or else in its tail.
+/// The comparisons of a race that the run speaks of.
+fn headline<'a>(result: &'a RunResult, race: &Race<'_>) -> impl Iterator<Item = &'a Comparison> {
+    let own = |c: &&Comparison| belongs(race, c) && c.headline_confidence.is_some();
+    result.comparisons.iter().filter(own).collect::<Vec<_>>().into_iter()
+}
+
+/// The clearest difference of a race.
 fn largest<'a>(result: &'a RunResult, race: &Race<'_>) -> Option<&'a Comparison> {
-    let of = |metric: &str| {
-        let clear = result.comparisons.iter().filter(|c| {
-            belongs(race, c) && c.metric == metric && side(c) != Side::Unclear && c.low.is_some()
-        });
-        clear.max_by(|a, b| size(a).total_cmp(&size(b)))
-    };
-    of("cpu_per_request").or_else(|| of("p99"))
+    let clear = headline(result, race).filter(|c| side(c) != Side::Unclear && c.low.is_some());
+    clear.max_by(|a, b| size(a).total_cmp(&size(b)))
 }
 
 /// How far a ratio is from one.
@@ -67,22 +70,9 @@ fn size(c: &Comparison) -> f64 {
     c.ratio.map_or(0.0, |ratio| ratio.ln().abs())
 }
 
-/// The same pair in another race.
-fn of_pair<'a>(
-    result: &'a RunResult,
-    race: &Race<'_>,
-    pair: &Comparison,
-    metric: &str,
-) -> Option<&'a Comparison> {
-    result.comparisons.iter().find(|c| {
-        belongs(race, c) && c.metric == metric && c.of == pair.of && c.versus == pair.versus
-    })
-}
-
-fn in_words(found: Option<&Comparison>, name: &str) -> String {
-    let what = metric(name);
-    let decided = found.filter(|c| c.low.is_some() && c.high.is_some());
-    let Some((c, ratio)) = decided.and_then(|c| Some((c, c.ratio?))) else {
+fn in_words(c: &Comparison) -> String {
+    let what = metric(&c.metric);
+    let Some(ratio) = c.ratio.filter(|_| c.low.is_some() && c.high.is_some()) else {
         return format!("{what} could not be compared");
     };
     let (of, versus) = (clean(&c.of), clean(&c.versus));
@@ -91,7 +81,7 @@ fn in_words(found: Option<&Comparison>, name: &str) -> String {
         true => (of, versus, ratio),
         false => (versus, of, ratio.recip()),
     };
-    match (side(c), name) {
+    match (side(c), &*c.metric) {
         (Side::Unclear, _) if c.at_floor.is_some() => format!("{what} {UNSEEN}"),
         (Side::Unclear, _) => format!("no clear difference in {what}"),
         (_, "cpu_per_request") => format!("{more} uses {} the CPU of {less}", times(ratio)),
@@ -119,6 +109,9 @@ mod tests {
             (c.low, c.high) = (Some(range.0), Some(range.1));
             c.ratio = Some(f64::midpoint(range.0, range.1));
             c.verdict = if range.0 > 1.0 { "higher" } else { "inconclusive" }.into();
+        }
+        for c in &mut result.comparisons {
+            c.headline_confidence = (c.metric == "cpu_per_request").then_some(0.99);
         }
         result.trials.extend(trials);
         result.comparisons.extend(comparisons);

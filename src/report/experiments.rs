@@ -1,8 +1,8 @@
 //! What experiments beside `compare` and `curve` found: capacities and the map, as tables without a format.
 
-use super::cell::{Side, quantity, winner};
+use super::cell::{ROUNDS_MIN, quantity, winner};
 use super::race::slo_of;
-use super::schema::{Capacity, Comparison, Map, MapCell, RunResult};
+use super::schema::{Capacity, Comparison, Map, MapCell, RunResult, Winner};
 use super::words::{capital, clean, counted, times};
 use super::{cores, footprint};
 use crate::units::{Nanos, Rate};
@@ -130,8 +130,14 @@ fn map(map: &Map) -> Grid {
         columns,
         rows: map.cpus_ns.iter().map(row).collect(),
         notes: vec![format!(
-            "Closed loop, {} a cell; a winner where the 95 % interval clears +-5 %. Sizes of each cell are in result.json.",
-            counted(n as usize, "paired round")
+            "Closed loop, {} a cell. A cell has a winner where it differs by more than 5 %, all cells judged together: of those \
+             with a winner at most 5 % have the wrong one, on average (Benjamini-Hochberg){}. Sizes of each cell are in result.json.",
+            counted(n as usize, "paired round"),
+            if n < ROUNDS_MIN {
+                format!("; that needs {ROUNDS_MIN} rounds")
+            } else {
+                String::new()
+            }
         )],
     }
 }
@@ -141,20 +147,20 @@ fn time(ns: u64) -> String {
 }
 
 fn words(map: &Map, cell: &MapCell) -> String {
-    cell_words(cell, &clean(&map.of), &clean(&map.versus), &map.metric)
+    cell_words(cell, &clean(&map.of), &clean(&map.versus))
 }
 
 /// Who wins a cell and by how much.
-pub(super) fn cell_words(cell: &MapCell, of: &str, versus: &str, metric: &str) -> String {
+pub(super) fn cell_words(cell: &MapCell, of: &str, versus: &str) -> String {
     let (Some(_), Some(low), Some(high)) = (cell.ratio, cell.low, cell.high) else {
         return match (cell.ratio, cell.reason.is_empty()) {
             (Some(ratio), true) => format!("{}, no interval", times(ratio)),
             _ => clean(&cell.reason),
         };
     };
-    match winner(cell, metric) {
-        Some((Side::Of, by)) => format!("{of} {}", times(by)),
-        Some((Side::Versus, by)) => format!("{versus} {}", times(by)),
+    match winner(cell) {
+        Some((Winner::Of, by)) => format!("{of} {}", times(by)),
+        Some((Winner::Versus, by)) => format!("{versus} {}", times(by)),
         None => format!("inconclusive {low:.2} to {high:.2}"),
     }
 }
@@ -166,11 +172,8 @@ pub(crate) fn sentences(result: &RunResult) -> Vec<String> {
         sentences.extend(comparisons(result, &all[0]).map(compared));
     }
     sentences.extend(result.map.as_ref().map(|map| {
-        let won = |side: Side| {
-            let winners = map.cells.iter().filter_map(|cell| winner(cell, &map.metric));
-            winners.filter(|(winner, _)| *winner == side).count()
-        };
-        let (of, versus) = (won(Side::Of), won(Side::Versus));
+        let won = |side| map.cells.iter().filter(|cell| cell.winner == Some(side)).count();
+        let (of, versus) = (won(Winner::Of), won(Winner::Versus));
         format!(
             "Of {} measured, {} wins {of} and {} {versus}; {} are inconclusive.",
             counted(map.cells.len(), "cell"),

@@ -1,5 +1,6 @@
 //! Everything a report says, as text without a format: the terminal and Markdown print this and cannot disagree.
 
+use super::comparison::families;
 use super::experiments::{Grid, grids};
 use super::marks::marks;
 use super::race::races;
@@ -89,6 +90,7 @@ fn remarks(result: &RunResult) -> Vec<String> {
             if n == 1 { "it was" } else { "they were" }
         ),
     }];
+    remarks.extend(families(&result.comparisons));
     remarks.extend(result.notes.iter().map(|note| clean(note)));
     remarks.extend(marks(result));
     if !result.not_checked.is_empty() {

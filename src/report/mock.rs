@@ -66,6 +66,7 @@ pub(crate) fn empty(scenario: &str, title: &str) -> RunResult {
         trials: Vec::new(),
         probes: Vec::new(),
         comparisons: Vec::new(),
+        exploratory: None,
         capacity: Vec::new(),
         expectations: Vec::new(),
         claims: Vec::new(),
@@ -167,6 +168,7 @@ fn compare(
             _ => "inconclusive",
         }
         .into(),
+        headline_confidence: (metric == "p99").then_some(0.99),
         ..Comparison::default()
     }
 }

@@ -3,7 +3,7 @@
 
 pub(crate) mod cell;
 pub mod charts;
-mod comparison;
+pub(crate) mod comparison;
 mod cores;
 pub mod decision;
 mod disappears;

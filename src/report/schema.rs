@@ -20,10 +20,11 @@ pub use begun::{BEGUN_SCHEMA, Begun, Calibrated, begun_from, begun_json};
 pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};
 pub use dependency::{Ceiling, Recovery, Standin};
 pub use footprint::{Footprint, Image, OverStarts, Part};
-pub use found::{Capacity, Comparison, Judgement, StatementVerdict};
+pub use found::{Capacity, Comparison, Exploratory, Judgement, StatementVerdict};
 pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_from, ledger_json};
 pub use pictures::{
     ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
+    Winner,
 };
 pub use warm::{LedIn, Pilot, PilotSpan};
 
@@ -74,6 +75,9 @@ pub struct RunResult {
     pub probes: Vec<Trial>,
     /// Each contender against the first one, by level and request kind.
     pub comparisons: Vec<Comparison>,
+    /// How much of them chance would find; left out where none is exploratory, and in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exploratory: Option<Exploratory>,
     /// Capacity within the SLO, where an experiment looked for it.
     pub capacity: Vec<Capacity>,
     /// Judged statements that decide the exit code.

@@ -7,9 +7,6 @@ use super::words::{capital, clean, listed, metric, times};
 use super::{disappears, experiments, losses, sizes};
 use crate::units::{Rate, grouped};
 
-/// The metrics that closing sentences speak of.
-const SPOKEN: [&str; 2] = ["p99", "cpu_per_request"];
-
 /// `payment at 4,000/s`
 pub(crate) fn place(race: &Race<'_>) -> String {
     match race.dependency() {
@@ -45,12 +42,9 @@ pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     }
     let mut sentences = Vec::new();
     for race in races {
-        for name in SPOKEN {
-            for kind in spoken_kinds(result, race, name) {
-                let found = Found::of(result, race, name, kind);
-                sentences.push(format!("{}: {}.", capital(&place(race)), found.sentence()));
-            }
-        }
+        let Some((metric, kind)) = headline(result, race) else { continue };
+        let found = Found::of(result, race, metric, kind);
+        sentences.push(format!("{}: {}.", capital(&place(race)), found.sentence()));
     }
     sentences.extend(sizes::sentences(result, races));
     sentences.extend(disappears::sentences(result, races));
@@ -82,7 +76,10 @@ pub(crate) fn title_of(
     if result.verdict == Verdict::Invalid {
         return format!("{place}: this run is INVALID, nothing is concluded");
     }
-    format!("{place}: {}", Found::of(result, race, metric, kind).short())
+    let found = Found::of(result, race, metric, kind);
+    let exploratory = found.exploratory && !(found.lower.is_empty() && found.higher.is_empty());
+    let mark = if exploratory { " (exploratory)" } else { "" };
+    format!("{place}: {}{mark}", found.short())
 }
 
 /// What the run's sentences do not say.
@@ -131,15 +128,11 @@ pub(crate) fn limits(result: &RunResult) -> Vec<String> {
     limits.into_iter().map(str::to_owned).collect()
 }
 
-/// Kinds that a metric is compared by here; `None` stands for a metric that has none.
-fn spoken_kinds<'a>(result: &'a RunResult, race: &Race<'_>, metric: &str) -> Vec<Option<&'a str>> {
-    let mut kinds: Vec<Option<&str>> = Vec::new();
-    for c in result.comparisons.iter().filter(|c| belongs(race, c) && c.metric == metric) {
-        if !kinds.contains(&c.request.as_deref()) {
-            kinds.push(c.request.as_deref());
-        }
-    }
-    kinds
+/// What the run compares and speaks of in this race: a metric, and the kind of request where it has one.
+fn headline<'a>(result: &'a RunResult, race: &Race<'_>) -> Option<(&'a str, Option<&'a str>)> {
+    let mut here = result.comparisons.iter().filter(|c| belongs(race, c));
+    let first = here.find(|c| c.headline_confidence.is_some())?;
+    Some((&first.metric, first.request.as_deref()))
 }
 
 /// One metric of every contender against the first.
@@ -158,6 +151,8 @@ struct Found {
     /// `thread-pool lost 4 of 10 rounds`
     lost: Vec<String>,
     suspect: bool,
+    /// None of these comparisons is the headline.
+    exploratory: bool,
 }
 
 impl Found {
@@ -188,6 +183,7 @@ impl Found {
             undecided: Vec::new(),
             saturated: saturated.map(saturation).collect(),
             lost: race.entries.iter().filter_map(losses::rounds).collect(),
+            exploratory: all.iter().all(|c| c.headline_confidence.is_none()),
             suspect: race.trials().any(|t| t.validity.verdict == TrialVerdict::Suspect),
         };
         for c in all.into_iter().filter(|c| c.ratio.is_some()) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::comparison::{belongs, compared, metric_of};
 use super::late::{LATE_NOTE, share};
 use super::race::{Entry, Figure, Race};
-use super::schema::{Ceiling, RunResult};
+use super::schema::{Ceiling, Comparison, RunResult};
 use super::words::{bytes, capital, clean, figure, listed, memory_words, or_withheld, truncated};
 use super::{cores, losses, sentences};
 use crate::units::{Rate, grouped, three_digits};
@@ -48,7 +48,7 @@ impl Table {
         let comparisons = || result.comparisons.iter().filter(|c| belongs(race, c));
         let versus = comparisons().next().map(|c| clean(&c.versus)).unwrap_or_default();
         let mut compared: Vec<[String; 3]> =
-            comparisons().map(|c| [clean(&c.of), metric_of(race, c), compared(race, c)]).collect();
+            comparisons().map(|c| [clean(&c.of), named(race, c), compared(race, c)]).collect();
         // They come by metric; a reader asks about a contender.
         let order: Vec<String> = compared.iter().map(|[of, ..]| of.clone()).collect();
         compared.sort_by_key(|[of, ..]| order.iter().position(|other| other == of));
@@ -67,6 +67,12 @@ impl Table {
             comparisons: compared,
         }
     }
+}
+
+/// `p99 (headline)`
+fn named(race: &Race<'_>, c: &Comparison) -> String {
+    let headline = if c.headline_confidence.is_some() { " (headline)" } else { "" };
+    metric_of(race, c) + headline
 }
 
 /// One row; with several request kinds one for the contender and one below it for each kind.

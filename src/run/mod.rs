@@ -84,12 +84,23 @@ pub struct Request {
     pub words: Vec<String>,
 }
 
+impl Request {
+    /// Whether it can say what it is for.
+    ///
+    /// # Errors
+    /// Usage: fewer rounds than its headline needs, with the number.
+    pub fn check(&self) -> Result<()> {
+        verdict::check_rounds(&self.scenarios)
+    }
+}
+
 /// Runs every trial, judges them and writes the report. An interrupted run reports what it has.
 ///
 /// # Errors
 /// When the report folder cannot be written, a contender cannot be started, or there are too few cores. Trials that
 /// had finished are on disk by then, and a report of them marked invalid.
 pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<RunResult> {
+    request.check()?;
     let mut session = Session::open(request, progress)?;
     let stopped = session.run(stop);
     session.testbed.progress.end();

@@ -141,7 +141,7 @@ mod tests {
         let planned = plan(&builtin("capacity-payment").unwrap());
         assert!(planned.parts.iter().any(|part| part.name == "capacity"), "{planned:?}");
         let planned = plan(&builtin("map-cpu-wait").unwrap());
-        assert_eq!(planned.parts[0].trials, (300, 450));
+        assert_eq!(planned.parts[0].trials, (500, 650));
         let planned = plan(&builtin("curve-payment-50ms").unwrap());
         assert_eq!(planned.parts[1].name, "curve");
     }

@@ -584,7 +584,8 @@ fn idle(outcome: &Outcome) -> Option<String> {
 /// The percentile that the scenario is about.
 fn headline(scenario: &Scenario) -> &'static str {
     let mut metrics = scenario.expectations.iter().map(|statement| statement.metric);
-    metrics.find_map(Metric::percentile).unwrap_or("p99")
+    let own = || scenario.headline.and_then(Metric::percentile);
+    metrics.find_map(Metric::percentile).or_else(own).unwrap_or("p99")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod comparison;
+mod family;
 mod footprint;
 #[cfg(test)]
 mod lost;
@@ -15,6 +16,7 @@ use crate::scenario::{Bound, Metric, Scenario, Statement};
 use crate::stats::{self, Better, Estimate, Interval, LOST};
 
 pub(crate) use comparison::comparisons;
+pub(crate) use family::{Family, check_rounds};
 pub(crate) use footprint::under_load;
 use series::{End, Place, alike_read, paired, series};
 use words::{absolute, asked, figure, lost_text, percent, ratio_text, unit};
@@ -405,7 +407,7 @@ mod tests {
         assert!((low / high - 0.6).abs() < 1e-6);
         assert_eq!(judged(&trials, Bound::AtMost(0.8 * high), None).0, Inconclusive);
         assert_eq!(judged(&trials, Bound::AtMost(0.5 * high), None).0, Fails);
-        let ends = comparisons(&scenario, &trials);
+        let ends = comparisons(Family::of(&[]), &scenario, &trials);
         let p99 = ends.iter().find(|c| c.metric == "p99").unwrap();
         assert_eq!(p99.verdict, "inconclusive", "0.66 to 1.8");
         assert!(p99.low < Some(0.7) && p99.high > Some(1.8), "{p99:?}");

@@ -10,7 +10,7 @@ use super::loading::{load, objective, placement, rates};
 use super::quantity::{At, Quantity};
 use super::raw::Raw;
 use super::routes::routes;
-use super::statements::{Known, statements};
+use super::statements::{Known, headline, statements};
 use super::store::store;
 use super::{Scenario, Workload};
 use crate::units::{Nanos, grouped};
@@ -61,6 +61,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         slo: slo.as_ref(),
         footprint: experiments.footprint.is_some(),
     };
+    let headline = headline(raw.headline.as_ref(), &known)?;
     let expectations = statements(&raw.expect, &known)?;
     let claims = statements(&raw.claim, &known)?;
     let mut scenario = Scenario {
@@ -79,6 +80,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         placement,
         load,
         slo,
+        headline,
         confidence: CONFIDENCE,
         refutes_at: CONFIDENCE,
         gate,

@@ -83,8 +83,8 @@ const WAIT_MAX: Nanos = Nanos(2_000_000_000);
 const STARTS: u64 = 10;
 /// The fewest starts that have an interval.
 const STARTS_MIN: u64 = 6;
-/// The fewest rounds that have an interval.
-const MAP_ROUNDS: u64 = 6;
+/// With fewer, a single cell of 25 could not be told from chance.
+const MAP_ROUNDS: u64 = 10;
 
 impl MapMetric {
     /// As reports spell it.

@@ -98,6 +98,10 @@ impl Scenario {
             };
             Some(windows * BEYOND / (1.0 - rank) / share(&statement.request))
         });
+        let first = self.mix.first().map(|(kind, _)| kind.name().to_owned());
+        // A p99 of a kind that is seldom sent is no reason for a window of minutes unless a statement asks for it.
+        let beyond_p99 = self.headline.and_then(Metric::rank).filter(|rank| *rank > 0.99);
+        let headline = beyond_p99.map(|rank| BEYOND / (1.0 - rank) / share(&first));
         // A distribution may last so long that its median is all that a trial can show.
         let percentiles = statements().filter(|one| one.metric.percentile().is_some());
         let medians = statements().filter(|one| one.metric == Metric::Completion).count();
@@ -105,7 +109,7 @@ impl Scenario {
             true => 0.0,
             false => REQUESTS_MIN / share(&None),
         };
-        judged.fold(least, f64::max).round() as u64
+        judged.chain(headline).fold(least, f64::max).round() as u64
     }
 
     /// The response time that half of the requests exceed whatever the contender: the CPU time of a request, and with a

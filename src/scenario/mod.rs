@@ -89,6 +89,9 @@ pub struct Scenario {
     pub load: Load,
     /// What the service promises, if anything.
     pub slo: Option<Slo>,
+    /// What the run itself compares and speaks of: the first contender against each other one, at the first level and of
+    /// the first request kind. `None` says nothing of its own.
+    pub headline: Option<Metric>,
     /// The confidence of every judged statement: 0.95, and 0.99 in a ledger of many.
     pub confidence: f64,
     /// The confidence at which a deciding statement fails, at least that of the others: a ledger's row with several of them

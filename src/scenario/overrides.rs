@@ -69,6 +69,7 @@ impl Scenario {
 
     fn make_smoke(&mut self) {
         self.rounds = SMOKE_ROUNDS;
+        self.headline = None;
         self.load.warm_up = SMOKE_WARM_UP;
         self.load.duration = SMOKE_DURATION;
         self.rates.sort_by(|a, b| lowness(a).total_cmp(&lowness(b)));

@@ -10,8 +10,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::quantity::{At, Figure, Quantity};
 use super::spelling::{
-    RawArrivals, RawClient, RawCpu, RawFanOut, RawMapMetric, RawMetric, RawMode, RawModel,
-    RawOnInconclusive, RawOperation, RawPitfall, RawSize, RawWorkload,
+    RawArrivals, RawClient, RawCpu, RawFanOut, RawHeadline, RawMapMetric, RawMetric, RawMode,
+    RawModel, RawOnInconclusive, RawOperation, RawPitfall, RawSize, RawWorkload,
 };
 use super::sweep::Counts;
 use super::{Level, WarmUp};
@@ -33,8 +33,12 @@ pub(super) struct Raw {
     pub(super) workload: At<RawWorkload>,
     /// Sets the dataset, the arrivals and the bodies. Default 42.
     pub(super) seed: Option<At<u64>>,
-    /// Trials of each contender at each level. Default 10; intervals need 6.
+    /// Trials of each contender at each level. Default 10. Intervals need 6, and more where
+    /// the headline compares several contenders.
     pub(super) rounds: Option<At<u64>>,
+    /// What the run itself compares and speaks of: the first contender against each other one, at the first rate and of the
+    /// first request kind. All other comparisons are exploratory. Default p99, and `achieved` under a closed load.
+    pub(super) headline: Option<At<RawHeadline>>,
     /// A canary: its expectation must fail, and a run of a whole folder leaves it out.
     pub(super) self_check: Option<At<bool>>,
     /// What is done with the contenders.
@@ -115,7 +119,7 @@ pub(super) struct RawMap {
     pub(super) mine: Option<RawMine>,
     /// Default capacity.
     pub(super) metric: Option<RawMapMetric>,
-    /// Paired rounds of a cell. Default 6, the fewest that have an interval.
+    /// Paired rounds of a cell. Default 10. Cells are judged together, and below 8 none has a winner.
     pub(super) rounds: Option<At<u64>>,
 }
 

@@ -297,6 +297,54 @@ pub(super) enum RawMetric {
     Image,
 }
 
+/// What a run itself speaks of.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawHeadline {
+    /// Nothing: every comparison is exploratory.
+    None,
+    /// Response time.
+    P50,
+    /// Response time.
+    P90,
+    /// Response time.
+    P99,
+    /// Response time.
+    #[serde(rename = "p99_9")]
+    P99_9,
+    /// Requests answered per second in closed loop: the ceiling.
+    Achieved,
+    /// CPU time of the contender per request.
+    CpuPerRequest,
+    /// What the machine gave to all processes of the contender, kernel memory included.
+    Memory,
+    /// From the end of the last fault until at most 1 % of a second's requests exceed the SLO.
+    Recovery,
+    /// p50 of the response time of distributions.
+    Completion,
+    /// Accounts credited per second.
+    AccountsPerS,
+}
+
+impl RawHeadline {
+    pub(super) fn metric(self) -> Option<Metric> {
+        Some(match self {
+            Self::None => return None,
+            Self::P50 => Metric::P50,
+            Self::P90 => Metric::P90,
+            Self::P99 => Metric::P99,
+            Self::P99_9 => Metric::P99_9,
+            Self::Achieved => Metric::Achieved,
+            Self::CpuPerRequest => Metric::CpuPerRequest,
+            Self::Memory => Metric::Memory,
+            Self::Recovery => Metric::Recovery,
+            Self::Completion => Metric::Completion,
+            Self::AccountsPerS => Metric::AccountsPerS,
+        })
+    }
+}
+
 impl From<RawMetric> for Metric {
     fn from(raw: RawMetric) -> Self {
         match raw {

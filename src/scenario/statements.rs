@@ -7,6 +7,7 @@ use super::diagnostic::{Fault, listed};
 use super::quantity::{At, Figure};
 use super::raw::RawStatement;
 use super::reading::list_of;
+use super::spelling::RawHeadline;
 use super::{Bound, Contender, Level, LoadKind, Metric, Server, Slo, Statement, Store, Unit};
 use crate::load::plan::Operation;
 use crate::units::{Nanos, Rate};
@@ -59,13 +60,33 @@ fn statement(raw: &RawStatement, known: &Known<'_>) -> Result<Statement, Fault> 
 
 /// The metric, which the load, the store and the promise must have.
 fn metric(raw: &RawStatement, known: &Known<'_>) -> Result<Metric, Fault> {
-    let metric = Metric::from(raw.metric.value);
+    possible(raw.metric.value.into(), &raw.metric.span, known)
+}
+
+/// What the run itself speaks of: what the file says, else its tail or its ceiling.
+pub(super) fn headline(
+    given: Option<&At<RawHeadline>>,
+    known: &Known<'_>,
+) -> Result<Option<Metric>, Fault> {
+    let Some(at) = given else {
+        return Ok(Some(match known.kind {
+            LoadKind::Open(_) => Metric::P99,
+            LoadKind::Closed => Metric::Achieved,
+        }));
+    };
+    let Some(metric) = at.value.metric() else { return Ok(None) };
+    if let Some(contender) = known.contenders.iter().find(|one| one.is_url()) {
+        of_a_url(&contender.name, metric, &at.span)?;
+    }
+    possible(metric, &at.span, known).map(Some)
+}
+
+fn possible(metric: Metric, span: &Range<usize>, known: &Known<'_>) -> Result<Metric, Fault> {
     let closed = known.kind == LoadKind::Closed;
     let distributes =
         |(operation, _): &(Operation, u32)| matches!(operation, Operation::Distribution { .. });
-    let fault = |title: &str, help: &str| {
-        Err(Fault::new(&raw.metric.span, title, "not of this scenario").help(help))
-    };
+    let fault =
+        |title: &str, help: &str| Err(Fault::new(span, title, "not of this scenario").help(help));
     match metric {
         metric if closed && metric.is_of_responses() => fault(
             "a closed load has no response time",
@@ -104,19 +125,25 @@ fn has_faults(store: &Store) -> bool {
     matches!(server, Some(Server::Standin { faults }) if !faults.is_empty())
 }
 
+/// A server that is not ours has no figure of its process.
+fn of_a_url(name: &str, metric: Metric, span: &Range<usize>) -> Result<(), Fault> {
+    match metric {
+        Metric::CpuPerRequest | Metric::Memory | Metric::Rss | Metric::RssSpread => {
+            let title =
+                format!("`{}` of `{name}`, a contender by URL, is not known", metric.name());
+            Err(Fault::new(span, title, "runs outside of bakeoff's hands")
+                .help("give it as a `command`, or use a response time"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A contender of the file that has such a figure.
 fn contender(at: &At<String>, metric: Metric, known: &Known<'_>) -> Result<String, Fault> {
     let names = known.contenders.iter().map(|contender| contender.name.as_str());
     if let Some(contender) = known.contenders.iter().find(|one| one.name == at.value) {
-        if contender.is_url()
-            && matches!(
-                metric,
-                Metric::CpuPerRequest | Metric::Memory | Metric::Rss | Metric::RssSpread
-            )
-        {
-            let title = format!("`{}` of a contender by URL is not known", metric.name());
-            return Err(Fault::new(&at.span, title, "runs outside of bakeoff's hands")
-                .help("give it as a `command`, or use a response time"));
+        if contender.is_url() {
+            of_a_url(&contender.name, metric, &at.span)?;
         }
         return Ok(at.value.clone());
     }

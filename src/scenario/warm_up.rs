@@ -141,8 +141,10 @@ impl Scenario {
 
     /// Whether memory is compared: then all contenders have an equal warm-up, at the level.
     pub(crate) fn compares_memory(&self) -> bool {
-        let mut statements = self.expectations.iter().chain(&self.claims);
-        statements.any(|one| matches!(one.metric, Metric::Memory | Metric::Rss | Metric::RssSpread))
+        let statements = self.statements().map(|one| one.metric);
+        statements
+            .chain(self.headline)
+            .any(|metric| matches!(metric, Metric::Memory | Metric::Rss | Metric::RssSpread))
     }
 
     /// About how long a contender's warm-up takes, with the drain and the lead-in, at a rate that may not be known yet.

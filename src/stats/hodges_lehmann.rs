@@ -90,6 +90,24 @@ where
     Some(Limits { value: centre(lows.middle(), highs.middle()), low, high, n: d.len() })
 }
 
+/// The two-sided p-value of a centre that lies within `zone` of zero: the smallest level whose interval lies wholly on one
+/// side of it. 1 without pairs, and where a difference is not a number.
+pub fn beyond<D>(d: &[D], zone: f64) -> f64
+where
+    D: Copy + Into<Difference>,
+{
+    let d: Vec<Difference> = d.iter().map(|&difference| difference.into()).collect();
+    if d.is_empty() || d.iter().any(|d| d.low.is_nan() || d.high.is_nan()) {
+        return 1.0;
+    }
+    let lows = Walsh::of(d.iter().map(|d| d.low), f64::NEG_INFINITY);
+    let highs = Walsh::of(d.iter().map(|d| d.high), f64::INFINITY);
+    // The k-th limit clears the zone when fewer than k averages do not.
+    let not_above = lows.sorted.iter().filter(|average| **average <= zone).count();
+    let not_below = highs.sorted.iter().filter(|average| **average >= -zone).count();
+    (2.0 * SignedRank::of(d.len()).at_most(not_above.min(not_below))).min(1.0)
+}
+
 /// The means of all pairs, each difference paired with itself too.
 struct Walsh {
     /// In ascending order.
@@ -158,6 +176,30 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    #[test]
+    fn a_p_value_is_the_level_at_which_the_interval_just_clears_the_zone() {
+        let random = crate::random::Stream::of(7);
+        let mut drawn = 0;
+        for n in [3, 6, 8, 10, 20] {
+            for _ in 0..200 {
+                let d: Vec<f64> = (0..n).map(|i| random.unit(drawn + i) - 0.35).collect();
+                drawn += n;
+                let p = beyond(&d, 0.05);
+                let clears = |level: f64| {
+                    let interval = hodges_lehmann(&d, 1.0 - level).and_then(|it| it.interval);
+                    interval.is_some_and(|it| it.low > 0.05 || it.high < -0.05)
+                };
+                if p < 1.0 {
+                    assert!(clears(p + 1e-9), "n {n}, p {p}");
+                    assert!(!clears(p - 1e-9), "n {n}, p {p}");
+                }
+            }
+        }
+        assert_eq!(beyond(&[1.0; 8], 0.05), 2.0 / 256.0, "the least that 8 rounds can have");
+        assert_eq!(beyond(&[f64::INFINITY, 1.0, 1.0, 1.0, 1.0, 1.0], 0.0), 2.0 / 64.0);
+        assert_eq!((beyond::<f64>(&[], 0.1), beyond(&[f64::NAN], 0.1)), (1.0, 1.0));
+    }
 
     #[test]
     fn centre_and_interval_are_those_of_scipy_and_numpy() {

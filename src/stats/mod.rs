@@ -4,9 +4,11 @@
 //! - [`percentile`]: what requests can say about their tail, failures ranked above every time.
 //! - [`Difference`]: by how much a round differs, or who has lost it.
 //! - [`over_the_error_bound()`]: whether so many failed that nothing else counts.
-//! - [`wilcoxon`]: the exact law of the signed-rank statistic.
+//! - [`wilcoxon`]: the exact law of the signed-rank statistic; [`fewest_pairs`] that a confidence needs, and how often an
+//!   interval [`misses`].
 //! - [`hodges_lehmann()`]: the centre of paired differences, with the interval that this law gives.
 //! - [`one_sided`]: the same centre with a limit on either side, each at a level of its own.
+//! - [`beyond`]: how likely chance takes the centre so far from zero; [`discoveries`]: which of many such to believe.
 //! - [`ratio_of`]: one metric against another, round by round: ratio and difference.
 //! - [`rounds_to_decide`]: how many rounds would settle what these did not.
 //! - [`residual_sd`]: the scatter of paired differences, whatever a few bad rounds did.
@@ -31,6 +33,7 @@ pub mod decisive;
 pub mod difference;
 pub mod effect;
 pub mod error_bound;
+pub mod false_discovery;
 pub mod hodges_lehmann;
 pub mod mann_kendall;
 pub mod median;
@@ -52,7 +55,8 @@ pub use decisive::rounds_to_decide;
 pub use difference::{Better, Difference, LOST};
 pub use effect::{Detectable, detectable};
 pub use error_bound::over_the_error_bound;
-pub use hodges_lehmann::{Estimate, Interval, Limits, hodges_lehmann, one_sided};
+pub use false_discovery::discoveries;
+pub use hodges_lehmann::{Estimate, Interval, Limits, beyond, hodges_lehmann, one_sided};
 pub use mann_kendall::{Trend, mann_kendall};
 pub use median::median;
 pub use order_statistic::{quantile_interval, quantile_ranks};
@@ -62,3 +66,4 @@ pub use recovery::{Beat, Recovery, recovery};
 pub use residual::residual_sd;
 pub use sign_test::SignTest;
 pub use spread::spread;
+pub use wilcoxon::{fewest_pairs, misses};

@@ -52,6 +52,18 @@ impl SignedRank {
     }
 }
 
+/// The fewest pairs of which an interval has this confidence: all of one sign is as likely as 2 in 2^n.
+pub fn fewest_pairs(confidence: f64) -> usize {
+    (1.0 - (1.0 - confidence).log2()).ceil() as usize
+}
+
+/// How often the interval of `pairs` that has at least this confidence misses the true centre: less often than asked for,
+/// because the law is discrete. 0 where there is no interval.
+pub fn misses(pairs: usize, confidence: f64) -> f64 {
+    let law = SignedRank::of(pairs);
+    law.limit((1.0 - confidence) / 2.0).map_or(0.0, |k| 2.0 * law.at_most(k - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -76,6 +88,25 @@ mod tests {
                 let found = law.at_most(t);
                 assert!((found - p).abs() <= 1e-12 * p, "n {n}, t {t}: {found} and not {p}");
             }
+        }
+    }
+
+    #[test]
+    fn a_family_of_comparisons_needs_more_pairs() {
+        let family = |m: u32| fewest_pairs(1.0 - 0.05 / f64::from(m));
+        assert_eq!([1, 3, 4, 6, 12].map(family), [6, 7, 8, 8, 9]);
+        for m in 1..=200 {
+            let (n, tail) = (family(m), 0.025 / f64::from(m));
+            assert!(SignedRank::of(n).limit(tail).is_some(), "{m}");
+            assert!(SignedRank::of(n - 1).limit(tail).is_none(), "{m}");
+        }
+    }
+
+    #[test]
+    fn an_interval_misses_less_often_than_it_may() {
+        assert_eq!((misses(5, 0.95), misses(6, 0.95)), (0.0, 2.0 / 64.0));
+        for n in 6..=40 {
+            assert!((0.025..=0.05).contains(&misses(n, 0.95)), "{n}: {}", misses(n, 0.95));
         }
     }
 

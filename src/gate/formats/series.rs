@@ -38,6 +38,7 @@ impl History {
             trials: Vec::new(),
             probes: Vec::new(),
             comparisons: Vec::new(),
+            exploratory: None,
             capacity: Vec::new(),
             expectations: Vec::new(),
             claims: Vec::new(),

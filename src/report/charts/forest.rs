@@ -13,7 +13,7 @@ use super::style::Family;
 use super::text::{Weight, fitted, typeset, width};
 use super::view::{Member, View};
 use crate::report::cell::{ZONE, more_is_better};
-use crate::report::comparison::{belongs, ends};
+use crate::report::comparison::{belongs, ends, families};
 use crate::report::race::Race;
 use crate::report::schema::Comparison;
 use crate::report::sentences::load;
@@ -61,7 +61,7 @@ struct Row {
 
 fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
     let mut rows: Vec<Row> = Vec::new();
-    let mut n = 0;
+    let (mut n, mut drawn) = (0, Vec::new());
     for c in &view.result.comparisons {
         let turned = match (c.of == of && c.versus == versus, c.of == versus && c.versus == of) {
             (true, _) => c.clone(),
@@ -70,6 +70,7 @@ fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
         };
         n = n.max(c.n);
         rows.push(row(view, &turned));
+        drawn.push(turned);
     }
     rows.sort_by_key(|row| METRICS.iter().position(|m| row.metric.starts_with(m)));
     let left_out = rows.len().saturating_sub(MAX_ROWS);
@@ -95,6 +96,7 @@ fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
         "Whisker: {}; grey zone: within +-5 %; hollow: no clear difference.",
         super::view::interval_words(n as usize)
     );
+    method += &families(&drawn).map_or_else(String::new, |said| format!(" {said}"));
     if left_out > 0 {
         method += &format!(" {} not drawn.", counted(left_out, "comparison"));
     }
@@ -141,15 +143,25 @@ fn row(view: &View<'_>, c: &Comparison) -> Row {
     let kind = c.request.as_deref().filter(|_| several).map(|kind| format!("({})", clean(kind)));
     let place = [Some(clean(&c.workload)), Some(load), dependency, kind];
     let lost = c.lost_of + c.lost_versus > 0;
-    let clear = c.verdict != "inconclusive" && (c.low.is_some() || lost);
+    let clear = c.verdict != "inconclusive" && (c.low.or(c.high).is_some() || lost);
     let better = more_is_better(&c.metric);
-    let advantage = c.ratio.map(|ratio| {
-        let (low, high) = ends(c);
+    // With an open end there is a bound of the ratio and no ratio: the bound stands for it.
+    let bound = c.low.or(c.high).filter(|_| clear);
+    let advantage = c.ratio.or(bound).map(|ratio| {
+        let (low, high) = match c.ratio {
+            Some(_) => ends(c),
+            None => (c.low.unwrap_or(0.0), c.high.unwrap_or(f64::INFINITY)),
+        };
         if better { (ratio, low, high) } else { (1.0 / ratio, 1.0 / high, 1.0 / low) }
     });
     let saturated =
         |name: &str| race.and_then(|r| r.entry(name)).is_some_and(|entry| entry.is_saturated());
     let found = match c.ratio {
+        None if !lost && bound.is_some() => {
+            let bound = bound.unwrap_or(1.0);
+            let word = if bound < 1.0 { "lower" } else { "higher" };
+            format!("at least {} {word}", times(bound.max(1.0 / bound)))
+        }
         None if lost => {
             let lost = |lost: u32| (lost > 0).then(|| format!("lost {lost}"));
             [lost(c.lost_of), lost(c.lost_versus)]
@@ -332,7 +344,7 @@ fn sides(
     let end = columns.found - width(&found, 12.5, Weight::SemiBold) - 12.0;
     let right = format!("{} better \u{2192}", named(&a.label, " better \u{2192}", end - to));
     canvas.text(&right, (to, y), ink(a.style.colour(&theme)), Anchor::Start);
-    canvas.text("95 %", (columns.interval, y), ink(theme.muted), Anchor::End);
+    canvas.text("interval", (columns.interval, y), ink(theme.muted), Anchor::End);
 }
 
 fn estimate(
@@ -366,4 +378,29 @@ fn estimate(
     canvas.text(&typeset(&row.found), (columns.found, y), ink, Anchor::End);
     let ink = Ink { px: 13.0, weight: Weight::Regular, colour: theme.muted };
     canvas.text(&row.interval, (columns.interval, y), ink, Anchor::End);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+
+    #[test]
+    fn a_capacity_with_an_open_end_is_a_difference_and_no_missing_one() {
+        let mut run = mock::everything();
+        run.comparisons.retain(|c| c.metric == "capacity");
+        for (limits, verdict, title, told) in [
+            ((Some(31.0), None), "higher", "better in 1 (capacity)", "at least 31.0x higher"),
+            ((None, Some(0.5)), "lower", "better in 1 (capacity)", "at least 2.00x lower"),
+            ((Some(0.8), None), "inconclusive", "1 unclear", "not compared"),
+        ] {
+            let c = &mut run.comparisons[0];
+            (c.ratio, c.low, c.high, c.verdict) = (None, limits.0, limits.1, verdict.into());
+            let pair = (c.of.clone(), c.versus.clone());
+            let view = View::of(&run);
+            let pictures = pictures(&view, Some((&pair.0, &pair.1)));
+            let alt = &pictures[0].alt;
+            assert!(alt.contains(title) && alt.contains(told), "{alt}");
+        }
+    }
 }

@@ -57,7 +57,7 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>, kind: &str, several: bool) -> P
     let failures = failed(&[race]) + &late(&[race], kind);
     let method = method(&series, left_out, !failed(&[race]).is_empty());
     let mut chrome = view.chrome(title.clone(), &what, &[race], &method);
-    chrome.method += " A ratio: rounds paired, exact signed-rank 95 %.";
+    chrome.method += " A ratio: rounds paired, exact signed-rank.";
     let alt = format!(
         "{title}. Response time by percentile: {}{}.",
         figures(race, &members, kind),

@@ -10,8 +10,8 @@ use super::style::{Family, Style, styles};
 use super::text::{Weight, fitted, typeset};
 use super::theme::{RAMP, Theme};
 use super::view::{View, interval_words};
-use crate::report::cell::{Side as Winner, quantity, winner};
-use crate::report::schema::{Map, MapCell, MapPlace};
+use crate::report::cell::{ROUNDS_MIN, quantity, winner};
+use crate::report::schema::{Map, MapCell, MapPlace, Winner};
 use crate::report::words::{capital, clean, counted, slug, times};
 use crate::units::Nanos;
 
@@ -30,7 +30,7 @@ struct Side {
 enum Found<'a> {
     /// Who wins (0 the first) and by how much.
     Won(usize, f64),
-    /// The interval does not clear 1 by 5 %.
+    /// Nobody clearly differs by more than 5 %.
     Unclear(f64, f64),
     /// No ratio could be had.
     Unknown(&'a str),
@@ -55,7 +55,7 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     let wins = |side: usize| {
         map.cells
             .iter()
-            .filter(move |cell| matches!(found(map, cell), Found::Won(who, _) if who == side))
+            .filter(move |cell| matches!(found(cell), Found::Won(who, _) if who == side))
     };
     let (first, second) = (wins(0).count(), wins(1).count());
     let title = format!(
@@ -69,13 +69,14 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     let title = view.title("this map", title);
     let n = map.cells.iter().map(|cell| cell.n).max().unwrap_or(0);
     let what = format!(
-        "Ratio of {} of {} by I/O wait and CPU per request; coloured where the interval clears +-5 %",
+        "Ratio of {} of {} by I/O wait and CPU per request; coloured where it is beyond +-5 %",
         quantity(&map.metric),
         clean(&map.workload)
     );
     let races: Vec<_> = view.races.iter().filter(|race| race.workload == map.workload).collect();
+    let few = if n < ROUNDS_MIN { format!(", from {ROUNDS_MIN} rounds on") } else { String::new() };
     let method = format!(
-        "Cell: the winner and the ratio, {}. Hatched: no clear difference. Blank: not measured.",
+        "Cell: the winner and the ratio; at most 5 % of the winners are wrong, on average (Benjamini-Hochberg{few}). Hatched: no clear difference, {}. Blank: not measured.",
         interval_words(n as usize)
     );
     let chrome = view.chrome(title.clone(), &what, &races, &method);
@@ -84,11 +85,11 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     Some(Picture::new(Kind::Map, stem, chrome, alt, move |canvas| draw(canvas, map, &sides)))
 }
 
-fn found<'m>(map: &Map, cell: &'m MapCell) -> Found<'m> {
+fn found(cell: &MapCell) -> Found<'_> {
     let (Some(_), Some(low), Some(high)) = (cell.ratio, cell.low, cell.high) else {
         return Found::Unknown(&cell.reason);
     };
-    match winner(cell, &map.metric) {
+    match winner(cell) {
         Some((side, by)) => Found::Won(usize::from(side == Winner::Versus), by),
         None => Found::Unclear(low, high),
     }
@@ -98,7 +99,7 @@ fn found<'m>(map: &Map, cell: &'m MapCell) -> Found<'m> {
 fn told(map: &Map, sides: &[Side]) -> String {
     let cells = map.cells.iter().map(|cell| {
         let place = format!("wait {}, CPU {}", Nanos(cell.wait_ns), Nanos(cell.cpu_ns));
-        match found(map, cell) {
+        match found(cell) {
             Found::Won(who, by) => format!("{place}: {} {}", sides[who].name, times(by)),
             Found::Unclear(..) => format!("{place}: no clear difference"),
             Found::Unknown(reason) => format!("{place}: no ratio, {}", clean(reason)),
@@ -155,7 +156,7 @@ fn draw(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side]) {
     for cell in &map.cells {
         let place = place(map, MapPlace { wait_ns: cell.wait_ns, cpu_ns: cell.cpu_ns });
         let (from, to) = grid.cell(place.0, place.1);
-        draw_cell(canvas, &found(map, cell), sides, from, to);
+        draw_cell(canvas, &found(cell), sides, from, to);
     }
     if let Some(service) = map.service {
         let place = place(map, service);

@@ -3,6 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::{MODELS, Shape, add_race, empty, saturate};
+use crate::report::cell;
 use crate::report::distribution::distribution;
 use crate::report::schema::*;
 
@@ -179,9 +180,12 @@ fn map(of: &str, versus: &str) -> Map {
                 reason: if unknown { "the pool binds both".into() } else { String::new() },
                 sizes: [String::new(), "64 threads (best of 16, 32, 64)".into()],
                 rounds: Vec::new(),
+                p: (!unknown).then(|| if (0.89..1.129).contains(&ratio) { 0.4 } else { 0.002 }),
+                winner: None,
             });
         }
     }
+    cell::judge(&mut cells, cell::CEILING);
     Map {
         version: 1,
         workload: "payment".into(),

@@ -42,9 +42,25 @@ pub struct Comparison {
     pub lost_versus: u32,
     /// `higher`, `lower` or `inconclusive`
     pub verdict: String,
+    /// The confidence of the limits of a headline comparison, with which all of the run hold at once at 95 %. Left out of an
+    /// exploratory one, whose limits hold at 95 % by themselves, and in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headline_confidence: Option<f64>,
     /// The contender that has this percentile from the machine in most rounds: a difference may be hidden by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_floor: Option<String>,
+}
+
+/// How much chance finds among comparisons that nobody asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Exploratory {
+    /// Comparisons with an interval that are not the headline.
+    pub compared: u32,
+    /// Those whose interval excludes 1.
+    pub differ: u32,
+    /// So many would if nothing differed, on average.
+    pub by_chance: f64,
 }
 
 /// A bounded capacity.

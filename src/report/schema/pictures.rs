@@ -107,6 +107,25 @@ pub struct MapCell {
     /// The metric of both, round by round, in its unit.
     #[serde(default)]
     pub rounds: Vec<[f64; 2]>,
+    /// How likely chance alone takes the ratio so far out of 1/1.05 to 1.05; left out where there is no ratio, and in older
+    /// files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<f64>,
+    /// Who is better here, once all cells of its map are judged together; left out where nobody clearly is, and in older
+    /// files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<Winner>,
+}
+
+/// One of the two that a cell compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Winner {
+    /// The first: the ratio is its figure over the other's.
+    Of,
+    /// The second.
+    Versus,
 }
 
 /// One gate of the past.

@@ -1,10 +1,10 @@
 //! From what was measured to sentences: which model, and what would turn that round.
 
 use crate::exit;
-use crate::report::cell::{self, Side};
+use crate::report::cell;
 use crate::report::late::{self, Late};
 use crate::report::race::{self, Figure};
-use crate::report::schema::{Decided, Decision, Meeting, Trial, TrialVerdict};
+use crate::report::schema::{Decided, Decision, Meeting, Trial, TrialVerdict, Winner};
 use crate::run::experiment::duel::Best;
 use crate::stats::percentile::FAILED_NS;
 use crate::stats::{self, over_the_error_bound};
@@ -95,11 +95,11 @@ pub(super) fn two_best(models: &[Decided]) -> [&'static str; 2] {
 }
 
 /// Who wins a meeting and how many times over, where that is certain.
-fn winner(meeting: &Meeting) -> Option<(Side, f64)> {
-    cell::winner(&meeting.cell, cell::CEILING)
+fn winner(meeting: &Meeting) -> Option<(Winner, f64)> {
+    cell::winner(&meeting.cell)
 }
 
-fn won(meeting: &Meeting) -> Option<Side> {
+fn won(meeting: &Meeting) -> Option<Winner> {
     winner(meeting).map(|(side, _)| side)
 }
 
@@ -143,10 +143,10 @@ pub(super) fn finding(
     let (of, versus) = (&meeting.of, &meeting.versus);
     let cell = &meeting.cell;
     let compared = match (winner(meeting), cell.low, cell.high) {
-        (Some((Side::Of, by)), Some(low), Some(high)) => format!(
+        (Some((Winner::Of, by)), Some(low), Some(high)) => format!(
             "of the two best, {of} carries {by:.2}x what {versus} does ({low:.2} to {high:.2}, closed loop)"
         ),
-        (Some((Side::Versus, by)), Some(low), Some(high)) => format!(
+        (Some((Winner::Versus, by)), Some(low), Some(high)) => format!(
             "of the two best, {versus} carries {by:.2}x what {of} does ({:.2} to {:.2}, closed loop)",
             1.0 / high,
             1.0 / low
@@ -176,12 +176,12 @@ pub(super) fn flips(meetings: &[Meeting]) -> String {
     let named = |meeting: &Meeting| {
         let Meeting { place, figures, of, versus, .. } = meeting;
         match winner(meeting) {
-            Some((Side::Of, by)) => format!("{place} ({of} {by:.2}x; {figures})"),
-            Some((Side::Versus, by)) => format!("{place} ({versus} {by:.2}x; {figures})"),
+            Some((Winner::Of, by)) => format!("{place} ({of} {by:.2}x; {figures})"),
+            Some((Winner::Versus, by)) => format!("{place} ({versus} {by:.2}x; {figures})"),
             None => format!("{place} ({figures})"),
         }
     };
-    let all = |wanted: &dyn Fn(Option<Side>) -> bool| {
+    let all = |wanted: &dyn Fn(Option<Winner>) -> bool| {
         let those = neighbours.iter().filter(|meeting| wanted(won(meeting)));
         those.map(named).collect::<Vec<_>>().join(", ")
     };
@@ -250,11 +250,15 @@ mod tests {
     use crate::report::schema::MapCell;
     use crate::units::Nanos;
 
+    fn judged(cell: MapCell) -> MapCell {
+        cell::judged_alone(cell, cell::CEILING)
+    }
+
     fn meeting(place: &str, low: f64, high: f64) -> Meeting {
         Meeting {
             place: place.into(),
             figures: Nanos(300_000).to_string(),
-            cell: MapCell {
+            cell: judged(MapCell {
                 wait_ns: 0,
                 cpu_ns: 0,
                 ratio: Some((low * high).sqrt()),
@@ -264,7 +268,9 @@ mod tests {
                 reason: String::new(),
                 sizes: [String::new(), String::new()],
                 rounds: Vec::new(),
-            },
+                p: None,
+                winner: None,
+            }),
             of: "event-loop".into(),
             versus: "thread-pool".into(),
         }

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::error::{Context, Result};
 use crate::latency::Latency;
 use crate::random;
+use crate::report::cell::{CEILING, judged_alone};
 use crate::report::schema::{self, Decided, Decision, Limit, MapCell, Meeting, Trial};
 use crate::run::budget::Budget;
 use crate::run::ceilings;
@@ -197,17 +198,22 @@ fn meet(
         meetings.push(Meeting {
             place: name.into(),
             figures: place.to_string(),
-            cell: MapCell {
-                wait_ns: place.wait.median().0,
-                cpu_ns: place.cpu.0,
-                ratio: found.ratio.map(|ratio| ratio.value),
-                low: interval.map(|interval| interval.low),
-                high: interval.map(|interval| interval.high),
-                n: found.rounds.len() as u32,
-                reason: found.reason,
-                sizes: found.sizes,
-                rounds: found.rounds,
-            },
+            cell: judged_alone(
+                MapCell {
+                    wait_ns: place.wait.median().0,
+                    cpu_ns: place.cpu.0,
+                    ratio: found.ratio.map(|ratio| ratio.value),
+                    low: interval.map(|interval| interval.low),
+                    high: interval.map(|interval| interval.high),
+                    n: found.rounds.len() as u32,
+                    reason: found.reason,
+                    sizes: found.sizes,
+                    rounds: found.rounds,
+                    p: found.p,
+                    winner: None,
+                },
+                CEILING,
+            ),
             of: two[0].into(),
             versus: two[1].into(),
         });

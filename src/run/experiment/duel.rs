@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering;
 use crate::backend::model::Model;
 use crate::error::Result;
 use crate::latency::Latency;
+use crate::report::cell::ZONE;
 use crate::report::schema::Trial;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, placement};
 use crate::scenario::{
     Contender, Dependency, Kind, LoadKind, MapMetric, Scenario, Server, Store, WarmUp,
 };
-use crate::stats::{self, Better, Estimate, Interval, LOST};
+use crate::stats::{self, Better, Difference, Estimate, Interval, LOST};
 use crate::units::{Nanos, grouped};
 
 use super::Hands;
@@ -50,6 +51,8 @@ pub(crate) struct Place {
 pub(crate) struct Found {
     /// of / versus; nothing where neither was bound by its own cores, or no round holds.
     pub(crate) ratio: Option<Estimate>,
+    /// How likely chance alone takes it so far out of the zone in which nothing is called a difference.
+    pub(crate) p: Option<f64>,
     /// The metric of both, round by round.
     pub(crate) rounds: Vec<[f64; 2]>,
     /// Why there is no ratio; else empty.
@@ -308,8 +311,12 @@ fn found(rounds: &[[Trial; 2]], metric: MapMetric, sizes: [String; 2]) -> Found 
         (_, Some(ratio), 1..) if !is_finite(&ratio) => lost_by(rounds),
         _ => String::new(),
     };
+    let ratio = ratio.filter(|_| reason.is_empty());
+    let apart = |(a, b): (&f64, &f64)| Difference::between(*a, *b, better, |a, b| a.ln() - b.ln());
+    let apart: Vec<Difference> = a.iter().zip(&b).map(apart).collect();
     Found {
-        ratio: ratio.filter(|_| reason.is_empty()),
+        p: ratio.map(|_| stats::beyond(&apart, ZONE.ln())),
+        ratio,
         rounds: figures.into_iter().filter(|pair| !pair.contains(&LOST)).collect(),
         reason,
         sizes,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::error::Result;
 use crate::latency::Latency;
+use crate::report::cell;
 use crate::report::schema::{Map, MapCell, MapPlace};
 use crate::scenario::{MapPlan, Scenario};
 use crate::units::Nanos;
@@ -57,10 +58,13 @@ pub(crate) fn run(
             reason: found.reason,
             sizes: found.sizes,
             rounds: found.rounds,
+            p: found.p,
+            winner: None,
         });
         longest = longest.max(Nanos::from(began.elapsed()));
     }
     let left = cells.len() - map.cells.len();
+    cell::judge(&mut map.cells, &map.metric);
     Ok((map, left))
 }
 

@@ -18,6 +18,7 @@ use crate::report::schema::{
 use crate::run::budget::Budget;
 use crate::run::{Progress, Request, fingerprint};
 use crate::scenario::{Scenario, builtin};
+use crate::stats;
 use crate::units::Nanos;
 
 use statements::{STATEMENTS, Statement, UNSETTLED};
@@ -93,13 +94,8 @@ pub fn plan_ledger(scenarios: &[Scenario], budget: Option<Nanos>) -> LedgerPlan 
 /// With the ledger's confidence and a share of its own rounds, but as many as its levels need.
 fn judged(refutes_at: f64, one: Scenario, share: f64) -> Scenario {
     let rounds = (f64::from(one.rounds) * share) as u32;
-    let rounds = rounds.max(rounds_for(CONFIDENCE)).max(rounds_for(refutes_at));
+    let rounds = rounds.max(stats::fewest_pairs(CONFIDENCE.max(refutes_at)) as u32);
     Scenario { confidence: CONFIDENCE, refutes_at, rounds, ..one }
-}
-
-/// The fewest rounds of which an exact interval has this level: all of one sign is as likely as 2 in 2^n.
-fn rounds_for(level: f64) -> u32 {
-    (2.0 / (1.0 - level)).log2().ceil() as u32
 }
 
 /// The level at which one of the claims that a statement needs refutes it, so that their number changes nothing: with k of
@@ -433,7 +429,6 @@ mod tests {
 
     #[test]
     fn a_row_of_many_claims_needs_more_to_fail_and_the_rounds_for_it() {
-        assert_eq!([0.95, 0.99, 0.995, 0.9975].map(rounds_for), [6, 8, 9, 10]);
         let all = all();
         assert_eq!(needed(&STATEMENTS[5], &all).len(), 4);
         assert_eq!(refuting_level("go-vs-node-memory", &all), 0.9975);

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Part, Session};
+use crate::report::comparison::exploratory;
 use crate::report::schema::{self, Ceiling, Comparison, Judgement, RunResult, TrialVerdict};
 use crate::report::slim::drop_all_but_response_times;
 use crate::run::experiment::capacity;
@@ -66,6 +67,7 @@ impl Session<'_> {
             request_cpu_measured_ns: calibration.map_or(0, |calibration| calibration.measured.0),
             signature_rounds: calibration.map_or(0, |calibration| calibration.rounds),
             floor_ns: whole::floor(&request.scenarios),
+            exploratory: exploratory(&comparisons),
             comparisons,
             capacity: self.capacity,
             expectations,
@@ -89,7 +91,9 @@ impl Session<'_> {
     /// Each contender against the first one, at every level and in capacity.
     fn comparisons(&self, ceilings: &[Ceiling]) -> Vec<Comparison> {
         let scenarios = &self.request.scenarios;
-        let levels = scenarios.iter().flat_map(|one| verdict::comparisons(one, &self.trials));
+        let family = verdict::Family::of(scenarios);
+        let levels =
+            scenarios.iter().flat_map(|one| verdict::comparisons(family, one, &self.trials));
         let capacity = self.capacity.chunk_by(|a, b| a.scenario == b.scenario);
         let capacities = capacity.flat_map(|all| capacity::comparisons(all, ceilings));
         levels.chain(capacities).collect()

@@ -1,26 +1,44 @@
 //! What is compared without being asked: each contender with the first one.
 
 use super::series::{End, Place, alike_read, paired, series};
-use super::{CONFIDENCE, better, everything_lost, finite, unseen};
+use super::{CONFIDENCE, Family, better, everything_lost, finite, unseen};
 use crate::report::schema::{Comparison, Trial};
 use crate::scenario::{LoadKind, Metric, Scenario};
 use crate::stats;
 use crate::stats::Better;
 
-/// Every contender against the first one, at every level, for every request kind.
-pub(crate) fn comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparison> {
-    let levels = levels(scenario);
+/// Every contender against the first one, at every level, for every request kind; those of the headline at the level of
+/// the run's family.
+pub(crate) fn comparisons(
+    family: Family,
+    scenario: &Scenario,
+    trials: &[Trial],
+) -> Vec<Comparison> {
     let Some((first, others)) = scenario.contenders.split_first() else { return Vec::new() };
     let mut comparisons = Vec::new();
-    for level in &levels {
+    for (number, level) in levels(scenario).iter().enumerate() {
         for (request, metric) in compared(scenario) {
             let place = Place { scenario, level, request };
+            let own = request.is_none() || request == first_kind(scenario);
+            let headline = (number == 0 && own && scenario.headline == Some(metric))
+                .then(|| family.confidence());
             for other in others {
-                comparisons.push(compare(trials, place, metric, &other.name, &first.name));
+                let found = compare(
+                    trials,
+                    place,
+                    metric,
+                    headline.unwrap_or(CONFIDENCE),
+                    [&other.name, &first.name],
+                );
+                comparisons.push(Comparison { headline_confidence: headline, ..found });
             }
         }
     }
     comparisons
+}
+
+fn first_kind(scenario: &Scenario) -> Option<&str> {
+    scenario.mix.first().map(|(operation, _)| operation.name())
 }
 
 /// The levels as trials name them.
@@ -32,7 +50,7 @@ pub(super) fn levels(scenario: &Scenario) -> Vec<String> {
     (0..places).map(|place| scenario.level_name(place)).collect()
 }
 
-/// What is compared without being asked: latency for each request kind, and what it cost.
+/// What is compared without being asked: latency for each request kind, what it cost, and the headline.
 fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
     let latency: &[Metric] = match scenario.load.kind {
         LoadKind::Open(_) => &[Metric::P50, Metric::P99],
@@ -48,6 +66,11 @@ fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
     if scenario.slo.is_some() && !scenario.store.faults().is_empty() {
         compared.push((None, Metric::Recovery));
     }
+    let headline = scenario.headline.filter(|one| !compared.iter().any(|(_, known)| known == one));
+    compared.extend(headline.map(|metric| {
+        let of_a_request = metric.is_of_a_request() || metric == Metric::Completion;
+        (first_kind(scenario).filter(|_| of_a_request), metric)
+    }));
     compared
 }
 
@@ -57,10 +80,10 @@ fn compare(
     trials: &[Trial],
     place: Place<'_>,
     metric: Metric,
-    of: &str,
-    versus: &str,
+    confidence: f64,
+    [of, versus]: [&str; 2],
 ) -> Comparison {
-    let at = |end, other| compare_at(trials, place, metric, (of, end), (versus, other));
+    let at = |end, other| compare_at(trials, place, metric, confidence, (of, end), (versus, other));
     let (low, high) = (at(End::Low, End::High), at(End::High, End::Low));
     let far = |one: &Comparison| one.ratio.map_or(f64::INFINITY, |ratio| ratio.ln().abs());
     let verdict = if low.verdict == high.verdict { &high.verdict } else { "inconclusive" }.into();
@@ -74,6 +97,7 @@ fn compare_at(
     trials: &[Trial],
     place: Place<'_>,
     metric: Metric,
+    confidence: f64,
     (of, end): (&str, End),
     (versus, other): (&str, End),
 ) -> Comparison {
@@ -81,7 +105,7 @@ fn compare_at(
     let b = series(trials, place, metric, versus, other);
     let comparable = metric != Metric::Memory || alike_read(trials, place, [of, versus]);
     let (a, b) = if comparable { paired(&a, &b) } else { Default::default() };
-    let comparison = stats::ratio_of(&a, &b, better(metric), CONFIDENCE);
+    let comparison = stats::ratio_of(&a, &b, better(metric), confidence);
     let ratio = comparison.and_then(|comparison| comparison.ratio);
     let interval = ratio.and_then(|ratio| ratio.interval);
     let lost = comparison.map_or([0; 2], |comparison| comparison.lost);
@@ -113,6 +137,7 @@ fn compare_at(
         lost_of: lost_of as u32,
         lost_versus: lost_versus as u32,
         verdict: verdict.into(),
+        headline_confidence: None,
         at_floor: unseen::behind_the_floor(trials, place, metric, [of, versus]).map(Into::into),
     }
 }
@@ -127,6 +152,41 @@ mod tests {
     use super::*;
     use crate::scenario::builtin;
 
+    fn all_comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparison> {
+        comparisons(Family::of(std::slice::from_ref(scenario)), scenario, trials)
+    }
+
+    #[test]
+    fn the_headline_is_judged_at_the_level_of_its_family_and_nothing_else_is() {
+        let mut scenario = builtin("tour-payment").unwrap();
+        scenario.headline = Some(Metric::CpuPerRequest);
+        let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", 130.0, 1.0)];
+        let mut trials = crate::report::mock::payments(8, &shapes).trials;
+        trials.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
+        let found = |scenario: &Scenario| {
+            let all = all_comparisons(scenario, &trials);
+            let headline: Vec<Comparison> =
+                all.into_iter().filter(|c| c.headline_confidence.is_some()).collect();
+            assert!(headline.iter().all(|c| c.metric == "cpu_per_request"));
+            headline
+        };
+        let wide = found(&scenario);
+        assert_eq!(wide.len(), 3, "one of each other contender");
+        assert!(wide.iter().all(|c| c.headline_confidence == Some(1.0 - 0.05 / 3.0)));
+        scenario.contenders.truncate(2);
+        let alone = found(&scenario);
+        assert_eq!(alone[0].headline_confidence, Some(0.95));
+        let width = |c: &Comparison| c.high.unwrap() / c.low.unwrap();
+        assert!(width(&wide[0]) >= width(&alone[0]));
+        let n = wide[0].n as usize;
+        let law = |confidence| crate::stats::misses(n, confidence);
+        assert!(law(1.0 - 0.05 / 3.0) < law(0.95), "the limits are others");
+        scenario.headline = Some(Metric::P90);
+        let p90 = all_comparisons(&scenario, &trials);
+        let p90: Vec<_> = p90.iter().filter(|c| c.metric == "p90").collect();
+        assert_eq!((p90.len(), p90[0].request.as_deref()), (1, Some("payment")));
+    }
+
     #[test]
     fn scenarios_of_one_run_are_compared_each_with_itself() {
         let mut here = builtin("tour-payment").unwrap();
@@ -140,7 +200,7 @@ mod tests {
             trials.extend(all);
         }
         let p99 = |scenario: &Scenario| {
-            let all = comparisons(scenario, &trials);
+            let all = all_comparisons(scenario, &trials);
             let found = all.into_iter().find(|c| c.metric == "p99").unwrap();
             (found.scenario, (10.0 * found.ratio.unwrap()).round(), found.n)
         };
@@ -158,7 +218,7 @@ mod tests {
         for trial in trials.iter_mut().filter(|one| one.contender == "event-loop").take(marked) {
             trial.validity.at_floor = [("payment".to_owned(), vec!["p99".to_owned()])].into();
         }
-        comparisons(&scenario, &trials).into_iter().find(|c| c.metric == "p99").unwrap()
+        all_comparisons(&scenario, &trials).into_iter().find(|c| c.metric == "p99").unwrap()
     }
 
     #[test]

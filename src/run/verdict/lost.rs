@@ -138,7 +138,7 @@ fn of_two_the_one_that_loses_is_the_worse_and_of_both_nothing_is_known() {
 #[test]
 fn comparisons_count_lost_rounds_and_never_have_a_loser_win() {
     let compared = |fates, metric: &str| -> Comparison {
-        let all = comparisons(&scenario(), &trials(fates));
+        let all = comparisons(Family::of(&[]), &scenario(), &trials(fates));
         all.into_iter().find(|c| c.metric == metric).unwrap()
     };
     // The second one would be three times as fast, and crashed in one round of ten.

@@ -169,7 +169,8 @@ mod tests {
             let memory = all.iter().filter(|c| c.metric == "memory");
             memory.map(|c| (c.of.clone(), c.ratio.is_some())).collect::<Vec<_>>()
         };
-        let compared = of(&super::super::comparisons(&scenario, &trials));
+        let compared =
+            of(&super::super::comparisons(super::super::Family::of(&[]), &scenario, &trials));
         assert!(compared.iter().all(|(of, is)| *is == (of != names[1])), "{compared:?}");
     }
 
