@@ -222,6 +222,7 @@ impl Args {
             timeline: false,
             pace: self.pace.unwrap_or_else(|| default_pace(self.threads as usize)),
             cores: Vec::new(),
+            steps: Vec::new(),
             keep_alive: self.keepalive == KeepAlive::On,
         }
     }

@@ -21,7 +21,7 @@ use crate::units::{Nanos, Rate};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff run                          the tour: both services, all four models, about 230 s
+  bakeoff run                          the tour: both services, all four models, under five minutes
   bakeoff run payment-memory           a built-in scenario (bakeoff list shows them)
   bakeoff run my.toml --rounds 20      your own, with more rounds
   bakeoff run scenarios/ --budget 60m  a folder: one ledger of all its claims, at 99 %
@@ -109,7 +109,7 @@ impl Args {
         Ok(exit::gravest(&codes))
     }
 
-    /// One for each scenario; the tour is one of two.
+    /// One for each scenario; the tour is one of four.
     fn requests(&self) -> Result<Vec<Request>> {
         let now = clock::utc().replace(':', "-");
         if self.scenarios.is_empty() {
@@ -200,6 +200,7 @@ impl Args {
 
     fn shown(&self, result: &RunResult, out: &Path) -> String {
         match self.format {
+            Format::Text if self.scenarios.is_empty() => report::screen::screen(result, out),
             Format::Text => report::terminal::terminal(result, Some(out)),
             Format::Json => schema::to_json(result) + "\n",
             Format::Markdown => report::markdown::markdown(result),

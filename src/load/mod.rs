@@ -181,6 +181,13 @@ fn check(plan: &Plan) -> Result<()> {
     if plan.duration == Nanos(0) || plan.timeout == Nanos(0) {
         return Err(Error::usage("duration and timeout must be above 0"));
     }
+    let steps: u64 = plan.steps.iter().map(|step| step.lasting.0).sum();
+    if !plan.steps.is_empty() && steps != plan.duration.0 {
+        return Err(Error::internal(format!(
+            "steps of {steps} ns in a window of {}",
+            plan.duration
+        )));
+    }
     if plan.salt >= 1 << 20 {
         return Err(Error::internal(format!("the salt {} is not below 2^20", plan.salt)));
     }

@@ -16,6 +16,8 @@ pub struct Plan {
     pub target: SocketAddr,
     /// When to send.
     pub shape: Shape,
+    /// The rate over the window, where [`Shape::Open`] is not steady; empty where it is. They last as long as the window.
+    pub steps: Vec<Step>,
     /// What to send, with weights above 0.
     pub mix: Vec<(Operation, u32)>,
     /// Sets arrivals, choices and bodies, and is the dataset's seed.
@@ -83,6 +85,15 @@ pub enum Shape {
     },
     /// Every connection sends when its answer has come. Has no response time.
     Closed,
+}
+
+/// A stretch of the window with a rate of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The rate, in times the plan's; above 0.
+    pub times: f64,
+    /// For so long.
+    pub lasting: Nanos,
 }
 
 /// How arrivals are spread over time.

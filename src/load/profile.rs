@@ -1,18 +1,23 @@
-//! The rate over time: steady, or in a straight line from one value to another.
+//! The rate over time: steady, in a straight line from one value to another, or in steps.
 //!
 //! The arrivals up to t are the integral of the rate, and the instant of a count is the integral's inverse, both in
 //! closed form: `a t + s t^2 / 2 = n` gives `t = 2 n / (a + sqrt(a^2 + 2 s n))`, in the form that loses no digits when
 //! the slope s is small, nought or negative. Nothing is added up, so nothing drifts.
 
+use std::sync::Arc;
+
+use super::plan::Step;
 use crate::units::{Nanos, Rate};
 
 /// The rate over time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Profile {
     /// Always the same.
     Steady(Rate),
     /// From one to another.
     Ramp(Ramp),
+    /// One after another.
+    Steps(Steps),
 }
 
 impl Profile {
@@ -21,6 +26,7 @@ impl Profile {
         match self {
             Self::Steady(rate) => Nanos((count * 1e9 / rate.0) as u64),
             Self::Ramp(ramp) => ramp.instant(count),
+            Self::Steps(steps) => steps.instant(count),
         }
     }
 
@@ -29,6 +35,7 @@ impl Profile {
         match self {
             Self::Steady(rate) => instant.as_secs_f64() * rate.0,
             Self::Ramp(ramp) => ramp.count(instant),
+            Self::Steps(steps) => steps.count(instant),
         }
     }
 
@@ -36,6 +43,7 @@ impl Profile {
         match self {
             Self::Steady(rate) => *rate,
             Self::Ramp(ramp) => ramp.mean(),
+            Self::Steps(steps) => steps.mean(),
         }
     }
 
@@ -44,6 +52,7 @@ impl Profile {
         match self {
             Self::Steady(_) => instant,
             Self::Ramp(ramp) => ramp.instant(Nanos(instant).as_secs_f64() * ramp.mean().0).0,
+            Self::Steps(steps) => steps.instant(Nanos(instant).as_secs_f64() * steps.mean().0).0,
         }
     }
 
@@ -52,6 +61,7 @@ impl Profile {
         match self {
             Self::Steady(_) => instant,
             Self::Ramp(ramp) => Nanos::from_secs_f64(ramp.count(instant) / ramp.mean().0),
+            Self::Steps(steps) => Nanos::from_secs_f64(steps.count(instant) / steps.mean().0),
         }
     }
 }
@@ -101,6 +111,63 @@ impl Ramp {
     }
 }
 
+/// Rates one after another: the first until `before` the window too.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Steps {
+    legs: Arc<[Leg]>,
+    end_s: f64,
+    /// Arrivals up to the end in the mean.
+    all: f64,
+}
+
+/// A stretch of one rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Leg {
+    start_s: f64,
+    /// Arrivals before it in the mean.
+    before: f64,
+    rate: f64,
+}
+
+impl Steps {
+    /// `steps` as multiples of `base`, the first of them for `before` longer.
+    pub(crate) fn new(base: Rate, steps: &[Step], before: Nanos) -> Self {
+        let (mut legs, mut start_s, mut all) = (Vec::new(), 0.0, 0.0);
+        let mut lead = before.as_secs_f64();
+        for step in steps {
+            let rate = base.0 * step.times;
+            legs.push(Leg { start_s, before: all, rate });
+            let lasting_s = step.lasting.as_secs_f64() + std::mem::take(&mut lead);
+            start_s += lasting_s;
+            all += rate * lasting_s;
+        }
+        Self { legs: legs.into(), end_s: start_s, all }
+    }
+
+    /// Arrivals up to `instant` in the mean; beyond the end there are no more.
+    fn count(&self, instant: Nanos) -> f64 {
+        let seconds = instant.as_secs_f64().min(self.end_s);
+        let leg = self.leg(|leg| leg.start_s <= seconds);
+        leg.before + leg.rate * (seconds - leg.start_s)
+    }
+
+    /// When so many have arrived in the mean.
+    fn instant(&self, count: f64) -> Nanos {
+        let leg = self.leg(|leg| leg.before <= count);
+        Nanos(((leg.start_s + (count - leg.before) / leg.rate) * 1e9) as u64)
+    }
+
+    /// The last leg of which `begun` is true; it is true of those before it too.
+    fn leg(&self, begun: impl Fn(&Leg) -> bool) -> Leg {
+        let next = self.legs.partition_point(begun);
+        self.legs[next.saturating_sub(1)]
+    }
+
+    fn mean(&self) -> Rate {
+        Rate(self.all / self.end_s)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,7 +188,35 @@ mod tests {
         assert_eq!(up.mean(), Rate(2_200.0 / 12.0));
     }
 
+    /// Once, five times and twice 100/s, behind 2 s of the first.
+    fn steps() -> Steps {
+        let step = |times, ms: u64| Step { times, lasting: Nanos(ms * 1_000_000) };
+        let steps = [step(1.0, 3_000), step(5.0, 500), step(2.0, 1_500)];
+        Steps::new(Rate(100.0), &steps, Nanos(2_000_000_000))
+    }
+
+    #[test]
+    fn steps_are_their_integral() {
+        let steps = steps();
+        let at = |ms: u64| steps.count(Nanos(ms * 1_000_000));
+        assert_eq!([at(0), at(2_000), at(5_000)], [0.0, 200.0, 500.0], "the first comes before");
+        assert_eq!([at(5_250), at(5_500), at(7_000)], [625.0, 750.0, 1_050.0]);
+        assert_eq!(at(60_000), 1_050.0, "nothing comes after the end");
+        assert_eq!(steps.mean(), Rate(150.0));
+        assert_eq!(steps.instant(500.0), Nanos(5_000_000_000));
+        assert_eq!(steps.instant(625.0), Nanos(5_250_000_000));
+        assert!(steps.instant(2_000.0) > Nanos(7_000_000_000), "it never turns back");
+    }
+
     proptest! {
+        #[test]
+        fn the_inverse_of_steps_is_their_inverse(at in 0.0..1.0_f64) {
+            let instant = Nanos((at * 7e9) as u64);
+            let steps = steps();
+            let back = steps.instant(steps.count(instant));
+            prop_assert!(back.0.abs_diff(instant.0) <= 1_000, "{back} and not {instant}");
+        }
+
         #[test]
         fn the_inverse_is_the_inverse(
             from in 0.1..10_000.0_f64, to in 0.1..10_000.0_f64, at in 0.0..1.0_f64

@@ -2,7 +2,7 @@
 //!
 //! Constant arrivals are `k / rate`; `poisson` has the others.
 //!
-//! A ramp bends time: the arrivals of its mean rate, each put where the ramp has brought as many (a Poisson process of
+//! A ramp or steps bend time: the arrivals of their mean rate, each put where they have brought as many (a Poisson process of
 //! any rate is one of rate 1 seen through the integral of the rate; Kingman, 4.5).
 //!
 //! Routes with rates of their own need no schedule of their own: independent Poisson arrivals of rates r and s are
@@ -89,7 +89,7 @@ impl Schedule {
 
     fn near(&self, k: u64) -> Near {
         match &self.poisson {
-            None => Near::All(self.profile),
+            None => Near::All(self.profile.clone()),
             Some(poisson) => Near::Few(poisson.leaf_of(k).moved(|at| self.profile.bent(at))),
         }
     }
@@ -153,7 +153,8 @@ impl Near {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::profile::Ramp;
+    use crate::load::plan::Step;
+    use crate::load::profile::{Ramp, Steps};
     use crate::units::Rate;
     use proptest::prelude::*;
 
@@ -180,10 +181,19 @@ mod tests {
                 let span = Nanos(span);
                 let profile = match to {
                     None => Profile::Steady(Rate(rate)),
+                    Some(to) if seed % 2 == 0 => {
+                        let steps = [1.0, to / rate, 1.0];
+                        let lasting = |part| Nanos(span.0 / 4 * part);
+                        let steps = steps.into_iter().zip([1, 2, 1]);
+                        let steps =
+                            steps.map(|(times, part)| Step { times, lasting: lasting(part) });
+                        let steps: Vec<Step> = steps.collect();
+                        Profile::Steps(Steps::new(Rate(rate), &steps, Nanos(0)))
+                    }
                     Some(to) => Profile::Ramp(Ramp::new(Rate(rate), Rate(to), Nanos(0), span)),
                 };
-                let schedule = Schedule::new(seed, round, profile, arrivals, span);
-                (schedule, span, profile.mean().0)
+                let mean = profile.mean().0;
+                (Schedule::new(seed, round, profile, arrivals, span), span, mean)
             },
         )
     }

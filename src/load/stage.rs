@@ -9,7 +9,7 @@ use super::live::{Live, Seen};
 use super::mix::Mix;
 use super::plan::{Amount, Arrivals, Plan, Shape, WarmUp};
 use super::pool::Pool;
-use super::profile::{Profile, Ramp};
+use super::profile::{Profile, Ramp, Steps};
 use super::recorder::Recorder;
 use super::schedule::Schedule;
 use super::sender::Sender;
@@ -106,7 +106,13 @@ impl Stage {
         };
         let schedule = match plan.shape {
             Shape::Closed => None,
-            Shape::Open { rate, arrivals } => Some(schedule(Profile::Steady(rate), arrivals)),
+            Shape::Open { rate, arrivals } if plan.steps.is_empty() => {
+                Some(schedule(Profile::Steady(rate), arrivals))
+            }
+            Shape::Open { rate, arrivals } => {
+                let steps = Steps::new(rate, &plan.steps, before);
+                Some(schedule(Profile::Steps(steps), arrivals))
+            }
             Shape::Ramp { from, to, arrivals } => {
                 let ramp = Ramp::new(from, to, before, plan.duration);
                 Some(schedule(Profile::Ramp(ramp), arrivals))

@@ -48,7 +48,7 @@ pub(crate) fn quantity(metric: &str) -> &str {
 
 /// Metrics of which more is better.
 pub(crate) fn more_is_better(metric: &str) -> bool {
-    matches!(metric, CEILING | "achieved" | "accounts_per_s" | "throughput")
+    matches!(metric, CEILING | "achieved" | "goodput" | "accounts_per_s" | "throughput")
 }
 
 #[cfg(test)]

@@ -100,7 +100,8 @@ pub(crate) fn exploratory<'c>(
 /// `Headline: 3 comparisons, each at 98.3 %, so that all hold at 95 %. Exploratory: 18 others, each at 95 %: 5 differ, and
 /// 0.6 would by chance.`
 pub(crate) fn families(comparisons: &[Comparison]) -> Option<String> {
-    let headline: Vec<f64> = comparisons.iter().filter_map(|c| c.headline_confidence).collect();
+    let compared = comparisons.iter().filter(|c| c.n > 0);
+    let headline: Vec<f64> = compared.filter_map(|c| c.headline_confidence).collect();
     let first = headline.first().map(|confidence| match headline.len() {
         1 => "Headline: one comparison, at 95 %.".to_owned(),
         n => format!(
@@ -219,6 +220,7 @@ fn value(trial: &Trial, c: &Comparison) -> Option<f64> {
         "memory" => return trial.server.memory_peak_bytes.map(|bytes| bytes as f64),
         "rss" => return trial.server.rss_peak_bytes.map(|bytes| bytes as f64),
         "achieved" => return Some(trial.achieved_rps),
+        "goodput" => return trial.goodput_rps,
         _ => return None,
     };
     let requests = match &c.request {

@@ -100,7 +100,7 @@ fn remarks(result: &RunResult) -> Vec<String> {
     remarks
 }
 
-fn verdict_gloss(result: &RunResult) -> String {
+pub(super) fn verdict_gloss(result: &RunResult) -> String {
     let code = result.exit_code;
     let text = match (result.verdict, result.self_check) {
         (Verdict::Fail, true) => "the canary fails, as it must: the alarm rings",

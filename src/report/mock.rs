@@ -83,6 +83,13 @@ pub(crate) fn empty(scenario: &str, title: &str) -> RunResult {
     }
 }
 
+/// The scenario whose trials [`payments`] makes, but for their name of it.
+pub(crate) fn scenario() -> crate::scenario::Scenario {
+    let mut scenario = crate::scenario::builtin("tour-payment").expect("it is built in");
+    scenario.rates = vec!["4000/s".parse().map(crate::scenario::Level::Rate).expect("a rate")];
+    scenario
+}
+
 /// Adds a race with its trials and its comparisons against the first contender.
 pub(crate) fn add_race(
     result: &mut RunResult,
@@ -205,6 +212,7 @@ fn trial(
             rate_to: None,
             connections: 64,
             duration_s: 1.3,
+            steps: Vec::new(),
         },
         offered_rps: rps,
         achieved_rps: rps - f64::from(round % 3),
@@ -237,6 +245,7 @@ fn trial(
         pool: None,
         timeline: None,
         accounts_per_s: None,
+        goodput_rps: None,
         recovery: None,
         runtime: None,
         led_in: None,

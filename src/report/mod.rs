@@ -28,6 +28,7 @@ pub(crate) mod race;
 mod reasons;
 mod reproduce;
 pub mod schema;
+pub mod screen;
 mod sentences;
 mod setting;
 pub(crate) mod side_by_side;

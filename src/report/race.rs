@@ -218,6 +218,15 @@ impl<'a> Race<'a> {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
+    /// The lowest and the highest rate of a load in steps.
+    pub(crate) fn steps(&self) -> Option<(f64, f64)> {
+        let rates = self.trials().flat_map(|trial| &trial.load.steps).map(|step| step.rate);
+        rates.fold(None, |ends: Option<(f64, f64)>, rate| {
+            let (low, high) = ends.unwrap_or((rate, rate));
+            Some((low.min(rate), high.max(rate)))
+        })
+    }
+
     /// Requests due per second, where all contenders had the same.
     pub(crate) fn offered_rps(&self) -> Option<f64> {
         let mut offered: Vec<f64> = self.entries.iter().filter_map(Entry::offered_rps).collect();

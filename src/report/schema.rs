@@ -271,7 +271,11 @@ pub struct Trial {
     /// Accounts credited per second of the window; `null` where no distributions were sent.
     #[serde(default)]
     pub accounts_per_s: Option<f64>,
-    /// How it came back from a fault; `null` where there was none, no objective, or no 1,000 requests in a second.
+    /// Right answers per second within the objective's time, of all that were due in the window; left out without an
+    /// objective, and in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goodput_rps: Option<f64>,
+    /// How it came back from a fault or a burst; `null` where there was none, no objective, or no 1,000 requests in a second.
     #[serde(default)]
     pub recovery: Option<Recovery>,
     /// What the contender said that runs it: `Node.js 24.22.3`; `null` where it did not say.
@@ -314,6 +318,19 @@ pub struct Load {
     /// Connections of the generator.
     pub connections: u32,
     /// Measured seconds.
+    pub duration_s: f64,
+    /// The rates of a load in steps, from the window's start; left out where it is steady.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<LoadStep>,
+}
+
+/// A stretch of a window with a rate of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LoadStep {
+    /// Requests due per second.
+    pub rate: f64,
+    /// Its seconds.
     pub duration_s: f64,
 }
 

@@ -19,6 +19,9 @@ pub(crate) fn place(race: &Race<'_>) -> String {
 
 /// `at 4,000/s`
 pub(crate) fn load(race: &Race<'_>) -> String {
+    if let Some((low, high)) = race.steps() {
+        return format!("in steps from {} to {}", Rate(low), Rate(high));
+    }
     let level = clean(race.level);
     match (level.strip_suffix("% own"), race.offered_rps()) {
         _ if level == "closed" => "in closed loop".to_owned(),

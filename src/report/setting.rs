@@ -49,6 +49,7 @@ pub(crate) fn loads<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<String> 
             Some("poisson") => ", Poisson arrivals".into(),
             Some(arrivals) => format!(", {} arrivals", clean(arrivals)),
         };
+        let arrivals = if load.steps.is_empty() { arrivals } else { arrivals + " in steps" };
         let connections = counted(load.connections as usize, "connection");
         let way = format!("{} loop{arrivals}, {connections}", clean(&load.kind));
         match seen.iter_mut().find(|(text, ..)| *text == way) {

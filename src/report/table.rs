@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::comparison::{belongs, compared, metric_of};
 use super::late::{LATE_NOTE, share};
-use super::race::{Entry, Figure, Race};
-use super::schema::{Ceiling, Comparison, RunResult};
+use super::race::{Entry, Figure, Race, slo_of};
+use super::schema::{Ceiling, Comparison, RunResult, Trial};
 use super::words::{bytes, capital, clean, figure, listed, memory_words, or_withheld, truncated};
 use super::{cores, losses, sentences};
-use crate::units::{Rate, grouped, three_digits};
+use crate::units::{Nanos, Rate, grouped, three_digits};
 
 /// One race.
 pub(crate) struct Table {
@@ -57,6 +57,7 @@ impl Table {
         marks.extend(race.entries.iter().filter_map(failures));
         marks.extend(late(race));
         marks.extend(memory(race));
+        marks.extend(kept(result, race));
         marks.extend(cores::mark(result, race));
         marks.extend(ceilings(result, race));
         Self {
@@ -172,6 +173,27 @@ fn memory(race: &Race<'_>) -> Option<String> {
     let rss = (!rss.is_empty()).then(|| format!("Peak RSS: {}", rss.join(", ")));
     let parts: Vec<String> = given.into_iter().chain(rss).collect();
     (!parts.is_empty()).then(|| parts.join(". "))
+}
+
+/// `Within 100 ms: event-loop 1,420/s, back 1.31 s after the load of 300%; ..`, of races with a fault or a burst.
+fn kept(result: &RunResult, race: &Race<'_>) -> Option<String> {
+    let slo = slo_of(result, race.workload, race.scenario)?;
+    let fault = race.trials().find_map(|trial| trial.timeline.as_ref()?.fault.as_ref())?;
+    let of = |entry: &Entry<'_>| {
+        let goodput = entry.middle(|trial| trial.goodput_rps)?;
+        let after =
+            |trial: &Trial| Some(trial.recovery?.after_ns.map_or(f64::INFINITY, |ns| ns as f64));
+        let back = entry.middle(after).map(|ns| match ns.is_finite() {
+            true => format!(", back after {}", Nanos(ns as u64)),
+            false => ", not back within the window".into(),
+        });
+        let back = back.unwrap_or_default();
+        Some(format!("{} {}/s{back}", clean(entry.name), grouped(goodput)))
+    };
+    let each: Vec<String> = race.entries.iter().filter_map(of).collect();
+    let what = clean(&fault.what);
+    let slo = Nanos(slo.p99_ns);
+    (!each.is_empty()).then(|| format!("Answered within {slo} ({what}): {}", each.join("; ")))
 }
 
 /// `Ceilings: event-loop cpu 21,300/s binds, pool 40,000/s, 20,100/s in closed loop; ..`

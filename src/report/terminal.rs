@@ -207,7 +207,18 @@ pub(super) fn plain_table<const N: usize>(header: &[&str; N], rows: &[[String; N
     trimmed(&grid.to_string())
 }
 
-fn grid() -> comfy_table::Table {
+/// Figures to the right and never broken; what must give way is the first column.
+pub(super) fn right_aligned(table: &mut comfy_table::Table) {
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((u16::from(index == 0), if index == 0 { 1 } else { 2 }));
+        if index > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+}
+
+pub(super) fn grid() -> comfy_table::Table {
     let mut grid = comfy_table::Table::new();
     grid.load_style(NOTHING.header_separator(LineStyle::none().fill('-')));
     grid.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH as u16);
@@ -289,7 +300,7 @@ pub(crate) fn wrapped(text: &str, indent: &str) -> String {
 }
 
 /// Without the spaces that fill a table's lines.
-fn trimmed(table: &str) -> String {
+pub(super) fn trimmed(table: &str) -> String {
     table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn difference(metric: &str, value: f64) -> String {
     match metric {
         "cpu_per_request" => format!("{sign}{} us", three_digits(size)),
         "memory" | "rss" => format!("{sign}{}", bytes(size)),
-        "achieved" => format!("{sign}{}/s", grouped(size)),
+        "achieved" | "goodput" | "accounts_per_s" => format!("{sign}{}/s", grouped(size)),
         _ => format!("{sign}{}", Nanos(size as u64)),
     }
 }

@@ -32,6 +32,9 @@ pub(crate) fn probe(
 ) -> Result<(Vec<Ceiling>, Vec<Trial>)> {
     let cores = placement(scenario)?.contender.len();
     let (mut ceilings, mut trials) = (Vec::new(), Vec::new());
+    // A smoke run asks whether it works.
+    let smoke = scenario.load.requests_min == 0;
+    let duration = if smoke { scenario.load.duration } else { PROBE };
     for (place, contender) in scenario.contenders.iter().enumerate() {
         for _ in 0..PROBES {
             let ask = Ask {
@@ -39,7 +42,7 @@ pub(crate) fn probe(
                 contender,
                 rate: None,
                 level: "closed".into(),
-                duration: PROBE,
+                duration,
                 round: 0,
                 place: place as u32,
             };

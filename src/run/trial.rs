@@ -421,6 +421,8 @@ pub(super) fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
     Plan {
         target,
         shape: order.rate.map_or(Shape::Closed, |rate| Shape::Open { rate, arrivals }),
+        // A probe in closed loop is of no rate at all.
+        steps: order.rate.map_or_else(Vec::new, |_| scenario.load.steps.clone()),
         mix: scenario.mix.iter().map(|(operation, weight)| (signed(operation), *weight)).collect(),
         seed: scenario.seed,
         round: order.round,
@@ -433,7 +435,7 @@ pub(super) fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
         pace: order.placement.pace,
         cores: order.placement.generator.clone(),
         objective: scenario.slo.map(|slo| slo.p99),
-        timeline: !scenario.store.faults().is_empty(),
+        timeline: scenario.disturbance().is_some(),
         keep_alive: true,
     }
 }

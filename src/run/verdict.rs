@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_ratio_takes_the_end_that_is_worse_for_the_statement() {
-        let mut scenario = builtin("tour-payment").unwrap();
+        let mut scenario = mock::scenario();
         scenario.contenders.truncate(2);
         let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", 110.0, 1.0)];
         let mut trials = mock::payments(6, &shapes).trials;

@@ -3,11 +3,11 @@
 use super::convert::whole;
 use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
-use super::raw::{Raw, RawLoad, RawPlacement, RawSlo};
+use super::raw::{Raw, RawLoad, RawPlacement, RawSlo, RawSteps};
 use super::reading::required;
 use super::spelling::RawArrivals;
 use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo, WarmUp};
-use crate::load::plan::Arrivals;
+use crate::load::plan::{Arrivals, Step};
 use crate::units::{Nanos, Rate, Share};
 
 /// Connections of the generator: within the ports and descriptors that one process gets.
@@ -20,6 +20,11 @@ const LEVELS_MAX: usize = 50;
 pub(super) const WINDOW_MAX: Nanos = Nanos(3_600 * Nanos::SECOND.0);
 /// A window below this is shorter than the machine's own hiccups.
 pub(super) const WINDOW_MIN: Nanos = Nanos(100 * Nanos::MILLI.0);
+
+/// Beyond twice a ceiling a steady load shows nothing that twice does not.
+const STEADY_MAX: f64 = 2.0;
+/// Steps of one load.
+const STEPS_MAX: usize = 64;
 
 /// The keys that both kinds of load have.
 #[derive(Clone, Copy, Default)]
@@ -50,7 +55,21 @@ impl RawLoad {
     }
 }
 
+impl RawLoad {
+    fn steps(&self) -> Option<&RawSteps> {
+        match self {
+            Self::Open(open) => open.steps.as_ref(),
+            Self::Closed(_) => None,
+        }
+    }
+}
+
 impl Raw {
+    /// The steps of the load, if the file has any.
+    fn steps(&self) -> Option<&RawSteps> {
+        self.load.as_ref()?.steps()
+    }
+
     /// The rates of the `compare` experiment, if the file has any.
     pub(super) fn rates(&self) -> Option<&At<Vec<At<Quantity<Level>>>>> {
         self.experiment.as_ref()?.compare.as_ref()?.rates.as_ref()
@@ -71,6 +90,12 @@ impl Raw {
 /// How the load is made; `requests_min` is left at 0 until the mix and the statements are known.
 pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Fault> {
     let common = raw.map(RawLoad::common).unwrap_or_default();
+    let steps = raw.and_then(RawLoad::steps).map(steps).transpose()?.unwrap_or_default();
+    if let (Some(at), false) = (common.duration, steps.is_empty()) {
+        return Err(Fault::new(&at.span, "the steps last as long as they say", "and this too")
+            .help("remove `duration`"));
+    }
+    let lasting = Nanos(steps.iter().map(|step| step.lasting.0).sum());
     let connections = whole(common.connections, "connections", 64, 1..=CONNECTIONS_MAX)?;
     Ok(Load {
         kind: match raw {
@@ -81,11 +106,39 @@ pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Fault> {
             None => LoadKind::Open(Arrivals::Poisson),
         },
         warm_up: warm_up(common.warm_up)?,
-        duration: duration(common.duration, "duration", Nanos(5 * Nanos::SECOND.0), WINDOW_MIN)?,
+        duration: match steps.is_empty() {
+            true => duration(common.duration, "duration", Nanos(5 * Nanos::SECOND.0), WINDOW_MIN)?,
+            false => lasting,
+        },
+        steps,
         connections: connections as usize,
         timeout: duration(common.timeout, "timeout", Nanos(2 * Nanos::SECOND.0), Nanos::MILLI)?,
         requests_min: 0,
     })
+}
+
+/// The steps as multiples of the first one.
+fn steps(raw: &RawSteps) -> Result<Vec<Step>, Fault> {
+    if !(2..=STEPS_MAX).contains(&raw.value.len()) {
+        let title = format!("`steps` must be 2 to {STEPS_MAX}");
+        return Err(Fault::new(&raw.span, title, format!("{} steps", raw.value.len())));
+    }
+    let first = raw.value[0].0.value.0;
+    let mut steps = Vec::new();
+    for (level, lasting) in &raw.value {
+        let Some(times) = level.value.0.times(first).filter(|times| *times > 0.0) else {
+            let title = format!("{} is no multiple of {first}", level.value.0);
+            return Err(Fault::new(&level.span, title, "another kind of rate")
+                .help("write all of them as rates, or all as shares of the same ceiling"));
+        };
+        let lasting = duration(Some(lasting), "a step", WINDOW_MIN, WINDOW_MIN)?;
+        steps.push(Step { times, lasting });
+    }
+    let all: u64 = steps.iter().map(|step| step.lasting.0).sum();
+    if all > WINDOW_MAX.0 {
+        return Err(Fault::new(&raw.span, "`steps` must last at most an hour", "too long"));
+    }
+    Ok(steps)
 }
 
 fn warm_up(given: Option<&At<Quantity<WarmUp>>>) -> Result<WarmUp, Fault> {
@@ -126,6 +179,9 @@ pub(super) fn rates(
     kind: LoadKind,
     own: Option<Rate>,
 ) -> Result<(Vec<Level>, usize), Fault> {
+    if let Some(steps) = raw.steps() {
+        return of_steps(raw, steps, own).map(|level| (vec![level], 1));
+    }
     if let Some(sum) = own {
         return of_routes(raw, kind, sum).map(|levels| (levels, 1));
     }
@@ -170,6 +226,13 @@ fn add_levels(
         return Err(Fault::new(&rates.span, title, format!("{} levels", rates.value.len())));
     }
     for level in &rates.value {
+        if let Level::OfLowest(share) | Level::OfOwn(share) = level.value.0
+            && share.0 > STEADY_MAX
+        {
+            let title = format!("a steady load is at most {} of a ceiling", Share(STEADY_MAX));
+            return Err(Fault::new(&level.span, title, "too much")
+                .help("for a burst write `steps` into [load.open]"));
+        }
         if levels.contains(&level.value.0) {
             let title = format!("the level {} is there twice", level.value.0);
             return Err(Fault::new(&level.span, title, "a second time"));
@@ -177,6 +240,28 @@ fn add_levels(
         levels.push(level.value.0);
     }
     Ok(())
+}
+
+/// The one level of a load in steps: the first of them. A search, a map and a gate choose their own rates.
+fn of_steps(raw: &Raw, steps: &RawSteps, own: Option<Rate>) -> Result<Level, Fault> {
+    let experiment = raw.experiment.as_ref();
+    let rates = raw.rates().or(raw.curve()).map(|rates| (&rates.span, "`rates`"));
+    let capacity = experiment.and_then(|one| one.capacity.as_ref()).map(|at| &at.span);
+    let map = experiment.and_then(|one| one.map.as_ref()).map(|at| &at.span);
+    let gate = raw.gate.as_ref().map(|at| &at.span);
+    let named = [(capacity, "`capacity`"), (map, "`map`"), (gate, "[gate]")];
+    let named = named.into_iter().filter_map(|(span, name)| Some((span?, name)));
+    if let Some((span, name)) = rates.into_iter().chain(named).next() {
+        let title = "the load goes in steps, which are its rates";
+        return Err(Fault::new(span, title, "and this chooses others")
+            .help(format!("remove {name}, or `steps` of the load")));
+    }
+    if own.is_some() {
+        let title = "the routes have rates of their own, and the load goes in steps";
+        return Err(Fault::new(&steps.span, title, "which of them?")
+            .help("give the routes weights, or remove `steps`"));
+    }
+    Ok(steps.value[0].0.value.0)
 }
 
 /// The one level of routes that have rates: their sum.

@@ -15,6 +15,8 @@ pub enum Metric {
     Achieved,
     /// Requests per second within the SLO, where an experiment looked for them.
     Capacity,
+    /// Right answers within the SLO's time, per second.
+    Goodput,
     /// CPU time of the contender per request, us.
     CpuPerRequest,
     /// What the machine gave to all processes of the contender, kernel memory included, bytes.
@@ -60,13 +62,14 @@ pub enum Unit {
 
 impl Metric {
     /// Every metric, in the order in which help lists them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::P50,
         Self::P90,
         Self::P99,
         Self::P99_9,
         Self::Achieved,
         Self::Capacity,
+        Self::Goodput,
         Self::CpuPerRequest,
         Self::Memory,
         Self::Rss,
@@ -91,6 +94,7 @@ impl Metric {
             Self::P99_9 => "p99_9",
             Self::Achieved => "achieved",
             Self::Capacity => "capacity",
+            Self::Goodput => "goodput",
             Self::CpuPerRequest => "cpu_per_request",
             Self::Memory => "memory",
             Self::Rss => "rss",
@@ -155,7 +159,7 @@ impl Metric {
     /// What its values are in.
     pub fn unit(self) -> Unit {
         match self {
-            Self::Achieved | Self::Capacity | Self::AccountsPerS => Unit::PerSecond,
+            Self::Achieved | Self::Capacity | Self::Goodput | Self::AccountsPerS => Unit::PerSecond,
             Self::CpuPerRequest => Unit::Micros,
             Self::Memory | Self::Rss | Self::RssIdle | Self::Payload | Self::Image => Unit::Bytes,
             Self::RssSpread | Self::P99Spread => Unit::Times,

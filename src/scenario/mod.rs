@@ -9,6 +9,7 @@ mod contender;
 mod contenders;
 mod convert;
 mod diagnostic;
+mod disturbance;
 mod experiment;
 mod extent;
 mod fingerprint;
@@ -35,6 +36,7 @@ mod warm_up;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
+pub use disturbance::Disturbance;
 pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
 pub use gate::{Gate, GateFigure, GateMetric};
@@ -52,7 +54,7 @@ use contenders::Programs;
 
 use crate::backend::cpu::CpuMode;
 use crate::error::{Error, Result};
-use crate::load::plan::{Arrivals, Operation};
+use crate::load::plan::{Arrivals, Operation, Step};
 use crate::units::{Nanos, Rate, Share};
 
 /// One experiment, ready to run.
@@ -157,6 +159,8 @@ pub struct Load {
     pub warm_up: WarmUp,
     /// The measured window at least; [`Scenario::duration_at`] says how long it is at a rate.
     pub duration: Nanos,
+    /// Rates one after another, in times the level's; empty keeps the level. They last as long as the window.
+    pub steps: Vec<Step>,
     /// Connections of the generator.
     pub connections: usize,
     /// When an answer is given up.
@@ -267,6 +271,18 @@ impl Workload {
             Self::Payment => "payment",
             Self::Loyalty => "loyalty",
             Self::Http => "http",
+        }
+    }
+}
+
+impl Level {
+    /// How many times another it is, where both are of one kind.
+    fn times(self, other: Self) -> Option<f64> {
+        match (self, other) {
+            (Self::Rate(one), Self::Rate(other)) => Some(one.0 / other.0),
+            (Self::OfLowest(one), Self::OfLowest(other))
+            | (Self::OfOwn(one), Self::OfOwn(other)) => Some(one.0 / other.0),
+            _ => None,
         }
     }
 }

@@ -42,6 +42,17 @@ impl Scenario {
         if overrides.smoke {
             self.make_smoke();
         }
+        let flag =
+            [("--rate", overrides.rate.is_some()), ("--duration", overrides.duration.is_some())];
+        if let (false, Some((flag, _))) =
+            (self.load.steps.is_empty(), flag.iter().find(|(_, given)| *given))
+        {
+            return Err(Error::usage(format!(
+                "{flag} is for a steady load, and that of {} goes in steps",
+                self.name
+            ))
+            .help("change `steps` in the scenario"));
+        }
         self.set_times(overrides)?;
         if let Some(rate) = overrides.rate {
             self.set_rate(rate)?;
@@ -70,6 +81,7 @@ impl Scenario {
     fn make_smoke(&mut self) {
         self.rounds = SMOKE_ROUNDS;
         self.headline = None;
+        self.load.steps.clear();
         self.load.warm_up = SMOKE_WARM_UP;
         self.load.duration = SMOKE_DURATION;
         self.rates.sort_by(|a, b| lowness(a).total_cmp(&lowness(b)));

@@ -101,8 +101,8 @@ impl FromStr for Level {
     }
 }
 
-/// Beyond twice a ceiling nothing is learned that twice does not show.
-const MAX_SHARE: f64 = 2.0;
+/// Of a burst; a steady load has less.
+const MAX_SHARE: f64 = 20.0;
 
 impl<'de, T: Unit> Deserialize<'de> for Quantity<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -193,7 +193,7 @@ mod tests {
             assert_eq!(level.to_string(), shown);
             assert_eq!(shown.parse::<Level>(), Ok(level), "what is printed can be read");
         }
-        for bad in ["", "own", "50", "50 own", "300/s own", "0%", "201%", "-1%", "own 50%", "%own"]
+        for bad in ["", "own", "50", "50 own", "300/s own", "0%", "2001%", "-1%", "own 50%", "%own"]
         {
             assert!(bad.parse::<Level>().is_err(), "{bad}");
         }

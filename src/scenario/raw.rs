@@ -367,11 +367,17 @@ pub(super) struct RawOpen {
     pub(super) warm_up: Option<At<Quantity<WarmUp>>>,
     /// The measured window. Default 5s; a minimum: a level runs until its lowest rate has given 1,000 requests.
     pub(super) duration: Option<At<Quantity<Nanos>>>,
+    /// Rates one after another, each with how long it lasts: [["40%", "1s"], ["300%", "500ms"], ["40%", "3s"]]. In place of
+    /// the experiment's rates and of `duration`; 2 to 64, all of them rates or all shares of one ceiling.
+    pub(super) steps: Option<RawSteps>,
     /// Connections of the generator. Default 64.
     pub(super) connections: Option<At<u64>>,
     /// When an answer is given up. Default 2s.
     pub(super) timeout: Option<At<Quantity<Nanos>>>,
 }
+
+/// Rates one after another, each with how long it lasts.
+pub(super) type RawSteps = At<Vec<(At<Quantity<Level>>, At<Quantity<Nanos>>)>>;
 
 /// Each connection sends when its answer has come.
 #[derive(Deserialize)]

@@ -267,6 +267,8 @@ pub(super) enum RawMetric {
     P99_9,
     /// Requests answered per second in closed loop: the ceiling.
     Achieved,
+    /// Right answers within the SLO's time, per second.
+    Goodput,
     /// CPU time of the contender per request.
     CpuPerRequest,
     /// What the machine gave to all processes of the contender, kernel memory included.
@@ -281,7 +283,7 @@ pub(super) enum RawMetric {
     P99Spread,
     /// p99 of the wait for a pooled connection to the dependency.
     PoolWaitP99,
-    /// From the end of the last fault until at most 1 % of a second's requests exceed the SLO. Needs 1,000 in a second.
+    /// From the end of the last fault or burst until at most 1 % of a second's requests exceed the SLO. Needs 1,000 in a second.
     Recovery,
     /// p50 of the response time of distributions.
     Completion,
@@ -315,11 +317,13 @@ pub(super) enum RawHeadline {
     P99_9,
     /// Requests answered per second in closed loop: the ceiling.
     Achieved,
+    /// Right answers within the SLO's time, per second.
+    Goodput,
     /// CPU time of the contender per request.
     CpuPerRequest,
     /// What the machine gave to all processes of the contender, kernel memory included.
     Memory,
-    /// From the end of the last fault until at most 1 % of a second's requests exceed the SLO.
+    /// From the end of the last fault or burst until at most 1 % of a second's requests exceed the SLO.
     Recovery,
     /// p50 of the response time of distributions.
     Completion,
@@ -336,6 +340,7 @@ impl RawHeadline {
             Self::P99 => Metric::P99,
             Self::P99_9 => Metric::P99_9,
             Self::Achieved => Metric::Achieved,
+            Self::Goodput => Metric::Goodput,
             Self::CpuPerRequest => Metric::CpuPerRequest,
             Self::Memory => Metric::Memory,
             Self::Recovery => Metric::Recovery,
@@ -353,6 +358,7 @@ impl From<RawMetric> for Metric {
             RawMetric::P99 => Self::P99,
             RawMetric::P99_9 => Self::P99_9,
             RawMetric::Achieved => Self::Achieved,
+            RawMetric::Goodput => Self::Goodput,
             RawMetric::CpuPerRequest => Self::CpuPerRequest,
             RawMetric::Memory => Self::Memory,
             RawMetric::Rss => Self::Rss,

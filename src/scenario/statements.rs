@@ -24,6 +24,8 @@ pub(super) struct Known<'a> {
     pub(super) store: &'a Store,
     pub(super) slo: Option<&'a Slo>,
     pub(super) footprint: bool,
+    /// The load goes in steps.
+    pub(super) steps: bool,
 }
 
 /// A recovery is of the first second after a fault that is within the SLO, and so many requests make a second that counts.
@@ -88,7 +90,7 @@ fn possible(metric: Metric, span: &Range<usize>, known: &Known<'_>) -> Result<Me
     let fault =
         |title: &str, help: &str| Err(Fault::new(span, title, "not of this scenario").help(help));
     match metric {
-        metric if closed && metric.is_of_responses() => fault(
+        metric if closed && (metric.is_of_responses() || metric == Metric::Goodput) => fault(
             "a closed load has no response time",
             "use `achieved` or `cpu_per_request`, or write [load.open]",
         ),
@@ -104,12 +106,12 @@ fn possible(metric: Metric, span: &Range<usize>, known: &Known<'_>) -> Result<Me
             "there is no pool of connections in memory",
             "write [store.standin] or [store.postgres]",
         ),
-        Metric::Recovery if !has_faults(known.store) => fault(
-            "there is no fault to recover from",
-            "write [store.standin] and below it for example faults = [\"stall=1s@3s\"]",
+        Metric::Recovery if !known.steps && !has_faults(known.store) => fault(
+            "there is no fault and no burst to recover from",
+            "write [store.standin] and below it for example faults = [\"stall=1s@3s\"], or `steps` of the load",
         ),
-        Metric::Recovery if known.slo.is_none() => fault(
-            "there is no objective to be back within",
+        Metric::Recovery | Metric::Goodput if known.slo.is_none() => fault(
+            "there is no objective to be within",
             "write [slo] and below it for example p99 = \"100ms\"",
         ),
         metric if metric.is_of_a_footprint() && !known.footprint => fault(

@@ -61,6 +61,7 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         timeout: TIMEOUT.into(),
         objective: None,
         timeline: false,
+        steps: Vec::new(),
         keep_alive: true,
         pace: Pace::Sleep,
         cores: Vec::new(),

@@ -484,6 +484,7 @@ fn run(port: u16, operation: Operation, at: &dyn Fn(Moment)) -> Outcome {
         cores: Vec::new(),
         objective: None,
         timeline: false,
+        steps: Vec::new(),
         keep_alive: true,
     };
     load::run(&plan, &AtomicBool::new(false), at).unwrap()

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bakeoff::report::schema::{self, RunResult, StatementVerdict, Verdict};
+use bakeoff::report::schema::{self, RunResult, StatementVerdict, Trial, Verdict};
 
 /// Two runs at once would each be the other's noise.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -90,12 +90,11 @@ fn the_tour_runs_every_model_and_its_books_balance() {
     assert_eq!(code(&output), i32::from(result.exit_code), "{}", stderr(&output));
     // A busy machine may make a smoke run invalid; it never makes it fail.
     assert!(matches!(result.verdict, Verdict::Pass | Verdict::Invalid), "{:?}", result.verdict);
-    for workload in ["payment", "loyalty"] {
-        for model in ["event-loop", "work-stealing", "thread-per-connection", "thread-pool"] {
-            let trials =
-                result.trials.iter().filter(|t| t.workload == workload && t.contender == model);
-            let trials: Vec<_> = trials.collect();
-            assert!(trials.len() >= 2, "{workload} under {model}: {} trials", trials.len());
+    for scenario in bakeoff::scenario::tour() {
+        for model in scenario.contenders.iter().map(|contender| contender.name.as_str()) {
+            let own = |t: &&Trial| t.scenario == scenario.name && t.contender == model;
+            let trials: Vec<_> = result.trials.iter().filter(own).collect();
+            assert!(trials.len() >= 2, "{} under {model}: {} trials", scenario.name, trials.len());
             for trial in trials {
                 assert_eq!(trial.audit.verdict, "balanced", "{model}: {:?}", trial.audit);
                 assert!(trial.requests > 0, "{model}: nothing was sent");

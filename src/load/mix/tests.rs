@@ -27,6 +27,7 @@ fn plan(mix: Vec<(Operation, u32)>) -> Plan {
         cores: Vec::new(),
         objective: None,
         timeline: false,
+        steps: Vec::new(),
         keep_alive: true,
     }
 }

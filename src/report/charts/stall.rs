@@ -68,7 +68,7 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
     let mut windows = panels.iter().flat_map(|panel| &panel.timeline.windows);
     let fails = windows.any(|window| window.p99_ns == Some(FAILED_NS));
     let method = format!(
-        "Panels: round {} of each; line: p99 of a window{}. Recovery: median of the rounds, from the fault's end until at most 1 % of a second's requests exceed the SLO.",
+        "Panels: round {} of each; line: p99 of a window{}. Recovery: median of the rounds, from the end of the fault or burst until at most 1 % of a second's requests exceed the SLO.",
         first.round,
         if fails { ", on the top edge where it is a failure" } else { "" }
     );

@@ -255,6 +255,7 @@ impl Bench<'_> {
             timeout: Nanos(2_000_000_000),
             objective: None,
             timeline: false,
+            steps: Vec::new(),
             keep_alive: true,
             pace: self.placement.pace,
             cores: self.placement.generator.clone(),

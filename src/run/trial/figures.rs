@@ -6,7 +6,6 @@ use hdrhistogram::Histogram;
 
 use super::Order;
 use super::timeline::timeline;
-use crate::fault::Fault;
 use crate::load::outcome::{self, BEAT, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::report::distribution::{distribution, ranked};
@@ -43,8 +42,9 @@ pub(super) fn report(
         server,
         accounts_per_s: distributes.then(|| per_second(outcome, credits)),
         timeline: (!judged.saturated)
-            .then(|| timeline(order.scenario.store.faults(), outcome, recovery.as_ref()))
+            .then(|| timeline(order.scenario.disturbance(), outcome, recovery.as_ref()))
             .flatten(),
+        goodput_rps: goodput(outcome),
         recovery,
         ..seen(plan, outcome, judged, audit)
     }
@@ -101,6 +101,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         pool: None,
         timeline: None,
         accounts_per_s: None,
+        goodput_rps: None,
         recovery: None,
         runtime: None,
         led_in: outcome.led_in.as_ref().map(led_in),
@@ -145,24 +146,39 @@ fn per_second(outcome: &Outcome, count: u64) -> f64 {
     }
 }
 
-/// How the contender came back from the last fault, where one was dialled, it promised something, and there were enough
-/// requests to say.
-fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<schema::Recovery> {
-    let kinds: Vec<_> = outcome.kinds.iter().map(|kind| kind.beats.as_slice()).collect();
-    back(scenario.store.faults(), &kinds)
+/// Right answers within the objective, per second of the window; nothing where there is no objective.
+fn goodput(outcome: &Outcome) -> Option<f64> {
+    let beats = together(outcome.kinds.iter().map(|kind| kind.beats.as_slice()));
+    let kept: u64 = beats.iter().map(|beat| u64::from(beat.due - beat.late)).sum();
+    (!beats.is_empty()).then(|| per_second(outcome, kept))
 }
 
-/// The same of the beats of each kind of request: the promise is one for all of them together.
-fn back(faults: &[Fault], kinds: &[&[outcome::Beat]]) -> Option<schema::Recovery> {
-    let end = faults.iter().map(|fault| fault.range().end).max()?;
-    let length = kinds.iter().map(|beats| beats.len()).max()?;
-    let mut all = vec![Beat::default(); length];
-    for (place, beat) in kinds.iter().flat_map(|beats| beats.iter().enumerate()) {
-        all[place].due += beat.due;
-        all[place].late += beat.late;
+/// How the contender came back from a fault or a burst, where there was one, it promised something, and there were enough
+/// requests to say.
+fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<schema::Recovery> {
+    let end = scenario.disturbance()?.end();
+    back(end, &together(outcome.kinds.iter().map(|kind| kind.beats.as_slice())))
+}
+
+/// How the objective was kept by all kinds of request: it is one for all of them together.
+fn together<'a>(kinds: impl Iterator<Item = &'a [outcome::Beat]>) -> Vec<Beat> {
+    let mut all: Vec<Beat> = Vec::new();
+    for beats in kinds {
+        all.resize(all.len().max(beats.len()), Beat::default());
+        for (sum, beat) in all.iter_mut().zip(beats) {
+            sum.due += beat.due;
+            sum.late += beat.late;
+        }
+    }
+    all
+}
+
+fn back(end: Nanos, beats: &[Beat]) -> Option<schema::Recovery> {
+    if beats.is_empty() {
+        return None;
     }
     let second = (Nanos::SECOND.0 / BEAT.0) as usize;
-    let after_ns = match stats::recovery(&all, second, end.0.div_ceil(BEAT.0) as usize) {
+    let after_ns = match stats::recovery(beats, second, end.0.div_ceil(BEAT.0) as usize) {
         Recovery::After(count) => Some(count as u64 * BEAT.0),
         Recovery::Never => None,
         Recovery::TooFew => return None,
@@ -251,6 +267,9 @@ fn load(plan: &Plan, outcome: &Outcome) -> schema::Load {
         Shape::Ramp { from, to, arrivals } => ("open", Some(arrivals), Some(from.0), Some(to.0)),
         Shape::Closed => ("closed", None, None, None),
     };
+    let steps = plan.steps.iter().filter_map(|step| {
+        Some(schema::LoadStep { rate: rate? * step.times, duration_s: step.lasting.as_secs_f64() })
+    });
     schema::Load {
         kind: kind.into(),
         arrivals: arrivals.map(|arrivals| arrivals.name().into()),
@@ -258,6 +277,7 @@ fn load(plan: &Plan, outcome: &Outcome) -> schema::Load {
         rate_to,
         connections: plan.connections as u32,
         duration_s: outcome.window.as_secs_f64(),
+        steps: steps.collect(),
     }
 }
 
@@ -273,18 +293,27 @@ mod tests {
         let beat = |late| outcome::Beat { due: 10, late };
         let kept = vec![beat(0); 400];
         let late: Vec<_> = (0..400).map(|at| beat(if at < 205 { 10 } else { 0 })).collect();
-        let faults = ["stall=1s@1s", "drop=5%@200ms+300ms"].map(|text| text.parse().unwrap());
-        let said = |kinds: &[&[outcome::Beat]]| {
-            back(&faults, kinds).map(|one| (one.fault_end_ns, one.after_ns))
-        };
         let end = 2_000_000_000;
+        let said = |kinds: &[&[outcome::Beat]]| {
+            let beats = together(kinds.iter().copied());
+            back(Nanos(end), &beats).map(|one| (one.fault_end_ns, one.after_ns))
+        };
         // One per cent of the next second's 2,000 requests is two beats of the late kind.
         assert_eq!(said(&[&kept, &late]), Some((end, Some(30_000_000))));
         assert_eq!(said(&[&late, &late]), Some((end, Some(40_000_000))), "they add up");
         assert_eq!(said(&[&kept, &kept]), Some((end, Some(0))));
         assert_eq!(said(&[&kept, &[beat(10); 400]]), Some((end, None)), "never");
         assert_eq!(said(&[&kept[..250]]), None, "no second is left that could say");
-        assert_eq!(back(&[], &[&kept]).map(|one| one.fault_end_ns), None);
+        assert_eq!(said(&[]), None, "no promise");
+    }
+
+    #[test]
+    fn goodput_is_of_right_answers_in_time() {
+        let mut outcome = validity::tests::outcome(0);
+        outcome.window = Nanos(2_000_000_000);
+        assert_eq!(goodput(&outcome), None, "no promise");
+        outcome.kinds[0].beats = vec![outcome::Beat { due: 20, late: 5 }; 200];
+        assert_eq!(goodput(&outcome), Some(1_500.0));
     }
 
     #[test]

@@ -73,6 +73,7 @@ fn without_figures(order: &Order<'_>, validity: Validity) -> Trial {
         pool: None,
         timeline: None,
         accounts_per_s: None,
+        goodput_rps: None,
         recovery: None,
         runtime: None,
     }

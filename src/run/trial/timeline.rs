@@ -2,10 +2,10 @@
 
 use hdrhistogram::Histogram;
 
-use crate::fault::{Effect, Fault};
 use crate::load::outcome::{Kind, Outcome};
 use crate::report::schema::{self, Recovery, TimeWindow, Timeline};
 use crate::run::rank;
+use crate::scenario::Disturbance;
 use crate::stats::percentile::{Failures, Quantile, at_rank};
 
 /// Cells begin there; what is shorter is in the first.
@@ -16,14 +16,13 @@ const STEPS_PER_DECADE: u32 = 12;
 const P50_MIN: u64 = 20;
 const P99_MIN: u64 = 100;
 
-/// The timeline of a trial in which `faults` were dialled; nothing where there was none, or a closed loop.
+/// The timeline of a trial that was disturbed; nothing where it was not, or in a closed loop.
 pub(super) fn timeline(
-    faults: &[Fault],
+    disturbance: Option<Disturbance>,
     outcome: &Outcome,
     recovery: Option<&Recovery>,
 ) -> Option<Timeline> {
-    // The last one to end is the one that the contender recovers from.
-    let last = faults.iter().max_by_key(|fault| fault.range().end)?;
+    let disturbance = disturbance?;
     let length = outcome.kinds.iter().map(|kind| kind.slices.len()).max().filter(|n| *n > 0)?;
     let windows = (0..length).map(|place| {
         let own = |kind: &'_ Kind| {
@@ -45,9 +44,9 @@ pub(super) fn timeline(
         lowest_ns: LOWEST_NS,
         steps_per_decade: STEPS_PER_DECADE,
         fault: Some(schema::Fault {
-            what: what(last.effect),
-            from_ns: last.start.0,
-            for_ns: last.lasting.0,
+            what: disturbance.what,
+            from_ns: disturbance.start.0,
+            for_ns: disturbance.lasting.0,
         }),
         recovery_ns: recovery.and_then(|recovery| recovery.after_ns),
     })
@@ -79,15 +78,6 @@ fn window(times: &Histogram<u32>, failures: Failures) -> TimeWindow {
 fn cell(ns: u64) -> usize {
     let decades = (ns.max(LOWEST_NS) as f64 / LOWEST_NS as f64).log10();
     (decades * f64::from(STEPS_PER_DECADE)) as usize
-}
-
-fn what(effect: Effect) -> String {
-    match effect {
-        Effect::Stall => "dependency stalled".into(),
-        Effect::Slow(factor) => format!("dependency {factor}x slower"),
-        Effect::Errors(share) => format!("{share} of statements fail"),
-        Effect::Drop(share) => format!("{share} of connections dropped"),
-    }
 }
 
 #[cfg(test)]

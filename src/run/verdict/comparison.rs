@@ -63,8 +63,8 @@ fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
         compared.push((None, Metric::Achieved));
     }
     compared.extend([(None, Metric::CpuPerRequest), (None, Metric::Memory)]);
-    if scenario.slo.is_some() && !scenario.store.faults().is_empty() {
-        compared.push((None, Metric::Recovery));
+    if scenario.slo.is_some() && scenario.disturbance().is_some() {
+        compared.extend([(None, Metric::Goodput), (None, Metric::Recovery)]);
     }
     let headline = scenario.headline.filter(|one| !compared.iter().any(|(_, known)| known == one));
     compared.extend(headline.map(|metric| {
@@ -150,7 +150,7 @@ fn positive(ratio: &f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::builtin;
+    use crate::report::mock;
 
     fn all_comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparison> {
         comparisons(Family::of(std::slice::from_ref(scenario)), scenario, trials)
@@ -158,10 +158,10 @@ mod tests {
 
     #[test]
     fn the_headline_is_judged_at_the_level_of_its_family_and_nothing_else_is() {
-        let mut scenario = builtin("tour-payment").unwrap();
+        let mut scenario = mock::scenario();
         scenario.headline = Some(Metric::CpuPerRequest);
         let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", 130.0, 1.0)];
-        let mut trials = crate::report::mock::payments(8, &shapes).trials;
+        let mut trials = mock::payments(8, &shapes).trials;
         trials.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
         let found = |scenario: &Scenario| {
             let all = all_comparisons(scenario, &trials);
@@ -189,13 +189,13 @@ mod tests {
 
     #[test]
     fn scenarios_of_one_run_are_compared_each_with_itself() {
-        let mut here = builtin("tour-payment").unwrap();
+        let mut here = mock::scenario();
         here.contenders.truncate(2);
         let elsewhere = Scenario { name: "elsewhere".into(), ..here.clone() };
         let mut trials = Vec::new();
         for (scenario, second) in [(&elsewhere, 400.0), (&here, 110.0)] {
             let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", second, 1.0)];
-            let mut all = crate::report::mock::payments(6, &shapes).trials;
+            let mut all = mock::payments(6, &shapes).trials;
             all.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
             trials.extend(all);
         }
@@ -210,10 +210,10 @@ mod tests {
 
     /// The p99 of the second against the first, where the second has so many times its own.
     fn p99(times: f64, marked: usize) -> Comparison {
-        let mut scenario = builtin("tour-payment").unwrap();
+        let mut scenario = mock::scenario();
         scenario.contenders.truncate(2);
         let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", 100.0 * times, 1.0)];
-        let mut trials = crate::report::mock::payments(6, &shapes).trials;
+        let mut trials = mock::payments(6, &shapes).trials;
         trials.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
         for trial in trials.iter_mut().filter(|one| one.contender == "event-loop").take(marked) {
             trial.validity.at_floor = [("payment".to_owned(), vec!["p99".to_owned()])].into();

@@ -95,6 +95,7 @@ pub(super) fn metric_of(
         Metric::P99 => response(990)?,
         Metric::P99_9 => response(999)?,
         Metric::Achieved => trial.achieved_rps,
+        Metric::Goodput => trial.goodput_rps?,
         Metric::CpuPerRequest => trial.server.cpu_us_per_request?,
         Metric::Memory => trial.server.memory_peak_bytes? as f64,
         Metric::Rss => trial.server.rss_peak_bytes? as f64,
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn memory_that_was_read_in_two_ways_is_not_compared() {
-        let scenario = crate::scenario::builtin("tour-payment").unwrap();
+        let scenario = mock::scenario();
         let mut trials = mock::payments(6, &mock::MODELS).trials;
         trials.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
         let level = trials[0].level.clone();

@@ -13,7 +13,7 @@ pub(crate) fn mark(scenario: &Scenario, trials: &mut [Trial]) {
     let constant =
         matches!(scenario.load.kind, LoadKind::Open(Arrivals::Poisson | Arrivals::Constant))
             && scenario.mix.len() == 1
-            && scenario.store.faults().is_empty();
+            && scenario.disturbance().is_none();
     if !constant {
         return;
     }
@@ -54,11 +54,10 @@ fn ratio(trial: &Trial) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock::payments;
-    use crate::scenario::builtin;
+    use crate::report::mock::{self, payments};
 
     fn marked(change: impl Fn(&mut Scenario), halves: &[[f64; 2]]) -> usize {
-        let mut scenario = builtin("tour-payment").unwrap();
+        let mut scenario = mock::scenario();
         scenario.mix.truncate(1);
         change(&mut scenario);
         let name = scenario.contenders[0].name.clone();
