@@ -95,6 +95,11 @@ fn line(result: &GateResult) -> Value {
         "rounds": judgement.rounds,
         "void_rounds": judgement.void_rounds,
         "metrics": metrics.collect::<serde_json::Map<_, _>>(),
+        "failures": judgement.failures.as_ref().map(|failures| json!({
+            "outcome": failures.outcome,
+            "baseline": failures.share(0),
+            "candidate": failures.share(1),
+        })),
     })
 }
 

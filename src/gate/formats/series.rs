@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::history::History;
+use crate::gate::failures::ERRORS;
 use crate::report::gate::Metric;
 use crate::report::schema::{self, Fingerprint, GatePoint, RunResult};
 
@@ -80,7 +81,23 @@ fn points(gate: &Value) -> Vec<GatePoint> {
             verdict: verdict.into(),
         }
     };
-    metrics.map(point).collect()
+    metrics.map(point).chain(errors(gate)).collect()
+}
+
+/// The point of the failed requests; where none of the baseline's failed there is no ratio.
+fn errors(gate: &Value) -> Option<GatePoint> {
+    let of = |key: &str| gate["failures"][key].as_f64();
+    let (baseline, candidate) = (of("baseline")?, of("candidate")?);
+    Some(GatePoint {
+        version: 1,
+        commit: commit(gate),
+        utc: gate["started_utc"].as_str().unwrap_or_default().into(),
+        metric: ERRORS.into(),
+        ratio: Some(candidate / baseline).filter(|ratio| ratio.is_finite() && *ratio > 0.0),
+        low: None,
+        high: None,
+        verdict: gate["failures"]["outcome"].as_str().unwrap_or("inconclusive").into(),
+    })
 }
 
 /// The candidate's commit, or what stands for it: its binary's digest, or its name.
@@ -125,7 +142,7 @@ mod tests {
         let mut elsewhere = passed();
         elsewhere.about.fingerprint.cores = 4;
         let series = of(&[elsewhere, sample(), passed(), calibration.clone(), sample()]).unwrap();
-        assert_eq!(series.gate_history.len(), 5 + 2 + 5);
+        assert_eq!(series.gate_history.len(), 6 + 3 + 6);
         let point =
             |metric: &str| series.gate_history.iter().find(|point| point.metric == metric).unwrap();
         let cpu = point("cpu_per_request");
