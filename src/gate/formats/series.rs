@@ -127,7 +127,7 @@ mod tests {
     use super::super::history::{addition, read};
     use super::*;
     use crate::gate::formats::sample::{passed, sample};
-    use crate::report::charts::{Kind, pictures_of};
+    use crate::report::charts::{Kind, Picture, Shade, Size, pictures_of};
     use crate::report::gate::{GateResult, Purpose};
 
     fn of(gates: &[GateResult]) -> Option<RunResult> {
@@ -154,5 +154,24 @@ mod tests {
         let pictures = pictures_of(&series, Kind::Gate, None);
         assert!(pictures[0].title.starts_with("2 gates, 2 regressions"), "{}", pictures[0].title);
         assert!(of(&[calibration]).is_none() && of(&[]).is_none());
+    }
+
+    #[test]
+    fn failures_that_regressed_are_in_the_chart_although_the_baseline_has_none() {
+        let of = |failures: u64| {
+            let mut gate = passed();
+            let again = gate.rounds.clone();
+            gate.rounds.extend(again);
+            gate.rounds.iter_mut().for_each(|round| round.candidate.failures = failures);
+            gate.judgement = crate::gate::judge(&gate.plan, &gate.rounds);
+            of(&[passed(), gate]).unwrap()
+        };
+        let (regressed, equal) = (of(50), of(0));
+        let [regressed, equal] = [&regressed, &equal].map(|run| pictures_of(run, Kind::Gate, None));
+        let title = &regressed[0].title;
+        assert!(title.starts_with("2 gates, 1 regression: the last in errors"), "{title}");
+        let marks =
+            |picture: &Picture<'_>| picture.svg(Shade::Light, Size::Blog).matches("<rect").count();
+        assert!(marks(&regressed[0]) > marks(&equal[0]), "drawn at the edge");
     }
 }

@@ -27,7 +27,7 @@ fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
         title.clone(),
         "Candidate against its baseline, measured side by side at each commit, oldest first; log scale",
         &[],
-        "Whisker: the gate's interval at its last look; grey zone: within +-5 %. Coloured: regressed or improved; grey: neither.",
+        "Whisker: the gate's interval at its last look; grey zone: within +-5 %. Coloured: regressed or improved; grey: neither. At the edge: no ratio.",
     );
     let told = panels.iter().flat_map(|(name, points)| {
         points
@@ -143,10 +143,11 @@ fn panel(canvas: &mut Canvas<'_>, frame: Frame, name: &str, points: &[&GatePoint
     let heading = format!("{} ({worse})", metric(name));
     canvas.text(&heading, (MARGIN, frame.top - 14.0), ink, Anchor::Start);
     let ink = Ink { px: 11.5, weight: Weight::Regular, colour: theme.muted };
+    let worst = if more_is_better(name) { 1.0 / far } else { far };
     let mut free = frame.left;
     for (index, point) in points.iter().enumerate() {
         let x = plot.x(index as f64);
-        mark(canvas, &plot, point, index);
+        mark(canvas, &plot, point, (index, worst));
         let commit = fitted(&truncated(&clean(&point.commit), 10), 11.5, Weight::Regular, 90.0);
         let half = width(&commit, 11.5, Weight::Regular) / 2.0;
         // As many as there is room for, and every one that changed something if it can be had.
@@ -161,9 +162,13 @@ fn mark(
     canvas: &mut Canvas<'_>,
     plot: &Plot<RangedCoordf64, LogCoord<f64>>,
     point: &GatePoint,
-    index: usize,
+    (index, worst): (usize, f64),
 ) {
-    let Some(ratio) = point.ratio else { return };
+    // Worse than any figure, as failures where the baseline has none: at the edge, for it must not vanish.
+    let without = (point.verdict == "regressed").then_some(worst);
+    let Some(ratio) = point.ratio.or(without) else {
+        return;
+    };
     let theme = canvas.theme;
     let colour = match point.verdict.as_str() {
         "regressed" => theme.alarm,
