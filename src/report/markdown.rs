@@ -110,7 +110,7 @@ pub(super) fn list(out: &mut String, heading: &str, lines: &[String]) {
 }
 
 /// A table whose columns in `numbers` stand to the right.
-pub(super) fn grid(
+pub(crate) fn grid(
     out: &mut String,
     header: &[&str],
     numbers: std::ops::Range<usize>,

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use begun::{BEGUN_SCHEMA, Begun, Calibrated, begun_from, begun_json};
+pub use begun::{BEGUN_SCHEMA, Begun, Calibrated, ContenderFiles, begun_from, begun_json};
 pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};
 pub use dependency::{Ceiling, Recovery, Standin};
 pub use footprint::{Footprint, Image, OverStarts, Part};

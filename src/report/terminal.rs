@@ -194,7 +194,7 @@ fn comparisons(table: &Table) -> String {
 }
 
 /// A table without styles.
-pub(super) fn plain_table<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
+pub(crate) fn plain_table<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
     let mut grid = grid();
     grid.set_header(header);
     for row in rows {

@@ -7,6 +7,7 @@ use super::figures::{name, word};
 use crate::gate::failures::ERRORS;
 use crate::gate::sentences::lost;
 use crate::report::gate::{GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict};
+use crate::report::words::is_shown;
 
 /// One command for the gate, one for each metric that did not pass, and one where requests failed.
 pub fn annotations(result: &GateResult) -> String {
@@ -78,6 +79,8 @@ fn level_of(result: &GateResult, metric: &MetricJudgement) -> &'static str {
 }
 
 fn command(level: &str, title: &str, message: &str) -> String {
+    let shown = |text: &str| text.replace(|c| !matches!(c, '\n' | '\r') && !is_shown(c), "");
+    let (title, message) = (shown(title), shown(message));
     let message = message.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let title = title.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let title = title.replace(':', "%3A").replace(',', "%2C");

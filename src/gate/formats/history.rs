@@ -27,11 +27,12 @@ pub struct History {
     pub unreadable: Vec<usize>,
 }
 
-/// Reads a history; an unreadable line costs that line alone.
-pub fn read(text: &str) -> History {
+/// Reads a history; an unreadable line, in whatever bytes, costs that line alone.
+pub fn read(text: impl AsRef<[u8]>) -> History {
     let mut history = History { gates: Vec::new(), unreadable: Vec::new() };
-    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-        match serde_json::from_str::<Value>(line) {
+    let lines = text.as_ref().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    for (number, line) in (1..).zip(lines).filter(|(_, line)| !line.is_empty()) {
+        match serde_json::from_slice::<Value>(line) {
             Ok(gate) if gate["schema"] == SCHEMA => history.gates.push(gate),
             _ => history.unreadable.push(number),
         }

@@ -101,7 +101,7 @@ fn errors(gate: &Value) -> Option<GatePoint> {
 }
 
 /// The candidate's commit, or what stands for it: its binary's digest, or its name.
-fn commit(gate: &Value) -> String {
+pub(super) fn commit(gate: &Value) -> String {
     let known = [&gate["commit"], &gate["binaries"][1], &gate["candidate"]];
     let known = known.into_iter().find_map(Value::as_str).unwrap_or_default();
     known.chars().take(10).collect()

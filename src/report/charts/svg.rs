@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::canvas::{Size, Tip, UNITS_PER_PX};
 use super::text::{FAMILY, STACK, faces};
 use super::theme::Theme;
+use crate::files::MARK;
 
 /// What a document says about itself.
 pub(super) struct Head<'a> {
@@ -75,11 +76,12 @@ pub(super) fn document(
     let (width, height) = (size.width(), size.height());
     let id = format!("{}-{name}", head.id);
     let mut out = String::with_capacity(body.len() + faces().len() + 2_000);
+    let mark = if fonts == Fonts::Embedded { format!("{MARK}\n") } else { String::new() };
     let _ = write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
-         <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n",
+         {mark}<title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n",
         width * units,
         height * units,
         escaped(head.title),

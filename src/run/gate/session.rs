@@ -108,6 +108,7 @@ impl<'a> Session<'a> {
         let ran = self.run_rounds(stop);
         self.testbed.progress.end();
         ran?;
+        self.about.notes.extend(self.testbed.neighbours.note());
         let judgement = judge(&self.plan, &self.rounds);
         Ok(GateResult {
             schema: SCHEMA.into(),

@@ -14,8 +14,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("postgres", &[]),
     ("clock", &["units"]),
     ("listen", &["error"]),
-    ("latency", &["error", "random", "units"]),
+    ("latency", &["error", "files", "random", "units"]),
     ("fault", &["units"]),
+    ("files", &["error"]),
     ("sql", &[]),
     ("domain", &["units"]),
     ("stats", &["random", "units"]),
@@ -29,13 +30,17 @@ const ARROWS: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("scenario", &["backend", "domain", "error", "fault", "latency", "load", "published", "units"]),
-    ("report", &["error", "published", "stats", "units"]),
+    (
+        "scenario",
+        &["backend", "domain", "error", "fault", "files", "latency", "load", "published", "units"],
+    ),
+    ("report", &["error", "files", "published", "stats", "units"]),
     (
         "run",
         &[
-            "backend", "clock", "domain", "error", "exit", "fault", "gate", "latency", "load",
-            "poll", "postgres", "random", "report", "scenario", "sql", "standin", "stats", "units",
+            "backend", "clock", "domain", "error", "exit", "fault", "files", "gate", "latency",
+            "load", "poll", "postgres", "random", "report", "scenario", "sql", "standin", "stats",
+            "units",
         ],
     ),
 ];
