@@ -44,16 +44,16 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
         true => String::new(),
         false => format!(" in {}", counted(result.rounds as usize, "round")),
     };
-    let measured = match result.map.as_ref().filter(|_| trials.is_empty()) {
-        Some(map) => counted(map.cells.len(), "cell"),
-        None if picture.kind == Kind::Gate => {
+    let measured = match &result.map {
+        _ if picture.kind == Kind::Gate => {
             let mut gates: Vec<&str> =
                 result.gate_history.iter().map(|point| &*point.utc).collect();
             gates.sort_unstable();
             gates.dedup();
             counted(gates.len(), "gate")
         }
-        None => format!("{}{rounds} ({valid} VALID)", counted(trials.len(), "trial")),
+        Some(map) if trials.is_empty() => counted(map.cells.len(), "cell"),
+        _ => format!("{}{rounds} ({valid} VALID)", counted(trials.len(), "trial")),
     };
     let method = picture.method.trim_end_matches('.').replace(". ", "; ");
     let how: Vec<String> = ways.into_iter().chain([method]).collect();

@@ -80,6 +80,19 @@ pub(crate) fn truncated(text: &str, max: usize) -> String {
     format!("{}...", start.trim_end())
 }
 
+/// `name`, or its start and its end around an ellipsis where it has more than `most` characters: names of one kind differ
+/// at their ends.
+pub(crate) fn shortened(name: &str, most: usize) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    if chars.len() <= most {
+        return name.to_owned();
+    }
+    let end = most.saturating_sub(1).div_ceil(2);
+    let start: String = chars[..most.saturating_sub(1 + end)].iter().collect();
+    let end: String = chars[chars.len() - end..].iter().collect();
+    format!("{}\u{2026}{}", start.trim_end(), end.trim_start())
+}
+
 /// `1.38x`, `12.4x`, `240x`; `unbounded` where lost rounds leave no limit.
 pub(crate) fn times(ratio: f64) -> String {
     match ratio {
@@ -202,6 +215,8 @@ mod tests {
     fn hostile_text_becomes_one_harmless_line() {
         assert_eq!(clean("a\x1b[31m\nb\0\u{202e}c\u{7}"), "a[31m bc");
         assert_eq!(clean(&"long ".repeat(100)).chars().count(), 200);
+        assert_eq!(shortened("checkout-threads-16", 12), "check\u{2026}ads-16");
+        assert_eq!((&*shortened("short", 5), &*shortened("longer", 2)), ("short", "\u{2026}r"));
     }
 
     #[test]

@@ -77,7 +77,8 @@ mod tests {
         let server = folder.path().join("server");
         let put = |text: &str| std::fs::write(&server, text).unwrap();
         let scenario = format!(
-            "schema = 1\nname = \"a\"\ntitle = \"A\"\nworkload = \"http\"\n[[route]]\nname = \"a\"\npath = \"/\"\n\
+            "schema = 1\nname = \"a\"\ntitle = \"A\"\nworkload = \"http\"\n\
+             experiment.compare.rates = [\"100/s\"]\n[[route]]\nname = \"a\"\npath = \"/\"\n\
              [contender.one]\ncommand = [\"sh\", \"{}\", \"{{port}}\"]\n\
              [contender.two]\nurl = \"http://127.0.0.1:1/\"\n",
             server.display()

@@ -24,6 +24,7 @@ pub(crate) enum Claim {
 #[derive(Debug)]
 pub(crate) struct ReportFolder {
     path: PathBuf,
+    how: Claim,
     /// Folders that were made for it, the deepest last.
     made: Vec<PathBuf>,
     /// The lock is the kernel's, and gone with the process.
@@ -59,8 +60,8 @@ impl ReportFolder {
             }
         };
         let lock = locked(&path)?;
-        let folder = Self { path, made, _lock: lock };
-        folder.prepare(how)?;
+        let folder = Self { path, how, made, _lock: lock };
+        folder.prepare()?;
         Ok(folder)
     }
 
@@ -69,9 +70,9 @@ impl ReportFolder {
         &self.path
     }
 
-    fn prepare(&self, how: Claim) -> Result<()> {
+    fn prepare(&self) -> Result<()> {
         let shown = self.path.display();
-        match how {
+        match self.how {
             Claim::Fresh | Claim::Resumed => Ok(()),
             Claim::Forced => clean(&self.path).usage(|| format!("cannot clean {shown}")),
             Claim::Empty => match fs::read_dir(&self.path).map(|mut entries| entries.next()) {
@@ -86,9 +87,18 @@ impl ReportFolder {
     }
 }
 
-/// Nothing came of a folder that is empty.
+/// Nothing came of a folder that is empty, or in which no trial was written down.
 impl Drop for ReportFolder {
     fn drop(&mut self) {
+        let journal = self.path.join("trials.jsonl");
+        let without = |name: &str| !self.path.join(name).exists();
+        if self.how != Claim::Resumed
+            && fs::metadata(&journal).is_ok_and(|about| about.len() == 0)
+            && ["result.json", "gate.json", "pilots.jsonl"].into_iter().all(without)
+        {
+            let _ = fs::remove_file(journal);
+            let _ = fs::remove_file(self.path.join(RUN));
+        }
         // What is not empty stays, and so does all above it.
         let _ = self.made.iter().rev().try_for_each(fs::remove_dir);
     }
@@ -203,6 +213,12 @@ mod tests {
         fs::remove_dir_all(root.path().join("reports")).unwrap();
         drop(claim());
         assert!(!root.path().join("reports").exists());
+        let begun = claim();
+        for name in [RUN, "trials.jsonl"] {
+            fs::write(begun.path().join(name), "").unwrap();
+        }
+        drop(begun);
+        assert!(!root.path().join("reports").exists(), "no trial had finished");
     }
 
     #[test]

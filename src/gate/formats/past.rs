@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::history::History;
 use crate::report::markdown::{escaped, grid};
 use crate::report::terminal::{plain_table, wrapped};
-use crate::report::words::{clean, counted, times, truncated};
+use crate::report::words::{clean, counted, shortened, times, truncated};
 
 const COLUMNS: [&str; 4] = ["started", "commit", "verdict", "how many times as bad"];
 
@@ -75,7 +75,12 @@ fn rows(history: &History) -> Vec<[String; 4]> {
         };
         let metrics = gate["metrics"].as_object().into_iter().flatten();
         let metrics: Vec<String> = metrics.map(|(name, of)| metric(name, of)).collect();
-        [text_of(&gate["started_utc"]), super::series::commit(gate), verdict, metrics.join("; ")]
+        [
+            text_of(&gate["started_utc"]),
+            shortened(&clean(&super::series::commit(gate)), 20),
+            verdict,
+            metrics.join("; "),
+        ]
     };
     history.gates.iter().map(row).collect()
 }
@@ -118,7 +123,8 @@ mod tests {
         calibration.about.purpose = Purpose::Calibration;
         let mut lines: String =
             [sample(), passed(), calibration].iter().map(|gate| addition(gate, None)).collect();
-        lines += "{\"schema\":\"bakeoff.gate-history/1\",\"metrics\":{\"p99\":{\"ratio\":null}}}\n";
+        lines += "{\"schema\":\"bakeoff.gate-history/1\",\"started_utc\":\"\",\"scenario\":\"\",\"purpose\":\"gate\",\
+                  \"verdict\":\"\",\"metrics\":{\"p99\":{\"outcome\":\"open\",\"ratio\":null}}}\n";
         let history = read(&lines);
         for shown in [text(&history), markdown(&history)] {
             for part in ["REGRESSED", "PASS", "calibration", "p99 without a ratio", "0123456789"] {

@@ -104,7 +104,11 @@ fn errors(gate: &Value) -> Option<GatePoint> {
 pub(super) fn commit(gate: &Value) -> String {
     let known = [&gate["commit"], &gate["binaries"][1], &gate["candidate"]];
     let known = known.into_iter().find_map(Value::as_str).unwrap_or_default();
-    known.chars().take(10).collect()
+    // The start of a hash says it all; names differ at their ends.
+    match known.chars().all(|c| c.is_ascii_hexdigit()) {
+        true => known.chars().take(10).collect(),
+        false => known.to_owned(),
+    }
 }
 
 fn fingerprint(gate: &Value) -> Fingerprint {

@@ -7,14 +7,14 @@ use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Group, Node, Options, Tree};
 
 use super::canvas::Size;
-use super::svg::STYLE;
-use super::text::{FAMILY, FILES, is_drawn};
+use super::svg::{STYLE, escaped};
+use super::text::{FAMILY, FILES, is_drawn, latin};
 use crate::files::PNG_MARK;
 
 /// Device pixels of a CSS pixel: a picture stays sharp on a dense screen.
 const SCALE: f64 = 2.0;
 
-/// The PNG of a chart's `svg`, twice its size. A character that the charts' font lacks is shown as `?`.
+/// The PNG of a chart's `svg`, twice its size. A character that the charts' font lacks is shown in letters that it has.
 ///
 /// # Errors
 /// Where the document cannot be read, or a text of it would be left out.
@@ -54,13 +54,19 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// `svg` without its embedded fonts, which the renderer does not read, and with `?` for what the font lacks.
+/// `svg` without its embedded fonts, which the renderer does not read, and with other letters for what the font lacks.
 fn drawable(svg: &str) -> String {
     let (head, body) = svg.split_once("</style>").unwrap_or(("", svg));
     let start = head.find("<style>").unwrap_or(head.len());
-    let known = |c: char| if c == '\n' || is_drawn(c.encode_utf8(&mut [0; 4])) { c } else { '?' };
+    let mut drawn = String::with_capacity(body.len());
+    for c in body.chars() {
+        match c == '\n' || is_drawn(c.encode_utf8(&mut [0; 4])) {
+            true => drawn.push(c),
+            false => drawn.push_str(&escaped(latin(c))),
+        }
+    }
     let family = format!("<style>text{{font-family:'{FAMILY}'}}{STYLE}</style>");
-    format!("{}{family}{}", &head[..start], body.chars().map(known).collect::<String>())
+    format!("{}{family}{drawn}", &head[..start])
 }
 
 /// Texts of which every glyph has an outline.

@@ -117,7 +117,7 @@ fn pointed(tips: &[Tip]) -> String {
 const TIP_PX: f64 = 8.0;
 
 /// Text inside an element or an attribute.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
