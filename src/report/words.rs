@@ -1,5 +1,7 @@
 //! Figures and names as text: the same in the terminal, in Markdown and on charts.
 
+use std::borrow::Cow;
+
 use super::race::Figure;
 use crate::units::{Nanos, grouped, three_digits};
 
@@ -137,13 +139,13 @@ pub(crate) fn bytes(bytes: f64) -> String {
 }
 
 /// A metric's name for people.
-pub(crate) fn metric(name: &str) -> &str {
+pub(crate) fn metric(name: &str) -> Cow<'static, str> {
     match name {
-        "p99_9" => "p99.9",
-        "cpu_per_request" => "CPU/request",
-        "rss" => "peak RSS",
-        "achieved" => "throughput",
-        other => other,
+        "p99_9" => "p99.9".into(),
+        "cpu_per_request" => "CPU/request".into(),
+        "rss" => "peak RSS".into(),
+        "achieved" => "throughput".into(),
+        other => clean(other).into(),
     }
 }
 

@@ -186,7 +186,7 @@ fn row(view: &View<'_>, c: &Comparison) -> Row {
         _ => format!("n = {}", c.n),
     };
     let place = place.into_iter().flatten().collect();
-    Row { metric: metric(&c.metric).to_owned(), place, advantage, clear, found, interval }
+    Row { metric: metric(&c.metric).into_owned(), place, advantage, clear, found, interval }
 }
 
 /// `[2.33, 3.23]`

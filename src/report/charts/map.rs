@@ -60,7 +60,7 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     let (first, second) = (wins(0).count(), wins(1).count());
     let title = format!(
         "{}: {} wins {first} of {}, {} wins {second}, {} unclear",
-        capital(quantity(&map.metric)),
+        capital(&quantity(&map.metric)),
         sides[0].name,
         counted(map.cells.len(), "cell"),
         sides[1].name,
@@ -256,7 +256,7 @@ fn key(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side], frame: Frame) {
     let room = canvas.width - MARGIN - x - 44.0;
     let name = name_ink(canvas);
     let heading = fitted(
-        &format!("{} ratio", capital(quantity(&map.metric))),
+        &format!("{} ratio", capital(&quantity(&map.metric))),
         13.0,
         Weight::SemiBold,
         room + 44.0,

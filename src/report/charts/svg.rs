@@ -6,6 +6,7 @@ use super::canvas::{Size, Tip, UNITS_PER_PX};
 use super::text::{FAMILY, STACK, faces};
 use super::theme::Theme;
 use crate::files::MARK;
+use crate::report::words::is_shown;
 
 /// What a document says about itself.
 pub(super) struct Head<'a> {
@@ -118,6 +119,7 @@ const TIP_PX: f64 = 8.0;
 
 /// Text inside an element or an attribute.
 pub(super) fn escaped(text: &str) -> String {
+    let text: String = text.chars().filter(|c| is_shown(*c)).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

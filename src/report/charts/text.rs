@@ -34,15 +34,17 @@ pub(super) fn width(text: &str, px: f64, weight: Weight) -> f64 {
     let em = f64::from(font.units_per_em().expect("an OpenType font states its em"));
     let known = |c: char| f64::from(font.h_advance_unscaled(font.glyph_id(c)));
     let advance = |c: char| match font.glyph_id(c).0 {
-        0 => latin(c).chars().map(known).sum::<f64>().max(FOREIGN_EM * em),
+        0 => latin(c).chars().map(known).sum::<f64>().max(foreign_em(c) * em),
         _ => known(c),
     };
     text.chars().map(advance).sum::<f64>() * px / em
 }
 
-/// A character that the font lacks is drawn by one of the reader's fonts, of which emoji are the widest, or in a PNG as
-/// [`latin`] has it.
-const FOREIGN_EM: f64 = 1.4;
+/// How wide a character is that the font lacks: one of the reader's fonts draws it, or in a PNG [`latin`]'s letters do.
+fn foreign_em(c: char) -> f64 {
+    // Alphabets come before Hangul, syllables, ideographs and pictures after it.
+    if c < '\u{1100}' { 0.8 } else { 1.4 }
+}
 
 /// A character that the font lacks in letters that it has: `\u{448}` is `sh`.
 #[cfg(feature = "png")]
