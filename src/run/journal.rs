@@ -210,7 +210,7 @@ mod tests {
         let path = folder.path().join("trials.jsonl");
         let trials = mock::payments(6, &mock::MODELS[..1]).trials;
         let [first, second] = [&trials[0], &trials[1]].map(|trial| trial_line(trial) + "\n");
-        let cut = second[..second.len() / 2].as_bytes();
+        let cut = &second.as_bytes()[..second.len() / 2];
         for torn in [cut, b"\xff\xfe{", b"\0\0\0\0\n", b"", second.trim_end().as_bytes()] {
             fs::write(&path, [first.as_bytes(), torn].concat()).unwrap();
             let mut journal = Journal::resume(folder.path()).unwrap();
