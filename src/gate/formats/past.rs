@@ -74,7 +74,10 @@ fn rows(history: &History) -> Vec<[String; 4]> {
             false => text_of(&gate["verdict"]).to_uppercase(),
         };
         let metrics = gate["metrics"].as_object().into_iter().flatten();
-        let metrics: Vec<String> = metrics.map(|(name, of)| metric(name, of)).collect();
+        let errors = Some(&gate["failures"]).filter(|failures| failures.is_object());
+        let errors = errors.map(|of| format!("errors, {}", text_of(&of["outcome"])));
+        let metrics: Vec<String> =
+            metrics.map(|(name, of)| metric(name, of)).chain(errors).collect();
         [
             text_of(&gate["started_utc"]),
             shortened(&clean(&super::series::commit(gate)), 20),
