@@ -18,7 +18,9 @@ use crate::files;
 use crate::load;
 use crate::load::live::Live;
 use crate::load::outcome::{Fault, Outcome};
-use crate::load::plan::{Amount, Arrivals, First, Fixed, Operation, Pace, Plan, Shape, WarmUp};
+use crate::load::plan::{
+    Amount, Arrivals, First, Fixed, Operation, Pace, Plan, Shape, Statuses, WarmUp,
+};
 use crate::load::url::Url;
 use crate::report::distribution::Ranked;
 use crate::report::hgrm::hgrm;
@@ -86,9 +88,9 @@ pub(crate) struct Args {
     /// A header, 'name: value'; may be repeated
     #[arg(long = "header", value_name = "HEADER")]
     headers: Vec<String>,
-    /// The status of a right answer; any other is an error
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..600))]
-    expect_status: u16,
+    /// The statuses of right answers, such as 200, 2xx or 200,201,3xx; any other is an error
+    #[arg(long, value_name = "STATUSES", default_value = "200")]
+    expect_status: Statuses,
     /// An answer that takes longer from the write is a timeout
     #[arg(long, default_value = "2s")]
     timeout: Nanos,

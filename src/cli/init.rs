@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::print;
 use crate::error::{Context, Error, Result};
 use crate::load::url::Url;
-use crate::report::words::slug;
+use crate::report::quoted as shell_word;
+use crate::report::words::{one_line, slug};
 use crate::scenario;
 
 /// Flags of `init`.
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     /// What to ask of a server that runs on this machine: http://127.0.0.1:PORT/PATH
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// How to start it: a program and its arguments between blanks; {port} is where it must listen
+    /// How to start it: a program and its arguments, quoted as for a shell; {port} is where it must listen
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
     /// Where the scenario goes; nothing is overwritten
@@ -45,8 +46,10 @@ impl Args {
         // What is written can run: a program that is not there is told now.
         scenario::parse(&file.to_string(), &text)?;
         write(&self.out, &text)?;
+        let pasted = self.pasted();
         print(&format!(
-            "{file}\n\nTry it out:  bakeoff run {file} --smoke\nMeasure:     bakeoff run {file}\n"
+            "{}\n\nTry it out:  bakeoff run {pasted} --smoke\nMeasure:     bakeoff run {pasted}\n",
+            one_line(&file.to_string())
         ))?;
         Ok(0)
     }
@@ -54,16 +57,109 @@ impl Args {
     fn text(&self) -> Result<String> {
         let (path, mine, other) = match (&self.url, &self.command) {
             (Some(url), _) => by_url(&Url::parse(url)?),
-            (None, Some(command)) => by_command(command),
+            (None, Some(command)) => by_command(&self.argv(command)?),
             (None, None) => unreachable!("clap wants one of the two"),
         };
         let name = self.out.file_stem().map(|stem| slug(&stem.to_string_lossy()));
         Ok(TEMPLATE
-            .replace("@FILE@", &self.out.display().to_string())
+            .replace("@FILE@", &one_line(&self.pasted()))
             .replace("@NAME@", &name.unwrap_or_else(|| "my-service".into()))
             .replace("@PATH@", &quoted(&path))
             .replace("@CONTENDER@", &mine)
             .replace("@OTHER@", &other))
+    }
+
+    /// The file as one word of a shell, that is no flag.
+    fn pasted(&self) -> String {
+        let path = self.out.display().to_string();
+        shell_word(&if path.starts_with('-') { format!("./{path}") } else { path })
+    }
+
+    /// The words of a command, its program as it is found from the scenario's folder, where the server is started.
+    fn argv(&self, command: &str) -> Result<Vec<String>> {
+        let mut argv = words(command)?;
+        let folder = self.out.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let (Some(folder), Some(program)) = (folder, argv.first_mut())
+            && program.contains('/')
+            && Path::new(program).is_relative()
+            && Path::new(program).is_file()
+            && let Some(path) = from(folder, Path::new(program))
+        {
+            *program = path.display().to_string();
+        }
+        Ok(argv)
+    }
+}
+
+/// `path`, which is of the current folder, as `folder` sees it.
+fn from(folder: &Path, path: &Path) -> Option<PathBuf> {
+    let (folder, path) = (folder.canonicalize().ok()?, path.canonicalize().ok()?);
+    let above = folder.ancestors().find(|above| path.starts_with(above))?;
+    let up = folder.strip_prefix(above).ok()?.components().map(|_| "..");
+    let down = path.strip_prefix(above).ok()?;
+    let mut relative: PathBuf = up.collect();
+    if relative.as_os_str().is_empty() {
+        relative.push(".");
+    }
+    relative.push(down);
+    Some(relative)
+}
+
+/// The words of a command as a shell reads them: blanks part them, quotes and backslashes keep what they hold.
+///
+/// # Errors
+/// What only a shell does, and a quote without an end.
+fn words(command: &str) -> Result<Vec<String>> {
+    let shell = |what: &str| {
+        let line = shell_word(command);
+        Error::usage(format!("no shell reads this command, and {what}"))
+            .help(format!("start one: --command {}", shell_word(&format!("sh -c {line}"))))
+    };
+    let mut words: Vec<String> = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = command.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            ' ' | '\t' | '\n' | '\r' => words.extend(word.take()),
+            // Empty quotes are a word too.
+            '\'' => loop {
+                let word = word.get_or_insert_default();
+                match chars.next() {
+                    Some('\'') => break,
+                    Some(c) => word.push(c),
+                    None => return Err(Error::usage("a quote `'` of the command has no end")),
+                }
+            },
+            '"' => loop {
+                let word = word.get_or_insert_default();
+                match chars.next() {
+                    Some('"') => break,
+                    Some('\\') if chars.peek().is_some_and(|c| "\"\\$`".contains(*c)) => {
+                        word.extend(chars.next());
+                    }
+                    Some('$' | '`') => return Err(shell("`$` or a backtick in it is one's work")),
+                    Some(c) => word.push(c),
+                    None => return Err(Error::usage("a quote `\"` of the command has no end")),
+                }
+            },
+            '\\' => word.get_or_insert_default().extend(chars.next()),
+            '$' | '`' | '&' | '|' | ';' | '<' | '>' | '(' | ')' | '*' | '?' => {
+                return Err(shell(&format!("`{c}` in it is one's work")));
+            }
+            '~' if word.is_none() => return Err(shell("`~` in it is one's work")),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    match words.first().and_then(|first| first.split_once('=')) {
+        Some((name, _)) if !name.contains('/') => {
+            let help = format!("write --command {}", shell_word(&format!("env {command}")));
+            Err(Error::usage(format!("`{name}=..` sets a variable, which is a shell's work"))
+                .help(help))
+        }
+        _ if words.is_empty() => Err(Error::usage("the command is empty")
+            .help("write for example --command './server --port {port}'")),
+        _ => Ok(words),
     }
 }
 
@@ -74,8 +170,8 @@ fn by_url(url: &Url) -> (String, String, String) {
     (url.path.replace('{', "{{"), mine, other)
 }
 
-fn by_command(command: &str) -> (String, String, String) {
-    let words: Vec<String> = command.split_whitespace().map(quoted).collect();
+fn by_command(argv: &[String]) -> (String, String, String) {
+    let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
     let argv = format!("command = [{}]", words.join(", "));
     let mine = format!(
         "{argv}\n#ready   = \"/healthz\"               # answers 200 once it is ready; default: its port is open"
@@ -132,6 +228,34 @@ mod tests {
             let long = text.lines().find(|line| line.chars().count() > 120);
             assert_eq!(long, None);
         }
+    }
+
+    #[test]
+    fn a_command_is_read_as_by_a_shell() {
+        for (command, expected) in [
+            ("./a  --port {port}\n", &["./a", "--port", "{port}"][..]),
+            ("python3 -c 'a \"b\"; c' {port}", &["python3", "-c", "a \"b\"; c", "{port}"]),
+            ("node \"my server.js\" \"\" ''", &["node", "my server.js", "", ""]),
+            (r#"a b\ c "d\"e" 'f'"g"h"#, &["a", "b c", "d\"e", "fgh"]),
+            ("./a --x=y {a:1}", &["./a", "--x=y", "{a:1}"]),
+        ] {
+            assert_eq!(words(command).unwrap(), expected, "{command}");
+        }
+        for (command, help) in [
+            ("PORT={port} node server.js", "'env PORT={port} node server.js'"),
+            ("cd app && npm start", "sh -c"),
+            ("./a $PORT", "sh -c"),
+            ("./a \"${PORT}\"", "sh -c"),
+            ("./a > log", "sh -c"),
+            (" ", "--command"),
+        ] {
+            let error = words(command).unwrap_err();
+            assert!(error.parts().1.unwrap().contains(help), "{command}: {error}");
+        }
+        assert!(words("a 'b").is_err() && words("a \"b").is_err());
+        // What the help says can be given again.
+        let again = words(r"sh -c 'cd app && npm start'").unwrap();
+        assert_eq!(again, ["sh", "-c", "cd app && npm start"]);
     }
 
     #[test]

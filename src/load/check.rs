@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::str::FromStr;
 
 use super::ids::PaymentKey;
 use super::outcome::Fault;
@@ -38,7 +39,7 @@ impl Default for Expect {
     }
 }
 
-/// The statuses of a right answer, 1 to 8 of them.
+/// The statuses of a right answer, 1 to 8 of them; 2 to 5 stand for the whole class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statuses([u16; Self::MAX]);
 
@@ -54,14 +55,45 @@ impl Statuses {
     pub const MAX: usize = 8;
 
     /// These; nothing for none, too many, or one that no answer has.
-    pub fn of(statuses: &[u16]) -> Option<Self> {
-        let sound = statuses.iter().all(|status| (200..600).contains(status));
+    fn of(statuses: &[u16]) -> Option<Self> {
+        let sound = statuses.iter().all(|status| matches!(status, 2..=5 | 200..600));
         let mut all = [0; Self::MAX];
         if !sound || statuses.is_empty() || statuses.len() > Self::MAX {
             return None;
         }
         all[..statuses.len()].copy_from_slice(statuses);
         Some(Self(all))
+    }
+
+    /// The words of a list, each a status or a class: `200`, `2xx`.
+    ///
+    /// # Errors
+    /// What is neither, and too few or too many of them.
+    pub fn of_words<'a>(
+        words: impl IntoIterator<Item = &'a str>,
+    ) -> std::result::Result<Self, String> {
+        let number = |word: &str| {
+            let word = word.trim();
+            let class = word.strip_suffix("xx").or(word.strip_suffix("XX"));
+            let found = class.unwrap_or(word).parse::<u16>().ok();
+            let found = found.filter(|n| (*n < 10) == class.is_some() && Self::of(&[*n]).is_some());
+            found.ok_or_else(|| format!("`{}` is no status of an answer", word.escape_debug()))
+        };
+        let all: Vec<u16> = words.into_iter().map(number).collect::<std::result::Result<_, _>>()?;
+        Self::of(&all).ok_or_else(|| format!("there must be 1 to {} statuses", Self::MAX))
+    }
+
+    fn has(self, status: u16) -> bool {
+        self.0.contains(&status) || self.0.contains(&(status / 100))
+    }
+}
+
+/// `200,201,3xx`
+impl FromStr for Statuses {
+    type Err = String;
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Self::of_words(text.split(','))
+            .map_err(|why| format!("{why}; write 200, 2xx or 200,201,3xx"))
     }
 }
 
@@ -85,7 +117,7 @@ impl Expect {
     /// `bad_status` or `wrong_answer`.
     pub(crate) fn check(&self, status: u16, body: &[u8]) -> Result<Acknowledged, Fault> {
         match *self {
-            Self::Status(Statuses(right)) if right.contains(&status) => Ok(Acknowledged::Nothing),
+            Self::Status(right) if right.has(status) => Ok(Acknowledged::Nothing),
             Self::Status(_) => Err(Fault::BadStatus),
             Self::Payment { key, amount_minor, fee_minor, decision, repeated } => {
                 let again = repeated && status == 200;
@@ -231,6 +263,18 @@ fn integer(value: &[u8]) -> Result<u64, Fault> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn statuses_are_lists_and_classes() {
+        let right = |text: &str, status| text.parse::<super::Statuses>().unwrap().has(status);
+        assert!(right("2xx", 204) && !right("2xx", 304) && right("200, 3XX", 304));
+        assert!(right("404", 404) && !right("404", 400));
+        for bad in ["", "2", "20xx", "1xx", "6xx", "99", "600", "200,", "x", "201xx"] {
+            assert!(bad.parse::<super::Statuses>().is_err(), "{bad}");
+        }
+        let nine = ["200"; 9].join(",");
+        assert!(nine.parse::<super::Statuses>().is_err());
+    }
+
     use super::*;
     use Fault::{BadStatus, WrongAnswer};
 

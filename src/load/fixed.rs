@@ -40,7 +40,7 @@ mod tests {
                 host: "localhost".into(),
                 headers: vec![(header.0.into(), header.1.into())],
                 body: b"hi".to_vec(),
-                expect_status: 200,
+                expect_status: crate::load::plan::Statuses::default(),
             };
             fixed_bytes(&fixed, false)
         };

@@ -32,8 +32,8 @@ impl Wrong {
     }
 }
 
-/// Headers that frame or address the request.
-const OWN: [&str; 5] = ["content-length", "transfer-encoding", "host", "expect", "connection"];
+/// Headers that frame the request.
+const OWN: [&str; 4] = ["content-length", "transfer-encoding", "expect", "connection"];
 
 /// A method: `GET`, `POST`, ..
 ///

@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::check::{Expect, Statuses};
+use super::check::Expect;
 use super::fixed::fixed_bytes;
 use super::ids::{PaymentKey, distribution_id};
 use super::plan::{Operation, Plan};
@@ -366,9 +366,7 @@ impl Source {
             }
             Operation::Fixed(fixed) => Self::Fixed {
                 bytes: fixed_bytes(fixed, close)?,
-                expect: Expect::Status(Statuses::of(&[fixed.expect_status]).ok_or_else(|| {
-                    Error::usage(format!("no answer has the status {}", fixed.expect_status))
-                })?),
+                expect: Expect::Status(fixed.expect_status),
                 head: fixed.method == "HEAD",
             },
             Operation::Route(route) => {

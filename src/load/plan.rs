@@ -6,6 +6,7 @@ pub use super::check::Statuses;
 pub use super::head::{Wrong, check_header, check_method, check_path};
 pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
 pub use super::template::Template;
+pub(crate) use super::template::with_environment;
 pub use super::warm::{Amount, First, WarmUp};
 use crate::units::{Nanos, Rate};
 
@@ -179,7 +180,7 @@ pub struct Fixed {
     /// May be empty.
     pub body: Vec<u8>,
     /// Answers with another status are errors.
-    pub expect_status: u16,
+    pub expect_status: Statuses,
 }
 
 impl Operation {

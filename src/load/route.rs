@@ -10,7 +10,7 @@ use super::head::{Wrong, check_header, check_method, check_path, has_length};
 use super::template::{Draws, Template, push_integer};
 use crate::error::Result;
 
-/// Lines of a file of bodies.
+/// Lines of a file with a body a line.
 const LINES_MAX: usize = 1_000_000;
 /// Bytes of a file of bodies: all of them are held in memory.
 pub const BODIES_BYTES_MAX: usize = 16 << 20;
@@ -41,7 +41,7 @@ pub enum Body {
     OneOf(Bodies),
 }
 
-/// The bodies of a file, one a line. Cheap to clone.
+/// The bodies of a file: one, or one a line. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bodies {
     lines: Arc<[Box<[u8]>]>,
@@ -66,9 +66,28 @@ impl Bodies {
         if lines.is_empty() {
             return Err(Wrong::new("no body in this file").help("write one body a line"));
         }
-        let digest = Sha256::digest(text).into_iter().take(8).map(|byte| format!("{byte:02x}"));
-        Ok(Self { lines, digest: digest.collect() })
+        Ok(Self { lines, digest: digest(text) })
     }
+
+    /// Takes `text` as one body, byte for byte.
+    ///
+    /// # Errors
+    /// When there is nothing in it, or too much.
+    pub fn whole(text: &[u8]) -> std::result::Result<Self, Wrong> {
+        if text.is_empty() {
+            return Err(Wrong::new("no body in this file")
+                .help("a request without a body has no `body_file`"));
+        }
+        if text.len() > BODIES_BYTES_MAX {
+            return Err(Wrong::new(format!("a body of more than {BODIES_BYTES_MAX} bytes")));
+        }
+        Ok(Self { lines: [Box::from(text)].into(), digest: digest(text) })
+    }
+}
+
+/// First 16 digits of the SHA-256.
+fn digest(text: &[u8]) -> String {
+    Sha256::digest(text).into_iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The digest and not the bodies: a scenario's fingerprint is made of what this prints.
@@ -103,9 +122,18 @@ impl Prepared {
         let mut head = Template::default();
         head.literal(&format!("{} ", route.method));
         head.append(&route.path);
-        head.literal(&format!(" HTTP/1.1\r\nhost: {host}\r\n"));
+        head.literal(" HTTP/1.1\r\nhost: ");
+        let is_host = |name: &str| name.eq_ignore_ascii_case("host");
+        match route.headers.iter().find(|(name, _)| is_host(name)) {
+            Some((_, own)) => head.append(own),
+            None => head.literal(host),
+        }
+        head.literal("\r\n");
         for (name, value) in &route.headers {
             check_header(name, value).map_err(Wrong::into_error)?;
+            if is_host(name) {
+                continue;
+            }
             head.literal(&format!("{name}: "));
             head.append(value);
             head.literal("\r\n");
@@ -116,9 +144,17 @@ impl Prepared {
         let empty = matches!(&route.body, Body::Template(body) if body.constant() == Some(b""));
         let has_length = has_length(&route.method, empty);
         head.literal(if has_length { "content-length: " } else { "\r\n" });
+        let body = match &route.body {
+            Body::Template(template) => {
+                let mut body = Template::default();
+                body.append(template);
+                Body::Template(body)
+            }
+            Body::OneOf(bodies) => Body::OneOf(bodies.clone()),
+        };
         let mut prepared = Self {
             head,
-            body: route.body.clone(),
+            body,
             has_length,
             expect: Expect::Status(route.status),
             is_head: route.method == "HEAD",
@@ -157,6 +193,7 @@ impl Prepared {
     fn same_each_time(&self) -> Option<Vec<u8>> {
         let body = match &self.body {
             Body::Template(template) => template.constant()?,
+            Body::OneOf(bodies) if bodies.lines.len() == 1 => &bodies.lines[0],
             Body::OneOf(_) => return None,
         };
         let mut bytes = self.head.constant()?.to_vec();
@@ -178,7 +215,7 @@ mod tests {
             path: Template::parse(path).unwrap(),
             headers: vec![("idempotency-key".into(), Template::parse("{key}").unwrap())],
             body: Body::Template(Template::parse(body).unwrap()),
-            status: Statuses::of(&[200]).unwrap(),
+            status: Statuses::default(),
         }
     }
 
@@ -219,6 +256,24 @@ mod tests {
         let bytes = Prepared::new(&post, "h", false).unwrap().constant.unwrap();
         assert_eq!(bytes, b"POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nhi");
         assert!(Prepared::new(&route("GET", "/", ""), "h", false).unwrap().constant.is_none());
+    }
+
+    #[test]
+    fn a_host_of_ones_own_stands_in_the_place_of_the_address() {
+        let host = ("Host".into(), Template::parse("shop.example").unwrap());
+        let route = Route { headers: vec![host], ..route("GET", "/x", "") };
+        assert_eq!(written(&route, 1), "GET /x HTTP/1.1\r\nhost: shop.example\r\n\r\n");
+    }
+
+    #[test]
+    fn a_file_may_be_one_body() {
+        let text = b"{\n  \"id\": 7\n}\n";
+        let body = Body::OneOf(Bodies::whole(text).unwrap());
+        let route = Route { headers: Vec::new(), body, ..route("POST", "/", "") };
+        let prepared = Prepared::new(&route, "h", false).unwrap();
+        assert!(prepared.constant.unwrap().ends_with(text), "written once");
+        assert!(Bodies::whole(b"").is_err());
+        assert!(Bodies::whole(&vec![b'x'; BODIES_BYTES_MAX + 1]).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Text with seeded fields: `{"id":"{uuid}","user":{int:1..1000000}}`. Read once, written for every request.
 
+use std::fmt;
+
 use super::head::Wrong;
 use super::ids::PaymentKey;
 use crate::random::Stream;
@@ -7,8 +9,13 @@ use crate::random::Stream;
 /// Literals and fields of one text.
 const PARTS_MAX: usize = 1_000;
 /// The names of the fields, each with an example.
-const FIELDS: [(&str, &str); 4] =
-    [("uuid", "{uuid}"), ("key", "{key}"), ("int", "{int:1..1000}"), ("pick", "{pick:a|b|c}")];
+const FIELDS: [(&str, &str); 5] = [
+    ("uuid", "{uuid}"),
+    ("key", "{key}"),
+    ("int", "{int:1..1000}"),
+    ("pick", "{pick:a|b|c}"),
+    ("env", "{env:TOKEN}"),
+];
 
 /// A text with fields.
 ///
@@ -18,9 +25,11 @@ const FIELDS: [(&str, &str); 4] =
 /// | `{key}` | the request's own key, 20 characters such as `00012-001-000000002a`, the same at each place of a request |
 /// | `{int:1..1000000}` | a whole number from the first to the second, both included |
 /// | `{pick:EUR\|USD\|GBP}` | one of the words |
+/// | `{env:TOKEN}` | the environment variable, the same in all requests; no output shows it |
 ///
 /// A brace before a lower-case letter opens a field, any other brace stands for itself, so JSON needs no escapes; `{{`
-/// stands for one brace whatever follows. Fields are a pure function of (seed, round, k, place); `{uuid}` and `{key}`
+/// stands for one brace. `${TOKEN}` and `{{token}}` are refused: other tools' variables, sent as they are, fail every
+/// request. Fields are a pure function of (seed, round, k, place); `{uuid}` and `{key}`
 /// also of the salt, so that no contender sees another's ids, and are of one length, so that all read as many bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
@@ -35,6 +44,18 @@ enum Part {
     Key,
     Int { low: u64, span: u64 },
     Pick(Vec<Vec<u8>>),
+    Secret { name: String, value: Secret },
+}
+
+/// A value of the environment, which nothing prints.
+#[derive(Clone, PartialEq, Eq)]
+struct Secret(Vec<u8>);
+
+/// A scenario's fingerprint is made of what this prints.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 /// What the fields of one request are made of.
@@ -51,13 +72,19 @@ impl Template {
     /// Reads a text.
     ///
     /// # Errors
-    /// An unknown or unclosed field, or one whose range or words are none.
+    /// An unknown or unclosed field, one whose range or words are none, another tool's variable, or one that the
+    /// environment lacks.
     pub fn parse(text: &str) -> Result<Self, Wrong> {
         let mut template = Self::default();
         let mut rest = text;
+        let mut foreign = Ok(());
         while let Some(at) = rest.find('{') {
             template.literal(&rest[..at]);
             let after = &rest[at + 1..];
+            match refuse_foreign(&rest[..at], after) {
+                Err(wrong) if after.starts_with('{') => foreign = foreign.and(Err(wrong)),
+                found => found?,
+            }
             rest = if let Some(escaped) = after.strip_prefix('{') {
                 template.literal("{");
                 escaped
@@ -77,7 +104,18 @@ impl Template {
             }
         }
         template.literal(rest);
-        Ok(template)
+        // `{{a {{b}}` comes to `{a {b}}`; what `{{token}}` comes to has a brace too many.
+        let [opened, closed] = [b'{', b'}'].map(|brace| template.count(brace));
+        if opened == closed { Ok(template) } else { foreign.map(|()| template) }
+    }
+
+    /// How often a byte stands in the text itself.
+    fn count(&self, byte: u8) -> usize {
+        let of = |part: &Part| match part {
+            Part::Literal(bytes) => bytes.iter().filter(|it| **it == byte).count(),
+            _ => 0,
+        };
+        self.parts.iter().map(of).sum()
     }
 
     /// A text without fields, whatever braces it has.
@@ -92,11 +130,13 @@ impl Template {
         self.push(text.as_bytes());
     }
 
-    /// Adds another at the end.
+    /// Adds another at the end, its values of the environment as text.
     pub(crate) fn append(&mut self, other: &Self) {
         for part in &other.parts {
             match part {
-                Part::Literal(bytes) => self.push(bytes),
+                Part::Literal(bytes) | Part::Secret { value: Secret(bytes), .. } => {
+                    self.push(bytes)
+                }
                 field => self.parts.push(field.clone()),
             }
         }
@@ -114,7 +154,9 @@ impl Template {
     /// Whether every byte that it can come to passes.
     pub(crate) fn all_bytes(&self, allowed: impl Fn(u8) -> bool) -> bool {
         self.parts.iter().all(|part| match part {
-            Part::Literal(bytes) => bytes.iter().all(|&byte| allowed(byte)),
+            Part::Literal(bytes) | Part::Secret { value: Secret(bytes), .. } => {
+                bytes.iter().all(|&byte| allowed(byte))
+            }
             Part::Pick(words) => words.iter().flatten().all(|&byte| allowed(byte)),
             Part::Uuid | Part::Key | Part::Int { .. } => true,
         })
@@ -122,14 +164,19 @@ impl Template {
 
     /// Whether it starts with `text` itself.
     pub(crate) fn starts_with(&self, text: &str) -> bool {
-        matches!(self.parts.first(), Some(Part::Literal(bytes)) if bytes.starts_with(text.as_bytes()))
+        match self.parts.first() {
+            Some(Part::Literal(bytes) | Part::Secret { value: Secret(bytes), .. }) => {
+                bytes.starts_with(text.as_bytes())
+            }
+            _ => false,
+        }
     }
 
     /// Appends the text of one request. `place` counts the fields of the whole request and goes on from there.
     pub(crate) fn write(&self, draws: &Draws, place: &mut u64, bytes: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
-                Part::Literal(text) => {
+                Part::Literal(text) | Part::Secret { value: Secret(text), .. } => {
                     bytes.extend_from_slice(text);
                     continue;
                 }
@@ -169,8 +216,72 @@ fn field(text: &str) -> Result<Part, Wrong> {
         ("pick", Some(words)) if !words.is_empty() => {
             Ok(Part::Pick(words.split('|').map(|word| word.as_bytes().into()).collect()))
         }
+        ("env", Some(name)) if is_variable(name) => {
+            let value = variable(name)?;
+            Ok(Part::Secret { name: name.into(), value: Secret(value.into_bytes()) })
+        }
         _ => Err(unknown(name, text)),
     }
+}
+
+/// Refuses `${TOKEN}` and `{{token}}`. `before` ends where the brace stands, `after` begins behind it.
+fn refuse_foreign(before: &str, after: &str) -> Result<(), Wrong> {
+    let (name, written) = if let Some(inner) = after.strip_prefix('{') {
+        let Some((name, _)) = inner.split_once("}}") else { return Ok(()) };
+        (name.trim(), format!("{{{{{}}}}}", shortened(name)))
+    } else if before.ends_with('$') {
+        let Some((inner, _)) = after.split_once('}') else { return Ok(()) };
+        (inner.split(':').next().unwrap_or_default(), format!("${{{}}}", shortened(inner)))
+    } else {
+        return Ok(());
+    };
+    if !is_variable(name) {
+        return Ok(());
+    }
+    let help =
+        format!("{{env:{name}}} is the environment variable {name}; write `{{{{` for a brace");
+    Err(Wrong::new(format!("`{written}` is another tool's variable")).help(help))
+}
+
+fn is_variable(name: &str) -> bool {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(of_name) && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty()
+}
+
+/// An empty variable is one that is not set.
+fn variable(name: &str) -> Result<String, Wrong> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
+        Wrong::new(format!("the environment variable {name} is not set"))
+            .help(format!("start bakeoff as {name}=.. bakeoff .., or export it; its value stays out of all outputs"))
+    })
+}
+
+/// `text` with its `{env:NAME}` as the environment has them, for what has no other fields.
+///
+/// # Errors
+/// A variable that is not set, and another tool's.
+pub(crate) fn with_environment(text: &str) -> Result<String, Wrong> {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('{') {
+        let after = &rest[at + 1..];
+        refuse_foreign(&rest[..at], after)?;
+        out.push_str(&rest[..at]);
+        let field = after.split_once('}').and_then(|(field, rest)| {
+            Some((field.strip_prefix("env:").filter(|name| is_variable(name))?, rest))
+        });
+        rest = match field {
+            Some((name, rest)) => {
+                out.push_str(&variable(name)?);
+                rest
+            }
+            None => {
+                out.push('{');
+                after
+            }
+        };
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 fn int(range: &str) -> Option<Part> {
@@ -190,7 +301,7 @@ fn unknown(name: &str, text: &str) -> Wrong {
             match near {
                 Some((_, example)) => wrong.help(format!("did you mean {example}?")),
                 None => wrong.help(
-                    "there are {uuid}, {key}, {int:1..1000} and {pick:a|b|c}; write `{{` for a brace that opens no field",
+                    "there are {uuid}, {key}, {int:1..1000}, {pick:a|b|c} and {env:TOKEN}; write `{{` for a brace that opens no field",
                 ),
             }
         }
@@ -292,6 +403,37 @@ mod tests {
         assert_eq!(a[2].len() + a[3].len(), b[2].len() + b[3].len());
         assert_eq!(written(text, 7, 1), a.join(" "), "the same each time");
         assert_ne!(written(text, 8, 1), a.join(" "));
+    }
+
+    #[test]
+    fn a_variable_of_the_environment_is_sent_and_never_printed() {
+        // PATH is the one variable that every test has.
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(written("a {env:PATH}{{x {env:PATH}", 1, 1), format!("a {path}{{x {path}"));
+        let template = Template::parse("Bearer {env:PATH}").unwrap();
+        assert_eq!(format!("{template:?}").matches(&path).count(), 0);
+        let wrong = Template::parse("{env:BAKEOFF_NOT_SET}").unwrap_err();
+        assert!(wrong.what.contains("BAKEOFF_NOT_SET is not set"), "{wrong:?}");
+        assert_eq!(
+            with_environment("{env:PATH}:{\"a\":{}}").unwrap(),
+            format!("{path}:{{\"a\":{{}}}}")
+        );
+        assert!(with_environment("{env:BAKEOFF_NOT_SET}").is_err());
+    }
+
+    #[test]
+    fn variables_of_other_tools_name_ours() {
+        for text in ["Bearer ${TOKEN}", "${TOKEN:-x}", "{{TOKEN}}", "{ \"a\": \"{{ TOKEN }}\" }"] {
+            for wrong in [Template::parse(text).unwrap_err(), with_environment(text).unwrap_err()] {
+                assert!(wrong.help.unwrap().starts_with("{env:TOKEN} is"), "{text}");
+            }
+        }
+        // An escaped brace is one, and so are two of them.
+        for (text, sent) in
+            [("{{{{id}}", "{{id}}"), ("${{TOKEN}", "${TOKEN}"), ("{{a {{b}}", "{a {b}}")]
+        {
+            assert_eq!(written(text, 1, 1), sent);
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The URLs that are driven: plain HTTP to this machine.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -23,19 +25,24 @@ impl Url {
     /// Another scheme, another machine, or no URL at all.
     pub fn parse(text: &str) -> Result<Self> {
         let bad = |why: &str| {
-            Error::usage(format!("`{text}` {why}")).help("write it as http://127.0.0.1:8080/path")
+            let shown = without_password(text);
+            Error::usage(format!("`{shown}` {why}")).help("write it as http://127.0.0.1:8080/path")
         };
-        if text.starts_with("https://") {
+        let after = |scheme: &str| {
+            let (start, rest) = text.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some(rest)
+        };
+        if after("https://").is_some() {
             return Err(bad("is https, which would measure the encryption too"));
         }
-        let rest =
-            text.strip_prefix("http://").ok_or_else(|| bad("does not start with http://"))?;
+        let rest = after("http://").ok_or_else(|| bad("does not start with http://"))?;
         let rest = rest.split('#').next().unwrap_or_default();
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (host, path) = rest.split_at(end);
         let path = if path.starts_with('/') { path.into() } else { format!("/{path}") };
         if host.contains('@') {
-            return Err(bad("has a user in it"));
+            return Err(bad("has a user in it")
+                .help("write the header that a browser would make of it: authorization = \"Basic {env:LOGIN}\""));
         }
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !port.contains(']') => (
@@ -47,31 +54,97 @@ impl Url {
             ),
             _ => (host, 80),
         };
-        let target = match address(name) {
-            Some(ip) if ip.is_loopback() => SocketAddr::new(ip, port),
-            None if name.eq_ignore_ascii_case("localhost") => localhost(port),
-            _ => {
-                return Err(bad("is not on this machine")
-                    .help("drive sends load to 127.0.0.1, [::1] and localhost only: run it where the server is"));
-            }
-        };
-        Ok(Self { target, host: host.into(), path })
+        let of_this_machine = addresses(name);
+        if of_this_machine.is_empty() {
+            return Err(bad("is not on this machine").help(
+                "load goes to 127.0.0.1, [::1], localhost and this machine's own name and addresses only: run it where \
+                 the server is",
+            ));
+        }
+        Ok(Self { target: first_that_answers(&of_this_machine, port), host: host.into(), path })
     }
+}
+
+/// Where the password of a URL stands in it, if it has one.
+pub(crate) fn password(url: &str) -> Option<Range<usize>> {
+    let start = url.find("://")? + 3;
+    let end = start + url[start..].rfind('@')?;
+    let colon = start + url[start..end].find(':')?;
+    Some(colon + 1..end)
+}
+
+/// A URL as messages show it.
+pub(crate) fn without_password(url: &str) -> String {
+    let mut shown = url.to_owned();
+    if let Some(range) = password(url) {
+        shown.replace_range(range, "***");
+    }
+    shown
+}
+
+/// The addresses of this machine that a name may mean, the likelier first; none of another machine's name.
+fn addresses(name: &str) -> Vec<IpAddr> {
+    let both = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    if let Some(ip) = address(name) {
+        return match ip.to_canonical() {
+            // What a server says that listens everywhere.
+            ip if ip.is_unspecified() => vec![both[usize::from(ip.is_ipv6())]],
+            ip if ip.is_loopback() || is_own(ip) => vec![ip],
+            _ => Vec::new(),
+        };
+    }
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    if name == "localhost" || name.ends_with(".localhost") {
+        return both.to_vec();
+    }
+    if name.is_empty() || Some(&name) != own_name().as_ref() {
+        return Vec::new();
+    }
+    // Its servers listen where its name leads to, or on the loopback.
+    let named = (name.as_str(), 0).to_socket_addrs().into_iter().flatten().map(|at| at.ip());
+    both.into_iter().chain(named.filter(|ip| !both.contains(ip) && is_own(*ip))).collect()
+}
+
+/// As `hostname` prints it, in lower case.
+fn own_name() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_ascii_lowercase())
 }
 
 fn address(name: &str) -> Option<IpAddr> {
     match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
-        Some(v6) => v6.parse::<Ipv6Addr>().ok().map(IpAddr::from),
-        None => name.parse::<Ipv4Addr>().ok().map(IpAddr::from),
+        // A zone says by which interface; of the loopback there is one.
+        Some(v6) => v6.split('%').next()?.parse::<Ipv6Addr>().ok().map(IpAddr::from),
+        None => name.parse::<Ipv4Addr>().ok().or_else(|| short_v4(name)).map(IpAddr::from),
     }
 }
 
-/// Whichever of both answers, 127.0.0.1 first and by default.
-fn localhost(port: u16) -> SocketAddr {
-    let [v4, v6] = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)]
-        .map(|ip| SocketAddr::new(ip, port));
-    let answers = |target| TcpStream::connect_timeout(target, Duration::from_secs(1)).is_ok();
-    if !answers(&v4) && answers(&v6) { v6 } else { v4 }
+/// `127.1`: the last number fills what is left (inet_aton).
+fn short_v4(name: &str) -> Option<Ipv4Addr> {
+    let parts: Vec<u32> = name.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let [first, middle @ .., last] = &parts[..] else { return None };
+    if middle.len() > 2 || *first > 255 || middle.iter().any(|part| *part > 255) {
+        return None;
+    }
+    let shift = |place: usize| 24 - 8 * place as u32;
+    if u64::from(*last) >= 1 << shift(middle.len()) {
+        return None;
+    }
+    let head = middle.iter().zip(1..).fold(first << 24, |sum, (part, at)| sum | part << shift(at));
+    Some(Ipv4Addr::from(head | last))
+}
+
+/// Whether an address is one of this machine's interfaces: nobody else's can be bound.
+fn is_own(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
+
+/// The first of them at which something listens, else the first.
+fn first_that_answers(all: &[IpAddr], port: u16) -> SocketAddr {
+    let targets = || all.iter().map(|ip| SocketAddr::new(*ip, port));
+    let answers = |at: &SocketAddr| TcpStream::connect_timeout(at, Duration::from_secs(1)).is_ok();
+    let found = if all.len() > 1 { targets().find(answers) } else { None };
+    found.unwrap_or_else(|| SocketAddr::new(all[0], port))
 }
 
 #[cfg(test)]
@@ -87,6 +160,12 @@ mod tests {
             ("http://[::1]:8080/", "[::1]:8080", "[::1]:8080", "/"),
             ("http://[::1]", "[::1]:80", "[::1]", "/"),
             ("http://localhost:1/x", "127.0.0.1:1", "localhost:1", "/x"),
+            ("HTTP://LOCALHOST.:1/x", "127.0.0.1:1", "LOCALHOST.:1", "/x"),
+            ("http://app.localhost:1/x", "127.0.0.1:1", "app.localhost:1", "/x"),
+            ("http://0.0.0.0:1/x", "127.0.0.1:1", "0.0.0.0:1", "/x"),
+            ("http://[::]:1/x", "[::1]:1", "[::]:1", "/x"),
+            ("http://[::ffff:127.0.0.1]:1/x", "127.0.0.1:1", "[::ffff:127.0.0.1]:1", "/x"),
+            ("http://127.1:1/x", "127.0.0.1:1", "127.1:1", "/x"),
         ] {
             let target = target.parse().unwrap();
             let expected = Url { target, host: host.into(), path: path.into() };
@@ -100,9 +179,11 @@ mod tests {
             ("https://127.0.0.1/", "https"),
             ("127.0.0.1:80", "http://"),
             ("http://example.com/", "not on this machine"),
-            ("http://10.0.0.1/", "not on this machine"),
-            ("http://0.0.0.0:80/", "not on this machine"),
-            ("http://[fe80::1]/", "not on this machine"),
+            // Addresses of documentation (RFC 5737), which no interface has.
+            ("http://192.0.2.1/", "not on this machine"),
+            ("http://192.2/", "not on this machine"),
+            ("http://localhost.example/", "not on this machine"),
+            ("http://[2001:db8::1]/", "not on this machine"),
             ("http:///", "not on this machine"),
             ("http://a@127.0.0.1/", "user"),
             ("http://127.0.0.1:99999/", "port"),
@@ -112,6 +193,22 @@ mod tests {
             let error = Url::parse(text).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_machine_s_own_name_is_this_machine() {
+        let url = format!("http://{}:1/x", own_name().unwrap());
+        assert_eq!(Url::parse(&url).unwrap().path, "/x");
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for url in
+            ["http://u:s3cret@127.0.0.1/", "https://u:s3c@ret@h/", "http://u:s3cret@example.com/"]
+        {
+            let error = Url::parse(url).unwrap_err().to_string();
+            assert!(error.contains("u:***@") && !error.contains("s3c"), "{error}");
         }
     }
 }

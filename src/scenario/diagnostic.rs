@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::secrets::masked;
 use crate::error::Error;
 
 /// One mistake.
@@ -49,8 +50,9 @@ impl Fault {
         }
     }
 
-    /// The report on the file `file_name` with the content `text`.
+    /// The report on the file `file_name` with the content `text`, whose secrets it does not show.
     pub(super) fn render(self, file_name: &str, text: &str) -> Error {
+        let text = &masked(text);
         let span = shown(self.span, text);
         let cause = Level::ERROR.primary_title(self.title).element(
             Snippet::source(text)

@@ -10,7 +10,8 @@ use super::contenders::{Around, Programs};
 use super::diagnostic::Fault;
 use super::quantity::At;
 use super::raw::RawContender;
-use crate::load::plan::{Template, check_path};
+use super::routes::fault;
+use crate::load::plan::{Template, check_path, with_environment};
 use crate::load::url::Url;
 use crate::units::Nanos;
 
@@ -131,6 +132,15 @@ fn argv(at: &At<Vec<At<String>>>, around: Around<'_>) -> Result<Vec<String>, Fau
         };
         return Err(Fault::new(&program.span, title, "not found").help(help));
     }
+    let shell = Path::new(&program.value)
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().ends_with(b"sh"));
+    if let Some(bad) = arguments.iter().find(|it| !shell && it.value.contains("${")) {
+        return Err(Fault::new(&bad.span, "no shell reads this argument", "sent as it is").help(
+            "{port} is where the server must listen; give it a variable as env = { NAME = \"{env:NAME}\" }, or start \
+             it by [\"sh\", \"-c\", ..]",
+        ));
+    }
     Ok(at.value.iter().map(|argument| argument.value.clone()).collect())
 }
 
@@ -184,10 +194,12 @@ fn variable(key: &At<String>, value: &At<String>) -> Result<(String, String), Fa
         return Err(Fault::new(&key.span, "this cannot be a variable's name", "not a name")
             .help("letters, digits and `_`"));
     }
-    if value.value.contains('\0') {
+    let filled = with_environment(&value.value)
+        .map_err(|wrong| fault(value, wrong, "not filled in by a shell"))?;
+    if filled.contains('\0') {
         return Err(Fault::new(&value.span, "a variable cannot hold a NUL", "here"));
     }
-    Ok((key.value.clone(), value.value.clone()))
+    Ok((key.value.clone(), filled))
 }
 
 fn ready(at: &At<String>) -> Result<Ready, Fault> {

@@ -28,6 +28,7 @@ mod reading;
 mod routes;
 #[cfg(test)]
 mod schema;
+mod secrets;
 mod spelling;
 mod statements;
 mod store;

@@ -5,9 +5,10 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::Level;
+use crate::load::plan::Statuses;
 use crate::units::{Nanos, Rate, Share};
 
 /// A value and where it stands, so that a later complaint can underline it.
@@ -174,6 +175,43 @@ impl Visitor<'_> for FigureVisitor {
     }
     fn visit_f64<E: Error>(self, number: f64) -> Result<Figure, E> {
         Ok(Figure::Number(number))
+    }
+}
+
+/// One, or several in brackets: a number, or a word such as `"2xx"`.
+impl<'de> Deserialize<'de> for Statuses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StatusesVisitor)
+    }
+}
+
+struct StatusesVisitor;
+
+impl<'de> Visitor<'de> for StatusesVisitor {
+    type Value = Statuses;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("statuses such as [200, 201] or \"2xx\"")
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Statuses, E> {
+        text.parse().map_err(E::custom)
+    }
+    fn visit_i64<E: Error>(self, status: i64) -> Result<Statuses, E> {
+        self.visit_str(&status.to_string())
+    }
+    fn visit_u64<E: Error>(self, status: u64) -> Result<Statuses, E> {
+        self.visit_str(&status.to_string())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Statuses, A::Error> {
+        let mut words = Vec::new();
+        while let Some(word) = seq.next_element::<Figure>()? {
+            words.push(match word {
+                Figure::Number(number) => number.to_string(),
+                Figure::Text(text) => text,
+            });
+        }
+        Statuses::of_words(words.iter().map(String::as_str))
+            .map_err(|why| A::Error::custom(format!("{why}; write for example [200, \"3xx\"]")))
     }
 }
 

@@ -15,6 +15,7 @@ use super::spelling::{
 };
 use super::sweep::Counts;
 use super::{Level, WarmUp};
+use crate::load::plan::Statuses;
 use crate::units::{Nanos, Rate, Share};
 
 /// A scenario of bakeoff: contenders, the load that they get, and what is expected of them.
@@ -265,17 +266,20 @@ pub(super) struct RawRoute {
     /// Default GET, or POST with a body.
     pub(super) method: Option<At<String>>,
     /// With its query. May have seeded fields: `{uuid}`, `{key}`, `{int:1..1000000}` and `{pick:a|b|c}`; `{{` is a brace.
+    /// `{env:TOKEN}` is the environment variable, here, in headers and in a body; no output shows its value.
     pub(super) path: Option<At<String>>,
-    /// Their values may have seeded fields.
+    /// Their values may have fields. `host` takes the place of the server's address.
     #[serde(default, deserialize_with = "in_file_order")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub(super) headers: Vec<(At<String>, At<String>)>,
-    /// May have seeded fields.
+    /// May have fields.
     pub(super) body: Option<At<String>>,
-    /// A file with one body a line, sent as they are; relative to the scenario's folder, at most 16 MiB.
+    /// A file that is the body, byte for byte; relative to the scenario's folder, at most 16 MiB.
     pub(super) body_file: Option<At<String>>,
-    /// The statuses of right answers, at most 8. Default [200].
-    pub(super) status: Option<At<Vec<At<u64>>>>,
+    /// A file with one body a line, sent as they are, each as likely; relative to the scenario's folder, at most 16 MiB.
+    pub(super) body_lines: Option<At<String>>,
+    /// The statuses of right answers, at most 8, each a status or a class: [200, 404], "2xx". Default [200].
+    pub(super) status: Option<At<Statuses>>,
     /// Its share of the requests, against the other routes' weights. Default 1.
     pub(super) weight: Option<At<u64>>,
     /// Its own rate, in independent Poisson arrivals; then every route has one, and the experiment has no `rates`.
@@ -303,7 +307,7 @@ pub(super) struct RawContender {
     /// is a path.
     #[serde(default)]
     pub(super) payload: Vec<At<String>>,
-    /// More variables for the command and for `before`.
+    /// More variables for the command and for `before`; `{env:NAME}` in a value is bakeoff's own variable.
     #[serde(default, deserialize_with = "in_file_order")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub(super) env: Vec<(At<String>, At<String>)>,

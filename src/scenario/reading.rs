@@ -8,6 +8,7 @@ use super::diagnostic::{Fault, listed};
 use super::later;
 use super::node::{self, Node, Refusal};
 use super::raw::Raw;
+use super::secrets::is_secretive;
 
 /// Reads `text` as TOML of the right shape.
 pub(super) fn read(text: &str) -> Result<Raw, Fault> {
@@ -146,6 +147,9 @@ fn wrong_type(span: &Range<usize>, path: &[String], found: &str, expected: &str)
         text => text,
     };
     let found = match found {
+        _ if path.iter().any(|key| is_secretive(key)) => {
+            found.split([' ', '`']).next().unwrap_or_default().to_owned()
+        }
         "map" => "a table".to_owned(),
         "sequence" => "an array".to_owned(),
         other => other.replace("floating point", "number").replace("boolean", "truth value"),

@@ -129,6 +129,7 @@ fn key_of_anyones(route: &RawRoute) -> Option<(&'static str, &std::ops::Range<us
         ("headers", route.headers.first().map(|(key, _)| &key.span)),
         ("body", route.body.as_ref().map(|at| &at.span)),
         ("body_file", route.body_file.as_ref().map(|at| &at.span)),
+        ("body_lines", route.body_lines.as_ref().map(|at| &at.span)),
         ("status", route.status.as_ref().map(|at| &at.span)),
     ]
     .into_iter()
@@ -193,7 +194,7 @@ fn anyones(route: &At<RawRoute>, around: Around<'_>) -> Result<Route, Fault> {
     let named = raw.name.as_ref().ok_or_else(|| missing("name", "name = \"charge\""))?;
     let path = raw.path.as_ref().ok_or_else(|| missing("path", "path = \"/v1/charge\""))?;
     let body = body(raw, around)?;
-    let with_body = raw.body.is_some() || raw.body_file.is_some();
+    let with_body = raw.body.is_some() || raw.body_file.is_some() || raw.body_lines.is_some();
     let method = raw.method.as_ref();
     if let Some(at) = method {
         check_method(&at.value).map_err(|wrong| fault(at, wrong, "not a method"))?;
@@ -206,7 +207,7 @@ fn anyones(route: &At<RawRoute>, around: Around<'_>) -> Result<Route, Fault> {
         path: template,
         headers: headers(raw)?,
         body,
-        status: status(raw)?,
+        status: raw.status.as_ref().map_or_else(Statuses::default, |at| at.value),
     })
 }
 
@@ -215,53 +216,64 @@ fn headers(raw: &RawRoute) -> Result<Vec<(String, Template)>, Fault> {
         let title = format!("a route has at most {HEADERS_MAX} headers");
         return Err(Fault::new(&key.span, title, "one too many"));
     }
+    let mut names: Vec<String> = Vec::new();
     let header = |(key, value): &(At<String>, At<String>)| {
-        let template = template(value)?;
+        // Its words may be a secret, and so may a field that is none.
+        let template = Template::parse(&value.value).map_err(|wrong| {
+            let title = format!(
+                "the value of the header `{}` cannot be filled in",
+                key.value.escape_debug()
+            );
+            fault(value, Wrong { what: title, ..wrong }, "a field of it is wrong")
+        })?;
         check_header(&key.value, &template).map_err(|wrong| fault(key, wrong, "not to be sent"))?;
+        let name = key.value.to_ascii_lowercase();
+        if name == "host" && names.contains(&name) {
+            return Err(Fault::new(&key.span, "a request has one host", "a second one"));
+        }
+        names.push(name);
         Ok((key.value.clone(), template))
     };
     raw.headers.iter().map(header).collect()
 }
 
 fn body(raw: &RawRoute, around: Around<'_>) -> Result<Body, Fault> {
-    match (&raw.body, &raw.body_file) {
-        (Some(_), Some(file)) => Err(Fault::new(
-            &file.span,
-            "a route has a `body` or a `body_file`, not both",
-            "and a `body` above or below",
-        )),
-        (None, None) => Ok(Body::Template(Template::default())),
-        (Some(text), None) => template(text).map(Body::Template),
-        (None, Some(file)) => {
-            let path = around.folder.join(&file.value);
-            let unread = |why: String| {
-                let title = format!("cannot read {}: {why}", file.value.escape_debug());
-                Fault::new(&file.span, title, "one body a line")
-                    .help("a relative path is taken from the scenario's folder")
-            };
-            let text = files::read(&path, BODIES_BYTES_MAX as u64);
-            let text = text.map_err(|error| unread(error.to_string()))?;
-            let bodies = Bodies::read(&text).map_err(|wrong| fault(file, wrong, "not bodies"))?;
-            Ok(Body::OneOf(bodies))
+    let file = raw.body_file.as_ref().map(|at| ("body_file", at));
+    let lines = raw.body_lines.as_ref().map(|at| ("body_lines", at));
+    let text = raw.body.as_ref().map(|at| ("body", at));
+    let given: Vec<_> = text.into_iter().chain(file).chain(lines).collect();
+    match given[..] {
+        [] => Ok(Body::Template(Template::default())),
+        [("body", text)] => template(text).map(Body::Template),
+        [(key, file)] => bodies(key, file, around).map(Body::OneOf),
+        [(first, _), (second, at), ..] => {
+            let title = format!("a route has a `{first}` or a `{second}`, not both");
+            Err(Fault::new(&at.span, title, format!("and a `{first}` above or below")))
         }
     }
 }
 
-fn status(raw: &RawRoute) -> Result<Statuses, Fault> {
-    let Some(at) = &raw.status else { return Ok(Statuses::default()) };
-    let known = |status: &At<u64>| u16::try_from(status.value).ok();
-    let statuses: Vec<u16> = at.value.iter().map(|status| known(status).unwrap_or(0)).collect();
-    Statuses::of(&statuses).ok_or_else(|| {
-        let title = format!("`status` must be 1 to {} of 200 to 599", Statuses::MAX);
-        Fault::new(&at.span, title, "no such statuses").help("write for example [200, 201]")
-    })
+/// What is in a file: one body, or one a line.
+fn bodies(key: &str, file: &At<String>, around: Around<'_>) -> Result<Bodies, Fault> {
+    let (path, of_lines) = (around.folder.join(&file.value), key == "body_lines");
+    let unread = |why: String| {
+        let title = format!("cannot read {}: {why}", file.value.escape_debug());
+        let label = if of_lines { "one body a line" } else { "the body" };
+        Fault::new(&file.span, title, label)
+            .help("a relative path is taken from the scenario's folder")
+    };
+    let text = files::read(&path, BODIES_BYTES_MAX as u64);
+    let text = text.map_err(|error| unread(error.to_string()))?;
+    let read = if of_lines { Bodies::read(&text) } else { Bodies::whole(&text) };
+    read.map_err(|wrong| fault(file, wrong, "not to be sent"))
 }
 
 fn template(at: &At<String>) -> Result<Template, Fault> {
     Template::parse(&at.value).map_err(|wrong| fault(at, wrong, "a field of it is wrong"))
 }
 
-fn fault(at: &At<String>, wrong: Wrong, label: &str) -> Fault {
+/// What the load refuses, where it stands.
+pub(super) fn fault(at: &At<String>, wrong: Wrong, label: &str) -> Fault {
     let fault = Fault::new(&at.span, wrong.what, label);
     match wrong.help {
         Some(help) => fault.help(help),

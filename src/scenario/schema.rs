@@ -8,6 +8,7 @@ use super::quantity::{At, Figure, Quantity, Unit};
 use super::raw::Raw;
 use super::sweep::{Counts, SIZES_MAX};
 use super::{Level, WarmUp};
+use crate::load::plan::Statuses;
 use crate::published;
 use crate::units::{Nanos, Rate, Share};
 
@@ -80,6 +81,23 @@ impl JsonSchema for Figure {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["number", "string"] })
+    }
+}
+
+impl JsonSchema for Statuses {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Statuses")
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let status = json_schema!({ "type": "integer", "minimum": 200, "maximum": 599 });
+        let word = json_schema!({ "type": "string", "pattern": "^([2-5][0-9][0-9]|[2-5]xx)(,|$)" });
+        let list = json_schema!({
+            "type": "array", "items": { "anyOf": [status, word] }, "minItems": 1, "maxItems": Statuses::MAX
+        });
+        json_schema!({ "anyOf": [status, word, list] })
     }
 }
 

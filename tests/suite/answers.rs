@@ -45,7 +45,7 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         host: "localhost".into(),
         headers: Vec::new(),
         body: Vec::new(),
-        expect_status,
+        expect_status: expect_status.to_string().parse().expect("it is a status"),
     };
     let plan = Plan {
         target: ([127, 0, 0, 1], port).into(),

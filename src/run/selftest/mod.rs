@@ -24,7 +24,7 @@ use hdrhistogram::Histogram;
 
 use crate::error::Result;
 use crate::load::outcome::{Kind, Outcome};
-use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape, WarmUp};
+use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape, Statuses, WarmUp};
 use crate::run::placement::{Cores, Placement};
 use crate::run::rank;
 use crate::scenario::{self, PlacementMode};
@@ -258,7 +258,7 @@ impl Bench<'_> {
             host: "localhost".into(),
             headers: Vec::new(),
             body: Vec::new(),
-            expect_status: 200,
+            expect_status: Statuses::default(),
         };
         Plan {
             target,
