@@ -19,6 +19,8 @@ use crate::run::trial::{self, Order};
 use crate::scenario::{MODEL_REQUESTS, PILOT_REQUESTS, PILOT_TIME};
 use crate::units::Nanos;
 
+/// A pilot that takes so long ends where its cost has been level all the time: 20,000 requests at 500/s take 40 s.
+const SLOW: Nanos = Nanos(10 * Nanos::SECOND.0);
 /// How often a pilot is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -126,6 +128,8 @@ fn look(watch: &Watch, live: &Live, enough: &AtomicBool, stop: &AtomicBool) -> S
         seen.failed = now.failed;
         seen.elapsed = begun.elapsed().into();
         let requests = now.answered + now.failed;
+        let level = || seen.by_cpu && rule::was_warm(&rule::spans(seen.samples.iter().copied()));
+        let over = over || (seen.elapsed >= SLOW && level());
         if over || requests >= PILOT_REQUESTS || stop.load(Ordering::Relaxed) {
             seen.answered = now.answered;
             enough.store(true, Ordering::Relaxed);

@@ -64,6 +64,12 @@ pub(crate) fn warm_after(spans: &[Span]) -> Option<u64> {
     steady.then(|| spans[..warm].iter().map(|span| span.answered).sum())
 }
 
+/// Whether a contender was warm from its first request: no four spans in a row cost over 10 % more than the rest, in
+/// twice as many at least.
+pub(crate) fn was_warm(spans: &[Span]) -> bool {
+    spans.len() >= 2 * TOGETHER && warm_after(spans) == Some(0)
+}
+
 /// Requests of a warm-up where a pilot was warm after so many.
 pub(crate) fn with_margin(warm_after: u64, least: u64) -> u64 {
     ((MARGIN * warm_after as f64).ceil() as u64).max(least)
@@ -102,6 +108,12 @@ mod tests {
         assert_eq!(warm_after(&spans_of([200.0; 40])), Some(0));
         let noisy = (0..40).map(|i| 200.0 * (1.0 + 0.05 * f64::from(i % 2)));
         assert_eq!(warm_after(&spans_of(noisy)), Some(0));
+    }
+
+    #[test]
+    fn what_was_level_all_the_time_needs_no_longer_look() {
+        assert!(was_warm(&spans_of([200.0; 8])) && !was_warm(&spans_of([200.0; 7])));
+        assert!(!was_warm(&spans_of((0..8).map(|i| 200.0 - 10.0 * f64::from(i)))));
     }
 
     /// Node.js at 1,300/s: 913 us of CPU fell to 235 over the first 3,000 requests.
