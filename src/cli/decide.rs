@@ -1,13 +1,15 @@
 //! `bakeoff decide`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::cli::out::Out;
 use crate::cli::quiet::Quiet;
 use crate::cli::{Format, on_interrupt, print};
 use crate::error::Result;
 use crate::latency::Latency;
 use crate::report::decision::{markdown, text};
 use crate::report::schema::decision_json;
+use crate::report::write::write_report;
 use crate::run::{Extras, Progress, Question, decide};
 use crate::units::{Nanos, Rate};
 
@@ -18,7 +20,8 @@ Examples:
   bakeoff decide --cpu 300us --wait p50=2ms,p99=9ms --rate 1500/s --slo p99=100ms --pool 50
   bakeoff decide --cpu 2ms --lookups 0 --rate 200/s --slo p99=50ms      nothing is waited for
 
-It takes about 4 minutes.
+It takes about 4 minutes, and under --budget at least about 2: then a budget that is too short is refused, with the least
+one. What was measured is kept in a folder, for `bakeoff report` and `bakeoff chart`.
 
 Exit codes: 0 answered, 1 internal error, 2 cannot be asked, 3 no model keeps the SLO, 130 interrupted")]
 pub(crate) struct Args {
@@ -46,12 +49,16 @@ pub(crate) struct Args {
     /// Write the scenario that is measured, to run it again
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// Overwrite the file of --save
-    #[arg(long, requires = "save")]
+    /// Overwrite the file of --save, and delete the report that is in --out
+    #[arg(long)]
     force: bool,
-    /// The time that it may take; what is left after the answer goes into the capacity of each model: 10m
+    /// The time that it may take, e.g. 10m: neighbours that would end later are left out, and what is left after the answer
+    /// goes into the capacity of each model
     #[arg(long, value_name = "TIME")]
     budget: Option<Nanos>,
+    /// The report's folder [default: reports/decide/UTC-TIME]
+    #[arg(long, value_name = "DIR", env = "BAKEOFF_OUT")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     quiet: Quiet,
     /// How the answer is written to stdout
@@ -74,9 +81,18 @@ impl Args {
         };
         let extras = Extras { budget: self.budget, save: self.save, force: self.force };
         let stop = on_interrupt()?;
-        let decision = decide(&question, &extras, &mut Progress::new(self.quiet.quiet), &stop)?;
+        let folder = Out { out: self.out, force: self.force }.claim(Path::new("reports/decide"))?;
+        let answer = decide(&question, &extras, &mut Progress::new(self.quiet.quiet), &stop)?;
+        let decision = answer.decision;
+        let kept = match &answer.result {
+            Some(result) => {
+                write_report(folder.path(), result)?;
+                format!("\nFiles: {}\n", folder.path().display())
+            }
+            None => String::new(),
+        };
         print(&match self.format {
-            Format::Text => text(&decision),
+            Format::Text => text(&decision) + &kept,
             Format::Json => decision_json(&decision) + "\n",
             Format::Markdown => markdown(&decision),
         })?;

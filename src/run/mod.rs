@@ -57,7 +57,7 @@ use crate::scenario::Scenario;
 use crate::units::Nanos;
 
 pub(crate) use cgroup::enter;
-pub use decide::{Extras, Question, decide};
+pub use decide::{Answer, Extras, Question, decide};
 pub use ledger::{LedgerPlan, LedgerRequest, ledger, plan_ledger};
 pub use plan::{Part, Planned, Sight, plan};
 pub use progress::Progress;

@@ -4,17 +4,19 @@
 
 mod answer;
 mod question;
+mod stored;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files;
 use crate::latency::Latency;
 use crate::random;
 use crate::report::cell::{CEILING, judged_alone};
-use crate::report::schema::{self, Decided, Decision, Limit, MapCell, Meeting, Trial};
+use crate::report::schema::{self, Decided, Decision, Limit, MapCell, Meeting, RunResult, Trial};
 use crate::run::budget::Budget;
 use crate::run::ceilings;
 use crate::run::experiment::duel::{self, Best, Place, Rules};
@@ -31,13 +33,22 @@ use question::MODELS;
 
 /// Rounds at the rate, and of every meeting: the fewest that have an interval.
 const ROUNDS: u32 = 6;
+/// What a trial takes beside its window: start, warm-up, lead-in and stop.
+const BESIDE: Nanos = Nanos(1_500 * Nanos::MILLI.0);
+/// A block of a meeting and of a size, with all that is around it.
+const BLOCK: Nanos = Nanos(1_300 * Nanos::MILLI.0);
+/// Trials of three sizes for each model with threads, and one of each other.
+const SIZES: u64 = 8;
+/// Blocks of a meeting, those that find the two sizes among them.
+const BLOCKS: u64 = 2 * ROUNDS as u64 + 3;
 /// Trials of a search for the capacity take about so long for each model; without so much time it is not begun.
 const SEARCH: Nanos = Nanos(60 * Nanos::SECOND.0);
 
 /// What else is asked of `decide`.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
-    /// The time that all of it may take; what is left of it goes into a search for the capacities.
+    /// The time that all of it may take: what would end later is left out; what is left of it goes into a search for the
+    /// capacities.
     pub budget: Option<Nanos>,
     /// Where the scenario is written.
     pub save: Option<PathBuf>,
@@ -45,16 +56,25 @@ pub struct Extras {
     pub force: bool,
 }
 
+/// An answer, and the run that it rests on, as `report` and `chart` read it: nothing where there was none.
+#[derive(Debug)]
+pub struct Answer {
+    /// For people.
+    pub decision: Decision,
+    /// The rounds at the rate.
+    pub result: Option<RunResult>,
+}
+
 /// Answers a question.
 ///
 /// # Errors
-/// Usage errors where the question has no answer on this machine; else when a contender cannot be started.
+/// Usage errors where the budget has no room for an answer, or where the question has no answer on this machine; else when a contender cannot be started.
 pub fn decide(
     question: &Question,
     extras: &Extras,
     progress: &mut Progress,
     stop: &AtomicBool,
-) -> Result<Decision> {
+) -> Result<Answer> {
     question.check()?;
     if let Some(path) = &extras.save {
         files::reserve(path, extras.force)?;
@@ -62,6 +82,8 @@ pub fn decide(
     let cores = question.cores()?;
     let unsized_models = MODELS.map(|model| (model, None));
     let base = question.scenario(&unsized_models)?;
+    let started_utc = clock::utc();
+    expect_room(&base, extras.budget)?;
     let budget = Budget::of(extras.budget);
     let mut testbed = Testbed::open(std::slice::from_ref(&base), progress, false)?;
     let order_seed = random::fresh_seed();
@@ -73,7 +95,8 @@ pub fn decide(
     if sizes.len() < MODELS.len() {
         hands.testbed.progress.end();
         let stopped = stop.load(Ordering::Relaxed);
-        return concluded(question, &base, Measured::default(), stopped);
+        let decision = concluded(question, &base, Measured::default(), stopped)?;
+        return Ok(Answer { decision, result: None });
     }
     let threads: Vec<(&str, Option<usize>)> =
         MODELS.into_iter().zip(&sizes).map(|(model, best)| (model, best.threads)).collect();
@@ -90,14 +113,51 @@ pub fn decide(
         .map(|(model, best)| answer::row(model, best, &rows, question))
         .collect();
     let two = answer::two_best(&models);
-    let meetings = meet(&mut hands, &scenario, two, &place)?;
+    let (meetings, left_out) = meet(&mut hands, &scenario, two, &place)?;
     let capacity = match enough_for_a_search(budget) && carried {
         true => search(&mut hands, &scenario, &sizes, cores)?,
         false => Vec::new(),
     };
     hands.testbed.progress.end();
-    let measured = Measured { models, meetings, capacity };
-    concluded(question, &scenario, measured, stop.load(Ordering::Relaxed))
+    let measured = Measured { models, meetings, capacity, left_out };
+    let decision = concluded(question, &scenario, measured, stop.load(Ordering::Relaxed))?;
+    let ran = stored::Ran {
+        started_utc,
+        order_seed,
+        ceilings: sizes
+            .iter()
+            .filter_map(|best| best.closed.as_ref())
+            .map(|it| ceilings::ceiling(it, cores))
+            .collect(),
+        trials: rows,
+    };
+    let result = (!ran.trials.is_empty()).then(|| stored::result(&scenario, &decision, ran));
+    Ok(Answer { decision, result })
+}
+
+/// Refuses a budget in which the models cannot have their rounds and the two best one meeting.
+fn expect_room(scenario: &Scenario, budget: Option<Nanos>) -> Result<()> {
+    let Some(budget) = budget else { return Ok(()) };
+    let trial = scenario.load.duration + BESIDE;
+    let rounds = Nanos(trial.0 * MODELS.len() as u64 * u64::from(ROUNDS));
+    let least = Nanos(BLOCK.0 * (SIZES + BLOCKS)) + rounds;
+    let least = Nanos(least.0.div_ceil(Nanos::SECOND.0) * Nanos::SECOND.0);
+    if budget >= least {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "a budget of {budget} has no room for {ROUNDS} rounds of {} models and one meeting of the two best",
+        MODELS.len()
+    ))
+    .help(format!("give it {least} or more; without --budget it takes about {}", whole(scenario))))
+}
+
+/// What all of it takes without a budget, about.
+fn whole(scenario: &Scenario) -> Nanos {
+    let trial = scenario.load.duration + BESIDE;
+    let rounds = Nanos(trial.0 * MODELS.len() as u64 * u64::from(ROUNDS));
+    let blocks = Nanos(BLOCK.0 * (SIZES + 7 * BLOCKS));
+    Nanos((rounds + blocks).0.div_ceil(Nanos::SECOND.0) * Nanos::SECOND.0)
 }
 
 /// What a decision rests on; nothing where it was stopped before every model had its size.
@@ -106,6 +166,8 @@ struct Measured {
     models: Vec<Decided>,
     meetings: Vec<Meeting>,
     capacity: Vec<schema::Capacity>,
+    /// Meetings that the budget had no room for.
+    left_out: Vec<&'static str>,
 }
 
 fn concluded(
@@ -115,7 +177,15 @@ fn concluded(
     stopped: bool,
 ) -> Result<Decision> {
     let cores = question.cores()?;
-    let Measured { models, meetings, capacity } = measured;
+    let Measured { models, meetings, capacity, left_out } = measured;
+    let mut notes = answer::notes(cores, question);
+    if !left_out.is_empty() {
+        notes.push(format!("The budget had no room for: {}.", left_out.join(", ")));
+    }
+    let short = models.iter().map(|one| one.rounds).min().filter(|rounds| *rounds < ROUNDS);
+    if let Some(rounds) = short.filter(|_| !meetings.is_empty()) {
+        notes.push(format!("A model has {rounds} of {ROUNDS} rounds that count."));
+    }
     let mut decision = Decision {
         schema: schema::DECISION_SCHEMA.into(),
         asked: question.asked(cores),
@@ -129,7 +199,7 @@ fn concluded(
         models,
         meetings,
         capacity,
-        notes: answer::notes(cores, question),
+        notes,
         exit_code: 0,
     };
     decision.exit_code = answer::exit_code(&decision, stopped);
@@ -157,7 +227,9 @@ fn best_sizes(hands: &mut Hands<'_, '_>, base: &Scenario, place: &Place) -> Resu
 fn at_the_rate(hands: &mut Hands<'_, '_>, scenario: &Scenario) -> Result<Vec<Trial>> {
     let (mut kept, mut held, mut round) = (Vec::new(), 0, 0);
     let most = ROUNDS + rounds::extra_rounds(ROUNDS);
-    while held < ROUNDS && round < most {
+    let mut longest = Nanos(0);
+    while held < ROUNDS && round < most && hands.budget.allows(longest) {
+        let began = Instant::now();
         round += 1;
         let heat = Heat { scenario: 0, level: 0, round };
         let order = rounds::order(hands.order_seed, heat, scenario.contenders.len());
@@ -185,19 +257,26 @@ fn at_the_rate(hands: &mut Hands<'_, '_>, scenario: &Scenario) -> Result<Vec<Tri
             held += 1;
             kept.extend(trials);
         }
+        longest = longest.max(began.elapsed().into());
     }
     Ok(kept)
 }
 
-/// The two best models in closed loop: as asked, then with half and double of everything.
+/// The two best models in closed loop: as asked, then with half and double of everything; and what the budget left out.
 fn meet(
     hands: &mut Hands<'_, '_>,
     scenario: &Scenario,
     two: [&'static str; 2],
     place: &Place,
-) -> Result<Vec<Meeting>> {
-    let mut meetings = Vec::new();
+) -> Result<(Vec<Meeting>, Vec<&'static str>)> {
+    let (mut meetings, mut left_out) = (Vec::new(), Vec::new());
+    let mut longest = Nanos(BLOCK.0 * BLOCKS);
     for (number, (name, place)) in neighbours(place).into_iter().enumerate() {
+        if !hands.budget.allows(longest) {
+            left_out.push(name);
+            continue;
+        }
+        let began = Instant::now();
         let rules = Rules { metric: MapMetric::Capacity, rounds: ROUNDS, best: true, number };
         let Some(found) = duel::fight(hands, scenario, two, &place, rules)? else { break };
         let interval = found.ratio.and_then(|ratio| ratio.interval);
@@ -223,8 +302,9 @@ fn meet(
             of: two[0].into(),
             versus: two[1].into(),
         });
+        longest = longest.max(began.elapsed().into());
     }
-    Ok(meetings)
+    Ok((meetings, left_out))
 }
 
 /// Where they meet, with what to call it.

@@ -1,0 +1,60 @@
+//! What `decide` measured at the rate, as the result of a run: for `report`, `chart` and whoever it is shown to.
+
+use std::collections::BTreeMap;
+
+use crate::exit;
+use crate::report::schema::{self, Ceiling, Decision, RunResult, Trial, Verdict};
+use crate::run::{verdict, whole};
+use crate::scenario::Scenario;
+
+/// What was measured.
+pub(super) struct Ran {
+    pub(super) started_utc: String,
+    pub(super) order_seed: u64,
+    /// Of each model at its best size.
+    pub(super) ceilings: Vec<Ceiling>,
+    /// At the rate.
+    pub(super) trials: Vec<Trial>,
+}
+
+/// The result of the rounds at the rate, with the answer among its notes.
+pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunResult {
+    let rounds = ran.trials.iter().map(|trial| trial.round).max().unwrap_or(0);
+    let answer = [&decision.finding, &decision.flips].into_iter().chain(&decision.notes);
+    let exit_code = decision.exit_code;
+    RunResult {
+        schema: schema::SCHEMA.into(),
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone(),
+        seed: scenario.seed,
+        order_seed: ran.order_seed,
+        started_utc: ran.started_utc,
+        fingerprint: decision.fingerprint.clone(),
+        verdict: if exit_code == exit::INTERRUPTED { Verdict::Interrupted } else { Verdict::Pass },
+        exit_code,
+        voided_rounds: 0,
+        rounds,
+        self_check: scenario.self_check,
+        request_cpu_ns: scenario.request_cpu.0,
+        request_cpu_measured_ns: 0,
+        signature_rounds: 0,
+        floor_ns: whole::floor(std::slice::from_ref(scenario)),
+        comparisons: verdict::comparisons(scenario, &ran.trials),
+        capacity: decision.capacity.clone(),
+        expectations: Vec::new(),
+        claims: Vec::new(),
+        not_checked: Vec::new(),
+        notes: answer.cloned().collect(),
+        ceilings: ran.ceilings,
+        trials: ran.trials,
+        probes: Vec::new(),
+        contenders: whole::contenders(scenario),
+        lag_limits_ns: whole::lag_limit(scenario).into_iter().collect::<BTreeMap<_, _>>(),
+        slos: whole::slo(scenario).into_iter().collect(),
+        map: None,
+        gate_history: Vec::new(),
+        words: Vec::new(),
+        footprints: Vec::new(),
+        pilots: Vec::new(),
+    }
+}
