@@ -5,9 +5,6 @@
 //! with one another. A look at a share t of the rounds has spent alpha t^2 (the power family of Kim and DeMets, 1987):
 //! little early, when an estimate is wild, and most at the end.
 
-use crate::error::{Error, Result};
-use crate::units::Nanos;
-
 /// The shares of the most rounds at which a gate looks.
 const SHARES: [f64; 4] = [0.3, 0.5, 0.75, 1.0];
 /// The fewest rounds that a gate may be planned with: its first look then has 4.
@@ -24,20 +21,6 @@ pub const ALPHA_PASS: f64 = 0.05;
 /// The rounds after which a gate of at most `rounds_max` looks: 12, 20, 30 and 40 of 40.
 pub fn looks(rounds_max: u32) -> [u32; 4] {
     SHARES.map(|share| (share * f64::from(rounds_max)).round() as u32)
-}
-
-/// How many rounds of the length `round` fit into `budget`: at most 40.
-///
-/// # Errors
-/// Usage, when fewer than 12 do: they could decide nothing.
-pub fn rounds_within(budget: Nanos, round: Nanos) -> Result<u32> {
-    let fit = budget.0.checked_div(round.0).unwrap_or(u64::MAX).min(u64::from(ROUNDS_MAX)) as u32;
-    if fit >= ROUNDS_MIN {
-        return Ok(fit);
-    }
-    let needed = Nanos(round.0 * u64::from(ROUNDS_MIN));
-    Err(Error::usage(format!("a budget of {budget} has room for {fit} rounds of {round}"))
-        .help(format!("a gate needs {ROUNDS_MIN}: give it {needed} or more")))
 }
 
 /// What is left to spend of a level, look by look.
@@ -122,15 +105,5 @@ mod tests {
         assert_eq!(spending.level(20, 8), None);
         let level = spending.level(30, 18).unwrap();
         assert!((level - 0.01 * 0.5625).abs() < 1e-12, "all that was carried");
-    }
-
-    #[test]
-    fn a_budget_sets_the_rounds() {
-        let seconds = |s: u64| Nanos(s * Nanos::SECOND.0);
-        assert_eq!(rounds_within(seconds(360), seconds(14)).unwrap(), 25);
-        assert_eq!(rounds_within(seconds(3_600), seconds(14)).unwrap(), 40);
-        let error = rounds_within(seconds(60), seconds(14)).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("give it 168 s or more"), "{error}");
     }
 }

@@ -98,7 +98,8 @@ pub(crate) fn label(metric: Metric, request: Option<&str>) -> String {
 
 /// What the `index`-th metric may spend of the gate's alpha: by weight among those chosen, of what failures leave.
 pub fn alpha(plan: &Plan, index: usize) -> f64 {
-    let total: f64 = plan.metrics.iter().map(|chosen| chosen.metric.weight()).sum();
+    let gated = plan.metrics.iter().filter(|chosen| chosen.left_out.is_none());
+    let total: f64 = gated.map(|chosen| chosen.metric.weight()).sum();
     (ALPHA_FAIL - ALPHA_FAILURES) * plan.metrics[index].metric.weight() / total
 }
 

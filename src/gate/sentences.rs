@@ -2,6 +2,7 @@
 
 use super::blame::Blame;
 use super::failures::ERRORS;
+use super::formats::figures::shown;
 use super::metric::{is_lost, label};
 use super::sight::{after, percent, signed};
 use crate::report::gate::{
@@ -73,6 +74,12 @@ pub(super) fn reasons(
         blame.map(|blame| format!("{}.", blame.sentence())).into_iter().collect();
     reasons.extend(lost(counted));
     reasons.extend(failures.are_any().then(|| failures.sentence(counted.len())));
+    if metrics.iter().any(|it| it.not_gated.is_none() && it.outcome == Outcome::Open) {
+        reasons.push(
+            "OPEN: the gate ended before this was decided; that says neither better nor worse."
+                .into(),
+        );
+    }
     for metric in metrics {
         reasons.extend(metric.looks.last().map(|look| found(metric, look)));
         if metric.sight_after.is_some() {
@@ -130,21 +137,27 @@ fn bad_rounds(name: &str, found: Option<Intermittent>) -> Option<String> {
     Some(format!("{name} INTERMITTENT: far worse in {worse} rounds, far better in {better}"))
 }
 
-/// `p99: 1.25 times as bad (1.12 to 1.39, n = 20), +1,200 ns; the margin is 10 %: REGRESSED.`
+/// `p99: 1.25 times as bad (1.12 to 1.39, n = 20), +1.2 ms; the margin is 10 %: REGRESSED.`
 fn found(metric: &MetricJudgement, look: &Look) -> String {
-    let times =
-        |ratio: Option<f64>| ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.3}"));
-    let difference = metric.difference.map_or_else(String::new, |difference| {
+    let n = look.pairs;
+    let limits = match (look.low, look.high) {
+        (Some(low), Some(high)) => format!("{low:.3} to {high:.3}, n = {n}"),
+        (Some(low), None) => format!("at least {low:.3}, n = {n}"),
+        (None, Some(high)) => format!("at most {high:.3}, n = {n}"),
+        (None, None) => format!("no limits yet, n = {n}"),
+    };
+    let size = match look.ratio {
+        Some(ratio) => format!("{ratio:.3} times as bad ({limits})"),
+        None => format!("no estimate from {n} rounds"),
+    };
+    let difference = metric.difference.filter(|_| look.ratio.is_some());
+    let difference = difference.map_or_else(String::new, |difference| {
         let sign = if difference < 0.0 { '-' } else { '+' };
-        format!(", {sign}{} {}", crate::units::grouped(difference.abs()), metric.metric.unit())
+        format!(", {sign}{}", shown(metric.metric, difference.abs()))
     });
     format!(
-        "{}: {} times as bad ({} to {}, n = {}){difference}; the margin is {}: {}.",
+        "{}: {size}{difference}; the margin is {}: {}.",
         name(metric),
-        times(look.ratio),
-        times(look.low),
-        times(look.high),
-        look.pairs,
         percent(metric.margin),
         metric.outcome.word(),
     )

@@ -51,6 +51,9 @@ pub fn before(plan: &Plan, round: Nanos) -> Vec<String> {
     );
     let metrics = plan.metrics.iter().enumerate().map(|(index, metric)| {
         let name = metric.label();
+        if let Some(why) = &metric.left_out {
+            return format!("{name} NOT GATED: {why}.");
+        }
         let Some(calibration) = metric.calibration else {
             return format!("{name}: unknown before the rounds are run; --calibrate finds out.");
         };
@@ -75,11 +78,13 @@ pub fn after(metric: &MetricJudgement) -> String {
 fn sentence(seen: &Sight, margin: f64) -> String {
     let Sight { scatter, band_low, band_high, usually, surely, .. } = seen;
     format!(
-        "catches 8 of 10 at {}, 99 of 100 at {} (rounds scatter by {}, known to x{band_low:.1} to x{band_high:.1} from \
-         {}); a true regression equal to the margin of {} is caught half the time: to catch it, set the margin to {}",
+        "catches 8 of 10 at {}, 99 of 100 at {} (rounds scatter by {}: {} to {}, as far as {} of them can tell); a true \
+         regression equal to the margin of {} is caught half the time: to catch it, set the margin to {}",
         signed(*usually),
         signed(*surely),
         scattered(scatter.s),
+        scattered(scatter.s * band_low),
+        scattered(scatter.s * band_high),
         scatter.rounds,
         percent(margin),
         percent(margin / 2.0),
@@ -90,7 +95,7 @@ impl MetricPlan {
     /// The metric with its own weight's margin, not required and not calibrated.
     pub fn of(metric: crate::report::gate::Metric) -> Self {
         let margin = metric.margin();
-        Self { metric, request: None, margin, required: false, calibration: None }
+        Self { metric, request: None, margin, required: false, calibration: None, left_out: None }
     }
 }
 
@@ -134,7 +139,7 @@ mod tests {
         );
         assert_eq!(
             lines[1],
-            "p99 catches 8 of 10 at +12 %, 99 of 100 at +14 % (rounds scatter by 10 %, known to x0.5 to x1.7 from 12); \
+            "p99 catches 8 of 10 at +12 %, 99 of 100 at +14 % (rounds scatter by 10 %: 5 % to 17 %, as far as 12 of them can tell); \
              a true regression equal to the margin of 10 % is caught half the time: to catch it, set the margin to 5 %."
         );
         assert!(before(&plan(40, &[Metric::P99]), ROUND)[1].contains("--calibrate"));

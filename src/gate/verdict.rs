@@ -9,8 +9,8 @@ use super::sentences::{line, reasons};
 use super::sight::{sight, too_blind};
 use crate::exit;
 use crate::report::gate::{
-    Block, FailureJudgement, Intermittent, Judgement, MetricJudgement, OnInconclusive, Outcome,
-    Plan, Round, Scatter, Verdict,
+    Block, FailureJudgement, Intermittent, Judgement, Look, MetricJudgement, OnInconclusive,
+    Outcome, Plan, Round, Scatter, Verdict,
 };
 use crate::stats::{Difference, hodges_lehmann, median, residual_sd};
 
@@ -60,8 +60,8 @@ fn of_metric(plan: &Plan, index: usize, counted: &[&Round]) -> MetricJudgement {
     let d: Vec<_> = counted.iter().map(|round| difference(chosen.metric, index, round)).collect();
     let Decision { outcome, decided_at, improved, looks } = decide(&d, &rule);
     let sight_before = chosen.calibration.and_then(|scatter| sight(plan, index, scatter));
-    let not_gated =
-        chosen.calibration.and_then(|_| too_blind(chosen.margin, sight_before.as_ref()));
+    let blind = || chosen.calibration.and_then(|_| too_blind(chosen.margin, sight_before.as_ref()));
+    let not_gated = chosen.left_out.clone().or_else(blind);
     MetricJudgement {
         metric: chosen.metric,
         request: chosen.request.clone(),
@@ -140,8 +140,24 @@ fn is_finished(
     let settled = !outcomes.contains(&Outcome::Open) && !plan.fail_intermittent;
     nothing_to_gate
         || settled
-        || outcomes.contains(&Outcome::Regressed)
+        || (outcomes.contains(&Outcome::Regressed) && !another_follows(metrics))
         || counted >= plan.rounds_max as usize
+}
+
+/// Whether a metric is about to be found worse as well: the look at which another one regressed is the last so far, and
+/// its own estimate is over its margin. Then the gate goes on to the next look, so that both are named.
+fn another_follows(metrics: &[MetricJudgement]) -> bool {
+    let gated = || metrics.iter().filter(|metric| metric.not_gated.is_none());
+    let regressed = gated().filter(|metric| metric.outcome == Outcome::Regressed);
+    let first = regressed.filter_map(|metric| metric.decided_at).min();
+    let worse = |metric: &MetricJudgement| {
+        let last = metric.looks.last();
+        let is_first = |look: &&Look| Some(look.rounds) == first;
+        last.filter(is_first)
+            .and_then(|look| look.ratio)
+            .is_some_and(|ratio| ratio >= 1.0 + metric.margin)
+    };
+    gated().any(|metric| metric.outcome == Outcome::Open && worse(metric))
 }
 
 fn verdict(
@@ -287,6 +303,30 @@ pub(super) mod tests {
         assert_eq!((found.verdict, found.exit_code), (Verdict::Regressed, 3));
         assert!(found.line.starts_with("REGRESSED (cpu/request +2"), "{}", found.line);
         assert!(found.metrics[0].difference.unwrap() > 200.0);
+    }
+
+    #[test]
+    fn what_looks_worse_as_well_is_decided_at_the_next_look() {
+        // Of 12 rounds p99 may be decided at the third look, after 9, and CPU per request not before the 12th.
+        let plan = plan(12, &[Metric::P99, Metric::CpuPerRequest, Metric::P50, Metric::Memory]);
+        let worse = rounds(12, &[0.9, 0.3, 0.0, 0.0], 0.03);
+        let found = judge(&plan, &worse[..9]);
+        assert!(
+            !found.finished && found.metrics[0].outcome == Outcome::Regressed,
+            "{}",
+            found.line
+        );
+        let found = judge(&plan, &worse);
+        assert_eq!(found.metrics[1].outcome, Outcome::Regressed, "{}", found.line);
+        assert!(found.finished && !found.line.contains("OPEN"), "{}", found.line);
+        // What does not look worse is not waited for, and is told what OPEN means.
+        let found = judge(&plan, &rounds(9, &[0.9, 0.02, 0.0, 0.0], 0.03));
+        assert!(found.finished, "{}", found.line);
+        assert!(
+            found.reasons.iter().any(|reason| reason.starts_with("OPEN:")),
+            "{:?}",
+            found.reasons
+        );
     }
 
     #[test]

@@ -109,6 +109,9 @@ pub struct MetricPlan {
     pub required: bool,
     /// The scatter of A/A rounds or of past gates on this machine, if there were any.
     pub calibration: Option<Scatter>,
+    /// Why it is measured and not gated, where the budget has no room for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
 }
 
 /// What a gate can decide upon.

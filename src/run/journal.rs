@@ -27,6 +27,12 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    /// Takes back what was written: nothing came of it.
+    pub(crate) fn withdraw(self) {
+        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(self.path.with_file_name(PILOTS));
+    }
+
     /// An empty one in a report's folder, which is made if it is not there.
     ///
     /// # Errors

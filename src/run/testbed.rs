@@ -120,6 +120,13 @@ impl<'a> Testbed<'a> {
         self.journal = Some(journal);
     }
 
+    /// Takes back what was written down: nothing came of it.
+    pub(crate) fn withdraw(&mut self) {
+        if let Some(journal) = self.journal.take() {
+            journal.withdraw();
+        }
+    }
+
     /// The CPU times so far, as `begun.json` keeps them.
     pub(crate) fn calibrations(&self) -> Vec<Calibrated> {
         let one = |(asked, measured): &(Nanos, Calibration)| Calibrated {

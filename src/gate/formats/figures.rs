@@ -77,7 +77,7 @@ fn of_failures(failures: &FailureJudgement) -> [String; 9] {
 }
 
 /// `812 us`, `3.1 us`, `12.3 MiB`, `4,000/s`
-pub(super) fn shown(metric: Metric, value: f64) -> String {
+pub(in crate::gate) fn shown(metric: Metric, value: f64) -> String {
     match metric {
         Metric::P99 | Metric::P50 => Nanos(value as u64).to_string(),
         Metric::CpuPerRequest => format!("{} us", three_digits(value)),

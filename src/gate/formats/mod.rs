@@ -11,7 +11,7 @@
 pub mod annotations;
 pub mod bencher;
 pub mod benchmark_action;
-mod figures;
+pub(super) mod figures;
 pub mod history;
 pub mod junit;
 pub mod markdown;

@@ -44,7 +44,9 @@ pub fn text(result: &GateResult) -> String {
     }
     let rounds = judgement.rounds;
     out + &format!(
-        "\n{rounds} rounds and {} void at {}/s, order seed {}\n",
+        "\nBaseline {}, candidate {}: {rounds} rounds and {} void at {}/s, order seed {}\n",
+        clean(&result.about.baseline),
+        clean(&result.about.candidate),
         judgement.void_rounds,
         crate::units::grouped(result.about.rate_rps.round()),
         result.about.order_seed

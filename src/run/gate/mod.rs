@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!     read the history            past scatter on this machine; an unreadable one stops everything before it starts
-//!     probe the baseline          once, if the rate is a share of its ceiling
+//!     probe the baseline          if the rate is a share of its ceiling, until it is one that the baseline bears
 //!     say what can be seen        and how long it takes
 //!     loop {                      one block of each, by the toss of a coin, both started anew
 //!         judge                   until it is finished
@@ -11,9 +11,11 @@
 //! ```
 
 mod block;
+mod budget;
 mod files;
 pub(crate) mod history;
 mod pair;
+mod rate;
 pub(crate) mod selftest;
 mod session;
 
@@ -67,7 +69,7 @@ pub(crate) fn run(
 ) -> Result<GateResult> {
     let past = history::read(request.history.as_deref())?;
     let mut session = Session::open(request, &past, progress)?;
-    let result = session.run(stop)?;
+    let result = session.run(stop).inspect_err(|_| session.withdraw())?;
     files::write(&request.out, &result)?;
     let whole = result.judgement.finished && !stop.load(Ordering::Relaxed);
     if let (Some(path), true) = (&request.history, whole) {

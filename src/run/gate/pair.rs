@@ -90,6 +90,11 @@ impl Pair {
         })
     }
 
+    /// Who is who: `Baseline base, candidate head`.
+    pub(crate) fn sides(&self) -> String {
+        format!("Baseline `{}`, candidate `{}`", self.baseline.name, self.candidate.name)
+    }
+
     /// The baseline against itself.
     pub(crate) fn same(contender: &Contender) -> Self {
         let candidate =

@@ -6,27 +6,30 @@ use std::time::Instant;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::gate::formats::history::History;
-use crate::gate::levels::{ROUNDS_MAX, ROUNDS_MIN, rounds_within};
+use crate::gate::levels::ROUNDS_MAX;
 use crate::gate::{blame::blame, judge, sight};
 use crate::random;
 use crate::report::gate::{
     About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
 };
-use crate::report::schema::Trial;
-use crate::run::gate::{Request, block};
+use crate::report::schema::{LostBy, Trial};
+use crate::run::gate::rate::{self, Strained, agree, shown};
+use crate::run::gate::{Request, block, budget};
 use crate::run::journal::Journal;
 use crate::run::rounds::{self, Heat};
-use crate::run::testbed::{Ask, Testbed};
+use crate::run::testbed::{Ask, Testbed, placement};
 use crate::run::{Progress, fingerprint, validity};
 use crate::scenario::{self, Bound, Contender, GateFigure, Level, Scenario, Statement};
-use crate::units::{Nanos, POISSON_MARGIN, Rate, grouped};
+use crate::units::{Nanos, Rate, Share};
 
 /// How long the baseline's ceiling is probed, and how long a closed block is.
-const CLOSED: Nanos = Nanos(3 * Nanos::SECOND.0);
-/// A block is as long as the scenario says, or until it has the requests that a percentile needs, if that is not longer.
-const BLOCK_MAX: Nanos = Nanos(300 * Nanos::SECOND.0);
+pub(super) const CLOSED: Nanos = Nanos(3 * Nanos::SECOND.0);
+/// The ceiling is probed again for no longer than this: then what the baseline bears at the rate says more.
+const PROBING: Nanos = Nanos(10 * Nanos::SECOND.0);
+/// How many rates are tried for one that the baseline bears.
+const CHECKS: u32 = 5;
 /// What a trial takes beside its load, where no probe has shown it: as the tour has seen it.
-const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
+pub(super) const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
 
 /// A gate under way.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub(super) struct Session<'a> {
     about: About,
     plan: Plan,
     rounds: Vec<Round>,
+    began: Instant,
 }
 
 impl<'a> Session<'a> {
@@ -51,8 +55,10 @@ impl<'a> Session<'a> {
         past: &'a History,
         progress: &'a mut Progress,
     ) -> Result<Self> {
+        let began = Instant::now();
         let scenario = pared(request);
         let pair = &request.pair;
+        budget::expect_some_room(request)?;
         let order_seed = request.order_seed.unwrap_or_else(random::fresh_seed);
         let fingerprint = fingerprint::take(std::slice::from_ref(&request.scenario));
         let mut notes = Vec::new();
@@ -90,6 +96,7 @@ impl<'a> Session<'a> {
             request,
             scenario,
             past,
+            began,
         })
     }
 
@@ -101,6 +108,7 @@ impl<'a> Session<'a> {
         for note in &self.about.notes {
             self.testbed.progress.say(&format!("warning: {note}"));
         }
+        self.testbed.progress.say(&format!("{}.", self.request.pair.sides()));
         let overhead = self.settle_rate(stop)?;
         if !stop.load(Ordering::Relaxed) {
             self.settle_plan(overhead, stop)?;
@@ -119,65 +127,154 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Turns a share of the baseline's ceiling into a rate; gives what a trial takes beside its load.
+    /// A gate that was refused before its first round leaves nothing.
+    pub(super) fn withdraw(&mut self) {
+        if self.rounds.is_empty() {
+            self.testbed.progress.end();
+            self.testbed.withdraw();
+        }
+    }
+
+    /// Turns a share of the baseline's ceiling into a rate that it bears, and says why it is this rate; gives what a trial
+    /// takes beside its load.
     fn settle_rate(&mut self, stop: &AtomicBool) -> Result<Nanos> {
         let share = match self.request.gate.rate {
             Level::Rate(rate) => {
                 self.about.rate_rps = rate.0;
+                self.explain(format!("Both get {rate}, as --rate or [gate] says."));
                 return Ok(OVERHEAD);
             }
             Level::OfLowest(share) | Level::OfOwn(share) => share,
         };
-        self.testbed.progress.expect(1);
-        let began = Instant::now();
-        let baseline = self.request.pair.baseline.clone();
-        let probe = self.trial(&baseline, None, 0, 0, stop)?;
-        if probe.achieved_rps <= 0.0 && !stop.load(Ordering::Relaxed) {
-            let why = match probe.validity.reasons.join("; ") {
-                why if probe.validity.lost => why,
-                _ => format!("no right answer in a closed loop of {CLOSED}"),
+        let (closed, overhead) = self.ceiling(stop)?;
+        self.about.rate_rps = share.0 * closed.0;
+        let mut why =
+            format!("{share} of the {} that the baseline answers in a closed loop", shown(closed));
+        for _ in 0..CHECKS {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(overhead);
+            }
+            let Some(strained) = self.check(share, stop)? else {
+                let rates = match self.request.scenario.rates.is_empty()
+                    || self.request.scenario.gate.is_some()
+                {
+                    true => "--rate sets another",
+                    false => {
+                        "the scenario's `rates` are those of `run`; --rate or [gate] sets another"
+                    }
+                };
+                let rate = shown(Rate(self.about.rate_rps));
+                self.explain(format!("Both get {rate}: {why}; {rates}."));
+                return Ok(overhead);
             };
-            return Err(Error::invalid(format!("the baseline is broken: {why}"))
-                .by_contender(probe.validity.wrote));
+            let (from, to) = (Rate(self.about.rate_rps), strained.rate);
+            let note = format!(
+                "The baseline does not bear {}: {}; the rate is lowered to {}.",
+                shown(from),
+                strained.why,
+                shown(to)
+            );
+            self.testbed.progress.say(&note);
+            self.about.rate_rps = to.0;
+            why = strained.counts;
         }
-        self.about.rate_rps = share.0 * probe.achieved_rps;
-        let before = probe.led_in.map_or(0.0, |led| led.warm_up_s + led.drain_s + led.lead_in_s);
-        let load = Nanos::from_secs_f64(before) + CLOSED;
-        Ok(Nanos::from(began.elapsed()).saturating_sub(load))
+        let rate = shown(Rate(self.about.rate_rps));
+        Err(Error::invalid(format!(
+            "the baseline bore none of {CHECKS} rates, each lower than the one before; the next would be {rate}"
+        ))
+        .help("--rate or [gate] sets a rate; `bakeoff run` shows what the baseline does under it"))
+    }
+
+    fn explain(&mut self, sentence: String) {
+        self.testbed.progress.say(&sentence);
+        self.about.notes.push(sentence);
+    }
+
+    /// What the baseline answers in a closed loop: probed until two probes agree, where that does not take long, the
+    /// lower of the two; and what a trial takes beside its load.
+    fn ceiling(&mut self, stop: &AtomicBool) -> Result<(Rate, Nanos)> {
+        let baseline = self.request.pair.baseline.clone();
+        self.testbed.progress.say(&format!(
+            "`{}` in a closed loop of {CLOSED}, to see what it can do",
+            baseline.name
+        ));
+        let begun = Instant::now();
+        let mut before: Option<Rate> = None;
+        loop {
+            self.testbed.progress.expect(1);
+            let began = Instant::now();
+            let probe = self.trial(&baseline, None, 0, 0, stop)?;
+            let found = Rate(probe.achieved_rps);
+            if found.0 <= 0.0 && !stop.load(Ordering::Relaxed) {
+                let why = match probe.validity.reasons.join("; ") {
+                    why if probe.validity.lost => why,
+                    _ => format!("no right answer in a closed loop of {CLOSED}"),
+                };
+                return Err(Error::invalid(format!("the baseline is broken: {why}"))
+                    .by_contender(probe.validity.wrote));
+            }
+            let led = probe.led_in;
+            let led = led.map_or(0.0, |led| led.warm_up_s + led.drain_s + led.lead_in_s);
+            let load = Nanos::from_secs_f64(led) + CLOSED;
+            let overhead = Nanos::from(began.elapsed()).saturating_sub(load);
+            let lower = before.map_or(found, |before| if before < found { before } else { found });
+            let steady = before.is_some_and(|before| agree(before, found));
+            if steady || Nanos::from(begun.elapsed()) > PROBING || stop.load(Ordering::Relaxed) {
+                return Ok((lower, overhead));
+            }
+            before = Some(found);
+        }
+    }
+
+    /// One trial of the baseline at the rate: nothing where it bears it.
+    fn check(&mut self, share: Share, stop: &AtomicBool) -> Result<Option<Strained>> {
+        let baseline = self.request.pair.baseline.clone();
+        let rate = Rate(self.about.rate_rps);
+        self.testbed.progress.say(&format!(
+            "`{}` for {CLOSED} at {}, to see whether it bears that",
+            baseline.name,
+            shown(rate)
+        ));
+        self.testbed.progress.expect(1);
+        let ask = Ask {
+            duration: CLOSED,
+            ..ask(&self.scenario, &self.about, &baseline, Some(rate), (0, 0))
+        };
+        let trial = self.testbed.trial(&ask, stop)?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        if trial.validity.lost && trial.validity.lost_by != Some(LostBy::Errors) {
+            let why = trial.validity.reasons.join("; ");
+            return Err(Error::invalid(format!("the baseline is broken: {why}"))
+                .by_contender(trial.validity.wrote));
+        }
+        let cores = placement(&self.scenario)?.contender.len();
+        Ok(rate::strained(&trial, rate, share, cores))
     }
 
     /// Sets the length of the blocks and the most rounds, and says what that can see.
     fn settle_plan(&mut self, overhead: Nanos, stop: &AtomicBool) -> Result<()> {
-        let needed = block::requests_needed(&self.plan.metrics, &self.scenario);
-        let least = Rate(self.about.rate_rps).window_of(needed);
-        if least > BLOCK_MAX {
-            let rate = Rate(self.about.rate_rps);
-            let needed = grouped((needed * POISSON_MARGIN).round());
-            return Err(Error::usage(format!("at {rate} a block would last {least}")).help(
-                format!(
-                    "a gated percentile needs {needed} requests on average; raise the rate, or gate others"
-                ),
-            ));
-        }
-        let duration = self.scenario.load.duration.max(least);
-        self.about.duration_ns = duration.0;
-        let began = Instant::now();
-        let mut round = Nanos(0);
+        let rate = Rate(self.about.rate_rps);
+        let mut beside = Nanos(0);
         for contender in &self.scenario.contenders.clone() {
-            let open = self.before(contender, Some(Rate(self.about.rate_rps)), stop)?;
+            let open = self.before(contender, Some(rate), stop)?;
             self.about.warm_up_ns = self.about.warm_up_ns.max(open.0);
-            round += overhead + open + duration;
+            beside += overhead + open;
             if self.closes() {
-                round += overhead + self.before(contender, None, stop)? + CLOSED;
+                beside += overhead + self.before(contender, None, stop)? + CLOSED;
             }
         }
-        let budget = self.request.gate.budget;
-        let budget = budget.map(|all| all.saturating_sub(began.elapsed().into()));
-        self.plan.rounds_max = match (budget, self.request.purpose) {
-            (Some(budget), _) => rounds_within(budget, round)?,
-            (None, Purpose::Gate) => ROUNDS_MAX,
-            (None, Purpose::Calibration) => ROUNDS_MIN,
+        let left = budget::Left {
+            all: self.request.gate.budget,
+            spent: self.began.elapsed().into(),
+            purpose: self.request.purpose,
         };
+        let room = budget::room(left, &mut self.plan, &self.scenario, rate, beside)?;
+        let round = room.round;
+        self.about.duration_ns = room.block.0;
+        self.plan.rounds_max = room.rounds;
+        room.note.into_iter().for_each(|note| self.explain(note));
         // A calibration asks what is not known, and must not be told.
         let gate = self.request.purpose == Purpose::Gate;
         for metric in self.plan.metrics.iter_mut().filter(|_| gate) {
@@ -362,6 +459,7 @@ fn plan(request: &Request) -> Plan {
             margin: chosen.margin.map_or_else(|| metric.margin(), |margin| margin.0),
             required: chosen.required,
             calibration: None,
+            left_out: None,
         }
     });
     Plan {

@@ -1,0 +1,218 @@
+//! What a gate's budget has room for: how many rounds of how long blocks, and which metrics.
+
+use super::Request;
+use super::block::requests_needed;
+use super::session::{CLOSED, OVERHEAD};
+use crate::error::{Error, Result};
+use crate::gate::levels::{ROUNDS_MAX, ROUNDS_MIN};
+use crate::report::gate::{MetricPlan, Plan, Purpose};
+use crate::scenario::{Level, Scenario};
+use crate::units::{Nanos, POISSON_MARGIN, Rate, grouped};
+
+/// A block is as long as the scenario says, or until it has the requests that a percentile needs, if that is not longer.
+const BLOCK_MAX: Nanos = Nanos(300 * Nanos::SECOND.0);
+/// Where the budget has no room for the scenario's blocks they are so long, or as long as a gated percentile needs.
+const BLOCK_SHORT: Nanos = Nanos(2 * Nanos::SECOND.0);
+/// The load that leads into a window, at least.
+const LEAD_IN: Nanos = Nanos(500 * Nanos::MILLI.0);
+
+/// What is left to spend.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    /// Of so much; nothing has room for the most rounds.
+    pub(super) all: Option<Nanos>,
+    /// By probes and pilots.
+    pub(super) spent: Nanos,
+    pub(super) purpose: Purpose,
+}
+
+/// What there is room for.
+#[derive(Debug, PartialEq)]
+pub(super) struct Room {
+    pub(super) rounds: u32,
+    /// The measured window.
+    pub(super) block: Nanos,
+    pub(super) round: Nanos,
+    /// What is other than the scenario says.
+    pub(super) note: Option<String>,
+}
+
+/// Refuses a budget in which no gate of this scenario can end, before anything runs.
+///
+/// # Errors
+/// Usage, with the least that could do.
+pub(super) fn expect_some_room(request: &Request) -> Result<()> {
+    let Some(budget) = request.gate.budget else { return Ok(()) };
+    let block = shortest(&request.scenario);
+    let round = Nanos(2 * (OVERHEAD + LEAD_IN + block).0);
+    let probe = if matches!(request.gate.rate, Level::Rate(_)) { Nanos(0) } else { CLOSED };
+    let least = Nanos(round.0 * u64::from(ROUNDS_MIN)) + probe;
+    if budget >= least {
+        return Ok(());
+    }
+    Err(too_little(budget, &format!("{ROUNDS_MIN} rounds of two blocks of {block}")).help(format!(
+        "give it {} and the time of warm-ups, which the gate says when it knows them; without --budget it has {ROUNDS_MAX} \
+         rounds",
+        whole_seconds(least)
+    )))
+}
+
+/// How many rounds of which length fit, each block with `beside` of both contenders around it. Where the scenario's blocks
+/// do not fit, shorter ones; where those are too short for a percentile, `plan` leaves it out.
+///
+/// # Errors
+/// Usage, where 12 rounds do not fit, with the least budget; or where a block would never end.
+pub(super) fn room(
+    left: Left,
+    plan: &mut Plan,
+    scenario: &Scenario,
+    rate: Rate,
+    beside: Nanos,
+) -> Result<Room> {
+    let needs = |metrics: &[MetricPlan]| rate.window_of(requests_needed(metrics, scenario));
+    let full = scenario.load.duration.max(needs(&plan.metrics));
+    let short = shortest(scenario);
+    let kept =
+        |metric: &MetricPlan| metric.required || needs(std::slice::from_ref(metric)) <= short;
+    let keeps: Vec<MetricPlan> =
+        plan.metrics.iter().filter(|metric| kept(metric)).cloned().collect();
+    let keeps = if keeps.is_empty() { plan.metrics.clone() } else { keeps };
+    let blocks = match left.purpose {
+        Purpose::Gate => vec![full, short.max(needs(&plan.metrics)), short.max(needs(&keeps))],
+        Purpose::Calibration => vec![full],
+    };
+    let round = |block: Nanos| beside + Nanos(2 * block.0);
+    let fit = |block: Nanos| match (left.all, left.purpose) {
+        (Some(all), _) => {
+            let rounds = all.saturating_sub(left.spent).0 / round(block).0.max(1);
+            rounds.min(u64::from(ROUNDS_MAX)) as u32
+        }
+        (None, Purpose::Gate) => ROUNDS_MAX,
+        (None, Purpose::Calibration) => ROUNDS_MIN,
+    };
+    let fits = blocks.iter().position(|block| fit(*block) >= ROUNDS_MIN);
+    let Some(found) = fits else {
+        let block = *blocks.last().expect("there is one at least");
+        let least = left.spent + Nanos(round(block).0 * u64::from(ROUNDS_MIN));
+        let budget = left.all.expect("without a budget all fits");
+        let what = format!(
+            "{ROUNDS_MIN} rounds of {} after {} of probes and pilots",
+            round(block),
+            left.spent
+        );
+        return Err(
+            too_little(budget, &what).help(format!("give it {} or more", whole_seconds(least)))
+        );
+    };
+    let block = blocks[found];
+    if block > BLOCK_MAX {
+        let needed = grouped((requests_needed(&plan.metrics, scenario) * POISSON_MARGIN).round());
+        return Err(Error::usage(format!("at {rate} a block would last {block}")).help(format!(
+            "a gated percentile needs {needed} requests on average; raise the rate, or gate others"
+        )));
+    }
+    let budget = left.all.unwrap_or(Nanos(0));
+    let mut note =
+        (found > 0).then(|| format!("Blocks of {block} in place of {full}: --budget is {budget}."));
+    if found == 2 {
+        for metric in
+            plan.metrics.iter_mut().filter(|metric| needs(std::slice::from_ref(metric)) > block)
+        {
+            let wanted = grouped(requests_needed(std::slice::from_ref(metric), scenario).round());
+            metric.left_out = Some(format!("{wanted} requests a block do not fit {budget}"));
+            let longer = left.spent + Nanos(round(full).0 * u64::from(ROUNDS_MIN));
+            note = Some(format!(
+                "Blocks of {block} in place of {full}, and {} is not gated: --budget is {budget}; {} has room for it.",
+                metric.label(),
+                whole_seconds(longer)
+            ));
+        }
+    }
+    Ok(Room { rounds: fit(block), block, round: round(block), note })
+}
+
+fn shortest(scenario: &Scenario) -> Nanos {
+    scenario.load.duration.min(BLOCK_SHORT)
+}
+
+fn too_little(budget: Nanos, what: &str) -> Error {
+    Error::usage(format!("a budget of {budget} has no room for {what}, and a gate needs them"))
+}
+
+/// A time to be written after `--budget`, never less.
+fn whole_seconds(time: Nanos) -> Nanos {
+    Nanos(time.0.div_ceil(Nanos::SECOND.0) * Nanos::SECOND.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::gate::{Metric, OnInconclusive};
+    use crate::scenario::builtin;
+
+    const SECOND: u64 = Nanos::SECOND.0;
+
+    fn of(budget_s: Option<u64>, rate: f64, required: bool) -> (Result<Room>, Plan) {
+        let mut scenario = builtin("payment-memory").expect("it is built in");
+        scenario.load.duration = Nanos(5 * SECOND);
+        let metrics = [Metric::P99, Metric::CpuPerRequest, Metric::P50].map(MetricPlan::of);
+        let mut plan = Plan {
+            rounds_max: ROUNDS_MAX,
+            metrics: metrics.to_vec(),
+            prove_margin: false,
+            fail_intermittent: false,
+            on_inconclusive: OnInconclusive::Warn,
+            report_only: None,
+        };
+        plan.metrics[0].required = required;
+        let left = Left {
+            all: budget_s.map(|s| Nanos(s * SECOND)),
+            spent: Nanos(30 * SECOND),
+            purpose: Purpose::Gate,
+        };
+        let found = room(left, &mut plan, &scenario, Rate(rate), Nanos(4 * SECOND));
+        (found, plan)
+    }
+
+    #[test]
+    fn a_budget_sets_the_rounds() {
+        let (room, plan) = of(None, 1_000.0, false);
+        let room = room.unwrap();
+        assert_eq!((room.rounds, room.block, room.note), (40, Nanos(5 * SECOND), None));
+        assert!(plan.metrics.iter().all(|metric| metric.left_out.is_none()));
+        let (room, _) = of(Some(30 + 25 * 14), 1_000.0, false);
+        assert_eq!(room.unwrap().rounds, 25);
+    }
+
+    #[test]
+    fn too_short_a_budget_has_shorter_blocks_and_then_no_p99() {
+        // 2,000 requests and what a Poisson window wants beside take 2.1 s at 1,000/s.
+        let (room, plan) = of(Some(30 + 12 * 10), 1_000.0, false);
+        let room = room.unwrap();
+        assert!(room.block < Nanos(3 * SECOND) && room.rounds >= 12, "{room:?}");
+        assert!(room.note.unwrap().ends_with("in place of 5 s: --budget is 150 s."));
+        assert!(plan.metrics[0].left_out.is_none());
+        let (room, plan) = of(Some(30 + 12 * 10), 400.0, false);
+        let room = room.unwrap();
+        assert_eq!((room.block, room.rounds), (Nanos(2 * SECOND), 15), "{room:?}");
+        assert!(room.note.unwrap().contains("p99 is not gated"));
+        let why = plan.metrics[0].left_out.as_deref();
+        assert_eq!(why, Some("2,000 requests a block do not fit 150 s"));
+        assert!(plan.metrics[1].left_out.is_none());
+    }
+
+    #[test]
+    fn what_is_required_stays_and_the_least_budget_is_told() {
+        let (refused, _) = of(Some(30 + 12 * 10), 400.0, true);
+        let error = refused.unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("give it 2"), "{error}");
+        let (refused, _) = of(Some(60), 1_000.0, false);
+        let told = refused.unwrap_err();
+        let least = told.parts().1.unwrap().strip_prefix("give it ").unwrap();
+        let least: Nanos =
+            least.strip_suffix(" or more").unwrap().replace(' ', "").parse().unwrap();
+        let (room, _) = of(Some(least.0 / SECOND), 1_000.0, false);
+        assert_eq!(room.unwrap().rounds, 12, "what it says is enough");
+    }
+}
