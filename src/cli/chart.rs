@@ -114,7 +114,8 @@ impl Args {
         let wanted = |picture: &&Picture<'_>| {
             self.only.as_deref().is_none_or(|text| picture.stem.contains(text))
         };
-        let picture = pictures.iter().find(wanted).ok_or_else(|| self.nothing(kind, &pictures))?;
+        let picture =
+            pictures.iter().find(wanted).ok_or_else(|| self.nothing(kind, &pictures, &result))?;
         let (shade, size) = (Shade::from(self.theme), Size::from(self.size));
         let svg = picture.svg(shade, size);
         let bytes = match self.out.extension().and_then(|e| e.to_str()) {
@@ -167,7 +168,7 @@ impl Args {
         }
     }
 
-    fn nothing(&self, kind: Option<Kind>, pictures: &[Picture<'_>]) -> Error {
+    fn nothing(&self, kind: Option<Kind>, pictures: &[Picture<'_>], result: &RunResult) -> Error {
         let file = self.result.display();
         if let (Some(text), false) = (&self.only, pictures.is_empty()) {
             let stems: Vec<&str> = pictures.iter().map(|picture| picture.stem.as_str()).collect();
@@ -176,8 +177,14 @@ impl Args {
         }
         let (what, needs) = kind
             .map_or(("chart", "finished trials that are not INVALID"), |k| (k.name(), k.needs()));
-        Error::usage(format!("{file} has not the data of a `{what}` chart"))
-            .help(format!("it needs {needs}"))
+        Error::usage(format!("{file} has not the data of a `{what}` chart")).help(
+            match &result.notes[..] {
+                notes if kind == Some(Kind::Gate) && !notes.is_empty() => {
+                    format!("it needs {needs}; {}", notes.join("; "))
+                }
+                _ => format!("it needs {needs}"),
+            },
+        )
     }
 
     /// The command that makes the same picture of the same result.

@@ -39,10 +39,10 @@ pub(crate) struct Args {
     /// A file, or the name of a built-in scenario
     #[arg(value_name = "SCENARIO", required_unless_present = "self_test")]
     scenario: Option<String>,
-    /// The contender that is in use
+    /// The contender that is in use [default: the first of the scenario's two]
     #[arg(long, value_name = "NAME", conflicts_with = "baseline_bin")]
     baseline: Option<String>,
-    /// The contender that would replace it
+    /// The contender that would replace it [default: the other one]
     #[arg(long, value_name = "NAME", conflicts_with = "candidate_bin")]
     candidate: Option<String>,
     /// A build of bakeoff that serves the scenario's [gate] contender
@@ -51,10 +51,13 @@ pub(crate) struct Args {
     /// The build that would replace it
     #[arg(long, value_name = "FILE", requires = "baseline_bin")]
     candidate_bin: Option<PathBuf>,
-    /// How long it may take, e.g. 6m: sets the most rounds, 12 to 40 [default: the scenario's]
+    /// How long it may take, e.g. 6m: sets the most rounds, 12 to 40, and where the scenario's blocks do not fit shorter ones.
+    /// Of 12 rounds, the least, it takes about 90 s for a model of bakeoff and 3m for a server of 500/s [default: the
+    /// scenario's, else room for 40 rounds]
     #[arg(long, value_name = "TIME", env = "BAKEOFF_BUDGET")]
     budget: Option<Nanos>,
-    /// The load of both, e.g. 4000/s [default: the scenario's, else 60 % of the baseline's ceiling]
+    /// The load of both, e.g. 4000/s [default: [gate] rate, else 60 % of what the baseline can do, and less where that
+    /// nearly fills it; the experiment's `rates` are for run]
     #[arg(long, value_name = "RATE", env = "BAKEOFF_RATE")]
     rate: Option<Rate>,
     /// The measured window of each block, e.g. 5s

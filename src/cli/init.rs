@@ -55,6 +55,10 @@ impl Args {
     }
 
     fn text(&self) -> Result<String> {
+        let folder = self.out.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Error::usage(format!("there is no folder {}", folder.display())));
+        }
         let (path, mine, other) = match (&self.url, &self.command) {
             (Some(url), _) => by_url(&Url::parse(url)?),
             (None, Some(command)) => by_command(&self.argv(command)?),
@@ -199,7 +203,7 @@ mod tests {
 
     fn args(url: Option<&str>, command: Option<&str>) -> Args {
         let owned = |text: &str| text.to_owned();
-        Args { url: url.map(owned), command: command.map(owned), out: "a/checkout.toml".into() }
+        Args { url: url.map(owned), command: command.map(owned), out: "src/checkout.toml".into() }
     }
 
     /// With every setting that is offered as a comment.
@@ -219,9 +223,9 @@ mod tests {
             args(None, Some("sh -c 'x' --port {port}")),
         ] {
             let text = args.text().unwrap();
-            let plain = scenario::parse("a/checkout.toml", &text).unwrap();
+            let plain = scenario::parse("src/checkout.toml", &text).unwrap();
             assert_eq!((plain.name.as_str(), plain.contenders.len()), ("checkout", 1));
-            let all = scenario::parse("a/checkout.toml", &with_all(&text)).unwrap();
+            let all = scenario::parse("src/checkout.toml", &with_all(&text)).unwrap();
             assert_eq!((all.contenders.len(), all.expectations.len()), (2, 1));
             assert!(all.slo.is_some());
             assert!(!text.contains('@'), "{text}");

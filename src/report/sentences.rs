@@ -3,13 +3,14 @@
 use super::comparison::{AT_FLOOR, Side, UNSEEN, belongs, ends, metric_of, side};
 use super::race::{Entry, Race, measured, middle};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
-use super::words::{capital, clean, listed, metric, times};
+use super::words::{WITHHELD, bytes, capital, clean, figure, listed, metric, times};
 use super::{disappears, experiments, losses, sizes};
-use crate::units::{Rate, grouped};
+use crate::units::{Rate, grouped, three_digits};
 
-/// `payment at 4,000/s`
+/// `payment at 4,000/s`; of anyone's service `at 4,000/s`
 pub(crate) fn place(race: &Race<'_>) -> String {
     match race.dependency() {
+        None if race.workload == "http" => load(race),
         Some(dependency) => {
             format!("{} {} behind {}", clean(race.workload), load(race), clean(dependency))
         }
@@ -45,7 +46,10 @@ pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     }
     let mut sentences = Vec::new();
     for race in races {
-        let Some((metric, kind)) = headline(result, race) else { continue };
+        let Some((metric, kind)) = headline(result, race) else {
+            sentences.extend(of_one(result, race));
+            continue;
+        };
         let found = Found::of(result, race, metric, kind);
         sentences.push(format!("{}: {}.", capital(&place(race)), found.sentence()));
     }
@@ -80,9 +84,54 @@ pub(crate) fn title_of(
         return format!("{place}: this run is INVALID, nothing is concluded");
     }
     let found = Found::of(result, race, metric, kind);
+    if let Some(alone) = alone(race, metric, kind).filter(|_| found.bears()) {
+        return format!("{}: {alone} {}", clean(&result.title), load(race));
+    }
     let exploratory = found.exploratory && !(found.lower.is_empty() && found.higher.is_empty());
     let mark = if exploratory { " (exploratory)" } else { "" };
     format!("{place}: {}{mark}", found.short())
+}
+
+/// What a contender did that has nobody to be compared with: `At 510/s: p99 of mine is 10.1 ms (p50 2.1 ms).`
+fn of_one(result: &RunResult, race: &Race<'_>) -> Vec<String> {
+    let [entry] = &race.entries[..] else { return Vec::new() };
+    let kinds = race.kinds();
+    let found = Found::of(result, race, "p99", None);
+    if !found.bears() {
+        return vec![format!("{}: {}.", capital(&place(race)), found.sentence())];
+    }
+    let sentence = |kind: &str| {
+        let of = if kinds.len() > 1 { format!(", {}", clean(kind)) } else { String::new() };
+        let [p99, p50] = [990, 500].map(|per_mille| figure(entry.response(kind, per_mille)));
+        let (place, name) = (capital(&place(race)), clean(entry.name));
+        match p99 == WITHHELD {
+            true => format!("{place}{of}: p50 of {name} is {p50}; a p99 needs 1,000 requests."),
+            false => format!("{place}{of}: p99 of {name} is {p99} (p50 {p50})."),
+        }
+    };
+    kinds.iter().map(|kind| sentence(kind)).collect()
+}
+
+/// The same of one metric, for a title: `p99 10.1 ms`.
+fn alone(race: &Race<'_>, name: &str, kind: Option<&str>) -> Option<String> {
+    let [entry] = &race.entries[..] else { return None };
+    let kind = kind.or(race.kinds().first().copied());
+    let value = match name {
+        "p99" => match figure(entry.response(kind?, 990)) {
+            p99 if p99 == WITHHELD => {
+                return Some(format!("p50 {}", figure(entry.response(kind?, 500))));
+            }
+            p99 => p99,
+        },
+        "cpu_per_request" => {
+            let cpu = entry.middle(|trial| trial.server.cpu_us_per_request)?;
+            format!("{} us", three_digits(cpu))
+        }
+        "memory" => bytes(entry.memory()?),
+        "rss" => bytes(entry.rss()?),
+        _ => return None,
+    };
+    Some(format!("{} {value}", metric(name)))
 }
 
 /// What the run's sentences do not say.
@@ -201,6 +250,11 @@ impl Found {
         found.higher.sort_by(|a, b| b.ratio.partial_cmp(&a.ratio).expect("ratios are finite"));
         found.lower.sort_by(|a, b| a.ratio.partial_cmp(&b.ratio).expect("ratios are finite"));
         found
+    }
+
+    /// Whether every contender had figures in all rounds: none was lost and none saturated.
+    fn bears(&self) -> bool {
+        self.lost.is_empty() && self.saturated.is_empty()
     }
 
     /// All that was found, without the place and the full stop.
@@ -373,6 +427,21 @@ mod tests {
         let unseen = "p99 of go and node could not be seen here: it is at the machine's floor";
         assert!(sentences.contains(unseen), "{sentences}");
         assert!(short.ends_with("p99 could not be seen here"), "{short}");
+    }
+
+    #[test]
+    fn a_contender_alone_has_a_finding() {
+        let mut result = mock::payments(6, &mock::MODELS[..1]);
+        result.comparisons.clear();
+        let races = crate::report::race::races(&result);
+        let (sentences, title) = (closing(&result, &races), title(&result, &races[0], "payment"));
+        assert!(
+            sentences[0].starts_with("Payment at 4,000/s: p99 of event-loop is "),
+            "{sentences:?}"
+        );
+        let start = format!("{}: p99 ", result.title);
+        assert!(title.starts_with(&start) && title.ends_with(" at 4,000/s"), "{title}");
+        assert!(!sentences.join(" ").contains("not compared"), "{sentences:?}");
     }
 
     #[test]

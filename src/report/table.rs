@@ -119,17 +119,32 @@ fn saturation(entry: &Entry<'_>) -> Option<String> {
     Some(format!("{} saturated: {rates}{rounds}", clean(entry.name)))
 }
 
-/// `thread-pool failed 15 of 24,000 requests: 12 timeout, 3 bad_status`
+/// `thread-pool failed 15 of 24,000 requests: 12 timeout, 3 bad_status (404: 1, 503: 2)`
 fn failures(entry: &Entry<'_>) -> Option<String> {
     let mut by_kind: BTreeMap<&str, u64> = BTreeMap::new();
     for (kind, count) in entry.trials.iter().flat_map(|trial| &trial.errors) {
         *by_kind.entry(kind).or_default() += count;
     }
     let (failed, requests) = entry.failures();
+    let mut by_status: BTreeMap<&str, u64> = BTreeMap::new();
+    for (status, count) in entry.trials.iter().flat_map(|trial| &trial.statuses) {
+        *by_status.entry(status).or_default() += count;
+    }
+    let statuses: Vec<String> = by_status
+        .iter()
+        .map(|(status, n)| format!("{}: {}", clean(status), grouped(*n as f64)))
+        .collect();
+    let statuses = match statuses.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", statuses.join(", ")),
+    };
     let kinds: Vec<String> = by_kind
         .iter()
         .filter(|(_, n)| **n > 0)
-        .map(|(kind, n)| format!("{} {}", grouped(*n as f64), clean(kind)))
+        .map(|(kind, n)| {
+            let codes = if *kind == "bad_status" { statuses.as_str() } else { "" };
+            format!("{} {}{codes}", grouped(*n as f64), clean(kind))
+        })
         .collect();
     (failed > 0).then(|| {
         let (failed, requests) = (grouped(failed as f64), grouped(requests as f64));
@@ -196,7 +211,7 @@ fn kept(result: &RunResult, race: &Race<'_>) -> Option<String> {
     (!each.is_empty()).then(|| format!("Answered within {slo} ({what}): {}", each.join("; ")))
 }
 
-/// `Ceilings: event-loop cpu 21,300/s binds, pool 40,000/s, 20,100/s in closed loop; ..`
+/// `Ceilings: event-loop 20,100/s measured in closed loop, computed cpu 21,300/s (binds), pool 40,000/s; ..`
 fn ceilings(result: &RunResult, race: &Race<'_>) -> Option<String> {
     let here = |ceiling: &&Ceiling| {
         ceiling.workload == race.workload
@@ -206,24 +221,37 @@ fn ceilings(result: &RunResult, race: &Race<'_>) -> Option<String> {
     let cores = race.cores();
     let ceilings = result.ceilings.iter().filter(here);
     let each: Vec<String> = ceilings.filter_map(|one| ceiling(one, cores)).collect();
-    (!each.is_empty()).then(|| format!("Ceilings: {}", each.join("; ")))
+    let share = race.level.strip_suffix('%');
+    let share = share.map_or_else(String::new, |share| {
+        format!(". {}% is of the lowest measured one", clean(share))
+    });
+    (!each.is_empty()).then(|| format!("Ceilings: {}{share}", each.join("; ")))
 }
 
 fn ceiling(of: &Ceiling, cores: usize) -> Option<String> {
     let bounds = [("cpu", of.cpu_rps), ("pool", of.pool_rps), ("threads", of.threads_rps)];
-    let mut parts: Vec<(String, f64)> = bounds
+    let mut computed: Vec<(String, f64)> = bounds
         .into_iter()
         .filter_map(|(what, rps)| {
-            let binds = if of.binds == what { " binds" } else { "" };
-            Some((format!("{what} {}{binds}", Rate(rps?)), rps?))
+            let rps = rps?;
+            // What a closed loop has passed binds nothing there: a request costs more under this load.
+            let passed = of.closed_rps.is_some_and(|closed| closed > rps);
+            let binds = match of.binds == what {
+                true if passed => " by what a request costs under this load",
+                true => " (binds)",
+                false => "",
+            };
+            Some((format!("{what} {}{binds}", Rate(rps)), rps))
         })
         .collect();
-    parts.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    computed.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    let computed: Vec<String> = computed.into_iter().map(|(text, _)| text).collect();
+    let computed = (!computed.is_empty()).then(|| format!("computed {}", computed.join(", ")));
     let closed = of.closed_rps.map(|rps| {
         let each = cores::each(rps, cores).map_or_else(String::new, |each| format!(" ({each})"));
-        (format!("{} in closed loop{each}", Rate(rps)), rps)
+        format!("{} measured in closed loop{each}", Rate(rps))
     });
-    let parts: Vec<String> = parts.into_iter().chain(closed).map(|(text, _)| text).collect();
+    let parts: Vec<String> = closed.into_iter().chain(computed).collect();
     (!parts.is_empty()).then(|| format!("{} {}", clean(&of.contender), parts.join(", ")))
 }
 
@@ -250,6 +278,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_measured_and_what_was_computed_are_told_apart() {
+        let mut of = Ceiling {
+            workload: "http".into(),
+            scenario: "mine".into(),
+            contender: "mine".into(),
+            closed_rps: Some(1_033.0),
+            cpu_rps: Some(800.0),
+            pool_rps: None,
+            threads_rps: None,
+            binds: "cpu".into(),
+            dependency: None,
+        };
+        let told = ceiling(&of, 1).unwrap();
+        assert_eq!(
+            told,
+            "mine 1,033/s measured in closed loop, computed cpu 800/s by what a request costs under this load"
+        );
+        of.cpu_rps = Some(1_100.0);
+        assert!(ceiling(&of, 1).unwrap().ends_with("computed cpu 1,100/s (binds)"));
+    }
+
+    #[test]
     fn a_percentile_that_is_a_failure_is_said_and_so_are_the_failures() {
         let mut result = mock::payments(6, &mock::MODELS[..2]);
         let timed_out = |trial: &mut crate::report::schema::Trial| {
@@ -264,11 +314,17 @@ mod tests {
         }
         result.trials.iter_mut().filter(own("event-loop")).for_each(timed_out);
         result.trials.iter_mut().filter(own("work-stealing")).for_each(|it| mock::fail(it, 60));
+        for trial in result.trials.iter_mut().filter(own("event-loop")) {
+            trial.errors.insert("bad_status".into(), 3);
+            trial.statuses = [("404".into(), 1), ("503".into(), 2)].into();
+        }
         let table = Table::of(&result, &races(&result)[0]);
         let p99: Vec<&str> = table.rows.iter().map(|row| row[2].as_str()).collect();
         assert_eq!(p99, [">= 5 s", "unbounded"]);
         let marks = table.marks.join("; ");
-        assert!(marks.contains("event-loop failed 360 of 31,560 requests: 360 reset"), "{marks}");
+        let failed =
+            "event-loop failed 378 of 31,560 requests: 18 bad_status (404: 6, 503: 12), 360 reset";
+        assert!(marks.contains(failed), "{marks}");
         assert!(table.rows.iter().all(|row| row[1].ends_with("us")), "p50 is a time");
     }
 }

@@ -64,9 +64,15 @@ impl Progress {
         self.bar.set_length(self.total);
     }
 
-    /// A trial starts.
-    pub(crate) fn starts(&self, contender: &str, level: &str) {
-        self.bar.set_message(format!("{}: {contender} at {level}", self.left()));
+    /// A trial starts. Of the first one, and of one in ten seconds, plain lines say which: what it waits for may take long.
+    pub(crate) fn starts(&mut self, contender: &str, level: &str) {
+        let level = if level == "closed" { "in closed loop".into() } else { format!("at {level}") };
+        let what = format!("{}: {contender} {level}", self.left());
+        self.bar.set_message(what.clone());
+        if self.plain && (self.done == 0 || self.last_line.elapsed() >= LINE_EVERY) {
+            self.last_line = Instant::now();
+            eprintln!("{}/{} trials, {what}", self.done, self.total);
+        }
     }
 
     /// A start of many is next; the one before the first is not counted.
@@ -80,10 +86,6 @@ impl Progress {
         self.bar.set_position(self.done);
         if trial.validity.verdict == TrialVerdict::Invalid {
             self.invalid(trial);
-        }
-        if self.plain && self.last_line.elapsed() >= LINE_EVERY {
-            self.last_line = Instant::now();
-            eprintln!("{}/{} trials, {}", self.done, self.total, self.left());
         }
     }
 

@@ -18,7 +18,7 @@ use crate::run::starts::Starts;
 use crate::run::trial::{self, Order, Signature};
 use crate::run::warm::{self, Warmth};
 use crate::run::{Progress, dependency};
-use crate::scenario::{Contender, Dependency, Scenario, Workload};
+use crate::scenario::{Contender, Dependency, Scenario, Server, Workload};
 use crate::units::{Nanos, Rate};
 
 /// Ready to run trials of any scenario.
@@ -286,6 +286,9 @@ impl<'a> Testbed<'a> {
         };
         if let Some((_, known)) = self.databases.iter().find(|(known, _)| *known == rows) {
             return Ok(Some(known.clone()));
+        }
+        if matches!(dependency.server, Server::Postgres { .. }) {
+            self.progress.say(&format!("preparing {}", dependency.describe()));
         }
         let database = dependency::database(scenario, self.yes)?;
         self.databases.extend(database.clone().map(|database| (rows, database)));

@@ -201,7 +201,7 @@ pub(super) fn rates(
         return Err(required(
             "rates",
             "an open load needs its rates",
-            "experiment = { compare = { rates = [\"20%\", \"50%\", \"80%\"] } }",
+            "experiment = { compare = { rates = [\"20%\", \"50%\", \"80%\"] } }, or for `bakeoff gate` alone an empty [gate]",
         ));
     }
     Ok((levels, compared))

@@ -6,16 +6,19 @@ use super::history::History;
 use crate::gate::failures::ERRORS;
 use crate::report::gate::Metric;
 use crate::report::schema::{self, Fingerprint, GatePoint, RunResult};
+use crate::report::words::{counted, listed};
 
 impl History {
     /// The gates that are alike with the latest one, calibrations left out; `None` without a gate.
     ///
-    /// Alike is what the history's fingerprint says: machine, scenario and load.
+    /// Alike is what the history's fingerprint says, machine and scenario; gates under another load are there too, for both
+    /// sides had it, and a note says so. So it does of gates that are left out, with what differs.
     pub fn series(&self) -> Option<RunResult> {
         let gates = || self.gates.iter().filter(|gate| gate["purpose"] != "calibration");
         let last = gates().next_back()?;
-        let alike: Vec<&Value> =
-            gates().filter(|gate| gate["fingerprint"] == last["fingerprint"]).collect();
+        let (alike, others): (Vec<&Value>, Vec<&Value>) =
+            gates().partition(|gate| differing(gate, last).is_empty());
+        let notes = [loads(&alike), left_out(&others, last)];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let name = text(&last["scenario"]);
         Some(RunResult {
@@ -44,7 +47,7 @@ impl History {
             expectations: Vec::new(),
             claims: Vec::new(),
             not_checked: Vec::new(),
-            notes: Vec::new(),
+            notes: notes.into_iter().flatten().collect(),
             contenders: Vec::new(),
             lag_limits_ns: Default::default(),
             slos: Vec::new(),
@@ -55,6 +58,37 @@ impl History {
             words: Vec::new(),
         })
     }
+}
+
+/// What of machine and scenario is another in `gate` than in `last`.
+fn differing<'a>(gate: &'a Value, last: &Value) -> Vec<&'a str> {
+    let parts = gate["fingerprint"].as_object().into_iter().flatten();
+    let parts =
+        parts.filter(|(part, value)| *part != "load" && **value != last["fingerprint"][*part]);
+    parts.map(|(part, _)| part.as_str()).collect()
+}
+
+/// `Loads differ: 300/s and 60% of the baseline's ceiling`; nothing where they do not.
+fn loads(alike: &[&Value]) -> Option<String> {
+    let mut loads: Vec<String> = Vec::new();
+    for load in alike.iter().filter_map(|gate| gate["fingerprint"]["load"].as_str()) {
+        if !loads.iter().any(|known| known == load) {
+            loads.push(load.into());
+        }
+    }
+    (loads.len() > 1).then(|| format!("Loads differ: {}", listed(&loads)))
+}
+
+/// `2 earlier gates are left out: they differ in cores and scenario`
+fn left_out(others: &[&Value], last: &Value) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for part in others.iter().flat_map(|gate| differing(gate, last)) {
+        if !parts.iter().any(|known| known == part) {
+            parts.push(part.replace('_', " "));
+        }
+    }
+    let n = counted(others.len(), "earlier gate");
+    (!others.is_empty()).then(|| format!("{n} left out: other {}", listed(&parts)))
 }
 
 /// A point for each metric of a gate.
@@ -137,6 +171,20 @@ mod tests {
     fn of(gates: &[GateResult]) -> Option<RunResult> {
         let file: String = gates.iter().map(|gate| addition(gate, None)).collect();
         read(&file).series()
+    }
+
+    #[test]
+    fn gates_under_another_load_are_shown_with_a_mark_and_others_are_named() {
+        let (mut given, mut elsewhere) = (passed(), passed());
+        given.about.level = "300/s".into();
+        elsewhere.about.fingerprint.cores = 4;
+        let series = of(&[elsewhere, given, passed()]).unwrap();
+        assert_eq!(series.gate_history.len(), 2 + 2);
+        assert!(series.notes[0].starts_with("Loads differ: 300/s and "), "{:?}", series.notes);
+        assert_eq!(series.notes[1], "1 earlier gate left out: other cores");
+        let pictures = pictures_of(&series, Kind::Gate, None);
+        assert!(pictures[0].method.contains("Loads differ: 300/s"), "{}", pictures[0].method);
+        assert!(of(&[passed(), passed()]).unwrap().notes.is_empty());
     }
 
     #[test]

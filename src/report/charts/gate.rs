@@ -23,11 +23,13 @@ fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
     let panels = panels(&view.result.gate_history);
     let most = panels.iter().map(|(_, points)| points.len()).max()?;
     let title = finding(&panels);
+    let mut method = vec![method(&panels)];
+    method.extend(view.result.notes.iter().map(|note| format!("{}.", clean(note))));
     let chrome = view.chrome(
         title.clone(),
         "Candidate against its baseline, measured side by side at each commit, oldest first; log scale",
         &[],
-        &method(&panels),
+        &method.join(" "),
     );
     let told = panels.iter().flat_map(|(name, points)| {
         points

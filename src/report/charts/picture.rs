@@ -106,7 +106,7 @@ impl Kind {
             }
             Self::Lag => "the generator's lateness",
             Self::Time => "service times",
-            Self::Gate => "earlier gates of the same scenario",
+            Self::Gate => "two gates of the same scenario on one machine",
         }
     }
 }
