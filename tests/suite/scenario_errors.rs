@@ -267,7 +267,12 @@ const HTTP: &[Case] = &[
     ("a relative path", "\"/v1/charge\"", "\"v1/charge\"", "\"v1/charge\""),
     ("a path with a space", "\"/v1/charge\"", "\"/v1/{pick:a b|c}\"", "\"/v1/{pick:a b|c}\""),
     ("a method in small letters", "path = \"/\"", "path = \"/\"\nmethod = \"get\"", "\"get\""),
-    ("a header of the generator's", "accept = ", "Host = ", "Host"),
+    ("a header of the generator's", "accept = ", "Expect = ", "Expect"),
+    ("a second host", "accept = ", "host = \"a\", Host = ", "Host"),
+    ("another tool's variable", "{uuid}", "${ID}", "'{\"id\":\"${ID}\",\"n\":{int:1..5}}'"),
+    ("another tool's variable in a header", "\"*/*\"", "\"Bearer {{token}}\"", "\"****************\""),
+    ("a variable that is not set", "\"*/*\"", "\"{env:NO_SUCH}\"", "\"*************\""),
+    ("a shell's variable in an argument", "\"sh\", \"-c\", \"exit\"", "\"env\", \"${PORT}\"", "\"${PORT}\""),
     ("a header of two lines", "\"*/*\"", "\"a\\nb\"", "accept"),
     ("an unknown field", "{uuid}", "{uid}", "'{\"id\":\"{uid}\",\"n\":{int:1..5}}'"),
     ("a range that is none", "{int:1..5}", "{int:5..1}", "'{\"id\":\"{uuid}\",\"n\":{int:5..1}}'"),
@@ -275,6 +280,8 @@ const HTTP: &[Case] = &[
     ("no such file of bodies", "body = '{\"id\":\"{uuid}\",\"n\":{int:1..5}}'", "body_file = \"no/such.jsonl\"", "\"no/such.jsonl\""),
     ("no status", "[200, 201]", "[]", "[]"),
     ("a status that is none", "[200, 201]", "[200, 99]", "[200, 99]"),
+    ("a class that is none", "[200, 201]", "\"1xx\"", "\"1xx\""),
+    ("a body and bodies", "status = [", "body_lines = \"b.jsonl\"\nstatus = [", "\"b.jsonl\""),
     ("a rate beside the experiment's", RATELESS, RATED, "[\"100/s\"]"),
     ("neither model nor command nor url", "command = [\"sh\", \"-c\", \"exit\"]\n", "", "[contender.base]"),
     ("a command and a url", "ready = \"tcp\"", "url = \"http://127.0.0.1:1\"", "\"http://127.0.0.1:1\""),
@@ -286,9 +293,13 @@ const HTTP: &[Case] = &[
     ("a readiness that is none", "\"tcp\"", "\"healthz\"", "\"healthz\""),
     ("no time to be ready", "ready = \"tcp\"", "ready_within = \"0s\"", "\"0s\""),
     ("a variable's name", "ready = \"tcp\"", "env = { \"A-B\" = \"1\" }", "\"A-B\""),
-    ("another machine", "127.0.0.1:8080", "10.0.0.1:8080", "\"http://10.0.0.1:8080\""),
+    ("another machine", "127.0.0.1:8080", "192.0.2.1:8080", "\"http://192.0.2.1:8080\""),
+    ("a password", "127.0.0.1:8080", "u:s3cret@127.0.0.1:8080", "\"http://u:******@127.0.0.1:8080\""),
     ("a URL with a path", "127.0.0.1:8080", "127.0.0.1:8080/v1", "\"http://127.0.0.1:8080/v1\""),
     ("a URL that is none", "http://127.0.0.1:8080", "127.0.0.1:8080", "\"127.0.0.1:8080\""),
+    ("a mistyped key with a secret", "headers = ", "header = ", "header"),
+    ("a variable of another tool in env", "ready = \"tcp\"", "env = { A = \"${TOKEN}\" }", "\"********\""),
+    ("variables as text", "ready = \"tcp\"", "env = \"A=s3cret\"", "\"********\""),
     ("a mistyped key of a command", "ready = \"tcp\"", "befor = [\"sh\"]", "befor"),
     ("a mistyped key of a route", "status = [", "statuses = [", "statuses"),
     ("the CPU of anyone's service", "experiment.", "request.cpu = \"40us\"\nexperiment.", "\"40us\""),
@@ -372,6 +383,7 @@ fn each_mistake_is_told_once_underlined_and_with_what_to_write() {
                 text = changed(&text, "seed     = 7", "self_check = true");
             }
             let report = report(&text);
+            assert!(!report.contains("s3cret"), "{report}");
             gallery.push_str(&format!("## {name}\n{report}\n\n"));
             let found = underlining(&report);
             if found != *underlined {
