@@ -300,7 +300,7 @@ fn bad_input_is_named_and_nothing_is_touched() {
     for (args, named) in [
         (vec!["--baseline", "base", "--candidate", "haed"], "did you mean `head`?"),
         (vec!["--baseline", "base", "--candidate", "base"], "--calibrate compares"),
-        (vec!["--budget", "3s"], "a gate needs 12"),
+        (vec!["--budget", "3s"], "has no room for 12 rounds"),
         (
             vec!["--baseline-bin", missing, "--candidate-bin", missing],
             "has no contender with a model",

@@ -13,7 +13,7 @@ use crate::units::{Nanos, POISSON_MARGIN, Rate, grouped};
 const BLOCK_MAX: Nanos = Nanos(300 * Nanos::SECOND.0);
 /// Where the budget has no room for the scenario's blocks they are so long, or as long as a gated percentile needs.
 const BLOCK_SHORT: Nanos = Nanos(2 * Nanos::SECOND.0);
-/// The load that leads into a window, at least.
+/// What comes before a window at least, where a pilot has to say how much: the load that leads in.
 const LEAD_IN: Nanos = Nanos(500 * Nanos::MILLI.0);
 
 /// What is left to spend.
@@ -44,7 +44,9 @@ pub(super) struct Room {
 pub(super) fn expect_some_room(request: &Request) -> Result<()> {
     let Some(budget) = request.gate.budget else { return Ok(()) };
     let block = shortest(&request.scenario);
-    let round = Nanos(2 * (OVERHEAD + LEAD_IN + block).0);
+    let before = request.scenario.load.warm_up.asked();
+    let before = before.map_or(LEAD_IN, |before| before.expected(None));
+    let round = Nanos(2 * (OVERHEAD + before + block).0);
     let probe = if matches!(request.gate.rate, Level::Rate(_)) { Nanos(0) } else { CLOSED };
     let least = Nanos(round.0 * u64::from(ROUNDS_MIN)) + probe;
     if budget >= least {

@@ -96,7 +96,7 @@ fn gate(quick: bool) -> Gate {
     let metrics = gate.metrics.into_iter();
     // Light load: the slower build must not drown, or it would be found for that.
     let rate = Level::OfLowest(Share(0.3));
-    let budget = quick.then_some(Nanos(30 * Nanos::SECOND.0));
+    let budget = quick.then_some(Nanos(50 * Nanos::SECOND.0));
     let metrics = metrics.filter(|metric| metric.figure == GateFigure::CpuPerRequest).collect();
     Gate { rate, budget, metrics, ..gate }
 }

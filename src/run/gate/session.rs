@@ -55,7 +55,6 @@ impl<'a> Session<'a> {
         past: &'a History,
         progress: &'a mut Progress,
     ) -> Result<Self> {
-        let began = Instant::now();
         let scenario = pared(request);
         let pair = &request.pair;
         budget::expect_some_room(request)?;
@@ -96,7 +95,7 @@ impl<'a> Session<'a> {
             request,
             scenario,
             past,
-            began,
+            began: Instant::now(),
         })
     }
 
@@ -105,6 +104,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the baseline cannot be probed, the budget is too short, or a trial fails that is nobody's fault.
     pub(super) fn run(&mut self, stop: &AtomicBool) -> Result<GateResult> {
+        self.began = Instant::now();
         for note in &self.about.notes {
             self.testbed.progress.say(&format!("warning: {note}"));
         }
