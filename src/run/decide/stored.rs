@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::exit;
+use crate::report::comparison::exploratory;
 use crate::report::schema::{self, Ceiling, Decision, RunResult, Trial, Verdict};
-use crate::run::{verdict, whole};
+use crate::run::verdict::{self, Family};
+use crate::run::whole;
 use crate::scenario::Scenario;
 
 /// What was measured.
@@ -22,6 +24,10 @@ pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunR
     let rounds = ran.trials.iter().map(|trial| trial.round).max().unwrap_or(0);
     let answer = [&decision.finding, &decision.flips].into_iter().chain(&decision.notes);
     let exit_code = decision.exit_code;
+    // What `decide` says is in its own sentences: none of these comparisons is a headline.
+    let told = Scenario { headline: None, ..scenario.clone() };
+    let family = Family::of(std::slice::from_ref(&told));
+    let comparisons = verdict::comparisons(family, &told, &ran.trials);
     RunResult {
         schema: schema::SCHEMA.into(),
         scenario: scenario.name.clone(),
@@ -39,7 +45,8 @@ pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunR
         request_cpu_measured_ns: 0,
         signature_rounds: 0,
         floor_ns: whole::floor(std::slice::from_ref(scenario)),
-        comparisons: verdict::comparisons(scenario, &ran.trials),
+        exploratory: exploratory(&comparisons),
+        comparisons,
         capacity: decision.capacity.clone(),
         expectations: Vec::new(),
         claims: Vec::new(),
