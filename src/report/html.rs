@@ -198,12 +198,15 @@ fn checks(result: &RunResult) -> Vec<(&'static str, String)> {
         ("Generator busy", format!("at most {} of its cores", percent(busy))),
         (
             "Audit",
-            format!(
-                "{} balanced, {} unbalanced, {} unavailable",
-                audits("balanced"),
-                audits("unbalanced"),
-                audits("unavailable")
-            ),
+            match trials.iter().any(|trial| trial.audit.verdict != "unavailable") {
+                true => format!(
+                    "{} balanced, {} unbalanced, {} unavailable",
+                    audits("balanced"),
+                    audits("unbalanced"),
+                    audits("unavailable")
+                ),
+                false => "none: this service keeps no books that could be read".into(),
+            },
         ),
         ("Failures", failures(&trials)),
         ("Voided rounds", result.voided_rounds.to_string()),

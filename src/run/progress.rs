@@ -66,7 +66,10 @@ impl Progress {
 
     /// A trial starts. Of the first one, and of one in ten seconds, plain lines say which: what it waits for may take long.
     pub(crate) fn starts(&mut self, contender: &str, level: &str) {
-        let level = if level == "closed" { "in closed loop".into() } else { format!("at {level}") };
+        let level = match level.strip_prefix("closed") {
+            Some(place) => format!("in closed loop{place}"),
+            None => format!("at {level}"),
+        };
         let what = format!("{}: {contender} {level}", self.left());
         self.bar.set_message(what.clone());
         if self.plain && (self.done == 0 || self.last_line.elapsed() >= LINE_EVERY) {

@@ -171,8 +171,11 @@ fn bound(by: &str) -> &str {
 /// What would turn the answer round, in a sentence: measured neighbours only.
 pub(super) fn flips(meetings: &[Meeting]) -> String {
     let Some((base, neighbours)) = meetings.split_first() else {
-        return "would flip if: nothing was measured beside it".into();
+        return "Nothing was measured beside it.".into();
     };
+    if neighbours.is_empty() {
+        return "No half and no double was measured beside it.".into();
+    }
     let named = |meeting: &Meeting| {
         let Meeting { place, figures, of, versus, .. } = meeting;
         match winner(meeting) {
@@ -190,8 +193,8 @@ pub(super) fn flips(meetings: &[Meeting]) -> String {
     let Some(here) = won(base) else {
         let decided = all(&|there| there.is_some());
         return match decided.is_empty() {
-            true => format!("would flip if: nothing measured decides it ({places})"),
-            false => format!("would be decided by: {decided}"),
+            true => format!("Nothing tested decides between them ({places})."),
+            false => format!("It would be decided by: {decided}."),
         };
     };
     let turned = all(&|there| there.is_some_and(|there| there != here));
@@ -205,15 +208,18 @@ pub(super) fn flips(meetings: &[Meeting]) -> String {
         false => format!("; no clear difference with {}", even.join(", ")),
     };
     match turned.is_empty() {
-        true => format!("would flip if: nothing measured turns it round ({places}){even}"),
-        false => format!("would flip if: {turned}{even}"),
+        true => format!("Nothing tested flips it ({places}){even}."),
+        false => format!("It would flip with: {turned}{even}."),
     }
 }
 
 /// What a reader should know.
 pub(super) fn notes(cores: usize, question: &Question) -> Vec<String> {
     let mut notes = vec![
-        "Closed ceilings promise no response time. Sizes are the best of those named, within the same pool of connections."
+        "Closed ceilings promise no response time; in brackets stands what bound them. A ratio of two counts as a difference \
+         where its interval lies 5 % or more to one side."
+            .to_owned(),
+        "A request's CPU time is what you asked for and what the server spends on it. Sizes are the best of those named, within the same pool of connections."
             .to_owned(),
         "Tested with scheduling shapes in Rust: no garbage collector, no just-in-time compiler.".to_owned(),
     ];
@@ -299,11 +305,11 @@ mod tests {
         let even = meeting("twice the wait", 0.97, 1.04);
         let turned = meeting("twice the CPU", 0.7, 0.8);
         let text = flips(&[base.clone(), same.clone(), even.clone()]);
-        assert!(text.contains("nothing measured turns it round"), "{text}");
+        assert!(text.contains("Nothing tested flips it"), "{text}");
         assert!(text.contains("no clear difference with twice the wait"), "{text}");
         let text = flips(&[base, same.clone(), turned]);
-        assert!(text.starts_with("would flip if: twice the CPU (thread-pool 1.34x"), "{text}");
+        assert!(text.starts_with("It would flip with: twice the CPU (thread-pool 1.34x"), "{text}");
         let text = flips(&[even, same]);
-        assert!(text.starts_with("would be decided by: half the CPU (event-loop"), "{text}");
+        assert!(text.starts_with("It would be decided by: half the CPU (event-loop"), "{text}");
     }
 }

@@ -228,7 +228,9 @@ fn at_the_rate(hands: &mut Hands<'_, '_>, scenario: &Scenario) -> Result<Vec<Tri
     let (mut kept, mut held, mut round) = (Vec::new(), 0, 0);
     let most = ROUNDS + rounds::extra_rounds(ROUNDS);
     let mut longest = Nanos(0);
-    while held < ROUNDS && round < most && hands.budget.allows(longest) {
+    // One meeting belongs to the answer.
+    let meeting = Nanos(BLOCK.0 * BLOCKS);
+    while held < ROUNDS && round < most && hands.budget.allows(longest + meeting) {
         let began = Instant::now();
         round += 1;
         let heat = Heat { scenario: 0, level: 0, round };
@@ -357,4 +359,23 @@ fn limits(question: &Question, scenario: &Scenario, cores: usize) -> Vec<Limit> 
         rps: rate.0,
     });
     cpu.into_iter().chain(pool).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_refused_with_the_least_one() {
+        let question = question::tests::question();
+        let scenario = question.scenario(&MODELS.map(|model| (model, None))).unwrap();
+        assert!(expect_room(&scenario, None).is_ok());
+        let error = expect_room(&scenario, Some(Nanos(60 * Nanos::SECOND.0))).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let help = error.parts().1.unwrap();
+        let least = help.strip_prefix("give it ").unwrap().split(" or more").next().unwrap();
+        let least: Nanos = least.replace(' ', "").parse().unwrap();
+        assert!(expect_room(&scenario, Some(least)).is_ok(), "what it says is enough");
+        assert!(least < whole(&scenario), "{help}");
+    }
 }

@@ -202,7 +202,9 @@ pub(crate) fn best_of(
     }
     let all: Vec<String> = sizes.iter().map(|size| grouped(*size as f64)).collect();
     if let Some(size) = best.threads {
-        best.words = format!("{} threads (best of {})", grouped(size as f64), all.join(", "));
+        let plural = if size == 1 { "" } else { "s" };
+        let size = grouped(size as f64);
+        best.words = format!("{size} thread{plural} (best of {})", all.join(", "));
     }
     Ok(Some(best))
 }
