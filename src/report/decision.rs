@@ -12,8 +12,7 @@ use super::words::bytes;
 use crate::stats::percentile::{FAILED_NS, Quantile};
 use crate::units::{Nanos, Rate, grouped, three_digits};
 
-const COLUMNS: [&str; 7] =
-    ["model", "size", "p99", "SLO", "CPU us/request", "memory", "ceiling (closed)"];
+const COLUMNS: [&str; 7] = ["model", "size", "p99", "SLO", "CPU us", "memory", "closed ceiling"];
 const PLACES: [&str; 3] = ["place", "closed ceilings", "in figures"];
 const SEARCHED: [&str; 5] = ["model", "at least", "below", "bound by", "remark"];
 
@@ -130,7 +129,10 @@ fn models(decision: &Decision) -> Vec<[String; 7]> {
             },
             known(one.cpu_us_per_request, &three_digits),
             known(one.memory_peak_bytes, &bytes),
-            format!("{} ({})", rate_and_core(one.closed_rps, decision), one.closed_bound_by),
+            match one.closed_bound_by.as_str() {
+                "" | "nothing" => rate_and_core(one.closed_rps, decision),
+                by => format!("{} ({by})", rate_and_core(one.closed_rps, decision)),
+            },
         ]
     };
     decision.models.iter().map(row).collect()

@@ -123,6 +123,7 @@ pub fn decide(
     let decision = concluded(question, &scenario, measured, stop.load(Ordering::Relaxed))?;
     let ran = stored::Ran {
         started_utc,
+        calibration: testbed.calibration(scenario.request_cpu),
         order_seed,
         ceilings: sizes
             .iter()

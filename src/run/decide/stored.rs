@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::backend::payment::Calibration;
 use crate::exit;
 use crate::report::comparison::exploratory;
 use crate::report::schema::{self, Ceiling, Decision, RunResult, Trial, Verdict};
@@ -12,6 +13,8 @@ use crate::scenario::Scenario;
 /// What was measured.
 pub(super) struct Ran {
     pub(super) started_utc: String,
+    /// What the CPU time that was asked for came to.
+    pub(super) calibration: Option<Calibration>,
     pub(super) order_seed: u64,
     /// Of each model at its best size.
     pub(super) ceilings: Vec<Ceiling>,
@@ -42,8 +45,8 @@ pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunR
         rounds,
         self_check: scenario.self_check,
         request_cpu_ns: scenario.request_cpu.0,
-        request_cpu_measured_ns: 0,
-        signature_rounds: 0,
+        request_cpu_measured_ns: ran.calibration.map_or(0, |it| it.measured.0),
+        signature_rounds: ran.calibration.map_or(0, |it| it.rounds),
         floor_ns: whole::floor(std::slice::from_ref(scenario)),
         exploratory: exploratory(&comparisons),
         comparisons,
