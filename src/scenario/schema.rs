@@ -95,7 +95,7 @@ impl JsonSchema for Statuses {
         let status = json_schema!({ "type": "integer", "minimum": 200, "maximum": 599 });
         let word = json_schema!({ "type": "string", "pattern": "^([2-5][0-9][0-9]|[2-5]xx)(,|$)" });
         let list = json_schema!({
-            "type": "array", "items": { "anyOf": [status, word] }, "minItems": 1, "maxItems": Statuses::MAX
+            "type": "array", "items": { "anyOf": [status, word] }, "minItems": 1, "maxItems": Self::MAX
         });
         json_schema!({ "anyOf": [status, word, list] })
     }

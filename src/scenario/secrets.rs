@@ -90,7 +90,8 @@ fn of_lines(text: &str, hidden: &mut Vec<Range<usize>>) {
             section = is_secretive(line);
         }
         let Some((key, value)) = line.split_once('=') else { continue };
-        if !section && !is_secretive(key) && !(value.contains('{') && is_secretive(value)) {
+        let below = value.contains('{') && is_secretive(value);
+        if !(section || is_secretive(key) || below) {
             continue;
         }
         hidden.push(start - value.len()..start);

@@ -47,11 +47,15 @@ impl Damage {
             1 => text.insert_str(at, PIECES[self.below(PIECES.len())]),
             2 => text.replace_range(at..end, PIECES[self.below(PIECES.len())]),
             3 => text.truncate(at),
-            4 => text.insert_str(at, &text[at..end].to_owned()),
+            4 => {
+                let again = text[at..end].to_owned();
+                text.insert_str(at, &again);
+            }
             // A line twice, and a line that is gone.
             5 => {
                 let line = line_at(text, at);
-                text.insert_str(line.start, &text[line].to_owned());
+                let again = text[line.clone()].to_owned();
+                text.insert_str(line.start, &again);
             }
             _ => text.replace_range(line_at(text, at), ""),
         }
