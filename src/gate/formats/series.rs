@@ -179,12 +179,13 @@ mod tests {
         given.about.level = "300/s".into();
         elsewhere.about.fingerprint.cores = 4;
         let series = of(&[elsewhere, given, passed()]).unwrap();
-        assert_eq!(series.gate_history.len(), 2 + 2);
+        let alike = of(&[passed(), passed()]).unwrap();
+        assert_eq!(series.gate_history.len(), alike.gate_history.len());
         assert!(series.notes[0].starts_with("Loads differ: 300/s and "), "{:?}", series.notes);
         assert_eq!(series.notes[1], "1 earlier gate left out: other cores");
         let pictures = pictures_of(&series, Kind::Gate, None);
         assert!(pictures[0].method.contains("Loads differ: 300/s"), "{}", pictures[0].method);
-        assert!(of(&[passed(), passed()]).unwrap().notes.is_empty());
+        assert!(alike.notes.is_empty());
     }
 
     #[test]
