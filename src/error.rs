@@ -13,6 +13,8 @@ pub enum Failure {
     Invalid = 5,
     /// There is no baseline, or one that cannot be compared (6).
     Baseline = 6,
+    /// A signal came first (130).
+    Interrupted = 130,
 }
 
 /// A message that names its object, and where there is one the fix.
@@ -44,6 +46,16 @@ impl Error {
     /// No number that holds could be made.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Failure::Invalid, message)
+    }
+
+    /// A signal came first: nobody has failed.
+    pub fn interrupted() -> Self {
+        Self::new(Failure::Interrupted, "interrupted")
+    }
+
+    /// Whether a signal came first.
+    pub fn is_interrupt(&self) -> bool {
+        self.failure == Failure::Interrupted
     }
 
     /// A message that is already a full report (a scenario error with its underlined source), shown as it is.

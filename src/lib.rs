@@ -39,6 +39,7 @@ pub mod error;
 mod exit;
 pub mod fault;
 pub mod gate;
+mod interrupt;
 pub mod latency;
 mod listen;
 pub mod load;

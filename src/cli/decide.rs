@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use crate::cli::quiet::Quiet;
-use crate::cli::{Format, on_interrupt, print};
+use crate::cli::{Format, print};
 use crate::error::Result;
+use crate::interrupt;
 use crate::latency::Latency;
 use crate::report::decision::{markdown, text};
 use crate::report::schema::decision_json;
@@ -70,7 +71,7 @@ impl Args {
             pool: self.pool as usize,
         };
         let extras = Extras { budget: self.budget, save: self.save };
-        let stop = on_interrupt()?;
+        let stop = interrupt::listen()?;
         let decision = decide(&question, &extras, &mut Progress::new(self.quiet.quiet), &stop)?;
         print(&match self.format {
             Format::Text => text(&decision),

@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::search::Slo;
 use super::quiet::Quiet;
-use super::{Format, on_interrupt, print};
+use super::{Format, print};
 use crate::error::{Context, Error, Result};
 use crate::exit;
+use crate::interrupt;
 use crate::load;
 use crate::load::live::Live;
 use crate::load::outcome::{Fault, Outcome};
@@ -144,7 +145,7 @@ impl Args {
         if let Some(path) = &self.hgrm {
             writable(path)?;
         }
-        let stop = on_interrupt()?;
+        let stop = interrupt::listen()?;
         if let Some(slo) = self.slo {
             return search::run(&self, slo, &url, &request, &stop);
         }

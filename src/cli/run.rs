@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::cli::quiet::Quiet;
-use crate::cli::{Format, on_interrupt, print};
+use crate::cli::{Format, print};
 use crate::clock;
 use crate::error::Result;
 use crate::exit;
+use crate::interrupt;
 use crate::report;
 use crate::report::schema::{self, RunResult, Verdict};
 use crate::run::{self, Progress, Request};
@@ -92,7 +93,7 @@ impl Args {
             print(&plan::shown(scenarios, self.budget, self.format))?;
             return Ok(0);
         }
-        let stop = on_interrupt()?;
+        let stop = interrupt::listen()?;
         let (mut codes, began) = (Vec::new(), Instant::now());
         for mut request in requests {
             // A budget is for all of them together.

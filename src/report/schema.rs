@@ -538,7 +538,7 @@ impl TrialVerdict {
 }
 
 /// Whether the books balance at a trial's end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Audit {
     /// `balanced`, `unbalanced` or `unavailable`

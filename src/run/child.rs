@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Context, Error, Result};
+use crate::interrupt;
 use crate::random;
 use crate::run::cgroup::Cgroup;
 use crate::run::held::{Held, Program};
@@ -21,6 +22,7 @@ use crate::run::placement::{self, Cores};
 use crate::run::proc;
 use crate::run::resources::Watch;
 use crate::run::said::Said;
+use crate::run::sockets::listening_below;
 use crate::scenario::{Ready, Setup};
 
 /// A contender that is not ready after so long never will be.
@@ -151,7 +153,7 @@ impl Contender {
             argv: &argv,
             env: &env,
             folder,
-            patience: ENDS_WITHIN,
+            patience: setup.stop_within.into(),
             group: group.as_ref().map(Cgroup::folder),
         };
         let mut held = Held::start(&program, cores)?;
@@ -166,17 +168,24 @@ impl Contender {
                 Err(failed) => told = failed.after(told),
             }
             if held.ended().is_some() {
-                return Err(held.failed("ended before it was ready"));
+                return Err(ended(held, "ended before it was ready"));
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline || interrupt::asked() {
                 let (within, why) = (setup.ready_within, told.unwrap_or_default());
-                return Err(held.failed(&format!("was not ready within {within}: {why}")));
+                let elsewhere = elsewhere(port, &listening_below(held.supervisor()));
+                let what = format!("was not ready within {within}: {why}");
+                return Err(match elsewhere {
+                    None => held.failed(&what),
+                    Some(at) => {
+                        held.failed(&format!("{what}; it listens on {at}")).help(PORT_IS_TOLD)
+                    }
+                });
             }
             thread::sleep(PAUSE);
         };
         // Whoever answered was not the program if that has ended.
         if held.ended().is_some() {
-            return Err(held.failed("ended as it became ready"));
+            return Err(ended(held, "ended as it became ready"));
         }
         let process = Hands::Held(held);
         Ok(Self { name: name.to_owned(), process, group, address, said: None, runtime })
@@ -198,6 +207,9 @@ impl Contender {
         let within = setup.ready_within.into();
         let runtime =
             http::tried(within, |left| once(address, &setup.ready, left)).map_err(|why| {
+                if interrupt::asked() {
+                    return Error::interrupted();
+                }
                 Error::invalid(format!("contender `{name}` at {address} is not ready: {why}"))
                     .help("start it first; a contender by URL is not started by bakeoff")
                     .by_contender("")
@@ -288,8 +300,9 @@ impl Contender {
         let pid = Pid::from_child(child);
         // It has not been waited for, so the number is still its own.
         let _ = kill_process(pid, Signal::TERM);
-        let deadline = Instant::now() + ENDS_WITHIN;
-        while Instant::now() < deadline {
+        let asked = Instant::now();
+        let patience = || if interrupt::asked() { interrupt::PATIENCE } else { ENDS_WITHIN };
+        while asked.elapsed() < patience() {
             if let Ok(Some(status)) = child.try_wait() {
                 return Some(status);
             }
@@ -309,20 +322,45 @@ impl Contender {
             let _ = BufReader::new(stdout).read_line(&mut line);
             let _ = sender.send(line);
         });
-        let line = receiver
-            .recv_timeout(READY_WITHIN)
-            .map_err(|_| self.unready(&format!("said nothing within {READY_WITHIN:?}")))?;
+        let line = interrupt::receive(&receiver, READY_WITHIN)
+            .ok_or_else(|| self.unready(&format!("said nothing within {READY_WITHIN:?}")))?;
         line.trim()
             .strip_prefix("listening ")
             .and_then(|address| address.parse().ok())
             .ok_or_else(|| self.unready("ended before it was listening"))
     }
 
-    /// The error for a contender that never became ready, with what it said.
+    /// The error for a contender that never became ready, with what it said; what an interrupt cut short is not its fault.
     fn unready(&mut self, what: &str) -> Error {
+        if interrupt::asked() {
+            return Error::interrupted();
+        }
         let status = self.end().map_or("was killed".to_owned(), |status| status.to_string());
         Error::invalid(format!("contender `{}` {what} ({status})", self.name))
             .by_contender(self.wrote())
+    }
+}
+
+/// What helps a server that listens elsewhere.
+const PORT_IS_TOLD: &str =
+    "it is told its port by {port} in its command and `env`, and by PORT and BAKEOFF_PORT";
+
+/// Where a program listens that should listen on `port`.
+fn elsewhere(port: u16, at: &[SocketAddr]) -> Option<String> {
+    if at.is_empty() || at.iter().any(|address| address.port() == port) {
+        return None;
+    }
+    Some(at.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" and "))
+}
+
+/// The error for a program that ended where it should run.
+fn ended(mut held: Held, what: &str) -> Error {
+    let error = held.failed(what);
+    match held.is_in_the_background() {
+        true => error.help(
+            "start it in the foreground, so that it can be measured and ended: nginx -g 'daemon off;', docker run without -d",
+        ),
+        false => error,
     }
 }
 

@@ -32,6 +32,7 @@ mod rounds;
 mod said;
 pub mod selftest;
 mod session;
+mod sockets;
 mod starts;
 mod supervise;
 mod testbed;
@@ -48,6 +49,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::report;
 use crate::report::schema::RunResult;
 use crate::scenario::Scenario;
@@ -102,7 +104,8 @@ impl Request {
 pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<RunResult> {
     request.check()?;
     let mut session = Session::open(request, progress)?;
-    let stopped = session.run(stop);
+    // What an interrupt cut short is not broken off.
+    let stopped = interrupt::forgiven(session.run(stop));
     session.testbed.progress.end();
     let mut result = session.result(stop);
     if let Err(error) = &stopped {

@@ -6,7 +6,7 @@ mod timeline;
 
 use std::cell::Cell;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -111,6 +111,8 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
             let reasons = vec![error.message().to_owned()];
             Audit { verdict: "unavailable".into(), reasons }
         }
+        // What was cut short is no trial: nobody looks at its books.
+        None if stop.load(Ordering::Relaxed) => Audit::default(),
         None => audited(order, &contender, &outcome, books),
     };
     if crash.is_none() && audit.verdict == "unavailable" && !audit.reasons.is_empty() {
@@ -327,6 +329,7 @@ fn several(
         env: Vec::new(),
         ready: scenario::Ready::Path("/healthz".into()),
         ready_within: Nanos(10 * Nanos::SECOND.0),
+        stop_within: scenario::STOP_WITHIN,
         before: None,
         payload: Vec::new(),
         folder: ".".into(),

@@ -35,7 +35,7 @@ mod sweep;
 mod warm_up;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
-pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
+pub use contender::{BuiltIn, Contender, Kind, Ready, STOP_WITHIN, Setup};
 pub use disturbance::Disturbance;
 pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;

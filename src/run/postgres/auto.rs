@@ -41,16 +41,12 @@ impl Auto {
             };
             connect(&server, &"the throw-away cluster")
         };
-        let mut admin = inside(SUPERUSER, "postgres")?;
-        let owned = format!("CREATE ROLE {USER} LOGIN");
-        admin.query(&owned).map_err(trouble("cannot make a user"))?;
-        let made = format!("CREATE DATABASE {TEMPLATE} OWNER {USER}");
-        admin.query(&made).map_err(trouble("cannot make the template"))?;
-        let template = || inside(USER, TEMPLATE);
-        let schema = template()?.query(&format!("{SCHEMA}\n{latency}"));
-        schema.map_err(trouble("cannot make the schema"))?;
-        load::load(&template, setup.seed)?;
-        let facts = Facts::ask(&mut admin)?;
+        let (admin, facts) = keeper.while_wanted(|| {
+            let mut admin = inside(SUPERUSER, "postgres")?;
+            fill(&mut admin, &inside, setup, latency)?;
+            let facts = Facts::ask(&mut admin)?;
+            Ok((admin, facts))
+        })?;
         Ok(Self { admin: Mutex::new(admin), keeper, facts })
     }
 
@@ -95,4 +91,21 @@ impl Auto {
         let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
         version[..end].parse().unwrap_or_default()
     }
+}
+
+/// Makes the contenders' user and the template with its rows.
+fn fill(
+    admin: &mut Connection,
+    inside: &(dyn Fn(&str, &str) -> Result<Connection> + Sync),
+    setup: &Setup,
+    latency: &str,
+) -> Result<()> {
+    let owned = format!("CREATE ROLE {USER} LOGIN");
+    admin.query(&owned).map_err(trouble("cannot make a user"))?;
+    let made = format!("CREATE DATABASE {TEMPLATE} OWNER {USER}");
+    admin.query(&made).map_err(trouble("cannot make the template"))?;
+    let template = || inside(USER, TEMPLATE);
+    let schema = template()?.query(&format!("{SCHEMA}\n{latency}"));
+    schema.map_err(trouble("cannot make the schema"))?;
+    load::load(&template, setup.seed)
 }
