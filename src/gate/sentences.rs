@@ -3,7 +3,13 @@
 use super::blame::Blame;
 use super::metric::{is_lost, label};
 use super::sight::{after, percent, signed};
-use crate::report::gate::{Look, MetricJudgement, Outcome, Plan, Round, Verdict};
+use crate::report::gate::{Judgement, Look, MetricJudgement, Outcome, Plan, Round, Verdict};
+use crate::report::words::{one_line, truncated};
+
+/// Characters of a verdict's line: a CI system shows no more.
+const LINE_MAX: usize = 200;
+/// Characters of it that say whose fault it is, which can be anyone's words; the reasons have the whole.
+const BLAME_MAX: usize = 120;
 
 /// Everything that a person must know, in one line: the verdict, which metrics it rests on, and which it does not.
 ///
@@ -21,7 +27,8 @@ pub(super) fn line(
     };
     match blame {
         Some(blame) => {
-            parts.push(format!("{}: {}", verdict.word(), mid_sentence(&blame.sentence())))
+            let whose = truncated(&one_line(&mid_sentence(&blame.sentence())), BLAME_MAX);
+            parts.push(format!("{}: {whose}", verdict.word()));
         }
         None if finished && verdict == Verdict::Invalid => {
             parts.push(format!("{}: nothing left to gate", verdict.word()));
@@ -41,10 +48,19 @@ pub(super) fn line(
     parts.extend(metrics.iter().filter_map(not_gated));
     parts.extend(metrics.iter().filter_map(bad_rounds));
     let line = parts.join(". ");
-    match &plan.report_only {
+    let line = match &plan.report_only {
         Some(why) => format!("REPORT ONLY ({why}): {line}"),
         None => line,
-    }
+    };
+    truncated(&one_line(&line), LINE_MAX)
+}
+
+/// The line of a gate that an interrupt ended: `INTERRUPTED after 3 rounds. OPEN (p50)`.
+pub(super) fn interrupted(judgement: &Judgement) -> String {
+    let so_far = judgement.line.trim_start_matches("so far").trim_start_matches(". ");
+    let dot = if so_far.is_empty() { "" } else { ". " };
+    let word = Verdict::Interrupted.word();
+    truncated(&format!("{word} after {} rounds{dot}{so_far}", judgement.rounds), LINE_MAX)
 }
 
 /// Why the verdict is what it is: blame first, then metric by metric with ratio, difference, limits and n, and what
@@ -174,6 +190,7 @@ impl Verdict {
             Self::Pass => "PASS",
             Self::Inconclusive => "INCONCLUSIVE",
             Self::Invalid => "INVALID",
+            Self::Interrupted => "INTERRUPTED",
         }
     }
 }

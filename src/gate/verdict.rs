@@ -4,7 +4,7 @@ use super::blame::{Blame, blame};
 use super::decision::{Decision, Rule, decide};
 use super::intermittent::intermittent;
 use super::metric::{alpha, difference, is_a_failure};
-use super::sentences::{line, reasons};
+use super::sentences::{interrupted, line, reasons};
 use super::sight::{sight, too_blind};
 use crate::exit;
 use crate::report::gate::{
@@ -40,6 +40,15 @@ pub fn judge(plan: &Plan, rounds: &[Round]) -> Judgement {
         rounds: counted.len() as u32,
         void_rounds: (rounds.len() - counted.len()) as u32,
         metrics,
+    }
+}
+
+impl Judgement {
+    /// Of a gate that an interrupt ended before it was finished: its rounds have no verdict.
+    pub fn interrupt(&mut self) {
+        self.line = interrupted(self);
+        self.verdict = Verdict::Interrupted;
+        self.exit_code = exit::INTERRUPTED;
     }
 }
 
@@ -164,6 +173,7 @@ fn exit_code(plan: &Plan, verdict: Verdict, metrics: &[MetricJudgement]) -> u8 {
         .zip(metrics)
         .any(|(chosen, metric)| chosen.required && metric.not_gated.is_some());
     match verdict {
+        Verdict::Interrupted => exit::INTERRUPTED,
         Verdict::Invalid => exit::INVALID,
         _ if plan.report_only.is_some() => exit::OK,
         Verdict::Regressed => exit::FAILS,
@@ -260,6 +270,26 @@ pub(super) mod tests {
             "{}",
             found.line
         );
+    }
+
+    #[test]
+    fn an_interrupt_is_a_verdict_of_its_own() {
+        let mut found = judge(&plan(40, &TWO), &rounds(3, &[0.0, 0.0], 0.01));
+        found.interrupt();
+        assert_eq!((found.verdict, found.exit_code), (Verdict::Interrupted, 130));
+        assert_eq!(found.line, "INTERRUPTED after 3 rounds. OPEN (cpu/request, p50)");
+    }
+
+    #[test]
+    fn a_line_is_one_line_of_200_characters_whatever_a_contender_wrote() {
+        let plan = plan(40, &[Metric::CpuPerRequest, Metric::P50, Metric::P99]);
+        let mut rounds = rounds(3, &[0.0, 0.0, 0.0], 0.01);
+        let what = format!("exit status 3; it wrote:\n::error::{}\r\n", "x\u{1b}[31m".repeat(900));
+        rounds[2].candidate.faults.push(Fault { kind: FaultKind::Crashed, what: what.clone() });
+        let found = judge(&plan, &rounds);
+        assert!(found.line.chars().count() <= 200 && !found.line.contains('\n'), "{}", found.line);
+        assert!(found.line.ends_with("... OPEN (cpu/request, p50, p99)"), "{}", found.line);
+        assert!(found.reasons[0].contains(&what), "the reasons have the whole");
     }
 
     #[test]

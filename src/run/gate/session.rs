@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::gate::formats::history::History;
 use crate::gate::levels::{ROUNDS_MAX, ROUNDS_MIN, rounds_within};
 use crate::gate::{blame::blame, judge, sight};
+use crate::interrupt;
 use crate::random;
 use crate::report::gate::{
     About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
@@ -101,14 +102,18 @@ impl<'a> Session<'a> {
         for note in &self.about.notes {
             self.testbed.progress.say(&format!("warning: {note}"));
         }
-        let overhead = self.settle_rate(stop)?;
-        if !stop.load(Ordering::Relaxed) {
-            self.settle_plan(overhead, stop)?;
-        }
-        let ran = self.run_rounds(stop);
+        let settled =
+            self.settle_rate(stop).and_then(|overhead| match stop.load(Ordering::Relaxed) {
+                true => Ok(()),
+                false => self.settle_plan(overhead, stop),
+            });
+        let ran = interrupt::forgiven(settled).and_then(|()| self.run_rounds(stop));
         self.testbed.progress.end();
-        ran?;
-        let judgement = judge(&self.plan, &self.rounds);
+        interrupt::forgiven(ran)?;
+        let mut judgement = judge(&self.plan, &self.rounds);
+        if stop.load(Ordering::Relaxed) && !judgement.finished {
+            judgement.interrupt();
+        }
         Ok(GateResult {
             schema: SCHEMA.into(),
             about: self.about.clone(),
