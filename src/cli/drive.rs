@@ -22,6 +22,7 @@ use crate::load::outcome::{Fault, Outcome};
 use crate::load::plan::{Amount, Arrivals, First, Fixed, Operation, Pace, Plan, Shape, WarmUp};
 use crate::load::url::Url;
 use crate::report::distribution::Ranked;
+use crate::report::failures::error_counts;
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
 use crate::report::words::listed;
@@ -282,7 +283,7 @@ fn failing(trial: &schema::Trial, bound: Share) -> Option<String> {
         let [failed, requests] = [failures, requests].map(|n| grouped(n as f64));
         format!(
             "FAILED: {failed} of {requests} requests ({percent} %), over the bound of {bound}: {}",
-            show::failures(trial)
+            error_counts(trial)
         )
     })
 }

@@ -272,6 +272,14 @@ impl Contender {
         }
     }
 
+    /// What it writes to stderr; nothing of a server that is somebody else's.
+    pub(crate) fn stderr(&self) -> Option<Said> {
+        match &self.process {
+            Hands::Held(held) => Some(held.stderr()),
+            Hands::Ours(_) | Hands::Others => self.said.clone(),
+        }
+    }
+
     /// Asks it to end and waits; kills it when it does not.
     ///
     /// # Errors

@@ -160,6 +160,10 @@ impl Held {
         }
     }
 
+    pub(crate) fn stderr(&self) -> Said {
+        self.said.clone()
+    }
+
     /// The last of what it wrote, once it has ended.
     pub(crate) fn wrote(&self) -> String {
         self.said.last()

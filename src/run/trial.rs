@@ -38,6 +38,9 @@ use crate::units::{Nanos, Rate, Share, grouped};
 /// The audit adds up a million accounts, and a saturated server may first have to finish what it has in hand.
 const AUDIT_WITHIN: Duration = Duration::from_secs(10);
 
+/// Lines that are kept of what a contender wrote last that has lost and runs: most servers log each request.
+const LINES_TOLD: usize = 3;
+
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub(crate) struct Order<'a> {
@@ -125,6 +128,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         memory_kind: memory.kind,
         ..server(&watch, seen.used, switches, &outcome, order.placement.contender.len())
     };
+    let stderr = contender.stderr();
     if crash.is_none()
         && let Err(error) = contender.stop()
     {
@@ -134,7 +138,13 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         behind.stop()?;
     }
     let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
-    let judged = judged(order, &outcome, &seen, dependency_share, shares, &audit, crash.as_ref());
+    let mut judged =
+        judged(order, &outcome, &seen, dependency_share, shares, &audit, crash.as_ref());
+    if judged.validity.lost && crash.is_none() {
+        let last = stderr.map(|stderr| stderr.last()).unwrap_or_default();
+        let lines = last.lines().rev().take(LINES_TOLD).collect::<Vec<_>>();
+        judged.validity.wrote = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
+    }
     let mut trial = figures::report(order, &plan, &outcome, server, judged, audit);
     let pooled = order.scenario.store.dependency();
     trial.dependency = pooled.map(|dependency| dependency.describe());

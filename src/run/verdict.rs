@@ -1,5 +1,6 @@
 //! From trials to comparisons and judged statements. Blind to how the trials were made.
 
+mod broken;
 mod capacity;
 mod comparison;
 mod family;
@@ -15,6 +16,7 @@ use crate::report::schema::{Capacity, Ceiling, Footprint, Judgement, StatementVe
 use crate::scenario::{Bound, Metric, Scenario, Statement};
 use crate::stats::{self, Better, Estimate, Interval, LOST};
 
+pub(crate) use broken::broken;
 pub(crate) use comparison::comparisons;
 pub(crate) use family::{Family, check_rounds};
 pub(crate) use footprint::under_load;

@@ -105,6 +105,8 @@ pub struct Scenario {
     pub expectations: Vec<Statement>,
     /// Statements that do not.
     pub claims: Vec<Statement>,
+    /// Whether it is only to show that everything works.
+    pub smoke: bool,
     /// What flags took away or changed, as sentences for the report.
     pub notes: Vec<String>,
 }

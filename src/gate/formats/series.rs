@@ -44,6 +44,7 @@ impl History {
             claims: Vec::new(),
             not_checked: Vec::new(),
             notes: Vec::new(),
+            broken: Vec::new(),
             contenders: Vec::new(),
             lag_limits_ns: Default::default(),
             slos: Vec::new(),
