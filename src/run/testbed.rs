@@ -209,9 +209,14 @@ impl<'a> Testbed<'a> {
         let given_up = self.starts.given_up(&ask.scenario.name, &ask.contender.name);
         let order = self.order(ask, &placement, database.as_deref());
         self.warmth.does(&order.warming);
-        match given_up {
-            Some(why) => Ok(trial::lost::lost(&order, LostBy::Start, &Error::invalid(why))),
-            None => trial::run(&order, stop),
+        if let Some(why) = given_up {
+            return Ok(trial::lost::lost(&order, LostBy::Start, &Error::invalid(why)));
+        }
+        let trial = trial::run(&order, stop);
+        // What a contender did without its database is not its doing.
+        match database.and_then(|database| database.crashed()) {
+            Some(gone) => Err(gone),
+            None => trial,
         }
     }
 

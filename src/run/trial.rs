@@ -28,6 +28,7 @@ use crate::run::memory::{self, Sampler};
 use crate::run::placement::Placement;
 use crate::run::postgres::Database;
 use crate::run::resources::{Switches, Taken, Tick, Used, Watch};
+use crate::run::said::Said;
 use crate::run::validity::{self, Evidence, Judged};
 use crate::run::warm::Warming;
 use crate::run::{audit, http, proc};
@@ -114,9 +115,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
             let reasons = vec![error.message().to_owned()];
             Audit { verdict: "unavailable".into(), reasons }
         }
-        // What was cut short is no trial: nobody looks at its books.
-        None if stop.load(Ordering::Relaxed) => Audit::default(),
-        None => audited(order, &contender, &outcome, books),
+        None => audited(order, &contender, &outcome, books, stop),
     };
     if crash.is_none() && audit.verdict == "unavailable" && !audit.reasons.is_empty() {
         crash = broken_down(&mut contender);
@@ -134,16 +133,12 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     {
         crash = Some(error);
     }
-    if let Some(behind) = behind {
-        behind.stop()?;
-    }
+    behind.map_or(Ok(()), Behind::stop)?;
     let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
     let mut judged =
         judged(order, &outcome, &seen, dependency_share, shares, &audit, crash.as_ref());
     if judged.validity.lost && crash.is_none() {
-        let last = stderr.map(|stderr| stderr.last()).unwrap_or_default();
-        let lines = last.lines().rev().take(LINES_TOLD).collect::<Vec<_>>();
-        judged.validity.wrote = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
+        judged.validity.wrote = stderr.as_ref().map(last_lines).unwrap_or_default();
     }
     let mut trial = figures::report(order, &plan, &outcome, server, judged, audit);
     let pooled = order.scenario.store.dependency();
@@ -220,6 +215,13 @@ fn broken_down(contender: &mut Contender) -> Option<Error> {
 
 fn crashed(contender: &Contender, status: &str) -> Error {
     Error::invalid(format!("the contender crashed: {status}")).by_contender(contender.wrote())
+}
+
+/// What a server wrote last, of whose end there is nothing to tell.
+fn last_lines(stderr: &Said) -> String {
+    let last = stderr.last();
+    let from = last.rmatch_indices('\n').nth(LINES_TOLD - 1).map_or(0, |(end, _)| end + 1);
+    last[from..].to_owned()
 }
 
 /// What the contender waits for, ready, where it waits for something.
@@ -380,7 +382,12 @@ fn audited(
     contender: &Contender,
     outcome: &Outcome,
     before: Option<std::result::Result<Vec<u8>, String>>,
+    stop: &AtomicBool,
 ) -> Audit {
+    // What was cut short is no trial: nobody looks at its books.
+    if stop.load(Ordering::Relaxed) {
+        return Audit::default();
+    }
     if order.scenario.workload == Workload::Http {
         return Audit { verdict: "unavailable".into(), reasons: Vec::new() };
     }

@@ -13,6 +13,7 @@ mod first_steps;
 mod gate;
 mod gate_recorded;
 mod http;
+mod kills;
 mod page;
 mod postgres;
 mod readme;

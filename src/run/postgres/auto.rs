@@ -8,7 +8,7 @@ use super::database::{Facts, Setup};
 use super::keeper::Keeper;
 use super::url::{Typed, Url};
 use super::{binaries, connect, load, trouble};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::postgres::{Connection, Server};
 use crate::sql::SCHEMA;
 
@@ -54,6 +54,11 @@ impl Auto {
         &self.facts
     }
 
+    /// Why it is no longer there, if it has ended by itself.
+    pub(super) fn crashed(&self) -> Option<Error> {
+        self.keeper.crashed()
+    }
+
     pub(super) fn pid(&self) -> u32 {
         self.keeper.pid
     }
@@ -68,9 +73,12 @@ impl Auto {
         let how = if self.major() >= 15 { "STRATEGY file_copy" } else { "" };
         let copied = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {USER} {how}");
         let mut admin = self.admin();
-        let failed = || trouble(format!("cannot make a fresh database for trial {n}"));
-        admin.query(&copied).map_err(failed())?;
-        admin.query("CHECKPOINT").map_err(failed())?;
+        let failed = |error| {
+            let failed = trouble(format!("cannot make a fresh database for trial {n}"))(error);
+            self.keeper.crashed_by_now().unwrap_or(failed)
+        };
+        admin.query(&copied).map_err(failed)?;
+        admin.query("CHECKPOINT").map_err(failed)?;
         let url = format!("postgres://{USER}@127.0.0.1:{}/{name}", self.keeper.port);
         Ok((name, Url::read(&Typed::from(url))?))
     }

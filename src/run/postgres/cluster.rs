@@ -25,6 +25,8 @@ const WHO_MAY_CONNECT: &str = "local all all trust\nhost all bench 127.0.0.1/32 
 /// The rows are worth nothing the day after, so nothing waits for a disk; and nothing wakes up by itself in a trial.
 const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
+    // Its files go with the data folder, where others would outlive a postmaster that is killed.
+    "dynamic_shared_memory_type=mmap",
     // In the data folder, where a postmaster is at home: a socket's whole path would have to fit into 107 bytes.
     "unix_socket_directories=.",
     "fsync=off",
@@ -109,7 +111,7 @@ impl Cluster {
     /// Whether the postmaster has ended without being asked; with what it said.
     pub(super) fn crashed(&mut self) -> Option<String> {
         let status = self.postmaster.child.try_wait().ok().flatten()?;
-        Some(format!("postgres ended with {status}\n{}", said(&self.folder)))
+        Some(format!("its postmaster ended: {status}\n{}", said(&self.folder)))
     }
 }
 

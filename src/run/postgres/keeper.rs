@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -82,10 +82,15 @@ fn readable(
     }
 }
 
+/// So long after its connections are closed a postmaster may still seem to run.
+const ENDS_SHOW_WITHIN: Duration = Duration::from_millis(300);
+/// A keeper whose postmaster was killed ends within this, with what that has left.
+const CLEARS_WITHIN: Duration = Duration::from_secs(10);
+
 /// A keeper at work, as its parent sees it. Dropping it ends the cluster.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    child: Child,
+    child: Mutex<Child>,
     /// Closing it ends the cluster.
     leash: Mutex<Option<ChildStdin>>,
     pub(super) port: u16,
@@ -118,7 +123,9 @@ impl Keeper {
         });
         let line = interrupt::receive(&lines, Duration::MAX).unwrap_or_default();
         match ready(&line) {
-            Some((port, pid, folder)) => Ok(Self { child, leash, port, pid, folder }),
+            Some((port, pid, folder)) => {
+                Ok(Self { child: Mutex::new(child), leash, port, pid, folder })
+            }
             None => {
                 drop(leash);
                 Err(failed(child))
@@ -144,6 +151,40 @@ impl Keeper {
         })
     }
 
+    /// Why the cluster is no longer there, if it has ended by itself.
+    pub(super) fn crashed(&self) -> Option<Error> {
+        // The keeper collects it at once, and then needs a while for what it has left.
+        if Path::new(&format!("/proc/{}", self.pid)).exists() {
+            return None;
+        }
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let deadline = Instant::now() + CLEARS_WITHIN;
+        while child.try_wait().ok().flatten().is_none() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let mut said = String::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            let _ = stderr.read_to_string(&mut said);
+        }
+        let why = said.trim().trim_start_matches("error: ");
+        let what = format!("the throw-away PostgreSQL (process {}) is gone: {why}", self.pid);
+        Some(Error::internal(what).help(
+            "it was killed from outside, or the machine has no memory left: see the kernel's log",
+        ))
+    }
+
+    /// The same where a statement has just failed: an end shows in its connections first.
+    pub(super) fn crashed_by_now(&self) -> Option<Error> {
+        let deadline = Instant::now() + ENDS_SHOW_WITHIN;
+        loop {
+            let crashed = self.crashed();
+            if crashed.is_some() || Instant::now() >= deadline {
+                return crashed;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn end(&self) {
         drop(self.leash.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -152,7 +193,7 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.end();
-        let _ = self.child.wait();
+        let _ = self.child.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
         // It was killed, if there is anything left to remove.
         folder::remove(&self.folder);
     }
