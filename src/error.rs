@@ -86,6 +86,16 @@ impl Error {
         self
     }
 
+    /// The same error with one more sentence of help.
+    #[must_use]
+    pub fn and_help(mut self, more: &str) -> Self {
+        self.help = Some(match self.help {
+            Some(help) => format!("{help}\n  help: {more}"),
+            None => more.to_owned(),
+        });
+        self
+    }
+
     /// The same error as the doing of a server under test, with what it wrote last: it has lost, and nobody gives up.
     #[must_use]
     pub fn by_contender(mut self, wrote: impl Into<String>) -> Self {
@@ -184,5 +194,7 @@ mod tests {
             error.help("write one with `bakeoff init`").to_string(),
             "error: cannot read a.toml: No such file\n  help: write one with `bakeoff init`"
         );
+        let both = Error::usage("no").help("first").and_help("second").to_string();
+        assert_eq!(both, "error: no\n  help: first\n  help: second", "none replaces another");
     }
 }

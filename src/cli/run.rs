@@ -28,8 +28,8 @@ Examples:
   bakeoff run scenarios/ --budget 60m  a folder: one ledger of all its claims, at 99 %
   bakeoff run --smoke                  does everything work? (says nothing about speed)
 
-Exit codes: 0 pass or inconclusive, 1 internal error, 2 bad scenario or flag, 3 an expectation failed,
-5 invalid, 130 interrupted; of several scenarios the gravest")]
+Exit codes: 0 pass or inconclusive, 1 internal error, 2 bad scenario or flag, 3 an expectation failed or
+a contender does not work, 5 invalid, 130 interrupted; of several scenarios the gravest")]
 pub(crate) struct Args {
     /// Files, folders of files, or names of built-in scenarios; none runs the tour
     #[arg(value_name = "SCENARIO")]

@@ -168,24 +168,19 @@ impl Contender {
                 Err(failed) => told = failed.after(told),
             }
             if held.ended().is_some() {
-                return Err(ended(held, "ended before it was ready"));
+                return Err(held.failed("ended before it was ready"));
             }
             if Instant::now() >= deadline || interrupt::asked() {
                 let (within, why) = (setup.ready_within, told.unwrap_or_default());
                 let elsewhere = elsewhere(port, &listening_below(held.supervisor()));
-                let what = format!("was not ready within {within}: {why}");
-                return Err(match elsewhere {
-                    None => held.failed(&what),
-                    Some(at) => {
-                        held.failed(&format!("{what}; it listens on {at}")).help(PORT_IS_TOLD)
-                    }
-                });
+                let what = format!("was not ready within {within}: {why}{elsewhere}");
+                return Err(held.failed(&what));
             }
             thread::sleep(PAUSE);
         };
         // Whoever answered was not the program if that has ended.
         if held.ended().is_some() {
-            return Err(ended(held, "ended as it became ready"));
+            return Err(held.failed("ended as it became ready"));
         }
         let process = Hands::Held(held);
         Ok(Self { name: name.to_owned(), process, group, address, said: None, runtime })
@@ -349,27 +344,16 @@ impl Contender {
     }
 }
 
-/// What helps a server that listens elsewhere.
-const PORT_IS_TOLD: &str =
-    "it is told its port by {port} in its command and `env`, and by PORT and BAKEOFF_PORT";
-
-/// Where a program listens that should listen on `port`.
-fn elsewhere(port: u16, at: &[SocketAddr]) -> Option<String> {
+/// `; it listens on 127.0.0.1:3000, ..`, of a program that should listen on `port`; nothing where it does not listen at all.
+fn elsewhere(port: u16, at: &[SocketAddr]) -> String {
     if at.is_empty() || at.iter().any(|address| address.port() == port) {
-        return None;
+        return String::new();
     }
-    Some(at.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" and "))
-}
-
-/// The error for a program that ended where it should run.
-fn ended(mut held: Held, what: &str) -> Error {
-    let error = held.failed(what);
-    match held.is_in_the_background() {
-        true => error.help(
-            "start it in the foreground, so that it can be measured and ended: nginx -g 'daemon off;', docker run without -d",
-        ),
-        false => error,
-    }
+    let at: Vec<String> = at.iter().map(SocketAddr::to_string).collect();
+    format!(
+        "; it listens on {}, and is told its port by {{port}} in `command` and `env`, and by PORT and BAKEOFF_PORT",
+        at.join(" and ")
+    )
 }
 
 /// Runs what is to run before a trial, to its end.
@@ -503,6 +487,17 @@ mod tests {
         assert_eq!(asked([second, first]).unwrap(), (second, None));
         drop(listener);
         let Err(Failed::Unreachable(_)) = asked([first, second]) else { panic!("nobody is there") };
+    }
+
+    #[test]
+    fn a_server_that_listens_elsewhere_is_told_its_port() {
+        let at = |ports: &[u16]| -> Vec<SocketAddr> {
+            ports.iter().map(|&port| ([127, 0, 0, 1], port).into()).collect()
+        };
+        let told = elsewhere(8_080, &at(&[3_000, 3_001]));
+        assert!(told.starts_with("; it listens on 127.0.0.1:3000 and 127.0.0.1:3001, "), "{told}");
+        assert_eq!(elsewhere(8_080, &at(&[3_000, 8_080])), "", "it is busy, and not elsewhere");
+        assert_eq!(elsewhere(8_080, &[]), "");
     }
 
     #[test]

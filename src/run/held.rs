@@ -108,13 +108,16 @@ impl Held {
     pub(crate) fn ended(&mut self) -> Option<String> {
         let what = described(self.status()?);
         Some(match self.is_in_the_background() {
-            true => format!("{what}, and what it had started ran on in the background"),
+            true => format!(
+                "{what}, and what it had started ran on in the background: start it in the foreground, as with `nginx -g \
+                 'daemon off;'`"
+            ),
             false => what,
         })
     }
 
     /// Whether the program has ended and left its work to processes in the background.
-    pub(crate) fn is_in_the_background(&mut self) -> bool {
+    fn is_in_the_background(&mut self) -> bool {
         self.status().is_some_and(|status| status.success()) && self.said(BACKGROUND)
     }
 

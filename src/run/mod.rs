@@ -48,7 +48,7 @@ mod whole;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::interrupt;
 use crate::report;
 use crate::report::schema::RunResult;
@@ -112,10 +112,13 @@ pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Res
         whole::mark_broken_off(&mut result, error);
     }
     report::write::write_report(&request.out, &result)?;
-    stopped.map(|()| result).map_err(|error| broken_off(error, request))
-}
-
-/// Says where the finished trials are.
-fn broken_off(error: Error, request: &Request) -> Error {
-    error.help(format!("the trials that had finished are in {}", request.out.display()))
+    match stopped {
+        Ok(()) => Ok(result),
+        // Says where the finished trials are, where there are some.
+        Err(error) if result.trials.iter().chain(&result.probes).any(|one| one.requests > 0) => {
+            let out = request.out.display();
+            Err(error.and_help(&format!("the trials that had finished are in {out}")))
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -232,7 +232,10 @@ fn a_start_that_fails_says_why_and_leaves_nothing() {
     let run = |bin: &Path, connections: &str| {
         let mut command = Command::new(program());
         command.args(["keep-postgres", "--connections", connections, "--bin"]).arg(bin);
-        let output = command.env("TMPDIR", scratch.path()).stdin(Stdio::null()).output().unwrap();
+        command.env("TMPDIR", scratch.path()).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let _wanted = child.stdin.take();
+        let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(is_empty(scratch.path()));
         String::from_utf8(output.stderr).unwrap()
