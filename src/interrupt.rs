@@ -8,9 +8,11 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, LazyLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::error::{Context, Error, Failure, Result};
 
@@ -18,26 +20,33 @@ static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// How soon a wait notices.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// One interrupt may come as several signals: `timeout` sends it to its child and to the group that the child is in.
+const SECOND_AFTER: Duration = Duration::from_millis(500);
 /// What was started may take so long to end once nobody waits for its results, and is killed then.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Listens for the signals; gives the flag that they set. A second one ends the program at once.
+/// Listens for the signals; gives the flag that they set. A second one, [`SECOND_AFTER`] the first, ends the program at once.
 ///
 /// # Errors
-/// When the system refuses a handler.
+/// When the system refuses a handler or a thread.
 pub(crate) fn listen() -> Result<Arc<AtomicBool>> {
     let heard = [SIGINT, SIGTERM].into_iter().chain((!is_ignored(SIGHUP)).then_some(SIGHUP));
-    for signal in heard {
-        let flag = || Arc::clone(&ASKED);
-        // In this order: the first signal finds the flag unset and sets it, the second finds it set.
-        signal_hook::flag::register_conditional_shutdown(
-            signal,
-            Failure::Interrupted as i32,
-            flag(),
-        )
-        .and_then(|_| signal_hook::flag::register(signal, flag()))
-        .context(|| "cannot listen for signals".into())?;
-    }
+    let mut signals = Signals::new(heard).context(|| "cannot listen for signals".into())?;
+    let first_sets_second_ends = move || {
+        let mut first: Option<Instant> = None;
+        for _ in &mut signals {
+            match first {
+                None => first = Some(Instant::now()),
+                Some(first) if first.elapsed() < SECOND_AFTER => {}
+                Some(_) => signal_hook::low_level::exit(Failure::Interrupted as i32),
+            }
+            ASKED.store(true, Ordering::Relaxed);
+        }
+    };
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(first_sets_second_ends)
+        .context(|| "cannot start a thread".into())?;
     Ok(Arc::clone(&ASKED))
 }
 

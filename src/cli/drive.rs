@@ -25,7 +25,7 @@ use crate::report::distribution::Ranked;
 use crate::report::failures::error_counts;
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
-use crate::report::words::listed;
+use crate::report::words::{clean, listed};
 use crate::run::rank;
 use crate::run::resources::Taken;
 use crate::run::trial::figures;
@@ -264,7 +264,10 @@ fn closed_ceiling(
     if right < 2 || !ceiling.is_finite() {
         let errors = figures::errors(&outcome);
         let each: Vec<String> = errors.iter().map(|(name, n)| format!("{n} {name}")).collect();
-        return Err(Error::invalid(format!("the probe got no right answer: {}", listed(&each)))
+        let firsts = figures::first_errors(&outcome);
+        let firsts = firsts.iter().map(|(name, what)| format!("; first {name}: {}", clean(what)));
+        let what = listed(&each) + &firsts.collect::<String>();
+        return Err(Error::invalid(format!("the probe got no right answer: {what}"))
             .help("give a --rate, or look at --expect-status and --timeout"));
     }
     Ok(Some(Rate(ceiling)))

@@ -27,7 +27,8 @@ pub(super) fn line(
     };
     match blame {
         Some(blame) => {
-            let whose = truncated(&one_line(&mid_sentence(&blame.sentence())), BLAME_MAX);
+            let whose =
+                truncated(&one_line(&shortened(&mid_sentence(&blame.sentence()))), BLAME_MAX);
             parts.push(format!("{}: {whose}", verdict.word()));
         }
         None if finished && verdict == Verdict::Invalid => {
@@ -53,6 +54,16 @@ pub(super) fn line(
         None => line,
     };
     truncated(&one_line(&line), LINE_MAX)
+}
+
+/// A sentence without what a contender wrote but for its last line.
+fn shortened(sentence: &str) -> String {
+    match sentence.split_once("; it wrote: ") {
+        Some((what, wrote)) => {
+            format!("{what}; it wrote last: {}", wrote.lines().next_back().unwrap_or_default())
+        }
+        None => sentence.to_owned(),
+    }
 }
 
 /// The line of a gate that an interrupt ended: `INTERRUPTED after 3 rounds. OPEN (p50)`.

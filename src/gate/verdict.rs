@@ -284,11 +284,20 @@ pub(super) mod tests {
     fn a_line_is_one_line_of_200_characters_whatever_a_contender_wrote() {
         let plan = plan(40, &[Metric::CpuPerRequest, Metric::P50, Metric::P99]);
         let mut rounds = rounds(3, &[0.0, 0.0, 0.0], 0.01);
-        let what = format!("exit status 3; it wrote:\n::error::{}\r\n", "x\u{1b}[31m".repeat(900));
+        let wrote = format!("::error::{}\r\nno database, no service", "x\u{1b}[31m".repeat(900));
+        let what = format!("exit status 3; it wrote: {wrote}");
         rounds[2].candidate.faults.push(Fault { kind: FaultKind::Crashed, what: what.clone() });
         let found = judge(&plan, &rounds);
         assert!(found.line.chars().count() <= 200 && !found.line.contains('\n'), "{}", found.line);
+        let said =
+            "crashed in round 3 (exit status 3; it wrote last: no database, no service). OPEN";
+        assert!(found.line.contains(said), "{}", found.line);
+        rounds[2].candidate.faults[0].what = "a reason of any length, ".repeat(90);
+        let found = judge(&plan, &rounds);
+        assert!(found.line.chars().count() <= 200, "{}", found.line);
         assert!(found.line.ends_with("... OPEN (cpu/request, p50, p99)"), "{}", found.line);
+        rounds[2].candidate.faults[0].what.clone_from(&what);
+        let found = judge(&plan, &rounds);
         assert!(found.reasons[0].contains(&what), "the reasons have the whole");
     }
 

@@ -140,7 +140,7 @@ fn statuses(outcome: &Outcome) -> BTreeMap<String, u64> {
 }
 
 /// What the first failures were, of whichever request.
-fn first_errors(outcome: &Outcome) -> BTreeMap<String, String> {
+pub(crate) fn first_errors(outcome: &Outcome) -> BTreeMap<String, String> {
     let firsts = outcome.kinds.iter().rev().flat_map(|kind| &kind.firsts);
     firsts.map(|(name, what)| ((*name).to_owned(), what.clone())).collect()
 }
