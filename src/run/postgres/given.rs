@@ -2,12 +2,16 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use super::database::Facts;
 use super::load::{self, ROWS};
 use super::url::Url;
 use super::{connect, trouble};
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::postgres::Connection;
 use crate::random::fresh_seed;
 use crate::sql::SCHEMA;
@@ -33,7 +37,7 @@ impl Given {
     /// Says what it will do, and does it if somebody agrees.
     ///
     /// # Errors
-    /// When nobody agrees or the server refuses.
+    /// When nobody agrees or the server refuses; interrupted, when the user does that instead of an answer.
     pub(super) fn start(url: &Url, seed: u64, latency: String, yes: bool) -> Result<Self> {
         let name = format!("bakeoff_{:08x}", fresh_seed() as u32);
         let inside = url.with_options(&format!("-c search_path={name}"))?;
@@ -158,8 +162,13 @@ fn agree(what: &str, yes: bool) -> Result<()> {
     }
     anstream::eprint!("Go on? [y/N] ");
     let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let _ = stdin.lock().read_line(&mut answer);
+    let (sender, answers) = mpsc::channel();
+    thread::spawn(move || {
+        let mut answer = String::new();
+        let _ = stdin.lock().read_line(&mut answer);
+        sender.send(answer)
+    });
+    let answer = interrupt::receive(&answers, Duration::MAX).ok_or_else(Error::interrupted)?;
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
         _ => Err(Error::usage("not agreed: nothing was loaded")),
