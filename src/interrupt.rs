@@ -35,10 +35,9 @@ pub(crate) fn listen() -> Result<Arc<AtomicBool>> {
     let first_sets_second_ends = move || {
         let mut first: Option<Instant> = None;
         for _ in &mut signals {
-            match first {
-                None => first = Some(Instant::now()),
-                Some(first) if first.elapsed() < SECOND_AFTER => {}
-                Some(_) => signal_hook::low_level::exit(Failure::Interrupted as i32),
+            let now = Instant::now();
+            if is_second(*first.get_or_insert(now), now) {
+                signal_hook::low_level::exit(Failure::Interrupted as i32);
             }
             ASKED.store(true, Ordering::Relaxed);
         }
@@ -48,6 +47,11 @@ pub(crate) fn listen() -> Result<Arc<AtomicBool>> {
         .spawn(first_sets_second_ends)
         .context(|| "cannot start a thread".into())?;
     Ok(Arc::clone(&ASKED))
+}
+
+/// Whether a signal that comes `now` is another interrupt than the `first`.
+fn is_second(first: Instant, now: Instant) -> bool {
+    now.duration_since(first) >= SECOND_AFTER
 }
 
 /// Whether the end was asked for.
@@ -110,6 +114,14 @@ mod tests {
         assert!(!ignores(&status("0000000000001000"), SIGHUP));
         assert!(!ignores(&status("0000000000001001"), SIGINT));
         assert!(!ignores("", SIGHUP));
+    }
+
+    #[test]
+    fn signals_that_come_together_are_one_interrupt() {
+        let first = Instant::now();
+        assert!(!is_second(first, first));
+        assert!(!is_second(first, first + Duration::from_millis(100)));
+        assert!(is_second(first, first + Duration::from_secs(1)));
     }
 
     #[test]

@@ -127,8 +127,6 @@ fn a_signal_ends_a_run_with_130_and_what_is_finished_is_kept() {
         let run = Run::start(MEMORY);
         thread::sleep(STEP * (n as u32 % 8));
         let (before, below) = (run.finished(), below(run.child.id()));
-        // As `timeout` does: to the process, and to its group.
-        run.signal(signal);
         run.signal(signal);
         let (folder, output) = run.end(&below);
         let said = String::from_utf8_lossy(&output.stderr);
