@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::{self, Context, Error};
+use crate::files;
 use crate::units::Nanos;
 
 /// A law of waiting times.
@@ -50,6 +51,8 @@ impl Trace {
 
 /// The most times that a trace may hold; more say nothing new.
 pub const TRACE_TIMES_MAX: usize = 1_000_000;
+/// A trace has no longer file.
+const TRACE_BYTES_MAX: u64 = 32 << 20;
 /// No lognormal time is longer: 10 minutes. It bounds the law's endless tail.
 const LOGNORMAL_MAX: Nanos = Nanos(600_000_000_000);
 /// The 99th percentile of the standard normal law.
@@ -90,7 +93,8 @@ impl Latency {
     /// A file that cannot be read, holds no times or too many, or has a line that is no time; with the line's number.
     pub fn trace(path: &Path) -> error::Result<Self> {
         let name = path.display();
-        let text = std::fs::read_to_string(path).usage(|| format!("cannot read {name}"))?;
+        let text =
+            files::read_text(path, TRACE_BYTES_MAX).usage(|| format!("cannot read {name}"))?;
         let mut times = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();

@@ -38,6 +38,7 @@ pub mod domain;
 pub mod error;
 mod exit;
 pub mod fault;
+mod files;
 pub mod gate;
 mod interrupt;
 pub mod latency;

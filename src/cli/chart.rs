@@ -1,15 +1,16 @@
 //! `bakeoff chart`
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
 use crate::cli::print;
-use crate::cli::report::load;
-use crate::error::{Context, Error, Result};
+use crate::cli::stored::Stored;
+use crate::error::{Error, Result};
+use crate::files;
 use crate::report::charts::{self, Kind, Picture, Shade, Size};
 use crate::report::note::note;
+use crate::report::schema::RunResult;
 
 /// Flags of `chart`.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,8 @@ Examples:
   bakeoff chart reports/tour --size readme -o tour-light.png   readable at the width of a README
 
 Beside the picture a .md of the same name has the finding, a text for those who do not see the picture,
-how it was measured, and the command that makes it again.
+how it was measured, and the command that makes it again. A .md that is there already stays as it is:
+--note says where the text goes then. Nothing is overwritten that bakeoff did not write, unless forced.
 
 Exit codes: 0 drawn, 1 internal error, 2 bad flag, no result, or a result without the data of that kind")]
 pub(crate) struct Args {
@@ -50,6 +52,12 @@ pub(crate) struct Args {
     /// Where the picture goes: a name that ends in .png or .svg
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
+    /// Where its text goes [default: the picture's name with .md, unless such a file is there]
+    #[arg(long, value_name = "FILE")]
+    note: Option<PathBuf>,
+    /// Overwrite files that bakeoff did not write
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -96,9 +104,9 @@ enum SizeArg {
 
 impl Args {
     pub(crate) fn run(self) -> Result<u8> {
-        let result = load(&self.result)?;
+        let (result, kind) = self.result()?;
         let pair = self.of.as_deref().zip(self.versus.as_deref());
-        let kind = self.kind.map(Kind::from).or(pair.map(|_| Kind::Forest));
+        let kind = kind.or(pair.map(|_| Kind::Forest));
         let pictures = match kind {
             Some(kind) => charts::pictures_of(&result, kind, pair),
             None => charts::pictures(&result),
@@ -117,12 +125,46 @@ impl Args {
                 return Err(Error::usage(message).help("end it in .png or .svg"));
             }
         };
-        let beside = self.out.with_extension("md");
         let text = note(&result, picture, &self.command(picture), &name_of(&self.out));
-        write(&self.out, &bytes)?;
-        write(&beside, text.as_bytes())?;
-        print(&format!("{}\n{}\n{}\n", picture.title, self.out.display(), beside.display()))?;
+        let text = format!("{}\n{text}", files::MARK);
+        let beside = self.out.with_extension("md");
+        let place = match &self.note {
+            Some(note) => {
+                files::expect_writable(note, self.force)?;
+                Some(note)
+            }
+            None => Some(&beside).filter(|beside| files::may_be_written(beside)),
+        };
+        files::write(&self.out, &bytes, self.force)?;
+        let told = match place {
+            Some(place) => {
+                files::write(place, text.as_bytes(), self.force)?;
+                place.display().to_string()
+            }
+            None => format!(
+                "no text: {} is there already; --note FILE writes it elsewhere",
+                beside.display()
+            ),
+        };
+        print(&format!("{}\n{}\n{told}\n", picture.title, self.out.display()))?;
         Ok(0)
+    }
+
+    /// What is drawn from, and the kind that is asked for. Of a history there is one kind.
+    fn result(&self) -> Result<(RunResult, Option<Kind>)> {
+        let shown = self.result.display();
+        match Stored::read(&self.result)? {
+            Stored::Result(result) => Ok((*result, self.kind.map(Kind::from))),
+            Stored::History(history) => {
+                let series = history.series();
+                let series = series.ok_or_else(|| Error::usage(format!("{shown} has no gate")))?;
+                Ok((series, Some(self.kind.map_or(Kind::Gate, Kind::from))))
+            }
+            Stored::Ledger(_) => {
+                Err(Error::usage(format!("{shown} is a ledger, which has no chart of its own"))
+                    .help("give the folder of one of its scenarios"))
+            }
+        }
     }
 
     fn nothing(&self, kind: Option<Kind>, pictures: &[Picture<'_>]) -> Error {
@@ -156,7 +198,11 @@ impl Args {
         if size != Size::default() {
             command += &format!(" --size {}", size.name());
         }
-        command + &format!(" -o {}", path(&self.out))
+        command += &format!(" -o {}", path(&self.out));
+        if let Some(note) = &self.note {
+            command += &format!(" --note {}", path(note));
+        }
+        command
     }
 }
 
@@ -173,10 +219,6 @@ fn png(_svg: &str, _size: Size) -> Result<Vec<u8>> {
 
 fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).usage(|| format!("cannot write {}", path.display()))
 }
 
 impl From<KindArg> for Kind {

@@ -3,7 +3,7 @@
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Cli, first_screen, print};
+use super::{Cli, first_screen, print_as_it_is};
 use crate::error::{Context, Error, Result};
 
 /// Flags of `completions`.
@@ -39,7 +39,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<u8> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "bakeoff", &mut script);
-        print(&String::from_utf8_lossy(&script))?;
+        print_as_it_is(&String::from_utf8_lossy(&script))?;
         Ok(0)
     }
 }
@@ -54,7 +54,7 @@ impl ManArgs {
         };
         let mut roff = Vec::new();
         clap_mangen::Man::new(page).render(&mut roff).context(|| "cannot make the page".into())?;
-        print(&String::from_utf8_lossy(&roff))?;
+        print_as_it_is(&String::from_utf8_lossy(&roff))?;
         Ok(0)
     }
 }

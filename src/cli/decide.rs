@@ -47,6 +47,9 @@ pub(crate) struct Args {
     /// Write the scenario that is measured, to run it again
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Overwrite the file of --save
+    #[arg(long, requires = "save")]
+    force: bool,
     /// The time that it may take; what is left after the answer goes into the capacity of each model: 10m
     #[arg(long, value_name = "TIME")]
     budget: Option<Nanos>,
@@ -70,7 +73,7 @@ impl Args {
             cores: self.cores,
             pool: self.pool as usize,
         };
-        let extras = Extras { budget: self.budget, save: self.save };
+        let extras = Extras { budget: self.budget, save: self.save, force: self.force };
         let stop = interrupt::listen()?;
         let decision = decide(&question, &extras, &mut Progress::new(self.quiet.quiet), &stop)?;
         print(&match self.format {

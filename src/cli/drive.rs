@@ -6,15 +6,15 @@ mod show;
 mod status;
 mod trial;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::search::Slo;
 use super::quiet::Quiet;
 use super::{Format, print};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::exit;
+use crate::files;
 use crate::interrupt;
 use crate::load;
 use crate::load::live::Live;
@@ -26,6 +26,7 @@ use crate::report::failures::error_counts;
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
 use crate::report::words::{clean, listed};
+use crate::run::neighbours::Neighbours;
 use crate::run::rank;
 use crate::run::resources::Taken;
 use crate::run::trial::figures;
@@ -112,6 +113,9 @@ pub(crate) struct Args {
     /// Also write the percentile listing of the response time (closed: of the service time) to this file
     #[arg(long, value_name = "FILE")]
     hgrm: Option<PathBuf>,
+    /// Overwrite the file of --hgrm
+    #[arg(long, requires = "hgrm")]
+    force: bool,
 }
 
 /// The rate over the window.
@@ -144,9 +148,15 @@ impl Args {
         let url = Url::parse(&self.url)?;
         let request = request::of(&self, &url)?;
         if let Some(path) = &self.hgrm {
-            writable(path)?;
+            // Said before the load and not after it.
+            files::reserve(path, self.force)?;
         }
         let stop = interrupt::listen()?;
+        // Until the end others see this one.
+        let mut neighbours = Neighbours::announced();
+        if let Some(told) = neighbours.look() {
+            eprintln!("warning: {told}");
+        }
         if let Some(slo) = self.slo {
             return search::run(&self, slo, &url, &request, &stop);
         }
@@ -166,7 +176,7 @@ impl Args {
         let outcome = self.load(&plan, &stop)?;
         let trial = trial::of(&self.url, &plan, &outcome, &taken, None);
         if let Some(path) = &self.hgrm {
-            write_hgrm(path, &plan, &outcome)?;
+            write_hgrm(path, &plan, &outcome, self.force)?;
         }
         let failing = failing(&trial, self.error_rate);
         let shown = match self.format {
@@ -336,15 +346,9 @@ fn count(most: u64) -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=most)
 }
 
-/// Said before the load and not after it.
-fn writable(path: &Path) -> Result<()> {
-    let opened = fs::OpenOptions::new().append(true).create(true).open(path);
-    opened.usage(|| format!("cannot write {}", path.display())).map(drop)
-}
-
-fn write_hgrm(path: &Path, plan: &Plan, outcome: &Outcome) -> Result<()> {
+fn write_hgrm(path: &Path, plan: &Plan, outcome: &Outcome, force: bool) -> Result<()> {
     let kind = outcome.kinds.first().expect("drive sends one kind");
     let times = if plan.shape == Shape::Closed { &kind.service } else { &kind.response };
     let requests = Ranked { times: times.clone(), failures: rank::failures(kind) };
-    fs::write(path, hgrm(&requests)).usage(|| format!("cannot write {}", path.display()))
+    files::write(path, hgrm(&requests).as_bytes(), force)
 }

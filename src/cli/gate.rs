@@ -6,18 +6,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::cli::out::Out;
 use crate::cli::quiet::Quiet;
 use crate::cli::{Format, environment, print};
-use crate::clock;
 use crate::error::{Context, Error, Result};
 use crate::exit;
 use crate::gate::formats::annotations::{annotations, outputs};
 use crate::gate::formats::{markdown, text};
 use crate::interrupt;
 use crate::report::gate::{GateResult, Purpose, to_json};
-use crate::run::Progress;
 use crate::run::gate::selftest::{Check, selftest};
 use crate::run::gate::{self, Ended, Pair, Request};
+use crate::run::{Progress, ReportFolder};
 use crate::scenario::{self, Gate, LoadKind, Overrides, Scenario, WarmUp};
 use crate::units::{Nanos, Rate};
 
@@ -88,9 +88,8 @@ pub(crate) struct Args {
         default_value = "reports/gate/history.jsonl"
     )]
     history: PathBuf,
-    /// The report's folder [default: reports/gate/SCENARIO/UTC-TIME]
-    #[arg(long, value_name = "DIR", env = "BAKEOFF_OUT")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: Out,
     /// The candidate's commit, for the history
     #[arg(long, value_name = "SHA", env = "GITHUB_SHA")]
     commit: Option<String>,
@@ -114,7 +113,9 @@ impl Args {
         if self.self_test {
             return self.self_test(&stop);
         }
-        let request = self.request()?;
+        let mut request = self.request()?;
+        let folder = self.claim(&request.scenario.name)?;
+        request.out = folder.path().to_owned();
         if !self.calibrate {
             github_files().try_for_each(|(variable, path)| opened(variable, &path).map(drop))?;
         }
@@ -143,7 +144,7 @@ impl Args {
             fail_intermittent: self.fail_intermittent,
             commit: self.commit.clone(),
             order_seed: self.order_seed,
-            out: self.folder(&scenario.name),
+            out: PathBuf::new(),
             history: Some(self.history.clone()),
             yes: self.yes,
             scenario,
@@ -201,10 +202,8 @@ impl Args {
         }
     }
 
-    fn folder(&self, name: &str) -> PathBuf {
-        let now = clock::utc().replace(':', "-");
-        let usual = || Path::new("reports/gate").join(name).join(now);
-        self.out.clone().unwrap_or_else(usual)
+    fn claim(&self, name: &str) -> Result<ReportFolder> {
+        self.out.claim(&Path::new("reports/gate").join(name))
     }
 
     fn shown(&self, result: &GateResult, out: &Path) -> String {
@@ -216,8 +215,8 @@ impl Args {
     }
 
     fn self_test(&self, stop: &AtomicBool) -> Result<u8> {
-        let out = self.folder("self-test");
-        let checks = selftest(self.quick, &out, || Progress::new(self.quiet.quiet), stop)?;
+        let folder = self.claim("self-test")?;
+        let checks = selftest(self.quick, folder.path(), || Progress::new(self.quiet.quiet), stop)?;
         print(&match self.format {
             Format::Json => {
                 let gates = checks.iter().map(|check| to_json(&check.result));

@@ -12,6 +12,7 @@ mod gate;
 mod init;
 mod keep_postgres;
 mod list;
+mod out;
 mod parent;
 mod probe;
 mod quiet;
@@ -21,6 +22,7 @@ mod schema;
 mod selftest;
 mod serve;
 mod standin;
+mod stored;
 mod supervise;
 
 use std::io::Write;
@@ -29,6 +31,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Context, Result};
+use crate::report::words::harmless;
 
 /// Compares async and threaded backends, and says when it cannot
 #[derive(Debug, Parser)]
@@ -138,14 +141,19 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            anstream::eprintln!("{error}");
+            anstream::eprintln!("{}", harmless(&error.to_string()));
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-/// Writes a result to stdout. A reader that has gone away is a quiet end.
+/// Writes a result to stdout, without what a terminal or a runner would obey. A reader that has gone away is a quiet end.
 pub(crate) fn print(text: &str) -> Result<()> {
+    print_as_it_is(&harmless(text))
+}
+
+/// Writes our own text to stdout.
+pub(crate) fn print_as_it_is(text: &str) -> Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

@@ -1,5 +1,7 @@
 //! The flag by which a verb says nothing but its result.
 
+use crate::report::words::harmless;
+
 /// Flags of every verb that shows how far it is.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Quiet {
@@ -12,7 +14,7 @@ impl Quiet {
     /// A sentence on stderr, unless it is to be quiet.
     pub(crate) fn say(&self, what: impl std::fmt::Display) {
         if !self.quiet {
-            anstream::eprintln!("{what}");
+            anstream::eprintln!("{}", harmless(&what.to_string()));
         }
     }
 }

@@ -6,15 +6,15 @@ mod plan;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::cli::out::Out;
 use crate::cli::quiet::Quiet;
 use crate::cli::{Format, print};
-use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit;
 use crate::interrupt;
 use crate::report;
 use crate::report::schema::{self, RunResult, Verdict};
-use crate::run::{self, Progress, Request};
+use crate::run::{self, Claim, Progress, ReportFolder, Request};
 use crate::scenario::{self, Overrides, Scenario, WarmUp};
 use crate::units::{Nanos, Rate};
 
@@ -34,9 +34,8 @@ pub(crate) struct Args {
     /// Files, folders of files, or names of built-in scenarios; none runs the tour
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<String>,
-    /// The report's folder [default: reports/SCENARIO/UTC-TIME]
-    #[arg(long, value_name = "DIR", env = "BAKEOFF_OUT")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: Out,
     /// Trials of each contender at each level
     #[arg(long, value_name = "N", env = "BAKEOFF_ROUNDS", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
@@ -71,7 +70,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", env = "BAKEOFF_BUDGET")]
     budget: Option<Nanos>,
     /// Go on with the run in this report folder, with the same scenario and flags
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "order_seed"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "force", "order_seed"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     quiet: Quiet,
@@ -86,7 +85,7 @@ impl Args {
         if let Some(folder) = self.folder() {
             return ledger::run(&self, folder);
         }
-        let requests = self.requests()?;
+        let mut requests = self.requests()?;
         requests.iter().try_for_each(Request::check)?;
         if self.plan {
             let scenarios = requests.iter().flat_map(|request| &request.scenarios);
@@ -94,6 +93,9 @@ impl Args {
             return Ok(0);
         }
         let stop = interrupt::listen()?;
+        // All of them before the first one runs: what cannot be written is said now.
+        let folders = requests.iter_mut().map(|request| self.claim(request));
+        let _folders = folders.collect::<Result<Vec<_>>>()?;
         let (mut codes, began) = (Vec::new(), Instant::now());
         for mut request in requests {
             // A budget is for all of them together.
@@ -112,7 +114,6 @@ impl Args {
 
     /// One for each scenario; the tour is one of four.
     fn requests(&self) -> Result<Vec<Request>> {
-        let now = clock::utc().replace(':', "-");
         if self.scenarios.is_empty() {
             let scenarios = scenario::tour().into_iter().map(|scenario| self.apply(scenario));
             return Ok(vec![Request {
@@ -120,7 +121,7 @@ impl Args {
                 title: "Two services, four concurrency models".into(),
                 scenarios: scenarios.collect::<Result<_>>()?,
                 order_seed: self.order_seed,
-                out: self.out().unwrap_or_else(|| folder("tour", &now)),
+                out: self.out().unwrap_or_default(),
                 yes: self.yes,
                 budget: self.budget,
                 resume: self.resume.is_some(),
@@ -133,14 +134,20 @@ impl Args {
             loaded.extend(all.into_iter().map(|scenario| (argument.clone(), scenario)));
         }
         let several = loaded.len() > 1;
+        let names = || loaded.iter().map(|(_, scenario)| &scenario.name);
+        let twice =
+            names().enumerate().find(|(place, name)| names().take(*place).any(|it| it == *name));
+        if let (Some((_, name)), Some(_)) = (twice, self.out()) {
+            return Err(Error::usage(format!("two scenarios are named `{name}`"))
+                .help("their reports would share a folder; run them without --out, or give one another `name`"));
+        }
         loaded
             .into_iter()
             .map(|(argument, scenario)| {
                 let scenario = self.apply(scenario)?;
                 let out = match self.out() {
                     Some(out) if several => out.join(&scenario.name),
-                    Some(out) => out,
-                    None => folder(&scenario.name, &now),
+                    out => out.unwrap_or_default(),
                 };
                 Ok(Request {
                     name: scenario.name.clone(),
@@ -157,6 +164,22 @@ impl Args {
             .collect()
     }
 
+    /// Takes the folder of a request, and tells the request where it is.
+    fn claim(&self, request: &mut Request) -> Result<ReportFolder> {
+        let folder = match (&self.resume, &self.out.out) {
+            (Some(all), _) => {
+                // Of several that go on the later ones may not have begun.
+                request.resume = request.out == *all || request.out.join("begun.json").exists();
+                let how = if request.resume { Claim::Resumed } else { Claim::Empty };
+                ReportFolder::claim(&request.out, how)?
+            }
+            (None, Some(_)) => ReportFolder::claim(&request.out, self.out.how())?,
+            (None, None) => self.out.claim(&Path::new("reports").join(&request.name))?,
+        };
+        request.out = folder.path().to_owned();
+        Ok(folder)
+    }
+
     /// The one folder of scenarios that is named, of which a ledger is made.
     fn folder(&self) -> Option<&str> {
         match self.scenarios.as_slice() {
@@ -167,7 +190,7 @@ impl Args {
 
     /// The folder that is given, to begin in or to go on in.
     fn out(&self) -> Option<PathBuf> {
-        self.resume.clone().or_else(|| self.out.clone())
+        self.resume.clone().or_else(|| self.out.out.clone())
     }
 
     fn apply(&self, scenario: Scenario) -> Result<Scenario> {
@@ -207,10 +230,6 @@ impl Args {
             Format::Markdown => report::markdown::markdown(result),
         }
     }
-}
-
-fn folder(name: &str, now: &str) -> PathBuf {
-    Path::new("reports").join(name).join(now)
 }
 
 #[cfg(test)]

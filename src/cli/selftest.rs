@@ -20,8 +20,8 @@ Examples:
   bakeoff selftest                       known stalls, queues and delays; two copies of one server; the canary
   bakeoff selftest --quick -q --format json
 
-Exit codes: 0 everything is as expected, 1 internal error, 5 something is not, or the machine was too
-restless to say, 130 interrupted")]
+Exit codes: 0 everything is as expected, 1 internal error, 5 something is not, or a figure stayed
+undecided, 130 interrupted")]
 pub(crate) struct Args {
     /// Shorter and with fewer queues: for CI
     #[arg(long)]
@@ -96,12 +96,17 @@ fn table(report: &Report) -> Table {
 }
 
 fn closing(report: &Report) -> String {
+    let open = report.rows.iter().filter_map(|row| {
+        let needs = row.needs.as_ref()?;
+        Some(format!("undecided: {}, {}: needs {needs}\n", row.check, row.what))
+    });
+    let open: String = open.collect();
     let what = match report.verdict() {
         Verdict::Holds => "everything is as expected",
         Verdict::Fails => "a figure is not what it must be: trust no result of this build here",
-        Verdict::Undecided => "the machine was too restless for some checks; nothing else failed",
+        Verdict::Undecided => "what the machine did hides some figures; nothing else failed",
     };
-    format!("{} in {}: {what}", report.verdict().name(), report.took)
+    format!("{open}{} in {}: {what}", report.verdict().name(), report.took)
 }
 
 fn json(report: &Report) -> String {
@@ -112,6 +117,7 @@ fn json(report: &Report) -> String {
             "expected": row.expected,
             "measured": row.measured,
             "verdict": row.verdict.name().to_lowercase(),
+            "needs": row.needs,
         })
     });
     let report = serde_json::json!({

@@ -28,7 +28,8 @@ struct Cell {
     rounds: f64,
 }
 
-/// REGRESSED by machine and effect where one metric has all of .01, in percent: the method's figures.
+/// REGRESSED by machine and effect where one metric has the whole level, in percent: the method's figures for .01, of
+/// which failed requests now have .0005.
 const REGRESSED: [[f64; 5]; 3] =
     [[0.1, 5.0, 65.0, 99.5, 100.0], [0.4, 10.0, 53.0, 91.0, 99.9], [0.9, 6.0, 22.0, 50.0, 90.0]];
 /// PASS on the noisy machine.
@@ -99,7 +100,7 @@ fn alone(machine: &mut Machine, effect: f64, gates: usize) -> Cell {
 }
 
 /// Runs a gate whose rounds come in one by one; only its looks can end it.
-fn run(plan: &Plan, rounds: &[Round]) -> Judgement {
+pub(super) fn run(plan: &Plan, rounds: &[Round]) -> Judgement {
     let looks = looks(plan.rounds_max).map(|look| judge(plan, &rounds[..look as usize]));
     let finished = looks.into_iter().find(|judgement| judgement.finished);
     finished.expect("a gate is finished after its last look")
@@ -176,7 +177,7 @@ fn stated_sight(machine: &mut Machine, kind: Kind, gates: usize) {
     let d: Vec<f64> = logarithms.iter().map(|[a, b]| b - a).collect();
     let scatter = Scatter { s: residual_sd(&d).unwrap(), rounds: 2_000 };
     let plan = plan(ROUNDS, &[Metric::P99]);
-    assert!((alpha(&plan, 0) - 0.01).abs() < 1e-12);
+    assert!((alpha(&plan, 0) - 0.0095).abs() < 1e-12);
     let seen = sight(&plan, 0, scatter).unwrap();
     for (said, effect) in [(80, seen.usually), (99, seen.surely)] {
         let found = alone(machine, effect, gates).regressed;

@@ -1,6 +1,6 @@
 //! What a gate decides upon: how much of its error each metric may spend, its margin, and which way is worse.
 
-use super::levels::ALPHA_FAIL;
+use super::levels::{ALPHA_FAIL, ALPHA_FAILURES};
 use crate::report::gate::{Block, FaultKind, Metric, MetricPlan, Plan, Round};
 use crate::stats::percentile::FAILED_NS;
 use crate::stats::{Better, Difference, LOST};
@@ -50,8 +50,7 @@ impl Metric {
         match self {
             Self::P99 => 0.004,
             Self::CpuPerRequest => 0.003,
-            Self::P50 => 0.0015,
-            Self::Throughput => 0.001,
+            Self::P50 | Self::Throughput => 0.001,
             Self::Memory | Self::Rss => 0.0005,
         }
     }
@@ -97,10 +96,10 @@ pub(crate) fn label(metric: Metric, request: Option<&str>) -> String {
     }
 }
 
-/// What the `index`-th metric may spend of the gate's alpha: by weight among those chosen.
+/// What the `index`-th metric may spend of the gate's alpha: by weight among those chosen, of what failures leave.
 pub fn alpha(plan: &Plan, index: usize) -> f64 {
     let total: f64 = plan.metrics.iter().map(|chosen| chosen.metric.weight()).sum();
-    ALPHA_FAIL * plan.metrics[index].metric.weight() / total
+    (ALPHA_FAIL - ALPHA_FAILURES) * plan.metrics[index].metric.weight() / total
 }
 
 /// How much worse the candidate was in a round, as a logarithm: ln(candidate / baseline), turned round where more is
@@ -160,11 +159,11 @@ mod tests {
         // Of memory one of both is gated.
         let all = Metric::ALL.iter().filter(|metric| **metric != Metric::Rss);
         let all: f64 = all.map(|metric| metric.weight()).sum();
-        assert!((all - ALPHA_FAIL).abs() < 1e-12);
+        assert!((all + ALPHA_FAILURES - ALPHA_FAIL).abs() < 1e-12);
         let two = plan(40, &[Metric::P99, Metric::CpuPerRequest]);
-        assert!((alpha(&two, 0) - 0.01 * 4.0 / 7.0).abs() < 1e-12);
-        assert!((alpha(&two, 1) - 0.01 * 3.0 / 7.0).abs() < 1e-12);
-        assert!((alpha(&plan(40, &[Metric::Rss]), 0) - 0.01).abs() < 1e-12);
+        assert!((alpha(&two, 0) - 0.0095 * 4.0 / 7.0).abs() < 1e-12);
+        assert!((alpha(&two, 1) - 0.0095 * 3.0 / 7.0).abs() < 1e-12);
+        assert!((alpha(&plan(40, &[Metric::Rss]), 0) - 0.0095).abs() < 1e-12);
     }
 
     #[test]

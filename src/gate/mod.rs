@@ -16,6 +16,7 @@
 //! - [`levels`]: when to look, and what each look may spend.
 //! - [`metric`]: what is gated; weights, margins, which way is worse.
 //! - [`decision`]: one metric, look by look.
+//! - [`failures`]: failed requests, gated whatever the metrics are.
 //! - [`intermittent`]: bad rounds that a centre does not show.
 //! - [`blame`]: contenders that crash, err or drown, and rounds that do not count.
 //! - [`sight`]: the smallest effect that can be seen, before and after.
@@ -26,6 +27,9 @@ pub mod blame;
 #[cfg(test)]
 mod characteristics;
 pub mod decision;
+#[cfg(test)]
+mod failure_characteristics;
+pub mod failures;
 pub mod formats;
 pub mod intermittent;
 pub mod levels;

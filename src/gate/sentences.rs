@@ -1,9 +1,12 @@
 //! A verdict in one line, and the reasons for it in sentences.
 
 use super::blame::Blame;
+use super::failures::ERRORS;
 use super::metric::{is_lost, label};
 use super::sight::{after, percent, signed};
-use crate::report::gate::{Judgement, Look, MetricJudgement, Outcome, Plan, Round, Verdict};
+use crate::report::gate::{
+    FailureJudgement, Intermittent, Judgement, Look, MetricJudgement, Outcome, Plan, Round, Verdict,
+};
 use crate::report::words::{one_line, truncated};
 
 /// Characters of a verdict's line: a CI system shows no more.
@@ -20,8 +23,10 @@ pub(super) fn line(
     finished: bool,
     blame: Option<&Blame>,
     metrics: &[MetricJudgement],
+    failures: &FailureJudgement,
 ) -> String {
     let mut parts = Vec::new();
+    let errors = failures.outcome == Outcome::Regressed;
     let gated = |outcome: Outcome| {
         metrics.iter().filter(move |m| m.not_gated.is_none() && m.outcome == outcome)
     };
@@ -35,19 +40,28 @@ pub(super) fn line(
             parts.push(format!("{}: nothing left to gate", verdict.word()));
         }
         None if !finished => parts.push("so far".into()),
-        None if verdict == Verdict::Regressed && gated(Outcome::Regressed).next().is_none() => {
+        None if verdict == Verdict::Regressed
+            && !errors
+            && gated(Outcome::Regressed).next().is_none() =>
+        {
             parts.push(format!("{} now and then", verdict.word()));
         }
         None => {}
     }
     for outcome in [Outcome::Regressed, Outcome::Inconclusive, Outcome::Pass, Outcome::Open] {
-        let named: Vec<String> = gated(outcome).map(of_outcome).collect();
+        let mut named: Vec<String> = gated(outcome).map(of_outcome).collect();
+        let errors = errors && outcome == Outcome::Regressed;
+        named.extend(errors.then(|| failures.change()));
         if !named.is_empty() {
             parts.push(format!("{} ({})", outcome.word(), named.join(", ")));
         }
     }
     parts.extend(metrics.iter().filter_map(not_gated));
-    parts.extend(metrics.iter().filter_map(bad_rounds));
+    // Whatever the verdict, no failure is left unsaid.
+    parts.extend((!errors && failures.are_any()).then(|| failures.change()));
+    let found = metrics.iter().map(|metric| (name(metric), metric.intermittent));
+    let found = found.chain([(ERRORS.to_owned(), failures.intermittent)]);
+    parts.extend(found.filter_map(|(name, found)| bad_rounds(&name, found)));
     let line = parts.join(". ");
     let line = match &plan.report_only {
         Some(why) => format!("REPORT ONLY ({why}): {line}"),
@@ -79,12 +93,13 @@ pub(super) fn interrupted(judgement: &Judgement) -> String {
 pub(super) fn reasons(
     blame: Option<&Blame>,
     metrics: &[MetricJudgement],
+    failures: &FailureJudgement,
     counted: &[&Round],
 ) -> Vec<String> {
     let mut reasons: Vec<String> =
         blame.map(|blame| format!("{}.", blame.sentence())).into_iter().collect();
     reasons.extend(lost(counted));
-    reasons.extend(failures(counted));
+    reasons.extend(failures.are_any().then(|| failures.sentence(counted.len())));
     for metric in metrics {
         reasons.extend(metric.looks.last().map(|look| found(metric, look)));
         if metric.sight_after.is_some() {
@@ -107,18 +122,6 @@ pub(super) fn lost(counted: &[&Round]) -> Vec<String> {
     };
     let who = [("The candidate alone", [false, true]), ("The baseline alone", [true, false])];
     who.into_iter().chain([("Both", [true, true])]).filter_map(|(who, it)| of(who, it)).collect()
-}
-
-/// `Failed requests: baseline 0 of 60,000, candidate 420 of 60,000.`; nothing where none failed.
-fn failures(counted: &[&Round]) -> Option<String> {
-    let sum = |of: fn(&Round) -> u64| counted.iter().map(|round| of(round)).sum::<u64>();
-    let (a, b) = (sum(|round| round.baseline.failures), sum(|round| round.candidate.failures));
-    (a + b > 0).then(|| {
-        let of =
-            [a, sum(|round| round.baseline.requests), b, sum(|round| round.candidate.requests)];
-        let [a, of_a, b, of_b] = of.map(|n| crate::units::grouped(n as f64));
-        format!("Failed requests: baseline {a} of {of_a}, candidate {b} of {of_b}.")
-    })
 }
 
 /// A sentence that follows a colon.
@@ -149,13 +152,9 @@ fn not_gated(metric: &MetricJudgement) -> Option<String> {
 }
 
 /// `p99 INTERMITTENT: far worse in 8 rounds, far better in 0`
-fn bad_rounds(metric: &MetricJudgement) -> Option<String> {
-    let found = metric.intermittent.filter(|found| found.found)?;
-    let (worse, better) = (found.worse, found.better);
-    Some(format!(
-        "{} INTERMITTENT: far worse in {worse} rounds, far better in {better}",
-        name(metric)
-    ))
+fn bad_rounds(name: &str, found: Option<Intermittent>) -> Option<String> {
+    let Intermittent { worse, better, .. } = found.filter(|found| found.found)?;
+    Some(format!("{name} INTERMITTENT: far worse in {worse} rounds, far better in {better}"))
 }
 
 /// `p99: 1.25 times as bad (1.12 to 1.39, n = 20), +1,200 ns; the margin is 10 %: REGRESSED.`

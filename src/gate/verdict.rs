@@ -2,13 +2,15 @@
 
 use super::blame::{Blame, blame};
 use super::decision::{Decision, Rule, decide};
+use super::failures::failures;
 use super::intermittent::intermittent;
 use super::metric::{alpha, difference, is_a_failure};
 use super::sentences::{interrupted, line, reasons};
 use super::sight::{sight, too_blind};
 use crate::exit;
 use crate::report::gate::{
-    Block, Judgement, MetricJudgement, OnInconclusive, Outcome, Plan, Round, Scatter, Verdict,
+    Block, FailureJudgement, Intermittent, Judgement, MetricJudgement, OnInconclusive, Outcome,
+    Plan, Round, Scatter, Verdict,
 };
 use crate::stats::{Difference, hodges_lehmann, median, residual_sd};
 
@@ -24,22 +26,24 @@ pub fn judge(plan: &Plan, rounds: &[Round]) -> Judgement {
     let blame = blame(plan, rounds);
     let indices = 0..plan.metrics.len();
     let mut metrics: Vec<_> = indices.map(|index| of_metric(plan, index, &counted)).collect();
-    let finished = blame.is_some() || is_finished(plan, &metrics, counted.len());
+    let failures = failures(plan, &counted);
+    let finished = blame.is_some() || is_finished(plan, &metrics, &failures, counted.len());
     if finished {
         for (index, metric) in metrics.iter_mut().enumerate() {
             look_back(plan, index, metric, &counted);
         }
     }
-    let verdict = verdict(plan, blame.as_ref(), &metrics);
+    let verdict = verdict(plan, blame.as_ref(), &metrics, &failures);
     Judgement {
         verdict,
         finished,
         exit_code: exit_code(plan, verdict, &metrics),
-        line: line(plan, verdict, finished, blame.as_ref(), &metrics),
-        reasons: reasons(blame.as_ref(), &metrics, &counted),
+        line: line(plan, verdict, finished, blame.as_ref(), &metrics, &failures),
+        reasons: reasons(blame.as_ref(), &metrics, &failures, &counted),
         rounds: counted.len() as u32,
         void_rounds: (rounds.len() - counted.len()) as u32,
         metrics,
+        failures: Some(failures),
     }
 }
 
@@ -107,7 +111,7 @@ fn look_back(plan: &Plan, index: usize, metric: &mut MetricJudgement, counted: &
     let known: Vec<f64> = d.iter().filter_map(|d| d.known()).collect();
     // At an earlier look there are too few bad rounds to find, and stopping there would choose the rounds.
     let last_look = counted.len() >= plan.rounds_max as usize;
-    metric.intermittent = if last_look { intermittent(&known) } else { None };
+    metric.intermittent = if last_look { intermittent(&known, 0.0) } else { None };
     let finite = known.iter().filter(|d| d.is_finite()).count();
     let scatter = residual_sd(&known).map(|s| Scatter { s, rounds: finite as u32 });
     metric.sight_after = scatter.and_then(|scatter| sight(plan, index, scatter));
@@ -131,10 +135,16 @@ fn look_back(plan: &Plan, index: usize, metric: &mut MetricJudgement, counted: &
     }
 }
 
-fn is_finished(plan: &Plan, metrics: &[MetricJudgement], counted: usize) -> bool {
+fn is_finished(
+    plan: &Plan,
+    metrics: &[MetricJudgement],
+    failures: &FailureJudgement,
+    counted: usize,
+) -> bool {
     let mut gated = metrics.iter().filter(|metric| metric.not_gated.is_none()).peekable();
     let nothing_to_gate = gated.peek().is_none();
-    let outcomes: Vec<Outcome> = gated.map(|metric| metric.outcome).collect();
+    let gated = gated.map(|metric| metric.outcome);
+    let outcomes: Vec<Outcome> = gated.chain([failures.outcome]).collect();
     // Only the last look tells bad rounds from chance: who wants to fail on them waits for it.
     let settled = !outcomes.contains(&Outcome::Open) && !plan.fail_intermittent;
     nothing_to_gate
@@ -143,21 +153,28 @@ fn is_finished(plan: &Plan, metrics: &[MetricJudgement], counted: usize) -> bool
         || counted >= plan.rounds_max as usize
 }
 
-fn verdict(plan: &Plan, blame: Option<&Blame>, metrics: &[MetricJudgement]) -> Verdict {
+fn verdict(
+    plan: &Plan,
+    blame: Option<&Blame>,
+    metrics: &[MetricJudgement],
+    failures: &FailureJudgement,
+) -> Verdict {
     match blame {
         Some(Blame::Baseline(_) | Blame::Machine(_)) => return Verdict::Invalid,
         Some(Blame::Candidate(_)) => return Verdict::Regressed,
         None => {}
     }
     let gated: Vec<_> = metrics.iter().filter(|metric| metric.not_gated.is_none()).collect();
-    let failed = |metric: &&MetricJudgement| {
-        let found = metric.intermittent.is_some_and(|found| found.found);
-        metric.outcome == Outcome::Regressed || (plan.fail_intermittent && found)
+    let failed = |outcome: Outcome, bad_rounds: Option<Intermittent>| {
+        let found = bad_rounds.is_some_and(|found| found.found);
+        outcome == Outcome::Regressed || (plan.fail_intermittent && found)
     };
-    if gated.is_empty() {
-        Verdict::Invalid
-    } else if gated.iter().any(failed) {
+    if failed(failures.outcome, failures.intermittent)
+        || gated.iter().any(|metric| failed(metric.outcome, metric.intermittent))
+    {
         Verdict::Regressed
+    } else if gated.is_empty() {
+        Verdict::Invalid
     } else if gated.iter().all(|metric| metric.outcome == Outcome::Pass) {
         Verdict::Pass
     } else {
@@ -207,6 +224,7 @@ pub(super) mod tests {
     pub(in crate::gate) fn round(number: u32, baseline: &[f64], candidate: &[f64]) -> Round {
         let block = |values: &[f64]| Block {
             values: values.iter().map(|&value| Some(value)).collect(),
+            requests: 5_000,
             ..Block::default()
         };
         Round {
@@ -342,24 +360,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn failures_are_named_whatever_the_verdict() {
-        let mut rounds = rounds(12, &[0.0, 0.0], 0.01);
-        let failed = |rounds: &[Round]| {
-            let reasons = judge(&plan(40, &TWO), rounds).reasons;
-            reasons.into_iter().find(|reason| reason.contains("ailed"))
-        };
-        assert_eq!(failed(&rounds), None);
-        for round in &mut rounds {
-            (round.baseline.requests, round.candidate.requests) = (5_000, 5_010);
-            round.candidate.failures = 3;
-        }
-        let said = "Failed requests: baseline 0 of 60,000, candidate 36 of 60,120.";
-        assert_eq!(failed(&rounds).as_deref(), Some(said));
-    }
-
-    #[test]
     fn a_percentile_that_is_a_failure_is_no_size_and_still_worse() {
-        let mut rounds = rounds(12, &[0.0, 0.0], 0.01);
+        let mut rounds = rounds(20, &[0.0, 0.0], 0.01);
         rounds.iter_mut().for_each(|it| it.candidate.values[1] = Some(FAILED_NS as f64));
         let found = judge(&plan(40, &TWO), &rounds);
         assert_eq!(found.metrics[1].outcome, Outcome::Regressed);

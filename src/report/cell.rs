@@ -1,5 +1,7 @@
 //! A measured cell: what it compares and who wins it, in a table, on the map and in a decision alike.
 
+use std::borrow::Cow;
+
 use super::schema::{MapCell, Winner};
 use super::words;
 use crate::stats::discoveries;
@@ -42,8 +44,8 @@ fn ahead(cell: &MapCell, metric: &str) -> Option<Winner> {
 }
 
 /// What a cell of this metric compares, for people: never within an objective, so a capacity is called what it is.
-pub(crate) fn quantity(metric: &str) -> &str {
-    if metric == CEILING { "closed ceiling" } else { words::metric(metric) }
+pub(crate) fn quantity(metric: &str) -> Cow<'static, str> {
+    if metric == CEILING { "closed ceiling".into() } else { words::metric(metric) }
 }
 
 /// Metrics of which more is better.

@@ -140,7 +140,7 @@ pub(crate) fn metric_of(race: &Race<'_>, c: &Comparison) -> String {
     let several = race.kinds().len() > 1;
     match c.request.as_deref().filter(|_| several) {
         Some(kind) => format!("{} of {}", metric(&c.metric), clean(kind)),
-        None => metric(&c.metric).to_owned(),
+        None => metric(&c.metric).into_owned(),
     }
 }
 

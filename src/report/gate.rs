@@ -237,6 +237,9 @@ pub struct Judgement {
     pub void_rounds: u32,
     /// Each metric, in the order of the plan.
     pub metrics: Vec<MetricJudgement>,
+    /// Failed requests, which every gate decides upon; `null` in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<FailureJudgement>,
 }
 
 /// What a gate says.
@@ -288,6 +291,46 @@ pub struct MetricJudgement {
     pub sight_before: Option<Sight>,
     /// What could be seen, by the scatter of these rounds.
     pub sight_after: Option<Sight>,
+}
+
+/// Failed requests of a gate: the share of the candidate's requests that failed, less the baseline's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FailureJudgement {
+    /// Their part of the gate's chance to fail an equal candidate, whatever metrics were chosen.
+    pub alpha: f64,
+    /// `regressed`: the rounds show an excess, and over all of them it is 0.1 percentage points or more. `pass`: it is less.
+    /// `open`: it is not, and the gate stopped before the rounds could show it. `inconclusive`: the rounds do not show it.
+    /// Only `regressed` changes the verdict.
+    pub outcome: Outcome,
+    /// The rounds of the look that showed it.
+    pub decided_at: Option<u32>,
+    /// Requests that failed in the rounds that count, baseline first.
+    pub failures: [u64; 2],
+    /// All requests of these rounds, baseline first.
+    pub requests: [u64; 2],
+    /// Rounds in which any failed, baseline first.
+    pub failing_rounds: [u32; 2],
+    /// The looks that were taken.
+    pub looks: Vec<FailureLook>,
+    /// Rounds far from zero, at the last look; `null` without any.
+    pub intermittent: Option<Intermittent>,
+}
+
+/// A look at the failures of the rounds so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FailureLook {
+    /// Rounds that were looked at.
+    pub rounds: u32,
+    /// Of these, rounds in which both were sent requests.
+    pub pairs: u32,
+    /// One-sided level of the lower limit; `null` when too little was left to spend, and carried on.
+    pub level: Option<f64>,
+    /// The candidate's share less the baseline's over all of these rounds, 0.001 for 0.1 percentage points.
+    pub excess: Option<f64>,
+    /// Lower limit of a round's difference.
+    pub low: Option<f64>,
 }
 
 /// What the rounds of a metric say.

@@ -10,18 +10,21 @@ use super::markdown::{escaped, grid, list};
 use super::reproduce::typed;
 use super::schema::{self, Ledger, LedgerClaim, LedgerRow, StatementVerdict};
 use super::terminal::wrapped;
-use super::write::put;
+use super::write::{expect_page_writable, put};
 use crate::error::{Context, Result};
 
 /// Writes the files of a ledger into `dir`, which is made if it is not there.
 ///
 /// # Errors
-/// When the folder or a file in it cannot be written; the message names it.
-pub fn write(dir: &Path, ledger: &Ledger) -> Result<()> {
+/// When the folder or a file in it cannot be written; the message names it. Usage, when a file would be overwritten that
+/// bakeoff did not write, and that is not forced; then nothing is written.
+pub fn write(dir: &Path, ledger: &Ledger, force: bool) -> Result<()> {
+    let (json, text) = (schema::ledger_json(ledger), markdown(ledger));
+    expect_page_writable(dir, &[("ledger.json", &json), ("ledger.md", &text)], force)?;
     std::fs::create_dir_all(dir)
         .usage(|| format!("cannot make the report folder {}", dir.display()))?;
-    put(dir, "ledger.json", &schema::ledger_json(ledger))?;
-    put(dir, "ledger.md", &markdown(ledger))?;
+    put(dir, "ledger.json", &json)?;
+    put(dir, "ledger.md", &text)?;
     put(dir, "index.html", &html(ledger))
 }
 
@@ -95,6 +98,7 @@ pub fn markdown(ledger: &Ledger) -> String {
 #[template(path = "ledger.html")]
 struct Page {
     title: &'static str,
+    version: &'static str,
     style: String,
     about: String,
     rows: Vec<Row>,
@@ -128,6 +132,7 @@ fn html(ledger: &Ledger) -> String {
     let group = |(heading, lines)| Group { heading, lines };
     let page = Page {
         title: TITLE,
+        version: env!("CARGO_PKG_VERSION"),
         style: page_colours(),
         about: format!("{} {}", about(ledger), summary(ledger)),
         rows: ledger.rows.iter().map(row).collect(),
@@ -265,7 +270,7 @@ mod tests {
     #[test]
     fn every_output_has_every_row_and_what_was_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &ledger()).unwrap();
+        write(folder.path(), &ledger(), false).unwrap();
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         let shown = text(&ledger(), None);
         for text in [&shown, &read("ledger.md"), &read("index.html"), &read("ledger.json")] {

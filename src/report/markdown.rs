@@ -7,6 +7,7 @@ use super::experiments::Grid;
 use super::findings::{Findings, Judged};
 use super::schema::RunResult;
 use super::table::{COLUMNS, TABLE_NOTE, Table};
+use super::words::is_shown;
 
 /// The report as GitHub Markdown; charts are linked relative to the report folder.
 pub fn markdown(result: &RunResult) -> String {
@@ -110,7 +111,7 @@ pub(super) fn list(out: &mut String, heading: &str, lines: &[String]) {
 }
 
 /// A table whose columns in `numbers` stand to the right.
-pub(super) fn grid(
+pub(crate) fn grid(
     out: &mut String,
     header: &[&str],
     numbers: std::ops::Range<usize>,
@@ -134,6 +135,7 @@ pub(crate) fn escaped(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
+            c if !is_shown(c) => {}
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' | '@' => {
                 out.push('\\');
                 out.push(c);

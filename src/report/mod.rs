@@ -14,6 +14,8 @@ mod findings;
 mod footprint;
 pub mod gate;
 pub mod hgrm;
+#[cfg(test)]
+mod hostile;
 pub mod html;
 #[cfg(test)]
 mod json_schema;

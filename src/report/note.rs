@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::charts::Picture;
+use super::charts::{Kind, Picture};
 use super::markdown::escaped;
 use super::race::measured;
 use super::reproduce;
@@ -16,7 +16,12 @@ pub fn note(result: &RunResult, picture: &Picture<'_>, chart: &str, file: &str) 
     let _ = writeln!(out, "![{}]({})\n", escaped(&picture.alt), link(file));
     let _ = writeln!(out, "{}\n", escaped(&method(result, picture)));
     let _ = writeln!(out, "Alternative text: {}\n", escaped(&picture.alt));
-    let _ = writeln!(out, "Made by:\n\n```sh\n{}\n{}\n```", reproduce::command(result), chart);
+    let run = match picture.kind != Kind::Gate {
+        true => reproduce::command(result) + "\n",
+        // Many gates made it, each by a command of its own.
+        false => String::new(),
+    };
+    let _ = writeln!(out, "Made by:\n\n```sh\n{run}{chart}\n```");
     out
 }
 
@@ -39,9 +44,16 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
         true => String::new(),
         false => format!(" in {}", counted(result.rounds as usize, "round")),
     };
-    let measured = match result.map.as_ref().filter(|_| trials.is_empty()) {
-        Some(map) => counted(map.cells.len(), "cell"),
-        None => format!("{}{rounds} ({valid} VALID)", counted(trials.len(), "trial")),
+    let measured = match &result.map {
+        _ if picture.kind == Kind::Gate => {
+            let mut gates: Vec<&str> =
+                result.gate_history.iter().map(|point| &*point.utc).collect();
+            gates.sort_unstable();
+            gates.dedup();
+            counted(gates.len(), "gate")
+        }
+        Some(map) if trials.is_empty() => counted(map.cells.len(), "cell"),
+        _ => format!("{}{rounds} ({valid} VALID)", counted(trials.len(), "trial")),
     };
     let method = picture.method.trim_end_matches('.').replace(". ", "; ");
     let how: Vec<String> = ways.into_iter().chain([method]).collect();
@@ -78,5 +90,21 @@ mod tests {
         let run = mock::payments(6, &mock::MODELS);
         let pictures = pictures(&run);
         insta::assert_snapshot!(note(&run, &pictures[0], "bakeoff chart r -o a.png", "a (1).png"));
+    }
+
+    #[test]
+    fn a_history_of_gates_has_no_run_no_seed_and_no_trials() {
+        let mut run = mock::everything();
+        run.trials.clear();
+        run.probes.clear();
+        let pictures = crate::report::charts::pictures_of(&run, Kind::Gate, None);
+        let text = note(&run, &pictures[0], "bakeoff chart h.jsonl -o a.svg", "a.svg");
+        assert!(
+            text.contains("gates by bakeoff") && text.contains("bakeoff chart h.jsonl"),
+            "{text}"
+        );
+        for made_up in ["bakeoff run", "seed", "trial", "VALID"] {
+            assert!(!text.contains(made_up), "{made_up}: {text}");
+        }
     }
 }

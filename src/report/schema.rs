@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use begun::{BEGUN_SCHEMA, Begun, Calibrated, begun_from, begun_json};
+pub use begun::{BEGUN_SCHEMA, Begun, Calibrated, ContenderFiles, begun_from, begun_json};
 pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};
 pub use dependency::{Ceiling, Recovery, Standin};
 pub use footprint::{Footprint, Image, OverStarts, Part};
@@ -611,11 +611,17 @@ pub(crate) fn to_compact_json(result: &RunResult) -> String {
 /// # Errors
 /// Where the text is no JSON or another schema's.
 pub fn from_json(text: &str) -> Result<RunResult, String> {
-    let result: RunResult = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if result.schema == SCHEMA {
-        Ok(result)
-    } else {
-        Err(format!("this is `{}`; this version reads `{SCHEMA}`", result.schema))
+    let other = |schema: &str| format!("this is `{schema}`; this version reads `{SCHEMA}`");
+    match serde_json::from_str::<RunResult>(text) {
+        Ok(result) if result.schema == SCHEMA => Ok(result),
+        Ok(result) => Err(other(&result.schema)),
+        // Of another kind of file it is the kind that is wrong, and not its first key.
+        Err(error) => match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(file) if file["schema"].as_str().is_some_and(|schema| schema != SCHEMA) => {
+                Err(other(file["schema"].as_str().unwrap_or_default()))
+            }
+            _ => Err(error.to_string()),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::findings::Findings;
 use super::markdown;
-use super::race::{Entry, races};
+use super::race::{Entry, Race, races};
 use super::schema::{Fingerprint, RunResult};
 use super::sentences::place;
 use super::terminal;
@@ -63,34 +63,51 @@ pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> S
         warnings.push(format!("Unlike: {}.", unlike.join("; ")));
     }
     let (first, second) = (races(a), races(b));
-    let tables = first
+    let of_first = first
         .iter()
-        .map(|race| {
-            let other = second.iter().find(|other| other.is_like(race));
-            let mut rows = Vec::new();
-            for entry in &race.entries {
-                let beside = other.and_then(|race| race.entry(entry.name));
-                for kind in race.kinds() {
-                    let several = race.kinds().len() > 1;
-                    for (name, per_mille) in [("p50", 500), ("p99", 990)] {
-                        let of = |entry: &Entry<'_>| figure(entry.response(kind, per_mille));
-                        let name = if several {
-                            format!("{name} of {}", clean(kind))
-                        } else {
-                            name.into()
-                        };
-                        rows.push(row(entry, beside, name, of));
-                    }
-                }
-                rows.extend(costs(entry, beside));
-            }
-            (capital(&place(race)), rows)
-        })
-        .collect();
+        .map(|race| table(race, [Some(race), second.iter().find(|other| other.is_like(race))]));
+    // What only the second has is no less a finding.
+    let alone = second.iter().filter(|race| !first.iter().any(|other| other.is_like(race)));
+    let tables = of_first.chain(alone.map(|race| table(race, [None, Some(race)]))).collect();
     SideBySide { title: format!("{}: two results", clean(&a.scenario)), warnings, tables }
 }
 
-fn costs(entry: &Entry<'_>, beside: Option<&Entry<'_>>) -> Vec<[String; 4]> {
+/// Every contender and request kind that either side has.
+fn table(named: &Race<'_>, sides: [Option<&Race<'_>>; 2]) -> (String, Vec<[String; 4]>) {
+    let both = || sides.into_iter().flatten();
+    let (mut names, mut kinds): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for name in both().flat_map(|race| race.entries.iter().map(|entry| entry.name)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    for kind in both().flat_map(Race::kinds) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let mut rows = Vec::new();
+    for name in names {
+        let pair = sides.map(|race| race.and_then(|race| race.entry(name)));
+        for kind in &kinds {
+            for (metric, per_mille) in [("p50", 500), ("p99", 990)] {
+                let of = |entry: &Entry<'_>| figure(entry.response(kind, per_mille));
+                let metric = match kinds.len() {
+                    1 => metric.into(),
+                    _ => format!("{metric} of {}", clean(kind)),
+                };
+                rows.push(row(name, pair, metric, of));
+            }
+        }
+        rows.extend(costs(name, pair));
+    }
+    (capital(&place(named)), rows)
+}
+
+/// The same contender in two results, where they have it.
+type Pair<'e, 'r> = [Option<&'e Entry<'r>>; 2];
+
+fn costs(name: &str, pair: Pair<'_, '_>) -> Vec<[String; 4]> {
     let achieved = |e: &Entry<'_>| or_withheld(e.middle(|t| Some(t.achieved_rps)), grouped);
     let cpu = |e: &Entry<'_>| or_withheld(e.middle(|t| t.server.cpu_us_per_request), three_digits);
     let memory = |e: &Entry<'_>| match (e.memory(), e.memory_kind()) {
@@ -106,26 +123,26 @@ fn costs(entry: &Entry<'_>, beside: Option<&Entry<'_>>) -> Vec<[String; 4]> {
         let (failures, requests) = e.failures();
         format!("{} of {}", grouped(failures as f64), grouped(requests as f64))
     };
-    let fails = entry.failures().0 + beside.map_or(0, |beside| beside.failures().0) > 0;
-    let failed = fails.then(|| row(entry, beside, "failed".into(), failed));
+    let fails = pair.into_iter().flatten().any(|entry| entry.failures().0 > 0);
+    let failed = fails.then(|| row(name, pair, "failed".into(), failed));
     let figures = [
-        row(entry, beside, "achieved/s".into(), achieved),
-        row(entry, beside, "CPU us/request".into(), cpu),
-        row(entry, beside, "memory".into(), memory),
-        row(entry, beside, "peak RSS".into(), rss),
-        row(entry, beside, "validity".into(), valid),
+        row(name, pair, "achieved/s".into(), achieved),
+        row(name, pair, "CPU us/request".into(), cpu),
+        row(name, pair, "memory".into(), memory),
+        row(name, pair, "peak RSS".into(), rss),
+        row(name, pair, "validity".into(), valid),
     ];
     failed.into_iter().chain(figures).collect()
 }
 
 fn row(
-    entry: &Entry<'_>,
-    beside: Option<&Entry<'_>>,
+    name: &str,
+    pair: Pair<'_, '_>,
     metric: String,
     of: impl Fn(&Entry<'_>) -> String,
 ) -> [String; 4] {
-    let second = beside.map_or_else(|| "not run".into(), &of);
-    [clean(entry.name), metric, of(entry), second]
+    let [first, second] = pair.map(|entry| entry.map_or_else(|| "not run".into(), &of));
+    [clean(name), metric, first, second]
 }
 
 impl SideBySide {
@@ -158,6 +175,7 @@ impl SideBySide {
 mod tests {
     use super::*;
     use crate::report::mock;
+    use crate::report::schema::Trial;
 
     #[test]
     fn unlike_machines_are_told_apart() {
@@ -179,5 +197,26 @@ mod tests {
         let a = mock::payments(6, &mock::MODELS);
         let b = mock::payments(6, &mock::MODELS[..3]);
         insta::assert_snapshot!(side_by_side(&a, &b, &[]).text());
+    }
+
+    #[test]
+    fn what_one_side_alone_has_is_shown_whichever_it_is() {
+        let less = mock::payments(6, &mock::MODELS[..1]);
+        let mut more = mock::payments(6, &mock::MODELS[..2]);
+        let others = more.trials.clone().into_iter();
+        more.trials.extend(others.map(|trial| Trial { level: "8,000/s".into(), ..trial }));
+        let name = mock::MODELS[1].0;
+        for (a, b, column) in [(&less, &more, 2), (&more, &less, 3)] {
+            let tables = side_by_side(a, b, &[]).tables;
+            assert_eq!(tables.len(), 2, "the level that one side has alone is a table");
+            assert!(tables[1].0.contains("8,000/s"), "{}", tables[1].0);
+            for (_, rows) in &tables {
+                let mut own = rows.iter().filter(|row| row[0] == name).peekable();
+                assert!(own.peek().is_some(), "so is the contender");
+                assert!(own.all(|row| row[column] == "not run"), "{rows:?}");
+            }
+            let one = tables[0].1.iter().find(|row| row[0] == mock::MODELS[0].0).unwrap();
+            assert!(!one.contains(&"not run".to_owned()), "what both have stands side by side");
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::comparison::{belongs, compared, metric_of};
 use super::late::{LATE_NOTE, share};
 use super::race::{Entry, Figure, Race, slo_of};
 use super::schema::{Ceiling, Comparison, RunResult, Trial};
-use super::words::{bytes, capital, clean, figure, listed, memory_words, or_withheld, truncated};
+use super::words::{bytes, capital, clean, figure, listed, memory_words, or_withheld, shortened};
 use super::{cores, losses, sentences};
 use crate::units::{Nanos, Rate, grouped, three_digits};
 
@@ -108,7 +108,7 @@ pub(crate) const KIND_INDENT: &str = "\u{b7} ";
 
 /// A name that leaves room for figures beside it.
 fn name(text: &str) -> String {
-    truncated(&clean(text), 28)
+    shortened(&clean(text), 28)
 }
 
 /// `thread-pool saturated: 3,180 of 4,000/s, in 4 of 6 rounds`

@@ -12,6 +12,7 @@ use super::experiments::Grid;
 use super::findings::{Findings, Judged};
 use super::schema::RunResult;
 use super::table::{COLUMNS, TABLE_NOTE, Table};
+use super::words::is_shown;
 
 /// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
 /// `files` is the report folder, where one was written.
@@ -194,7 +195,7 @@ fn comparisons(table: &Table) -> String {
 }
 
 /// A table without styles.
-pub(super) fn plain_table<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
+pub(crate) fn plain_table<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
     let mut grid = grid();
     grid.set_header(header);
     for row in rows {
@@ -292,7 +293,7 @@ pub(crate) fn wrapped(text: &str, indent: &str) -> String {
             out.push(' ');
             column += 1;
         }
-        out.push_str(word);
+        out.extend(word.chars().filter(|c| is_shown(*c)));
         column += width;
         fresh = false;
     }

@@ -1,5 +1,7 @@
 //! Figures and names as text: the same in the terminal, in Markdown and on charts.
 
+use std::borrow::Cow;
+
 use super::race::Figure;
 use crate::units::{Nanos, grouped, three_digits};
 
@@ -12,13 +14,61 @@ pub(crate) fn clean(text: &str) -> String {
 /// The same without an end, for sentences of our own that have such text in them: a verdict that is cut off hides what
 /// it does not rest on.
 pub(crate) fn one_line(text: &str) -> String {
-    let shown = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
-    };
     let line: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-    let line: String = line.chars().filter(|c| shown(*c)).collect();
+    let line: String = line.chars().filter(|c| is_shown(*c)).collect();
     line.trim().to_owned()
+}
+
+/// Whether a terminal shows a character, instead of obeying it.
+pub(crate) fn is_shown(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// A whole output, made safe for a terminal and for the log of a CI job whatever is in it: no control character but the
+/// ends of lines, tabs and our own colours, and nothing that a runner would obey (`::error::` at the start of a line,
+/// `##[error]` anywhere; it skips blanks, and colours are taken out before it reads).
+pub(crate) fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut at_start) = (text, true);
+    while let Some(c) = rest.chars().next() {
+        let mut taken = c.len_utf8();
+        match c {
+            '\n' => {
+                out.push(c);
+                at_start = true;
+            }
+            '\x1b' => {
+                if let Some(colour) = colour(rest) {
+                    out.push_str(colour);
+                    taken = colour.len();
+                }
+            }
+            _ if c == '\t' || c.is_whitespace() && is_shown(c) => out.push(c),
+            _ if !is_shown(c) => {}
+            ':' if at_start && rest.starts_with("::") => {
+                out.push_str(": :");
+                (taken, at_start) = (2, false);
+            }
+            '#' if rest.starts_with("##[") => {
+                out.push_str("## [");
+                (taken, at_start) = (3, false);
+            }
+            _ => {
+                out.push(c);
+                at_start = false;
+            }
+        }
+        rest = &rest[taken..];
+    }
+    out
+}
+
+/// The colour that `text` begins with, `ESC [ 1 ; 31 m`.
+fn colour(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix("\x1b[")?;
+    let end = inner.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    inner[end..].starts_with('m').then(|| &text[..2 + end + 1])
 }
 
 const MAX_TEXT: usize = 200;
@@ -30,6 +80,19 @@ pub(crate) fn truncated(text: &str, max: usize) -> String {
     }
     let start: String = text.chars().take(max - 3).collect();
     format!("{}...", start.trim_end())
+}
+
+/// `name`, or its start and its end around an ellipsis where it has more than `most` characters: names of one kind differ
+/// at their ends.
+pub(crate) fn shortened(name: &str, most: usize) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    if chars.len() <= most {
+        return name.to_owned();
+    }
+    let end = most.saturating_sub(1).div_ceil(2);
+    let start: String = chars[..most.saturating_sub(1 + end)].iter().collect();
+    let end: String = chars[chars.len() - end..].iter().collect();
+    format!("{}\u{2026}{}", start.trim_end(), end.trim_start())
 }
 
 /// `1.38x`, `12.4x`, `240x`; `unbounded` where lost rounds leave no limit.
@@ -76,13 +139,13 @@ pub(crate) fn bytes(bytes: f64) -> String {
 }
 
 /// A metric's name for people.
-pub(crate) fn metric(name: &str) -> &str {
+pub(crate) fn metric(name: &str) -> Cow<'static, str> {
     match name {
-        "p99_9" => "p99.9",
-        "cpu_per_request" => "CPU/request",
-        "rss" => "peak RSS",
-        "achieved" => "throughput",
-        other => other,
+        "p99_9" => "p99.9".into(),
+        "cpu_per_request" => "CPU/request".into(),
+        "rss" => "peak RSS".into(),
+        "achieved" => "throughput".into(),
+        other => clean(other).into(),
     }
 }
 
@@ -154,6 +217,26 @@ mod tests {
     fn hostile_text_becomes_one_harmless_line() {
         assert_eq!(clean("a\x1b[31m\nb\0\u{202e}c\u{7}"), "a[31m bc");
         assert_eq!(clean(&"long ".repeat(100)).chars().count(), 200);
+        assert_eq!(shortened("checkout-threads-16", 12), "check\u{2026}ads-16");
+        assert_eq!((&*shortened("short", 5), &*shortened("longer", 2)), ("short", "\u{2026}r"));
+    }
+
+    #[test]
+    fn no_output_commands_a_terminal_or_a_runner() {
+        for (text, safe) in [
+            ("plain: text\n  1::2\n", "plain: text\n  1::2\n"),
+            (
+                "\x1b[1;31mred\x1b[0m\x1b[2J\x1b]0;title\u{7}\u{9b}31m\r\u{202e}",
+                "\x1b[1;31mred\x1b[0m[2J]0;title31m",
+            ),
+            ("::error::x\n \t::add-mask::y\n", ": :error::x\n \t: :add-mask::y\n"),
+            ("\x1b[1m::error::x", "\x1b[1m: :error::x"),
+            ("\u{a0}::error::x\u{2028}::warning::y", "\u{a0}: :error::x::warning::y"),
+            ("a ##[error]x", "a ## [error]x"),
+        ] {
+            assert_eq!(harmless(text), safe);
+            assert_eq!(harmless(safe), safe);
+        }
     }
 
     #[test]

@@ -9,8 +9,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
-use crate::report::schema::{self, Begun, Pilot, Trial};
+use crate::files;
+use crate::report::schema::{self, Begun, ContenderFiles, Pilot, Trial};
+use crate::run::programs;
 use crate::run::testbed::Ask;
+use crate::scenario::{Contender, Scenario};
 
 /// The file, open.
 #[derive(Debug)]
@@ -38,23 +41,20 @@ impl Journal {
         Ok(Self { path, file, finished: VecDeque::new(), pilots: Vec::new() })
     }
 
-    /// One that goes on where an earlier run stopped. A last line that was not finished is dropped.
+    /// One that goes on where an earlier run stopped. A last line that was torn is dropped.
     ///
     /// # Errors
-    /// When there is none, it cannot be written, or a line in it is no trial.
+    /// When there is none, it cannot be written, or another line in it is no trial.
     pub(crate) fn resume(out: &Path) -> Result<Self> {
         let path = out.join("trials.jsonl");
-        let text = fs::read_to_string(&path).usage(|| format!("cannot read {}", path.display()))?;
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let mut finished = VecDeque::new();
-        for (number, line) in (1..).zip(text[..whole].lines()) {
-            let trial = schema::trial_from(line);
-            finished.push_back(trial.usage(|| format!("{}:{number} is no trial", path.display()))?);
-        }
+        let finished = without_torn_end(&path, "trial", schema::trial_from)?.into();
         let file = File::options().append(true).open(&path);
         let file = file.usage(|| format!("cannot write {}", path.display()))?;
-        file.set_len(whole as u64).usage(|| format!("cannot write {}", path.display()))?;
-        let pilots = pilots(&out.join(PILOTS))?;
+        let pilots = out.join(PILOTS);
+        let pilots = match pilots.exists() {
+            true => without_torn_end(&pilots, "pilot", schema::pilot_from)?,
+            false => Vec::new(),
+        };
         Ok(Self { path, file, finished, pilots })
     }
 
@@ -116,13 +116,32 @@ pub(crate) fn begin(out: &Path, begun: &Begun) -> Result<()> {
     fs::write(&path, schema::begun_json(begun)).usage(|| format!("cannot write {}", path.display()))
 }
 
+/// What the contenders of some scenarios run now.
+pub(crate) fn contender_files(scenarios: &[Scenario]) -> Vec<ContenderFiles> {
+    let of = |scenario: &Scenario| {
+        let name = scenario.name.clone();
+        let program = |contender: &Contender| ContenderFiles {
+            scenario: name.clone(),
+            contender: contender.name.clone(),
+            digest: programs::digest(contender),
+        };
+        scenario.contenders.iter().map(program).collect::<Vec<_>>()
+    };
+    scenarios.iter().flat_map(of).collect()
+}
+
 /// What an earlier run of the same scenarios on the same machine had drawn and measured.
 ///
 /// # Errors
-/// When there is none, or it was of another scenario, machine or build.
-pub(crate) fn begun(out: &Path, now: &schema::Fingerprint) -> Result<Begun> {
+/// When there is none, or it was of another scenario, machine, build or program of a contender.
+pub(crate) fn begun(
+    out: &Path,
+    now: &schema::Fingerprint,
+    files: &[ContenderFiles],
+) -> Result<Begun> {
     let path = out.join(BEGUN);
-    let text = fs::read_to_string(&path).usage(|| format!("cannot read {}", path.display()))?;
+    let text = files::read_text(&path, LINES_BYTES_MAX);
+    let text = text.usage(|| format!("cannot read {}", path.display()))?;
     let begun = schema::begun_from(&text).usage(|| format!("cannot read {}", path.display()))?;
     let then = &begun.fingerprint;
     let differs = [
@@ -131,24 +150,104 @@ pub(crate) fn begun(out: &Path, now: &schema::Fingerprint) -> Result<Begun> {
         ("machine", (&then.cpu_model, then.cores) != (&now.cpu_model, now.cores)),
         ("kernel", then.kernel != now.kernel),
     ];
-    match differs.into_iter().find(|(_, differs)| *differs) {
+    let differs = differs.into_iter().find(|(_, differs)| *differs);
+    let rebuilt = || {
+        let rebuilt = files.iter().find(|own| !begun.contenders.contains(own))?;
+        Some(format!("another build of `{}`", rebuilt.contender))
+    };
+    match differs.map(|(what, _)| format!("another {what}")).or_else(rebuilt) {
         None => Ok(begun),
-        Some((what, _)) => {
-            Err(Error::usage(format!("{} was begun with another {what}", out.display()))
-                .help("go on with the same scenario, flags and build, or start anew"))
-        }
+        Some(what) => Err(Error::usage(format!("{} was begun with {what}", out.display()))
+            .help("go on with the same scenario, flags and programs, or start anew")),
     }
 }
 
-/// The pilots that had ended; a last line that was not finished is none. No file is no pilot.
-fn pilots(path: &Path) -> Result<Vec<Pilot>> {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    let read =
-        |line| schema::pilot_from(line).usage(|| format!("{} has no pilots", path.display()));
-    text[..whole].lines().map(read).collect()
+/// What stands in a file's lines. A last one that cannot be read is what a kill or a full disk has torn, in whatever bytes:
+/// it alone is cut off, so that the next one begins a line.
+fn without_torn_end<T>(
+    path: &Path,
+    what: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>> {
+    let shown = path.display();
+    let bytes = files::read(path, LINES_BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
+    let (mut found, mut whole) = (Vec::new(), 0);
+    for (number, line) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
+        let text = std::str::from_utf8(line).map_err(|error| error.to_string());
+        match text.and_then(&read) {
+            Ok(one) if line.ends_with(b"\n") => {
+                found.push(one);
+                whole += line.len();
+            }
+            _ if whole + line.len() == bytes.len() => break,
+            Ok(_) => unreachable!("only the last line has no end"),
+            Err(error) => {
+                return Err(error).usage(|| format!("{shown}:{number} is no {what}"));
+            }
+        }
+    }
+    let file = File::options().write(true).open(path);
+    file.and_then(|file| file.set_len(whole as u64)).usage(|| format!("cannot write {shown}"))?;
+    Ok(found)
 }
+
+/// A trial has some kilobytes.
+const LINES_BYTES_MAX: u64 = 1 << 30;
 
 /// Pilots, one a line: written only where there are some.
 const PILOTS: &str = "pilots.jsonl";
 const BEGUN: &str = "begun.json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::mock;
+    use crate::report::schema::{Fingerprint, trial_line};
+
+    #[test]
+    fn a_torn_last_line_in_whatever_bytes_loses_itself_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trials.jsonl");
+        let trials = mock::payments(6, &mock::MODELS[..1]).trials;
+        let [first, second] = [&trials[0], &trials[1]].map(|trial| trial_line(trial) + "\n");
+        let cut = &second.as_bytes()[..second.len() / 2];
+        for torn in [cut, b"\xff\xfe{", b"\0\0\0\0\n", b"", second.trim_end().as_bytes()] {
+            fs::write(&path, [first.as_bytes(), torn].concat()).unwrap();
+            let mut journal = Journal::resume(folder.path()).unwrap();
+            assert!(
+                journal.finished.iter().map(trial_line).eq([trial_line(&trials[0])]),
+                "{torn:?}"
+            );
+            journal.keep(&trials[1]).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), first.clone() + &second);
+        }
+        fs::write(&path, ["\u{fffd}\n", &first].concat()).unwrap();
+        let told = Journal::resume(folder.path()).unwrap_err().to_string();
+        assert!(told.contains("trials.jsonl:1 is no trial"), "{told}");
+    }
+
+    #[test]
+    fn a_run_goes_on_with_the_same_programs_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = |digest: &str| {
+            vec![ContenderFiles {
+                scenario: "a".into(),
+                contender: "one".into(),
+                digest: Some(digest.into()),
+            }]
+        };
+        let fingerprint = Fingerprint::default();
+        let made = Begun {
+            schema: schema::BEGUN_SCHEMA.into(),
+            order_seed: 1,
+            started_utc: String::new(),
+            fingerprint: fingerprint.clone(),
+            contenders: files("0123"),
+            calibrations: Vec::new(),
+        };
+        begin(folder.path(), &made).unwrap();
+        assert_eq!(begun(folder.path(), &fingerprint, &files("0123")).unwrap(), made);
+        let told = begun(folder.path(), &fingerprint, &files("4567")).unwrap_err().to_string();
+        assert!(told.contains("was begun with another build of `one`"), "{told}");
+    }
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::schema::{Trial, TrialVerdict};
-use crate::report::words::alike;
+use crate::report::words::{alike, harmless};
 
 /// A plain line at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -45,11 +45,17 @@ impl Progress {
 
     /// A sentence about what happens next.
     pub(crate) fn say(&self, what: &str) {
+        let what = harmless(what);
         if self.plain {
             eprintln!("{what}");
         } else {
             self.bar.println(what);
         }
+    }
+
+    /// A sentence that is said to the quiet too.
+    pub(crate) fn warn(&self, what: &str) {
+        self.bar.suspend(|| anstream::eprintln!("warning: {}", harmless(what)));
     }
 
     /// So many more trials are to come.

@@ -61,13 +61,14 @@ impl<'a> Session<'a> {
     /// When the folder cannot be written.
     pub(crate) fn open(request: &'a Request, progress: &'a mut Progress) -> Result<Self> {
         let fingerprint = fingerprint::take(&request.scenarios);
+        let contenders = journal::contender_files(&request.scenarios);
         let mut testbed = Testbed::open(&request.scenarios, progress, request.yes)?;
         let maps = request.scenarios.iter().filter_map(|one| one.experiments.map.as_ref());
         maps.flat_map(|map| &map.cpus).for_each(|cpu| {
             testbed.calibrated(*cpu);
         });
         let begun = if request.resume {
-            let begun = journal::begun(&request.out, &fingerprint)?;
+            let begun = journal::begun(&request.out, &fingerprint, &contenders)?;
             testbed.calibrate_as(&begun.calibrations);
             testbed.keep_in(Journal::resume(&request.out)?);
             begun
@@ -78,6 +79,7 @@ impl<'a> Session<'a> {
                 order_seed: request.order_seed.unwrap_or_else(random::fresh_seed),
                 started_utc: clock::utc(),
                 fingerprint,
+                contenders,
                 calibrations: testbed.calibrations(),
             };
             journal::begin(&request.out, &begun)?;

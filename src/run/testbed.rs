@@ -11,6 +11,7 @@ use crate::random;
 use crate::report::schema::{Calibrated, LostBy, Trial};
 use crate::run::hiccups::{self, Hiccups};
 use crate::run::journal::Journal;
+use crate::run::neighbours::Neighbours;
 use crate::run::placement::{self, Placement};
 use crate::run::postgres::Database;
 use crate::run::starts::Starts;
@@ -38,6 +39,8 @@ pub(crate) struct Testbed<'a> {
     pub(crate) warmth: Warmth,
     /// Who has not started yet, and in which rounds it should have.
     starts: Starts,
+    /// Others that measure on this machine.
+    pub(crate) neighbours: Neighbours,
     /// Where trials are written down, and those found that an earlier run has finished.
     journal: Option<Journal>,
 }
@@ -91,8 +94,10 @@ impl<'a> Testbed<'a> {
             yes,
             warmth: Warmth::default(),
             starts: Starts::default(),
+            neighbours: Neighbours::announced(),
             journal: None,
         };
+        testbed.look_around();
         for scenario in scenarios.iter().filter(|one| one.workload == Workload::Payment) {
             let own = scenario.contenders.iter().filter_map(Contender::request_cpu);
             own.chain([scenario.request_cpu]).for_each(|cpu| {
@@ -100,6 +105,13 @@ impl<'a> Testbed<'a> {
             });
         }
         Ok(testbed)
+    }
+
+    /// Says who else measures on this machine, however quiet one is asked to be: it spoils figures.
+    fn look_around(&mut self) {
+        if let Some(told) = self.neighbours.look() {
+            self.progress.warn(&told);
+        }
     }
 
     /// From now on every trial is written down, and what the journal has already is not run again.
@@ -167,6 +179,7 @@ impl<'a> Testbed<'a> {
             Err(error) if error.is_interrupt() => self.untried(ask, LostBy::Start, &error)?,
             run => run?,
         };
+        self.look_around();
         self.warmth.saw(&trial);
         self.starts.note(&trial);
         self.progress.finished(&trial);

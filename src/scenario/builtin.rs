@@ -6,6 +6,7 @@ use super::contenders::Programs;
 use super::diagnostic::{listed, nearest};
 use super::{Scenario, home, parse, parse_in};
 use crate::error::{Context, Error, Result};
+use crate::files;
 
 /// The built-in scenarios: each one's name and its file's text, in the order in which they are shown.
 pub const BUILTIN: &[(&str, &str)] = &[
@@ -118,9 +119,8 @@ pub fn load(arg: &str) -> Result<Vec<Scenario>> {
 
 fn file(path: &Path) -> Result<Scenario> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).usage(|| format!("cannot read {shown}"))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::usage(format!("{shown} is not text in UTF-8")))?;
+    let text =
+        files::read_text(path, SCENARIO_BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
     parse(&shown, &text)
 }
 
@@ -151,6 +151,9 @@ fn folder(path: &Path) -> Result<Vec<Scenario>> {
     }
     Ok(scenarios.into_iter().map(|(_, scenario)| scenario).collect())
 }
+
+/// Written by hand: one with a thousand routes has a tenth of that.
+const SCENARIO_BYTES_MAX: u64 = 1 << 20;
 
 /// The scenario files of a folder in the order of their names; hidden ones are an editor's.
 fn toml_files(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -1,7 +1,5 @@
 //! The part of a file that says what is sent: `[[route]]`.
 
-use std::fs;
-
 use super::contenders::Around;
 use super::convert::{name, whole};
 use super::diagnostic::Fault;
@@ -11,6 +9,7 @@ use super::reading::required;
 use super::spelling::RawOperation;
 use super::{Server, Workload};
 use crate::domain::dataset::POPULATION;
+use crate::files;
 use crate::load::plan::{
     BODIES_BYTES_MAX, Bodies, Body, Operation, Route, Statuses, Template, Wrong, check_header,
     check_method, check_path,
@@ -240,11 +239,8 @@ fn body(raw: &RawRoute, around: Around<'_>) -> Result<Body, Fault> {
                 Fault::new(&file.span, title, "one body a line")
                     .help("a relative path is taken from the scenario's folder")
             };
-            let length = fs::metadata(&path).map_err(|error| unread(error.to_string()))?.len();
-            if length > BODIES_BYTES_MAX as u64 {
-                return Err(unread(format!("it has more than {BODIES_BYTES_MAX} bytes")));
-            }
-            let text = fs::read(&path).map_err(|error| unread(error.to_string()))?;
+            let text = files::read(&path, BODIES_BYTES_MAX as u64);
+            let text = text.map_err(|error| unread(error.to_string()))?;
             let bodies = Bodies::read(&text).map_err(|wrong| fault(file, wrong, "not bodies"))?;
             Ok(Body::OneOf(bodies))
         }

@@ -716,5 +716,7 @@ fn at_a_terminal_it_says_how_far_it_is() {
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(shown.contains("s of 2.0 s:") && shown.contains("no failures"), "{shown:?}");
     let piped = drive(&url, &["--rate", "200/s", "--duration", "500ms", "--pace", "sleep"]);
-    assert!(piped.stderr.is_empty(), "{:?}", String::from_utf8(piped.stderr));
+    // Other tests measure at the same time, and are told of.
+    let told = String::from_utf8(piped.stderr).unwrap();
+    assert!(!told.lines().any(|line| !line.starts_with("warning: ")), "{told:?}");
 }

@@ -70,7 +70,12 @@ impl Gate {
             }
         }
         command.arg("gate").arg(self.path("small.toml")).args(args).stdin(Stdio::null());
-        command.arg("--out").arg(self.path("out")).arg("--history").arg(self.path("history.jsonl"));
+        command
+            .arg("--force")
+            .arg("--out")
+            .arg(self.path("out"))
+            .arg("--history")
+            .arg(self.path("history.jsonl"));
         command
     }
 

@@ -5,7 +5,7 @@
 //! as far as 120 rounds know the machine. `docs/gate.md` says how the rounds were recorded.
 //!
 //! ```text
-//! cargo test --release --test gate_recorded -- --ignored --nocapture
+//! cargo test --release --test suite -- gate_recorded --ignored --nocapture
 //! ```
 
 use bakeoff::gate::judge;

@@ -135,7 +135,7 @@ impl Lab {
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
         command.args(["run", self.path("mine.toml").to_str().unwrap(), "--quiet", "--smoke"]);
-        command.args(["--out", self.path("report").to_str().unwrap()]);
+        command.args(["--force", "--out", self.path("report").to_str().unwrap()]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -146,3 +146,71 @@ fn unlike_results_stand_beside_each_other_only_when_asked() {
     assert!(allowed.status.success());
     assert!(text(&allowed.stdout).contains("Unlike: cores 2 and 64"));
 }
+
+#[test]
+fn a_chart_overwrites_nothing_that_it_did_not_write() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let result = stored();
+    let chart = |more: &[&str]| {
+        let out = path("README.svg");
+        let args = ["chart", result.to_str().unwrap(), "-o", out.to_str().unwrap()];
+        let done = bakeoff(&[&args[..], more].concat());
+        (done.status.code(), text(&done.stdout) + &text(&done.stderr))
+    };
+    let read = |name: &str| fs::read_to_string(path(name)).unwrap();
+    fs::write(path("README.md"), "# By hand\n").unwrap();
+    let (code, told) = chart(&[]);
+    assert!(code == Some(0) && told.contains("--note FILE"), "{told}");
+    assert_eq!(read("README.md"), "# By hand\n");
+    // What it wrote itself may be written again, and a text goes where it is asked to.
+    let note = path("note.md");
+    for _ in 0..2 {
+        let (code, told) = chart(&["--note", note.to_str().unwrap()]);
+        assert_eq!(code, Some(0), "{told}");
+    }
+    assert!(read("note.md").contains("Alternative text: "));
+    let other = path("README.md");
+    let (code, told) = chart(&["--note", other.to_str().unwrap()]);
+    assert!(code == Some(2) && told.contains("--force"), "{told}");
+    fs::write(path("README.svg"), "<svg>by hand</svg>").unwrap();
+    assert_eq!(chart(&[]).0, Some(2));
+    assert_eq!(read("README.svg"), "<svg>by hand</svg>");
+    assert_eq!(chart(&["--force"]).0, Some(0));
+    // Nor does a page.
+    fs::write(path("summary.md"), "by hand").unwrap();
+    let page = |more: &[&str]| {
+        let args = ["report", result.to_str().unwrap(), "--out", dir.path().to_str().unwrap()];
+        bakeoff(&[&args[..], more].concat()).status.code()
+    };
+    assert_eq!(page(&[]), Some(2));
+    assert!(read("summary.md") == "by hand" && !path("index.html").exists());
+    assert_eq!((page(&["--force"]), page(&[])), (Some(0), Some(0)), "then it is its own");
+}
+
+#[test]
+fn what_is_no_regular_file_or_too_large_is_refused_at_once() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    for (name, length) in [("huge.json", 100 << 20), ("huge.toml", 200 << 20)] {
+        fs::File::create(path(name)).unwrap().set_len(length).unwrap();
+    }
+    let (pipe, json, toml) = (path("pipe"), path("huge.json"), path("huge.toml"));
+    let out = path("a.svg");
+    for (args, wanted) in [
+        (&["report", &pipe][..], "regular file"),
+        (&["report", "/dev/zero"], "regular file"),
+        (&["chart", &pipe, "-o", &out], "regular file"),
+        (&["run", &pipe], "regular file"),
+        (&["run", "/dev/zero"], "regular file"),
+        (&["gate", &pipe], "regular file"),
+        (&["report", &json], "more than"),
+        (&["run", &toml], "more than"),
+        (&["drive", "http://127.0.0.1:1/", "--body", &format!("@{pipe}")], "regular file"),
+    ] {
+        let done = bakeoff(args);
+        let told = text(&done.stderr);
+        assert!(done.status.code() == Some(2) && told.contains(wanted), "{args:?}: {told}");
+    }
+}

@@ -92,7 +92,7 @@ fn result_of(folder: &Path, text: &str, flags: &[&str]) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
     command.args(["run", file.to_str().unwrap(), "--quiet", "--format", "json"]).args(flags);
     if !flags.contains(&"--resume") {
-        command.args(["--out", out.to_str().unwrap()]);
+        command.args(["--force", "--out", out.to_str().unwrap()]);
     }
     let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

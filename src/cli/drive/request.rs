@@ -1,9 +1,10 @@
 //! The one request that `drive` sends, from its flags.
 
-use std::fs;
+use std::path::Path;
 
 use super::Args;
 use crate::error::{Context, Error, Result};
+use crate::files;
 use crate::load::plan::Fixed;
 use crate::load::url::Url;
 
@@ -50,9 +51,5 @@ fn header(text: &str) -> Result<(String, String)> {
 
 fn body(text: &str) -> Result<Vec<u8>> {
     let Some(path) = text.strip_prefix('@') else { return Ok(text.into()) };
-    let size = fs::metadata(path).usage(|| format!("cannot read the body {path}"))?.len();
-    if size > BODY_BYTES_MAX {
-        return Err(Error::usage(format!("the body {path} is larger than {BODY_BYTES_MAX} bytes")));
-    }
-    fs::read(path).usage(|| format!("cannot read the body {path}"))
+    files::read(Path::new(path), BODY_BYTES_MAX).usage(|| format!("cannot read the body {path}"))
 }

@@ -103,7 +103,7 @@ pub(super) fn run(
     let best = found.at_least.and_then(|rate| kept.iter().find(|one| one.rate == rate));
     let best = best.or_else(|| kept.iter().max_by(|a, b| a.rate.0.total_cmp(&b.rate.0)));
     if let (Some(path), Some(best)) = (&args.hgrm, best) {
-        write_hgrm(path, &best.plan, &best.outcome)?;
+        write_hgrm(path, &best.plan, &best.outcome, args.force)?;
     }
     let best = best.map(|best| best.index);
     print(&shown(args, slo, found, trials, best))?;

@@ -1,13 +1,14 @@
 //! `run FOLDER`: one ledger of every claim in it.
 
-use super::{Args, folder, plan};
+use std::path::Path;
+
+use super::{Args, plan};
 use crate::cli::{Format, print};
-use crate::clock;
 use crate::error::Result;
 use crate::interrupt;
 use crate::report;
 use crate::report::schema;
-use crate::run::{self, LedgerRequest, Progress};
+use crate::run::{self, Claim, LedgerRequest, Progress, ReportFolder};
 use crate::scenario::{self, Scenario};
 
 /// Runs a folder and gives the exit code.
@@ -31,10 +32,13 @@ pub(super) fn run(args: &Args, named: &str) -> Result<u8> {
         planned.time.as_secs_f64() / 60.0,
         planned.not_run.len()
     ));
-    let now = clock::utc().replace(':', "-");
+    let folder = match &args.resume {
+        Some(begun) => ReportFolder::claim(begun, Claim::Resumed)?,
+        None => args.out.claim(Path::new("reports/ledger"))?,
+    };
     let request = LedgerRequest {
         scenarios,
-        out: args.out().unwrap_or_else(|| folder("ledger", &now)),
+        out: folder.path().to_owned(),
         budget: args.budget,
         order_seed: args.order_seed,
         yes: args.yes,

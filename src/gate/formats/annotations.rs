@@ -4,10 +4,12 @@
 //! (github.com/actions/toolkit, packages/core/src/command.ts).
 
 use super::figures::{name, word};
+use crate::gate::failures::ERRORS;
 use crate::gate::sentences::lost;
 use crate::report::gate::{GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict};
+use crate::report::words::is_shown;
 
-/// One command for the gate, and one for each metric that did not pass.
+/// One command for the gate, one for each metric that did not pass, and one where requests failed.
 pub fn annotations(result: &GateResult) -> String {
     let judgement = &result.judgement;
     let fails = judgement.exit_code != 0;
@@ -24,6 +26,12 @@ pub fn annotations(result: &GateResult) -> String {
     {
         let title = format!("bakeoff gate: {} {}", name(metric), word(metric));
         out.push_str(&command(level_of(result, metric), &title, &reason));
+    }
+    if let Some(errors) = judgement.failures.as_ref().filter(|errors| errors.are_any()) {
+        let fails = errors.outcome == Outcome::Regressed && result.plan.report_only.is_none();
+        let title = format!("bakeoff gate: {ERRORS} {}", errors.outcome.word());
+        let level = if fails { "error" } else { "warning" };
+        out.push_str(&command(level, &title, &errors.sentence(judgement.rounds as usize)));
     }
     let counted: Vec<_> = result.rounds.iter().filter(|round| round.void.is_none()).collect();
     for lost in lost(&counted) {
@@ -71,6 +79,8 @@ fn level_of(result: &GateResult, metric: &MetricJudgement) -> &'static str {
 }
 
 fn command(level: &str, title: &str, message: &str) -> String {
+    let shown = |text: &str| text.replace(|c| !matches!(c, '\n' | '\r') && !is_shown(c), "");
+    let (title, message) = (shown(title), shown(message));
     let message = message.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let title = title.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let title = title.replace(':', "%3A").replace(',', "%2C");

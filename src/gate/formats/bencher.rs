@@ -6,7 +6,7 @@ use super::figures::{candidate, name};
 use crate::report::gate::{GateResult, Metric};
 use crate::report::words::clean;
 
-/// The candidate's medians, one benchmark per scenario and request kind. Limits are those of the median, 95 %.
+/// The candidate's medians and the share of its requests that failed, one benchmark per scenario and request kind. Limits are those of the median, 95 %.
 pub fn bencher(result: &GateResult) -> String {
     let mut benchmarks: Map<String, Value> = Map::new();
     for (index, metric) in result.judgement.metrics.iter().enumerate() {
@@ -23,6 +23,11 @@ pub fn bencher(result: &GateResult) -> String {
         };
         let measures = benchmarks.entry(benchmark).or_insert_with(|| json!({}));
         measures[slug(metric.metric)] = measure;
+    }
+    let failures = result.judgement.failures.as_ref();
+    if let Some(share) = failures.and_then(|failures| failures.share(1)) {
+        let of = benchmarks.entry(clean(&result.about.scenario)).or_insert_with(|| json!({}));
+        of["error-rate"] = json!({ "value": share });
     }
     format!("{:#}\n", Value::Object(benchmarks))
 }
@@ -63,9 +68,11 @@ mod tests {
         let read: BTreeMap<String, BTreeMap<String, Measure>> =
             serde_json::from_str(&text).unwrap();
         let of = &read["payment, \"fast\""];
-        assert_eq!(of.len(), 4, "p50 is of one request kind: {text}");
+        assert_eq!(of.len(), 5, "p50 is of one request kind: {text}");
         assert_eq!(read.len(), 2);
-        for measure in read.values().flat_map(BTreeMap::values) {
+        assert_eq!((of["error-rate"].value, of["error-rate"].lower_value), (0.0, None));
+        let figures = read.values().flatten().filter(|(name, _)| *name != "error-rate");
+        for (_, measure) in figures {
             let (low, high) = (measure.lower_value.unwrap(), measure.upper_value.unwrap());
             assert!(low <= measure.value && measure.value <= high, "{low} {high}");
         }
@@ -78,6 +85,7 @@ mod tests {
         result.rounds.truncate(3);
         assert!(!bencher(&result).contains("lower_value"));
         result.rounds.clear();
+        result.judgement.failures = None;
         assert_eq!(bencher(&result), "{}\n");
     }
 }

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::figures::{candidate, name, shown};
+use crate::gate::failures::ERRORS;
 use crate::report::gate::GateResult;
 use crate::report::words::{clean, one_line};
 
-/// `customSmallerIsBetter`: all metrics of which less is better.
+/// `customSmallerIsBetter`: all metrics of which less is better, and the failed requests.
 pub fn smaller_is_better(result: &GateResult) -> String {
     entries(result, false)
 }
@@ -34,7 +35,19 @@ fn entries(result: &GateResult, higher: bool) -> String {
         }
         Some(entry)
     });
-    format!("{:#}\n", Value::Array(entries.collect()))
+    let errors = (!higher).then(|| errors(result)).flatten();
+    format!("{:#}\n", Value::Array(entries.chain(errors).collect()))
+}
+
+/// The share of the candidate's requests that failed, in percent.
+fn errors(result: &GateResult) -> Option<Value> {
+    let failures = result.judgement.failures.as_ref()?;
+    Some(json!({
+        "name": format!("{}: {ERRORS}", clean(&result.about.scenario)),
+        "unit": "%",
+        "value": 100.0 * failures.share(1)?,
+        "extra": format!("{}; {}", failures.change(), one_line(&result.judgement.line)),
+    }))
 }
 
 #[cfg(test)]
@@ -60,10 +73,16 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<Vec<Entry>>(text).unwrap();
         let (smaller, bigger) = (smaller_is_better(&sample()), bigger_is_better(&sample()));
         let (smaller, bigger) = (read(&smaller), read(&bigger));
-        assert_eq!((smaller.len(), bigger.len()), (4, 1));
+        assert_eq!((smaller.len(), bigger.len()), (5, 1));
         assert_eq!(bigger[0].name, "payment, \"fast\": throughput");
         assert_eq!((smaller[0].unit.as_str(), bigger[0].unit.as_str()), ("ns", "req/s"));
-        for entry in smaller.iter().chain(&bigger) {
+        let errors = smaller.last().unwrap();
+        assert_eq!(
+            (errors.name.as_str(), errors.unit.as_str()),
+            ("payment, \"fast\": errors", "%")
+        );
+        assert_eq!((errors.value, errors.range.as_ref()), (0.0, None));
+        for entry in smaller[..4].iter().chain(&bigger) {
             assert!(entry.value > 0.0 && entry.range.is_some() && entry.extra.is_some());
         }
         assert_eq!(read(&bigger_is_better(&passed())).len(), 1);

@@ -1,7 +1,9 @@
 //! A metric's figures as every format shows them.
 
-use crate::report::gate::{GateResult, Metric, MetricJudgement};
-use crate::report::words::{bytes, clean};
+use crate::gate::failures::{self, ERRORS, EXCESS_MIN};
+use crate::gate::sight::{percent, signed};
+use crate::report::gate::{FailureJudgement, GateResult, Judgement, Look, Metric, MetricJudgement};
+use crate::report::words::{WITHHELD, bytes, clean, or_withheld};
 use crate::stats::{Interval, median, quantile_interval};
 use crate::units::{Nanos, Rate, three_digits};
 
@@ -26,6 +28,52 @@ pub(super) fn candidate(result: &GateResult, index: usize) -> Option<Figures> {
         .collect();
     let interval = quantile_interval(&values, 0.5, 0.95);
     Some(Figures { median: median(&values)?, interval, n: values.len() })
+}
+
+/// Metric, verdict, baseline, candidate, worse by, at least, at most, rounds and margin: a row for each metric, and one for
+/// the failed requests.
+pub(super) fn rows(judgement: &Judgement) -> Vec<[String; 9]> {
+    let metrics = judgement.metrics.iter().map(of_metric);
+    metrics.chain(judgement.failures.iter().map(of_failures)).collect()
+}
+
+fn of_metric(metric: &MetricJudgement) -> [String; 9] {
+    let value = |value: Option<f64>| or_withheld(value, |value| shown(metric.metric, value));
+    let [baseline, candidate] = metric.medians.map(value);
+    let look = metric.looks.last();
+    let of = |end: fn(&Look) -> Option<f64>| {
+        or_withheld(look.and_then(end), |ratio| signed(ratio - 1.0))
+    };
+    [
+        name(metric),
+        word(metric).into(),
+        baseline,
+        candidate,
+        of(|look| look.ratio),
+        of(|look| look.low),
+        of(|look| look.high),
+        look.map_or_else(|| WITHHELD.into(), |look| look.pairs.to_string()),
+        percent(metric.margin),
+    ]
+}
+
+/// Of shares, whose differences are percentage points.
+fn of_failures(failures: &FailureJudgement) -> [String; 9] {
+    let share = |side| or_withheld(failures.share(side), failures::percent);
+    let look = failures.looks.last();
+    let points = |points: f64| failures::percent(points).replace('%', "pp");
+    let more = |share: f64| format!("{}{}", if share < 0.0 { "" } else { "+" }, points(share));
+    [
+        ERRORS.into(),
+        failures.outcome.word().into(),
+        share(0),
+        share(1),
+        or_withheld(look.and_then(|look| look.excess), more),
+        or_withheld(look.and_then(|look| look.low), more),
+        WITHHELD.into(),
+        look.map_or_else(|| WITHHELD.into(), |look| look.pairs.to_string()),
+        points(EXCESS_MIN),
+    ]
 }
 
 /// `812 us`, `3.1 us`, `12.3 MiB`, `4,000/s`

@@ -27,16 +27,31 @@ pub struct History {
     pub unreadable: Vec<usize>,
 }
 
-/// Reads a history; an unreadable line costs that line alone.
-pub fn read(text: &str) -> History {
+/// Reads a history; an unreadable line, in whatever bytes, costs that line alone.
+pub fn read(text: impl AsRef<[u8]>) -> History {
     let mut history = History { gates: Vec::new(), unreadable: Vec::new() };
-    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-        match serde_json::from_str::<Value>(line) {
-            Ok(gate) if gate["schema"] == SCHEMA => history.gates.push(gate),
+    let lines = text.as_ref().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    for (number, line) in (1..).zip(lines).filter(|(_, line)| !line.is_empty()) {
+        match serde_json::from_slice::<Value>(line) {
+            Ok(gate) if is_gate(&gate) => history.gates.push(gate),
             _ => history.unreadable.push(number),
         }
     }
     history
+}
+
+/// Whether a line has what its readers look for: what is no figure is not read as one that is missing.
+fn is_gate(gate: &Value) -> bool {
+    let figure = |value: &Value| value.is_null() || value.as_f64().is_some_and(|it| it >= 0.0);
+    let metric = |of: &Value| {
+        of["outcome"].is_string()
+            && ["ratio", "low", "high", "s", "n"].iter().all(|key| figure(&of[*key]))
+    };
+    gate["schema"] == SCHEMA
+        && ["started_utc", "scenario", "purpose", "verdict"]
+            .iter()
+            .all(|key| gate[*key].is_string())
+        && gate["metrics"].as_object().is_some_and(|metrics| metrics.values().all(metric))
 }
 
 impl History {
@@ -95,6 +110,11 @@ fn line(result: &GateResult) -> Value {
         "rounds": judgement.rounds,
         "void_rounds": judgement.void_rounds,
         "metrics": metrics.collect::<serde_json::Map<_, _>>(),
+        "failures": judgement.failures.as_ref().map(|failures| json!({
+            "outcome": failures.outcome,
+            "baseline": failures.share(0),
+            "candidate": failures.share(1),
+        })),
     })
 }
 
@@ -154,6 +174,22 @@ mod tests {
             assert_eq!(history.gates.len(), 1 + usize::from(complete));
             assert_eq!(history.unreadable, if complete { vec![] } else { vec![1] });
         }
+    }
+
+    #[test]
+    fn a_line_whose_figures_are_none_is_no_line() {
+        let whole = addition(&passed(), None);
+        let broken = |from: &str, to: &str| {
+            assert!(whole.contains(from), "{from}: {whole}");
+            read(whole.replacen(from, to, 1)).unreadable
+        };
+        assert!(read(&whole).unreadable.is_empty());
+        assert_eq!(broken("\"ratio\":", "\"ratio\":-1.0,\"x\":"), [1]);
+        assert_eq!(broken("\"ratio\":", "\"ratio\":\"1.2\",\"x\":"), [1]);
+        assert_eq!(broken("\"metrics\":{", "\"metrics\":[],\"x\":{"), [1]);
+        assert_eq!(broken("\"verdict\":", "\"x\":"), [1]);
+        let latin = [b"\xff\xfe\n".as_slice(), whole.as_bytes()].concat();
+        assert_eq!((read(&latin).unreadable, read(&latin).gates.len()), (vec![1], 1));
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! A JUnit test report: one case for each metric and one for the gate, as the Jenkins and GitLab readers have it.
+//! A JUnit test report: one case for each metric, one for the failed requests and one for the gate, as the Jenkins and GitLab readers have it.
 
 use std::fmt::Write;
 
 use super::figures::name;
-use crate::report::gate::{GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict};
+use crate::gate::failures::ERRORS;
+use crate::report::gate::{
+    FailureJudgement, GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict,
+};
 use crate::report::markdown;
 use crate::report::words::one_line;
 
@@ -20,6 +23,8 @@ pub fn junit(result: &GateResult) -> String {
     let (about, judgement) = (&result.about, &result.judgement);
     let mut cases = vec![("gate".to_owned(), whole(result))];
     cases.extend(judgement.metrics.iter().map(|metric| (name(metric), mark(result, metric))));
+    let errors = judgement.failures.as_ref();
+    cases.extend(errors.map(|errors| (ERRORS.to_owned(), of_failures(result, errors))));
     let count = |is: fn(&Mark) -> bool| cases.iter().filter(|(_, mark)| is(mark)).count();
     let counts = format!(
         "tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\"",
@@ -81,6 +86,16 @@ fn mark(result: &GateResult, metric: &MetricJudgement) -> Mark {
     }
 }
 
+/// What the rounds do not show is no failure of the gate, and is told.
+fn of_failures(result: &GateResult, errors: &FailureJudgement) -> Mark {
+    let line = format!("{}: {}", errors.change(), errors.outcome.word());
+    match errors.outcome {
+        Outcome::Pass => Mark::None,
+        Outcome::Regressed if result.plan.report_only.is_none() => Mark::Failure(line),
+        _ => Mark::Skipped(line),
+    }
+}
+
 /// Text inside an element or a quoted attribute: XML has HTML's escapes.
 fn escaped(text: &str) -> String {
     markdown::html(&one_line(text))
@@ -111,7 +126,7 @@ mod tests {
             [document.root_element(), document.root_element().first_element_child().unwrap()]
         {
             let count = |name: &str| node.attribute(name).unwrap().parse::<usize>().unwrap();
-            assert_eq!(count("tests"), 6);
+            assert_eq!(count("tests"), 7);
             assert_eq!(count("failures"), marked("failure"));
             assert_eq!(count("errors"), marked("error"));
             assert_eq!(count("skipped"), marked("skipped"));

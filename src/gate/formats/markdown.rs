@@ -2,11 +2,10 @@
 
 use std::fmt::Write;
 
-use super::figures::{name, shown, word};
-use crate::gate::sight::{percent, signed};
-use crate::report::gate::{GateResult, Look, MetricJudgement};
+use super::figures::rows;
+use crate::report::gate::GateResult;
 use crate::report::markdown;
-use crate::report::words::{WITHHELD, one_line, or_withheld};
+use crate::report::words::one_line;
 
 const HEADER: &str = "| metric | verdict | baseline | candidate | worse by | at least | at most | n | margin |\n\
                       |---|---|---:|---:|---:|---:|---:|---:|---:|\n";
@@ -19,8 +18,8 @@ pub fn step_summary(result: &GateResult) -> String {
         let _ = writeln!(out, "> {}\n", escaped(note));
     }
     out.push_str(HEADER);
-    for metric in &judgement.metrics {
-        row(&mut out, metric);
+    for row in rows(judgement) {
+        let _ = writeln!(out, "| {} |", row.map(|cell| escaped(&cell)).join(" | "));
     }
     out.push('\n');
     for reason in &judgement.reasons {
@@ -41,26 +40,6 @@ pub fn step_summary(result: &GateResult) -> String {
         about.order_seed
     );
     out
-}
-
-fn row(out: &mut String, metric: &MetricJudgement) {
-    let value = |value: Option<f64>| or_withheld(value, |value| shown(metric.metric, value));
-    let [baseline, candidate] = metric.medians.map(value);
-    let look = metric.looks.last();
-    let of = |end: fn(&Look) -> Option<f64>| {
-        or_withheld(look.and_then(end), |ratio| signed(ratio - 1.0))
-    };
-    let n = look.map_or_else(|| WITHHELD.into(), |look| look.pairs.to_string());
-    let _ = writeln!(
-        out,
-        "| {} | {} | {baseline} | {candidate} | {} | {} | {} | {n} | {} |",
-        escaped(&name(metric)),
-        word(metric),
-        of(|look| look.ratio),
-        of(|look| look.low),
-        of(|look| look.high),
-        percent(metric.margin),
-    );
 }
 
 /// Text from a file as Markdown shows it: one harmless line.
@@ -88,7 +67,7 @@ mod tests {
     fn every_row_has_the_columns_of_the_header_whatever_is_in_a_name() {
         let text = step_summary(&sample());
         let table: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
-        assert_eq!(table.len(), 2 + 5);
+        assert_eq!(table.len(), 2 + 6);
         for line in &table {
             let bars = line.replace("\\|", "").matches('|').count();
             assert_eq!(bars, 10, "{line}");

@@ -6,7 +6,7 @@
 //! - [`junit`]: a test report.
 //! - [`bencher`]: Bencher Metric Format.
 //! - [`benchmark_action`]: the two custom formats of github-action-benchmark.
-//! - [`history`]: one line per gate, for those who follow a metric over months.
+//! - [`history`]: one line per gate, for those who follow a metric over months; `past` and `series` show it again.
 
 pub mod annotations;
 pub mod bencher;
@@ -15,6 +15,7 @@ mod figures;
 pub mod history;
 pub mod junit;
 pub mod markdown;
+pub(crate) mod past;
 #[cfg(test)]
 pub(crate) mod sample;
 mod series;

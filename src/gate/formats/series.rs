@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::history::History;
+use crate::gate::failures::ERRORS;
 use crate::report::gate::Metric;
 use crate::report::schema::{self, Fingerprint, GatePoint, RunResult};
 
@@ -81,14 +82,34 @@ fn points(gate: &Value) -> Vec<GatePoint> {
             verdict: verdict.into(),
         }
     };
-    metrics.map(point).collect()
+    metrics.map(point).chain(errors(gate)).collect()
+}
+
+/// The point of the failed requests; where none of the baseline's failed there is no ratio.
+fn errors(gate: &Value) -> Option<GatePoint> {
+    let of = |key: &str| gate["failures"][key].as_f64();
+    let (baseline, candidate) = (of("baseline")?, of("candidate")?);
+    Some(GatePoint {
+        version: 1,
+        commit: commit(gate),
+        utc: gate["started_utc"].as_str().unwrap_or_default().into(),
+        metric: ERRORS.into(),
+        ratio: Some(candidate / baseline).filter(|ratio| ratio.is_finite() && *ratio > 0.0),
+        low: None,
+        high: None,
+        verdict: gate["failures"]["outcome"].as_str().unwrap_or("inconclusive").into(),
+    })
 }
 
 /// The candidate's commit, or what stands for it: its binary's digest, or its name.
-fn commit(gate: &Value) -> String {
+pub(super) fn commit(gate: &Value) -> String {
     let known = [&gate["commit"], &gate["binaries"][1], &gate["candidate"]];
     let known = known.into_iter().find_map(Value::as_str).unwrap_or_default();
-    known.chars().take(10).collect()
+    // The start of a hash says it all; names differ at their ends.
+    match known.chars().all(|c| c.is_ascii_hexdigit()) {
+        true => known.chars().take(10).collect(),
+        false => known.to_owned(),
+    }
 }
 
 fn fingerprint(gate: &Value) -> Fingerprint {
@@ -111,7 +132,7 @@ mod tests {
     use super::super::history::{addition, read};
     use super::*;
     use crate::gate::formats::sample::{passed, sample};
-    use crate::report::charts::{Kind, pictures_of};
+    use crate::report::charts::{Kind, Picture, Shade, Size, pictures_of};
     use crate::report::gate::{GateResult, Purpose};
 
     fn of(gates: &[GateResult]) -> Option<RunResult> {
@@ -126,7 +147,7 @@ mod tests {
         let mut elsewhere = passed();
         elsewhere.about.fingerprint.cores = 4;
         let series = of(&[elsewhere, sample(), passed(), calibration.clone(), sample()]).unwrap();
-        assert_eq!(series.gate_history.len(), 5 + 2 + 5);
+        assert_eq!(series.gate_history.len(), 6 + 3 + 6);
         let point =
             |metric: &str| series.gate_history.iter().find(|point| point.metric == metric).unwrap();
         let cpu = point("cpu_per_request");
@@ -138,5 +159,24 @@ mod tests {
         let pictures = pictures_of(&series, Kind::Gate, None);
         assert!(pictures[0].title.starts_with("2 gates, 2 regressions"), "{}", pictures[0].title);
         assert!(of(&[calibration]).is_none() && of(&[]).is_none());
+    }
+
+    #[test]
+    fn failures_that_regressed_are_in_the_chart_although_the_baseline_has_none() {
+        let of = |failures: u64| {
+            let mut gate = passed();
+            let again = gate.rounds.clone();
+            gate.rounds.extend(again);
+            gate.rounds.iter_mut().for_each(|round| round.candidate.failures = failures);
+            gate.judgement = crate::gate::judge(&gate.plan, &gate.rounds);
+            of(&[passed(), gate]).unwrap()
+        };
+        let (regressed, equal) = (of(50), of(0));
+        let [regressed, equal] = [&regressed, &equal].map(|run| pictures_of(run, Kind::Gate, None));
+        let title = &regressed[0].title;
+        assert!(title.starts_with("2 gates, 1 regression: the last in errors"), "{title}");
+        let marks =
+            |picture: &Picture<'_>| picture.svg(Shade::Light, Size::Blog).matches("<rect").count();
+        assert!(marks(&regressed[0]) > marks(&equal[0]), "drawn at the edge");
     }
 }

@@ -2,10 +2,9 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::figures::{name, shown, word};
-use crate::gate::sight::{percent, signed};
+use super::figures::rows;
 use crate::report::gate::{GateResult, Purpose};
-use crate::report::words::{WITHHELD, clean, one_line, or_withheld};
+use crate::report::words::{clean, one_line};
 
 const HEADER: [&str; 9] = [
     "metric",
@@ -25,22 +24,8 @@ pub fn text(result: &GateResult) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(HEADER);
-    for metric in &judgement.metrics {
-        let value = |value: Option<f64>| or_withheld(value, |value| shown(metric.metric, value));
-        let [baseline, candidate] = metric.medians.map(value);
-        let look = metric.looks.last();
-        let share = |ratio: Option<f64>| or_withheld(ratio, |ratio| signed(ratio - 1.0));
-        table.add_row([
-            name(metric),
-            word(metric).into(),
-            baseline,
-            candidate,
-            share(look.and_then(|look| look.ratio)),
-            share(look.and_then(|look| look.low)),
-            share(look.and_then(|look| look.high)),
-            look.map_or_else(|| WITHHELD.into(), |look| look.pairs.to_string()),
-            percent(metric.margin),
-        ]);
+    for row in rows(judgement) {
+        table.add_row(row);
     }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -15,6 +15,7 @@ use super::style::Style;
 use super::svg::{self, Dash, Fonts, Head};
 use super::text::{FAMILY, Weight, width};
 use super::theme::Theme;
+use crate::report::words::is_shown;
 
 /// The size of a picture. Type has the same size in px in all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,6 +154,7 @@ const INTO_STRING: &str = "drawing into a string does not fail";
 impl Canvas<'_> {
     /// `text` on a line whose middle is at `y`.
     pub(super) fn text(&mut self, text: &str, (x, y): (f64, f64), ink: Ink, anchor: Anchor) {
+        let text = &text.replace(|c| !is_shown(c), "");
         if text.is_empty() {
             return;
         }

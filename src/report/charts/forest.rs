@@ -10,7 +10,7 @@ use super::chrome::MARGIN;
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, name_ink, tick_ink};
 use super::style::Family;
-use super::text::{Weight, fitted, typeset, width};
+use super::text::{Weight, fitted, fitted_name, typeset, width};
 use super::view::{Member, View};
 use crate::report::cell::{ZONE, more_is_better};
 use crate::report::comparison::{belongs, ends, families};
@@ -186,7 +186,7 @@ fn row(view: &View<'_>, c: &Comparison) -> Row {
         _ => format!("n = {}", c.n),
     };
     let place = place.into_iter().flatten().collect();
-    Row { metric: metric(&c.metric).to_owned(), place, advantage, clear, found, interval }
+    Row { metric: metric(&c.metric).into_owned(), place, advantage, clear, found, interval }
 }
 
 /// `[2.33, 3.23]`
@@ -273,7 +273,7 @@ fn draw(canvas: &mut Canvas<'_>, rows: &[Row], a: &Member<'_>, b: &Member<'_>) {
         if first {
             let ink = name_ink(canvas);
             let room = columns.place - MARGIN - 10.0;
-            let text = fitted(&typeset(&row.metric), ink.px, ink.weight, room);
+            let text = fitted_name(&typeset(&row.metric), ink.px, ink.weight, room);
             canvas.text(&text, (MARGIN, y), ink, Anchor::Start);
         }
         let ink = Ink { px: 13.0, weight: Weight::Regular, colour: theme.text };
@@ -328,7 +328,7 @@ fn sides(
     let ink = |colour| Ink { px: 12.5, weight: Weight::SemiBold, colour };
     let named = |name: &str, words: &str, room: f64| {
         let rest = width(words, 12.5, Weight::SemiBold);
-        fitted(name, 12.5, Weight::SemiBold, room - rest)
+        fitted_name(name, 12.5, Weight::SemiBold, room - rest)
     };
     let mut found = format!("{} is", named(&a.label, " is", columns.found_room + 22.0));
     let both = format!("{} better \u{2192}{found}", a.label);

@@ -2,17 +2,17 @@
 
 use plotters::coord::combinators::{IntoLogRange, LogCoord};
 use plotters::coord::types::RangedCoordf64;
-use plotters::style::Color;
+use plotters::style::{Color, RGBColor};
 
 use super::canvas::{Anchor, Canvas, Ink, snapped};
 use super::chrome::MARGIN;
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, tick_ink};
-use super::text::{Weight, fitted, typeset, width};
+use super::text::{Weight, fitted_name, typeset, width};
 use super::view::View;
 use crate::report::cell::{ZONE, more_is_better};
 use crate::report::schema::GatePoint;
-use crate::report::words::{clean, counted, metric, times, truncated};
+use crate::report::words::{clean, counted, metric, shortened, times};
 
 /// The history, where there is one of two gates or more.
 pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
@@ -27,7 +27,7 @@ fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
         title.clone(),
         "Candidate against its baseline, measured side by side at each commit, oldest first; log scale",
         &[],
-        "Whisker: the gate's interval at its last look; grey zone: within +-5 %. Coloured: regressed or improved; grey: neither.",
+        &method(&panels),
     );
     let told = panels.iter().flat_map(|(name, points)| {
         points
@@ -41,6 +41,23 @@ fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
     Some(Picture::new(Kind::Gate, "gate".into(), chrome, alt, move |canvas| {
         draw(canvas, &panels);
     }))
+}
+
+/// How it is to be read.
+fn method(panels: &[Panel<'_>]) -> String {
+    let mut method = "Whisker: the gate's interval at its last look; grey zone: within +-5 %. Coloured: regressed or \
+                      improved; grey: neither."
+        .to_owned();
+    let any = |what: &dyn Fn(&GatePoint, f64) -> bool| {
+        panels.iter().any(|(_, points)| points.iter().any(|point| what(point, reach(points))))
+    };
+    if any(&|point, far| point.ratio.is_some_and(|ratio| is_beyond(ratio, far))) {
+        method += " Arrow: beyond the scale.";
+    }
+    if any(&|point, _| point.ratio.is_none()) {
+        method += " Cross: no ratio, on the worse edge where it regressed.";
+    }
+    method
 }
 
 /// A metric and its gates, oldest first.
@@ -100,7 +117,7 @@ fn finding(panels: &[Panel<'_>]) -> String {
                 counted(gates, "gate"),
                 counted(regressed().len(), "regression"),
                 metric(&name),
-                truncated(&clean(&last.commit), 12)
+                shortened(&clean(&last.commit), 24)
             )
         }
     }
@@ -122,9 +139,7 @@ fn draw(canvas: &mut Canvas<'_>, panels: &[Panel<'_>]) {
 
 fn panel(canvas: &mut Canvas<'_>, frame: Frame, name: &str, points: &[&GatePoint]) {
     let theme = canvas.theme;
-    let ends = points.iter().flat_map(|p| [p.low, p.high, p.ratio]).flatten();
-    let far = ends.map(|r| r.max(1.0 / r)).filter(|r| r.is_finite()).fold(1.12, f64::max).min(50.0);
-    let far = far * 1.06;
+    let far = reach(points);
     let y: LogCoord<f64> = (1.0 / far..far).log_scale().into();
     let plot: Plot<RangedCoordf64, LogCoord<f64>> =
         Plot::new((-0.5..points.len() as f64 - 0.5).into(), y, frame);
@@ -144,10 +159,12 @@ fn panel(canvas: &mut Canvas<'_>, frame: Frame, name: &str, points: &[&GatePoint
     canvas.text(&heading, (MARGIN, frame.top - 14.0), ink, Anchor::Start);
     let ink = Ink { px: 11.5, weight: Weight::Regular, colour: theme.muted };
     let mut free = frame.left;
+    let mut marks =
+        Marks { plot: &plot, far, worse_is_low: more_is_better(name), free: [f64::MIN; 2] };
     for (index, point) in points.iter().enumerate() {
         let x = plot.x(index as f64);
-        mark(canvas, &plot, point, index);
-        let commit = fitted(&truncated(&clean(&point.commit), 10), 11.5, Weight::Regular, 90.0);
+        marks.draw(canvas, point, index);
+        let commit = fitted_name(&clean(&point.commit), 11.5, Weight::Regular, 90.0);
         let half = width(&commit, 11.5, Weight::Regular) / 2.0;
         // As many as there is room for, and every one that changed something if it can be had.
         if x - half > free && x + half < canvas.width - 8.0 {
@@ -157,39 +174,103 @@ fn panel(canvas: &mut Canvas<'_>, frame: Frame, name: &str, points: &[&GatePoint
     }
 }
 
-fn mark(
-    canvas: &mut Canvas<'_>,
-    plot: &Plot<RangedCoordf64, LogCoord<f64>>,
-    point: &GatePoint,
-    index: usize,
-) {
-    let Some(ratio) = point.ratio else { return };
-    let theme = canvas.theme;
-    let colour = match point.verdict.as_str() {
-        "regressed" => theme.alarm,
-        "improved" => theme.awaiting[0],
-        _ => theme.muted,
-    };
-    let at = plot.at((index as f64, ratio));
-    // A gate may know one side alone.
-    if point.low.is_some() || point.high.is_some() {
-        let ends = [point.low, point.high].map(|end| plot.at((index as f64, end.unwrap_or(ratio))));
-        canvas.line(&ends, colour.mix(if changed(point) { 1.0 } else { 0.6 }), 1.5);
+/// How far from 1 a panel's axis goes, as a factor.
+fn reach(points: &[&GatePoint]) -> f64 {
+    let ends = points.iter().flat_map(|p| [p.low, p.high, p.ratio]).flatten();
+    let far = ends.map(|r| r.max(1.0 / r)).filter(|r| r.is_finite()).fold(1.12, f64::max);
+    far.min(FAR) * 1.06
+}
+
+/// Marks further from 1 are arrows on the edge.
+const FAR: f64 = 50.0;
+
+fn is_beyond(ratio: f64, far: f64) -> bool {
+    !(1.0 / far..=far).contains(&ratio)
+}
+
+/// The marks of a panel, from the left to the right.
+struct Marks<'p> {
+    plot: &'p Plot<RangedCoordf64, LogCoord<f64>>,
+    far: f64,
+    /// A lower ratio is a worse candidate.
+    worse_is_low: bool,
+    /// From where on there is room for a figure at the upper and at the lower edge, px.
+    free: [f64; 2],
+}
+
+impl Marks<'_> {
+    fn draw(&mut self, canvas: &mut Canvas<'_>, point: &GatePoint, index: usize) {
+        let (theme, frame) = (canvas.theme, self.plot.frame);
+        let colour = match point.verdict.as_str() {
+            "regressed" => theme.alarm,
+            "improved" => theme.awaiting[0],
+            _ => theme.muted,
+        };
+        let edges = [frame.top + MARK_PX, frame.bottom - MARK_PX];
+        let Some(ratio) = point.ratio else {
+            let (x, middle) = self.plot.at((index as f64, 1.0));
+            let worse = edges[usize::from(self.worse_is_low)];
+            let y = if point.verdict == "regressed" { worse } else { middle };
+            for slope in [MARK_PX, -MARK_PX] {
+                let ends = [(x - MARK_PX, y - slope), (x + MARK_PX, y + slope)];
+                canvas.line(&ends, colour.to_rgba(), 2.0);
+            }
+            return;
+        };
+        let (x, y) = self.plot.at((index as f64, ratio));
+        // A gate may know one side alone.
+        if point.low.is_some() || point.high.is_some() {
+            let ends = [point.low, point.high]
+                .map(|end| self.plot.at((index as f64, end.unwrap_or(ratio))));
+            canvas.line(&ends, colour.mix(if changed(point) { 1.0 } else { 0.6 }), 1.5);
+        }
+        if is_beyond(ratio, self.far) {
+            let low = usize::from(ratio < 1.0);
+            let (tip, back) = if low == 1 { (edges[1], -MARK_PX) } else { (edges[0], MARK_PX) };
+            let base = tip + 1.6 * back;
+            let arrow = [(x, tip - back), (x - MARK_PX, base), (x + MARK_PX, base)];
+            canvas.polygon(&arrow, colour.to_rgba());
+            self.figure(canvas, ratio, (x + MARK_PX + 4.0, tip), low, colour);
+        } else if point.verdict == "regressed" {
+            canvas.square((x, y), 4.4, colour, false);
+        } else {
+            canvas.circle((x, y), 4.2, colour, !changed(point));
+        }
     }
-    if point.verdict == "regressed" {
-        canvas.square(at, 4.4, colour, false);
-    } else {
-        canvas.circle(at, 4.2, colour, !changed(point));
+
+    /// How far a mark is that stands on the edge, where there is room to say so.
+    fn figure(
+        &mut self,
+        canvas: &mut Canvas<'_>,
+        ratio: f64,
+        (x, y): (f64, f64),
+        edge: usize,
+        colour: RGBColor,
+    ) {
+        let text = match ratio {
+            r if r < 0.01 => typeset(&format!("1/{}", times(1.0 / r))),
+            r => typeset(&times(r)),
+        };
+        let right = x + width(&text, FIGURE_PX, Weight::SemiBold);
+        if x < self.free[edge] || right > self.plot.frame.right {
+            return;
+        }
+        self.free[edge] = right + 8.0;
+        let ink = Ink { px: FIGURE_PX, weight: Weight::SemiBold, colour };
+        canvas.text(&text, (x, y), ink, Anchor::Start);
     }
 }
+
+/// Half of an arrow's or a cross's width, px.
+const MARK_PX: f64 = 5.0;
+const FIGURE_PX: f64 = 11.5;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn there_is_room_for_what_changed() {
-        let point = |metric: &str, verdict: &str| GatePoint {
+    fn point(metric: &str, verdict: &str) -> GatePoint {
+        GatePoint {
             version: 1,
             commit: "9f2c01d".into(),
             utc: "2026-11-24T04:09:53Z".into(),
@@ -198,7 +279,45 @@ mod tests {
             low: None,
             high: None,
             verdict: verdict.into(),
+        }
+    }
+
+    #[test]
+    fn marks_stay_in_their_panel_and_every_gate_has_one() {
+        let gate = |ratio, verdict: &str| GatePoint { ratio, ..point("p99", verdict) };
+        let far =
+            GatePoint { low: Some(40.0), high: Some(1e290), ..gate(Some(120.0), "regressed") };
+        let ends: [(f64, &str); 4] =
+            [(1e300, "regressed"), (1.0 / 60.0, "improved"), (0.0, "improved"), (2.0, "pass")];
+        let mut history: Vec<GatePoint> =
+            ends.iter().map(|(ratio, verdict)| gate(Some(*ratio), verdict)).collect();
+        history.extend([far, gate(None, "regressed"), gate(None, "inconclusive")]);
+        let mut run = crate::report::mock::everything();
+        run.gate_history = history;
+        let picture = &crate::report::charts::pictures_of(&run, Kind::Gate, None)[0];
+        assert!(picture.method.contains("Arrow:") && picture.method.contains("Cross:"));
+        let svg = picture.inline_svg(super::super::picture::Shade::Light);
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let numbers = |text: &str| -> Vec<f64> {
+            text.split([' ', ',']).filter_map(|it| it.parse().ok()).collect()
         };
+        let (wide, tall) = (1200.0 * 4.0, 675.0 * 4.0);
+        let mut marks = 0;
+        for node in document.descendants() {
+            let of = |key| node.attribute(key).map(numbers).unwrap_or_default();
+            let points = [of("points"), [of("cx"), of("cy")].concat()].concat();
+            for point in points.chunks(2) {
+                assert!((0.0..=wide).contains(&point[0]) && (0.0..=tall).contains(&point[1]));
+            }
+            marks += usize::from(node.has_tag_name("polygon"));
+        }
+        assert_eq!(marks, 4, "an arrow for each that is beyond the scale: {svg}");
+        let history: Vec<GatePoint> = ["pass"; 2].map(|it| point("p99", it)).to_vec();
+        assert!(!method(&panels(&history)).contains("Arrow"), "and no word of what is not there");
+    }
+
+    #[test]
+    fn there_is_room_for_what_changed() {
         let all = ["rss", "p50", "cpu_per_request", "throughput", "p99", "once"];
         let history = |changed: &str| -> Vec<GatePoint> {
             let verdict = |name: &str| if name == changed { "regressed" } else { "pass" };

@@ -6,7 +6,7 @@ use super::axis::spread;
 use super::canvas::{Anchor, Canvas, Ink};
 use super::plot::Frame;
 use super::style::Style;
-use super::text::{Weight, fitted, typeset, width};
+use super::text::{Weight, fitted, fitted_name, typeset, width};
 
 /// A line's name and what must be known of it.
 pub(super) struct Label {
@@ -50,7 +50,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, frame: Frame, labels: &[Label]) {
                 Line::Remark => canvas.theme.alarm,
                 Line::Detail => canvas.theme.muted,
             };
-            let text = fitted(&text, px, weight, room);
+            let text = match line {
+                Line::Name => fitted_name(&text, px, weight, room),
+                Line::Remark | Line::Detail => fitted(&text, px, weight, room),
+            };
             let at = (x, top + LINE * place as f64);
             canvas.text(&text, at, Ink { px, weight, colour }, Anchor::Start);
         }

@@ -7,7 +7,7 @@ use super::chrome::MARGIN;
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, duration, name_ink};
 use super::style::{Family, Style, styles};
-use super::text::{Weight, fitted, typeset};
+use super::text::{Weight, fitted, fitted_name, typeset};
 use super::theme::{RAMP, Theme};
 use super::view::{View, interval_words};
 use crate::report::cell::{ROUNDS_MIN, quantity, winner};
@@ -60,7 +60,7 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     let (first, second) = (wins(0).count(), wins(1).count());
     let title = format!(
         "{}: {} wins {first} of {}, {} wins {second}, {} unclear",
-        capital(quantity(&map.metric)),
+        capital(&quantity(&map.metric)),
         sides[0].name,
         counted(map.cells.len(), "cell"),
         sides[1].name,
@@ -256,7 +256,7 @@ fn key(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side], frame: Frame) {
     let room = canvas.width - MARGIN - x - 44.0;
     let name = name_ink(canvas);
     let heading = fitted(
-        &format!("{} ratio", capital(quantity(&map.metric))),
+        &format!("{} ratio", capital(&quantity(&map.metric))),
         13.0,
         Weight::SemiBold,
         room + 44.0,
@@ -268,7 +268,7 @@ fn key(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side], frame: Frame) {
     for (who, order) in [(0, [4, 2, 0]), (1, [0, 2, 4])] {
         let side = &sides[who];
         let ink = Ink { px: 13.0, weight: Weight::SemiBold, colour: side.style.colour(&theme) };
-        let name = fitted(&side.name, ink.px, ink.weight, room + 44.0);
+        let name = fitted_name(&side.name, ink.px, ink.weight, room + 44.0);
         canvas.text(&name, (x, y), ink, Anchor::Start);
         y += 22.0;
         for step in order {

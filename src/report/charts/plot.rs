@@ -58,10 +58,12 @@ impl<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>> Plot<X, Y> {
         Self { coordinates: Cartesian2d::new(x, y, room), frame }
     }
 
-    /// A point in px.
+    /// A point in px; one that lies beyond the axes is on the edge.
     pub(super) fn at(&self, point: (f64, f64)) -> (f64, f64) {
         let (x, y) = self.coordinates.translate(&point);
-        (f64::from(x) / f64::from(UNITS_PER_PX), f64::from(y) / f64::from(UNITS_PER_PX))
+        let [x, y] = [x, y].map(|units| f64::from(units) / f64::from(UNITS_PER_PX));
+        let Frame { left, right, top, bottom } = self.frame;
+        (x.clamp(left, right), y.clamp(top, bottom))
     }
 
     /// Where `y` stands, px.

@@ -10,7 +10,7 @@ use super::chrome::MARGIN;
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::style::Style;
-use super::text::{Weight, fitted, typeset, width};
+use super::text::{Weight, fitted, fitted_name, typeset, width};
 use super::view::View;
 use crate::report::comparison::{Side, belongs, side};
 use crate::report::race::{Race, middle};
@@ -188,7 +188,7 @@ impl Panel<'_> {
         let frame = plot.frame;
         let colour = self.style.colour(&canvas.theme);
         let ink = Ink { px: 14.5, weight: Weight::SemiBold, colour };
-        let name = fitted(&self.name, ink.px, ink.weight, frame.width() * 0.28);
+        let name = fitted_name(&self.name, ink.px, ink.weight, frame.width() * 0.28);
         canvas.text(&name, (frame.left, frame.top - 14.0), ink, Anchor::Start);
         if let Some(fault) = &self.timeline.fault {
             self.shade(canvas, plot, fault, width(&name, ink.px, ink.weight));

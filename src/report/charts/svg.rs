@@ -5,6 +5,8 @@ use std::fmt::Write;
 use super::canvas::{Size, Tip, UNITS_PER_PX};
 use super::text::{FAMILY, STACK, faces};
 use super::theme::Theme;
+use crate::files::MARK;
+use crate::report::words::is_shown;
 
 /// What a document says about itself.
 pub(super) struct Head<'a> {
@@ -75,11 +77,12 @@ pub(super) fn document(
     let (width, height) = (size.width(), size.height());
     let id = format!("{}-{name}", head.id);
     let mut out = String::with_capacity(body.len() + faces().len() + 2_000);
+    let mark = if fonts == Fonts::Embedded { format!("{MARK}\n") } else { String::new() };
     let _ = write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
-         <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n",
+         {mark}<title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n",
         width * units,
         height * units,
         escaped(head.title),
@@ -115,7 +118,8 @@ fn pointed(tips: &[Tip]) -> String {
 const TIP_PX: f64 = 8.0;
 
 /// Text inside an element or an attribute.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
+    let text: String = text.chars().filter(|c| is_shown(*c)).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

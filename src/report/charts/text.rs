@@ -9,6 +9,8 @@ use ab_glyph::{Font, FontRef};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use crate::report::words::shortened;
+
 /// Inter (SIL Open Font License 1.1), subset, with tabular digits, renamed as its licence asks.
 pub(super) const FAMILY: &str = "Bakeoff Sans";
 
@@ -30,15 +32,31 @@ pub(super) fn width(text: &str, px: f64, weight: Weight) -> f64 {
         Weight::SemiBold => &*SEMI_BOLD,
     };
     let em = f64::from(font.units_per_em().expect("an OpenType font states its em"));
-    let advance = |c: char| match font.glyph_id(c) {
-        id if id.0 == 0 => FOREIGN_EM * em,
-        id => f64::from(font.h_advance_unscaled(id)),
+    let known = |c: char| f64::from(font.h_advance_unscaled(font.glyph_id(c)));
+    let advance = |c: char| match font.glyph_id(c).0 {
+        0 => latin(c).chars().map(known).sum::<f64>().max(foreign_em(c) * em),
+        _ => known(c),
     };
     text.chars().map(advance).sum::<f64>() * px / em
 }
 
-/// A character that the font lacks is drawn by one of the reader's fonts: emoji are the widest.
-const FOREIGN_EM: f64 = 1.4;
+/// How wide a character is that the font lacks: one of the reader's fonts draws it, or in a PNG [`latin`]'s letters do.
+fn foreign_em(c: char) -> f64 {
+    // Alphabets come before Hangul, syllables, ideographs and pictures after it.
+    if c < '\u{1100}' { 0.8 } else { 1.4 }
+}
+
+/// A character that the font lacks in letters that it has: `\u{448}` is `sh`.
+#[cfg(feature = "png")]
+pub(super) fn latin(c: char) -> &'static str {
+    deunicode::deunicode_char(c).filter(|text| is_drawn(text)).unwrap_or("?")
+}
+
+/// Nobody draws it.
+#[cfg(not(feature = "png"))]
+fn latin(_: char) -> &'static str {
+    ""
+}
 
 /// `text`, or as much of it as fits in `room` px and an ellipsis.
 pub(super) fn fitted(text: &str, px: f64, weight: Weight, room: f64) -> String {
@@ -54,6 +72,17 @@ pub(super) fn fitted(text: &str, px: f64, weight: Weight, room: f64) -> String {
         }
     }
     String::new()
+}
+
+/// A name, or as much of its start and of its end as fits in `room` px around an ellipsis: of a sweep's names the ends
+/// differ.
+pub(super) fn fitted_name(name: &str, px: f64, weight: Weight, room: f64) -> String {
+    let fits = |text: &str| width(text, px, weight) <= room;
+    if fits(name) {
+        return name.to_owned();
+    }
+    let mut shorter = (2..name.chars().count()).rev().map(|most| shortened(name, most));
+    shorter.find(|text| fits(text)).unwrap_or_default()
 }
 
 /// `text` in lines that fit into `room` px, broken between words; a word that is wider stands alone and is cut.
@@ -157,6 +186,28 @@ mod tests {
             );
         }
         assert_eq!(fitted("short", 14.0, Weight::Regular, 100.0), "short");
+    }
+
+    #[test]
+    fn names_of_a_sweep_are_told_apart_in_their_room() {
+        let names =
+            ["16", "64", "256"].map(|size| format!("checkout-thread-pool-of-threads-{size}"));
+        for room in [60.0, 120.0, 200.0] {
+            let fitted = names.each_ref().map(|it| fitted_name(it, 14.0, Weight::Regular, room));
+            assert!(fitted.iter().all(|it| width(it, 14.0, Weight::Regular) <= room));
+            assert!(fitted[0] != fitted[1] && fitted[1] != fitted[2], "{fitted:?}");
+            assert!(fitted[2].starts_with("ch") && fitted[2].ends_with("56"), "{fitted:?}");
+        }
+    }
+
+    #[cfg(feature = "png")]
+    #[test]
+    fn names_in_other_scripts_have_letters_and_room_for_them() {
+        let shown = |text: &str| text.chars().map(latin).collect::<String>();
+        assert_eq!(shown("\u{441}\u{435}\u{440}\u{432}\u{438}\u{441}"), "servis");
+        assert!(shown("\u{652f}\u{6255}\u{3044}").starts_with("Zhi "));
+        let wide = "\u{652f}\u{6255}\u{3044}";
+        assert!(width(wide, 14.0, Weight::Regular) >= width(&shown(wide), 14.0, Weight::Regular));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::chrome::MARGIN;
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, duration, linear, tick_ink};
 use super::style::Style;
-use super::text::{Weight, fitted, typeset, width};
+use super::text::{Weight, fitted_name, typeset, width};
 use super::view::{Member, View};
 use crate::report::race::{Entry, Race, middle};
 use crate::report::schema::{ByRequest, Trial};
@@ -191,7 +191,7 @@ fn draw(canvas: &mut Canvas<'_>, bars: &[Bar]) {
         let ink = Ink { px: 14.5, weight: Weight::SemiBold, colour: bar.style.colour(&theme) };
         let first = index == 0 || bars[index - 1].name != bar.name;
         let name = if first { bar.name.as_str() } else { "" };
-        let name = fitted(name, ink.px, ink.weight, frame.left - MARGIN - 50.0);
+        let name = fitted_name(name, ink.px, ink.weight, frame.left - MARGIN - 50.0);
         canvas.text(&name, (MARGIN, y), ink, Anchor::Start);
         let small = tick_ink(canvas);
         canvas.text(bar.of, (frame.left - 10.0, y), small, Anchor::End);

@@ -19,8 +19,22 @@ pub struct Begun {
     pub started_utc: String,
     /// The machine, the build and the scenarios.
     pub fingerprint: Fingerprint,
+    /// What the contenders ran.
+    pub contenders: Vec<ContenderFiles>,
     /// CPU times that were asked for before the first trial, with the rounds and the ns that they came to.
     pub calibrations: Vec<Calibrated>,
+}
+
+/// What a contender ran, as a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ContenderFiles {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its name in the scenario.
+    pub contender: String,
+    /// SHA-256 of the files that it runs, first 16 digits; `null` for one that is given by URL.
+    pub digest: Option<String>,
 }
 
 /// A CPU time as it was calibrated.

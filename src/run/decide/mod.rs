@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock;
-use crate::error::{Context, Result};
+use crate::error::Result;
+use crate::files;
 use crate::latency::Latency;
 use crate::random;
 use crate::report::cell::{CEILING, judged_alone};
@@ -40,6 +41,8 @@ pub struct Extras {
     pub budget: Option<Nanos>,
     /// Where the scenario is written.
     pub save: Option<PathBuf>,
+    /// Whatever is there is overwritten.
+    pub force: bool,
 }
 
 /// Answers a question.
@@ -53,6 +56,9 @@ pub fn decide(
     stop: &AtomicBool,
 ) -> Result<Decision> {
     question.check()?;
+    if let Some(path) = &extras.save {
+        files::reserve(path, extras.force)?;
+    }
     let cores = question.cores()?;
     let unsized_models = MODELS.map(|model| (model, None));
     let base = question.scenario(&unsized_models)?;
@@ -74,7 +80,7 @@ pub fn decide(
     let scenario = question.scenario(&threads)?;
     if let Some(path) = &extras.save {
         let text = question.text(&threads)?;
-        std::fs::write(path, text).usage(|| format!("cannot write {}", path.display()))?;
+        files::write(path, text.as_bytes(), extras.force)?;
     }
     let carried = sizes.iter().any(|best| best.closed_rps() >= question.rate.0);
     let rows = if carried { at_the_rate(&mut hands, &scenario)? } else { Vec::new() };

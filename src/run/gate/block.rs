@@ -113,8 +113,8 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
     }
     let failed: u64 = trial.errors.values().sum();
     let bound = error_bound(scenario);
-    // A drowned contender's timeouts are told by its being saturated.
-    if !trial.saturated && over_the_error_bound(failed, trial.requests, bound.0) {
+    // Also of one that drowned: only so it loses the round in every metric, and not in those of response time alone.
+    if over_the_error_bound(failed, trial.requests, bound.0) {
         let kinds: Vec<String> =
             trial.errors.iter().map(|(name, n)| format!("{name} {n}")).collect();
         let (kinds, requests) = (kinds.join(", "), trial.requests);
@@ -200,7 +200,9 @@ mod tests {
             trial.saturated = true;
             error(trial, "timeout", 2_000);
         });
-        assert_eq!(drowned, [FaultKind::Saturated], "its timeouts say the same");
+        assert_eq!(drowned, [FaultKind::Saturated, FaultKind::Errors], "it keeps no figure");
+        let slow = kinds(|trial| trial.saturated = true);
+        assert_eq!(slow, [FaultKind::Saturated], "nothing failed: it keeps its CPU figures");
     }
 
     #[test]

@@ -1,37 +1,47 @@
 //! `history.jsonl`: one line of each gate, kept by who runs gates.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::error::{Context, Error, Result};
+use crate::files;
 use crate::gate::formats::history::{self, History};
 use crate::report::gate::GateResult;
 
 /// A file of more than this is no history: a line has about a kilobyte.
-const BYTES_MAX: u64 = 256 << 20;
+const BYTES_MAX: u64 = 32 << 20;
 
 /// The gates of the past; none where there is no file yet.
 ///
 /// # Errors
 /// Usage, when the file cannot be read, or has a line that is half-written or another version's. Nothing is touched.
 pub(super) fn read(path: Option<&Path>) -> Result<History> {
-    let Some(path) = path else { return Ok(history::read("")) };
+    match path {
+        Some(path) if !matches!(path.try_exists(), Ok(false)) => stored(path).map_err(|error| {
+            let (_, help) = error.parts();
+            let help = help
+                .map_or_else(String::new, |help| format!("{help}, or give another --history; "));
+            error.help(format!("{help}nothing was measured, and nothing was written"))
+        }),
+        _ => Ok(history::read("")),
+    }
+}
+
+/// A history that is there, as a gate, a report and a chart read it.
+///
+/// # Errors
+/// Usage, when it cannot be read, or has a line that is half-written or another version's.
+pub(crate) fn stored(path: &Path) -> Result<History> {
     let shown = path.display();
-    let text = match fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        Ok(about) if about.len() > BYTES_MAX => {
-            return Err(Error::usage(format!("{shown} is too long for a history of gates")));
-        }
-        _ => fs::read_to_string(path).usage(|| format!("cannot read the history {shown}"))?,
-    };
-    let past = history::read(&text);
+    let bytes =
+        files::read(path, BYTES_MAX).usage(|| format!("cannot read the history {shown}"))?;
+    let past = history::read(bytes);
     match past.unreadable.first() {
         None => Ok(past),
         Some(line) => {
             Err(Error::usage(format!("{shown}: line {line} is no line of a history of gates"))
-                .help("it is half-written, or another version's; mend or remove that line, or give another --history. \
-                       Nothing was measured, and nothing was written"))
+                .help("it is half-written, or another version's; mend or remove that line"))
         }
     }
 }

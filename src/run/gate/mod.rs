@@ -12,7 +12,7 @@
 
 mod block;
 mod files;
-mod history;
+pub(crate) mod history;
 mod pair;
 pub(crate) mod selftest;
 mod session;

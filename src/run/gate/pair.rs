@@ -4,13 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::error::{Context, Error, Result};
+use crate::run::programs;
 use crate::scenario::{BuiltIn, Contender, Gate, Kind, Scenario, Setup};
-
-/// Files that a command names are read up to this size to tell two builds apart.
-const READ_BYTES_MAX: u64 = 1 << 30;
 
 /// A baseline and a candidate.
 #[derive(Clone, Debug)]
@@ -103,7 +99,7 @@ impl Pair {
 
     /// SHA-256 of what each one runs, first 16 digits, baseline first; nothing for one that runs already.
     pub(crate) fn binaries(&self) -> [Option<String>; 2] {
-        [&self.baseline, &self.candidate].map(binary)
+        [&self.baseline, &self.candidate].map(programs::digest)
     }
 
     /// Whether both run the same files in the same way, so that there is nothing to find.
@@ -143,31 +139,4 @@ fn runnable(flag: &str, binary: &Path) -> Result<PathBuf> {
             .help("give the path of a built bakeoff, such as target/release/bakeoff"));
     }
     fs::canonicalize(binary).usage(|| format!("{flag}: cannot find {shown}"))
-}
-
-/// A digest of every file that a contender's command names, and of the words that are none.
-fn binary(contender: &Contender) -> Option<String> {
-    let mut digest = Sha256::new();
-    match &contender.kind {
-        Kind::BuiltIn(built_in) => {
-            let path = built_in.binary.clone().or_else(|| std::env::current_exe().ok())?;
-            digest.update(fs::read(path).ok()?);
-        }
-        Kind::Command { argv, setup } => {
-            for word in argv {
-                match contents(&setup.folder.join(word)) {
-                    Some(bytes) => digest.update(bytes),
-                    None => digest.update(word),
-                }
-                digest.update([0]);
-            }
-        }
-        Kind::Url { .. } => return None,
-    }
-    Some(digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn contents(path: &Path) -> Option<Vec<u8>> {
-    let about = fs::metadata(path).ok()?;
-    (about.is_file() && about.len() <= READ_BYTES_MAX).then(|| fs::read(path).ok())?
 }

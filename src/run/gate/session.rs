@@ -110,6 +110,7 @@ impl<'a> Session<'a> {
         let ran = interrupt::forgiven(settled).and_then(|()| self.run_rounds(stop));
         self.testbed.progress.end();
         interrupt::forgiven(ran)?;
+        self.about.notes.extend(self.testbed.neighbours.note());
         let mut judgement = judge(&self.plan, &self.rounds);
         if stop.load(Ordering::Relaxed) && !judgement.finished {
             judgement.interrupt();

@@ -231,7 +231,7 @@ pub fn ledger(
         (false, true) => exit::FAILS,
         (false, false) => exit::OK,
     };
-    report::ledger::write(&request.out, &ledger)?;
+    report::ledger::write(&request.out, &ledger, true)?;
     Ok(ledger)
 }
 

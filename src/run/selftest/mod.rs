@@ -1,13 +1,17 @@
 //! `bakeoff selftest`: the generator against servers whose times are known, and the verdicts against contenders whose
 //! order is known. Expected, measured, verdict.
 //!
-//! A machine that stops for longer than a check allows excuses a figure that is off: such a check is done again, at most
-//! twice, and stays undecided when the machine does not come to rest. Undecided is not passed.
+//! It judges the tool and not the machine: what is expected is what the servers and a plain client saw at the same time on
+//! the same cores. A machine that stops for longer than a check allows excuses a figure that is off. Such a check is done
+//! again, until the figure is decided or two more minutes have passed. Undecided is not passed, and says what would
+//! decide it.
 
 mod canary;
+mod client;
 mod delay;
 mod process;
 mod queueing;
+mod ranks;
 mod same;
 mod scratch;
 pub mod server;
@@ -21,8 +25,7 @@ use hdrhistogram::Histogram;
 use crate::error::Result;
 use crate::load::outcome::{Kind, Outcome};
 use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape, WarmUp};
-use crate::run::hiccups;
-use crate::run::placement::{self, Cores, Placement};
+use crate::run::placement::{Cores, Placement};
 use crate::run::rank;
 use crate::scenario::{self, PlacementMode};
 use crate::stats::percentile::at_rank;
@@ -50,6 +53,8 @@ pub struct Row {
     pub measured: String,
     /// Whether they agree.
     pub verdict: Verdict,
+    /// What would decide a figure that is undecided.
+    pub needs: Option<String>,
 }
 
 /// How a figure was judged.
@@ -59,7 +64,7 @@ pub enum Verdict {
     Holds,
     /// Not as expected, and the machine was quiet.
     Fails,
-    /// The machine stopped for longer than the check allows, each time.
+    /// What the machine did hides it, as long as there was time.
     Undecided,
 }
 
@@ -90,18 +95,14 @@ impl Report {
     }
 }
 
-/// Times that a check is done at most.
-const ATTEMPTS: u32 = 3;
-/// No check is begun after so long, and none done again that would leave less than it takes for those still to come..
-const TAKES_MAX: Duration = Duration::from_secs(120);
-/// ..or after so long where it is to be quick.
-const TAKES_MAX_QUICK: Duration = Duration::from_secs(75);
-/// On a machine that takes more than this from a core nothing is done again: it would be no better.
-const RESTLESS: f64 = 0.2;
+/// How long checks with an undecided figure are done again, once all have been done..
+const MORE: Duration = Duration::from_secs(120);
+/// ..or where it is to be quick.
+const MORE_QUICK: Duration = Duration::from_secs(30);
 
-type Run = dyn Fn(&Bench<'_>) -> Result<Attempt>;
+type Run = dyn Fn(&Bench<'_>) -> Result<Vec<Row>>;
 
-/// A check that can be done again by itself.
+/// A check that can be done again by itself; it has the same rows each time.
 struct Check {
     /// As [`Row::check`].
     kind: &'static str,
@@ -116,26 +117,35 @@ impl Check {
     fn new(
         kind: &'static str,
         seconds: u64,
-        run: impl Fn(&Bench<'_>) -> Result<Attempt> + 'static,
+        run: impl Fn(&Bench<'_>) -> Result<Vec<Row>> + 'static,
     ) -> Self {
         Self { kind, name: kind.into(), seconds, run: Box::new(run) }
     }
 
-    /// What is said of a check that came to nothing.
-    fn undone(&self, why: &str) -> Row {
-        Row {
-            check: self.kind,
-            what: self.name.clone(),
-            expected: "to be done".into(),
-            measured: why.into(),
-            verdict: Verdict::Undecided,
+    /// Does it once. One that was cut short says nothing.
+    fn attempt(&self, bench: &Bench<'_>) -> Vec<Row> {
+        let found = (self.run)(bench);
+        if bench.stopped() {
+            return Vec::new();
         }
+        // A server that did not come up in time is no figure, and no reason to lose those of the other checks.
+        found.unwrap_or_else(|error| {
+            vec![Row {
+                check: self.kind,
+                what: self.name.clone(),
+                expected: "to be done".into(),
+                measured: error.to_string(),
+                verdict: Verdict::Undecided,
+                needs: Some("an attempt that comes to its end".into()),
+            }]
+        })
     }
 }
 
 fn checks(quick: bool) -> Vec<Check> {
     let mut checks =
-        vec![Check::new("stall", 11, stall::check), Check::new("known delay", 6, delay::check)];
+        vec![Check::new("ranks", 0, ranks::check), Check::new("stall", 11, stall::check)];
+    checks.extend(delay::checks());
     checks.extend(queueing::checks(quick));
     checks.push(Check::new("A/A", 24, same::check));
     checks.push(Check::new("canary", 16, canary::check));
@@ -150,63 +160,72 @@ pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report>
     let started = Instant::now();
     let apart = scenario::Placement { mode: PlacementMode::Apart, contender_cores: Some(1) };
     let bench = Bench { placement: Placement::of(apart, false)?, quick, stop };
-    let lost = hiccups::watch(&placement::allowed()?)?.lost;
-    let restless = lost.0 > RESTLESS;
-    let takes_max = if quick { TAKES_MAX_QUICK } else { TAKES_MAX };
-    if restless {
-        say(&format!("the machine takes {lost} of a core: no check is done twice"));
-    }
-    let checks = checks(quick);
-    let mut rows = Vec::new();
-    for (index, check) in checks.iter().enumerate() {
-        // What is still to come goes before doing something again.
-        let rest: u64 = checks[index..].iter().map(|check| check.seconds).sum();
-        let spare = takes_max.saturating_sub(Duration::from_secs(rest));
-        let deadline = if restless { started } else { started + spare };
-        if started.elapsed() > takes_max {
-            say(&format!("{}: no time is left", check.name));
-            rows.push(check.undone("no time was left"));
-            continue;
-        }
-        rows.append(&mut settle(check, &bench, say, deadline));
-        if bench.stopped() {
-            break;
-        }
-    }
+    let more = if quick { MORE_QUICK } else { MORE };
+    let rows = until_decided(&checks(quick), &bench, say, more);
     Ok(Report { rows, took: started.elapsed().into() })
 }
 
-/// Does a check until the machine has been quiet for one of its attempts, or no other can begin before `deadline`.
-fn settle(check: &Check, bench: &Bench<'_>, say: &dyn Fn(&str), deadline: Instant) -> Vec<Row> {
-    let name = &check.name;
-    say(name);
-    for attempt in 1.. {
-        // A server that did not come up in time is no figure, and no reason to lose those of the other checks.
-        let mut found = (check.run)(bench).unwrap_or_else(|error| Attempt {
-            rows: vec![check.undone(&error.to_string())],
-            disturbed: Some(error.to_string()),
-        });
+/// Does every check once, and those with an undecided figure again as long as there is time.
+fn until_decided(
+    checks: &[Check],
+    bench: &Bench<'_>,
+    say: &dyn Fn(&str),
+    more: Duration,
+) -> Vec<Row> {
+    let mut found = Vec::new();
+    for check in checks {
+        say(&check.name);
+        found.push(check.attempt(bench));
         if bench.stopped() {
             break;
         }
-        let Some(why) = found.disturbed else { return found.rows };
-        if attempt < ATTEMPTS && Instant::now() < deadline {
-            say(&format!("{name}: {why}: again"));
-            continue;
-        }
-        say(&format!("{name}: {why}: undecided"));
-        found.rows.iter_mut().for_each(|row| row.verdict = Verdict::Undecided);
-        return found.rows;
     }
-    // An attempt that was cut short says nothing.
-    Vec::new()
+    let until = Instant::now() + more;
+    loop {
+        let mut again = false;
+        for (check, rows) in checks.iter().zip(&mut found) {
+            let open = rows.iter().find(|row| row.verdict == Verdict::Undecided);
+            let fits = Instant::now() + Duration::from_secs(check.seconds) <= until;
+            if let Some(open) = open.filter(|_| fits && !bench.stopped()) {
+                let needs = open.needs.as_deref().unwrap_or_default();
+                say(&format!("{}, again: {} needs {needs}", check.name, open.what));
+                decide(rows, check.attempt(bench));
+                again = true;
+            }
+        }
+        if !again {
+            return found.into_iter().flatten().collect();
+        }
+    }
 }
 
-/// What one attempt at a check found.
-struct Attempt {
-    rows: Vec<Row>,
-    /// Why nothing of it counts.
-    disturbed: Option<String>,
+/// What is decided stays, and the rest is what it is now.
+fn decide(rows: &mut Vec<Row>, again: Vec<Row>) {
+    // An attempt that failed has one row that stands for all.
+    if rows.len() != again.len() {
+        if again.len() > rows.len() {
+            *rows = again;
+        }
+        return;
+    }
+    for (row, again) in rows.iter_mut().zip(again) {
+        if row.verdict == Verdict::Undecided {
+            *row = again;
+        }
+    }
+}
+
+impl Row {
+    /// A tolerance that is fixed beforehand and kept in spite of the machine is kept, for its stops only add to an error;
+    /// one that is not is excused where the figure `needs` another machine than this was.
+    fn excused(mut self, needs: Option<&str>) -> Self {
+        if self.verdict == Verdict::Fails
+            && let Some(needs) = needs
+        {
+            (self.verdict, self.needs) = (Verdict::Undecided, Some(needs.into()));
+        }
+        self
+    }
 }
 
 /// What all checks share.
@@ -283,20 +302,16 @@ fn unanswered(outcome: &Outcome) -> Option<String> {
     (failed > 0).then(|| format!("{failed} of {} requests failed", outcome.offered))
 }
 
-/// A tolerance that is fixed beforehand and kept in spite of the machine is kept: its stops only add to an error. (An
-/// interval that the figures themselves make grows with the stops, and proves nothing then.)
-fn unless_all_hold(disturbed: Option<String>, rows: &[Row]) -> Option<String> {
-    disturbed.filter(|_| rows.iter().any(|row| row.verdict != Verdict::Holds))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::load::plan::Pace;
     use std::cell::Cell;
 
-    /// The rows of a check whose attempts are disturbed, or not, in turn; and how often it was done.
-    fn settled(disturbed: &'static [bool], time_left: bool) -> (Vec<Verdict>, usize) {
+    use Verdict::{Fails, Holds, Undecided};
+
+    /// The verdicts of a check of two figures whose attempts come to these, and how often it was done.
+    fn decided(attempts: &'static [[Verdict; 2]], more: Duration) -> (Vec<Verdict>, usize) {
         let stop = AtomicBool::new(false);
         let placement = Placement {
             mode: PlacementMode::Apart,
@@ -309,12 +324,11 @@ mod tests {
         let done = std::rc::Rc::new(Cell::new(0));
         let counted = std::rc::Rc::clone(&done);
         let check = Check::new("x", 1, move |_| {
-            let disturbed = disturbed[counted.get()].then(|| "the machine stopped".to_owned());
+            let verdicts = attempts[counted.get()];
             counted.set(counted.get() + 1);
-            Ok(Attempt { rows: vec![row(Verdict::Holds)], disturbed })
+            Ok(verdicts.map(row).into())
         });
-        let deadline = Instant::now() + Duration::from_secs(if time_left { 600 } else { 0 });
-        let rows = settle(&check, &bench, &|_| (), deadline);
+        let rows = until_decided(&[check], &bench, &|_| (), more);
         (rows.iter().map(|row| row.verdict).collect(), done.get())
     }
 
@@ -325,23 +339,27 @@ mod tests {
             expected: String::new(),
             measured: String::new(),
             verdict,
+            needs: (verdict == Undecided).then(|| "a quiet machine".into()),
         }
     }
 
     #[test]
-    fn a_check_that_was_disturbed_is_done_again_and_never_passes_by_itself() {
-        assert_eq!(settled(&[false], true), (vec![Verdict::Holds], 1));
-        assert_eq!(settled(&[true, false], true), (vec![Verdict::Holds], 2));
-        assert_eq!(settled(&[true, true, true], true), (vec![Verdict::Undecided], 3));
-        assert_eq!(settled(&[true], false), (vec![Verdict::Undecided], 1), "two minutes are over");
+    fn a_check_is_done_again_until_each_of_its_figures_is_decided() {
+        let long = Duration::from_secs(600);
+        assert_eq!(decided(&[[Holds, Holds]], long), (vec![Holds, Holds], 1));
+        let found = decided(&[[Holds, Undecided], [Undecided, Undecided], [Fails, Fails]], long);
+        assert_eq!(found, (vec![Holds, Fails], 3), "what was decided first stays");
+        let found = decided(&[[Undecided, Holds]], Duration::ZERO);
+        assert_eq!(found, (vec![Undecided, Holds], 1), "the time is over");
     }
 
     #[test]
     fn what_is_kept_in_spite_of_the_machine_is_kept() {
-        let stopped = || Some("the machine stopped".to_owned());
-        let (holds, fails) = (row(Verdict::Holds), row(Verdict::Fails));
-        assert_eq!(unless_all_hold(stopped(), std::slice::from_ref(&holds)), None);
-        assert_eq!(unless_all_hold(stopped(), &[holds, fails]), stopped());
+        let stopped = Some("a core that stops for less than 1 ms");
+        assert_eq!(row(Holds).excused(stopped).verdict, Holds);
+        let excused = row(Fails).excused(stopped);
+        assert_eq!((excused.verdict, excused.needs.as_deref()), (Undecided, stopped));
+        assert_eq!(row(Fails).excused(None).verdict, Fails);
     }
 
     #[test]
@@ -350,7 +368,6 @@ mod tests {
             let rows = verdicts.iter().map(|&verdict| row(verdict)).collect();
             Report { rows, took: Nanos(0) }.verdict()
         };
-        use Verdict::{Fails, Holds, Undecided};
         assert_eq!(verdict(&[Holds, Holds]), Holds);
         assert_eq!(verdict(&[Holds, Undecided]), Undecided);
         assert_eq!(verdict(&[Undecided, Fails, Holds]), Fails);

@@ -32,10 +32,12 @@ pub(super) struct Served {
     pub(super) mean: f64,
     /// E[S^2], ns^2
     pub(super) mean_square: f64,
-    /// The longest time that its core stood still.
-    pub(super) worst_pause: Nanos,
-    /// All those times.
+    /// How many.
+    pub(super) services: u64,
+    /// For how long its core stood still.
     pub(super) lost: Nanos,
+    /// The squares of those times in which it had nothing to do, added up, ns^2
+    pub(super) idle_squares: f64,
 }
 
 impl Process {
@@ -76,8 +78,9 @@ impl Process {
         Ok(Served {
             mean: number("sum_ns") / n,
             mean_square: number("sum_squares_ns2") / n,
-            worst_pause: Nanos(number("worst_pause_ns") as u64),
+            services: number("services") as u64,
             lost: Nanos(number("lost_ns") as u64),
+            idle_squares: number("idle_squares_ns2"),
         })
     }
 

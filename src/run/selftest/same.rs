@@ -1,7 +1,7 @@
 //! A/A: two copies of one contender. The interval of their ratio must cover 1.
 
 use super::scratch::Scratch;
-use super::{Attempt, Bench, Row, Verdict};
+use super::{Bench, Row, Verdict};
 use crate::error::Result;
 use crate::report::schema::{Trial, TrialVerdict};
 use crate::run::{self, Progress, Request};
@@ -29,7 +29,7 @@ connections = 64
 const CONFIDENCE: f64 = 0.998;
 
 /// Ten rounds.
-pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
+pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
     let out = Scratch::new("same");
     let request = Request {
         name: "same".into(),
@@ -50,36 +50,40 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Attempt> {
         };
         counted.filter_map(|trial| Some((trial.round, value(trial)?))).collect()
     };
-    let mut disturbed = None;
-    let rows = METRICS.map(|(name, metric)| {
-        let (one, other) = (of("one", metric), of("other", metric));
-        let in_both = |(round, value): &(u32, f64)| {
-            let (_, twin) = other.iter().find(|(same, _)| same == round)?;
-            Some((*value, *twin))
-        };
-        let (a, b): (Vec<f64>, Vec<f64>) = one.iter().filter_map(in_both).unzip();
-        let ratio =
-            stats::ratio_of(&a, &b, Better::Less, CONFIDENCE).and_then(|paired| paired.ratio);
-        let interval = ratio.and_then(|ratio| Some((ratio.value, ratio.interval?)));
-        let (measured, verdict) = match interval {
-            Some((value, interval)) => (
-                format!("{value:.3} ({:.3} to {:.3})", interval.low, interval.high),
-                Verdict::of((interval.low..=interval.high).contains(&1.0)),
-            ),
-            None => {
-                disturbed = Some(format!("only {} of 10 rounds count", a.len()));
-                (format!("{} rounds", a.len()), Verdict::Undecided)
+    Ok(METRICS
+        .map(|(name, metric)| {
+            let (one, other) = (of("one", metric), of("other", metric));
+            let in_both = |(round, value): &(u32, f64)| {
+                let (_, twin) = other.iter().find(|(same, _)| same == round)?;
+                Some((*value, *twin))
+            };
+            let (a, b): (Vec<f64>, Vec<f64>) = one.iter().filter_map(in_both).unzip();
+            let ratio =
+                stats::ratio_of(&a, &b, Better::Less, CONFIDENCE).and_then(|paired| paired.ratio);
+            let interval = ratio.and_then(|ratio| Some((ratio.value, ratio.interval?)));
+            let (measured, verdict, needs) = match interval {
+                Some((value, interval)) => (
+                    format!("{value:.3} ({:.3} to {:.3})", interval.low, interval.high),
+                    Verdict::of((interval.low..=interval.high).contains(&1.0)),
+                    None,
+                ),
+                None => {
+                    let counted = a.len();
+                    let needs =
+                        format!("10 rounds that the machine does not spoil, and not {counted}");
+                    (format!("{counted} rounds"), Verdict::Undecided, Some(needs))
+                }
+            };
+            Row {
+                check: "A/A",
+                what: format!("ratio of {name}, two copies"),
+                expected: "covers 1".into(),
+                measured,
+                verdict,
+                needs,
             }
-        };
-        Row {
-            check: "A/A",
-            what: format!("ratio of {name}, two copies"),
-            expected: "covers 1".into(),
-            measured,
-            verdict,
-        }
-    });
-    Ok(Attempt { rows: rows.into(), disturbed })
+        })
+        .into())
 }
 
 type Metric = fn(&Trial) -> Option<f64>;

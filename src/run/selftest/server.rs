@@ -110,7 +110,10 @@ impl Server {
         let mut busy_until = None;
         loop {
             let ready = self.poll.wait(&mut events, Some(Nanos(0)))?;
-            let now = self.clock.look();
+            let now = match busy_until {
+                Some(_) => self.clock.look(),
+                None => self.clock.look_idle(),
+            };
             if ready.is_empty() {
                 busy_until = None;
             }
@@ -188,14 +191,24 @@ struct Clock {
 
 impl Clock {
     fn look(&mut self) -> Nanos {
+        self.pause();
+        self.last
+    }
+
+    /// The same, where there was nothing to do since the last look: such a pause is part of no service.
+    fn look_idle(&mut self) -> Nanos {
+        self.log.idle_squares_ns2 += (self.pause().0 as f64).powi(2);
+        self.last
+    }
+
+    /// For how long the core stood still since the last look.
+    fn pause(&mut self) -> Nanos {
         let now = Nanos::from(self.zero.elapsed());
-        let pause = now.saturating_sub(self.last);
+        let since = now.saturating_sub(self.last);
         self.last = now;
-        if pause > PAUSE {
-            self.log.worst_pause = self.log.worst_pause.max(pause);
-            self.log.lost += pause;
-        }
-        now
+        let pause = if since > PAUSE { since } else { Nanos(0) };
+        self.log.lost += pause;
+        pause
     }
 
     fn take_log(&mut self) -> Log {
@@ -209,8 +222,8 @@ struct Log {
     services: u64,
     sum_ns: f64,
     sum_squares_ns2: f64,
-    worst_pause: Nanos,
     lost: Nanos,
+    idle_squares_ns2: f64,
 }
 
 impl Log {
@@ -221,13 +234,13 @@ impl Log {
     }
 
     fn to_json(self) -> String {
-        let Self { services, sum_ns, sum_squares_ns2, worst_pause, lost } = self;
+        let Self { services, sum_ns, sum_squares_ns2, lost, idle_squares_ns2 } = self;
         serde_json::json!({
             "services": services,
             "sum_ns": sum_ns,
             "sum_squares_ns2": sum_squares_ns2,
-            "worst_pause_ns": worst_pause.0,
             "lost_ns": lost.0,
+            "idle_squares_ns2": idle_squares_ns2,
         })
         .to_string()
     }

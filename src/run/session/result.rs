@@ -146,6 +146,7 @@ impl Session<'_> {
                 cut.map(|cut| format!("the budget ended `{what}` after {cut} of {all} rounds")),
             );
         }
+        notes.extend(self.testbed.neighbours.note());
         notes.extend(self.left.iter().chain(self.testbed.warmth.notes()).cloned());
         let scenarios = &self.request.scenarios;
         if scenarios.iter().any(|scenario| scenario.placement.mode == PlacementMode::Shared) {

@@ -15,8 +15,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("postgres", &[]),
     ("clock", &["units"]),
     ("listen", &["error"]),
-    ("latency", &["error", "random", "units"]),
+    ("latency", &["error", "files", "random", "units"]),
     ("fault", &["units"]),
+    ("files", &["error"]),
     ("sql", &[]),
     ("domain", &["units"]),
     ("stats", &["random", "units"]),
@@ -30,8 +31,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("scenario", &["backend", "domain", "error", "fault", "latency", "load", "published", "units"]),
-    ("report", &["error", "published", "stats", "units"]),
+    (
+        "scenario",
+        &["backend", "domain", "error", "fault", "files", "latency", "load", "published", "units"],
+    ),
+    ("report", &["error", "files", "published", "stats", "units"]),
     (
         "run",
         &[
@@ -41,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "error",
             "exit",
             "fault",
+            "files",
             "gate",
             "interrupt",
             "latency",

@@ -1,0 +1,179 @@
+//! The user's files: read within a bound, and never written over what bakeoff did not write.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use crate::error::{Context, Error, Result};
+
+/// The first line of a text, and a comment near the start of a picture, by which bakeoff knows that it wrote them.
+pub(crate) const MARK: &str = "<!-- Made by bakeoff -->";
+/// The same in a page.
+const PAGE_MARK: &str = "<meta name=\"generator\" content=\"bakeoff";
+/// The same in a PNG: the text of its `Software`.
+pub(crate) const PNG_MARK: &[u8] = b"Software\0Made by bakeoff";
+/// Marks stand so near to the start.
+const HEAD_BYTES: u64 = 1024;
+
+/// A whole file of at most `most` bytes.
+///
+/// # Errors
+/// When it cannot be read, is larger, or is no regular file: a pipe may never end, and a device never does.
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    // Without NONBLOCK the opening of a pipe waits for its writer.
+    let nonblocking = OFlags::NONBLOCK.bits() as i32;
+    let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
+    let about = file.metadata()?;
+    if about.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    if !about.is_file() {
+        return Err(io::Error::other("it is a pipe or a device, and a regular file is wanted"));
+    }
+    let large = || Err(io::Error::other(format!("it has more than {most} bytes")));
+    if about.len() > most {
+        return large();
+    }
+    let mut bytes = Vec::with_capacity(about.len() as usize);
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { large() } else { Ok(bytes) }
+}
+
+/// The same as text.
+///
+/// # Errors
+/// As [`read`], and when it is not UTF-8.
+pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    String::from_utf8(read(path, most)?).map_err(|_| io::Error::other("it is not text in UTF-8"))
+}
+
+/// Whether nothing would be lost if `path` were written: nothing is there, nothing is in it, or bakeoff wrote it.
+pub(crate) fn may_be_written(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Err(error) => error.kind() == ErrorKind::NotFound,
+        Ok(about) if about.is_dir() => false,
+        Ok(about) => about.len() == 0 || is_own(path),
+    }
+}
+
+/// Fails where writing `path` would lose something and is not forced.
+///
+/// # Errors
+/// Usage, with the flag that forces it.
+pub(crate) fn expect_writable(path: &Path, force: bool) -> Result<()> {
+    if force || may_be_written(path) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{} is there already", path.display()))
+        .help("it would be overwritten: name another file, or force it with --force"))
+}
+
+/// Makes sure that a file can be written later, by [`expect_writable`]'s leave: an empty one is there now.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn reserve(path: &Path, force: bool) -> Result<()> {
+    expect_writable(path, force)?;
+    let opened = File::options().append(true).create(true).open(path);
+    opened.map(drop).usage(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes a file, by [`expect_writable`]'s leave.
+///
+/// # Errors
+/// When it cannot be written, or something would be lost.
+pub(crate) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    match File::create_new(path) {
+        Ok(mut file) => file.write_all(bytes).usage(failed),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            expect_writable(path, force)?;
+            fs::write(path, bytes).usage(failed)
+        }
+        Err(error) => Err(error).usage(failed),
+    }
+}
+
+/// Whether bakeoff wrote a file, by its mark. A text that holds such a mark further down has a copy of one.
+pub(crate) fn is_own(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
+    let has = |mark: &[u8]| head.windows(mark.len()).any(|part| part == mark);
+    let kinds: [(&[u8], &[u8]); 4] = [
+        (b"<svg", MARK.as_bytes()),
+        (b"\x89PNG", PNG_MARK),
+        (b"<!doctype html", PAGE_MARK.as_bytes()),
+        (MARK.as_bytes(), MARK.as_bytes()),
+    ];
+    read.is_ok() && kinds.iter().any(|(start, mark)| head.starts_with(start) && has(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_within_its_bound_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let told = |path: &Path| read(path, 10).unwrap_err().to_string();
+        fs::write(path("ten"), "0123456789").unwrap();
+        assert_eq!(read(&path("ten"), 10).unwrap(), b"0123456789");
+        assert!(told(&path("none")).contains("No such file"));
+        assert!(told(folder.path()).contains("directory"));
+        assert!(told(Path::new("/dev/zero")).contains("a regular file is wanted"));
+        let pipe = path("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert!(told(&pipe).contains("a regular file is wanted"), "and nobody waits for a writer");
+        // A hole of a terabyte costs nothing: it is refused by its length.
+        File::create(path("huge")).unwrap().set_len(1 << 40).unwrap();
+        assert!(told(&path("huge")).contains("more than 10 bytes"));
+        assert!(
+            told(Path::new("/proc/self/maps")).contains("more than 10 bytes"),
+            "it has length 0"
+        );
+        fs::write(path("latin"), b"\xff").unwrap();
+        assert!(read_text(&path("latin"), 10).unwrap_err().to_string().contains("UTF-8"));
+    }
+
+    #[test]
+    fn only_what_bakeoff_wrote_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = format!("<!doctype html>\n{PAGE_MARK} 0.1.0\">");
+        for (text, own) in [
+            ("", true),
+            (&*format!("{MARK}\n# A finding\n"), true),
+            (&*format!("<svg width=\"1\">\n{MARK}\n"), true),
+            (&*page, true),
+            ("\u{89}PNG", false),
+            ("# My project\n", false),
+            (&*format!("# My project, with a note in it\n{MARK}\n"), false),
+            ("<svg></svg>", false),
+            ("<!doctype html>", false),
+        ] {
+            let path = folder.path().join("file");
+            fs::write(&path, text).unwrap();
+            assert_eq!(may_be_written(&path), own, "{text}");
+            let written = write(&path, b"new", false);
+            match own {
+                true => written.unwrap(),
+                false => assert!(written.unwrap_err().to_string().contains("--force"), "{text}"),
+            }
+            assert_eq!(fs::read(&path).unwrap(), if own { b"new" } else { text.as_bytes() });
+            write(&path, b"forced", true).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"forced");
+        }
+        write(&folder.path().join("new"), b"new", false).unwrap();
+        assert!(write(folder.path(), b"new", false).is_err(), "a folder is no file");
+    }
+}
