@@ -13,6 +13,8 @@ pub enum Failure {
     Invalid = 5,
     /// There is no baseline, or one that cannot be compared (6).
     Baseline = 6,
+    /// A signal came first (130).
+    Interrupted = 130,
 }
 
 /// A message that names its object, and where there is one the fix.
@@ -46,6 +48,16 @@ impl Error {
         Self::new(Failure::Invalid, message)
     }
 
+    /// A signal came first: nobody has failed.
+    pub fn interrupted() -> Self {
+        Self::new(Failure::Interrupted, "interrupted")
+    }
+
+    /// Whether a signal came first.
+    pub fn is_interrupt(&self) -> bool {
+        self.failure == Failure::Interrupted
+    }
+
     /// A message that is already a full report (a scenario error with its underlined source), shown as it is.
     pub fn rendered(message: impl Into<String>) -> Self {
         Self { rendered: true, ..Self::new(Failure::Usage, message) }
@@ -71,6 +83,16 @@ impl Error {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same error with one more sentence of help.
+    #[must_use]
+    pub fn and_help(mut self, more: &str) -> Self {
+        self.help = Some(match self.help {
+            Some(help) => format!("{help}\n  help: {more}"),
+            None => more.to_owned(),
+        });
         self
     }
 
@@ -172,5 +194,7 @@ mod tests {
             error.help("write one with `bakeoff init`").to_string(),
             "error: cannot read a.toml: No such file\n  help: write one with `bakeoff init`"
         );
+        let both = Error::usage("no").help("first").and_help("second").to_string();
+        assert_eq!(both, "error: no\n  help: first\n  help: second", "none replaces another");
     }
 }

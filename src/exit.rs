@@ -14,7 +14,7 @@ pub(crate) const UNDECIDED: u8 = 4;
 /// No number that holds could be made.
 pub(crate) const INVALID: u8 = Failure::Invalid as u8;
 /// A signal came first; what had finished is kept.
-pub(crate) const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = Failure::Interrupted as u8;
 
 /// The gravest first, as the method orders verdicts: a number that does not hold cannot fail.
 const PRECEDENCE: [u8; 8] = [

@@ -40,6 +40,7 @@ mod exit;
 pub mod fault;
 mod files;
 pub mod gate;
+mod interrupt;
 pub mod latency;
 mod listen;
 pub mod load;

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::out::Out;
 use crate::cli::quiet::Quiet;
-use crate::cli::{Format, on_interrupt, print};
+use crate::cli::{Format, print};
 use crate::error::Result;
+use crate::interrupt;
 use crate::latency::Latency;
 use crate::report::decision::{markdown, text};
 use crate::report::schema::decision_json;
@@ -80,7 +81,7 @@ impl Args {
             pool: self.pool as usize,
         };
         let extras = Extras { budget: self.budget, save: self.save, force: self.force };
-        let stop = on_interrupt()?;
+        let stop = interrupt::listen()?;
         let folder = Out { out: self.out, force: self.force }.claim(Path::new("reports/decide"))?;
         let answer = decide(&question, &extras, &mut Progress::new(self.quiet.quiet), &stop)?;
         let decision = answer.decision;

@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::search::Slo;
 use super::quiet::Quiet;
-use super::{Format, on_interrupt, print};
+use super::{Format, print};
 use crate::error::{Error, Result};
 use crate::exit;
 use crate::files;
+use crate::interrupt;
 use crate::load;
 use crate::load::live::Live;
 use crate::load::outcome::{Fault, Outcome};
@@ -23,9 +24,10 @@ use crate::load::plan::{
 };
 use crate::load::url::Url;
 use crate::report::distribution::Ranked;
+use crate::report::failures::error_counts;
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
-use crate::report::words::listed;
+use crate::report::words::{clean, listed};
 use crate::run::neighbours::Neighbours;
 use crate::run::rank;
 use crate::run::resources::Taken;
@@ -151,7 +153,7 @@ impl Args {
             // Said before the load and not after it.
             files::reserve(path, self.force)?;
         }
-        let stop = on_interrupt()?;
+        let stop = interrupt::listen()?;
         // Until the end others see this one.
         let mut neighbours = Neighbours::announced();
         if let Some(told) = neighbours.look() {
@@ -274,7 +276,10 @@ fn closed_ceiling(
     if right < 2 || !ceiling.is_finite() {
         let errors = figures::errors(&outcome);
         let each: Vec<String> = errors.iter().map(|(name, n)| format!("{n} {name}")).collect();
-        return Err(Error::invalid(format!("the probe got no right answer: {}", listed(&each)))
+        let firsts = figures::first_errors(&outcome);
+        let firsts = firsts.iter().map(|(name, what)| format!("; first {name}: {}", clean(what)));
+        let what = listed(&each) + &firsts.collect::<String>();
+        return Err(Error::invalid(format!("the probe got no right answer: {what}"))
             .help("give a --rate, or look at --expect-status and --timeout"));
     }
     Ok(Some(Rate(ceiling)))
@@ -293,7 +298,7 @@ fn failing(trial: &schema::Trial, bound: Share) -> Option<String> {
         let [failed, requests] = [failures, requests].map(|n| grouped(n as f64));
         format!(
             "FAILED: {failed} of {requests} requests ({percent} %), over the bound of {bound}: {}",
-            show::failures(trial)
+            error_counts(trial)
         )
     })
 }

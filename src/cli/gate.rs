@@ -1,5 +1,6 @@
 //! `bakeoff gate`
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,14 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::out::Out;
 use crate::cli::quiet::Quiet;
-use crate::cli::{Format, on_interrupt, print};
+use crate::cli::{Format, environment, print};
 use crate::error::{Context, Error, Result};
 use crate::exit;
 use crate::gate::formats::annotations::{annotations, outputs};
 use crate::gate::formats::{markdown, text};
+use crate::interrupt;
 use crate::report::gate::{GateResult, Purpose, to_json};
 use crate::run::gate::selftest::{Check, selftest};
-use crate::run::gate::{self, Pair, Request};
+use crate::run::gate::{self, Ended, Pair, Request};
 use crate::run::{Progress, ReportFolder};
 use crate::scenario::{self, Gate, LoadKind, Overrides, Scenario, WarmUp};
 use crate::units::{Nanos, Rate};
@@ -110,19 +112,27 @@ pub(crate) struct Args {
 impl Args {
     /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
-        let stop = on_interrupt()?;
+        let stop = interrupt::listen()?;
         if self.self_test {
             return self.self_test(&stop);
         }
         let mut request = self.request()?;
         let folder = self.claim(&request.scenario.name)?;
         request.out = folder.path().to_owned();
-        let result = gate::run(&request, &mut Progress::new(self.quiet.quiet), &stop)?;
-        print(&self.shown(&result, &request.out))?;
         if !self.calibrate {
-            tell_github(&result)?;
+            github_files().try_for_each(|(variable, path)| opened(variable, &path).map(drop))?;
         }
-        Ok(exit_code(&result, &stop))
+        let ended = gate::run(&request, &mut Progress::new(self.quiet.quiet), &stop)?;
+        let Ended { result, mut unwritten } = ended;
+        unwritten.extend(print(&self.shown(&result, &request.out)).err());
+        if !self.calibrate {
+            unwritten.extend(tell_github(&result));
+        }
+        unwritten.iter().for_each(|error| anstream::eprintln!("{error}"));
+        Ok(match (exit_code(&result, &stop), unwritten.first()) {
+            (exit::OK, Some(error)) => error.exit_code(),
+            (verdict, _) => verdict,
+        })
     }
 
     fn request(&self) -> Result<Request> {
@@ -235,32 +245,46 @@ fn line(check: &Check) -> String {
     format!("{holds}: {what} must be {expected}: {}\n", result.judgement.line)
 }
 
-/// The method's precedence: an interrupted gate is that before all else; a calibration has no verdict to fail by.
+/// A calibration has no verdict to fail by.
 fn exit_code(result: &GateResult, stop: &AtomicBool) -> u8 {
     let all = result.judgement.rounds >= result.plan.rounds_max;
     match result.about.purpose {
-        _ if stop.load(Ordering::Relaxed) => exit::INTERRUPTED,
+        Purpose::Calibration if stop.load(Ordering::Relaxed) => exit::INTERRUPTED,
         Purpose::Gate => result.judgement.exit_code,
         Purpose::Calibration if all => exit::OK,
         Purpose::Calibration => exit::INVALID,
     }
 }
 
-/// The step's summary, its outputs and its annotations, under GitHub Actions.
-fn tell_github(result: &GateResult) -> Result<()> {
-    let append = |variable: &str, text: String| -> Result<()> {
-        let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) else {
-            return Ok(());
+/// Under GitHub Actions: the files for the step's summary and its outputs.
+fn github_files() -> impl Iterator<Item = (&'static str, OsString)> {
+    let variables = ["GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"].into_iter();
+    variables.filter_map(|variable| Some((variable, environment::variable(variable)?)))
+}
+
+fn opened(variable: &str, path: &OsStr) -> Result<File> {
+    let file = File::options().append(true).create(true).open(path);
+    file.usage(|| refused(variable, path))
+}
+
+fn refused(variable: &str, path: &OsStr) -> String {
+    format!("cannot write to ${variable}, {}", path.display())
+}
+
+/// Writes the step's summary, its outputs and its annotations; gives what could not be written.
+fn tell_github(result: &GateResult) -> Vec<Error> {
+    let write = |(variable, path): (&str, OsString)| -> Result<()> {
+        let text = match variable {
+            "GITHUB_OUTPUT" => outputs(result),
+            _ => markdown::step_summary(result),
         };
-        let file = File::options().append(true).create(true).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
-            .usage(|| format!("cannot write to ${variable}, {}", Path::new(&path).display()))
+        let written = opened(variable, &path)?.write_all(text.as_bytes());
+        written.usage(|| refused(variable, &path))
     };
-    append("GITHUB_STEP_SUMMARY", markdown::step_summary(result))?;
-    append("GITHUB_OUTPUT", outputs(result))?;
-    if std::env::var_os("GITHUB_ACTIONS").is_some() {
+    let unwritten = github_files().filter_map(|file| write(file).err()).collect();
+    if environment::variable("GITHUB_ACTIONS").is_some() {
         // The runner reads commands on stderr too, and stdout may be a file of JSON.
         anstream::eprint!("{}", annotations(result));
     }
-    Ok(())
+    unwritten
 }

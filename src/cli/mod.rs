@@ -6,6 +6,7 @@ mod decide;
 mod doctor;
 mod drive;
 mod enter;
+mod environment;
 mod first_screen;
 mod gate;
 mod init;
@@ -26,13 +27,10 @@ mod supervise;
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Context, Result};
-use crate::exit;
 use crate::report::words::harmless;
 
 /// Compares async and threaded backends, and says when it cannot
@@ -111,7 +109,12 @@ pub fn command() -> clap::Command {
 
 /// Reads the arguments, runs the verb, and gives the program's exit code.
 pub fn main() -> ExitCode {
-    let matches = command().get_matches();
+    let cli = environment::without_empty(command());
+    let matches = cli.clone().try_get_matches().unwrap_or_else(|error| {
+        let words: Vec<String> =
+            std::env::args_os().map(|word| word.display().to_string()).collect();
+        environment::named(error, cli, &words).exit()
+    });
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match cli.verb {
         Verb::Run(args) => args.run(),
@@ -156,20 +159,4 @@ pub(crate) fn print_as_it_is(text: &str) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context(|| "cannot write to stdout".into()),
     }
-}
-
-/// Set when the user (SIGINT) or the system (SIGTERM) asks for the end; a second time ends the program at once.
-pub(crate) fn on_interrupt() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // In this order: the first signal finds the flag unset and sets it, the second finds it set.
-        signal_hook::flag::register_conditional_shutdown(
-            signal,
-            exit::INTERRUPTED.into(),
-            Arc::clone(&stop),
-        )
-        .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-        .context(|| "cannot listen for signals".into())?;
-    }
-    Ok(stop)
 }

@@ -7,9 +7,10 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::quiet::Quiet;
-use super::{Format, on_interrupt, print};
+use super::{Format, print};
 use crate::error::Result;
 use crate::exit;
+use crate::interrupt;
 use crate::load::plan::Arrivals;
 use crate::report::distribution::ranked;
 use crate::report::late::{self, Late};
@@ -91,7 +92,7 @@ impl Args {
 impl Postgres {
     fn run(self) -> Result<u8> {
         let url = Url::read(&self.url)?;
-        let stop = on_interrupt()?;
+        let stop = interrupt::listen()?;
         let question = Question {
             query: self.query.clone(),
             rate: self.rate,

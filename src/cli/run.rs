@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use crate::cli::out::Out;
 use crate::cli::quiet::Quiet;
-use crate::cli::{Format, on_interrupt, print};
+use crate::cli::{Format, print};
 use crate::error::{Error, Result};
 use crate::exit;
+use crate::interrupt;
 use crate::report;
 use crate::report::schema::{self, RunResult, Verdict};
 use crate::run::{self, Claim, Progress, ReportFolder, Request};
@@ -27,8 +28,8 @@ Examples:
   bakeoff run scenarios/ --budget 60m  a folder: one ledger of all its claims, at 99 %
   bakeoff run --smoke                  does everything work? (says nothing about speed)
 
-Exit codes: 0 pass or inconclusive, 1 internal error, 2 bad scenario or flag, 3 an expectation failed,
-5 invalid, 130 interrupted; of several scenarios the gravest")]
+Exit codes: 0 pass or inconclusive, 1 internal error, 2 bad scenario or flag, 3 an expectation failed or
+a contender does not work, 5 invalid, 130 interrupted; of several scenarios the gravest")]
 pub(crate) struct Args {
     /// Files, folders of files, or names of built-in scenarios; none runs the tour
     #[arg(value_name = "SCENARIO")]
@@ -91,7 +92,7 @@ impl Args {
             print(&plan::shown(scenarios, self.budget, self.format))?;
             return Ok(0);
         }
-        let stop = on_interrupt()?;
+        let stop = interrupt::listen()?;
         // All of them before the first one runs: what cannot be written is said now.
         let folders = requests.iter_mut().map(|request| self.claim(request));
         let _folders = folders.collect::<Result<Vec<_>>>()?;

@@ -6,9 +6,10 @@ use comfy_table::{Table, presets};
 
 use super::parent::Parent;
 use super::quiet::Quiet;
-use super::{Format, on_interrupt, print};
+use super::{Format, print};
 use crate::error::Result;
 use crate::exit;
+use crate::interrupt;
 use crate::run::selftest::server::{self, Law};
 use crate::run::selftest::{self, Report, Verdict};
 
@@ -44,7 +45,7 @@ pub(crate) struct ServerArgs {
 impl Args {
     /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
-        let stop = on_interrupt()?;
+        let stop = interrupt::listen()?;
         let say = |what: &str| self.quiet.say(format_args!("selftest: {what}"));
         let report = selftest::run(self.quick, &say, &stop)?;
         print(&match self.format {

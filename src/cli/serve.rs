@@ -14,6 +14,7 @@ use crate::backend::model::Model;
 use crate::backend::payment::calibrate;
 use crate::backend::pitfall::Pitfall;
 use crate::backend::{self, Gather, Settings, StoreSettings, Workload};
+use crate::cli::environment;
 use crate::error::{Error, Result};
 use crate::units::Nanos;
 
@@ -244,7 +245,7 @@ impl Args {
 /// The rounds of `BAKEOFF_SIGNATURE_ROUNDS`, 0 when it is not set.
 fn rounds_from_environment() -> Result<u32> {
     const NAME: &str = "BAKEOFF_SIGNATURE_ROUNDS";
-    let Some(text) = std::env::var_os(NAME) else {
+    let Some(text) = environment::variable(NAME) else {
         return Ok(0);
     };
     let rounds = text.to_str().and_then(|text| text.parse().ok());

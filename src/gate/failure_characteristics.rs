@@ -108,7 +108,7 @@ fn cell(failing: &Failing, gates: usize) -> Cell {
         match found.verdict {
             Verdict::Regressed => cell.regressed += one,
             Verdict::Pass => cell.passed += one,
-            Verdict::Invalid => cell.invalid += one,
+            Verdict::Invalid | Verdict::Interrupted => cell.invalid += one,
             Verdict::Inconclusive => {}
         }
         let errors = found.failures.expect("every gate judges them").outcome;

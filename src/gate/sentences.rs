@@ -6,8 +6,14 @@ use super::formats::figures::shown;
 use super::metric::{is_lost, label};
 use super::sight::{after, percent, signed};
 use crate::report::gate::{
-    FailureJudgement, Intermittent, Look, MetricJudgement, Outcome, Plan, Round, Verdict,
+    FailureJudgement, Intermittent, Judgement, Look, MetricJudgement, Outcome, Plan, Round, Verdict,
 };
+use crate::report::words::{one_line, truncated};
+
+/// Characters of a verdict's line: a CI system shows no more.
+const LINE_MAX: usize = 200;
+/// Characters of it that say whose fault it is, which can be anyone's words; the reasons have the whole.
+const BLAME_MAX: usize = 120;
 
 /// Everything that a person must know, in one line: the verdict, which metrics it rests on, and which it does not.
 ///
@@ -27,7 +33,9 @@ pub(super) fn line(
     };
     match blame {
         Some(blame) => {
-            parts.push(format!("{}: {}", verdict.word(), mid_sentence(&blame.sentence())))
+            let whose =
+                truncated(&one_line(&shortened(&mid_sentence(&blame.sentence()))), BLAME_MAX);
+            parts.push(format!("{}: {whose}", verdict.word()));
         }
         None if finished && verdict == Verdict::Invalid => {
             parts.push(format!("{}: nothing left to gate", verdict.word()));
@@ -56,10 +64,29 @@ pub(super) fn line(
     let found = found.chain([(ERRORS.to_owned(), failures.intermittent)]);
     parts.extend(found.filter_map(|(name, found)| bad_rounds(&name, found)));
     let line = parts.join(". ");
-    match &plan.report_only {
+    let line = match &plan.report_only {
         Some(why) => format!("REPORT ONLY ({why}): {line}"),
         None => line,
+    };
+    truncated(&one_line(&line), LINE_MAX)
+}
+
+/// A sentence without what a contender wrote but for its last line.
+fn shortened(sentence: &str) -> String {
+    match sentence.split_once("; it wrote: ") {
+        Some((what, wrote)) => {
+            format!("{what}; it wrote last: {}", wrote.lines().next_back().unwrap_or_default())
+        }
+        None => sentence.to_owned(),
     }
+}
+
+/// The line of a gate that an interrupt ended: `INTERRUPTED after 3 rounds. OPEN (p50)`.
+pub(super) fn interrupted(judgement: &Judgement) -> String {
+    let so_far = judgement.line.trim_start_matches("so far").trim_start_matches(". ");
+    let dot = if so_far.is_empty() { "" } else { ". " };
+    let word = Verdict::Interrupted.word();
+    truncated(&format!("{word} after {} rounds{dot}{so_far}", judgement.rounds), LINE_MAX)
 }
 
 /// Why the verdict is what it is: blame first, then metric by metric with ratio, difference, limits and n, and what
@@ -186,6 +213,7 @@ impl Verdict {
             Self::Pass => "PASS",
             Self::Inconclusive => "INCONCLUSIVE",
             Self::Invalid => "INVALID",
+            Self::Interrupted => "INTERRUPTED",
         }
     }
 }

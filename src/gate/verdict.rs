@@ -5,7 +5,7 @@ use super::decision::{Decision, Rule, decide};
 use super::failures::failures;
 use super::intermittent::intermittent;
 use super::metric::{alpha, difference, is_a_failure};
-use super::sentences::{line, reasons};
+use super::sentences::{interrupted, line, reasons};
 use super::sight::{sight, too_blind};
 use crate::exit;
 use crate::report::gate::{
@@ -44,6 +44,15 @@ pub fn judge(plan: &Plan, rounds: &[Round]) -> Judgement {
         void_rounds: (rounds.len() - counted.len()) as u32,
         metrics,
         failures: Some(failures),
+    }
+}
+
+impl Judgement {
+    /// Of a gate that an interrupt ended before it was finished: its rounds have no verdict.
+    pub fn interrupt(&mut self) {
+        self.line = interrupted(self);
+        self.verdict = Verdict::Interrupted;
+        self.exit_code = exit::INTERRUPTED;
     }
 }
 
@@ -197,6 +206,7 @@ fn exit_code(plan: &Plan, verdict: Verdict, metrics: &[MetricJudgement]) -> u8 {
         .zip(metrics)
         .any(|(chosen, metric)| chosen.required && metric.not_gated.is_some());
     match verdict {
+        Verdict::Interrupted => exit::INTERRUPTED,
         Verdict::Invalid => exit::INVALID,
         _ if plan.report_only.is_some() => exit::OK,
         Verdict::Regressed => exit::FAILS,
@@ -294,6 +304,35 @@ pub(super) mod tests {
             "{}",
             found.line
         );
+    }
+
+    #[test]
+    fn an_interrupt_is_a_verdict_of_its_own() {
+        let mut found = judge(&plan(40, &TWO), &rounds(3, &[0.0, 0.0], 0.01));
+        found.interrupt();
+        assert_eq!((found.verdict, found.exit_code), (Verdict::Interrupted, 130));
+        assert_eq!(found.line, "INTERRUPTED after 3 rounds. OPEN (cpu/request, p50)");
+    }
+
+    #[test]
+    fn a_line_is_one_line_of_200_characters_whatever_a_contender_wrote() {
+        let plan = plan(40, &[Metric::CpuPerRequest, Metric::P50, Metric::P99]);
+        let mut rounds = rounds(3, &[0.0, 0.0, 0.0], 0.01);
+        let wrote = format!("::error::{}\r\nno database, no service", "x\u{1b}[31m".repeat(900));
+        let what = format!("exit status 3; it wrote: {wrote}");
+        rounds[2].candidate.faults.push(Fault { kind: FaultKind::Crashed, what: what.clone() });
+        let found = judge(&plan, &rounds);
+        assert!(found.line.chars().count() <= 200 && !found.line.contains('\n'), "{}", found.line);
+        let said =
+            "crashed in round 3 (exit status 3; it wrote last: no database, no service). OPEN";
+        assert!(found.line.contains(said), "{}", found.line);
+        rounds[2].candidate.faults[0].what = "a reason of any length, ".repeat(90);
+        let found = judge(&plan, &rounds);
+        assert!(found.line.chars().count() <= 200, "{}", found.line);
+        assert!(found.line.ends_with("... OPEN (cpu/request, p50, p99)"), "{}", found.line);
+        rounds[2].candidate.faults[0].what.clone_from(&what);
+        let found = judge(&plan, &rounds);
+        assert!(found.reasons[0].contains(&what), "the reasons have the whole");
     }
 
     #[test]

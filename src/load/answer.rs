@@ -31,6 +31,8 @@ pub(crate) struct Reader {
     body: Vec<u8>,
     status: u16,
     reusable: bool,
+    /// Why what came is none, once it is not.
+    why: &'static str,
 }
 
 /// A whole answer.
@@ -79,6 +81,7 @@ impl Default for Reader {
             body: Vec::new(),
             status: 0,
             reusable: false,
+            why: "",
         }
     }
 }
@@ -136,10 +139,25 @@ impl Reader {
     /// `closed` when an answer was not whole, or none had begun.
     pub(crate) fn end(&mut self) -> Result<Answer<'_>, Fault> {
         if self.state != State::UntilEnd {
+            self.why = match self.state {
+                State::Head if self.head.is_empty() => "before a byte of an answer",
+                State::Head => "in the middle of an answer's head",
+                _ => "in the middle of an answer's body",
+            };
             return Err(Fault::Closed);
         }
         self.state = State::Head;
         Ok(self.answer())
+    }
+
+    /// Why there was no answer, after an error.
+    pub(crate) fn why(&self) -> &'static str {
+        self.why
+    }
+
+    fn malformed(&mut self, why: &'static str) -> Fault {
+        self.why = why;
+        Fault::Malformed
     }
 
     fn answer(&self) -> Answer<'_> {
@@ -160,20 +178,28 @@ impl Reader {
             let length = match parsed {
                 Ok(Status::Complete(length)) if length <= HEAD_BYTES_MAX => length,
                 Ok(Status::Partial) if bytes.len() - from <= HEAD_BYTES_MAX => return Ok(None),
-                _ => return Err(Fault::Malformed),
+                Ok(_) => return Err(self.malformed("its head has more than 32 KiB")),
+                Err(error) => {
+                    let why = broken_head(&bytes[from..], error);
+                    return Err(self.malformed(why));
+                }
             };
             from += length;
-            let status = response.code.ok_or(Fault::Malformed)?;
-            match status {
-                // Nothing was asked for that could switch protocols.
-                101 => return Err(Fault::Malformed),
+            match response.code.unwrap_or_default() {
+                101 => {
+                    return Err(
+                        self.malformed("it switches protocols (101), and nobody asked for that")
+                    );
+                }
                 100..200 => continue,
                 200..600 => {}
-                _ => return Err(Fault::Malformed),
+                _ => return Err(self.malformed("its status is none from 100 to 599")),
             }
+            let status = response.code.unwrap_or_default();
             self.status = status;
             self.body.clear();
-            let framing = Framing::read(response.version == Some(1), response.headers)?;
+            let framing = Framing::read(response.version == Some(1), response.headers);
+            let framing = framing.map_err(|why| self.malformed(why))?;
             let bodiless = head_request || status == 204 || status == 304;
             self.state = if bodiless { State::Sized(0) } else { framing.state };
             self.reusable = framing.reusable && self.state != State::UntilEnd;
@@ -204,7 +230,7 @@ impl Reader {
             },
         };
         if !left.is_empty() && !self.alone {
-            return Err(Fault::Malformed);
+            return Err(self.malformed("bytes follow its end"));
         }
         self.state = State::Head;
         Ok(true)
@@ -229,7 +255,7 @@ impl Reader {
             chunk = match (chunk, byte) {
                 (Chunk::DataEnd, b'\r') => Chunk::DataEnd,
                 (Chunk::DataEnd, b'\n') => SIZE,
-                (Chunk::Size { digits: 0, .. }, b'\n') => return Err(Fault::Malformed),
+                (Chunk::Size { digits: 0, .. }, b'\n') => return Err(self.malformed(CHUNK)),
                 (Chunk::Size { size: 0, .. }, b'\n') => Chunk::Trailer(0),
                 (Chunk::Size { size, .. }, b'\n') => Chunk::Data(size),
                 (Chunk::Trailer(0), b'\n') => return Ok(Some(bytes)),
@@ -249,10 +275,10 @@ impl Reader {
                         None if digits > 0 && (extension || b"; \t\r".contains(&byte)) => {
                             Chunk::Size { size, digits, line: line + 1, extension: true }
                         }
-                        _ => return Err(Fault::Malformed),
+                        _ => return Err(self.malformed(CHUNK)),
                     }
                 }
-                _ => return Err(Fault::Malformed),
+                _ => return Err(self.malformed(CHUNK)),
             };
         }
         self.state = State::Chunked(chunk);
@@ -265,6 +291,27 @@ impl Reader {
     }
 }
 
+const CHUNK: &str = "a chunk of its body has no size, or no end";
+
+/// What is wrong with a head that cannot be read.
+fn broken_head(bytes: &[u8], error: httparse::Error) -> &'static str {
+    /// The type of the frame that begins a connection of HTTP/2 (RFC 9113, 6.5).
+    const SETTINGS: u8 = 4;
+    match bytes {
+        [0, _, _, SETTINGS, ..] => "it is a frame of HTTP/2: the server speaks no HTTP/1.1 here",
+        [20..=23, 3, ..] => "it is a record of TLS: the server speaks HTTPS here",
+        _ if !bytes.starts_with(b"HTTP/1.") => "it does not begin with HTTP/1.",
+        _ => match error {
+            httparse::Error::TooManyHeaders => "it has more than 64 header fields",
+            httparse::Error::HeaderName => "a header field's name is none",
+            httparse::Error::HeaderValue => {
+                "a header field's value has a byte that it must not have"
+            }
+            _ => "its status line is none",
+        },
+    }
+}
+
 /// How long an answer's body is and what becomes of the connection, as its head says.
 struct Framing {
     state: State,
@@ -272,17 +319,18 @@ struct Framing {
 }
 
 impl Framing {
-    fn read(version_1_1: bool, headers: &[Header<'_>]) -> Result<Self, Fault> {
+    /// Or why the head says nothing of the kind.
+    fn read(version_1_1: bool, headers: &[Header<'_>]) -> Result<Self, &'static str> {
         let mut length = None;
         let mut chunked = None;
         let mut reusable = version_1_1;
         for header in headers {
             match header.name.len() {
                 14 if header.name.eq_ignore_ascii_case("content-length") => {
-                    let value = decimal(header.value).ok_or(Fault::Malformed)?;
+                    let value = decimal(header.value).ok_or("its content-length is no number")?;
                     // Two lengths that differ are how requests are smuggled (RFC 9112, 6.3).
                     if length.replace(value).is_some_and(|other| other != value) {
-                        return Err(Fault::Malformed);
+                        return Err("it has two content-lengths that differ");
                     }
                 }
                 17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
@@ -302,7 +350,7 @@ impl Framing {
             }
         }
         let state = match (chunked, length) {
-            (Some(_), Some(_)) => return Err(Fault::Malformed),
+            (Some(_), Some(_)) => return Err("it has a content-length and a transfer-encoding"),
             (Some(true), None) => State::Chunked(SIZE),
             (None, Some(length)) => State::Sized(length),
             (Some(false) | None, None) => State::UntilEnd,
@@ -463,6 +511,47 @@ mod tests {
             let _ = read(pieces.iter().map(Vec::as_slice), false);
             let pieces = pieces.iter().map(Vec::as_slice);
             let _ = read(std::iter::once(head.as_bytes()).chain(pieces), false);
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_told_why() {
+        let why = |bytes: &[u8]| {
+            let mut reader = Reader::default();
+            match reader.push(bytes, false) {
+                Err(Fault::Malformed) => reader.why(),
+                Ok(None) => {
+                    assert_eq!(reader.end().unwrap_err(), Fault::Closed);
+                    reader.why()
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let head = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        let many: String = (0..65).map(|n| format!("x-{n}: 1\r\n")).collect();
+        for (bytes, said) in [
+            (&b"\0\0\x12\x04\0\0\0\0\0"[..], "HTTP/2"),
+            (b"\x15\x03\x01\0\x02\x02\x46", "TLS"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not begin with HTTP/1."),
+            (b"HTTP/1.1 999 No\r\n\r\n", "status"),
+            (b"HTTP/1.1 101 Switching\r\n\r\n", "101"),
+            (head(&many).as_bytes(), "64"),
+            (head(&format!("x: {}\r\n", "y".repeat(33_000))).as_bytes(), "32 KiB"),
+            (head("content-length: 2, 2\r\n").as_bytes(), "no number"),
+            (head("content-length: 2\r\ncontent-length: 3\r\n").as_bytes(), "differ"),
+            (
+                head("content-length: 2\r\ntransfer-encoding: chunked\r\n").as_bytes(),
+                "and a transfer-encoding",
+            ),
+            (head("x y: z\r\n").as_bytes(), "name"),
+            (b"HTTP/1.1 204 None\r\n\r\nok", "follow its end"),
+            (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\n", "chunk"),
+            (b"", "before a byte"),
+            (b"HTTP/1.1 200", "head"),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok", "body"),
+        ] {
+            let why = why(bytes);
+            assert!(why.contains(said), "{said}: {why}");
         }
     }
 }

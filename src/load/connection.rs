@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 
-use super::answer::Reader;
+use super::answer::{Answer, Reader};
 use super::check::Acknowledged;
 use super::clock;
 use super::instants::Instants;
@@ -26,6 +26,10 @@ pub(crate) struct Connection {
     pub(crate) at: Instants,
     stream: Option<TcpStream>,
     reader: Reader,
+    /// What is to be told of the latest failure, where it is this place's first of its kind.
+    pub(crate) first: Option<String>,
+    /// The kinds of failures that have been told, a bit each.
+    told: u16,
     /// Bytes of the request that have been written.
     written: usize,
     /// Counts the sockets that were here, so that a late event of an earlier one is known for what it is.
@@ -176,16 +180,29 @@ impl Connection {
             Err(error) if is_transient(&error) => Ok(None),
             Err(_) => Err(Fault::Reset),
         };
-        match answer {
-            Ok(None) => Received::Partial,
-            Ok(Some(answer)) => Received::Answer {
-                verdict: self.request.expect.check(answer.status, answer.body),
-                status: answer.status,
+        let (received, what) = match answer {
+            Ok(None) => return Received::Partial,
+            Ok(Some(answer)) => {
+                let verdict = self.request.expect.check(answer.status, answer.body);
+                let is_new = |fault: &Fault| self.told & fault.bit() == 0;
+                let what =
+                    verdict.as_ref().err().filter(|&fault| is_new(fault)).map(|_| told(&answer));
                 // An answer that came before the whole request was out leaves the stream in the middle of it.
-                reusable: answer.reusable && self.written == self.request.len,
-            },
-            Err(fault) => Received::Broken(fault),
+                let reusable = answer.reusable && self.written == self.request.len;
+                (Received::Answer { verdict, status: answer.status, reusable }, what)
+            }
+            Err(fault) => {
+                let is_new = self.told & fault.bit() == 0 && !self.reader.why().is_empty();
+                (Received::Broken(fault), is_new.then(|| self.reader.why().to_owned()))
+            }
+        };
+        if let (Received::Broken(fault) | Received::Answer { verdict: Err(fault), .. }, Some(_)) =
+            (&received, &what)
+        {
+            self.told |= fault.bit();
         }
+        self.first = what;
+        received
     }
 
     /// What its events carry.
@@ -213,6 +230,17 @@ impl Connection {
         let stream = self.stream.as_ref().expect("a connection with a request has a socket");
         poll.modify(stream, self.token(index), interest).map_err(|_| Fault::Reset)
     }
+}
+
+/// Characters of a wrong body that are told.
+const TOLD_MAX: usize = 120;
+
+/// An answer's status and the first line of its body.
+fn told(answer: &Answer<'_>) -> String {
+    let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(4 * TOLD_MAX)]);
+    let line = body.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no body");
+    let line: String = line.chars().filter(|c| !c.is_control()).take(TOLD_MAX).collect();
+    format!("{}: {line}", answer.status)
 }
 
 fn is_transient(error: &io::Error) -> bool {

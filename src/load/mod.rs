@@ -214,7 +214,7 @@ fn send(
     ready: &Channel<Result<Warmed>>,
     start: &Receiver<Go>,
 ) -> Result<Part> {
-    let pool = prepare_thread(sending.plan, sending.thread);
+    let pool = prepare_thread(sending.plan, sending.thread, sending.stop);
     let (pool, readiness) = match pool {
         Ok(pool) => (Some(pool), Ok(Warmed::default())),
         Err(error) => (None, Err(error)),
@@ -260,7 +260,7 @@ fn all_warm(
 }
 
 /// Pins the thread, makes its timers exact and opens its share of the connections.
-fn prepare_thread(plan: &Plan, thread: usize) -> Result<Pool> {
+fn prepare_thread(plan: &Plan, thread: usize, stop: &AtomicBool) -> Result<Pool> {
     if !plan.cores.is_empty() {
         let core = plan.cores[thread % plan.cores.len()];
         let mut only = CpuSet::new();
@@ -274,7 +274,7 @@ fn prepare_thread(plan: &Plan, thread: usize) -> Result<Pool> {
     let (count, rest) = (plan.connections / plan.threads, plan.connections % plan.threads);
     let count = count + usize::from(thread < rest);
     let stamped = plan.shape != Shape::Closed;
-    Pool::open(plan.target, count, plan.timeout, plan.keep_alive, stamped)
+    Pool::open(plan.target, count, plan.timeout, (plan.keep_alive, stamped), stop)
 }
 
 /// Sleeps through the trial and calls `at` at the window's ends. Ends early on a stop or when every thread has ended.

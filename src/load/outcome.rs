@@ -65,6 +65,11 @@ pub struct Kind {
     pub errors: BTreeMap<&'static str, u64>,
     /// The statuses of the `bad_status` ones.
     pub statuses: BTreeMap<u16, u64>,
+    /// What the first failure of a kind was, in words: the status and the body's first line, what was malformed, where an
+    /// answer broke off.
+    pub firsts: BTreeMap<&'static str, String>,
+    /// The timeouts of requests that had been written; the others waited for a connection.
+    pub unanswered: u64,
     /// How long a timeout took at least.
     pub timeout: Nanos,
     /// How long the failures were under way, all together.
@@ -153,6 +158,11 @@ pub enum Fault {
 pub const STALE: Nanos = Nanos(5 * Nanos::MILLI.0);
 
 impl Fault {
+    /// One of its own.
+    pub(crate) fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
     /// As reports spell it.
     pub fn name(self) -> &'static str {
         match self {

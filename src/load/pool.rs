@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hdrhistogram::Histogram;
 use rustix::io::Errno;
@@ -55,13 +56,13 @@ impl Pool {
     /// are not are tried again later. Without `keep_alive` it opens one, to see that it can, and closes it.
     ///
     /// # Errors
-    /// When not a single one could be opened within `timeout`.
+    /// When not a single one could be opened within `timeout`; interrupted, when `stop` was set before one was.
     pub(crate) fn open(
         target: SocketAddr,
         count: usize,
         timeout: Nanos,
-        keep_alive: bool,
-        stamped: bool,
+        (keep_alive, stamped): (bool, bool),
+        stop: &AtomicBool,
     ) -> Result<Self> {
         let mut pool = Self {
             poll: Poll::new().context(|| "cannot create an epoll set".into())?,
@@ -88,8 +89,11 @@ impl Pool {
                 break;
             }
         }
-        while pool.connecting > 0 && clock::now() < deadline {
+        while pool.connecting > 0 && clock::now() < deadline && !stop.load(Ordering::Relaxed) {
             pool.progress(Nanos::MILLI)?;
+        }
+        if pool.free.is_empty() && stop.load(Ordering::Relaxed) {
+            return Err(Error::interrupted());
         }
         if pool.free.is_empty() {
             return Err(pool.nobody_there());
@@ -334,7 +338,8 @@ mod tests {
     fn a_connection_whose_close_is_known_is_not_lent_out() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let target = listener.local_addr().unwrap();
-        let mut pool = Pool::open(target, 2, Nanos::SECOND, true, false).unwrap();
+        let mut pool =
+            Pool::open(target, 2, Nanos::SECOND, (true, false), &AtomicBool::new(false)).unwrap();
         let (first, _second) = (listener.accept().unwrap(), listener.accept().unwrap());
         drop(first);
         let mut events = [MaybeUninit::uninit(); EVENTS];

@@ -141,6 +141,17 @@ impl Recorder {
         }
     }
 
+    /// A request that was written had no answer in time.
+    pub(crate) fn unanswered(&mut self, kind: usize, at: &Instants) {
+        self.kinds[kind].unanswered += u64::from(self.counts(at));
+        self.failure(kind, at, Fault::Timeout);
+    }
+
+    /// What a failure of the whole trial was, in words; the first of each kind is kept.
+    pub(crate) fn first(&mut self, kind: usize, fault: Fault, what: String) {
+        self.kinds[kind].firsts.entry(fault.name()).or_insert(what);
+    }
+
     /// The same of an answer with a status that was not expected.
     pub(crate) fn bad_status(&mut self, kind: usize, at: &Instants, status: u16) {
         if self.counts(at) {
@@ -299,6 +310,8 @@ fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
         requests: 0,
         errors: Default::default(),
         statuses: Default::default(),
+        firsts: Default::default(),
+        unanswered: 0,
         timeout,
         failed_for: Nanos(0),
         response: histogram(),
@@ -315,9 +328,13 @@ fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
 
 fn merge(kind: &mut Kind, other: &Kind) {
     kind.requests += other.requests;
+    kind.unanswered += other.unanswered;
     kind.failed_for += other.failed_for;
     for (name, count) in &other.errors {
         *kind.errors.entry(name).or_default() += count;
+    }
+    for (name, what) in &other.firsts {
+        kind.firsts.entry(name).or_insert_with(|| what.clone());
     }
     for (status, count) in &other.statuses {
         *kind.statuses.entry(*status).or_default() += count;

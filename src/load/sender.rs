@@ -261,6 +261,9 @@ impl Loop<'_> {
                             Fault::BadStatus => self.sender.recorder.bad_status(kind, &at, status),
                             fault => self.sender.recorder.failure(kind, &at, fault),
                         }
+                        if let Some(what) = self.sender.pool.connections[index].first.take() {
+                            self.sender.recorder.first(kind, fault, what);
+                        }
                     }
                 }
                 if reusable {
@@ -303,6 +306,7 @@ impl Loop<'_> {
         let connection = &mut self.sender.pool.connections[index];
         connection.at.done = done;
         let (kind, at) = (connection.request.operation, connection.at);
+        let first = connection.first.take();
         let crossed = kept && at.first_byte < at.written && at.service() <= STALE;
         let fault = match fault {
             Fault::Reset | Fault::Closed if crossed => Fault::Stale,
@@ -311,7 +315,13 @@ impl Loop<'_> {
         // A peer that breaks new connections is not hammered with more of them.
         let proven = connection.proven || fault == Fault::Timeout;
         self.sender.live.failure();
-        self.sender.recorder.failure(kind, &at, fault);
+        match fault {
+            Fault::Timeout => self.sender.recorder.unanswered(kind, &at),
+            fault => self.sender.recorder.failure(kind, &at, fault),
+        }
+        if let Some(what) = first {
+            self.sender.recorder.first(kind, fault, what);
+        }
         self.sender.pool.replace(index, proven, clock::now());
     }
 

@@ -109,6 +109,7 @@ pub(super) fn verdict_gloss(result: &RunResult) -> String {
             "nothing was expected of this run"
         }
         (Verdict::Pass, false) => "every expectation holds",
+        (Verdict::Fail, false) if !result.broken.is_empty() => "a contender does not work",
         (Verdict::Fail, false) => "an expectation fails",
         (Verdict::Inconclusive, _) => "an expectation could not be decided",
         (Verdict::Invalid, _) => "a contender lacks valid rounds",

@@ -258,6 +258,8 @@ pub enum Verdict {
     Inconclusive,
     /// There is nothing to conclude from.
     Invalid,
+    /// A signal came before the rounds said anything.
+    Interrupted,
 }
 
 /// One metric of a gate.

@@ -72,6 +72,7 @@ pub(crate) fn empty(scenario: &str, title: &str) -> RunResult {
         claims: Vec::new(),
         not_checked: vec!["hiccup meter".into(), "drift".into(), "receive lag".into()],
         notes: Vec::new(),
+        broken: Vec::new(),
         contenders: Vec::new(),
         lag_limits_ns: BTreeMap::new(),
         slos: Vec::new(),
@@ -81,13 +82,6 @@ pub(crate) fn empty(scenario: &str, title: &str) -> RunResult {
         footprints: Vec::new(),
         pilots: Vec::new(),
     }
-}
-
-/// The scenario whose trials [`payments`] makes, but for their name of it.
-pub(crate) fn scenario() -> crate::scenario::Scenario {
-    let mut scenario = crate::scenario::builtin("tour-payment").expect("it is built in");
-    scenario.rates = vec!["4000/s".parse().map(crate::scenario::Level::Rate).expect("a rate")];
-    scenario
 }
 
 /// Adds a race with its trials and its comparisons against the first contender.
@@ -209,16 +203,16 @@ fn trial(
             kind: "open".into(),
             arrivals: Some("poisson".into()),
             rate: Some(rps),
-            rate_to: None,
             connections: 64,
             duration_s: 1.3,
-            steps: Vec::new(),
+            ..Load::default()
         },
         offered_rps: rps,
         achieved_rps: rps - f64::from(round % 3),
         requests: by_request.values().map(|kind| kind.requests).sum(),
         errors: BTreeMap::new(),
         statuses: BTreeMap::new(),
+        first_errors: BTreeMap::new(),
         response_ns: only.as_ref().and_then(|kind| kind.response_ns.clone()),
         response_less_lag_ns: None,
         service_ns: only.and_then(|kind| kind.service_ns),

@@ -9,6 +9,7 @@ pub mod decision;
 mod disappears;
 pub mod distribution;
 mod experiments;
+pub(crate) mod failures;
 mod findings;
 mod footprint;
 pub mod gate;

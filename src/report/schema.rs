@@ -88,6 +88,9 @@ pub struct RunResult {
     pub not_checked: Vec<String>,
     /// Sentences about the run that a reader should know.
     pub notes: Vec<String>,
+    /// Contenders that do not work, with what they did: then the verdict is `fail` whatever was expected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<String>,
     /// What each contender was, where it is known.
     #[serde(default)]
     pub contenders: Vec<ContenderInfo>,
@@ -226,6 +229,9 @@ pub struct Trial {
     /// The `bad_status` ones by status.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub statuses: BTreeMap<String, u64>,
+    /// What the first failure of a kind was, in words: `404: no such page`; of kinds that tell nothing more there is none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub first_errors: BTreeMap<String, String>,
     /// Of the only request kind, else `null`.
     pub response_ns: Option<Distribution>,
     /// Response time less the generator's own lag.
@@ -538,7 +544,7 @@ impl TrialVerdict {
 }
 
 /// Whether the books balance at a trial's end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Audit {
     /// `balanced`, `unbalanced` or `unavailable`

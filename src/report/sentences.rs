@@ -3,7 +3,7 @@
 use super::comparison::{AT_FLOOR, Side, UNSEEN, belongs, ends, metric_of, side};
 use super::race::{Entry, Race, measured, middle};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
-use super::words::{WITHHELD, bytes, capital, clean, figure, listed, metric, times};
+use super::words::{WITHHELD, bytes, capital, clean, figure, listed, metric, one_line, times};
 use super::{disappears, experiments, losses, sizes};
 use crate::units::{Rate, grouped, three_digits};
 
@@ -44,7 +44,8 @@ pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
                 .into(),
         ];
     }
-    let mut sentences = Vec::new();
+    let mut sentences: Vec<String> =
+        result.broken.iter().map(|broken| format!("{}.", one_line(broken))).collect();
     for race in races {
         let Some((metric, kind)) = headline(result, race) else {
             sentences.extend(of_one(result, race));

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::run::proc::{self, Group, Mount};
 
 /// Before the PID of the run and a number.
@@ -78,12 +80,21 @@ impl Cgroup {
     }
 }
 
+impl Cgroup {
+    fn kill(&self) {
+        let pids = fs::read_to_string(self.folder.join(PROCESSES)).unwrap_or_default();
+        let pids = pids.lines().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        pids.for_each(|pid| _ = kill_process(pid, Signal::KILL));
+    }
+}
+
 impl Drop for Cgroup {
     fn drop(&mut self) {
         for _ in 0..REMOVE_TRIES {
             match fs::remove_dir(&self.folder) {
-                // It has a process yet.
+                // It has a process yet: one that is ending, or what a supervisor that was killed has left.
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                    self.kill();
                     thread::sleep(REMOVE_AFTER);
                 }
                 _ => return,

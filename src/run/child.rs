@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Context, Error, Result};
+use crate::interrupt;
 use crate::random;
 use crate::run::cgroup::Cgroup;
 use crate::run::held::{Held, Program};
@@ -21,6 +22,7 @@ use crate::run::placement::{self, Cores};
 use crate::run::proc;
 use crate::run::resources::Watch;
 use crate::run::said::Said;
+use crate::run::sockets::listening_below;
 use crate::scenario::{Ready, Setup};
 
 /// A contender that is not ready after so long never will be.
@@ -151,7 +153,7 @@ impl Contender {
             argv: &argv,
             env: &env,
             folder,
-            patience: ENDS_WITHIN,
+            patience: setup.stop_within.into(),
             group: group.as_ref().map(Cgroup::folder),
         };
         let mut held = Held::start(&program, cores)?;
@@ -168,9 +170,11 @@ impl Contender {
             if held.ended().is_some() {
                 return Err(held.failed("ended before it was ready"));
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline || interrupt::asked() {
                 let (within, why) = (setup.ready_within, told.unwrap_or_default());
-                return Err(held.failed(&format!("was not ready within {within}: {why}")));
+                let elsewhere = elsewhere(port, &listening_below(held.supervisor()));
+                let what = format!("was not ready within {within}: {why}{elsewhere}");
+                return Err(held.failed(&what));
             }
             thread::sleep(PAUSE);
         };
@@ -198,6 +202,9 @@ impl Contender {
         let within = setup.ready_within.into();
         let runtime =
             http::tried(within, |left| once(address, &setup.ready, left)).map_err(|why| {
+                if interrupt::asked() {
+                    return Error::interrupted();
+                }
                 Error::invalid(format!("contender `{name}` at {address} is not ready: {why}"))
                     .help("start it first; a contender by URL is not started by bakeoff")
                     .by_contender("")
@@ -260,6 +267,14 @@ impl Contender {
         }
     }
 
+    /// What it writes to stderr; nothing of a server that is somebody else's.
+    pub(crate) fn stderr(&self) -> Option<Said> {
+        match &self.process {
+            Hands::Held(held) => Some(held.stderr()),
+            Hands::Ours(_) | Hands::Others => self.said.clone(),
+        }
+    }
+
     /// Asks it to end and waits; kills it when it does not.
     ///
     /// # Errors
@@ -288,8 +303,9 @@ impl Contender {
         let pid = Pid::from_child(child);
         // It has not been waited for, so the number is still its own.
         let _ = kill_process(pid, Signal::TERM);
-        let deadline = Instant::now() + ENDS_WITHIN;
-        while Instant::now() < deadline {
+        let asked = Instant::now();
+        let patience = || if interrupt::asked() { interrupt::PATIENCE } else { ENDS_WITHIN };
+        while asked.elapsed() < patience() {
             if let Ok(Some(status)) = child.try_wait() {
                 return Some(status);
             }
@@ -309,21 +325,35 @@ impl Contender {
             let _ = BufReader::new(stdout).read_line(&mut line);
             let _ = sender.send(line);
         });
-        let line = receiver
-            .recv_timeout(READY_WITHIN)
-            .map_err(|_| self.unready(&format!("said nothing within {READY_WITHIN:?}")))?;
+        let line = interrupt::receive(&receiver, READY_WITHIN)
+            .ok_or_else(|| self.unready(&format!("said nothing within {READY_WITHIN:?}")))?;
         line.trim()
             .strip_prefix("listening ")
             .and_then(|address| address.parse().ok())
             .ok_or_else(|| self.unready("ended before it was listening"))
     }
 
-    /// The error for a contender that never became ready, with what it said.
+    /// The error for a contender that never became ready, with what it said; what an interrupt cut short is not its fault.
     fn unready(&mut self, what: &str) -> Error {
+        if interrupt::asked() {
+            return Error::interrupted();
+        }
         let status = self.end().map_or("was killed".to_owned(), |status| status.to_string());
         Error::invalid(format!("contender `{}` {what} ({status})", self.name))
             .by_contender(self.wrote())
     }
+}
+
+/// `; it listens on 127.0.0.1:3000, ..`, of a program that should listen on `port`; nothing where it does not listen at all.
+fn elsewhere(port: u16, at: &[SocketAddr]) -> String {
+    if at.is_empty() || at.iter().any(|address| address.port() == port) {
+        return String::new();
+    }
+    let at: Vec<String> = at.iter().map(SocketAddr::to_string).collect();
+    format!(
+        "; it listens on {}, and is told its port by {{port}} in `command` and `env`, and by PORT and BAKEOFF_PORT",
+        at.join(" and ")
+    )
 }
 
 /// Runs what is to run before a trial, to its end.
@@ -457,6 +487,17 @@ mod tests {
         assert_eq!(asked([second, first]).unwrap(), (second, None));
         drop(listener);
         let Err(Failed::Unreachable(_)) = asked([first, second]) else { panic!("nobody is there") };
+    }
+
+    #[test]
+    fn a_server_that_listens_elsewhere_is_told_its_port() {
+        let at = |ports: &[u16]| -> Vec<SocketAddr> {
+            ports.iter().map(|&port| ([127, 0, 0, 1], port).into()).collect()
+        };
+        let told = elsewhere(8_080, &at(&[3_000, 3_001]));
+        assert!(told.starts_with("; it listens on 127.0.0.1:3000 and 127.0.0.1:3001, "), "{told}");
+        assert_eq!(elsewhere(8_080, &at(&[3_000, 8_080])), "", "it is busy, and not elsewhere");
+        assert_eq!(elsewhere(8_080, &[]), "");
     }
 
     #[test]

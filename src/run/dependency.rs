@@ -198,6 +198,7 @@ mod tests {
             env: Vec::new(),
             ready: Ready::Tcp,
             ready_within: Nanos::SECOND,
+            stop_within: Nanos::SECOND,
             before: None,
             payload: Vec::new(),
             folder: ".".into(),

@@ -1,6 +1,6 @@
 //! Anyone's program, in the hands of a supervisor (see `supervise`): started, listened to, ended.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::error::{Context, Error, Result};
+use crate::interrupt;
 use crate::run::placement::{self, Cores};
 use crate::run::proc;
 use crate::run::said::Said;
+use crate::run::supervise::{BACKGROUND, KILLED};
 
 /// A program is there, or its start has failed, within this.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
@@ -42,10 +44,12 @@ pub(crate) struct Program<'a> {
 pub(crate) struct Held {
     what: String,
     supervisor: Child,
-    /// Closing it is how the supervisor is told.
+    /// A byte asks the supervisor to end the program; closing it says that nobody waits any longer.
     leash: Option<ChildStdin>,
-    /// Whether the program had to be killed is said here.
+    /// What the supervisor says of how the program ended.
     lines: Receiver<String>,
+    /// What it had said when it ended.
+    last_words: Vec<String>,
     said: Said,
     patience: Duration,
     status: Option<ExitStatus>,
@@ -84,12 +88,13 @@ impl Held {
             leash: supervisor.stdin.take(),
             supervisor,
             lines,
+            last_words: Vec::new(),
             said: Said::of(stderr),
             patience: program.patience,
             status: None,
         };
-        match held.lines.recv_timeout(STARTS_WITHIN) {
-            Ok(line) if line.starts_with("started ") => Ok(held),
+        match interrupt::receive(&held.lines, STARTS_WITHIN) {
+            Some(line) if line.starts_with("started ") => Ok(held),
             _ => Err(held.failed("could not be started")),
         }
     }
@@ -101,19 +106,36 @@ impl Held {
 
     /// How the program ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<String> {
-        self.status().map(described)
+        let what = described(self.status()?);
+        Some(match self.is_in_the_background() {
+            true => format!(
+                "{what}, and what it had started ran on in the background: start it in the foreground, as with `nginx -g \
+                 'daemon off;'`"
+            ),
+            false => what,
+        })
+    }
+
+    /// Whether the program has ended and left its work to processes in the background.
+    fn is_in_the_background(&mut self) -> bool {
+        self.status().is_some_and(|status| status.success()) && self.said(BACKGROUND)
+    }
+
+    fn said(&self, word: &str) -> bool {
+        self.last_words.iter().any(|said| said == word)
     }
 
     /// Waits for the program's own end.
     ///
     /// # Errors
-    /// When it fails or is not done within `within`; then it has been ended.
+    /// When it fails or is not done within `within`, and when the user interrupts; then it has been ended.
     pub(crate) fn finish(mut self, within: Duration) -> Result<()> {
         let deadline = Instant::now() + within;
         loop {
             match self.status() {
                 Some(status) if status.success() => return Ok(()),
                 Some(_) => return Err(self.failed("failed")),
+                None if interrupt::asked() => return Err(self.failed("was interrupted")),
                 None if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
                 None => return Err(self.failed(&format!("was not done within {within:?}"))),
             }
@@ -129,8 +151,7 @@ impl Held {
             return Err(self.failed("ended before it was asked to"));
         }
         self.end();
-        let mut last_words = std::iter::from_fn(|| self.lines.recv_timeout(BEYOND_PATIENCE).ok());
-        if last_words.any(|line| line == "killed") {
+        if self.said(KILLED) {
             let what = format!("did not end within {:?} of SIGTERM and was killed", self.patience);
             return Err(self.failed(&what).help(
                 "a server must end when it is asked to, or its next trial meets its remains",
@@ -142,15 +163,23 @@ impl Held {
         }
     }
 
+    pub(crate) fn stderr(&self) -> Said {
+        self.said.clone()
+    }
+
     /// The last of what it wrote, once it has ended.
     pub(crate) fn wrote(&self) -> String {
         self.said.last()
     }
 
-    /// The error for a program that did not do what it should, with the last of what it said. Ends it.
+    /// The error for a program that did not do what it should, with the last of what it said. Ends it. What was cut short
+    /// by an interrupt is no fault of the program.
     pub(crate) fn failed(&mut self, what: &str) -> Error {
         let by_itself = self.ended();
         self.end();
+        if interrupt::asked() {
+            return Error::interrupted();
+        }
         let status = by_itself.unwrap_or_else(|| "it was ended".into());
         Error::invalid(format!("{} {what} ({status})", self.what)).by_contender(self.wrote())
     }
@@ -158,15 +187,23 @@ impl Held {
     fn status(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
             self.status = self.supervisor.try_wait().ok().flatten();
+            if self.status.is_some() {
+                let rest = std::iter::from_fn(|| self.lines.recv_timeout(BEYOND_PATIENCE).ok());
+                self.last_words.extend(rest);
+            }
         }
         self.status
     }
 
     fn end(&mut self) {
-        self.leash = None;
-        let deadline = Instant::now() + self.patience + BEYOND_PATIENCE;
+        // A supervisor that does not read this has ended.
+        let _ = self.leash.as_mut().map(|leash| leash.write_all(b"."));
+        let asked = Instant::now();
         while self.status().is_none() {
-            if Instant::now() >= deadline {
+            if interrupt::asked() && asked.elapsed() >= interrupt::PATIENCE {
+                self.leash = None;
+            }
+            if asked.elapsed() >= self.patience + BEYOND_PATIENCE {
                 let _ = self.supervisor.kill();
                 let _ = self.supervisor.wait();
                 return;

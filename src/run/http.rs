@@ -4,10 +4,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::interrupt;
 use crate::load::answer::Reader;
 
 /// No body read here is longer.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// A read that waits looks so often whether the user has interrupted.
+const STEP: Duration = Duration::from_millis(200);
+/// A connect that waits is tried again: a full backlog on this machine answers at once when it has room.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(1);
 /// Between two tries.
 pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 
@@ -48,7 +53,7 @@ pub(crate) fn tried<T>(
             Ok(answer) => return Ok(answer),
             Err(failed) => told = failed.after(told),
         }
-        if Instant::now() >= deadline {
+        if Instant::now() >= deadline || interrupt::asked() {
             return Err(told.unwrap_or_default());
         }
         std::thread::sleep(PAUSE);
@@ -90,7 +95,8 @@ pub(crate) fn once(
 ) -> Result<Vec<u8>, Failed> {
     let deadline = Instant::now() + within;
     let told = |what: String| Failed::Told(what);
-    let mut stream = TcpStream::connect_timeout(&address, within).map_err(|error| {
+    let connected = TcpStream::connect_timeout(&address, within.min(CONNECTS_WITHIN));
+    let mut stream = connected.map_err(|error| {
         let why = format!("cannot connect to {address}: {error}");
         match error.kind() {
             ErrorKind::TimedOut => Failed::Late(why),
@@ -110,10 +116,10 @@ pub(crate) fn once(
     loop {
         let late = || Failed::Late(format!("{path} gave no whole answer within {within:?}"));
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left.is_zero() || interrupt::asked() {
             return Err(late());
         }
-        stream.set_read_timeout(Some(left)).map_err(|error| told(error.to_string()))?;
+        stream.set_read_timeout(Some(left.min(STEP))).map_err(|error| told(error.to_string()))?;
         let malformed = |_| told(format!("{path} answers no HTTP"));
         let answer = match stream.read(&mut buffer) {
             Ok(0) => match reader.end() {
@@ -123,10 +129,7 @@ pub(crate) fn once(
                 }
             },
             Ok(count) => reader.push(&buffer[..count], false).map_err(malformed)?,
-            Err(error) if error.kind() == ErrorKind::Interrupted => None,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return Err(late());
-            }
+            Err(error) if is_early(error.kind()) => None,
             Err(error) => return Err(told(format!("{path}: {error}"))),
         };
         match answer {
@@ -135,6 +138,11 @@ pub(crate) fn once(
             None => {}
         }
     }
+}
+
+/// The step is over, and perhaps not the time.
+fn is_early(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ mod rounds;
 mod said;
 pub mod selftest;
 mod session;
+mod sockets;
 mod starts;
 mod supervise;
 mod testbed;
@@ -50,7 +51,8 @@ mod whole;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::interrupt;
 use crate::report;
 use crate::report::schema::RunResult;
 use crate::scenario::Scenario;
@@ -106,17 +108,29 @@ impl Request {
 pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<RunResult> {
     request.check()?;
     let mut session = Session::open(request, progress)?;
-    let stopped = session.run(stop);
+    // What an interrupt cut short is not broken off.
+    let stopped = interrupt::forgiven(session.run(stop));
     session.testbed.progress.end();
     let mut result = session.result(stop);
     if let Err(error) = &stopped {
         whole::mark_broken_off(&mut result, error);
     }
     report::write::write_report(&request.out, &result)?;
-    stopped.map(|()| result).map_err(|error| broken_off(error, request))
+    match stopped {
+        Ok(()) => Ok(result),
+        // Says where the finished trials are, where there are some.
+        Err(error) if result.trials.iter().chain(&result.probes).any(|one| one.requests > 0) => {
+            let out = request.out.display();
+            Err(error.and_help(&format!("the trials that had finished are in {out}")))
+        }
+        Err(error) => Err(error),
+    }
 }
 
-/// Says where the finished trials are.
-fn broken_off(error: Error, request: &Request) -> Error {
-    error.help(format!("the trials that had finished are in {}", request.out.display()))
+/// The scenario whose trials [`report::mock::payments`] makes, but for their name of it.
+#[cfg(test)]
+fn mocked() -> Scenario {
+    let rate = crate::scenario::Level::Rate(crate::units::Rate(4_000.0));
+    let tour = crate::scenario::builtin("tour-payment").expect("it is built in");
+    Scenario { rates: vec![rate], ..tour }
 }

@@ -271,7 +271,9 @@ impl<'a> Session<'a> {
             }
             self.trials.push(trial);
         }
-        let void = self.trials[first..].iter().any(|trial| trial.validity.voids_round);
+        let spoilt = self.trials[first..].iter().any(|trial| trial.validity.voids_round);
+        // A smoke needs no quiet machine.
+        let void = spoilt && !scenario.smoke;
         if void || stop.load(Ordering::Relaxed) {
             self.trials[first..].iter_mut().for_each(|trial| trial.voided = true);
         }

@@ -6,8 +6,11 @@
 //! orphaned becomes this process's child (it is a subreaper) and is ended too. Only killing this process itself leaves
 //! something behind.
 //!
-//! On stdout it says `started PID`, and `killed` when the program did not end when it was asked to. What the program
-//! writes goes to stderr.
+//! The orchestrator asks for the end by a byte on stdin. Once it closes stdin after that it waits no longer, and the
+//! program is killed at once.
+//!
+//! On stdout it says `started PID`, `killed` when the program did not end when it was asked to, and `background` when it ended
+//! by itself and left processes. What the program writes goes to stderr.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -18,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions, getpid, kill_process,
     kill_process_group, set_child_subreaper, wait, waitid,
@@ -28,11 +32,15 @@ use crate::run::{cgroup, proc};
 
 /// The exit code when there was no program to run, as shells have it.
 const NOT_STARTED: u8 = 127;
+/// Said of a program that ended before what it had started.
+pub(crate) const BACKGROUND: &str = "background";
+/// Said of a program that had to be killed.
+pub(crate) const KILLED: &str = "killed";
 /// Rounds of ending what was orphaned: each ends a generation.
 const GENERATIONS_MAX: usize = 64;
 
-/// Runs `argv`, in the control group `group` if it is given, until it ends, or stdin does; then it is asked to end, and
-/// killed after `patience`. Gives the program's exit code, 128 and the signal's number when it was ended by one.
+/// Runs `argv`, in the control group `group` if it is given, until it ends, or something comes on stdin or it ends; then it
+/// is asked to end, and killed after `patience`. Gives the program's exit code, 128 and the signal's number when it was ended by one.
 ///
 /// # Errors
 /// When this process cannot do its work.
@@ -62,14 +70,17 @@ pub fn supervise(argv: &[OsString], patience: Duration, group: Option<&Path>) ->
     let ended = Arc::new(Mutex::new(false));
     let group = Group { leader, ended: Arc::clone(&ended) };
     thread::spawn(move || {
-        // The other end is the orchestrator's, which never writes: this returns when it closes it or ends.
-        let _ = io::stdin().read_to_end(&mut Vec::new());
-        group.end(patience);
+        let asked = matches!(io::stdin().read(&mut [0]), Ok(1..));
+        // Where the orchestrator has ended already nobody is left to lose patience.
+        group.end(patience, || asked && is_closed(&io::stdin()));
     });
     // It stays a zombie for now: as long as it is, its number is nobody else's.
     let status = waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
         .context(|| "cannot wait for the program".into())?;
     *ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    if proc::children(std::process::id()).iter().any(|&pid| pid != child.id()) {
+        say(BACKGROUND);
+    }
     let _ = kill_process_group(leader, Signal::KILL);
     end_orphans();
     Ok(status.as_ref().map_or(1, exit_code))
@@ -83,18 +94,18 @@ struct Group {
 }
 
 impl Group {
-    /// SIGTERM, patience, SIGKILL.
-    fn end(&self, patience: Duration) {
+    /// SIGTERM, patience while nothing is `over`, SIGKILL.
+    fn end(&self, patience: Duration, over: impl Fn() -> bool) {
         self.signal(Signal::TERM);
         let deadline = Instant::now() + patience;
-        while Instant::now() < deadline {
+        while Instant::now() < deadline && !over() {
             if *self.ended.lock().unwrap_or_else(PoisonError::into_inner) {
                 return;
             }
             thread::sleep(Duration::from_millis(2));
         }
         // Before the deed: once the program is dead this process is about to end.
-        say("killed");
+        say(KILLED);
         self.signal(Signal::KILL);
     }
 
@@ -104,6 +115,12 @@ impl Group {
             let _ = kill_process_group(self.leader, signal);
         }
     }
+}
+
+/// Whether a pipe to which one byte is written at most, and that was read, has been closed.
+fn is_closed(stdin: &io::Stdin) -> bool {
+    let mut pipe = [PollFd::new(stdin, PollFlags::IN)];
+    poll(&mut pipe, Some(&Timespec::default())) == Ok(1)
 }
 
 /// Ends and collects every child of this process, those that it has been left by dead parents included.

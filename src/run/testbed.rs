@@ -177,8 +177,15 @@ impl<'a> Testbed<'a> {
             self.progress.finished(&trial);
             return Ok(trial);
         }
-        self.run_pilots(ask, stop)?;
-        let trial = self.run(ask, stop)?;
+        let run = self.run_pilots(ask, stop).and_then(|()| match stop.load(Ordering::Relaxed) {
+            true => Err(Error::interrupted()),
+            false => self.run(ask, stop),
+        });
+        let trial = match run {
+            // Whoever asked looks at `stop` and throws this away.
+            Err(error) if error.is_interrupt() => self.untried(ask, LostBy::Start, &error)?,
+            run => run?,
+        };
         self.look_around();
         self.warmth.saw(&trial);
         self.starts.note(&trial);
@@ -222,9 +229,14 @@ impl<'a> Testbed<'a> {
         let given_up = self.starts.given_up(&ask.scenario.name, &ask.contender.name);
         let order = self.order(ask, &placement, database.as_deref());
         self.warmth.does(&order.warming);
-        match given_up {
-            Some(why) => Ok(trial::lost::lost(&order, LostBy::Start, &Error::invalid(why))),
-            None => trial::run(&order, stop),
+        if let Some(why) = given_up {
+            return Ok(trial::lost::lost(&order, LostBy::Start, &Error::invalid(why)));
+        }
+        let trial = trial::run(&order, stop);
+        // What a contender did without its database is not its doing.
+        match database.and_then(|database| database.crashed()) {
+            Some(gone) => Err(gone),
+            None => trial,
         }
     }
 
@@ -239,14 +251,18 @@ impl<'a> Testbed<'a> {
             self.salt();
             return Ok(trial);
         }
-        let placement = placement(ask.scenario)?;
-        let order = self.order(ask, &placement, None);
-        let trial = trial::lost::lost(&order, LostBy::Idle, &Error::invalid(why));
+        let trial = self.untried(ask, LostBy::Idle, &Error::invalid(why))?;
         self.progress.finished(&trial);
         if let Some(journal) = &mut self.journal {
             journal.keep(&trial)?;
         }
         Ok(trial)
+    }
+
+    fn untried(&mut self, ask: &Ask<'_>, by: LostBy, why: &Error) -> Result<Trial> {
+        let placement = placement(ask.scenario)?;
+        let order = self.order(ask, &placement, None);
+        Ok(trial::lost::lost(&order, by, why))
     }
 
     /// What is asked for, with all that this testbed knows.

@@ -6,7 +6,7 @@ mod timeline;
 
 use std::cell::Cell;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ use crate::run::memory::{self, Sampler};
 use crate::run::placement::Placement;
 use crate::run::postgres::Database;
 use crate::run::resources::{Switches, Taken, Tick, Used, Watch};
+use crate::run::said::Said;
 use crate::run::validity::{self, Evidence, Judged};
 use crate::run::warm::Warming;
 use crate::run::{audit, http, proc};
@@ -37,6 +38,9 @@ use crate::units::{Nanos, Rate, Share, grouped};
 
 /// The audit adds up a million accounts, and a saturated server may first have to finish what it has in hand.
 const AUDIT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Lines that are kept of what a contender wrote last that has lost and runs: most servers log each request.
+const LINES_TOLD: usize = 3;
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -111,7 +115,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
             let reasons = vec![error.message().to_owned()];
             Audit { verdict: "unavailable".into(), reasons }
         }
-        None => audited(order, &contender, &outcome, books),
+        None => audited(order, &contender, &outcome, books, stop),
     };
     if crash.is_none() && audit.verdict == "unavailable" && !audit.reasons.is_empty() {
         crash = broken_down(&mut contender);
@@ -123,16 +127,19 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         memory_kind: memory.kind,
         ..server(&watch, seen.used, switches, &outcome, order.placement.contender.len())
     };
+    let stderr = contender.stderr();
     if crash.is_none()
         && let Err(error) = contender.stop()
     {
         crash = Some(error);
     }
-    if let Some(behind) = behind {
-        behind.stop()?;
-    }
+    behind.map_or(Ok(()), Behind::stop)?;
     let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
-    let judged = judged(order, &outcome, &seen, dependency_share, shares, &audit, crash.as_ref());
+    let mut judged =
+        judged(order, &outcome, &seen, dependency_share, shares, &audit, crash.as_ref());
+    if judged.validity.lost && crash.is_none() {
+        judged.validity.wrote = stderr.as_ref().map(last_lines).unwrap_or_default();
+    }
     let mut trial = figures::report(order, &plan, &outcome, server, judged, audit);
     let pooled = order.scenario.store.dependency();
     trial.dependency = pooled.map(|dependency| dependency.describe());
@@ -208,6 +215,13 @@ fn broken_down(contender: &mut Contender) -> Option<Error> {
 
 fn crashed(contender: &Contender, status: &str) -> Error {
     Error::invalid(format!("the contender crashed: {status}")).by_contender(contender.wrote())
+}
+
+/// What a server wrote last, of whose end there is nothing to tell.
+fn last_lines(stderr: &Said) -> String {
+    let last = stderr.last();
+    let from = last.rmatch_indices('\n').nth(LINES_TOLD - 1).map_or(0, |(end, _)| end + 1);
+    last[from..].to_owned()
 }
 
 /// What the contender waits for, ready, where it waits for something.
@@ -327,6 +341,7 @@ fn several(
         env: Vec::new(),
         ready: scenario::Ready::Path("/healthz".into()),
         ready_within: Nanos(10 * Nanos::SECOND.0),
+        stop_within: scenario::STOP_WITHIN,
         before: None,
         payload: Vec::new(),
         folder: ".".into(),
@@ -367,7 +382,12 @@ fn audited(
     contender: &Contender,
     outcome: &Outcome,
     before: Option<std::result::Result<Vec<u8>, String>>,
+    stop: &AtomicBool,
 ) -> Audit {
+    // What was cut short is no trial: nobody looks at its books.
+    if stop.load(Ordering::Relaxed) {
+        return Audit::default();
+    }
     if order.scenario.workload == Workload::Http {
         return Audit { verdict: "unavailable".into(), reasons: Vec::new() };
     }

@@ -1,5 +1,6 @@
 //! From trials to comparisons and judged statements. Blind to how the trials were made.
 
+mod broken;
 mod capacity;
 mod comparison;
 mod family;
@@ -15,6 +16,7 @@ use crate::report::schema::{Capacity, Ceiling, Footprint, Judgement, StatementVe
 use crate::scenario::{Bound, Metric, Scenario, Statement};
 use crate::stats::{self, Better, Estimate, Interval, LOST};
 
+pub(crate) use broken::broken;
 pub(crate) use comparison::comparisons;
 pub(crate) use family::{Family, check_rounds};
 pub(crate) use footprint::under_load;
@@ -360,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_ratio_takes_the_end_that_is_worse_for_the_statement() {
-        let mut scenario = mock::scenario();
+        let mut scenario = crate::run::mocked();
         scenario.contenders.truncate(2);
         let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", 110.0, 1.0)];
         let mut trials = mock::payments(6, &shapes).trials;

@@ -72,14 +72,19 @@ pub(crate) fn mark_broken_off(result: &mut RunResult, error: &Error) {
     result.notes.insert(0, format!("the run was broken off: {error}"));
 }
 
-/// The run's verdict, by the method's precedence.
-pub(crate) fn overall(expectations: &[Judgement], enough: bool, interrupted: bool) -> Verdict {
+/// The run's verdict, by the method's precedence; `broken` are the contenders that do not work.
+pub(crate) fn overall(
+    expectations: &[Judgement],
+    broken: &[String],
+    enough: bool,
+    interrupted: bool,
+) -> Verdict {
     let any = |verdict| expectations.iter().any(|judgement| judgement.verdict == verdict);
     if interrupted {
         Verdict::Interrupted
     } else if !enough {
         Verdict::Invalid
-    } else if any(StatementVerdict::Fails) {
+    } else if any(StatementVerdict::Fails) || !broken.is_empty() {
         Verdict::Fail
     } else if any(StatementVerdict::Inconclusive) {
         Verdict::Inconclusive

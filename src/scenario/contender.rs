@@ -72,6 +72,9 @@ pub struct BuiltIn {
     pub binary: Option<PathBuf>,
 }
 
+/// How long a server may take to end where nothing says otherwise.
+pub const STOP_WITHIN: Nanos = Nanos(8 * Nanos::SECOND.0);
+
 /// What is done around a server that is not built in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
@@ -81,6 +84,8 @@ pub struct Setup {
     pub ready: Ready,
     /// How long that may take.
     pub ready_within: Nanos,
+    /// How long it may take to end when it is asked to.
+    pub stop_within: Nanos,
     /// A command that must succeed before each trial, not timed.
     pub before: Option<Vec<String>>,
     /// Files and folders that are deployed, from the scenario's folder; empty leaves it to the program's own path.

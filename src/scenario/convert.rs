@@ -87,6 +87,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         gate,
         expectations,
         claims,
+        smoke: false,
         notes: Vec::new(),
     };
     scenario.load.requests_min = scenario.requests_needed();

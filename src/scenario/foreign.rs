@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use super::Workload;
-use super::contender::{Kind, Ready, Setup};
+use super::contender::{Kind, Ready, STOP_WITHIN, Setup};
 use super::contenders::{Around, Programs};
 use super::diagnostic::Fault;
-use super::quantity::At;
+use super::quantity::{At, Quantity};
 use super::raw::RawContender;
 use super::routes::fault;
 use crate::load::plan::{Template, check_path, with_environment};
@@ -20,7 +20,7 @@ const ARGUMENTS_MAX: usize = 200;
 /// Where the file does not say how long a server may take to be ready.
 const READY_WITHIN: Nanos = Nanos(10 * Nanos::SECOND.0);
 /// The longest that anyone waits for a server.
-const READY_WITHIN_MAX: Nanos = Nanos(600 * Nanos::SECOND.0);
+const WITHIN_MAX: Nanos = Nanos(600 * Nanos::SECOND.0);
 
 /// The key that makes a contender one of these, and where it stands.
 pub(super) fn is_named(raw: &RawContender) -> Option<(&'static str, &Range<usize>)> {
@@ -47,7 +47,13 @@ pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Fault
     let setup = setup(raw, around)?;
     match (&raw.command, &raw.url) {
         (Some(command), None) => Ok(Kind::Command { argv: argv(command, around)?, setup }),
-        (None, Some(url)) => Ok(Kind::Url { address: address(url)?, setup }),
+        (None, Some(url)) => match &raw.stop_within {
+            None => Ok(Kind::Url { address: address(url)?, setup }),
+            Some(at) => {
+                let title = "a server that runs already is not stopped";
+                Err(Fault::new(&at.span, title, "not of a url"))
+            }
+        },
         (_, Some(url)) => Err(Fault::new(
             &url.span,
             "a contender has a command or a url, not both",
@@ -65,6 +71,7 @@ pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Fault> {
         ("env", raw.env.first().map(|(key, _)| &key.span)),
         ("ready", raw.ready.as_ref().map(|at| &at.span)),
         ("ready_within", raw.ready_within.as_ref().map(|at| &at.span)),
+        ("stop_within", raw.stop_within.as_ref().map(|at| &at.span)),
         ("before", raw.before.as_ref().map(|at| &at.span)),
     ];
     match given.into_iter().find_map(|(key, span)| Some((key, span?))) {
@@ -78,7 +85,6 @@ pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Fault> {
 
 fn setup(raw: &RawContender, around: Around<'_>) -> Result<Setup, Fault> {
     let env = raw.env.iter().map(|(key, value)| variable(key, value)).collect::<Result<_, _>>()?;
-    let ready_within = raw.ready_within.as_ref();
     Ok(Setup {
         env,
         ready: match &raw.ready {
@@ -86,18 +92,23 @@ fn setup(raw: &RawContender, around: Around<'_>) -> Result<Setup, Fault> {
             None if around.workload == Workload::Http => Ready::Tcp,
             None => Ready::Path("/healthz".into()),
         },
-        ready_within: match ready_within {
-            None => READY_WITHIN,
-            Some(at) if (Nanos::MILLI..=READY_WITHIN_MAX).contains(&at.value.0) => at.value.0,
-            Some(at) => {
-                let title = format!("`ready_within` must be 1 ms to {READY_WITHIN_MAX}");
-                return Err(Fault::new(&at.span, title, "out of range"));
-            }
-        },
+        ready_within: within(raw.ready_within.as_ref(), "ready_within", READY_WITHIN)?,
+        stop_within: within(raw.stop_within.as_ref(), "stop_within", STOP_WITHIN)?,
         before: raw.before.as_ref().map(|at| argv(at, around)).transpose()?,
         payload: payload(raw)?,
         folder: around.folder.into(),
     })
+}
+
+fn within(at: Option<&At<Quantity<Nanos>>>, key: &str, usual: Nanos) -> Result<Nanos, Fault> {
+    match at {
+        None => Ok(usual),
+        Some(at) if (Nanos::MILLI..=WITHIN_MAX).contains(&at.value.0) => Ok(at.value.0),
+        Some(at) => {
+            let title = format!("`{key}` must be 1 ms to {WITHIN_MAX}");
+            Err(Fault::new(&at.span, title, "out of range"))
+        }
+    }
 }
 
 /// What is deployed of a command. Whether it is there is found out when it is to be looked at.

@@ -36,7 +36,7 @@ mod sweep;
 mod warm_up;
 
 pub use builtin::{BUILTIN, builtin, load, tour};
-pub use contender::{BuiltIn, Contender, Kind, Ready, Setup};
+pub use contender::{BuiltIn, Contender, Kind, Ready, STOP_WITHIN, Setup};
 pub use disturbance::Disturbance;
 pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
@@ -106,6 +106,8 @@ pub struct Scenario {
     pub expectations: Vec<Statement>,
     /// Statements that do not.
     pub claims: Vec<Statement>,
+    /// Whether it is only to show that everything works.
+    pub smoke: bool,
     /// What flags took away or changed, as sentences for the report.
     pub notes: Vec<String>,
 }

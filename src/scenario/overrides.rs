@@ -79,6 +79,7 @@ impl Scenario {
     }
 
     fn make_smoke(&mut self) {
+        self.smoke = true;
         self.rounds = SMOKE_ROUNDS;
         self.headline = None;
         self.load.steps.clear();

@@ -315,6 +315,8 @@ pub(super) struct RawContender {
     pub(super) ready: Option<At<String>>,
     /// How long that may take. Default 10s.
     pub(super) ready_within: Option<At<Quantity<Nanos>>>,
+    /// How long it may take to end after SIGTERM; then it is killed and has lost the round. Default 8s.
+    pub(super) stop_within: Option<At<Quantity<Nanos>>>,
     /// A program and its arguments, run before each trial and not timed; it must succeed within a minute.
     pub(super) before: Option<At<Vec<At<String>>>>,
     /// Workers of `work-stealing` and `thread-pool`; the most connections of `thread-per-connection`. Several, as in

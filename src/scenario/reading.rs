@@ -155,7 +155,27 @@ fn wrong_type(span: &Range<usize>, path: &[String], found: &str, expected: &str)
         other => other.replace("floating point", "number").replace("boolean", "truth value"),
     };
     let subject = path.last().map_or("this", String::as_str);
-    Fault::new(span, format!("`{subject}` must be {expected}"), format!("this is {found}"))
+    let line = found.strip_prefix("string \"").and_then(|found| found.strip_suffix('"'));
+    let fault =
+        Fault::new(span, format!("`{subject}` must be {expected}"), format!("this is {found}"));
+    match line.filter(|_| matches!(subject, "command" | "before")) {
+        Some(line) => fault.help(format!("write {subject} = {}", array(line))),
+        None => fault,
+    }
+}
+
+/// A command line as the array to write for it. What only a shell can read is given to one.
+fn array(line: &str) -> String {
+    let has = |any: &str| line.contains(|c| any.contains(c));
+    if has(";&|") {
+        return format!("[\"sh\", \"-c\", \"{line}\"]");
+    }
+    // The shell becomes the program, which so hears that it is to end.
+    if has("\\\"'`$<>()*?~#!") {
+        return format!("[\"sh\", \"-c\", \"exec {line}\"]");
+    }
+    let words: Vec<String> = line.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+    format!("[{}]", words.join(", "))
 }
 
 /// Takes serde's "unknown field `x`, expected one of `a`, `b`" apart. The offending word may itself hold anything.

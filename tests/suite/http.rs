@@ -48,6 +48,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def do_GET(self):
+        if os.environ.get("SERVER_DRIPS"):
+            open("asked.txt", "w").close()
+            while self.wfile.write(b"HTTP/1.1 200 OK\r\n" if not served else b"x: y\r\n"):
+                self.wfile.flush()
+                time.sleep(0.1)
         if os.environ.get("SERVER_NEVER_READY"):
             return self.answer(503, b"{}")
         self.answer(200, b'{"ok":true,"runtime":"Snake 3.4"}')
@@ -313,8 +318,9 @@ fn a_contender_that_dies_has_lost_and_the_others_trials_are_kept() {
     lab.scenario(1, &(contender("base", "") + &dies));
     let output = lab.run();
     let result = lab.result();
-    // It has lost, which is a result: nothing was expected of this run, and the round stands.
-    assert_eq!((output.status.code(), result.verdict), (Some(0), Verdict::Pass));
+    // It has lost, which is a result, and the round stands; a smoke asks whether it works.
+    assert_eq!((output.status.code(), result.verdict), (Some(3), Verdict::Fail));
+    assert!(result.broken[0].contains("`dies` does not work"), "{:?}", result.broken);
     let dead = result.trials.iter().find(|trial| trial.contender == "dies").unwrap();
     assert!(dead.validity.verdict == TrialVerdict::Invalid && dead.validity.lost && !dead.voided);
     let reasons = &dead.validity.reasons;
@@ -332,6 +338,11 @@ fn answers_that_fail_are_no_work_and_rank_above_every_time() {
     let result = lab.result();
     let fails = result.trials.iter().find(|trial| trial.contender == "fails");
     let fails = fails.unwrap_or_else(|| panic!("{}", stderr(&output)));
+    let broken = result.broken.join("; ");
+    assert!(broken.starts_with("`fails` does not work") && broken.contains("bad_status (500)"));
+    assert!(broken.contains("first bad_status: 500: {\"charged\":true}"), "{broken}");
+    assert!(broken.contains("it wrote last: a line of log"), "{broken}");
+    assert_eq!(output.status.code(), Some(3));
     let charges = &fails.by_request["charge"];
     assert_eq!(charges.errors["bad_status"], charges.requests, "{fails:?}");
     assert_eq!(fails.statuses["500"], charges.requests);
@@ -345,7 +356,7 @@ fn answers_that_fail_are_no_work_and_rank_above_every_time() {
 #[test]
 fn a_program_that_ignores_sigterm_is_killed_and_has_lost() {
     let Some(lab) = Lab::open() else { return };
-    let stubborn = contender("stubborn", "env = { SERVER_STUBBORN = \"1\" }");
+    let stubborn = contender("stubborn", "env = { SERVER_STUBBORN = \"1\" }\nstop_within = \"1s\"");
     lab.scenario(1, &(contender("base", "") + &stubborn));
     let output = lab.run();
     let told = stderr(&output);
@@ -354,7 +365,7 @@ fn a_program_that_ignores_sigterm_is_killed_and_has_lost() {
     let trial = trial.unwrap_or_else(|| panic!("{told}"));
     let reasons = trial.validity.reasons.join("; ");
     assert_eq!(trial.validity.lost_by, Some(LostBy::Crash), "{reasons}");
-    let said = "`stubborn` did not end within 8s of SIGTERM and was killed";
+    let said = "`stubborn` did not end within 1s of SIGTERM and was killed";
     assert!(trial.validity.lost && reasons.contains(said), "{reasons}");
     assert!(trial.requests > 0, "what was measured is kept");
     assert!(trial.validity.wrote.contains("a line of log"), "{}", trial.validity.wrote);
@@ -369,7 +380,7 @@ fn who_does_not_start_in_its_first_two_rounds_is_not_started_again_and_the_run_g
     let mut command = lab.command();
     let output = command.args(["--rounds", "4"]).output().unwrap();
     let result = lab.result();
-    assert!(matches!(output.status.code(), Some(0 | 5)), "{}", stderr(&output));
+    assert!(matches!(output.status.code(), Some(3 | 5)), "{}", stderr(&output));
     let lost: Vec<_> = result.trials.iter().filter(|trial| trial.contender == "coughs").collect();
     let based: Vec<_> = result.trials.iter().filter(|trial| trial.contender == "base").collect();
     assert!(lost.len() >= 4 && based.len() == lost.len(), "{} of {}", lost.len(), based.len());
@@ -432,6 +443,50 @@ fn ctrl_c_leaves_no_orphan_and_keeps_what_is_done() {
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(lab.result().trials.len() >= 2);
+    lab.assert_no_orphan();
+}
+
+/// In a phase that would last for minutes.
+#[test]
+fn an_interrupt_is_heard_in_every_phase_and_leaves_nothing() {
+    let Some(lab) = Lab::open() else { return };
+    let long = |text: &str| contender("base", text).replace("\"30s\"", "\"300s\"");
+    let stubborn = "env = { SERVER_STUBBORN = \"1\" }\nstop_within = \"300s\"";
+    for (signal, contender, begun) in [
+        (Signal::HUP, long("env = { SERVER_DRIPS = \"1\" }"), "asked.txt"),
+        (
+            Signal::TERM,
+            long("before = [\"sh\", \"-c\", \"touch before.txt; sleep 300\"]"),
+            "before.txt",
+        ),
+        (Signal::INT, long(stubborn), "ids.txt"),
+    ] {
+        lab.scenario(2, &contender);
+        let child = lab.command().spawn().unwrap();
+        wait_until(begun, || lab.path(begun).exists());
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{begun}: {}", stderr(&output));
+        assert_eq!(lab.result().verdict, Verdict::Interrupted, "{begun}");
+        lab.assert_no_orphan();
+    }
+}
+
+#[test]
+fn a_server_that_listens_elsewhere_or_goes_to_the_background_is_told_so() {
+    let Some(lab) = Lab::open() else { return };
+    let elsewhere = contender("elsewhere", "").replace("\"30s\"", "\"2s\"");
+    lab.scenario(1, &elsewhere.replace("\"{port}\"", "\"0\""));
+    let told = stderr(&lab.run());
+    assert!(told.contains("`elsewhere` was not ready within 2 s"), "{told}");
+    assert!(told.contains("; it listens on 127.0.0.1:") && told.contains("BAKEOFF_PORT"), "{told}");
+    assert!(told.contains("it wrote:\nup") && !told.contains("trials that had finished"), "{told}");
+    lab.scenario(1, "[contender.daemon]\ncommand = [\"sh\", \"-c\", \"sleep 300 & echo $! > pids.txt\"]\nready = \"tcp\"\n");
+    let told = stderr(&lab.run());
+    assert!(
+        told.contains("ran on in the background") && told.contains("in the foreground"),
+        "{told}"
+    );
     lab.assert_no_orphan();
 }
 

@@ -13,6 +13,7 @@ mod first_steps;
 mod gate;
 mod gate_recorded;
 mod http;
+mod kills;
 mod mutations;
 mod page;
 mod postgres;

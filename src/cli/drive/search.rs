@@ -10,6 +10,7 @@ use crate::exit;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Fixed, Plan, Shape, WarmUp};
 use crate::load::url::Url;
+use crate::report::failures::error_counts;
 use crate::report::late;
 use crate::report::schema::{self, Capacity, Trial, TrialVerdict};
 use crate::run::resources::Taken;
@@ -164,7 +165,7 @@ fn said(trial: &Trial, slo: Slo, kept: Option<bool>) -> String {
     };
     let failed = match trial.errors.is_empty() {
         true => String::new(),
-        false => format!(" ({})", show::failures(trial)),
+        false => format!(" ({})", error_counts(trial)),
     };
     let verdict = match kept {
         Some(true) => "kept",

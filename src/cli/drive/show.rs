@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::report::failures::{error_counts, firsts};
 use crate::report::late::{LATE_NOTE, Late};
+use crate::report::markdown::escaped;
 use crate::report::schema::{Distribution, Trial};
 use crate::units::{Nanos, Rate, Share};
 
@@ -16,6 +18,7 @@ pub(super) fn text(trial: &Trial) -> String {
     for line in table.lines() {
         let _ = writeln!(out, "{}", line.trim_end());
     }
+    out.extend(firsts(trial).iter().map(|first| format!("\n{first}")));
     let _ = writeln!(out, "\n{}\n{}", generator(trial), verdict(trial));
     out
 }
@@ -25,7 +28,12 @@ pub(super) fn markdown(trial: &Trial) -> String {
     let mut table = times(trial);
     table.load_style(presets::ASCII_MARKDOWN);
     let (headline, generator, verdict) = (headline(trial), generator(trial), verdict(trial));
-    format!("### {}\n\n{headline}\n\n{table}\n\n{generator}  \n{verdict}\n", trial.contender)
+    let firsts: String =
+        firsts(trial).iter().map(|first| format!("{}  \n", escaped(first))).collect();
+    format!(
+        "### {}\n\n{headline}\n\n{table}\n\n{firsts}{generator}  \n{verdict}\n",
+        trial.contender
+    )
 }
 
 fn headline(trial: &Trial) -> String {
@@ -62,22 +70,7 @@ fn errors(trial: &Trial) -> String {
     if trial.errors.is_empty() {
         return ", no errors".into();
     }
-    format!(", errors: {}", failures(trial))
-}
-
-/// `50 bad_status (404: 30, 503: 20), 2 timeout`; `50 bad_status (404)`
-pub(super) fn failures(trial: &Trial) -> String {
-    let one = trial.statuses.len() == 1;
-    let status = |(status, count): (&String, &u64)| match one {
-        true => status.clone(),
-        false => format!("{status}: {count}"),
-    };
-    let statuses: Vec<String> = trial.statuses.iter().map(status).collect();
-    let count = |(name, count): (&String, &u64)| match name.as_str() {
-        "bad_status" if !statuses.is_empty() => format!("{count} {name} ({})", statuses.join(", ")),
-        _ => format!("{count} {name}"),
-    };
-    trial.errors.iter().map(count).collect::<Vec<_>>().join(", ")
+    format!(", errors: {}", error_counts(trial))
 }
 
 /// One row for each kind of time. Closed loop has a service time only.

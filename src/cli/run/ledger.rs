@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::{Args, plan};
-use crate::cli::{Format, on_interrupt, print};
+use crate::cli::{Format, print};
 use crate::error::Result;
+use crate::interrupt;
 use crate::report;
 use crate::report::schema;
 use crate::run::{self, Claim, LedgerRequest, Progress, ReportFolder};
@@ -44,7 +45,7 @@ pub(super) fn run(args: &Args, named: &str) -> Result<u8> {
         resume: args.resume.is_some(),
         words: args.words(&args.scenarios),
     };
-    let stop = on_interrupt()?;
+    let stop = interrupt::listen()?;
     let ledger = run::ledger(&request, || Progress::new(args.quiet.quiet), &stop)?;
     print(&match args.format {
         Format::Text => report::ledger::text(&ledger, Some(&request.out)),

@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::backend::model::Model;
 use crate::backend::{Settings, StoreSettings};
-use crate::cli::on_interrupt;
 use crate::error::{Context, Error, Result};
+use crate::interrupt;
 use crate::listen;
 
 /// How often it is looked whether a process has ended, or all of them are to.
@@ -32,7 +32,7 @@ pub(super) fn serve(settings: &Settings, processes: u32) -> Result<()> {
         return Err(Error::usage("several processes cannot keep one set of books in their memory")
             .help("give --database-url"));
     }
-    let stop = on_interrupt()?;
+    let stop = interrupt::listen()?;
     let reserved = listen::reserve(settings.port)?;
     let port = reserved.local_addr().context(|| "cannot read the port".into())?.port();
     let pool = (settings.pool / processes as usize).max(1);

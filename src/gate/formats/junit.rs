@@ -66,7 +66,7 @@ fn whole(result: &GateResult) -> Mark {
     match (result.judgement.exit_code, result.judgement.verdict) {
         (0, Verdict::Pass) => Mark::None,
         (0, _) => Mark::Skipped(line),
-        (5, _) => Mark::Error(line),
+        (5, _) | (_, Verdict::Interrupted) => Mark::Error(line),
         _ => Mark::Failure(line),
     }
 }

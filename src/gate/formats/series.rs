@@ -48,6 +48,7 @@ impl History {
             claims: Vec::new(),
             not_checked: Vec::new(),
             notes: notes.into_iter().flatten().collect(),
+            broken: Vec::new(),
             contenders: Vec::new(),
             lag_limits_ns: Default::default(),
             slos: Vec::new(),

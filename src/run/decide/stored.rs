@@ -55,6 +55,7 @@ pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunR
         claims: Vec::new(),
         not_checked: Vec::new(),
         notes: answer.cloned().collect(),
+        broken: Vec::new(),
         ceilings: ran.ceilings,
         trials: ran.trials,
         probes: Vec::new(),

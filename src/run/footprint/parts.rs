@@ -204,6 +204,7 @@ mod tests {
             env: Vec::new(),
             ready: Ready::Tcp,
             ready_within: Nanos::SECOND,
+            stop_within: Nanos::SECOND,
             before: None,
             payload: payload.iter().map(|path| (*path).to_owned()).collect(),
             folder: folder.join("scenarios"),

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
+use crate::interrupt;
 use crate::run::child::on_a_free_port;
 use crate::run::held::{Held, Program};
 use crate::run::http;
@@ -13,7 +14,7 @@ use crate::run::placement::Cores;
 use crate::run::proc;
 use crate::run::resources::Watch;
 use crate::run::trial::{self, Order};
-use crate::scenario::{Kind, Ready};
+use crate::scenario::{Kind, Ready, STOP_WITHIN};
 use crate::units::Nanos;
 
 /// Between two looks whether it listens: an error of half of it in every start.
@@ -22,8 +23,6 @@ const LOOK_EVERY: Duration = Duration::from_micros(200);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// How long it is left alone before its idle memory is read.
 const IDLE_AFTER: Duration = Duration::from_millis(500);
-/// How long it may take to end when it is asked to.
-const ENDS_WITHIN: Duration = Duration::from_secs(8);
 
 /// A contender that can be started again and again, every kind of them in the same way.
 #[derive(Debug)]
@@ -34,6 +33,8 @@ pub(crate) struct Startable {
     env: Vec<(String, String)>,
     folder: PathBuf,
     ready: Ready,
+    /// How long it may take to end when it is asked to.
+    patience: Duration,
 }
 
 /// What one start came to.
@@ -64,14 +65,16 @@ impl Startable {
                 let folder =
                     std::env::current_dir().context(|| "cannot find the current folder".into())?;
                 let ready = Ready::Path("/healthz".into());
-                Ok(Self { what, argv, env: Vec::new(), folder, ready })
+                let patience = STOP_WITHIN.into();
+                Ok(Self { what, argv, env: Vec::new(), folder, ready, patience })
             }
             Kind::Command { argv, setup } => {
                 let mut env = trial::environment(order, Vec::new());
                 env.push(("BAKEOFF_PORT".into(), "{port}".into()));
                 env.extend(setup.env.iter().cloned());
                 let (folder, ready) = (setup.folder.clone(), setup.ready.clone());
-                Ok(Self { what, argv: argv.clone(), env, folder, ready })
+                let (argv, patience) = (argv.clone(), setup.stop_within.into());
+                Ok(Self { what, argv, env, folder, ready, patience })
             }
             Kind::Url { .. } => {
                 Err(Error::usage(format!("`{name}` runs already and cannot be started again"))
@@ -99,7 +102,7 @@ impl Startable {
             argv: &argv,
             env: &env,
             folder: &self.folder,
-            patience: ENDS_WITHIN,
+            patience: self.patience,
             group: None,
         };
         let mut held = Held::start(&program, cores)?;
@@ -110,7 +113,7 @@ impl Startable {
             if held.ended().is_some() {
                 return Err(held.failed("ended before it was listening"));
             }
-            if begun.elapsed() > ANSWERS_WITHIN {
+            if begun.elapsed() > ANSWERS_WITHIN || interrupt::asked() {
                 return Err(held.failed(&format!("does not listen: {error}")));
             }
             thread::sleep(LOOK_EVERY);

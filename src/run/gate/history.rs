@@ -46,18 +46,39 @@ pub(crate) fn stored(path: &Path) -> Result<History> {
     }
 }
 
+/// Whether a gate's line can be added, found out before any work; a file that is not there yet is not left there.
+///
+/// # Errors
+/// Usage, when the file cannot be written.
+pub(super) fn writable(path: &Path) -> Result<()> {
+    let is_new = fs::symlink_metadata(path).is_err();
+    open(path)?;
+    if is_new {
+        let _ = fs::remove_file(path);
+    }
+    Ok(())
+}
+
 /// Adds a gate's line to the end, in one piece.
 ///
 /// # Errors
 /// Usage, when the file cannot be written.
 pub(super) fn append(path: &Path, result: &GateResult) -> Result<()> {
-    let failed = || format!("cannot write the history {}", path.display());
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).usage(failed)?;
-    }
-    let mut file = File::options().read(true).append(true).create(true).open(path).usage(failed)?;
+    let mut file = open(path)?;
     let mut last = [0];
     let torn = file.seek(SeekFrom::End(-1)).and_then(|_| file.read(&mut last)).ok();
     let line = history::addition(result, torn.map(|_| last[0]));
-    file.write_all(line.as_bytes()).usage(failed)
+    file.write_all(line.as_bytes()).usage(|| refused(path))
+}
+
+fn open(path: &Path) -> Result<File> {
+    let refused = || refused(path);
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).usage(refused)?;
+    }
+    File::options().read(true).append(true).create(true).open(path).usage(refused)
+}
+
+fn refused(path: &Path) -> String {
+    format!("cannot write the history {}", path.display())
 }

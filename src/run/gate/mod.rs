@@ -19,10 +19,10 @@ mod rate;
 pub(crate) mod selftest;
 mod session;
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::gate::{GateResult, Purpose};
 use crate::run::Progress;
 use crate::scenario::{Gate, Scenario};
@@ -57,24 +57,35 @@ pub(crate) struct Request {
     pub(crate) yes: bool,
 }
 
+/// A gate that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) result: GateResult,
+    /// Why a file of the report or the history could not be written: the verdict stands.
+    pub(crate) unwritten: Vec<Error>,
+}
+
 /// Runs the rounds and judges them; an interrupted gate reports what it has.
 ///
 /// # Errors
-/// Usage, when the history cannot be read, the report folder cannot be written, or the budget is too short. Invalid,
-/// when the baseline has no ceiling to be found.
-pub(crate) fn run(
-    request: &Request,
-    progress: &mut Progress,
-    stop: &AtomicBool,
-) -> Result<GateResult> {
+/// Usage, when the history cannot be read or written, the report folder cannot be written, or the budget is too short.
+/// Invalid, when the baseline has no ceiling to be found.
+pub(crate) fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<Ended> {
     let past = history::read(request.history.as_deref())?;
+    request.history.as_deref().map_or(Ok(()), history::writable)?;
     let mut session = Session::open(request, &past, progress)?;
     let result = session.run(stop).inspect_err(|_| session.withdraw())?;
-    files::write(&request.out, &result)?;
-    let whole = result.judgement.finished && !stop.load(Ordering::Relaxed);
-    if let (Some(path), true) = (&request.history, whole) {
-        history::append(path, &result)?;
-        files::draw(&request.out, &history::read(Some(path))?)?;
-    }
-    Ok(result)
+    let written = files::write(&request.out, &result);
+    let kept = match &request.history {
+        Some(path) if result.judgement.finished => keep(path, request, &result),
+        _ => Ok(()),
+    };
+    let unwritten = [written, kept].into_iter().filter_map(Result::err).collect();
+    Ok(Ended { result, unwritten })
+}
+
+/// Adds the gate to its history, and draws that.
+fn keep(history: &Path, request: &Request, result: &GateResult) -> Result<()> {
+    history::append(history, result)?;
+    files::draw(&request.out, &history::read(Some(history))?)
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::Result;
 use crate::report::gate::{GateResult, Purpose, Verdict};
 use crate::run::Progress;
-use crate::run::gate::{Pair, Request, run};
+use crate::run::gate::{Ended, Pair, Request, run};
 use crate::scenario::{self, Gate, GateFigure, Kind, Level, Scenario, WarmUp};
 use crate::units::{Nanos, Share};
 
@@ -66,9 +66,11 @@ pub(crate) fn selftest(
             history: None,
             yes: false,
         };
-        let result = run(&request, &mut progress(), stop)?;
+        let Ended { result, unwritten } = run(&request, &mut progress(), stop)?;
+        unwritten.into_iter().try_for_each(Err)?;
         let regressed = result.judgement.verdict == Verdict::Regressed;
-        let decided = result.judgement.verdict != Verdict::Invalid;
+        let verdict = result.judgement.verdict;
+        let decided = !matches!(verdict, Verdict::Invalid | Verdict::Interrupted);
         let holds = decided.then_some(regressed == (expected == "REGRESSED"));
         checks.push(Check { what, expected, holds, result });
     }

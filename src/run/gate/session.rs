@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::gate::formats::history::History;
 use crate::gate::levels::ROUNDS_MAX;
 use crate::gate::{blame::blame, judge, sight};
+use crate::interrupt;
 use crate::random;
 use crate::report::gate::{
     About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
@@ -109,15 +110,19 @@ impl<'a> Session<'a> {
             self.testbed.progress.say(&format!("warning: {note}"));
         }
         self.testbed.progress.say(&format!("{}.", self.request.pair.sides()));
-        let overhead = self.settle_rate(stop)?;
-        if !stop.load(Ordering::Relaxed) {
-            self.settle_plan(overhead, stop)?;
-        }
-        let ran = self.run_rounds(stop);
+        let settled =
+            self.settle_rate(stop).and_then(|overhead| match stop.load(Ordering::Relaxed) {
+                true => Ok(()),
+                false => self.settle_plan(overhead, stop),
+            });
+        let ran = interrupt::forgiven(settled).and_then(|()| self.run_rounds(stop));
         self.testbed.progress.end();
-        ran?;
+        interrupt::forgiven(ran)?;
         self.about.notes.extend(self.testbed.neighbours.note());
-        let judgement = judge(&self.plan, &self.rounds);
+        let mut judgement = judge(&self.plan, &self.rounds);
+        if stop.load(Ordering::Relaxed) && !judgement.finished {
+            judgement.interrupt();
+        }
         Ok(GateResult {
             schema: SCHEMA.into(),
             about: self.about.clone(),

@@ -8,7 +8,7 @@ use super::database::{Facts, Setup};
 use super::keeper::Keeper;
 use super::url::{Typed, Url};
 use super::{binaries, connect, load, trouble};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::postgres::{Connection, Server};
 use crate::sql::SCHEMA;
 
@@ -41,21 +41,22 @@ impl Auto {
             };
             connect(&server, &"the throw-away cluster")
         };
-        let mut admin = inside(SUPERUSER, "postgres")?;
-        let owned = format!("CREATE ROLE {USER} LOGIN");
-        admin.query(&owned).map_err(trouble("cannot make a user"))?;
-        let made = format!("CREATE DATABASE {TEMPLATE} OWNER {USER}");
-        admin.query(&made).map_err(trouble("cannot make the template"))?;
-        let template = || inside(USER, TEMPLATE);
-        let schema = template()?.query(&format!("{SCHEMA}\n{latency}"));
-        schema.map_err(trouble("cannot make the schema"))?;
-        load::load(&template, setup.seed)?;
-        let facts = Facts::ask(&mut admin)?;
+        let (admin, facts) = keeper.while_wanted(|| {
+            let mut admin = inside(SUPERUSER, "postgres")?;
+            fill(&mut admin, &inside, setup, latency)?;
+            let facts = Facts::ask(&mut admin)?;
+            Ok((admin, facts))
+        })?;
         Ok(Self { admin: Mutex::new(admin), keeper, facts })
     }
 
     pub(super) fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// Why it is no longer there, if it has ended by itself.
+    pub(super) fn crashed(&self) -> Option<Error> {
+        self.keeper.crashed()
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -72,9 +73,12 @@ impl Auto {
         let how = if self.major() >= 15 { "STRATEGY file_copy" } else { "" };
         let copied = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {USER} {how}");
         let mut admin = self.admin();
-        let failed = || trouble(format!("cannot make a fresh database for trial {n}"));
-        admin.query(&copied).map_err(failed())?;
-        admin.query("CHECKPOINT").map_err(failed())?;
+        let failed = |error| {
+            let failed = trouble(format!("cannot make a fresh database for trial {n}"))(error);
+            self.keeper.crashed_by_now().unwrap_or(failed)
+        };
+        admin.query(&copied).map_err(failed)?;
+        admin.query("CHECKPOINT").map_err(failed)?;
         let url = format!("postgres://{USER}@127.0.0.1:{}/{name}", self.keeper.port);
         Ok((name, Url::read(&Typed::from(url))?))
     }
@@ -95,4 +99,21 @@ impl Auto {
         let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
         version[..end].parse().unwrap_or_default()
     }
+}
+
+/// Makes the contenders' user and the template with its rows.
+fn fill(
+    admin: &mut Connection,
+    inside: &(dyn Fn(&str, &str) -> Result<Connection> + Sync),
+    setup: &Setup,
+    latency: &str,
+) -> Result<()> {
+    let owned = format!("CREATE ROLE {USER} LOGIN");
+    admin.query(&owned).map_err(trouble("cannot make a user"))?;
+    let made = format!("CREATE DATABASE {TEMPLATE} OWNER {USER}");
+    admin.query(&made).map_err(trouble("cannot make the template"))?;
+    let template = || inside(USER, TEMPLATE);
+    let schema = template()?.query(&format!("{SCHEMA}\n{latency}"));
+    schema.map_err(trouble("cannot make the schema"))?;
+    load::load(&template, setup.seed)
 }

@@ -15,7 +15,8 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 /// # Errors
 /// When there is none; the message says how to install them.
 pub fn find() -> Result<PathBuf> {
-    if let Some(folder) = std::env::var_os(VARIABLE).map(PathBuf::from) {
+    let named = std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
+    if let Some(folder) = named.map(PathBuf::from) {
         return if has_both(&folder) {
             Ok(folder)
         } else {

@@ -2,12 +2,13 @@
 
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::account::Account;
 use super::folder::Folder;
@@ -24,6 +25,8 @@ const WHO_MAY_CONNECT: &str = "local all all trust\nhost all bench 127.0.0.1/32 
 /// The rows are worth nothing the day after, so nothing waits for a disk; and nothing wakes up by itself in a trial.
 const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
+    // Its files go with the data folder, where others would outlive a postmaster that is killed.
+    "dynamic_shared_memory_type=mmap",
     // In the data folder, where a postmaster is at home: a socket's whole path would have to fit into 107 bytes.
     "unix_socket_directories=.",
     "fsync=off",
@@ -46,6 +49,8 @@ const CONNECTIONS_ASIDE: u32 = 8;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// After SIGQUIT a postmaster gives its processes 5 s, and kills what is left.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks at what is awaited.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Another program may take a port between the look for a free one and the start.
 const PORTS_TRIED: u32 = 3;
 
@@ -60,8 +65,13 @@ impl Cluster {
     /// Makes a cluster in a new folder and starts it with room for so many connections.
     ///
     /// # Errors
-    /// When there is nobody to run it as, and when initdb or postgres fail; the message has what they said.
-    pub(super) fn start(binaries: &Path, connections: u32) -> Result<Self> {
+    /// When there is nobody to run it as, and when initdb or postgres fail; the message has what they said. Interrupted, once
+    /// nobody wants it any more.
+    pub(super) fn start(
+        binaries: &Path,
+        connections: u32,
+        unwanted: &dyn Fn() -> bool,
+    ) -> Result<Self> {
         let account = Account::to_become()?;
         let folder = Folder::new(account)?;
         let program = |name: &str| {
@@ -73,11 +83,11 @@ impl Cluster {
             }
             command
         };
-        init(program("initdb"), &folder)?;
+        init(program("initdb"), &folder, unwanted)?;
         let mut tried = 0;
         loop {
             tried += 1;
-            match Postmaster::start(program("postgres"), &folder, connections) {
+            match Postmaster::start(program("postgres"), &folder, connections, unwanted) {
                 Ok(postmaster) => return Ok(Self { postmaster, folder }),
                 Err(_) if tried < PORTS_TRIED && port_was_taken(&folder) => {}
                 Err(error) => return Err(error),
@@ -101,14 +111,25 @@ impl Cluster {
     /// Whether the postmaster has ended without being asked; with what it said.
     pub(super) fn crashed(&mut self) -> Option<String> {
         let status = self.postmaster.child.try_wait().ok().flatten()?;
-        Some(format!("postgres ended with {status}\n{}", said(&self.folder)))
+        Some(format!("its postmaster ended: {status}\n{}", said(&self.folder)))
     }
 }
 
-fn init(mut initdb: Command, folder: &Folder) -> Result<()> {
+fn init(mut initdb: Command, folder: &Folder, unwanted: &dyn Fn() -> bool) -> Result<()> {
     initdb.arg("-D").arg(folder.data());
     initdb.args(["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
-    let output = initdb.output().context(|| "cannot start initdb".into())?;
+    // Its own processes are ended with it.
+    initdb.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = initdb.spawn().context(|| "cannot start initdb".into())?;
+    while child.try_wait().ok().flatten().is_none() {
+        if unwanted() {
+            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+            let _ = child.wait();
+            return Err(Error::interrupted());
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    let output = child.wait_with_output().context(|| "cannot wait for initdb".into())?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(Error::internal(format!("initdb failed: {}", said.trim())).help(format!(
@@ -129,7 +150,12 @@ struct Postmaster {
 }
 
 impl Postmaster {
-    fn start(mut postgres: Command, folder: &Folder, connections: u32) -> Result<Self> {
+    fn start(
+        mut postgres: Command,
+        folder: &Folder,
+        connections: u32,
+        unwanted: &dyn Fn() -> bool,
+    ) -> Result<Self> {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.context(|| "cannot find a free port".into())?.port();
         let log = File::create(folder.log()).context(|| "cannot write postgres' log".into())?;
@@ -139,12 +165,12 @@ impl Postmaster {
         let child = postgres.stdout(Stdio::null()).stderr(log).spawn();
         let mut postmaster =
             Self { child: child.context(|| "cannot start postgres".into())?, port };
-        postmaster.ready(folder)?;
+        postmaster.ready(folder, unwanted)?;
         Ok(postmaster)
     }
 
     /// Waits until it takes connections.
-    fn ready(&mut self, folder: &Folder) -> Result<()> {
+    fn ready(&mut self, folder: &Folder, unwanted: &dyn Fn() -> bool) -> Result<()> {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
             let file = fs::read_to_string(folder.data().join("postmaster.pid")).unwrap_or_default();
@@ -157,7 +183,10 @@ impl Postmaster {
                 let how = ended.map_or("is not ready in time".into(), |it| format!("ended: {it}"));
                 return Err(Error::internal(format!("postgres {how}\n{}", said(folder))));
             }
-            thread::sleep(Duration::from_millis(5));
+            if unwanted() {
+                return Err(Error::interrupted());
+            }
+            thread::sleep(LOOK_EVERY);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::auto::Auto;
 use super::given::Given;
 use super::url::Url;
 use super::{latency_sql, trouble};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::latency::Latency;
 use crate::postgres::Connection;
 
@@ -83,6 +83,22 @@ impl Database {
     pub fn pid(&self) -> Option<u32> {
         match &self.0 {
             Place::Auto(auto) => Some(auto.pid()),
+            Place::Given(_) => None,
+        }
+    }
+
+    /// Schemas that earlier runs have left in a server that is given, or that others have there now.
+    pub fn stale(&self) -> &[String] {
+        match &self.0 {
+            Place::Auto(_) => &[],
+            Place::Given(given) => given.stale(),
+        }
+    }
+
+    /// Why our own cluster is no longer there, if it has ended by itself.
+    pub fn crashed(&self) -> Option<Error> {
+        match &self.0 {
+            Place::Auto(auto) => auto.crashed(),
             Place::Given(_) => None,
         }
     }

@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal};
 
 use super::account::Account;
+use super::leftovers;
 use crate::error::{Context, Result};
 
 /// `bakeoff-pg-PID` in the folder for temporary files; the process is the keeper's.
@@ -57,7 +58,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        remove(&self.0);
     }
 }
 
@@ -72,9 +73,10 @@ pub(super) fn sweep() {
     }
 }
 
-/// Ends the postmaster of a folder, if one is left, and removes the folder.
+/// Ends the postmaster of a folder, if one is left, and what a killed one has left; removes the folder.
 pub(super) fn remove(folder: &Path) {
     let _ = end_postmaster(folder);
+    let _ = leftovers::end(folder);
     let _ = fs::remove_dir_all(folder);
 }
 

@@ -2,12 +2,17 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use super::database::Facts;
 use super::load::{self, ROWS};
 use super::url::Url;
 use super::{connect, trouble};
 use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::postgres::Connection;
 use crate::random::fresh_seed;
 use crate::sql::SCHEMA;
 use crate::units::grouped;
@@ -22,6 +27,8 @@ pub(super) struct Given {
     seed: u64,
     latency: String,
     facts: Facts,
+    /// Schemas of ours that were there already.
+    stale: Vec<String>,
     /// Whether a trial has written to it.
     used: AtomicBool,
 }
@@ -30,12 +37,14 @@ impl Given {
     /// Says what it will do, and does it if somebody agrees.
     ///
     /// # Errors
-    /// When nobody agrees or the server refuses.
+    /// When nobody agrees or the server refuses; interrupted, when the user does that instead of an answer.
     pub(super) fn start(url: &Url, seed: u64, latency: String, yes: bool) -> Result<Self> {
         let name = format!("bakeoff_{:08x}", fresh_seed() as u32);
         let inside = url.with_options(&format!("-c search_path={name}"))?;
         let mut client = connect(url.server(), url)?;
         let facts = Facts::ask(&mut client)?;
+        let stale = stale(&mut client)?;
+        stale.iter().for_each(|name| anstream::eprintln!("{}", left(name, url)));
         agree(
             &format!(
                 "{} rows (about {MEGABYTES} MB) will be loaded into a new schema {name} of {url}, which is dropped at the end",
@@ -50,10 +59,15 @@ impl Given {
             seed,
             latency,
             facts,
+            stale,
             used: AtomicBool::new(false),
         };
         given.fill()?;
         Ok(given)
+    }
+
+    pub(super) fn stale(&self) -> &[String] {
+        &self.stale
     }
 
     pub(super) fn facts(&self) -> &Facts {
@@ -77,6 +91,21 @@ impl Given {
         made.map_err(trouble(format!("cannot make the tables in {inside}")))?;
         self.schema.load(self.seed)
     }
+}
+
+/// The schemas of other runs: of those that were killed nothing else is left to drop them.
+fn stale(client: &mut Connection) -> Result<Vec<String>> {
+    const ASKED: &str =
+        "SELECT nspname FROM pg_namespace WHERE nspname ~ '^bakeoff_[0-9a-f]{8}$' ORDER BY 1";
+    let rows = client.query(ASKED).map_err(trouble("cannot look for schemas of earlier runs"))?;
+    Ok(rows.iter().filter_map(|row| Some(row.get(0)?.to_owned())).collect())
+}
+
+fn left(name: &str, url: &Url) -> String {
+    format!(
+        "warning: the schema {name} of an earlier run is in {url} (about {MEGABYTES} MB), left by a run that was killed, unless \
+         another run has it now; to remove it: DROP SCHEMA {name} CASCADE"
+    )
 }
 
 /// A schema that goes with this value.
@@ -133,8 +162,13 @@ fn agree(what: &str, yes: bool) -> Result<()> {
     }
     anstream::eprint!("Go on? [y/N] ");
     let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let _ = stdin.lock().read_line(&mut answer);
+    let (sender, answers) = mpsc::channel();
+    thread::spawn(move || {
+        let mut answer = String::new();
+        let _ = stdin.lock().read_line(&mut answer);
+        sender.send(answer)
+    });
+    let answer = interrupt::receive(&answers, Duration::MAX).ok_or_else(Error::interrupted)?;
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
         _ => Err(Error::usage("not agreed: nothing was loaded")),

@@ -8,33 +8,40 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
 use super::cluster::Cluster;
 use super::folder::{self, KEEPER};
 use crate::error::{Context, Error, Failure, Result};
+use crate::interrupt;
 
 /// The life of a keeper: starts a cluster, says where it is, and ends it at the end of stdin or at SIGTERM, SIGINT or
 /// SIGHUP.
 ///
 /// # Errors
-/// When the cluster cannot be started, or ends by itself.
+/// When the cluster cannot be started, or ends by itself; interrupted, when it is told to end before it has started.
 pub fn keep(binaries: &Path, connections: u32) -> Result<()> {
     let asked = on_signals(&[SIGHUP, SIGINT, SIGTERM])?;
     let mut child = on_signals(&[SIGCHLD])?;
     folder::sweep();
-    let mut cluster = Cluster::start(binaries, connections)?;
+    let no_longer_wanted = || readable([&asked, &child], &std::io::stdin(), Some(&AT_ONCE));
+    let mut cluster = Cluster::start(binaries, connections, &|| {
+        no_longer_wanted().is_ok_and(|[asked, _, stdin]| asked || stdin)
+    })?;
     let (port, pid, folder) = (cluster.port(), cluster.pid(), cluster.folder().display());
     // Who does not read this any more has closed stdin too.
     let _ = writeln!(std::io::stdout(), "ready {port} {pid} {folder}");
     let mut stdin = std::io::stdin();
     let mut scratch = [0; 64];
     loop {
-        let [asked_now, child_now, stdin_now] = readable([&asked, &child], &stdin)?;
+        let [asked_now, child_now, stdin_now] = readable([&asked, &child], &stdin, None)?;
         if asked_now || stdin_now && matches!(stdin.read(&mut scratch), Ok(0) | Err(_)) {
             return Ok(());
         }
@@ -58,21 +65,34 @@ fn on_signals(signals: &[i32]) -> Result<UnixStream> {
     Ok(read)
 }
 
-/// Waits; gives which of the three can be read, or have ended.
-fn readable(signals: [&UnixStream; 2], stdin: &std::io::Stdin) -> Result<[bool; 3]> {
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+/// Waits, so long at most; gives which of the three can be read, or have ended.
+fn readable(
+    signals: [&UnixStream; 2],
+    stdin: &std::io::Stdin,
+    within: Option<&Timespec>,
+) -> Result<[bool; 3]> {
     let [asked, child] = signals.map(|signal| PollFd::new(signal, PollFlags::IN));
     let mut sources = [asked, child, PollFd::new(stdin, PollFlags::IN)];
-    match poll(&mut sources, None) {
+    match poll(&mut sources, within) {
         Ok(_) => Ok(sources.map(|source| !source.revents().is_empty())),
         Err(Errno::INTR) => Ok([false; 3]),
         Err(error) => Err(error).context(|| "cannot wait for signals".into()),
     }
 }
 
+/// So long after its connections are closed a postmaster may still seem to run.
+const ENDS_SHOW_WITHIN: Duration = Duration::from_millis(300);
+/// A keeper whose postmaster was killed ends within this, with what that has left.
+const CLEARS_WITHIN: Duration = Duration::from_secs(10);
+
 /// A keeper at work, as its parent sees it. Dropping it ends the cluster.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    child: Child,
+    child: Mutex<Child>,
+    /// Closing it ends the cluster.
+    leash: Mutex<Option<ChildStdin>>,
     pub(super) port: u16,
     /// The postmaster's process.
     pub(super) pid: u32,
@@ -83,7 +103,7 @@ impl Keeper {
     /// Starts `program`, which is bakeoff, as the keeper of a cluster, and waits until that is ready.
     ///
     /// # Errors
-    /// Whatever the keeper says.
+    /// Whatever the keeper says; interrupted, when the user does not wait for it.
     pub(super) fn start(program: &Path, binaries: &Path, connections: u32) -> Result<Self> {
         let mut command = Command::new(program);
         command.arg(KEEPER).arg("--bin").arg(binaries);
@@ -92,21 +112,88 @@ impl Keeper {
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context(|| "cannot start the keeper of postgres".into())?;
-        let mut line = String::new();
+        let leash = Mutex::new(child.stdin.take());
         let stdout = child.stdout.take().expect("stdout is piped");
+        let (sender, lines) = mpsc::channel();
         // Ends at the latest with the keeper, which has a bound on everything it waits for.
-        let _ = BufReader::new(stdout).read_line(&mut line);
+        thread::spawn(move || {
+            let mut line = String::new();
+            let _ = BufReader::new(stdout).read_line(&mut line);
+            sender.send(line)
+        });
+        let line = interrupt::receive(&lines, Duration::MAX).unwrap_or_default();
         match ready(&line) {
-            Some((port, pid, folder)) => Ok(Self { child, port, pid, folder }),
-            None => Err(failed(child)),
+            Some((port, pid, folder)) => {
+                Ok(Self { child: Mutex::new(child), leash, port, pid, folder })
+            }
+            None => {
+                drop(leash);
+                Err(failed(child))
+            }
         }
+    }
+
+    /// Does `work` on the cluster. An interrupt ends the cluster, and with it every statement that the work waits for.
+    ///
+    /// # Errors
+    /// Those of the work; interrupted, when it was.
+    pub(super) fn while_wanted<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let (done, is_done) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                if interrupt::receive(&is_done, Duration::MAX).is_none() && interrupt::asked() {
+                    self.end();
+                }
+            });
+            let result = work();
+            drop(done);
+            if interrupt::asked() { Err(Error::interrupted()) } else { result }
+        })
+    }
+
+    /// Why the cluster is no longer there, if it has ended by itself.
+    pub(super) fn crashed(&self) -> Option<Error> {
+        // The keeper collects it at once, and then needs a while for what it has left.
+        if Path::new(&format!("/proc/{}", self.pid)).exists() {
+            return None;
+        }
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let deadline = Instant::now() + CLEARS_WITHIN;
+        while child.try_wait().ok().flatten().is_none() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let mut said = String::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            let _ = stderr.read_to_string(&mut said);
+        }
+        let why = said.trim().trim_start_matches("error: ");
+        let what = format!("the throw-away PostgreSQL (process {}) is gone: {why}", self.pid);
+        Some(Error::internal(what).help(
+            "it was killed from outside, or the machine has no memory left: see the kernel's log",
+        ))
+    }
+
+    /// The same where a statement has just failed: an end shows in its connections first.
+    pub(super) fn crashed_by_now(&self) -> Option<Error> {
+        let deadline = Instant::now() + ENDS_SHOW_WITHIN;
+        loop {
+            let crashed = self.crashed();
+            if crashed.is_some() || Instant::now() >= deadline {
+                return crashed;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn end(&self) {
+        drop(self.leash.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        self.end();
+        let _ = self.child.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
         // It was killed, if there is anything left to remove.
         folder::remove(&self.folder);
     }
@@ -121,12 +208,15 @@ fn ready(line: &str) -> Option<(u16, u32, PathBuf)> {
 
 /// What the keeper had to say, as this process's own error.
 fn failed(mut child: Child) -> Error {
-    drop(child.stdin.take());
     let mut said = String::new();
     if let Some(mut stderr) = child.stderr.take() {
         let _ = stderr.read_to_string(&mut said);
     }
-    let usage = child.wait().is_ok_and(|it| it.code() == Some(Failure::Usage as i32));
+    let status = child.wait();
+    if interrupt::asked() {
+        return Error::interrupted();
+    }
+    let usage = status.is_ok_and(|it| it.code() == Some(Failure::Usage as i32));
     let error = if usage { Error::usage } else { Error::internal };
     let said = said.trim();
     let said = said.strip_prefix("error: ").unwrap_or(said);

@@ -5,6 +5,7 @@ use std::thread;
 use super::trouble;
 use crate::domain::dataset::{BUSINESSES, Dataset, POPULATION};
 use crate::error::Result;
+use crate::interrupt;
 use crate::postgres::Connection;
 
 /// Rows that [`load`] writes: users, accounts and merchants.
@@ -19,7 +20,7 @@ const EMPTY: &str = "TRUNCATE payments, distributions, credits, webhooks";
 /// Fills the tables that `connect` leads to, whatever is in them.
 ///
 /// # Errors
-/// When the server refuses.
+/// When the server refuses, or the user interrupts.
 pub(super) fn load(connect: &(dyn Fn() -> Result<Connection> + Sync), seed: u64) -> Result<()> {
     let data = Dataset::new(seed);
     thread::scope(|scope| {
@@ -88,6 +89,7 @@ fn copy(
         rows.start(fields);
         write(id, &mut rows);
         if rows.0.len() >= PIECE_BYTES {
+            interrupt::check()?;
             server.send(&rows.0).map_err(refused)?;
             rows.0.clear();
         }

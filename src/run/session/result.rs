@@ -44,9 +44,13 @@ impl Session<'_> {
         };
         let expectations = judged(|scenario| &scenario.expectations);
         let claims = judged(|scenario| &scenario.claims);
-        let enough = self.lacks_rounds().is_none();
+        let broken = |scenario| verdict::broken(scenario, &self.trials);
+        let broken: Vec<String> = request.scenarios.iter().flat_map(broken).collect();
+        // A canary rings by a statement that fails, and not by breaking down.
+        let rings_falsely = request.scenarios[0].self_check && !broken.is_empty();
+        let enough = self.lacks_rounds().is_none() && !rings_falsely;
         let interrupted = stop.load(Ordering::Relaxed);
-        let verdict = whole::overall(&expectations, enough, interrupted);
+        let verdict = whole::overall(&expectations, &broken, enough, interrupted);
         let (notes, comparisons) = (self.notes(), self.comparisons(&ceilings));
         let first = &request.scenarios[0];
         let calibration = self.testbed.calibration(first.request_cpu);
@@ -74,6 +78,7 @@ impl Session<'_> {
             claims,
             not_checked: Vec::new(),
             notes,
+            broken,
             ceilings,
             trials: self.trials,
             probes: self.probes,
@@ -113,8 +118,10 @@ impl Session<'_> {
                         && trial.contender == contender.name
                         && trial.level == level
                         && !trial.voided
-                        // A lost trial is a result.
-                        && (trial.validity.lost || trial.validity.verdict != TrialVerdict::Invalid)
+                        // A lost trial is a result, and a smoke asks for no figures.
+                        && (scenario.smoke
+                            || trial.validity.lost
+                            || trial.validity.verdict != TrialVerdict::Invalid)
                 });
                 let valid = valid.count() as u32;
                 let asked = self.cut[part as usize]

@@ -77,6 +77,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         requests: outcome.kinds.iter().map(|kind| kind.requests).sum(),
         errors: errors(outcome),
         statuses: statuses(outcome),
+        first_errors: first_errors(outcome),
         response_ns: only_of(|kind| &kind.response_ns),
         response_less_lag_ns: only_of(|kind| &kind.response_less_lag_ns),
         service_ns: only_of(|kind| &kind.service_ns),
@@ -136,6 +137,12 @@ fn statuses(outcome: &Outcome) -> BTreeMap<String, u64> {
         *statuses.entry(status.to_string()).or_insert(0) += count;
     }
     statuses
+}
+
+/// What the first failures were, of whichever request.
+pub(crate) fn first_errors(outcome: &Outcome) -> BTreeMap<String, String> {
+    let firsts = outcome.kinds.iter().rev().flat_map(|kind| &kind.firsts);
+    firsts.map(|(name, what)| ((*name).to_owned(), what.clone())).collect()
 }
 
 /// Nothing passes in a window of no length.

@@ -52,6 +52,7 @@ fn without_figures(order: &Order<'_>, validity: Validity) -> Trial {
         requests: 0,
         errors: BTreeMap::new(),
         statuses: BTreeMap::new(),
+        first_errors: BTreeMap::new(),
         response_ns: None,
         response_less_lag_ns: None,
         service_ns: None,

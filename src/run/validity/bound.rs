@@ -1,7 +1,9 @@
 //! What bound a trial, in the method's order: generator, connections, dependency, pool, contender, or nothing.
 
-use crate::load::outcome::{Kind, Outcome};
+use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::run::rank;
+use crate::stats::error_bound;
+use crate::stats::over_the_error_bound;
 use crate::stats::percentile::percentile;
 use crate::units::{Nanos, grouped};
 
@@ -78,9 +80,15 @@ pub(super) fn generator(evidence: &Evidence<'_>) -> Option<Finding> {
     generator_full(evidence).filter(|_| evidence.open).map(Finding::invalid)
 }
 
-/// An open loop that wanted for connections.
+/// An open loop that wanted for connections: because of the server, or for want of more.
 pub(super) fn connections(evidence: &Evidence<'_>) -> Option<Finding> {
-    let held_up = connections_full(evidence) && generator_full(evidence).is_none();
+    if generator_full(evidence).is_some() {
+        return None;
+    }
+    if let Some(failing) = held_by_failures(evidence) {
+        return Some(Finding::suspect(failing));
+    }
+    let held_up = connections_full(evidence);
     held_up.then(|| {
         let busy = evidence.outcome.all_busy;
         Finding::suspect(match evidence.contender_share {
@@ -140,7 +148,40 @@ pub(super) fn closes(evidence: &Evidence<'_>) -> Option<Finding> {
 }
 
 fn connections_full(evidence: &Evidence<'_>) -> bool {
-    evidence.open && evidence.outcome.all_busy > Nanos(0) && !contender_full(evidence)
+    waited_for(evidence) && !contender_full(evidence) && held_by_failures(evidence).is_none()
+}
+
+fn waited_for(evidence: &Evidence<'_>) -> bool {
+    evidence.open && evidence.outcome.all_busy > Nanos(0)
+}
+
+/// What the server did to the connections that were waited for, where more requests failed by that than the usual bound:
+/// more connections would have failed as well.
+fn held_by_failures(evidence: &Evidence<'_>) -> Option<String> {
+    let kinds = || evidence.outcome.kinds.iter();
+    let of = |faults: &[Fault]| -> u64 {
+        let counts =
+            |kind: &Kind| faults.iter().filter_map(|it| kind.errors.get(it.name())).sum::<u64>();
+        kinds().map(counts).sum()
+    };
+    let unanswered = kinds().map(|kind| kind.unanswered).sum();
+    let down = of(&[Fault::Connect]);
+    let closed = of(&[Fault::Reset, Fault::Closed, Fault::Stale]);
+    let malformed = of(&[Fault::Malformed]);
+    let requests = kinds().map(|kind| kind.requests).sum();
+    let failed = unanswered + down + closed + malformed;
+    if !waited_for(evidence) || !over_the_error_bound(failed, requests, error_bound::USUAL) {
+        return None;
+    }
+    let timeout = kinds().map(|kind| kind.timeout).max().unwrap_or_default();
+    let ways = [
+        (down, "found nobody who accepts a connection: the server was down".to_owned()),
+        (unanswered, format!("had no answer within {timeout}: the server hung or was too slow")),
+        (closed, "were cut off: the server closed their connections".to_owned()),
+        (malformed, "had an answer that is no HTTP/1.1".to_owned()),
+    ];
+    let (n, what) = ways.into_iter().max_by_key(|(n, _)| *n)?;
+    Some(format!("{} of {} requests {what}", grouped(n as f64), grouped(requests as f64)))
 }
 
 fn dependency_full(evidence: &Evidence<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! Each rule, tripped by evidence made for it. `tests/suite/validity.rs` trips them with real processes.
 
 use super::*;
-use crate::load::outcome::{Breakdown, Kind, Outstanding, Slice, Tally, Timed};
+use crate::load::outcome::{Breakdown, Fault, Kind, Outstanding, Slice, Tally, Timed};
 use crate::run::validity::drift::Drift;
 use crate::units::{Nanos, Share};
 
@@ -29,6 +29,8 @@ pub(in crate::run) fn outcome(lag_ns: u64) -> Outcome {
             requests: 2_000,
             errors: BTreeMap::new(),
             statuses: BTreeMap::new(),
+            firsts: BTreeMap::new(),
+            unanswered: 0,
             timeout: Nanos::SECOND,
             failed_for: Nanos(0),
             response: each(500_000),
@@ -200,6 +202,34 @@ fn too_few_connections_are_suspect_unless_the_contender_was_full() {
     assert_eq!(starved.validity.verdict, TrialVerdict::Suspect);
     let full = judged(&outcome, |evidence| evidence.contender_share = Some(0.97));
     assert_eq!((full.bound_by, full.validity.verdict), (BoundBy::Contender, TrialVerdict::Valid));
+}
+
+#[test]
+fn a_server_that_is_down_hangs_or_cuts_off_has_words_of_its_own() {
+    let told = |fault: Fault, unanswered: u64| {
+        let mut outcome = outcome(0);
+        outcome.all_busy = Nanos::SECOND;
+        outcome.kinds[0].errors.insert(fault.name(), 300);
+        outcome.kinds[0].unanswered = unanswered;
+        let judged = judged(&outcome, |_| ());
+        assert_eq!(judged.validity.verdict, TrialVerdict::Suspect);
+        (judged.bound_by, judged.validity.reasons.join("; "))
+    };
+    for (fault, unanswered, said) in [
+        (Fault::Connect, 0, "300 of 2,000 requests found nobody who accepts a connection"),
+        (Fault::Timeout, 280, "280 of 2,000 requests had no answer within 1 s"),
+        (Fault::Reset, 0, "300 of 2,000 requests were cut off"),
+        (Fault::Malformed, 0, "300 of 2,000 requests had an answer that is no HTTP/1.1"),
+    ] {
+        let (bound_by, told) = told(fault, unanswered);
+        assert!(told.contains(said) && !told.contains("more connections"), "{told}");
+        assert_eq!(bound_by, BoundBy::Nothing, "{fault:?}");
+    }
+    // These waited for a connection and never had one: more of them would have helped.
+    for (fault, unanswered) in [(Fault::Timeout, 15), (Fault::BadStatus, 0)] {
+        let (bound_by, told) = told(fault, unanswered);
+        assert!(bound_by == BoundBy::Connections && told.contains("more connections"), "{told}");
+    }
 }
 
 #[test]

@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_headline_is_judged_at_the_level_of_its_family_and_nothing_else_is() {
-        let mut scenario = mock::scenario();
+        let mut scenario = crate::run::mocked();
         scenario.headline = Some(Metric::CpuPerRequest);
         let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", 130.0, 1.0)];
         let mut trials = mock::payments(8, &shapes).trials;
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn scenarios_of_one_run_are_compared_each_with_itself() {
-        let mut here = mock::scenario();
+        let mut here = crate::run::mocked();
         here.contenders.truncate(2);
         let elsewhere = Scenario { name: "elsewhere".into(), ..here.clone() };
         let mut trials = Vec::new();
@@ -210,7 +210,7 @@ mod tests {
 
     /// The p99 of the second against the first, where the second has so many times its own.
     fn p99(times: f64, marked: usize) -> Comparison {
-        let mut scenario = mock::scenario();
+        let mut scenario = crate::run::mocked();
         scenario.contenders.truncate(2);
         let shapes = [("event-loop", 100.0, 1.0), ("work-stealing", 100.0 * times, 1.0)];
         let mut trials = mock::payments(6, &shapes).trials;

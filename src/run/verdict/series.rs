@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn memory_that_was_read_in_two_ways_is_not_compared() {
-        let scenario = mock::scenario();
+        let scenario = crate::run::mocked();
         let mut trials = mock::payments(6, &mock::MODELS).trials;
         trials.iter_mut().for_each(|trial| trial.scenario = scenario.name.clone());
         let level = trials[0].level.clone();

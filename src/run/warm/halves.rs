@@ -54,10 +54,10 @@ fn ratio(trial: &Trial) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock::{self, payments};
+    use crate::report::mock::payments;
 
     fn marked(change: impl Fn(&mut Scenario), halves: &[[f64; 2]]) -> usize {
-        let mut scenario = mock::scenario();
+        let mut scenario = crate::run::mocked();
         scenario.mix.truncate(1);
         change(&mut scenario);
         let name = scenario.contenders[0].name.clone();

@@ -54,6 +54,7 @@ pub(super) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Option<Pilot>>
     let behind = trial::behind(order)?;
     let mut contender = match trial::start(order, behind.as_ref()) {
         Ok(contender) => contender,
+        Err(error) if error.is_interrupt() => return Ok(None),
         Err(error) => {
             let failure = Some(error.message().to_owned());
             return Ok(Some(Pilot { failure, ..about(&Seen::default()) }));

@@ -1,7 +1,7 @@
 //! A throw-away cluster comes and goes: with its owner, however that one ends.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -10,6 +10,7 @@ use bakeoff::run::postgres::{Database, binaries};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{SETUP, client, installed, program, wait_until};
+use crate::kills::kills;
 
 /// A folder for temporary files that whoever postgres runs as may enter.
 fn scratch() -> tempfile::TempDir {
@@ -164,6 +165,50 @@ fn what_a_killed_keeper_leaves_is_swept() {
     assert!(is_empty(scratch.path()));
 }
 
+/// The numbers of the segments of System V shared memory.
+fn segments() -> Vec<String> {
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let id = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+    table.lines().skip(1).filter_map(id).collect()
+}
+
+#[test]
+fn a_killed_postmaster_is_named_and_leaves_nothing() {
+    if !installed("killed postmaster") {
+        return;
+    }
+    let scratch = scratch();
+    for _ in 0..kills(1) {
+        let mut keeper = keeper(scratch.path());
+        let keeper = keeper.stderr(Stdio::piped());
+        let mut owner = Owner::start(keeper);
+        let file = fs::read_to_string(owner.folder.join("data/postmaster.pid")).unwrap();
+        let segment = file.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().to_owned();
+        assert!(segments().contains(&segment));
+        kill_process(Pid::from_raw(owner.postmaster).unwrap(), Signal::KILL).unwrap();
+        let mut said = String::new();
+        owner.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(owner.child.wait().unwrap().code(), Some(1));
+        assert!(said.contains("its postmaster ended: signal: 9"), "{said}");
+        assert!(is_empty(scratch.path()) && at_home(&owner.folder).is_empty());
+        assert!(!segments().contains(&segment), "its shared memory is swept");
+    }
+}
+
+#[test]
+fn a_keeper_that_is_told_to_end_while_it_starts_ends_at_once() {
+    if !installed("keeper told early") {
+        return;
+    }
+    let scratch = scratch();
+    let mut child =
+        keeper(scratch.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    wait_until("it has begun", || !is_empty(scratch.path()));
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(130), "it has not become ready");
+    assert!(is_empty(scratch.path()));
+}
+
 #[test]
 fn an_owner_clears_up_after_its_killed_keeper() {
     if !installed("keeper killed first") {
@@ -187,7 +232,10 @@ fn a_start_that_fails_says_why_and_leaves_nothing() {
     let run = |bin: &Path, connections: &str| {
         let mut command = Command::new(program());
         command.args(["keep-postgres", "--connections", connections, "--bin"]).arg(bin);
-        let output = command.env("TMPDIR", scratch.path()).stdin(Stdio::null()).output().unwrap();
+        command.env("TMPDIR", scratch.path()).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let _wanted = child.stdin.take();
+        let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(is_empty(scratch.path()));
         String::from_utf8(output.stderr).unwrap()

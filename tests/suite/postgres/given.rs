@@ -26,7 +26,11 @@ fn a_given_server_gets_one_schema_and_loses_it_again() {
     let sum = "SELECT sum(spent_minor) FROM users";
     let spend = "UPDATE users SET spent_minor = 5 WHERE id = 17";
     {
+        // What a killed run has left, and what only looks like it.
+        outside.query("CREATE SCHEMA bakeoff_00c0ffee; CREATE SCHEMA bakeoff_notes").unwrap();
         let given = Database::given(&url, &SETUP, true).unwrap();
+        assert_eq!(given.stale(), ["bakeoff_00c0ffee"]);
+        outside.query("DROP SCHEMA bakeoff_00c0ffee; DROP SCHEMA bakeoff_notes").unwrap();
         assert_eq!(schemas(&mut outside).len(), 1);
         assert!(given.version().starts_with(char::is_numeric), "{}", given.version());
         assert!(given.settings().contains(&("fsync".into(), "off".into())));

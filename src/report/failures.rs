@@ -1,0 +1,25 @@
+//! The failures of a trial in words.
+
+use super::schema::Trial;
+use super::words::clean;
+
+/// `50 bad_status (404: 30, 503: 20), 2 timeout`; `50 bad_status (404)`
+pub(crate) fn error_counts(trial: &Trial) -> String {
+    let one = trial.statuses.len() == 1;
+    let status = |(status, count): (&String, &u64)| match one {
+        true => status.clone(),
+        false => format!("{status}: {count}"),
+    };
+    let statuses: Vec<String> = trial.statuses.iter().map(status).collect();
+    let count = |(name, count): (&String, &u64)| match name.as_str() {
+        "bad_status" if !statuses.is_empty() => format!("{count} {name} ({})", statuses.join(", ")),
+        _ => format!("{count} {name}"),
+    };
+    trial.errors.iter().map(count).collect::<Vec<_>>().join(", ")
+}
+
+/// `first malformed: it is a frame of HTTP/2: ..`: of each kind of failure that tells more than its name.
+pub(crate) fn firsts(trial: &Trial) -> Vec<String> {
+    let told = |(name, what): (&String, &String)| format!("first {name}: {}", clean(what));
+    trial.first_errors.iter().map(told).collect()
+}
