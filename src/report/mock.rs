@@ -183,7 +183,7 @@ fn trial(
     (name, p50_us, _): &Shape<'_>,
     by_request: BTreeMap<String, ByRequest>,
 ) -> Trial {
-    let only = (by_request.len() == 1).then(|| by_request.values().next().cloned()).flatten();
+    let only = by_request.values().next().filter(|_| by_request.len() == 1).cloned();
     Trial {
         workload: workload.into(),
         scenario: String::new(),
@@ -226,7 +226,6 @@ fn trial(
         bound_by: "nothing".into(),
         saturated: false,
         validity: Validity {
-            verdict: TrialVerdict::Valid,
             lag_limit_ns: Some(100_000),
             steal_share: Some(0.0),
             drift: "not tested".into(),

@@ -55,6 +55,7 @@ fn result(out: &Path) -> RunResult {
 fn scenario(folder: &Path, name: &str, experiment: &str, rest: &str) -> PathBuf {
     let text = format!(
         "schema = 1\nname = \"{name}\"\ntitle = \"Small\"\nworkload = \"payment\"\nrounds = 2\n\
+         headline = \"none\"\n\
          experiment = {{ {experiment} }}\nrequest.cpu = \"5us\"\n\
          [contender.event-loop]\nmodel = \"event-loop\"\n\
          [contender.thread-pool]\nmodel = \"thread-pool\"\n\
