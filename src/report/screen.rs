@@ -7,9 +7,7 @@ use super::race::{Entry, Race, races};
 use super::schema::{Comparison, RunResult, TrialVerdict, Verdict};
 use super::sentences::place;
 use super::terminal::{self, grid, wrapped};
-use super::words::{
-    self, WITHHELD, bytes, capital, clean, counted, figure, listed, or_withheld, times,
-};
+use super::words::{self, WITHHELD, bytes, capital, clean, figure, listed, or_withheld, times};
 use crate::units::{grouped, three_digits};
 use std::path::Path;
 
@@ -30,7 +28,10 @@ pub fn screen(result: &RunResult, files: &Path) -> String {
     lines.push(String::new());
     lines.push(wrapped(&level(&spoken), "  "));
     lines.push(wrapped(&validity(result), "  "));
-    lines.push(wrapped(&format!("The report: {}", files.join("index.html").display()), "  "));
+    lines.push(wrapped(
+        &format!("The report, with the reasons: {}", files.join("index.html").display()),
+        "  ",
+    ));
     lines.push(format!("{}: {}", result.verdict.word(), verdict_gloss(result)));
     lines.join("\n") + "\n"
 }
@@ -128,13 +129,13 @@ fn figures(spoken: &[Spoken<'_>]) -> String {
     terminal::trimmed(&table.to_string())
 }
 
-/// `All 8 intervals hold at once at 95 %: each at 99.4 %, n = 9. The report has 96 exploratory comparisons more.`
+/// `Ratios of paired rounds with intervals at 99.4 %: all 8 hold at 95 % (n = 9).`
 fn level(spoken: &[Spoken<'_>]) -> String {
     let all: Vec<&Comparison> = spoken.iter().flat_map(|one| &one.comparisons).copied().collect();
     let n = all.iter().map(|c| c.n).min().unwrap_or(0);
+    let all_of = if all.len() == 1 { "it holds".into() } else { format!("all {} hold", all.len()) };
     format!(
-        "{} in {n} rounds, each at {}, so that all hold at 95 %. Ratio of medians of paired rounds; above 1x is more.",
-        counted(all.len(), "interval"),
+        "Ratios of paired rounds with intervals at {}: {all_of} at 95 % (n = {n}).",
         confidence(all[0])
     )
 }
@@ -156,7 +157,7 @@ fn validity(result: &RunResult) -> String {
         1 => "; 1 round was void and run again".into(),
         n => format!("; {n} rounds were void and run again"),
     };
-    format!("{}{void}. Reasons are in the report.", listed(&parts))
+    format!("{}{void}.", listed(&parts))
 }
 
 #[cfg(test)]

@@ -165,7 +165,9 @@ impl Memory {
 
     /// Credits the members `range` of a distribution, each once in its life, and gives the points of all of them.
     ///
-    /// Several threads may work on one record, on the same members too. `range` begins at a multiple of [`WORD`].
+    /// Several threads may work on one record, on the same members too. `range` begins at a multiple of [`WORD`]. Never
+    /// inlined, so that all models run the same machine code.
+    #[inline(never)]
     pub(in crate::backend) fn credit(
         &self,
         data: Dataset,
