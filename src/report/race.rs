@@ -85,9 +85,14 @@ pub(crate) struct Standing {
     pub(crate) rounds: usize,
 }
 
-/// The races of `result`, in the order in which they were run.
+/// The races of `result`, scenario by scenario, in the order of their first rounds that count.
 pub(crate) fn races(result: &RunResult) -> Vec<Race<'_>> {
-    grouped(result, &result.trials)
+    let mut races = grouped(result, &result.trials);
+    // A void round is run again at the end.
+    let place =
+        |race: &Race<'_>| result.contenders.iter().position(|c| c.scenario == race.scenario);
+    races.sort_by_key(|race| place(race).unwrap_or(usize::MAX));
+    races
 }
 
 /// The same of the trials with which a capacity was searched: a race for each rate, often of one contender.
@@ -483,6 +488,31 @@ mod tests {
         ] {
             assert_eq!(median(rounds.clone()), want, "{rounds:?}");
         }
+    }
+
+    #[test]
+    fn a_void_first_round_leaves_a_race_in_its_place() {
+        let mut result = crate::report::mock::empty("tour", "Two");
+        for scenario in ["first", "second"] {
+            let from = result.trials.len();
+            let models = &crate::report::mock::MODELS;
+            crate::report::mock::add_race(
+                &mut result,
+                "payment",
+                scenario,
+                1e3,
+                &[("payment", 9)],
+                2,
+                models,
+            );
+            result.trials[from..].iter_mut().for_each(|trial| trial.scenario = scenario.into());
+            let info = ContenderInfo { scenario: scenario.into(), ..ContenderInfo::default() };
+            result.contenders.push(info);
+        }
+        let again: Vec<Trial> = result.trials.drain(..8).collect();
+        result.trials.extend(again);
+        let order: Vec<&str> = races(&result).iter().map(|race| race.scenario).collect();
+        assert_eq!(order, ["first", "second"]);
     }
 
     #[test]
