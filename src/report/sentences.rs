@@ -69,6 +69,12 @@ pub(crate) fn title(result: &RunResult, race: &Race<'_>, kind: &str) -> String {
     title_of(result, race, "p99", Some(kind))
 }
 
+/// The finding of a race in `metric`, where that is what the run speaks of there.
+pub(crate) fn finding_in(result: &RunResult, race: &Race<'_>, metric: &str) -> Option<String> {
+    let (spoken, kind) = headline(result, race)?;
+    (spoken == metric).then(|| Found::of(result, race, metric, kind).short())
+}
+
 /// The same of any metric; `kind` is `None` for one that has no request kind.
 pub(crate) fn title_of(
     result: &RunResult,
@@ -443,6 +449,23 @@ mod tests {
         let start = format!("{}: p99 ", result.title);
         assert!(title.starts_with(&start) && title.ends_with(" at 4,000/s"), "{title}");
         assert!(!sentences.join(" ").contains("not compared"), "{sentences:?}");
+    }
+
+    #[test]
+    fn a_chart_of_a_burst_says_what_the_run_speaks_of() {
+        let mut result = mock::payments(6, &[("go", 100.0, 1.0), ("node", 200.0, 1.0)]);
+        for c in &mut result.comparisons {
+            c.headline_confidence = None;
+        }
+        let races = crate::report::race::races(&result);
+        assert_eq!(finding_in(&result, &races[0], "goodput"), None, "it speaks of nothing");
+        let mut spoken = result.clone();
+        let c = spoken.comparisons.iter_mut().find(|c| c.metric == "p99").unwrap();
+        (c.metric, c.headline_confidence) = ("goodput".into(), Some(0.95));
+        let races = crate::report::race::races(&spoken);
+        let found = finding_in(&spoken, &races[0], "goodput").unwrap();
+        assert!(found.contains("go has the lowest goodput, that of node is 2.00x"), "{found}");
+        assert_eq!(finding_in(&spoken, &races[0], "p99"), None, "not of this");
     }
 
     #[test]

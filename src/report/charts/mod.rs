@@ -53,6 +53,11 @@ pub fn pictures(result: &RunResult) -> Vec<Picture<'_>> {
     let view = View::of(result);
     let mut pictures: Vec<Picture<'_>> =
         Kind::ALL.into_iter().flat_map(|kind| of_kind(&view, kind, None)).collect();
+    // Where no load is varied, a fault or a burst is what a reader came to see.
+    let first = |kind| pictures.iter().position(|picture: &Picture<'_>| picture.kind == kind);
+    if let (None, Some(stall)) = (first(Kind::Load), first(Kind::Stall)) {
+        pictures[..=stall].rotate_right(1);
+    }
     let mut stems: Vec<String> = Vec::new();
     for picture in &mut pictures {
         // Levels or kinds that differ in punctuation alone.

@@ -15,7 +15,7 @@ use super::view::View;
 use crate::report::comparison::{Side, belongs, side};
 use crate::report::race::{Race, middle};
 use crate::report::schema::{Fault, Timeline};
-use crate::report::sentences::place;
+use crate::report::sentences::{finding_in, place};
 use crate::report::words::{capital, clean, slug};
 use crate::stats::percentile::FAILED_NS;
 use crate::units::Nanos;
@@ -96,6 +96,9 @@ fn finding(view: &View<'_>, race: &Race<'_>, panels: &[Panel<'_>]) -> String {
         return format!("{}: response time over the run", capital(&place(race)));
     };
     let fault = format!("{} for {}", capital(&clean(&fault.what)), Nanos(fault.for_ns));
+    if let Some(finding) = finding_in(view.result, race, "goodput") {
+        return format!("{fault}: {finding}");
+    }
     let clear = view
         .result
         .comparisons
