@@ -73,8 +73,10 @@ pub(crate) fn confidence(c: &Comparison) -> String {
 }
 
 fn percent(confidence: f64) -> String {
-    let percent = format!("{:.1}", 100.0 * confidence);
-    format!("{} %", percent.trim_end_matches(".0"))
+    // Of hundreds of comparisons each is nearly certain, and none is quite.
+    let digits = if confidence > 0.999 { 3 } else { 1 };
+    let percent = format!("{:.digits$}", 100.0 * confidence);
+    format!("{} %", percent.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// What a comparison holds with that is not the headline.
@@ -103,7 +105,7 @@ pub(crate) fn families(comparisons: &[Comparison]) -> Option<String> {
     let compared = comparisons.iter().filter(|c| c.n > 0);
     let headline: Vec<f64> = compared.filter_map(|c| c.headline_confidence).collect();
     let first = headline.first().map(|confidence| match headline.len() {
-        1 => "Headline: one comparison, at 95 %.".to_owned(),
+        1 => format!("Headline: one comparison, at {}.", percent(*confidence)),
         n => format!(
             "Headline: {n} comparisons, each at {}, so that all hold at 95 %.",
             percent(*confidence)
@@ -256,7 +258,7 @@ mod tests {
         let said = families(&all).unwrap();
         assert_eq!(
             said,
-            "Headline: one comparison, at 95 %. Exploratory: 48 others, each at 95 %: 1 differs, and 1.5 would by chance."
+            "Headline: one comparison, at 99 %. Exploratory: 48 others, each at 95 %: 1 differs, and 1.5 would by chance."
         );
         all.push(all[48].clone());
         assert!(families(&all).unwrap().starts_with("Headline: 2 comparisons, each at 99 %, so"));

@@ -27,6 +27,12 @@ fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<St
     }
     let Some(largest) = largest(result, memory) else {
         let first = headline(result, memory).next()?;
+        // Without an interval nothing is known, and what is left out by a lost round may be a difference.
+        let known =
+            |c: &Comparison| c.low.is_some() && c.high.is_some() && side(c) == Side::Unclear;
+        if !headline(result, memory).all(known) {
+            return None;
+        }
         let what = metric(&first.metric);
         return Some(match headline(result, memory).any(|c| c.at_floor.is_some()) {
             true => format!("Already in memory {what} of {workload} {UNSEEN}."),
@@ -41,7 +47,8 @@ fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<St
             (&c.of, &c.versus, &c.metric) == (&largest.of, &largest.versus, &largest.metric)
         };
         let Some(found) = headline(result, race).find(pair) else { continue };
-        gone |= side(found) == Side::Unclear && found.at_floor.is_none();
+        let known = found.low.is_some() && found.high.is_some();
+        gone |= known && side(found) == Side::Unclear && found.at_floor.is_none();
         left.push(format!("behind {dependency} {}", in_words(found)));
     }
     if left.is_empty() {

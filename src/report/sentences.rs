@@ -20,10 +20,13 @@ pub(crate) fn place(race: &Race<'_>) -> String {
 
 /// `at 4,000/s`
 pub(crate) fn load(race: &Race<'_>) -> String {
-    if let Some((low, high)) = race.steps() {
-        return format!("in steps from {} to {}", Rate(low), Rate(high));
-    }
     let level = clean(race.level);
+    if let Some((low, high)) = race.steps() {
+        return match level.strip_suffix("% own") {
+            Some(_) => "in steps, of each one's own ceiling".to_owned(),
+            None => format!("in steps from {} to {}", Rate(low), Rate(high)),
+        };
+    }
     match (level.strip_suffix("% own"), race.offered_rps()) {
         _ if level == "closed" => "in closed loop".to_owned(),
         (Some(share), _) => format!("at {share}% of each one's own ceiling"),

@@ -542,6 +542,13 @@ fn judged(
         hiccups: Some(order.hiccups),
         shared_cores: shared.then(|| thread::available_parallelism().map_or(1, usize::from)),
         headline: headline(order.scenario),
+        in_steps: order
+            .scenario
+            .load
+            .steps
+            .last()
+            .map(|step| step.times)
+            .filter(|_| order.rate.is_some()),
         lag_limit: Some(validity::lag_limit(order.scenario)),
         ..Evidence::of(outcome, order.rate.is_some(), generator_threads)
     });

@@ -60,7 +60,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
         store: &store,
         slo: slo.as_ref(),
         footprint: experiments.footprint.is_some(),
-        steps: !load.steps.is_empty(),
+        steps: &load.steps,
     };
     let headline = headline(raw.headline.as_ref(), &known)?;
     let expectations = statements(&raw.expect, &known)?;

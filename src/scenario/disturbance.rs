@@ -66,7 +66,8 @@ fn of_fault(fault: &Fault) -> Disturbance {
 }
 
 impl Level {
-    fn scaled(self, times: f64) -> Self {
+    /// So many times as much.
+    pub(super) fn scaled(self, times: f64) -> Self {
         match self {
             Self::Rate(rate) => Self::Rate(Rate(rate.0 * times)),
             Self::OfLowest(share) => Self::OfLowest(Share(share.0 * times)),

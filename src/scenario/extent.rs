@@ -194,7 +194,8 @@ impl Scenario {
             Level::Rate(rate) => Some(rate.0),
             Level::OfLowest(_) | Level::OfOwn(_) => None,
         });
-        let top = rates.fold(0.0, f64::max);
+        let highest = self.load.steps.iter().map(|step| step.times).fold(1.0, f64::max);
+        let top = rates.fold(0.0, f64::max) * highest;
         let needed = (2.0 * top * slo.p99.as_secs_f64()).ceil() as usize;
         (needed > self.load.connections).then_some(needed)
     }

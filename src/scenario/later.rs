@@ -3,11 +3,9 @@
 /// Keys and values by their dotted path. The second part says what will use it.
 const LATER: &[(&str, &str)] = &[
     ("load.ramp", "other load profiles"),
-    ("load.steps", "other load profiles"),
     ("load.trace", "other load profiles"),
     ("load.open.profile", "other load profiles"),
     ("arrivals=ramp", "other load profiles"),
-    ("arrivals=steps", "other load profiles"),
     ("arrivals=bursts", "other load profiles"),
     ("arrivals=trace", "other load profiles"),
 ];

@@ -207,6 +207,18 @@ pub(super) fn rates(
     Ok((levels, compared))
 }
 
+/// Whether a level may last.
+pub(super) fn steady(level: &At<Quantity<Level>>) -> Result<(), Fault> {
+    match level.value.0 {
+        Level::OfLowest(share) | Level::OfOwn(share) if share.0 > STEADY_MAX => {
+            let title = format!("a steady load is at most {} of a ceiling", Share(STEADY_MAX));
+            Err(Fault::new(&level.span, title, "too much")
+                .help("for a burst write `steps` into [load.open]"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The levels of one experiment, which are no other's.
 fn add_levels(
     levels: &mut Vec<Level>,
@@ -226,13 +238,7 @@ fn add_levels(
         return Err(Fault::new(&rates.span, title, format!("{} levels", rates.value.len())));
     }
     for level in &rates.value {
-        if let Level::OfLowest(share) | Level::OfOwn(share) = level.value.0
-            && share.0 > STEADY_MAX
-        {
-            let title = format!("a steady load is at most {} of a ceiling", Share(STEADY_MAX));
-            return Err(Fault::new(&level.span, title, "too much")
-                .help("for a burst write `steps` into [load.open]"));
-        }
+        steady(level)?;
         if levels.contains(&level.value.0) {
             let title = format!("the level {} is there twice", level.value.0);
             return Err(Fault::new(&level.span, title, "a second time"));

@@ -82,7 +82,8 @@ impl Scenario {
         self.smoke = true;
         self.rounds = SMOKE_ROUNDS;
         self.headline = None;
-        self.load.steps.clear();
+        let lowest = self.load.steps.drain(..).map(|step| step.times).fold(1.0, f64::min);
+        self.rates.iter_mut().for_each(|level| *level = level.scaled(lowest));
         self.load.warm_up = SMOKE_WARM_UP;
         self.load.duration = SMOKE_DURATION;
         self.rates.sort_by(|a, b| lowness(a).total_cmp(&lowness(b)));

@@ -9,7 +9,7 @@ use super::raw::RawStatement;
 use super::reading::list_of;
 use super::spelling::RawHeadline;
 use super::{Bound, Contender, Level, LoadKind, Metric, Server, Slo, Statement, Store, Unit};
-use crate::load::plan::Operation;
+use crate::load::plan::{Operation, Step};
 use crate::units::{Nanos, Rate};
 
 /// Statements of one file.
@@ -24,8 +24,8 @@ pub(super) struct Known<'a> {
     pub(super) store: &'a Store,
     pub(super) slo: Option<&'a Slo>,
     pub(super) footprint: bool,
-    /// The load goes in steps.
-    pub(super) steps: bool,
+    /// Rates one after another, in times the level's.
+    pub(super) steps: &'a [Step],
 }
 
 /// A recovery is of the first second after a fault that is within the SLO, and so many requests make a second that counts.
@@ -80,6 +80,9 @@ pub(super) fn headline(
     if let Some(contender) = known.contenders.iter().find(|one| one.is_url()) {
         of_a_url(&contender.name, metric, &at.span)?;
     }
+    if let (Metric::Recovery, Some(level)) = (metric, known.rates.first()) {
+        can_recover(*level, &at.span, known)?;
+    }
     possible(metric, &at.span, known).map(Some)
 }
 
@@ -106,7 +109,7 @@ fn possible(metric: Metric, span: &Range<usize>, known: &Known<'_>) -> Result<Me
             "there is no pool of connections in memory",
             "write [store.standin] or [store.postgres]",
         ),
-        Metric::Recovery if !known.steps && !has_faults(known.store) => fault(
+        Metric::Recovery if known.steps.is_empty() && !has_faults(known.store) => fault(
             "there is no fault and no burst to recover from",
             "write [store.standin] and below it for example faults = [\"stall=1s@3s\"], or `steps` of the load",
         ),
@@ -192,13 +195,22 @@ fn level(raw: &RawStatement, metric: Metric, known: &Known<'_>) -> Result<Option
                 .help(format!("the rates are {}", list_of(rates))))
         }
     }?;
+    if let Some(level) = level.filter(|_| metric == Metric::Recovery) {
+        can_recover(level, &raw.metric.span, known)?;
+    }
+    Ok(level)
+}
+
+/// Whether what comes after the fault or the burst has requests enough to say when a second is kept again.
+fn can_recover(level: Level, span: &Range<usize>, known: &Known<'_>) -> Result<(), Fault> {
+    let after = known.steps.last().map_or(1.0, |step| step.times);
     match level {
-        Some(Level::Rate(rate)) if metric == Metric::Recovery && rate.0 < RECOVERY_PER_SECOND => {
-            let title = format!("{rate} is too little to see a recovery");
-            Err(Fault::new(&raw.metric.span, title, "not at this rate")
+        Level::Rate(rate) if rate.0 * after < RECOVERY_PER_SECOND => {
+            let title = format!("{} is too little to see a recovery", Rate(rate.0 * after));
+            Err(Fault::new(span, title, "not at this rate")
                 .help("a second counts from 1,000 requests on; write a rate of 1,100/s or more"))
         }
-        level => Ok(level),
+        _ => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@ use super::style::Family;
 use super::text::{Weight, fitted, fitted_name, typeset, width};
 use super::view::{Member, View};
 use crate::report::cell::{ZONE, more_is_better};
-use crate::report::comparison::{belongs, ends, families};
+use crate::report::comparison::{belongs, confidence, ends, families};
 use crate::report::race::Race;
 use crate::report::schema::Comparison;
 use crate::report::sentences::load;
@@ -84,7 +84,9 @@ fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
     if rows.is_empty() {
         return None;
     }
-    let title = view.title("this comparison", finding(&rows, &a, &b));
+    let alone = drawn.iter().all(|c| c.headline_confidence.is_some() || c.metric == "capacity");
+    let mark = if alone { "" } else { " (exploratory)" };
+    let title = view.title("this comparison", finding(&rows, &a, &b) + mark);
     let common = common(&mut rows);
     let races: Vec<&Race<'_>> = view.races.iter().collect();
     let mut what =
@@ -96,7 +98,12 @@ fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
         "Whisker: {}; grey zone: within +-5 %; hollow: no clear difference.",
         super::view::interval_words(n as usize)
     );
-    method += &families(&drawn).map_or_else(String::new, |said| format!(" {said}"));
+    let headline = drawn.iter().find(|c| c.headline_confidence.is_some());
+    if let Some(c) = headline {
+        method += &format!(" The headline's: {}.", confidence(c));
+    }
+    let run = families(&view.result.comparisons);
+    method += &run.map_or_else(String::new, |said| format!(" Of the whole run: {said}"));
     if left_out > 0 {
         method += &format!(" {} not drawn.", counted(left_out, "comparison"));
     }

@@ -14,7 +14,7 @@ use super::text::{Weight, fitted, fitted_name, typeset, width};
 use super::view::View;
 use crate::report::comparison::{Side, belongs, side};
 use crate::report::race::{Race, middle};
-use crate::report::schema::{Fault, Timeline};
+use crate::report::schema::{Comparison, Fault, Timeline};
 use crate::report::sentences::{finding_in, place};
 use crate::report::words::{capital, clean, slug};
 use crate::stats::percentile::FAILED_NS;
@@ -95,31 +95,42 @@ fn finding(view: &View<'_>, race: &Race<'_>, panels: &[Panel<'_>]) -> String {
     let Some(fault) = panels[0].timeline.fault.as_ref() else {
         return format!("{}: response time over the run", capital(&place(race)));
     };
-    let fault = format!("{} for {}", capital(&clean(&fault.what)), Nanos(fault.for_ns));
+    let lasting = match fault.for_ns {
+        0 => String::new(),
+        ns => format!(" for {}", Nanos(ns)),
+    };
+    let fault = capital(&clean(&fault.what)) + &lasting;
     if let Some(finding) = finding_in(view.result, race, "goodput") {
         return format!("{fault}: {finding}");
     }
-    let clear = view
-        .result
-        .comparisons
-        .iter()
-        .any(|c| c.metric == "recovery" && belongs(race, c) && side(c) != Side::Unclear);
-    if panels.len() > 1 && !clear {
-        return format!("{fault}: no clear difference in recovery");
-    }
     let time = |panel: &Panel<'_>| match panel.recovery_ns {
-        Some(ns) => format!("in {}", Nanos(ns as u64)),
-        None => "not within the run".into(),
+        Some(ns) => format!("{} recovers in {}", panel.name, Nanos(ns as u64)),
+        None => format!("{} does not recover within the run", panel.name),
     };
-    let rank = |panel: &&Panel<'_>| panel.recovery_ns.unwrap_or(f64::MAX);
-    let by = |a: &&Panel<'_>, b: &&Panel<'_>| rank(a).total_cmp(&rank(b));
-    let (Some(first), Some(last)) = (panels.iter().min_by(by), panels.iter().max_by(by)) else {
-        return fault;
-    };
-    if panels.len() == 1 {
-        return format!("{fault}: {} recovers {}", first.name, time(first));
+    if let [only] = panels {
+        return format!("{fault}: {}", time(only));
     }
-    format!("{fault}: {} recovers {}, {} {}", first.name, time(first), last.name, time(last))
+    let all = view.result.comparisons.iter();
+    let all: Vec<&Comparison> =
+        all.filter(|c| c.metric == "recovery" && belongs(race, c) && c.n > 0).collect();
+    let Some(c) = all.iter().filter(|c| side(c) != Side::Unclear).max_by(|a, b| {
+        let far = |c: &Comparison| c.ratio.map_or(f64::INFINITY, |ratio| ratio.ln().abs());
+        far(a).total_cmp(&far(b))
+    }) else {
+        let what = if all.is_empty() {
+            "recovery is not compared"
+        } else {
+            "no clear difference in recovery"
+        };
+        return format!("{fault}: {what}");
+    };
+    // Of the contenders that were compared the two that differ most.
+    let panel =
+        |name: &str| panels.iter().find(|panel| panel.name == view.label(race.workload, name));
+    let both: Vec<String> =
+        [&c.of, &c.versus].into_iter().filter_map(|name| panel(name).map(time)).collect();
+    let mark = if c.headline_confidence.is_some() { "" } else { " (exploratory)" };
+    format!("{fault}: {}{mark}", both.join(", "))
 }
 
 fn draw(canvas: &mut Canvas<'_>, panels: &[Panel<'_>], slo_ns: Option<f64>) {

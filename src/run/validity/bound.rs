@@ -148,7 +148,11 @@ pub(super) fn closes(evidence: &Evidence<'_>) -> Option<Finding> {
 }
 
 fn connections_full(evidence: &Evidence<'_>) -> bool {
-    waited_for(evidence) && !contender_full(evidence) && held_by_failures(evidence).is_none()
+    // In a burst the contender may have been full for that long, whatever its share of the whole window.
+    waited_for(evidence)
+        && evidence.in_steps.is_none()
+        && !contender_full(evidence)
+        && held_by_failures(evidence).is_none()
 }
 
 fn waited_for(evidence: &Evidence<'_>) -> bool {

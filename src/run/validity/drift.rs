@@ -68,7 +68,7 @@ pub(super) fn finding(evidence: &Evidence<'_>, saturated: bool) -> Vec<Finding> 
 }
 
 fn of_kind(evidence: &Evidence<'_>, kind: &Kind) -> Drift {
-    if !evidence.open || evidence.outcome.window < TESTED_FROM {
+    if !evidence.open || evidence.in_steps.is_some() || evidence.outcome.window < TESTED_FROM {
         return Drift::NotTested;
     }
     let enough =

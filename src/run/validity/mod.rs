@@ -37,6 +37,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) outcome: &'a Outcome,
     /// Open loop: closed loop is bound by the generator by nature and has no response time.
     pub(crate) open: bool,
+    /// The window's last rate over its first, of a load in steps: what is under way then changes with it, and so do times.
+    pub(crate) in_steps: Option<f64>,
     /// Threads that sent.
     pub(crate) generator_threads: usize,
     /// The percentile that the scenario is about: `p99` unless an expectation says otherwise.
@@ -89,6 +91,7 @@ impl<'a> Evidence<'a> {
         Self {
             outcome,
             open,
+            in_steps: None,
             generator_threads,
             headline: "p99",
             lag_limit: None,
@@ -121,7 +124,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
         validity.add(finding);
     }
     // What piled up because it was sent late is not the contender's backlog.
-    let saturated = evidence.open && !late && saturation::saturated(evidence.outcome);
+    let saturated = evidence.open && !late && saturation::saturated(evidence);
     let bound_by = bound::by(evidence, saturated);
     validity.at_floor = floor::marks(evidence, saturated);
     validity.drift = drift::of(evidence).name().into();

@@ -440,3 +440,29 @@ fn an_empty_start_is_no_growth_and_what_fell_is_a_backlog() {
     assert_eq!(reasons(&of(250, 160, 200.0, false)), "", "within 1 % of what was offered");
     assert_eq!(reasons(&of(250, 130, 900.0, false)), "", "within its fluctuation");
 }
+
+#[test]
+fn what_is_under_way_changes_with_the_steps_of_a_load() {
+    // 250 ms behind 500/s and then 4,000/s, and the other way round.
+    let mut outcome = outcome(0);
+    outcome.offered = 9_000;
+    outcome.outstanding = Outstanding { at_start: 125, at_end: 1_000, mean: 562.0 };
+    let (steady, steps) = (None, Some(8.0));
+    let saturated =
+        |outcome: &Outcome, in_steps| judged(outcome, |e| e.in_steps = in_steps).saturated;
+    assert!(saturated(&outcome, steady) && !saturated(&outcome, steps));
+    outcome.outstanding.at_end = 1_400;
+    assert!(saturated(&outcome, steps), "more than the rate brings along");
+    let worked_off = |outcome: &Outcome, in_steps| {
+        let judged = judged(outcome, |evidence| evidence.in_steps = in_steps);
+        judged.validity.reasons.iter().any(|reason| reason.contains("worked off"))
+    };
+    outcome.outstanding = Outstanding { at_start: 1_000, at_end: 125, mean: 562.0 };
+    assert!(worked_off(&outcome, steady) && !worked_off(&outcome, Some(0.125)));
+    outcome.all_busy = Nanos(1_000_000);
+    let full = |in_steps| judged(&outcome, |evidence| evidence.in_steps = in_steps).bound_by;
+    assert_ne!(full(steps), full(steady), "a burst may fill a contender for a while");
+    let moving = by_second(|second| 500 + 20 * second);
+    let drift = judged(&moving, |evidence| evidence.in_steps = steps).validity.drift;
+    assert_eq!(drift, "not tested");
+}

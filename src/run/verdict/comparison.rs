@@ -20,6 +20,7 @@ pub(crate) fn comparisons(
         for (request, metric) in compared(scenario) {
             let place = Place { scenario, level, request };
             let own = request.is_none() || request == first_kind(scenario);
+            let own = own || metric == Metric::Completion;
             let headline = (number == 0 && own && scenario.headline == Some(metric))
                 .then(|| family.confidence());
             for other in others {
@@ -67,9 +68,9 @@ fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
         compared.extend([(None, Metric::Goodput), (None, Metric::Recovery)]);
     }
     let headline = scenario.headline.filter(|one| !compared.iter().any(|(_, known)| known == one));
-    compared.extend(headline.map(|metric| {
-        let of_a_request = metric.is_of_a_request() || metric == Metric::Completion;
-        (first_kind(scenario).filter(|_| of_a_request), metric)
+    compared.extend(headline.map(|metric| match metric {
+        Metric::Completion => (Some("distribution"), metric),
+        metric => (first_kind(scenario).filter(|_| metric.is_of_a_request()), metric),
     }));
     compared
 }

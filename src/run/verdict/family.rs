@@ -15,11 +15,7 @@ pub(crate) struct Family {
 impl Family {
     /// The first contender of each scenario against each other one.
     pub(crate) fn of(scenarios: &[Scenario]) -> Self {
-        let runs = |one: &&Scenario| {
-            one.headline.is_some() && (one.load.kind == LoadKind::Closed || !one.rates.is_empty())
-        };
-        let pairs = |one: &Scenario| one.contenders.len().saturating_sub(1);
-        Self { size: scenarios.iter().filter(runs).map(pairs).sum() }
+        Self { size: scenarios.iter().map(pairs).sum() }
     }
 
     /// Of each interval, so that all of them hold at 95 % (Bonferroni).
@@ -33,6 +29,15 @@ impl Family {
     }
 }
 
+/// Headline comparisons of a scenario.
+fn pairs(scenario: &Scenario) -> usize {
+    let compares = scenario.load.kind == LoadKind::Closed || !scenario.rates.is_empty();
+    match scenario.headline.is_some() && compares {
+        true => scenario.contenders.len().saturating_sub(1),
+        false => 0,
+    }
+}
+
 /// Whether every scenario of a run has the rounds that its headline needs.
 ///
 /// # Errors
@@ -40,8 +45,7 @@ impl Family {
 pub(crate) fn check_rounds(scenarios: &[Scenario]) -> Result<()> {
     let family = Family::of(scenarios);
     let (needed, size) = (family.rounds_needed(), family.size);
-    let Some(short) = scenarios.iter().find(|one| one.headline.is_some() && one.rounds < needed)
-    else {
+    let Some(short) = scenarios.iter().find(|one| pairs(one) > 0 && one.rounds < needed) else {
         return Ok(());
     };
     let (rounds, name) = (short.rounds, &short.name);
@@ -88,6 +92,8 @@ mod tests {
         let said = "7 rounds of tour-payment are too few: 6 headline comparisons together need 8";
         assert!(refused.contains(said), "{refused}");
         check_rounds(&[Scenario { headline: None, ..scenario(4, 1) }]).unwrap();
+        check_rounds(&[scenario(4, 7), scenario(1, 1)]).unwrap();
+        check_rounds(&[scenario(4, 7), Scenario { rates: Vec::new(), ..scenario(4, 1) }]).unwrap();
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub(super) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Option<Pilot>>
     let plan = Plan {
         warm_up: WarmUp::Through(Nanos(0)),
         duration: PILOT_TIME,
+        // At the first rate, whatever comes after it.
+        steps: Vec::new(),
         timeline: true,
         ..trial::plan(order, contender.address())
     };
