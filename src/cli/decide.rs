@@ -85,18 +85,18 @@ impl Args {
         let folder = Out { out: self.out, force: self.force }.claim(Path::new("reports/decide"))?;
         let answer = decide(&question, &extras, &mut Progress::new(self.quiet.quiet), &stop)?;
         let decision = answer.decision;
-        let kept = match &answer.result {
-            Some(result) => {
-                write_report(folder.path(), result)?;
-                format!("\nFiles: {}\n", folder.path().display())
-            }
-            None => String::new(),
+        // The answer is told whatever cannot be written.
+        let written = answer.result.as_ref().map(|result| write_report(folder.path(), result));
+        let kept = match &written {
+            Some(Ok(())) => format!("\nFiles: {}\n", folder.path().display()),
+            _ => String::new(),
         };
         print(&match self.format {
             Format::Text => text(&decision) + &kept,
             Format::Json => decision_json(&decision) + "\n",
             Format::Markdown => markdown(&decision),
         })?;
+        written.transpose()?;
         Ok(decision.exit_code)
     }
 }

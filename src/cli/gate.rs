@@ -128,7 +128,9 @@ impl Args {
         if !self.calibrate {
             unwritten.extend(tell_github(&result));
         }
-        unwritten.iter().for_each(|error| anstream::eprintln!("{error}"));
+        for error in &unwritten {
+            let _ = writeln!(anstream::stderr(), "{error}");
+        }
         Ok(match (exit_code(&result, &stop), unwritten.first()) {
             (exit::OK, Some(error)) => error.exit_code(),
             (verdict, _) => verdict,

@@ -51,6 +51,7 @@ impl Judgement {
     /// Of a gate that an interrupt ended before it was finished: its rounds have no verdict.
     pub fn interrupt(&mut self) {
         self.line = interrupted(self);
+        self.finished = false;
         self.verdict = Verdict::Interrupted;
         self.exit_code = exit::INTERRUPTED;
     }

@@ -195,6 +195,7 @@ mod tests {
             }
         });
         let setup = Setup {
+            filled: Vec::new(),
             env: Vec::new(),
             ready: Ready::Tcp,
             ready_within: Nanos::SECOND,

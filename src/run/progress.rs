@@ -3,6 +3,7 @@
 //! Nothing is drawn while a trial is measured, only between trials.
 
 use std::io::IsTerminal;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -47,7 +48,7 @@ impl Progress {
     pub(crate) fn say(&self, what: &str) {
         let what = harmless(what);
         if self.plain {
-            eprintln!("{what}");
+            line(&what);
         } else {
             self.bar.println(what);
         }
@@ -55,7 +56,7 @@ impl Progress {
 
     /// A sentence that is said to the quiet too.
     pub(crate) fn warn(&self, what: &str) {
-        self.bar.suspend(|| anstream::eprintln!("warning: {}", harmless(what)));
+        self.bar.suspend(|| line(&format!("warning: {}", harmless(what))));
     }
 
     /// So many more trials are to come.
@@ -74,7 +75,7 @@ impl Progress {
         self.bar.set_message(what.clone());
         if self.plain && (self.done == 0 || self.last_line.elapsed() >= LINE_EVERY) {
             self.last_line = Instant::now();
-            eprintln!("{}/{} trials, {what}", self.done, self.total);
+            line(&format!("{}/{} trials, {what}", self.done, self.total));
         }
     }
 
@@ -130,4 +131,9 @@ impl Progress {
         let each = self.started.elapsed().as_secs_f64() / self.done as f64;
         format!("about {:.0} s left", each * self.total.saturating_sub(self.done) as f64)
     }
+}
+
+/// A terminal that is gone, or a full disk behind stderr, ends no run.
+fn line(what: &str) {
+    let _ = writeln!(anstream::stderr(), "{what}");
 }

@@ -339,6 +339,7 @@ fn several(
     argv.extend(["--processes".to_owned(), built_in.processes.to_string()]);
     let setup = scenario::Setup {
         env: Vec::new(),
+        filled: Vec::new(),
         ready: scenario::Ready::Path("/healthz".into()),
         ready_within: Nanos(10 * Nanos::SECOND.0),
         stop_within: scenario::STOP_WITHIN,

@@ -80,6 +80,8 @@ pub const STOP_WITHIN: Nanos = Nanos(8 * Nanos::SECOND.0);
 pub struct Setup {
     /// More variables for its environment and that of `before`; `{port}` stands for the port.
     pub env: Vec<(String, String)>,
+    /// Those of them that have a part from bakeoff's own environment, by name: a token, which is another one in each job.
+    pub filled: Vec<String>,
     /// When it counts as ready.
     pub ready: Ready,
     /// How long that may take.

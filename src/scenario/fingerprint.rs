@@ -16,7 +16,11 @@ pub fn fingerprint(scenario: &Scenario) -> String {
     for contender in &mut canonical.contenders {
         // Where a folder lies says nothing about what is in it.
         match &mut contender.kind {
-            Kind::Command { setup, .. } | Kind::Url { setup, .. } => setup.folder = PathBuf::new(),
+            Kind::Command { setup, .. } | Kind::Url { setup, .. } => {
+                setup.folder = PathBuf::new();
+                let filled = setup.env.iter_mut().filter(|(name, _)| setup.filled.contains(name));
+                filled.for_each(|(_, value)| value.clear());
+            }
             Kind::BuiltIn(built_in) => built_in.binary = None,
         }
     }
@@ -30,4 +34,27 @@ pub fn fingerprint(scenario: &Scenario) -> String {
         write!(text, "{byte:02x}").expect("a String takes all that is written");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::parse;
+
+    #[test]
+    fn a_secret_is_no_part_of_it_and_a_value_of_the_file_is() {
+        let of = |value: &str| {
+            let text = format!(
+                "schema = 1\nname = \"a\"\ntitle = \"a\"\nworkload = \"http\"\n\
+                 experiment.compare.rates = [\"9/s\"]\n[[route]]\nname = \"r\"\npath = \"/\"\n\
+                 [contender.a]\ncommand = [\"sh\"]\nenv = {{ TOKEN = \"{value}\" }}\n"
+            );
+            parse("a.toml", &text).unwrap()
+        };
+        // Cargo sets these, unlike each other.
+        let (one, other) = (of("{env:CARGO_PKG_NAME}"), of("{env:CARGO_MANIFEST_DIR}"));
+        assert_ne!(format!("{one:?}"), format!("{other:?}"));
+        assert_eq!(fingerprint(&one), fingerprint(&other));
+        assert_ne!(fingerprint(&of("a")), fingerprint(&of("b")));
+    }
 }

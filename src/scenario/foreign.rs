@@ -84,9 +84,15 @@ pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Fault> {
 }
 
 fn setup(raw: &RawContender, around: Around<'_>) -> Result<Setup, Fault> {
-    let env = raw.env.iter().map(|(key, value)| variable(key, value)).collect::<Result<_, _>>()?;
+    let (mut env, mut filled) = (Vec::new(), Vec::new());
+    for (key, value) in &raw.env {
+        let (name, value, is_filled) = variable(key, value)?;
+        filled.extend(is_filled.then(|| name.clone()));
+        env.push((name, value));
+    }
     Ok(Setup {
         env,
+        filled,
         ready: match &raw.ready {
             Some(at) => ready(at)?,
             None if around.workload == Workload::Http => Ready::Tcp,
@@ -199,7 +205,8 @@ fn is_there(program: &str, folder: &Path) -> bool {
     !program.is_empty() && std::env::split_paths(&path).any(|at| at.join(program).is_file())
 }
 
-fn variable(key: &At<String>, value: &At<String>) -> Result<(String, String), Fault> {
+/// A variable with its value, and whether a part of that comes from bakeoff's own environment.
+fn variable(key: &At<String>, value: &At<String>) -> Result<(String, String, bool), Fault> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if key.value.is_empty() || !key.value.chars().all(allowed) {
         return Err(Fault::new(&key.span, "this cannot be a variable's name", "not a name")
@@ -210,7 +217,8 @@ fn variable(key: &At<String>, value: &At<String>) -> Result<(String, String), Fa
     if filled.contains('\0') {
         return Err(Fault::new(&value.span, "a variable cannot hold a NUL", "here"));
     }
-    Ok((key.value.clone(), filled))
+    let is_filled = filled != value.value;
+    Ok((key.value.clone(), filled, is_filled))
 }
 
 fn ready(at: &At<String>) -> Result<Ready, Fault> {

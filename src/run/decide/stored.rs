@@ -39,7 +39,12 @@ pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunR
         order_seed: ran.order_seed,
         started_utc: ran.started_utc,
         fingerprint: decision.fingerprint.clone(),
-        verdict: if exit_code == exit::INTERRUPTED { Verdict::Interrupted } else { Verdict::Pass },
+        verdict: match exit_code {
+            exit::INTERRUPTED => Verdict::Interrupted,
+            exit::FAILS => Verdict::Fail,
+            exit::INVALID => Verdict::Invalid,
+            _ => Verdict::Pass,
+        },
         exit_code,
         voided_rounds: 0,
         rounds,

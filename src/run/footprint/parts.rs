@@ -202,6 +202,7 @@ mod tests {
     fn setup(folder: &Path, payload: &[&str]) -> Setup {
         Setup {
             env: Vec::new(),
+            filled: Vec::new(),
             ready: Ready::Tcp,
             ready_within: Nanos::SECOND,
             stop_within: Nanos::SECOND,
