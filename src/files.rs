@@ -23,6 +23,18 @@ const HEAD_BYTES: u64 = 1024;
 /// # Errors
 /// When it cannot be read, is larger, or is no regular file: a pipe may never end, and a device never does.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let (file, len) = regular(path)?;
+    let large = || Err(io::Error::other(format!("it has more than {most} bytes")));
+    if len > most {
+        return large();
+    }
+    let mut bytes = Vec::with_capacity(len as usize);
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { large() } else { Ok(bytes) }
+}
+
+/// Opens a regular file, and gives its length.
+fn regular(path: &Path) -> io::Result<(File, u64)> {
     // Without NONBLOCK the opening of a pipe waits for its writer.
     let nonblocking = OFlags::NONBLOCK.bits() as i32;
     let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
@@ -33,13 +45,7 @@ pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     if !about.is_file() {
         return Err(io::Error::other("it is a pipe or a device, and a regular file is wanted"));
     }
-    let large = || Err(io::Error::other(format!("it has more than {most} bytes")));
-    if about.len() > most {
-        return large();
-    }
-    let mut bytes = Vec::with_capacity(about.len() as usize);
-    file.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { large() } else { Ok(bytes) }
+    Ok((file, about.len()))
 }
 
 /// The same as text.
@@ -99,8 +105,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
 
 /// Whether bakeoff wrote a file, by its mark. A text that holds such a mark further down has a copy of one.
 pub(crate) fn is_own(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
+    let head = head(path);
     let has = |mark: &[u8]| head.windows(mark.len()).any(|part| part == mark);
     let kinds: [(&[u8], &[u8]); 4] = [
         (b"<svg", MARK.as_bytes()),
@@ -108,7 +113,21 @@ pub(crate) fn is_own(path: &Path) -> bool {
         (b"<!doctype html", PAGE_MARK.as_bytes()),
         (MARK.as_bytes(), MARK.as_bytes()),
     ];
-    read.is_ok() && kinds.iter().any(|(start, mark)| head.starts_with(start) && has(mark))
+    kinds.iter().any(|(start, mark)| head.starts_with(start) && has(mark))
+}
+
+/// Whether bakeoff wrote a file as JSON: its schema comes first.
+pub(crate) fn is_own_json(path: &Path) -> bool {
+    let mut head = head(path);
+    head.retain(|byte| !byte.is_ascii_whitespace());
+    head.starts_with(b"{\"schema\":\"bakeoff.")
+}
+
+/// The start of a regular file; nothing of another, and of one that cannot be read.
+fn head(path: &Path) -> Vec<u8> {
+    let mut head = Vec::new();
+    let read = regular(path).and_then(|(file, _)| file.take(HEAD_BYTES).read_to_end(&mut head));
+    read.map_or_else(|_| Vec::new(), |_| head)
 }
 
 #[cfg(test)]
@@ -135,6 +154,7 @@ mod tests {
         )
         .unwrap();
         assert!(told(&pipe).contains("a regular file is wanted"), "and nobody waits for a writer");
+        assert!(!is_own(&pipe) && !is_own_json(&pipe), "nor here");
         // A hole of a terabyte costs nothing: it is refused by its length.
         File::create(path("huge")).unwrap().set_len(1 << 40).unwrap();
         assert!(told(&path("huge")).contains("more than 10 bytes"));

@@ -86,7 +86,8 @@ impl Args {
         let answer = decide(&question, &extras, &mut Progress::new(self.quiet.quiet), &stop)?;
         let decision = answer.decision;
         // The answer is told whatever cannot be written.
-        let written = answer.result.as_ref().map(|result| write_report(folder.path(), result));
+        let write = |result| folder.clean().and_then(|()| write_report(folder.path(), result));
+        let written = answer.result.as_ref().map(write);
         let kept = match &written {
             Some(Ok(())) => format!("\nFiles: {}\n", folder.path().display()),
             _ => String::new(),

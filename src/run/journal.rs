@@ -12,6 +12,7 @@ use crate::error::{Context, Error, Result};
 use crate::files;
 use crate::report::schema::{self, Begun, ContenderFiles, Pilot, Trial};
 use crate::run::programs;
+use crate::run::report_folder;
 use crate::run::testbed::Ask;
 use crate::scenario::{Contender, Scenario};
 
@@ -19,7 +20,10 @@ use crate::scenario::{Contender, Scenario};
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
-    file: File,
+    /// Nothing while the lines are held back.
+    file: Option<File>,
+    /// Trials and pilots that are held back, as lines.
+    held: [String; 2],
     /// Trials of an earlier run that have not been asked for again yet.
     finished: VecDeque<Trial>,
     /// The pilots of an earlier run.
@@ -27,24 +31,45 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Takes back what was written: nothing came of it.
-    pub(crate) fn withdraw(self) {
-        let _ = fs::remove_file(&self.path);
-        let _ = fs::remove_file(self.path.with_file_name(PILOTS));
-    }
-
-    /// An empty one in a report's folder, which is made if it is not there.
+    /// An empty one in a report's folder, which is made if it is not there. An earlier report there is deleted.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub(crate) fn create(out: &Path) -> Result<Self> {
+        let mut journal = Self::held_back(out);
+        journal.write_down()?;
+        Ok(journal)
+    }
+
+    /// One that touches no file before [`Journal::write_down`]: the run may still be refused.
+    pub(crate) fn held_back(out: &Path) -> Self {
+        let (finished, pilots) = (VecDeque::new(), Vec::new());
+        Self {
+            path: out.join("trials.jsonl"),
+            file: None,
+            held: Default::default(),
+            finished,
+            pilots,
+        }
+    }
+
+    /// Creates the files, with the lines that were held back.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(crate) fn write_down(&mut self) -> Result<()> {
+        let out = self.path.parent().expect("it is in a folder");
         fs::create_dir_all(out)
             .usage(|| format!("cannot make the report folder {}", out.display()))?;
-        let path = out.join("trials.jsonl");
-        let file = File::create(&path).usage(|| format!("cannot write {}", path.display()))?;
+        report_folder::clean(out)?;
+        let failed = || format!("cannot write {}", self.path.display());
+        let mut file = File::create(&self.path).usage(failed)?;
         // Pilots of another run in this folder are not this one's.
         let _ = fs::remove_file(out.join(PILOTS));
-        Ok(Self { path, file, finished: VecDeque::new(), pilots: Vec::new() })
+        let [trials, pilots] = std::mem::take(&mut self.held);
+        file.write_all(trials.as_bytes()).usage(failed)?;
+        self.file = Some(file);
+        if pilots.is_empty() { Ok(()) } else { self.append_pilots(&pilots) }
     }
 
     /// One that goes on where an earlier run stopped. A last line that was torn is dropped.
@@ -61,7 +86,7 @@ impl Journal {
             true => without_torn_end(&pilots, "pilot", schema::pilot_from)?,
             false => Vec::new(),
         };
-        Ok(Self { path, file, finished, pilots })
+        Ok(Self { path, file: Some(file), held: Default::default(), finished, pilots })
     }
 
     /// What an earlier run found when it asked for this, if it came so far.
@@ -95,10 +120,19 @@ impl Journal {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub(crate) fn keep_pilot(&self, pilot: &Pilot) -> Result<()> {
+    pub(crate) fn keep_pilot(&mut self, pilot: &Pilot) -> Result<()> {
+        let line = schema::pilot_line(pilot) + "\n";
+        if self.file.is_none() {
+            self.held[1] += &line;
+            return Ok(());
+        }
+        self.append_pilots(&line)
+    }
+
+    fn append_pilots(&self, lines: &str) -> Result<()> {
         let path = self.path.with_file_name(PILOTS);
         let file = File::options().create(true).append(true).open(&path);
-        file.and_then(|mut file| writeln!(file, "{}", schema::pilot_line(pilot)))
+        file.and_then(|mut file| file.write_all(lines.as_bytes()))
             .usage(|| format!("cannot write {}", path.display()))
     }
 
@@ -107,9 +141,12 @@ impl Journal {
     /// # Errors
     /// When the disk does not take it.
     pub(crate) fn keep(&mut self, trial: &Trial) -> Result<()> {
-        writeln!(self.file, "{}", schema::trial_line(trial))
-            .and_then(|()| self.file.flush())
-            .usage(|| format!("cannot write {}", self.path.display()))
+        let line = schema::trial_line(trial) + "\n";
+        let Some(file) = &mut self.file else {
+            self.held[0] += &line;
+            return Ok(());
+        };
+        file.write_all(line.as_bytes()).usage(|| format!("cannot write {}", self.path.display()))
     }
 }
 
@@ -230,6 +267,27 @@ mod tests {
         fs::write(&path, ["\u{fffd}\n", &first].concat()).unwrap();
         let told = Journal::resume(folder.path()).unwrap_err().to_string();
         assert!(told.contains("trials.jsonl:1 is no trial"), "{told}");
+    }
+
+    #[test]
+    fn what_is_held_back_touches_no_file_and_loses_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |name: &str| fs::read_to_string(folder.path().join(name));
+        let (old, trials) =
+            ("{\"schema\":\"bakeoff.gate/1\"}", mock::payments(6, &mock::MODELS[..1]).trials);
+        for name in ["gate.json", "trials.jsonl", PILOTS] {
+            fs::write(folder.path().join(name), old).unwrap();
+        }
+        let mut journal = Journal::held_back(folder.path());
+        journal.keep(&trials[0]).unwrap();
+        for name in ["gate.json", "trials.jsonl", PILOTS] {
+            assert_eq!(read(name).unwrap(), old);
+        }
+        journal.write_down().unwrap();
+        journal.keep(&trials[1]).unwrap();
+        assert!(read("gate.json").is_err() && read(PILOTS).is_err(), "the old report is gone");
+        let lines = trials[..2].iter().map(|trial| trial_line(trial) + "\n");
+        assert_eq!(read("trials.jsonl").unwrap(), lines.collect::<String>());
     }
 
     #[test]

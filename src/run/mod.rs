@@ -78,7 +78,7 @@ pub struct Request {
     pub scenarios: Vec<Scenario>,
     /// Sets the order of the trials; fresh from the system unless given.
     pub order_seed: Option<u64>,
-    /// Where the report goes. Made if it is not there.
+    /// Where the report goes. Made if it is not there; an earlier report in it is deleted, unless the run goes on with it.
     pub out: PathBuf,
     /// A given database may be written to without asking.
     pub yes: bool,

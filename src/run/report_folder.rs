@@ -1,11 +1,12 @@
 //! The folder of a report: one process has it at a time, and it has the files of one run.
 
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
+use crate::files;
 
 /// How a folder is to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub(crate) enum Claim {
     Fresh,
     /// This one, without anything in it.
     Empty,
-    /// This one, and an earlier report in it is deleted.
+    /// This one, and an earlier report in it is [deleted](clean) once this run writes: one that is refused deletes nothing.
     Forced,
     /// This one, as an earlier run left it.
     Resumed,
@@ -24,7 +25,8 @@ pub(crate) enum Claim {
 #[derive(Debug)]
 pub(crate) struct ReportFolder {
     path: PathBuf,
-    how: Claim,
+    /// A run without a trial in it is an earlier one's, and stays.
+    stays: bool,
     /// Folders that were made for it, the deepest last.
     made: Vec<PathBuf>,
     /// The lock is the kernel's, and gone with the process.
@@ -60,9 +62,9 @@ impl ReportFolder {
             }
         };
         let lock = locked(&path)?;
-        let folder = Self { path, how, made, _lock: lock };
-        folder.prepare()?;
-        Ok(folder)
+        expect_room(&path, how)?;
+        let stays = how == Claim::Resumed || came_to_nothing(&path);
+        Ok(Self { path, stays, made, _lock: lock })
     }
 
     /// Where it is.
@@ -70,33 +72,20 @@ impl ReportFolder {
         &self.path
     }
 
-    fn prepare(&self) -> Result<()> {
-        let shown = self.path.display();
-        match self.how {
-            Claim::Fresh | Claim::Resumed => Ok(()),
-            Claim::Forced => clean(&self.path).usage(|| format!("cannot clean {shown}")),
-            Claim::Empty => match fs::read_dir(&self.path).map(|mut entries| entries.next()) {
-                Ok(None) => Ok(()),
-                Err(error) => Err(error).usage(|| format!("cannot read {shown}")),
-                Ok(Some(_)) => Err(Error::usage(format!(
-                    "{shown} has files in it, and two runs are never mixed"
-                ))
-                .help("give an empty folder, or delete the report that is there with --force")),
-            },
-        }
+    /// Deletes the earlier report in it, if it was claimed by force: else there is none.
+    ///
+    /// # Errors
+    /// Usage, when a file cannot be deleted.
+    pub(crate) fn clean(&self) -> Result<()> {
+        clean(&self.path)
     }
 }
 
 /// Nothing came of a folder that is empty, or in which no trial was written down.
 impl Drop for ReportFolder {
     fn drop(&mut self) {
-        let journal = self.path.join("trials.jsonl");
-        let without = |name: &str| !self.path.join(name).exists();
-        if self.how != Claim::Resumed
-            && fs::metadata(&journal).is_ok_and(|about| about.len() == 0)
-            && ["result.json", "gate.json", "pilots.jsonl"].into_iter().all(without)
-        {
-            let _ = fs::remove_file(journal);
+        if !self.stays && came_to_nothing(&self.path) {
+            let _ = fs::remove_file(self.path.join(JOURNAL));
             let _ = fs::remove_file(self.path.join(RUN));
         }
         // What is not empty stays, and so does all above it.
@@ -104,8 +93,49 @@ impl Drop for ReportFolder {
     }
 }
 
+/// Whether a folder has a run that has begun, and not one trial of it.
+fn came_to_nothing(folder: &Path) -> bool {
+    let without = |name: &str| !folder.join(name).exists();
+    fs::metadata(folder.join(JOURNAL)).is_ok_and(|about| about.len() == 0)
+        && ["result.json", "gate.json", "pilots.jsonl"].into_iter().all(without)
+}
+
+/// Fails where a folder has something in it that would be mixed up with a report, or overwritten by it.
+fn expect_room(folder: &Path, how: Claim) -> Result<()> {
+    let shown = folder.display();
+    match how {
+        Claim::Fresh | Claim::Resumed => Ok(()),
+        Claim::Forced => foreign(folder).map_or(Ok(()), |file| {
+            Err(Error::usage(format!(
+                "{} is no file of a report, and one would overwrite it",
+                file.display()
+            ))
+            .help("give another folder: --force deletes a report of bakeoff and nothing else"))
+        }),
+        Claim::Empty => match fs::read_dir(folder).map(|mut entries| entries.next()) {
+            Ok(None) => Ok(()),
+            Err(error) => Err(error).usage(|| format!("cannot read {shown}")),
+            Ok(Some(_)) => {
+                Err(Error::usage(format!("{shown} has files in it, and two runs are never mixed"))
+                    .help("give an empty folder, or delete the report that is there with --force"))
+            }
+        },
+    }
+}
+
+/// A file of the user's that has a report's name, in a folder without a report.
+fn foreign(folder: &Path) -> Option<PathBuf> {
+    let page = folder.join("index.html");
+    if is_report(folder) || files::is_own(&page) {
+        return None;
+    }
+    // A run that was killed leaves its lines alone.
+    let names = NAMES.iter().filter(|name| !name.ends_with(".jsonl"));
+    names.map(|name| folder.join(name)).chain([page]).find(|path| !files::may_be_written(path))
+}
+
 /// The first of `path`, `path-2`, `path-3`.. that was not there.
-fn fresh(path: &Path) -> std::io::Result<PathBuf> {
+fn fresh(path: &Path) -> io::Result<PathBuf> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -147,45 +177,69 @@ fn holder(file: &File) -> Option<u32> {
     })
 }
 
-/// Deletes the files of a report and of the scenarios of a ledger, and no others.
-fn clean(folder: &Path) -> std::io::Result<()> {
+/// Deletes the files of the report that is in a folder, and those of the scenarios of a ledger: no others, and none where no
+/// report is.
+///
+/// # Errors
+/// Usage, when one cannot be deleted.
+pub(super) fn clean(folder: &Path) -> Result<()> {
+    emptied(folder).usage(|| format!("cannot clean {}", folder.display()))
+}
+
+fn emptied(folder: &Path) -> io::Result<()> {
+    if !is_report(folder) {
+        return Ok(());
+    }
+    let of_ledger = files::is_own_json(&folder.join(LEDGER));
     for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            if path.join(RUN).is_file() {
-                clean(&path)?;
-            } else if path.ends_with("charts") {
-                for chart in fs::read_dir(&path)? {
-                    remove(&chart?.path())?;
-                }
-            }
-            // One with the user's own files in it stays.
-            let _ = fs::remove_dir(&path);
-        } else {
+        // Its type is its own, and not that of what a link leads to.
+        let (entry, path) = entry.map(|entry| (entry.file_type(), entry.path()))?;
+        if !entry?.is_dir() {
             remove(&path)?;
+            continue;
         }
+        if path.ends_with("charts") {
+            for chart in fs::read_dir(&path)? {
+                remove(&chart?.path())?;
+            }
+        } else if of_ledger && is_report(&path) {
+            emptied(&path)?;
+        } else {
+            continue;
+        }
+        // One with the user's own files in it stays.
+        let _ = fs::remove_dir(&path);
     }
     Ok(())
 }
 
-fn remove(path: &Path) -> std::io::Result<()> {
+/// Whether a report is in a folder, finished or begun.
+fn is_report(folder: &Path) -> bool {
+    [RUN, "result.json", "gate.json", LEDGER]
+        .into_iter()
+        .any(|name| files::is_own_json(&folder.join(name)))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let of_a_report =
-        NAMES.contains(&&*name) || name.ends_with(".hgrm") || crate::files::is_own(path);
+    let of_a_report = NAMES.contains(&&*name) || name.ends_with(".hgrm") || files::is_own(path);
     if of_a_report { fs::remove_file(path) } else { Ok(()) }
 }
 
 /// The first file of a run.
 const RUN: &str = "begun.json";
+const JOURNAL: &str = "trials.jsonl";
+/// The last file of a ledger, which has a folder for each scenario.
+const LEDGER: &str = "ledger.json";
 
 /// The files of runs, ledgers and gates that bear no mark.
 const NAMES: [&str; 12] = [
     RUN,
-    "trials.jsonl",
+    JOURNAL,
     "pilots.jsonl",
     "result.json",
     "summary.md",
-    "ledger.json",
+    LEDGER,
     "ledger.md",
     "gate.json",
     "junit.xml",
@@ -232,17 +286,93 @@ mod tests {
             let process = format!("another bakeoff (process {})", std::process::id());
             assert!(told.contains(&process), "{told}");
         }
-        for name in ["begun.json", "a.hgrm", "notes.txt"] {
-            fs::write(out.join(name), "x").unwrap();
-        }
-        fs::create_dir(out.join("charts")).unwrap();
-        fs::write(out.join("charts/a.svg"), format!("<svg>{}", crate::files::MARK)).unwrap();
+        fs::write(out.join("notes.txt"), "x").unwrap();
         drop(first);
         assert!(told(Claim::Empty).contains("--force"));
-        drop(ReportFolder::claim(&out, Claim::Resumed).unwrap());
-        assert!(out.join("begun.json").exists());
-        drop(ReportFolder::claim(&out, Claim::Forced).unwrap());
-        let left: Vec<_> = fs::read_dir(&out).unwrap().map(|it| it.unwrap().file_name()).collect();
-        assert_eq!(left, ["notes.txt"], "what is not a report's stays");
+    }
+
+    /// A report with what a kind of run leaves.
+    fn report(folder: &Path, first: &str) {
+        fs::create_dir_all(folder.join("charts")).unwrap();
+        fs::write(folder.join(first), "{\n  \"schema\": \"bakeoff.x/1\"").unwrap();
+        for name in [JOURNAL, "a.hgrm", "summary.md"] {
+            fs::write(folder.join(name), "x").unwrap();
+        }
+        fs::write(folder.join("charts/a.svg"), format!("<svg>{}", files::MARK)).unwrap();
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_claim_deletes_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path();
+        report(out, RUN);
+        // One that was killed before its first trial, too.
+        for text in ["x", ""] {
+            fs::write(out.join(JOURNAL), text).unwrap();
+            let before = names(out);
+            for how in [Claim::Forced, Claim::Resumed] {
+                drop(ReportFolder::claim(out, how).unwrap());
+                assert_eq!(names(out), before, "{how:?}");
+            }
+            ReportFolder::claim(out, Claim::Empty).unwrap_err();
+            assert_eq!(names(out), before, "a refused one");
+        }
+    }
+
+    #[test]
+    fn only_the_report_in_the_folder_itself_is_deleted() {
+        for first in [RUN, "result.json", "gate.json"] {
+            let root = tempfile::tempdir().unwrap();
+            let (out, elsewhere) = (root.path().join("out"), root.path().join("elsewhere"));
+            report(&out, first);
+            report(&out.join("2026-11-24T04-09-53Z"), RUN);
+            report(&elsewhere, RUN);
+            std::os::unix::fs::symlink(&elsewhere, out.join("link")).unwrap();
+            fs::create_dir(out.join("empty")).unwrap();
+            fs::write(out.join("notes.txt"), "x").unwrap();
+            clean(&out).unwrap();
+            assert_eq!(names(&out), ["2026-11-24T04-09-53Z", "empty", "link", "notes.txt"]);
+            for other in [&out.join("2026-11-24T04-09-53Z"), &elsewhere] {
+                assert_eq!(names(other), ["a.hgrm", RUN, "charts", "summary.md", JOURNAL]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_ledger_is_deleted_with_its_scenarios() {
+        let root = tempfile::tempdir().unwrap();
+        let (out, elsewhere) = (root.path().join("out"), root.path().join("elsewhere"));
+        report(&out, LEDGER);
+        report(&out.join("scenario"), RUN);
+        report(&elsewhere, RUN);
+        std::os::unix::fs::symlink(&elsewhere, out.join("link")).unwrap();
+        fs::create_dir(out.join("empty")).unwrap();
+        clean(&out).unwrap();
+        assert_eq!(names(&out), ["empty", "link"]);
+        assert_eq!(names(&elsewhere).len(), 5);
+    }
+
+    #[test]
+    fn the_users_files_are_neither_deleted_nor_overwritten() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["junit.xml", "summary.md", "index.html", "result.json"] {
+            let out = root.path().join(name);
+            fs::create_dir_all(out.join("charts")).unwrap();
+            for name in [name, "a.hgrm"] {
+                fs::write(out.join(name), "{}").unwrap();
+            }
+            let before = names(&out);
+            let told = ReportFolder::claim(&out, Claim::Forced).unwrap_err().to_string();
+            assert!(told.contains(name), "{told}");
+            clean(&out).unwrap();
+            assert_eq!(names(&out), before);
+        }
     }
 }

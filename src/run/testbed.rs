@@ -120,11 +120,12 @@ impl<'a> Testbed<'a> {
         self.journal = Some(journal);
     }
 
-    /// Takes back what was written down: nothing came of it.
-    pub(crate) fn withdraw(&mut self) {
-        if let Some(journal) = self.journal.take() {
-            journal.withdraw();
-        }
+    /// Writes what the journal has held back.
+    ///
+    /// # Errors
+    /// When the report folder cannot be written.
+    pub(crate) fn write_down(&mut self) -> Result<()> {
+        self.journal.as_mut().map_or(Ok(()), Journal::write_down)
     }
 
     /// The CPU times so far, as `begun.json` keeps them.
@@ -215,7 +216,7 @@ impl<'a> Testbed<'a> {
             let order = self.order(&ask, &placement, database.as_deref());
             let Some(pilot) = self.warmth.run(&order, stop)? else { return Ok(()) };
             self.progress.say(&warm::told(&pilot));
-            if let Some(journal) = &self.journal {
+            if let Some(journal) = &mut self.journal {
                 journal.keep_pilot(&pilot)?;
             }
         }

@@ -297,6 +297,10 @@ fn bad_input_is_named_and_nothing_is_touched() {
     fs::remove_file(gate.path("history.jsonl")).unwrap();
     let missing = gate.path("nowhere");
     let missing = missing.to_str().unwrap();
+    // The report of an earlier gate, which --force would delete.
+    let old = ["gate.json", "junit.xml", "trials.jsonl"].map(|name| gate.path("out").join(name));
+    fs::create_dir(gate.path("out")).unwrap();
+    old.iter().for_each(|path| fs::write(path, "{\"schema\":\"bakeoff.gate/1\"}").unwrap());
     for (args, named) in [
         (vec!["--baseline", "base", "--candidate", "haed"], "did you mean `head`?"),
         (vec!["--baseline", "base", "--candidate", "base"], "--calibrate compares"),
@@ -310,6 +314,7 @@ fn bad_input_is_named_and_nothing_is_touched() {
         let output = gate.run(&args);
         assert_eq!(code(&output), 2, "{args:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(named), "{args:?}: {}", stderr(&output));
+        assert!(old.iter().all(|path| path.exists()), "{args:?}: the old report is gone");
     }
 }
 

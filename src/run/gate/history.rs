@@ -1,8 +1,10 @@
 //! `history.jsonl`: one line of each gate, kept by who runs gates.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+
+use rustix::fs::{Access, access};
 
 use crate::error::{Context, Error, Result};
 use crate::files;
@@ -46,17 +48,19 @@ pub(crate) fn stored(path: &Path) -> Result<History> {
     }
 }
 
-/// Whether a gate's line can be added, found out before any work; a file that is not there yet is not left there.
+/// Whether a gate's line can be added, found out before any work. A file that is not there yet is not made: to remove it
+/// again could take the line of another gate.
 ///
 /// # Errors
 /// Usage, when the file cannot be written.
 pub(super) fn writable(path: &Path) -> Result<()> {
-    let is_new = fs::symlink_metadata(path).is_err();
-    open(path)?;
-    if is_new {
-        let _ = fs::remove_file(path);
+    let folder = folder_of(path)?;
+    match File::options().append(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            access(folder, Access::WRITE_OK | Access::EXEC_OK).usage(|| refused(path))
+        }
+        other => other.map(drop).usage(|| refused(path)),
     }
-    Ok(())
 }
 
 /// Adds a gate's line to the end, in one piece.
@@ -72,13 +76,48 @@ pub(super) fn append(path: &Path, result: &GateResult) -> Result<()> {
 }
 
 fn open(path: &Path) -> Result<File> {
-    let refused = || refused(path);
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).usage(refused)?;
+    folder_of(path)?;
+    File::options().read(true).append(true).create(true).open(path).usage(|| refused(path))
+}
+
+/// The folder of the file, which is made if it is not there.
+fn folder_of(path: &Path) -> Result<&Path> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => {
+            fs::create_dir_all(folder).usage(|| refused(path))?;
+            Ok(folder)
+        }
+        None => Ok(Path::new(".")),
     }
-    File::options().read(true).append(true).create(true).open(path).usage(refused)
 }
 
 fn refused(path: &Path) -> String {
     format!("cannot write the history {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_gate_that_looks_loses_no_line_of_another() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("gates/history.jsonl");
+        writable(&path).unwrap();
+        assert!(!path.exists(), "nothing is left");
+        thread::scope(|scope| {
+            let looking = scope.spawn(|| (0..20_000).try_for_each(|_| writable(&path)));
+            while !looking.is_finished() {
+                open(&path).unwrap().write_all(b"line\n").unwrap();
+                assert_eq!(fs::read(&path).unwrap(), b"line\n");
+                fs::remove_file(&path).unwrap();
+            }
+            looking.join().unwrap().unwrap();
+        });
+        let told = writable(root.path()).unwrap_err().to_string();
+        assert!(told.contains("cannot write the history"), "{told}");
+        assert!(writable(Path::new("/dev/null/history.jsonl")).is_err(), "nobody can make it");
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool)
     let past = history::read(request.history.as_deref())?;
     request.history.as_deref().map_or(Ok(()), history::writable)?;
     let mut session = Session::open(request, &past, progress)?;
-    let result = session.run(stop).inspect_err(|_| session.withdraw())?;
+    let result = session.run(stop)?;
     let written = files::write(&request.out, &result);
     let kept = match &request.history {
         Some(path) if result.judgement.finished => keep(path, request, &result),

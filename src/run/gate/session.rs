@@ -47,10 +47,10 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Makes the report folder and calibrates; nothing runs yet.
+    /// Calibrates; nothing runs yet, and nothing is written before the first round.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// Usage, when the budget is too short, or the machine cannot be watched.
     pub(super) fn open(
         request: &'a Request,
         past: &'a History,
@@ -69,9 +69,8 @@ impl<'a> Session<'a> {
         if fingerprint.debug_build {
             notes.push("a debug build: its figures say nothing about a release build".into());
         }
-        let journal = Journal::create(&request.out)?;
         let mut testbed = Testbed::open(std::slice::from_ref(&scenario), progress, request.yes)?;
-        testbed.keep_in(journal);
+        testbed.keep_in(Journal::held_back(&request.out));
         Ok(Self {
             about: About {
                 scenario: request.scenario.name.clone(),
@@ -115,7 +114,10 @@ impl<'a> Session<'a> {
                 true => Ok(()),
                 false => self.settle_plan(overhead, stop),
             });
-        let ran = interrupt::forgiven(settled).and_then(|()| self.run_rounds(stop));
+        // A gate that is refused by now leaves nothing, and an earlier report as it was.
+        let ran = interrupt::forgiven(settled)
+            .and_then(|()| self.testbed.write_down())
+            .and_then(|()| self.run_rounds(stop));
         self.testbed.progress.end();
         interrupt::forgiven(ran)?;
         self.about.notes.extend(self.testbed.neighbours.note());
@@ -133,14 +135,6 @@ impl<'a> Session<'a> {
             rounds: self.rounds.clone(),
             judgement,
         })
-    }
-
-    /// A gate that was refused before its first round leaves nothing.
-    pub(super) fn withdraw(&mut self) {
-        if self.rounds.is_empty() {
-            self.testbed.progress.end();
-            self.testbed.withdraw();
-        }
     }
 
     /// Turns a share of the baseline's ceiling into a rate that it bears, and says why it is this rate; gives what a trial

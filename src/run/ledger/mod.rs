@@ -16,7 +16,7 @@ use crate::report::schema::{
     self, Fingerprint, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
 };
 use crate::run::budget::Budget;
-use crate::run::{Progress, Request, fingerprint};
+use crate::run::{Progress, Request, fingerprint, report_folder};
 use crate::scenario::{Scenario, builtin};
 use crate::stats;
 use crate::units::Nanos;
@@ -172,6 +172,9 @@ pub fn ledger(
     progress: impl Fn() -> Progress,
     stop: &AtomicBool,
 ) -> Result<Ledger> {
+    if !request.resume {
+        report_folder::clean(&request.out)?;
+    }
     let started_utc = clock::utc();
     let budget = Budget::of(request.budget);
     let mut plan = plan_ledger(&request.scenarios, request.budget);
