@@ -112,13 +112,13 @@ fn compare_at(
     let lost = comparison.map_or([0; 2], |comparison| comparison.lost);
     let first_is_worse = everything_lost(lost, a.len()).map(|side| side == 0);
     // What reads as equal is ranked by nobody.
-    let equal = ratio.is_some_and(|ratio| format!("{:.2}", ratio.value) == "1.00");
+    let equal = ratio.is_some_and(|ratio| reads_as_equal(ratio.value));
     let verdict = match (first_is_worse, interval) {
         (Some(worse), _) if worse == (better(metric) == Better::Less) => "higher",
         (Some(_), _) => "lower",
         (None, _) if equal => "inconclusive",
-        (None, Some(interval)) if interval.low > 1.0 => "higher",
-        (None, Some(interval)) if interval.high < 1.0 => "lower",
+        (None, Some(interval)) if interval.low > 1.0 && !reads_as_equal(interval.low) => "higher",
+        (None, Some(interval)) if interval.high < 1.0 && !reads_as_equal(interval.high) => "lower",
         _ => "inconclusive",
     };
     let [lost_of, lost_versus] = lost;
@@ -141,6 +141,11 @@ fn compare_at(
         headline_confidence: None,
         at_floor: unseen::behind_the_floor(trials, place, metric, [of, versus]).map(Into::into),
     }
+}
+
+/// As it is printed.
+fn reads_as_equal(ratio: f64) -> bool {
+    format!("{ratio:.2}") == "1.00"
 }
 
 /// Neither end of what lost rounds leave open.
