@@ -2,7 +2,7 @@
 
 use super::losses;
 use super::race::{Entry, Race};
-use super::schema::{Comparison, Exploratory, Trial};
+use super::schema::{Comparison, Exploratory, RunResult, Trial};
 use super::words::{clean, counted, difference, listed, metric, times};
 use crate::stats;
 
@@ -149,6 +149,15 @@ pub(crate) fn metric_of(race: &Race<'_>, c: &Comparison) -> String {
 /// Whether a comparison is of this race.
 pub(crate) fn belongs(race: &Race<'_>, c: &Comparison) -> bool {
     (race.workload, race.scenario, race.level) == (&*c.workload, &*c.scenario, &*c.at)
+}
+
+/// The comparisons of a race that the run speaks of.
+pub(crate) fn headline<'r>(
+    result: &'r RunResult,
+    race: &Race<'_>,
+) -> impl Iterator<Item = &'r Comparison> {
+    let own = |c: &&Comparison| belongs(race, c) && c.headline_confidence.is_some();
+    result.comparisons.iter().filter(own)
 }
 
 /// The three outcomes.

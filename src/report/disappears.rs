@@ -1,6 +1,6 @@
 //! Where a difference disappears: two contenders that differ in memory, and what is left of it behind a dependency.
 
-use super::comparison::{Side, UNSEEN, belongs, side};
+use super::comparison::{Side, UNSEEN, headline, side};
 use super::race::Race;
 use super::schema::{Comparison, RunResult};
 use super::words::{clean, metric, times};
@@ -60,12 +60,6 @@ fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<St
     };
     let first = in_words(largest);
     Some(format!("{start}: in memory {first}; {}.", left.join("; ")))
-}
-
-/// The comparisons of a race that the run speaks of.
-fn headline<'a>(result: &'a RunResult, race: &Race<'_>) -> impl Iterator<Item = &'a Comparison> {
-    let own = |c: &&Comparison| belongs(race, c) && c.headline_confidence.is_some();
-    result.comparisons.iter().filter(own).collect::<Vec<_>>().into_iter()
 }
 
 /// The clearest difference of a race.

@@ -1,6 +1,6 @@
 //! The tour on one screen of 24 lines and 80 columns: what was found, its figures, whether it holds, and where the rest is.
 
-use super::comparison::{AT_FLOOR, Side, UNSEEN, belongs, confidence, ends, side};
+use super::comparison::{AT_FLOOR, Side, UNSEEN, confidence, ends, headline, side};
 use super::findings::verdict_gloss;
 use super::losses;
 use super::race::{Entry, Race, races};
@@ -44,8 +44,7 @@ struct Spoken<'r> {
 
 impl<'r> Spoken<'r> {
     fn of(result: &'r RunResult, race: &'r Race<'r>) -> Option<Self> {
-        let own = |c: &&Comparison| belongs(race, c) && c.headline_confidence.is_some();
-        let comparisons: Vec<&Comparison> = result.comparisons.iter().filter(own).collect();
+        let comparisons: Vec<&Comparison> = headline(result, race).collect();
         (!comparisons.is_empty()).then_some(Self { race, comparisons })
     }
 

@@ -1,6 +1,6 @@
 //! What a run says in words, built from its verdicts and from nothing else.
 
-use super::comparison::{AT_FLOOR, Side, UNSEEN, belongs, ends, metric_of, side};
+use super::comparison::{self, AT_FLOOR, Side, UNSEEN, belongs, ends, metric_of, side};
 use super::race::{Entry, Race, measured, middle};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
 use super::words::{WITHHELD, bytes, capital, clean, figure, listed, metric, one_line, times};
@@ -192,8 +192,7 @@ pub(crate) fn limits(result: &RunResult) -> Vec<String> {
 
 /// What the run compares and speaks of in this race: a metric, and the kind of request where it has one.
 fn headline<'a>(result: &'a RunResult, race: &Race<'_>) -> Option<(&'a str, Option<&'a str>)> {
-    let mut here = result.comparisons.iter().filter(|c| belongs(race, c));
-    let first = here.find(|c| c.headline_confidence.is_some())?;
+    let first = comparison::headline(result, race).next()?;
     Some((&first.metric, first.request.as_deref()))
 }
 

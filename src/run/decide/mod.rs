@@ -16,7 +16,7 @@ use crate::files;
 use crate::latency::Latency;
 use crate::random;
 use crate::report::cell::{CEILING, judged_alone};
-use crate::report::schema::{self, Decided, Decision, Limit, MapCell, Meeting, RunResult, Trial};
+use crate::report::schema::{self, Decided, Decision, Limit, Meeting, RunResult, Trial};
 use crate::run::budget::Budget;
 use crate::run::ceilings;
 use crate::run::experiment::duel::{self, Best, Place, Rules};
@@ -282,26 +282,10 @@ fn meet(
         let began = Instant::now();
         let rules = Rules { metric: MapMetric::Capacity, rounds: ROUNDS, best: true, number };
         let Some(found) = duel::fight(hands, scenario, two, &place, rules)? else { break };
-        let interval = found.ratio.and_then(|ratio| ratio.interval);
         meetings.push(Meeting {
             place: name.into(),
             figures: place.to_string(),
-            cell: judged_alone(
-                MapCell {
-                    wait_ns: place.wait.median().0,
-                    cpu_ns: place.cpu.0,
-                    ratio: found.ratio.map(|ratio| ratio.value),
-                    low: interval.map(|interval| interval.low),
-                    high: interval.map(|interval| interval.high),
-                    n: found.rounds.len() as u32,
-                    reason: found.reason,
-                    sizes: found.sizes,
-                    rounds: found.rounds,
-                    p: found.p,
-                    winner: None,
-                },
-                CEILING,
-            ),
+            cell: judged_alone(found.cell(place.cpu, place.wait.median()), CEILING),
             of: two[0].into(),
             versus: two[1].into(),
         });

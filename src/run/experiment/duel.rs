@@ -8,7 +8,7 @@ use crate::backend::model::Model;
 use crate::error::Result;
 use crate::latency::Latency;
 use crate::report::cell::ZONE;
-use crate::report::schema::Trial;
+use crate::report::schema::{MapCell, Trial};
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, placement};
 use crate::scenario::{
@@ -59,6 +59,26 @@ pub(crate) struct Found {
     pub(crate) reason: String,
     /// The size of each, in words; empty where it has none.
     pub(crate) sizes: [String; 2],
+}
+
+impl Found {
+    /// As a cell of a map, which nobody has judged yet.
+    pub(crate) fn cell(self, cpu: Nanos, wait: Nanos) -> MapCell {
+        let interval = self.ratio.and_then(|ratio| ratio.interval);
+        MapCell {
+            wait_ns: wait.0,
+            cpu_ns: cpu.0,
+            ratio: self.ratio.map(|ratio| ratio.value),
+            low: interval.map(|interval| interval.low),
+            high: interval.map(|interval| interval.high),
+            n: self.rounds.len() as u32,
+            reason: self.reason,
+            sizes: self.sizes,
+            rounds: self.rounds,
+            p: self.p,
+            winner: None,
+        }
+    }
 }
 
 /// How a duel is fought.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::error::Result;
 use crate::latency::Latency;
 use crate::report::cell;
-use crate::report::schema::{Map, MapCell, MapPlace};
+use crate::report::schema::{Map, MapPlace};
 use crate::scenario::{MapPlan, Scenario};
 use crate::units::Nanos;
 
@@ -47,20 +47,7 @@ pub(crate) fn run(
         let rules = Rules { metric: plan.metric, rounds: plan.rounds, best: plan.best, number };
         let pair = [plan.of.as_str(), plan.versus.as_str()];
         let Some(found) = duel::fight(hands, scenario, pair, &place, rules)? else { break };
-        let interval = found.ratio.and_then(|ratio| ratio.interval);
-        map.cells.push(MapCell {
-            wait_ns: wait.0,
-            cpu_ns: cpu.0,
-            ratio: found.ratio.map(|ratio| ratio.value),
-            low: interval.map(|interval| interval.low),
-            high: interval.map(|interval| interval.high),
-            n: found.rounds.len() as u32,
-            reason: found.reason,
-            sizes: found.sizes,
-            rounds: found.rounds,
-            p: found.p,
-            winner: None,
-        });
+        map.cells.push(found.cell(cpu, wait));
         longest = longest.max(Nanos::from(began.elapsed()));
     }
     let left = cells.len() - map.cells.len();
