@@ -54,4 +54,5 @@ pub mod scenario;
 pub mod sql;
 pub mod standin;
 pub mod stats;
+pub mod text;
 pub mod units;

@@ -244,6 +244,17 @@ fn trimmed(text: String) -> String {
     }
 }
 
+/// `12.3 MiB`
+pub(crate) fn bytes(bytes: f64) -> String {
+    match bytes {
+        b if b.abs() < 1024.0 * 1024.0 => format!("{} KiB", three_digits(b / 1024.0)),
+        b if b.abs() < 1024.0 * 1024.0 * 1024.0 => {
+            format!("{} MiB", three_digits(b / (1024.0 * 1024.0)))
+        }
+        b => format!("{} GiB", three_digits(b / (1024.0 * 1024.0 * 1024.0))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,12 +27,12 @@ use crate::report::distribution::Ranked;
 use crate::report::failures::error_counts;
 use crate::report::hgrm::hgrm;
 use crate::report::schema::{self, TrialVerdict};
-use crate::report::words::{clean, listed};
 use crate::run::neighbours::Neighbours;
 use crate::run::rank;
 use crate::run::resources::Taken;
 use crate::run::trial::figures;
 use crate::stats::over_the_error_bound;
+use crate::text::{clean, listed};
 use crate::units::{Nanos, Rate, Share, grouped, three_digits};
 
 /// Flags of `drive`.

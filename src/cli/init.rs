@@ -8,8 +8,8 @@ use super::print;
 use crate::error::{Context, Error, Result};
 use crate::load::url::Url;
 use crate::report::quoted as shell_word;
-use crate::report::words::{one_line, slug};
 use crate::scenario;
+use crate::text::{one_line, slug};
 
 /// Flags of `init`.
 #[derive(Debug, clap::Args)]

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Context, Result};
-use crate::report::words::harmless;
+use crate::text::harmless;
 
 /// Compares async and threaded backends, and says when it cannot
 #[derive(Debug, Parser)]

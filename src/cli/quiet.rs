@@ -1,6 +1,6 @@
 //! The flag by which a verb says nothing but its result.
 
-use crate::report::words::harmless;
+use crate::text::harmless;
 
 /// Flags of every verb that shows how far it is.
 #[derive(Debug, clap::Args)]

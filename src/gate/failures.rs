@@ -9,8 +9,8 @@
 use super::intermittent::intermittent;
 use super::levels::{ALPHA_FAILURES, Spending, looks};
 use crate::report::gate::{Block, FailureJudgement, FailureLook, Outcome, Plan, Round};
-use crate::report::words::or_withheld;
 use crate::stats::one_sided;
+use crate::text::or_withheld;
 use crate::units::grouped;
 
 /// What people call it, beside the metrics.

@@ -8,7 +8,7 @@ use super::sight::{after, percent, signed};
 use crate::report::gate::{
     FailureJudgement, Intermittent, Judgement, Look, MetricJudgement, Outcome, Plan, Round, Verdict,
 };
-use crate::report::words::{one_line, truncated};
+use crate::text::{one_line, truncated};
 
 /// Characters of a verdict's line: a CI system shows no more.
 const LINE_MAX: usize = 200;

@@ -3,8 +3,9 @@
 use super::losses;
 use super::race::{Entry, Race};
 use super::schema::{Comparison, Exploratory, RunResult, Trial};
-use super::words::{clean, counted, difference, listed, metric, times};
+use super::words::{difference, metric};
 use crate::stats;
+use crate::text::{clean, counted, listed, times};
 
 /// In place of a difference that the machine may hide.
 pub(crate) const UNSEEN: &str = "could not be seen here";

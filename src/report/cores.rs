@@ -2,7 +2,7 @@
 
 use super::race::{Entry, Race};
 use super::schema::{RunResult, Trial};
-use super::words::clean;
+use crate::text::clean;
 use crate::units::Rate;
 
 /// `2,050/s per core`; nothing on one core, where it would be the figure itself.

@@ -8,8 +8,8 @@ use super::late::{self, Late};
 use super::markdown::{escaped, grid, list};
 use super::schema::{Capacity, Decided, Decision, Meeting};
 use super::terminal::{plain_table, wrapped};
-use super::words::bytes;
 use crate::stats::percentile::{FAILED_NS, Quantile};
+use crate::units::bytes;
 use crate::units::{Nanos, Rate, grouped, three_digits};
 
 const COLUMNS: [&str; 7] = ["model", "size", "p99", "SLO", "CPU us", "memory", "closed ceiling"];

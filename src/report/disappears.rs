@@ -3,7 +3,8 @@
 use super::comparison::{Side, UNSEEN, headline, side};
 use super::race::Race;
 use super::schema::{Comparison, RunResult};
-use super::words::{clean, metric, times};
+use super::words::metric;
+use crate::text::{clean, times};
 
 /// One sentence for each workload that was run both in memory and behind a dependency:
 /// `Where the difference disappears: in memory p99 of thread-pool is 1.40x that of event-loop; behind a stand-in (lookup

@@ -3,8 +3,8 @@
 use super::cell::{ROUNDS_MIN, quantity, winner};
 use super::race::slo_of;
 use super::schema::{Capacity, Comparison, Map, MapCell, RunResult, Winner};
-use super::words::{capital, clean, counted, times};
 use super::{cores, footprint};
+use crate::text::{capital, clean, counted, times};
 use crate::units::{Nanos, Rate};
 
 /// A table beside those of races.

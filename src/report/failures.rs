@@ -1,7 +1,15 @@
-//! The failures of a trial in words.
+//! The failures of a trial: how many are too many, and what they were in words.
 
 use super::schema::Trial;
-use super::words::clean;
+use crate::scenario::Scenario;
+use crate::stats::error_bound;
+use crate::text::clean;
+use crate::units::Share;
+
+/// The share of requests beyond which a contender has lost a round: what the service promises, or the usual one.
+pub(crate) fn error_bound(scenario: &Scenario) -> Share {
+    scenario.slo.map_or(Share(error_bound::USUAL), |slo| slo.error_rate)
+}
 
 /// `50 bad_status (404: 30, 503: 20), 2 timeout`; `50 bad_status (404)`
 pub(crate) fn error_counts(trial: &Trial) -> String {

@@ -7,8 +7,8 @@ use super::race::races;
 use super::reasons::{self, Reason};
 use super::schema::{Judgement, RunResult, Verdict};
 use super::table::Table;
-use super::words::clean;
 use super::{sentences, setting, sizes};
+use crate::text::clean;
 
 /// A run in words and figures.
 pub(crate) struct Findings {

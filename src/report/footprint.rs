@@ -2,7 +2,8 @@
 
 use super::experiments::Grid;
 use super::schema::{Footprint, OverStarts, Part, RunResult};
-use super::words::{bytes, clean, or_withheld};
+use crate::text::{clean, or_withheld};
+use crate::units::bytes;
 use crate::units::{Nanos, grouped};
 
 /// None of the sizes but the image's contains another.
@@ -48,7 +49,7 @@ fn row(one: &Footprint) -> Vec<String> {
         or_withheld(one.rss_load_bytes, bytes),
         part(&one.payload),
         part(&one.runtime),
-        one.base.as_ref().map_or_else(|| super::words::WITHHELD.into(), part),
+        one.base.as_ref().map_or_else(|| crate::text::WITHHELD.into(), part),
         image(|image| image.raw_bytes),
         image(|image| image.compressed_bytes),
     ]

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::charts::{Shade, Size, pictures};
 use super::schema::{self, RunResult};
-use super::words::{harmless, is_shown};
 use super::{markdown, mock, note, side_by_side, terminal};
+use crate::text::{harmless, is_shown};
 
 const PAYLOAD: &str =
     "</text><script>\"'\u{1b}[31mRED\u{9b}31m\u{202e}\u{2028}\u{0}\r\n::error::x\u{7f}";

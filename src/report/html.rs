@@ -11,7 +11,7 @@ use super::reproduce::{command, note};
 use super::schema::{RunResult, Trial, TrialVerdict, Verdict};
 use super::slim::{drop_all_but_response_times, drop_histograms};
 use super::table::{COLUMNS, TABLE_NOTE};
-use super::words::counted;
+use crate::text::counted;
 use crate::units::{Nanos, grouped, three_digits};
 
 /// The page of a result.

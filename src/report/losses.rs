@@ -2,7 +2,7 @@
 
 use super::race::{Entry, Race};
 use super::schema::{Comparison, Trial};
-use super::words::{alike, clean, counted, listed, one_line, truncated};
+use crate::text::{alike, clean, counted, listed, one_line, truncated};
 
 /// More reasons than this are counted.
 const REASONS_MAX: usize = 3;

@@ -7,7 +7,7 @@ use super::experiments::Grid;
 use super::findings::{Findings, Judged};
 use super::schema::RunResult;
 use super::table::{COLUMNS, TABLE_NOTE, Table};
-use super::words::is_shown;
+use crate::text::is_shown;
 
 /// The report as GitHub Markdown; charts are linked relative to the report folder.
 pub fn markdown(result: &RunResult) -> String {

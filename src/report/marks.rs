@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::schema::{RunResult, Trial};
-use super::words::{clean, counted, listed, metric};
+use super::words::metric;
+use crate::text::{clean, counted, listed};
 
 /// Sentences on drift and on percentiles that are the machine's.
 pub(crate) fn marks(result: &RunResult) -> Vec<String> {

@@ -8,7 +8,7 @@ use super::race::measured;
 use super::reproduce;
 use super::schema::{RunResult, TrialVerdict, Verdict};
 use super::sentences::limits;
-use super::words::{clean, counted};
+use crate::text::{clean, counted};
 
 /// `post.md` beside `post.png`: finding, alternative text, method with machine and limits, commands.
 pub fn note(result: &RunResult, picture: &Picture<'_>, chart: &str, file: &str) -> String {

@@ -5,9 +5,9 @@ use super::late::{self, Late};
 use super::schema::{
     ByRequest, ContenderInfo, Distribution, RunResult, SloInfo, Trial, TrialVerdict,
 };
-use super::words::clean;
 use crate::stats::over_the_error_bound;
 use crate::stats::percentile::{Quantile, supported};
+use crate::text::clean;
 
 /// One workload at one level: contenders that are compared with each other.
 pub(crate) struct Race<'a> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::race::Race;
 use super::schema::{RunResult, Trial};
 use super::sentences;
-use super::words::{alike, clean, counted};
+use crate::text::{alike, clean, counted};
 
 /// A reason that made trials suspect or invalid, or a round void.
 pub(crate) struct Reason {

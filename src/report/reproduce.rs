@@ -1,7 +1,7 @@
 //! How a run is made again: the command, and what must be the same for it to be the same run.
 
 use super::schema::RunResult;
-use super::words::clean;
+use crate::text::clean;
 
 /// `bakeoff run payment-memory --rounds 10 --order-seed 7301`
 pub(crate) fn command(result: &RunResult) -> String {

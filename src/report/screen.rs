@@ -7,7 +7,10 @@ use super::race::{Entry, Race, races};
 use super::schema::{Comparison, RunResult, TrialVerdict, Verdict};
 use super::sentences::place;
 use super::terminal::{self, grid, wrapped};
-use super::words::{self, WITHHELD, bytes, capital, clean, figure, listed, or_withheld, times};
+use super::words;
+use super::words::figure;
+use crate::text::{WITHHELD, capital, clean, listed, or_withheld, times};
+use crate::units::bytes;
 use crate::units::{grouped, three_digits};
 use std::path::Path;
 

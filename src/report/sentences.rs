@@ -3,8 +3,10 @@
 use super::comparison::{self, AT_FLOOR, Side, UNSEEN, belongs, ends, metric_of, side};
 use super::race::{Entry, Race, measured, middle};
 use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
-use super::words::{WITHHELD, bytes, capital, clean, figure, listed, metric, one_line, times};
+use super::words::{figure, metric};
 use super::{disappears, experiments, losses, sizes};
+use crate::text::{WITHHELD, capital, clean, listed, one_line, times};
+use crate::units::bytes;
 use crate::units::{Rate, grouped, three_digits};
 
 /// `payment at 4,000/s`; of anyone's service `at 4,000/s`

@@ -2,7 +2,8 @@
 
 use super::race::{Race, measured};
 use super::schema::{RunResult, Trial};
-use super::words::{bytes, capital, clean, counted, listed};
+use crate::text::{capital, clean, counted, listed};
+use crate::units::bytes;
 use crate::units::{Nanos, grouped, three_digits};
 
 /// `contender on core 1, generator on core 0 (apart, spin)`, each placement of the trials once.

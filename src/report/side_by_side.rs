@@ -6,7 +6,9 @@ use super::race::{Entry, Race, races};
 use super::schema::{Fingerprint, RunResult};
 use super::sentences::place;
 use super::terminal;
-use super::words::{bytes, capital, clean, figure, or_withheld};
+use super::words::figure;
+use crate::text::{capital, clean, or_withheld};
+use crate::units::bytes;
 use crate::units::{grouped, three_digits};
 
 /// The figures of two results in rows.

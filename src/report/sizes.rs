@@ -4,8 +4,10 @@ use super::experiments::Grid;
 use super::race::{Entry, Figure, Race, slo_of};
 use super::schema::{ContenderInfo, RunResult, SloInfo, Trial};
 use super::sentences::place;
-use super::words::{WITHHELD, bytes, clean, figure, listed, or_withheld};
+use super::words::figure;
 use crate::stats::{self, Better, LOST, error_bound};
+use crate::text::{WITHHELD, clean, listed, or_withheld};
+use crate::units::bytes;
 use crate::units::{grouped, three_digits};
 
 const COLUMNS: [&str; 6] = ["contender", "size", "p99", "achieved/s", "CPU us/request", "memory"];

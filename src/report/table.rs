@@ -6,8 +6,10 @@ use super::comparison::{belongs, compared, metric_of};
 use super::late::{LATE_NOTE, share};
 use super::race::{Entry, Figure, Race, slo_of};
 use super::schema::{Ceiling, Comparison, RunResult, Trial};
-use super::words::{bytes, capital, clean, figure, listed, memory_words, or_withheld, shortened};
+use super::words::{figure, memory_words};
 use super::{cores, losses, sentences};
+use crate::text::{capital, clean, listed, or_withheld, shortened};
+use crate::units::bytes;
 use crate::units::{Nanos, Rate, grouped, three_digits};
 
 /// One race.

@@ -12,7 +12,7 @@ use super::experiments::Grid;
 use super::findings::{Findings, Judged};
 use super::schema::RunResult;
 use super::table::{COLUMNS, TABLE_NOTE, Table};
-use super::words::is_shown;
+use crate::text::is_shown;
 
 /// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
 /// `files` is the report folder, where one was written.

@@ -12,7 +12,7 @@ use crate::report::hgrm::hgrm;
 use crate::report::html::html_with;
 use crate::report::markdown::markdown_with;
 use crate::report::schema::{self, RunResult, Trial, TrialVerdict};
-use crate::report::words::{clean, slug};
+use crate::text::{clean, slug};
 
 /// Writes every file of a report into `dir`, which is its own and is made if it is not there.
 ///

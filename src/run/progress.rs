@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::schema::{Trial, TrialVerdict};
-use crate::report::words::{alike, harmless};
+use crate::text::{alike, harmless};
 
 /// A plain line at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);

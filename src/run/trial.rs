@@ -20,6 +20,7 @@ use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
 use crate::report::distribution::distribution;
+use crate::report::failures::error_bound;
 use crate::report::schema::{self, Audit, LostBy, Trial};
 use crate::run::child::Contender;
 use crate::run::dependency::{self, Behind, PoolUse};
@@ -33,7 +34,7 @@ use crate::run::validity::{self, Evidence, Judged};
 use crate::run::warm::Warming;
 use crate::run::{audit, http, proc};
 use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
-use crate::stats::{error_bound, over_the_error_bound};
+use crate::stats::over_the_error_bound;
 use crate::units::{Nanos, Rate, Share, grouped};
 
 /// The audit adds up a million accounts, and a saturated server may first have to finish what it has in hand.
@@ -573,11 +574,6 @@ fn judged(
         judged.lose(LostBy::Errors, reason);
     }
     judged
-}
-
-/// The share of requests beyond which a contender has lost a round: what the service promises, or the usual one.
-pub(crate) fn error_bound(scenario: &Scenario) -> Share {
-    scenario.slo.map_or(Share(error_bound::USUAL), |slo| slo.error_rate)
 }
 
 /// More failures than the error bound allows.

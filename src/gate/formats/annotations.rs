@@ -7,7 +7,7 @@ use super::figures::{name, word};
 use crate::gate::failures::ERRORS;
 use crate::gate::sentences::lost;
 use crate::report::gate::{GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict};
-use crate::report::words::is_shown;
+use crate::text::is_shown;
 
 /// One command for the gate, one for each metric that did not pass, and one where requests failed.
 pub fn annotations(result: &GateResult) -> String {
@@ -44,7 +44,7 @@ pub fn annotations(result: &GateResult) -> String {
 pub fn outputs(result: &GateResult) -> String {
     let judgement = &result.judgement;
     let verdict = judgement.verdict.word().to_lowercase();
-    let summary = crate::report::words::one_line(&judgement.line);
+    let summary = crate::text::one_line(&judgement.line);
     format!("verdict={verdict}\nexit-code={}\nsummary={summary}\n", judgement.exit_code)
 }
 

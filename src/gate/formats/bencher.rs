@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::figures::{candidate, name};
 use crate::report::gate::{GateResult, Metric};
-use crate::report::words::clean;
+use crate::text::clean;
 
 /// The candidate's medians and the share of its requests that failed, one benchmark per scenario and request kind. Limits are those of the median, 95 %.
 pub fn bencher(result: &GateResult) -> String {

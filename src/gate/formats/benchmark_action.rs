@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::figures::{candidate, name, shown};
 use crate::gate::failures::ERRORS;
 use crate::report::gate::GateResult;
-use crate::report::words::{clean, one_line};
+use crate::text::{clean, one_line};
 
 /// `customSmallerIsBetter`: all metrics of which less is better, and the failed requests.
 pub fn smaller_is_better(result: &GateResult) -> String {

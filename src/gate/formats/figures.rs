@@ -3,8 +3,9 @@
 use crate::gate::failures::{self, ERRORS, EXCESS_MIN};
 use crate::gate::sight::{percent, signed};
 use crate::report::gate::{FailureJudgement, GateResult, Judgement, Look, Metric, MetricJudgement};
-use crate::report::words::{WITHHELD, bytes, clean, or_withheld};
 use crate::stats::{Interval, median, quantile_interval};
+use crate::text::{WITHHELD, clean, or_withheld};
+use crate::units::bytes;
 use crate::units::{Nanos, Rate, three_digits};
 
 /// The candidate's figures of a metric over the rounds that count.

@@ -8,7 +8,7 @@ use crate::report::gate::{
     FailureJudgement, GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict,
 };
 use crate::report::markdown;
-use crate::report::words::one_line;
+use crate::text::one_line;
 
 /// What is written into a case.
 enum Mark {

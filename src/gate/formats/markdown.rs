@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::figures::rows;
 use crate::report::gate::GateResult;
 use crate::report::markdown;
-use crate::report::words::one_line;
+use crate::text::one_line;
 
 const HEADER: &str = "| metric | verdict | baseline | candidate | worse by | at least | at most | n | margin |\n\
                       |---|---|---:|---:|---:|---:|---:|---:|---:|\n";

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::history::History;
 use crate::report::markdown::{escaped, grid};
 use crate::report::terminal::{plain_table, wrapped};
-use crate::report::words::{clean, counted, shortened, times, truncated};
+use crate::text::{clean, counted, shortened, times, truncated};
 
 const COLUMNS: [&str; 4] = ["started", "commit", "verdict", "how many times as bad"];
 

@@ -6,7 +6,7 @@ use super::history::History;
 use crate::gate::failures::ERRORS;
 use crate::report::gate::Metric;
 use crate::report::schema::{self, Fingerprint, GatePoint, RunResult};
-use crate::report::words::{counted, listed};
+use crate::text::{counted, listed};
 
 impl History {
     /// The gates that are alike with the latest one, calibrations left out; `None` without a gate.

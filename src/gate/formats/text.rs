@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::figures::rows;
 use crate::report::gate::{GateResult, Purpose};
-use crate::report::words::{clean, one_line};
+use crate::text::{clean, one_line};
 
 const HEADER: [&str; 9] = [
     "metric",

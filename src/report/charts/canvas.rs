@@ -15,7 +15,7 @@ use super::style::Style;
 use super::svg::{self, Dash, Fonts, Head};
 use super::text::{FAMILY, Weight, width};
 use super::theme::Theme;
-use crate::report::words::is_shown;
+use crate::text::is_shown;
 
 /// The size of a picture. Type has the same size in px in all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

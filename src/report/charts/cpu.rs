@@ -9,7 +9,7 @@ use super::plot::{Frame, Plot, linear};
 use super::text::typeset;
 use super::view::{View, band_words, ways};
 use crate::report::sentences::title_of;
-use crate::report::words::slug;
+use crate::text::slug;
 use crate::units::{Rate, three_digits};
 
 /// One for each workload that was driven at two rates or more.

@@ -17,7 +17,8 @@ use crate::report::comparison::{belongs, confidence, ends, families};
 use crate::report::race::Race;
 use crate::report::schema::Comparison;
 use crate::report::sentences::load;
-use crate::report::words::{clean, counted, metric, slug, times};
+use crate::report::words::metric;
+use crate::text::{clean, counted, slug, times};
 
 /// The pair of `of` and `versus`, where those are given; else the first contender against the first of another colour.
 pub(super) fn pictures<'a>(view: &View<'a>, pair: Option<(&str, &str)>) -> Vec<Picture<'a>> {

@@ -12,7 +12,8 @@ use super::text::{Weight, fitted_name, typeset, width};
 use super::view::View;
 use crate::report::cell::{ZONE, more_is_better};
 use crate::report::schema::GatePoint;
-use crate::report::words::{clean, counted, metric, shortened, times};
+use crate::report::words::metric;
+use crate::text::{clean, counted, shortened, times};
 
 /// The history, where there is one of two gates or more.
 pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {

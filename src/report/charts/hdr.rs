@@ -16,7 +16,8 @@ use super::view::{Member, View, failed, late};
 use crate::report::race::Race;
 use crate::report::sentences::{place, title};
 use crate::report::setting::loads;
-use crate::report::words::{clean, counted, figure, listed, slug};
+use crate::report::words::figure;
+use crate::text::{clean, counted, listed, slug};
 use crate::units::{Nanos, grouped};
 
 /// The percentile plot of each workload, level and request kind that has response times.

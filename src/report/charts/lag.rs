@@ -19,8 +19,8 @@ use crate::report::distribution::Ranked;
 use crate::report::late::BOUND;
 use crate::report::race::{Race, middle};
 use crate::report::sentences::place;
-use crate::report::words::{capital, clean, slug};
 use crate::stats::percentile::PRINTED;
+use crate::text::{capital, clean, slug};
 use crate::units::{Nanos, three_digits};
 
 /// One for each open-loop race whose trials kept the generator's lateness.

@@ -14,7 +14,7 @@ use super::view::{Member, View, band_words, failed, late, ways};
 use crate::report::race::{Race, is_of_scenario};
 use crate::report::schema::{Capacity, Comparison, RunResult, Trial};
 use crate::report::sentences::title;
-use crate::report::words::{capital, clean, slug, times};
+use crate::text::{capital, clean, slug, times};
 use crate::units::{Nanos, Rate, grouped};
 
 /// One for each workload and request kind that was driven at two rates or more, if only by a search for capacities.

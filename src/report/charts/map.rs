@@ -12,7 +12,7 @@ use super::theme::{RAMP, Theme};
 use super::view::{View, interval_words};
 use crate::report::cell::{ROUNDS_MIN, quantity, winner};
 use crate::report::schema::{Map, MapCell, MapPlace, Winner};
-use crate::report::words::{capital, clean, counted, slug, times};
+use crate::text::{capital, clean, counted, slug, times};
 use crate::units::Nanos;
 
 /// The map, where an experiment made one.

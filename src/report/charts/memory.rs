@@ -10,7 +10,9 @@ use super::view::View;
 use crate::report::race::{Race, middle};
 use crate::report::schema::{ByRequest, Trial};
 use crate::report::sentences::title_of;
-use crate::report::words::{bytes, memory_words, slug};
+use crate::report::words::memory_words;
+use crate::text::slug;
+use crate::units::bytes;
 use crate::units::{grouped, three_digits};
 use plotters::style::Color;
 

@@ -8,8 +8,8 @@ use crate::report::late::Late;
 use crate::report::race::{Entry, Race, failed_share, withheld_by_us};
 use crate::report::schema::{ByRequest, TrialVerdict};
 use crate::report::sentences::saturated;
-use crate::report::words::counted;
 use crate::stats::percentile::{PRINTED, at_rank, supported};
+use crate::text::counted;
 use crate::units::grouped;
 
 /// One contender.

@@ -16,8 +16,8 @@ use crate::report::comparison::{Side, belongs, side};
 use crate::report::race::{Race, middle};
 use crate::report::schema::{Comparison, Fault, Timeline};
 use crate::report::sentences::{finding_in, place};
-use crate::report::words::{capital, clean, slug};
 use crate::stats::percentile::FAILED_NS;
+use crate::text::{capital, clean, slug};
 use crate::units::Nanos;
 
 /// One for each race whose trials kept a timeline.

@@ -6,7 +6,7 @@ use super::canvas::{Size, Tip, UNITS_PER_PX};
 use super::text::{FAMILY, STACK, faces};
 use super::theme::Theme;
 use crate::files::MARK;
-use crate::report::words::is_shown;
+use crate::text::is_shown;
 
 /// What a document says about itself.
 pub(super) struct Head<'a> {

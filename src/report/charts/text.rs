@@ -9,7 +9,7 @@ use ab_glyph::{Font, FontRef};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::report::words::shortened;
+use crate::text::shortened;
 
 /// Inter (SIL Open Font License 1.1), subset, with tabular digits, renamed as its licence asks.
 pub(super) const FAMILY: &str = "Bakeoff Sans";

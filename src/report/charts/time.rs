@@ -13,7 +13,7 @@ use super::view::{Member, View};
 use crate::report::race::{Entry, Race, middle};
 use crate::report::schema::{ByRequest, Trial};
 use crate::report::sentences::place;
-use crate::report::words::{capital, clean, slug};
+use crate::text::{capital, clean, slug};
 use crate::units::Nanos;
 use plotters::coord::types::RangedCoordf64;
 

@@ -6,7 +6,7 @@ use crate::report::late::Late;
 use crate::report::race::{Entry, Race, probed, races, response, slo_of};
 use crate::report::schema::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
 use crate::report::setting::{loads, placements, versions};
-use crate::report::words::{capital, clean, counted, listed};
+use crate::text::{capital, clean, counted, listed};
 use crate::units::{Rate, grouped};
 
 /// A result as charts read it.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::report::words::is_shown;
+use crate::text::is_shown;
 
 /// Over several lines, for files that people open.
 pub(crate) fn pretty(value: &impl Serialize) -> String {

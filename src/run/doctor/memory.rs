@@ -1,8 +1,8 @@
 //! Memory: huge pages that come unasked, and what is left of it.
 
 use super::{Finding, chosen, read};
-use crate::report::words::bytes;
 use crate::run::proc::Lines;
+use crate::units::bytes;
 
 /// The tour needs less.
 const AVAILABLE_WANTED: u64 = 1 << 30;

@@ -1,9 +1,9 @@
 //! A contender's part of a round: its trial as the gate reads it.
 
+use crate::report::failures::error_bound;
 use crate::report::gate::{Block, Fault, FaultKind, Metric, MetricPlan};
 use crate::report::late::Late;
 use crate::report::schema::{LostBy, Trial};
-use crate::run::trial::error_bound;
 use crate::scenario::Scenario;
 use crate::stats::over_the_error_bound;
 use crate::stats::percentile::{FAILED_NS, beyond};

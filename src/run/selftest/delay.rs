@@ -12,8 +12,8 @@ use crate::clock;
 use crate::error::Result;
 use crate::load;
 use crate::load::plan::{Arrivals, Plan, WarmUp};
-use crate::report::words::{WITHHELD, or_withheld};
 use crate::stats::{hodges_lehmann, median};
+use crate::text::{WITHHELD, or_withheld};
 use crate::units::Nanos;
 
 /// The null server, by which the generator's own lateness is seen best.

@@ -4,12 +4,12 @@
 //! error bound, in every one of its rounds a server does not do what it is asked. Where a statement names a contender the
 //! statement decides, unless the contender never did its work.
 
+use crate::report::failures::error_bound;
 use crate::report::failures::{error_counts, firsts};
 use crate::report::schema::{LostBy, Trial};
-use crate::report::words::{one_line, truncated};
-use crate::run::trial::error_bound;
 use crate::scenario::{Contender, Scenario};
 use crate::stats::over_the_error_bound;
+use crate::text::{one_line, truncated};
 
 /// Characters of what a server wrote last that are told.
 const WROTE_MAX: usize = 200;
