@@ -8,9 +8,9 @@ use crate::cli::print;
 use crate::cli::stored::Stored;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::record::RunResult;
 use crate::report::charts::{self, Kind, Picture, Shade, Size};
 use crate::report::note::note;
-use crate::report::schema::RunResult;
 
 /// Flags of `chart`.
 #[derive(Debug, clap::Args)]

@@ -6,9 +6,10 @@ use owo_colors::{OwoColorize, Style};
 use serde_json::json;
 
 use super::{Format, print};
+use crate::doctor;
+use crate::doctor::{Finding, State};
 use crate::error::Result;
 use crate::report::terminal::wrapped;
-use crate::run::doctor::{self, Finding, State};
 
 /// Flags of `doctor`.
 #[derive(Debug, clap::Args)]

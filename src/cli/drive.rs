@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 use crate::exit;
 use crate::files;
 use crate::interrupt;
+use crate::judge::failures::error_counts;
+use crate::judge::rank;
 use crate::load;
 use crate::load::live::Live;
 use crate::load::outcome::{Fault, Outcome};
@@ -23,13 +25,12 @@ use crate::load::plan::{
     Amount, Arrivals, First, Fixed, Operation, Pace, Plan, Shape, Statuses, WarmUp,
 };
 use crate::load::url::Url;
-use crate::report::distribution::Ranked;
-use crate::report::failures::error_counts;
+use crate::machine::neighbours::Neighbours;
+use crate::machine::resources::Taken;
+use crate::record;
+use crate::record::TrialVerdict;
+use crate::record::histogram::Ranked;
 use crate::report::hgrm::hgrm;
-use crate::report::schema::{self, TrialVerdict};
-use crate::run::neighbours::Neighbours;
-use crate::run::rank;
-use crate::run::resources::Taken;
 use crate::run::trial::figures;
 use crate::stats::over_the_error_bound;
 use crate::text::{clean, listed};
@@ -184,7 +185,7 @@ impl Args {
         let shown = match self.format {
             Format::Text => show::text(&trial),
             Format::Markdown => show::markdown(&trial),
-            Format::Json => schema::trial_line(&trial) + "\n",
+            Format::Json => record::trial_line(&trial) + "\n",
         };
         match &failing {
             // One object and nothing else is on stdout.
@@ -286,7 +287,7 @@ fn closed_ceiling(
 }
 
 /// `FAILED: 600 of 4,000 requests (15 %), over the bound of 1%: 600 bad_status`; nothing within the bound.
-fn failing(trial: &schema::Trial, bound: Share) -> Option<String> {
+fn failing(trial: &record::Trial, bound: Share) -> Option<String> {
     // What an interrupt left without an end is nobody's fault.
     let unfinished = trial.errors.get(Fault::Unfinished.name()).copied().unwrap_or(0);
     let failures = trial.errors.values().sum::<u64>() - unfinished;
@@ -304,7 +305,7 @@ fn failing(trial: &schema::Trial, bound: Share) -> Option<String> {
 }
 
 /// 130 for a run that was cut short, 5 when its numbers do not hold, 3 when too many of its requests failed.
-fn exit_code(trial: &schema::Trial, failing: bool, interrupted: bool) -> u8 {
+fn exit_code(trial: &record::Trial, failing: bool, interrupted: bool) -> u8 {
     if interrupted {
         exit::INTERRUPTED
     } else if trial.validity.verdict == TrialVerdict::Invalid {

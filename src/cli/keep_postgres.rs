@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::database;
 use crate::error::Result;
-use crate::run::postgres;
 
 /// Flags of `keep-postgres`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 impl Args {
     /// Keeps a cluster until stdin ends, and gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
-        postgres::keep(&self.bin, self.connections)?;
+        database::keep(&self.bin, self.connections)?;
         Ok(0)
     }
 }

@@ -8,14 +8,16 @@ use serde_json::json;
 
 use super::quiet::Quiet;
 use super::{Format, print};
+use crate::database::probe;
+use crate::database::probe::{Answers, Question};
+use crate::database::{Typed, Url};
 use crate::error::Result;
 use crate::exit;
 use crate::interrupt;
 use crate::load::plan::Arrivals;
-use crate::report::distribution::ranked;
-use crate::report::late::{self, Late};
-use crate::run::postgres::probe::{self, Answers, Question};
-use crate::run::postgres::{Typed, Url};
+use crate::record::histogram::ranked;
+use crate::record::late;
+use crate::record::late::Late;
 use crate::stats::percentile::{Quantile, quantile};
 use crate::units::{Nanos, Rate};
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use crate::cli::stored::Stored;
 use crate::cli::{Format, print};
 use crate::error::{Error, Failure, Result};
-use crate::gate::formats::history::History;
-use crate::gate::formats::past;
+use crate::record;
+use crate::record::{Ledger, RunResult};
 use crate::report;
-use crate::report::schema::{self, Ledger, RunResult};
+use crate::report::gate::history::History;
+use crate::report::gate::past;
 use crate::report::side_by_side::{mismatches, side_by_side};
 
 /// Flags of `report`.
@@ -73,7 +74,7 @@ impl Args {
         }
         Ok(match self.format {
             Format::Text => report::terminal::terminal(result, self.out.as_deref()),
-            Format::Json => schema::to_json(result) + "\n",
+            Format::Json => record::to_json(result) + "\n",
             Format::Markdown => report::markdown::markdown(result),
         })
     }
@@ -84,7 +85,7 @@ impl Args {
         }
         Ok(match self.format {
             Format::Text => report::ledger::text(ledger, self.out.as_deref()),
-            Format::Json => schema::ledger_json(ledger) + "\n",
+            Format::Json => record::ledger_json(ledger) + "\n",
             Format::Markdown => report::ledger::markdown(ledger),
         })
     }
@@ -109,7 +110,7 @@ impl Args {
                 .help("run both on one machine, or show them all the same with --allow-mismatch"));
         }
         Ok(match self.format {
-            Format::Json => format!("[{},\n{}]\n", schema::to_json(result), schema::to_json(other)),
+            Format::Json => format!("[{},\n{}]\n", record::to_json(result), record::to_json(other)),
             Format::Markdown => side_by_side(result, other, &unlike).markdown(),
             Format::Text => side_by_side(result, other, &unlike).text(),
         })

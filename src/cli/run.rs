@@ -12,8 +12,9 @@ use crate::cli::{Format, print};
 use crate::error::{Error, Result};
 use crate::exit;
 use crate::interrupt;
+use crate::record;
+use crate::record::{RunResult, Verdict};
 use crate::report;
-use crate::report::schema::{self, RunResult, Verdict};
 use crate::run::{self, Claim, Progress, ReportFolder, Request};
 use crate::scenario::{self, Overrides, Scenario, WarmUp};
 use crate::units::{Nanos, Rate};
@@ -226,7 +227,7 @@ impl Args {
         match self.format {
             Format::Text if self.scenarios.is_empty() => report::screen::screen(result, out),
             Format::Text => report::terminal::terminal(result, Some(out)),
-            Format::Json => schema::to_json(result) + "\n",
+            Format::Json => record::to_json(result) + "\n",
             Format::Markdown => report::markdown::markdown(result),
         }
     }

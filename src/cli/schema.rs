@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::print;
 use crate::error::Result;
-use crate::published;
+use crate::record::published;
 
 /// Flags of `schema`.
 #[derive(Debug, clap::Args)]

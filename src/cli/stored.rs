@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
 use crate::files;
-use crate::gate::formats::history::History;
-use crate::report::schema::{self, Ledger, RunResult};
+use crate::record;
+use crate::record::{Ledger, RunResult};
+use crate::report::gate::history::History;
 use crate::run::gate::history;
 
 const RESULT: &str = "result.json";
@@ -49,10 +50,10 @@ impl Stored {
             .usage(|| format!("cannot read {shown}"))
             .map_err(|error| error.help(WANTED))?;
         if file.file_name().is_some_and(|name| name == LEDGER) {
-            let ledger = schema::ledger_from(&text).usage(|| format!("{shown} is no ledger"))?;
+            let ledger = record::ledger_from(&text).usage(|| format!("{shown} is no ledger"))?;
             return Ok(Self::Ledger(Box::new(ledger)));
         }
-        let result = schema::from_json(&text).usage(|| format!("{shown} is no result"))?;
+        let result = record::from_json(&text).usage(|| format!("{shown} is no result"))?;
         Ok(Self::Result(Box::new(result)))
     }
 }

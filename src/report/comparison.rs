@@ -1,9 +1,9 @@
 //! One contender against another in words: ratio and difference with interval and n, and three outcomes always.
 
 use super::losses;
-use super::race::{Entry, Race};
-use super::schema::{Comparison, Exploratory, RunResult, Trial};
 use super::words::{difference, metric};
+use crate::judge::races::{Entry, Race};
+use crate::record::{Comparison, Exploratory, RunResult, Trial};
 use crate::stats;
 use crate::text::{clean, counted, listed, times};
 

@@ -1,7 +1,7 @@
 //! Figures per core, where contenders have several: the total of two cores says nothing beside what one core does.
 
-use super::race::{Entry, Race};
-use super::schema::{RunResult, Trial};
+use crate::judge::races::{Entry, Race};
+use crate::record::{RunResult, Trial};
 use crate::text::clean;
 use crate::units::Rate;
 
@@ -35,9 +35,9 @@ pub(crate) fn mark(result: &RunResult, race: &Race<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::mock;
+    use crate::record::{Capacity, ContenderInfo};
     use crate::report::findings::Findings;
-    use crate::report::mock;
-    use crate::report::schema::{Capacity, ContenderInfo};
     use crate::report::{html, markdown, terminal};
 
     /// Two contenders in closed loop, one of them two processes, with a capacity each.

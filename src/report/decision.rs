@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use super::cores;
 use super::experiments::cell_words;
-use super::late::{self, Late};
 use super::markdown::{escaped, grid, list};
-use super::schema::{Capacity, Decided, Decision, Meeting};
 use super::terminal::{plain_table, wrapped};
+use crate::record::late;
+use crate::record::late::Late;
+use crate::record::{Capacity, Decided, Decision, Meeting};
 use crate::stats::percentile::{FAILED_NS, Quantile};
 use crate::units::bytes;
 use crate::units::{Nanos, Rate, grouped, three_digits};
@@ -89,7 +90,7 @@ fn floor(decision: &Decision) -> String {
 }
 
 fn ceilings(decision: &Decision) -> Vec<String> {
-    let limit = |limit: &super::schema::Limit| {
+    let limit = |limit: &crate::record::Limit| {
         format!("Ceiling by Little's law: {} ({})", Rate(limit.rps), limit.of)
     };
     decision.ceilings.iter().map(limit).collect()

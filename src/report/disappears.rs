@@ -1,9 +1,9 @@
 //! Where a difference disappears: two contenders that differ in memory, and what is left of it behind a dependency.
 
 use super::comparison::{Side, UNSEEN, headline, side};
-use super::race::Race;
-use super::schema::{Comparison, RunResult};
 use super::words::metric;
+use crate::judge::races::Race;
+use crate::record::{Comparison, RunResult};
 use crate::text::{clean, times};
 
 /// One sentence for each workload that was run both in memory and behind a dependency:
@@ -96,8 +96,8 @@ fn in_words(c: &Comparison) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
-    use crate::report::race::races;
+    use crate::judge::races::races;
+    use crate::record::mock;
 
     /// The mock's payments, and the same behind a stand-in, where every p99 is within `range` of the first one's.
     fn behind(range: (f64, f64)) -> RunResult {

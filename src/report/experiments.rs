@@ -1,9 +1,9 @@
 //! What experiments beside `compare` and `curve` found: capacities and the map, as tables without a format.
 
-use super::cell::{ROUNDS_MIN, quantity, winner};
-use super::race::slo_of;
-use super::schema::{Capacity, Comparison, Map, MapCell, RunResult, Winner};
 use super::{cores, footprint};
+use crate::judge::cell::{ROUNDS_MIN, quantity, winner};
+use crate::judge::races::slo_of;
+use crate::record::{Capacity, Comparison, Map, MapCell, RunResult, Winner};
 use crate::text::{capital, clean, counted, times};
 use crate::units::{Nanos, Rate};
 
@@ -188,7 +188,7 @@ pub(crate) fn sentences(result: &RunResult) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
+    use crate::record::mock;
 
     #[test]
     fn capacities_and_the_map_are_told_in_words() {

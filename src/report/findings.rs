@@ -3,11 +3,11 @@
 use super::comparison::families;
 use super::experiments::{Grid, grids};
 use super::marks::marks;
-use super::race::races;
 use super::reasons::{self, Reason};
-use super::schema::{Judgement, RunResult, Verdict};
 use super::table::Table;
 use super::{sentences, setting, sizes};
+use crate::judge::races::races;
+use crate::record::{Judgement, RunResult, Verdict};
 use crate::text::clean;
 
 /// A run in words and figures.

@@ -1,7 +1,7 @@
 //! The footprint of contenders as a table that every output shows.
 
 use super::experiments::Grid;
-use super::schema::{Footprint, OverStarts, Part, RunResult};
+use crate::record::{Footprint, OverStarts, Part, RunResult};
 use crate::text::{clean, or_withheld};
 use crate::units::bytes;
 use crate::units::{Nanos, grouped};
@@ -39,7 +39,7 @@ pub(super) fn grid(result: &RunResult) -> Option<Grid> {
 
 fn row(one: &Footprint) -> Vec<String> {
     let part = |part: &Part| if part.files == 0 { "none".into() } else { bytes(part.bytes as f64) };
-    let image = |size: fn(&super::schema::Image) -> u64| {
+    let image = |size: fn(&crate::record::Image) -> u64| {
         or_withheld(one.image.as_ref().map(|image| size(image) as f64), bytes)
     };
     vec![
@@ -84,9 +84,10 @@ fn time(ns: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
-    use crate::report::schema::Image;
-    use crate::report::{html, markdown, schema, terminal};
+    use crate::record;
+    use crate::record::Image;
+    use crate::record::mock;
+    use crate::report::{html, markdown, terminal};
 
     fn result() -> RunResult {
         let mut result = mock::everything();
@@ -129,7 +130,7 @@ mod tests {
         );
         let text = html::html(&result);
         assert!(text.contains("image gzip") && !text.contains("<program>"), "{text}");
-        let again = schema::from_json(&schema::to_json(&result)).unwrap();
+        let again = record::from_json(&record::to_json(&result)).unwrap();
         assert_eq!(again.footprints, result.footprints);
         assert!(grid(&mock::everything()).is_none());
     }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::distribution::Ranked;
+use crate::record::histogram::Ranked;
 use crate::stats::percentile::FAILED_NS;
 
 /// `requests` (ns) as a percentile listing (ms). Failures stand at an hour, and their number below it.

@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::charts::{Shade, Size, pictures};
-use super::schema::{self, RunResult};
-use super::{markdown, mock, note, side_by_side, terminal};
+use super::{markdown, note, side_by_side, terminal};
+use crate::record;
+use crate::record::RunResult;
+use crate::record::mock;
 use crate::text::{harmless, is_shown};
 
 const PAYLOAD: &str =
@@ -14,7 +16,7 @@ const PAYLOAD: &str =
 fn result() -> Value {
     let mut result = mock::everything();
     result.trials.retain(|trial| trial.round <= 2);
-    serde_json::from_str(&schema::to_json(&result)).unwrap()
+    serde_json::from_str(&record::to_json(&result)).unwrap()
 }
 
 /// Adds the payload to every string below a path, in which `*` is every place of a list.
@@ -55,7 +57,7 @@ fn expect_texts_harmless(what: &str, result: &RunResult) {
     expect_harmless(what, &markdown::markdown(result));
     expect_harmless(what, &side_by_side::side_by_side(result, result, &[]).text());
     expect_harmless(what, &side_by_side::side_by_side(result, result, &[]).markdown());
-    expect_harmless(what, &schema::to_json(result));
+    expect_harmless(what, &record::to_json(result));
 }
 
 #[test]
@@ -67,12 +69,12 @@ fn no_string_of_a_result_commands_a_terminal_or_a_runner() {
     all.retain(|path| {
         let mut one = clean.clone();
         poison(&mut one, path);
-        schema::from_json(&one.to_string()).is_ok()
+        record::from_json(&one.to_string()).is_ok()
     });
     let poisoned = |all: &[Vec<String>]| {
         let mut result = clean.clone();
         all.iter().for_each(|path| poison(&mut result, path));
-        schema::from_json(&result.to_string()).unwrap()
+        record::from_json(&result.to_string()).unwrap()
     };
     // One that is poisoned may keep another from being shown.
     for some in all.chunks(12) {

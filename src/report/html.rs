@@ -6,11 +6,11 @@ use askama::Template;
 
 use super::charts::{Kind, Palette, Picture, both, page_style, pictures, untrustworthy};
 use super::findings::{Findings, Judged};
-use super::race::{measured, races};
 use super::reproduce::{command, note};
-use super::schema::{RunResult, Trial, TrialVerdict, Verdict};
-use super::slim::{drop_all_but_response_times, drop_histograms};
 use super::table::{COLUMNS, TABLE_NOTE};
+use crate::judge::races::{measured, races};
+use crate::record::slim::{drop_all_but_response_times, drop_histograms};
+use crate::record::{RunResult, Trial, TrialVerdict, Verdict};
 use crate::text::counted;
 use crate::units::{Nanos, grouped, three_digits};
 
@@ -229,7 +229,7 @@ fn raw(result: &RunResult) -> (String, &'static str) {
     for trial in slim.trials.iter_mut().chain(&mut slim.probes) {
         drop_all_but_response_times(trial);
     }
-    let json = super::schema::to_compact_json(&slim);
+    let json = crate::record::to_compact_json(&slim);
     let (json, note) = if json.len() <= RAW_MAX_BYTES {
         (
             json,
@@ -241,7 +241,7 @@ fn raw(result: &RunResult) -> (String, &'static str) {
             drop_histograms(trial);
         }
         (
-            super::schema::to_compact_json(&slim),
+            crate::record::to_compact_json(&slim),
             "result.json of this run without its histograms, which are in the file itself, beside this page.",
         )
     };
@@ -255,7 +255,7 @@ const RAW_MAX_BYTES: usize = 350_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
+    use crate::record::mock;
 
     #[test]
     fn hostile_text_cannot_leave_its_place() {
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(page.matches("</script").count(), 2);
         assert!(!page.contains("<img") && !page.contains("<!--"));
         let data = page.split("id=\"result\">").nth(1).unwrap().split("</script>").next().unwrap();
-        let read = crate::report::schema::from_json(data).unwrap();
+        let read = crate::record::from_json(data).unwrap();
         assert_eq!(read.title, run.title);
     }
 

@@ -8,10 +8,11 @@ use askama::Template;
 use super::html::page_colours;
 use super::markdown::{escaped, grid, list};
 use super::reproduce::typed;
-use super::schema::{self, Ledger, LedgerClaim, LedgerRow, StatementVerdict};
 use super::terminal::wrapped;
 use super::write::{expect_page_writable, put};
 use crate::error::{Context, Result};
+use crate::record;
+use crate::record::{Ledger, LedgerClaim, LedgerRow, StatementVerdict};
 
 /// Writes the files of a ledger into `dir`, which is made if it is not there.
 ///
@@ -19,7 +20,7 @@ use crate::error::{Context, Result};
 /// When the folder or a file in it cannot be written; the message names it. Usage, when a file would be overwritten that
 /// bakeoff did not write, and that is not forced; then nothing is written.
 pub fn write(dir: &Path, ledger: &Ledger, force: bool) -> Result<()> {
-    let (json, text) = (schema::ledger_json(ledger), markdown(ledger));
+    let (json, text) = (record::ledger_json(ledger), markdown(ledger));
     expect_page_writable(dir, &[("ledger.json", &json), ("ledger.md", &text)], force)?;
     std::fs::create_dir_all(dir)
         .usage(|| format!("cannot make the report folder {}", dir.display()))?;
@@ -202,7 +203,7 @@ fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
             beside.push(line);
         }
     }
-    let not_run = |one: &schema::NotRun| format!("{}: {}", one.scenario, one.why);
+    let not_run = |one: &record::NotRun| format!("{}: {}", one.scenario, one.why);
     vec![
         ("Every claim behind them", beside),
         ("Other claims", ledger.others.iter().map(claim).collect()),
@@ -215,7 +216,7 @@ fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::schema::{Fingerprint, Judgement, NotRun};
+    use crate::record::{Fingerprint, Judgement, NotRun};
 
     fn ledger() -> Ledger {
         let judgement = Judgement {
@@ -230,7 +231,7 @@ mod tests {
             ..Judgement::default()
         };
         Ledger {
-            schema: schema::LEDGER_SCHEMA.into(),
+            schema: record::LEDGER_SCHEMA.into(),
             started_utc: "2026-11-24T04:09:53Z".into(),
             fingerprint: Fingerprint::default(),
             confidence: 0.99,

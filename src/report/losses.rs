@@ -1,7 +1,7 @@
 //! Lost rounds in words: how many, of whom and why, each reason once. Every output for people shows these.
 
-use super::race::{Entry, Race};
-use super::schema::{Comparison, Trial};
+use crate::judge::races::{Entry, Race};
+use crate::record::{Comparison, Trial};
 use crate::text::{alike, clean, counted, listed, one_line, truncated};
 
 /// More reasons than this are counted.
@@ -71,10 +71,11 @@ fn why(lost: &[&Trial]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::race::races;
-    use crate::report::schema::{LostBy, RunResult, TrialVerdict};
+    use crate::judge::races::races;
+    use crate::record::mock;
+    use crate::record::{LostBy, RunResult, TrialVerdict};
+    use crate::report::terminal;
     use crate::report::{html::html, markdown::markdown};
-    use crate::report::{mock, terminal};
 
     /// The thread pool lost four rounds of ten.
     fn run() -> RunResult {

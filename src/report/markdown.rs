@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::charts::{CHART_FOLDER, Kind, Picture, pictures};
 use super::experiments::Grid;
 use super::findings::{Findings, Judged};
-use super::schema::RunResult;
 use super::table::{COLUMNS, TABLE_NOTE, Table};
+use crate::record::RunResult;
 use crate::text::is_shown;
 
 /// The report as GitHub Markdown; charts are linked relative to the report folder.

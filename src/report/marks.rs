@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::schema::{RunResult, Trial};
 use super::words::metric;
+use crate::record::{RunResult, Trial};
 use crate::text::{clean, counted, listed};
 
 /// Sentences on drift and on percentiles that are the machine's.
@@ -48,7 +48,7 @@ fn at_floor(trials: &[&Trial]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
+    use crate::record::mock;
 
     #[test]
     fn what_was_not_tested_and_what_is_the_machines_is_said() {

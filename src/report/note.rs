@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use super::charts::{Kind, Picture};
 use super::markdown::escaped;
-use super::race::measured;
 use super::reproduce;
-use super::schema::{RunResult, TrialVerdict, Verdict};
 use super::sentences::limits;
+use crate::judge::races::measured;
+use crate::record::{RunResult, TrialVerdict, Verdict};
 use crate::text::{clean, counted};
 
 /// `post.md` beside `post.png`: finding, alternative text, method with machine and limits, commands.
@@ -82,8 +82,8 @@ fn link(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::mock;
     use crate::report::charts::pictures;
-    use crate::report::mock;
 
     #[test]
     fn a_picture_is_told_in_two_sentences_and_two_commands() {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::race::Race;
-use super::schema::{RunResult, Trial};
 use super::sentences;
+use crate::judge::races::Race;
+use crate::record::{RunResult, Trial};
 use crate::text::{alike, clean, counted};
 
 /// A reason that made trials suspect or invalid, or a round void.

@@ -1,6 +1,6 @@
 //! How a run is made again: the command, and what must be the same for it to be the same run.
 
-use super::schema::RunResult;
+use crate::record::RunResult;
 use crate::text::clean;
 
 /// `bakeoff run payment-memory --rounds 10 --order-seed 7301`
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_run_is_told_as_it_was_asked() {
-        let mut result = crate::report::mock::payments(6, &crate::report::mock::MODELS);
+        let mut result = crate::record::mock::payments(6, &crate::record::mock::MODELS);
         assert_eq!(command(&result), "bakeoff run --rounds 6 --seed 42 --order-seed 7301");
         result.words = ["my service.toml", "--contender", "a,b"].map(str::to_owned).to_vec();
         assert_eq!(

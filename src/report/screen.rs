@@ -3,12 +3,12 @@
 use super::comparison::{AT_FLOOR, Side, UNSEEN, confidence, ends, headline, side};
 use super::findings::verdict_gloss;
 use super::losses;
-use super::race::{Entry, Race, races};
-use super::schema::{Comparison, RunResult, TrialVerdict, Verdict};
 use super::sentences::place;
 use super::terminal::{self, grid, wrapped};
 use super::words;
 use super::words::figure;
+use crate::judge::races::{Entry, Race, races};
+use crate::record::{Comparison, RunResult, TrialVerdict, Verdict};
 use crate::text::{WITHHELD, capital, clean, listed, or_withheld, times};
 use crate::units::bytes;
 use crate::units::{grouped, three_digits};
@@ -165,7 +165,7 @@ fn validity(result: &RunResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
+    use crate::record::mock;
 
     /// A tour of four races, as crowded as one may be.
     fn tour() -> RunResult {

@@ -1,10 +1,10 @@
 //! What a run says in words, built from its verdicts and from nothing else.
 
 use super::comparison::{self, AT_FLOOR, Side, UNSEEN, belongs, ends, metric_of, side};
-use super::race::{Entry, Race, measured, middle};
-use super::schema::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
 use super::words::{figure, metric};
 use super::{disappears, experiments, losses, sizes};
+use crate::judge::races::{Entry, Race, measured, middle};
+use crate::record::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
 use crate::text::{WITHHELD, capital, clean, listed, one_line, times};
 use crate::units::bytes;
 use crate::units::{Rate, grouped, three_digits};
@@ -415,14 +415,14 @@ pub(crate) fn saturated(entry: &Entry<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
-    use crate::report::schema::ContenderInfo;
+    use crate::record::ContenderInfo;
+    use crate::record::mock;
 
     #[test]
     fn what_could_not_be_seen_is_no_missing_difference() {
         let mut result = mock::payments(6, &[("go", 100.0, 1.0), ("node", 100.0, 1.0)]);
         let told = |result: &RunResult| {
-            let races = crate::report::race::races(result);
+            let races = crate::judge::races::races(result);
             (closing(result, &races).join(" "), title(result, &races[0], "payment"))
         };
         let (sentences, short) = told(&result);
@@ -444,7 +444,7 @@ mod tests {
     fn a_contender_alone_has_a_finding() {
         let mut result = mock::payments(6, &mock::MODELS[..1]);
         result.comparisons.clear();
-        let races = crate::report::race::races(&result);
+        let races = crate::judge::races::races(&result);
         let (sentences, title) = (closing(&result, &races), title(&result, &races[0], "payment"));
         assert!(
             sentences[0].starts_with("Payment at 4,000/s: p99 of event-loop is "),
@@ -461,12 +461,12 @@ mod tests {
         for c in &mut result.comparisons {
             c.headline_confidence = None;
         }
-        let races = crate::report::race::races(&result);
+        let races = crate::judge::races::races(&result);
         assert_eq!(finding_in(&result, &races[0], "goodput"), None, "it speaks of nothing");
         let mut spoken = result.clone();
         let c = spoken.comparisons.iter_mut().find(|c| c.metric == "p99").unwrap();
         (c.metric, c.headline_confidence) = ("goodput".into(), Some(0.95));
-        let races = crate::report::race::races(&spoken);
+        let races = crate::judge::races::races(&spoken);
         let found = finding_in(&spoken, &races[0], "goodput").unwrap();
         assert!(found.contains("go has the lowest goodput, that of node is 2.00x"), "{found}");
         assert_eq!(finding_in(&spoken, &races[0], "p99"), None, "not of this");

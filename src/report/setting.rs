@@ -1,7 +1,7 @@
 //! On what and how a run was measured, in words.
 
-use super::race::{Race, measured};
-use super::schema::{RunResult, Trial};
+use crate::judge::races::{Race, measured};
+use crate::record::{RunResult, Trial};
 use crate::text::{capital, clean, counted, listed};
 use crate::units::bytes;
 use crate::units::{Nanos, grouped, three_digits};
@@ -147,8 +147,9 @@ pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::race::races;
-    use crate::report::{charts, markdown, mock, note};
+    use crate::judge::races::races;
+    use crate::record::mock;
+    use crate::report::{charts, markdown, note};
 
     #[test]
     fn what_runs_a_contender_is_on_every_output_with_its_version() {

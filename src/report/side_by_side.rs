@@ -2,11 +2,11 @@
 
 use super::findings::Findings;
 use super::markdown;
-use super::race::{Entry, Race, races};
-use super::schema::{Fingerprint, RunResult};
 use super::sentences::place;
 use super::terminal;
 use super::words::figure;
+use crate::judge::races::{Entry, Race, races};
+use crate::record::{Fingerprint, RunResult};
 use crate::text::{capital, clean, or_withheld};
 use crate::units::bytes;
 use crate::units::{grouped, three_digits};
@@ -176,8 +176,8 @@ impl SideBySide {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
-    use crate::report::schema::Trial;
+    use crate::record::Trial;
+    use crate::record::mock;
 
     #[test]
     fn unlike_machines_are_told_apart() {

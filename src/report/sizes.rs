@@ -1,10 +1,10 @@
 //! The headline of a run with sweeps: each model once, at its best size, so that a size is never taken for a model.
 
 use super::experiments::Grid;
-use super::race::{Entry, Figure, Race, slo_of};
-use super::schema::{ContenderInfo, RunResult, SloInfo, Trial};
 use super::sentences::place;
 use super::words::figure;
+use crate::judge::races::{Entry, Figure, Race, slo_of};
+use crate::record::{ContenderInfo, RunResult, SloInfo, Trial};
 use crate::stats::{self, Better, LOST, error_bound};
 use crate::text::{WITHHELD, clean, listed, or_withheld};
 use crate::units::bytes;
@@ -247,8 +247,8 @@ fn note(judge: &Judge<'_>, family: &Family<'_, '_>, best: usize) -> Option<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
-    use crate::report::race::races;
+    use crate::judge::races::races;
+    use crate::record::mock;
 
     /// Payments at 4,000/s by an event loop and a pool of three sizes, each with so long a median.
     fn swept(sizes: [f64; 3]) -> RunResult {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::comparison::{belongs, compared, metric_of};
-use super::late::{LATE_NOTE, share};
-use super::race::{Entry, Figure, Race, slo_of};
-use super::schema::{Ceiling, Comparison, RunResult, Trial};
 use super::words::{figure, memory_words};
 use super::{cores, losses, sentences};
+use crate::judge::races::{Entry, Figure, Race, slo_of};
+use crate::record::late::{LATE_NOTE, share};
+use crate::record::{Ceiling, Comparison, RunResult, Trial};
 use crate::text::{capital, clean, listed, or_withheld, shortened};
 use crate::units::bytes;
 use crate::units::{Nanos, Rate, grouped, three_digits};
@@ -260,8 +260,8 @@ fn ceiling(of: &Ceiling, cores: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
-    use crate::report::race::races;
+    use crate::judge::races::races;
+    use crate::record::mock;
 
     #[test]
     fn a_late_percentile_is_marked_or_a_bound_and_never_missing() {
@@ -304,14 +304,14 @@ mod tests {
     #[test]
     fn a_percentile_that_is_a_failure_is_said_and_so_are_the_failures() {
         let mut result = mock::payments(6, &mock::MODELS[..2]);
-        let timed_out = |trial: &mut crate::report::schema::Trial| {
+        let timed_out = |trial: &mut crate::record::Trial| {
             mock::fail(trial, 60);
             let response = trial.by_request.get_mut("payment").unwrap().response_ns.as_mut();
             let response = response.unwrap();
             (response.timeouts, response.timeout_ns) = (60, Some(5_000_000_000));
         };
         let own = |name: &'static str| move |trial: &&mut _| is(trial, name);
-        fn is(trial: &crate::report::schema::Trial, name: &str) -> bool {
+        fn is(trial: &crate::record::Trial, name: &str) -> bool {
             trial.contender == name
         }
         result.trials.iter_mut().filter(own("event-loop")).for_each(timed_out);

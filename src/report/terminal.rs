@@ -10,8 +10,8 @@ use owo_colors::{OwoColorize, Style};
 
 use super::experiments::Grid;
 use super::findings::{Findings, Judged};
-use super::schema::RunResult;
 use super::table::{COLUMNS, TABLE_NOTE, Table};
+use crate::record::RunResult;
 use crate::text::is_shown;
 
 /// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
@@ -308,7 +308,7 @@ pub(super) fn trimmed(table: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
+    use crate::record::mock;
 
     fn shown(result: &RunResult) -> String {
         let text = terminal(result, Some(Path::new("reports/tour/x")));
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn a_report_fits_a_terminal_and_breaks_no_figure() {
         let mut result = mock::payments(6, &mock::MODELS);
-        result.ceilings.push(super::super::schema::Ceiling {
+        result.ceilings.push(crate::record::Ceiling {
             workload: "payment".into(),
             scenario: String::new(),
             contender: "event-loop".into(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::race::Figure;
+use crate::judge::races::Figure;
 use crate::text::{WITHHELD, clean};
 use crate::units::{Nanos, bytes, grouped, three_digits};
 

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
 use crate::files;
+use crate::record;
+use crate::record::histogram::{Ranked, requests};
+use crate::record::{RunResult, Trial, TrialVerdict};
 use crate::report::charts::{CHART_FOLDER, Picture, Shade, Size, pictures};
-use crate::report::distribution::{Ranked, requests};
 use crate::report::hgrm::hgrm;
 use crate::report::html::html_with;
 use crate::report::markdown::markdown_with;
-use crate::report::schema::{self, RunResult, Trial, TrialVerdict};
 use crate::text::{clean, slug};
 
 /// Writes every file of a report into `dir`, which is its own and is made if it is not there.
@@ -20,7 +21,7 @@ use crate::text::{clean, slug};
 /// When the folder or a file in it cannot be written; the message names it.
 pub fn write_report(dir: &Path, result: &RunResult) -> Result<()> {
     fs::create_dir_all(dir).usage(|| format!("cannot make the report folder {}", dir.display()))?;
-    put(dir, "result.json", &schema::to_json(result))?;
+    put(dir, "result.json", &record::to_json(result))?;
     write_prose(dir, result, true)?;
     for (name, text) in histograms(result)? {
         put(dir, &name, &text)?;
@@ -137,7 +138,7 @@ pub(super) fn put(dir: &Path, name: &str, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
+    use crate::record::mock;
 
     #[test]
     fn histograms_of_two_scenarios_are_never_merged() {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
-use crate::report::schema::{Ceiling, LostBy, Trial};
+use crate::record::{Ceiling, LostBy, Trial};
 use crate::run::testbed::{Ask, Testbed, placement};
 use crate::scenario::{Level, LoadKind, Scenario};
 use crate::units::{Nanos, Rate};

@@ -6,14 +6,15 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
+use crate::database;
+use crate::database::{Database, Setup, Url};
 use crate::error::Result;
-use crate::report::distribution;
-use crate::report::schema;
-use crate::run::child::Contender;
-use crate::run::http;
-use crate::run::placement::Cores;
-use crate::run::postgres::{self, Database, Setup, Url};
-use crate::run::proc;
+use crate::machine::placement::Cores;
+use crate::machine::proc;
+use crate::process::child::Contender;
+use crate::process::http;
+use crate::record;
+use crate::record::histogram;
 use crate::scenario::{Dependency, Scenario, Server};
 use crate::units::Nanos;
 
@@ -27,7 +28,7 @@ pub(crate) enum Behind<'a> {
     /// A process of our own.
     Standin(Contender),
     /// A database with the rows of the dataset and nothing else.
-    Postgres(postgres::Trial<'a>),
+    Postgres(database::Trial<'a>),
 }
 
 /// The PostgreSQL of a scenario, for its whole run; nothing where it names none.
@@ -110,13 +111,13 @@ impl<'a> Behind<'a> {
     }
 
     /// What it says of itself at the window's end.
-    pub(crate) fn window_ends(&self, window: Nanos) -> Option<schema::Standin> {
+    pub(crate) fn window_ends(&self, window: Nanos) -> Option<record::Standin> {
         let Self::Standin(standin) = self else { return None };
         let stats = stats(standin)?;
-        let late = distribution::decode(stats.get("latency_error_ns")?.as_str()?).ok()?;
+        let late = histogram::decode(stats.get("latency_error_ns")?.as_str()?).ok()?;
         let cpu = stats.get("cpu_ns")?.as_u64()? as f64;
-        Some(schema::Standin {
-            latency_error_ns: distribution::distribution(&late),
+        Some(record::Standin {
+            latency_error_ns: histogram::distribution(&late),
             cpu_share: (window > Nanos(0)).then(|| cpu / window.0 as f64),
         })
     }
@@ -149,7 +150,7 @@ impl PoolUse {
         Some(Self {
             size: pool.get("size")?.as_u64()?,
             busy: Nanos(pool.get("busy_ns")?.as_u64()?),
-            waits: distribution::decode(stats.get("pool_wait")?.as_str()?).ok()?,
+            waits: histogram::decode(stats.get("pool_wait")?.as_str()?).ok()?,
         })
     }
 

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
 use crate::files;
-use crate::report::schema::{self, Begun, ContenderFiles, Pilot, Trial};
-use crate::run::programs;
+use crate::process::programs;
+use crate::record;
+use crate::record::{Begun, ContenderFiles, Pilot, Trial};
 use crate::run::report_folder;
 use crate::run::testbed::Ask;
 use crate::scenario::{Contender, Scenario};
@@ -78,12 +79,12 @@ impl Journal {
     /// When there is none, it cannot be written, or another line in it is no trial.
     pub(crate) fn resume(out: &Path) -> Result<Self> {
         let path = out.join("trials.jsonl");
-        let finished = without_torn_end(&path, "trial", schema::trial_from)?.into();
+        let finished = without_torn_end(&path, "trial", record::trial_from)?.into();
         let file = File::options().append(true).open(&path);
         let file = file.usage(|| format!("cannot write {}", path.display()))?;
         let pilots = out.join(PILOTS);
         let pilots = match pilots.exists() {
-            true => without_torn_end(&pilots, "pilot", schema::pilot_from)?,
+            true => without_torn_end(&pilots, "pilot", record::pilot_from)?,
             false => Vec::new(),
         };
         Ok(Self { path, file: Some(file), held: Default::default(), finished, pilots })
@@ -121,7 +122,7 @@ impl Journal {
     /// # Errors
     /// When the disk does not take it.
     pub(crate) fn keep_pilot(&mut self, pilot: &Pilot) -> Result<()> {
-        let line = schema::pilot_line(pilot) + "\n";
+        let line = record::pilot_line(pilot) + "\n";
         if self.file.is_none() {
             self.held[1] += &line;
             return Ok(());
@@ -141,7 +142,7 @@ impl Journal {
     /// # Errors
     /// When the disk does not take it.
     pub(crate) fn keep(&mut self, trial: &Trial) -> Result<()> {
-        let line = schema::trial_line(trial) + "\n";
+        let line = record::trial_line(trial) + "\n";
         let Some(file) = &mut self.file else {
             self.held[0] += &line;
             return Ok(());
@@ -156,7 +157,7 @@ impl Journal {
 /// When the folder cannot be written.
 pub(crate) fn begin(out: &Path, begun: &Begun) -> Result<()> {
     let path = out.join(BEGUN);
-    fs::write(&path, schema::begun_json(begun)).usage(|| format!("cannot write {}", path.display()))
+    fs::write(&path, record::begun_json(begun)).usage(|| format!("cannot write {}", path.display()))
 }
 
 /// What the contenders of some scenarios run now.
@@ -179,13 +180,13 @@ pub(crate) fn contender_files(scenarios: &[Scenario]) -> Vec<ContenderFiles> {
 /// When there is none, or it was of another scenario, machine, build or program of a contender.
 pub(crate) fn begun(
     out: &Path,
-    now: &schema::Fingerprint,
+    now: &record::Fingerprint,
     files: &[ContenderFiles],
 ) -> Result<Begun> {
     let path = out.join(BEGUN);
     let text = files::read_text(&path, LINES_BYTES_MAX);
     let text = text.usage(|| format!("cannot read {}", path.display()))?;
-    let begun = schema::begun_from(&text).usage(|| format!("cannot read {}", path.display()))?;
+    let begun = record::begun_from(&text).usage(|| format!("cannot read {}", path.display()))?;
     let then = &begun.fingerprint;
     let differs = [
         ("scenario, or other flags", then.scenario != now.scenario),
@@ -244,8 +245,8 @@ const BEGUN: &str = "begun.json";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
-    use crate::report::schema::{Fingerprint, trial_line};
+    use crate::record::mock;
+    use crate::record::{Fingerprint, trial_line};
 
     #[test]
     fn a_torn_last_line_in_whatever_bytes_loses_itself_alone() {
@@ -302,7 +303,7 @@ mod tests {
         };
         let fingerprint = Fingerprint::default();
         let made = Begun {
-            schema: schema::BEGUN_SCHEMA.into(),
+            schema: record::BEGUN_SCHEMA.into(),
             order_seed: 1,
             started_utc: String::new(),
             fingerprint: fingerprint.clone(),

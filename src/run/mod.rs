@@ -2,70 +2,45 @@
 //!
 //! This is the only folder that runs both sides. [`run`] reads as the pipeline.
 
-mod audit;
-mod bounds;
 mod budget;
-mod ceilings;
-mod cgroup;
-mod child;
+pub(crate) mod ceilings;
 mod decide;
-mod dependency;
-pub mod doctor;
-mod experiment;
-mod fingerprint;
+pub(crate) mod dependency;
+pub(crate) mod experiment;
 mod footprint;
 pub(crate) mod gate;
-mod held;
-mod hiccups;
-mod http;
 mod journal;
 mod ledger;
-mod memory;
-pub(crate) mod neighbours;
-mod placement;
 mod plan;
-pub mod postgres;
-mod proc;
-mod programs;
 mod progress;
-pub(crate) mod rank;
 mod report_folder;
-pub(crate) mod resources;
 mod rounds;
-mod said;
 pub mod selftest;
 mod session;
-mod sockets;
 mod starts;
-mod supervise;
 mod testbed;
-mod throttling;
-mod ticks;
 pub(crate) mod trial;
-pub(crate) mod validity;
-mod verdict;
-mod voids;
 mod warm;
-mod whole;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use crate::error::Result;
 use crate::interrupt;
+use crate::judge::{statement, whole};
+use crate::record::RunResult;
 use crate::report;
-use crate::report::schema::RunResult;
 use crate::scenario::Scenario;
 use crate::units::Nanos;
 
-pub(crate) use cgroup::enter;
+pub(crate) use crate::machine::cgroup::enter;
+pub use crate::process::supervise::supervise;
 pub use decide::{Answer, Extras, Question, decide};
 pub use ledger::{LedgerPlan, LedgerRequest, ledger, plan_ledger};
 pub use plan::{Part, Planned, Sight, plan};
 pub use progress::Progress;
 pub(crate) use report_folder::{Claim, ReportFolder};
 use session::Session;
-pub use supervise::supervise;
 
 /// What is to be run.
 #[derive(Debug, Default)]
@@ -96,7 +71,7 @@ impl Request {
     /// # Errors
     /// Usage: fewer rounds than its headline needs, with the number.
     pub fn check(&self) -> Result<()> {
-        verdict::check_rounds(&self.scenarios)
+        statement::check_rounds(&self.scenarios)
     }
 }
 
@@ -125,12 +100,4 @@ pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Res
         }
         Err(error) => Err(error),
     }
-}
-
-/// The scenario whose trials [`report::mock::payments`] makes, but for their name of it.
-#[cfg(test)]
-fn mocked() -> Scenario {
-    let rate = crate::scenario::Level::Rate(crate::units::Rate(4_000.0));
-    let tour = crate::scenario::builtin("tour-payment").expect("it is built in");
-    Scenario { rates: vec![rate], ..tour }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::report::schema::{Trial, TrialVerdict};
+use crate::record::{Trial, TrialVerdict};
 use crate::text::{alike, harmless};
 
 /// A plain line at most this often.

@@ -7,16 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::judge::{bounds, statement, voids};
+use crate::machine::fingerprint;
 use crate::random;
-use crate::report::schema::{
-    self, Begun, Capacity, Ceiling, Fingerprint, Footprint, LostBy, Map, Trial,
-};
+use crate::record;
+use crate::record::{Begun, Capacity, Ceiling, Fingerprint, Footprint, LostBy, Map, Trial};
 use crate::run::budget::Budget;
 use crate::run::experiment::{Hands, capacity, map};
 use crate::run::journal::{self, Journal};
 use crate::run::rounds::{self, Heat, Repeats};
 use crate::run::testbed::{Ask, Testbed, placement};
-use crate::run::{Progress, Request, bounds, ceilings, fingerprint, footprint, verdict, voids};
+use crate::run::{Progress, Request, ceilings, footprint};
 use crate::scenario::{Contender, Experiments, LoadKind, Scenario};
 use crate::units::{Nanos, Rate};
 
@@ -75,7 +76,7 @@ impl<'a> Session<'a> {
         } else {
             testbed.keep_in(Journal::create(&request.out)?);
             let begun = Begun {
-                schema: schema::BEGUN_SCHEMA.into(),
+                schema: record::BEGUN_SCHEMA.into(),
                 order_seed: request.order_seed.unwrap_or_else(random::fresh_seed),
                 started_utc: clock::utc(),
                 fingerprint,
@@ -210,7 +211,7 @@ impl<'a> Session<'a> {
             let out = &self.request.out;
             let found = footprint::footprints(hands.testbed, scenario, order_seed, out, stop)?;
             let found =
-                found.into_iter().map(|one| verdict::under_load(one, scenario, &self.trials));
+                found.into_iter().map(|one| statement::under_load(one, scenario, &self.trials));
             self.footprints.extend(found);
         }
         if let Some(how) = capacity {

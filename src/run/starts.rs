@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::report::schema::{LostBy, Trial};
+use crate::record::{LostBy, Trial};
 
 /// Rounds in which a contender must have failed to start.
 const ROUNDS: usize = 2;
@@ -44,7 +44,7 @@ impl Starts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
+    use crate::record::mock;
 
     #[test]
     fn who_does_not_start_in_its_first_two_rounds_is_given_up() {

@@ -15,24 +15,29 @@ use hdrhistogram::Histogram;
 use crate::backend::Gather;
 use crate::backend::client::Library;
 use crate::backend::cpu::CpuMode;
+use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::judge::audit;
+use crate::judge::failures::error_bound;
+use crate::judge::validity;
+use crate::judge::validity::{Evidence, Judged};
 use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
-use crate::report::distribution::distribution;
-use crate::report::failures::error_bound;
-use crate::report::schema::{self, Audit, LostBy, Trial};
-use crate::run::child::Contender;
+use crate::machine::hiccups::Hiccups;
+use crate::machine::memory;
+use crate::machine::memory::Sampler;
+use crate::machine::placement::Placement;
+use crate::machine::proc;
+use crate::machine::resources::{Switches, Taken, Tick, Used, Watch};
+use crate::process::child::Contender;
+use crate::process::http;
+use crate::process::said::Said;
+use crate::record;
+use crate::record::histogram::distribution;
+use crate::record::{Audit, LostBy, Trial};
 use crate::run::dependency::{self, Behind, PoolUse};
-use crate::run::hiccups::Hiccups;
-use crate::run::memory::{self, Sampler};
-use crate::run::placement::Placement;
-use crate::run::postgres::Database;
-use crate::run::resources::{Switches, Taken, Tick, Used, Watch};
-use crate::run::said::Said;
-use crate::run::validity::{self, Evidence, Judged};
 use crate::run::warm::Warming;
-use crate::run::{audit, http, proc};
 use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
 use crate::stats::over_the_error_bound;
 use crate::units::{Nanos, Rate, Share, grouped};
@@ -121,7 +126,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     if crash.is_none() && audit.verdict == "unavailable" && !audit.reasons.is_empty() {
         crash = broken_down(&mut contender);
     }
-    let server = schema::Server {
+    let server = record::Server {
         cpu_us_per_request_halves: per_request(&outcome, seen.halves),
         rss_windows_bytes: memory.resident,
         memory_peak_bytes: memory.peak,
@@ -500,10 +505,10 @@ fn server(
     switches: Option<(Switches, Switches)>,
     outcome: &Outcome,
     cores: usize,
-) -> schema::Server {
+) -> record::Server {
     let answered = outcome.answered_in_window as f64;
     let per_request = |cpu: Nanos| cpu.as_micros_f64() / answered;
-    schema::Server {
+    record::Server {
         cpu_us_per_request: used.cpu.filter(|_| answered > 0.0).map(per_request),
         cpu_share: used.cpu_share(cores),
         rss_peak_bytes: watch.rss_peak_bytes(),

@@ -181,6 +181,14 @@ fn near_file(path: &Path) -> Option<String> {
     nearest(path.to_str()?, shown.iter().map(String::as_str)).map(str::to_owned)
 }
 
+/// The scenario whose trials `record::mock::payments` makes, but for their name of it.
+#[cfg(test)]
+pub(crate) fn mocked() -> super::Scenario {
+    let rate = super::Level::Rate(crate::units::Rate(4_000.0));
+    let tour = builtin("tour-payment").expect("it is built in");
+    super::Scenario { rates: vec![rate], ..tour }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,6 @@ mod gate;
 mod home;
 mod later;
 mod loading;
-mod metric;
 mod node;
 mod overrides;
 mod pared;
@@ -35,13 +34,15 @@ mod store;
 mod sweep;
 mod warm_up;
 
+pub use crate::record::metric::{Metric, Unit};
+#[cfg(test)]
+pub(crate) use builtin::mocked;
 pub use builtin::{BUILTIN, builtin, load, tour};
 pub use contender::{BuiltIn, Contender, Kind, Ready, STOP_WITHIN, Setup};
 pub use disturbance::Disturbance;
 pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
 pub use gate::{Gate, GateFigure, GateMetric};
-pub use metric::{Metric, Unit};
 pub use overrides::Overrides;
 pub use store::{Dependency, Server, Store};
 pub use warm_up::WarmUp;

@@ -9,7 +9,7 @@ use super::raw::Raw;
 use super::sweep::{Counts, SIZES_MAX};
 use super::{Level, WarmUp};
 use crate::load::plan::Statuses;
-use crate::published;
+use crate::record::published;
 use crate::units::{Nanos, Rate, Share};
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use bakeoff::report::schema::{self, RunResult};
+use bakeoff::record::{self, RunResult};
 
 fn run(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
@@ -48,7 +48,7 @@ fn stderr(output: &Output) -> String {
 
 fn result(out: &Path) -> RunResult {
     let text = fs::read_to_string(out.join("result.json")).expect("there is a result.json");
-    schema::from_json(&text).expect("it is of this schema")
+    record::from_json(&text).expect("it is of this schema")
 }
 
 /// Two contenders in memory, in tiny windows.
@@ -108,7 +108,7 @@ fn a_run_goes_on_where_it_stopped_and_refuses_another_one() {
     assert!(lines.starts_with(&kept), "what had finished is not run again");
     assert_eq!(lines.lines().count(), after.trials.len() + after.probes.len());
     let of = |result: &RunResult| -> Vec<(String, String, u32)> {
-        let key = |t: &schema::Trial| (t.contender.clone(), t.level.clone(), t.round);
+        let key = |t: &record::Trial| (t.contender.clone(), t.level.clone(), t.round);
         result.trials.iter().take(8).map(key).collect()
     };
     assert_eq!(of(&after), of(&before), "the same trials in the same order");
@@ -147,9 +147,9 @@ fn a_capacity_is_searched_and_a_budget_ends_the_search() {
     for text in [&shown, &read("summary.md"), &read("index.html")] {
         assert!(text.contains("Either carries something"), "{text}");
     }
-    let bounded = |one: &schema::Capacity| one.at_least_rps.is_some() && one.below_rps.is_some();
+    let bounded = |one: &record::Capacity| one.at_least_rps.is_some() && one.below_rps.is_some();
     if result.capacity.iter().all(bounded) {
-        assert_eq!(claim.verdict, schema::StatementVerdict::Holds, "{claim:?}");
+        assert_eq!(claim.verdict, record::StatementVerdict::Holds, "{claim:?}");
     }
 
     // The histograms of the rates that were tried stay in the journal.
@@ -160,9 +160,9 @@ fn a_capacity_is_searched_and_a_budget_ends_the_search() {
 
     // They are a chart, unless the machine was so busy that one of them at most was carried.
     let tried = result.probes.iter().filter(|trial| trial.load.kind == "open");
-    let carried = |trial: &&schema::Trial| {
+    let carried = |trial: &&record::Trial| {
         !trial.saturated
-            && trial.validity.verdict != schema::TrialVerdict::Invalid
+            && trial.validity.verdict != record::TrialVerdict::Invalid
             && trial.response_ns.as_ref().is_some_and(|times| times.p99.is_some())
     };
     let levels: BTreeSet<&String> = tried.filter(carried).map(|trial| &trial.level).collect();

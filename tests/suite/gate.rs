@@ -9,8 +9,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bakeoff::gate::judge;
-use bakeoff::report::gate::{FaultKind, GateResult, Outcome, Purpose, Verdict, from_json};
+use bakeoff::judge::gate::judge;
+use bakeoff::record::gate::{FaultKind, GateResult, Outcome, Purpose, Verdict, from_json};
 use tempfile::TempDir;
 
 /// Two gates at once would each be the other's noise.

@@ -8,11 +8,11 @@
 //! cargo test --release --test suite -- gate_recorded --ignored --nocapture
 //! ```
 
-use bakeoff::gate::judge;
-use bakeoff::gate::levels::looks;
-use bakeoff::gate::metric::difference;
-use bakeoff::gate::sight::sight;
-use bakeoff::report::gate::{
+use bakeoff::judge::gate::judge;
+use bakeoff::judge::gate::levels::looks;
+use bakeoff::judge::gate::metric::difference;
+use bakeoff::judge::gate::sight::sight;
+use bakeoff::record::gate::{
     Judgement, Metric, MetricPlan, OnInconclusive, Outcome, Plan, Round, Scatter, Verdict,
 };
 use bakeoff::stats::residual_sd;

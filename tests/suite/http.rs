@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bakeoff::report::schema::{self, LostBy, RunResult, TrialVerdict, Verdict};
+use bakeoff::record::{self, LostBy, RunResult, TrialVerdict, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Two runs at once would each be the other's noise.
@@ -146,7 +146,7 @@ impl Lab {
 
     fn result(&self) -> RunResult {
         let text = fs::read_to_string(self.path("report/result.json")).unwrap();
-        schema::from_json(&text).unwrap()
+        record::from_json(&text).unwrap()
     }
 
     /// Every process that a server of this lab has been.

@@ -10,8 +10,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bakeoff::report::schema::{self, RunResult, Verdict};
-use bakeoff::run::postgres::binaries;
+use bakeoff::database::binaries;
+use bakeoff::record::{self, RunResult, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How many kills a table makes: so many, or as many as `BAKEOFF_KILLS` says.
@@ -80,14 +80,14 @@ impl Run {
 fn finished(folder: &Path) -> usize {
     let text = fs::read_to_string(folder.join("out/trials.jsonl")).unwrap_or_default();
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    let is_trial = |line: &&str| schema::trial_from(line).is_ok();
+    let is_trial = |line: &&str| record::trial_from(line).is_ok();
     let (trials, lines) = (text[..whole].lines().filter(is_trial).count(), text[..whole].lines());
     assert_eq!(trials, lines.count(), "a whole line is a trial");
     trials
 }
 
 fn result(folder: &Path) -> RunResult {
-    schema::from_json(&fs::read_to_string(folder.join("out/result.json")).unwrap()).unwrap()
+    record::from_json(&fs::read_to_string(folder.join("out/result.json")).unwrap()).unwrap()
 }
 
 fn children(pid: u32) -> Vec<u32> {

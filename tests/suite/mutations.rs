@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bakeoff::record::{RunResult, from_json};
 use bakeoff::report::charts::{Shade, Size, pictures};
-use bakeoff::report::schema::{RunResult, from_json};
 use bakeoff::report::{html, markdown, terminal};
 use bakeoff::scenario::parse;
 

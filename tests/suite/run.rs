@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bakeoff::report::schema::{self, RunResult, StatementVerdict, Trial, Verdict};
+use bakeoff::record::{self, RunResult, StatementVerdict, Trial, Verdict};
 
 /// Two runs at once would each be the other's noise.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -40,7 +40,7 @@ fn code(output: &Output) -> i32 {
 
 fn result(out: &Path) -> RunResult {
     let text = fs::read_to_string(out.join("result.json")).expect("there is a result.json");
-    schema::from_json(&text).expect("it is of this schema")
+    record::from_json(&text).expect("it is of this schema")
 }
 
 fn stderr(output: &Output) -> String {

@@ -7,14 +7,15 @@ use super::{Args, closed_ceiling, failing, show, trial, write_hgrm};
 use crate::cli::{Format, print};
 use crate::error::Result;
 use crate::exit;
+use crate::judge::failures::error_counts;
+use crate::judge::validity::limit_of;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Fixed, Plan, Shape, WarmUp};
 use crate::load::url::Url;
-use crate::report::failures::error_counts;
-use crate::report::late;
-use crate::report::schema::{self, Capacity, Trial, TrialVerdict};
-use crate::run::resources::Taken;
-use crate::run::validity::limit_of;
+use crate::machine::resources::Taken;
+use crate::record;
+use crate::record::late;
+use crate::record::{Capacity, Trial, TrialVerdict};
 use crate::stats::Quantile;
 use crate::stats::capacity::{self, Search};
 use crate::units::{Nanos, Rate, Share};
@@ -191,7 +192,7 @@ fn shown(
     };
     if args.format == Format::Json {
         let slo = format!("{}={}ns", slo.percentile, slo.bound.0);
-        return schema::search_json(&schema::Search { slo, capacity, trials }) + "\n";
+        return record::search_json(&record::Search { slo, capacity, trials }) + "\n";
     }
     let sentence = sentence(slo, found, &trials);
     match (best.map(|best| &trials[best]), args.format) {
@@ -235,12 +236,12 @@ mod tests {
 
     #[test]
     fn a_promise_is_broken_by_failures_at_its_rank_and_by_too_many() {
-        let mut trial = crate::report::mock::payments(1, &[("mine", 100.0, 1.0)]).trials.remove(0);
+        let mut trial = crate::record::mock::payments(1, &[("mine", 100.0, 1.0)]).trials.remove(0);
         let kept = |trial: &Trial, promise: &str, percent: f64| {
             keeps(trial, promise.parse().unwrap(), Share(percent / 100.0))
         };
         assert_eq!(kept(&trial, "p99=10ms", 1.0), Some(true));
-        crate::report::mock::fail(&mut trial, 60);
+        crate::record::mock::fail(&mut trial, 60);
         assert_eq!(kept(&trial, "p99=10ms", 100.0), Some(false), "60 of 5,260 have no time");
         assert_eq!(kept(&trial, "p50=10ms", 100.0), Some(true));
         assert_eq!(kept(&trial, "p50=10ms", 1.0), Some(false), "more than 1 % and five");

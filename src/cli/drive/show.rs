@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::report::failures::{error_counts, firsts};
-use crate::report::late::{LATE_NOTE, Late};
+use crate::judge::failures::{error_counts, firsts};
+use crate::record::late::{LATE_NOTE, Late};
+use crate::record::{Distribution, Trial};
 use crate::report::markdown::escaped;
-use crate::report::schema::{Distribution, Trial};
 use crate::units::{Nanos, Rate, Share};
 
 /// A few lines and a table.

@@ -2,12 +2,13 @@
 
 use rustix::thread::{CpuSet, sched_getaffinity};
 
+use crate::judge::validity;
+use crate::judge::validity::Evidence;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Plan, Shape};
-use crate::report::schema::{Audit, Placement, Trial};
-use crate::run::resources::Taken;
+use crate::machine::resources::Taken;
+use crate::record::{Audit, Placement, Trial};
 use crate::run::trial::figures;
-use crate::run::validity::{self, Evidence};
 use crate::units::Nanos;
 
 /// The trial that `plan` and `outcome` make; `taken` is of its start, `lag_limit` what the generator may be late by.

@@ -6,8 +6,8 @@ use super::{Args, plan};
 use crate::cli::{Format, print};
 use crate::error::Result;
 use crate::interrupt;
+use crate::record;
 use crate::report;
-use crate::report::schema;
 use crate::run::{self, Claim, LedgerRequest, Progress, ReportFolder};
 use crate::scenario::{self, Scenario};
 
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, named: &str) -> Result<u8> {
     let ledger = run::ledger(&request, || Progress::new(args.quiet.quiet), &stop)?;
     print(&match args.format {
         Format::Text => report::ledger::text(&ledger, Some(&request.out)),
-        Format::Json => schema::ledger_json(&ledger) + "\n",
+        Format::Json => record::ledger_json(&ledger) + "\n",
         Format::Markdown => report::ledger::markdown(&ledger),
     })?;
     Ok(ledger.exit_code)

@@ -12,10 +12,10 @@ use super::plot::{Frame, Plot, name_ink, tick_ink};
 use super::style::Family;
 use super::text::{Weight, fitted, fitted_name, typeset, width};
 use super::view::{Member, View};
-use crate::report::cell::{ZONE, more_is_better};
+use crate::judge::cell::{ZONE, more_is_better};
+use crate::judge::races::Race;
+use crate::record::Comparison;
 use crate::report::comparison::{belongs, confidence, ends, families};
-use crate::report::race::Race;
-use crate::report::schema::Comparison;
 use crate::report::sentences::load;
 use crate::report::words::metric;
 use crate::text::{clean, counted, slug, times};
@@ -391,7 +391,7 @@ fn estimate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
+    use crate::record::mock;
 
     #[test]
     fn a_capacity_with_an_open_end_is_a_difference_and_no_missing_one() {

@@ -10,8 +10,8 @@ use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, tick_ink};
 use super::text::{Weight, fitted_name, typeset, width};
 use super::view::View;
-use crate::report::cell::{ZONE, more_is_better};
-use crate::report::schema::GatePoint;
+use crate::judge::cell::{ZONE, more_is_better};
+use crate::record::GatePoint;
 use crate::report::words::metric;
 use crate::text::{clean, counted, shortened, times};
 
@@ -295,7 +295,7 @@ mod tests {
         let mut history: Vec<GatePoint> =
             ends.iter().map(|(ratio, verdict)| gate(Some(*ratio), verdict)).collect();
         history.extend([far, gate(None, "regressed"), gate(None, "inconclusive")]);
-        let mut run = crate::report::mock::everything();
+        let mut run = crate::record::mock::everything();
         run.gate_history = history;
         let picture = &crate::report::charts::pictures_of(&run, Kind::Gate, None)[0];
         assert!(picture.method.contains("Arrow:") && picture.method.contains("Cross:"));

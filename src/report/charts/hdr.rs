@@ -13,7 +13,7 @@ use super::series::{Series, series};
 use super::svg::Dash;
 use super::text::{Weight, fitted, typeset};
 use super::view::{Member, View, failed, late};
-use crate::report::race::Race;
+use crate::judge::races::Race;
 use crate::report::sentences::{place, title};
 use crate::report::setting::loads;
 use crate::report::words::figure;
@@ -26,7 +26,7 @@ pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
     for race in &view.races {
         let kinds = race.kinds();
         for kind in &kinds {
-            let has = |requests: &crate::report::schema::ByRequest| requests.response_ns.is_some();
+            let has = |requests: &crate::record::ByRequest| requests.response_ns.is_some();
             let drawn = race
                 .trials()
                 .any(|trial| trial.saturated || trial.by_request.get(*kind).is_some_and(has));

@@ -15,9 +15,9 @@ use super::style::Style;
 use super::svg::Dash;
 use super::text::{Weight, typeset, width};
 use super::view::View;
-use crate::report::distribution::Ranked;
-use crate::report::late::BOUND;
-use crate::report::race::{Race, middle};
+use crate::judge::races::{Race, middle};
+use crate::record::histogram::Ranked;
+use crate::record::late::BOUND;
 use crate::report::sentences::place;
 use crate::stats::percentile::PRINTED;
 use crate::text::{capital, clean, slug};
@@ -30,7 +30,7 @@ pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
 
 /// Whether the generator's own lateness made up more of a p99 than a result may have: a page says so in red.
 pub(crate) fn untrustworthy(race: &Race<'_>) -> bool {
-    let latest = |entry: &crate::report::race::Entry<'_>| {
+    let latest = |entry: &crate::judge::races::Entry<'_>| {
         let share = middle(
             entry.trials.iter().filter_map(|t| t.validity.our_share.get("p99").copied()).collect(),
         );
@@ -53,9 +53,7 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
     let mut limit: Vec<(f64, f64)> = Vec::new();
     for member in view.members(race.workload) {
         let Some(entry) = race.entry(member.name) else { continue };
-        let merged = |of: fn(
-            &crate::report::schema::ByRequest,
-        ) -> Option<&crate::report::schema::Distribution>| {
+        let merged = |of: fn(&crate::record::ByRequest) -> Option<&crate::record::Distribution>| {
             let mut all: Option<Ranked> = None;
             for kind in race.kinds() {
                 if let Ok(Some(part)) = entry.merged(kind, of) {

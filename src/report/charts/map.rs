@@ -10,8 +10,8 @@ use super::style::{Family, Style, styles};
 use super::text::{Weight, fitted, fitted_name, typeset};
 use super::theme::{RAMP, Theme};
 use super::view::{View, interval_words};
-use crate::report::cell::{ROUNDS_MIN, quantity, winner};
-use crate::report::schema::{Map, MapCell, MapPlace, Winner};
+use crate::judge::cell::{ROUNDS_MIN, quantity, winner};
+use crate::record::{Map, MapCell, MapPlace, Winner};
 use crate::text::{capital, clean, counted, slug, times};
 use crate::units::Nanos;
 

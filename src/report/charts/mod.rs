@@ -39,7 +39,7 @@ pub use picture::{Kind, Picture, Shade};
 #[cfg(feature = "png")]
 pub use png::png;
 
-use super::schema::RunResult;
+use crate::record::RunResult;
 use view::View;
 
 /// Where charts lie in a report folder.

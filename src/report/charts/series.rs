@@ -3,10 +3,10 @@
 use super::axis::nines;
 use super::style::Style;
 use super::view::Member;
-use crate::report::distribution::Ranked;
-use crate::report::late::Late;
-use crate::report::race::{Entry, Race, failed_share, withheld_by_us};
-use crate::report::schema::{ByRequest, TrialVerdict};
+use crate::judge::races::{Entry, Race, failed_share, withheld_by_us};
+use crate::record::histogram::Ranked;
+use crate::record::late::Late;
+use crate::record::{ByRequest, TrialVerdict};
 use crate::report::sentences::saturated;
 use crate::stats::percentile::{PRINTED, at_rank, supported};
 use crate::text::counted;

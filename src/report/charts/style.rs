@@ -3,7 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::theme::Theme;
-use crate::report::schema::ContenderInfo;
+use crate::record::ContenderInfo;
 
 /// More contenders than this cannot be told apart: the rest are grey.
 const COLOURED: usize = 4;

@@ -10,8 +10,8 @@ use super::plot::{Frame, Plot, duration, linear, tick_ink};
 use super::style::Style;
 use super::text::{Weight, fitted_name, typeset, width};
 use super::view::{Member, View};
-use crate::report::race::{Entry, Race, middle};
-use crate::report::schema::{ByRequest, Trial};
+use crate::judge::races::{Entry, Race, middle};
+use crate::record::{ByRequest, Trial};
 use crate::report::sentences::place;
 use crate::text::{capital, clean, slug};
 use crate::units::Nanos;
@@ -126,7 +126,7 @@ fn cpu(trial: &Trial, alone: bool) -> f64 {
 /// CPU and pool wait are known for all kinds together, so a mix of kinds has them among the waiting.
 fn means(trial: &Trial, kind: &str, alone: bool) -> Option<Parts> {
     let requests: &ByRequest = trial.by_request.get(kind)?;
-    let mean = |d: &Option<crate::report::schema::Distribution>| d.as_ref().and_then(|d| d.mean);
+    let mean = |d: &Option<crate::record::Distribution>| d.as_ref().and_then(|d| d.mean);
     let service = mean(&requests.service_ns)?;
     let pool = mean(&trial.pool_wait_ns).filter(|_| alone).unwrap_or(0.0).min(service);
     let cpu = cpu(trial, alone).min(service - pool);

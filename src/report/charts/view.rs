@@ -2,9 +2,9 @@
 
 use super::chrome::Chrome;
 use super::style::{Style, styles};
-use crate::report::late::Late;
-use crate::report::race::{Entry, Race, probed, races, response, slo_of};
-use crate::report::schema::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
+use crate::judge::races::{Entry, Race, probed, races, response, slo_of};
+use crate::record::late::Late;
+use crate::record::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
 use crate::report::setting::{loads, placements, versions};
 use crate::text::{capital, clean, counted, listed};
 use crate::units::{Rate, grouped};
@@ -179,7 +179,7 @@ impl<'a> View<'a> {
             parts.push(format!("bound by: {by}"));
         }
         let ceiling = |member: &Member<'_>| {
-            let of = |c: &&crate::report::schema::Ceiling| {
+            let of = |c: &&crate::record::Ceiling| {
                 c.workload == workload && c.scenario == scenario && c.contender == member.name
             };
             let ceiling = self.result.ceilings.iter().find(of)?;

@@ -1,10 +1,12 @@
 //! From what was measured to sentences: which model, and what would turn that round.
 
 use crate::exit;
-use crate::report::cell;
-use crate::report::late::{self, Late};
-use crate::report::race::{self, Figure};
-use crate::report::schema::{Decided, Decision, Meeting, Trial, TrialVerdict, Winner};
+use crate::judge::cell;
+use crate::judge::races;
+use crate::judge::races::Figure;
+use crate::record::late;
+use crate::record::late::Late;
+use crate::record::{Decided, Decision, Meeting, Trial, TrialVerdict, Winner};
 use crate::run::experiment::duel::Best;
 use crate::stats::percentile::FAILED_NS;
 use crate::stats::{self, over_the_error_bound};
@@ -35,9 +37,9 @@ pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Questio
     let saturated =
         2 * own().filter(|trial| trial.saturated || trial.validity.lost).count() > rounds;
     let p99 = kept().flat_map(|trial| {
-        trial.by_request.values().map(|requests| race::response(trial, requests, 990))
+        trial.by_request.values().map(|requests| races::response(trial, requests, 990))
     });
-    let p99 = race::median(p99.collect());
+    let p99 = races::median(p99.collect());
     let (p99_ns, p99_at_least_ns) = match p99 {
         Figure::Value(ns) | Figure::Late { ns, .. } => (Some(ns), None),
         Figure::AtLeast(ns) => (Some(FAILED_NS as f64), Some(ns)),
@@ -253,7 +255,7 @@ pub(super) fn exit_code(decision: &Decision, interrupted: bool) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::schema::MapCell;
+    use crate::record::MapCell;
     use crate::units::Nanos;
 
     fn judged(cell: MapCell) -> MapCell {
@@ -284,16 +286,16 @@ mod tests {
 
     #[test]
     fn a_p99_that_is_a_failure_keeps_no_promise_and_is_shown_as_one() {
-        let mut trials = crate::report::mock::payments(6, &[("event-loop", 100.0, 1.0)]).trials;
+        let mut trials = crate::record::mock::payments(6, &[("event-loop", 100.0, 1.0)]).trials;
         let best = Best { threads: None, words: String::new(), closed: None };
         let question = super::super::question::tests::question();
         let sound = row("event-loop", &best, &trials, &question);
         assert_eq!((sound.keeps_slo, sound.failures, sound.requests), (Some(true), 0, 31_200));
-        trials.iter_mut().for_each(|trial| crate::report::mock::fail(trial, 12));
+        trials.iter_mut().for_each(|trial| crate::record::mock::fail(trial, 12));
         let failing = row("event-loop", &best, &trials, &question);
         assert_eq!((failing.keeps_slo, failing.failures), (Some(false), 72), "0.1 % and five may");
         assert!(failing.p99_ns > sound.p99_ns && failing.p99_ns < Some(1e9));
-        trials.iter_mut().for_each(|trial| crate::report::mock::fail(trial, 60));
+        trials.iter_mut().for_each(|trial| crate::record::mock::fail(trial, 60));
         let failing = row("event-loop", &best, &trials, &question);
         assert_eq!((failing.p99_ns, failing.p99_at_least_ns), (Some(FAILED_NS as f64), None));
     }

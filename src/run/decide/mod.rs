@@ -13,17 +13,19 @@ use std::time::Instant;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::judge::cell::{CEILING, judged_alone};
 use crate::latency::Latency;
+use crate::machine::fingerprint;
 use crate::random;
-use crate::report::cell::{CEILING, judged_alone};
-use crate::report::schema::{self, Decided, Decision, Limit, Meeting, RunResult, Trial};
+use crate::record;
+use crate::record::{Decided, Decision, Limit, Meeting, RunResult, Trial};
+use crate::run::Progress;
 use crate::run::budget::Budget;
 use crate::run::ceilings;
 use crate::run::experiment::duel::{self, Best, Place, Rules};
 use crate::run::experiment::{Hands, capacity};
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed};
-use crate::run::{Progress, fingerprint};
 use crate::scenario::{MapMetric, Scenario};
 use crate::units::Nanos;
 
@@ -166,7 +168,7 @@ fn whole(scenario: &Scenario) -> Nanos {
 struct Measured {
     models: Vec<Decided>,
     meetings: Vec<Meeting>,
-    capacity: Vec<schema::Capacity>,
+    capacity: Vec<record::Capacity>,
     /// Meetings that the budget had no room for.
     left_out: Vec<&'static str>,
 }
@@ -188,7 +190,7 @@ fn concluded(
         notes.push(format!("A model has {rounds} of {ROUNDS} rounds that count."));
     }
     let mut decision = Decision {
-        schema: schema::DECISION_SCHEMA.into(),
+        schema: record::DECISION_SCHEMA.into(),
         asked: question.asked(cores),
         started_utc: clock::utc(),
         fingerprint: fingerprint::take(std::slice::from_ref(scenario)),
@@ -324,10 +326,10 @@ fn search(
     scenario: &Scenario,
     sizes: &[Best],
     cores: usize,
-) -> Result<Vec<schema::Capacity>> {
+) -> Result<Vec<record::Capacity>> {
     let Some(how) = scenario.experiments.capacity else { return Ok(Vec::new()) };
     let closed = sizes.iter().filter_map(|best| best.closed.as_ref());
-    let ceilings: Vec<schema::Ceiling> =
+    let ceilings: Vec<record::Ceiling> =
         closed.map(|trial| ceilings::ceiling(trial, cores)).collect();
     capacity::run(hands, scenario, how, &ceilings).map(|(found, _)| found)
 }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::error::{Error, Result};
 use crate::latency::Latency;
-use crate::report::schema::Asked;
-use crate::run::placement;
+use crate::machine::placement;
+use crate::record::Asked;
 use crate::scenario::{self, Scenario};
 use crate::units::{Nanos, Rate, Share};
 

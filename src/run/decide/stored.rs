@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::backend::payment::Calibration;
 use crate::exit;
+use crate::judge::statement;
+use crate::judge::statement::Family;
+use crate::judge::whole;
+use crate::record;
+use crate::record::{Ceiling, Decision, RunResult, Trial, Verdict};
 use crate::report::comparison::exploratory;
-use crate::report::schema::{self, Ceiling, Decision, RunResult, Trial, Verdict};
-use crate::run::verdict::{self, Family};
-use crate::run::whole;
 use crate::scenario::Scenario;
 
 /// What was measured.
@@ -30,9 +32,9 @@ pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunR
     // What `decide` says is in its own sentences: none of these comparisons is a headline.
     let told = Scenario { headline: None, ..scenario.clone() };
     let family = Family::of(std::slice::from_ref(&told));
-    let comparisons = verdict::comparisons(family, &told, &ran.trials);
+    let comparisons = statement::comparisons(family, &told, &ran.trials);
     RunResult {
-        schema: schema::SCHEMA.into(),
+        schema: record::SCHEMA.into(),
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
         seed: scenario.seed,

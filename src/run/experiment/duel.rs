@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use crate::backend::model::Model;
 use crate::error::Result;
+use crate::judge::cell::ZONE;
 use crate::latency::Latency;
-use crate::report::cell::ZONE;
-use crate::report::schema::{MapCell, Trial};
+use crate::record::{MapCell, Trial};
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, placement};
 use crate::scenario::{

@@ -4,9 +4,9 @@
 use std::time::Instant;
 
 use crate::error::Result;
+use crate::judge::cell;
 use crate::latency::Latency;
-use crate::report::cell;
-use crate::report::schema::{Map, MapPlace};
+use crate::record::{Map, MapPlace};
 use crate::scenario::{MapPlan, Scenario};
 use crate::units::Nanos;
 

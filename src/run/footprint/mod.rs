@@ -16,8 +16,8 @@ use image::{Layer, Packed};
 use parts::Parts;
 
 use crate::error::Result;
-use crate::report::schema::{Footprint, Image, OverStarts, Part};
-use crate::run::placement::Placement;
+use crate::machine::placement::Placement;
+use crate::record::{Footprint, Image, OverStarts, Part};
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
 use crate::scenario::{self, Contender, Scenario};

@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::{Context, Error, Result};
+use crate::machine::proc;
 use crate::run::footprint::image::Packed;
-use crate::run::proc;
 use crate::scenario::{Contender, Kind, Setup};
 
 /// Files of a payload: a tree that is larger was named by mistake.

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
 use crate::interrupt;
-use crate::run::child::on_a_free_port;
-use crate::run::held::{Held, Program};
-use crate::run::http;
-use crate::run::placement::Cores;
-use crate::run::proc;
-use crate::run::resources::Watch;
+use crate::machine::placement::Cores;
+use crate::machine::proc;
+use crate::machine::resources::Watch;
+use crate::process::child::on_a_free_port;
+use crate::process::held::{Held, Program};
+use crate::process::http;
 use crate::run::trial::{self, Order};
 use crate::scenario::{Kind, Ready, STOP_WITHIN};
 use crate::units::Nanos;

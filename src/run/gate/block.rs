@@ -1,9 +1,9 @@
 //! A contender's part of a round: its trial as the gate reads it.
 
-use crate::report::failures::error_bound;
-use crate::report::gate::{Block, Fault, FaultKind, Metric, MetricPlan};
-use crate::report::late::Late;
-use crate::report::schema::{LostBy, Trial};
+use crate::judge::failures::error_bound;
+use crate::record::gate::{Block, Fault, FaultKind, Metric, MetricPlan};
+use crate::record::late::Late;
+use crate::record::{LostBy, Trial};
 use crate::scenario::Scenario;
 use crate::stats::over_the_error_bound;
 use crate::stats::percentile::{FAILED_NS, beyond};
@@ -126,7 +126,7 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
+    use crate::record::mock;
     use crate::scenario::builtin;
 
     const METRICS: [Metric; 4] =

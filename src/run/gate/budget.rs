@@ -4,8 +4,8 @@ use super::Request;
 use super::block::requests_needed;
 use super::session::{CLOSED, OVERHEAD};
 use crate::error::{Error, Result};
-use crate::gate::levels::{ROUNDS_MAX, ROUNDS_MIN};
-use crate::report::gate::{MetricPlan, Plan, Purpose};
+use crate::judge::gate::levels::{ROUNDS_MAX, ROUNDS_MIN};
+use crate::record::gate::{MetricPlan, Plan, Purpose};
 use crate::scenario::{Level, Scenario};
 use crate::units::{Nanos, POISSON_MARGIN, Rate, grouped};
 
@@ -149,7 +149,7 @@ fn whole_seconds(time: Nanos) -> Nanos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::gate::{Metric, OnInconclusive};
+    use crate::record::gate::{Metric, OnInconclusive};
     use crate::scenario::builtin;
 
     const SECOND: u64 = Nanos::SECOND.0;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{Context, Result};
-use crate::gate::formats::history::History;
-use crate::gate::formats::{bencher, benchmark_action, junit, markdown};
+use crate::record::gate::{GateResult, to_json};
 use crate::report::charts::{Kind, Shade, Size, pictures_of};
-use crate::report::gate::{GateResult, to_json};
+use crate::report::gate::history::History;
+use crate::report::gate::{bencher, benchmark_action, junit, markdown};
 
 /// Writes all of them; `gate.json`, from which every other can be made anew, first.
 ///

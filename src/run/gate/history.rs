@@ -8,8 +8,9 @@ use rustix::fs::{Access, access};
 
 use crate::error::{Context, Error, Result};
 use crate::files;
-use crate::gate::formats::history::{self, History};
-use crate::report::gate::GateResult;
+use crate::record::gate::GateResult;
+use crate::report::gate::history;
+use crate::report::gate::history::History;
 
 /// A file of more than this is no history: a line has about a kilobyte.
 const BYTES_MAX: u64 = 32 << 20;

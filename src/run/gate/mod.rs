@@ -1,4 +1,4 @@
-//! The gate, for real: rounds of a baseline and a candidate until [`crate::gate`] has its verdict.
+//! The gate, for real: rounds of a baseline and a candidate until [`crate::judge::gate`] has its verdict.
 //!
 //! ```text
 //!     read the history            past scatter on this machine; an unreadable one stops everything before it starts
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
-use crate::report::gate::{GateResult, Purpose};
+use crate::record::gate::{GateResult, Purpose};
 use crate::run::Progress;
 use crate::scenario::{Gate, Scenario};
 

@@ -1,6 +1,6 @@
 //! Which rate the baseline bears: at one that nearly fills it, the queue is compared and not the code.
 
-use crate::report::schema::Trial;
+use crate::record::Trial;
 use crate::units::{Rate, Share, three_digits};
 
 /// Two probes agree within so much of the lower one.
@@ -68,7 +68,7 @@ pub(super) fn strained(trial: &Trial, rate: Rate, share: Share, cores: usize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
+    use crate::record::mock;
 
     fn seen(change: impl Fn(&mut Trial)) -> Option<Strained> {
         let mut trial = mock::payments(1, &mock::MODELS[..1]).trials.remove(0);

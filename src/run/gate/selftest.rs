@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Result;
-use crate::report::gate::{GateResult, Purpose, Verdict};
+use crate::record::gate::{GateResult, Purpose, Verdict};
 use crate::run::Progress;
 use crate::run::gate::{Ended, Pair, Request, run};
 use crate::scenario::{self, Gate, GateFigure, Kind, Level, Scenario, WarmUp};

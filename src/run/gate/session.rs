@@ -5,21 +5,24 @@ use std::time::Instant;
 
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::gate::formats::history::History;
-use crate::gate::levels::ROUNDS_MAX;
-use crate::gate::{blame::blame, judge, sight};
 use crate::interrupt;
+use crate::judge::gate::blame::blame;
+use crate::judge::gate::levels::ROUNDS_MAX;
+use crate::judge::gate::{judge, sight};
+use crate::judge::validity;
+use crate::machine::fingerprint;
 use crate::random;
-use crate::report::gate::{
+use crate::record::gate::{
     About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
 };
-use crate::report::schema::{LostBy, Trial};
+use crate::record::{LostBy, Trial};
+use crate::report::gate::history::History;
+use crate::run::Progress;
 use crate::run::gate::rate::{self, Strained, agree, shown};
 use crate::run::gate::{Request, block, budget};
 use crate::run::journal::Journal;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Ask, Testbed, placement};
-use crate::run::{Progress, fingerprint, validity};
 use crate::scenario::{self, Bound, Contender, GateFigure, Level, Scenario, Statement};
 use crate::units::{Nanos, Rate, Share};
 

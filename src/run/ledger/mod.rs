@@ -11,12 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::clock;
 use crate::error::Result;
 use crate::exit;
-use crate::report;
-use crate::report::schema::{
-    self, Fingerprint, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
+use crate::machine::fingerprint;
+use crate::record;
+use crate::record::{
+    Fingerprint, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
 };
+use crate::report;
 use crate::run::budget::Budget;
-use crate::run::{Progress, Request, fingerprint, report_folder};
+use crate::run::{Progress, Request, report_folder};
 use crate::scenario::{Scenario, builtin};
 use crate::stats;
 use crate::units::Nanos;
@@ -208,7 +210,7 @@ pub fn ledger(
     let made = (&fingerprint, started_utc.as_str());
     let sources = results.iter().filter_map(|result| source(result, made)).collect();
     let mut ledger = Ledger {
-        schema: schema::LEDGER_SCHEMA.into(),
+        schema: record::LEDGER_SCHEMA.into(),
         started_utc,
         fingerprint,
         confidence: CONFIDENCE,
@@ -389,8 +391,8 @@ fn chart(out: &Path, scenario: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock;
-    use crate::report::schema::Judgement;
+    use crate::record::Judgement;
+    use crate::record::mock;
     use crate::scenario::BUILTIN;
 
     fn all() -> Vec<Scenario> {

@@ -3,7 +3,7 @@
 use super::scratch::Scratch;
 use super::{Bench, Row, Verdict};
 use crate::error::Result;
-use crate::report::schema;
+use crate::record;
 use crate::run::{self, Progress, Request};
 use crate::scenario::{self, Overrides, WarmUp};
 use crate::units::Nanos;
@@ -26,7 +26,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
     };
     let result = run::run(&request, &mut Progress::new(true), bench.stop)?;
     let measured = result.expectations.first().map_or("nothing judged", |it| &it.reason);
-    let needs = matches!(result.verdict, schema::Verdict::Invalid).then(|| {
+    let needs = matches!(result.verdict, record::Verdict::Invalid).then(|| {
         let why = result.notes.first().map_or("too few rounds were valid", |note| note);
         format!("a run that is valid; {why}")
     });
@@ -35,7 +35,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
         what: "ten times the work".into(),
         expected: "fails, exit code 3".into(),
         measured: format!("exit code {}: {measured}", result.exit_code),
-        verdict: Verdict::of(result.verdict == schema::Verdict::Fail),
+        verdict: Verdict::of(result.verdict == record::Verdict::Fail),
         needs: None,
     };
     Ok(vec![row.excused(needs.as_deref())])

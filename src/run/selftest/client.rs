@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
-use crate::run::placement::{self, Cores};
+use crate::machine::placement;
+use crate::machine::placement::Cores;
 use crate::units::Nanos;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";

@@ -23,10 +23,10 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::error::Result;
+use crate::judge::rank;
 use crate::load::outcome::{Kind, Outcome};
 use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape, Statuses, WarmUp};
-use crate::run::placement::{Cores, Placement};
-use crate::run::rank;
+use crate::machine::placement::{Cores, Placement};
 use crate::scenario::{self, PlacementMode};
 use crate::stats::percentile::at_rank;
 use crate::units::{Nanos, Rate};

@@ -10,9 +10,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::server::Law;
 use crate::error::{Context, Error, Result};
-use crate::run::http;
-use crate::run::placement::{self, Cores};
-use crate::run::proc;
+use crate::machine::placement;
+use crate::machine::placement::Cores;
+use crate::machine::proc;
+use crate::process::http;
 use crate::units::Nanos;
 
 /// The server answers between two services, of at most 10 ms and a freeze of 1 s; the rest is for a crowded machine.

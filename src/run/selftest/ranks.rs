@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 
 use super::{Bench, Row, Verdict};
 use crate::error::Result;
-use crate::report::distribution::ranked;
+use crate::record::histogram::ranked;
 use crate::stats::percentile::{Failures, Quantile, at_rank};
 
 /// Requests, of which some failed: they stand above every time.

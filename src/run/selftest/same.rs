@@ -3,7 +3,7 @@
 use super::scratch::Scratch;
 use super::{Bench, Row, Verdict};
 use crate::error::Result;
-use crate::report::schema::{Trial, TrialVerdict};
+use crate::record::{Trial, TrialVerdict};
 use crate::run::{self, Progress, Request};
 use crate::scenario;
 use crate::stats::{self, Better, LOST};

@@ -3,13 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Part, Session};
+use crate::judge::{statement, whole};
+use crate::record;
+use crate::record::slim::drop_all_but_response_times;
+use crate::record::{Ceiling, Comparison, Judgement, RunResult, TrialVerdict};
 use crate::report::comparison::exploratory;
-use crate::report::schema::{self, Ceiling, Comparison, Judgement, RunResult, TrialVerdict};
-use crate::report::slim::drop_all_but_response_times;
+use crate::run::Request;
 use crate::run::experiment::capacity;
 use crate::run::testbed::placement;
 use crate::run::warm::halves;
-use crate::run::{Request, verdict, whole};
 use crate::scenario::{PlacementMode, Scenario, Statement};
 
 /// The request's, and that its contenders were cold where nothing was sent before the windows.
@@ -29,7 +31,7 @@ impl Session<'_> {
         let ran = if self.trials.is_empty() { &self.probes } else { &self.trials };
         let ceilings: Vec<Ceiling> =
             request.scenarios.iter().flat_map(|scenario| self.bounds(scenario, ran)).collect();
-        let found = verdict::Found {
+        let found = statement::Found {
             trials: &self.trials,
             ceilings: &ceilings,
             capacity: &self.capacity,
@@ -37,14 +39,14 @@ impl Session<'_> {
         };
         let judged = |statements: fn(&Scenario) -> &Vec<Statement>| -> Vec<Judgement> {
             let of = |scenario| {
-                let judge = |statement| verdict::judge(scenario, statement, found);
+                let judge = |statement| statement::judge(scenario, statement, found);
                 statements(scenario).iter().map(judge).collect::<Vec<_>>()
             };
             request.scenarios.iter().flat_map(of).collect()
         };
         let expectations = judged(|scenario| &scenario.expectations);
         let claims = judged(|scenario| &scenario.claims);
-        let broken = |scenario| verdict::broken(scenario, &self.trials);
+        let broken = |scenario| statement::broken(scenario, &self.trials);
         let broken: Vec<String> = request.scenarios.iter().flat_map(broken).collect();
         // A canary rings by a statement that fails, and not by breaking down.
         let rings_falsely = request.scenarios[0].self_check && !broken.is_empty();
@@ -55,7 +57,7 @@ impl Session<'_> {
         let first = &request.scenarios[0];
         let calibration = self.testbed.calibration(first.request_cpu);
         RunResult {
-            schema: schema::SCHEMA.into(),
+            schema: record::SCHEMA.into(),
             scenario: request.name.clone(),
             title: title(request),
             seed: first.seed,
@@ -96,9 +98,9 @@ impl Session<'_> {
     /// Each contender against the first one, at every level and in capacity.
     fn comparisons(&self, ceilings: &[Ceiling]) -> Vec<Comparison> {
         let scenarios = &self.request.scenarios;
-        let family = verdict::Family::of(scenarios);
+        let family = statement::Family::of(scenarios);
         let levels =
-            scenarios.iter().flat_map(|one| verdict::comparisons(family, one, &self.trials));
+            scenarios.iter().flat_map(|one| statement::comparisons(family, one, &self.trials));
         let capacity = self.capacity.chunk_by(|a, b| a.scenario == b.scenario);
         let capacities = capacity.flat_map(|all| capacity::comparisons(all, ceilings));
         levels.chain(capacities).collect()

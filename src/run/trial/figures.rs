@@ -6,14 +6,16 @@ use hdrhistogram::Histogram;
 
 use super::Order;
 use super::timeline::timeline;
+use crate::judge::rank;
+use crate::judge::validity;
+use crate::judge::validity::Judged;
 use crate::load::outcome::{self, BEAT, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
-use crate::report::distribution::{distribution, ranked};
-use crate::report::schema::{self, Audit, Trial};
-use crate::run::memory;
-use crate::run::placement::Placement;
-use crate::run::rank;
-use crate::run::validity::{self, Judged};
+use crate::machine::memory;
+use crate::machine::placement::Placement;
+use crate::record;
+use crate::record::histogram::{distribution, ranked};
+use crate::record::{Audit, Trial};
 use crate::scenario::{PlacementMode, Scenario};
 use crate::stats::percentile::{Quantile, quantile};
 use crate::stats::{self, Beat, Recovery};
@@ -24,7 +26,7 @@ pub(super) fn report(
     order: &Order<'_>,
     plan: &Plan,
     outcome: &Outcome,
-    server: schema::Server,
+    server: record::Server,
     judged: Judged,
     audit: Audit,
 ) -> Trial {
@@ -53,13 +55,13 @@ pub(super) fn report(
 /// What the generator saw, as a trial of nobody: who was driven, where, and what is known of it is for the caller.
 pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit) -> Trial {
     let open = plan.shape != Shape::Closed;
-    let by_request: BTreeMap<String, schema::ByRequest> = outcome
+    let by_request: BTreeMap<String, record::ByRequest> = outcome
         .kinds
         .iter()
         .map(|kind| (kind.name.clone(), by_request(kind, open, &judged)))
         .collect();
     let only = by_request.values().next().filter(|_| by_request.len() == 1);
-    let only_of = |field: fn(&schema::ByRequest) -> &Option<schema::Distribution>| {
+    let only_of = |field: fn(&record::ByRequest) -> &Option<record::Distribution>| {
         only.and_then(|only| field(only).clone())
     };
     Trial {
@@ -69,7 +71,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         round: plan.round,
         order: 0,
         level: String::new(),
-        placement: schema::Placement::default(),
+        placement: record::Placement::default(),
         schedule_hash: format!("{:016x}", outcome.schedule_hash),
         load: load(plan, outcome),
         offered_rps: per_second(outcome, outcome.offered),
@@ -86,8 +88,8 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         pool_wait_ns: None,
         connect_ns: Some(distribution(&outcome.connect)),
         by_request,
-        server: schema::Server::default(),
-        generator: schema::Generator {
+        server: record::Server::default(),
+        generator: record::Generator {
             cpu_share: validity::generator_share(outcome, plan.threads),
             receive_lag_ns: validity::receive_lag(outcome).as_ref().map(distribution),
             threads: plan.threads as u32,
@@ -110,8 +112,8 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
 }
 
 /// What came before the window.
-fn led_in(seen: &outcome::LedIn) -> schema::LedIn {
-    schema::LedIn {
+fn led_in(seen: &outcome::LedIn) -> record::LedIn {
+    record::LedIn {
         answered: seen.answered,
         failed: seen.failed,
         warm_up_s: seen.warm_up.as_secs_f64(),
@@ -162,7 +164,7 @@ fn goodput(outcome: &Outcome) -> Option<f64> {
 
 /// How the contender came back from a fault or a burst, where there was one, it promised something, and there were enough
 /// requests to say.
-fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<schema::Recovery> {
+fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<record::Recovery> {
     let end = scenario.disturbance()?.end();
     back(end, &together(outcome.kinds.iter().map(|kind| kind.beats.as_slice())))
 }
@@ -180,7 +182,7 @@ fn together<'a>(kinds: impl Iterator<Item = &'a [outcome::Beat]>) -> Vec<Beat> {
     all
 }
 
-fn back(end: Nanos, beats: &[Beat]) -> Option<schema::Recovery> {
+fn back(end: Nanos, beats: &[Beat]) -> Option<record::Recovery> {
     if beats.is_empty() {
         return None;
     }
@@ -190,18 +192,18 @@ fn back(end: Nanos, beats: &[Beat]) -> Option<schema::Recovery> {
         Recovery::Never => None,
         Recovery::TooFew => return None,
     };
-    Some(schema::Recovery { fault_end_ns: end.0, after_ns })
+    Some(record::Recovery { fault_end_ns: end.0, after_ns })
 }
 
 /// One request kind, with the percentiles that may not be shown taken out.
-fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
+fn by_request(kind: &Kind, open: bool, judged: &Judged) -> record::ByRequest {
     let failures = rank::failures(kind);
     let shown = |times: &Histogram<u64>| open.then(|| distribution(times));
     let failing = |times: &Histogram<u64>| open.then(|| ranked(times, failures));
     let mut response = failing(&kind.response);
     if let Some(response) = &mut response {
         if judged.saturated {
-            let schema::Distribution { p50, p90, p99, p99_9, .. } = response;
+            let record::Distribution { p50, p90, p99, p99_9, .. } = response;
             [p50, p90, p99, p99_9].into_iter().for_each(|percentile| *percentile = None);
         } else {
             response.ours = judged.ours.get(&kind.name).cloned().unwrap_or_default();
@@ -213,7 +215,7 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
     };
     let spent = [500, 990].into_iter().filter(timed).filter_map(|it| spent(kind, it)).collect();
     let has_p99 = at(990).is_some_and(|it| it != Quantile::Withheld);
-    schema::ByRequest {
+    record::ByRequest {
         p99_windows_ns: if has_p99 { p99_windows(kind) } else { Vec::new() },
         requests: kind.requests,
         errors: kind.errors.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
@@ -227,9 +229,9 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> schema::ByRequest {
 }
 
 /// Where the time of the requests near a percentile went.
-fn spent(kind: &Kind, per_mille: u32) -> Option<schema::Spent> {
+fn spent(kind: &Kind, per_mille: u32) -> Option<record::Spent> {
     let means = kind.breakdown.near(per_mille, kind.requests)?;
-    Some(schema::Spent {
+    Some(record::Spent {
         per_mille,
         n: means.n,
         lag_ns: means.lag_ns,
@@ -254,9 +256,9 @@ fn p99_windows(kind: &Kind) -> Vec<u64> {
     (0..windows).map(window).collect::<Option<_>>().unwrap_or_default()
 }
 
-pub(super) fn placement(placement: &Placement) -> schema::Placement {
+pub(super) fn placement(placement: &Placement) -> record::Placement {
     let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect();
-    schema::Placement {
+    record::Placement {
         mode: match placement.mode {
             PlacementMode::Apart => "apart".into(),
             PlacementMode::Shared => "shared".into(),
@@ -268,16 +270,16 @@ pub(super) fn placement(placement: &Placement) -> schema::Placement {
     }
 }
 
-fn load(plan: &Plan, outcome: &Outcome) -> schema::Load {
+fn load(plan: &Plan, outcome: &Outcome) -> record::Load {
     let (kind, arrivals, rate, rate_to) = match plan.shape {
         Shape::Open { rate, arrivals } => ("open", Some(arrivals), Some(rate.0), None),
         Shape::Ramp { from, to, arrivals } => ("open", Some(arrivals), Some(from.0), Some(to.0)),
         Shape::Closed => ("closed", None, None, None),
     };
     let steps = plan.steps.iter().filter_map(|step| {
-        Some(schema::LoadStep { rate: rate? * step.times, duration_s: step.lasting.as_secs_f64() })
+        Some(record::LoadStep { rate: rate? * step.times, duration_s: step.lasting.as_secs_f64() })
     });
-    schema::Load {
+    record::Load {
         kind: kind.into(),
         arrivals: arrivals.map(|arrivals| arrivals.name().into()),
         rate,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{Order, figures};
 use crate::error::Error;
-use crate::report::schema::{self, Audit, LostBy, Trial, TrialVerdict, Validity};
+use crate::record;
+use crate::record::{Audit, LostBy, Trial, TrialVerdict, Validity};
 
 /// The trial of a contender that did `error` in a way of its own.
 pub(crate) fn lost(order: &Order<'_>, by: LostBy, error: &Error) -> Trial {
@@ -41,11 +42,11 @@ fn without_figures(order: &Order<'_>, validity: Validity) -> Trial {
         level: order.level.clone(),
         placement: figures::placement(order.placement),
         schedule_hash: String::new(),
-        load: schema::Load {
+        load: record::Load {
             kind: if order.rate.is_some() { "open".into() } else { "closed".into() },
             rate: order.rate.map(|rate| rate.0),
             connections: order.scenario.load.connections as u32,
-            ..schema::Load::default()
+            ..record::Load::default()
         },
         offered_rps: 0.0,
         achieved_rps: 0.0,
@@ -61,8 +62,8 @@ fn without_figures(order: &Order<'_>, validity: Validity) -> Trial {
         pool_wait_ns: None,
         connect_ns: None,
         by_request: BTreeMap::new(),
-        server: schema::Server::default(),
-        generator: schema::Generator::default(),
+        server: record::Server::default(),
+        generator: record::Generator::default(),
         bound_by: "nothing".into(),
         saturated: false,
         audit: Audit { verdict: "unavailable".into(), reasons: validity.reasons.clone() },

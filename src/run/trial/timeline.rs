@@ -2,9 +2,10 @@
 
 use hdrhistogram::Histogram;
 
+use crate::judge::rank;
 use crate::load::outcome::{Kind, Outcome};
-use crate::report::schema::{self, Recovery, TimeWindow, Timeline};
-use crate::run::rank;
+use crate::record;
+use crate::record::{Recovery, TimeWindow, Timeline};
 use crate::scenario::Disturbance;
 use crate::stats::percentile::{Failures, Quantile, at_rank};
 
@@ -43,7 +44,7 @@ pub(super) fn timeline(
         windows: windows.collect(),
         lowest_ns: LOWEST_NS,
         steps_per_decade: STEPS_PER_DECADE,
-        fault: Some(schema::Fault {
+        fault: Some(record::Fault {
             what: disturbance.what,
             from_ns: disturbance.start.0,
             for_ns: disturbance.lasting.0,

@@ -1,7 +1,7 @@
 //! Whether windows were of a contender that was still warming up: their first halves cost more than their second ones.
 
 use crate::load::plan::Arrivals;
-use crate::report::schema::{Trial, TrialVerdict};
+use crate::record::{Trial, TrialVerdict};
 use crate::scenario::{LoadKind, Scenario};
 use crate::stats::median;
 
@@ -54,10 +54,10 @@ fn ratio(trial: &Trial) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::mock::payments;
+    use crate::record::mock::payments;
 
     fn marked(change: impl Fn(&mut Scenario), halves: &[[f64; 2]]) -> usize {
-        let mut scenario = crate::run::mocked();
+        let mut scenario = crate::scenario::mocked();
         scenario.mix.truncate(1);
         change(&mut scenario);
         let name = scenario.contenders[0].name.clone();

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::error::Result;
 use crate::load::plan::{Amount, First, WarmUp as Before};
-use crate::report::schema::{Pilot, Trial};
+use crate::record::{Pilot, Trial};
 use crate::run::testbed::Ask;
 use crate::run::trial::Order;
 use crate::scenario::{

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use bakeoff::run::postgres::{Database, binaries};
+use bakeoff::database::{Database, binaries};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{SETUP, client, installed, program, wait_until};

@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
+use bakeoff::database::{Database, Trial, Typed, Url};
 use bakeoff::postgres::{Connection, Server};
-use bakeoff::run::postgres::{Database, Trial, Typed, Url};
 
 use super::{SETUP, client, fresh, row, rows, shared, superuser};
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use bakeoff::database::{Database, Setup, Typed, Url};
 use bakeoff::latency::Latency;
 use bakeoff::postgres::Connection;
-use bakeoff::run::postgres::{Database, Setup, Typed, Url};
 use bakeoff::sql::{Class, Statement};
 use bakeoff::units::Nanos;
 

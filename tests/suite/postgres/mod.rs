@@ -16,9 +16,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use bakeoff::database::{Database, Setup, Trial, binaries};
 use bakeoff::latency::Latency;
 use bakeoff::postgres::{Connection, Row, Server};
-use bakeoff::run::postgres::{Database, Setup, Trial, binaries};
 use bakeoff::sql::Statement;
 use bakeoff::units::Nanos;
 

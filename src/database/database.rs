@@ -1,0 +1,172 @@
+//! What a run has of PostgreSQL, and what a trial gets of it.
+
+use std::path::Path;
+
+use super::auto::Auto;
+use super::given::Given;
+use super::url::Url;
+use super::{latency_sql, trouble};
+use crate::error::{Error, Result};
+use crate::latency::Latency;
+use crate::postgres::Connection;
+
+/// What a database must hold and how it must behave.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Of the dataset.
+    pub seed: u64,
+    /// What every lookup waits.
+    pub lookup: Latency,
+    /// What every write waits.
+    pub write: Latency,
+    /// What contenders may open at once, all of them together. A server that is given has its own limit.
+    pub connections: u32,
+}
+
+/// A loaded database. Dropping it leaves nothing behind.
+#[derive(Debug)]
+pub struct Database(Place);
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each run")]
+enum Place {
+    Auto(Auto),
+    Given(Given),
+}
+
+impl Database {
+    /// A throw-away cluster on 127.0.0.1, kept by a process of `program`, which is bakeoff itself.
+    ///
+    /// # Errors
+    /// When PostgreSQL is not installed or does not start, and when it cannot wait as asked.
+    pub fn auto(program: &Path, setup: &Setup) -> Result<Self> {
+        let latency = latency_sql::dial(&setup.lookup, &setup.write)?;
+        Ok(Self(Place::Auto(Auto::start(program, setup, &latency)?)))
+    }
+
+    /// A fresh schema in the server at `url`, after saying what will be loaded there. Asks at a terminal unless `yes`.
+    ///
+    /// # Errors
+    /// When nobody agrees, the server refuses, or it cannot wait as asked.
+    pub fn given(url: &Url, setup: &Setup, yes: bool) -> Result<Self> {
+        let latency = latency_sql::dial(&setup.lookup, &setup.write)?;
+        Ok(Self(Place::Given(Given::start(url, setup.seed, latency, yes)?)))
+    }
+
+    /// What the trial `n` works on: no payment, no points, whatever the trial before it did. A cluster of our own copies
+    /// its template (about 0.2 s) and allows several at once; a schema that is given is loaded again (some seconds), and
+    /// has one trial at a time.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn fresh(&self, n: u32) -> Result<Trial<'_>> {
+        match &self.0 {
+            Place::Auto(auto) => {
+                let (name, url) = auto.fresh(n)?;
+                Ok(Trial { url, copy: Some((auto, name)) })
+            }
+            Place::Given(given) => Ok(Trial { url: given.fresh()?, copy: None }),
+        }
+    }
+
+    /// As the server gives it: `15.14 (Debian 15.14-0+deb12u1)`.
+    pub fn version(&self) -> &str {
+        &self.facts().version
+    }
+
+    /// The settings that a figure depends on, with their units: durability first.
+    pub fn settings(&self) -> &[(String, String)] {
+        &self.facts().settings
+    }
+
+    /// The process that all others of our own cluster come from; those of a server that is given are its own.
+    pub fn pid(&self) -> Option<u32> {
+        match &self.0 {
+            Place::Auto(auto) => Some(auto.pid()),
+            Place::Given(_) => None,
+        }
+    }
+
+    /// Schemas that earlier runs have left in a server that is given, or that others have there now.
+    pub fn stale(&self) -> &[String] {
+        match &self.0 {
+            Place::Auto(_) => &[],
+            Place::Given(given) => given.stale(),
+        }
+    }
+
+    /// Why our own cluster is no longer there, if it has ended by itself.
+    pub fn crashed(&self) -> Option<Error> {
+        match &self.0 {
+            Place::Auto(auto) => auto.crashed(),
+            Place::Given(_) => None,
+        }
+    }
+
+    fn facts(&self) -> &Facts {
+        match &self.0 {
+            Place::Auto(auto) => auto.facts(),
+            Place::Given(given) => given.facts(),
+        }
+    }
+}
+
+/// What one trial works on. Dropping it drops what the trial wrote.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    url: Url,
+    copy: Option<(&'a Auto, String)>,
+}
+
+impl Trial<'_> {
+    /// Where contenders connect to.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        if let Some((auto, name)) = &self.copy {
+            auto.forget(name);
+        }
+    }
+}
+
+/// What a fingerprint says about a server.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) version: String,
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+/// Shown in this order.
+const SETTINGS: [&str; 10] = [
+    "fsync",
+    "synchronous_commit",
+    "full_page_writes",
+    "wal_level",
+    "autovacuum",
+    "shared_buffers",
+    "max_connections",
+    "max_wal_size",
+    "checkpoint_timeout",
+    "jit",
+];
+
+impl Facts {
+    /// Asks the server.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub(crate) fn ask(connection: &mut Connection) -> Result<Self> {
+        let mut show = |name: &str| {
+            let rows = connection.query(&format!("SHOW {name}"));
+            let rows = rows.map_err(trouble(format!("cannot read the setting {name}")))?;
+            Ok(rows.first().and_then(|row| row.get(0)).unwrap_or_default().to_owned())
+        };
+        let version = show("server_version")?;
+        let settings = SETTINGS.iter().map(|name| Ok(((*name).to_owned(), show(name)?)));
+        Ok(Self { version, settings: settings.collect::<Result<_>>()? })
+    }
+}

@@ -1,0 +1,114 @@
+//! Is this machine fit to measure? What was found, why it matters, and the command that mends it. Changes nothing.
+//!
+//! Each check is a function of figures that were read, and reading is apart from it, so that every finding has a test.
+
+mod cores;
+mod limits;
+mod memory;
+mod programs;
+mod time;
+
+use crate::error::Result;
+use crate::machine::placement;
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What was looked at, two words at most.
+    pub check: &'static str,
+    /// What follows.
+    pub state: State,
+    /// What was found, with its unit.
+    pub found: String,
+    /// Why it matters to a measurement.
+    pub why: &'static str,
+    /// A command, or a sentence, that mends it; where there is something to mend.
+    pub mend: Option<String>,
+}
+
+/// What follows from a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    Fine,
+    /// Figures are better once it is mended.
+    Mend,
+    /// The machine does not say.
+    Unknown,
+}
+
+impl State {
+    /// As reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Mend => "mend",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Looks at everything, in about four seconds.
+///
+/// # Errors
+/// When the affinity mask cannot be read or set, or a thread cannot have the timer slack of the generator.
+pub fn examine() -> Result<Vec<Finding>> {
+    let cores = placement::allowed()?;
+    let mut findings = cores::look(&cores);
+    findings.extend(time::look(&cores)?);
+    findings.extend(limits::look());
+    findings.extend(memory::look());
+    findings.extend(programs::look());
+    Ok(findings)
+}
+
+impl Finding {
+    /// Nothing to mend.
+    fn fine(check: &'static str, found: impl Into<String>, why: &'static str) -> Self {
+        Self { check, state: State::Fine, found: found.into(), why, mend: None }
+    }
+
+    /// Nothing to see.
+    fn unknown(check: &'static str, found: impl Into<String>, why: &'static str) -> Self {
+        Self { check, state: State::Unknown, found: found.into(), why, mend: None }
+    }
+
+    /// The same finding, if it is as it should be; else with what mends it.
+    fn unless(self, good: bool, mend: impl Into<String>) -> Self {
+        if good { self } else { Self { state: State::Mend, mend: Some(mend.into()), ..self } }
+    }
+}
+
+/// The trimmed text of a file of /proc or /sys; nothing where it is not there.
+fn read(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// The word in brackets: `always [madvise] never` is `madvise`.
+fn chosen(text: &str) -> Option<&str> {
+    text.split_once('[')?.1.split_once(']').map(|(word, _)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_says_why_and_only_what_is_to_be_mended_has_a_command() {
+        let findings = examine().unwrap();
+        for one in &findings {
+            assert!(!one.found.is_empty() && one.why.len() > 20, "{one:?}");
+            assert_eq!(one.mend.is_some(), one.state == State::Mend, "{one:?}");
+        }
+        let mut names: Vec<_> = findings.iter().map(|one| one.check).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), findings.len(), "a check has one row");
+    }
+
+    #[test]
+    fn the_chosen_word_is_in_brackets() {
+        assert_eq!(chosen("always [madvise] never"), Some("madvise"));
+        assert_eq!(chosen("never"), None);
+    }
+}

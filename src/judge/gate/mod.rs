@@ -1,0 +1,44 @@
+//! The gate: from rounds of a baseline and a candidate to one verdict. Pure: it runs nothing, and any verdict can be
+//! made anew from the rounds in the report.
+//!
+//! ```text
+//!     sight::before(plan, round)      what it will be able to see, printed first
+//!     loop {
+//!         measure a round             (whoever calls)
+//!         judge(plan, rounds)         until `finished`
+//!     }
+//! ```
+//!
+//! A round is one block of each contender, order by coin, both started anew. Per metric d = ln(candidate / baseline),
+//! turned so that positive is worse. With the order drawn by a fair coin the rounds of two equal contenders are
+//! symmetric about zero whatever the machine does, and the limits of [`crate::stats::one_sided`] are exact.
+//!
+//! - [`levels`]: when to look, and what each look may spend.
+//! - [`metric`]: what is gated; weights, margins, which way is worse.
+//! - [`decision`]: one metric, look by look.
+//! - [`failures`]: failed requests, gated whatever the metrics are.
+//! - [`intermittent`]: bad rounds that a centre does not show.
+//! - [`blame`]: contenders that crash, err or drown, and rounds that do not count.
+//! - [`sight`]: the smallest effect that can be seen, before and after.
+//! - [`verdict`]: the whole gate, and its exit code.
+//!
+//! What a CI system reads of it is printed by [`crate::report::gate`].
+
+pub mod blame;
+#[cfg(test)]
+mod characteristics;
+pub mod decision;
+#[cfg(test)]
+mod failure_characteristics;
+pub mod failures;
+pub(crate) mod figures;
+pub mod intermittent;
+pub mod levels;
+#[cfg(test)]
+mod machine;
+pub mod metric;
+pub(crate) mod sentences;
+pub mod sight;
+pub mod verdict;
+
+pub use verdict::judge;

@@ -1,0 +1,186 @@
+//! May the numbers of a trial be used? Each rule of the method is a function; its answer is a sentence or nothing.
+//!
+//! Blame decides what follows. Only rules about the machine and the generator void a round, and none of them looks at
+//! how fast the contender was. What a contender does to itself (it crashes, it answers wrongly, it falls behind) is a
+//! result and not noise: such a trial is lost and its round stands.
+
+mod bound;
+mod co_location;
+mod drift;
+mod floor;
+mod lateness;
+mod saturation;
+mod taken;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use crate::load::outcome::Outcome;
+use crate::machine::hiccups::Hiccups;
+use crate::record::{LostBy, TrialVerdict, Validity};
+use crate::units::Nanos;
+
+pub(crate) use bound::{BoundBy, generator_share};
+pub(crate) use lateness::{lag_limit, limit_of, receive_lag};
+
+/// The percentiles that are judged.
+pub(crate) const RANKS: [(&str, f64); 4] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)];
+
+/// What is known about a trial when it is judged. `None` is what could not be had, and no rule holds it against anyone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evidence<'a> {
+    /// From the generator.
+    pub(crate) outcome: &'a Outcome,
+    /// Open loop: closed loop is bound by the generator by nature and has no response time.
+    pub(crate) open: bool,
+    /// The window's last rate over its first, of a load in steps: what is under way then changes with it, and so do times.
+    pub(crate) in_steps: Option<f64>,
+    /// Threads that sent.
+    pub(crate) generator_threads: usize,
+    /// The percentile that the scenario is about: `p99` unless an expectation says otherwise.
+    pub(crate) headline: &'a str,
+    /// Over this generator lag p99 the round is void. None where there is no round, and lateness is marked alone.
+    pub(crate) lag_limit: Option<Nanos>,
+    /// Busy share of the contender's cores.
+    pub(crate) contender_share: Option<f64>,
+    /// Busy share of the dependency's core.
+    pub(crate) dependency_share: Option<f64>,
+    /// Busy share of the connections of the pool to the dependency.
+    pub(crate) pool_share: Option<f64>,
+    /// Waiting for a connection of that pool, ns.
+    pub(crate) pool_wait: Option<&'a Histogram<u64>>,
+    /// Share of the machine's time that the hypervisor gave to others.
+    pub(crate) steal_share: Option<f64>,
+    /// Share of the machine's time that a cgroup's quota held its tasks back.
+    pub(crate) throttled_share: Option<f64>,
+    /// What the machine took from an idle core before the run.
+    pub(crate) hiccups: Option<Hiccups>,
+    /// Cores of the machine, when generator and contender share them.
+    pub(crate) shared_cores: Option<usize>,
+}
+
+/// The trial's verdict on itself.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// For the report.
+    pub(crate) validity: Validity,
+    /// What bound it.
+    pub(crate) bound_by: BoundBy,
+    /// It fell behind without end.
+    pub(crate) saturated: bool,
+    /// The generator's share of each percentile, by kind.
+    pub(crate) ours: BTreeMap<String, BTreeMap<String, f64>>,
+    /// How many of the first reasons are the contender's own doing.
+    blames: usize,
+}
+
+/// What a rule found: how bad, and why, in a sentence.
+#[derive(Clone, Debug, PartialEq)]
+struct Finding {
+    verdict: TrialVerdict,
+    reason: String,
+}
+
+impl<'a> Evidence<'a> {
+    /// What the generator alone knows.
+    pub(crate) fn of(outcome: &'a Outcome, open: bool, generator_threads: usize) -> Self {
+        Self {
+            outcome,
+            open,
+            in_steps: None,
+            generator_threads,
+            headline: "p99",
+            lag_limit: None,
+            contender_share: None,
+            dependency_share: None,
+            pool_share: None,
+            pool_wait: None,
+            steal_share: None,
+            throttled_share: None,
+            hiccups: None,
+            shared_cores: None,
+        }
+    }
+}
+
+/// Applies every rule.
+pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
+    let mut validity = Validity {
+        steal_share: evidence.steal_share,
+        throttled_share: evidence.throttled_share,
+        ..Validity::default()
+    };
+    let lateness = lateness::judge(evidence);
+    validity.our_share = lateness.worst();
+    validity.lag_limit_ns = evidence.lag_limit.filter(|_| evidence.open).map(|limit| limit.0);
+    let late = lateness.void.is_some();
+    // The generator's fault: the round is void.
+    for finding in lateness.void.into_iter().chain(bound::generator(evidence)) {
+        validity.voids_round = true;
+        validity.add(finding);
+    }
+    // What piled up because it was sent late is not the contender's backlog.
+    let saturated = evidence.open && !late && saturation::saturated(evidence);
+    let bound_by = bound::by(evidence, saturated);
+    validity.at_floor = floor::marks(evidence, saturated);
+    validity.drift = drift::of(evidence).name().into();
+    let marked = lateness
+        .marked
+        .into_iter()
+        .chain(bound::connections(evidence))
+        .chain(bound::closes(evidence))
+        .chain(taken::by_hypervisor(evidence))
+        .chain(taken::by_quota(evidence))
+        .chain(taken::by_anyone(evidence))
+        .chain(co_location::crowded(evidence))
+        .chain(saturation::worked_off(evidence))
+        .chain(drift::finding(evidence, saturated));
+    marked.for_each(|finding| validity.add(finding));
+    Judged { validity, bound_by, saturated, ours: lateness.ours, blames: 0 }
+}
+
+impl Judged {
+    /// A reason to doubt it that no rule here sees.
+    pub(crate) fn doubt(&mut self, reason: String) {
+        self.validity.add(Finding::suspect(reason));
+    }
+
+    /// The contender did this to itself: it has lost the trial, and the round stands.
+    pub(crate) fn lose(&mut self, by: LostBy, reason: String) {
+        self.validity.lost = true;
+        self.validity.lost_by.get_or_insert(by);
+        self.validity.voids_round = false;
+        self.validity.verdict = TrialVerdict::Invalid;
+        // Its blame comes first, in the order found, before what else was marked.
+        let place = self.blames.min(self.validity.reasons.len());
+        self.validity.reasons.insert(place, reason);
+        self.blames += 1;
+    }
+}
+
+impl Validity {
+    /// Adds a finding; the verdict is the worst of all.
+    fn add(&mut self, finding: Finding) {
+        self.verdict = self.verdict.max(finding.verdict);
+        self.reasons.push(finding.reason);
+    }
+}
+
+impl Finding {
+    fn suspect(reason: String) -> Self {
+        Self { verdict: TrialVerdict::Suspect, reason }
+    }
+
+    fn invalid(reason: String) -> Self {
+        Self { verdict: TrialVerdict::Invalid, reason }
+    }
+}
+
+/// A share as people read it.
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}

@@ -1,0 +1,42 @@
+//! The machine and the build: figures are only ever compared under the same one.
+
+use std::fs;
+
+use sha2::{Digest, Sha256};
+
+use crate::machine::placement;
+use crate::machine::proc::Lines;
+use crate::machine::throttling::cpu_quota;
+use crate::record::Fingerprint;
+use crate::scenario::{self, Scenario};
+
+/// Reads what the machine says of itself; what it does not say is empty.
+pub(crate) fn take(scenarios: &[Scenario]) -> Fingerprint {
+    let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let digests: Vec<String> = scenarios.iter().map(scenario::fingerprint).collect();
+    Fingerprint {
+        cpu_model: Lines::read("/proc/cpuinfo")
+            .and_then(|cores| cores.value("model name").map(ToOwned::to_owned))
+            .unwrap_or_default(),
+        cores: placement::allowed().map_or(0, |cores| cores.len() as u32),
+        kernel: read("/proc/sys/kernel/osrelease").unwrap_or_default(),
+        governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        cpu_quota: cpu_quota(),
+        memory_bytes: Lines::read("/proc/meminfo")
+            .and_then(|memory| memory.number("MemTotal"))
+            .unwrap_or(0),
+        bakeoff: env!("CARGO_PKG_VERSION").into(),
+        binary: fs::read("/proc/self/exe").map_or_else(|_| String::new(), |bytes| digest(&bytes)),
+        scenario: match digests.as_slice() {
+            [one] => one.clone(),
+            several => digest(several.concat().as_bytes()),
+        },
+        debug_build: cfg!(debug_assertions),
+        profile: env!("BAKEOFF_PROFILE").into(),
+    }
+}
+
+/// The first 16 hexadecimal digits of the SHA-256.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,244 @@
+//! Anyone's program, in the hands of a supervisor (see `supervise`): started, listened to, ended.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::error::{Context, Error, Result};
+use crate::interrupt;
+use crate::machine::placement;
+use crate::machine::placement::Cores;
+use crate::machine::proc;
+use crate::process::said::Said;
+use crate::process::supervise::{BACKGROUND, KILLED};
+
+/// A program is there, or its start has failed, within this.
+const STARTS_WITHIN: Duration = Duration::from_secs(10);
+/// What a supervisor may take beyond the patience it was given.
+const BEYOND_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is to be run.
+#[derive(Debug)]
+pub(crate) struct Program<'a> {
+    /// For messages.
+    pub(crate) what: String,
+    /// With its arguments.
+    pub(crate) argv: &'a [String],
+    /// Added to this process's own.
+    pub(crate) env: &'a [(String, String)],
+    /// Where it runs.
+    pub(crate) folder: &'a Path,
+    /// How long it may take to end when asked to.
+    pub(crate) patience: Duration,
+    /// The control group that it is started in, where it has one of its own.
+    pub(crate) group: Option<&'a Path>,
+}
+
+/// A running program and its supervisor. Dropping it ends both.
+#[derive(Debug)]
+pub(crate) struct Held {
+    what: String,
+    supervisor: Child,
+    /// A byte asks the supervisor to end the program; closing it says that nobody waits any longer.
+    leash: Option<ChildStdin>,
+    /// What the supervisor says of how the program ended.
+    lines: Receiver<String>,
+    /// What it had said when it ended.
+    last_words: Vec<String>,
+    said: Said,
+    patience: Duration,
+    status: Option<ExitStatus>,
+}
+
+impl Held {
+    /// Starts `program` on `cores`.
+    ///
+    /// # Errors
+    /// When it cannot be started; the message has why.
+    pub(crate) fn start(program: &Program<'_>, cores: &Cores) -> Result<Self> {
+        let binary = proc::own_program()?;
+        let mut command = Command::new(binary);
+        let patience = format!("{}ms", program.patience.as_millis());
+        command.arg("supervise").arg(format!("--patience={patience}"));
+        if let Some(group) = program.group {
+            command.arg("--group").arg(group);
+        }
+        command.arg("--");
+        command.arg(located(&program.argv[0], program.folder)).args(&program.argv[1..]);
+        command.envs(program.env.iter().map(|(name, value)| (name, value)));
+        command.current_dir(program.folder).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut supervisor = placement::on_cores(cores, || command.spawn())?
+            .context(|| format!("cannot start {}", program.what))?;
+        let stdout = supervisor.stdout.take().expect("stdout is piped");
+        let stderr = supervisor.stderr.take().expect("stderr is piped");
+        let (sender, lines) = mpsc::channel();
+        // It ends with its pipe, that is with the last process that holds it.
+        thread::spawn(move || {
+            let said = BufReader::new(stdout).lines().map_while(std::result::Result::ok);
+            said.map_while(|line| sender.send(line).ok()).for_each(drop);
+        });
+        let mut held = Self {
+            what: program.what.clone(),
+            leash: supervisor.stdin.take(),
+            supervisor,
+            lines,
+            last_words: Vec::new(),
+            said: Said::of(stderr),
+            patience: program.patience,
+            status: None,
+        };
+        match interrupt::receive(&held.lines, STARTS_WITHIN) {
+            Some(line) if line.starts_with("started ") => Ok(held),
+            _ => Err(held.failed("could not be started")),
+        }
+    }
+
+    /// The supervisor's process: the program and all that it starts are below it.
+    pub(crate) fn supervisor(&self) -> u32 {
+        self.supervisor.id()
+    }
+
+    /// How the program ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        let what = described(self.status()?);
+        Some(match self.is_in_the_background() {
+            true => format!(
+                "{what}, and what it had started ran on in the background: start it in the foreground, as with `nginx -g \
+                 'daemon off;'`"
+            ),
+            false => what,
+        })
+    }
+
+    /// Whether the program has ended and left its work to processes in the background.
+    fn is_in_the_background(&mut self) -> bool {
+        self.status().is_some_and(|status| status.success()) && self.said(BACKGROUND)
+    }
+
+    fn said(&self, word: &str) -> bool {
+        self.last_words.iter().any(|said| said == word)
+    }
+
+    /// Waits for the program's own end.
+    ///
+    /// # Errors
+    /// When it fails or is not done within `within`, and when the user interrupts; then it has been ended.
+    pub(crate) fn finish(mut self, within: Duration) -> Result<()> {
+        let deadline = Instant::now() + within;
+        loop {
+            match self.status() {
+                Some(status) if status.success() => return Ok(()),
+                Some(_) => return Err(self.failed("failed")),
+                None if interrupt::asked() => return Err(self.failed("was interrupted")),
+                None if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
+                None => return Err(self.failed(&format!("was not done within {within:?}"))),
+            }
+        }
+    }
+
+    /// Has the program ended and waits for that. With which exit status it then ends is its own affair.
+    ///
+    /// # Errors
+    /// When it had ended before, had to be killed, or broke down.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        if self.ended().is_some() {
+            return Err(self.failed("ended before it was asked to"));
+        }
+        self.end();
+        if self.said(KILLED) {
+            let what = format!("did not end within {:?} of SIGTERM and was killed", self.patience);
+            return Err(self.failed(&what).help(
+                "a server must end when it is asked to, or its next trial meets its remains",
+            ));
+        }
+        match self.status().and_then(signal).is_some_and(is_a_crash) {
+            true => Err(self.failed("broke down when it was asked to end")),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn stderr(&self) -> Said {
+        self.said.clone()
+    }
+
+    /// The last of what it wrote, once it has ended.
+    pub(crate) fn wrote(&self) -> String {
+        self.said.last()
+    }
+
+    /// The error for a program that did not do what it should, with the last of what it said. Ends it. What was cut short
+    /// by an interrupt is no fault of the program.
+    pub(crate) fn failed(&mut self, what: &str) -> Error {
+        let by_itself = self.ended();
+        self.end();
+        if interrupt::asked() {
+            return Error::interrupted();
+        }
+        let status = by_itself.unwrap_or_else(|| "it was ended".into());
+        Error::invalid(format!("{} {what} ({status})", self.what)).by_contender(self.wrote())
+    }
+
+    fn status(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            self.status = self.supervisor.try_wait().ok().flatten();
+            if self.status.is_some() {
+                let rest = std::iter::from_fn(|| self.lines.recv_timeout(BEYOND_PATIENCE).ok());
+                self.last_words.extend(rest);
+            }
+        }
+        self.status
+    }
+
+    fn end(&mut self) {
+        // A supervisor that does not read this has ended.
+        let _ = self.leash.as_mut().map(|leash| leash.write_all(b"."));
+        let asked = Instant::now();
+        while self.status().is_none() {
+            if interrupt::asked() && asked.elapsed() >= interrupt::PATIENCE {
+                self.leash = None;
+            }
+            if asked.elapsed() >= self.patience + BEYOND_PATIENCE {
+                let _ = self.supervisor.kill();
+                let _ = self.supervisor.wait();
+                return;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A path is the scenario's, a bare name is looked for on PATH.
+fn located(program: &str, folder: &Path) -> PathBuf {
+    if program.contains('/') { folder.join(program) } else { program.into() }
+}
+
+/// The supervisor ends as the program did, a signal as 128 and its number.
+fn described(status: ExitStatus) -> String {
+    match (signal(status), status.code()) {
+        (Some(signal), _) => format!("signal {signal}"),
+        (None, Some(code)) => format!("exit status {code}"),
+        (None, None) => status.to_string(),
+    }
+}
+
+fn signal(status: ExitStatus) -> Option<i32> {
+    status.code().filter(|code| (129..=192).contains(code)).map(|code| code - 128)
+}
+
+/// Whether a signal is none of those by which a program ends in good order.
+fn is_a_crash(signal: i32) -> bool {
+    ![Signal::HUP, Signal::INT, Signal::TERM].iter().any(|orderly| orderly.as_raw() == signal)
+}

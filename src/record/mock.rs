@@ -1,0 +1,357 @@
+//! Results made up for tests: deterministic, and near enough to real ones to be looked at.
+
+mod full;
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use super::histogram::{distribution, ranked, requests as requests_of};
+use super::*;
+use crate::stats::percentile::Failures;
+
+pub(crate) use full::{everything, everything_of};
+
+/// A contender's shape: its name, its median response time in us, how far its tail goes.
+pub(crate) type Shape<'a> = (&'a str, f64, f64);
+
+/// The four models, as a tour on a quiet machine might find them.
+pub(crate) const MODELS: [Shape<'static>; 4] = [
+    ("event-loop", 96.0, 1.0),
+    ("work-stealing", 104.0, 1.1),
+    ("thread-per-connection", 118.0, 1.45),
+    ("thread-pool", 111.0, 1.3),
+];
+
+/// A valid run of payments at 4,000/s.
+pub(crate) fn payments(rounds: u32, contenders: &[Shape<'_>]) -> RunResult {
+    let mut result = empty("tour", "Both services under all four models, nothing to wait for");
+    result.rounds = rounds;
+    add_race(&mut result, "payment", "4,000/s", 4_000.0, &[("payment", 5_200)], rounds, contenders);
+    result
+}
+
+/// A run without trials.
+pub(crate) fn empty(scenario: &str, title: &str) -> RunResult {
+    RunResult {
+        schema: SCHEMA.into(),
+        scenario: scenario.into(),
+        title: title.into(),
+        seed: 42,
+        order_seed: 7_301,
+        started_utc: "2026-11-24T04:09:53Z".into(),
+        fingerprint: Fingerprint {
+            cpu_model: "AMD EPYC 7B13".into(),
+            cores: 2,
+            kernel: "6.8.0-45-generic".into(),
+            governor: None,
+            cpu_quota: None,
+            memory_bytes: 8_350_000_000,
+            bakeoff: "0.1.0".into(),
+            binary: "9f2c01d4aa51e6b3".into(),
+            scenario: "51c3b6f0d2a97e48".into(),
+            debug_build: false,
+            profile: "release".into(),
+        },
+        verdict: Verdict::Pass,
+        exit_code: 0,
+        voided_rounds: 0,
+        rounds: 6,
+        self_check: false,
+        request_cpu_ns: 20_000,
+        request_cpu_measured_ns: 20_400,
+        signature_rounds: 148,
+        ceilings: Vec::new(),
+        floor_ns: None,
+        trials: Vec::new(),
+        probes: Vec::new(),
+        comparisons: Vec::new(),
+        exploratory: None,
+        capacity: Vec::new(),
+        expectations: Vec::new(),
+        claims: Vec::new(),
+        not_checked: vec!["hiccup meter".into(), "drift".into(), "receive lag".into()],
+        notes: Vec::new(),
+        broken: Vec::new(),
+        contenders: Vec::new(),
+        lag_limits_ns: BTreeMap::new(),
+        slos: Vec::new(),
+        map: None,
+        gate_history: Vec::new(),
+        words: Vec::new(),
+        footprints: Vec::new(),
+        pilots: Vec::new(),
+    }
+}
+
+/// Adds a race with its trials and its comparisons against the first contender.
+pub(crate) fn add_race(
+    result: &mut RunResult,
+    workload: &str,
+    level: &str,
+    rps: f64,
+    kinds: &[(&str, u64)],
+    rounds: u32,
+    contenders: &[Shape<'_>],
+) {
+    for round in 1..=rounds {
+        for (order, shape) in contenders.iter().enumerate() {
+            let by_request = kinds
+                .iter()
+                .enumerate()
+                .map(|(i, (kind, n))| ((*kind).into(), requests(shape, round, *n, i)))
+                .collect();
+            result.trials.push(trial(workload, level, rps, round, order as u32, shape, by_request));
+        }
+    }
+    for shape in &contenders[1..] {
+        for (kind, _) in kinds {
+            let ratio = shape.1 * shape.2 / (contenders[0].1 * contenders[0].2);
+            let difference = (ratio - 1.0) * 410_000.0;
+            result.comparisons.push(compare(
+                workload,
+                level,
+                "p99",
+                Some(kind),
+                ratio,
+                difference,
+                rounds,
+                shape,
+                &contenders[0],
+            ));
+        }
+        let ratio = shape.1 / contenders[0].1;
+        result.comparisons.push(compare(
+            workload,
+            level,
+            "cpu_per_request",
+            None,
+            ratio,
+            (ratio - 1.0) * 38.0,
+            rounds,
+            shape,
+            &contenders[0],
+        ));
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a table of tests reads well with all of them in a row"
+)]
+fn compare(
+    workload: &str,
+    level: &str,
+    metric: &str,
+    request: Option<&str>,
+    ratio: f64,
+    difference: f64,
+    n: u32,
+    of: &Shape<'_>,
+    versus: &Shape<'_>,
+) -> Comparison {
+    let interval = (n >= 6).then_some((ratio / 1.09, ratio * 1.09));
+    Comparison {
+        workload: workload.into(),
+        metric: metric.into(),
+        request: request.map(Into::into),
+        at: level.into(),
+        of: of.0.into(),
+        versus: versus.0.into(),
+        ratio: Some(ratio),
+        low: interval.map(|i| i.0),
+        high: interval.map(|i| i.1),
+        difference: Some(difference),
+        n,
+        verdict: match interval {
+            Some((low, _)) if low > 1.0 => "higher",
+            Some((_, high)) if high < 1.0 => "lower",
+            _ => "inconclusive",
+        }
+        .into(),
+        headline_confidence: (metric == "p99").then_some(0.99),
+        ..Comparison::default()
+    }
+}
+
+fn trial(
+    workload: &str,
+    level: &str,
+    rps: f64,
+    round: u32,
+    order: u32,
+    (name, p50_us, _): &Shape<'_>,
+    by_request: BTreeMap<String, ByRequest>,
+) -> Trial {
+    let only = by_request.values().next().filter(|_| by_request.len() == 1).cloned();
+    Trial {
+        workload: workload.into(),
+        scenario: String::new(),
+        contender: (*name).into(),
+        round,
+        order,
+        level: level.into(),
+        placement: Placement {
+            mode: "apart".into(),
+            contender_cores: vec![0],
+            generator_cores: vec![1],
+            pace: "spin".into(),
+            dependency_cores: Vec::new(),
+        },
+        schedule_hash: format!("{round:016x}"),
+        load: Load {
+            kind: "open".into(),
+            arrivals: Some("poisson".into()),
+            rate: Some(rps),
+            connections: 64,
+            duration_s: 1.3,
+            ..Load::default()
+        },
+        offered_rps: rps,
+        achieved_rps: rps - f64::from(round % 3),
+        requests: by_request.values().map(|kind| kind.requests).sum(),
+        errors: BTreeMap::new(),
+        statuses: BTreeMap::new(),
+        first_errors: BTreeMap::new(),
+        response_ns: only.as_ref().and_then(|kind| kind.response_ns.clone()),
+        response_less_lag_ns: None,
+        service_ns: only.and_then(|kind| kind.service_ns),
+        backlog_ns: None,
+        generator_lag_ns: None,
+        pool_wait_ns: None,
+        connect_ns: None,
+        by_request,
+        server: server(name, *p50_us, round, order),
+        generator: Generator { cpu_share: 0.12, receive_lag_ns: None, threads: 1 },
+        bound_by: "nothing".into(),
+        saturated: false,
+        validity: Validity {
+            lag_limit_ns: Some(100_000),
+            steal_share: Some(0.0),
+            drift: "not tested".into(),
+            ..Validity::default()
+        },
+        audit: Audit { verdict: "balanced".into(), reasons: Vec::new() },
+        voided: false,
+        standin: None,
+        dependency: None,
+        pool: None,
+        timeline: None,
+        accounts_per_s: None,
+        goodput_rps: None,
+        recovery: None,
+        runtime: None,
+        led_in: None,
+    }
+}
+
+fn server(name: &str, p50_us: f64, round: u32, order: u32) -> Server {
+    Server {
+        cpu_us_per_request: Some(p50_us * 0.4 + f64::from(round) * 0.1),
+        cpu_share: Some(0.4),
+        rss_peak_bytes: Some(21_400_000 + u64::from(order) * 3_000_000),
+        context_switches_voluntary: Some(10_000),
+        context_switches_involuntary: Some(12),
+        migrations: Some(0),
+        threads_max: Some(if name.contains("thread-") { 66 } else { 2 }),
+        cpu_us_per_request_halves: Vec::new(),
+        memory_peak_bytes: Some(25_600_000 + u64::from(order) * 3_100_000),
+        memory_kind: Some("cgroup".into()),
+        rss_windows_bytes: Vec::new(),
+    }
+}
+
+fn requests((_, p50_us, tail): &Shape<'_>, round: u32, n: u64, kind: usize) -> ByRequest {
+    let scale = 10_f64.powi(kind as i32) * p50_us * (1.0 + 0.01 * f64::from(round % 4));
+    let mut response = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("3 digits");
+    let mut service = response.clone();
+    for i in 0..n {
+        // Quantiles of a smooth law, so that a percentile does not depend on a generator of random numbers.
+        let nines = -(1.0 - (i as f64 + 0.5) / n as f64).log10();
+        let us =
+            scale * (0.62 + nines.powf(1.25) * 0.95 * tail + (nines - 2.6).max(0.0) * 3.0 * tail);
+        response.record((us * 1e3) as u64).expect("in bounds");
+        service.record((us * 0.9e3) as u64).expect("in bounds");
+    }
+    ByRequest {
+        requests: n,
+        errors: BTreeMap::new(),
+        response_ns: Some(distribution(&response)),
+        response_less_lag_ns: None,
+        service_ns: Some(distribution(&service)),
+        backlog_ns: None,
+        generator_lag_ns: None,
+        spent: Vec::new(),
+        p99_windows_ns: Vec::new(),
+    }
+}
+
+/// The same run with a contender that does not keep up: it answered 3,180 of 4,000/s.
+pub(crate) fn saturate(result: &mut RunResult, contender: &str) {
+    for trial in result.trials.iter_mut().filter(|trial| trial.contender == contender) {
+        trial.saturated = true;
+        trial.achieved_rps = 3_180.0;
+        trial.bound_by = "contender".into();
+        for requests in trial.by_request.values_mut() {
+            requests.response_ns = None;
+        }
+    }
+    for c in result.comparisons.iter_mut().filter(|c| c.of == contender && c.metric == "p99") {
+        (c.ratio, c.low, c.high, c.difference) = (None, None, None, None);
+        c.n = 0;
+        c.verdict = "inconclusive".into();
+    }
+}
+
+/// Has so many requests of a trial's only kind fail beside those that were answered.
+pub(crate) fn fail(trial: &mut Trial, failed: u64) {
+    let kind = trial.by_request.values_mut().next().expect("it has a kind");
+    for times in [&mut kind.response_ns, &mut kind.service_ns].into_iter().flatten() {
+        let all = Failures { all: failed, ..Failures::default() };
+        *times = ranked(&requests_of(times).expect("it is its own").times, all);
+    }
+    kind.requests += failed;
+    kind.errors.insert("reset".into(), failed);
+    trial.requests += failed;
+    trial.errors.insert("reset".into(), failed);
+    trial.response_ns = kind.response_ns.clone();
+}
+
+/// Has the generator be late: so much of every percentile of a trial's only kind is its own.
+pub(crate) fn late(trial: &mut Trial, share: f64) {
+    let kind = trial.by_request.values_mut().next().expect("it has a kind");
+    let response = kind.response_ns.as_mut().expect("its load is open");
+    response.ours = ["p50", "p90", "p99", "p99_9"].map(|name| (name.to_owned(), share)).into();
+    trial.validity.our_share = response.ours.clone();
+    trial.response_ns = kind.response_ns.clone();
+}
+
+/// The same run with every round of a contender marked.
+pub(crate) fn mark(result: &mut RunResult, contender: &str, verdict: TrialVerdict, reason: &str) {
+    for trial in result.trials.iter_mut().filter(|trial| trial.contender == contender) {
+        trial.validity.verdict = verdict;
+        trial.validity.reasons = vec![reason.into()];
+    }
+}
+
+/// What is deployed of a contender: 12 MiB that start in a millisecond.
+pub(crate) fn footprint(contender: &str) -> Footprint {
+    let over =
+        |median: f64| Some(OverStarts { n: 6, median, low: None, high: None, values: Vec::new() });
+    let mib = |mib: f64| (mib * 1024.0 * 1024.0) as u64;
+    Footprint {
+        workload: "payment".into(),
+        contender: contender.into(),
+        start_ns: over(1.1e6),
+        rss_idle_bytes: over(mib(7.34) as f64),
+        rss_load_bytes: Some(mib(9.47) as f64),
+        load: Some("4,000/s".into()),
+        payload: Part { files: 2_893, bytes: mib(12.2) },
+        runtime: Part { files: 0, bytes: 0 },
+        base: Some(Part { files: 3, bytes: mib(3.03) }),
+        image: Some(Image { raw_bytes: mib(15.2), compressed_bytes: mib(6.7), layers: 2 }),
+        note: "its own program".into(),
+        lost_starts: Vec::new(),
+        lost_reason: String::new(),
+    }
+}

@@ -1,0 +1,148 @@
+//! Workflow commands, which GitHub shows beside a run, and the outputs of its step.
+//!
+//! A command is one line, `::error title=..::message`, and its text is escaped as the runner's own toolkit does
+//! (github.com/actions/toolkit, packages/core/src/command.ts).
+
+use crate::judge::gate::failures::ERRORS;
+use crate::judge::gate::figures::{name, word};
+use crate::judge::gate::sentences::lost;
+use crate::record::gate::{GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict};
+use crate::text::is_shown;
+
+/// One command for the gate, one for each metric that did not pass, and one where requests failed.
+pub fn annotations(result: &GateResult) -> String {
+    let judgement = &result.judgement;
+    let fails = judgement.exit_code != 0;
+    let level = match judgement.verdict {
+        _ if fails => "error",
+        Verdict::Pass if judgement.metrics.iter().all(|metric| metric.not_gated.is_none()) => {
+            "notice"
+        }
+        _ => "warning",
+    };
+    let mut out = command(level, "bakeoff gate", &judgement.line);
+    for (metric, reason) in
+        judgement.metrics.iter().filter_map(|metric| Some((metric, why(metric)?)))
+    {
+        let title = format!("bakeoff gate: {} {}", name(metric), word(metric));
+        out.push_str(&command(level_of(result, metric), &title, &reason));
+    }
+    if let Some(errors) = judgement.failures.as_ref().filter(|errors| errors.are_any()) {
+        let fails = errors.outcome == Outcome::Regressed && result.plan.report_only.is_none();
+        let title = format!("bakeoff gate: {ERRORS} {}", errors.outcome.word());
+        let level = if fails { "error" } else { "warning" };
+        out.push_str(&command(level, &title, &errors.sentence(judgement.rounds as usize)));
+    }
+    let counted: Vec<_> = result.rounds.iter().filter(|round| round.void.is_none()).collect();
+    for lost in lost(&counted) {
+        out.push_str(&command("warning", "bakeoff gate: lost rounds", &lost));
+    }
+    out
+}
+
+/// `verdict=..`, `exit-code=..`, `summary=..`: lines for `$GITHUB_OUTPUT`.
+pub fn outputs(result: &GateResult) -> String {
+    let judgement = &result.judgement;
+    let verdict = judgement.verdict.word().to_lowercase();
+    let summary = crate::text::one_line(&judgement.line);
+    format!("verdict={verdict}\nexit-code={}\nsummary={summary}\n", judgement.exit_code)
+}
+
+/// Why a metric did not pass; `None` when it did.
+fn why(metric: &MetricJudgement) -> Option<String> {
+    if let Some(why) = &metric.not_gated {
+        return Some(why.clone());
+    }
+    let percent = |ratio: f64| crate::judge::gate::sight::signed(ratio - 1.0);
+    let look = metric.looks.last();
+    let margin = crate::judge::gate::sight::percent(metric.margin);
+    match (metric.outcome, look.and_then(|look| look.ratio), look.and_then(|look| look.low)) {
+        (Outcome::Pass, ..) => None,
+        (Outcome::Regressed, Some(ratio), Some(low)) => {
+            let (ratio, low) = (percent(ratio), percent(low));
+            Some(format!("worse by {ratio}, at least {low}; the margin is {margin}"))
+        }
+        (Outcome::Regressed, ..) => Some("worse than any figure: it did not bear the load".into()),
+        _ => Some(format!("the rounds do not say whether it is worse by the margin of {margin}")),
+    }
+}
+
+fn level_of(result: &GateResult, metric: &MetricJudgement) -> &'static str {
+    let strict = result.plan.on_inconclusive == OnInconclusive::Fail;
+    let fails = match metric.outcome {
+        _ if metric.not_gated.is_some() || result.plan.report_only.is_some() => false,
+        Outcome::Regressed => true,
+        Outcome::Inconclusive => strict,
+        Outcome::Pass | Outcome::Open => false,
+    };
+    if fails { "error" } else { "warning" }
+}
+
+fn command(level: &str, title: &str, message: &str) -> String {
+    let shown = |text: &str| text.replace(|c| !matches!(c, '\n' | '\r') && !is_shown(c), "");
+    let (title, message) = (shown(title), shown(message));
+    let message = message.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let title = title.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let title = title.replace(':', "%3A").replace(',', "%2C");
+    format!("::{level} title={title}::{message}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::gate::sample::{passed, sample};
+
+    /// A line as the runner reads it: level, title and message.
+    fn parsed(line: &str) -> (String, String, String) {
+        let (head, message) = line.strip_prefix("::").unwrap().split_once("::").unwrap();
+        let (level, title) = head.split_once(" title=").unwrap();
+        assert!(!title.contains(':') && !title.contains(','), "{line}");
+        let plain = |text: &str| {
+            let text = text.replace("%3A", ":").replace("%2C", ",").replace("%0D", "\r");
+            text.replace("%0A", "\n").replace("%25", "%")
+        };
+        (level.into(), plain(title), plain(message))
+    }
+
+    #[test]
+    fn each_line_is_one_command_and_reads_back() {
+        let result = sample();
+        let text = annotations(&result);
+        let lines: Vec<_> = text.lines().map(parsed).collect();
+        assert_eq!((lines[0].0.as_str(), lines[0].1.as_str()), ("error", "bakeoff gate"));
+        assert_eq!(lines[0].2, result.judgement.line);
+        let regressed = lines.iter().find(|line| line.1.contains("cpu/request REGRESSED")).unwrap();
+        assert!(
+            regressed.0 == "error" && regressed.2.contains("the margin is 3 %"),
+            "{regressed:?}"
+        );
+        let blind = lines.iter().find(|line| line.1.contains("p99 NOT GATED")).unwrap();
+        assert!(blind.0 == "warning" && blind.2.contains("margin 10 %"), "{blind:?}");
+    }
+
+    #[test]
+    fn a_pass_is_a_notice() {
+        assert_eq!(annotations(&passed()), "::notice title=bakeoff gate::PASS (p50, throughput)\n");
+        let expected = "verdict=pass\nexit-code=0\nsummary=PASS (p50, throughput)\n";
+        assert_eq!(outputs(&passed()), expected);
+    }
+
+    #[test]
+    fn lost_rounds_are_told() {
+        use crate::judge::gate::verdict::tests::fault;
+        let mut result = passed();
+        result.rounds[0].candidate.faults.push(fault(crate::record::gate::FaultKind::Saturated));
+        let told = annotations(&result);
+        let line = "::warning title=bakeoff gate%3A lost rounds::The candidate alone did not bear the load in 1 \
+                    of 12 rounds (was saturated).";
+        assert!(told.contains(line), "{told}");
+    }
+
+    #[test]
+    fn text_cannot_break_out_of_its_line() {
+        let line = command("error", "a:b,c", "100 %\r\n::error::x");
+        assert_eq!(line, "::error title=a%3Ab%2Cc::100 %25%0D%0A::error::x\n");
+        let outputs = outputs(&sample());
+        assert_eq!(outputs.lines().count(), 3, "{outputs}");
+    }
+}

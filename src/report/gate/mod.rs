@@ -1,0 +1,21 @@
+//! What a CI system and the tools around it read: each format a pure function of the gate's result.
+//!
+//! - [`text`]: a terminal.
+//! - [`markdown`]: a step summary, or a comment on a pull request.
+//! - [`annotations`]: workflow commands that GitHub shows beside the run, and its step outputs.
+//! - [`junit`]: a test report.
+//! - [`bencher`]: Bencher Metric Format.
+//! - [`benchmark_action`]: the two custom formats of github-action-benchmark.
+//! - [`history`]: one line per gate, for those who follow a metric over months; `past` and `series` show it again.
+
+pub mod annotations;
+pub mod bencher;
+pub mod benchmark_action;
+pub mod history;
+pub mod junit;
+pub mod markdown;
+pub(crate) mod past;
+#[cfg(test)]
+pub(crate) mod sample;
+mod series;
+pub mod text;
