@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::cluster::{SUPERUSER, USER};
-use super::database::{Facts, Setup};
 use super::keeper::Keeper;
 use super::url::{Typed, Url};
 use super::{binaries, connect, load, trouble};
+use crate::database::setup::{Facts, Setup};
 use crate::error::{Error, Result};
 use crate::postgres::{Connection, Server};
 use crate::sql::SCHEMA;

@@ -6,10 +6,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::database::Facts;
 use super::load::{self, ROWS};
 use super::url::Url;
 use super::{connect, trouble};
+use crate::database::setup::Facts;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::postgres::Connection;

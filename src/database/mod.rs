@@ -20,6 +20,7 @@ mod latency_sql;
 mod leftovers;
 mod load;
 pub mod probe;
+pub(crate) mod setup;
 mod url;
 
 use std::fmt::Display;
@@ -27,8 +28,9 @@ use std::fmt::Display;
 use crate::error::{Error, Result};
 use crate::postgres::{Connection, Server, Trouble};
 
-pub use database::{Database, Setup, Trial};
+pub use database::{Database, Trial};
 pub use keeper::keep;
+pub use setup::Setup;
 pub use url::{Typed, Url};
 
 /// A connection, or why not.

@@ -9,10 +9,10 @@ use rustix::thread::set_current_timer_slack;
 use super::{Finding, read};
 use crate::error::{Context, Result};
 use crate::machine::hiccups;
-use crate::machine::hiccups::Hiccups;
 use crate::machine::placement::Cores;
 use crate::machine::resources::Taken;
 use crate::machine::ticks::Ticks;
+use crate::record::hiccups::Hiccups;
 use crate::units::{Nanos, Share};
 
 /// How long others are watched while this process sleeps.

@@ -4,7 +4,7 @@
 use crate::backend::model::{CONNECTION_THREADS, Model, POOL_THREADS};
 use crate::backend::pitfall::Pitfall;
 use crate::record::{Ceiling, Trial, TrialVerdict};
-use crate::run::dependency;
+use crate::scenario::store;
 use crate::scenario::{Contender, Scenario};
 use crate::stats::median;
 use crate::units::Rate;
@@ -71,7 +71,7 @@ fn ceiling(
     let has = |pitfall| built_in.is_some_and(|one| one.pitfalls.contains(&pitfall));
     let pool = depends.map_or(0, |one| match has(Pitfall::OneConnection) {
         true => 1,
-        false => dependency::pool(built_in, one),
+        false => store::pool(built_in, one),
     });
     let threads = built_in.and_then(|one| match one.model {
         Model::ThreadPool => Some(one.threads.unwrap_or(POOL_THREADS)),

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::record::metric::label;
 use crate::record::{MapCell, Winner};
-use crate::report::words;
 use crate::stats::discoveries;
 
 /// The metric of a cell that compares closed ceilings.
@@ -45,7 +45,7 @@ fn ahead(cell: &MapCell, metric: &str) -> Option<Winner> {
 
 /// What a cell of this metric compares, for people: never within an objective, so a capacity is called what it is.
 pub(crate) fn quantity(metric: &str) -> Cow<'static, str> {
-    if metric == CEILING { "closed ceiling".into() } else { words::metric(metric) }
+    if metric == CEILING { "closed ceiling".into() } else { label(metric) }
 }
 
 /// Metrics of which more is better.

@@ -1,7 +1,7 @@
 //! From trials to comparisons and judged statements. Blind to how the trials were made.
 
 mod broken;
-mod capacity;
+pub(crate) mod capacity;
 mod comparison;
 mod family;
 mod footprint;

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::exit;
 use crate::judge::validity;
 use crate::record::{ContenderInfo, Judgement, RunResult, SloInfo, StatementVerdict, Verdict};
-use crate::run::dependency;
+use crate::scenario::store;
 use crate::scenario::{Contender, LoadKind, Scenario};
 
 /// The floor of the only scenario; several have several.
@@ -29,7 +29,7 @@ pub(crate) fn contenders(scenario: &Scenario) -> Vec<ContenderInfo> {
             model: built_in.map(|built_in| built_in.model.name().into()),
             threads: built_in.and_then(|built_in| built_in.threads).map(|threads| threads as u32),
             processes: built_in.map(|built_in| built_in.processes as u32).filter(|n| *n > 1),
-            pool: dependency.map(|one| dependency::pool(built_in, one) as u32),
+            pool: dependency.map(|one| store::pool(built_in, one) as u32),
         }
     };
     scenario.contenders.iter().map(of).collect()

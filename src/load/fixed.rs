@@ -1,9 +1,10 @@
 //! A request that is given as it is: checked once, then sent byte for byte.
 
-use super::head::{Wrong, check_header, check_method, check_path, has_length};
+use super::head::{check_header, check_method, check_path, has_length};
 use super::plan::Fixed;
 use super::template::Template;
 use crate::error::Result;
+use crate::load::rejected::Wrong;
 
 /// The request line, `Host`, the given headers, a `Content-Length` where there is a body, and the body. `close` asks for
 /// the connection's end after the answer.

@@ -32,6 +32,7 @@ mod pool;
 pub(crate) mod profile;
 mod receipt;
 mod recorder;
+pub(crate) mod rejected;
 mod route;
 pub(crate) mod schedule;
 mod sender;

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 pub use super::check::Statuses;
-pub use super::head::{Wrong, check_header, check_method, check_path};
+pub use super::head::{check_header, check_method, check_path};
 pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
 pub use super::template::Template;
 pub(crate) use super::template::with_environment;
 pub use super::warm::{Amount, First, WarmUp};
+pub use crate::load::rejected::Wrong;
 use crate::units::{Nanos, Rate};
 
 /// The whole of a trial's load. The same plan makes the same arrivals and the same bodies, whatever answers.

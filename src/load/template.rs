@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::head::Wrong;
 use super::ids::PaymentKey;
+use crate::load::rejected::Wrong;
 use crate::random::Stream;
 
 /// Literals and fields of one text.

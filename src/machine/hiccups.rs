@@ -1,12 +1,13 @@
 //! What the machine takes away from a thread that only reads the clock. Whoever takes it (a hypervisor, a neighbour,
 //! an interrupt), it shows here, also where the kernel's own count of stolen time does not.
 
+use crate::record::hiccups::Hiccups;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
-use crate::judge::validity::RANKS;
 use crate::machine::placement;
+use crate::stats::percentile::RANKS;
 use crate::units::{Nanos, Share};
 
 /// How long each core is watched.
@@ -16,18 +17,6 @@ const PAUSE: Duration = Duration::from_micros(100);
 
 /// A watch sees no more pauses than fit into it.
 const PAUSES_KEPT_MAX: usize = (WATCH.as_micros() / PAUSE.as_micros()) as usize + 1;
-
-/// What one core lost.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Hiccups {
-    /// The longest pause.
-    pub(crate) worst: Nanos,
-    /// All pauses over the time watched.
-    pub(crate) lost: Share,
-    /// What the pauses alone make of each percentile of [`RANKS`]: by so much they put off a request that comes at any
-    /// time and needs the core at once.
-    pub(crate) floor: [Nanos; RANKS.len()],
-}
 
 /// Watches `cores`, all at once, and gives the worst of what was seen.
 ///

@@ -1,5 +1,9 @@
 //! The figures that a statement can speak of.
 
+use std::borrow::Cow;
+
+use crate::text::clean;
+
 /// A figure of a trial, or of a whole experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
@@ -166,5 +170,16 @@ impl Metric {
             Self::P50 | Self::P90 | Self::P99 | Self::P99_9 => Unit::Nanos,
             Self::PoolWaitP99 | Self::Recovery | Self::Completion | Self::StartUp => Unit::Nanos,
         }
+    }
+}
+
+/// A metric's name for people.
+pub(crate) fn label(name: &str) -> Cow<'static, str> {
+    match name {
+        "p99_9" => "p99.9".into(),
+        "cpu_per_request" => "CPU/request".into(),
+        "rss" => "peak RSS".into(),
+        "achieved" => "throughput".into(),
+        other => clean(other).into(),
     }
 }

@@ -8,6 +8,7 @@ mod dependency;
 mod footprint;
 mod found;
 pub mod gate;
+pub(crate) mod hiccups;
 pub mod histogram;
 pub(crate) mod json;
 #[cfg(test)]

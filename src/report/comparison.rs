@@ -1,8 +1,9 @@
 //! One contender against another in words: ratio and difference with interval and n, and three outcomes always.
 
 use super::losses;
-use super::words::{difference, metric};
+use super::words::difference;
 use crate::judge::races::{Entry, Race};
+use crate::record::metric::label;
 use crate::record::{Comparison, Exploratory, RunResult, Trial};
 use crate::stats;
 use crate::text::{clean, counted, listed, times};
@@ -142,8 +143,8 @@ pub(crate) fn ends(c: &Comparison) -> (f64, f64) {
 pub(crate) fn metric_of(race: &Race<'_>, c: &Comparison) -> String {
     let several = race.kinds().len() > 1;
     match c.request.as_deref().filter(|_| several) {
-        Some(kind) => format!("{} of {}", metric(&c.metric), clean(kind)),
-        None => metric(&c.metric).into_owned(),
+        Some(kind) => format!("{} of {}", label(&c.metric), clean(kind)),
+        None => label(&c.metric).into_owned(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Where a difference disappears: two contenders that differ in memory, and what is left of it behind a dependency.
 
 use super::comparison::{Side, UNSEEN, headline, side};
-use super::words::metric;
 use crate::judge::races::Race;
+use crate::record::metric::label;
 use crate::record::{Comparison, RunResult};
 use crate::text::{clean, times};
 
@@ -34,7 +34,7 @@ fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<St
         if !headline(result, memory).all(known) {
             return None;
         }
-        let what = metric(&first.metric);
+        let what = label(&first.metric);
         return Some(match headline(result, memory).any(|c| c.at_floor.is_some()) {
             true => format!("Already in memory {what} of {workload} {UNSEEN}."),
             false => format!("Already in memory {workload} shows no clear difference in {what}."),
@@ -75,7 +75,7 @@ fn size(c: &Comparison) -> f64 {
 }
 
 fn in_words(c: &Comparison) -> String {
-    let what = metric(&c.metric);
+    let what = label(&c.metric);
     let Some(ratio) = c.ratio.filter(|_| c.low.is_some() && c.high.is_some()) else {
         return format!("{what} could not be compared");
     };

@@ -4,19 +4,9 @@ use super::{cores, footprint};
 use crate::judge::cell::{ROUNDS_MIN, quantity, winner};
 use crate::judge::races::slo_of;
 use crate::record::{Capacity, Comparison, Map, MapCell, RunResult, Winner};
+use crate::report::grid::Grid;
 use crate::text::{capital, clean, counted, times};
 use crate::units::{Nanos, Rate};
-
-/// A table beside those of races.
-pub(crate) struct Grid {
-    /// `Capacity of payment within a p99 of 100 ms`
-    pub(crate) heading: String,
-    pub(crate) columns: Vec<String>,
-    /// As wide as `columns` each.
-    pub(crate) rows: Vec<Vec<String>>,
-    /// One line each.
-    pub(crate) notes: Vec<String>,
-}
 
 /// The tables of a result.
 pub(crate) fn grids(result: &RunResult) -> Vec<Grid> {

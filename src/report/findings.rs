@@ -1,13 +1,14 @@
 //! Everything a report says, as text without a format: the terminal and Markdown print this and cannot disagree.
 
 use super::comparison::families;
-use super::experiments::{Grid, grids};
+use super::experiments::grids;
 use super::marks::marks;
 use super::reasons::{self, Reason};
 use super::table::Table;
 use super::{sentences, setting, sizes};
 use crate::judge::races::races;
 use crate::record::{Judgement, RunResult, Verdict};
+use crate::report::grid::Grid;
 use crate::text::clean;
 
 /// A run in words and figures.

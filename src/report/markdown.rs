@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use super::charts::{CHART_FOLDER, Kind, Picture, pictures};
-use super::experiments::Grid;
 use super::findings::{Findings, Judged};
 use super::table::{COLUMNS, TABLE_NOTE, Table};
 use crate::record::RunResult;
+use crate::report::grid::Grid;
 use crate::text::is_shown;
 
 /// The report as GitHub Markdown; charts are linked relative to the report folder.

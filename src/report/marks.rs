@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::words::metric;
+use crate::record::metric::label;
 use crate::record::{RunResult, Trial};
 use crate::text::{clean, counted, listed};
 
@@ -35,7 +35,7 @@ fn at_floor(trials: &[&Trial]) -> Option<String> {
             .iter()
             .flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)))
             .map(|(kind, name)| {
-                format!("{} of {} of {}", metric(name), clean(kind), clean(&trial.contender))
+                format!("{} of {} of {}", label(name), clean(kind), clean(&trial.contender))
             })
             .collect();
         here.into_iter().for_each(|what| *found.entry(what).or_default() += 1);

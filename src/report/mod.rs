@@ -10,6 +10,7 @@ mod experiments;
 mod findings;
 mod footprint;
 pub(crate) mod gate;
+pub(crate) mod grid;
 pub mod hgrm;
 #[cfg(test)]
 mod hostile;
@@ -19,6 +20,7 @@ mod losses;
 pub mod markdown;
 mod marks;
 pub mod note;
+pub(crate) mod place;
 mod reasons;
 mod reproduce;
 pub mod screen;

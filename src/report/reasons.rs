@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::sentences;
 use crate::judge::races::Race;
 use crate::record::{RunResult, Trial};
+use crate::report::place;
 use crate::text::{alike, clean, counted};
 
 /// A reason that made trials suspect or invalid, or a round void.
@@ -81,7 +81,7 @@ const MAX_REASONS: usize = 12;
 fn whose(trial: &Trial, races: &[Race<'_>]) -> String {
     let name = clean(&trial.contender);
     match races.iter().find(|race| race.is_of(trial)) {
-        Some(race) if races.len() > 1 => format!("{name} ({})", sentences::place(race)),
+        Some(race) if races.len() > 1 => format!("{name} ({})", place::place(race)),
         _ => name,
     }
 }

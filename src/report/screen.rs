@@ -3,12 +3,12 @@
 use super::comparison::{AT_FLOOR, Side, UNSEEN, confidence, ends, headline, side};
 use super::findings::verdict_gloss;
 use super::losses;
-use super::sentences::place;
 use super::terminal::{self, grid, wrapped};
-use super::words;
 use super::words::figure;
 use crate::judge::races::{Entry, Race, races};
+use crate::record::metric::label;
 use crate::record::{Comparison, RunResult, TrialVerdict, Verdict};
+use crate::report::place::place;
 use crate::text::{WITHHELD, capital, clean, listed, or_withheld, times};
 use crate::units::bytes;
 use crate::units::{grouped, three_digits};
@@ -63,7 +63,7 @@ impl<'r> Spoken<'r> {
         format!(
             "{}: {} against {against}: {}.",
             capital(&place(self.race)),
-            words::metric(self.metric()),
+            label(self.metric()),
             found.collect::<Vec<_>>().join(", ")
         )
     }
@@ -124,7 +124,7 @@ fn figures(spoken: &[Spoken<'_>]) -> String {
     for (number, one) in (1..).zip(spoken) {
         let cell =
             |name: &&str| one.race.entry(name).map_or(WITHHELD.into(), |entry| one.figure(entry));
-        let head = format!("{number} {}", words::metric(one.metric()));
+        let head = format!("{number} {}", label(one.metric()));
         table.add_row(std::iter::once(head).chain(names.iter().map(cell)));
     }
     terminal::right_aligned(&mut table);

@@ -1,41 +1,15 @@
 //! What a run says in words, built from its verdicts and from nothing else.
 
 use super::comparison::{self, AT_FLOOR, Side, UNSEEN, belongs, ends, metric_of, side};
-use super::words::{figure, metric};
+use super::words::figure;
 use super::{disappears, experiments, losses, sizes};
 use crate::judge::races::{Entry, Race, measured, middle};
+use crate::record::metric::label;
 use crate::record::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
+use crate::report::place::{load, place};
 use crate::text::{WITHHELD, capital, clean, listed, one_line, times};
 use crate::units::bytes;
 use crate::units::{Rate, grouped, three_digits};
-
-/// `payment at 4,000/s`; of anyone's service `at 4,000/s`
-pub(crate) fn place(race: &Race<'_>) -> String {
-    match race.dependency() {
-        None if race.workload == "http" => load(race),
-        Some(dependency) => {
-            format!("{} {} behind {}", clean(race.workload), load(race), clean(dependency))
-        }
-        None => format!("{} {}", clean(race.workload), load(race)),
-    }
-}
-
-/// `at 4,000/s`
-pub(crate) fn load(race: &Race<'_>) -> String {
-    let level = clean(race.level);
-    if let Some((low, high)) = race.steps() {
-        return match level.strip_suffix("% own") {
-            Some(_) => "in steps, of each one's own ceiling".to_owned(),
-            None => format!("in steps from {} to {}", Rate(low), Rate(high)),
-        };
-    }
-    match (level.strip_suffix("% own"), race.offered_rps()) {
-        _ if level == "closed" => "in closed loop".to_owned(),
-        (Some(share), _) => format!("at {share}% of each one's own ceiling"),
-        (None, Some(rate)) if level.ends_with('%') => format!("at {level} ({})", Rate(rate)),
-        _ => format!("at {level}"),
-    }
-}
 
 /// The sentences that a person can repeat.
 pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
@@ -143,7 +117,7 @@ fn alone(race: &Race<'_>, name: &str, kind: Option<&str>) -> Option<String> {
         "rss" => bytes(entry.rss()?),
         _ => return None,
     };
-    Some(format!("{} {value}", metric(name)))
+    Some(format!("{} {value}", label(name)))
 }
 
 /// What the run's sentences do not say.
@@ -237,7 +211,7 @@ impl Found {
         let leading = || race.entries.first().map(|entry| race.sized(result, entry.name));
         let base = all.first().map(|c| c.versus.clone()).or_else(leading).unwrap_or_default();
         let mut found = Self {
-            what: all.first().map_or_else(|| metric(name).into(), |c| metric_of(race, c)),
+            what: all.first().map_or_else(|| label(name).into(), |c| metric_of(race, c)),
             base,
             higher: Vec::new(),
             lower: Vec::new(),

@@ -2,11 +2,11 @@
 
 use super::findings::Findings;
 use super::markdown;
-use super::sentences::place;
 use super::terminal;
 use super::words::figure;
 use crate::judge::races::{Entry, Race, races};
 use crate::record::{Fingerprint, RunResult};
+use crate::report::place::place;
 use crate::text::{capital, clean, or_withheld};
 use crate::units::bytes;
 use crate::units::{grouped, three_digits};

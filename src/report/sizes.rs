@@ -1,10 +1,10 @@
 //! The headline of a run with sweeps: each model once, at its best size, so that a size is never taken for a model.
 
-use super::experiments::Grid;
-use super::sentences::place;
 use super::words::figure;
 use crate::judge::races::{Entry, Figure, Race, slo_of};
 use crate::record::{ContenderInfo, RunResult, SloInfo, Trial};
+use crate::report::grid::Grid;
+use crate::report::place::place;
 use crate::stats::{self, Better, LOST, error_bound};
 use crate::text::{WITHHELD, clean, listed, or_withheld};
 use crate::units::bytes;

@@ -8,6 +8,7 @@ use super::{cores, losses, sentences};
 use crate::judge::races::{Entry, Figure, Race, slo_of};
 use crate::record::late::{LATE_NOTE, share};
 use crate::record::{Ceiling, Comparison, RunResult, Trial};
+use crate::report::place;
 use crate::text::{capital, clean, listed, or_withheld, shortened};
 use crate::units::bytes;
 use crate::units::{Nanos, Rate, grouped, three_digits};
@@ -63,7 +64,7 @@ impl Table {
         marks.extend(cores::mark(result, race));
         marks.extend(ceilings(result, race));
         Self {
-            heading: capital(&sentences::place(race)),
+            heading: capital(&place::place(race)),
             rows: race.entries.iter().flat_map(|entry| rows(race, entry)).collect(),
             marks,
             versus,

@@ -8,10 +8,10 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Width};
 use owo_colors::{OwoColorize, Style};
 
-use super::experiments::Grid;
 use super::findings::{Findings, Judged};
 use super::table::{COLUMNS, TABLE_NOTE, Table};
 use crate::record::RunResult;
+use crate::report::grid::Grid;
 use crate::text::is_shown;
 
 /// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.

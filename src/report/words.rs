@@ -1,7 +1,5 @@
 //! Figures and names as text: the same in the terminal, in Markdown and on charts.
 
-use std::borrow::Cow;
-
 use crate::judge::races::Figure;
 use crate::text::{WITHHELD, clean};
 use crate::units::{Nanos, bytes, grouped, three_digits};
@@ -17,17 +15,6 @@ pub(crate) fn figure(figure: Figure) -> String {
         Figure::AtLeast(ns) => format!(">= {}", Nanos(ns as u64)),
         Figure::Unbounded => "unbounded".into(),
         Figure::Withheld => WITHHELD.into(),
-    }
-}
-
-/// A metric's name for people.
-pub(crate) fn metric(name: &str) -> Cow<'static, str> {
-    match name {
-        "p99_9" => "p99.9".into(),
-        "cpu_per_request" => "CPU/request".into(),
-        "rss" => "peak RSS".into(),
-        "achieved" => "throughput".into(),
-        other => clean(other).into(),
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::record::{Ceiling, LostBy, Trial};
-use crate::run::testbed::{Ask, Testbed, placement};
+use crate::run::order::Ask;
+use crate::run::testbed::{Testbed, placement};
 use crate::scenario::{Level, LoadKind, Scenario};
 use crate::units::{Nanos, Rate};
 

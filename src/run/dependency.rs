@@ -1,5 +1,6 @@
 //! What the contender of one trial waits for: a stand-in of its own, or a fresh database of a PostgreSQL.
 
+use crate::scenario::store::pool;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,11 +51,6 @@ pub(crate) fn database(scenario: &Scenario, yes: bool) -> Result<Option<Arc<Data
         Some(url) => Database::given(&Url::read(&url.clone().into())?, &setup, yes)?,
     };
     Ok(Some(Arc::new(database)))
-}
-
-/// Connections of a contender's pool.
-pub(crate) fn pool(built_in: Option<&crate::scenario::BuiltIn>, dependency: &Dependency) -> usize {
-    built_in.and_then(|built_in| built_in.pool).unwrap_or(dependency.pool)
 }
 
 impl<'a> Behind<'a> {

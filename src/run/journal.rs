@@ -13,8 +13,8 @@ use crate::files;
 use crate::process::programs;
 use crate::record;
 use crate::record::{Begun, ContenderFiles, Pilot, Trial};
+use crate::run::order::Ask;
 use crate::run::report_folder;
-use crate::run::testbed::Ask;
 use crate::scenario::{Contender, Scenario};
 
 /// The file, open.

@@ -15,8 +15,9 @@ use crate::record::{Begun, Capacity, Ceiling, Fingerprint, Footprint, LostBy, Ma
 use crate::run::budget::Budget;
 use crate::run::experiment::{Hands, capacity, map};
 use crate::run::journal::{self, Journal};
+use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat, Repeats};
-use crate::run::testbed::{Ask, Testbed, placement};
+use crate::run::testbed::{Testbed, placement};
 use crate::run::{Progress, Request, ceilings, footprint};
 use crate::scenario::{Contender, Experiments, LoadKind, Scenario};
 use crate::units::{Nanos, Rate};

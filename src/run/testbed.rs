@@ -1,6 +1,7 @@
 //! What trials run on: the machine as it was found, the CPU work calibrated once, the databases, and the salts. Every
 //! experiment and the gate ask it for their trials, so a trial is the same wherever its figure ends up.
 
+use crate::run::order::Ask;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,19 +10,21 @@ use crate::backend::payment::{self, Calibration};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::machine::hiccups;
-use crate::machine::hiccups::Hiccups;
 use crate::machine::neighbours::Neighbours;
 use crate::machine::placement;
 use crate::machine::placement::Placement;
 use crate::random;
+use crate::record::hiccups::Hiccups;
 use crate::record::{Calibrated, LostBy, Trial};
 use crate::run::journal::Journal;
+use crate::run::order::{Order, Signature};
 use crate::run::starts::Starts;
-use crate::run::trial::{self, Order, Signature};
+use crate::run::trial;
 use crate::run::warm::{self, Warmth};
 use crate::run::{Progress, dependency};
+use crate::scenario::store;
 use crate::scenario::{Contender, Dependency, Scenario, Server, Workload};
-use crate::units::{Nanos, Rate};
+use crate::units::Nanos;
 
 /// Ready to run trials of any scenario.
 #[derive(Debug)]
@@ -45,23 +48,6 @@ pub(crate) struct Testbed<'a> {
     pub(crate) neighbours: Neighbours,
     /// Where trials are written down, and those found that an earlier run has finished.
     journal: Option<Journal>,
-}
-
-/// One trial, as an experiment asks for it.
-#[derive(Clone, Debug)]
-pub(crate) struct Ask<'a> {
-    pub(crate) scenario: &'a Scenario,
-    pub(crate) contender: &'a Contender,
-    /// Requests per second, or nothing for a closed loop.
-    pub(crate) rate: Option<Rate>,
-    /// The level as reports name it.
-    pub(crate) level: String,
-    /// The measured window.
-    pub(crate) duration: Nanos,
-    /// Counted from 1; 0 is for probes, so that no key of theirs can meet a trial's.
-    pub(crate) round: u32,
-    /// Its place in the round.
-    pub(crate) place: u32,
 }
 
 /// What a database holds and bears: scenarios that ask for the same share one.
@@ -296,8 +282,7 @@ impl<'a> Testbed<'a> {
     /// The PostgreSQL of a scenario; nothing where it names none.
     fn database(&mut self, scenario: &Scenario) -> Result<Option<Arc<Database>>> {
         let Some(dependency) = scenario.store.dependency() else { return Ok(None) };
-        let pools =
-            scenario.contenders.iter().map(|one| dependency::pool(one.built_in(), dependency));
+        let pools = scenario.contenders.iter().map(|one| store::pool(one.built_in(), dependency));
         let rows = Rows {
             dependency: dependency.clone(),
             seed: scenario.seed,

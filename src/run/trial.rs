@@ -4,6 +4,7 @@ pub(crate) mod figures;
 pub(crate) mod lost;
 mod timeline;
 
+use crate::run::order::Order;
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +15,6 @@ use hdrhistogram::Histogram;
 
 use crate::backend::Gather;
 use crate::backend::client::Library;
-use crate::backend::cpu::CpuMode;
-use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::judge::audit;
 use crate::judge::failures::error_bound;
@@ -24,10 +23,8 @@ use crate::judge::validity::{Evidence, Judged};
 use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
-use crate::machine::hiccups::Hiccups;
 use crate::machine::memory;
 use crate::machine::memory::Sampler;
-use crate::machine::placement::Placement;
 use crate::machine::proc;
 use crate::machine::resources::{Switches, Taken, Tick, Used, Watch};
 use crate::process::child::Contender;
@@ -36,53 +33,17 @@ use crate::process::said::Said;
 use crate::record;
 use crate::record::histogram::distribution;
 use crate::record::{Audit, LostBy, Trial};
-use crate::run::dependency::{self, Behind, PoolUse};
-use crate::run::warm::Warming;
+use crate::run::dependency::{Behind, PoolUse};
+use crate::scenario::store;
 use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
 use crate::stats::over_the_error_bound;
-use crate::units::{Nanos, Rate, Share, grouped};
+use crate::units::{Nanos, Share, grouped};
 
 /// The audit adds up a million accounts, and a saturated server may first have to finish what it has in hand.
 const AUDIT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Lines that are kept of what a contender wrote last that has lost and runs: most servers log each request.
 const LINES_TOLD: usize = 3;
-
-/// What is to be run.
-#[derive(Clone, Debug)]
-pub(crate) struct Order<'a> {
-    pub(crate) scenario: &'a Scenario,
-    pub(crate) contender: &'a scenario::Contender,
-    /// Requests per second, or nothing for a closed loop.
-    pub(crate) rate: Option<Rate>,
-    /// The level as the scenario writes it.
-    pub(crate) level: String,
-    /// The measured window.
-    pub(crate) duration: Nanos,
-    /// Counted from 1.
-    pub(crate) round: u32,
-    /// Its place in the round.
-    pub(crate) place: u32,
-    /// Keeps this contender's keys apart from the others'.
-    pub(crate) salt: u32,
-    pub(crate) signature: Signature,
-    /// What comes before its window.
-    pub(crate) warming: Warming,
-    pub(crate) placement: &'a Placement,
-    /// The scenario's PostgreSQL, if it names one.
-    pub(crate) database: Option<&'a Database>,
-    /// What the machine took from an idle core before the run.
-    pub(crate) hiccups: Hiccups,
-}
-
-/// The CPU work of a request, calibrated once by the orchestrator and the same in every trial.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Signature {
-    /// SHA-256 rounds of each payment.
-    pub(crate) rounds: u32,
-    /// Where it runs: decided by its measured time, where it was measured.
-    pub(crate) cpu: CpuMode,
-}
 
 /// Runs one trial. A contender that does not start or crashes has lost and is reported so.
 ///
@@ -149,7 +110,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let mut trial = figures::report(order, &plan, &outcome, server, judged, audit);
     let pooled = order.scenario.store.dependency();
     trial.dependency = pooled.map(|dependency| dependency.describe());
-    trial.pool = pooled.map(|one| dependency::pool(order.contender.built_in(), one) as u32);
+    trial.pool = pooled.map(|one| store::pool(order.contender.built_in(), one) as u32);
     trial.pool_wait_ns = seen.pool.as_ref().map(|(waits, _)| distribution(waits));
     trial.standin = standin;
     trial.runtime = runtime;
@@ -419,7 +380,7 @@ pub(crate) fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String>
     flags.extend(contender.threads.map(|threads| ("--threads", threads.to_string())));
     if let Some(dependency) = order.scenario.store.dependency() {
         flags.push(("--store", "postgres".into()));
-        flags.push(("--pool", dependency::pool(Some(contender), dependency).to_string()));
+        flags.push(("--pool", store::pool(Some(contender), dependency).to_string()));
     }
     if contender.fan_out != Gather::AtOnce {
         flags.push(("--fan-out", contender.fan_out.name().into()));

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::contenders::Programs;
 use super::diagnostic::{listed, nearest};
 use super::{Scenario, home, parse, parse_in};
 use crate::error::{Context, Error, Result};
 use crate::files;
+use crate::scenario::around::Programs;
 
 /// The built-in scenarios: each one's name and its file's text, in the order in which they are shown.
 pub const BUILTIN: &[(&str, &str)] = &[

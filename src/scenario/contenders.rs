@@ -1,9 +1,8 @@
 //! The part of a file that names the servers under test.
 
-use std::path::Path;
+use crate::scenario::around::Around;
 
 use super::contender::{BuiltIn, Contender, Kind};
-use super::convert::{cpu_time, name, no_signature, sentence, whole};
 use super::diagnostic::Fault;
 use super::foreign;
 use super::quantity::At;
@@ -17,6 +16,7 @@ use crate::backend::Gather;
 use crate::backend::client::Library;
 use crate::backend::model::Model;
 use crate::backend::pitfall::Pitfall;
+use crate::scenario::field::{cpu_time, name, no_signature, sentence, whole};
 use crate::units::Nanos;
 
 /// Threads of one contender.
@@ -25,27 +25,6 @@ const THREADS_MAX: u64 = 16_384;
 const PROCESSES_MAX: u64 = 64;
 /// Contenders of one scenario: beyond this a table is no longer read.
 const CONTENDERS_MAX: usize = 20;
-
-/// What the rest of the file says about contenders.
-#[derive(Clone, Copy)]
-pub(super) struct Around<'a> {
-    pub(super) workload: Workload,
-    pub(super) store: &'a Store,
-    pub(super) connections: usize,
-    /// The scenario's.
-    pub(super) folder: &'a Path,
-    /// Whether a command's program must be there already.
-    pub(super) programs: Programs,
-}
-
-/// When the programs of commands are looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Programs {
-    /// As the file is read.
-    Now,
-    /// When it is settled which contenders run: a built-in scenario can be listed where its servers are not built.
-    Later,
-}
 
 /// The contenders in the file's order.
 pub(super) fn contenders(raw: &Raw, around: Around<'_>) -> Result<Vec<Contender>, Fault> {

@@ -1,32 +1,28 @@
 //! [`Raw`] to [`Scenario`]: what the types cannot say is checked here, and what is left out is filled in.
 
+use crate::scenario::field::{cpu_time, name, no_signature, sentence, whole};
 use std::path::Path;
 
-use super::contenders::{Around, Programs, contenders};
+use super::contenders::contenders;
 use super::diagnostic::Fault;
 use super::experiment::experiments;
 use super::gate;
 use super::loading::{load, objective, placement, rates};
-use super::quantity::{At, Quantity};
+use super::quantity::At;
 use super::raw::Raw;
 use super::routes::routes;
 use super::statements::{Known, headline, statements};
 use super::store::store;
 use super::{Scenario, Workload};
+use crate::scenario::around::{Around, Programs};
 use crate::units::{Nanos, grouped};
 
 /// The version of the format that is read.
 const SCHEMA: u64 = 1;
 /// A run of more rounds than this is a run of several days.
 pub(super) const ROUNDS_MAX: u32 = 1_000;
-/// A request that computes for longer is no request.
-const CPU_MAX: Nanos = Nanos(10 * Nanos::SECOND.0);
 /// Of the interval behind a statement, unless many are judged side by side.
 const CONFIDENCE: f64 = 0.95;
-/// Characters of a name, which is a folder's and a column's.
-const NAME_MAX: usize = 48;
-/// Characters of a title or a statement.
-const SENTENCE_MAX: usize = 300;
 /// The signature of a payment, where the file leaves it out.
 const CPU_DEFAULT: Nanos = Nanos(40 * Nanos::MICRO.0);
 
@@ -150,61 +146,6 @@ fn version(schema: &At<u64>) -> Result<(), Fault> {
         .help(format!("this version of bakeoff reads schema = {SCHEMA}")))
 }
 
-/// A name that can be a folder's, a file's and a column's.
-pub(super) fn name(text: &At<String>, key: &str) -> Result<String, Fault> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
-    let value = &text.value;
-    let starts = value.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-    if starts && value.chars().all(allowed) && value.len() <= NAME_MAX {
-        return Ok(value.clone());
-    }
-    Err(Fault::new(&text.span, format!("this cannot be a {key}"), "not a name").help(format!(
-        "1 to {NAME_MAX} of a-z, 0-9, `-`, `_` and `.`, the first a letter or a digit"
-    )))
-}
-
-/// A sentence that can be a line of a report.
-pub(super) fn sentence(text: &At<String>, key: &str) -> Result<String, Fault> {
-    let value = text.value.trim();
-    let wrong = if value.is_empty() {
-        "empty"
-    } else if value.chars().any(char::is_control) {
-        "more than a line, or a control character"
-    } else if value.chars().count() > SENTENCE_MAX {
-        "too long"
-    } else {
-        return Ok(value.to_owned());
-    };
-    Err(Fault::new(&text.span, format!("this cannot be a {key}"), wrong)
-        .help(format!("write one line of 1 to {SENTENCE_MAX} characters")))
-}
-
-/// A whole number inside `range`, or `default` where it is not given.
-pub(super) fn whole(
-    given: Option<&At<u64>>,
-    key: &str,
-    default: u64,
-    range: std::ops::RangeInclusive<u64>,
-) -> Result<u64, Fault> {
-    match given {
-        None => Ok(default),
-        Some(at) if range.contains(&at.value) => Ok(at.value),
-        Some(at) => {
-            let (low, high) = (grouped(*range.start() as f64), grouped(*range.end() as f64));
-            let label = if at.value == 0 { "none at all" } else { "out of range" };
-            Err(Fault::new(&at.span, format!("`{key}` must be {low} to {high}"), label))
-        }
-    }
-}
-
-/// CPU time of one request of a contender or of the scenario.
-pub(super) fn cpu_time(at: &At<Quantity<Nanos>>, key: &str) -> Result<Nanos, Fault> {
-    if at.value.0 <= CPU_MAX {
-        return Ok(at.value.0);
-    }
-    Err(Fault::new(&at.span, format!("`{key}` must be at most {CPU_MAX}"), "too long"))
-}
-
 fn request_cpu(raw: &Raw, workload: Workload) -> Result<Nanos, Fault> {
     let given = raw.request.as_ref().and_then(|request| request.cpu.as_ref());
     match (given, workload) {
@@ -213,15 +154,4 @@ fn request_cpu(raw: &Raw, workload: Workload) -> Result<Nanos, Fault> {
         (Some(cpu), Workload::Payment) => cpu_time(cpu, "cpu"),
         (Some(cpu), Workload::Loyalty | Workload::Http) => Err(no_signature(workload, &cpu.span)),
     }
-}
-
-/// The CPU dial is the payment's signature, and the other services have none.
-pub(super) fn no_signature(workload: Workload, span: &std::ops::Range<usize>) -> Fault {
-    let title = format!("{} has no signature to spend this CPU time on", workload.name());
-    Fault::new(span, title, "only of payments").help(match workload {
-        Workload::Loyalty => {
-            "remove it; a distribution's CPU time is dialled by `accounts` of its [[route]]"
-        }
-        _ => "remove it; what a request of this service costs is its own affair",
-    })
 }

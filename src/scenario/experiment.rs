@@ -1,13 +1,13 @@
 //! The part of a file that says what is done with the contenders: `experiment`.
 
 use super::contender::Contender;
-use super::convert::{cpu_time, whole};
 use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
 use super::raw::{Raw, RawCapacity, RawFootprint, RawMap};
 use super::spelling::{RawMapMetric, RawSize};
 use super::statements::bytes;
 use super::{Slo, Store, Workload};
+use crate::scenario::field::{cpu_time, whole};
 use crate::units::Nanos;
 
 /// What a scenario does, beside comparing at its levels.

@@ -6,13 +6,13 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Workload;
 use super::contender::{Kind, Ready, STOP_WITHIN, Setup};
-use super::contenders::{Around, Programs};
 use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
 use super::raw::RawContender;
 use super::routes::fault;
 use crate::load::plan::{Template, check_path, with_environment};
 use crate::load::url::Url;
+use crate::scenario::around::{Around, Programs};
 use crate::units::Nanos;
 
 /// Arguments of a command.

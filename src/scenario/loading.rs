@@ -1,6 +1,5 @@
 //! The part of a file that says how the load is made, and where.
 
-use super::convert::whole;
 use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
 use super::raw::{Raw, RawLoad, RawPlacement, RawSlo, RawSteps};
@@ -8,6 +7,7 @@ use super::reading::required;
 use super::spelling::RawArrivals;
 use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo, WarmUp};
 use crate::load::plan::{Arrivals, Step};
+use crate::scenario::field::whole;
 use crate::units::{Nanos, Rate, Share};
 
 /// Connections of the generator: within the ports and descriptors that one process gets.

@@ -4,6 +4,7 @@
 //! `loading` and `statements`) -> [`Scenario`]; what is wrong on the way is a `diagnostic`. `overrides` applies a run's
 //! flags.
 
+pub(crate) mod around;
 mod builtin;
 mod contender;
 mod contenders;
@@ -12,6 +13,7 @@ mod diagnostic;
 mod disturbance;
 mod experiment;
 mod extent;
+pub(crate) mod field;
 mod fingerprint;
 mod foreign;
 mod gate;
@@ -30,7 +32,7 @@ mod schema;
 mod secrets;
 mod spelling;
 mod statements;
-mod store;
+pub(crate) mod store;
 mod sweep;
 mod warm_up;
 
@@ -52,7 +54,7 @@ pub(crate) use warm_up::{
 
 use std::path::Path;
 
-use contenders::Programs;
+use around::Programs;
 
 use crate::backend::cpu::CpuMode;
 use crate::error::{Error, Result};

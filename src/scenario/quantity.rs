@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::str::FromStr;
 
+use serde::de::Unexpected;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::Level;
@@ -212,6 +213,45 @@ impl<'de> Visitor<'de> for StatusesVisitor {
         }
         Statuses::of_words(words.iter().map(String::as_str))
             .map_err(|why| A::Error::custom(format!("{why}; write for example [200, \"3xx\"]")))
+    }
+}
+
+/// A count, or in brackets several that are swept.
+#[derive(Clone, Debug)]
+pub(crate) enum Counts {
+    /// `64`
+    One(u64),
+    /// `[64, 128, 512]`
+    Several(Vec<u64>),
+}
+
+impl<'de> Deserialize<'de> for Counts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CountsVisitor)
+    }
+}
+
+pub(crate) struct CountsVisitor;
+
+impl<'de> Visitor<'de> for CountsVisitor {
+    type Value = Counts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number, 0 or more, or several in brackets")
+    }
+    fn visit_u64<E: Error>(self, count: u64) -> Result<Counts, E> {
+        Ok(Counts::One(count))
+    }
+    fn visit_i64<E: Error>(self, count: i64) -> Result<Counts, E> {
+        let refused = |_| E::invalid_value(Unexpected::Signed(count), &self);
+        u64::try_from(count).map(Counts::One).map_err(refused)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Counts, A::Error> {
+        let mut several = Vec::new();
+        while let Some(count) = seq.next_element()? {
+            several.push(count);
+        }
+        Ok(Counts::Several(several))
     }
 }
 

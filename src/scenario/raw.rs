@@ -13,9 +13,9 @@ use super::spelling::{
     RawArrivals, RawClient, RawCpu, RawFanOut, RawHeadline, RawMapMetric, RawMetric, RawMode,
     RawModel, RawOnInconclusive, RawOperation, RawPitfall, RawSize, RawWorkload,
 };
-use super::sweep::Counts;
 use super::{Level, WarmUp};
 use crate::load::plan::Statuses;
+use crate::scenario::quantity::Counts;
 use crate::units::{Nanos, Rate, Share};
 
 /// A scenario of bakeoff: contenders, the load that they get, and what is expected of them.

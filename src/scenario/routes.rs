@@ -1,7 +1,5 @@
 //! The part of a file that says what is sent: `[[route]]`.
 
-use super::contenders::Around;
-use super::convert::{name, whole};
 use super::diagnostic::Fault;
 use super::quantity::At;
 use super::raw::{Raw, RawRoute};
@@ -14,6 +12,8 @@ use crate::load::plan::{
     BODIES_BYTES_MAX, Bodies, Body, Operation, Route, Statuses, Template, Wrong, check_header,
     check_method, check_path,
 };
+use crate::scenario::around::Around;
+use crate::scenario::field::{name, whole};
 use crate::units::Rate;
 
 /// Weights are shares of a whole; a million to one is beyond what a trial can show.

@@ -6,10 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::quantity::{At, Figure, Quantity, Unit};
 use super::raw::Raw;
-use super::sweep::{Counts, SIZES_MAX};
+use super::sweep::SIZES_MAX;
 use super::{Level, WarmUp};
 use crate::load::plan::Statuses;
 use crate::record::published;
+use crate::scenario::quantity::Counts;
 use crate::units::{Nanos, Rate, Share};
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::convert::sentence;
 use super::diagnostic::{Fault, listed};
 use super::quantity::{At, Figure};
 use super::raw::RawStatement;
@@ -10,6 +9,7 @@ use super::reading::list_of;
 use super::spelling::RawHeadline;
 use super::{Bound, Contender, Level, LoadKind, Metric, Server, Slo, Statement, Store, Unit};
 use crate::load::plan::{Operation, Step};
+use crate::scenario::field::sentence;
 use crate::units::{Nanos, Rate};
 
 /// Statements of one file.

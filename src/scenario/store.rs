@@ -1,11 +1,11 @@
 //! The part of a file that says where state lives, and how long that takes.
 
-use super::convert::whole;
 use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
 use super::raw::{RawLatencies, RawLatency, RawLognormal, RawStore};
 use crate::fault::Fault as Trouble;
 use crate::latency::Latency;
+use crate::scenario::field::whole;
 use crate::units::Nanos;
 
 /// Where state lives.
@@ -188,4 +188,9 @@ fn lognormal(law: &RawLognormal) -> Result<Latency, String> {
 
 fn trace(path: &str) -> Result<Latency, String> {
     format!("trace={path}").parse()
+}
+
+/// Connections of a contender's pool.
+pub(crate) fn pool(built_in: Option<&crate::scenario::BuiltIn>, dependency: &Dependency) -> usize {
+    built_in.and_then(|built_in| built_in.pool).unwrap_or(dependency.pool)
 }

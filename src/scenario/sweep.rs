@@ -1,8 +1,6 @@
 //! Sizes: a contender whose `threads` or `pool` is a list stands for a contender of each size.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
+use crate::scenario::quantity::Counts;
 
 use super::diagnostic::Fault;
 use super::quantity::At;
@@ -10,15 +8,6 @@ use super::raw::RawContender;
 
 /// Sizes of one key: beyond this a sweep is a curve of its own.
 pub(super) const SIZES_MAX: usize = 8;
-
-/// A count, or in brackets several that are swept.
-#[derive(Clone, Debug)]
-pub(super) enum Counts {
-    /// `64`
-    One(u64),
-    /// `[64, 128, 512]`
-    Several(Vec<u64>),
-}
 
 /// What a contender is given at one size.
 #[derive(Clone, Debug)]
@@ -66,36 +55,6 @@ fn counts(at: Option<&At<Counts>>) -> Result<Vec<Swept>, Fault> {
         return Err(Fault::new(&at.span, "a sweep goes upwards", "not above the one before"));
     }
     Ok(several.iter().map(|value| (count(*value), Some(*value))).collect())
-}
-
-impl<'de> Deserialize<'de> for Counts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CountsVisitor)
-    }
-}
-
-struct CountsVisitor;
-
-impl<'de> Visitor<'de> for CountsVisitor {
-    type Value = Counts;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number, 0 or more, or several in brackets")
-    }
-    fn visit_u64<E: Error>(self, count: u64) -> Result<Counts, E> {
-        Ok(Counts::One(count))
-    }
-    fn visit_i64<E: Error>(self, count: i64) -> Result<Counts, E> {
-        let refused = |_| E::invalid_value(Unexpected::Signed(count), &self);
-        u64::try_from(count).map(Counts::One).map_err(refused)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Counts, A::Error> {
-        let mut several = Vec::new();
-        while let Some(count) = seq.next_element()? {
-            several.push(count);
-        }
-        Ok(Counts::Several(several))
-    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::dial::{Fate, Promise};
 use super::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, OUTPUT_BYTES_MAX};
-use super::session::{Input, Refusal, Step};
+use super::session::Refusal;
 use super::stats::Kind;
 use super::world::World;
 use crate::sql::Class;
+use crate::standin::step::{Input, Step};
 use crate::units::Nanos;
 
 /// A connection that speaks HTTP.

@@ -30,6 +30,7 @@ mod reactor;
 mod server;
 mod session;
 mod stats;
+pub(crate) mod step;
 mod world;
 
 use std::net::SocketAddrV4;

@@ -4,25 +4,8 @@ use super::http;
 use super::limits::INPUT_BYTES_MAX;
 use super::postgres;
 use super::world::World;
+use crate::standin::step::{Input, Step};
 use crate::units::Nanos;
-
-/// What a session wants next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// More bytes. What it has answered is to be written.
-    Read,
-    /// To go on at an instant.
-    Wait {
-        /// When.
-        until: Nanos,
-        /// Whether what it has answered is to be written before.
-        flush: bool,
-    },
-    /// To go on once what it has answered is written.
-    Write,
-    /// The end, once what it has answered is written.
-    Close,
-}
 
 /// A connection of either protocol.
 #[derive(Debug)]
@@ -108,50 +91,5 @@ impl Session {
         };
         self.input.tidy();
         step
-    }
-}
-
-/// Bytes that have come and have not been used.
-#[derive(Debug, Default)]
-pub(super) struct Input {
-    bytes: Vec<u8>,
-    used: usize,
-    /// When the last of them came.
-    arrived: Nanos,
-}
-
-impl Input {
-    pub(super) fn push(&mut self, bytes: &[u8], now: Nanos) {
-        self.bytes.extend_from_slice(bytes);
-        self.arrived = now;
-    }
-
-    pub(super) fn rest(&self) -> &[u8] {
-        &self.bytes[self.used..]
-    }
-
-    /// The next `len` bytes, which count as used from now on.
-    ///
-    /// # Panics
-    /// When there are fewer.
-    pub(super) fn take(&mut self, len: usize) -> &[u8] {
-        let start = self.used;
-        self.used += len;
-        &self.bytes[start..self.used]
-    }
-
-    pub(super) fn arrived(&self) -> Nanos {
-        self.arrived
-    }
-
-    /// Gives up the place of what was used.
-    fn tidy(&mut self) {
-        if self.used == self.bytes.len() {
-            self.bytes.clear();
-            self.used = 0;
-        } else if self.used > self.bytes.len() / 2 {
-            self.bytes.drain(..self.used);
-            self.used = 0;
-        }
     }
 }

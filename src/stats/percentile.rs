@@ -157,6 +157,10 @@ impl fmt::Display for Quantile {
     }
 }
 
+/// The percentiles that are judged.
+pub(crate) const RANKS: [(&str, f64); 4] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)];
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 //! the same connections from OS threads, `pool.rs` shares them out to a fixed number of threads, and `socket/` is what
 //! hyper reads and writes through.
 
+pub(crate) mod drive;
 pub(super) mod event_loop;
 pub mod limits;
 mod pool;

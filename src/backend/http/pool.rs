@@ -15,9 +15,9 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::limits::Limits;
-use super::threads::{Connection, Driven, drive, rest};
 use super::watch::{Connections, Wait, Watch};
 use crate::backend::hash::BuildMix;
+use crate::backend::http::drive::{Connection, Driven, drive, rest};
 use crate::poll::{EventFlags, ONE_SHOT, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;
 

@@ -1,12 +1,12 @@
 //! Serving on OS threads: one for every connection, or a fixed number that share all connections.
 
+use crate::backend::http::drive::{Connection, Driven, drive, rest};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io::Write as _;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::thread;
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use rustix::net::RecvFlags;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::limits::{ACCEPT_PAUSE, HEAD_BYTES_MAX, Limits};
+use super::limits::{HEAD_BYTES_MAX, Limits};
 use super::pool::Pool;
 use super::socket::threads::{KernelTimeout, Socket, Waiting};
 use super::watch::{Connections, Phase, Settling, Watch};
@@ -29,9 +29,6 @@ use crate::backend::model::{CONNECTION_THREADS, Model, POOL_THREADS};
 use crate::backend::pitfall::Pitfall;
 use crate::backend::{Settings, loyalty, payment, upstream, webhook};
 use crate::error::{self, Context as _};
-
-/// A connection that can be driven, from whatever thread.
-pub(super) type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The stack of a thread that handles requests: ten times what they need.
 const STACK_BYTES: usize = 256 * 1024;
@@ -125,11 +122,6 @@ fn accept(
     }
 }
 
-/// Differs: accepting goes on in a moment, for the pool too. The process is out of descriptors.
-pub(super) fn rest() {
-    thread::sleep(ACCEPT_PAUSE);
-}
-
 /// Differs: threads run out where tasks do not. The peer is told, and may try again.
 fn refuse(mut stream: &TcpStream) {
     const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
@@ -144,34 +136,6 @@ fn block_on(mut connection: Connection, watch: Arc<Watch>) {
     let waker = Waker::from(Arc::clone(&watch));
     while drive(&mut connection, &watch, &waker) == Driven::WantsRead {
         watch.let_read();
-    }
-}
-
-/// What a connection has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Driven {
-    /// It is over.
-    Closed,
-    /// It can do nothing until there are bytes to read; everything that it had to say is written.
-    WantsRead,
-    /// It has something to say that its peer has no room for. Where a thread waits in the write, it never comes to this.
-    WantsWrite,
-}
-
-/// Differs: the one place where hyper is polled by hand. It runs the connection as far as it goes without reading.
-///
-/// # Panics
-/// When the connection waits for neither a read nor a write: then nobody would ever wake it.
-pub(super) fn drive(connection: &mut Connection, watch: &Watch, waker: &Waker) -> Driven {
-    let mut context = Context::from_waker(waker);
-    loop {
-        match connection.as_mut().poll(&mut context) {
-            Poll::Ready(()) => return Driven::Closed,
-            Poll::Pending if watch.take_woken() => {}
-            Poll::Pending if watch.wants_write() => return Driven::WantsWrite,
-            Poll::Pending if watch.wants_read() => return Driven::WantsRead,
-            Poll::Pending => panic!("a connection waits for something that no thread will do"),
-        }
     }
 }
 

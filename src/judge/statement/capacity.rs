@@ -1,8 +1,8 @@
 //! Statements about capacities, which are known between two rates each and belong to no trial.
 
 use super::{Found, Judged, figure, limits, unit};
+use crate::record::Ceiling;
 use crate::record::{Capacity, StatementVerdict};
-use crate::run::experiment::capacity::{interval, the_pool_binds_both};
 use crate::scenario::{Scenario, Statement};
 use crate::stats::{Estimate, Interval};
 
@@ -85,6 +85,23 @@ fn shown(statement: &Statement, low: f64, high: f64) -> String {
         (false, true, _) => format!("below {}", show(high)),
         (false, false, _) => "no end of it was found".into(),
     }
+}
+
+/// Between which ratios of / versus lies: every capacity within its interval allowed.
+pub(crate) fn interval(of: &Capacity, versus: &Capacity) -> Option<(f64, f64)> {
+    let low = of.at_least_rps.zip(versus.below_rps).map(|(of, versus)| of / versus);
+    let high = of.below_rps.zip(versus.at_least_rps).map(|(of, versus)| of / versus);
+    (low.is_some() || high.is_some()).then(|| (low.unwrap_or(0.0), high.unwrap_or(f64::INFINITY)))
+}
+
+/// Whether equal pools are the lowest ceiling of both: then what is compared is the pool with itself. Not what bound
+/// the trials at the border: where a contender's cores have no more to give, its pool fills up as well.
+pub(crate) fn the_pool_binds_both(of: &Capacity, versus: &Capacity, all: &[Ceiling]) -> bool {
+    let ceiling =
+        |one: &Capacity| all.iter().find(|ceiling| ceiling.is_of(&one.scenario, &one.contender));
+    ceiling(of)
+        .zip(ceiling(versus))
+        .is_some_and(|(a, b)| a.binds == "pool" && b.binds == "pool" && a.pool_rps == b.pool_rps)
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Evidence, RANKS};
+use super::Evidence;
 use crate::judge::rank;
 use crate::load::outcome::Kind;
+use crate::stats::percentile::RANKS;
 use crate::units::Nanos;
 
 /// A percentile is at the floor when the floor is at least this share of it.

@@ -12,7 +12,8 @@ use crate::scenario::Scenario;
 use crate::stats::percentile::percentile;
 use crate::units::Nanos;
 
-use super::{Evidence, Finding, RANKS, percent};
+use super::{Evidence, Finding, percent};
+use crate::stats::percentile::RANKS;
 
 /// No limit on the generator's lag is lower: a core that is shared, or wakes up, is late by so much.
 const LAG_LIMIT_LEAST: Nanos = Nanos(100_000);

@@ -19,16 +19,12 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::load::outcome::Outcome;
-use crate::machine::hiccups::Hiccups;
+use crate::record::hiccups::Hiccups;
 use crate::record::{LostBy, TrialVerdict, Validity};
 use crate::units::Nanos;
 
 pub(crate) use bound::{BoundBy, generator_share};
 pub(crate) use lateness::{lag_limit, limit_of, receive_lag};
-
-/// The percentiles that are judged.
-pub(crate) const RANKS: [(&str, f64); 4] =
-    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)];
 
 /// What is known about a trial when it is judged. `None` is what could not be had, and no rule holds it against anyone.
 #[derive(Clone, Copy, Debug)]

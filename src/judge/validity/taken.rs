@@ -1,7 +1,7 @@
 //! Time that the machine gave to others: to other guests, to a quota, to whoever it was.
 
 use super::{Evidence, Finding, percent};
-use crate::machine::hiccups::Hiccups;
+use crate::record::hiccups::Hiccups;
 
 /// More than this of the machine's time given to others is suspect.
 const STEAL: f64 = 0.05;

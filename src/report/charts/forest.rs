@@ -15,9 +15,9 @@ use super::view::{Member, View};
 use crate::judge::cell::{ZONE, more_is_better};
 use crate::judge::races::Race;
 use crate::record::Comparison;
+use crate::record::metric::label;
 use crate::report::comparison::{belongs, confidence, ends, families};
-use crate::report::sentences::load;
-use crate::report::words::metric;
+use crate::report::place::load;
 use crate::text::{clean, counted, slug, times};
 
 /// The pair of `of` and `versus`, where those are given; else the first contender against the first of another colour.
@@ -194,7 +194,7 @@ fn row(view: &View<'_>, c: &Comparison) -> Row {
         _ => format!("n = {}", c.n),
     };
     let place = place.into_iter().flatten().collect();
-    Row { metric: metric(&c.metric).into_owned(), place, advantage, clear, found, interval }
+    Row { metric: label(&c.metric).into_owned(), place, advantage, clear, found, interval }
 }
 
 /// `[2.33, 3.23]`

@@ -12,7 +12,7 @@ use super::text::{Weight, fitted_name, typeset, width};
 use super::view::View;
 use crate::judge::cell::{ZONE, more_is_better};
 use crate::record::GatePoint;
-use crate::report::words::metric;
+use crate::record::metric::label;
 use crate::text::{clean, counted, shortened, times};
 
 /// The history, where there is one of two gates or more.
@@ -36,7 +36,7 @@ fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
         points
             .iter()
             .filter(|p| changed(p))
-            .map(move |p| format!("{} of {} {}", metric(name), clean(&p.commit), clean(&p.verdict)))
+            .map(move |p| format!("{} of {} {}", label(name), clean(&p.commit), clean(&p.verdict)))
     });
     let told: Vec<String> = told.collect();
     let told = if told.is_empty() { "no change".into() } else { told.join("; ") };
@@ -119,7 +119,7 @@ fn finding(panels: &[Panel<'_>]) -> String {
                 "{}, {}: the last in {} at {}{by}",
                 counted(gates, "gate"),
                 counted(regressed().len(), "regression"),
-                metric(&name),
+                label(&name),
                 shortened(&clean(&last.commit), 24)
             )
         }
@@ -158,7 +158,7 @@ fn panel(canvas: &mut Canvas<'_>, frame: Frame, name: &str, points: &[&GatePoint
     }
     let ink = Ink { px: 14.5, weight: Weight::SemiBold, colour: theme.text };
     let worse = if more_is_better(name) { "lower is worse" } else { "higher is worse" };
-    let heading = format!("{} ({worse})", metric(name));
+    let heading = format!("{} ({worse})", label(name));
     canvas.text(&heading, (MARGIN, frame.top - 14.0), ink, Anchor::Start);
     let ink = Ink { px: 11.5, weight: Weight::Regular, colour: theme.muted };
     let mut free = frame.left;

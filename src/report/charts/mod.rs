@@ -24,6 +24,7 @@ mod plot;
 #[cfg(feature = "png")]
 mod png;
 mod series;
+pub(crate) mod size;
 mod stall;
 mod style;
 mod svg;
@@ -32,12 +33,12 @@ mod theme;
 mod time;
 mod view;
 
-pub use canvas::Size;
 pub(crate) use lag::untrustworthy;
 pub(crate) use page::{Palette, both, page_style};
 pub use picture::{Kind, Picture, Shade};
 #[cfg(feature = "png")]
 pub use png::png;
+pub use size::Size;
 
 use crate::record::RunResult;
 use view::View;

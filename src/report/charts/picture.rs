@@ -1,9 +1,10 @@
 //! A chart that can be drawn: what it says, and how, in any theme and size.
 
-use super::canvas::{Canvas, Drawing, Size, drawn};
+use super::canvas::{Canvas, Drawing, drawn};
 use super::chrome::Chrome;
 use super::svg::{Fonts, Head};
 use super::theme::{DARK, LIGHT, Theme};
+use crate::report::charts::size::Size;
 
 /// What a chart shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,10 +7,11 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{Cartesian2d, Color};
 
 use super::axis::log_ticks;
-use super::canvas::{Anchor, Canvas, Ink, UNITS_PER_PX, snapped};
+use super::canvas::{Anchor, Canvas, Ink, snapped};
 use super::chrome::MARGIN;
 use super::svg::Dash;
 use super::text::{Weight, typeset, width};
+use crate::report::charts::size::UNITS_PER_PX;
 use crate::units::{Nanos, grouped};
 
 /// Where a plot stands, px.

@@ -6,10 +6,10 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Group, Node, Options, Tree};
 
-use super::canvas::Size;
 use super::svg::{STYLE, escaped};
 use super::text::{FAMILY, FILES, is_drawn, latin};
 use crate::files::PNG_MARK;
+use crate::report::charts::size::Size;
 
 /// Device pixels of a CSS pixel: a picture stays sharp on a dense screen.
 const SCALE: f64 = 2.0;

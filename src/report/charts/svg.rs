@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::canvas::{Size, Tip, UNITS_PER_PX};
 use super::text::{FAMILY, STACK, faces};
 use super::theme::Theme;
 use crate::files::MARK;
+use crate::report::charts::size::{Size, Tip, UNITS_PER_PX};
 use crate::text::is_shown;
 
 /// What a document says about itself.

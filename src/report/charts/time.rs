@@ -12,7 +12,7 @@ use super::text::{Weight, fitted_name, typeset, width};
 use super::view::{Member, View};
 use crate::judge::races::{Entry, Race, middle};
 use crate::record::{ByRequest, Trial};
-use crate::report::sentences::place;
+use crate::report::place::place;
 use crate::text::{capital, clean, slug};
 use crate::units::Nanos;
 use plotters::coord::types::RangedCoordf64;

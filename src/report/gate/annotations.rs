@@ -10,7 +10,7 @@ use crate::record::gate::{GateResult, MetricJudgement, OnInconclusive, Outcome, 
 use crate::text::is_shown;
 
 /// One command for the gate, one for each metric that did not pass, and one where requests failed.
-pub fn annotations(result: &GateResult) -> String {
+pub(crate) fn annotations(result: &GateResult) -> String {
     let judgement = &result.judgement;
     let fails = judgement.exit_code != 0;
     let level = match judgement.verdict {
@@ -41,7 +41,7 @@ pub fn annotations(result: &GateResult) -> String {
 }
 
 /// `verdict=..`, `exit-code=..`, `summary=..`: lines for `$GITHUB_OUTPUT`.
-pub fn outputs(result: &GateResult) -> String {
+pub(crate) fn outputs(result: &GateResult) -> String {
     let judgement = &result.judgement;
     let verdict = judgement.verdict.word().to_lowercase();
     let summary = crate::text::one_line(&judgement.line);

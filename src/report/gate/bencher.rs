@@ -7,7 +7,7 @@ use crate::record::gate::{GateResult, Metric};
 use crate::text::clean;
 
 /// The candidate's medians and the share of its requests that failed, one benchmark per scenario and request kind. Limits are those of the median, 95 %.
-pub fn bencher(result: &GateResult) -> String {
+pub(crate) fn bencher(result: &GateResult) -> String {
     let mut benchmarks: Map<String, Value> = Map::new();
     for (index, metric) in result.judgement.metrics.iter().enumerate() {
         let Some(figures) = candidate(result, index) else { continue };

@@ -8,12 +8,12 @@ use crate::record::gate::GateResult;
 use crate::text::{clean, one_line};
 
 /// `customSmallerIsBetter`: all metrics of which less is better, and the failed requests.
-pub fn smaller_is_better(result: &GateResult) -> String {
+pub(crate) fn smaller_is_better(result: &GateResult) -> String {
     entries(result, false)
 }
 
 /// `customBiggerIsBetter`: throughput; an empty list when it is not gated.
-pub fn bigger_is_better(result: &GateResult) -> String {
+pub(crate) fn bigger_is_better(result: &GateResult) -> String {
     entries(result, true)
 }
 

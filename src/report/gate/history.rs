@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 use crate::record::gate::{About, GateResult, Scatter};
 
 /// The version of a line.
-pub const SCHEMA: &str = "bakeoff.gate-history/1";
+pub(crate) const SCHEMA: &str = "bakeoff.gate-history/1";
 
 /// What is to be appended to a file that ends with the byte `last`, `None` for one that is new or empty.
 ///
 /// Open the file for appending and write it in one piece: nothing that is there is touched.
-pub fn addition(result: &GateResult, last: Option<u8>) -> String {
+pub(crate) fn addition(result: &GateResult, last: Option<u8>) -> String {
     let torn = last.is_some_and(|byte| byte != b'\n');
     format!("{}{}\n", if torn { "\n" } else { "" }, line(result))
 }
 
 /// The lines of a history that can be read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct History {
+pub(crate) struct History {
     /// In the order of the file.
     pub gates: Vec<Value>,
     /// Line numbers, from 1, that are no gate of this version: torn, or another's.
@@ -28,7 +28,7 @@ pub struct History {
 }
 
 /// Reads a history; an unreadable line, in whatever bytes, costs that line alone.
-pub fn read(text: impl AsRef<[u8]>) -> History {
+pub(crate) fn read(text: impl AsRef<[u8]>) -> History {
     let mut history = History { gates: Vec::new(), unreadable: Vec::new() };
     let lines = text.as_ref().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     for (number, line) in (1..).zip(lines).filter(|(_, line)| !line.is_empty()) {
@@ -59,7 +59,7 @@ impl History {
     /// `about`: the median of theirs, from all their rounds. `None` when there is none.
     ///
     /// Past gates supply scatter, and never a baseline.
-    pub fn scatter(&self, about: &About, label: &str) -> Option<Scatter> {
+    pub(crate) fn scatter(&self, about: &About, label: &str) -> Option<Scatter> {
         let key = fingerprint(about);
         let past = self.gates.iter().filter(|gate| gate["fingerprint"] == key);
         let metrics = past.filter_map(|gate| gate["metrics"][label].as_object());

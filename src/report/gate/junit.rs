@@ -19,7 +19,7 @@ enum Mark {
 }
 
 /// The report as XML.
-pub fn junit(result: &GateResult) -> String {
+pub(crate) fn junit(result: &GateResult) -> String {
     let (about, judgement) = (&result.about, &result.judgement);
     let mut cases = vec![("gate".to_owned(), whole(result))];
     cases.extend(judgement.metrics.iter().map(|metric| (name(metric), mark(result, metric))));

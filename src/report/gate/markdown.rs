@@ -11,7 +11,7 @@ const HEADER: &str = "| metric | verdict | baseline | candidate | worse by | at 
                       |---|---|---:|---:|---:|---:|---:|---:|---:|\n";
 
 /// The verdict, a table of the metrics, the reasons, and how it was measured.
-pub fn step_summary(result: &GateResult) -> String {
+pub(crate) fn step_summary(result: &GateResult) -> String {
     let (about, judgement) = (&result.about, &result.judgement);
     let mut out = format!("## bakeoff gate: {}\n\n", escaped(&judgement.line));
     for note in &about.notes {

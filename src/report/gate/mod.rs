@@ -8,14 +8,14 @@
 //! - [`benchmark_action`]: the two custom formats of github-action-benchmark.
 //! - [`history`]: one line per gate, for those who follow a metric over months; `past` and `series` show it again.
 
-pub mod annotations;
-pub mod bencher;
-pub mod benchmark_action;
-pub mod history;
-pub mod junit;
-pub mod markdown;
+pub(crate) mod annotations;
+pub(crate) mod bencher;
+pub(crate) mod benchmark_action;
+pub(crate) mod history;
+pub(crate) mod junit;
+pub(crate) mod markdown;
 pub(crate) mod past;
 #[cfg(test)]
 pub(crate) mod sample;
 mod series;
-pub mod text;
+pub(crate) mod text;

@@ -14,7 +14,7 @@ impl History {
     ///
     /// Alike is what the history's fingerprint says, machine and scenario; gates under another load are there too, for both
     /// sides had it, and a note says so. So it does of gates that are left out, with what differs.
-    pub fn series(&self) -> Option<RunResult> {
+    pub(crate) fn series(&self) -> Option<RunResult> {
         let gates = || self.gates.iter().filter(|gate| gate["purpose"] != "calibration");
         let last = gates().next_back()?;
         let (alike, others): (Vec<&Value>, Vec<&Value>) =

@@ -19,7 +19,7 @@ const HEADER: [&str; 9] = [
 ];
 
 /// The verdict in one line, a table of the metrics, and the reasons.
-pub fn text(result: &GateResult) -> String {
+pub(crate) fn text(result: &GateResult) -> String {
     let judgement = &result.judgement;
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

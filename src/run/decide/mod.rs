@@ -24,8 +24,9 @@ use crate::run::budget::Budget;
 use crate::run::ceilings;
 use crate::run::experiment::duel::{self, Best, Place, Rules};
 use crate::run::experiment::{Hands, capacity};
+use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat};
-use crate::run::testbed::{Ask, Testbed};
+use crate::run::testbed::Testbed;
 use crate::scenario::{MapMetric, Scenario};
 use crate::units::Nanos;
 

@@ -1,12 +1,13 @@
 //! The highest rate at which each contender keeps the SLO, as an interval. The search itself is `stats::capacity`'s; here
 //! its trials are run, those of all contenders in turn, so that a slow minute hits all of them alike.
 
+use crate::judge::statement::capacity::{interval, the_pool_binds_both};
 use std::sync::atomic::Ordering;
 
 use crate::error::Result;
 use crate::record::late;
 use crate::record::{Capacity, Ceiling, Comparison, Trial, TrialVerdict};
-use crate::run::testbed::Ask;
+use crate::run::order::Ask;
 use crate::scenario::{CapacitySearch, Contender, Scenario, Slo};
 use crate::stats::capacity::{Cost, Plan, Search, Stage, Step};
 use crate::stats::over_the_error_bound;
@@ -247,23 +248,6 @@ fn compare(of: &Capacity, versus: &Capacity, ceilings: &[Ceiling]) -> Comparison
         verdict: verdict.into(),
         ..Comparison::default()
     }
-}
-
-/// Between which ratios of / versus lies: every capacity within its interval allowed.
-pub(crate) fn interval(of: &Capacity, versus: &Capacity) -> Option<(f64, f64)> {
-    let low = of.at_least_rps.zip(versus.below_rps).map(|(of, versus)| of / versus);
-    let high = of.below_rps.zip(versus.at_least_rps).map(|(of, versus)| of / versus);
-    (low.is_some() || high.is_some()).then(|| (low.unwrap_or(0.0), high.unwrap_or(f64::INFINITY)))
-}
-
-/// Whether equal pools are the lowest ceiling of both: then what is compared is the pool with itself. Not what bound
-/// the trials at the border: where a contender's cores have no more to give, its pool fills up as well.
-pub(crate) fn the_pool_binds_both(of: &Capacity, versus: &Capacity, all: &[Ceiling]) -> bool {
-    let ceiling =
-        |one: &Capacity| all.iter().find(|ceiling| ceiling.is_of(&one.scenario, &one.contender));
-    ceiling(of)
-        .zip(ceiling(versus))
-        .is_some_and(|(a, b)| a.binds == "pool" && b.binds == "pool" && a.pool_rps == b.pool_rps)
 }
 
 #[cfg(test)]

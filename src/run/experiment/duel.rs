@@ -9,8 +9,9 @@ use crate::error::Result;
 use crate::judge::cell::ZONE;
 use crate::latency::Latency;
 use crate::record::{MapCell, Trial};
+use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat};
-use crate::run::testbed::{Ask, placement};
+use crate::run::testbed::placement;
 use crate::scenario::{
     Contender, Dependency, Kind, LoadKind, MapMetric, Scenario, Server, Store, WarmUp,
 };

@@ -18,8 +18,9 @@ use parts::Parts;
 use crate::error::Result;
 use crate::machine::placement::Placement;
 use crate::record::{Footprint, Image, OverStarts, Part};
+use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat};
-use crate::run::testbed::{Ask, Testbed, placement};
+use crate::run::testbed::{Testbed, placement};
 use crate::scenario::{self, Contender, Scenario};
 use crate::stats::{self, LOST};
 

@@ -13,7 +13,8 @@ use crate::machine::resources::Watch;
 use crate::process::child::on_a_free_port;
 use crate::process::held::{Held, Program};
 use crate::process::http;
-use crate::run::trial::{self, Order};
+use crate::run::order::Order;
+use crate::run::trial;
 use crate::scenario::{Kind, Ready, STOP_WITHIN};
 use crate::units::Nanos;
 

@@ -21,8 +21,9 @@ use crate::run::Progress;
 use crate::run::gate::rate::{self, Strained, agree, shown};
 use crate::run::gate::{Request, block, budget};
 use crate::run::journal::Journal;
+use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat};
-use crate::run::testbed::{Ask, Testbed, placement};
+use crate::run::testbed::{Testbed, placement};
 use crate::scenario::{self, Bound, Contender, GateFigure, Level, Scenario, Statement};
 use crate::units::{Nanos, Rate, Share};
 

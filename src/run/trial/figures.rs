@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use super::Order;
 use super::timeline::timeline;
 use crate::judge::rank;
 use crate::judge::validity;
@@ -16,6 +15,7 @@ use crate::machine::placement::Placement;
 use crate::record;
 use crate::record::histogram::{distribution, ranked};
 use crate::record::{Audit, Trial};
+use crate::run::order::Order;
 use crate::scenario::{PlacementMode, Scenario};
 use crate::stats::percentile::{Quantile, quantile};
 use crate::stats::{self, Beat, Recovery};

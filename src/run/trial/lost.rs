@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Order, figures};
+use super::figures;
 use crate::error::Error;
 use crate::record;
 use crate::record::{Audit, LostBy, Trial, TrialVerdict, Validity};
+use crate::run::order::Order;
 
 /// The trial of a contender that did `error` in a way of its own.
 pub(crate) fn lost(order: &Order<'_>, by: LostBy, error: &Error) -> Trial {

@@ -13,8 +13,8 @@ use std::sync::atomic::AtomicBool;
 use crate::error::Result;
 use crate::load::plan::{Amount, First, WarmUp as Before};
 use crate::record::{Pilot, Trial};
-use crate::run::testbed::Ask;
-use crate::run::trial::Order;
+use crate::run::order::Ask;
+use crate::run::order::Order;
 use crate::scenario::{
     Contender, Level, LoadKind, MODEL_REQUESTS, OF_CEILING, PILOT_REQUESTS, PILOT_TIME, SLOWEST,
     Scenario, WarmUp, counted,

@@ -15,7 +15,8 @@ use crate::load::run_seen;
 use crate::machine::memory;
 use crate::machine::resources::{Used, Watch};
 use crate::record::{Pilot, PilotSpan};
-use crate::run::trial::{self, Order};
+use crate::run::order::Order;
+use crate::run::trial;
 use crate::scenario::{MODEL_REQUESTS, PILOT_REQUESTS, PILOT_TIME};
 use crate::units::Nanos;
 

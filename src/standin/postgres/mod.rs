@@ -28,8 +28,9 @@ use self::query::{Query, SETTINGS, SETTINGS_TOLD};
 use self::value::{Arguments, PARAMETERS_MAX};
 use super::dial::{Fate, Promise};
 use super::limits::{OUTPUT_BYTES_MAX, PORTALS_MAX, SCRIPT_MAX, STATEMENTS_MAX};
-use super::session::{Input, Key, Refusal, Step};
+use super::session::{Key, Refusal};
 use super::world::World;
+use crate::standin::step::{Input, Step};
 use crate::units::Nanos;
 
 /// A connection that speaks PostgreSQL's protocol.

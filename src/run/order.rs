@@ -1,0 +1,63 @@
+//! One trial as it is asked for.
+
+use crate::backend::cpu::CpuMode;
+use crate::database::Database;
+use crate::machine::placement::Placement;
+use crate::record::hiccups::Hiccups;
+use crate::run::warm::Warming;
+use crate::scenario;
+use crate::scenario::{Contender, Scenario};
+use crate::units::{Nanos, Rate};
+
+/// One trial, as an experiment asks for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) contender: &'a Contender,
+    /// Requests per second, or nothing for a closed loop.
+    pub(crate) rate: Option<Rate>,
+    /// The level as reports name it.
+    pub(crate) level: String,
+    /// The measured window.
+    pub(crate) duration: Nanos,
+    /// Counted from 1; 0 is for probes, so that no key of theirs can meet a trial's.
+    pub(crate) round: u32,
+    /// Its place in the round.
+    pub(crate) place: u32,
+}
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Order<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) contender: &'a scenario::Contender,
+    /// Requests per second, or nothing for a closed loop.
+    pub(crate) rate: Option<Rate>,
+    /// The level as the scenario writes it.
+    pub(crate) level: String,
+    /// The measured window.
+    pub(crate) duration: Nanos,
+    /// Counted from 1.
+    pub(crate) round: u32,
+    /// Its place in the round.
+    pub(crate) place: u32,
+    /// Keeps this contender's keys apart from the others'.
+    pub(crate) salt: u32,
+    pub(crate) signature: Signature,
+    /// What comes before its window.
+    pub(crate) warming: Warming,
+    pub(crate) placement: &'a Placement,
+    /// The scenario's PostgreSQL, if it names one.
+    pub(crate) database: Option<&'a Database>,
+    /// What the machine took from an idle core before the run.
+    pub(crate) hiccups: Hiccups,
+}
+
+/// The CPU work of a request, calibrated once by the orchestrator and the same in every trial.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signature {
+    /// SHA-256 rounds of each payment.
+    pub(crate) rounds: u32,
+    /// Where it runs: decided by its measured time, where it was measured.
+    pub(crate) cpu: CpuMode,
+}
