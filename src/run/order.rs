@@ -2,9 +2,9 @@
 
 use crate::backend::cpu::CpuMode;
 use crate::database::Database;
+use crate::load::plan::WarmUp;
 use crate::machine::placement::Placement;
 use crate::record::hiccups::Hiccups;
-use crate::run::warm::Warming;
 use crate::scenario;
 use crate::scenario::{Contender, Scenario};
 use crate::units::{Nanos, Rate};
@@ -60,4 +60,14 @@ pub(crate) struct Signature {
     pub(crate) rounds: u32,
     /// Where it runs: decided by its measured time, where it was measured.
     pub(crate) cpu: CpuMode,
+}
+
+/// What a trial does before its window.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Warming {
+    pub(crate) before: WarmUp,
+    /// Why the contender may not be warm all the same.
+    pub(crate) doubt: Option<String>,
+    /// What a reader should know of it.
+    pub(crate) note: Option<String>,
 }

@@ -3,6 +3,8 @@
 use super::Workload;
 use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
+use crate::scenario::Level;
+use crate::units::Share;
 use crate::units::{Nanos, grouped};
 
 /// A name that can be a folder's, a file's and a column's.
@@ -79,3 +81,18 @@ pub(crate) const NAME_MAX: usize = 48;
 
 /// Characters of a title or a statement.
 pub(crate) const SENTENCE_MAX: usize = 300;
+
+/// Beyond twice a ceiling a steady load shows nothing that twice does not.
+pub(crate) const STEADY_MAX: f64 = 2.0;
+
+/// Whether a level may last.
+pub(crate) fn steady(level: &At<Quantity<Level>>) -> Result<(), Fault> {
+    match level.value.0 {
+        Level::OfLowest(share) | Level::OfOwn(share) if share.0 > STEADY_MAX => {
+            let title = format!("a steady load is at most {} of a ceiling", Share(STEADY_MAX));
+            Err(Fault::new(&level.span, title, "too much")
+                .help("for a burst write `steps` into [load.open]"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -133,7 +133,7 @@ pub(super) fn rate(raw: &RawGate) -> Result<Level, Fault> {
             Err(Fault::new(span, "a gate offers both contenders the same rate", "not each its own")
                 .help("write rate = \"60%\", which is of the baseline's ceiling, or \"300/s\""))
         }
-        Some(at) => super::loading::steady(at).map(|()| at.value.0),
+        Some(at) => crate::scenario::field::steady(at).map(|()| at.value.0),
     }
 }
 

@@ -7,6 +7,7 @@ use super::reading::required;
 use super::spelling::RawArrivals;
 use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo, WarmUp};
 use crate::load::plan::{Arrivals, Step};
+use crate::scenario::field::steady;
 use crate::scenario::field::whole;
 use crate::units::{Nanos, Rate, Share};
 
@@ -21,8 +22,6 @@ pub(super) const WINDOW_MAX: Nanos = Nanos(3_600 * Nanos::SECOND.0);
 /// A window below this is shorter than the machine's own hiccups.
 pub(super) const WINDOW_MIN: Nanos = Nanos(100 * Nanos::MILLI.0);
 
-/// Beyond twice a ceiling a steady load shows nothing that twice does not.
-const STEADY_MAX: f64 = 2.0;
 /// Steps of one load.
 const STEPS_MAX: usize = 64;
 
@@ -205,18 +204,6 @@ pub(super) fn rates(
         ));
     }
     Ok((levels, compared))
-}
-
-/// Whether a level may last.
-pub(super) fn steady(level: &At<Quantity<Level>>) -> Result<(), Fault> {
-    match level.value.0 {
-        Level::OfLowest(share) | Level::OfOwn(share) if share.0 > STEADY_MAX => {
-            let title = format!("a steady load is at most {} of a ceiling", Share(STEADY_MAX));
-            Err(Fault::new(&level.span, title, "too much")
-                .help("for a burst write `steps` into [load.open]"))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The levels of one experiment, which are no other's.

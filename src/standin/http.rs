@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::dial::{Fate, Promise};
 use super::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, OUTPUT_BYTES_MAX};
-use super::session::Refusal;
 use super::stats::Kind;
 use super::world::World;
 use crate::sql::Class;
+use crate::standin::step::Refusal;
 use crate::standin::step::{Input, Step};
 use crate::units::Nanos;
 
@@ -251,7 +251,8 @@ fn head(out: &mut Vec<u8>, status: u16, length: usize, last: bool) {
 mod tests {
     use super::*;
     use crate::standin::Settings;
-    use crate::standin::session::{Key, Session as Any};
+    use crate::standin::session::Session as Any;
+    use crate::standin::step::Key;
 
     /// Feeds `parts` at 1 ms each to a world whose lookups take 50 ms; gives what came out and the instants of it.
     fn talk(parts: &[&[u8]], faults: &[&str]) -> (String, Vec<(u64, usize)>, Step) {

@@ -18,13 +18,13 @@ use super::Settings;
 use super::limits::{EVENTS, READ_BYTES, REFUSED_MAX, RELAY_BYTES_MAX, RELAYS_MAX};
 use super::reactor::{Events, LISTENER, Reactor, SIGNAL};
 use super::server::Peer;
-use super::session::Refusal;
 use super::world::World;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::latency::Latency;
 use crate::poll::{Event, EventFlags, Poll, READABLE, WRITABLE};
 use crate::random::Stream;
+use crate::standin::step::Refusal;
 use crate::units::Nanos;
 
 /// Whether a relay may go to `target`: on this machine alone.

@@ -6,11 +6,12 @@ use std::net::TcpStream;
 
 use super::limits::{CONNECTIONS_MAX, EVENTS, READ_BYTES};
 use super::reactor::{Events, LISTENER, Reactor, SIGNAL};
-use super::session::{Key, Refusal, Session};
+use super::session::Session;
 use super::world::World;
 use crate::clock;
 use crate::poll::{Event, EventFlags, READABLE, WRITABLE};
 use crate::standin::step::Step;
+use crate::standin::step::{Key, Refusal};
 use crate::units::Nanos;
 
 /// Everything that is open.

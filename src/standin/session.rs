@@ -5,6 +5,7 @@ use super::limits::INPUT_BYTES_MAX;
 use super::postgres;
 use super::world::World;
 use crate::standin::step::{Input, Step};
+use crate::standin::step::{Key, Refusal};
 use crate::units::Nanos;
 
 /// A connection of either protocol.
@@ -14,27 +15,6 @@ pub(super) struct Session {
     protocol: Protocol,
     key: Key,
     refused: Option<Refusal>,
-}
-
-/// What a connection proves with that it may give up the statement of another: PostgreSQL's process and secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    /// Its place among the open connections, from 1.
-    pub(super) id: u32,
-    pub(super) secret: u32,
-}
-
-/// Why a connection gets no other answer than that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// There were too many already.
-    TooMany,
-    /// The proxy cannot reach its target.
-    NoTarget,
-}
-
-impl Refusal {
-    pub(super) const NO_TARGET: &'static str = "nothing answers where the proxy relays to";
 }
 
 #[derive(Debug)]

@@ -64,3 +64,24 @@ impl Input {
         }
     }
 }
+
+/// What a connection proves with that it may give up the statement of another: PostgreSQL's process and secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// Its place among the open connections, from 1.
+    pub(crate) id: u32,
+    pub(crate) secret: u32,
+}
+
+/// Why a connection gets no other answer than that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// There were too many already.
+    TooMany,
+    /// The proxy cannot reach its target.
+    NoTarget,
+}
+
+impl Refusal {
+    pub(crate) const NO_TARGET: &'static str = "nothing answers where the proxy relays to";
+}

@@ -3,11 +3,11 @@
 use super::Settings;
 use super::dial::Dial;
 use super::ledger::Ledger;
-use super::session::Key;
 use super::stats::Stats;
 use crate::clock;
 use crate::domain::dataset::Dataset;
 use crate::random::Stream;
+use crate::standin::step::Key;
 use crate::units::Nanos;
 
 /// The one state behind all connections.

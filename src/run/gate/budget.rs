@@ -2,7 +2,6 @@
 
 use super::Request;
 use super::block::requests_needed;
-use super::session::{CLOSED, OVERHEAD};
 use crate::error::{Error, Result};
 use crate::judge::gate::levels::{ROUNDS_MAX, ROUNDS_MIN};
 use crate::record::gate::{MetricPlan, Plan, Purpose};
@@ -145,6 +144,12 @@ fn too_little(budget: Nanos, what: &str) -> Error {
 fn whole_seconds(time: Nanos) -> Nanos {
     Nanos(time.0.div_ceil(Nanos::SECOND.0) * Nanos::SECOND.0)
 }
+
+/// How long the baseline's ceiling is probed, and how long a closed block is.
+pub(crate) const CLOSED: Nanos = Nanos(3 * Nanos::SECOND.0);
+
+/// What a trial takes beside its load, where no probe has shown it: as the tour has seen it.
+pub(crate) const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
 
 #[cfg(test)]
 mod tests {

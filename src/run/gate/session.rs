@@ -1,5 +1,6 @@
 //! One gate under way.
 
+use crate::run::gate::budget::{CLOSED, OVERHEAD};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -27,14 +28,10 @@ use crate::run::testbed::{Testbed, placement};
 use crate::scenario::{self, Bound, Contender, GateFigure, Level, Scenario, Statement};
 use crate::units::{Nanos, Rate, Share};
 
-/// How long the baseline's ceiling is probed, and how long a closed block is.
-pub(super) const CLOSED: Nanos = Nanos(3 * Nanos::SECOND.0);
 /// The ceiling is probed again for no longer than this: then what the baseline bears at the rate says more.
 const PROBING: Nanos = Nanos(10 * Nanos::SECOND.0);
 /// How many rates are tried for one that the baseline bears.
 const CHECKS: u32 = 5;
-/// What a trial takes beside its load, where no probe has shown it: as the tour has seen it.
-pub(super) const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
 
 /// A gate under way.
 #[derive(Debug)]

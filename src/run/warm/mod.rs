@@ -8,6 +8,7 @@ pub(crate) mod halves;
 mod pilot;
 mod rule;
 
+use crate::run::order::Warming;
 use std::sync::atomic::AtomicBool;
 
 use crate::error::Result;
@@ -34,16 +35,6 @@ pub(crate) struct Warmth {
     ceilings: Vec<(String, String, Rate)>,
     /// What a reader should know.
     notes: Vec<String>,
-}
-
-/// What a trial does before its window.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Warming {
-    pub(crate) before: Before,
-    /// Why the contender may not be warm all the same.
-    pub(crate) doubt: Option<String>,
-    /// What a reader should know of it.
-    pub(crate) note: Option<String>,
 }
 
 impl Warmth {

@@ -4,7 +4,7 @@ use super::error::SqlError;
 use super::value::{FLOAT8, NAME, OID, TIMESTAMPTZ, VOID};
 use crate::clock;
 use crate::sql::oid::{BOOL, INT2, INT4, INT8};
-use crate::standin::session::Key;
+use crate::standin::step::Key;
 use crate::units::Nanos;
 
 /// Which columns are written in binary, a bit for each.

@@ -2,8 +2,8 @@
 
 use super::error::SqlError;
 use crate::standin::limits::{MESSAGE_BYTES_MAX, STARTUP_BYTES_MAX};
-use crate::standin::session::Key;
 use crate::standin::step::Input;
+use crate::standin::step::Key;
 
 /// What a connection begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 mod backend;
 mod error;
 mod frontend;
+pub(crate) mod known;
 mod named;
 mod query;
 mod run;
@@ -24,13 +25,13 @@ use self::backend::Formats;
 use self::error::SqlError;
 use self::frontend::{Body, Startup};
 use self::named::{Named, Portal, Prepared};
-use self::query::{Query, SETTINGS, SETTINGS_TOLD};
 use self::value::{Arguments, PARAMETERS_MAX};
 use super::dial::{Fate, Promise};
 use super::limits::{OUTPUT_BYTES_MAX, PORTALS_MAX, SCRIPT_MAX, STATEMENTS_MAX};
-use super::session::{Key, Refusal};
 use super::world::World;
+use crate::standin::postgres::known::{Query, SETTINGS, SETTINGS_TOLD};
 use crate::standin::step::{Input, Step};
+use crate::standin::step::{Key, Refusal};
 use crate::units::Nanos;
 
 /// A connection that speaks PostgreSQL's protocol.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::backend::Formats;
 use super::error::SqlError;
-use super::query::Query;
 use super::value::{Arguments, PARAMETERS_MAX};
+use crate::standin::postgres::known::Query;
 
 /// A statement with the types of its parameters.
 #[derive(Clone, Debug)]

@@ -1,72 +1,21 @@
 //! What a text of SQL asks for, of what the stand-in answers.
 
+use crate::standin::postgres::known::{Query, SETTINGS, brackets};
 use std::rc::Rc;
 
 use super::error::SqlError;
-use super::select::{self, Column};
+use super::select;
 use super::tokens::{Token, Tokens};
 use super::value::{Arguments, FLOAT8, PARAMETERS_MAX, VOID, Value, parse};
 use crate::sql::oid::{INT8, TEXT};
 use crate::sql::{Class, Statement};
-
-/// One statement that can be answered.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Query {
-    /// Nothing but white space.
-    Empty,
-    /// A statement of the schema; its parameters where they stand in the text.
-    Schema(Statement, Option<Rc<Arguments>>),
-    /// `SELECT` of values: one row.
-    Values(Rc<[Column]>),
-    /// `SELECT .. FROM pg_type ..` of so many parameters: no row.
-    Types(Rc<[Column]>, usize),
-    /// `SELECT pg_sleep(x)`, of so many seconds, or of a parameter.
-    Sleep(Option<f64>),
-    /// `SHOW x`: a setting.
-    Show(&'static Setting),
-    Begin,
-    Commit,
-    Rollback,
-    Savepoint(Box<str>),
-    Release(Box<str>),
-    /// `ROLLBACK TO x`
-    RollbackTo(Box<str>),
-    /// `SET ..` and others that change nothing here, by what they are answered with.
-    Nothing(&'static str),
-    /// `DISCARD ALL`
-    Discard,
-    /// `DEALLOCATE x`; without a name, all of them.
-    Deallocate(Option<Box<str>>),
-}
-
-/// The name of a setting and what `SHOW` gives.
-pub(super) type Setting = (&'static str, &'static str);
-
-/// What `SHOW` knows. The first so many are told to every client that connects.
-pub(super) const SETTINGS: [Setting; 10] = [
-    ("server_version", "15.0 (bakeoff stand-in)"),
-    ("server_encoding", "UTF8"),
-    ("client_encoding", "UTF8"),
-    ("DateStyle", "ISO, MDY"),
-    ("integer_datetimes", "on"),
-    ("standard_conforming_strings", "on"),
-    ("TimeZone", "UTC"),
-    ("server_version_num", "150000"),
-    ("transaction_isolation", "read committed"),
-    ("max_connections", "16384"),
-];
-/// How many of them are told at the start.
-pub(super) const SETTINGS_TOLD: usize = 7;
-
-/// What `SELECT version()` gives.
-pub(super) const VERSION: &str = "PostgreSQL 15.0 (bakeoff stand-in)";
 
 impl Query {
     /// The one statement of `text`.
     ///
     /// # Errors
     /// 42601 for all that is not answered here, with what is, and for more than one.
-    pub(super) fn parse(text: &str) -> Result<Self, SqlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, SqlError> {
         // A client that sends the very text is spared the comparison.
         if let Some(statement) = Statement::ALL.into_iter().find(|one| one.text() == text) {
             return Ok(Self::Schema(statement, None));
@@ -133,7 +82,7 @@ impl Query {
     }
 
     /// The types of the parameters that it still needs.
-    pub(super) fn parameters(&self) -> &'static [u32] {
+    pub(crate) fn parameters(&self) -> &'static [u32] {
         match self {
             Self::Schema(statement, None) => statement.parameters(),
             Self::Sleep(None) => &[FLOAT8],
@@ -143,7 +92,7 @@ impl Query {
     }
 
     /// The names and types of its columns; none when it gives no rows.
-    pub(super) fn columns(&self) -> Vec<(&str, u32)> {
+    pub(crate) fn columns(&self) -> Vec<(&str, u32)> {
         match self {
             Self::Schema(statement, _) => statement.columns().to_vec(),
             Self::Values(columns) | Self::Types(columns, _) => {
@@ -156,7 +105,7 @@ impl Query {
     }
 
     /// Whether it ends a transaction, which is all that one that has failed allows.
-    pub(super) fn ends_transaction(&self) -> bool {
+    pub(crate) fn ends_transaction(&self) -> bool {
         matches!(self, Self::Commit | Self::Rollback | Self::RollbackTo(_))
     }
 }
@@ -295,17 +244,6 @@ fn sleep(mut tokens: Tokens<'_>) -> Option<Query> {
         _ => None,
     })?;
     tokens.next().is_none().then_some(Query::Sleep(seconds))
-}
-
-/// What `inner` makes of what stands between brackets.
-pub(super) fn brackets<T>(
-    tokens: &mut Tokens<'_>,
-    inner: impl FnOnce(&mut Tokens<'_>) -> Option<T>,
-) -> Option<T> {
-    tokens.next().filter(|token| *token == Token::Symbol('('))?;
-    let inner = inner(tokens)?;
-    tokens.next().filter(|token| *token == Token::Symbol(')'))?;
-    Some(inner)
 }
 
 /// What stands after SHOW.

@@ -2,7 +2,6 @@
 
 use super::backend::{self, Cell, Formats};
 use super::error::SqlError;
-use super::query::Query;
 use super::value::{Arguments, Value};
 use super::{Session, Transaction, Waiting};
 use crate::domain::dataset::Tier;
@@ -10,6 +9,7 @@ use crate::sql::{Class, Statement};
 use crate::standin::dial::Promise;
 use crate::standin::ledger::{OutOfRange, Payment};
 use crate::standin::limits::SAVEPOINTS_MAX;
+use crate::standin::postgres::known::Query;
 use crate::standin::stats::Kind;
 use crate::standin::world::World;
 use crate::units::Nanos;

@@ -1,45 +1,12 @@
 //! `SELECT` without the tables of the schema: values, which pings and first connections ask for, and the catalogue of types.
 
+use crate::standin::postgres::known::{Column, Scalar};
 use std::rc::Rc;
 
-use super::backend::Cell;
-use super::query::{Query, SETTINGS, VERSION, brackets};
 use super::tokens::{Token, Tokens};
 use super::value::{NAME, OID, PARAMETERS_MAX, TIMESTAMPTZ, VOID};
 use crate::sql::oid::{BOOL, INT4, INT8, TEXT};
-use crate::units::Nanos;
-
-/// A column: its name, its type, and what its one row has where there is one.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Column {
-    pub(super) name: Box<str>,
-    pub(super) oid: u32,
-    value: Scalar,
-}
-
-/// What a column has.
-#[derive(Clone, Debug, PartialEq)]
-enum Scalar {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Text(Box<str>),
-    /// When it is asked.
-    Now,
-}
-
-impl Column {
-    /// Its value in the row that is answered at `now`, since 1970.
-    pub(super) fn cell(&self, now: Nanos) -> Cell<'_> {
-        match &self.value {
-            Scalar::Null => Cell::Null,
-            Scalar::Bool(value) => Cell::Bool(*value),
-            Scalar::Int(value) => Cell::Int(*value),
-            Scalar::Text(value) => Cell::Text(value),
-            Scalar::Now => Cell::Time(now),
-        }
-    }
-}
+use crate::standin::postgres::known::{Query, SETTINGS, VERSION, brackets};
 
 /// `value [, ..]`, with names where they are given; all of what stands after SELECT.
 pub(super) fn values(mut tokens: Tokens<'_>) -> Option<Query> {

@@ -2,10 +2,11 @@
 
 use super::super::Settings;
 use super::super::limits::{MESSAGE_BYTES_MAX, SAVEPOINTS_MAX, STATEMENTS_MAX};
-use super::super::session::{Key, Refusal, Session};
+use super::super::session::Session;
 use super::super::world::World;
 use crate::sql::Statement;
 use crate::standin::step::Step;
+use crate::standin::step::{Key, Refusal};
 use crate::units::Nanos;
 
 /// A session, what it has answered, and when.

@@ -1,0 +1,104 @@
+//! What the stand-in knows to answer, and what it says of itself.
+
+use super::backend::Cell;
+use super::tokens::{Token, Tokens};
+use super::value::Arguments;
+use crate::sql::Statement;
+use crate::units::Nanos;
+use std::rc::Rc;
+
+/// One statement that can be answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Query {
+    /// Nothing but white space.
+    Empty,
+    /// A statement of the schema; its parameters where they stand in the text.
+    Schema(Statement, Option<Rc<Arguments>>),
+    /// `SELECT` of values: one row.
+    Values(Rc<[Column]>),
+    /// `SELECT .. FROM pg_type ..` of so many parameters: no row.
+    Types(Rc<[Column]>, usize),
+    /// `SELECT pg_sleep(x)`, of so many seconds, or of a parameter.
+    Sleep(Option<f64>),
+    /// `SHOW x`: a setting.
+    Show(&'static Setting),
+    Begin,
+    Commit,
+    Rollback,
+    Savepoint(Box<str>),
+    Release(Box<str>),
+    /// `ROLLBACK TO x`
+    RollbackTo(Box<str>),
+    /// `SET ..` and others that change nothing here, by what they are answered with.
+    Nothing(&'static str),
+    /// `DISCARD ALL`
+    Discard,
+    /// `DEALLOCATE x`; without a name, all of them.
+    Deallocate(Option<Box<str>>),
+}
+
+/// The name of a setting and what `SHOW` gives.
+pub(crate) type Setting = (&'static str, &'static str);
+
+/// What `SHOW` knows. The first so many are told to every client that connects.
+pub(crate) const SETTINGS: [Setting; 10] = [
+    ("server_version", "15.0 (bakeoff stand-in)"),
+    ("server_encoding", "UTF8"),
+    ("client_encoding", "UTF8"),
+    ("DateStyle", "ISO, MDY"),
+    ("integer_datetimes", "on"),
+    ("standard_conforming_strings", "on"),
+    ("TimeZone", "UTC"),
+    ("server_version_num", "150000"),
+    ("transaction_isolation", "read committed"),
+    ("max_connections", "16384"),
+];
+
+/// How many of them are told at the start.
+pub(crate) const SETTINGS_TOLD: usize = 7;
+
+/// What `SELECT version()` gives.
+pub(crate) const VERSION: &str = "PostgreSQL 15.0 (bakeoff stand-in)";
+
+/// What `inner` makes of what stands between brackets.
+pub(crate) fn brackets<T>(
+    tokens: &mut Tokens<'_>,
+    inner: impl FnOnce(&mut Tokens<'_>) -> Option<T>,
+) -> Option<T> {
+    tokens.next().filter(|token| *token == Token::Symbol('('))?;
+    let inner = inner(tokens)?;
+    tokens.next().filter(|token| *token == Token::Symbol(')'))?;
+    Some(inner)
+}
+
+/// A column: its name, its type, and what its one row has where there is one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Column {
+    pub(crate) name: Box<str>,
+    pub(crate) oid: u32,
+    pub(crate) value: Scalar,
+}
+
+/// What a column has.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Scalar {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(Box<str>),
+    /// When it is asked.
+    Now,
+}
+
+impl Column {
+    /// Its value in the row that is answered at `now`, since 1970.
+    pub(crate) fn cell(&self, now: Nanos) -> Cell<'_> {
+        match &self.value {
+            Scalar::Null => Cell::Null,
+            Scalar::Bool(value) => Cell::Bool(*value),
+            Scalar::Int(value) => Cell::Int(*value),
+            Scalar::Text(value) => Cell::Text(value),
+            Scalar::Now => Cell::Time(now),
+        }
+    }
+}
