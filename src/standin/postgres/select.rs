@@ -233,7 +233,10 @@ mod tests {
         }
         let cells = |text| match Query::parse(text) {
             Ok(Query::Values(columns)) => {
-                format!("{:?}", columns.iter().map(|one| one.cell(Nanos(7))).collect::<Vec<_>>())
+                format!(
+                    "{:?}",
+                    columns.iter().map(|one| one.cell(crate::units::Nanos(7))).collect::<Vec<_>>()
+                )
             }
             other => panic!("{other:?}"),
         };
