@@ -136,7 +136,7 @@ mod tests {
         let cpu = crate::units::Nanos(slow.request_cpu.0 / 2);
         let fast = Scenario { name: "fast".into(), request_cpu: cpu, ..slow.clone() };
         let name = &slow.contenders[0].name;
-        let mut trials = crate::record::mock::payments(2, &[(name.as_str(), 100.0, 1.0)]).trials;
+        let mut trials = crate::judge::mock::payments(2, &[(name.as_str(), 100.0, 1.0)]).trials;
         let mut probed = Vec::new();
         for (trial, (scenario, us)) in trials.iter_mut().zip([(&slow, 200.0), (&fast, 100.0)]) {
             trial.scenario = scenario.name.clone();

@@ -6,6 +6,8 @@ pub(crate) mod bounds;
 pub(crate) mod cell;
 pub(crate) mod failures;
 pub mod gate;
+#[cfg(test)]
+pub(crate) mod mock;
 pub(crate) mod races;
 pub(crate) mod rank;
 pub(crate) mod statement;

@@ -494,11 +494,11 @@ mod tests {
 
     #[test]
     fn a_void_first_round_leaves_a_race_in_its_place() {
-        let mut result = crate::record::mock::empty("tour", "Two");
+        let mut result = crate::judge::mock::empty("tour", "Two");
         for scenario in ["first", "second"] {
             let from = result.trials.len();
-            let models = &crate::record::mock::MODELS;
-            crate::record::mock::add_race(
+            let models = &crate::judge::mock::MODELS;
+            crate::judge::mock::add_race(
                 &mut result,
                 "payment",
                 scenario,

@@ -357,7 +357,7 @@ fn limits(bound: Bound) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
     use crate::scenario::builtin;
 
     #[test]

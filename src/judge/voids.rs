@@ -48,7 +48,7 @@ pub(crate) fn settle(trials: &mut [Trial], scenario: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     #[test]
     fn three_voids_and_more_than_half_of_all_are_one_contenders() {

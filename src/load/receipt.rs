@@ -92,11 +92,17 @@ mod tests {
         let reader = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         stamp(&reader);
         let (mut writer, _) = listener.accept().unwrap();
-        // The kernel begins to stamp a moment after it is asked for the first time.
-        thread::sleep(Duration::from_millis(20));
+        // The kernel begins to stamp some time after it is asked for the first time.
+        let mut buffer = [0; 64];
+        let stamps = |_: &usize| {
+            writer.write_all(b"-").unwrap();
+            thread::sleep(Duration::from_millis(5));
+            read(&reader, &mut buffer).1.is_some()
+        };
+        assert!((0..400).find(stamps).is_some(), "this kernel stamps TCP");
         writer.write_all(b"first").unwrap();
         thread::sleep(Duration::from_millis(30));
-        let (written, mut buffer) = (Instant::now(), [0; 64]);
+        let written = Instant::now();
         writer.write_all(b" second").unwrap();
         thread::sleep(Duration::from_millis(20));
         let (read, lag) = read(&reader, &mut buffer);

@@ -52,7 +52,7 @@ pub(crate) fn on_one_line(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     #[test]
     fn one_line_is_what_serde_json_writes_on_one_line() {

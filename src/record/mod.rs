@@ -11,13 +11,9 @@ pub mod gate;
 pub(crate) mod hiccups;
 pub mod histogram;
 pub(crate) mod json;
-#[cfg(test)]
-pub(crate) mod json_schema;
 pub(crate) mod late;
 mod ledger;
 pub(crate) mod metric;
-#[cfg(test)]
-pub(crate) mod mock;
 mod pictures;
 pub(crate) mod published;
 pub(crate) mod slim;

@@ -40,9 +40,9 @@ fn empty(distribution: &mut Option<Distribution>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::record;
     use crate::record::RunResult;
-    use crate::record::mock;
 
     #[test]
     fn what_is_left_has_every_percentile_and_no_histogram() {

@@ -35,7 +35,7 @@ pub(crate) fn mark(result: &RunResult, race: &Race<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
     use crate::record::{Capacity, ContenderInfo};
     use crate::report::findings::Findings;
     use crate::report::{html, markdown, terminal};

@@ -96,8 +96,8 @@ fn in_words(c: &Comparison) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::judge::races::races;
-    use crate::record::mock;
 
     /// The mock's payments, and the same behind a stand-in, where every p99 is within `range` of the first one's.
     fn behind(range: (f64, f64)) -> RunResult {

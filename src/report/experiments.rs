@@ -178,7 +178,7 @@ pub(crate) fn sentences(result: &RunResult) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     #[test]
     fn capacities_and_the_map_are_told_in_words() {

@@ -84,9 +84,9 @@ fn time(ns: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::record;
     use crate::record::Image;
-    use crate::record::mock;
     use crate::report::{html, markdown, terminal};
 
     fn result() -> RunResult {

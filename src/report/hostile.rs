@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::charts::{Shade, Size, pictures};
 use super::{markdown, note, side_by_side, terminal};
+use crate::judge::mock;
 use crate::record;
 use crate::record::RunResult;
-use crate::record::mock;
 use crate::text::{harmless, is_shown};
 
 const PAYLOAD: &str =

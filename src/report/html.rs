@@ -255,7 +255,7 @@ const RAW_MAX_BYTES: usize = 350_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     #[test]
     fn hostile_text_cannot_leave_its_place() {

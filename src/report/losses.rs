@@ -71,8 +71,8 @@ fn why(lost: &[&Trial]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::judge::races::races;
-    use crate::record::mock;
     use crate::record::{LostBy, RunResult, TrialVerdict};
     use crate::report::terminal;
     use crate::report::{html::html, markdown::markdown};

@@ -48,7 +48,7 @@ fn at_floor(trials: &[&Trial]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     #[test]
     fn what_was_not_tested_and_what_is_the_machines_is_said() {

@@ -15,6 +15,8 @@ pub mod hgrm;
 #[cfg(test)]
 mod hostile;
 pub mod html;
+#[cfg(test)]
+pub(crate) mod json_schema;
 pub mod ledger;
 mod losses;
 pub mod markdown;

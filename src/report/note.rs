@@ -82,7 +82,7 @@ fn link(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
     use crate::report::charts::pictures;
 
     #[test]

@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_run_is_told_as_it_was_asked() {
-        let mut result = crate::record::mock::payments(6, &crate::record::mock::MODELS);
+        let mut result = crate::judge::mock::payments(6, &crate::judge::mock::MODELS);
         assert_eq!(command(&result), "bakeoff run --rounds 6 --seed 42 --order-seed 7301");
         result.words = ["my service.toml", "--contender", "a,b"].map(str::to_owned).to_vec();
         assert_eq!(

@@ -165,7 +165,7 @@ fn validity(result: &RunResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     /// A tour of four races, as crowded as one may be.
     fn tour() -> RunResult {

@@ -389,8 +389,8 @@ pub(crate) fn saturated(entry: &Entry<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::record::ContenderInfo;
-    use crate::record::mock;
 
     #[test]
     fn what_could_not_be_seen_is_no_missing_difference() {

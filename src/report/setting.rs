@@ -147,8 +147,8 @@ pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::judge::races::races;
-    use crate::record::mock;
     use crate::report::{charts, markdown, note};
 
     #[test]

@@ -176,8 +176,8 @@ impl SideBySide {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::record::Trial;
-    use crate::record::mock;
 
     #[test]
     fn unlike_machines_are_told_apart() {

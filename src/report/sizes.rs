@@ -247,8 +247,8 @@ fn note(judge: &Judge<'_>, family: &Family<'_, '_>, best: usize) -> Option<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::judge::races::races;
-    use crate::record::mock;
 
     /// Payments at 4,000/s by an event loop and a pool of three sizes, each with so long a median.
     fn swept(sizes: [f64; 3]) -> RunResult {

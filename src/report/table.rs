@@ -261,8 +261,8 @@ fn ceiling(of: &Ceiling, cores: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::judge::races::races;
-    use crate::record::mock;
 
     #[test]
     fn a_late_percentile_is_marked_or_a_bound_and_never_missing() {

@@ -308,7 +308,7 @@ pub(super) fn trimmed(table: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     fn shown(result: &RunResult) -> String {
         let text = terminal(result, Some(Path::new("reports/tour/x")));

@@ -138,7 +138,7 @@ pub(super) fn put(dir: &Path, name: &str, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     #[test]
     fn histograms_of_two_scenarios_are_never_merged() {

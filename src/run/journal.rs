@@ -245,7 +245,7 @@ const BEGUN: &str = "begun.json";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
     use crate::record::{Fingerprint, trial_line};
 
     #[test]

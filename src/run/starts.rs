@@ -44,7 +44,7 @@ impl Starts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     #[test]
     fn who_does_not_start_in_its_first_two_rounds_is_given_up() {

@@ -236,12 +236,12 @@ mod tests {
 
     #[test]
     fn a_promise_is_broken_by_failures_at_its_rank_and_by_too_many() {
-        let mut trial = crate::record::mock::payments(1, &[("mine", 100.0, 1.0)]).trials.remove(0);
+        let mut trial = crate::judge::mock::payments(1, &[("mine", 100.0, 1.0)]).trials.remove(0);
         let kept = |trial: &Trial, promise: &str, percent: f64| {
             keeps(trial, promise.parse().unwrap(), Share(percent / 100.0))
         };
         assert_eq!(kept(&trial, "p99=10ms", 1.0), Some(true));
-        crate::record::mock::fail(&mut trial, 60);
+        crate::judge::mock::fail(&mut trial, 60);
         assert_eq!(kept(&trial, "p99=10ms", 100.0), Some(false), "60 of 5,260 have no time");
         assert_eq!(kept(&trial, "p50=10ms", 100.0), Some(true));
         assert_eq!(kept(&trial, "p50=10ms", 1.0), Some(false), "more than 1 % and five");

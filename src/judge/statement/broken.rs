@@ -76,7 +76,7 @@ fn why(trial: &Trial) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
     use crate::scenario::{self, Bound, Metric, Statement};
 
     /// Two rounds of one contender, changed by `change`; smoke or not, judged or not.

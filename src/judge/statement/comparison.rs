@@ -156,7 +156,7 @@ fn positive(ratio: &f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     fn all_comparisons(scenario: &Scenario, trials: &[Trial]) -> Vec<Comparison> {
         comparisons(Family::of(std::slice::from_ref(scenario)), scenario, trials)

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::mock;
+use crate::judge::mock;
 use crate::record::{Comparison, LostBy, TrialVerdict};
 use crate::scenario::{Level, builtin};
 use crate::stats::percentile::FAILED_NS;

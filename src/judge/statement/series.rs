@@ -123,7 +123,7 @@ fn worth(written: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     fn kind_of(trial: &mut Trial) -> &mut crate::record::ByRequest {
         trial.by_request.get_mut("payment").expect("its only kind")

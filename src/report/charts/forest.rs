@@ -391,7 +391,7 @@ fn estimate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     #[test]
     fn a_capacity_with_an_open_end_is_a_difference_and_no_missing_one() {

@@ -295,7 +295,7 @@ mod tests {
         let mut history: Vec<GatePoint> =
             ends.iter().map(|(ratio, verdict)| gate(Some(*ratio), verdict)).collect();
         history.extend([far, gate(None, "regressed"), gate(None, "inconclusive")]);
-        let mut run = crate::record::mock::everything();
+        let mut run = crate::judge::mock::everything();
         run.gate_history = history;
         let picture = &crate::report::charts::pictures_of(&run, Kind::Gate, None)[0];
         assert!(picture.method.contains("Arrow:") && picture.method.contains("Cross:"));

@@ -76,7 +76,7 @@ impl Palette {
 mod tests {
     use super::super::pictures;
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     #[test]
     fn a_drawing_for_both_themes_has_no_colour_of_its_own() {

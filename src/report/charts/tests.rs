@@ -5,7 +5,7 @@ use super::svg::Fonts;
 use super::text::is_drawn;
 use super::theme::{LIGHT, THEMES};
 use super::*;
-use crate::record::mock;
+use crate::judge::mock;
 use crate::record::{Trial, TrialVerdict, Verdict};
 use crate::stats::percentile::FAILED_NS;
 

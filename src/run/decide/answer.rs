@@ -286,16 +286,16 @@ mod tests {
 
     #[test]
     fn a_p99_that_is_a_failure_keeps_no_promise_and_is_shown_as_one() {
-        let mut trials = crate::record::mock::payments(6, &[("event-loop", 100.0, 1.0)]).trials;
+        let mut trials = crate::judge::mock::payments(6, &[("event-loop", 100.0, 1.0)]).trials;
         let best = Best { threads: None, words: String::new(), closed: None };
         let question = super::super::question::tests::question();
         let sound = row("event-loop", &best, &trials, &question);
         assert_eq!((sound.keeps_slo, sound.failures, sound.requests), (Some(true), 0, 31_200));
-        trials.iter_mut().for_each(|trial| crate::record::mock::fail(trial, 12));
+        trials.iter_mut().for_each(|trial| crate::judge::mock::fail(trial, 12));
         let failing = row("event-loop", &best, &trials, &question);
         assert_eq!((failing.keeps_slo, failing.failures), (Some(false), 72), "0.1 % and five may");
         assert!(failing.p99_ns > sound.p99_ns && failing.p99_ns < Some(1e9));
-        trials.iter_mut().for_each(|trial| crate::record::mock::fail(trial, 60));
+        trials.iter_mut().for_each(|trial| crate::judge::mock::fail(trial, 60));
         let failing = row("event-loop", &best, &trials, &question);
         assert_eq!((failing.p99_ns, failing.p99_at_least_ns), (Some(FAILED_NS as f64), None));
     }

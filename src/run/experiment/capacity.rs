@@ -299,14 +299,14 @@ mod tests {
 
     #[test]
     fn failures_break_an_slo_at_their_rank_and_by_their_number() {
-        let mut trial = crate::record::mock::payments(1, &[("mine", 100.0, 1.0)]).trials.remove(0);
+        let mut trial = crate::judge::mock::payments(1, &[("mine", 100.0, 1.0)]).trials.remove(0);
         let kept = |trial: &Trial, percent: f64| {
             kept(trial, Slo { p99: Nanos(10_000_000), error_rate: Share(percent / 100.0) })
         };
         assert_eq!(kept(&trial, 0.1), Some(true));
-        crate::record::mock::fail(&mut trial, 10);
+        crate::judge::mock::fail(&mut trial, 10);
         assert_eq!((kept(&trial, 0.1), kept(&trial, 0.08)), (Some(true), Some(false)));
-        crate::record::mock::fail(&mut trial, 60);
+        crate::judge::mock::fail(&mut trial, 60);
         assert_eq!(kept(&trial, 100.0), Some(false), "p99 is a failure");
     }
 

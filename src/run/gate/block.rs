@@ -126,7 +126,7 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
     use crate::scenario::builtin;
 
     const METRICS: [Metric; 4] =

@@ -68,7 +68,7 @@ pub(super) fn strained(trial: &Trial, rate: Rate, share: Share, cores: usize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock;
+    use crate::judge::mock;
 
     fn seen(change: impl Fn(&mut Trial)) -> Option<Strained> {
         let mut trial = mock::payments(1, &mock::MODELS[..1]).trials.remove(0);

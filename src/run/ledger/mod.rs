@@ -391,8 +391,8 @@ fn chart(out: &Path, scenario: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::record::Judgement;
-    use crate::record::mock;
     use crate::scenario::BUILTIN;
 
     fn all() -> Vec<Scenario> {

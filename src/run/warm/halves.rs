@@ -54,7 +54,7 @@ fn ratio(trial: &Trial) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::mock::payments;
+    use crate::judge::mock::payments;
 
     fn marked(change: impl Fn(&mut Scenario), halves: &[[f64; 2]]) -> usize {
         let mut scenario = crate::scenario::mocked();

@@ -63,7 +63,7 @@ fn a_model_has_a_constant_and_a_foreign_server_what_its_pilot_found() {
 fn a_warm_up_is_as_fast_as_the_ceiling_allows() {
     let scenario = scenario("[\"500/s\"]", "");
     let mut warmth = Warmth::default();
-    let mut probe = crate::record::mock::payments(1, &[("node", 100.0, 1.0)]).trials.remove(0);
+    let mut probe = crate::judge::mock::payments(1, &[("node", 100.0, 1.0)]).trials.remove(0);
     (probe.scenario, probe.achieved_rps) = ("a".into(), 4_000.0);
     (probe.load.kind, probe.round) = ("closed".into(), 0);
     warmth.saw(&probe);

@@ -1,6 +1,7 @@
 //! The published JSON Schemas against what runs write: `result.json`, `ledger.json` and decide's answer.
 
-use super::{Decision, Ledger, RunResult, mock, published};
+use crate::judge::mock;
+use crate::record::{Decision, Ledger, RunResult, published};
 
 #[test]
 fn the_published_schemas_are_current() {
@@ -12,7 +13,7 @@ fn the_published_schemas_are_current() {
 #[test]
 fn every_key_of_a_result_is_in_its_schema() {
     let described: serde_json::Value = serde_json::from_str(published::RESULT).unwrap();
-    let result = super::to_json(&mock::everything());
+    let result = crate::record::to_json(&mock::everything());
     let result: serde_json::Value = serde_json::from_str(&result).unwrap();
     for (place, value) in [("", &result), ("/$defs/Trial", &result["trials"][0])] {
         let known = described.pointer(&format!("{place}/properties")).unwrap();

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use super::histogram::{distribution, ranked, requests as requests_of};
-use super::*;
+use crate::record::histogram::{distribution, ranked, requests as requests_of};
+use crate::record::*;
 use crate::stats::percentile::Failures;
 
 pub(crate) use full::{everything, everything_of};
