@@ -45,6 +45,8 @@ pub struct Question {
 pub const TIMEOUT: Nanos = Nanos(10_000_000_000);
 /// The name of that failure, beside the SQLSTATEs of others.
 const TIMED_OUT: &str = "timeout";
+/// A server that does not keep that bound by itself no longer answers.
+const ANSWERS_WITHIN: Duration = Duration::from_nanos(TIMEOUT.0 + 5_000_000_000);
 /// From here to the instant a thread polls: the system wakes it too late by up to so much.
 const POLLED: Nanos = Nanos(100_000);
 /// A stop is noticed within this.
@@ -118,6 +120,7 @@ const QUERY: &str = "probe";
 impl Asker {
     fn ready(url: &Url, query: &str) -> Result<Self> {
         let mut client = connect(url.server(), url)?;
+        client.answers_within(ANSWERS_WITHIN).context(|| "cannot set a timeout".into())?;
         let bound = format!("SET statement_timeout = {}", TIMEOUT.0 / Nanos::MILLI.0);
         client.query(&bound).map_err(trouble("cannot set a timeout"))?;
         let refused = |error| Error::usage(format!("{url} refuses the query: {error}"));

@@ -4,18 +4,22 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::{DataRowBody, Message};
 use postgres_protocol::message::frontend;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::{Login, Refusal, Server, Trouble};
 
-/// A server that takes longer to accept a connection, or for one word of a login, is not there.
+/// A server that takes longer to accept a connection, or for a whole login, is not there.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
+/// A server that takes longer for an answer does not work on it: loading and indexing a dataset takes seconds.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(300);
 /// Bytes that one read takes at most.
 const READ_BYTES: usize = 8_192;
 
@@ -26,6 +30,8 @@ pub struct Connection {
     socket: UnixStream,
     incoming: BytesMut,
     outgoing: BytesMut,
+    /// The bound on an answer, and on each read and write of it.
+    within: Duration,
 }
 
 /// What a prepared statement takes and gives, in PostgreSQL's OIDs.
@@ -55,19 +61,30 @@ impl Connection {
     /// # Errors
     /// Nobody is there, does not answer in time, or does not let us in.
     pub fn open(server: &Server) -> Result<Self, Trouble> {
-        let socket = dial(server)?;
-        socket.set_read_timeout(Some(CONNECTS_WITHIN))?;
-        let mut connection = Self { socket, incoming: BytesMut::new(), outgoing: BytesMut::new() };
+        let (socket, incoming, outgoing) = (dial(server)?, BytesMut::new(), BytesMut::new());
+        let mut connection = Self { socket, incoming, outgoing, within: CONNECTS_WITHIN };
+        connection.answers_within(CONNECTS_WITHIN)?;
         let mut login = Login::begin(server, &mut connection.outgoing);
+        let began = Instant::now();
         loop {
             connection.flush()?;
-            let message = connection.next()?;
+            let message = connection.next(began)?;
             if login.hear(&message, &mut connection.outgoing)? {
                 break;
             }
         }
-        connection.socket.set_read_timeout(None)?;
+        connection.answers_within(ANSWERS_WITHIN)?;
         Ok(connection)
+    }
+
+    /// Bounds each answer from now on: the connection is lost with one that is not whole by then.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn answers_within(&mut self, within: Duration) -> io::Result<()> {
+        self.within = within;
+        self.socket.set_write_timeout(Some(within))?;
+        self.socket.set_read_timeout(Some(within))
     }
 
     /// Runs one or more statements, in one transaction unless they say otherwise; gives the rows of all of them.
@@ -146,9 +163,9 @@ impl Connection {
     /// Sends what is to be sent, and reads until the server takes the next question.
     fn answer(&mut self, mut each: impl FnMut(Message) -> io::Result<()>) -> Result<(), Trouble> {
         self.flush()?;
-        let mut refusal = None;
+        let (began, mut refusal) = (Instant::now(), None);
         loop {
-            match self.next() {
+            match self.next(began) {
                 Ok(Message::ErrorResponse(error)) => refusal = Some(Refusal::of(&error)),
                 Ok(Message::ReadyForQuery(_)) => {
                     return refusal.map_or(Ok(()), |refusal| Err(Trouble::Refused(refusal)));
@@ -163,8 +180,15 @@ impl Connection {
         }
     }
 
-    fn next(&mut self) -> io::Result<Message> {
+    /// The next message of an answer that is waited for since `began`.
+    fn next(&mut self, began: Instant) -> io::Result<Message> {
+        let late = |within| {
+            Err(io::Error::other(format!("the server gave no whole answer within {within:?}")))
+        };
         loop {
+            if began.elapsed() > self.within {
+                return late(self.within);
+            }
             if let Some(message) = Message::parse(&mut self.incoming)? {
                 return Ok(message);
             }
@@ -174,7 +198,7 @@ impl Connection {
                 Ok(read) => self.incoming.extend_from_slice(&bytes[..read]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(io::Error::other("the server does not answer"));
+                    return late(self.within);
                 }
                 Err(error) => return Err(error),
             }
@@ -192,7 +216,17 @@ impl Connection {
 fn dial(server: &Server) -> io::Result<UnixStream> {
     let Server { host, hostaddr, port, .. } = server;
     if host.starts_with('/') {
-        return UnixStream::connect(format!("{host}/.s.PGSQL.{port}"));
+        let address = SocketAddrUnix::new(format!("{host}/.s.PGSQL.{port}"))?;
+        let socket = rustix::net::socket_with(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        // A full backlog is waited for no longer than this.
+        set_socket_timeout(&socket, Timeout::Send, Some(CONNECTS_WITHIN))?;
+        rustix::net::connect(&socket, &address)?;
+        return Ok(socket.into());
     }
     let host = hostaddr.as_ref().unwrap_or(host);
     let mut failed = io::Error::other("the host has no address");

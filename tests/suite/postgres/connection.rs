@@ -1,5 +1,10 @@
 //! The connection that bakeoff itself has to a server: how it is let in, and what it says when something goes wrong.
 
+use std::io::Write;
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
 use bakeoff::postgres::{Connection, Server, Trouble};
 
 use super::{client, fresh, row, shared, superuser};
@@ -81,4 +86,38 @@ fn rows_are_written_with_all_statements_or_not_at_all() {
         assert_eq!(left, "0");
     }
     assert_eq!(write("", &many, ""), (Ok(()), "100000 4999950000".into()));
+}
+
+/// A server of one connection that says this at once, and then the same for ever, or nothing.
+fn server(greeting: &'static [u8], again: &'static [u8]) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(greeting).unwrap();
+        while stream.write_all(again).is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    Server::read(&format!("postgres://me@127.0.0.1:{port}/shop")).unwrap()
+}
+
+/// Authentication is over, and a question may come.
+const LET_IN: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+/// A notice without fields.
+const NOTICE: &[u8] = b"N\0\0\0\x05\0";
+
+#[test]
+fn a_server_that_never_answers_is_waited_for_no_longer_than_said() {
+    let opened = |again| thread::spawn(move || Connection::open(&server(b"", again)));
+    for login in [b"", NOTICE].map(opened) {
+        let told = login.join().unwrap().unwrap_err().to_string();
+        assert_eq!(told, "the server gave no whole answer within 5s");
+    }
+    for again in [b"", NOTICE] {
+        let mut connection = Connection::open(&server(LET_IN, again)).unwrap();
+        connection.answers_within(Duration::from_millis(100)).unwrap();
+        let told = connection.query("SELECT 1").unwrap_err().to_string();
+        assert_eq!(told, "the server gave no whole answer within 100ms");
+    }
 }

@@ -112,6 +112,17 @@ fn a_server_that_goes_away_has_the_last_word() {
 }
 
 #[test]
+fn a_silent_address_is_given_up() {
+    // It accepts, by its backlog, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://bench@{}/shop", silent.local_addr().unwrap());
+    let output = probe(&["--url", &url, "--query", "SELECT 1"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("the server gave no whole answer within 5s"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_asked_is_a_usage_error() {
     let Some(database) = shared("probe usage") else { return };
     let trial = fresh(&database);
