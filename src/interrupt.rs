@@ -89,6 +89,18 @@ pub(crate) fn receive<T>(from: &Receiver<T>, within: Duration) -> Option<T> {
     }
 }
 
+/// What `look` finds, which may show only a while after it has happened; nothing where the time is over.
+pub(crate) fn seen_within<T>(within: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + within;
+    loop {
+        let seen = look();
+        if seen.is_some() || Instant::now() >= deadline {
+            return seen;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Whether this process was started with a signal ignored, as `nohup` does with SIGHUP: then it stays ignored.
 fn is_ignored(signal: i32) -> bool {
     ignores(&fs::read_to_string("/proc/self/status").unwrap_or_default(), signal)
@@ -122,6 +134,18 @@ mod tests {
         assert!(!is_second(first, first));
         assert!(!is_second(first, first + Duration::from_millis(100)));
         assert!(is_second(first, first + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_shows_later_is_seen_and_what_never_does_is_given_up() {
+        let mut looks = 0;
+        let third = || {
+            looks += 1;
+            (looks == 3).then_some(looks)
+        };
+        assert_eq!(seen_within(Duration::from_secs(60), third), Some(3));
+        assert_eq!(seen_within(Duration::ZERO, || Some(1)), Some(1));
+        assert_eq!(seen_within(Duration::from_millis(10), || None::<u8>), None);
     }
 
     #[test]

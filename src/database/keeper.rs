@@ -175,14 +175,7 @@ impl Keeper {
 
     /// The same where a statement has just failed: an end shows in its connections first.
     pub(crate) fn crashed_by_now(&self) -> Option<Error> {
-        let deadline = Instant::now() + ENDS_SHOW_WITHIN;
-        loop {
-            let crashed = self.crashed();
-            if crashed.is_some() || Instant::now() >= deadline {
-                return crashed;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+        interrupt::seen_within(ENDS_SHOW_WITHIN, || self.crashed())
     }
 
     fn end(&self) {

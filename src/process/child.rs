@@ -250,14 +250,7 @@ impl Contender {
 
     /// The same where something has just failed: the end of a process shows in its sockets before it shows here.
     pub(crate) fn crashed_by_now(&mut self) -> Option<String> {
-        let deadline = Instant::now() + ENDS_SHOW_WITHIN;
-        loop {
-            let crashed = self.crashed();
-            if crashed.is_some() || Instant::now() >= deadline {
-                return crashed;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+        interrupt::seen_within(ENDS_SHOW_WITHIN, || self.crashed())
     }
 
     /// The last of what it wrote, once it has ended.
