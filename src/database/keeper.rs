@@ -9,9 +9,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -91,6 +91,8 @@ const CLEARS_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     child: Mutex<Child>,
+    /// What it said when the cluster ended by itself.
+    last_words: OnceLock<String>,
     /// Closing it ends the cluster.
     leash: Mutex<Option<ChildStdin>>,
     pub(crate) port: u16,
@@ -124,7 +126,8 @@ impl Keeper {
         let line = interrupt::receive(&lines, Duration::MAX).unwrap_or_default();
         match ready(&line) {
             Some((port, pid, folder)) => {
-                Ok(Self { child: Mutex::new(child), leash, port, pid, folder })
+                let (child, last_words) = (Mutex::new(child), OnceLock::new());
+                Ok(Self { child, last_words, leash, port, pid, folder })
             }
             None => {
                 drop(leash);
@@ -157,15 +160,16 @@ impl Keeper {
         if Path::new(&format!("/proc/{}", self.pid)).exists() {
             return None;
         }
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        let deadline = Instant::now() + CLEARS_WITHIN;
-        while child.try_wait().ok().flatten().is_none() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(5));
-        }
-        let mut said = String::new();
-        if let Some(mut stderr) = child.stderr.take() {
-            let _ = stderr.read_to_string(&mut said);
-        }
+        // Its words can be read once, and more than one asks for them.
+        let said = self.last_words.get_or_init(|| {
+            let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+            interrupt::seen_within(CLEARS_WITHIN, || child.try_wait().ok().flatten());
+            let mut said = String::new();
+            if let Some(mut stderr) = child.stderr.take() {
+                let _ = stderr.read_to_string(&mut said);
+            }
+            said
+        });
         let why = said.trim().trim_start_matches("error: ");
         let what = format!("the throw-away PostgreSQL (process {}) is gone: {why}", self.pid);
         Some(Error::internal(what).help(

@@ -46,8 +46,11 @@ impl Run {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("killed.toml"), scenario(store)).unwrap();
         let child = Self::command(&folder).args(["--out", "out"]).spawn().unwrap();
-        let run = Self { folder, child };
-        wait_until("it has a child", || !children(run.child.id()).is_empty());
+        let mut run = Self { folder, child };
+        wait_until("it has a child", || {
+            assert!(run.child.try_wait().unwrap().is_none(), "it ended without a child");
+            !children(run.child.id()).is_empty()
+        });
         run
     }
 
@@ -170,7 +173,7 @@ fn a_killed_postmaster_breaks_a_run_off_and_is_named() {
         return;
     }
     for n in 0..kills(2) {
-        let run = Run::start("[store.postgres]\npool = 4\nurl = \"auto\"");
+        let run = Run::start("[store.postgres]\nconnections = 4\nurl = \"auto\"");
         let postmaster = |pid: &u32| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             line.windows(9).any(|word| word == b"/postgres")

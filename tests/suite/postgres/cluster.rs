@@ -244,3 +244,18 @@ fn a_start_that_fails_says_why_and_leaves_nothing() {
     let said = run(&binaries::find().unwrap(), "1000000");
     assert!(said.contains("max_connections"), "{said}");
 }
+
+#[test]
+fn whoever_asks_is_told_how_a_cluster_has_ended() {
+    if !installed("cluster asked twice") {
+        return;
+    }
+    let database = Database::auto(program(), &SETUP).unwrap();
+    let postmaster = Pid::from_raw(database.pid().unwrap() as i32).unwrap();
+    kill_process(postmaster, Signal::KILL).unwrap();
+    wait_until("it is gone", || database.crashed().is_some());
+    for _ in 0..2 {
+        let told = database.crashed().unwrap().to_string();
+        assert!(told.contains("its postmaster ended: signal: 9"), "{told}");
+    }
+}
