@@ -238,6 +238,31 @@ fn a_candidate_that_crashes_has_regressed_and_a_baseline_that_does_is_broken() {
     assert!(stderr(&output).contains("are the same build"), "{}", stderr(&output));
 }
 
+/// A gate that has said `what`, and is interrupted then.
+fn interrupted_after(gate: &Gate, what: &str) -> GateResult {
+    let mut child = gate.command(&[]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains(what) && stderr.read_line(&mut said).unwrap() > 0 {}
+    assert!(said.contains(what), "{said}");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    gate.result()
+}
+
+#[test]
+fn a_rate_that_an_interrupt_left_untried_is_not_said_to_be_borne() {
+    let Some(gate) = Gate::of(GREETERS) else { return };
+    let text = fs::read_to_string(gate.path("small.toml")).unwrap();
+    fs::write(gate.path("small.toml"), text.replace("\"300/s\"", "\"60%\"")).unwrap();
+    let result = interrupted_after(&gate, "to see whether it bears that");
+    assert!(result.rounds.is_empty() && result.judgement.verdict == Verdict::Interrupted);
+    let told = |note: &&String| note.starts_with("Both get");
+    assert_eq!(result.about.notes.iter().find(told), None);
+}
+
 #[test]
 fn a_candidate_that_answers_wrongly_has_regressed() {
     let contenders = "[request]\ncpu = \"1us\"\n[contender.base]\nmodel = \"event-loop\"\n\

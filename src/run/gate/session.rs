@@ -154,9 +154,6 @@ impl<'a> Session<'a> {
         let mut why =
             format!("{share} of the {} that the baseline answers in a closed loop", shown(closed));
         for _ in 0..CHECKS {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(overhead);
-            }
             let Some(strained) = self.check(share, stop)? else {
                 let rates = match self.request.scenario.rates.is_empty()
                     || self.request.scenario.gate.is_some()
@@ -208,7 +205,7 @@ impl<'a> Session<'a> {
             let began = Instant::now();
             let probe = self.trial(&baseline, None, 0, 0, stop)?;
             let found = Rate(probe.achieved_rps);
-            if found.0 <= 0.0 && !stop.load(Ordering::Relaxed) {
+            if found.0 <= 0.0 {
                 let why = match probe.validity.reasons.join("; ") {
                     why if probe.validity.lost => why,
                     _ => format!("no right answer in a closed loop of {CLOSED}"),
@@ -216,13 +213,16 @@ impl<'a> Session<'a> {
                 return Err(Error::invalid(format!("the baseline is broken: {why}"))
                     .by_contender(probe.validity.wrote));
             }
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::interrupted());
+            }
             let led = probe.led_in;
             let led = led.map_or(0.0, |led| led.warm_up_s + led.drain_s + led.lead_in_s);
             let load = Nanos::from_secs_f64(led) + CLOSED;
             let overhead = Nanos::from(began.elapsed()).saturating_sub(load);
             let lower = before.map_or(found, |before| if before < found { before } else { found });
             let steady = before.is_some_and(|before| agree(before, found));
-            if steady || Nanos::from(begun.elapsed()) > PROBING || stop.load(Ordering::Relaxed) {
+            if steady || Nanos::from(begun.elapsed()) > PROBING {
                 return Ok((lower, overhead));
             }
             before = Some(found);
@@ -245,7 +245,7 @@ impl<'a> Session<'a> {
         };
         let trial = self.testbed.trial(&ask, stop)?;
         if stop.load(Ordering::Relaxed) {
-            return Ok(None);
+            return Err(Error::interrupted());
         }
         if trial.validity.lost && trial.validity.lost_by != Some(LostBy::Errors) {
             let why = trial.validity.reasons.join("; ");
@@ -304,7 +304,7 @@ impl<'a> Session<'a> {
             }
             let round = self.round(round, stop)?;
             // A round that was cut short is no round.
-            if stop.load(Ordering::Relaxed) {
+            if stop.load(Ordering::Relaxed) || self.is_out_of_time() {
                 break;
             }
             self.rounds.push(round);
