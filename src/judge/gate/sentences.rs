@@ -81,12 +81,12 @@ fn shortened(sentence: &str) -> String {
     }
 }
 
-/// The line of a gate that an interrupt ended: `INTERRUPTED after 3 rounds. OPEN (p50)`.
-pub(crate) fn interrupted(judgement: &Judgement) -> String {
+/// The line of a gate that ended before its last look: `INTERRUPTED after 3 rounds. OPEN (p50)`.
+pub(crate) fn unfinished(judgement: &Judgement, why: &str) -> String {
     let so_far = judgement.line.trim_start_matches("so far").trim_start_matches(". ");
     let dot = if so_far.is_empty() { "" } else { ". " };
-    let word = Verdict::Interrupted.word();
-    truncated(&format!("{word} after {} rounds{dot}{so_far}", judgement.rounds), LINE_MAX)
+    let (word, rounds) = (judgement.verdict.word(), judgement.rounds);
+    truncated(&format!("{word} after {rounds} rounds{why}{dot}{so_far}"), LINE_MAX)
 }
 
 /// Why the verdict is what it is: blame first, then metric by metric with ratio, difference, limits and n, and what

@@ -5,7 +5,7 @@ use super::decision::{Decision, Rule, decide};
 use super::failures::failures;
 use super::intermittent::intermittent;
 use super::metric::{alpha, difference, is_a_failure};
-use super::sentences::{interrupted, line, reasons};
+use super::sentences::{line, reasons, unfinished};
 use super::sight::{sight, too_blind};
 use crate::exit;
 use crate::record::gate::{
@@ -50,10 +50,15 @@ pub fn judge(plan: &Plan, rounds: &[Round]) -> Judgement {
 impl Judgement {
     /// Of a gate that an interrupt ended before it was finished: its rounds have no verdict.
     pub fn interrupt(&mut self) {
-        self.line = interrupted(self);
         self.finished = false;
         self.verdict = Verdict::Interrupted;
         self.exit_code = exit::INTERRUPTED;
+        self.line = unfinished(self, "");
+    }
+
+    /// Of a gate whose budget ended before its last look: what is open stays open.
+    pub fn end_by_budget(&mut self) {
+        self.line = unfinished(self, ", when the budget ended");
     }
 }
 
@@ -313,6 +318,11 @@ pub(crate) mod tests {
         found.interrupt();
         assert_eq!((found.verdict, found.exit_code), (Verdict::Interrupted, 130));
         assert_eq!(found.line, "INTERRUPTED after 3 rounds. OPEN (cpu/request, p50)");
+        let mut found = judge(&plan(40, &TWO), &rounds(3, &[0.0, 0.0], 0.01));
+        found.end_by_budget();
+        assert_eq!((found.verdict, found.exit_code), (Verdict::Inconclusive, 0));
+        let line = "INCONCLUSIVE after 3 rounds, when the budget ended. OPEN (cpu/request, p50)";
+        assert_eq!(found.line, line);
     }
 
     #[test]

@@ -123,6 +123,15 @@ impl<'a> Session<'a> {
         interrupt::forgiven(ran)?;
         self.about.notes.extend(self.testbed.neighbours.note());
         let mut judgement = judge(&self.plan, &self.rounds);
+        if let Some(budget) = self.request.gate.budget.filter(|_| !judgement.finished)
+            && self.is_out_of_time()
+        {
+            judgement.end_by_budget();
+            self.about.notes.push(format!(
+                "The budget of {budget} ended after {} of {} rounds: they took longer than was planned.",
+                judgement.rounds, self.plan.rounds_max
+            ));
+        }
         // A calibration is of all its rounds, whatever the looks say.
         let calibrates = self.about.purpose == Purpose::Calibration;
         let whole = judgement.finished && !(calibrates && judgement.rounds < self.plan.rounds_max);
@@ -204,6 +213,9 @@ impl<'a> Session<'a> {
             self.testbed.progress.expect(1);
             let began = Instant::now();
             let probe = self.trial(&baseline, None, 0, 0, stop)?;
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::interrupted());
+            }
             let found = Rate(probe.achieved_rps);
             if found.0 <= 0.0 {
                 let why = match probe.validity.reasons.join("; ") {
@@ -212,9 +224,6 @@ impl<'a> Session<'a> {
                 };
                 return Err(Error::invalid(format!("the baseline is broken: {why}"))
                     .by_contender(probe.validity.wrote));
-            }
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::interrupted());
             }
             let led = probe.led_in;
             let led = led.map_or(0.0, |led| led.warm_up_s + led.drain_s + led.lead_in_s);
@@ -296,15 +305,20 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Rounds until the verdict stands; a calibration has all of them whatever they say.
+    /// A round that has begun by then ends.
+    fn is_out_of_time(&self) -> bool {
+        self.request.gate.budget.is_some_and(|all| Nanos::from(self.began.elapsed()) >= all)
+    }
+
+    /// Rounds until the verdict stands or the budget ends; a calibration has all of them whatever they say.
     fn run_rounds(&mut self, stop: &AtomicBool) -> Result<()> {
         for round in 1.. {
-            if stop.load(Ordering::Relaxed) {
+            if stop.load(Ordering::Relaxed) || self.is_out_of_time() {
                 break;
             }
             let round = self.round(round, stop)?;
             // A round that was cut short is no round.
-            if stop.load(Ordering::Relaxed) || self.is_out_of_time() {
+            if stop.load(Ordering::Relaxed) {
                 break;
             }
             self.rounds.push(round);
