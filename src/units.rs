@@ -27,6 +27,11 @@ impl Nanos {
         self.0 as f64 / 1e9
     }
 
+    /// Whole seconds, never less: to be written after `--budget`.
+    pub fn whole_seconds(self) -> Self {
+        Self(self.0.div_ceil(Self::SECOND.0) * Self::SECOND.0)
+    }
+
     /// The duration in microseconds.
     pub fn as_micros_f64(self) -> f64 {
         self.0 as f64 / 1e3

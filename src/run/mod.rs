@@ -26,7 +26,7 @@ mod warm;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::judge::{statement, whole};
 use crate::record::RunResult;
@@ -70,9 +70,17 @@ impl Request {
     /// Whether it can say what it is for.
     ///
     /// # Errors
-    /// Usage: fewer rounds than its headline needs, with the number.
+    /// Usage: fewer rounds than its headline needs, or a budget without room for one of them, with the number.
     pub fn check(&self) -> Result<()> {
-        statement::check_rounds(&self.scenarios)
+        verdict::check_rounds(&self.scenarios)?;
+        let least = self.scenarios.iter().map(|one| one.least_estimate().0).sum::<u64>();
+        match self.budget.filter(|budget| budget.0 < least && !self.resume) {
+            None => Ok(()),
+            Some(budget) => {
+                Err(Error::usage(format!("a budget of {budget} has no room for one round"))
+                    .help(format!("give it {} or more", Nanos(least).whole_seconds())))
+            }
+        }
     }
 }
 

@@ -48,9 +48,6 @@ impl Scenario {
             LoadKind::Open(_) => self.rates.len(),
         };
         let rounds = self.round_estimate(0..levels).as_secs_f64() * f64::from(self.rounds);
-        let probed = self.rates.iter().any(|level| !matches!(level, Level::Rate(_)))
-            || self.experiments.capacity.is_some();
-        let probe = if probed { self.trials_estimate(PROBE, None).as_secs_f64() } else { 0.0 };
         let search = self.experiments.capacity.map_or(0.0, |how| {
             let deciding = how.deciding.unwrap_or(self.load.duration);
             let all = |window| self.trials_estimate(window, None);
@@ -60,8 +57,26 @@ impl Scenario {
         let map = self.experiments.map.as_ref().map_or(0.0, |map| {
             (map.cpus.len() * map.waits.len()) as f64 * map.cell_estimate().as_secs_f64()
         });
-        let pilots = self.pilots_estimate().as_secs_f64();
-        Nanos::from_secs_f64(rounds + probe + search + map + pilots)
+        Nanos::from_secs_f64(rounds + search + map) + self.before_rounds()
+    }
+
+    /// About how long a run takes that tells anything: one round, or one cell of a map where there are no rounds.
+    pub fn least_estimate(&self) -> Nanos {
+        let levels = match self.load.kind {
+            LoadKind::Closed => 1,
+            LoadKind::Open(_) => self.experiments.compared,
+        };
+        let cell = self.experiments.map.as_ref().filter(|_| levels == 0);
+        let cell = cell.map_or(Nanos(0), |map| map.cell_estimate());
+        self.before_rounds() + self.round_estimate(0..levels) + cell
+    }
+
+    /// About how long probes and pilots take.
+    fn before_rounds(&self) -> Nanos {
+        let probed = self.rates.iter().any(|level| !matches!(level, Level::Rate(_)))
+            || self.experiments.capacity.is_some();
+        let probe = if probed { self.trials_estimate(PROBE, None) } else { Nanos(0) };
+        probe + self.pilots_estimate()
     }
 
     /// About how long a round of some of the levels takes: a trial of every contender at each. The ceiling of a closed

@@ -271,3 +271,18 @@ fn a_question_without_an_answer_is_told_why() {
     assert!(ask(&["--slo", "p50=1s"]).contains("p99=100ms"));
     assert!(ask(&["--slo", "p99=1s", "--lookups", "5"]).contains("--lookups 3"));
 }
+
+#[test]
+fn a_budget_without_room_for_a_round_is_refused_with_the_least() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = scenario(folder.path(), "short", "compare = { rates = [\"1000/s\"] }", "");
+    let out = folder.path().join("out");
+    let (file, out) = (path.to_str().unwrap(), out.to_str().unwrap());
+    let refused = run(&["run", file, "-q", "--budget", "100ms", "--out", out]);
+    let told = stderr(&refused);
+    assert_eq!(code(&refused), 2, "{told}");
+    assert!(told.contains("a budget of 100 ms has no room for one round"), "{told}");
+    let least = told.split("give it ").nth(1).unwrap().split(" or more").next().unwrap();
+    assert!(!Path::new(out).exists(), "nothing was measured");
+    run_within(&path, &least.replace(' ', ""), Path::new(out));
+}

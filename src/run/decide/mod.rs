@@ -145,7 +145,7 @@ fn expect_room(scenario: &Scenario, budget: Option<Nanos>) -> Result<()> {
     let trial = scenario.load.duration + BESIDE;
     let rounds = Nanos(trial.0 * MODELS.len() as u64 * u64::from(ROUNDS));
     let least = Nanos(BLOCK.0 * (SIZES + BLOCKS)) + rounds;
-    let least = Nanos(least.0.div_ceil(Nanos::SECOND.0) * Nanos::SECOND.0);
+    let least = least.whole_seconds();
     if budget >= least {
         return Ok(());
     }
@@ -161,7 +161,7 @@ fn whole(scenario: &Scenario) -> Nanos {
     let trial = scenario.load.duration + BESIDE;
     let rounds = Nanos(trial.0 * MODELS.len() as u64 * u64::from(ROUNDS));
     let blocks = Nanos(BLOCK.0 * (SIZES + 7 * BLOCKS));
-    Nanos((rounds + blocks).0.div_ceil(Nanos::SECOND.0) * Nanos::SECOND.0)
+    (rounds + blocks).whole_seconds()
 }
 
 /// What a decision rests on; nothing where it was stopped before every model had its size.

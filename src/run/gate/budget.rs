@@ -54,7 +54,7 @@ pub(super) fn expect_some_room(request: &Request) -> Result<()> {
     Err(too_little(budget, &format!("{ROUNDS_MIN} rounds of two blocks of {block}")).help(format!(
         "give it {} and the time of warm-ups, which the gate says when it knows them; without --budget it has {ROUNDS_MAX} \
          rounds",
-        whole_seconds(least)
+        least.whole_seconds()
     )))
 }
 
@@ -102,7 +102,7 @@ pub(super) fn room(
             left.spent
         );
         return Err(
-            too_little(budget, &what).help(format!("give it {} or more", whole_seconds(least)))
+            too_little(budget, &what).help(format!("give it {} or more", least.whole_seconds()))
         );
     };
     let block = blocks[found];
@@ -125,7 +125,7 @@ pub(super) fn room(
             note = Some(format!(
                 "Blocks of {block} in place of {full}, and {} is not gated: --budget is {budget}; {} has room for it.",
                 metric.label(),
-                whole_seconds(longer)
+                longer.whole_seconds()
             ));
         }
     }
@@ -139,17 +139,6 @@ fn shortest(scenario: &Scenario) -> Nanos {
 fn too_little(budget: Nanos, what: &str) -> Error {
     Error::usage(format!("a budget of {budget} has no room for {what}, and a gate needs them"))
 }
-
-/// A time to be written after `--budget`, never less.
-fn whole_seconds(time: Nanos) -> Nanos {
-    Nanos(time.0.div_ceil(Nanos::SECOND.0) * Nanos::SECOND.0)
-}
-
-/// How long the baseline's ceiling is probed, and how long a closed block is.
-pub(crate) const CLOSED: Nanos = Nanos(3 * Nanos::SECOND.0);
-
-/// What a trial takes beside its load, where no probe has shown it: as the tour has seen it.
-pub(crate) const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
 
 #[cfg(test)]
 mod tests {
