@@ -17,20 +17,69 @@ const PAGE_MARK: &str = "<meta name=\"generator\" content=\"bakeoff";
 pub(crate) const PNG_MARK: &[u8] = b"Software\0Made by bakeoff";
 /// Marks stand so near to the start.
 const HEAD_BYTES: u64 = 1024;
+/// Read at once.
+const PIECE_BYTES: u64 = 1 << 16;
+/// A histogram in base64 has some thousands of bytes.
+const STRING_BYTES_MAX: usize = 1 << 20;
 
 /// A whole file of at most `most` bytes.
 ///
 /// # Errors
 /// When it cannot be read, is larger, or is no regular file: a pipe may never end, and a device never does.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let (file, len) = regular(path)?;
-    let large = || Err(io::Error::other(format!("it has more than {most} bytes")));
+    pieces(path, most, |_| Ok(()))
+}
+
+/// The same in pieces: one that `check` refuses is the last.
+fn pieces(
+    path: &Path,
+    most: u64,
+    mut check: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Vec<u8>> {
+    let (mut file, len) = regular(path)?;
+    let large = || io::Error::other(format!("it has more than {most} bytes"));
     if len > most {
-        return large();
+        return Err(large());
     }
     let mut bytes = Vec::with_capacity(len as usize);
-    file.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { large() } else { Ok(bytes) }
+    loop {
+        let read = bytes.len();
+        if (&mut file).take(PIECE_BYTES).read_to_end(&mut bytes)? == 0 {
+            return Ok(bytes);
+        }
+        if bytes.len() as u64 > most {
+            return Err(large());
+        }
+        check(&bytes[read..])?;
+    }
+}
+
+/// JSON as text, of at most `most` bytes. What its reader would copy is refused as soon as it is read: a long string.
+///
+/// # Errors
+/// As [`read_text`], and where a string is longer than any that bakeoff writes.
+pub(crate) fn read_json(path: &Path, most: u64) -> io::Result<String> {
+    let (mut line, mut string, mut escaped) = (1, None, false);
+    let bytes = pieces(path, most, |piece| {
+        for byte in piece {
+            (string, escaped) = match (string, byte) {
+                (_, b'\n') => {
+                    line += 1;
+                    (None, false)
+                }
+                (None, b'"') => (Some(0), false),
+                (Some(_), b'"') if !escaped => (None, false),
+                (Some(STRING_BYTES_MAX), _) => {
+                    let told = format!("line {line} has a string of over {STRING_BYTES_MAX} bytes");
+                    return Err(io::Error::other(told));
+                }
+                (Some(len), byte) => (Some(len + 1), *byte == b'\\' && !escaped),
+                (None, _) => (None, false),
+            };
+        }
+        Ok(())
+    })?;
+    text(bytes)
 }
 
 /// Opens a regular file, and gives its length.
@@ -53,7 +102,11 @@ fn regular(path: &Path) -> io::Result<(File, u64)> {
 /// # Errors
 /// As [`read`], and when it is not UTF-8.
 pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
-    String::from_utf8(read(path, most)?).map_err(|_| io::Error::other("it is not text in UTF-8"))
+    text(read(path, most)?)
+}
+
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not text in UTF-8"))
 }
 
 /// Whether nothing would be lost if `path` were written: nothing is there, nothing is in it, or bakeoff wrote it.
@@ -164,6 +217,23 @@ mod tests {
         );
         fs::write(path("latin"), b"\xff").unwrap();
         assert!(read_text(&path("latin"), 10).unwrap_err().to_string().contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_long_string_of_json_is_refused_before_the_rest_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        let read = |text: &str| {
+            fs::write(&path, text).unwrap();
+            read_json(&path, 8 << 20).map_err(|error| error.to_string())
+        };
+        let long = "x".repeat(STRING_BYTES_MAX);
+        for whole in ["{}", &format!("{{\n\"a\\\"\": \"{long}\", \"b\": \"{long}\"}}")] {
+            assert_eq!(read(whole).unwrap(), whole);
+        }
+        for text in [format!("{{\n\"a\": \"{long}x\""), format!("\n\"\\\"{long}")] {
+            assert_eq!(read(&text).unwrap_err(), "line 2 has a string of over 1048576 bytes");
+        }
     }
 
     #[test]

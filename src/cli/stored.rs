@@ -46,7 +46,7 @@ impl Stored {
                 false => Ok(Self::History(history)),
             };
         }
-        let text = files::read_text(&file, BYTES_MAX)
+        let text = files::read_json(&file, BYTES_MAX)
             .usage(|| format!("cannot read {shown}"))
             .map_err(|error| error.help(WANTED))?;
         if file.file_name().is_some_and(|name| name == LEDGER) {

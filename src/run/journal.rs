@@ -184,7 +184,7 @@ pub(crate) fn begun(
     files: &[ContenderFiles],
 ) -> Result<Begun> {
     let path = out.join(BEGUN);
-    let text = files::read_text(&path, LINES_BYTES_MAX);
+    let text = files::read_json(&path, LINES_BYTES_MAX);
     let text = text.usage(|| format!("cannot read {}", path.display()))?;
     let begun = record::begun_from(&text).usage(|| format!("cannot read {}", path.display()))?;
     let then = &begun.fingerprint;

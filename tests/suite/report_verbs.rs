@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -68,11 +68,18 @@ fn two_thousand_trials_are_rendered_within_200_mib() {
     }
     let path = dir.path().join("result.json");
     fs::write(&path, result.to_string()).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bakeoff"))
-        .args(["report", path.to_str().unwrap(), "--out", dir.path().to_str().unwrap()])
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let args = ["report", path.to_str().unwrap(), "--out", dir.path().to_str().unwrap()];
+    let (done, most_kib) = with_peak(&args);
+    assert!(done.status.success());
+    assert!((1..200 * 1024).contains(&most_kib), "{most_kib} KiB");
+    assert!(dir.path().join("index.html").is_file());
+}
+
+/// Runs bakeoff, and gives the most memory that it has had, in KiB.
+fn with_peak(args: &[&str]) -> (Output, u64) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+    command.args(args).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     // The kernel's own high-water mark, looked at until the process is gone.
     let status = format!("/proc/{}/status", child.id());
     let mut most_kib = 0;
@@ -83,9 +90,30 @@ fn two_thousand_trials_are_rendered_within_200_mib() {
         most_kib = most_kib.max(kib.unwrap_or(0));
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    assert!(child.wait().unwrap().success());
-    assert!((1..200 * 1024).contains(&most_kib), "{most_kib} KiB");
-    assert!(dir.path().join("index.html").is_file());
+    (child.wait_with_output().unwrap(), most_kib)
+}
+
+#[test]
+fn what_is_huge_is_refused_with_its_line_and_takes_no_room() {
+    let dir = TempDir::new().unwrap();
+    let string =
+        |megabytes: usize| format!("{{\n\"schema\": \"{}\"}}", "x".repeat(megabytes << 20));
+    let numbers =
+        format!("{{\n\"schema\": \"bakeoff\", \"trials\": [1{}]}}", ",1".repeat(10 << 20));
+    for (name, written, said) in [
+        ("result.json", &string(40), "line 2 has a string of over"),
+        ("ledger.json", &string(40), "line 2 has a string of over"),
+        ("numbers.json", &numbers, "this is `bakeoff`"),
+        ("history.jsonl", &string(24).replace('\n', ""), "line 1 is no line of a history"),
+    ] {
+        let path = dir.path().join(name);
+        fs::write(&path, written).unwrap();
+        let (done, most_kib) = with_peak(&["report", path.to_str().unwrap()]);
+        let told = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{told}");
+        assert!(told.contains(said), "{told}");
+        assert!((1..50 * 1024).contains(&most_kib), "{name}: {most_kib} KiB");
+    }
 }
 
 #[test]

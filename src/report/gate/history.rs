@@ -27,12 +27,16 @@ pub(crate) struct History {
     pub unreadable: Vec<usize>,
 }
 
+/// A line has about a kilobyte.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
 /// Reads a history; an unreadable line, in whatever bytes, costs that line alone.
 pub(crate) fn read(text: impl AsRef<[u8]>) -> History {
     let mut history = History { gates: Vec::new(), unreadable: Vec::new() };
     let lines = text.as_ref().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     for (number, line) in (1..).zip(lines).filter(|(_, line)| !line.is_empty()) {
-        match serde_json::from_slice::<Value>(line) {
+        let short = line.len() <= LINE_BYTES_MAX;
+        match serde_json::from_slice::<Value>(if short { line } else { b"" }) {
             Ok(gate) if is_gate(&gate) => history.gates.push(gate),
             _ => history.unreadable.push(number),
         }
