@@ -83,7 +83,7 @@ pub(crate) fn read_json(path: &Path, most: u64) -> io::Result<String> {
 }
 
 /// Opens a regular file, and gives its length.
-fn regular(path: &Path) -> io::Result<(File, u64)> {
+pub(crate) fn regular(path: &Path) -> io::Result<(File, u64)> {
     // Without NONBLOCK the opening of a pipe waits for its writer.
     let nonblocking = OFlags::NONBLOCK.bits() as i32;
     let file = File::options().read(true).custom_flags(nonblocking).open(path)?;

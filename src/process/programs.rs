@@ -1,17 +1,17 @@
 //! What contenders run, as digests: two builds are told apart by them.
 
 use std::env;
-use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::files;
 use crate::scenario::{Contender, Kind};
 
-/// Larger files are told apart by their names alone.
-const READ_BYTES_MAX: u64 = 1 << 30;
+/// Larger files are told apart by their lengths and times: to read them would take seconds at each start.
+const READ_BYTES_MAX: u64 = 256 << 20;
 /// Read at once.
 const PIECE_BYTES: usize = 1 << 16;
 
@@ -42,13 +42,18 @@ pub(crate) fn digest(contender: &Contender) -> Option<String> {
     Some(digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Adds what is in a regular file.
+/// Adds what is in a regular file, and nothing of another.
 fn add(digest: &mut Sha256, path: &Path) -> Option<()> {
-    let about = path.metadata().ok()?;
-    if !about.is_file() || about.len() > READ_BYTES_MAX {
-        return None;
+    let (file, len) = files::regular(path).ok()?;
+    if len > READ_BYTES_MAX {
+        let about = file.metadata().ok()?;
+        [len as i64, about.mtime(), about.mtime_nsec()]
+            .iter()
+            .for_each(|number| digest.update(number.to_le_bytes()));
+        return Some(());
     }
-    let (mut file, mut piece) = (File::open(path).ok()?, vec![0; PIECE_BYTES]);
+    // One of /proc has no length, and one that somebody writes to may grow meanwhile.
+    let (mut file, mut piece) = (file.take(READ_BYTES_MAX), vec![0; PIECE_BYTES]);
     loop {
         match file.read(&mut piece).ok()? {
             0 => return Some(()),
@@ -91,6 +96,16 @@ mod tests {
         put("two");
         assert_ne!(of(0).unwrap(), before);
         assert_eq!(of(1), None);
+        // A hole of a terabyte, which nobody reads, and what has no end.
+        let huge = std::fs::File::create(&server).unwrap();
+        huge.set_len(1 << 40).unwrap();
+        let at = |seconds| std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        huge.set_modified(at(1)).unwrap();
+        let before = of(0);
+        assert_eq!(of(0), before);
+        huge.set_modified(at(2)).unwrap();
+        assert_ne!(of(0), before);
+        assert_eq!(add(&mut Sha256::new(), Path::new("/dev/zero")), None);
         assert!(in_path("sh").is_some() && in_path("no-such-program-of-ours").is_none());
     }
 }
