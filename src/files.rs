@@ -1,11 +1,12 @@
 //! The user's files: read within a bound, and never written over what bakeoff did not write.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Context, Error, Result};
 
@@ -15,12 +16,14 @@ pub(crate) const MARK: &str = "<!-- Made by bakeoff -->";
 const PAGE_MARK: &str = "<meta name=\"generator\" content=\"bakeoff";
 /// The same in a PNG: the text of its `Software`.
 pub(crate) const PNG_MARK: &[u8] = b"Software\0Made by bakeoff";
-/// Marks stand so near to the start.
+/// Marks stand so near to the start, or to the end.
 const HEAD_BYTES: u64 = 1024;
 /// Read at once.
 const PIECE_BYTES: u64 = 1 << 16;
 /// A histogram in base64 has some thousands of bytes.
 const STRING_BYTES_MAX: usize = 1 << 20;
+/// The longest text that [`signed`] is looked for in.
+const SIGNED_BYTES_MAX: u64 = 1 << 20;
 
 /// A whole file of at most `most` bytes.
 ///
@@ -114,7 +117,7 @@ pub(crate) fn may_be_written(path: &Path) -> bool {
     match fs::metadata(path) {
         Err(error) => error.kind() == ErrorKind::NotFound,
         Ok(about) if about.is_dir() => false,
-        Ok(about) => about.len() == 0 || is_own(path),
+        Ok(about) => about.len() == 0 || is_own(path) || is_listing(path) || is_signed(path),
     }
 }
 
@@ -167,6 +170,38 @@ pub(crate) fn is_own(path: &Path) -> bool {
         (MARK.as_bytes(), MARK.as_bytes()),
     ];
     kinds.iter().any(|(start, mark)| head.starts_with(start) && has(mark))
+}
+
+/// Whether bakeoff wrote a percentile listing: others do not name its unit.
+fn is_listing(path: &Path) -> bool {
+    let tail = || {
+        let (mut file, len) = regular(path).ok()?;
+        file.seek(SeekFrom::Start(len.saturating_sub(HEAD_BYTES))).ok()?;
+        let mut tail = Vec::new();
+        file.take(HEAD_BYTES).read_to_end(&mut tail).ok()?;
+        Some(tail)
+    };
+    let unit = LISTING_UNIT.as_bytes();
+    tail().is_some_and(|tail| tail.windows(unit.len()).any(|part| part == unit))
+}
+
+/// In the last lines of a percentile listing.
+pub(crate) const LISTING_UNIT: &str = "#[Unit    =           ms, Digits";
+
+/// A text that is meant to be edited, in TOML: its first line says what the others were, so that an edited one is the
+/// user's.
+pub(crate) fn signed(text: &str) -> String {
+    let digest: String =
+        Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "# Written by bakeoff, which overwrites this file as long as nobody has edited it: {digest}\n{text}"
+    )
+}
+
+/// Whether a file has such a text, as it was written.
+fn is_signed(path: &Path) -> bool {
+    let text = read_text(path, SIGNED_BYTES_MAX).unwrap_or_default();
+    text.split_once('\n').is_some_and(|(_, below)| signed(below) == text)
 }
 
 /// Whether bakeoff wrote a file as JSON: its schema comes first.
@@ -242,6 +277,10 @@ mod tests {
         let page = format!("<!doctype html>\n{PAGE_MARK} 0.1.0\">");
         for (text, own) in [
             ("", true),
+            (&*signed("schema = 1\n"), true),
+            (&*signed("schema = 1\n").replace("= 1", "= 2"), false),
+            (&*format!("1.0\n#[Max     = 1]\n{LISTING_UNIT} = 3]\n"), true),
+            ("1.0\n#[Max     = 1]\n#[Buckets = 27, SubBuckets = 2048]\n", false),
             (&*format!("{MARK}\n# A finding\n"), true),
             (&*format!("<svg width=\"1\">\n{MARK}\n"), true),
             (&*page, true),

@@ -6,6 +6,8 @@
 use std::fmt::Write;
 
 use crate::record::histogram::Ranked;
+use super::distribution::Ranked;
+use crate::files::LISTING_UNIT;
 use crate::stats::percentile::FAILED_NS;
 
 /// `requests` (ns) as a percentile listing (ms). Failures stand at an hour, and their number below it.
@@ -29,7 +31,7 @@ pub fn hgrm(requests: &Ranked) -> String {
     let _ = writeln!(out, "#[Mean    = {mean:12.6}, StdDeviation   = {stdev:12.6}]");
     let _ = writeln!(out, "#[Max     = {max:12.6}, Total count    = {count:12}]");
     let _ = writeln!(out, "#[Buckets = {:12}, SubBuckets     = {SUB_BUCKETS:12}]", whole.buckets());
-    let _ = writeln!(out, "#[Unit    =           ms, Digits         = {:12}]", whole.sigfig());
+    let _ = writeln!(out, "{LISTING_UNIT}         = {:12}]", whole.sigfig());
     if requests.failures.all > 0 {
         let (failed, at) = (requests.failures.all, ms(FAILED_NS));
         let _ = writeln!(out, "#[Failed  = {failed:12}, Listed at      = {at:12.0}]");

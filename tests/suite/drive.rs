@@ -409,6 +409,24 @@ fn the_listing_is_written_where_it_is_asked_for() {
     let output = drive(&url, &flags);
     assert!(std::fs::read_to_string(&file).unwrap().contains("Total count    =          200"));
     assert!(String::from_utf8(output.stdout).unwrap().contains("| GET /x response"));
+    // Its own listing is overwritten, and another's is not.
+    let again = drive(&url, &flags);
+    assert!(matches!(again.status.code(), Some(0 | 5)), "{again:?}");
+    std::fs::write(&file, "       Value     Percentile TotalCount 1/(1-Percentile)\n").unwrap();
+    let refused = drive(&url, &flags);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("--force"));
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up_by_the_probe() {
+    // It accepts, by its backlog.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = drive(&format!("http://{}/", silent.local_addr().unwrap()), &["--timeout", "5s"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("no right answer: "), "{said}");
+    assert!(said.contains("no answer within 2 s") || said.contains("timeout"), "{said}");
 }
 
 #[test]

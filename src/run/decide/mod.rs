@@ -106,7 +106,7 @@ pub fn decide(
     let scenario = question.scenario(&threads)?;
     if let Some(path) = &extras.save {
         let text = question.text(&threads)?;
-        files::write(path, text.as_bytes(), extras.force)?;
+        files::write(path, files::signed(&text).as_bytes(), extras.force)?;
     }
     let carried = sizes.iter().any(|best| best.closed_rps() >= question.rate.0);
     let rows = if carried { at_the_rate(&mut hands, &scenario)? } else { Vec::new() };
