@@ -177,7 +177,10 @@ impl Args {
         let plan = self.plan(&url, request, shape, window, self.warm_up());
         let taken = Taken::now();
         let outcome = self.load(&plan, &stop)?;
-        let trial = trial::of(&self.url, &plan, &outcome, &taken, None);
+        let mut trial = trial::of(&self.url, &plan, &outcome, &taken, None);
+        // Those that were there at the start, or are at the end.
+        neighbours.look();
+        neighbours.note().into_iter().for_each(|doubt| trial.validity.doubt(doubt));
         if let Some(path) = &self.hgrm {
             write_hgrm(path, &plan, &outcome, self.force)?;
         }

@@ -15,6 +15,8 @@ const PREFIX: &str = "bakeoff-measures-";
 #[derive(Debug)]
 pub(crate) struct Neighbours {
     own: u32,
+    /// At the latest look.
+    now: BTreeSet<u32>,
     seen: BTreeSet<u32>,
     /// Nothing where another part of this process has the name: it is seen anyway.
     _name: Option<UnixListener>,
@@ -26,15 +28,22 @@ impl Neighbours {
         let own = std::process::id();
         let name = SocketAddr::from_abstract_name(format!("{PREFIX}{own}"));
         let listener = name.and_then(|name| UnixListener::bind_addr(&name)).ok();
-        Self { own, seen: BTreeSet::new(), _name: listener }
+        let [now, seen] = [const { BTreeSet::new() }; 2];
+        Self { own, now, seen, _name: listener }
     }
 
     /// Looks around; a sentence where there is one that was not seen before.
     pub(crate) fn look(&mut self) -> Option<String> {
         let sockets = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-        let new = processes(&sockets).filter(|pid| *pid != self.own);
+        self.now = processes(&sockets).filter(|pid| *pid != self.own).collect();
+        let new = self.now.iter().copied();
         let new: Vec<u32> = new.filter(|pid| self.seen.insert(*pid)).collect();
         (!new.is_empty()).then(|| sentence(new.into_iter()))
+    }
+
+    /// About those of the latest look: what was measured beside them is to be doubted.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        (!self.now.is_empty()).then(|| sentence(self.now.iter().copied()))
     }
 
     /// About all that were seen.
@@ -77,8 +86,11 @@ mod tests {
         let other = UnixListener::bind_addr(&name).unwrap();
         let mut own = Neighbours::announced();
         assert!(own.look().is_some_and(|told| told.contains(&stranger)));
+        assert!(own.doubt().is_some_and(|doubt| doubt.contains(&stranger)));
         assert!(own.look().is_none_or(|told| !told.contains(&stranger)), "it is told once");
         drop(other);
+        own.look();
+        assert!(own.doubt().is_none_or(|doubt| !doubt.contains(&stranger)), "it is gone");
         assert!(own.note().is_some_and(|note| note.contains(&stranger)));
         let pids: Vec<u32> = processes(&fs::read_to_string("/proc/net/unix").unwrap()).collect();
         // Another test of this process may have had the name, and let it go.

@@ -170,12 +170,16 @@ impl<'a> Testbed<'a> {
             true => Err(Error::interrupted()),
             false => self.run(ask, stop),
         });
-        let trial = match run {
+        let mut trial = match run {
             // Whoever asked looks at `stop` and throws this away.
             Err(error) if error.is_interrupt() => self.untried(ask, LostBy::Start, &error)?,
             run => run?,
         };
         self.look_around();
+        // A smoke has no figures to doubt.
+        if let Some(doubt) = self.neighbours.doubt().filter(|_| !ask.scenario.smoke) {
+            trial.validity.doubt(doubt);
+        }
         self.warmth.saw(&trial);
         self.starts.note(&trial);
         self.progress.finished(&trial);

@@ -142,7 +142,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
 impl Judged {
     /// A reason to doubt it that no rule here sees.
     pub(crate) fn doubt(&mut self, reason: String) {
-        self.validity.add(Finding::suspect(reason));
+        self.validity.doubt(reason);
     }
 
     /// The contender did this to itself: it has lost the trial, and the round stands.
@@ -159,6 +159,11 @@ impl Judged {
 }
 
 impl Validity {
+    /// A reason to doubt the trial that its own figures do not show.
+    pub(crate) fn doubt(&mut self, reason: String) {
+        self.add(Finding::suspect(reason));
+    }
+
     /// Adds a finding; the verdict is the worst of all.
     fn add(&mut self, finding: Finding) {
         self.verdict = self.verdict.max(finding.verdict);
