@@ -17,6 +17,8 @@ use bakeoff::record::gate::{
 };
 use bakeoff::stats::residual_sd;
 
+use crate::mutations::Random;
+
 /// One [`Round`] a line, with a value for each of `METRICS`.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/gate/equal-rounds.jsonl");
 const METRICS: [Metric; 4] = [Metric::P99, Metric::CpuPerRequest, Metric::P50, Metric::Rss];
@@ -121,17 +123,4 @@ fn drawn(recorded: &[Round], cpu: f64, random: &mut Random) -> Vec<Round> {
 fn gate(plan: &Plan, rounds: &[Round]) -> Judgement {
     let judged = looks(plan.rounds_max).map(|look| judge(plan, &rounds[..look as usize]));
     judged.into_iter().find(|judgement| judgement.finished).expect("the last look finishes it")
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
 }

@@ -14,20 +14,25 @@ use bakeoff::scenario::parse;
 /// Nobody waits longer for an error.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// SplitMix64: the same damage in every run.
-struct Damage(u64);
+/// The same damage in every run.
+struct Damage(Random);
 
-impl Damage {
-    fn next(&mut self) -> u64 {
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
+}
 
+impl Damage {
     fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
+        (self.0.next() % n.max(1) as u64) as usize
     }
 
     /// `text` with one to four things done to it.
@@ -106,7 +111,7 @@ fn scenarios() -> Vec<String> {
 }
 
 fn damaged_scenarios(n: usize, seed: u64) {
-    let (files, mut damage, mut refused) = (scenarios(), Damage(seed), 0);
+    let (files, mut damage, mut refused) = (scenarios(), Damage(Random(seed)), 0);
     for number in 0..n {
         let text = damage.of(&files[number % files.len()]);
         let began = Instant::now();
@@ -139,7 +144,7 @@ fn damaged_results(n: usize, seed: u64) {
         serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     // On many lines, as it is written, so that damage hits words and figures and not histograms alone.
     let text = serde_json::to_string_pretty(&whole).unwrap();
-    let (mut damage, mut read) = (Damage(seed), 0);
+    let (mut damage, mut read) = (Damage(Random(seed)), 0);
     for number in 0..n {
         let text = damage.of(&text);
         let began = Instant::now();
