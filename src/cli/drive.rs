@@ -279,7 +279,10 @@ fn closed_ceiling(
     let ceiling = right as f64 / outcome.window.as_secs_f64();
     if right < 2 || !ceiling.is_finite() {
         let errors = figures::errors(&outcome);
-        let each: Vec<String> = errors.iter().map(|(name, n)| format!("{n} {name}")).collect();
+        let mut each: Vec<String> = errors.iter().map(|(name, n)| format!("{n} {name}")).collect();
+        if each.is_empty() {
+            each.push(format!("no answer within {PROBE}"));
+        }
         let firsts = figures::first_errors(&outcome);
         let firsts = firsts.iter().map(|(name, what)| format!("; first {name}: {}", clean(what)));
         let what = listed(&each) + &firsts.collect::<String>();
