@@ -38,7 +38,7 @@ const READING_MAX: Nanos = Nanos(150);
 pub(crate) fn look(cores: &Cores) -> Result<Vec<Finding>> {
     let busy = busy_share(QUIET);
     let before = Taken::now();
-    let hiccups = hiccups::watch(cores)?;
+    let hiccups = hiccups::watch(cores, hiccups::WATCH)?;
     let steal = before.steal_share();
     let late = thread::spawn(lateness).join().expect("sleeping does not panic")?;
     Ok(vec![

@@ -10,24 +10,38 @@ use crate::machine::placement;
 use crate::stats::percentile::RANKS;
 use crate::units::{Nanos, Share};
 
-/// How long each core is watched.
-const WATCH: Duration = Duration::from_millis(1_000);
+/// How long each core is watched at most.
+pub(crate) const WATCH: Duration = Duration::from_millis(1_000);
 /// A pause between two readings that is no longer the cost of reading.
 const PAUSE: Duration = Duration::from_micros(100);
 
 /// A watch sees no more pauses than fit into it.
 const PAUSES_KEPT_MAX: usize = (WATCH.as_micros() / PAUSE.as_micros()) as usize + 1;
 
-/// Watches `cores`, all at once, and gives the worst of what was seen.
+/// What one core lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Hiccups {
+    /// The longest pause.
+    pub(crate) worst: Nanos,
+    /// All pauses over the time watched.
+    pub(crate) lost: Share,
+    /// What the pauses alone make of each percentile of [`RANKS`]: by so much they put off a request that comes at any
+    /// time and needs the core at once.
+    pub(crate) floor: [Nanos; RANKS.len()],
+}
+
+/// Watches `cores`, all at once, for `time` or [`WATCH`] where that is less, and gives the worst of what was seen.
 ///
 /// # Errors
 /// When a thread cannot be moved to its core.
-pub(crate) fn watch(cores: &[usize]) -> Result<Hiccups> {
+pub(crate) fn watch(cores: &[usize], time: Duration) -> Result<Hiccups> {
     let none = Hiccups { worst: Nanos(0), lost: Share(0.0), floor: [Nanos(0); RANKS.len()] };
     thread::scope(|scope| {
         let watchers: Vec<_> = cores
             .iter()
-            .map(|&core| scope.spawn(move || placement::on_cores(&vec![core], read)))
+            .map(|&core| {
+                scope.spawn(move || placement::on_cores(&vec![core], || read(time.min(WATCH))))
+            })
             .collect();
         watchers.into_iter().try_fold(none, |worst, watcher| {
             let one = watcher.join().expect("reading a clock does not panic")?;
@@ -41,10 +55,10 @@ pub(crate) fn watch(cores: &[usize]) -> Result<Hiccups> {
 }
 
 /// Reads the clock until the time is over.
-fn read() -> Hiccups {
+fn read(time: Duration) -> Hiccups {
     let start = Instant::now();
     let (mut last, mut pauses) = (start, Vec::with_capacity(PAUSES_KEPT_MAX));
-    while last.duration_since(start) < WATCH {
+    while last.duration_since(start) < time {
         let now = Instant::now();
         let pause = now.duration_since(last);
         if pause > PAUSE && pauses.len() < PAUSES_KEPT_MAX {
@@ -106,7 +120,7 @@ mod tests {
     fn a_core_that_is_shared_with_a_busy_thread_is_noticed() {
         let core = placement::allowed().unwrap()[0];
         // Two watchers on one core: each is the other's hiccup.
-        let shared = watch(&[core, core]).unwrap();
+        let shared = watch(&[core, core], WATCH).unwrap();
         assert!(shared.lost.0 > 0.2, "{shared:?}");
         assert!(shared.worst > Nanos::MILLI, "{shared:?}");
     }

@@ -73,9 +73,12 @@ impl<'a> Testbed<'a> {
         for own in contenders.filter_map(Contender::built_in).filter(|own| own.binary.is_none()) {
             own.client.available()?;
         }
+        // What is taken from windows shorter than the watch shows in a watch as long as they are.
+        let longest = scenarios.iter().map(|one| one.load.duration).max();
+        let watched = longest.map_or(hiccups::WATCH, Into::into);
         let mut testbed = Self {
             progress,
-            hiccups: hiccups::watch(&placement::allowed()?)?,
+            hiccups: hiccups::watch(&placement::allowed()?, watched)?,
             calibrations: Vec::new(),
             databases: Vec::new(),
             started: first_salt(scenarios),
