@@ -359,11 +359,13 @@ fn audited(
     if order.scenario.workload == Workload::Http {
         return Audit { verdict: "unavailable".into(), reasons: Vec::new() };
     }
-    let after = http::get(contender.address(), "/audit", AUDIT_WITHIN);
-    match before {
-        Some(before) => audit::judge_growth(&outcome.tally, before, after),
-        None => audit::judge(&outcome.tally, after),
-    }
+    audit::at_rest(&outcome.tally, AUDIT_WITHIN, stop, || {
+        let after = http::get(contender.address(), "/audit", AUDIT_WITHIN);
+        match before.clone() {
+            Some(before) => audit::judge_growth(&outcome.tally, before, after),
+            None => audit::judge(&outcome.tally, after),
+        }
+    })
 }
 
 /// The flags with which a model is started: `run` uses nothing that a person could not.
