@@ -104,7 +104,9 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
     let mut judged =
         judged(order, &outcome, &seen, dependency_share, shares, &audit, crash.as_ref());
-    if judged.validity.lost && crash.is_none() {
+    // Of a round that is void too: a smoke, which has no other, tells whose requests failed.
+    let fails = || failing(&outcome, error_bound(order.scenario)).is_some();
+    if crash.is_none() && (judged.validity.lost || fails()) {
         judged.validity.wrote = stderr.as_ref().map(last_lines).unwrap_or_default();
     }
     let mut trial = figures::report(order, &plan, &outcome, server, judged, audit);
