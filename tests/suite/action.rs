@@ -37,7 +37,7 @@ fn take(folder: &Path, base: &str, head: &str, scenario: &str) -> (Option<i32>, 
 #[test]
 fn the_scenario_of_the_base_is_taken_and_nothing_else_is_written() {
     if Command::new("git").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: git is not installed");
+        crate::skipped("git is not installed");
         return;
     }
     let outer = tempfile::tempdir().unwrap();

@@ -18,6 +18,8 @@ use bakeoff::units::{Nanos, Rate};
 use rustix::net::sockopt::set_socket_linger;
 use serde_json::Value;
 
+use crate::{python, skipped};
+
 /// Where failures stand among the times, ns.
 const FAILED_NS: u64 = 3_600_000_000_000;
 
@@ -174,6 +176,26 @@ fn a_stall_shows_in_the_response_time_and_not_in_the_service_time() {
     let service = number(&trial, "/service_ns/p90");
     assert!(service < 100_000_000, "{service}: all but one were answered at once");
     assert_eq!(trial["requests"], 200);
+}
+
+#[test]
+fn a_drifting_server_is_told_from_a_short_trial() {
+    let started = Instant::now();
+    let slower_by_the_second =
+        move |_| Act::Answer(Duration::from_millis(2) + started.elapsed() / 1_000, OK.into());
+    let port = server(slower_by_the_second);
+    let load = ["--rate", "50/s", "--arrivals", "constant", "--pace", "sleep", "--duration"];
+    let short = trial(port, &[&load[..], &["500ms"]].concat());
+    assert_eq!(short["validity"]["drift"], "not tested");
+    let long = trial(port, &[&load[..], &["20s"]].concat());
+    if long["validity"]["voids_round"] == true {
+        skipped(format_args!("the machine was too busy: {}", long["validity"]["reasons"]));
+        return;
+    }
+    let reasons = long["validity"]["reasons"].to_string();
+    assert_eq!(long["validity"]["drift"], "slower", "{reasons}");
+    assert_ne!(long["validity"]["verdict"], "valid");
+    assert!(reasons.contains("drift: the median of GET /x rose by"), "{reasons}");
 }
 
 #[test]
@@ -696,7 +718,7 @@ fn the_capacity_within_a_promise_is_found() {
     assert_eq!(found["slo"], "p50=50000000ns");
     let trials = found["trials"].as_array().unwrap();
     if output.status.code() == Some(5) {
-        eprintln!("SKIPPED: the machine was too busy for a search: {stderr}");
+        skipped(format_args!("the machine was too busy for a search: {stderr}"));
         return;
     }
     assert!(trials.len() > 4 && stderr.contains("kept"), "{stderr}");
@@ -728,11 +750,9 @@ fn at_a_terminal_it_says_how_far_it_is() {
     let script = format!(
         "import pty, sys; sys.exit(pty.spawn([{bakeoff:?}, 'drive', {url:?}, '--rate', '200/s', '--duration', '2s', '--pace', 'sleep']))"
     );
-    let Ok(output) = Command::new("python3").args(["-c", &script]).env("TERM", "xterm").output()
-    else {
-        eprintln!("SKIPPED: there is no python3 to make a terminal with");
-        return;
-    };
+    let Some(python) = python() else { return };
+    let terminal = Command::new(python).args(["-c", &script]).env("TERM", "xterm").output();
+    let output = terminal.unwrap();
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(shown.contains("s of 2.0 s:") && shown.contains("no failures"), "{shown:?}");
     let piped = drive(&url, &["--rate", "200/s", "--duration", "500ms", "--pace", "sleep"]);

@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 use bakeoff::record::{self, RunResult};
 
+use crate::skipped;
+
 fn run(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
     for name in [
@@ -51,15 +53,16 @@ fn result(out: &Path) -> RunResult {
     record::from_json(&text).expect("it is of this schema")
 }
 
-/// Two contenders in memory, in tiny windows.
+/// Two contenders in memory, in tiny windows; without a promise in `rest` with one that any machine keeps.
 fn scenario(folder: &Path, name: &str, experiment: &str, rest: &str) -> PathBuf {
+    let slo = if rest.contains("[slo]") { "" } else { "[slo]\np99 = \"100ms\"\n" };
     let text = format!(
         "schema = 1\nname = \"{name}\"\ntitle = \"Small\"\nworkload = \"payment\"\nrounds = 2\n\
          headline = \"none\"\n\
-         experiment = {{ {experiment} }}\nrequest.cpu = \"5us\"\n\
+         experiment = {{ {experiment} }}\nrequest.cpu = \"5us\"\nplacement.mode = \"shared\"\n\
          [contender.event-loop]\nmodel = \"event-loop\"\n\
          [contender.thread-pool]\nmodel = \"thread-pool\"\n\
-         [load.open]\nwarm_up = \"50ms\"\nduration = \"300ms\"\nconnections = 512\n{rest}"
+         [load.open]\nwarm_up = \"50ms\"\nduration = \"200ms\"\nconnections = 512\n{slo}{rest}"
     );
     let path = folder.join(format!("{name}.toml"));
     fs::write(&path, text).unwrap();
@@ -86,7 +89,7 @@ fn a_plan_starts_nothing() {
 fn a_run_goes_on_where_it_stopped_and_refuses_another_one() {
     let folder = tempfile::tempdir().unwrap();
     let path =
-        scenario(folder.path(), "resumed", "curve = { rates = [\"4000/s\", \"5000/s\"] }", "");
+        scenario(folder.path(), "resumed", "curve = { rates = [\"1000/s\", \"2000/s\"] }", "");
     let (path, out) = (path.to_str().unwrap(), folder.path().join("out"));
     let first = run(&["run", path, "-q", "--out", out.to_str().unwrap()]);
     assert!(matches!(code(&first), 0 | 5), "{}", stderr(&first));
@@ -190,7 +193,7 @@ fn a_sweep_is_a_contender_of_each_size_and_a_headline() {
     names.dedup();
     assert_eq!(names, ["event-loop", "thread-pool-2", "thread-pool-8"]);
     if result.trials.iter().all(|trial| trial.voided) {
-        eprintln!("SKIPPED: the machine was too busy for a single round: {:?}", result.notes);
+        skipped(format_args!("the machine was too busy for a single round: {:?}", result.notes));
         return;
     }
     let summary = fs::read_to_string(out.join("summary.md")).unwrap();
@@ -219,7 +222,7 @@ fn a_folder_is_one_ledger() {
     let folder = tempfile::tempdir().unwrap();
     let claim = "[[claim]]\ntext = \"Alike\"\nmetric = \"cpu_per_request\"\nof = \"thread-pool\"\n\
                  versus = \"event-loop\"\nwithin = 100.0\n";
-    let compare = "compare = { rates = [\"3000/s\"] }";
+    let compare = "compare = { rates = [\"500/s\"] }";
     scenario(folder.path(), "io-concurrency", compare, claim);
     scenario(folder.path(), "silent", compare, "");
     let out = folder.path().join("out");
@@ -234,7 +237,7 @@ fn a_folder_is_one_ledger() {
         "--out",
         out.to_str().unwrap(),
     ]);
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(matches!(code(&output), 0 | 5), "{}", stderr(&output));
     let text = fs::read_to_string(out.join("ledger.json")).unwrap();
     let ledger: serde_json::Value = serde_json::from_str(&text).unwrap();
     let rows = ledger["rows"].as_array().unwrap();
@@ -250,7 +253,8 @@ fn a_folder_is_one_ledger() {
         fs::remove_file(out.join(file)).unwrap();
     }
     let again = run(&["report", folder, "--out", folder]);
-    assert_eq!((code(&again), stdout(&again)), (0, stdout(&output)), "{}", stderr(&again));
+    assert_eq!(stdout(&again), stdout(&output), "{}", stderr(&again));
+    assert_eq!(code(&again), 0, "{}", stderr(&again));
     assert_eq!(pages(), written);
     let newest = run(&["report", out.parent().unwrap().to_str().unwrap(), "--format", "json"]);
     assert_eq!(stdout(&newest).trim_end(), text.trim_end());

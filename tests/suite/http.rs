@@ -6,14 +6,12 @@
 use std::fs;
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bakeoff::record::{self, LostBy, RunResult, TrialVerdict, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Two runs at once would each be the other's noise.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+use crate::python;
 
 /// A run on a busy machine of two cores.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -28,7 +26,7 @@ port = int(sys.argv[sys.argv.index("--port") + 1])
 delay = float(os.environ.get("SERVER_DELAY_MS", "0")) / 1e3
 status = int(os.environ.get("SERVER_STATUS", "201"))
 dies_after = int(os.environ.get("SERVER_DIES_AFTER", "0"))
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+child = subprocess.Popen(["sleep", "600"])
 open("pids.txt", "a").write(f"{os.getpid()}\n{child.pid}\n")
 if os.environ.get("SERVER_STUBBORN"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -98,29 +96,25 @@ path    = "/healthz"
 /// A folder with the server and a scenario in it, and what is left running ended with it.
 struct Lab {
     folder: tempfile::TempDir,
-    _alone: MutexGuard<'static, ()>,
+    python: &'static str,
 }
 
 impl Lab {
     /// Nothing when there is no Python.
     fn open() -> Option<Self> {
-        let python = Command::new("python3").arg("--version").stdout(Stdio::null()).status();
-        if !python.is_ok_and(|status| status.success()) {
-            eprintln!("SKIPPED: there is no python3 to write a foreign server in");
-            return None;
-        }
-        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let python = python()?;
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("server.py"), SERVER).unwrap();
-        Some(Self { folder, _alone: alone })
+        Some(Self { folder, python })
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    /// A scenario of one level, with `contenders`.
+    /// A scenario of one level, with `contenders`, who are started by `PYTHON`.
     fn scenario(&self, rounds: u32, contenders: &str) {
+        let contenders = contenders.replace("PYTHON", self.python);
         let text = format!(
             "schema = 1\nname = \"mine\"\ntitle = \"Mine against mine\"\nworkload = \"http\"\n\
              rounds = {rounds}\nexperiment.compare.rates = [\"100/s\"]\nplacement.mode = \"shared\"\n\
@@ -189,7 +183,7 @@ fn stderr(output: &Output) -> String {
 
 fn contender(name: &str, more: &str) -> String {
     format!(
-        "[contender.{name}]\ncommand = [\"python3\", \"./server.py\", \"--port\", \"{{port}}\"]\n\
+        "[contender.{name}]\ncommand = [\"PYTHON\", \"./server.py\", \"--port\", \"{{port}}\"]\n\
          ready = \"/healthz\"\nready_within = \"30s\"\n{more}\n"
     )
 }
@@ -218,7 +212,7 @@ fn a_foreign_server_is_raced_against_a_variant_of_itself() {
         assert!(trial.by_request["charge"].requests > 0, "{trial:?}");
         let server = &trial.server;
         assert!(server.cpu_us_per_request.is_some_and(|us| us > 50.0), "{server:?}");
-        // Two Pythons: the server and the child that it has, whose pages it shares.
+        // The server and the child that it has.
         assert!(server.memory_peak_bytes.is_some_and(|bytes| bytes > 8 << 20), "{server:?}");
         assert!(matches!(server.memory_kind.as_deref(), Some("cgroup" | "pss")), "{server:?}");
         assert_eq!(server.rss_peak_bytes, None, "no sum over several processes");
@@ -252,7 +246,7 @@ fn a_foreign_server_is_raced_against_a_variant_of_itself() {
 fn a_running_server_is_driven_by_its_url_and_left_alone() {
     let Some(lab) = Lab::open() else { return };
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut server = Command::new("python3")
+    let mut server = Command::new(lab.python)
         .args(["server.py", "--port", &port.to_string()])
         .current_dir(lab.folder.path())
         .stdin(Stdio::null())
@@ -301,12 +295,12 @@ fn a_program_that_ends_at_once_is_told_with_what_it_wrote() {
 fn a_program_that_is_never_ready_is_given_up_and_ended() {
     let Some(lab) = Lab::open() else { return };
     let never = "env = { SERVER_NEVER_READY = \"1\" }";
-    let text = contender("never", never).replace("\"30s\"", "\"2s\"");
+    let text = contender("never", never).replace("\"30s\"", "\"6s\"");
     lab.scenario(1, &text);
     let output = lab.run();
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(5), "{told}");
-    assert!(told.contains("`never` was not ready within 2 s"), "{told}");
+    assert!(told.contains("`never` was not ready within 6 s"), "{told}");
     assert!(told.contains("/healthz answers 503"), "{told}");
     lab.assert_no_orphan();
 }

@@ -24,13 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two instants of a table.
 const STEP: Duration = Duration::from_micros(391_573);
 
-/// Two models, two rounds, some seconds; `store` is what they wait for.
+/// Two models, two rounds, a second or two; `store` is what they wait for.
 fn scenario(store: &str) -> String {
     format!(
         "schema = 1\nname = \"killed\"\ntitle = \"Killed\"\nheadline = \"none\"\nworkload = \"payment\"\nrounds = 2\n\
-         experiment = {{ compare = {{ rates = [\"300/s\"] }} }}\n[request]\ncpu = \"20us\"\n{store}\n\
+         experiment = {{ compare = {{ rates = [\"300/s\"] }} }}\nplacement.mode = \"shared\"\n[request]\ncpu = \"20us\"\n{store}\n\
          [contender.pool]\nmodel = \"thread-pool\"\n[contender.loop]\nmodel = \"event-loop\"\n\
-         [load.open]\nwarm_up = \"50ms\"\nduration = \"150ms\"\nconnections = 16\n"
+         [load.open]\nwarm_up = \"50ms\"\nduration = \"150ms\"\nconnections = 64\n\
+         [slo]\np99 = \"100ms\"\n"
     )
 }
 

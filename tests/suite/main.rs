@@ -2,7 +2,8 @@
 //! contender is in `tests/conformance`.
 //!
 //! Tests run side by side and beside whatever else the machine does. So none asserts how fast anything is, and none
-//! needs a verdict that a busy machine could take away.
+//! needs a verdict that a busy machine could take away. A scenario that needs its rounds to count promises a long
+//! p99: then only a generator that is late by a tenth of that voids a round.
 
 mod action;
 mod answers;
@@ -27,3 +28,39 @@ mod standin;
 mod tidy;
 mod validity;
 mod warm;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Says that a test, or a part of it, has tested nothing: on stderr, past the harness, which keeps what a passing test
+/// prints to itself.
+fn skipped(why: impl Display) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+}
+
+/// What holds unless the machine does something else just then: in one of three attempts.
+fn in_one_of_three(attempt: impl Fn() -> Result<(), String>) {
+    let failed = (0..3).map_while(|_| attempt().err()).collect::<Vec<_>>();
+    assert!(failed.len() < 3, "{}", failed.join("\n"));
+}
+
+/// The Python interpreter itself: what stands for it on PATH may be a slow script. Where there is none the test is
+/// skipped.
+fn python() -> Option<&'static str> {
+    static FOUND: OnceLock<Option<String>> = OnceLock::new();
+    let find = || {
+        let ask = ["-c", "import sys; print(sys.executable)"];
+        let asked = Command::new("python3").args(ask).output().ok()?;
+        let found = String::from_utf8(asked.stdout).ok()?;
+        asked.status.success().then(|| found.trim().to_owned())
+    };
+    let found = FOUND.get_or_init(find).as_deref();
+    if found.is_none() {
+        skipped("there is no python3");
+    }
+    found
+}

@@ -16,9 +16,7 @@ fn browser() -> Option<PathBuf> {
         .flat_map(|folder| BROWSERS.map(|name| folder.join(name)))
         .find(|file| file.is_file())
         .or_else(|| {
-            eprintln!(
-                "SKIPPED: no chromium on the PATH; apt-get install chromium lets this test run"
-            );
+            crate::skipped("no chromium on the PATH; apt-get install chromium brings it");
             None
         })
 }

@@ -21,7 +21,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("bakeoff run scenarios/..", "takes hours; experiments.rs runs a folder"),
     ("bakeoff run go-vs-node-..", "needs contenders/build; tests/conformance runs the servers"),
     ("bakeoff run footprint", "needs contenders/build; its parts have tests of their own"),
-    ("bakeoff selftest", "takes two minutes; selftest.rs runs it"),
+    ("bakeoff selftest", "takes two minutes; selftest.rs runs the quick one"),
     ("bakeoff selftest --quick", "takes a minute; selftest.rs runs it"),
     ("bakeoff decide ..", "takes four minutes; it has tests of its own"),
     ("bakeoff drive http://127.0.0.1:8080/ --slo ..", "takes minutes; drive.rs runs it"),
@@ -164,12 +164,14 @@ fn at_once(dir: &TempDir, races: &[(String, String, Vec<String>)]) {
 /// Makes a command take seconds.
 fn small(words: &mut Vec<String>) {
     let has = |words: &[String], flag: &str| words.iter().any(|word| word == flag);
-    let more = match words[1].as_str() {
-        "run" if !has(words, "--smoke") => &["--smoke"][..],
-        "drive" if !has(words, "--duration") => &["--duration", "200ms"],
+    let short: &[&str] = match words[1].as_str() {
+        "run" => &["--smoke", "--duration=100ms", "--warm-up=20ms"],
+        "drive" => &["--duration=200ms"],
         _ => &[],
     };
-    words.extend(more.iter().map(|word| (*word).to_owned()));
+    let wanted = |flag: &&&str| !has(words, flag.split('=').next().unwrap_or(flag));
+    let more: Vec<String> = short.iter().filter(wanted).map(|&flag| flag.to_owned()).collect();
+    words.extend(more);
 }
 
 /// Figures of a busy machine may be judged anyhow; an error, a usage error or a panic is one.

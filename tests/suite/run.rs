@@ -4,17 +4,11 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bakeoff::record::{self, RunResult, StatementVerdict, Trial, Verdict};
 
-/// Two runs at once would each be the other's noise.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::skipped;
 
 /// A run on a busy machine of two cores.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -71,25 +65,30 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// The tour, long enough to be stopped in the middle.
-fn start_tour(out: &Path) -> Child {
-    bakeoff(&["run", "--out", out.to_str().unwrap()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+/// Rounds of every model, enough to be stopped in the middle.
+fn start_run(out: &Path) -> Child {
+    let rounds = ["--rate", "200/s", "--rounds", "100", "--duration", "200ms", "--warm-up", "50ms"];
+    let args = [&["run", "payment-memory"], &rounds[..], &["--out", out.to_str().unwrap()]];
+    bakeoff(&args.concat()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 #[test]
 fn the_tour_runs_every_model_and_its_books_balance() {
-    let _alone = alone();
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("tour");
-    let output = run(&["run", "--smoke", "--out", folder.to_str().unwrap()]);
+    let short = ["--duration", "200ms", "--warm-up", "50ms"];
+    let args = [&["run", "--smoke"], &short[..], &["--out", folder.to_str().unwrap()]].concat();
+    let output = run(&args);
     let result = result(&folder);
     assert_eq!(code(&output), i32::from(result.exit_code), "{}", stderr(&output));
     // A busy machine may make a smoke run invalid; it never makes it fail.
     assert!(matches!(result.verdict, Verdict::Pass | Verdict::Invalid), "{:?}", result.verdict);
+    let said = stderr(&output);
+    if said.contains("no contender gave a right answer in a closed loop") {
+        assert_eq!(result.verdict, Verdict::Invalid, "{said}");
+        skipped(format_args!("the machine was too busy for the tour: {said}"));
+        return;
+    }
     for scenario in bakeoff::scenario::tour() {
         for model in scenario.contenders.iter().map(|contender| contender.name.as_str()) {
             let own = |t: &&Trial| t.scenario == scenario.name && t.contender == model;
@@ -121,7 +120,6 @@ fn the_tour_runs_every_model_and_its_books_balance() {
 
 #[test]
 fn contenders_of_a_round_get_the_same_schedule_and_rounds_differ() {
-    let _alone = alone();
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().to_str().unwrap();
     let output = run(&["run", "payment-memory", "--smoke", "--rate", "500/s", "--out", folder]);
@@ -138,16 +136,21 @@ fn contenders_of_a_round_get_the_same_schedule_and_rounds_differ() {
 
 #[test]
 fn the_canary_fails_and_exits_3() {
-    let _alone = alone();
     let out = tempfile::tempdir().unwrap();
+    // With a promise, so that a generator that is late on a busy machine voids no round.
+    let canary = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/canary.toml");
+    let canary = fs::read_to_string(canary).unwrap() + "\n[slo]\np99 = \"40ms\"\n";
+    let (file, folder) = (out.path().join("canary.toml"), out.path().join("report"));
+    fs::write(&file, canary).unwrap();
+    let [file, to] = [&file, &folder].map(|path| path.to_str().unwrap());
     // Six rounds are the least that have an interval.
-    let folder = out.path().to_str().unwrap();
-    let output = run(&["run", "canary", "--rounds", "6", "--warm-up", "100ms", "--out", folder]);
-    let result = result(out.path());
+    let short = ["--rounds", "6", "--warm-up", "100ms", "--duration", "400ms"];
+    let output = run(&[&["run", file], &short[..], &["--out", to]].concat());
+    let result = result(&folder);
     assert!(result.self_check);
     // A machine that is busy with something else can saturate both.
     if result.verdict == Verdict::Invalid || result.trials.iter().any(|trial| trial.saturated) {
-        eprintln!("SKIPPED: the machine was too busy for the canary: {:?}", result.notes);
+        skipped(format_args!("the machine was too busy for the canary: {:?}", result.notes));
         return;
     }
     assert_eq!(
@@ -161,9 +164,8 @@ fn the_canary_fails_and_exits_3() {
 
 #[test]
 fn ctrl_c_keeps_finished_trials_and_leaves_no_child() {
-    let _alone = alone();
     let out = tempfile::tempdir().unwrap();
-    let mut child = start_tour(out.path());
+    let mut child = start_run(out.path());
     let journal = out.path().join("trials.jsonl");
     wait_until("two trials have finished", || {
         fs::read_to_string(&journal).is_ok_and(|lines| lines.lines().count() >= 2)
@@ -186,9 +188,8 @@ fn ctrl_c_keeps_finished_trials_and_leaves_no_child() {
 
 #[test]
 fn a_killed_orchestrator_leaves_no_orphan() {
-    let _alone = alone();
     let out = tempfile::tempdir().unwrap();
-    let mut child = start_tour(out.path());
+    let mut child = start_run(out.path());
     wait_until("a contender runs", || !children_of(child.id()).is_empty());
     let contenders = children_of(child.id());
     child.kill().unwrap();
@@ -228,7 +229,6 @@ fn bad_input_is_named_and_exits_2() {
 
 #[test]
 fn a_reader_that_leaves_is_no_error() {
-    let _alone = alone();
     let out = tempfile::tempdir().unwrap();
     let small = ["run", "payment-memory", "--contender", "event-loop", "--smoke", "--quiet"];
     let mut child = bakeoff(&[&small[..], &["--out", out.path().to_str().unwrap()]].concat())
@@ -255,7 +255,6 @@ fn interrupted(args: &[&str]) -> Output {
 
 #[test]
 fn ctrl_c_before_anything_was_measured_is_no_failure_of_the_scenario() {
-    let _alone = alone();
     let out = tempfile::tempdir().unwrap();
     let probing = interrupted(&["run", "webhook-receiver", "--out", out.path().to_str().unwrap()]);
     assert_eq!((code(&probing), result(out.path()).exit_code), (130, 130), "{}", stderr(&probing));
@@ -267,7 +266,6 @@ fn ctrl_c_before_anything_was_measured_is_no_failure_of_the_scenario() {
 
 #[test]
 fn a_contender_that_is_not_there_is_named() {
-    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (file, out) = (dir.path().join("mine.toml"), dir.path().join("out"));

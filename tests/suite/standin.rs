@@ -143,7 +143,7 @@ fn what_cannot_be_is_a_usage_error() {
 #[test]
 fn psql_can_talk_to_it() {
     if Command::new("psql").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: psql is not installed, so nothing is known of it");
+        crate::skipped("psql is not installed, so nothing is known of it");
         return;
     }
     let standin = Standin::start(&["--latency", "1ms"]);

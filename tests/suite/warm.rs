@@ -5,18 +5,11 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-
-/// Each of these drives its server hard.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -73,12 +66,12 @@ fn run(folder: &Path, slow: u64, load: &str, flags: &[&str]) -> Value {
     let program = std::env::current_exe().unwrap();
     let text = format!(
         "schema = 1\nname = \"cold\"\ntitle = \"Slow at first\"\nworkload = \"http\"\nrounds = 1\n\
-         experiment.compare.rates = [\"1500/s\"]\nplacement.mode = \"shared\"\n\
+         experiment.compare.rates = [\"2000/s\"]\nplacement.mode = \"shared\"\n\
          [[route]]\nname = \"get\"\npath = \"/\"\n\
          [contender.cold]\ncommand = [{program:?}, \"--exact\", \"--ignored\", \"--nocapture\", \
          \"warm::a_server_that_is_slow_at_first\"]\n\
          env = {{ PORT = \"{{port}}\", SLOW = \"{slow}\" }}\nready = \"tcp\"\n\
-         [slo]\np99 = \"100ms\"\nerror_rate = \"1%\"\n\
+         [slo]\np99 = \"80ms\"\nerror_rate = \"1%\"\n\
          [load.open]\nconnections = 320\nduration = \"1s\"\n{load}\n"
     );
     result_of(folder, &text, flags)
@@ -105,18 +98,18 @@ fn reasons(trial: &Value) -> String {
 
 #[test]
 fn a_pilot_finds_out_when_a_foreign_server_is_warm_and_a_resumed_run_keeps_it() {
-    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let result = run(folder.path(), 3_000, "", &[]);
     let pilot = &result["pilots"][0];
     assert_eq!((&pilot["contender"], &pilot["cost"]), (&"cold".into(), &"cpu".into()), "{pilot}");
-    assert!(pilot["spans"].as_array().unwrap().len() > 12, "{pilot}");
     let trial = &result["trials"][0];
-    // A machine that does other things beside may leave no span like another.
+    // A machine that does other things beside may leave no span like another, or the server no time.
     let Some(warm_after) = pilot["warm_after"].as_u64() else {
-        assert!(reasons(trial).contains("not steady"), "{trial}");
+        assert!(reasons(trial).contains("may not be warm: its "), "{trial}");
+        crate::skipped(format_args!("the machine was too busy for a pilot: {}", reasons(trial)));
         return;
     };
+    assert!(pilot["spans"].as_array().unwrap().len() > 12, "{pilot}");
     assert!(warm_after >= 2_000, "{pilot}");
     let requests = pilot["warm_up_requests"].as_u64().unwrap();
     assert_eq!(requests, (warm_after as f64 * 1.5).ceil() as u64);
@@ -137,7 +130,6 @@ fn a_pilot_finds_out_when_a_foreign_server_is_warm_and_a_resumed_run_keeps_it() 
 #[test]
 #[ignore = "needs a quiet machine"]
 fn the_built_in_models_are_warm_after_a_thousand_requests() {
-    let _alone = alone();
     let program = env!("CARGO_BIN_EXE_bakeoff");
     let models = ["event-loop", "work-stealing", "thread-per-connection", "thread-pool"];
     let contender = |model: &&str| {
@@ -173,14 +165,13 @@ fn the_built_in_models_are_warm_after_a_thousand_requests() {
 
 #[test]
 fn a_window_of_a_server_that_is_still_warming_up_says_so() {
-    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let result = run(folder.path(), 600, "warm_up = \"none\"", &[]);
     assert_eq!(result["title"], "Slow at first (cold)");
     // A round that a busy machine spoils is void and says nothing of the contender.
     let trials = result["trials"].as_array().unwrap();
     let Some(trial) = trials.iter().find(|trial| trial["voided"] == false) else {
-        eprintln!("SKIPPED: the machine was too busy: {}", reasons(&trials[0]));
+        crate::skipped(format_args!("the machine was too busy: {}", reasons(&trials[0])));
         return;
     };
     let halves = trial["server"]["cpu_us_per_request_halves"].as_array().unwrap();
@@ -217,38 +208,44 @@ const STEADY: [&str; 8] =
 
 #[test]
 fn a_stall_in_the_warm_up_is_drained_and_the_lead_in_grows_with_the_slowest_answer() {
-    let _alone = alone();
-    let url = stalling(100, Duration::from_millis(700));
-    let trial = drive(&url, &[&STEADY[..], &["--duration", "1s"]].concat());
-    let led_in = &trial["led_in"];
-    let seconds = |name: &str| led_in[name].as_f64().unwrap();
-    assert_eq!(led_in["answered"], 200, "{led_in}");
-    assert!(seconds("drain_s") >= 0.3, "it stops until 0.95 s: {led_in}");
-    assert!(led_in["slowest_ns"].as_u64().unwrap() >= 600_000_000, "{led_in}");
-    assert!((1.2..=10.0).contains(&seconds("lead_in_s")), "{led_in}");
-    assert!(!reasons(&trial).contains("a backlog was worked off"), "{trial}");
-    assert_eq!((&trial["requests"], trial["errors"].as_object().unwrap().len()), (&400.into(), 0));
+    crate::in_one_of_three(|| {
+        let url = stalling(100, Duration::from_millis(700));
+        let trial = drive(&url, &[&STEADY[..], &["--duration", "1s"]].concat());
+        let led_in = &trial["led_in"];
+        let seconds = |name: &str| led_in[name].as_f64().unwrap();
+        assert_eq!(led_in["answered"], 200, "{led_in}");
+        assert!(led_in["slowest_ns"].as_u64().unwrap() >= 600_000_000, "{led_in}");
+        assert!((1.2..=10.0).contains(&seconds("lead_in_s")), "{led_in}");
+        let failed = trial["errors"].as_object().unwrap().len();
+        assert_eq!((&trial["requests"], failed), (&400.into(), 0));
+        // It stops until 0.95 s.
+        let drained = seconds("drain_s") >= 0.3;
+        let holds = drained && !reasons(&trial).contains("a backlog was worked off");
+        if holds { Ok(()) } else { Err(trial.to_string()) }
+    });
 }
 
 #[test]
 fn a_backlog_from_before_the_window_that_is_worked_off_in_it_is_suspect() {
-    let _alone = alone();
-    // It stops in the lead-in and a third of a second into the window.
-    let url = stalling(250, Duration::from_millis(700));
-    let trial = drive(&url, &[&STEADY[..], &["--duration", "1s"]].concat());
-    assert!(reasons(&trial).contains("a backlog was worked off"), "{trial}");
-    assert_ne!(trial["validity"]["verdict"], "valid");
-    assert_eq!(trial["saturated"], false);
+    crate::in_one_of_three(|| {
+        // It stops in the lead-in and a third of a second into the window.
+        let url = stalling(250, Duration::from_millis(700));
+        let trial = drive(&url, &[&STEADY[..], &["--duration", "1s"]].concat());
+        let marked = reasons(&trial).contains("a backlog was worked off");
+        assert!(!marked || trial["validity"]["verdict"] != "valid", "{trial}");
+        if marked && trial["saturated"] == false { Ok(()) } else { Err(trial.to_string()) }
+    });
 }
 
 #[test]
 fn a_server_that_waits_is_not_saturated_by_its_empty_start() {
-    let _alone = alone();
     let url = server(|_| thread::sleep(Duration::from_millis(50)));
     let load = ["--rate", "1000/s", "--connections", "128", "--duration", "1s", "--pace", "sleep"];
     for warm_up in ["0s", "200ms"] {
-        let trial = drive(&url, &[&load[..], &["--warm-up", warm_up]].concat());
-        assert_eq!(trial["saturated"], false, "{trial}");
-        assert_eq!(trial["led_in"].is_null(), warm_up == "0s", "without a warm-up no lead-in");
+        crate::in_one_of_three(|| {
+            let trial = drive(&url, &[&load[..], &["--warm-up", warm_up]].concat());
+            assert_eq!(trial["led_in"].is_null(), warm_up == "0s", "without a warm-up no lead-in");
+            if trial["saturated"] == false { Ok(()) } else { Err(trial.to_string()) }
+        });
     }
 }

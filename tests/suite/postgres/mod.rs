@@ -11,7 +11,6 @@ mod probing;
 mod statements;
 
 use std::fmt::Display;
-use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -31,11 +30,11 @@ fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_bakeoff"))
 }
 
-/// Says on stderr, past the test harness, that a test has tested nothing.
+/// Whether there is a PostgreSQL; the test is skipped where there is none.
 fn installed(test: &str) -> bool {
     let found = binaries::find();
     if let Err(error) = &found {
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {error}");
+        crate::skipped(format_args!("{test}: {error}"));
     }
     found.is_ok()
 }

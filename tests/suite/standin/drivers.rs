@@ -62,7 +62,7 @@ fn drivers_and_pools_can_talk_to_it() {
     for (name, install, run) in DRIVERS {
         if let Err(said) = sh(install) {
             let why = said.lines().last().unwrap_or("it is not installed");
-            eprintln!("SKIPPED: {name}: {why}");
+            crate::skipped(format_args!("{name}: {why}"));
             continue;
         }
         tried += 1;
