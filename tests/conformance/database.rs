@@ -1,5 +1,6 @@
 //! A PostgreSQL for the length of this test run, with all rows of the dataset.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -8,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bakeoff::domain::dataset::{BUSINESSES, POPULATION, Tier};
@@ -19,8 +20,15 @@ use crate::server::PATIENCE;
 
 /// The one cluster of the test run.
 static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-/// Tests take turns, since the books of one must not hold what another has paid.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Its databases. Tests take turns at them, since the books of one must not hold what another has paid.
+const DATABASES: [&str; 3] = ["postgres", "second", "third"];
+static FREE: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+static FREED: Condvar = Condvar::new();
+
+thread_local! {
+    /// The database of the test that runs in this thread.
+    static CLAIMED: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
 
 /// What is missing for it.
 pub(crate) fn missing() -> Option<String> {
@@ -31,19 +39,36 @@ pub(crate) fn missing() -> Option<String> {
     }
 }
 
-/// Takes the database until the end of a test.
-pub(crate) fn claim() -> MutexGuard<'static, ()> {
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+/// A database that a test has taken; free again when this is dropped.
+pub(crate) struct Claim(&'static str);
+
+/// Takes a database until the end of a test.
+pub(crate) fn claim() -> Claim {
     CLUSTER.get_or_init(Cluster::start);
-    guard
+    let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut free =
+        FREED.wait_while(free, |free| free.is_empty()).unwrap_or_else(PoisonError::into_inner);
+    let taken = free.pop().expect("one is free");
+    CLAIMED.set(Some(taken));
+    Claim(taken)
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        CLAIMED.set(None);
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+        FREED.notify_one();
+    }
 }
 
 /// Where the claimed database is, with the state of its first day. What was paid and credited tells which rows are not
 /// as they were: to look for them among a million takes longer than most tests. The lock waits for what a killed server has still under
 /// way.
 pub(crate) fn url() -> String {
-    let cluster = CLUSTER.get().expect("the database was claimed");
+    let cluster = CLUSTER.get().expect("there is a cluster");
+    let database = CLAIMED.get().expect("a database was claimed");
     cluster.psql(
+        database,
         "BEGIN;
          LOCK TABLE payments, distributions, credits, webhooks IN ACCESS EXCLUSIVE MODE;
          UPDATE users SET spent_minor = 0 WHERE id IN (SELECT user_id FROM payments);
@@ -51,7 +76,7 @@ pub(crate) fn url() -> String {
          TRUNCATE payments, distributions, credits, webhooks;
          COMMIT;",
     );
-    format!("postgres://bench@127.0.0.1:{}/postgres", cluster.port)
+    format!("postgres://bench@127.0.0.1:{}/{database}", cluster.port)
 }
 
 struct Cluster {
@@ -63,7 +88,7 @@ struct Cluster {
 
 /// Arguments: the programs, the folder, the port.
 const KEEPER: &str = r#"
-"$1/postgres" -D "$2/data" -k "$2" -p "$3" -c listen_addresses=127.0.0.1 -c fsync=off 2>"$2/log" &
+"$1/postgres" -D "$2/data" -k "$2" -p "$3" -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300 2>"$2/log" &
 read -r _
 kill -QUIT $!
 wait $!
@@ -101,6 +126,8 @@ impl Cluster {
         let cluster = Self { programs, port, _keeper: keeper };
         cluster.wait(&folder);
         cluster.fill();
+        cluster.copy();
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).extend(DATABASES);
         cluster
     }
 
@@ -141,13 +168,22 @@ impl Cluster {
             };
             writeln!(sql, "{id}\t{tier}\t{}\t0", account.cap_points).unwrap();
         }
-        self.psql(&(sql + "\\.\nANALYZE;\n"));
+        self.psql(DATABASES[0], &(sql + "\\.\nANALYZE;\n"));
     }
 
-    fn psql(&self, sql: &str) {
+    /// The first database's rows for the others.
+    fn copy(&self) {
+        for other in &DATABASES[1..] {
+            // Nobody may be connected to the one that is copied.
+            let sql = format!("CREATE DATABASE {other} TEMPLATE {};\n", DATABASES[0]);
+            self.psql("template1", &sql);
+        }
+    }
+
+    fn psql(&self, database: &str, sql: &str) {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "bench", "-q"]);
-        psql.args(["-v", "ON_ERROR_STOP=1", "-X", "-f", "-", "postgres"]);
+        psql.args(["-v", "ON_ERROR_STOP=1", "-X", "-f", "-", database]);
         psql.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut psql = psql.spawn().expect("psql starts");
         let written = psql.stdin.take().expect("stdin is piped").write_all(sql.as_bytes());

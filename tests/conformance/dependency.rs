@@ -107,7 +107,8 @@ pub(crate) fn a_payment_is_captured_once_over_killed_backends(mount: Mount) {
             while !over.load(Ordering::Relaxed) {
                 let ended = client.query(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                     WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+                     WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' \
+                     AND datname = current_database()",
                 );
                 killed.fetch_add(ended.expect("backends can be ended").len(), Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(25));
