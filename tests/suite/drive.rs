@@ -15,7 +15,7 @@ use bakeoff::load::outcome::{Kind, Outcome};
 use bakeoff::load::plan::{Arrivals, Operation, Pace, Plan, Shape, WarmUp};
 use bakeoff::load::{self, Moment};
 use bakeoff::units::{Nanos, Rate};
-use rustix::net::sockopt::set_socket_linger;
+use rustix::net::sockopt::{set_socket_linger, set_tcp_cork};
 use serde_json::Value;
 
 use crate::{python, skipped};
@@ -78,6 +78,8 @@ fn serve(mut stream: TcpStream, act: &dyn Fn(u64) -> Act, requests: &AtomicU64) 
                 }
             }
             Act::AnswerAndClose(answer) => {
+                // Held back until the end, which then comes with it, however late this thread is.
+                set_tcp_cork(&stream, true).unwrap();
                 let _ = stream.write_all(answer.as_bytes());
                 return;
             }
