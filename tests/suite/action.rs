@@ -62,15 +62,15 @@ fn the_scenario_of_the_base_is_taken_and_nothing_else_is_written() {
                 take(folder, base, git(folder, &["rev-parse", "HEAD"]).as_str(), scenario);
             assert_eq!(code, Some(0), "{scenario}: {said}");
             assert_eq!(fs::read_to_string(folder.join(taken)).unwrap(), text);
-            assert_eq!(said.contains("::notice::the push made a branch"), base == ZERO, "{said}");
+            assert_eq!(said.contains("::notice::the push created a branch"), base == ZERO, "{said}");
         }
     }
     let absolute = folder.join("gate.toml");
     for (base, scenario, says) in [
         ("main", "gate.toml", "base must be a commit"),
         (base, "nope.toml", "the base has no nope.toml"),
-        (base, "perf dir", "is no file in the base"),
-        (base, "link.toml", "is no file in the base"),
+        (base, "perf dir", "is not a file in the base"),
+        (base, "link.toml", "is not a file in the base"),
         (base, "perf dir/../gate.toml", "inside the repository"),
         (base, absolute.to_str().unwrap(), "inside the repository"),
         (base, "$(touch pwned).toml", "the base has no"),
