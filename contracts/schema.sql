@@ -1,11 +1,11 @@
--- The tables and functions behind a contender whose store is PostgreSQL, and the whole of what a stand-in answers.
+-- The tables and functions for a contender whose store is PostgreSQL. A stand-in answers the same statements.
 --
--- A contender sends the statements of the list at the end and no others: it reads through the views and writes through
--- the functions. So a dialled latency is part of the schema and no client knows of it: bakeoff replaces the views by ones
--- that sleep first, and `wait_write()` by one that does.
+-- A contender sends only the statements listed at the end: it reads through the views and writes through the functions. So a
+-- configured latency is part of the schema and invisible to the client: bakeoff replaces the views, and `wait_write()`, by ones
+-- that sleep first.
 --
--- Each function is one statement, one round trip and one transaction. The insert that comes first waits for a rival with
--- the same key and then sees what the rival has done, so that nothing happens twice.
+-- Each function is one statement, one round trip and one transaction. Its first insert waits for a concurrent one with the
+-- same key and then sees its result, so that nothing happens twice.
 
 CREATE TABLE users (
     id                    int4 PRIMARY KEY,
@@ -62,8 +62,8 @@ CREATE VIEW account_rows AS SELECT id, tier, cap_points, points FROM accounts;
 
 CREATE FUNCTION wait_write() RETURNS void LANGUAGE plpgsql AS 'BEGIN END';
 
--- Moves the money of a payment once for each key. The fee is the caller's, who has the merchant's row. The outcome is
--- `captured`, `replayed`, `conflict` or `insufficient_funds`; the fee is that of the first time.
+-- Moves the money of a payment once per key. The caller, which has the merchant's row, passes the fee. The outcome is
+-- `captured`, `replayed`, `conflict` or `insufficient_funds`; the returned fee is that of the first call.
 CREATE FUNCTION capture(
     key_ text, user_id_ int4, merchant_id_ int4, amount_minor_ int8, currency_ text, fee_minor_ int8,
     OUT outcome text, OUT fee_minor int8
@@ -96,7 +96,7 @@ BEGIN
     END IF;
 END $$;
 
--- Remembers a distribution's fields; false when its id came with others before.
+-- Stores a distribution's fields; false if its id was used with other fields before.
 CREATE FUNCTION begin_distribution(
     id_ int8, business_id_ int8, first_account_ int8, accounts_ int8, spend_minor_ int8, OUT same bool
 ) LANGUAGE plpgsql AS $$
@@ -109,7 +109,7 @@ BEGIN
             = (id_, business_id_, first_account_, accounts_, spend_minor_));
 END $$;
 
--- Credits an account once for each distribution; false when it had its points already.
+-- Credits an account once per distribution; false if it was credited before.
 CREATE FUNCTION credit(distribution_id_ int8, account_id_ int4, points_ int8, OUT fresh bool)
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -122,7 +122,7 @@ BEGIN
     END IF;
 END $$;
 
--- Keeps an event once; false when it had come before.
+-- Stores an event once; false if it was stored before.
 CREATE FUNCTION receive_webhook(event_id_ text, body_ text, OUT fresh bool) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM wait_write();
@@ -130,7 +130,7 @@ BEGIN
     fresh := FOUND;
 END $$;
 
--- The books. Each figure is counted apart from the one that it must agree with.
+-- The audit. Each figure is counted separately from the one that it must equal.
 CREATE FUNCTION audit(
     OUT money_in_minor int8, OUT money_out_minor int8, OUT fees_minor int8, OUT points_issued int8,
     OUT points_held int8, OUT payments int8, OUT distributions int8, OUT credits int8, OUT webhooks int8
