@@ -62,7 +62,11 @@ fn the_scenario_of_the_base_is_taken_and_nothing_else_is_written() {
                 take(folder, base, git(folder, &["rev-parse", "HEAD"]).as_str(), scenario);
             assert_eq!(code, Some(0), "{scenario}: {said}");
             assert_eq!(fs::read_to_string(folder.join(taken)).unwrap(), text);
-            assert_eq!(said.contains("::notice::the push created a branch"), base == ZERO, "{said}");
+            assert_eq!(
+                said.contains("::notice::the push created a branch"),
+                base == ZERO,
+                "{said}"
+            );
         }
     }
     let absolute = folder.join("gate.toml");

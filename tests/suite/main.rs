@@ -8,6 +8,7 @@
 mod action;
 mod answers;
 mod contract;
+mod documents;
 mod drive;
 mod experiments;
 mod first_steps;

@@ -1,0 +1,371 @@
+//! What people read: words that the documentation does not use, links that lead somewhere, and figures that are those of
+//! the committed results. `readme` runs the commands.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::tidy::{Breach, expect_none};
+
+/// Words and phrases in lower case, and what to write instead. A star at the end stands for any ending.
+const BANNED: &[(&str, &str)] = &[
+    ("all the same", "anyway, or leave it out"),
+    ("amongst", "among"),
+    ("anybody", "name the subject"),
+    ("anyone*", "any service, any server"),
+    ("as ever", "unchanged"),
+    ("be it", "for example"),
+    ("bears", "sustains, has"),
+    ("coin", "randomized"),
+    ("colour*", "style: async or threaded"),
+    ("craft", "implementation quality"),
+    ("dear", "expensive"),
+    ("dearer", "more expensive"),
+    ("dial*", "configure, given"),
+    ("drown*", "overloaded"),
+    ("everybody", "name the subject"),
+    ("fit to measure", "suitable for benchmarks"),
+    ("flip*", "change"),
+    ("go on with", "continue"),
+    ("goes on", "continues"),
+    ("gravest", "most severe"),
+    ("hitherto", "so far"),
+    ("in coin order", "in randomized order"),
+    ("in hand", "in progress"),
+    ("is told", "is reported"),
+    ("knows nothing of", "any"),
+    ("leash", "control pipe"),
+    ("lest", "so that .. not"),
+    ("likeliest", "most likely"),
+    ("mend*", "fix"),
+    ("nobody", "name the subject"),
+    ("of its own accord", "automatically"),
+    ("nought", "0, or none"),
+    ("now and then", "occasionally, or how often"),
+    ("ought", "should"),
+    ("restless*", "noisy"),
+    ("rings", "detects"),
+    ("seldom", "rarely"),
+    ("shall", "must, or the present tense"),
+    ("so many requests", "that many requests"),
+    ("somebody", "name the subject"),
+    ("sooner", "earlier, faster"),
+    ("spoil*", "invalidate"),
+    ("stand still", "stop"),
+    ("stands still", "stops"),
+    ("thrown away", "discarded"),
+    ("told apart", "distinguished"),
+    ("turn round", "change"),
+    ("turn the answer round", "change the answer"),
+    ("unlike machines", "different machines"),
+    ("whatever else", "also"),
+    ("whereof", "of which"),
+    ("whilst", "while"),
+    ("whoever", "name the subject"),
+    ("wont", "usual"),
+];
+
+/// The map uses the words of the code, which still has some of these.
+const MAP: &str = "## Code map";
+
+/// Lines of README.md: what a reader with ten minutes gets through.
+const README_LINES_MAX: usize = 150;
+
+#[test]
+fn documents_use_plain_words() {
+    expect_none(documents().iter().flat_map(banned).collect());
+}
+
+#[test]
+#[ignore = "the help still has some of the words"]
+fn help_uses_plain_words() {
+    expect_none(help().iter().flat_map(banned).collect());
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let pages: Vec<Document> = documents().into_iter().filter(Document::is_markdown).collect();
+    expect_none(pages.iter().flat_map(dead_links).collect());
+}
+
+#[test]
+fn the_readme_is_short_and_quotes_the_committed_ledger() {
+    let readme = read("README.md");
+    let lines = readme.lines().count();
+    assert!(lines <= README_LINES_MAX, "README.md has {lines} lines, at most {README_LINES_MAX}");
+    let ledger = read("reports/reference/ledger/ledger.md");
+    let rows: Vec<&str> = readme.lines().filter(|line| line.contains(", n = ")).collect();
+    assert!(rows.len() >= 8, "the table is not where it was: {rows:?}");
+    for row in rows {
+        let figure = figure(row).unwrap_or_else(|| panic!("no figure: {row}"));
+        let verdict = row.split(" | ").nth(1).unwrap_or_default();
+        let of_statement = |line: &&str| line.starts_with("| ") && line.contains(figure.as_str());
+        let found = ledger.lines().find(of_statement);
+        let found = found.unwrap_or_else(|| panic!("the ledger does not say {figure}: {row}"));
+        assert!(found.contains(&format!(" | {verdict} | ")), "{row}\n{found}");
+    }
+}
+
+/// Scenarios in full are read as they stand, beside programs that do nothing.
+#[test]
+fn scenarios_in_the_documents_are_valid() {
+    let mut scenarios = 0;
+    for page in documents().iter().filter(|page| page.is_markdown()) {
+        for text in page.text.split("```toml\n").skip(1) {
+            let text = text.split("```").next().unwrap_or_default();
+            if !text.starts_with("schema") {
+                continue;
+            }
+            scenarios += 1;
+            let dir = TempDir::new().unwrap();
+            programs(dir.path(), text);
+            fs::write(dir.path().join("my.toml"), text).unwrap();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+            let done =
+                command.args(["run", "my.toml", "--plan"]).current_dir(&dir).output().unwrap();
+            let stderr = String::from_utf8_lossy(&done.stderr);
+            assert_eq!(done.status.code(), Some(0), "{}: {text}\n{stderr}", page.name);
+        }
+    }
+    assert!(scenarios > 0, "no page has a whole scenario");
+}
+
+struct Document {
+    name: String,
+    text: String,
+}
+
+impl Document {
+    fn is_markdown(&self) -> bool {
+        self.name.ends_with(".md")
+    }
+
+    /// Its prose by lines: of a Markdown file without what the tool printed and without `code`, of a TOML file comments,
+    /// titles and statements, of another all of it.
+    fn prose(&self) -> Vec<(usize, String)> {
+        let mut printed = false;
+        let mut in_map = false;
+        let mut prose = Vec::new();
+        for (number, line) in (1..).zip(self.text.lines()) {
+            if line.starts_with("## ") {
+                in_map = line == MAP;
+            }
+            if in_map {
+                continue;
+            }
+            if line.starts_with("```") {
+                printed = line == "```text";
+            } else if self.name.ends_with(".toml") {
+                let said = line.starts_with("title ") || line.starts_with("text ");
+                let comment = line.split_once('#').map(|(_, comment)| comment);
+                let text = if said { Some(line) } else { comment };
+                prose.extend(text.map(|text| (number, text.to_owned())));
+            } else if !printed {
+                prose.push((number, without_code(line)));
+            }
+        }
+        prose
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn documents() -> Vec<Document> {
+    let mut names: Vec<String> = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRACT.md",
+        "CONTRIBUTING.md",
+        "action.yml",
+        "benches/peers/README.md",
+        "contracts/schema.sql",
+        "fuzz/README.md",
+        "reports/README.md",
+        "templates/my-service.toml",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for (folder, endings) in [
+        ("docs", &["md"][..]),
+        ("docs/examples", &["toml", "yml"]),
+        ("contenders", &["md"]),
+        ("scenarios", &["toml"]),
+    ] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            if endings.contains(&ending) {
+                names.push(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    names.sort();
+    names.into_iter().map(|name| Document { text: read(&name), name }).collect()
+}
+
+/// The first screen, and the help of each verb that is not hidden.
+fn help() -> Vec<Document> {
+    let mut cli = bakeoff::cli::command();
+    let page = |command: &mut clap::Command| Document {
+        name: format!("{} --help", command.get_name()),
+        text: command.render_long_help().to_string(),
+    };
+    let mut pages = vec![page(&mut cli)];
+    pages.extend(cli.get_subcommands_mut().filter(|verb| !verb.is_hide_set()).map(page));
+    pages
+}
+
+fn banned(document: &Document) -> Vec<Breach> {
+    let mut words: Vec<(usize, String)> = Vec::new();
+    for (number, line) in document.prose() {
+        let split = line.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '\'');
+        words.extend(split.filter(|w| !w.is_empty()).map(|word| (number, word.to_lowercase())));
+    }
+    let mut found = Vec::new();
+    for (phrase, instead) in BANNED {
+        let phrase_words: Vec<&str> = phrase.split(' ').collect();
+        for part in words.windows(phrase_words.len()) {
+            if part.iter().zip(&phrase_words).all(|((_, word), banned)| is(word, banned)) {
+                let what = format!("\"{phrase}\": write {instead}");
+                found.push(Breach { file: document.name.clone(), line: part[0].0, what });
+            }
+        }
+    }
+    found
+}
+
+fn is(word: &str, banned: &str) -> bool {
+    banned.strip_suffix('*').map_or(word == banned, |start| word.starts_with(start))
+}
+
+/// `line` without what stands between backticks.
+fn without_code(line: &str) -> String {
+    line.split('`').step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+/// Links to files and headings that are not there, and names of files between backticks.
+fn dead_links(page: &Document) -> Vec<Breach> {
+    let folder = Path::new(&page.name).parent().unwrap_or(Path::new(""));
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for (line, text) in (1..).zip(page.text.lines()) {
+        fenced ^= text.starts_with("```");
+        if fenced || text.starts_with("    ") {
+            continue;
+        }
+        let targets =
+            ["](", "srcset=\"", "src=\""].into_iter().flat_map(|start| after(text, start));
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() { page.name.as_str().into() } else { folder.join(file) };
+            if let Err(what) = leads(&path, heading) {
+                found.push(Breach { file: page.name.clone(), line, what });
+            }
+        }
+        for name in text.split('`').skip(1).step_by(2).filter(|name| is_file_of_ours(name)) {
+            if !root().join(name).exists() && !root().join(folder).join(name).exists() {
+                let what = format!("there is no `{name}`");
+                found.push(Breach { file: page.name.clone(), line, what });
+            }
+        }
+    }
+    found
+}
+
+/// What follows `start` in `text`, up to a bracket or a quote.
+fn after<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
+    text.match_indices(start).map(move |(at, _)| {
+        let rest = &text[at + start.len()..];
+        &rest[..rest.find([')', '"']).unwrap_or(rest.len())]
+    })
+}
+
+fn leads(path: &Path, heading: &str) -> Result<(), String> {
+    let whole = root().join(path);
+    if !whole.exists() {
+        return Err(format!("there is no {}", path.display()));
+    }
+    let is_there = || {
+        let text = fs::read_to_string(&whole).unwrap_or_default();
+        let headings: HashSet<String> =
+            text.lines().filter(|line| line.starts_with('#')).map(slug).collect();
+        headings.contains(heading)
+    };
+    match heading.is_empty() || is_there() {
+        true => Ok(()),
+        false => Err(format!("{} has no heading #{heading}", path.display())),
+    }
+}
+
+/// As GitHub makes an anchor of a heading.
+fn slug(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+/// `src/lib.rs`, and not a pattern, a command, or what a build or a run makes.
+fn is_file_of_ours(name: &str) -> bool {
+    let folders = ["src/", "tests/", "docs/", "contracts/", "scenarios/", "reports/reference/"];
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    folders.iter().any(|folder| name.starts_with(folder)) && name.chars().all(plain)
+}
+
+/// `1.33x (1.28x to 1.46x, n = 8)` in a row.
+fn figure(row: &str) -> Option<String> {
+    let end = row.find(", n = ")?;
+    let close = end + row[end..].find(')')?;
+    let open = row[..end].rfind(" (")?;
+    let interval = &row[open + 1..=close];
+    let ratio = row[..open].split([' ', '(']).rfind(|word| word.ends_with('x'))?;
+    // Where words stand between a ratio and its interval, the interval is enough to find it.
+    match row.contains(&format!("{ratio} {interval}")) {
+        true => Some(format!("{ratio} {interval}")),
+        false => Some(interval.to_owned()),
+    }
+}
+
+/// An empty program for each relative path in `text`'s commands.
+fn programs(folder: &Path, text: &str) {
+    for name in after(text, "command = [\"./") {
+        let path: PathBuf = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn banned_words_are_found_and_code_is_not_prose() {
+    let page = |text: &str| Document { name: "x.md".into(), text: text.into() };
+    let found = |text: &str| banned(&page(text)).iter().map(|it| it.line).collect::<Vec<_>>();
+    assert_eq!(found("Drawn by Coin,\nit mends.\nmend-free coins `coin`"), [1, 2, 3]);
+    assert_eq!(found("it runs all the\nsame"), [1], "a phrase over two lines");
+    assert_eq!(found("```text\ncoin\n```\ncoin"), [4]);
+    let toml = Document { name: "x.toml".into(), text: "coin = 1 # a coin\ncoin = 2".into() };
+    assert_eq!(banned(&toml).len(), 1);
+}
+
+#[test]
+fn dead_links_are_found() {
+    let page = |text: &str| Document { name: "docs/x.md".into(), text: text.into() };
+    let good =
+        "[a](../README.md#two-commands) [b](https://x/y) [c](gate.md) `src/lib.rs` `src/*.rs`";
+    assert_eq!(dead_links(&page(good)), []);
+    for bad in ["[a](README.md)", "[a](../README.md#no)", "src=\"x.png\"", "`src/nothing.rs`"] {
+        assert_eq!(dead_links(&page(bad)).len(), 1, "{bad}");
+    }
+}
