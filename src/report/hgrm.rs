@@ -5,9 +5,9 @@
 
 use std::fmt::Write;
 
-use crate::record::histogram::Ranked;
 use super::distribution::Ranked;
 use crate::files::LISTING_UNIT;
+use crate::record::histogram::Ranked;
 use crate::stats::percentile::FAILED_NS;
 
 /// `requests` (ns) as a percentile listing (ms). Failures stand at an hour, and their number below it.
