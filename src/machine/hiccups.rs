@@ -18,18 +18,6 @@ const PAUSE: Duration = Duration::from_micros(100);
 /// A watch sees no more pauses than fit into it.
 const PAUSES_KEPT_MAX: usize = (WATCH.as_micros() / PAUSE.as_micros()) as usize + 1;
 
-/// What one core lost.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Hiccups {
-    /// The longest pause.
-    pub(crate) worst: Nanos,
-    /// All pauses over the time watched.
-    pub(crate) lost: Share,
-    /// What the pauses alone make of each percentile of [`RANKS`]: by so much they put off a request that comes at any
-    /// time and needs the core at once.
-    pub(crate) floor: [Nanos; RANKS.len()],
-}
-
 /// Watches `cores`, all at once, for `time` or [`WATCH`] where that is less, and gives the worst of what was seen.
 ///
 /// # Errors

@@ -5,7 +5,6 @@
 
 use std::fmt::Write;
 
-use super::distribution::Ranked;
 use crate::files::LISTING_UNIT;
 use crate::record::histogram::Ranked;
 use crate::stats::percentile::FAILED_NS;

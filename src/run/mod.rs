@@ -72,7 +72,7 @@ impl Request {
     /// # Errors
     /// Usage: fewer rounds than its headline needs, or a budget without room for one of them, with the number.
     pub fn check(&self) -> Result<()> {
-        verdict::check_rounds(&self.scenarios)?;
+        statement::check_rounds(&self.scenarios)?;
         let least = self.scenarios.iter().map(|one| one.least_estimate().0).sum::<u64>();
         match self.budget.filter(|budget| budget.0 < least && !self.resume) {
             None => Ok(()),

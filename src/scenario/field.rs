@@ -8,7 +8,7 @@ use crate::units::Share;
 use crate::units::{Nanos, grouped};
 
 /// A name that can be a folder's, a file's and a column's.
-pub(crate) fn name(text: &At<String>, key: &str) -> Result<String, Fault> {
+pub(super) fn name(text: &At<String>, key: &str) -> Result<String, Fault> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     let value = &text.value;
     let starts = value.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
@@ -21,7 +21,7 @@ pub(crate) fn name(text: &At<String>, key: &str) -> Result<String, Fault> {
 }
 
 /// A sentence that can be a line of a report.
-pub(crate) fn sentence(text: &At<String>, key: &str) -> Result<String, Fault> {
+pub(super) fn sentence(text: &At<String>, key: &str) -> Result<String, Fault> {
     let value = text.value.trim();
     let wrong = if value.is_empty() {
         "empty"
@@ -37,7 +37,7 @@ pub(crate) fn sentence(text: &At<String>, key: &str) -> Result<String, Fault> {
 }
 
 /// A whole number inside `range`, or `default` where it is not given.
-pub(crate) fn whole(
+pub(super) fn whole(
     given: Option<&At<u64>>,
     key: &str,
     default: u64,
@@ -55,7 +55,7 @@ pub(crate) fn whole(
 }
 
 /// CPU time of one request of a contender or of the scenario.
-pub(crate) fn cpu_time(at: &At<Quantity<Nanos>>, key: &str) -> Result<Nanos, Fault> {
+pub(super) fn cpu_time(at: &At<Quantity<Nanos>>, key: &str) -> Result<Nanos, Fault> {
     if at.value.0 <= CPU_MAX {
         return Ok(at.value.0);
     }
@@ -63,7 +63,7 @@ pub(crate) fn cpu_time(at: &At<Quantity<Nanos>>, key: &str) -> Result<Nanos, Fau
 }
 
 /// The CPU dial is the payment's signature, and the other services have none.
-pub(crate) fn no_signature(workload: Workload, span: &std::ops::Range<usize>) -> Fault {
+pub(super) fn no_signature(workload: Workload, span: &std::ops::Range<usize>) -> Fault {
     let title = format!("{} has no signature to spend this CPU time on", workload.name());
     Fault::new(span, title, "only of payments").help(match workload {
         Workload::Loyalty => {
@@ -86,7 +86,7 @@ pub(crate) const SENTENCE_MAX: usize = 300;
 pub(crate) const STEADY_MAX: f64 = 2.0;
 
 /// Whether a level may last.
-pub(crate) fn steady(level: &At<Quantity<Level>>) -> Result<(), Fault> {
+pub(super) fn steady(level: &At<Quantity<Level>>) -> Result<(), Fault> {
     match level.value.0 {
         Level::OfLowest(share) | Level::OfOwn(share) if share.0 > STEADY_MAX => {
             let title = format!("a steady load is at most {} of a ceiling", Share(STEADY_MAX));

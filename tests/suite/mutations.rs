@@ -21,8 +21,8 @@ fn computed() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// SplitMix64: the same damage in every run.
-struct Damage(u64);
+/// The same damage in every run.
+struct Damage(Random);
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 pub(crate) struct Random(pub(crate) u64);

@@ -29,7 +29,7 @@ pub(crate) enum Driven {
 ///
 /// # Panics
 /// When the connection waits for neither a read nor a write: then nobody would ever wake it.
-pub(crate) fn drive(connection: &mut Connection, watch: &Watch, waker: &Waker) -> Driven {
+pub(super) fn drive(connection: &mut Connection, watch: &Watch, waker: &Waker) -> Driven {
     let mut context = Context::from_waker(waker);
     loop {
         match connection.as_mut().poll(&mut context) {

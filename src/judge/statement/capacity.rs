@@ -8,7 +8,7 @@ use crate::stats::{Estimate, Interval};
 
 /// Judges a statement about a capacity: it holds or fails when all that the searches leave possible lies inside or
 /// outside the bound. A ratio is taken at its worst: the least of one over the most of the other, and the reverse.
-pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judged {
+pub(super) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>) -> Judged {
     if found.capacity.is_empty() {
         return Judged::inconclusive("needs the capacity experiment");
     }

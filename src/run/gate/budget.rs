@@ -15,6 +15,11 @@ const BLOCK_SHORT: Nanos = Nanos(2 * Nanos::SECOND.0);
 /// What comes before a window at least, where a pilot has to say how much: the load that leads in.
 const LEAD_IN: Nanos = Nanos(500 * Nanos::MILLI.0);
 
+/// How long the baseline's ceiling is probed, and how long a closed block is.
+pub(super) const CLOSED: Nanos = Nanos(3 * Nanos::SECOND.0);
+/// What a trial takes beside its load, where no probe has shown it: as the tour has seen it.
+pub(super) const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
+
 /// What is left to spend.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Left {

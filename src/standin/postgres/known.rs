@@ -61,7 +61,7 @@ pub(crate) const SETTINGS_TOLD: usize = 7;
 pub(crate) const VERSION: &str = "PostgreSQL 15.0 (bakeoff stand-in)";
 
 /// What `inner` makes of what stands between brackets.
-pub(crate) fn brackets<T>(
+pub(super) fn brackets<T>(
     tokens: &mut Tokens<'_>,
     inner: impl FnOnce(&mut Tokens<'_>) -> Option<T>,
 ) -> Option<T> {
@@ -92,7 +92,7 @@ pub(crate) enum Scalar {
 
 impl Column {
     /// Its value in the row that is answered at `now`, since 1970.
-    pub(crate) fn cell(&self, now: Nanos) -> Cell<'_> {
+    pub(super) fn cell(&self, now: Nanos) -> Cell<'_> {
         match &self.value {
             Scalar::Null => Cell::Null,
             Scalar::Bool(value) => Cell::Bool(*value),

@@ -15,7 +15,7 @@ impl Query {
     ///
     /// # Errors
     /// 42601 for all that is not answered here, with what is, and for more than one.
-    pub(crate) fn parse(text: &str) -> Result<Self, SqlError> {
+    pub(super) fn parse(text: &str) -> Result<Self, SqlError> {
         // A client that sends the very text is spared the comparison.
         if let Some(statement) = Statement::ALL.into_iter().find(|one| one.text() == text) {
             return Ok(Self::Schema(statement, None));
