@@ -1,37 +1,10 @@
 //! Do the books balance? Judged from what was acknowledged and what the server says it did, by arithmetic alone:
 //! nothing here knows a rule of the services.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
 use crate::load::outcome::Tally;
 use crate::record::Audit;
-
-/// How soon books that do not balance are read again.
-const AGAIN_AFTER: Duration = Duration::from_millis(20);
-
-/// What `judged` says of the books. Requests that the load left unfinished may still be worked on, and books that are read
-/// in the middle of one do not balance: then they are read again, for `within` at most or until `stop`.
-pub(crate) fn at_rest(
-    tally: &Tally,
-    within: Duration,
-    stop: &AtomicBool,
-    mut judged: impl FnMut() -> Audit,
-) -> Audit {
-    let unknown = tally.payments_unknown + tally.distributions_unknown + tally.webhooks_unknown;
-    let deadline = Instant::now() + within;
-    loop {
-        let audit = judged();
-        let over = Instant::now() >= deadline || stop.load(Ordering::Relaxed);
-        if audit.verdict != "unbalanced" || unknown == 0 || over {
-            return audit;
-        }
-        thread::sleep(AGAIN_AFTER);
-    }
-}
 
 /// Compares a trial's acknowledgements with its server's `/audit`.
 pub(crate) fn judge(tally: &Tally, answer: Result<Vec<u8>, String>) -> Audit {
@@ -151,25 +124,6 @@ mod tests {
         });
         change(&mut books);
         judge(&TALLY, Ok(books.to_string().into_bytes()))
-    }
-
-    #[test]
-    fn books_are_read_again_while_an_unfinished_request_may_be_worked_on() {
-        let read = |unknown: u64, whole_after: u32, within: u64| {
-            let none = Tally { payments_unknown: 0, webhooks_unknown: 0, ..TALLY };
-            let tally = Tally { distributions_unknown: unknown, ..none };
-            let mut times = 0;
-            let audit =
-                at_rest(&tally, Duration::from_millis(within), &AtomicBool::new(false), || {
-                    times += 1;
-                    let held = if times > whole_after { 5_000 } else { 4_000 };
-                    verdict(|books| books["points_held"] = held.into())
-                });
-            (audit.verdict, times)
-        };
-        assert_eq!(read(1, 2, 60_000), ("balanced".into(), 3));
-        assert_eq!(read(0, 2, 60_000), ("unbalanced".into(), 1), "everything was answered");
-        assert_eq!(read(1, u32::MAX, 60).0, "unbalanced", "it never balances");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::process::said::Said;
 use crate::process::supervise::{BACKGROUND, KILLED};
 
 /// A program is there, or its start has failed, within this.
-const STARTS_WITHIN: Duration = Duration::from_secs(10);
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// What a supervisor may take beyond the patience it was given.
 const BEYOND_PATIENCE: Duration = Duration::from_secs(5);
 

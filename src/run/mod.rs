@@ -2,6 +2,7 @@
 //!
 //! This is the only folder that runs both sides. [`run`] reads as the pipeline.
 
+mod audit;
 mod budget;
 pub(crate) mod ceilings;
 mod decide;

@@ -33,6 +33,7 @@ use crate::process::said::Said;
 use crate::record;
 use crate::record::histogram::distribution;
 use crate::record::{Audit, LostBy, Trial};
+use crate::run::audit::at_rest;
 use crate::run::dependency::{Behind, PoolUse};
 use crate::scenario::store;
 use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
@@ -361,7 +362,7 @@ fn audited(
     if order.scenario.workload == Workload::Http {
         return Audit { verdict: "unavailable".into(), reasons: Vec::new() };
     }
-    audit::at_rest(&outcome.tally, AUDIT_WITHIN, stop, || {
+    at_rest(&outcome.tally, AUDIT_WITHIN, stop, || {
         let after = http::get(contender.address(), "/audit", AUDIT_WITHIN);
         match before.clone() {
             Some(before) => audit::judge_growth(&outcome.tally, before, after),

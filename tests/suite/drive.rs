@@ -238,7 +238,10 @@ fn every_failure_is_counted_under_its_name_and_ranks_above_every_time() {
                 (&200.into(), &50.into()),
                 "{name}: {times}"
             );
-            assert_eq!(times["p90"], FAILED_NS, "a quarter failed: p90 is one of them");
+            assert_eq!(
+                times["p90"], FAILED_NS,
+                "{name}: a quarter failed, p90 is one of them: {trial}"
+            );
             assert!(times["timeouts"].is_null() && times["max"].as_u64() < Some(FAILED_NS));
         }
         let achieved = trial["achieved_rps"].as_f64().unwrap();

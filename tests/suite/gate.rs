@@ -41,7 +41,7 @@ impl Gate {
             "schema = 1\nname = \"small\"\ntitle = \"A small gate\"\nplacement.mode = \"shared\"\n{workload}{contenders}\n\
              [load.open]\nwarm_up = \"none\"\nduration = \"150ms\"\nconnections = 40\n\
              [slo]\np99 = \"60ms\"\n\
-             [gate]\nrate = \"300/s\"\nbudget = \"11s\"\nmetrics = [\"cpu_per_request\"]\n\
+             [gate]\nrate = \"300/s\"\nbudget = \"60s\"\nmetrics = [\"cpu_per_request\"]\n\
              margin = {{ cpu_per_request = \"50%\" }}\n"
         );
         fs::write(folder.path().join("small.toml"), text).unwrap();
@@ -96,7 +96,9 @@ fn stdout(output: &Output) -> String {
 fn spoilt(result: &GateResult) -> bool {
     let machine = result.judgement.verdict == Verdict::Invalid
         && result.judgement.void_rounds > result.plan.rounds_max / 4
-        || result.judgement.line.contains("when the budget ended");
+        || ["when the budget ended", "nothing left to gate"]
+            .iter()
+            .any(|said| result.judgement.line.contains(said));
     if machine {
         skipped(format_args!("the machine was too busy for a gate: {}", result.judgement.line));
     }
@@ -120,11 +122,11 @@ fn a_foreign_service_is_gated_and_the_verdict_follows_from_its_rounds() {
         .output()
         .unwrap();
     let result = gate.result();
-    assert_eq!(judge(&result.plan, &result.rounds), result.judgement, "made anew from the file");
     assert!(stderr(&output).contains("The gate takes 12 to 40 rounds"), "{}", stderr(&output));
     if spoilt(&result) {
         return;
     }
+    assert_eq!(judge(&result.plan, &result.rounds), result.judgement, "made anew from the file");
     assert_eq!(code(&output), 3, "{}\n{}", stdout(&output), stderr(&output));
     assert_eq!(result.judgement.verdict, Verdict::Regressed);
     let metric = &result.judgement.metrics[0];

@@ -211,7 +211,8 @@ fn a_foreign_server_is_raced_against_a_variant_of_itself() {
         assert_eq!(kinds, ["charge", "look"]);
         assert!(trial.by_request["charge"].requests > 0, "{trial:?}");
         let server = &trial.server;
-        assert!(server.cpu_us_per_request.is_some_and(|us| us > 50.0), "{server:?}");
+        // Per right answer: a machine that had no time for any has none.
+        assert_eq!(server.cpu_us_per_request.is_some(), trial.achieved_rps > 0.0, "{server:?}");
         // The server and the child that it has.
         assert!(server.memory_peak_bytes.is_some_and(|bytes| bytes > 8 << 20), "{server:?}");
         assert!(matches!(server.memory_kind.as_deref(), Some("cgroup" | "pss")), "{server:?}");

@@ -44,7 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("report", &["error", "files", "judge", "record", "stats", "text", "units"]),
     ("machine", &["error", "load", "record", "scenario", "stats", "units"]),
-    ("process", &["error", "interrupt", "load", "machine", "random", "scenario", "units"]),
+    ("process", &["error", "files", "interrupt", "load", "machine", "random", "scenario", "units"]),
     (
         "database",
         &[
