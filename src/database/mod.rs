@@ -12,7 +12,6 @@ mod account;
 mod auto;
 pub mod binaries;
 mod cluster;
-mod database;
 mod folder;
 mod given;
 mod keeper;
@@ -20,6 +19,7 @@ mod latency_sql;
 mod leftovers;
 mod load;
 pub mod probe;
+pub(crate) mod server;
 pub(crate) mod setup;
 mod url;
 
@@ -28,8 +28,8 @@ use std::fmt::Display;
 use crate::error::{Error, Result};
 use crate::postgres::{Connection, Server, Trouble};
 
-pub use database::{Database, Trial};
 pub use keeper::keep;
+pub use server::{Database, Trial};
 pub use setup::Setup;
 pub use url::{Typed, Url};
 

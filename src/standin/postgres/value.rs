@@ -25,7 +25,7 @@ pub(super) const PARAMETERS_MAX: usize = 6;
 
 /// One parameter.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Value {
+pub(in crate::standin) enum Value {
     /// NULL, and what is not there.
     #[default]
     Null,
