@@ -1,4 +1,4 @@
-//! `result.json`, `bakeoff.result/1`: what a run came to. Every other output is made from this and nothing else.
+//! `result.json`, `bakeoff.result/2`: what a run came to. Every other output is made from this and nothing else.
 //!
 //! Fields end in their unit. `null` is a figure that was withheld or could not be had, and never zero.
 
@@ -36,7 +36,7 @@ pub use pictures::{
 pub use warm::{LedIn, Pilot, PilotSpan};
 
 /// The version that is written, and the only one that is read.
-pub const SCHEMA: &str = "bakeoff.result/1";
+pub const SCHEMA: &str = "bakeoff.result/2";
 
 /// A run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
