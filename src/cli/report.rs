@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Overwrite files in --out that bakeoff did not write
     #[arg(long, requires = "out")]
     force: bool,
+    /// Print every comparison, ceiling and reason of a result
+    #[arg(long)]
+    verbose: bool,
     /// How the result is written to stdout
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -73,7 +76,8 @@ impl Args {
             report::write::write_prose(out, result, self.force)?;
         }
         Ok(match self.format {
-            Format::Text => report::terminal::terminal(result, self.out.as_deref()),
+            Format::Text if self.verbose => report::terminal::terminal(result, self.out.as_deref()),
+            Format::Text => report::terminal::brief(result, self.out.as_deref()),
             Format::Json => record::to_json(result) + "\n",
             Format::Markdown => report::markdown::markdown(result),
         })

@@ -73,6 +73,9 @@ pub(crate) struct Args {
     /// Go on with the run in this report folder, with the same scenario and flags
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "force", "order_seed"])]
     resume: Option<PathBuf>,
+    /// Print every comparison, ceiling and reason, as the report has them
+    #[arg(long)]
+    verbose: bool,
     #[command(flatten)]
     quiet: Quiet,
     /// How the result is written to stdout
@@ -225,8 +228,9 @@ impl Args {
 
     fn shown(&self, result: &RunResult, out: &Path) -> String {
         match self.format {
+            Format::Text if self.verbose => report::terminal::terminal(result, Some(out)),
             Format::Text if self.scenarios.is_empty() => report::screen::screen(result, out),
-            Format::Text => report::terminal::terminal(result, Some(out)),
+            Format::Text => report::terminal::brief(result, Some(out)),
             Format::Json => record::to_json(result) + "\n",
             Format::Markdown => report::markdown::markdown(result),
         }

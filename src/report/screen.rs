@@ -7,9 +7,9 @@ use super::terminal::{self, grid, wrapped};
 use super::words::figure;
 use crate::judge::races::{Entry, Race, races};
 use crate::record::metric::label;
-use crate::record::{Comparison, RunResult, TrialVerdict, Verdict};
+use crate::record::{Comparison, RunResult, Verdict};
 use crate::report::place::place;
-use crate::text::{WITHHELD, capital, clean, listed, or_withheld, times};
+use crate::text::{WITHHELD, capital, clean, or_withheld, times};
 use crate::units::bytes;
 use crate::units::{grouped, three_digits};
 use std::path::Path;
@@ -30,7 +30,7 @@ pub fn screen(result: &RunResult, files: &Path) -> String {
     lines.push(figures(&spoken));
     lines.push(String::new());
     lines.push(wrapped(&level(&spoken), "  "));
-    lines.push(wrapped(&validity(result), "  "));
+    lines.push(wrapped(&terminal::validity(result), "  "));
     lines.push(wrapped(
         &format!("The report, with the reasons: {}", files.join("index.html").display()),
         "  ",
@@ -140,26 +140,6 @@ fn level(spoken: &[Spoken<'_>]) -> String {
         "Ratios of paired rounds with intervals at {}: {all_of} at 95 % (n = {n}).",
         confidence(all[0])
     )
-}
-
-/// `92 of 96 trials are VALID, 4 SUSPECT; 1 round was void and run again.`
-fn validity(result: &RunResult) -> String {
-    let count = |verdict| {
-        let counted = result.trials.iter().filter(|trial| !trial.voided);
-        counted.filter(|trial| trial.validity.verdict == verdict).count()
-    };
-    let all = result.trials.iter().filter(|trial| !trial.voided).count();
-    let mut parts = vec![format!("{} of {all} trials are VALID", count(TrialVerdict::Valid))];
-    for verdict in [TrialVerdict::Suspect, TrialVerdict::Invalid] {
-        let n = count(verdict);
-        parts.extend((n > 0).then(|| format!("{n} {}", verdict.word())));
-    }
-    let void = match result.voided_rounds {
-        0 => String::new(),
-        1 => "; 1 round was void and run again".into(),
-        n => format!("; {n} rounds were void and run again"),
-    };
-    format!("{}{void}.", listed(&parts))
 }
 
 #[cfg(test)]
