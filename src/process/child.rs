@@ -28,7 +28,7 @@ use crate::random;
 use crate::scenario::{Ready, Setup};
 
 /// A contender that is not ready after so long never will be.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+const READY_WITHIN: Duration = Duration::from_secs(60);
 /// A contender that was asked to end and has not after so long is killed.
 const ENDS_WITHIN: Duration = Duration::from_secs(8);
 /// What is run before a trial may take so long.
