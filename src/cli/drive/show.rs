@@ -8,13 +8,13 @@ use crate::judge::failures::{error_counts, firsts};
 use crate::record::late::{LATE_NOTE, Late};
 use crate::record::{Distribution, Trial};
 use crate::report::markdown::escaped;
-use crate::units::{Nanos, Rate, Share};
+use crate::units::{Nanos, Rate, Share, grouped};
 
 /// A few lines and a table.
 pub(super) fn text(trial: &Trial) -> String {
     let mut table = times(trial);
     table.load_style(presets::NOTHING);
-    let mut out = format!("{}\n{}\n\n", trial.contender, headline(trial));
+    let mut out = format!("{}\n{}\n{}\n\n", answer(trial), trial.contender, headline(trial));
     for line in table.lines() {
         let _ = writeln!(out, "{}", line.trim_end());
     }
@@ -28,12 +28,30 @@ pub(super) fn markdown(trial: &Trial) -> String {
     let mut table = times(trial);
     table.load_style(presets::ASCII_MARKDOWN);
     let (headline, generator, verdict) = (headline(trial), generator(trial), verdict(trial));
+    let answer = answer(trial);
     let firsts: String =
         firsts(trial).iter().map(|first| format!("{}  \n", escaped(first))).collect();
     format!(
-        "### {}\n\n{headline}\n\n{table}\n\n{firsts}{generator}  \n{verdict}\n",
+        "### {}\n\n{answer}\n\n{headline}\n\n{table}\n\n{firsts}{generator}  \n{verdict}\n",
         trial.contender
     )
+}
+
+/// What a person could repeat: `500/s answered: p50 20.2 us, p99 570 us, no errors`.
+fn answer(trial: &Trial) -> String {
+    let rate = Rate(trial.achieved_rps);
+    let mut said = match (&trial.load.arrivals, trial.saturated) {
+        (Some(_), true) => format!("Saturated at {rate}"),
+        (Some(_), false) => format!("{rate} answered"),
+        (None, _) => format!("At most {rate} on {} connections", trial.load.connections),
+    };
+    let mut kinds = trial.by_request.values();
+    if let (Some(only), None) = (kinds.next(), kinds.next())
+        && let Some(times) = only.response_ns.as_ref().or(only.service_ns.as_ref())
+    {
+        said += &format!(": p50 {}, p99 {}", times.shown(500), times.shown(990));
+    }
+    said + &errors(trial) + "."
 }
 
 fn headline(trial: &Trial) -> String {
@@ -44,9 +62,8 @@ fn headline(trial: &Trial) -> String {
         Some(arrivals) if trial.saturated => {
             let offered = Rate(trial.offered_rps);
             return format!(
-                "saturated: {achieved} of {offered} ({arrivals}) for {seconds} on {} connections{}",
-                load.connections,
-                errors(trial)
+                "saturated: {achieved} of {offered} ({arrivals}) for {seconds} on {} connections",
+                load.connections
             );
         }
         Some(arrivals) => {
@@ -59,10 +76,9 @@ fn headline(trial: &Trial) -> String {
         _ => level,
     };
     format!(
-        "{level} for {seconds} on {} connections, {} requests{}",
+        "{level} for {seconds} on {} connections, {} requests",
         load.connections,
-        trial.requests,
-        errors(trial)
+        grouped(trial.requests as f64)
     )
 }
 
