@@ -19,7 +19,9 @@ const SEARCHED: [&str; 5] = ["model", "at least", "below", "bound by", "remark"]
 
 /// For a terminal.
 pub fn text(decision: &Decision) -> String {
-    let mut out = format!("{}\n{}\n", heading(decision), floor(decision));
+    let mut out = format!("{}\n", wrapped(&decision.finding, ""));
+    let _ = writeln!(out, "{}\n", wrapped(&decision.flips, ""));
+    let _ = writeln!(out, "{}\n{}", wrapped(&heading(decision), ""), floor(decision));
     for line in ceilings(decision) {
         let _ = writeln!(out, "{line}");
     }
@@ -39,8 +41,6 @@ pub fn text(decision: &Decision) -> String {
     for note in &decision.notes {
         let _ = writeln!(out, "{}", wrapped(&format!("  - {note}"), "    "));
     }
-    let _ = writeln!(out, "\n{}", wrapped(&decision.finding, ""));
-    let _ = writeln!(out, "{}", wrapped(&decision.flips, ""));
     out
 }
 
