@@ -3,11 +3,11 @@
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Builds a [`Mix`] for a `HashMap`.
-pub(super) type BuildMix = BuildHasherDefault<Mix>;
+pub(crate) type BuildMix = BuildHasherDefault<Mix>;
 
 /// Folds 8 bytes at a time by a 64 x 64 -> 128 bit multiplication.
 #[derive(Default)]
-pub(super) struct Mix(u64);
+pub(crate) struct Mix(u64);
 
 /// Two odd numbers with no pattern: the fractions of pi.
 const A: u64 = 0x243f_6a88_85a3_08d3;
@@ -42,7 +42,7 @@ impl Hasher for Mix {
 }
 
 /// Which of `shards` a key belongs to: the middle bits, since a table uses the outer ones.
-pub(super) fn shard(key: &(impl std::hash::Hash + ?Sized), shards: usize) -> usize {
+pub(crate) fn shard(key: &(impl std::hash::Hash + ?Sized), shards: usize) -> usize {
     use std::hash::BuildHasher as _;
     (BuildMix::default().hash_one(key) >> 24) as usize % shards
 }

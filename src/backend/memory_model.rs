@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::memory::{Capture, Memory, Terms, WORD};
-use super::payment::Rows;
+use crate::backend::services::payment::Rows;
 use crate::domain::dataset::{Dataset, Limits, Merchant, User};
 use crate::domain::loyalty::Distribution;
 use crate::domain::payment::{Payment, fee_minor};

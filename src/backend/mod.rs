@@ -1,31 +1,29 @@
 //! The measured side: two services under four concurrency models, and the control.
 //!
-//! [`serve`] is the only way in. What a request means is written once, without a colour (`http/mod.rs`,
-//! `payment/mod.rs`, `loyalty/mod.rs`, `memory/mod.rs`); how it waits is written twice, side by side, in
-//! `event_loop.rs` and `threads.rs` of each folder. Read those in pairs: their difference is what is measured.
+//! [`serve`] is the only way in. What a request means is written once, for all models (`services/*/mod.rs`,
+//! `http/mod.rs`, `memory/`); how it waits is written twice, in `services/*/event_loop.rs` and `threads.rs`. Read those
+//! in pairs: their difference is what is measured. What they run on is `runtime/`: two designs behind one interface.
 //!
-//! Tokio appears in `event_loop.rs` files alone, `std::thread` and rayon in `threads.rs` files alone.
+//! Tokio appears on the `event_loop` side alone, `std::thread` and rayon on the `threads` side alone.
 
-mod app;
 pub mod client;
 pub mod cpu;
+mod fan_out;
 #[doc(hidden)]
 pub mod fuzz;
-mod hands;
 mod hash;
 pub mod http;
-mod loyalty;
 mod memory;
 #[cfg(test)]
 mod memory_model;
 pub mod model;
 mod null;
-pub mod payment;
 pub mod pitfall;
 mod postgres;
 mod remote;
+mod runtime;
+pub mod services;
 mod upstream;
-mod webhook;
 
 use std::net::TcpListener;
 
@@ -132,10 +130,10 @@ fn serve_on(settings: &Settings, listener: TcpListener) -> Result<()> {
     let ready = || announce(port);
     match settings.model {
         Model::EventLoop | Model::WorkStealing => {
-            http::event_loop::serve(settings, listener, ready)
+            runtime::event_loop::serve::serve(settings, listener, ready)
         }
         Model::ThreadPerConnection | Model::ThreadPool => {
-            http::threads::serve(settings, listener, ready)
+            runtime::threads::serve::serve(settings, listener, ready)
         }
         Model::Null => null::serve(&settings.name, listener, ready),
     }

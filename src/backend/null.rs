@@ -25,7 +25,7 @@ const READ_BYTES: usize = 64 * 1024;
 const EVENTS: usize = 256;
 
 /// Answers everything until the process is told to stop.
-pub(super) fn serve(name: &str, listener: TcpListener, ready: impl FnOnce()) -> Result<()> {
+pub(crate) fn serve(name: &str, listener: TcpListener, ready: impl FnOnce()) -> Result<()> {
     let context = || "cannot set up an epoll set".into();
     let (signal, sender) = UnixStream::pair().context(context)?;
     for number in [SIGTERM, SIGINT] {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backend::cpu::CpuMode;
-use crate::backend::payment::{self, Calibration};
+use crate::backend::services::payment;
+use crate::backend::services::payment::Calibration;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::machine::hiccups;

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 /// The largest body of a request (413 beyond it).
-pub(in crate::backend) const BODY_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The largest head of a request (431 beyond it).
-pub(in crate::backend) const HEAD_BYTES_MAX: usize = 32 * 1024;
+pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long requests in hand may take to finish once the server is told to stop.
-pub(super) const STOP_MAX: Duration = Duration::from_secs(5);
+pub(crate) const STOP_MAX: Duration = Duration::from_secs(5);
 /// How long, and of how many bytes, a peer is listened to that has got its last answer and sends on: closing on unread
 /// bytes is a reset, which may overtake the answer.
-pub(super) const DRAIN_MAX: Duration = Duration::from_secs(2);
-pub(super) const DRAIN_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(2);
+pub(crate) const DRAIN_BYTES_MAX: usize = 1024 * 1024;
 /// How long accepting rests when the process is out of descriptors.
-pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a peer may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,13 +4,9 @@
 //! the same connections from OS threads, `pool.rs` shares them out to a fixed number of threads, and `socket/` is what
 //! hyper reads and writes through.
 
-pub(crate) mod drive;
-pub(super) mod event_loop;
 pub mod limits;
-mod pool;
-mod socket;
-pub(super) mod threads;
-mod watch;
+pub(crate) mod socket;
+pub(crate) mod watch;
 
 use std::error::Error as _;
 use std::{fmt, io};
@@ -30,7 +26,7 @@ use watch::{Phase, Watch};
 
 /// What is sent back: a status and a JSON body.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     status: StatusCode,
     body: Bytes,
     allow: Option<&'static str>,
@@ -38,23 +34,23 @@ pub(super) struct Answer {
 
 impl Answer {
     /// `status` with `body` as JSON.
-    pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
+    pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("structs of numbers and strings are JSON");
         Self { status, body: body.into(), allow: None }
     }
 
     /// `{"error": why}`.
-    pub(super) fn error(status: StatusCode, why: impl fmt::Display) -> Self {
+    pub(crate) fn error(status: StatusCode, why: impl fmt::Display) -> Self {
         Self::json(status, &Failure { error: &why.to_string() })
     }
 
     /// 400: what was sent is not what the route takes.
-    pub(super) fn malformed(why: impl fmt::Display) -> Self {
+    pub(crate) fn malformed(why: impl fmt::Display) -> Self {
         Self::error(StatusCode::BAD_REQUEST, why)
     }
 
     /// As hyper takes it; `last` asks the peer to send nothing more on this connection.
-    fn into_response(self, last: bool) -> Response<Full<Bytes>> {
+    pub(crate) fn into_response(self, last: bool) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -75,14 +71,14 @@ struct Failure<'a> {
 }
 
 #[derive(Serialize)]
-struct Health<'a> {
+pub(crate) struct Health<'a> {
     ready: bool,
     contender: &'a str,
 }
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+pub(crate) enum Route {
     /// An operation of a workload, which may have to wait: its twin answers.
     Operation(Operation),
     /// A question about the server itself, answered at once.
@@ -90,7 +86,7 @@ enum Route {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
+pub(crate) enum Operation {
     Payment,
     Distribution,
     /// The id as it came; `None` when it is no number.
@@ -102,7 +98,7 @@ enum Operation {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Plain {
+pub(crate) enum Plain {
     Health,
     Null,
     Stats,
@@ -110,7 +106,11 @@ enum Plain {
 
 impl Route {
     /// The route of a request, or why there is none.
-    fn find(workload: Option<Workload>, method: &Method, path: &str) -> Result<Self, Answer> {
+    pub(crate) fn find(
+        workload: Option<Workload>,
+        method: &Method,
+        path: &str,
+    ) -> Result<Self, Answer> {
         let mounted = |of| workload.is_none_or(|workload| workload == of);
         let (route, allow) = match path {
             "/payments" if mounted(Workload::Payment) => {
@@ -150,15 +150,15 @@ impl Operation {
 }
 
 /// The number that plain digits spell.
-fn number(digits: &str) -> Option<u64> {
+pub(crate) fn number(digits: &str) -> Option<u64> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 const GET: &str = "GET, HEAD";
-const POST: &str = "POST";
+pub(crate) const POST: &str = "POST";
 
 /// Whether a request says once whom it is for (RFC 9112, 3.2); HTTP/1.0 need not say it.
-fn check(head: &Parts) -> Result<(), Answer> {
+pub(crate) fn check(head: &Parts) -> Result<(), Answer> {
     let mut hosts = head.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(_), None) => Ok(()),
@@ -169,7 +169,7 @@ fn check(head: &Parts) -> Result<(), Answer> {
 }
 
 /// What is left to do for a connection that hyper is done with; nothing where its peer has been told all.
-fn farewell(ended: &hyper::Result<()>, watch: &Watch) -> Option<Farewell> {
+pub(crate) fn farewell(ended: &hyper::Result<()>, watch: &Watch) -> Option<Farewell> {
     // Any other error is the peer's: it went away, or took too long.
     let no_http = ended.as_ref().is_err_and(hyper::Error::is_parse);
     if !no_http && !watch.refused() {
@@ -186,25 +186,25 @@ const HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: c
     content-type: application/json\r\ncontent-length: 39\r\n\r\n{\"error\":\"this server speaks HTTP/1.1\"}";
 
 /// The answer to `/null`.
-fn null() -> Answer {
+pub(crate) fn null() -> Answer {
     Answer { status: StatusCode::OK, body: Bytes::from_static(br#"{"ok":true}"#), allow: None }
 }
 
 /// The answer to `/healthz`.
-fn health(name: &str) -> Answer {
+pub(crate) fn health(name: &str) -> Answer {
     Answer::json(StatusCode::OK, &Health { ready: true, contender: name })
 }
 
 /// A body as it comes in. One that fits into a single frame is never copied.
 #[derive(Debug, Default)]
-struct Arriving {
+pub(crate) struct Arriving {
     first: Bytes,
     whole: BytesMut,
 }
 
 impl Arriving {
     /// Begins, unless the length that was announced is too large already.
-    fn begin(incoming: &Incoming) -> Result<Self, Answer> {
+    pub(crate) fn begin(incoming: &Incoming) -> Result<Self, Answer> {
         match incoming.size_hint().lower() <= BODY_BYTES_MAX as u64 {
             true => Ok(Self::default()),
             false => Err(too_large()),
@@ -212,7 +212,7 @@ impl Arriving {
     }
 
     /// Takes what came next, which may be that nothing more comes.
-    fn push(&mut self, frame: hyper::Result<Frame<Bytes>>) -> Result<(), Answer> {
+    pub(crate) fn push(&mut self, frame: hyper::Result<Frame<Bytes>>) -> Result<(), Answer> {
         match frame.map_err(|error| broken(&error))?.into_data() {
             Ok(data) => self.append(data),
             // Trailers say nothing that a route here wants to know.
@@ -233,7 +233,7 @@ impl Arriving {
         Ok(())
     }
 
-    fn finish(self) -> Bytes {
+    pub(crate) fn finish(self) -> Bytes {
         if self.whole.is_empty() { self.first } else { self.whole.freeze() }
     }
 }
@@ -261,7 +261,7 @@ fn broken(error: &hyper::Error) -> Answer {
 ///
 /// # Errors
 /// Anything but a whole number from 0.
-pub(super) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(crate) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     struct Visitor;
     impl de::Visitor<'_> for Visitor {
         type Value = u64;
@@ -282,7 +282,7 @@ pub(super) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 }
 
 /// Reads a body as a JSON object, or gives the answer that says what is wrong with it.
-pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Answer> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Answer> {
     // serde would take an array for a struct, its fields by position.
     if body.trim_ascii_start().first() == Some(&b'[') {
         return Err(Answer::malformed("a body is an object, and this is an array"));

@@ -11,7 +11,7 @@ use super::limits::{DRAIN_MAX, Limits, STOP_MAX};
 /// What a connection is waiting for, or doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// For the first byte of a request.
     Idle = 0,
     /// For the rest of its head.
@@ -29,18 +29,18 @@ const PHASE_BITS: u32 = 3;
 
 /// A stay in a phase: the same phase entered again is another stay, with a deadline of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stay(u32);
+pub(crate) struct Stay(u32);
 
 /// What a peer is waited for: the deadline of a read is that of the stay, a write has one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(crate) enum Wait {
     Read(Stay),
     Write,
 }
 
 impl Wait {
     /// How long it may last.
-    pub(super) fn limit(self, limits: &Limits) -> Duration {
+    pub(crate) fn limit(self, limits: &Limits) -> Duration {
         match self {
             Self::Read(stay) => stay.limit(limits),
             Self::Write => limits.write,
@@ -53,7 +53,7 @@ impl Wait {
 /// One thread at a time drives a connection, so nothing here orders anything: the relaxed atomics let the stopping
 /// server look on.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     /// The phase in the low bits, the number of phases entered above them.
     stay: AtomicU32,
     /// The driver was asked to poll again at once. Threads only.
@@ -74,14 +74,14 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Another phase begins.
-    pub(super) fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: Phase) {
         let count = (self.stay.load(Relaxed) >> PHASE_BITS).wrapping_add(1);
         self.stay.store(count << PHASE_BITS | phase as u32, Relaxed);
     }
 
     /// Bytes have come. The first ones after an answer begin a request, though nobody has waited for them: a client may be
     /// quicker than the server is to look. While a request is answered hyper reads nothing, because a peer may half close.
-    pub(super) fn received(&self) {
+    pub(crate) fn received(&self) {
         if matches!(self.stay().phase(), Phase::Idle | Phase::Busy) {
             self.enter(Phase::Head);
         }
@@ -90,7 +90,7 @@ impl Watch {
     /// The socket is about to wait for bytes: an answer that was being given has been given.
     ///
     /// The start of a request that came together with the one before it counts as idle until its next byte.
-    pub(super) fn waits(&self) -> Stay {
+    pub(crate) fn waits(&self) -> Stay {
         if self.stay().phase() == Phase::Busy {
             self.enter(Phase::Idle);
         }
@@ -98,27 +98,27 @@ impl Watch {
     }
 
     /// The present stay.
-    pub(super) fn stay(&self) -> Stay {
+    pub(crate) fn stay(&self) -> Stay {
         Stay(self.stay.load(Relaxed))
     }
 
     /// Whether the server is being stopped, so that this answer should be the connection's last.
-    pub(super) fn stopping(&self) -> bool {
+    pub(crate) fn stopping(&self) -> bool {
         self.connections.stopping()
     }
 
     /// The answer is the connection's last, and the peer may still be sending what it is an answer to.
-    pub(super) fn refuse(&self) {
+    pub(crate) fn refuse(&self) {
         self.refused.store(true, Relaxed);
     }
 
     /// Whether [`Self::refuse`] was said.
-    pub(super) fn refused(&self) -> bool {
+    pub(crate) fn refused(&self) -> bool {
         self.refused.load(Relaxed)
     }
 
     /// Tells connections apart; from 1.
-    pub(super) fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> u64 {
         self.id
     }
 }
@@ -126,46 +126,46 @@ impl Watch {
 /// What a threaded driver and its socket tell each other.
 impl Watch {
     /// The socket asks to read. `true` once after [`Self::let_read`], else it has to wait for that.
-    pub(super) fn ask_to_read(&self) -> bool {
+    pub(crate) fn ask_to_read(&self) -> bool {
         let granted = self.may_read.swap(false, Relaxed);
         self.wants_read.store(!granted, Relaxed);
         granted
     }
 
     /// The socket may read now.
-    pub(super) fn let_read(&self) {
+    pub(crate) fn let_read(&self) {
         self.may_read.store(true, Relaxed);
         self.wants_read.store(false, Relaxed);
     }
 
     /// The next read or write that would have to wait fails: the wait for it was too long.
-    pub(super) fn fail(&self) {
+    pub(crate) fn fail(&self) {
         self.late.store(true, Relaxed);
         self.let_read();
     }
 
     /// Whether the peer has taken too long.
-    pub(super) fn is_late(&self) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         self.late.load(Relaxed)
     }
 
     /// Whether the socket has asked to read and not been let.
-    pub(super) fn wants_read(&self) -> bool {
+    pub(crate) fn wants_read(&self) -> bool {
         self.wants_read.load(Relaxed)
     }
 
     /// The socket has written, or could not.
-    pub(super) fn wrote(&self, blocked: bool) {
+    pub(crate) fn wrote(&self, blocked: bool) {
         self.wants_write.store(blocked, Relaxed);
     }
 
     /// Whether the last write could not be done.
-    pub(super) fn wants_write(&self) -> bool {
+    pub(crate) fn wants_write(&self) -> bool {
         self.wants_write.load(Relaxed)
     }
 
     /// Whether the connection asked to be polled again since this was last called.
-    pub(super) fn take_woken(&self) -> bool {
+    pub(crate) fn take_woken(&self) -> bool {
         self.woken.swap(false, Relaxed)
     }
 }
@@ -186,7 +186,7 @@ impl Drop for Watch {
 }
 
 impl Stay {
-    pub(super) fn phase(self) -> Phase {
+    pub(crate) fn phase(self) -> Phase {
         match self.0 & ((1 << PHASE_BITS) - 1) {
             0 => Phase::Idle,
             1 => Phase::Head,
@@ -197,7 +197,7 @@ impl Stay {
     }
 
     /// How long it may last.
-    pub(super) fn limit(self, limits: &Limits) -> Duration {
+    pub(crate) fn limit(self, limits: &Limits) -> Duration {
         match self.phase() {
             Phase::Idle => limits.idle,
             Phase::Head => limits.head,
@@ -209,7 +209,7 @@ impl Stay {
 
 /// All connections of a server.
 #[derive(Debug, Default)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     live: Mutex<Live>,
     stopping: AtomicBool,
 }
@@ -222,7 +222,7 @@ struct Live {
 
 impl Connections {
     /// A connection that was accepted.
-    pub(super) fn open(self: &Arc<Self>) -> Arc<Watch> {
+    pub(crate) fn open(self: &Arc<Self>) -> Arc<Watch> {
         let mut live = self.live();
         live.next_id += 1;
         let watch = Arc::new(Watch {
@@ -241,12 +241,12 @@ impl Connections {
     }
 
     /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.live().by_id.len()
     }
 
     /// From now on each answer is its connection's last.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopping.store(true, Relaxed);
     }
 
@@ -258,7 +258,7 @@ impl Connections {
     }
 
     /// Whether the server is being stopped.
-    pub(super) fn stopping(&self) -> bool {
+    pub(crate) fn stopping(&self) -> bool {
         self.stopping.load(Relaxed)
     }
 
@@ -269,24 +269,24 @@ impl Connections {
 
 /// Waiting for the requests in hand: look every [`Settling::STEP`] until [`Settling::over`].
 #[derive(Debug)]
-pub(super) struct Settling {
+pub(crate) struct Settling {
     give_up: Instant,
     quiet: u32,
 }
 
 impl Settling {
     /// The time between two looks.
-    pub(super) const STEP: Duration = Duration::from_millis(5);
+    pub(crate) const STEP: Duration = Duration::from_millis(5);
     /// A request may have arrived that nobody has read yet, so one quiet look is not enough.
     const QUIET: u32 = 3;
 
     /// The wait begins, and ends after [`STOP_MAX`] in any case.
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self { give_up: Instant::now() + STOP_MAX, quiet: 0 }
     }
 
     /// Whether nothing has been in hand for a while, or too much time has passed.
-    pub(super) fn over(&mut self, connections: &Connections) -> bool {
+    pub(crate) fn over(&mut self, connections: &Connections) -> bool {
         self.quiet = if connections.any_in_hand() { 0 } else { self.quiet + 1 };
         self.quiet >= Self::QUIET || Instant::now() >= self.give_up
     }

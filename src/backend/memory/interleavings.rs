@@ -14,29 +14,29 @@ mod store;
 
 /// The locks of a checked model.
 mod sync {
-    pub(super) use loom::sync::atomic::AtomicU64;
-    pub(super) use loom::sync::{Mutex, MutexGuard};
+    pub(crate) use loom::sync::atomic::AtomicU64;
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
     use std::sync::atomic::Ordering::{Acquire, Release};
 
     /// What std's is to a reader of another thread: who sees the value sees what was written into it.
     #[derive(Debug)]
-    pub(super) struct OnceLock<T> {
+    pub(crate) struct OnceLock<T> {
         value: std::sync::OnceLock<T>,
         filled: loom::sync::atomic::AtomicBool,
         turn: Mutex<()>,
     }
 
     impl<T> OnceLock<T> {
-        pub(super) fn new() -> Self {
+        pub(crate) fn new() -> Self {
             let (filled, turn) = (loom::sync::atomic::AtomicBool::new(false), Mutex::new(()));
             Self { value: std::sync::OnceLock::new(), filled, turn }
         }
 
-        pub(super) fn get(&self) -> Option<&T> {
+        pub(crate) fn get(&self) -> Option<&T> {
             self.filled.load(Acquire).then(|| self.value.get()).flatten()
         }
 
-        pub(super) fn get_or_init(&self, new: impl FnOnce() -> T) -> &T {
+        pub(crate) fn get_or_init(&self, new: impl FnOnce() -> T) -> &T {
             if let Some(value) = self.get() {
                 return value;
             }

@@ -4,18 +4,18 @@
 mod interleavings;
 mod store;
 
-pub(super) use store::{Audit, Capture, Memory, Record, Terms, WORD};
+pub(crate) use store::{Audit, Capture, Memory, Record, Terms, WORD};
 
 /// The locks of a server that runs.
 mod sync {
-    pub(super) use std::sync::atomic::AtomicU64;
-    pub(super) use std::sync::{Mutex, MutexGuard, OnceLock};
+    pub(crate) use std::sync::atomic::AtomicU64;
+    pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::payment::Rows;
+    use crate::backend::services::payment::Rows;
     use crate::domain::dataset::{Dataset, Limits, Merchant, User};
     use crate::domain::loyalty::Distribution;
     use crate::domain::payment::Payment;
@@ -23,7 +23,7 @@ mod tests {
     use std::sync::atomic::Ordering::Relaxed;
 
     /// Those of a payer with so much, and of a merchant that pays a hundredth.
-    pub(super) fn rows(opening_balance_minor: u64) -> Rows {
+    pub(crate) fn rows(opening_balance_minor: u64) -> Rows {
         Rows::new(
             User { blocked: false, opening_balance_minor },
             Merchant { closed: false, fee_bps: 100 },
@@ -31,7 +31,7 @@ mod tests {
         )
     }
 
-    pub(super) fn payment(user: u64, amount: u64) -> Payment {
+    pub(crate) fn payment(user: u64, amount: u64) -> Payment {
         Payment::new(user, 7, amount, "EUR").unwrap()
     }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::sync::{AtomicU64, Mutex, MutexGuard, OnceLock};
 use crate::backend::hash::{BuildMix, shard};
-use crate::backend::payment::Rows;
+use crate::backend::services::payment::Rows;
 use crate::domain::dataset::{BUSINESSES, Dataset, POPULATION, User};
 use crate::domain::loyalty::Distribution;
 use crate::domain::payment::{Payment, fee_minor};
@@ -22,13 +22,13 @@ const SHARDS: usize = 64;
 /// Accounts whose points are allocated together: 32 KiB.
 const BLOCK: usize = 4_096;
 /// Members that one word of a record's bitmap stands for. Work is divided at its multiples.
-pub(in crate::backend) const WORD: u32 = u64::BITS;
+pub(crate) const WORD: u32 = u64::BITS;
 
 type Table<K, V> = [Mutex<HashMap<K, V, BuildMix>>; SHARDS];
 
 /// Balances, captured payments, points and distributions.
 #[derive(Debug)]
-pub(in crate::backend) struct Memory {
+pub(crate) struct Memory {
     /// By idempotency key. A key's shard is locked before the payer's, never the other way round.
     payments: Table<Box<str>, Captured>,
     /// What each user has paid since the start, in minor units.
@@ -60,7 +60,7 @@ struct Takings {
 
 /// What became of a payment that was to be captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::backend) enum Capture {
+pub(crate) enum Capture {
     /// It is done now, for this fee.
     Done(u64),
     /// It had been done before, for this fee.
@@ -73,16 +73,16 @@ pub(in crate::backend) enum Capture {
 
 /// The fields of a distribution as they were sent: what a replay must repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::backend) struct Terms {
-    pub(in crate::backend) business_id: u64,
-    pub(in crate::backend) first_account: u64,
-    pub(in crate::backend) accounts: u64,
-    pub(in crate::backend) spend_minor: u64,
+pub(crate) struct Terms {
+    pub(crate) business_id: u64,
+    pub(crate) first_account: u64,
+    pub(crate) accounts: u64,
+    pub(crate) spend_minor: u64,
 }
 
 /// A distribution that was begun, with the members that have been credited.
 #[derive(Debug)]
-pub(in crate::backend) struct Record {
+pub(crate) struct Record {
     terms: Terms,
     /// Bit `i % 64` of word `i / 64` is set by whoever credits the member `i`.
     claimed: Box<[AtomicU64]>,
@@ -92,21 +92,21 @@ pub(in crate::backend) struct Record {
 
 /// Everything that moved, for the conservation audit. Each figure is counted apart from the ones it must agree with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::backend) struct Audit {
-    pub(in crate::backend) money_in_minor: u64,
-    pub(in crate::backend) money_out_minor: u64,
-    pub(in crate::backend) fees_minor: u64,
-    pub(in crate::backend) points_issued: u64,
-    pub(in crate::backend) points_held: u64,
-    pub(in crate::backend) payments: u64,
-    pub(in crate::backend) distributions: u64,
-    pub(in crate::backend) credits: u64,
-    pub(in crate::backend) webhooks: u64,
+pub(crate) struct Audit {
+    pub(crate) money_in_minor: u64,
+    pub(crate) money_out_minor: u64,
+    pub(crate) fees_minor: u64,
+    pub(crate) points_issued: u64,
+    pub(crate) points_held: u64,
+    pub(crate) payments: u64,
+    pub(crate) distributions: u64,
+    pub(crate) credits: u64,
+    pub(crate) webhooks: u64,
 }
 
 impl Memory {
     /// A store in which nothing has happened yet. It takes next to no memory.
-    pub(in crate::backend) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let blocks = (POPULATION as usize + 1).div_ceil(BLOCK);
         Self {
             payments: table(),
@@ -123,7 +123,7 @@ impl Memory {
     /// Moves the money of `payment` once, however often and from wherever `key` comes.
     ///
     /// The payer's and the merchant's rows are passed in, since the caller has looked them up to decide.
-    pub(in crate::backend) fn capture(&self, key: &str, payment: &Payment, rows: Rows) -> Capture {
+    pub(crate) fn capture(&self, key: &str, payment: &Payment, rows: Rows) -> Capture {
         let mut payments = lock(&self.payments[shard(key, SHARDS)]);
         if let Some(earlier) = payments.get(key) {
             return match earlier.payment == *payment {
@@ -154,7 +154,7 @@ impl Memory {
     }
 
     /// The record of the distribution `id`, begun now if there is none; nothing when `id` has other terms.
-    pub(in crate::backend) fn begin(&self, id: u64, terms: Terms) -> Option<Arc<Record>> {
+    pub(crate) fn begin(&self, id: u64, terms: Terms) -> Option<Arc<Record>> {
         let mut distributions = lock(&self.distributions[shard(&id, SHARDS)]);
         let record = match distributions.entry(id) {
             Entry::Occupied(entry) => Arc::clone(entry.get()),
@@ -168,7 +168,7 @@ impl Memory {
     /// Several threads may work on one record, on the same members too. `range` begins at a multiple of [`WORD`]. Never
     /// inlined, so that all models run the same machine code.
     #[inline(never)]
-    pub(in crate::backend) fn credit(
+    pub(crate) fn credit(
         &self,
         data: Dataset,
         distribution: &Distribution,
@@ -200,7 +200,7 @@ impl Memory {
     }
 
     /// The points that `account` holds.
-    pub(in crate::backend) fn points(&self, account: u32) -> u64 {
+    pub(crate) fn points(&self, account: u32) -> u64 {
         let (block, offset) = (account as usize / BLOCK, account as usize % BLOCK);
         self.points[block].get().map_or(0, |points| points[offset].load(Relaxed))
     }
@@ -212,7 +212,7 @@ impl Memory {
     }
 
     /// Keeps an event once; false when it had come before.
-    pub(in crate::backend) fn receive(&self, event_id: &str, body: &str) -> bool {
+    pub(crate) fn receive(&self, event_id: &str, body: &str) -> bool {
         let mut webhooks = lock(&self.webhooks[shard(event_id, SHARDS)]);
         let fresh = !webhooks.contains_key(event_id);
         if fresh {
@@ -222,7 +222,7 @@ impl Memory {
     }
 
     /// Adds up what moved. It is exact when nothing moves meanwhile.
-    pub(in crate::backend) fn audit(&self) -> Audit {
+    pub(crate) fn audit(&self) -> Audit {
         let sum = |of: fn(&Takings) -> &AtomicU64| -> u64 {
             self.takings.iter().map(|takings| of(takings).load(Relaxed)).sum()
         };
@@ -242,7 +242,7 @@ impl Memory {
 }
 
 impl Record {
-    pub(super) fn new(terms: Terms) -> Self {
+    pub(crate) fn new(terms: Terms) -> Self {
         let words = terms.accounts.div_ceil(u64::from(WORD));
         Self {
             terms,
@@ -253,12 +253,12 @@ impl Record {
     }
 
     /// The points of the whole distribution, once every member has been credited.
-    pub(in crate::backend) fn finished(&self) -> Option<u64> {
+    pub(crate) fn finished(&self) -> Option<u64> {
         (self.credited.load(Acquire) == self.terms.accounts).then(|| self.points.load(Relaxed))
     }
 
     /// Takes the `len` members from `first` on, and gives the bits of those that nobody had taken.
-    pub(super) fn claim(&self, first: u32, len: u32) -> u64 {
+    pub(crate) fn claim(&self, first: u32, len: u32) -> u64 {
         let wanted = u64::MAX >> (WORD - len);
         wanted & !self.claimed[(first / WORD) as usize].fetch_or(wanted, Relaxed)
     }

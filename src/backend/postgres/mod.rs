@@ -10,13 +10,13 @@ mod target;
 use crate::domain::payment::Payment;
 use crate::sql::Statement;
 
-pub(super) use reply::Reply;
-pub(super) use session::Session;
-pub(super) use target::target;
+pub(crate) use reply::Reply;
+pub(crate) use session::Session;
+pub(crate) use target::target;
 
 /// What the services ask a database.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Question<'a> {
+pub(crate) enum Question<'a> {
     /// The row of a payer.
     User(u32),
     /// What a payer may pay at once.
@@ -63,7 +63,7 @@ pub(super) enum Question<'a> {
 
 /// A parameter of a statement, in PostgreSQL's types.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Param<'a> {
+pub(crate) enum Param<'a> {
     Int4(i32),
     Int8(i64),
     Text(&'a str),
@@ -74,7 +74,7 @@ const PARAMS_MAX: usize = 6;
 
 impl<'a> Question<'a> {
     /// Hands the statement and its parameters to `bind`. An id that no table can have becomes one that none has.
-    pub(super) fn bind<T>(self, bind: impl FnOnce(Statement, &[Param<'a>]) -> T) -> T {
+    pub(crate) fn bind<T>(self, bind: impl FnOnce(Statement, &[Param<'a>]) -> T) -> T {
         use Param::{Int4, Int8, Text};
         let id = |id: u32| Int4(i32::try_from(id).unwrap_or(-1));
         let long = |value: u64| Int8(i64::try_from(value).unwrap_or(-1));

@@ -9,18 +9,18 @@ use crate::domain::dataset::{Account, Limits, Merchant, Tier, User};
 
 /// The row of an answer, if it had one.
 #[derive(Debug, Default)]
-pub(in crate::backend) struct Reply {
+pub(crate) struct Reply {
     row: Option<Bytes>,
 }
 
 impl Reply {
-    pub(super) fn of(row: &DataRowBody) -> Self {
+    pub(crate) fn of(row: &DataRowBody) -> Self {
         Self { row: Some(row.buffer_bytes().clone()) }
     }
 
     /// A row whose columns somebody else has taken apart.
     #[cfg(feature = "cross-check")]
-    pub(in crate::backend) fn of_columns<'a>(columns: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    pub(crate) fn of_columns<'a>(columns: impl IntoIterator<Item = &'a [u8]>) -> Self {
         use bytes::BufMut as _;
         let mut row = bytes::BytesMut::new();
         for column in columns {
@@ -31,26 +31,26 @@ impl Reply {
     }
 
     /// A payer's row.
-    pub(in crate::backend) fn user(&self) -> Result<Option<User>, Trouble> {
+    pub(crate) fn user(&self) -> Result<Option<User>, Trouble> {
         self.read(|columns| {
             Some(User { blocked: columns.bool()?, opening_balance_minor: columns.int8()? })
         })
     }
 
     /// What a payer may pay at once.
-    pub(in crate::backend) fn limits(&self) -> Result<Option<Limits>, Trouble> {
+    pub(crate) fn limits(&self) -> Result<Option<Limits>, Trouble> {
         self.read(|columns| Some(Limits { per_payment_minor: columns.int8()? }))
     }
 
     /// A payee's row.
-    pub(in crate::backend) fn merchant(&self) -> Result<Option<Merchant>, Trouble> {
+    pub(crate) fn merchant(&self) -> Result<Option<Merchant>, Trouble> {
         self.read(|columns| {
             Some(Merchant { closed: columns.bool()?, fee_bps: columns.int4()?.into() })
         })
     }
 
     /// A loyalty account's row, and its points.
-    pub(in crate::backend) fn account(&self) -> Result<Option<(Account, u64)>, Trouble> {
+    pub(crate) fn account(&self) -> Result<Option<(Account, u64)>, Trouble> {
         self.read(|columns| {
             let tier = *Tier::ALL.get(usize::from(columns.int2()?))?;
             Some((Account { tier, cap_points: columns.int8()? }, columns.int8()?))
@@ -58,7 +58,7 @@ impl Reply {
     }
 
     /// What became of a payment.
-    pub(in crate::backend) fn capture(&self) -> Result<Capture, Trouble> {
+    pub(crate) fn capture(&self) -> Result<Capture, Trouble> {
         let capture = self.read(|columns| {
             let (outcome, fee_minor) = (columns.next()?, columns.int8()?);
             match outcome {
@@ -73,12 +73,12 @@ impl Reply {
     }
 
     /// Yes or no.
-    pub(in crate::backend) fn bool(&self) -> Result<bool, Trouble> {
+    pub(crate) fn bool(&self) -> Result<bool, Trouble> {
         self.read(|columns| columns.bool())?.ok_or_else(no_row)
     }
 
     /// The books.
-    pub(in crate::backend) fn audit(&self) -> Result<Audit, Trouble> {
+    pub(crate) fn audit(&self) -> Result<Audit, Trouble> {
         let audit = self.read(|columns| {
             Some(Audit {
                 money_in_minor: columns.int8()?,

@@ -17,7 +17,7 @@ use crate::sql::Statement;
 
 /// A connection as the protocol sees it.
 #[derive(Debug)]
-pub(in crate::backend) struct Session {
+pub(crate) struct Session {
     buffers: Buffers,
     phase: Phase,
     /// What the answer under way holds so far.

@@ -11,7 +11,7 @@ const HELP: &str = "write it as postgres://USER:PASSWORD@127.0.0.1:5432/DATABASE
 ///
 /// # Errors
 /// No URL of PostgreSQL, or a host without an address. No message repeats a password.
-pub(in crate::backend) fn target(text: &str) -> Result<(SocketAddr, Server)> {
+pub(crate) fn target(text: &str) -> Result<(SocketAddr, Server)> {
     let wrong = |what: &str| Error::usage(format!("the database's URL {what}")).help(HELP);
     let server = Server::read(text).map_err(wrong)?;
     let host = match server.hostaddr.as_ref().unwrap_or(&server.host).as_str() {

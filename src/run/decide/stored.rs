@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::backend::payment::Calibration;
+use crate::backend::services::payment::Calibration;
 use crate::exit;
 use crate::judge::statement;
 use crate::judge::statement::Family;

@@ -1,0 +1,195 @@
+//! Asking another server, without a colour: a protocol that moves no bytes, what can go wrong, and who waited how long.
+//!
+//! A [`Protocol`] is sans-IO. The twins move its bytes over a socket of tokio's or of the standard library's, and keep
+//! pools of equal size in which callers wait in the order in which they came.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use hdrhistogram::Histogram;
+use hyper::StatusCode;
+
+use super::http::Answer;
+use crate::units::Nanos;
+
+/// Bytes that one read takes at most.
+pub(crate) const READ_BYTES: usize = 8_192;
+/// How long another server may take to accept, and to let a client in.
+pub(crate) const GREET_WITHIN: Duration = Duration::from_secs(5);
+/// How long it may take for an answer; after that the connection is given up, and the request with it.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// A protocol of questions and answers, one under way at a time.
+pub(crate) trait Protocol: fmt::Debug + Sized + Send + 'static {
+    /// What a connection has to know to be let in.
+    type Target: fmt::Debug + Send + Sync + 'static;
+    /// What is asked.
+    type Question<'a>: Copy + Send + Sync;
+    /// What comes back.
+    type Answer: Send;
+
+    /// A connection that has just been accepted; there may be bytes to send.
+    fn begin(target: &Self::Target) -> Self;
+    /// Bytes have come, or may be sent at the start: whether the connection is ready for questions.
+    ///
+    /// # Errors
+    /// The other side does not let us in.
+    fn greet(&mut self) -> Result<bool, Trouble>;
+    /// Puts a question among the bytes to send.
+    fn ask(&mut self, question: Self::Question<'_>);
+    /// The answer, when all of it has come.
+    ///
+    /// # Errors
+    /// `Refused` by the other side; `Lost` when it does not speak the protocol.
+    fn answer(&mut self) -> Result<Option<Self::Answer>, Trouble>;
+    /// The bytes that came and have not been understood yet, and those that are to be sent.
+    fn buffers(&mut self) -> &mut Buffers;
+}
+
+/// The bytes of a connection on their way in and out.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    pub(crate) incoming: BytesMut,
+    pub(crate) outgoing: BytesMut,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The connection is no more. What was asked may or may not have been done.
+    Lost(io::Error),
+    /// The other side understood and did not do it.
+    Refused(String),
+}
+
+impl Trouble {
+    /// Bytes that the protocol does not have.
+    pub(crate) fn garbled(what: &str) -> Self {
+        Self::Lost(io::Error::new(io::ErrorKind::InvalidData, what))
+    }
+
+    /// The other side has closed the connection.
+    pub(crate) fn gone() -> Self {
+        Self::Lost(io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// The other side has taken too long.
+    pub(crate) fn too_slow() -> Self {
+        Self::Lost(io::ErrorKind::TimedOut.into())
+    }
+
+    /// Whether the connection can be used again.
+    pub(crate) fn is_harmless(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(error) => write!(f, "the connection was lost: {error}"),
+            Self::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+/// 503: whoever we ask does not answer. A client may try again; a key keeps it from paying twice.
+impl From<Trouble> for Answer {
+    fn from(trouble: Trouble) -> Self {
+        Self::error(StatusCode::SERVICE_UNAVAILABLE, format_args!("a dependency: {trouble}"))
+    }
+}
+
+/// Another server, and how many connections it may be asked over.
+#[derive(Debug)]
+pub(crate) struct Peer<T> {
+    pub(crate) address: SocketAddr,
+    pub(crate) target: T,
+    pub(crate) connections: usize,
+    pub(crate) gather: Gather,
+}
+
+/// How several questions of one request are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gather {
+    /// At once: joined futures, or all written before the first answer is read.
+    #[default]
+    AtOnce,
+    /// At once, by handing all but one to a fixed pool of threads. Threads only.
+    Pool,
+    /// At once, by starting a thread for all but one. Threads only.
+    Scoped,
+    /// One after the other: the pitfall `sequential-lookups`.
+    InTurn,
+}
+
+impl Gather {
+    /// As flags and scenarios spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AtOnce => "split",
+            Self::Pool => "pool",
+            Self::Scoped => "scoped",
+            Self::InTurn => "in-turn",
+        }
+    }
+}
+
+/// What a pool knows of its use.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    size: usize,
+    waits: Mutex<Histogram<u64>>,
+    busy_ns: AtomicU64,
+}
+
+impl Usage {
+    /// The longest wait that is told apart from longer ones.
+    const WAIT_MAX: Nanos = Nanos(60_000_000_000);
+
+    pub(crate) fn new(size: usize) -> Self {
+        let waits = Histogram::new_with_max(Self::WAIT_MAX.0, 3).expect("three digits of a minute");
+        Self { size, waits: Mutex::new(waits), busy_ns: AtomicU64::new(0) }
+    }
+
+    /// A caller that came at `came` has its `connections`, each of which it waited for; gives the instant.
+    pub(crate) fn taken(&self, came: Instant, connections: usize) -> Instant {
+        let now = Instant::now();
+        let waited = Nanos::from(now - came).0;
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.saturating_record_n(waited, connections as u64);
+        drop(waits);
+        now
+    }
+
+    /// A connection that was taken at `since` is back.
+    pub(crate) fn given_back(&self, since: Instant) {
+        self.busy_ns.fetch_add(Nanos::from(since.elapsed()).0, Relaxed);
+    }
+
+    /// Connections at most.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The time that connections were in use, all of them together. Counted as they come back.
+    pub(crate) fn busy(&self) -> Nanos {
+        Nanos(self.busy_ns.load(Relaxed))
+    }
+
+    /// How long each connection that was taken was waited for.
+    pub(crate) fn waits(&self) -> Histogram<u64> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

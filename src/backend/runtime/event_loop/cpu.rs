@@ -1,0 +1,110 @@
+//! CPU work beside an event loop: in place, on its blocking threads, or as tasks that yield.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tokio::task;
+
+use crate::backend::cpu::{CpuMode, Pieces};
+use crate::units::Nanos;
+
+/// Where this server's CPU work goes.
+#[derive(Debug)]
+pub(crate) struct Helpers {
+    mode: CpuMode,
+    cores: usize,
+    place: Place,
+}
+
+/// Differs: an event loop has to get the work off its one thread; workers that steal only have to let others in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The runtime's blocking threads, of which there are as many as cores.
+    BlockingThreads,
+    /// Tasks on the workers themselves.
+    Tasks,
+}
+
+impl Helpers {
+    /// Helpers that keep at most `cores` cores busy. They cost nothing until they are first needed.
+    pub(crate) fn new(mode: CpuMode, cores: usize, place: Place) -> Self {
+        Self { mode, cores, place }
+    }
+
+    /// Does work that cannot be divided.
+    pub(crate) async fn whole<T: Send + 'static>(
+        &self,
+        estimate: Nanos,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        if !self.mode.offloads(estimate) {
+            return work();
+        }
+        match self.place {
+            Place::BlockingThreads => finish(task::spawn_blocking(work)).await,
+            Place::Tasks => {
+                task::yield_now().await;
+                work()
+            }
+        }
+    }
+
+    /// Does work on `members` members in pieces that may run at once, and adds up what they give.
+    pub(crate) async fn divided(
+        &self,
+        members: u32,
+        work: impl Fn(Range<u32>) -> u64 + Send + Sync + 'static,
+    ) -> u64 {
+        let pieces = Pieces::of(members);
+        if !self.mode.offloads(pieces.estimate()) {
+            return work(0..members);
+        }
+        self.hand_out(pieces, work).await
+    }
+
+    /// Differs: a task is cheap to start and dear to interrupt, so each helper gets one run of pieces.
+    async fn hand_out(
+        &self,
+        pieces: Pieces,
+        work: impl Fn(Range<u32>) -> u64 + Send + Sync + 'static,
+    ) -> u64 {
+        let work = Arc::new(work);
+        let hands: Vec<_> = pieces
+            .deal(self.cores)
+            .map(|hand| {
+                let work = Arc::clone(&work);
+                match self.place {
+                    Place::BlockingThreads => task::spawn_blocking(move || {
+                        hand.map(|index| work(pieces.get(index))).sum()
+                    }),
+                    Place::Tasks => {
+                        task::spawn(yielding(hand, move |index| work(pieces.get(index))))
+                    }
+                }
+            })
+            .collect();
+        let mut total = 0;
+        for hand in hands {
+            total += finish(hand).await;
+        }
+        total
+    }
+}
+
+/// Differs: a task lets others in between its pieces, where a thread is interrupted.
+async fn yielding(hand: Range<u32>, work: impl Fn(u32) -> u64) -> u64 {
+    let mut total: u64 = 0;
+    for index in hand {
+        total += work(index);
+        task::yield_now().await;
+    }
+    total
+}
+
+/// Differs: what a task gave is handed on by hand, its panic too.
+async fn finish<T>(helper: task::JoinHandle<T>) -> T {
+    match helper.await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,200 @@
+//! Asking another server from an event loop: whoever waits, for a connection or for an answer, gives the thread away.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use crate::backend::remote::{
+    ANSWER_WITHIN, GREET_WITHIN, Gather, Peer, Protocol, READ_BYTES, Trouble, Usage,
+};
+use crate::backend::runtime::event_loop::fan_out::Hands;
+
+/// Connections to one server, opened as they are first needed.
+#[derive(Debug)]
+pub(crate) struct Pool<P: Protocol> {
+    peer: Peer<P::Target>,
+    /// Connections that may still be taken. Callers get theirs in the order in which they came.
+    free: Semaphore,
+    idle: Mutex<Vec<Connection<P>>>,
+    usage: Usage,
+    hands: Hands,
+}
+
+impl<P: Protocol> Pool<P> {
+    /// A pool without a connection yet.
+    pub(crate) fn new(peer: Peer<P::Target>) -> Self {
+        let size = peer.connections;
+        let (free, idle) = (Semaphore::new(size), Mutex::default());
+        Self { peer, free, idle, usage: Usage::new(size), hands: Hands::new(size) }
+    }
+
+    /// Who waited how long.
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// As many hands as connections, for requests that have more questions than that.
+    pub(crate) fn hands(&self) -> &Hands {
+        &self.hands
+    }
+
+    /// Asks one question over one connection.
+    ///
+    /// # Errors
+    /// As [`Protocol::answer`], or when no connection can be had.
+    pub(crate) async fn ask(&self, question: P::Question<'_>) -> Result<P::Answer, Trouble> {
+        let mut lease = self.take().await?;
+        lease.connection().send(question).await?;
+        lease.receive().await
+    }
+
+    /// Asks several questions that do not depend on each other; the answers come in their order.
+    ///
+    /// # Errors
+    /// The first trouble of any; those asked at once have all been answered by then.
+    pub(crate) async fn ask_all<const N: usize>(
+        &self,
+        questions: [P::Question<'_>; N],
+    ) -> Result<[P::Answer; N], Trouble> {
+        let mut answers = Vec::with_capacity(N);
+        match self.peer.gather {
+            Gather::InTurn => {
+                for question in questions {
+                    answers.push(self.ask(question).await?);
+                }
+            }
+            _ => answers = self.at_once(questions).await?,
+        }
+        Ok(answers.try_into().ok().expect("an answer for each question"))
+    }
+
+    /// Joined futures: each takes a connection of its own, asks and waits, while the others do.
+    async fn at_once<const N: usize>(
+        &self,
+        questions: [P::Question<'_>; N],
+    ) -> Result<Vec<P::Answer>, Trouble> {
+        let asked = questions.map(|question| self.ask(question));
+        join_all(asked).await.into_iter().collect()
+    }
+
+    /// A connection for this caller alone, after all who came before.
+    async fn take(&self) -> Result<Lease<'_, P>, Trouble> {
+        let came = Instant::now();
+        let permit = self.free.acquire().await.expect("nobody closes it");
+        let since = self.usage.taken(came, 1);
+        let idle = self.idle().pop();
+        let mut lease = Lease { pool: self, connection: idle, since, _permit: permit };
+        if lease.connection.is_none() {
+            lease.connection = Some(Connection::open(&self.peer).await?);
+        }
+        Ok(lease)
+    }
+
+    /// Nothing panics while the list is locked.
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection<P>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is taken. Dropping it gives it back, unless an answer is still to come on it.
+struct Lease<'a, P: Protocol> {
+    pool: &'a Pool<P>,
+    connection: Option<Connection<P>>,
+    since: Instant,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl<P: Protocol> Lease<'_, P> {
+    fn connection(&mut self) -> &mut Connection<P> {
+        self.connection.as_mut().expect("a lease has its connection until it is dropped")
+    }
+
+    /// The answer to what was sent, and the end of the wait for it.
+    async fn receive(mut self) -> Result<P::Answer, Trouble> {
+        self.connection().receive().await
+    }
+}
+
+impl<P: Protocol> Drop for Lease<'_, P> {
+    fn drop(&mut self) {
+        let whole = self.connection.take().filter(|connection| !connection.waiting);
+        self.pool.idle().extend(whole);
+        self.pool.usage.given_back(self.since);
+    }
+}
+
+/// One connection, with at most one question under way.
+#[derive(Debug)]
+struct Connection<P> {
+    stream: TcpStream,
+    protocol: P,
+    /// A question was sent whose answer has not been read.
+    waiting: bool,
+}
+
+impl<P: Protocol> Connection<P> {
+    async fn open(peer: &Peer<P::Target>) -> Result<Self, Trouble> {
+        timeout(GREET_WITHIN, Self::greeted(peer))
+            .await
+            .unwrap_or_else(|_| Err(Trouble::too_slow()))
+    }
+
+    async fn greeted(peer: &Peer<P::Target>) -> Result<Self, Trouble> {
+        let stream = TcpStream::connect(peer.address).await?;
+        stream.set_nodelay(true)?;
+        let protocol = P::begin(&peer.target);
+        let mut connection = Self { stream, protocol, waiting: false };
+        while !connection.protocol.greet()? {
+            connection.flush().await?;
+            connection.fill().await?;
+        }
+        Ok(connection)
+    }
+
+    async fn send(&mut self, question: P::Question<'_>) -> Result<(), Trouble> {
+        self.waiting = true;
+        self.protocol.ask(question);
+        self.flush().await
+    }
+
+    async fn receive(&mut self) -> Result<P::Answer, Trouble> {
+        loop {
+            match self.protocol.answer() {
+                Ok(Some(answer)) => {
+                    self.waiting = false;
+                    return Ok(answer);
+                }
+                Ok(None) => self.fill().await?,
+                Err(trouble) => {
+                    self.waiting = !trouble.is_harmless();
+                    return Err(trouble);
+                }
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), Trouble> {
+        let outgoing = &mut self.protocol.buffers().outgoing;
+        if !outgoing.is_empty() {
+            self.stream.write_all(outgoing).await?;
+            outgoing.clear();
+        }
+        Ok(())
+    }
+
+    /// Differs: a task that waits must be small, so bytes are read where they stay and not by way of its stack.
+    async fn fill(&mut self) -> Result<(), Trouble> {
+        let incoming = &mut self.protocol.buffers().incoming;
+        incoming.reserve(READ_BYTES);
+        let read = timeout(ANSWER_WITHIN, self.stream.read_buf(incoming));
+        match read.await.map_err(|_| Trouble::too_slow())?? {
+            0 => Err(Trouble::gone()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Hands of threads: threads of a fixed pool.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+
+use crate::backend::fan_out::Pile;
+use crate::backend::remote::Trouble;
+
+/// As many as may wait at once.
+pub(crate) struct Hands {
+    size: usize,
+    shared: Arc<Shared>,
+}
+
+impl Hands {
+    /// At most `size` at once. They cost nothing until they are first needed.
+    pub(crate) fn new(size: usize) -> Self {
+        Self { size, shared: Arc::default() }
+    }
+
+    /// Does `work` on each of `count` things, and adds up what it gives.
+    ///
+    /// # Errors
+    /// The trouble of one of them; the others may have been done.
+    pub(crate) fn each<W>(&self, count: u32, work: W) -> Result<u64, Trouble>
+    where
+        W: Fn(u32) -> Result<u64, Trouble> + Send + Sync + 'static,
+    {
+        let pile = Arc::new(Pile::of(count, work));
+        let mut hands = Vec::new();
+        for _ in 0..self.size.min(count as usize) {
+            let pile = Arc::clone(&pile);
+            hands.push(self.hand(move || through(&pile)));
+        }
+        let mut total = 0;
+        for hand in hands {
+            total += hand.recv().expect("waiting does not panic")?;
+        }
+        Ok(total)
+    }
+
+    /// Differs: a task is started for its work; a thread is there already, or is started if there may be one more.
+    pub(crate) fn hand<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> mpsc::Receiver<T> {
+        let (done, result) = mpsc::sync_channel(1);
+        // Whoever asked may have gone.
+        let job: Job = Box::new(move || drop(done.send(work())));
+        let mut queue = self.shared.queue();
+        queue.jobs.push_back(job);
+        if queue.idle >= queue.jobs.len() || queue.threads >= self.size {
+            drop(queue);
+            self.shared.bell.notify_one();
+        } else {
+            queue.threads += 1;
+            drop(queue);
+            let shared = Arc::clone(&self.shared);
+            let hand = thread::Builder::new().name("hand".into()).stack_size(STACK_BYTES);
+            if hand.spawn(move || shared.work()).is_err() {
+                self.do_without();
+            }
+        }
+        result
+    }
+
+    /// Differs: there may be no other thread to be had. Then those that are there do it, or the caller itself.
+    fn do_without(&self) {
+        let mut queue = self.shared.queue();
+        queue.threads -= 1;
+        if queue.threads == 0 {
+            let jobs = std::mem::take(&mut queue.jobs);
+            drop(queue);
+            jobs.into_iter().for_each(|job| job());
+        }
+    }
+}
+
+/// What one hand does.
+fn through<W>(pile: &Pile<W>) -> Result<u64, Trouble>
+where
+    W: Fn(u32) -> Result<u64, Trouble>,
+{
+    let mut total = 0;
+    while let Some(thing) = pile.take() {
+        match (pile.work)(thing) {
+            Ok(value) => total += value,
+            Err(trouble) => {
+                pile.leave();
+                return Err(trouble);
+            }
+        }
+    }
+    Ok(total)
+}
+
+/// Differs: a thread has a stack. A hand asks and waits, which takes a few kilobytes beside the buffer that it reads into.
+const STACK_BYTES: usize = 64 * 1024;
+
+/// Differs: what the runtime is for tasks.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Differs: see [`Job`].
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    bell: Condvar,
+}
+
+/// Differs: see [`Job`]. A request in hand has at most as many jobs as there are connections.
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+}
+
+/// Differs: see [`Job`].
+impl Shared {
+    /// Does one job after the other, for ever.
+    fn work(&self) {
+        let mut queue = self.queue();
+        loop {
+            match queue.jobs.pop_front() {
+                Some(job) => {
+                    drop(queue);
+                    job();
+                    queue = self.queue();
+                }
+                None => {
+                    queue.idle += 1;
+                    queue = self.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                    queue.idle -= 1;
+                }
+            }
+        }
+    }
+
+    /// Nothing panics while the queue is locked.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Differs: jobs cannot be shown.
+impl fmt::Debug for Hands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hands({})", self.size)
+    }
+}

@@ -1,0 +1,73 @@
+//! Distributing points on a thread: every wait blocks it, and the kernel runs another.
+
+use std::sync::Arc;
+
+use super::{Answer, Request, Task, account_id, conflict, distributed, read};
+use crate::backend::memory::Memory;
+use crate::backend::postgres::Question;
+use crate::backend::remote::Trouble;
+use crate::backend::services::app::Store;
+use crate::backend::services::app::threads::{App, Client};
+use crate::domain::dataset::Account;
+
+/// Credits every member of a distribution once, and finishes one that was left half-way.
+///
+/// # Errors
+/// The answer to a distribution that cannot be.
+pub(crate) fn distribute(app: &App, body: &[u8]) -> Result<Answer, Answer> {
+    let request = Request::parse(app.common.data, body)?;
+    let points = match &app.store {
+        Store::Memory(memory) => credit_here(app, memory, &request)?,
+        Store::Postgres(pool) => credit_there(pool, request)?,
+    };
+    Ok(distributed(request.members(), points))
+}
+
+/// In memory nothing waits: members are computed in pieces.
+fn credit_here(app: &App, memory: &Arc<Memory>, request: &Request) -> Result<u64, Answer> {
+    let task = Task::begin(app.common.data, memory, request)?;
+    if let Some(points) = task.finished() {
+        return Ok(points);
+    }
+    let credit = move |piece| task.credit(piece);
+    Ok(app.helpers.divided(request.members(), credit))
+}
+
+/// In a database everything waits: as many members at once as there are connections.
+fn credit_there(pool: &Arc<Client>, request: Request) -> Result<u64, Answer> {
+    if !pool.ask(request.begin())?.bool()? {
+        return Err(conflict());
+    }
+    let members = Arc::clone(pool);
+    let credit = move |member| credit(Arc::clone(&members), request, member);
+    Ok(pool.hands().each(request.members(), credit)?)
+}
+
+/// One member: loads the account, works out its points, credits it.
+fn credit(pool: Arc<Client>, request: Request, member: u32) -> Result<u64, Trouble> {
+    let id = request.distribution.members.id(member);
+    let row = pool.ask(Question::Account(id))?.account()?;
+    let (points, credit) = request.credit(member, row)?;
+    pool.ask(credit)?;
+    Ok(points)
+}
+
+/// Reads one account.
+///
+/// # Errors
+/// The answer that there is none.
+pub(crate) fn account(app: &App, id: Option<u64>) -> Result<Answer, Answer> {
+    let id = account_id(id)?;
+    let row = load(app, id)?;
+    read(id, row)
+}
+
+/// An account's row and its points.
+fn load(app: &App, id: u32) -> Result<Option<(Account, u64)>, Trouble> {
+    match &app.store {
+        Store::Memory(memory) => {
+            Ok(app.common.data.account(id).map(|row| (row, memory.points(id))))
+        }
+        Store::Postgres(pool) => pool.ask(Question::Account(id))?.account(),
+    }
+}

@@ -1,0 +1,141 @@
+//! Authorising a payment without a colour: what is read, what is answered, and the answers' order.
+//!
+//! 400 malformed, 422 out of range, 404 unknown user or merchant, 402 declined before the money is looked at,
+//! 409 key reused, 402 insufficient funds, 200 replayed, 201 captured; 503 when a dependency does not answer.
+
+mod calibrate;
+pub(crate) mod event_loop;
+pub(crate) mod threads;
+
+use std::borrow::Cow;
+
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
+
+pub use calibrate::{Calibration, calibrate};
+
+use crate::backend::http::{Answer, parse, whole_number};
+use crate::backend::memory::Capture;
+use crate::backend::postgres::Question;
+use crate::domain::dataset::{Limits, Merchant, User};
+use crate::domain::payment::{Decline, Payment, canonical, decide, fee_minor, is_key};
+use crate::domain::signature::Key;
+
+/// The body of `POST /payments`. Fields that it does not name are ignored.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    idempotency_key: Cow<'a, str>,
+    #[serde(deserialize_with = "whole_number")]
+    user_id: u64,
+    #[serde(deserialize_with = "whole_number")]
+    merchant_id: u64,
+    #[serde(deserialize_with = "whole_number")]
+    amount_minor: u64,
+    #[serde(borrow)]
+    currency: Cow<'a, str>,
+    #[serde(borrow)]
+    signature: Cow<'a, str>,
+}
+
+/// A request that is well-formed and in range.
+struct Request<'a> {
+    key: Cow<'a, str>,
+    payment: Payment,
+    signature: Cow<'a, str>,
+}
+
+/// The three rows that a decision needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows {
+    pub(crate) user: User,
+    pub(crate) merchant: Merchant,
+    limits: Limits,
+}
+
+#[derive(Serialize)]
+struct Captured<'a> {
+    payment_id: &'a str,
+    status: &'a str,
+    amount_minor: u64,
+    fee_minor: u64,
+}
+
+#[derive(Serialize)]
+struct Declined<'a> {
+    status: &'a str,
+    reason: &'a str,
+}
+
+impl Rows {
+    pub(crate) fn new(user: User, merchant: Merchant, limits: Limits) -> Self {
+        Self { user, merchant, limits }
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Reads a body, or gives the answer that says what is wrong with it.
+    fn parse(body: &'a [u8]) -> Result<Self, Answer> {
+        let body: Body<'a> = parse(body)?;
+        let out_of_range = |why| Answer::error(StatusCode::UNPROCESSABLE_ENTITY, why);
+        if !is_key(&body.idempotency_key) {
+            return Err(out_of_range(
+                "idempotency_key must be 1 to 64 visible ASCII characters without quote or backslash",
+            ));
+        }
+        let payment =
+            Payment::new(body.user_id, body.merchant_id, body.amount_minor, &body.currency)
+                .map_err(out_of_range)?;
+        Ok(Self { key: body.idempotency_key, payment, signature: body.signature })
+    }
+
+    /// The rows, if all of them exist.
+    fn rows(
+        user: Option<User>,
+        merchant: Option<Merchant>,
+        limits: Option<Limits>,
+    ) -> Result<Rows, Answer> {
+        let unknown =
+            |what| Answer::error(StatusCode::NOT_FOUND, format_args!("there is no such {what}"));
+        let user = user.ok_or_else(|| unknown("user"))?;
+        let limits = limits.ok_or_else(|| unknown("user"))?;
+        let merchant = merchant.ok_or_else(|| unknown("merchant"))?;
+        Ok(Rows::new(user, merchant, limits))
+    }
+
+    /// Checks the signature against the stretched key, and everything else that needs no balance.
+    fn decide(&self, rows: Rows, key: &Key) -> Result<(), Answer> {
+        let holds = key.sign(canonical(&self.key, &self.payment)).is(&self.signature);
+        decide(&self.payment, rows.user, rows.merchant, rows.limits, holds).map_err(declined)
+    }
+
+    /// What a database is asked.
+    fn capture(&self, rows: Rows) -> Question<'_> {
+        let fee_minor = fee_minor(self.payment.amount_minor, rows.merchant);
+        Question::Capture { key: &self.key, payment: &self.payment, fee_minor }
+    }
+
+    /// The answer to a payment that was to be captured.
+    fn answer(&self, capture: Capture) -> Answer {
+        let (status, fee_minor) = match capture {
+            Capture::Done(fee) => (StatusCode::CREATED, fee),
+            Capture::Replayed(fee) => (StatusCode::OK, fee),
+            Capture::Conflict => {
+                return Answer::error(StatusCode::CONFLICT, "the key belongs to another payment");
+            }
+            Capture::InsufficientFunds => return declined(Decline::InsufficientFunds),
+        };
+        let captured = Captured {
+            payment_id: &format!("pay-{}", self.key),
+            status: "captured",
+            amount_minor: self.payment.amount_minor,
+            fee_minor,
+        };
+        Answer::json(status, &captured)
+    }
+}
+
+fn declined(decline: Decline) -> Answer {
+    let declined = Declined { status: "declined", reason: decline.reason() };
+    Answer::json(StatusCode::PAYMENT_REQUIRED, &declined)
+}

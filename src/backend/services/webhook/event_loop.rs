@@ -1,0 +1,28 @@
+//! Receiving webhooks on an event loop: every wait gives the thread to another request.
+
+use super::{Answer, Event};
+use crate::backend::postgres::Question;
+use crate::backend::remote::Trouble;
+use crate::backend::services::app::Store;
+use crate::backend::services::app::event_loop::App;
+
+/// Keeps an event, once.
+///
+/// # Errors
+/// The answer to an event that cannot be kept.
+pub(crate) async fn receive(app: &App, body: &[u8]) -> Result<Answer, Answer> {
+    let event = Event::parse(body)?;
+    let fresh = keep(app, &event).await?;
+    Ok(event.answer(fresh))
+}
+
+/// Whether it had not come before.
+async fn keep(app: &App, event: &Event<'_>) -> Result<bool, Trouble> {
+    match &app.store {
+        Store::Memory(memory) => Ok(memory.receive(&event.event_id, &event.body)),
+        Store::Postgres(pool) => {
+            let question = Question::Webhook { event_id: &event.event_id, body: &event.body };
+            pool.ask(question).await?.bool()
+        }
+    }
+}
