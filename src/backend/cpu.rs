@@ -100,12 +100,13 @@ impl Pieces {
         index * Self::LEN..self.members.min((index + 1) * Self::LEN)
     }
 
-    /// The pieces dealt out to `hands`, in runs that differ by one piece at most; nobody's hand is empty.
-    pub(crate) fn deal(self, hands: usize) -> impl Iterator<Item = Range<u32>> {
+    /// The pieces dealt out to `workers`, in runs that differ by one piece at most; nobody's share is empty.
+    pub(crate) fn deal(self, workers: usize) -> impl Iterator<Item = Range<u32>> {
         let count = u64::from(self.count());
-        let hands = (hands as u64).clamp(1, count);
-        (0..hands)
-            .map(move |hand| (count * hand / hands) as u32..(count * (hand + 1) / hands) as u32)
+        let workers = (workers as u64).clamp(1, count);
+        (0..workers).map(move |share| {
+            (count * share / workers) as u32..(count * (share + 1) / workers) as u32
+        })
     }
 }
 
@@ -116,12 +117,12 @@ mod tests {
     #[test]
     fn pieces_cover_the_members_once_whoever_takes_them() {
         for members in [1, 63, 64, 65, Pieces::LEN, Pieces::LEN + 1, 1_000_000] {
-            for hands in [1, 2, 3, 16] {
+            for workers in [1, 2, 3, 16] {
                 let pieces = Pieces::of(members);
                 let mut next = 0;
-                for hand in pieces.deal(hands) {
-                    assert!(!hand.is_empty());
-                    for index in hand {
+                for share in pieces.deal(workers) {
+                    assert!(!share.is_empty());
+                    for index in share {
                         let range = pieces.get(index);
                         assert_eq!(range.start, next);
                         assert!(range.start.is_multiple_of(WORD) && !range.is_empty());

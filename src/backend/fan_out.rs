@@ -1,31 +1,30 @@
-//! Many things to wait for at once, for one request: as many hands as there are connections, each taking the next thing.
+//! The queue of a fan-out: one request waits for many things at once, with as many workers as there are connections.
 //!
-//! A hand waits, it does not compute: CPU work has helpers of its own in `cpu/`.
+//! A worker waits and does not compute: CPU work has its own helpers.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Things that hands take one after the other.
+/// Numbered pieces of work, which workers take in order.
 #[derive(Debug)]
-pub(crate) struct Pile<W> {
+pub(crate) struct WorkQueue<W> {
     pub(crate) work: W,
     next: AtomicU32,
     count: u32,
 }
 
-impl<W> Pile<W> {
+impl<W> WorkQueue<W> {
     pub(crate) fn of(count: u32, work: W) -> Self {
         Self { work, next: AtomicU32::new(0), count }
     }
 
-    /// The next thing, if there is one.
     pub(crate) fn take(&self) -> Option<u32> {
-        // Hands are few, so the number cannot run over.
+        // Workers are few, so the number cannot overflow.
         let next = self.next.fetch_add(1, Relaxed);
         (next < self.count).then_some(next)
     }
 
-    /// One has failed: nobody need go on.
-    pub(crate) fn leave(&self) {
+    /// Nothing more is taken, since one piece has failed.
+    pub(crate) fn abandon(&self) {
         self.next.store(self.count, Relaxed);
     }
 }

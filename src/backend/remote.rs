@@ -39,14 +39,14 @@ pub(crate) trait Protocol: fmt::Debug + Sized + Send + 'static {
     ///
     /// # Errors
     /// The other side does not let us in.
-    fn greet(&mut self) -> Result<bool, Trouble>;
+    fn greet(&mut self) -> Result<bool, ClientError>;
     /// Puts a question among the bytes to send.
     fn ask(&mut self, question: Self::Question<'_>);
     /// The answer, when all of it has come.
     ///
     /// # Errors
     /// `Refused` by the other side; `Lost` when it does not speak the protocol.
-    fn answer(&mut self) -> Result<Option<Self::Answer>, Trouble>;
+    fn answer(&mut self) -> Result<Option<Self::Answer>, ClientError>;
     /// The bytes that came and have not been understood yet, and those that are to be sent.
     fn buffers(&mut self) -> &mut Buffers;
 }
@@ -60,14 +60,14 @@ pub(crate) struct Buffers {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum ClientError {
     /// The connection is no more. What was asked may or may not have been done.
     Lost(io::Error),
     /// The other side understood and did not do it.
     Refused(String),
 }
 
-impl Trouble {
+impl ClientError {
     /// Bytes that the protocol does not have.
     pub(crate) fn garbled(what: &str) -> Self {
         Self::Lost(io::Error::new(io::ErrorKind::InvalidData, what))
@@ -89,7 +89,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(error) => write!(f, "the connection was lost: {error}"),
@@ -98,16 +98,16 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for ClientError {
     fn from(error: io::Error) -> Self {
         Self::Lost(error)
     }
 }
 
 /// 503: whoever we ask does not answer. A client may try again; a key keeps it from paying twice.
-impl From<Trouble> for Answer {
-    fn from(trouble: Trouble) -> Self {
-        Self::error(StatusCode::SERVICE_UNAVAILABLE, format_args!("a dependency: {trouble}"))
+impl From<ClientError> for Answer {
+    fn from(error: ClientError) -> Self {
+        Self::error(StatusCode::SERVICE_UNAVAILABLE, format_args!("a dependency: {error}"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use serde::Deserialize;
 
-use super::remote::{Buffers, Protocol, Trouble};
+use super::remote::{Buffers, ClientError, Protocol};
 use crate::error::{Error, Result};
 
 /// Headers that an upstream's answer may have.
@@ -57,7 +57,7 @@ impl Protocol for Exchange {
         Self { buffers: Buffers::default(), host: host.clone() }
     }
 
-    fn greet(&mut self) -> std::result::Result<bool, Trouble> {
+    fn greet(&mut self) -> std::result::Result<bool, ClientError> {
         Ok(true)
     }
 
@@ -67,11 +67,11 @@ impl Protocol for Exchange {
             .expect("a buffer grows");
     }
 
-    fn answer(&mut self) -> std::result::Result<Option<u64>, Trouble> {
+    fn answer(&mut self) -> std::result::Result<Option<u64>, ClientError> {
         let incoming = &mut self.buffers.incoming;
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut headers);
-        let head = response.parse(incoming).map_err(|_| Trouble::garbled("this is no HTTP"))?;
+        let head = response.parse(incoming).map_err(|_| ClientError::garbled("this is no HTTP"))?;
         let httparse::Status::Complete(head) = head else {
             return bounded(incoming.len());
         };
@@ -81,17 +81,17 @@ impl Protocol for Exchange {
             .find(|header| header.name.eq_ignore_ascii_case("content-length"))
             .and_then(|header| std::str::from_utf8(header.value).ok()?.parse::<usize>().ok())
             .filter(|length| *length <= ANSWER_BYTES_MAX)
-            .ok_or_else(|| Trouble::garbled("an answer without a length, or too long"))?;
+            .ok_or_else(|| ClientError::garbled("an answer without a length, or too long"))?;
         let status = response.code.unwrap_or_default();
         if incoming.len() < head + length {
             return bounded(incoming.len());
         }
         let answer = incoming.split_to(head + length);
         if status != 200 {
-            return Err(Trouble::Refused(format!("it answered {status}")));
+            return Err(ClientError::Refused(format!("it answered {status}")));
         }
         let upstream: Upstream = serde_json::from_slice(&answer[head..])
-            .map_err(|_| Trouble::garbled("an answer that is not the contract's"))?;
+            .map_err(|_| ClientError::garbled("an answer that is not the contract's"))?;
         Ok(Some(upstream.value))
     }
 
@@ -101,9 +101,9 @@ impl Protocol for Exchange {
 }
 
 /// Not whole yet, unless it never can be.
-fn bounded(so_far: usize) -> std::result::Result<Option<u64>, Trouble> {
+fn bounded(so_far: usize) -> std::result::Result<Option<u64>, ClientError> {
     if so_far > ANSWER_BYTES_MAX + 8 * 1024 {
-        return Err(Trouble::garbled("an answer without end"));
+        return Err(ClientError::garbled("an answer without end"));
     }
     Ok(None)
 }
@@ -136,9 +136,9 @@ mod tests {
             exchange.answer()
         };
         let refused = after("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n");
-        assert!(matches!(refused, Err(Trouble::Refused(why)) if why.contains("503")));
+        assert!(matches!(refused, Err(ClientError::Refused(why)) if why.contains("503")));
         for garbage in ["no HTTP at all\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"] {
-            assert!(matches!(after(garbage), Err(Trouble::Lost(_))), "{garbage}");
+            assert!(matches!(after(garbage), Err(ClientError::Lost(_))), "{garbage}");
         }
     }
 }

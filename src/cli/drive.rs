@@ -20,7 +20,7 @@ use crate::judge::failures::error_counts;
 use crate::judge::rank;
 use crate::load;
 use crate::load::live::Live;
-use crate::load::outcome::{Fault, Outcome};
+use crate::load::outcome::{Outcome, RequestError};
 use crate::load::plan::{
     Amount, Arrivals, First, Fixed, Operation, Pace, Plan, Shape, Statuses, WarmUp,
 };
@@ -295,7 +295,7 @@ fn closed_ceiling(
 /// `FAILED: 600 of 4,000 requests (15 %), over the bound of 1%: 600 bad_status`; nothing within the bound.
 fn failing(trial: &record::Trial, bound: Share) -> Option<String> {
     // What an interrupt left without an end is nobody's fault.
-    let unfinished = trial.errors.get(Fault::Unfinished.name()).copied().unwrap_or(0);
+    let unfinished = trial.errors.get(RequestError::Unfinished.name()).copied().unwrap_or(0);
     let failures = trial.errors.values().sum::<u64>() - unfinished;
     let requests = trial.requests - unfinished;
     let none_right = failures > 0 && failures == requests;

@@ -26,7 +26,7 @@ mod url;
 use std::fmt::Display;
 
 use crate::error::{Error, Result};
-use crate::postgres::{Connection, Server, Trouble};
+use crate::postgres::{Connection, ConnectionError, Server};
 
 pub use keeper::keep;
 pub use server::{Database, Trial};
@@ -42,6 +42,6 @@ fn connect(server: &Server, whereto: &dyn Display) -> Result<Connection> {
 }
 
 /// Puts what was tried before what the server said.
-fn trouble(what: impl Display) -> impl FnOnce(Trouble) -> Error {
+fn trouble(what: impl Display) -> impl FnOnce(ConnectionError) -> Error {
     move |error| Error::internal(format!("{what}: {error}"))
 }

@@ -20,7 +20,7 @@ use crate::error::{Context, Error, Result};
 use crate::load::plan::Arrivals;
 use crate::load::profile::Profile;
 use crate::load::schedule::{Cursor, Schedule};
-use crate::postgres::{Connection, Refusal, Trouble};
+use crate::postgres::{Connection, ConnectionError, Refusal};
 use crate::stats::percentile::Failures;
 use crate::units::{Nanos, Rate};
 
@@ -163,9 +163,9 @@ impl Asker {
             answers.passed(intended, intended + response, span);
             match result {
                 Ok(_) => answers.record(response, lag),
-                Err(Trouble::Refused(why)) if why.code == CANCELED => answers.timed_out(),
-                Err(Trouble::Refused(why)) => answers.failed(why),
-                Err(Trouble::Lost(why)) => {
+                Err(ConnectionError::Refused(why)) if why.code == CANCELED => answers.timed_out(),
+                Err(ConnectionError::Refused(why)) => answers.failed(why),
+                Err(ConnectionError::Lost(why)) => {
                     return Err(Error::invalid(format!("the server went away: {why}")));
                 }
             }

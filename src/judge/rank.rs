@@ -2,14 +2,14 @@
 
 use hdrhistogram::Histogram;
 
-use crate::load::outcome::{Fault, Kind, Slice};
+use crate::load::outcome::{Kind, RequestError, Slice};
 use crate::stats::percentile::{Failures, Quantile, at_rank, quantile};
 
 /// The requests of a kind that left no time.
 pub(crate) fn failures(kind: &Kind) -> Failures {
     Failures {
         all: kind.errors.values().sum(),
-        timeouts: kind.errors.get(Fault::Timeout.name()).copied().unwrap_or(0),
+        timeouts: kind.errors.get(RequestError::Timeout.name()).copied().unwrap_or(0),
         timeout_ns: kind.timeout.0,
     }
 }

@@ -6,7 +6,7 @@
 use httparse::{Header, ParserConfig, Response, Status};
 use std::mem::MaybeUninit;
 
-use super::outcome::Fault;
+use super::outcome::RequestError;
 
 /// A head longer than this is malformed.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -106,7 +106,7 @@ impl Reader {
         &'a mut self,
         bytes: &'a [u8],
         head_request: bool,
-    ) -> Result<Option<Answer<'a>>, Fault> {
+    ) -> Result<Option<Answer<'a>>, RequestError> {
         let whole = if self.state != State::Head {
             self.take_body(bytes)?
         } else if self.head.is_empty() {
@@ -137,14 +137,14 @@ impl Reader {
     ///
     /// # Errors
     /// `closed` when an answer was not whole, or none had begun.
-    pub(crate) fn end(&mut self) -> Result<Answer<'_>, Fault> {
+    pub(crate) fn end(&mut self) -> Result<Answer<'_>, RequestError> {
         if self.state != State::UntilEnd {
             self.why = match self.state {
                 State::Head if self.head.is_empty() => "before a byte of an answer",
                 State::Head => "in the middle of an answer's head",
                 _ => "in the middle of an answer's body",
             };
-            return Err(Fault::Closed);
+            return Err(RequestError::Closed);
         }
         self.state = State::Head;
         Ok(self.answer())
@@ -155,9 +155,9 @@ impl Reader {
         self.why
     }
 
-    fn malformed(&mut self, why: &'static str) -> Fault {
+    fn malformed(&mut self, why: &'static str) -> RequestError {
         self.why = why;
-        Fault::Malformed
+        RequestError::Malformed
     }
 
     fn answer(&self) -> Answer<'_> {
@@ -165,7 +165,11 @@ impl Reader {
     }
 
     /// Reads heads from the start of `bytes`, skipping interim answers; gives their length when the last one is whole.
-    fn take_head(&mut self, bytes: &[u8], head_request: bool) -> Result<Option<usize>, Fault> {
+    fn take_head(
+        &mut self,
+        bytes: &[u8],
+        head_request: bool,
+    ) -> Result<Option<usize>, RequestError> {
         let mut from = 0;
         loop {
             let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS_MAX];
@@ -208,7 +212,7 @@ impl Reader {
     }
 
     /// Takes bytes of the body; says whether it is whole.
-    fn take_body(&mut self, bytes: &[u8]) -> Result<bool, Fault> {
+    fn take_body(&mut self, bytes: &[u8]) -> Result<bool, RequestError> {
         let left = match self.state {
             State::Head => unreachable!("the head comes before the body"),
             State::UntilEnd => {
@@ -241,7 +245,7 @@ impl Reader {
         &mut self,
         mut chunk: Chunk,
         mut bytes: &'a [u8],
-    ) -> Result<Option<&'a [u8]>, Fault> {
+    ) -> Result<Option<&'a [u8]>, RequestError> {
         while let Some((&byte, rest)) = bytes.split_first() {
             if let Chunk::Data(missing) = chunk {
                 let now = bytes.len().min(usize::try_from(missing).unwrap_or(usize::MAX));
@@ -369,8 +373,8 @@ fn decimal(value: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// What one answer was: status, body, reusable; or the fault.
-    type Read = Result<(u16, Vec<u8>, bool), Fault>;
+    /// What one answer was: status, body, reusable; or the error.
+    type Read = Result<(u16, Vec<u8>, bool), RequestError>;
 
     /// Reads `pieces`, and the end of the connection when they are not enough.
     fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, head_request: bool) -> Read {
@@ -391,7 +395,7 @@ mod tests {
     #[test]
     fn one_answer_alone_is_whole_whatever_follows() {
         let text = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhelloHTTP/1.1 500 Never\r\n\r\n";
-        assert_eq!(whole(text), Err(Fault::Malformed));
+        assert_eq!(whole(text), Err(RequestError::Malformed));
         for at in 1..text.len() {
             let mut reader = Reader::of_one(3);
             let (first, second) = text.as_bytes().split_at(at);
@@ -469,7 +473,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
         ] {
-            assert_eq!(whole(closed), Err(Fault::Closed), "{closed}");
+            assert_eq!(whole(closed), Err(RequestError::Closed), "{closed}");
         }
         for malformed in [
             "SSH-2.0-OpenSSH\r\n",
@@ -485,7 +489,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
         ] {
-            assert_eq!(whole(malformed), Err(Fault::Malformed), "{malformed}");
+            assert_eq!(whole(malformed), Err(RequestError::Malformed), "{malformed}");
         }
     }
 
@@ -494,7 +498,7 @@ mod tests {
         let mut reader = Reader::default();
         reader.push(b"HTTP/1.1 200 OK\r\nx: ", false).unwrap();
         let endless = (0..100).find_map(|_| reader.push(&[b'a'; 1_000], false).err());
-        assert_eq!(endless, Some(Fault::Malformed));
+        assert_eq!(endless, Some(RequestError::Malformed));
 
         let mut reader = Reader::default();
         reader.push(b"HTTP/1.1 200 OK\r\n\r\n", false).unwrap();
@@ -519,9 +523,9 @@ mod tests {
         let why = |bytes: &[u8]| {
             let mut reader = Reader::default();
             match reader.push(bytes, false) {
-                Err(Fault::Malformed) => reader.why(),
+                Err(RequestError::Malformed) => reader.why(),
                 Ok(None) => {
-                    assert_eq!(reader.end().unwrap_err(), Fault::Closed);
+                    assert_eq!(reader.end().unwrap_err(), RequestError::Closed);
                     reader.why()
                 }
                 other => panic!("{other:?}"),

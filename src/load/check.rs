@@ -5,7 +5,7 @@ use std::io::Write;
 use std::str::FromStr;
 
 use super::ids::PaymentKey;
-use super::outcome::Fault;
+use super::outcome::RequestError;
 use crate::domain::dataset::Tier;
 use crate::domain::payment::Decline;
 
@@ -115,10 +115,10 @@ impl Expect {
     ///
     /// # Errors
     /// `bad_status` or `wrong_answer`.
-    pub(crate) fn check(&self, status: u16, body: &[u8]) -> Result<Acknowledged, Fault> {
+    pub(crate) fn check(&self, status: u16, body: &[u8]) -> Result<Acknowledged, RequestError> {
         match *self {
             Self::Status(right) if right.has(status) => Ok(Acknowledged::Nothing),
-            Self::Status(_) => Err(Fault::BadStatus),
+            Self::Status(_) => Err(RequestError::BadStatus),
             Self::Payment { key, amount_minor, fee_minor, decision, repeated } => {
                 let again = repeated && status == 200;
                 let first = if again { 201 } else { status };
@@ -152,9 +152,14 @@ impl Expect {
 
 /// The one answer of the contract with a list in it: compared as it is written, but for spaces and the order of its two
 /// members.
-fn gateway(status: u16, body: &[u8], id: u32, [a, b]: [u32; 2]) -> Result<Acknowledged, Fault> {
+fn gateway(
+    status: u16,
+    body: &[u8],
+    id: u32,
+    [a, b]: [u32; 2],
+) -> Result<Acknowledged, RequestError> {
     if status != 200 {
-        return Err(Fault::BadStatus);
+        return Err(RequestError::BadStatus);
     }
     let same = |text: fmt::Arguments<'_>| {
         let mut buffer = [0; GATEWAY_BYTES_MAX];
@@ -181,7 +186,7 @@ fn payment(
     amount_minor: u64,
     fee_minor: u64,
     decision: Result<(), Decline>,
-) -> Result<Acknowledged, Fault> {
+) -> Result<Acknowledged, RequestError> {
     if status == 402 {
         let [state, reason] = fields(status, 402, body, ["status", "reason"])?;
         let expected = decision.err().unwrap_or(Decline::InsufficientFunds).reason();
@@ -197,8 +202,8 @@ fn payment(
     Ok(Acknowledged::Payment { amount_minor, fee_minor })
 }
 
-fn right(it_is: bool) -> Result<(), Fault> {
-    if it_is { Ok(()) } else { Err(Fault::WrongAnswer) }
+fn right(it_is: bool) -> Result<(), RequestError> {
+    if it_is { Ok(()) } else { Err(RequestError::WrongAnswer) }
 }
 
 /// The values of `names` in a flat JSON object, as they are written, in whatever order and spacing they come.
@@ -210,9 +215,9 @@ fn fields<'a, const N: usize>(
     expected: u16,
     body: &'a [u8],
     names: [&str; N],
-) -> Result<[&'a [u8]; N], Fault> {
+) -> Result<[&'a [u8]; N], RequestError> {
     if status != expected {
-        return Err(Fault::BadStatus);
+        return Err(RequestError::BadStatus);
     }
     let mut values = [None; N];
     scan(body, |key, value| {
@@ -220,10 +225,10 @@ fn fields<'a, const N: usize>(
             values[place] = Some(value);
         }
     })
-    .ok_or(Fault::WrongAnswer)?;
+    .ok_or(RequestError::WrongAnswer)?;
     let mut all = [&body[..0]; N];
     for (slot, value) in all.iter_mut().zip(values) {
-        *slot = value.ok_or(Fault::WrongAnswer)?;
+        *slot = value.ok_or(RequestError::WrongAnswer)?;
     }
     Ok(all)
 }
@@ -250,13 +255,13 @@ fn scan<'a>(body: &'a [u8], mut found: impl FnMut(&'a [u8], &'a [u8])) -> Option
     Some(())
 }
 
-fn text(value: &[u8]) -> Result<&[u8], Fault> {
+fn text(value: &[u8]) -> Result<&[u8], RequestError> {
     let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
-    inner.ok_or(Fault::WrongAnswer)
+    inner.ok_or(RequestError::WrongAnswer)
 }
 
 /// At most 15 digits: more than any figure of the contract, and no overflow.
-fn integer(value: &[u8]) -> Result<u64, Fault> {
+fn integer(value: &[u8]) -> Result<u64, RequestError> {
     right((1..=15).contains(&value.len()) && value.iter().all(u8::is_ascii_digit))?;
     Ok(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
 }
@@ -276,7 +281,7 @@ mod tests {
     }
 
     use super::*;
-    use Fault::{BadStatus, WrongAnswer};
+    use RequestError::{BadStatus, WrongAnswer};
 
     const DISTRIBUTION: Expect =
         Expect::Distribution { accounts: 1_000, points_min: 10, points_max: 20 };

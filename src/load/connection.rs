@@ -11,7 +11,7 @@ use super::check::Acknowledged;
 use super::clock;
 use super::instants::Instants;
 use super::mix::{Mix, Request};
-use super::outcome::Fault;
+use super::outcome::RequestError;
 use super::receipt;
 use crate::poll::{EventFlags, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;
@@ -62,9 +62,9 @@ pub(crate) enum Received {
     /// Not a whole answer yet.
     Partial,
     /// An answer, judged.
-    Answer { verdict: Result<Acknowledged, Fault>, status: u16, reusable: bool },
+    Answer { verdict: Result<Acknowledged, RequestError>, status: u16, reusable: bool },
     /// There will be none.
-    Broken(Fault),
+    Broken(RequestError),
 }
 
 impl Connection {
@@ -130,7 +130,12 @@ impl Connection {
     ///
     /// # Errors
     /// `reset`: the other side has gone.
-    pub(crate) fn send(&mut self, mix: &Mix, index: usize, poll: &Poll) -> Result<(), Fault> {
+    pub(crate) fn send(
+        &mut self,
+        mix: &Mix,
+        index: usize,
+        poll: &Poll,
+    ) -> Result<(), RequestError> {
         self.phase = Phase::Busy;
         self.written = 0;
         self.write(mix)?;
@@ -144,7 +149,12 @@ impl Connection {
     ///
     /// # Errors
     /// `reset`: the other side has gone.
-    pub(crate) fn send_rest(&mut self, mix: &Mix, index: usize, poll: &Poll) -> Result<(), Fault> {
+    pub(crate) fn send_rest(
+        &mut self,
+        mix: &Mix,
+        index: usize,
+        poll: &Poll,
+    ) -> Result<(), RequestError> {
         self.write(mix)?;
         if self.written == self.request.len {
             self.watch(READABLE, index, poll)?;
@@ -178,28 +188,28 @@ impl Connection {
                 self.reader.push(&scratch[..count], self.request.head)
             }
             Err(error) if is_transient(&error) => Ok(None),
-            Err(_) => Err(Fault::Reset),
+            Err(_) => Err(RequestError::Reset),
         };
         let (received, what) = match answer {
             Ok(None) => return Received::Partial,
             Ok(Some(answer)) => {
                 let verdict = self.request.expect.check(answer.status, answer.body);
-                let is_new = |fault: &Fault| self.told & fault.bit() == 0;
+                let is_new = |error: &RequestError| self.told & error.bit() == 0;
                 let what =
-                    verdict.as_ref().err().filter(|&fault| is_new(fault)).map(|_| told(&answer));
+                    verdict.as_ref().err().filter(|&error| is_new(error)).map(|_| told(&answer));
                 // An answer that came before the whole request was out leaves the stream in the middle of it.
                 let reusable = answer.reusable && self.written == self.request.len;
                 (Received::Answer { verdict, status: answer.status, reusable }, what)
             }
-            Err(fault) => {
-                let is_new = self.told & fault.bit() == 0 && !self.reader.why().is_empty();
-                (Received::Broken(fault), is_new.then(|| self.reader.why().to_owned()))
+            Err(error) => {
+                let is_new = self.told & error.bit() == 0 && !self.reader.why().is_empty();
+                (Received::Broken(error), is_new.then(|| self.reader.why().to_owned()))
             }
         };
-        if let (Received::Broken(fault) | Received::Answer { verdict: Err(fault), .. }, Some(_)) =
+        if let (Received::Broken(error) | Received::Answer { verdict: Err(error), .. }, Some(_)) =
             (&received, &what)
         {
-            self.told |= fault.bit();
+            self.told |= error.bit();
         }
         self.first = what;
         received
@@ -215,20 +225,20 @@ impl Connection {
         (token >> 32) as u32 == self.generation
     }
 
-    fn write(&mut self, mix: &Mix) -> Result<(), Fault> {
+    fn write(&mut self, mix: &Mix) -> Result<(), RequestError> {
         let bytes = &mix.bytes(&self.request)[self.written..];
         let stream = self.stream.as_mut().expect("a connection with a request has a socket");
         match stream.write(bytes) {
             Ok(count) => self.written += count,
             Err(error) if is_transient(&error) => {}
-            Err(_) => return Err(Fault::Reset),
+            Err(_) => return Err(RequestError::Reset),
         }
         Ok(())
     }
 
-    fn watch(&self, interest: EventFlags, index: usize, poll: &Poll) -> Result<(), Fault> {
+    fn watch(&self, interest: EventFlags, index: usize, poll: &Poll) -> Result<(), RequestError> {
         let stream = self.stream.as_ref().expect("a connection with a request has a socket");
-        poll.modify(stream, self.token(index), interest).map_err(|_| Fault::Reset)
+        poll.modify(stream, self.token(index), interest).map_err(|_| RequestError::Reset)
     }
 }
 

@@ -106,14 +106,14 @@ impl<'a> Dispatch<'a> {
     }
 
     /// A mutator: there is no free connection. A request that falls due from now on waits for one, not for the sender.
-    pub(crate) fn starve(&mut self, now: Nanos) {
+    pub(crate) fn pool_exhausted(&mut self, now: Nanos) {
         if let Self::Open(open) = self {
             open.starved_since.get_or_insert(now);
         }
     }
 
     /// A mutator: there is a free connection and nothing is due.
-    pub(crate) fn feed(&mut self) {
+    pub(crate) fn pool_available(&mut self) {
         if let Self::Open(open) = self {
             open.starved_since = None;
         }
@@ -217,9 +217,9 @@ mod tests {
                 }
             }
             if busy_until.iter().all(|until| *until > now) {
-                dispatch.starve(now);
+                dispatch.pool_exhausted(now);
             } else {
-                dispatch.feed();
+                dispatch.pool_available();
             }
             let Some(next) = dispatch.next_instant(now) else { break };
             let free = busy_until.iter().copied().min().unwrap();
@@ -280,8 +280,8 @@ mod tests {
             Ticket { k: 1, intended: at(1_000), woken: at(1_300) }
         );
         // It comes 200 us late for k = 2 and has none; one is free at 5,500.
-        dispatch.starve(at(2_200));
-        dispatch.starve(at(3_000));
+        dispatch.pool_exhausted(at(2_200));
+        dispatch.pool_exhausted(at(3_000));
         assert_eq!(dispatch.waiting(at(5_001)), 4, "2, 3, 4 and 5");
         assert_eq!(dispatch.take(at(5_500)).woken, at(2_200));
         assert_eq!(dispatch.take(at(5_500)).woken, at(3_000), "k = 3 fell due while none was free");
@@ -289,10 +289,10 @@ mod tests {
         assert_eq!(dispatch.take(at(5_600)).woken, at(5_000));
         assert_eq!(dispatch.all_busy(), Nanos(3_400_000), "from 2,200 to 5,600");
         assert!(!dispatch.is_due(at(5_600)));
-        dispatch.feed();
+        dispatch.pool_available();
         assert_eq!(dispatch.take(at(6_001)).woken, at(6_001), "late again, and charged again");
         // Busy again from 6,100; k = 7 falls due at 7,000 and is seen when a connection is free, at 7,400.
-        dispatch.starve(at(6_100));
+        dispatch.pool_exhausted(at(6_100));
         assert_eq!(dispatch.take(at(7_400)).woken, at(7_000), "there was nothing to do before");
         assert_eq!(dispatch.all_busy(), Nanos(3_800_000));
     }
@@ -302,7 +302,7 @@ mod tests {
         let schedule = schedule(1, 1_000.0, Arrivals::Constant);
         let mut dispatch = dispatch(&schedule);
         let patience = Nanos(10_000_000);
-        dispatch.starve(ORIGIN);
+        dispatch.pool_exhausted(ORIGIN);
         assert_eq!(dispatch.give_up(ORIGIN + Nanos(9_999_999), patience), None);
         let given_up = dispatch.give_up(ORIGIN + patience, patience).unwrap();
         assert_eq!((given_up.k, given_up.woken), (0, ORIGIN));

@@ -4,17 +4,18 @@ use super::head::{check_header, check_method, check_path, has_length};
 use super::plan::Fixed;
 use super::template::Template;
 use crate::error::Result;
-use crate::load::rejected::Wrong;
+use crate::load::rejected::InvalidRequest;
 
 /// The request line, `Host`, the given headers, a `Content-Length` where there is a body, and the body. `close` asks for
 /// the connection's end after the answer.
 pub(crate) fn fixed_bytes(fixed: &Fixed, close: bool) -> Result<Vec<u8>> {
-    check_method(&fixed.method).map_err(Wrong::into_error)?;
+    check_method(&fixed.method).map_err(InvalidRequest::into_error)?;
     check_path(&Template::of_bytes(fixed.path.as_bytes()), &fixed.path)
-        .map_err(Wrong::into_error)?;
+        .map_err(InvalidRequest::into_error)?;
     let mut head = format!("{} {} HTTP/1.1\r\nhost: {}\r\n", fixed.method, fixed.path, fixed.host);
     for (name, value) in &fixed.headers {
-        check_header(name, &Template::of_bytes(value.as_bytes())).map_err(Wrong::into_error)?;
+        check_header(name, &Template::of_bytes(value.as_bytes()))
+            .map_err(InvalidRequest::into_error)?;
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     if close {

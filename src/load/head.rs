@@ -1,7 +1,7 @@
 //! What may stand in the head of a request, said before anything is sent.
 
 use super::template::Template;
-use crate::load::rejected::Wrong;
+use crate::load::rejected::InvalidRequest;
 
 /// Headers that frame the request.
 const OWN: [&str; 4] = ["content-length", "transfer-encoding", "expect", "connection"];
@@ -10,12 +10,12 @@ const OWN: [&str; 4] = ["content-length", "transfer-encoding", "expect", "connec
 ///
 /// # Errors
 /// When it is no token.
-pub fn check_method(method: &str) -> Result<(), Wrong> {
+pub fn check_method(method: &str) -> Result<(), InvalidRequest> {
     let upper = !method.bytes().any(|b| b.is_ascii_lowercase());
     if is_token(method) && upper {
         return Ok(());
     }
-    Err(Wrong::new(format!("`{}` is no HTTP method", method.escape_debug()))
+    Err(InvalidRequest::new(format!("`{}` is no HTTP method", method.escape_debug()))
         .help("write GET, POST, PUT, PATCH, DELETE or HEAD"))
 }
 
@@ -23,11 +23,11 @@ pub fn check_method(method: &str) -> Result<(), Wrong> {
 ///
 /// # Errors
 /// When it does not start with a slash or has spaces or other than ASCII in it.
-pub fn check_path(path: &Template, shown: &str) -> Result<(), Wrong> {
+pub fn check_path(path: &Template, shown: &str) -> Result<(), InvalidRequest> {
     if path.starts_with("/") && path.all_bytes(|b| b.is_ascii_graphic()) {
         return Ok(());
     }
-    Err(Wrong::new(format!("`{}` is no path", shown.escape_debug()))
+    Err(InvalidRequest::new(format!("`{}` is no path", shown.escape_debug()))
         .help("a path starts with / and spaces in it are written %20"))
 }
 
@@ -35,15 +35,17 @@ pub fn check_path(path: &Template, shown: &str) -> Result<(), Wrong> {
 ///
 /// # Errors
 /// When its name is no token, its value is not one line of ASCII, or it is one that the generator sets.
-pub fn check_header(name: &str, value: &Template) -> Result<(), Wrong> {
+pub fn check_header(name: &str, value: &Template) -> Result<(), InvalidRequest> {
     if !is_token(name) || !value.all_bytes(|b| b == b'\t' || (b' '..=b'~').contains(&b)) {
-        return Err(Wrong::new(format!("the header `{}` cannot be sent", name.escape_debug()))
-            .help("write it as 'name: value' in visible ASCII"));
+        return Err(InvalidRequest::new(format!(
+            "the header `{}` cannot be sent",
+            name.escape_debug()
+        ))
+        .help("write it as 'name: value' in visible ASCII"));
     }
     if OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-        return Err(
-            Wrong::new(format!("the header `{name}` is set by the generator")).help("remove it")
-        );
+        return Err(InvalidRequest::new(format!("the header `{name}` is set by the generator"))
+            .help("remove it"));
     }
     Ok(())
 }

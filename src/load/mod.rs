@@ -52,12 +52,12 @@ use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 
 use self::live::Live;
 use self::mix::Mix;
-use self::outcome::{Fault, Kind, Outcome, Outstanding};
+use self::outcome::{Kind, Outcome, Outstanding, RequestError};
 use self::plan::{Plan, Shape, WarmUp};
 use self::pool::Pool;
 use self::recorder::{Recorder, times_within};
 use self::schedule::Schedule;
-use self::sender::Part;
+use self::sender::ThreadResult;
 use self::stage::{Go, Sending, Stage, Warmed};
 use crate::clock;
 use crate::error::{Context, Error, Result};
@@ -214,7 +214,7 @@ fn send(
     main: &Stage,
     ready: &Channel<Result<Warmed>>,
     start: &Receiver<Go>,
-) -> Result<Part> {
+) -> Result<ThreadResult> {
     let pool = prepare_thread(sending.plan, sending.thread, sending.stop);
     let (pool, readiness) = match pool {
         Ok(pool) => (Some(pool), Ok(Warmed::default())),
@@ -318,7 +318,7 @@ fn gather(
     plan: &Plan,
     main: &Stage,
     schedule_hash: u64,
-    parts: Vec<Part>,
+    parts: Vec<ThreadResult>,
     window: Range<Nanos>,
 ) -> Outcome {
     let schedule = main.schedule.as_ref();
@@ -374,7 +374,7 @@ fn gather(
         let offset = |instant| schedule.rank(instant);
         offset(main.before + length) - offset(main.before)
     });
-    let unfinished = |kind: &Kind| kind.errors.get(Fault::Unfinished.name()).copied();
+    let unfinished = |kind: &Kind| kind.errors.get(RequestError::Unfinished.name()).copied();
     outcome.unfinished = outcome.kinds.iter().filter_map(unfinished).sum();
     outcome.outstanding.mean = mean_outstanding(&outcome, schedule.is_none());
     outcome

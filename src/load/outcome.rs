@@ -60,7 +60,7 @@ pub struct Kind {
     pub name: String,
     /// Requests of this kind due in the window (open), or answered in it (closed).
     pub requests: u64,
-    /// Failures by the names of [`Fault`]. None of them has a time in `response`, `response_less_lag`, `service` or
+    /// Failures by the names of [`RequestError`]. None of them has a time in `response`, `response_less_lag`, `service` or
     /// `slices`: whoever reads a percentile there ranks them above every time.
     pub errors: BTreeMap<&'static str, u64>,
     /// The statuses of the `bad_status` ones.
@@ -92,8 +92,8 @@ pub struct Kind {
     pub slices: Vec<Slice>,
     /// Where the response times went. Empty in closed loop.
     pub breakdown: Breakdown,
-    /// How the plan's objective was kept, in beats of [`BEAT`] from the window's start. Empty without an objective.
-    pub beats: Vec<Beat>,
+    /// How the plan's objective was kept, in buckets of [`SLO_BUCKET`] from the window's start. Empty without an objective.
+    pub buckets: Vec<SloBucket>,
 }
 
 /// The requests of a kind that were due in one part of the window.
@@ -109,15 +109,15 @@ pub struct Slice {
 
 /// How the objective was kept by the requests that were due in a short stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Beat {
+pub struct SloBucket {
     /// All of them.
     pub due: u32,
     /// Those that failed, or exceeded it.
     pub late: u32,
 }
 
-/// The length of a beat: what a recovery is exact to.
-pub const BEAT: Nanos = Nanos(10 * Nanos::MILLI.0);
+/// The length of a bucket: what a recovery is exact to.
+pub const SLO_BUCKET: Nanos = Nanos(10 * Nanos::MILLI.0);
 
 /// Requests whose last read was timed at the kernel's end too. None in closed loop.
 #[derive(Clone, Debug)]
@@ -132,7 +132,7 @@ pub struct Timed {
 
 /// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub enum RequestError {
     /// No answer within the timeout of the write, or no free connection within it of the intended instant.
     Timeout,
     /// No connection could be had within the timeout because none was open.
@@ -157,7 +157,7 @@ pub enum Fault {
 /// A close so soon after a write crossed it on its way.
 pub const STALE: Nanos = Nanos(5 * Nanos::MILLI.0);
 
-impl Fault {
+impl RequestError {
     /// One of its own.
     pub(crate) fn bit(self) -> u16 {
         1 << self as u16

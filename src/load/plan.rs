@@ -8,7 +8,7 @@ pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
 pub use super::template::Template;
 pub(crate) use super::template::with_environment;
 pub use super::warm::{Amount, First, WarmUp};
-pub use crate::load::rejected::Wrong;
+pub use crate::load::rejected::InvalidRequest;
 use crate::units::{Nanos, Rate};
 
 /// The whole of a trial's load. The same plan makes the same arrivals and the same bodies, whatever answers.

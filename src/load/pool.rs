@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::clock;
 use super::connection::{Connection, Phase};
 use super::flight::Flight;
-use super::outcome::Fault;
+use super::outcome::RequestError;
 use super::recorder::times_within;
 use crate::error::{Context, Error, Result};
 use crate::poll::{Event, Poll};
@@ -96,7 +96,7 @@ impl Pool {
             return Err(Error::interrupted());
         }
         if pool.free.is_empty() {
-            return Err(pool.nobody_there());
+            return Err(pool.connect_error());
         }
         if !keep_alive {
             pool.connections[0].close();
@@ -139,7 +139,7 @@ impl Pool {
         &mut self,
         index: usize,
         now: Nanos,
-    ) -> std::result::Result<(), Fault> {
+    ) -> std::result::Result<(), RequestError> {
         let opened =
             self.connections[index].open(self.target, self.stamped, index, &self.poll, now);
         self.connections[index].phase = Phase::Opening;
@@ -154,7 +154,7 @@ impl Pool {
         &mut self,
         index: usize,
         now: Nanos,
-    ) -> std::result::Result<(), Fault> {
+    ) -> std::result::Result<(), RequestError> {
         match self.connections[index].opened(index, &self.poll, now) {
             Ok(took) => {
                 self.refusing = false;
@@ -289,7 +289,7 @@ impl Pool {
     }
 
     /// Counts a refused connect by its reason.
-    fn note(&mut self, error: &io::Error) -> Fault {
+    fn note(&mut self, error: &io::Error) -> RequestError {
         let reason = match Errno::from_io_error(error) {
             Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => "descriptors",
             Some(Errno::ADDRNOTAVAIL) => "ports",
@@ -297,7 +297,7 @@ impl Pool {
         };
         *self.refused.entry(reason).or_default() += 1;
         self.refusing = true;
-        Fault::Connect
+        RequestError::Connect
     }
 
     fn progress(&mut self, patience: Nanos) -> Result<()> {
@@ -309,7 +309,7 @@ impl Pool {
         Ok(())
     }
 
-    fn nobody_there(&self) -> Error {
+    fn connect_error(&self) -> Error {
         let target = self.target;
         if self.refused.contains_key("descriptors") {
             return Error::usage("this process has no descriptor left for a connection")

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::check::Acknowledged;
 use super::instants::Instants;
-use super::outcome::{BEAT, Beat, Breakdown, Fault, Kind, Slice, Tally, Timed};
+use super::outcome::{Breakdown, Kind, RequestError, SLO_BUCKET, Slice, SloBucket, Tally, Timed};
 use super::plan::{Plan, Shape};
 use crate::units::Nanos;
 
@@ -88,9 +88,11 @@ impl Recorder {
         let length = window.end - window.start;
         let slice = slice_of(length, timeline);
         let slices = if closed { 0 } else { length.0.div_ceil(slice.0) };
-        let beats = objective.map_or(0, |_| length.0.div_ceil(BEAT.0)) as usize;
-        let kind =
-            |name| Kind { beats: vec![Beat::default(); beats], ..empty(name, timeout, slices) };
+        let buckets = objective.map_or(0, |_| length.0.div_ceil(SLO_BUCKET.0)) as usize;
+        let kind = |name| Kind {
+            buckets: vec![SloBucket::default(); buckets],
+            ..empty(name, timeout, slices)
+        };
         let kinds = names.into_iter().map(kind).collect();
         Self {
             window,
@@ -118,38 +120,41 @@ impl Recorder {
         if self.counts(at) {
             self.kinds[kind].requests += 1;
             self.times(kind, at);
-            self.beat(kind, at, false);
+            self.bucket(kind, at, false);
         }
     }
 
     /// A request failed and leaves no response time. What it waited for before it was written is known all the same.
-    pub(crate) fn failure(&mut self, kind: usize, at: &Instants, fault: Fault) {
+    pub(crate) fn failure(&mut self, kind: usize, at: &Instants, error: RequestError) {
         if self.counts(at) {
             let slice = self.slice(at);
             let counted = &mut self.kinds[kind];
             counted.requests += 1;
-            *counted.errors.entry(fault.name()).or_default() += 1;
+            *counted.errors.entry(error.name()).or_default() += 1;
             counted.failed_for += if self.closed { at.service() } else { at.response() };
             if let Some(slice) = slice {
                 counted.backlog.saturating_record(at.backlog().0);
                 counted.generator_lag.saturating_record(at.generator_lag().0);
                 let slice = &mut counted.slices[slice];
-                *(if fault == Fault::Timeout { &mut slice.timeouts } else { &mut slice.others }) +=
-                    1;
+                *(if error == RequestError::Timeout {
+                    &mut slice.timeouts
+                } else {
+                    &mut slice.others
+                }) += 1;
             }
-            self.beat(kind, at, true);
+            self.bucket(kind, at, true);
         }
     }
 
     /// A request that was written had no answer in time.
     pub(crate) fn unanswered(&mut self, kind: usize, at: &Instants) {
         self.kinds[kind].unanswered += u64::from(self.counts(at));
-        self.failure(kind, at, Fault::Timeout);
+        self.failure(kind, at, RequestError::Timeout);
     }
 
     /// What a failure of the whole trial was, in words; the first of each kind is kept.
-    pub(crate) fn first(&mut self, kind: usize, fault: Fault, what: String) {
-        self.kinds[kind].firsts.entry(fault.name()).or_insert(what);
+    pub(crate) fn first(&mut self, kind: usize, error: RequestError, what: String) {
+        self.kinds[kind].firsts.entry(error.name()).or_insert(what);
     }
 
     /// The same of an answer with a status that was not expected.
@@ -157,7 +162,7 @@ impl Recorder {
         if self.counts(at) {
             *self.kinds[kind].statuses.entry(status).or_default() += 1;
         }
-        self.failure(kind, at, Fault::BadStatus);
+        self.failure(kind, at, RequestError::BadStatus);
     }
 
     /// The answer of a success had been in the kernel for `receive_lag` when it was read. Open loop only.
@@ -240,12 +245,12 @@ impl Recorder {
     }
 
     /// Whether the objective was kept. Only of what was intended inside the window.
-    fn beat(&mut self, kind: usize, at: &Instants, failed: bool) {
+    fn bucket(&mut self, kind: usize, at: &Instants, failed: bool) {
         if let Some(objective) = self.objective {
-            let place = (at.intended - self.window.start).0 / BEAT.0;
-            let beat = &mut self.kinds[kind].beats[place as usize];
-            beat.due += 1;
-            beat.late += u32::from(failed || at.response() > objective);
+            let place = (at.intended - self.window.start).0 / SLO_BUCKET.0;
+            let bucket = &mut self.kinds[kind].buckets[place as usize];
+            bucket.due += 1;
+            bucket.late += u32::from(failed || at.response() > objective);
         }
     }
 
@@ -322,7 +327,7 @@ fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
         timed: Timed { receive_lag: histogram(), less_lag: histogram(), less_both: histogram() },
         slices: (0..slices).map(slice).collect(),
         breakdown: Breakdown::new(),
-        beats: Vec::new(),
+        buckets: Vec::new(),
     }
 }
 
@@ -352,7 +357,7 @@ fn merge(kind: &mut Kind, other: &Kind) {
         own.add(others).expect("histograms of one plan have the same bounds");
     }
     kind.breakdown.merge(&other.breakdown);
-    for (own, others) in kind.beats.iter_mut().zip(&other.beats) {
+    for (own, others) in kind.buckets.iter_mut().zip(&other.buckets) {
         own.due += others.due;
         own.late += others.late;
     }
@@ -393,8 +398,8 @@ mod tests {
             let half = if n % 3 == 0 { &mut left } else { &mut right };
             for recorder in [&mut one, half] {
                 match n % 10 {
-                    0 => recorder.failure(0, &at, Fault::Timeout),
-                    1 => recorder.failure(1, &at, Fault::Reset),
+                    0 => recorder.failure(0, &at, RequestError::Timeout),
+                    1 => recorder.failure(1, &at, RequestError::Reset),
                     5 => recorder.bad_status(1, &at, 500 + (n % 4) as u16),
                     2 => recorder.success(
                         0,
@@ -510,14 +515,14 @@ mod tests {
         let at = |intended: u64, service| instants(1_000 + intended, 0, 0, service);
         recorder.success(0, &at(0, 500_000), Acknowledged::Nothing);
         recorder.success(0, &at(1, 500_001), Acknowledged::Nothing);
-        recorder.failure(0, &at(9_999_999, 10), Fault::Reset);
+        recorder.failure(0, &at(9_999_999, 10), RequestError::Reset);
         recorder.success(1, &at(10_000_000, 10), Acknowledged::Nothing);
         let mut other = recorder.clone();
         other.merge(&recorder);
         let (kinds, ..) = other.into_parts();
-        assert_eq!(kinds[0].beats.len(), 2_000, "twenty seconds, less a microsecond");
-        assert_eq!(kinds[0].beats[0], Beat { due: 6, late: 4 });
-        assert_eq!(kinds[1].beats[1], Beat { due: 2, late: 0 });
+        assert_eq!(kinds[0].buckets.len(), 2_000, "twenty seconds, less a microsecond");
+        assert_eq!(kinds[0].buckets[0], SloBucket { due: 6, late: 4 });
+        assert_eq!(kinds[1].buckets[1], SloBucket { due: 2, late: 0 });
     }
 
     #[test]
@@ -535,7 +540,7 @@ mod tests {
         let mut recorder = recorder();
         let at = instants(2_000, 0, 0, 10);
         recorder.success(0, &at, Acknowledged::Nothing);
-        recorder.failure(0, &at, Fault::WrongAnswer);
+        recorder.failure(0, &at, RequestError::WrongAnswer);
         recorder.bad_status(0, &at, 500);
         let (kinds, answered, _) = recorder.into_parts();
         assert_eq!((kinds[0].requests, answered), (3, 1));

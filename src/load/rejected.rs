@@ -4,14 +4,14 @@ use crate::error::Error;
 
 /// What cannot be sent, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct InvalidRequest {
     /// In one sentence.
     pub what: String,
     /// What to write.
     pub help: Option<String>,
 }
 
-impl Wrong {
+impl InvalidRequest {
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), help: None }
     }

@@ -9,7 +9,7 @@ use super::check::{Expect, Statuses};
 use super::head::{check_header, check_method, check_path, has_length};
 use super::template::{Draws, Template, push_integer};
 use crate::error::Result;
-use crate::load::rejected::Wrong;
+use crate::load::rejected::InvalidRequest;
 
 /// Lines of a file with a body a line.
 const LINES_MAX: usize = 1_000_000;
@@ -54,7 +54,7 @@ impl Bodies {
     ///
     /// # Errors
     /// When there is no line, or too much of them.
-    pub fn read(text: &[u8]) -> std::result::Result<Self, Wrong> {
+    pub fn read(text: &[u8]) -> std::result::Result<Self, InvalidRequest> {
         let lines = text.split(|&byte| byte == b'\n');
         let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let lines: Arc<[Box<[u8]>]> =
@@ -62,10 +62,10 @@ impl Bodies {
         if text.len() > BODIES_BYTES_MAX || lines.len() > LINES_MAX {
             let title =
                 format!("more than {BODIES_BYTES_MAX} bytes or {LINES_MAX} lines of bodies");
-            return Err(Wrong::new(title).help("a sample of them makes the same load"));
+            return Err(InvalidRequest::new(title).help("a sample of them makes the same load"));
         }
         if lines.is_empty() {
-            return Err(Wrong::new("no body in this file").help("write one body a line"));
+            return Err(InvalidRequest::new("no body in this file").help("write one body a line"));
         }
         Ok(Self { lines, digest: digest(text) })
     }
@@ -74,13 +74,15 @@ impl Bodies {
     ///
     /// # Errors
     /// When there is nothing in it, or too much.
-    pub fn whole(text: &[u8]) -> std::result::Result<Self, Wrong> {
+    pub fn whole(text: &[u8]) -> std::result::Result<Self, InvalidRequest> {
         if text.is_empty() {
-            return Err(Wrong::new("no body in this file")
+            return Err(InvalidRequest::new("no body in this file")
                 .help("a request without a body has no `body_file`"));
         }
         if text.len() > BODIES_BYTES_MAX {
-            return Err(Wrong::new(format!("a body of more than {BODIES_BYTES_MAX} bytes")));
+            return Err(InvalidRequest::new(format!(
+                "a body of more than {BODIES_BYTES_MAX} bytes"
+            )));
         }
         Ok(Self { lines: [Box::from(text)].into(), digest: digest(text) })
     }
@@ -118,8 +120,8 @@ impl Prepared {
     /// # Errors
     /// What cannot stand in a head.
     pub(crate) fn new(route: &Route, host: &str, close: bool) -> Result<Self> {
-        check_method(&route.method).map_err(Wrong::into_error)?;
-        check_path(&route.path, "this path").map_err(Wrong::into_error)?;
+        check_method(&route.method).map_err(InvalidRequest::into_error)?;
+        check_path(&route.path, "this path").map_err(InvalidRequest::into_error)?;
         let mut head = Template::default();
         head.literal(&format!("{} ", route.method));
         head.append(&route.path);
@@ -131,7 +133,7 @@ impl Prepared {
         }
         head.literal("\r\n");
         for (name, value) in &route.headers {
-            check_header(name, value).map_err(Wrong::into_error)?;
+            check_header(name, value).map_err(InvalidRequest::into_error)?;
             if is_host(name) {
                 continue;
             }

@@ -11,7 +11,7 @@ use super::dispatch::{Dispatch, Ticket};
 use super::instants::Instants;
 use super::live::Counts;
 use super::mix::{Mix, Request};
-use super::outcome::{Fault, STALE};
+use super::outcome::{RequestError, STALE};
 use super::plan::{Pace, Shape};
 use super::pool::{EVENTS, Pool};
 use super::receipt::Sampler;
@@ -44,7 +44,7 @@ pub(crate) struct Sender<'a> {
 
 /// What a thread brings home.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct ThreadResult {
     pub(crate) recorder: Recorder,
     pub(crate) meter: Meter,
     pub(crate) all_busy: Nanos,
@@ -84,7 +84,7 @@ impl Sender<'_> {
     ///
     /// # Errors
     /// When epoll fails, which it does not.
-    pub(crate) fn run(self) -> Result<Part> {
+    pub(crate) fn run(self) -> Result<ThreadResult> {
         Loop {
             sampler: Sampler::new(self.shape != Shape::Closed),
             sender: self,
@@ -109,7 +109,7 @@ struct Loop<'a> {
 }
 
 impl Loop<'_> {
-    fn run(mut self) -> Result<Part> {
+    fn run(mut self) -> Result<ThreadResult> {
         let mut events = [MaybeUninit::uninit(); EVENTS];
         let mut polling_since = None;
         let stopped = loop {
@@ -153,9 +153,9 @@ impl Loop<'_> {
             now = self.send(index, ticket, now);
         }
         if self.sender.pool.has_free() {
-            self.sender.dispatch.feed();
+            self.sender.dispatch.pool_available();
         } else {
-            self.sender.dispatch.starve(now);
+            self.sender.dispatch.pool_exhausted(now);
         }
         now
     }
@@ -182,8 +182,8 @@ impl Loop<'_> {
             sender.pool.open_for_request(index, written)
         };
         sender.pool.depart(index, written);
-        if let Err(fault) = sent {
-            self.fail(index, fault, clock::now());
+        if let Err(error) = sent {
+            self.fail(index, error, clock::now());
         }
         written
     }
@@ -214,16 +214,16 @@ impl Loop<'_> {
         let sent = pool
             .opened_for_request(index, clock::now())
             .and_then(|()| pool.connections[index].send(mix, index, &pool.poll));
-        if let Err(fault) = sent {
-            self.fail(index, fault, clock::now());
+        if let Err(error) = sent {
+            self.fail(index, error, clock::now());
         }
     }
 
     fn send_rest(&mut self, index: usize) {
         let Sender { mix, pool, .. } = &mut self.sender;
         let sent = pool.connections[index].send_rest(mix, index, &pool.poll);
-        if let Err(fault) = sent {
-            self.fail(index, fault, clock::now());
+        if let Err(error) = sent {
+            self.fail(index, error, clock::now());
         }
     }
 
@@ -239,7 +239,7 @@ impl Loop<'_> {
         let done = connection.at.done;
         match received {
             Received::Partial => return,
-            Received::Broken(fault) => self.fail(index, fault, done),
+            Received::Broken(error) => self.fail(index, error, done),
             Received::Answer { verdict, status, reusable } => {
                 let (kind, at) = (connection.request.operation, connection.at);
                 match verdict {
@@ -251,18 +251,20 @@ impl Loop<'_> {
                             self.sender.recorder.timed(kind, &at, lag);
                         }
                     }
-                    Err(fault) => {
+                    Err(error) => {
                         self.sender.live.failure();
                         // What a server refuses with 4xx it has not done.
                         if !(400..500).contains(&status) {
                             self.unknown(index);
                         }
-                        match fault {
-                            Fault::BadStatus => self.sender.recorder.bad_status(kind, &at, status),
-                            fault => self.sender.recorder.failure(kind, &at, fault),
+                        match error {
+                            RequestError::BadStatus => {
+                                self.sender.recorder.bad_status(kind, &at, status)
+                            }
+                            error => self.sender.recorder.failure(kind, &at, error),
                         }
                         if let Some(what) = self.sender.pool.connections[index].first.take() {
-                            self.sender.recorder.first(kind, fault, what);
+                            self.sender.recorder.first(kind, error, what);
                         }
                     }
                 }
@@ -280,27 +282,28 @@ impl Loop<'_> {
     fn give_up(&mut self, now: Nanos) {
         while let Some(index) = self.sender.pool.overdue(now) {
             let written = self.sender.pool.connections[index].at.written;
-            self.fail(index, Fault::Timeout, written + self.sender.timeout);
+            self.fail(index, RequestError::Timeout, written + self.sender.timeout);
         }
         if !self.sender.pool.has_free() {
-            self.turn_away(now);
+            self.expire_unsent(now);
         }
     }
 
-    fn turn_away(&mut self, now: Nanos) {
+    fn expire_unsent(&mut self, now: Nanos) {
         let timeout = self.sender.timeout;
-        let fault = if self.sender.pool.is_down() { Fault::Connect } else { Fault::Timeout };
+        let error =
+            if self.sender.pool.is_down() { RequestError::Connect } else { RequestError::Timeout };
         while let Some(ticket) = self.sender.dispatch.give_up(now, timeout) {
             let Ticket { k, intended, woken } = ticket;
             let at = Instants::never_sent(intended, woken, (intended + timeout).max(woken));
             let kind = self.sender.mix.operation(k);
             self.sender.live.failure();
-            self.sender.recorder.failure(kind, &at, fault);
+            self.sender.recorder.failure(kind, &at, error);
         }
     }
 
     /// The exchange on `index` came to nothing, at `done`.
-    fn fail(&mut self, index: usize, fault: Fault, done: Nanos) {
+    fn fail(&mut self, index: usize, error: RequestError, done: Nanos) {
         self.unknown(index);
         let kept = self.sender.pool.keep_alive;
         let connection = &mut self.sender.pool.connections[index];
@@ -308,19 +311,19 @@ impl Loop<'_> {
         let (kind, at) = (connection.request.operation, connection.at);
         let first = connection.first.take();
         let crossed = kept && at.first_byte < at.written && at.service() <= STALE;
-        let fault = match fault {
-            Fault::Reset | Fault::Closed if crossed => Fault::Stale,
-            fault => fault,
+        let error = match error {
+            RequestError::Reset | RequestError::Closed if crossed => RequestError::Stale,
+            error => error,
         };
         // A peer that breaks new connections is not hammered with more of them.
-        let proven = connection.proven || fault == Fault::Timeout;
+        let proven = connection.proven || error == RequestError::Timeout;
         self.sender.live.failure();
-        match fault {
-            Fault::Timeout => self.sender.recorder.unanswered(kind, &at),
-            fault => self.sender.recorder.failure(kind, &at, fault),
+        match error {
+            RequestError::Timeout => self.sender.recorder.unanswered(kind, &at),
+            error => self.sender.recorder.failure(kind, &at, error),
         }
         if let Some(what) = first {
-            self.sender.recorder.first(kind, fault, what);
+            self.sender.recorder.first(kind, error, what);
         }
         self.sender.pool.replace(index, proven, clock::now());
     }
@@ -409,7 +412,7 @@ impl Loop<'_> {
         }
     }
 
-    fn finish(mut self, stopped: Option<Nanos>) -> Part {
+    fn finish(mut self, stopped: Option<Nanos>) -> ThreadResult {
         if let Some(now) = stopped {
             self.sender.dispatch.stop(now);
             if self.meter.passed == Passed::Start {
@@ -419,7 +422,7 @@ impl Loop<'_> {
         }
         let Sender { pool, dispatch, recorder, .. } = self.sender;
         let (all_busy, slowest) = (dispatch.all_busy(), self.tail.slowest());
-        Part { recorder, meter: self.meter, all_busy, pool, slowest, stopped }
+        ThreadResult { recorder, meter: self.meter, all_busy, pool, slowest, stopped }
     }
 
     /// What is under way or due at a stop has no end. What was sent may or may not have been carried out.
@@ -435,7 +438,7 @@ impl Loop<'_> {
                 }
                 // In closed loop a request is of the window when it ends.
                 if self.sender.shape != Shape::Closed {
-                    self.sender.recorder.failure(kind, &at, Fault::Unfinished);
+                    self.sender.recorder.failure(kind, &at, RequestError::Unfinished);
                 }
             }
         }
@@ -443,7 +446,7 @@ impl Loop<'_> {
         {
             let at = Instants::never_sent(intended, woken, now);
             let kind = self.sender.mix.operation(k);
-            self.sender.recorder.failure(kind, &at, Fault::Unfinished);
+            self.sender.recorder.failure(kind, &at, RequestError::Unfinished);
         }
     }
 }

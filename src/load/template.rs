@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::ids::PaymentKey;
-use crate::load::rejected::Wrong;
+use crate::load::rejected::InvalidRequest;
 use crate::random::Stream;
 
 /// Literals and fields of one text.
@@ -74,7 +74,7 @@ impl Template {
     /// # Errors
     /// An unknown or unclosed field, one whose range or words are none, another tool's variable, or one that the
     /// environment lacks.
-    pub fn parse(text: &str) -> Result<Self, Wrong> {
+    pub fn parse(text: &str) -> Result<Self, InvalidRequest> {
         let mut template = Self::default();
         let mut rest = text;
         let mut foreign = Ok(());
@@ -90,7 +90,7 @@ impl Template {
                 escaped
             } else if after.starts_with(|c: char| c.is_ascii_lowercase()) {
                 let end = after.find('}').ok_or_else(|| {
-                    Wrong::new(format!("the field `{{{}` is not closed", shortened(after)))
+                    InvalidRequest::new(format!("the field `{{{}` is not closed", shortened(after)))
                         .help("end it with `}`, or write `{{` for a brace that opens no field")
                 })?;
                 template.parts.push(field(&after[..end])?);
@@ -100,7 +100,9 @@ impl Template {
                 after
             };
             if template.parts.len() > PARTS_MAX {
-                return Err(Wrong::new(format!("more than {PARTS_MAX} fields and texts between")));
+                return Err(InvalidRequest::new(format!(
+                    "more than {PARTS_MAX} fields and texts between"
+                )));
             }
         }
         template.literal(rest);
@@ -203,14 +205,14 @@ impl Template {
     }
 }
 
-fn field(text: &str) -> Result<Part, Wrong> {
+fn field(text: &str) -> Result<Part, InvalidRequest> {
     let (name, argument) =
         text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
     match (name, argument) {
         ("uuid", None) => Ok(Part::Uuid),
         ("key", None) => Ok(Part::Key),
         ("int", Some(range)) => int(range).ok_or_else(|| {
-            Wrong::new(format!("`{range}` is no range of whole numbers"))
+            InvalidRequest::new(format!("`{range}` is no range of whole numbers"))
                 .help("write {int:LOW..HIGH}, both included, such as {int:1..1000000}")
         }),
         ("pick", Some(words)) if !words.is_empty() => {
@@ -225,7 +227,7 @@ fn field(text: &str) -> Result<Part, Wrong> {
 }
 
 /// Refuses `${TOKEN}` and `{{token}}`. `before` ends where the brace stands, `after` begins behind it.
-fn refuse_foreign(before: &str, after: &str) -> Result<(), Wrong> {
+fn refuse_foreign(before: &str, after: &str) -> Result<(), InvalidRequest> {
     let (name, written) = if let Some(inner) = after.strip_prefix('{') {
         let Some((name, _)) = inner.split_once("}}") else { return Ok(()) };
         (name.trim(), format!("{{{{{}}}}}", shortened(name)))
@@ -240,7 +242,7 @@ fn refuse_foreign(before: &str, after: &str) -> Result<(), Wrong> {
     }
     let help =
         format!("{{env:{name}}} is the environment variable {name}; write `{{{{` for a brace");
-    Err(Wrong::new(format!("`{written}` is another tool's variable")).help(help))
+    Err(InvalidRequest::new(format!("`{written}` is another tool's variable")).help(help))
 }
 
 fn is_variable(name: &str) -> bool {
@@ -249,9 +251,9 @@ fn is_variable(name: &str) -> bool {
 }
 
 /// An empty variable is one that is not set.
-fn variable(name: &str) -> Result<String, Wrong> {
+fn variable(name: &str) -> Result<String, InvalidRequest> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
-        Wrong::new(format!("the environment variable {name} is not set"))
+        InvalidRequest::new(format!("the environment variable {name} is not set"))
             .help(format!("start bakeoff as {name}=.. bakeoff .., or export it; its value stays out of all outputs"))
     })
 }
@@ -260,7 +262,7 @@ fn variable(name: &str) -> Result<String, Wrong> {
 ///
 /// # Errors
 /// A variable that is not set, and another tool's.
-pub(crate) fn with_environment(text: &str) -> Result<String, Wrong> {
+pub(crate) fn with_environment(text: &str) -> Result<String, InvalidRequest> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(at) = rest.find('{') {
         let after = &rest[at + 1..];
@@ -291,9 +293,9 @@ fn int(range: &str) -> Option<Part> {
     Some(Part::Int { low, span })
 }
 
-fn unknown(name: &str, text: &str) -> Wrong {
+fn unknown(name: &str, text: &str) -> InvalidRequest {
     let known = FIELDS.iter().find(|(known, _)| *known == name);
-    let wrong = Wrong::new(format!("there is no field `{{{}}}`", shortened(text)));
+    let wrong = InvalidRequest::new(format!("there is no field `{{{}}}`", shortened(text)));
     match known {
         Some((_, example)) => wrong.help(format!("write it as {example}")),
         None => {

@@ -14,7 +14,7 @@ use postgres_protocol::message::frontend;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::{Login, Refusal, Server, Trouble};
+use super::{ConnectionError, Login, Refusal, Server};
 
 /// A server that takes longer to accept a connection, or for a whole login, is not there.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
@@ -60,7 +60,7 @@ impl Connection {
     ///
     /// # Errors
     /// Nobody is there, does not answer in time, or does not let us in.
-    pub fn open(server: &Server) -> Result<Self, Trouble> {
+    pub fn open(server: &Server) -> Result<Self, ConnectionError> {
         let (socket, incoming, outgoing) = (dial(server)?, BytesMut::new(), BytesMut::new());
         let mut connection = Self { socket, incoming, outgoing, within: CONNECTS_WITHIN };
         connection.answers_within(CONNECTS_WITHIN)?;
@@ -90,8 +90,8 @@ impl Connection {
     /// Runs one or more statements, in one transaction unless they say otherwise; gives the rows of all of them.
     ///
     /// # Errors
-    /// As [`Trouble`] says.
-    pub fn query(&mut self, sql: &str) -> Result<Vec<Row>, Trouble> {
+    /// As [`ConnectionError`] says.
+    pub fn query(&mut self, sql: &str) -> Result<Vec<Row>, ConnectionError> {
         frontend::query(sql, &mut self.outgoing)?;
         self.rows()
     }
@@ -99,8 +99,8 @@ impl Connection {
     /// Has the server remember a statement by a name.
     ///
     /// # Errors
-    /// As [`Trouble`] says.
-    pub fn prepare(&mut self, name: &str, sql: &str) -> Result<Prepared, Trouble> {
+    /// As [`ConnectionError`] says.
+    pub fn prepare(&mut self, name: &str, sql: &str) -> Result<Prepared, ConnectionError> {
         frontend::parse(name, sql, [], &mut self.outgoing)?;
         frontend::describe(b'S', name, &mut self.outgoing)?;
         frontend::sync(&mut self.outgoing);
@@ -124,8 +124,8 @@ impl Connection {
     /// Runs a prepared statement that has no parameters.
     ///
     /// # Errors
-    /// As [`Trouble`] says.
-    pub fn execute(&mut self, name: &str) -> Result<Vec<Row>, Trouble> {
+    /// As [`ConnectionError`] says.
+    pub fn execute(&mut self, name: &str) -> Result<Vec<Row>, ConnectionError> {
         let nothing = std::iter::empty::<()>();
         frontend::bind("", name, [], nothing, |(), _| Ok(IsNull::Yes), [], &mut self.outgoing)
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
@@ -139,12 +139,12 @@ impl Connection {
     ///
     /// # Errors
     /// The connection is lost.
-    pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>, Trouble> {
+    pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>, ConnectionError> {
         frontend::query(sql, &mut self.outgoing)?;
         Ok(CopyIn(self))
     }
 
-    fn rows(&mut self) -> Result<Vec<Row>, Trouble> {
+    fn rows(&mut self) -> Result<Vec<Row>, ConnectionError> {
         let mut rows = Vec::new();
         self.answer(|message| {
             match message {
@@ -161,20 +161,24 @@ impl Connection {
     }
 
     /// Sends what is to be sent, and reads until the server takes the next question.
-    fn answer(&mut self, mut each: impl FnMut(Message) -> io::Result<()>) -> Result<(), Trouble> {
+    fn answer(
+        &mut self,
+        mut each: impl FnMut(Message) -> io::Result<()>,
+    ) -> Result<(), ConnectionError> {
         self.flush()?;
         let (began, mut refusal) = (Instant::now(), None);
         loop {
             match self.next(began) {
                 Ok(Message::ErrorResponse(error)) => refusal = Some(Refusal::of(&error)),
                 Ok(Message::ReadyForQuery(_)) => {
-                    return refusal.map_or(Ok(()), |refusal| Err(Trouble::Refused(refusal)));
+                    return refusal
+                        .map_or(Ok(()), |refusal| Err(ConnectionError::Refused(refusal)));
                 }
                 Ok(message) => each(message)?,
                 // A server that ends a connection says why.
                 Err(error) => {
                     let why = refusal.map(|refusal| io::Error::other(refusal.to_string()));
-                    return Err(Trouble::Lost(why.unwrap_or(error)));
+                    return Err(ConnectionError::Lost(why.unwrap_or(error)));
                 }
             }
         }
@@ -251,7 +255,7 @@ impl CopyIn<'_> {
     ///
     /// # Errors
     /// The connection is lost.
-    pub fn send(&mut self, piece: &[u8]) -> Result<(), Trouble> {
+    pub fn send(&mut self, piece: &[u8]) -> Result<(), ConnectionError> {
         frontend::CopyData::new(piece)?.write(&mut self.0.outgoing);
         Ok(self.0.flush()?)
     }
@@ -259,8 +263,8 @@ impl CopyIn<'_> {
     /// Says that these were all; gives what became of the statements.
     ///
     /// # Errors
-    /// As [`Trouble`] says.
-    pub fn finish(self) -> Result<(), Trouble> {
+    /// As [`ConnectionError`] says.
+    pub fn finish(self) -> Result<(), ConnectionError> {
         frontend::copy_done(&mut self.0.outgoing);
         self.0.answer(|_| Ok(()))
     }

@@ -7,7 +7,7 @@ use postgres_protocol::authentication::{md5_hash, sasl};
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
-use super::{Refusal, Server, Trouble};
+use super::{ConnectionError, Refusal, Server};
 
 /// Who logs in.
 pub(crate) struct Login {
@@ -43,10 +43,16 @@ impl Login {
     ///
     /// # Errors
     /// The server does not let us in, or wants to hear what nobody knows.
-    pub(crate) fn hear(&mut self, message: &Message, out: &mut BytesMut) -> Result<bool, Trouble> {
+    pub(crate) fn hear(
+        &mut self,
+        message: &Message,
+        out: &mut BytesMut,
+    ) -> Result<bool, ConnectionError> {
         match message {
             Message::ReadyForQuery(_) => return Ok(true),
-            Message::ErrorResponse(error) => return Err(Trouble::Refused(Refusal::of(error))),
+            Message::ErrorResponse(error) => {
+                return Err(ConnectionError::Refused(Refusal::of(error)));
+            }
             Message::AuthenticationCleartextPassword => {
                 frontend::password_message(self.password()?, out)?;
             }
@@ -75,18 +81,18 @@ impl Login {
         Ok(false)
     }
 
-    fn password(&self) -> Result<&[u8], Trouble> {
+    fn password(&self) -> Result<&[u8], ConnectionError> {
         let missing = || refused("the server asks for a password and the URL has none");
         self.password.as_deref().map(str::as_bytes).ok_or_else(missing)
     }
 
-    fn scram(&mut self) -> Result<&mut sasl::ScramSha256, Trouble> {
+    fn scram(&mut self) -> Result<&mut sasl::ScramSha256, ConnectionError> {
         self.scram
             .as_mut()
             .ok_or_else(|| refused("the server goes on with a login that none began"))
     }
 }
 
-fn refused(why: &str) -> Trouble {
-    Trouble::Refused(Refusal { code: String::new(), said: why.into() })
+fn refused(why: &str) -> ConnectionError {
+    ConnectionError::Refused(Refusal { code: String::new(), said: why.into() })
 }

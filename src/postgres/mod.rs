@@ -21,7 +21,7 @@ pub use server::Server;
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum ConnectionError {
     /// The server did not do it. The connection can be used again.
     Refused(Refusal),
     /// There is no connection, or no more.
@@ -62,7 +62,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => refusal.fmt(f),
@@ -71,7 +71,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for ConnectionError {
     fn from(error: io::Error) -> Self {
         Self::Lost(error)
     }

@@ -20,7 +20,7 @@ use crate::judge::audit;
 use crate::judge::failures::error_bound;
 use crate::judge::validity;
 use crate::judge::validity::{Evidence, Judged};
-use crate::load::outcome::{Fault, Kind, Outcome};
+use crate::load::outcome::{Kind, Outcome, RequestError};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
 use crate::machine::memory;
@@ -566,7 +566,8 @@ fn failing(outcome: &Outcome, bound: Share) -> Option<String> {
 
 /// Answers that the rules of the service do not allow. One is one too many.
 fn wrong_answers(outcome: &Outcome) -> Option<String> {
-    let wrong = |kind: &Kind| kind.errors.get(Fault::WrongAnswer.name()).copied().unwrap_or(0);
+    let wrong =
+        |kind: &Kind| kind.errors.get(RequestError::WrongAnswer.name()).copied().unwrap_or(0);
     let count: u64 = outcome.kinds.iter().map(wrong).sum();
     (count > 0).then(|| format!("{count} of {} requests were answered wrongly", outcome.offered))
 }

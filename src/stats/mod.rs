@@ -62,7 +62,7 @@ pub use median::median;
 pub use order_statistic::{quantile_interval, quantile_ranks};
 pub use percentile::{Failures, Quantile};
 pub use ratio::{Paired, ratio_of};
-pub use recovery::{Beat, Recovery, recovery};
+pub use recovery::{Recovery, SloBucket, recovery};
 pub use residual::residual_sd;
 pub use sign_test::SignTest;
 pub use spread::spread;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bakeoff::postgres::{Connection, Row, Server as Database, Trouble};
+use bakeoff::postgres::{Connection, ConnectionError, Row, Server as Database};
 use bakeoff::sql::Statement;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use hdrhistogram::Histogram;
@@ -191,7 +191,7 @@ fn until_answered(server: &Server, payment: &Payment) -> u16 {
 }
 
 /// A connection to the database itself.
-fn connect(url: &str) -> Result<Connection, Trouble> {
+fn connect(url: &str) -> Result<Connection, ConnectionError> {
     Connection::open(&Database::read(url).expect("this is a URL"))
 }
 

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use bakeoff::domain::dataset::Dataset;
-use bakeoff::postgres::{Connection, Server, Trouble};
+use bakeoff::postgres::{Connection, ConnectionError, Server};
 use bakeoff::sql::Statement;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -185,7 +185,7 @@ fn our_client_can_talk_to_it() {
     let audit = client.execute(Statement::Audit.name()).unwrap();
     assert_eq!((audit.len(), audit[0].get(4)), (1, Some("3")));
     let code = |result| match result {
-        Err(Trouble::Refused(why)) => why.code,
+        Err(ConnectionError::Refused(why)) => why.code,
         other => panic!("{other:?}"),
     };
     assert_eq!(code(client.query("SELECT fresh FROM credit(1, NULL, 3)")), "23502");
@@ -229,11 +229,14 @@ fn faults_reach_clients() {
     let standin = Standin::start(&["--fault", "errors=100%@0s+2m", "--pace", "spin"]);
     let mut client = standin.client();
     let refused = client.query("SELECT per_payment_minor FROM limit_rows WHERE user_id = 1");
-    assert!(matches!(&refused, Err(Trouble::Refused(why)) if why.code == "53300"), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(ConnectionError::Refused(why)) if why.code == "53300"),
+        "{refused:?}"
+    );
     client.query("SELECT 1").unwrap();
     let standin = Standin::start(&["--fault", "drop=100%@0s+2m"]);
     let lost = standin.client().query("SELECT fresh FROM credit(1, 5, 7)");
-    assert!(matches!(lost, Err(Trouble::Lost(_))), "{lost:?}");
+    assert!(matches!(lost, Err(ConnectionError::Lost(_))), "{lost:?}");
     let audit: [String; 9] = row(&mut standin.client(), Statement::Audit.text());
     assert_eq!(audit[4], "7", "the answer is lost, not the work");
     let standin = Standin::start(&["--fault", "stall=300ms@0s"]);
@@ -340,7 +343,7 @@ fn a_target_that_is_not_there_is_said_at_the_start_and_to_each_client() {
     let start = format!("warning: nothing answers at {free} (Connection refused");
     assert!(said().starts_with(&start) && said().lines().count() == 1, "{}", said());
     let refused = Connection::open(&Server::read(&nowhere.url()).unwrap()).unwrap_err();
-    let Trouble::Refused(why) = refused else { panic!("{refused:?}") };
+    let ConnectionError::Refused(why) = refused else { panic!("{refused:?}") };
     assert_eq!(why.code, "08001");
     assert!(nowhere.ask("GET", "/x").starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
     assert_eq!(said().matches(&start).count(), 3, "{}", said());

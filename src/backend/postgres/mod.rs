@@ -1,17 +1,17 @@
-//! The PostgreSQL protocol without IO: [`Session`] is what a connection says and understands, [`Question`] and [`Reply`]
+//! The PostgreSQL protocol without IO: [`PostgresProtocol`] is what a connection says and understands, [`Question`] and [`Reply`]
 //! are what the services ask and are told. `remote/` moves the bytes, once awaiting and once blocking.
 //!
 //! <https://www.postgresql.org/docs/current/protocol.html>
 
+mod protocol;
 mod reply;
-mod session;
 mod target;
 
 use crate::domain::payment::Payment;
 use crate::sql::Statement;
 
+pub(crate) use protocol::PostgresProtocol;
 pub(crate) use reply::Reply;
-pub(crate) use session::Session;
 pub(crate) use target::target;
 
 /// What the services ask a database.
@@ -73,7 +73,7 @@ pub(crate) enum Param<'a> {
 const PARAMS_MAX: usize = 6;
 
 impl<'a> Question<'a> {
-    /// Hands the statement and its parameters to `bind`. An id that no table can have becomes one that none has.
+    /// FanOutPool the statement and its parameters to `bind`. An id that no table can have becomes one that none has.
     pub(crate) fn bind<T>(self, bind: impl FnOnce(Statement, &[Param<'a>]) -> T) -> T {
         use Param::{Int4, Int8, Text};
         let id = |id: u32| Int4(i32::try_from(id).unwrap_or(-1));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use postgres_protocol::message::backend::DataRowBody;
 
 use super::super::memory::{Audit, Capture};
-use super::super::remote::Trouble;
+use super::super::remote::ClientError;
 use crate::domain::dataset::{Account, Limits, Merchant, Tier, User};
 
 /// The row of an answer, if it had one.
@@ -31,26 +31,26 @@ impl Reply {
     }
 
     /// A payer's row.
-    pub(crate) fn user(&self) -> Result<Option<User>, Trouble> {
+    pub(crate) fn user(&self) -> Result<Option<User>, ClientError> {
         self.read(|columns| {
             Some(User { blocked: columns.bool()?, opening_balance_minor: columns.int8()? })
         })
     }
 
     /// What a payer may pay at once.
-    pub(crate) fn limits(&self) -> Result<Option<Limits>, Trouble> {
+    pub(crate) fn limits(&self) -> Result<Option<Limits>, ClientError> {
         self.read(|columns| Some(Limits { per_payment_minor: columns.int8()? }))
     }
 
     /// A payee's row.
-    pub(crate) fn merchant(&self) -> Result<Option<Merchant>, Trouble> {
+    pub(crate) fn merchant(&self) -> Result<Option<Merchant>, ClientError> {
         self.read(|columns| {
             Some(Merchant { closed: columns.bool()?, fee_bps: columns.int4()?.into() })
         })
     }
 
     /// A loyalty account's row, and its points.
-    pub(crate) fn account(&self) -> Result<Option<(Account, u64)>, Trouble> {
+    pub(crate) fn account(&self) -> Result<Option<(Account, u64)>, ClientError> {
         self.read(|columns| {
             let tier = *Tier::ALL.get(usize::from(columns.int2()?))?;
             Some((Account { tier, cap_points: columns.int8()? }, columns.int8()?))
@@ -58,7 +58,7 @@ impl Reply {
     }
 
     /// What became of a payment.
-    pub(crate) fn capture(&self) -> Result<Capture, Trouble> {
+    pub(crate) fn capture(&self) -> Result<Capture, ClientError> {
         let capture = self.read(|columns| {
             let (outcome, fee_minor) = (columns.next()?, columns.int8()?);
             match outcome {
@@ -73,12 +73,12 @@ impl Reply {
     }
 
     /// Yes or no.
-    pub(crate) fn bool(&self) -> Result<bool, Trouble> {
+    pub(crate) fn bool(&self) -> Result<bool, ClientError> {
         self.read(|columns| columns.bool())?.ok_or_else(no_row)
     }
 
     /// The books.
-    pub(crate) fn audit(&self) -> Result<Audit, Trouble> {
+    pub(crate) fn audit(&self) -> Result<Audit, ClientError> {
         let audit = self.read(|columns| {
             Some(Audit {
                 money_in_minor: columns.int8()?,
@@ -95,21 +95,21 @@ impl Reply {
         audit?.ok_or_else(no_row)
     }
 
-    /// Nothing where there was no row; trouble where the row is not what was asked for.
+    /// Nothing where there was no row; error where the row is not what was asked for.
     fn read<T>(
         &self,
         read: impl FnOnce(&mut Columns<'_>) -> Option<T>,
-    ) -> Result<Option<T>, Trouble> {
+    ) -> Result<Option<T>, ClientError> {
         let Some(row) = &self.row else { return Ok(None) };
         let value = read(&mut Columns(row));
         value
             .map(Some)
-            .ok_or_else(|| Trouble::garbled("a row has other columns than were asked for"))
+            .ok_or_else(|| ClientError::garbled("a row has other columns than were asked for"))
     }
 }
 
-fn no_row() -> Trouble {
-    Trouble::garbled("an answer without the row that it must have")
+fn no_row() -> ClientError {
+    ClientError::garbled("an answer without the row that it must have")
 }
 
 /// The columns of a row that have not been read yet: each its length, then its bytes.

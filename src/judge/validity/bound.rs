@@ -1,7 +1,7 @@
 //! What bound a trial, in the method's order: generator, connections, dependency, pool, contender, or nothing.
 
 use crate::judge::rank;
-use crate::load::outcome::{Fault, Kind, Outcome};
+use crate::load::outcome::{Kind, Outcome, RequestError};
 use crate::stats::error_bound;
 use crate::stats::over_the_error_bound;
 use crate::stats::percentile::percentile;
@@ -163,15 +163,15 @@ fn waited_for(evidence: &Evidence<'_>) -> bool {
 /// more connections would have failed as well.
 fn held_by_failures(evidence: &Evidence<'_>) -> Option<String> {
     let kinds = || evidence.outcome.kinds.iter();
-    let of = |faults: &[Fault]| -> u64 {
+    let of = |faults: &[RequestError]| -> u64 {
         let counts =
             |kind: &Kind| faults.iter().filter_map(|it| kind.errors.get(it.name())).sum::<u64>();
         kinds().map(counts).sum()
     };
     let unanswered = kinds().map(|kind| kind.unanswered).sum();
-    let down = of(&[Fault::Connect]);
-    let closed = of(&[Fault::Reset, Fault::Closed, Fault::Stale]);
-    let malformed = of(&[Fault::Malformed]);
+    let down = of(&[RequestError::Connect]);
+    let closed = of(&[RequestError::Reset, RequestError::Closed, RequestError::Stale]);
+    let malformed = of(&[RequestError::Malformed]);
     let requests = kinds().map(|kind| kind.requests).sum();
     let failed = unanswered + down + closed + malformed;
     if !waited_for(evidence) || !over_the_error_bound(failed, requests, error_bound::USUAL) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::judge::validity::drift::Drift;
-use crate::load::outcome::{Breakdown, Fault, Kind, Outstanding, Slice, Tally, Timed};
+use crate::load::outcome::{Breakdown, Kind, Outstanding, RequestError, Slice, Tally, Timed};
 use crate::units::{Nanos, Share};
 
 const QUIET: Hiccups = Hiccups { worst: Nanos(0), lost: Share(0.0), floor: [Nanos(0); 4] };
@@ -41,7 +41,7 @@ pub(crate) fn outcome(lag_ns: u64) -> Outcome {
             timed: Timed { receive_lag: each(0), less_lag: each(0), less_both: each(0) },
             slices: Vec::new(),
             breakdown: Breakdown::new(),
-            beats: Vec::new(),
+            buckets: Vec::new(),
         }],
         outstanding: Outstanding { at_start: 1, at_end: 1, mean: 1.0 },
         all_busy: Nanos(0),
@@ -206,7 +206,7 @@ fn too_few_connections_are_suspect_unless_the_contender_was_full() {
 
 #[test]
 fn a_server_that_is_down_hangs_or_cuts_off_has_words_of_its_own() {
-    let told = |fault: Fault, unanswered: u64| {
+    let told = |fault: RequestError, unanswered: u64| {
         let mut outcome = outcome(0);
         outcome.all_busy = Nanos::SECOND;
         outcome.kinds[0].errors.insert(fault.name(), 300);
@@ -216,17 +216,17 @@ fn a_server_that_is_down_hangs_or_cuts_off_has_words_of_its_own() {
         (judged.bound_by, judged.validity.reasons.join("; "))
     };
     for (fault, unanswered, said) in [
-        (Fault::Connect, 0, "300 of 2,000 requests found nobody who accepts a connection"),
-        (Fault::Timeout, 280, "280 of 2,000 requests had no answer within 1 s"),
-        (Fault::Reset, 0, "300 of 2,000 requests were cut off"),
-        (Fault::Malformed, 0, "300 of 2,000 requests had an answer that is no HTTP/1.1"),
+        (RequestError::Connect, 0, "300 of 2,000 requests found nobody who accepts a connection"),
+        (RequestError::Timeout, 280, "280 of 2,000 requests had no answer within 1 s"),
+        (RequestError::Reset, 0, "300 of 2,000 requests were cut off"),
+        (RequestError::Malformed, 0, "300 of 2,000 requests had an answer that is no HTTP/1.1"),
     ] {
         let (bound_by, told) = told(fault, unanswered);
         assert!(told.contains(said) && !told.contains("more connections"), "{told}");
         assert_eq!(bound_by, BoundBy::Nothing, "{fault:?}");
     }
     // These waited for a connection and never had one: more of them would have helped.
-    for (fault, unanswered) in [(Fault::Timeout, 15), (Fault::BadStatus, 0)] {
+    for (fault, unanswered) in [(RequestError::Timeout, 15), (RequestError::BadStatus, 0)] {
         let (bound_by, told) = told(fault, unanswered);
         assert!(bound_by == BoundBy::Connections && told.contains("more connections"), "{told}");
     }

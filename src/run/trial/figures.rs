@@ -8,7 +8,7 @@ use super::timeline::timeline;
 use crate::judge::rank;
 use crate::judge::validity;
 use crate::judge::validity::Judged;
-use crate::load::outcome::{self, BEAT, Kind, Outcome};
+use crate::load::outcome::{self, Kind, Outcome, SLO_BUCKET};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::machine::memory;
 use crate::machine::placement::Placement;
@@ -18,7 +18,7 @@ use crate::record::{Audit, Trial};
 use crate::run::order::Order;
 use crate::scenario::{PlacementMode, Scenario};
 use crate::stats::percentile::{Quantile, quantile};
-use crate::stats::{self, Beat, Recovery};
+use crate::stats::{self, Recovery, SloBucket};
 use crate::units::Nanos;
 
 /// The trial as it is reported.
@@ -157,38 +157,38 @@ fn per_second(outcome: &Outcome, count: u64) -> f64 {
 
 /// Right answers within the objective, per second of the window; nothing where there is no objective.
 fn goodput(outcome: &Outcome) -> Option<f64> {
-    let beats = together(outcome.kinds.iter().map(|kind| kind.beats.as_slice()));
-    let kept: u64 = beats.iter().map(|beat| u64::from(beat.due - beat.late)).sum();
-    (!beats.is_empty()).then(|| per_second(outcome, kept))
+    let buckets = together(outcome.kinds.iter().map(|kind| kind.buckets.as_slice()));
+    let kept: u64 = buckets.iter().map(|bucket| u64::from(bucket.due - bucket.late)).sum();
+    (!buckets.is_empty()).then(|| per_second(outcome, kept))
 }
 
 /// How the contender came back from a fault or a burst, where there was one, it promised something, and there were enough
 /// requests to say.
 fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<record::Recovery> {
     let end = scenario.disturbance()?.end();
-    back(end, &together(outcome.kinds.iter().map(|kind| kind.beats.as_slice())))
+    back(end, &together(outcome.kinds.iter().map(|kind| kind.buckets.as_slice())))
 }
 
 /// How the objective was kept by all kinds of request: it is one for all of them together.
-fn together<'a>(kinds: impl Iterator<Item = &'a [outcome::Beat]>) -> Vec<Beat> {
-    let mut all: Vec<Beat> = Vec::new();
-    for beats in kinds {
-        all.resize(all.len().max(beats.len()), Beat::default());
-        for (sum, beat) in all.iter_mut().zip(beats) {
-            sum.due += beat.due;
-            sum.late += beat.late;
+fn together<'a>(kinds: impl Iterator<Item = &'a [outcome::SloBucket]>) -> Vec<SloBucket> {
+    let mut all: Vec<SloBucket> = Vec::new();
+    for buckets in kinds {
+        all.resize(all.len().max(buckets.len()), SloBucket::default());
+        for (sum, bucket) in all.iter_mut().zip(buckets) {
+            sum.due += bucket.due;
+            sum.late += bucket.late;
         }
     }
     all
 }
 
-fn back(end: Nanos, beats: &[Beat]) -> Option<record::Recovery> {
-    if beats.is_empty() {
+fn back(end: Nanos, buckets: &[SloBucket]) -> Option<record::Recovery> {
+    if buckets.is_empty() {
         return None;
     }
-    let second = (Nanos::SECOND.0 / BEAT.0) as usize;
-    let after_ns = match stats::recovery(beats, second, end.0.div_ceil(BEAT.0) as usize) {
-        Recovery::After(count) => Some(count as u64 * BEAT.0),
+    let second = (Nanos::SECOND.0 / SLO_BUCKET.0) as usize;
+    let after_ns = match stats::recovery(buckets, second, end.0.div_ceil(SLO_BUCKET.0) as usize) {
+        Recovery::After(count) => Some(count as u64 * SLO_BUCKET.0),
         Recovery::Never => None,
         Recovery::TooFew => return None,
     };
@@ -298,20 +298,20 @@ mod tests {
 
     #[test]
     fn a_recovery_is_of_all_kinds_together_and_from_the_last_faults_end() {
-        // Four seconds of 20 requests a beat, half of each kind; the second kind is late until 2.05 s.
-        let beat = |late| outcome::Beat { due: 10, late };
-        let kept = vec![beat(0); 400];
-        let late: Vec<_> = (0..400).map(|at| beat(if at < 205 { 10 } else { 0 })).collect();
+        // Four seconds of 20 requests a bucket, half of each kind; the second kind is late until 2.05 s.
+        let bucket = |late| outcome::SloBucket { due: 10, late };
+        let kept = vec![bucket(0); 400];
+        let late: Vec<_> = (0..400).map(|at| bucket(if at < 205 { 10 } else { 0 })).collect();
         let end = 2_000_000_000;
-        let said = |kinds: &[&[outcome::Beat]]| {
-            let beats = together(kinds.iter().copied());
-            back(Nanos(end), &beats).map(|one| (one.fault_end_ns, one.after_ns))
+        let said = |kinds: &[&[outcome::SloBucket]]| {
+            let buckets = together(kinds.iter().copied());
+            back(Nanos(end), &buckets).map(|one| (one.fault_end_ns, one.after_ns))
         };
-        // One per cent of the next second's 2,000 requests is two beats of the late kind.
+        // One per cent of the next second's 2,000 requests is two buckets of the late kind.
         assert_eq!(said(&[&kept, &late]), Some((end, Some(30_000_000))));
         assert_eq!(said(&[&late, &late]), Some((end, Some(40_000_000))), "they add up");
         assert_eq!(said(&[&kept, &kept]), Some((end, Some(0))));
-        assert_eq!(said(&[&kept, &[beat(10); 400]]), Some((end, None)), "never");
+        assert_eq!(said(&[&kept, &[bucket(10); 400]]), Some((end, None)), "never");
         assert_eq!(said(&[&kept[..250]]), None, "no second is left that could say");
         assert_eq!(said(&[]), None, "no promise");
     }
@@ -321,7 +321,7 @@ mod tests {
         let mut outcome = validity::tests::outcome(0);
         outcome.window = Nanos(2_000_000_000);
         assert_eq!(goodput(&outcome), None, "no promise");
-        outcome.kinds[0].beats = vec![outcome::Beat { due: 20, late: 5 }; 200];
+        outcome.kinds[0].buckets = vec![outcome::SloBucket { due: 20, late: 5 }; 200];
         assert_eq!(goodput(&outcome), Some(1_500.0));
     }
 

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use bakeoff::postgres::{Connection, Server, Trouble};
+use bakeoff::postgres::{Connection, ConnectionError, Server};
 
 use super::{client, fresh, row, shared, superuser};
 
@@ -36,12 +36,12 @@ fn it_speaks_every_login() {
             Connection::open(&Server { user: user.clone(), password, ..server })
         };
         // The postmaster reads its rules when it gets to it.
-        let unruled = |it| matches!(it, Err(Trouble::Refused(why)) if why.code == "28000");
+        let unruled = |it| matches!(it, Err(ConnectionError::Refused(why)) if why.code == "28000");
         super::wait_until("there are rules", || !unruled(with(Some("s3 cret"))));
         let mut connection = with(Some("s3 cret")).unwrap();
         assert_eq!(row(&mut connection, "SELECT current_user")[0], user);
         let wrong = with(Some("secret")).unwrap_err();
-        assert!(matches!(&wrong, Trouble::Refused(why) if why.code == "28P01"), "{wrong}");
+        assert!(matches!(&wrong, ConnectionError::Refused(why) if why.code == "28P01"), "{wrong}");
         let none = with(None).unwrap_err().to_string();
         assert_eq!(none, "the server asks for a password and the URL has none");
     }
@@ -54,7 +54,7 @@ fn a_refusal_says_all_in_one_line_and_is_over() {
     let mut connection = client(trial.url().reveal());
     let raise = "DO $$BEGIN RAISE 'no' USING DETAIL = E'a\nb', HINT = 'try'; END$$";
     let refused = connection.query(raise).unwrap_err();
-    assert!(matches!(&refused, Trouble::Refused(why) if why.code == "P0001"), "{refused}");
+    assert!(matches!(&refused, ConnectionError::Refused(why) if why.code == "P0001"), "{refused}");
     assert_eq!(refused.to_string(), "no (SQLSTATE P0001); DETAIL: a b; HINT: try");
     let rows = connection.query("SELECT 1; SELECT 'two', NULL, ''; SELECT").unwrap();
     let texts: Vec<_> = rows.iter().map(|row| [0, 1, 2].map(|column| row.get(column))).collect();

@@ -59,49 +59,49 @@ impl Helpers {
         if !self.mode.offloads(pieces.estimate()) {
             return work(0..members);
         }
-        self.hand_out(pieces, work).await
+        self.split(pieces, work).await
     }
 
     /// Differs: a task is cheap to start and dear to interrupt, so each helper gets one run of pieces.
-    async fn hand_out(
+    async fn split(
         &self,
         pieces: Pieces,
         work: impl Fn(Range<u32>) -> u64 + Send + Sync + 'static,
     ) -> u64 {
         let work = Arc::new(work);
-        let hands: Vec<_> = pieces
+        let workers: Vec<_> = pieces
             .deal(self.cores)
-            .map(|hand| {
+            .map(|share| {
                 let work = Arc::clone(&work);
                 match self.place {
                     Place::BlockingThreads => task::spawn_blocking(move || {
-                        hand.map(|index| work(pieces.get(index))).sum()
+                        share.map(|index| work(pieces.get(index))).sum()
                     }),
                     Place::Tasks => {
-                        task::spawn(yielding(hand, move |index| work(pieces.get(index))))
+                        task::spawn(yielding(share, move |index| work(pieces.get(index))))
                     }
                 }
             })
             .collect();
         let mut total = 0;
-        for hand in hands {
-            total += finish(hand).await;
+        for share in workers {
+            total += finish(share).await;
         }
         total
     }
 }
 
 /// Differs: a task lets others in between its pieces, where a thread is interrupted.
-async fn yielding(hand: Range<u32>, work: impl Fn(u32) -> u64) -> u64 {
+async fn yielding(share: Range<u32>, work: impl Fn(u32) -> u64) -> u64 {
     let mut total: u64 = 0;
-    for index in hand {
+    for index in share {
         total += work(index);
         task::yield_now().await;
     }
     total
 }
 
-/// Differs: what a task gave is handed on by hand, its panic too.
+/// Differs: what a task gave is handed on by share, its panic too.
 async fn finish<T>(helper: task::JoinHandle<T>) -> T {
     match helper.await {
         Ok(result) => result,

@@ -13,9 +13,9 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::backend::Settings;
 use crate::backend::client::Library;
-use crate::backend::postgres::{Param, Question, Reply, Session};
-use crate::backend::remote::{ANSWER_WITHIN, Gather, Peer, Trouble, Usage};
-use crate::backend::runtime::event_loop::fan_out::Hands;
+use crate::backend::postgres::{Param, PostgresProtocol, Question, Reply};
+use crate::backend::remote::{ANSWER_WITHIN, ClientError, Gather, Peer, Usage};
+use crate::backend::runtime::event_loop::fan_out::FanOutPool;
 use crate::backend::runtime::event_loop::remote::Pool;
 use crate::error::{self, Error};
 use crate::postgres::Server;
@@ -25,7 +25,7 @@ use crate::postgres::Server;
 #[expect(clippy::large_enum_variant, reason = "there is one for each server")]
 pub(crate) enum Client {
     /// Ours.
-    Bakeoff(Pool<Session>),
+    Bakeoff(Pool<PostgresProtocol>),
     /// The cross-check.
     Borrowed(Borrowed),
 }
@@ -51,10 +51,10 @@ impl Client {
     }
 
     /// As many hands as connections.
-    pub(crate) fn hands(&self) -> &Hands {
+    pub(crate) fn fan_out(&self) -> &FanOutPool {
         match self {
-            Self::Bakeoff(pool) => pool.hands(),
-            Self::Borrowed(borrowed) => &borrowed.hands,
+            Self::Bakeoff(pool) => pool.fan_out(),
+            Self::Borrowed(borrowed) => &borrowed.fan_out,
         }
     }
 
@@ -62,7 +62,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Pool::ask`].
-    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Reply, Trouble> {
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Reply, ClientError> {
         match self {
             Self::Bakeoff(pool) => pool.ask(question).await,
             Self::Borrowed(borrowed) => borrowed.ask(question).await,
@@ -76,7 +76,7 @@ impl Client {
     pub(crate) async fn ask_all<const N: usize>(
         &self,
         questions: [Question<'_>; N],
-    ) -> Result<[Reply; N], Trouble> {
+    ) -> Result<[Reply; N], ClientError> {
         match self {
             Self::Bakeoff(pool) => pool.ask_all(questions).await,
             Self::Borrowed(borrowed) => borrowed.ask_all(questions).await,
@@ -90,7 +90,7 @@ pub(crate) struct Borrowed {
     pool: deadpool_postgres::Pool,
     gather: Gather,
     usage: Usage,
-    hands: Hands,
+    fan_out: FanOutPool,
 }
 
 impl Borrowed {
@@ -105,24 +105,29 @@ impl Borrowed {
         let size = peer.connections;
         let pool = deadpool_postgres::Pool::builder(manager).max_size(size).build();
         let pool = pool.map_err(|error| Error::internal(format!("no pool: {error}")))?;
-        Ok(Self { pool, gather: peer.gather, usage: Usage::new(size), hands: Hands::new(size) })
+        Ok(Self {
+            pool,
+            gather: peer.gather,
+            usage: Usage::new(size),
+            fan_out: FanOutPool::new(size),
+        })
     }
 
-    async fn ask(&self, question: Question<'_>) -> Result<Reply, Trouble> {
+    async fn ask(&self, question: Question<'_>) -> Result<Reply, ClientError> {
         let came = Instant::now();
         let taken = self.pool.get().await;
-        let connection = taken.map_err(|error| Trouble::Lost(io::Error::other(error)))?;
+        let connection = taken.map_err(|error| ClientError::Lost(io::Error::other(error)))?;
         let since = self.usage.taken(came, 1);
         let answer = timeout(ANSWER_WITHIN, over(&connection, question)).await;
         drop(connection);
         self.usage.given_back(since);
-        answer.unwrap_or_else(|_| Err(Trouble::too_slow()))
+        answer.unwrap_or_else(|_| Err(ClientError::too_slow()))
     }
 
     async fn ask_all<const N: usize>(
         &self,
         questions: [Question<'_>; N],
-    ) -> Result<[Reply; N], Trouble> {
+    ) -> Result<[Reply; N], ClientError> {
         let mut replies = Vec::with_capacity(N);
         match self.gather {
             Gather::InTurn => {
@@ -140,7 +145,7 @@ impl Borrowed {
 }
 
 /// Prepares each statement once for each connection, as our client does at its start.
-async fn over(connection: &Object, question: Question<'_>) -> Result<Reply, Trouble> {
+async fn over(connection: &Object, question: Question<'_>) -> Result<Reply, ClientError> {
     let (statement, parameters) = question.bind(|statement, all| (statement, all.to_vec()));
     let parameters: Vec<&(dyn ToSql + Sync)> =
         parameters.iter().map(|one| one as &(dyn ToSql + Sync)).collect();
@@ -148,15 +153,15 @@ async fn over(connection: &Object, question: Question<'_>) -> Result<Reply, Trou
         let statement = connection.prepare_cached(statement.text()).await?;
         connection.query_opt(&statement, &parameters).await
     };
-    let Some(row) = asked.await.map_err(trouble)? else { return Ok(Reply::default()) };
+    let Some(row) = asked.await.map_err(client_error)? else { return Ok(Reply::default()) };
     let columns = (0..row.len()).map(|place| row.try_get::<_, Raw<'_>>(place).map(|raw| raw.0));
-    Ok(Reply::of_columns(columns.collect::<Result<Vec<_>, _>>().map_err(trouble)?))
+    Ok(Reply::of_columns(columns.collect::<Result<Vec<_>, _>>().map_err(client_error)?))
 }
 
-fn trouble(error: tokio_postgres::Error) -> Trouble {
+fn client_error(error: tokio_postgres::Error) -> ClientError {
     match error.as_db_error() {
-        Some(refused) => Trouble::Refused(refused.message().to_owned()),
-        None => Trouble::Lost(io::Error::other(error)),
+        Some(refused) => ClientError::Refused(refused.message().to_owned()),
+        None => ClientError::Lost(io::Error::other(error)),
     }
 }
 

@@ -1,18 +1,17 @@
-//! Hands of an event loop: tasks.
+//! FanOutPool of an event loop: tasks.
 
 use std::sync::Arc;
 
-use crate::backend::fan_out::Pile;
-use crate::backend::remote::Trouble;
+use crate::backend::fan_out::WorkQueue;
+use crate::backend::remote::ClientError;
 
-/// As many as may wait at once.
 #[derive(Debug)]
-pub(crate) struct Hands {
+pub(crate) struct FanOutPool {
     size: usize,
 }
 
-impl Hands {
-    /// At most `size` at once. They cost nothing until they are first needed.
+impl FanOutPool {
+    /// At most `size` workers, started when they are first needed.
     pub(crate) fn new(size: usize) -> Self {
         Self { size }
     }
@@ -20,39 +19,39 @@ impl Hands {
     /// Does `work` on each of `count` things, and adds up what it gives.
     ///
     /// # Errors
-    /// The trouble of one of them; the others may have been done.
-    pub(crate) async fn each<F, W>(&self, count: u32, work: W) -> Result<u64, Trouble>
+    /// The error of one of them; the others may have been done.
+    pub(crate) async fn each<F, W>(&self, count: u32, work: W) -> Result<u64, ClientError>
     where
-        F: Future<Output = Result<u64, Trouble>> + Send,
+        F: Future<Output = Result<u64, ClientError>> + Send,
         W: Fn(u32) -> F + Send + Sync + 'static,
     {
-        let pile = Arc::new(Pile::of(count, work));
-        let mut hands = Vec::new();
+        let queue = Arc::new(WorkQueue::of(count, work));
+        let mut workers = Vec::new();
         for _ in 0..self.size.min(count as usize) {
-            let pile = Arc::clone(&pile);
-            hands.push(tokio::spawn(async move { through(&pile).await }));
+            let queue = Arc::clone(&queue);
+            workers.push(tokio::spawn(async move { drain(&queue).await }));
         }
         let mut total = 0;
-        for hand in hands {
-            total += hand.await.expect("waiting does not panic")?;
+        for worker in workers {
+            total += worker.await.expect("waiting does not panic")?;
         }
         Ok(total)
     }
 }
 
-/// What one hand does.
-async fn through<F, W>(pile: &Pile<W>) -> Result<u64, Trouble>
+/// Takes work until there is none left.
+async fn drain<F, W>(queue: &WorkQueue<W>) -> Result<u64, ClientError>
 where
-    F: Future<Output = Result<u64, Trouble>>,
+    F: Future<Output = Result<u64, ClientError>>,
     W: Fn(u32) -> F,
 {
     let mut total = 0;
-    while let Some(thing) = pile.take() {
-        match (pile.work)(thing).await {
+    while let Some(thing) = queue.take() {
+        match (queue.work)(thing).await {
             Ok(value) => total += value,
-            Err(trouble) => {
-                pile.leave();
-                return Err(trouble);
+            Err(error) => {
+                queue.abandon();
+                return Err(error);
             }
         }
     }

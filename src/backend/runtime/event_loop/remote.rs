@@ -10,9 +10,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::backend::remote::{
-    ANSWER_WITHIN, GREET_WITHIN, Gather, Peer, Protocol, READ_BYTES, Trouble, Usage,
+    ANSWER_WITHIN, ClientError, GREET_WITHIN, Gather, Peer, Protocol, READ_BYTES, Usage,
 };
-use crate::backend::runtime::event_loop::fan_out::Hands;
+use crate::backend::runtime::event_loop::fan_out::FanOutPool;
 
 /// Connections to one server, opened as they are first needed.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Pool<P: Protocol> {
     free: Semaphore,
     idle: Mutex<Vec<Connection<P>>>,
     usage: Usage,
-    hands: Hands,
+    fan_out: FanOutPool,
 }
 
 impl<P: Protocol> Pool<P> {
@@ -30,7 +30,7 @@ impl<P: Protocol> Pool<P> {
     pub(crate) fn new(peer: Peer<P::Target>) -> Self {
         let size = peer.connections;
         let (free, idle) = (Semaphore::new(size), Mutex::default());
-        Self { peer, free, idle, usage: Usage::new(size), hands: Hands::new(size) }
+        Self { peer, free, idle, usage: Usage::new(size), fan_out: FanOutPool::new(size) }
     }
 
     /// Who waited how long.
@@ -39,15 +39,15 @@ impl<P: Protocol> Pool<P> {
     }
 
     /// As many hands as connections, for requests that have more questions than that.
-    pub(crate) fn hands(&self) -> &Hands {
-        &self.hands
+    pub(crate) fn fan_out(&self) -> &FanOutPool {
+        &self.fan_out
     }
 
     /// Asks one question over one connection.
     ///
     /// # Errors
     /// As [`Protocol::answer`], or when no connection can be had.
-    pub(crate) async fn ask(&self, question: P::Question<'_>) -> Result<P::Answer, Trouble> {
+    pub(crate) async fn ask(&self, question: P::Question<'_>) -> Result<P::Answer, ClientError> {
         let mut lease = self.take().await?;
         lease.connection().send(question).await?;
         lease.receive().await
@@ -56,11 +56,11 @@ impl<P: Protocol> Pool<P> {
     /// Asks several questions that do not depend on each other; the answers come in their order.
     ///
     /// # Errors
-    /// The first trouble of any; those asked at once have all been answered by then.
+    /// The first error of any; those asked at once have all been answered by then.
     pub(crate) async fn ask_all<const N: usize>(
         &self,
         questions: [P::Question<'_>; N],
-    ) -> Result<[P::Answer; N], Trouble> {
+    ) -> Result<[P::Answer; N], ClientError> {
         let mut answers = Vec::with_capacity(N);
         match self.peer.gather {
             Gather::InTurn => {
@@ -77,13 +77,13 @@ impl<P: Protocol> Pool<P> {
     async fn at_once<const N: usize>(
         &self,
         questions: [P::Question<'_>; N],
-    ) -> Result<Vec<P::Answer>, Trouble> {
+    ) -> Result<Vec<P::Answer>, ClientError> {
         let asked = questions.map(|question| self.ask(question));
         join_all(asked).await.into_iter().collect()
     }
 
     /// A connection for this caller alone, after all who came before.
-    async fn take(&self) -> Result<Lease<'_, P>, Trouble> {
+    async fn take(&self) -> Result<Lease<'_, P>, ClientError> {
         let came = Instant::now();
         let permit = self.free.acquire().await.expect("nobody closes it");
         let since = self.usage.taken(came, 1);
@@ -115,7 +115,7 @@ impl<P: Protocol> Lease<'_, P> {
     }
 
     /// The answer to what was sent, and the end of the wait for it.
-    async fn receive(mut self) -> Result<P::Answer, Trouble> {
+    async fn receive(mut self) -> Result<P::Answer, ClientError> {
         self.connection().receive().await
     }
 }
@@ -138,13 +138,13 @@ struct Connection<P> {
 }
 
 impl<P: Protocol> Connection<P> {
-    async fn open(peer: &Peer<P::Target>) -> Result<Self, Trouble> {
+    async fn open(peer: &Peer<P::Target>) -> Result<Self, ClientError> {
         timeout(GREET_WITHIN, Self::greeted(peer))
             .await
-            .unwrap_or_else(|_| Err(Trouble::too_slow()))
+            .unwrap_or_else(|_| Err(ClientError::too_slow()))
     }
 
-    async fn greeted(peer: &Peer<P::Target>) -> Result<Self, Trouble> {
+    async fn greeted(peer: &Peer<P::Target>) -> Result<Self, ClientError> {
         let stream = TcpStream::connect(peer.address).await?;
         stream.set_nodelay(true)?;
         let protocol = P::begin(&peer.target);
@@ -156,13 +156,13 @@ impl<P: Protocol> Connection<P> {
         Ok(connection)
     }
 
-    async fn send(&mut self, question: P::Question<'_>) -> Result<(), Trouble> {
+    async fn send(&mut self, question: P::Question<'_>) -> Result<(), ClientError> {
         self.waiting = true;
         self.protocol.ask(question);
         self.flush().await
     }
 
-    async fn receive(&mut self) -> Result<P::Answer, Trouble> {
+    async fn receive(&mut self) -> Result<P::Answer, ClientError> {
         loop {
             match self.protocol.answer() {
                 Ok(Some(answer)) => {
@@ -170,15 +170,15 @@ impl<P: Protocol> Connection<P> {
                     return Ok(answer);
                 }
                 Ok(None) => self.fill().await?,
-                Err(trouble) => {
-                    self.waiting = !trouble.is_harmless();
-                    return Err(trouble);
+                Err(error) => {
+                    self.waiting = !error.is_harmless();
+                    return Err(error);
                 }
             }
         }
     }
 
-    async fn flush(&mut self) -> Result<(), Trouble> {
+    async fn flush(&mut self) -> Result<(), ClientError> {
         let outgoing = &mut self.protocol.buffers().outgoing;
         if !outgoing.is_empty() {
             self.stream.write_all(outgoing).await?;
@@ -188,12 +188,12 @@ impl<P: Protocol> Connection<P> {
     }
 
     /// Differs: a task that waits must be small, so bytes are read where they stay and not by way of its stack.
-    async fn fill(&mut self) -> Result<(), Trouble> {
+    async fn fill(&mut self) -> Result<(), ClientError> {
         let incoming = &mut self.protocol.buffers().incoming;
         incoming.reserve(READ_BYTES);
         let read = timeout(ANSWER_WITHIN, self.stream.read_buf(incoming));
-        match read.await.map_err(|_| Trouble::too_slow())?? {
-            0 => Err(Trouble::gone()),
+        match read.await.map_err(|_| ClientError::too_slow())?? {
+            0 => Err(ClientError::gone()),
             _ => Ok(()),
         }
     }

@@ -16,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::socket::Socket;
+use crate::backend::Settings;
 use crate::backend::http::limits::{ACCEPT_PAUSE, HEAD_BYTES_MAX, Limits};
 use crate::backend::http::watch::{Connections, Phase, Settling, Watch};
 use crate::backend::http::{
@@ -26,7 +27,6 @@ use crate::backend::pitfall::Pitfall;
 use crate::backend::runtime::event_loop::cpu::Place;
 use crate::backend::services::app::event_loop::App;
 use crate::backend::services::{gateway, loyalty, payment, webhook};
-use crate::backend::Settings;
 use crate::error::{self, Context as _};
 
 /// Serves until the process is told to stop.

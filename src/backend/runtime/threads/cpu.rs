@@ -45,11 +45,11 @@ impl Helpers {
         if !self.mode.offloads(pieces.estimate()) {
             return work(0..members);
         }
-        self.hand_out(pieces, work)
+        self.split(pieces, work)
     }
 
     /// Differs: rayon splits the pieces among its threads as they fall idle, and the caller sleeps until the last is done.
-    fn hand_out(
+    fn split(
         &self,
         pieces: Pieces,
         work: impl Fn(Range<u32>) -> u64 + Send + Sync + 'static,

@@ -1,21 +1,20 @@
-//! Hands of threads: threads of a fixed pool.
+//! Fan-out on threads: a fixed pool of them.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
-use crate::backend::fan_out::Pile;
-use crate::backend::remote::Trouble;
+use crate::backend::fan_out::WorkQueue;
+use crate::backend::remote::ClientError;
 
-/// As many as may wait at once.
-pub(crate) struct Hands {
+pub(crate) struct FanOutPool {
     size: usize,
     shared: Arc<Shared>,
 }
 
-impl Hands {
-    /// At most `size` at once. They cost nothing until they are first needed.
+impl FanOutPool {
+    /// At most `size` workers, started when they are first needed.
     pub(crate) fn new(size: usize) -> Self {
         Self { size, shared: Arc::default() }
     }
@@ -23,31 +22,31 @@ impl Hands {
     /// Does `work` on each of `count` things, and adds up what it gives.
     ///
     /// # Errors
-    /// The trouble of one of them; the others may have been done.
-    pub(crate) fn each<W>(&self, count: u32, work: W) -> Result<u64, Trouble>
+    /// The error of one of them; the others may have been done.
+    pub(crate) fn each<W>(&self, count: u32, work: W) -> Result<u64, ClientError>
     where
-        W: Fn(u32) -> Result<u64, Trouble> + Send + Sync + 'static,
+        W: Fn(u32) -> Result<u64, ClientError> + Send + Sync + 'static,
     {
-        let pile = Arc::new(Pile::of(count, work));
-        let mut hands = Vec::new();
+        let queue = Arc::new(WorkQueue::of(count, work));
+        let mut workers = Vec::new();
         for _ in 0..self.size.min(count as usize) {
-            let pile = Arc::clone(&pile);
-            hands.push(self.hand(move || through(&pile)));
+            let queue = Arc::clone(&queue);
+            workers.push(self.submit(move || drain(&queue)));
         }
         let mut total = 0;
-        for hand in hands {
-            total += hand.recv().expect("waiting does not panic")?;
+        for worker in workers {
+            total += worker.recv().expect("waiting does not panic")?;
         }
         Ok(total)
     }
 
     /// Differs: a task is started for its work; a thread is there already, or is started if there may be one more.
-    pub(crate) fn hand<T: Send + 'static>(
+    pub(crate) fn submit<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> mpsc::Receiver<T> {
         let (done, result) = mpsc::sync_channel(1);
-        // Whoever asked may have gone.
+        // The caller may have given up.
         let job: Job = Box::new(move || drop(done.send(work())));
         let mut queue = self.shared.queue();
         queue.jobs.push_back(job);
@@ -58,8 +57,8 @@ impl Hands {
             queue.threads += 1;
             drop(queue);
             let shared = Arc::clone(&self.shared);
-            let hand = thread::Builder::new().name("hand".into()).stack_size(STACK_BYTES);
-            if hand.spawn(move || shared.work()).is_err() {
+            let worker = thread::Builder::new().name("fan-out".into()).stack_size(STACK_BYTES);
+            if worker.spawn(move || shared.work()).is_err() {
                 self.do_without();
             }
         }
@@ -78,25 +77,25 @@ impl Hands {
     }
 }
 
-/// What one hand does.
-fn through<W>(pile: &Pile<W>) -> Result<u64, Trouble>
+/// Takes work until there is none left.
+fn drain<W>(queue: &WorkQueue<W>) -> Result<u64, ClientError>
 where
-    W: Fn(u32) -> Result<u64, Trouble>,
+    W: Fn(u32) -> Result<u64, ClientError>,
 {
     let mut total = 0;
-    while let Some(thing) = pile.take() {
-        match (pile.work)(thing) {
+    while let Some(thing) = queue.take() {
+        match (queue.work)(thing) {
             Ok(value) => total += value,
-            Err(trouble) => {
-                pile.leave();
-                return Err(trouble);
+            Err(error) => {
+                queue.abandon();
+                return Err(error);
             }
         }
     }
     Ok(total)
 }
 
-/// Differs: a thread has a stack. A hand asks and waits, which takes a few kilobytes beside the buffer that it reads into.
+/// Differs: a thread has a stack. A worker asks and waits, which takes a few kilobytes beside its read buffer.
 const STACK_BYTES: usize = 64 * 1024;
 
 /// Differs: what the runtime is for tasks.
@@ -145,8 +144,8 @@ impl Shared {
 }
 
 /// Differs: jobs cannot be shown.
-impl fmt::Debug for Hands {
+impl fmt::Debug for FanOutPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hands({})", self.size)
+        write!(f, "FanOutPool({})", self.size)
     }
 }

@@ -9,27 +9,27 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::backend::remote::{
-    ANSWER_WITHIN, GREET_WITHIN, Gather, Peer, Protocol, READ_BYTES, Trouble, Usage,
+    ANSWER_WITHIN, ClientError, GREET_WITHIN, Gather, Peer, Protocol, READ_BYTES, Usage,
 };
-use crate::backend::runtime::threads::fan_out::Hands;
+use crate::backend::runtime::threads::fan_out::FanOutPool;
 
 /// Connections to one server, opened as they are first needed.
 #[derive(Debug)]
 pub(crate) struct Pool<P: Protocol> {
     peer: Peer<P::Target>,
     /// Connections that may still be taken. Callers get theirs in the order in which they came.
-    free: Line,
+    free: FifoSemaphore,
     idle: Mutex<Vec<Connection<P>>>,
     usage: Usage,
-    hands: Hands,
+    fan_out: FanOutPool,
 }
 
 impl<P: Protocol> Pool<P> {
     /// A pool without a connection yet.
     pub(crate) fn new(peer: Peer<P::Target>) -> Self {
         let size = peer.connections;
-        let (free, idle) = (Line::new(size), Mutex::default());
-        Self { peer, free, idle, usage: Usage::new(size), hands: Hands::new(size) }
+        let (free, idle) = (FifoSemaphore::new(size), Mutex::default());
+        Self { peer, free, idle, usage: Usage::new(size), fan_out: FanOutPool::new(size) }
     }
 
     /// Who waited how long.
@@ -38,15 +38,15 @@ impl<P: Protocol> Pool<P> {
     }
 
     /// As many hands as connections, for requests that have more questions than that.
-    pub(crate) fn hands(&self) -> &Hands {
-        &self.hands
+    pub(crate) fn fan_out(&self) -> &FanOutPool {
+        &self.fan_out
     }
 
     /// Asks one question over one connection.
     ///
     /// # Errors
     /// As [`Protocol::answer`], or when no connection can be had.
-    pub(crate) fn ask(&self, question: P::Question<'_>) -> Result<P::Answer, Trouble> {
+    pub(crate) fn ask(&self, question: P::Question<'_>) -> Result<P::Answer, ClientError> {
         let mut lease = self.take()?;
         lease.connection().send(question)?;
         lease.receive()
@@ -55,11 +55,11 @@ impl<P: Protocol> Pool<P> {
     /// Asks several questions that do not depend on each other; the answers come in their order.
     ///
     /// # Errors
-    /// The first trouble of any; those asked at once have all been answered by then.
+    /// The first error of any; those asked at once have all been answered by then.
     pub(crate) fn ask_all<const N: usize>(
         self: &Arc<Self>,
         questions: [P::Question<'static>; N],
-    ) -> Result<[P::Answer; N], Trouble> {
+    ) -> Result<[P::Answer; N], ClientError> {
         let mut answers = Vec::with_capacity(N);
         match self.peer.gather {
             Gather::InTurn => {
@@ -79,7 +79,7 @@ impl<P: Protocol> Pool<P> {
     fn at_once<const N: usize>(
         &self,
         questions: [P::Question<'_>; N],
-    ) -> Result<Vec<P::Answer>, Trouble> {
+    ) -> Result<Vec<P::Answer>, ClientError> {
         let mut answers = Vec::with_capacity(N);
         for questions in questions.chunks(self.usage.size()) {
             let mut leases = self.take_several(questions.len())?;
@@ -87,7 +87,7 @@ impl<P: Protocol> Pool<P> {
             for (lease, question) in leases.iter_mut().zip(questions) {
                 sent.push(lease.connection().send(*question));
             }
-            let received = |(lease, sent): (Lease<'_, P>, Result<(), Trouble>)| {
+            let received = |(lease, sent): (Lease<'_, P>, Result<(), ClientError>)| {
                 sent.and_then(|()| lease.receive())
             };
             answers.extend(leases.into_iter().zip(sent).map(received));
@@ -99,11 +99,11 @@ impl<P: Protocol> Pool<P> {
     fn handed_out<const N: usize>(
         self: &Arc<Self>,
         questions: [P::Question<'static>; N],
-    ) -> Result<Vec<P::Answer>, Trouble> {
+    ) -> Result<Vec<P::Answer>, ClientError> {
         let (first, rest) = questions.split_first().expect("there is a question");
         let hand_out = |question: &P::Question<'static>| {
             let (pool, question) = (Arc::clone(self), *question);
-            self.hands.hand(move || pool.ask(question))
+            self.fan_out.submit(move || pool.ask(question))
         };
         let others: Vec<_> = rest.iter().map(hand_out).collect();
         let first = self.ask(*first);
@@ -115,7 +115,7 @@ impl<P: Protocol> Pool<P> {
     fn spawned<const N: usize>(
         &self,
         questions: [P::Question<'_>; N],
-    ) -> Result<Vec<P::Answer>, Trouble> {
+    ) -> Result<Vec<P::Answer>, ClientError> {
         let (first, rest) = questions.split_first().expect("there is a question");
         thread::scope(|scope| {
             let others: Vec<_> =
@@ -128,12 +128,12 @@ impl<P: Protocol> Pool<P> {
     }
 
     /// A connection for this caller alone, after all who came before.
-    fn take(&self) -> Result<Lease<'_, P>, Trouble> {
+    fn take(&self) -> Result<Lease<'_, P>, ClientError> {
         Ok(self.take_several(1)?.pop().expect("one was asked for"))
     }
 
     /// Differs: a thread that waits for one connection while it holds another could wait for ever.
-    fn take_several(&self, count: usize) -> Result<Vec<Lease<'_, P>>, Trouble> {
+    fn take_several(&self, count: usize) -> Result<Vec<Lease<'_, P>>, ClientError> {
         let came = Instant::now();
         self.free.take(count);
         let since = self.usage.taken(came, count);
@@ -169,7 +169,7 @@ impl<P: Protocol> Lease<'_, P> {
     }
 
     /// The answer to what was sent, and the end of the wait for it.
-    fn receive(mut self) -> Result<P::Answer, Trouble> {
+    fn receive(mut self) -> Result<P::Answer, ClientError> {
         self.connection().receive()
     }
 }
@@ -193,13 +193,13 @@ struct Connection<P> {
 }
 
 impl<P: Protocol> Connection<P> {
-    fn open(peer: &Peer<P::Target>) -> Result<Self, Trouble> {
+    fn open(peer: &Peer<P::Target>) -> Result<Self, ClientError> {
         let connection = Self::greeted(peer)?;
         connection.stream.set_read_timeout(Some(ANSWER_WITHIN))?;
         Ok(connection)
     }
 
-    fn greeted(peer: &Peer<P::Target>) -> Result<Self, Trouble> {
+    fn greeted(peer: &Peer<P::Target>) -> Result<Self, ClientError> {
         let until = Instant::now() + GREET_WITHIN;
         let stream = TcpStream::connect_timeout(&peer.address, GREET_WITHIN)?;
         stream.set_nodelay(true)?;
@@ -215,13 +215,13 @@ impl<P: Protocol> Connection<P> {
         Ok(connection)
     }
 
-    fn send(&mut self, question: P::Question<'_>) -> Result<(), Trouble> {
+    fn send(&mut self, question: P::Question<'_>) -> Result<(), ClientError> {
         self.waiting = true;
         self.protocol.ask(question);
         self.flush()
     }
 
-    fn receive(&mut self) -> Result<P::Answer, Trouble> {
+    fn receive(&mut self) -> Result<P::Answer, ClientError> {
         loop {
             match self.protocol.answer() {
                 Ok(Some(answer)) => {
@@ -229,15 +229,15 @@ impl<P: Protocol> Connection<P> {
                     return Ok(answer);
                 }
                 Ok(None) => self.fill()?,
-                Err(trouble) => {
-                    self.waiting = !trouble.is_harmless();
-                    return Err(trouble);
+                Err(error) => {
+                    self.waiting = !error.is_harmless();
+                    return Err(error);
                 }
             }
         }
     }
 
-    fn flush(&mut self) -> Result<(), Trouble> {
+    fn flush(&mut self) -> Result<(), ClientError> {
         let outgoing = &mut self.protocol.buffers().outgoing;
         if !outgoing.is_empty() {
             self.stream.write_all(outgoing)?;
@@ -247,82 +247,84 @@ impl<P: Protocol> Connection<P> {
     }
 
     /// Differs: a thread has a stack of its own, so bytes come by way of it.
-    fn fill(&mut self) -> Result<(), Trouble> {
+    fn fill(&mut self) -> Result<(), ClientError> {
         let mut bytes = [0; READ_BYTES];
         match self.stream.read(&mut bytes) {
-            Ok(0) => Err(Trouble::gone()),
+            Ok(0) => Err(ClientError::gone()),
             Ok(read) => {
                 self.protocol.buffers().incoming.extend_from_slice(&bytes[..read]);
                 Ok(())
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => self.fill(),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                Err(Trouble::too_slow())
+                Err(ClientError::too_slow())
             }
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// Differs: what tokio's semaphore is for tasks. Threads stand in line, the first for as many places as it wants.
+/// Differs: tokio's semaphore for threads. Waiters are served in order, each with all the permits that it wants.
 #[derive(Debug)]
-struct Line {
-    places: Mutex<Places>,
+struct FifoSemaphore {
+    permits: Mutex<Permits>,
 }
 
-/// Differs: see [`Line`].
+/// Differs: see [`FifoSemaphore`].
 #[derive(Debug)]
-struct Places {
+struct Permits {
     free: usize,
-    waiting: VecDeque<Arc<Turn>>,
+    waiting: VecDeque<Arc<Waiter>>,
 }
 
-/// Differs: see [`Line`].
+/// Differs: see [`FifoSemaphore`].
 #[derive(Debug)]
-struct Turn {
+struct Waiter {
     wanted: usize,
     thread: Thread,
-    come: AtomicBool,
+    granted: AtomicBool,
 }
 
-/// Differs: see [`Line`].
-impl Line {
+/// Differs: see [`FifoSemaphore`].
+impl FifoSemaphore {
     fn new(free: usize) -> Self {
-        Self { places: Mutex::new(Places { free, waiting: VecDeque::new() }) }
+        Self { permits: Mutex::new(Permits { free, waiting: VecDeque::new() }) }
     }
 
-    /// Takes `wanted` places, all together, when everyone who came before has theirs.
+    /// Takes `wanted` permits at once, after every earlier waiter.
     fn take(&self, wanted: usize) {
-        let mut places = self.places();
-        if places.waiting.is_empty() && places.free >= wanted {
-            places.free -= wanted;
+        let mut permits = self.permits();
+        if permits.waiting.is_empty() && permits.free >= wanted {
+            permits.free -= wanted;
             return;
         }
-        let turn =
-            Arc::new(Turn { wanted, thread: thread::current(), come: AtomicBool::new(false) });
-        places.waiting.push_back(Arc::clone(&turn));
-        drop(places);
-        while !turn.come.load(Acquire) {
+        let waiter =
+            Arc::new(Waiter { wanted, thread: thread::current(), granted: AtomicBool::new(false) });
+        permits.waiting.push_back(Arc::clone(&waiter));
+        drop(permits);
+        while !waiter.granted.load(Acquire) {
             thread::park();
         }
     }
 
-    /// Gives one place back, and to the first in line as soon as it has enough.
+    /// Returns one permit, and wakes the first waiters that have enough.
     fn give_back(&self) {
-        let mut places = self.places();
-        places.free += 1;
-        while let Some(turn) = places.waiting.front().filter(|turn| turn.wanted <= places.free) {
-            let turn = Arc::clone(turn);
-            places.free -= turn.wanted;
-            places.waiting.pop_front();
-            turn.come.store(true, Release);
-            turn.thread.unpark();
+        let mut permits = self.permits();
+        permits.free += 1;
+        while let Some(waiter) =
+            permits.waiting.front().filter(|waiter| waiter.wanted <= permits.free)
+        {
+            let waiter = Arc::clone(waiter);
+            permits.free -= waiter.wanted;
+            permits.waiting.pop_front();
+            waiter.granted.store(true, Release);
+            waiter.thread.unpark();
         }
     }
 
-    /// Nothing panics while the line is locked.
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Nothing panics while the semaphore is locked.
+    fn permits(&self) -> MutexGuard<'_, Permits> {
+        self.permits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -333,43 +335,43 @@ mod tests {
 
     #[test]
     fn everyone_may_want_three_of_three_places() {
-        let (line, start) = (Line::new(3), Barrier::new(8));
+        let (semaphore, start) = (FifoSemaphore::new(3), Barrier::new(8));
         thread::scope(|scope| {
             for thread in 0..8_usize {
-                let (line, start) = (&line, &start);
+                let (semaphore, start) = (&semaphore, &start);
                 scope.spawn(move || {
                     start.wait();
                     for turn in 0..2_000 {
                         let wanted = 1 + (thread + turn) % 3;
-                        line.take(wanted);
-                        (0..wanted).for_each(|_| line.give_back());
+                        semaphore.take(wanted);
+                        (0..wanted).for_each(|_| semaphore.give_back());
                     }
                 });
             }
         });
-        assert_eq!(line.places().free, 3);
-        assert!(line.places().waiting.is_empty());
+        assert_eq!(semaphore.permits().free, 3);
+        assert!(semaphore.permits().waiting.is_empty());
     }
 
     #[test]
     fn who_wants_little_does_not_pass_who_wants_much() {
-        let line = Line::new(2);
-        line.take(1);
+        let semaphore = FifoSemaphore::new(2);
+        semaphore.take(1);
         let order = Mutex::new(Vec::new());
         thread::scope(|scope| {
             for (came, (wanted, name)) in (1..).zip([(2, "much"), (1, "little")]) {
-                let (line, order) = (&line, &order);
+                let (semaphore, order) = (&semaphore, &order);
                 scope.spawn(move || {
-                    line.take(wanted);
+                    semaphore.take(wanted);
                     order.lock().unwrap().push(name);
-                    (0..wanted).for_each(|_| line.give_back());
+                    (0..wanted).for_each(|_| semaphore.give_back());
                 });
-                // In line, or wrongly past it, before the next one comes.
-                while line.places().waiting.len() + order.lock().unwrap().len() < came {
+                // Waiting, or wrongly past it, before the next one comes.
+                while semaphore.permits().waiting.len() + order.lock().unwrap().len() < came {
                     thread::sleep(Duration::from_millis(1));
                 }
             }
-            line.give_back();
+            semaphore.give_back();
         });
         assert_eq!(*order.lock().unwrap(), ["much", "little"]);
     }

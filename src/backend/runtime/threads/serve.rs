@@ -21,6 +21,7 @@ use signal_hook::iterator::Signals;
 
 use super::pool::Pool;
 use super::socket::{KernelTimeout, Socket, Waiting};
+use crate::backend::Settings;
 use crate::backend::http::limits::{HEAD_BYTES_MAX, Limits};
 use crate::backend::http::watch::{Connections, Phase, Settling, Watch};
 use crate::backend::http::{
@@ -30,7 +31,6 @@ use crate::backend::model::{CONNECTION_THREADS, Model, POOL_THREADS};
 use crate::backend::pitfall::Pitfall;
 use crate::backend::services::app::threads::App;
 use crate::backend::services::{gateway, loyalty, payment, webhook};
-use crate::backend::Settings;
 use crate::error::{self, Context as _};
 
 /// The stack of a thread that handles requests: ten times what they need.

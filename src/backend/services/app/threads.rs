@@ -7,14 +7,14 @@ use crate::backend::Settings;
 use crate::backend::http::Answer;
 use crate::backend::memory::Memory;
 use crate::backend::pitfall::Pitfall;
-use crate::backend::postgres::{Question, Session};
+use crate::backend::postgres::{PostgresProtocol, Question};
 use crate::backend::runtime::threads::cpu::Helpers;
 use crate::backend::runtime::threads::remote::Pool;
 use crate::backend::upstream::Exchange;
 use crate::error;
 
 /// Connections to the database.
-pub(crate) type Client = Pool<Session>;
+pub(crate) type Client = Pool<PostgresProtocol>;
 
 /// The server, as its requests see it.
 #[derive(Debug)]

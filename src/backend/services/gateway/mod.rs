@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use crate::backend::http::Answer;
-use crate::backend::remote::Trouble;
+use crate::backend::remote::ClientError;
 
 #[derive(Serialize)]
 struct Joined {
@@ -36,6 +36,6 @@ fn nobody() -> Answer {
 }
 
 /// The answer to a request that an upstream failed.
-fn failed(trouble: Trouble) -> Answer {
-    Answer::error(StatusCode::BAD_GATEWAY, format_args!("the upstream: {trouble}"))
+fn failed(error: ClientError) -> Answer {
+    Answer::error(StatusCode::BAD_GATEWAY, format_args!("the upstream: {error}"))
 }

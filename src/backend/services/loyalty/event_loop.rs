@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Answer, Request, Task, account_id, conflict, distributed, read};
 use crate::backend::memory::Memory;
 use crate::backend::postgres::Question;
-use crate::backend::remote::Trouble;
+use crate::backend::remote::ClientError;
 use crate::backend::services::app::Store;
 use crate::backend::services::app::event_loop::{App, Client};
 use crate::domain::dataset::Account;
@@ -40,11 +40,11 @@ async fn credit_there(pool: &Arc<Client>, request: Request) -> Result<u64, Answe
     }
     let members = Arc::clone(pool);
     let credit = move |member| credit(Arc::clone(&members), request, member);
-    Ok(pool.hands().each(request.members(), credit).await?)
+    Ok(pool.fan_out().each(request.members(), credit).await?)
 }
 
 /// One member: loads the account, works out its points, credits it.
-async fn credit(pool: Arc<Client>, request: Request, member: u32) -> Result<u64, Trouble> {
+async fn credit(pool: Arc<Client>, request: Request, member: u32) -> Result<u64, ClientError> {
     let id = request.distribution.members.id(member);
     let row = pool.ask(Question::Account(id)).await?.account()?;
     let (points, credit) = request.credit(member, row)?;
@@ -63,7 +63,7 @@ pub(crate) async fn account(app: &App, id: Option<u64>) -> Result<Answer, Answer
 }
 
 /// An account's row and its points.
-async fn load(app: &App, id: u32) -> Result<Option<(Account, u64)>, Trouble> {
+async fn load(app: &App, id: u32) -> Result<Option<(Account, u64)>, ClientError> {
     match &app.store {
         Store::Memory(memory) => {
             Ok(app.common.data.account(id).map(|row| (row, memory.points(id))))

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::http::{Answer, parse, whole_number};
 use crate::backend::memory::{Memory, Record, Terms};
 use crate::backend::postgres::Question;
-use crate::backend::remote::Trouble;
+use crate::backend::remote::ClientError;
 use crate::domain::dataset::{Account, Dataset};
 use crate::domain::loyalty::{Distribution, Refusal};
 
@@ -83,10 +83,10 @@ impl Request {
         &self,
         member: u32,
         row: Option<(Account, u64)>,
-    ) -> Result<(u64, Question<'static>), Trouble> {
+    ) -> Result<(u64, Question<'static>), ClientError> {
         let account_id = self.distribution.members.id(member);
         let (account, _) =
-            row.ok_or_else(|| Trouble::Refused(format!("no account {account_id}")))?;
+            row.ok_or_else(|| ClientError::Refused(format!("no account {account_id}")))?;
         let points = self.distribution.points(account);
         let distribution_id = self.distribution.id;
         Ok((points, Question::Credit { distribution_id, account_id, points }))

@@ -2,7 +2,7 @@
 
 use super::{Answer, Event};
 use crate::backend::postgres::Question;
-use crate::backend::remote::Trouble;
+use crate::backend::remote::ClientError;
 use crate::backend::services::app::Store;
 use crate::backend::services::app::threads::App;
 
@@ -17,7 +17,7 @@ pub(crate) fn receive(app: &App, body: &[u8]) -> Result<Answer, Answer> {
 }
 
 /// Whether it had not come before.
-fn keep(app: &App, event: &Event<'_>) -> Result<bool, Trouble> {
+fn keep(app: &App, event: &Event<'_>) -> Result<bool, ClientError> {
     match &app.store {
         Store::Memory(memory) => Ok(memory.receive(&event.event_id, &event.body)),
         Store::Postgres(pool) => {

@@ -10,19 +10,19 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::{ErrorResponseBody, Message};
 use postgres_protocol::message::frontend;
 
-use super::super::remote::{Buffers, Protocol, Trouble};
+use super::super::remote::{Buffers, ClientError, Protocol};
 use super::{Param, Question, Reply};
 use crate::postgres::{self, Login, Refusal, Server};
 use crate::sql::Statement;
 
 /// A connection as the protocol sees it.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct PostgresProtocol {
     buffers: Buffers,
     phase: Phase,
     /// What the answer under way holds so far.
     reply: Reply,
-    refusal: Option<Trouble>,
+    refusal: Option<ClientError>,
 }
 
 /// How far a connection is.
@@ -36,7 +36,7 @@ enum Phase {
     Ready,
 }
 
-impl Protocol for Session {
+impl Protocol for PostgresProtocol {
     type Target = Server;
     type Question<'a> = Question<'a>;
     type Answer = Reply;
@@ -47,7 +47,7 @@ impl Protocol for Session {
         Self { buffers, phase, reply: Reply::default(), refusal: None }
     }
 
-    fn greet(&mut self) -> Result<bool, Trouble> {
+    fn greet(&mut self) -> Result<bool, ClientError> {
         while let Some(message) = self.next()? {
             let ready = match (&mut self.phase, &message) {
                 (Phase::Login(login), message) => {
@@ -73,7 +73,7 @@ impl Protocol for Session {
         frontend::sync(out);
     }
 
-    fn answer(&mut self) -> Result<Option<Reply>, Trouble> {
+    fn answer(&mut self) -> Result<Option<Reply>, ClientError> {
         while let Some(message) = self.next()? {
             match message {
                 Message::DataRow(row) => self.reply = Reply::of(&row),
@@ -96,8 +96,8 @@ impl Protocol for Session {
 /// Every string that is sent comes from a body that has been checked for it.
 const NO_NUL: &str = "text without a zero byte is a message";
 
-impl Session {
-    fn next(&mut self) -> Result<Option<Message>, Trouble> {
+impl PostgresProtocol {
+    fn next(&mut self) -> Result<Option<Message>, ClientError> {
         Ok(Message::parse(&mut self.buffers.incoming)?)
     }
 
@@ -129,15 +129,15 @@ fn bind(statement: Statement, parameters: &[Param<'_>], out: &mut BytesMut) {
 }
 
 /// The server did not do it, and says why.
-fn refused(error: &ErrorResponseBody) -> Trouble {
-    Trouble::Refused(Refusal::of(error).to_string())
+fn refused(error: &ErrorResponseBody) -> ClientError {
+    ClientError::Refused(Refusal::of(error).to_string())
 }
 
-impl From<postgres::Trouble> for Trouble {
-    fn from(trouble: postgres::Trouble) -> Self {
-        match trouble {
-            postgres::Trouble::Refused(refusal) => Self::Refused(refusal.to_string()),
-            postgres::Trouble::Lost(error) => Self::Lost(error),
+impl From<postgres::ConnectionError> for ClientError {
+    fn from(error: postgres::ConnectionError) -> Self {
+        match error {
+            postgres::ConnectionError::Refused(refusal) => Self::Refused(refusal.to_string()),
+            postgres::ConnectionError::Lost(error) => Self::Lost(error),
         }
     }
 }
