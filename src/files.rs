@@ -134,9 +134,6 @@ pub(crate) fn expect_writable(path: &Path, force: bool) -> Result<()> {
 }
 
 /// Makes sure that a file can be written later, by [`expect_writable`]'s leave: an empty one is there now.
-///
-/// # Errors
-/// As [`write`].
 pub(crate) fn reserve(path: &Path, force: bool) -> Result<()> {
     expect_writable(path, force)?;
     let opened = File::options().append(true).create(true).open(path);

@@ -26,9 +26,6 @@ const SECOND_AFTER: Duration = Duration::from_millis(500);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Listens for the signals; gives the flag that they set. A second one, [`SECOND_AFTER`] the first, ends the program at once.
-///
-/// # Errors
-/// When the system refuses a handler or a thread.
 pub(crate) fn listen() -> Result<Arc<AtomicBool>> {
     let heard = [SIGINT, SIGTERM].into_iter().chain((!is_ignored(SIGHUP)).then_some(SIGHUP));
     let mut signals = Signals::new(heard).context(|| "cannot listen for signals".into())?;
@@ -60,17 +57,11 @@ pub(crate) fn asked() -> bool {
 }
 
 /// Goes on unless the end was asked for.
-///
-/// # Errors
-/// Interrupted.
 pub(crate) fn check() -> Result<()> {
     if asked() { Err(Error::interrupted()) } else { Ok(()) }
 }
 
 /// What an interrupt cut short has not failed.
-///
-/// # Errors
-/// Every other error.
 pub(crate) fn forgiven(result: Result<()>) -> Result<()> {
     result.or_else(|error| if error.is_interrupt() { Ok(()) } else { Err(error) })
 }

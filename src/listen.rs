@@ -19,17 +19,11 @@ pub(crate) fn listen(port: u16) -> Result<TcpListener> {
 }
 
 /// Listens on a port that other processes of the same user may listen on too: the kernel deals connections out.
-///
-/// # Errors
-/// As [`listen`].
 pub(crate) fn listen_beside(port: u16) -> Result<TcpListener> {
     open(port, true, true)
 }
 
 /// Has a port for several processes and does not listen on it: as long as this lives, no other user gets the port.
-///
-/// # Errors
-/// As [`listen`].
 pub(crate) fn reserve(port: u16) -> Result<TcpListener> {
     open(port, true, false)
 }

@@ -44,25 +44,16 @@ impl Poll {
     }
 
     /// Watches `fd` for something else, or arms a one-shot again.
-    ///
-    /// # Errors
-    /// When `fd` is not in the set.
     pub fn modify(&self, fd: impl AsFd, token: u64, interest: EventFlags) -> io::Result<()> {
         Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(token), interest)?)
     }
 
     /// Forgets `fd`. Closing a descriptor does it too.
-    ///
-    /// # Errors
-    /// When `fd` is not in the set.
     pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
         Ok(epoll::delete(&self.epoll, fd)?)
     }
 
     /// Waits until something is ready or `timeout` is over (`None`: forever); an interrupted wait is empty.
-    ///
-    /// # Errors
-    /// None that a sound program meets.
     pub fn wait<'a>(
         &self,
         events: &'a mut [MaybeUninit<Event>],

@@ -29,9 +29,6 @@ impl Library {
     }
 
     /// Whether this build has it.
-    ///
-    /// # Errors
-    /// Usage: it has not.
     pub(crate) fn available(self) -> Result<()> {
         if self == Self::Bakeoff || cfg!(feature = "cross-check") {
             return Ok(());

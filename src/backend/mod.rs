@@ -40,7 +40,6 @@ pub use remote::Gather;
 pub struct Settings {
     /// What `/healthz` calls it.
     pub name: String,
-    /// How it waits.
     pub model: Model,
     /// The service that is mounted; `None` mounts both.
     pub workload: Option<Workload>,
@@ -69,7 +68,6 @@ pub struct Settings {
     pub fan_out: Gather,
     /// Which client asks the database.
     pub client: client::Library,
-    /// Mistakes to make.
     pub pitfalls: Vec<Pitfall>,
 }
 
@@ -116,9 +114,6 @@ pub fn serve(settings: &Settings) -> Result<()> {
 }
 
 /// The same on a port that several processes share.
-///
-/// # Errors
-/// As [`serve`].
 pub fn serve_beside(settings: &Settings) -> Result<()> {
     check(settings)?;
     serve_on(settings, listen_beside(settings.port)?)

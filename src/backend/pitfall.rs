@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use super::model::Model;
 
-/// A named mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pitfall {
     /// The lookups of a payment wait for each other.

@@ -28,9 +28,7 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) trait Protocol: fmt::Debug + Sized + Send + 'static {
     /// What a connection has to know to be let in.
     type Target: fmt::Debug + Send + Sync + 'static;
-    /// What is asked.
     type Question<'a>: Copy + Send + Sync;
-    /// What comes back.
     type Answer: Send;
 
     /// A connection that has just been accepted; there may be bytes to send.

@@ -17,7 +17,6 @@ pub struct Dataset {
     seed: u32,
 }
 
-/// A payer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct User {
     /// A blocked user's payments are declined; about 1 % are.
@@ -33,7 +32,6 @@ pub struct Limits {
     pub per_payment_minor: u64,
 }
 
-/// A payee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Merchant {
     /// A closed merchant's payments are declined; about 1 % are closed.
@@ -64,7 +62,6 @@ pub struct Account {
     pub cap_points: u64,
 }
 
-/// A partner business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Business {
     /// What its running campaign adds, in percent: 0 to 50.

@@ -39,7 +39,6 @@ pub struct Distribution {
     pub id: u64,
     /// Whose members are credited.
     pub members: Members,
-    /// The campaign that is running.
     pub business: Business,
     /// What the points are for, in minor units, `1..=SPEND_MAX_MINOR`.
     pub spend_minor: u64,
@@ -56,9 +55,6 @@ pub enum Refusal {
 
 impl Distribution {
     /// Checks the fields as they came: first each for itself, then the business, then whether its members suffice.
-    ///
-    /// # Errors
-    /// What is unknown or out of range.
     pub fn new(
         data: Dataset,
         id: u64,

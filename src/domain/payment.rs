@@ -15,11 +15,9 @@ pub const KEY_BYTES_MAX: usize = 64;
 /// minor units of whichever money, and nothing is ever exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Currency {
-    /// Euro.
     Eur,
     /// United States dollar.
     Usd,
-    /// Pound sterling.
     Gbp,
 }
 
@@ -42,13 +40,10 @@ impl Currency {
 /// A payment whose fields are in range. That it exists says nothing about whether it is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payment {
-    /// Who pays.
     pub user_id: u32,
-    /// Who is paid.
     pub merchant_id: u32,
     /// How much, in minor units, `1..=AMOUNT_MAX_MINOR`.
     pub amount_minor: u64,
-    /// In which money.
     pub currency: Currency,
 }
 
@@ -94,9 +89,7 @@ pub fn canonical(key: &str, payment: &Payment) -> impl fmt::Display {
 pub enum Decline {
     /// The signature is not the payer's.
     BadSignature,
-    /// The user is blocked.
     UserBlocked,
-    /// The merchant is closed.
     MerchantClosed,
     /// The amount is above the user's limit for one payment.
     LimitExceeded,

@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 
 /// Merchants share this many signing keys, so that a client can hold all of them.
 pub const KEYS: u32 = 16;
-/// Bytes of a digest.
 pub const DIGEST_BYTES: usize = 32;
 
 /// A stretched signing key.

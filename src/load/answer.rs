@@ -35,7 +35,6 @@ pub(crate) struct Reader {
     why: &'static str,
 }
 
-/// A whole answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,

@@ -29,7 +29,6 @@ struct Sums {
 /// Means over requests around a percentile of the response time, ns. What is left of the response is the service time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Means {
-    /// Requests.
     pub n: u64,
     /// From the intended instant to the answer.
     pub response_ns: f64,
@@ -40,7 +39,6 @@ pub struct Means {
 }
 
 impl Breakdown {
-    /// Nothing recorded.
     pub fn new() -> Self {
         Self { steps: vec![Sums::default(); STEPS] }
     }

@@ -22,7 +22,6 @@ pub(crate) struct Connection {
     pub(crate) phase: Phase,
     /// The request under way, or the one before.
     pub(crate) request: Request,
-    /// Its instants.
     pub(crate) at: Instants,
     stream: Option<TcpStream>,
     reader: Reader,
@@ -40,7 +39,6 @@ pub(crate) struct Connection {
     pub(crate) proven: bool,
 }
 
-/// What a connection is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// There is no socket.
@@ -50,13 +48,11 @@ pub(crate) enum Phase {
     Connecting,
     /// The same, with a request that waits for it.
     Opening,
-    /// Ready for a request.
     Idle,
     /// A request is on its way or its answer is.
     Busy,
 }
 
-/// What a read came to.
 #[derive(Debug)]
 pub(crate) enum Received {
     /// Not a whole answer yet.
@@ -100,9 +96,6 @@ impl Connection {
     }
 
     /// An event has come while connecting: it is open, after so long, or never will be.
-    ///
-    /// # Errors
-    /// Why it was refused.
     pub(crate) fn opened(&mut self, index: usize, poll: &Poll, now: Nanos) -> io::Result<Nanos> {
         let token = self.token(index);
         let stream = self.stream.as_ref().expect("a connection that connects has a socket");
@@ -215,7 +208,6 @@ impl Connection {
         received
     }
 
-    /// What its events carry.
     fn token(&self, index: usize) -> u64 {
         u64::from(self.generation) << 32 | index as u64
     }

@@ -7,9 +7,6 @@ use crate::load::rejected::InvalidRequest;
 const OWN: [&str; 4] = ["content-length", "transfer-encoding", "expect", "connection"];
 
 /// A method: `GET`, `POST`, ..
-///
-/// # Errors
-/// When it is no token.
 pub fn check_method(method: &str) -> Result<(), InvalidRequest> {
     let upper = !method.bytes().any(|b| b.is_ascii_lowercase());
     if is_token(method) && upper {

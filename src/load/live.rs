@@ -17,7 +17,6 @@ pub struct Live(Box<[Counts]>);
 /// What was seen at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Right answers.
     pub answered: u64,
     /// Everything else that has come to an end.
     pub failed: u64,

@@ -83,11 +83,9 @@ pub(crate) struct Request {
     pub(crate) k: Option<u64>,
     /// The place of its operation in the mix.
     pub(crate) operation: usize,
-    /// What its answer must be.
     pub(crate) expect: Expect,
     /// Whether its answer has no body whatever its head says.
     pub(crate) head: bool,
-    /// Bytes of it in all.
     pub(crate) len: usize,
     /// Empty for a fixed request, whose bytes the mix has.
     bytes: Vec<u8>,
@@ -139,7 +137,6 @@ impl Mix {
         self.up_to.partition_point(|&up_to| up_to <= ticket)
     }
 
-    /// Makes `request` that of `k`.
     pub(crate) fn write(&self, k: u64, request: &mut Request) {
         request.k = Some(k);
         request.operation = self.operation(k);
@@ -191,7 +188,6 @@ impl Mix {
         back.into_iter().find(|&earlier| self.operation(earlier) == payments).unwrap_or(k)
     }
 
-    /// The payment `k`, whose place is `place`.
     fn payment(&self, k: u64, place: usize, request: &mut Request) -> Expect {
         let Source::Payment(keys) = &self.sources[place] else {
             unreachable!("a replay's place is that of payments")
@@ -311,7 +307,6 @@ impl Mix {
         Expect::Account { id, tier: account.tier }
     }
 
-    /// A request for `id` below a path.
     fn get(&self, path: &str, id: u32, request: &mut Request) {
         let bytes = &mut request.bytes;
         bytes.extend_from_slice(b"GET ");

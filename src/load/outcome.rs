@@ -56,7 +56,6 @@ pub struct Outcome {
 /// One request kind.
 #[derive(Clone, Debug)]
 pub struct Kind {
-    /// As in the plan.
     pub name: String,
     /// Requests of this kind due in the window (open), or answered in it (closed).
     pub requests: u64,
@@ -101,16 +100,13 @@ pub struct Kind {
 pub struct Slice {
     /// Response times of right answers, in ns.
     pub times: Histogram<u32>,
-    /// Timeouts.
     pub timeouts: u32,
-    /// Other failures.
     pub others: u32,
 }
 
 /// How the objective was kept by the requests that were due in a short stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SloBucket {
-    /// All of them.
     pub due: u32,
     /// Those that failed, or exceeded it.
     pub late: u32,
@@ -158,12 +154,10 @@ pub enum RequestError {
 pub const STALE: Nanos = Nanos(5 * Nanos::MILLI.0);
 
 impl RequestError {
-    /// One of its own.
     pub(crate) fn bit(self) -> u16 {
         1 << self as u16
     }
 
-    /// As reports spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
@@ -184,7 +178,6 @@ impl RequestError {
 pub struct Outstanding {
     /// At the window's start.
     pub at_start: u64,
-    /// At its end.
     pub at_end: u64,
     /// Its mean over the window, by Little's law from what was recorded.
     pub mean: f64,
@@ -196,7 +189,6 @@ pub struct Outstanding {
 pub struct Tally {
     /// Payments answered 201: the first time, be it to a replay that came before its payment.
     pub payments: u64,
-    /// Their amounts.
     pub money_minor: u64,
     /// Their fees, as answered.
     pub fees_minor: u64,
@@ -210,11 +202,9 @@ pub struct Tally {
     pub points: u64,
     /// Payments sent without a right answer: each may have been captured.
     pub payments_unknown: u64,
-    /// The amounts of those.
     pub money_unknown_minor: u64,
     /// Distributions sent without a right answer.
     pub distributions_unknown: u64,
-    /// The accounts of those.
     pub credits_unknown: u64,
     /// Events answered 202.
     pub webhooks: u64,

@@ -16,7 +16,6 @@ use crate::units::{Nanos, Rate};
 pub struct Plan {
     /// Always a loopback address.
     pub target: SocketAddr,
-    /// When to send.
     pub shape: Shape,
     /// The rate over the window, where [`Shape::Open`] is not steady; empty where it is. They last as long as the window.
     pub steps: Vec<Step>,
@@ -30,11 +29,9 @@ pub struct Plan {
     pub salt: u32,
     /// Sent before the window and not recorded.
     pub warm_up: WarmUp,
-    /// The measured window.
     pub duration: Nanos,
     /// Connections in all, spread over the threads.
     pub connections: usize,
-    /// Sending threads.
     pub threads: usize,
     /// An answer that takes longer than this from the write is a timeout, and so is a request that finds no free
     /// connection within it of its intended instant. (Were both bounds on the one clock of the intended instant, an
@@ -80,7 +77,6 @@ pub enum Shape {
     Ramp {
         /// Arrivals per second at the window's start.
         from: Rate,
-        /// At its end.
         to: Rate,
         /// How they are spread around it.
         arrivals: Arrivals,
@@ -94,7 +90,6 @@ pub enum Shape {
 pub struct Step {
     /// The rate, in times the plan's; above 0.
     pub times: f64,
-    /// For so long.
     pub lasting: Nanos,
 }
 
@@ -104,7 +99,6 @@ pub enum Arrivals {
     /// Independent users: exponential gaps.
     #[default]
     Poisson,
-    /// Equal gaps.
     Constant,
 }
 
@@ -165,18 +159,13 @@ pub enum Operation {
     Route(Route),
 }
 
-/// A request given as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixed {
     /// The kind's name in reports.
     pub name: String,
-    /// `GET`, `POST`, ..
     pub method: String,
-    /// With its query.
     pub path: String,
-    /// The `Host` header.
     pub host: String,
-    /// More headers.
     pub headers: Vec<(String, String)>,
     /// May be empty.
     pub body: Vec<u8>,

@@ -67,7 +67,6 @@ impl Poisson {
         tree
     }
 
-    /// Arrivals in all.
     pub(super) fn len(&self) -> u64 {
         self.before.last().copied().unwrap_or(0)
     }

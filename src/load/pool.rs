@@ -116,7 +116,6 @@ impl Pool {
         self.refusing && self.free.is_empty() && self.under_way() == 0
     }
 
-    /// Requests under way.
     pub(crate) fn under_way(&self) -> usize {
         self.flight.len() - self.connecting
     }
@@ -132,9 +131,6 @@ impl Pool {
     }
 
     /// Starts to open the connection `index` for the request on it.
-    ///
-    /// # Errors
-    /// `connect`
     pub(crate) fn open_for_request(
         &mut self,
         index: usize,
@@ -147,9 +143,6 @@ impl Pool {
     }
 
     /// Something has come of the connect for the request on `index`.
-    ///
-    /// # Errors
-    /// `connect`
     pub(crate) fn opened_for_request(
         &mut self,
         index: usize,

@@ -12,7 +12,6 @@ use crate::units::{Nanos, Rate};
 /// The rate over time.
 #[derive(Clone, Debug)]
 pub(crate) enum Profile {
-    /// Always the same.
     Steady(Rate),
     /// From one to another.
     Ramp(Ramp),

@@ -21,7 +21,6 @@ pub(crate) struct Recorder {
     kinds: Vec<Kind>,
     /// Right answers in the window, of whichever request.
     answered_in_window: u64,
-    /// Those of its first half.
     answered_in_first_half: u64,
     tally: Tally,
 }
@@ -31,11 +30,9 @@ pub(crate) struct Recorder {
 pub(crate) struct Scope {
     /// No response times, and a request belongs to the window by its end.
     pub(crate) closed: bool,
-    /// The plan's.
     pub(crate) timeout: Nanos,
     /// The plan's; nothing is kept of it in closed loop.
     pub(crate) objective: Option<Nanos>,
-    /// The plan's.
     pub(crate) timeline: bool,
 }
 
@@ -54,7 +51,6 @@ const BOUND_MAX: Nanos = Nanos(45 * BOUND_MIN.0);
 const BY_SECOND_FROM: Nanos = Nanos(SLICES * Nanos::SECOND.0);
 /// Slices of a shorter one: as many as the windows of which a spread is made.
 const SLICES: u64 = 30;
-/// Slices of a timeline.
 const TIMELINE: Nanos = Nanos(100_000_000);
 /// Slices at most, some 15 KiB each: an hour of seconds.
 const SLICES_MAX: u64 = 3_600;

@@ -5,9 +5,7 @@ use crate::error::Error;
 /// What cannot be sent, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidRequest {
-    /// In one sentence.
     pub what: String,
-    /// What to write.
     pub help: Option<String>,
 }
 

@@ -21,13 +21,9 @@ pub const BODIES_BYTES_MAX: usize = 16 << 20;
 pub struct Route {
     /// The kind's name in reports.
     pub name: String,
-    /// `GET`, `POST`, ..
     pub method: String,
-    /// With its query.
     pub path: Template,
-    /// In their order.
     pub headers: Vec<(String, Template)>,
-    /// What is sent.
     pub body: Body,
     /// Answers with another status are errors.
     pub status: Statuses,
@@ -116,9 +112,6 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Puts the head together; `close` asks for the connection's end after each answer.
-    ///
-    /// # Errors
-    /// What cannot stand in a head.
     pub(crate) fn new(route: &Route, host: &str, close: bool) -> Result<Self> {
         check_method(&route.method).map_err(InvalidRequest::into_error)?;
         check_path(&route.path, "this path").map_err(InvalidRequest::into_error)?;

@@ -130,7 +130,6 @@ impl Cursor<'_> {
 enum Near {
     /// All of them, by formula: the k-th comes when k have.
     All(Profile),
-    /// A few.
     Few(Leaf),
 }
 

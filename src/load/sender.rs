@@ -81,9 +81,6 @@ enum Passed {
 
 impl Sender<'_> {
     /// Sends the whole of its part, and waits for the last answer or its timeout.
-    ///
-    /// # Errors
-    /// When epoll fails, which it does not.
     pub(crate) fn run(self) -> Result<ThreadResult> {
         Loop {
             sampler: Sampler::new(self.shape != Shape::Closed),

@@ -48,7 +48,6 @@ pub(super) struct Warmed {
     pub(super) ended: Nanos,
 }
 
-/// A sending thread.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sending<'a> {
     pub(super) plan: &'a Plan,
@@ -64,9 +63,6 @@ const OTHER_ROUND: u32 = 1 << 31;
 
 impl Stage {
     /// The warm-up of a plan that has it drained.
-    ///
-    /// # Errors
-    /// As [`Mix::new`].
     pub(super) fn warm_up(plan: &Plan) -> Result<Option<Self>> {
         let WarmUp::Led(first) = plan.warm_up else { return Ok(None) };
         let own =
@@ -93,9 +89,6 @@ impl Stage {
     }
 
     /// The window, with what leads to it.
-    ///
-    /// # Errors
-    /// As [`Mix::new`].
     pub(super) fn window(plan: &Plan) -> Result<Self> {
         let before = match plan.warm_up {
             WarmUp::Through(time) => time,

@@ -36,7 +36,6 @@ pub struct Template {
     parts: Vec<Part>,
 }
 
-/// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Literal(Vec<u8>),

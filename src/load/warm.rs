@@ -15,7 +15,6 @@ pub enum WarmUp {
 /// The load before the drain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct First {
-    /// How much of it.
     pub amount: Amount,
     /// Its rate, where it is not the window's. A closed loop has none.
     pub rate: Option<Rate>,
@@ -24,7 +23,6 @@ pub struct First {
 /// Until when a warm-up sends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Amount {
-    /// For so long.
     Time(Nanos),
     /// So many requests, unless the time is over before.
     Requests(u64, Nanos),
@@ -35,7 +33,6 @@ pub enum Amount {
 pub struct LedIn {
     /// Right answers of the warm-up.
     pub answered: u64,
-    /// What failed in it.
     pub failed: u64,
     /// Its length, to the last request.
     pub warm_up: Nanos,

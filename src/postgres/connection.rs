@@ -37,7 +37,6 @@ pub struct Connection {
 /// What a prepared statement takes and gives, in PostgreSQL's OIDs.
 #[derive(Debug, Default)]
 pub struct Prepared {
-    /// The types of its parameters.
     pub parameters: Vec<u32>,
     /// The names and types of its columns.
     pub columns: Vec<(String, u32)>,
@@ -78,9 +77,6 @@ impl Connection {
     }
 
     /// Bounds each answer from now on: the connection is lost with one that is not whole by then.
-    ///
-    /// # Errors
-    /// The system refuses.
     pub fn answers_within(&mut self, within: Duration) -> io::Result<()> {
         self.within = within;
         self.socket.set_write_timeout(Some(within))?;
@@ -88,18 +84,12 @@ impl Connection {
     }
 
     /// Runs one or more statements, in one transaction unless they say otherwise; gives the rows of all of them.
-    ///
-    /// # Errors
-    /// As [`ConnectionError`] says.
     pub fn query(&mut self, sql: &str) -> Result<Vec<Row>, ConnectionError> {
         frontend::query(sql, &mut self.outgoing)?;
         self.rows()
     }
 
     /// Has the server remember a statement by a name.
-    ///
-    /// # Errors
-    /// As [`ConnectionError`] says.
     pub fn prepare(&mut self, name: &str, sql: &str) -> Result<Prepared, ConnectionError> {
         frontend::parse(name, sql, [], &mut self.outgoing)?;
         frontend::describe(b'S', name, &mut self.outgoing)?;
@@ -122,9 +112,6 @@ impl Connection {
     }
 
     /// Runs a prepared statement that has no parameters.
-    ///
-    /// # Errors
-    /// As [`ConnectionError`] says.
     pub fn execute(&mut self, name: &str) -> Result<Vec<Row>, ConnectionError> {
         let nothing = std::iter::empty::<()>();
         frontend::bind("", name, [], nothing, |(), _| Ok(IsNull::Yes), [], &mut self.outgoing)
@@ -136,9 +123,6 @@ impl Connection {
 
     /// Begins statements of which one is `COPY .. FROM STDIN`. What goes wrong with any of them is said at the end: until
     /// then the server reads what it has no use for.
-    ///
-    /// # Errors
-    /// The connection is lost.
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>, ConnectionError> {
         frontend::query(sql, &mut self.outgoing)?;
         Ok(CopyIn(self))
@@ -252,18 +236,12 @@ pub struct CopyIn<'a>(&'a mut Connection);
 
 impl CopyIn<'_> {
     /// Sends a piece, which may end anywhere.
-    ///
-    /// # Errors
-    /// The connection is lost.
     pub fn send(&mut self, piece: &[u8]) -> Result<(), ConnectionError> {
         frontend::CopyData::new(piece)?.write(&mut self.0.outgoing);
         Ok(self.0.flush()?)
     }
 
     /// Says that these were all; gives what became of the statements.
-    ///
-    /// # Errors
-    /// As [`ConnectionError`] says.
     pub fn finish(self) -> Result<(), ConnectionError> {
         frontend::copy_done(&mut self.0.outgoing);
         self.0.answer(|_| Ok(()))

@@ -9,7 +9,6 @@ use postgres_protocol::message::frontend;
 
 use super::{ConnectionError, Refusal, Server};
 
-/// Who logs in.
 pub(crate) struct Login {
     user: String,
     password: Option<String>,

@@ -11,11 +11,9 @@ pub struct Server {
     pub hostaddr: Option<String>,
     /// Of TCP; a part of the socket's name, too.
     pub port: u16,
-    /// Who asks.
     pub user: String,
     /// What the server may want to know.
     pub password: Option<String>,
-    /// What is asked.
     pub database: String,
     /// Settings of the session, as `-c search_path=x`.
     pub options: Option<String>,

@@ -21,7 +21,6 @@ pub(super) struct Dial {
     origin: Option<Nanos>,
 }
 
-/// What is to become of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It does its work and is answered.
@@ -37,7 +36,6 @@ pub(super) enum Fate {
 pub(super) struct Promise {
     /// When it does its work and is answered.
     pub(super) due: Nanos,
-    /// How it ends.
     pub(super) fate: Fate,
 }
 

@@ -33,7 +33,6 @@ struct Waiting {
     last: bool,
 }
 
-/// What a head asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Upstream(u32),

@@ -23,7 +23,6 @@ pub(super) struct Ledger {
     webhooks: HashMap<Box<str>, Box<str>>,
 }
 
-/// What a key stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Payment {
     pub(super) user_id: i32,
@@ -118,7 +117,6 @@ impl Ledger {
         }
     }
 
-    /// The points that an account holds.
     pub(super) fn points(&self, account_id: i32) -> i64 {
         account(account_id).map_or(0, |at| self.points[at])
     }

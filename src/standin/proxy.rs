@@ -28,9 +28,6 @@ use crate::standin::step::Refusal;
 use crate::units::Nanos;
 
 /// Whether a relay may go to `target`: on this machine alone.
-///
-/// # Errors
-/// A usage error that says so.
 pub(super) fn check(target: SocketAddrV4) -> Result<()> {
     if target.ip().is_loopback() && target.port() != 0 {
         return Ok(());
@@ -39,7 +36,6 @@ pub(super) fn check(target: SocketAddrV4) -> Result<()> {
         .help("give --proxy an address such as 127.0.0.1:5432"))
 }
 
-/// All relays.
 #[derive(Debug)]
 pub(super) struct Proxy {
     reactor: Reactor,
@@ -130,9 +126,6 @@ impl Proxy {
     }
 
     /// Relays until a signal asks for the end.
-    ///
-    /// # Errors
-    /// None that a sound program meets.
     pub(super) fn run(mut self) -> io::Result<()> {
         let mut events: Events = [MaybeUninit::uninit(); EVENTS];
         while self.turn(&mut events)? {}

@@ -19,7 +19,6 @@ use crate::error::{Context as _, Result};
 use crate::poll::{Event, Poll, READABLE};
 use crate::units::Nanos;
 
-/// Events of the listener.
 pub(super) const LISTENER: u64 = u64::MAX;
 /// Events of a signal that asks for the end.
 pub(super) const SIGNAL: u64 = u64::MAX - 1;
@@ -62,9 +61,6 @@ impl Reactor {
     }
 
     /// Waits for events, and no longer than until the next timer.
-    ///
-    /// # Errors
-    /// None that a sound program meets.
     pub(super) fn wait<'a>(&self, events: &'a mut Events) -> io::Result<&'a [Event]> {
         let patience = match self.pace {
             Pace::Spin => Some(Nanos(0)),

@@ -14,7 +14,6 @@ use crate::standin::step::Step;
 use crate::standin::step::{Key, Refusal};
 use crate::units::Nanos;
 
-/// Everything that is open.
 #[derive(Debug)]
 pub(super) struct Server {
     reactor: Reactor,
@@ -26,7 +25,6 @@ pub(super) struct Server {
     scratch: Box<[u8]>,
 }
 
-/// A connection.
 #[derive(Debug)]
 pub(super) struct Peer {
     stream: TcpStream,
@@ -55,9 +53,6 @@ impl Server {
     }
 
     /// Answers until a signal asks for the end.
-    ///
-    /// # Errors
-    /// None that a sound program meets.
     pub(super) fn run(mut self) -> io::Result<()> {
         let mut events: Events = [MaybeUninit::uninit(); EVENTS];
         loop {
@@ -162,7 +157,6 @@ impl Peer {
         }
     }
 
-    /// It is ready for something.
     pub(super) fn serve(
         &mut self,
         flags: EventFlags,

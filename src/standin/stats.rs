@@ -10,10 +10,8 @@ use crate::clock;
 use crate::sql::Statement;
 use crate::units::Nanos;
 
-/// What is counted apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A statement of the schema.
     Statement(Statement),
     /// Any other statement that was answered.
     Other,

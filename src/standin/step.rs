@@ -9,7 +9,6 @@ pub(crate) enum Step {
     Read,
     /// To go on at an instant.
     Wait {
-        /// When.
         until: Nanos,
         /// Whether what it has answered is to be written before.
         flush: bool,

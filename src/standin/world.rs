@@ -19,7 +19,6 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     pub(super) dial: Dial,
     pub(super) stats: Stats,
-    /// Open connections.
     pub(super) connections: usize,
     /// Whose statements are to be given up.
     pub(super) cancels: Vec<Key>,

@@ -58,16 +58,13 @@ impl Plan {
     }
 }
 
-/// The next trial.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// The rate to offer.
     pub rate: Rate,
     /// Whether a short trial will do.
     pub stage: Stage,
 }
 
-/// What a trial is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Finds the border.
@@ -87,7 +84,6 @@ pub struct Cost {
     pub deciding_max: usize,
 }
 
-/// The bounded interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Capacity {
     /// The highest rate that was decided to be kept; `None` when not even the lowest was, or none was decided.

@@ -13,7 +13,6 @@ pub struct Difference {
     pub high: f64,
 }
 
-/// Which figures are better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
     /// Times, costs, sizes.

@@ -22,7 +22,6 @@ pub const FAILED_NS: u64 = 3_600_000_000_000;
 /// Requests that left no time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Failures {
-    /// All of them.
     pub all: u64,
     /// Those among them that were given up as timeouts.
     pub timeouts: u64,
@@ -30,7 +29,6 @@ pub struct Failures {
     pub timeout_ns: u64,
 }
 
-/// What a percentile comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantile {
     /// Too few requests lie beyond it.
@@ -157,7 +155,6 @@ impl fmt::Display for Quantile {
     }
 }
 
-/// The percentiles that are judged.
 pub(crate) const RANKS: [(&str, f64); 4] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)];
 

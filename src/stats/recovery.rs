@@ -3,7 +3,6 @@
 /// What a bucket of a trial came to: the requests that were due in it, and those of them that broke the promise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SloBucket {
-    /// Requests due in it.
     pub due: u32,
     /// Those that failed or took longer than promised.
     pub late: u32,

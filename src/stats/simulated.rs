@@ -4,7 +4,6 @@
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    /// Heads or tails.
     pub(crate) fn coin(&mut self) -> bool {
         self.uniform() < 0.5
     }

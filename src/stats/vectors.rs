@@ -8,12 +8,10 @@ pub(crate) fn rows(text: &str) -> Vec<Value> {
     file["rows"].as_array().unwrap().clone()
 }
 
-/// A number.
 pub(crate) fn float(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
-/// Some of them.
 pub(crate) fn floats(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(float).collect()
 }

@@ -76,7 +76,6 @@ pub(crate) struct Health<'a> {
     contender: &'a str,
 }
 
-/// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// An operation of a workload, which may have to wait: its twin answers.
@@ -185,12 +184,10 @@ pub(crate) fn farewell(ended: &hyper::Result<()>, watch: &Watch) -> Option<Farew
 const HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\n\
     content-type: application/json\r\ncontent-length: 39\r\n\r\n{\"error\":\"this server speaks HTTP/1.1\"}";
 
-/// The answer to `/null`.
 pub(crate) fn null() -> Answer {
     Answer { status: StatusCode::OK, body: Bytes::from_static(br#"{"ok":true}"#), allow: None }
 }
 
-/// The answer to `/healthz`.
 pub(crate) fn health(name: &str) -> Answer {
     Answer::json(StatusCode::OK, &Health { ready: true, contender: name })
 }

@@ -24,7 +24,6 @@ pub(crate) enum Phase {
     Drain = 4,
 }
 
-/// The bits that a phase takes.
 const PHASE_BITS: u32 = 3;
 
 /// A stay in a phase: the same phase entered again is another stay, with a deadline of its own.
@@ -97,7 +96,6 @@ impl Watch {
         self.stay()
     }
 
-    /// The present stay.
     pub(crate) fn stay(&self) -> Stay {
         Stay(self.stay.load(Relaxed))
     }

@@ -199,7 +199,6 @@ impl Memory {
         total
     }
 
-    /// The points that `account` holds.
     pub(crate) fn points(&self, account: u32) -> u64 {
         let (block, offset) = (account as usize / BLOCK, account as usize % BLOCK);
         self.points[block].get().map_or(0, |points| points[offset].load(Relaxed))

@@ -17,47 +17,36 @@ pub(crate) use target::target;
 /// What the services ask a database.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Question<'a> {
-    /// The row of a payer.
     User(u32),
     /// What a payer may pay at once.
     Limits(u32),
-    /// The row of a payee.
     Merchant(u32),
     /// The row of a loyalty account, with its points.
     Account(u32),
     /// To move the money of a payment, once for the key.
     Capture {
-        /// The idempotency key.
         key: &'a str,
-        /// What is paid.
         payment: &'a Payment,
         /// What it costs the merchant.
         fee_minor: u64,
     },
     /// To remember the fields of a distribution.
     Begin {
-        /// Its id.
         id: u64,
         /// As they were sent: business, first account, accounts, spend.
         terms: [u64; 4],
     },
     /// To give points to an account, once for the distribution.
     Credit {
-        /// Its id.
         distribution_id: u64,
-        /// Whose points.
         account_id: u32,
-        /// How many.
         points: u64,
     },
     /// To keep an event, once.
     Webhook {
-        /// Its id.
         event_id: &'a str,
-        /// What it said.
         body: &'a str,
     },
-    /// The books.
     Audit,
 }
 

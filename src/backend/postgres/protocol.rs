@@ -30,9 +30,7 @@ pub(crate) struct PostgresProtocol {
 enum Phase {
     /// Is not let in yet.
     Login(Login),
-    /// Prepares its statements.
     Preparing,
-    /// Takes questions.
     Ready,
 }
 

@@ -57,7 +57,6 @@ impl Reply {
         })
     }
 
-    /// What became of a payment.
     pub(crate) fn capture(&self) -> Result<Capture, ClientError> {
         let capture = self.read(|columns| {
             let (outcome, fee_minor) = (columns.next()?, columns.int8()?);
@@ -72,12 +71,10 @@ impl Reply {
         capture?.ok_or_else(no_row)
     }
 
-    /// Yes or no.
     pub(crate) fn bool(&self) -> Result<bool, ClientError> {
         self.read(|columns| columns.bool())?.ok_or_else(no_row)
     }
 
-    /// The books.
     pub(crate) fn audit(&self) -> Result<Audit, ClientError> {
         let audit = self.read(|columns| {
             Some(Audit {

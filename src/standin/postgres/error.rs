@@ -7,9 +7,7 @@ use std::borrow::Cow;
 pub(super) struct SqlError {
     /// SQLSTATE.
     pub(super) code: &'static str,
-    /// What is wrong, and with what.
     pub(super) message: Cow<'static, str>,
-    /// What would be right.
     pub(super) hint: Option<Cow<'static, str>>,
 }
 

@@ -79,14 +79,12 @@ pub(crate) struct Column {
     pub(crate) value: Scalar,
 }
 
-/// What a column has.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scalar {
     Null,
     Bool(bool),
     Int(i64),
     Text(Box<str>),
-    /// When it is asked.
     Now,
 }
 

@@ -158,9 +158,6 @@ impl Session {
     }
 
     /// Reads one message and does what it says; nothing when none has come whole.
-    ///
-    /// # Errors
-    /// What ends the connection.
     fn next_message(
         &mut self,
         input: &mut Input,

@@ -11,7 +11,6 @@ pub(super) const VOID: u32 = 2_278;
 pub(super) const NAME: u32 = 19;
 /// oid, which types of the catalogue have.
 pub(super) const OID: u32 = 26;
-/// timestamptz
 pub(super) const TIMESTAMPTZ: u32 = 1_184;
 const FLOAT4: u32 = 700;
 const NUMERIC: u32 = 1_700;
@@ -23,7 +22,6 @@ const VARCHAR: u32 = 1_043;
 /// No statement has more parameters.
 pub(super) const PARAMETERS_MAX: usize = 6;
 
-/// One parameter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::standin) enum Value {
     /// NULL, and what is not there.
@@ -105,9 +103,6 @@ fn wrong_length(oid: u32) -> SqlError {
 }
 
 /// Reads a parameter as text; a literal of a statement is one.
-///
-/// # Errors
-/// As [`decode`].
 pub(super) fn parse(text: &str, oid: u32) -> Result<Value, SqlError> {
     let bad = || {
         let kind = kind(oid);

@@ -20,20 +20,14 @@ use crate::backend::runtime::event_loop::remote::Pool;
 use crate::error::{self, Error};
 use crate::postgres::Server;
 
-/// Connections to the database.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one for each server")]
 pub(crate) enum Client {
-    /// Ours.
     Bakeoff(Pool<PostgresProtocol>),
-    /// The cross-check.
     Borrowed(Borrowed),
 }
 
 /// The client that the settings name, without a connection yet.
-///
-/// # Errors
-/// A pool that cannot be.
 pub(crate) fn client(settings: &Settings, peer: Peer<Server>) -> error::Result<Client> {
     match settings.client {
         Library::Bakeoff => Ok(Client::Bakeoff(Pool::new(peer))),
@@ -59,9 +53,6 @@ impl Client {
     }
 
     /// Asks one question over one connection.
-    ///
-    /// # Errors
-    /// As [`Pool::ask`].
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Reply, ClientError> {
         match self {
             Self::Bakeoff(pool) => pool.ask(question).await,
@@ -70,9 +61,6 @@ impl Client {
     }
 
     /// Asks several questions that do not depend on each other; the answers come in their order.
-    ///
-    /// # Errors
-    /// As [`Pool::ask_all`].
     pub(crate) async fn ask_all<const N: usize>(
         &self,
         questions: [Question<'_>; N],

@@ -23,7 +23,6 @@ pub(crate) struct Socket {
     limits: Limits,
     /// The deadline of whichever of the two is waited for.
     timer: Pin<Box<Sleep>>,
-    /// What it is set for.
     timer_of: Option<Wait>,
 }
 

@@ -17,7 +17,6 @@ pub(crate) fn rest() {
 /// What a connection has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Driven {
-    /// It is over.
     Closed,
     /// It can do nothing until there are bytes to read; everything that it had to say is written.
     WantsRead,

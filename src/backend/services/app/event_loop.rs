@@ -42,9 +42,6 @@ impl App {
     }
 
     /// Everything that moved.
-    ///
-    /// # Errors
-    /// The answer of a database that cannot be asked.
     pub(crate) async fn audit(&self) -> Result<Answer, Answer> {
         let audit = match &self.store {
             Store::Memory(memory) => memory.audit(),

@@ -35,9 +35,7 @@ pub(crate) struct Common {
 /// Where state lives. `P` is the colour's pool of connections to a database.
 #[derive(Debug)]
 pub(crate) enum Store<P> {
-    /// Here.
     Memory(Arc<Memory>),
-    /// In a database.
     Postgres(Arc<P>),
 }
 

@@ -13,7 +13,6 @@ use crate::backend::runtime::threads::remote::Pool;
 use crate::backend::upstream::Exchange;
 use crate::error;
 
-/// Connections to the database.
 pub(crate) type Client = Pool<PostgresProtocol>;
 
 /// The server, as its requests see it.
@@ -40,9 +39,6 @@ impl App {
     }
 
     /// Everything that moved.
-    ///
-    /// # Errors
-    /// The answer of a database that cannot be asked.
     pub(crate) fn audit(&self) -> Result<Answer, Answer> {
         let audit = match &self.store {
             Store::Memory(memory) => memory.audit(),

@@ -4,9 +4,6 @@ use super::{Answer, both, failed, joined, nobody};
 use crate::backend::services::app::event_loop::App;
 
 /// Asks twice and joins the answers.
-///
-/// # Errors
-/// The answer to a request that cannot be.
 pub(crate) async fn gateway(app: &App, id: Option<u64>) -> Result<Answer, Answer> {
     let (id, both) = both(id)?;
     let upstream = app.upstream.as_ref().ok_or_else(nobody)?;

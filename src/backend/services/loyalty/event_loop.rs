@@ -11,9 +11,6 @@ use crate::backend::services::app::event_loop::{App, Client};
 use crate::domain::dataset::Account;
 
 /// Credits every member of a distribution once, and finishes one that was left half-way.
-///
-/// # Errors
-/// The answer to a distribution that cannot be.
 pub(crate) async fn distribute(app: &App, body: &[u8]) -> Result<Answer, Answer> {
     let request = Request::parse(app.common.data, body)?;
     let points = match &app.store {
@@ -53,9 +50,6 @@ async fn credit(pool: Arc<Client>, request: Request, member: u32) -> Result<u64,
 }
 
 /// Reads one account.
-///
-/// # Errors
-/// The answer that there is none.
 pub(crate) async fn account(app: &App, id: Option<u64>) -> Result<Answer, Answer> {
     let id = account_id(id)?;
     let row = load(app, id).await?;

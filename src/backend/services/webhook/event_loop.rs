@@ -7,9 +7,6 @@ use crate::backend::services::app::Store;
 use crate::backend::services::app::event_loop::App;
 
 /// Keeps an event, once.
-///
-/// # Errors
-/// The answer to an event that cannot be kept.
 pub(crate) async fn receive(app: &App, body: &[u8]) -> Result<Answer, Answer> {
     let event = Event::parse(body)?;
     let fresh = keep(app, &event).await?;

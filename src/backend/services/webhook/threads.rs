@@ -7,9 +7,6 @@ use crate::backend::services::app::Store;
 use crate::backend::services::app::threads::App;
 
 /// Keeps an event, once.
-///
-/// # Errors
-/// The answer to an event that cannot be kept.
 pub(crate) fn receive(app: &App, body: &[u8]) -> Result<Answer, Answer> {
     let event = Event::parse(body)?;
     let fresh = keep(app, &event)?;
