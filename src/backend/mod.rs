@@ -8,7 +8,6 @@
 
 pub mod client;
 pub mod cpu;
-mod fan_out;
 #[doc(hidden)]
 pub mod fuzz;
 mod hash;

@@ -6,7 +6,7 @@
 mod tests;
 
 use super::check::Expect;
-use super::fixed::fixed_bytes;
+use crate::load::plan::fixed_bytes;
 use super::ids::{PaymentKey, distribution_id};
 use super::plan::{Operation, Plan};
 use super::route::Prepared;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::ids::PaymentKey;
-use crate::load::rejected::InvalidRequest;
 use crate::random::Stream;
+use crate::error::Error;
 
 /// Literals and fields of one text.
 const PARTS_MAX: usize = 1_000;
@@ -342,6 +342,88 @@ pub(crate) fn push_integer(bytes: &mut Vec<u8>, mut value: u64) {
         }
     }
     bytes.extend_from_slice(&digits[at..]);
+}
+
+/// What cannot be sent, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidRequest {
+    pub what: String,
+    pub help: Option<String>,
+}
+
+impl InvalidRequest {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), help: None }
+    }
+
+    /// The same with a sentence on what to write.
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// As an error of whoever gave it.
+    pub(crate) fn into_error(self) -> Error {
+        let error = Error::usage(self.what);
+        match self.help {
+            Some(help) => error.help(help),
+            None => error,
+        }
+    }
+}
+
+/// Headers that frame the request.
+const OWN: [&str; 4] = ["content-length", "transfer-encoding", "expect", "connection"];
+
+/// A method: `GET`, `POST`, ..
+pub fn check_method(method: &str) -> Result<(), InvalidRequest> {
+    let upper = !method.bytes().any(|b| b.is_ascii_lowercase());
+    if is_token(method) && upper {
+        return Ok(());
+    }
+    Err(InvalidRequest::new(format!("`{}` is no HTTP method", method.escape_debug()))
+        .help("write GET, POST, PUT, PATCH, DELETE or HEAD"))
+}
+
+/// A path with its query.
+///
+/// # Errors
+/// When it does not start with a slash or has spaces or other than ASCII in it.
+pub fn check_path(path: &Template, shown: &str) -> Result<(), InvalidRequest> {
+    if path.starts_with("/") && path.all_bytes(|b| b.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(InvalidRequest::new(format!("`{}` is no path", shown.escape_debug()))
+        .help("a path starts with / and spaces in it are written %20"))
+}
+
+/// A header.
+///
+/// # Errors
+/// When its name is no token, its value is not one line of ASCII, or it is one that the generator sets.
+pub fn check_header(name: &str, value: &Template) -> Result<(), InvalidRequest> {
+    if !is_token(name) || !value.all_bytes(|b| b == b'\t' || (b' '..=b'~').contains(&b)) {
+        return Err(InvalidRequest::new(format!(
+            "the header `{}` cannot be sent",
+            name.escape_debug()
+        ))
+        .help("write it as 'name: value' in visible ASCII"));
+    }
+    if OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+        return Err(InvalidRequest::new(format!("the header `{name}` is set by the generator"))
+            .help("remove it"));
+    }
+    Ok(())
+}
+
+/// Whether a request of this method says how long its body is even when there is none.
+pub(crate) fn has_length(method: &str, empty: bool) -> bool {
+    !empty || ["POST", "PUT", "PATCH"].contains(&method)
+}
+
+/// A token of RFC 9110, 5.6.2.
+fn is_token(text: &str) -> bool {
+    let of_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.bytes().all(of_token)
 }
 
 #[cfg(test)]

@@ -45,9 +45,6 @@ pub mod residual;
 pub mod sign_test;
 #[cfg(test)]
 pub(crate) mod simulated;
-pub mod spread;
-#[cfg(test)]
-pub(crate) mod vectors;
 pub mod wilcoxon;
 
 pub use batch_means::batch_means;
@@ -58,12 +55,11 @@ pub use error_bound::over_the_error_bound;
 pub use false_discovery::discoveries;
 pub use hodges_lehmann::{Estimate, Interval, Limits, beyond, hodges_lehmann, one_sided};
 pub use mann_kendall::{Trend, mann_kendall};
-pub use median::median;
+pub use median::{median, spread};
 pub use order_statistic::{quantile_interval, quantile_ranks};
 pub use percentile::{Failures, Quantile};
 pub use ratio::{Paired, ratio_of};
 pub use recovery::{Recovery, SloBucket, recovery};
 pub use residual::residual_sd;
 pub use sign_test::SignTest;
-pub use spread::spread;
 pub use wilcoxon::{fewest_pairs, misses};

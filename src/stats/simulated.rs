@@ -1,5 +1,7 @@
 //! Random numbers for simulations, one after the other from a seed.
 
+use serde_json::Value;
+
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 pub(crate) struct Random(pub(crate) u64);
 
@@ -33,4 +35,24 @@ impl Random {
         let side = if self.uniform() < 0.5 { -1.0 } else { 1.0 };
         side + 0.05 * self.normal()
     }
+}
+
+/// The rows of a file that a script in `tests/data` wrote.
+pub(crate) fn rows(text: &str) -> Vec<Value> {
+    let file: Value = serde_json::from_str(text).unwrap();
+    file["rows"].as_array().unwrap().clone()
+}
+
+pub(crate) fn float(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+pub(crate) fn floats(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(float).collect()
+}
+
+/// Equal up to the rounding of a different order of the same sums.
+pub(crate) fn assert_near(found: f64, expected: f64, what: &str) {
+    let error = (found - expected).abs();
+    assert!(error <= 1e-9 * expected.abs().max(1e-3), "{what}: {found} and not {expected}");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::fan_out::WorkQueue;
+use crate::backend::remote::WorkQueue;
 use crate::backend::remote::ClientError;
 
 #[derive(Debug)]

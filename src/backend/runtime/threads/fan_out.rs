@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
-use crate::backend::fan_out::WorkQueue;
+use crate::backend::remote::WorkQueue;
 use crate::backend::remote::ClientError;
 
 pub(crate) struct FanOutPool {

@@ -1,7 +1,6 @@
 //! OS threads that block: one for each connection, or a fixed pool.
 
 pub(crate) mod cpu;
-mod drive;
 pub(crate) mod fan_out;
 mod pool;
 pub(crate) mod remote;

@@ -11,15 +11,17 @@ use std::net::{TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::backend::hash::BuildMix;
 use crate::backend::http::limits::Limits;
 use crate::backend::http::watch::{Connections, Wait, Watch};
-use crate::backend::runtime::threads::drive::{Connection, Driven, drive, rest};
 use crate::poll::{EventFlags, ONE_SHOT, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;
+use crate::backend::http::limits::ACCEPT_PAUSE;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::thread;
 
 /// The waiting connections are split into so many tables, each with its own lock.
 const SHARDS: usize = 64;
@@ -209,4 +211,39 @@ impl Sweeps {
 /// Nothing panics while a table is locked, so a poisoned one is whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection that can be driven, from whatever thread.
+pub(crate) type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Differs: accepting goes on in a moment, for the pool too. The process is out of descriptors.
+pub(crate) fn rest() {
+    thread::sleep(ACCEPT_PAUSE);
+}
+
+/// What a connection has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driven {
+    Closed,
+    /// It can do nothing until there are bytes to read; everything that it had to say is written.
+    WantsRead,
+    /// It has something to say that its peer has no room for. Where a thread waits in the write, it never comes to this.
+    WantsWrite,
+}
+
+/// Differs: the one place where hyper is polled by hand. It runs the connection as far as it goes without reading.
+///
+/// # Panics
+/// When the connection waits for neither a read nor a write: then nobody would ever wake it.
+pub(crate) fn drive(connection: &mut Connection, watch: &Watch, waker: &Waker) -> Driven {
+    let mut context = Context::from_waker(waker);
+    loop {
+        match connection.as_mut().poll(&mut context) {
+            Poll::Ready(()) => return Driven::Closed,
+            Poll::Pending if watch.take_woken() => {}
+            Poll::Pending if watch.wants_write() => return Driven::WantsWrite,
+            Poll::Pending if watch.wants_read() => return Driven::WantsRead,
+            Poll::Pending => panic!("a connection waits for something that no thread will do"),
+        }
+    }
 }

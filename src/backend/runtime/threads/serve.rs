@@ -1,6 +1,6 @@
 //! Serving on OS threads: one for every connection, or a fixed number that share all connections.
 
-use crate::backend::runtime::threads::drive::{Connection, Driven, drive, rest};
+use crate::backend::runtime::threads::pool::{Connection, Driven, drive, rest};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io::Write as _;
