@@ -6,7 +6,6 @@
 mod tests;
 
 use super::check::Expect;
-use crate::load::plan::fixed_bytes;
 use super::ids::{PaymentKey, distribution_id};
 use super::plan::{Operation, Plan};
 use super::route::Prepared;
@@ -16,6 +15,7 @@ use crate::domain::loyalty::Distribution;
 use crate::domain::payment::{Currency, Payment, canonical, decide, fee_minor};
 use crate::domain::signature::{KEYS, Key};
 use crate::error::{Error, Result};
+use crate::load::plan::fixed_bytes;
 use crate::random::{Purpose, Stream};
 
 /// Every business has at least so many members.

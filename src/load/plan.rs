@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 pub use super::check::Statuses;
 pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
 use super::template::has_length;
-pub use super::template::{InvalidRequest, Template, check_header, check_method, check_path};
 pub(crate) use super::template::with_environment;
+pub use super::template::{InvalidRequest, Template, check_header, check_method, check_path};
 pub use super::warm::{Amount, First, WarmUp};
-use crate::units::{Nanos, Rate};
 use crate::error::Result;
+use crate::units::{Nanos, Rate};
 
 /// The whole of a trial's load. The same plan makes the same arrivals and the same bodies, whatever answers.
 #[derive(Clone, Debug, PartialEq)]

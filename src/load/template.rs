@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::ids::PaymentKey;
-use crate::random::Stream;
 use crate::error::Error;
+use crate::random::Stream;
 
 /// Literals and fields of one text.
 const PARTS_MAX: usize = 1_000;

@@ -9,7 +9,7 @@ use super::{Server, Workload};
 use crate::domain::dataset::POPULATION;
 use crate::files;
 use crate::load::plan::{
-    BODIES_BYTES_MAX, Bodies, Body, Operation, Route, Statuses, Template, Wrong, check_header,
+    BODIES_BYTES_MAX, Bodies, Body, Operation, Route, Statuses, Template, InvalidRequest, check_header,
     check_method, check_path,
 };
 use crate::scenario::around::Around;
@@ -224,7 +224,7 @@ fn headers(raw: &RawRoute) -> Result<Vec<(String, Template)>, Fault> {
                 "the value of the header `{}` cannot be filled in",
                 key.value.escape_debug()
             );
-            fault(value, Wrong { what: title, ..wrong }, "a field of it is wrong")
+            fault(value, InvalidRequest { what: title, ..wrong }, "a field of it is wrong")
         })?;
         check_header(&key.value, &template).map_err(|wrong| fault(key, wrong, "not to be sent"))?;
         let name = key.value.to_ascii_lowercase();
@@ -273,7 +273,7 @@ fn template(at: &At<String>) -> Result<Template, Fault> {
 }
 
 /// What the load refuses, where it stands.
-pub(super) fn fault(at: &At<String>, wrong: Wrong, label: &str) -> Fault {
+pub(super) fn fault(at: &At<String>, wrong: InvalidRequest, label: &str) -> Fault {
     let fault = Fault::new(&at.span, wrong.what, label);
     match wrong.help {
         Some(help) => fault.help(help),

@@ -1,8 +1,8 @@
 //! How often the intervals cover the truth, simulated: the promise that everything else here rests on.
 
-use super::simulated::Random;
 use super::wilcoxon::SignedRank;
 use super::{Better, batch_means, hodges_lehmann, quantile_interval, quantile_ranks, ratio_of};
+use crate::stats::test_support::Random;
 
 /// Repetitions in every test run; the full ones on demand have [`FULL_RUNS`].
 const RUNS: u32 = 2_000;

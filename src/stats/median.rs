@@ -1,6 +1,5 @@
 //! The middle of a sample.
 
-
 /// The median of `values` in any order; of an even number, the mean of the two in the middle.
 ///
 /// Infinite values are left out, as lost rounds have them: whoever shows the median says how many were lost. `None` where
@@ -61,7 +60,6 @@ mod tests {
     fn large_values_do_not_overflow() {
         assert_eq!(median(&[f64::MAX, f64::MAX]), Some(f64::MAX));
     }
-
 
     #[test]
     fn the_largest_over_the_middle() {

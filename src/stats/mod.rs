@@ -44,7 +44,7 @@ pub mod recovery;
 pub mod residual;
 pub mod sign_test;
 #[cfg(test)]
-pub(crate) mod simulated;
+pub(crate) mod test_support;
 pub mod wilcoxon;
 
 pub use batch_means::batch_means;

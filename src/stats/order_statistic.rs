@@ -71,7 +71,7 @@ fn partition(from: u64, to: u64, holds: impl Fn(u64) -> bool) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::simulated::{float, rows};
+    use crate::stats::test_support::{float, rows};
 
     #[test]
     fn ranks_are_those_that_scipy_finds_by_trying_all() {

@@ -31,7 +31,7 @@ fn scale(d: &[f64], centre: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::simulated::{assert_near, float, floats, rows};
+    use crate::stats::test_support::{assert_near, float, floats, rows};
 
     #[test]
     fn it_is_the_one_of_scipy_and_numpy() {

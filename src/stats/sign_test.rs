@@ -25,7 +25,7 @@ impl SignTest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::simulated::{float, rows};
+    use crate::stats::test_support::{float, rows};
 
     #[test]
     fn it_is_the_one_of_scipy() {

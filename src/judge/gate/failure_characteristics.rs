@@ -9,7 +9,7 @@ use super::machine::{Machine, as_rounds, kinds};
 use super::verdict::tests::{fault, plan};
 use crate::record::gate::{Block, FaultKind, Metric, Outcome, Round, Verdict};
 use crate::stats::error_bound::{USUAL, over_the_error_bound};
-use crate::stats::simulated::Random;
+use crate::stats::test_support::Random;
 
 const ROUNDS: u32 = 40;
 

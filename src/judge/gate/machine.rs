@@ -7,7 +7,7 @@
 
 use crate::judge::gate::verdict::tests::round;
 use crate::record::gate::Round;
-use crate::stats::simulated::Random;
+use crate::stats::test_support::Random;
 
 /// Mean length of an episode in blocks.
 const EPISODE_BLOCKS: f64 = 3.0;

@@ -228,7 +228,7 @@ pub(crate) mod tests {
     use crate::judge::gate::sentences::mid_sentence;
     use crate::record::gate::{Fault, FaultKind, Metric, MetricPlan};
     use crate::stats::percentile::FAILED_NS;
-    use crate::stats::simulated::Random;
+    use crate::stats::test_support::Random;
 
     /// A plan with the metrics' own margins.
     pub(crate) fn plan(rounds_max: u32, metrics: &[Metric]) -> Plan {

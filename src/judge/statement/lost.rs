@@ -7,7 +7,7 @@ use crate::judge::mock;
 use crate::record::{Comparison, LostBy, TrialVerdict};
 use crate::scenario::{Level, builtin};
 use crate::stats::percentile::FAILED_NS;
-use crate::stats::simulated::Random;
+use crate::stats::test_support::Random;
 use crate::units::Rate;
 
 const NAMES: [&str; 2] = ["event-loop", "thread-pool"];

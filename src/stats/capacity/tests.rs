@@ -1,5 +1,5 @@
 use super::*;
-use crate::stats::simulated::Random;
+use crate::stats::test_support::Random;
 
 fn plan(first: f64, bisections: u32, order_seed: u64) -> Plan {
     let (lowest, highest) = (Rate(10.0), Rate(100_000.0));

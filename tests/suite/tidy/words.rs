@@ -90,7 +90,7 @@ const RULES: &[Rule] = &[
             "backend/services/*/event_loop.rs",
             "backend/runtime/event_loop/*",
             "backend/runtime/threads/serve.rs",
-            "backend/runtime/threads/drive.rs",
+            "backend/runtime/threads/pool.rs",
         ],
         words: &["async", "await", "Future", "block_on"],
         because: "a threaded twin truly blocks; only threads/serve.rs lets hyper read a body",

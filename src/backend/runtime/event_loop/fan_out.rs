@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::backend::remote::WorkQueue;
 use crate::backend::remote::ClientError;
+use crate::backend::remote::WorkQueue;
 
 #[derive(Debug)]
 pub(crate) struct FanOutPool {

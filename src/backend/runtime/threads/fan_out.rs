@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
-use crate::backend::remote::WorkQueue;
 use crate::backend::remote::ClientError;
+use crate::backend::remote::WorkQueue;
 
 pub(crate) struct FanOutPool {
     size: usize,

@@ -14,11 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::backend::hash::BuildMix;
+use crate::backend::http::limits::ACCEPT_PAUSE;
 use crate::backend::http::limits::Limits;
 use crate::backend::http::watch::{Connections, Wait, Watch};
 use crate::poll::{EventFlags, ONE_SHOT, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;
-use crate::backend::http::limits::ACCEPT_PAUSE;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;

@@ -1,4 +1,4 @@
-//! Random numbers for simulations, one after the other from a seed.
+//! What the tests of statistics share: random numbers for simulations, and the vectors that scipy made.
 
 use serde_json::Value;
 
