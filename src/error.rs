@@ -48,7 +48,7 @@ impl Error {
         Self::new(Failure::Invalid, message)
     }
 
-    /// A signal came first: nobody has failed.
+    /// A signal came first: nothing has failed.
     pub fn interrupted() -> Self {
         Self::new(Failure::Interrupted, "interrupted")
     }
@@ -96,7 +96,7 @@ impl Error {
         self
     }
 
-    /// The same error as the doing of a server under test, with what it wrote last: it has lost, and nobody gives up.
+    /// The same error, attributed to a server under test, with what it wrote last: it has lost, and the run continues.
     #[must_use]
     pub fn by_contender(mut self, wrote: impl Into<String>) -> Self {
         self.by_contender = Some(wrote.into());
@@ -108,14 +108,14 @@ impl Error {
         self.by_contender.as_deref()
     }
 
-    /// The same error as nobody's doing but the machine's: what was tried may be tried again.
+    /// The same error, attributed to the machine: the attempt may be repeated.
     #[must_use]
     pub fn by_machine(mut self) -> Self {
         self.by_machine = true;
         self
     }
 
-    /// Whether it was nobody's doing but the machine's.
+    /// Whether the machine caused it.
     pub fn is_by_machine(&self) -> bool {
         self.by_machine
     }

@@ -5,7 +5,7 @@
 
 use crate::error::Failure;
 
-/// All is well, nothing was promised, or nobody asked to fail for it.
+/// Success: no statement failed, or failing was not requested.
 pub(crate) const OK: u8 = 0;
 /// An expectation, an SLO or a gate fails.
 pub(crate) const FAILS: u8 = 3;
@@ -16,7 +16,7 @@ pub(crate) const INVALID: u8 = Failure::Invalid as u8;
 /// A signal came first; what had finished is kept.
 pub(crate) const INTERRUPTED: u8 = Failure::Interrupted as u8;
 
-/// The gravest first, as the method orders verdicts: a number that does not hold cannot fail.
+/// Most severe first, as the method orders verdicts: a number that does not hold cannot fail.
 const PRECEDENCE: [u8; 8] = [
     INTERRUPTED,
     Failure::Internal as u8,

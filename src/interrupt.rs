@@ -22,7 +22,7 @@ static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// One interrupt may come as several signals: `timeout` sends it to its child and to the group that the child is in.
 const SECOND_AFTER: Duration = Duration::from_millis(500);
-/// What was started may take so long to end once nobody waits for its results, and is killed then.
+/// How long a started process may take to end once its results are no longer needed; then it is killed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Listens for the signals; gives the flag that they set. A second one, [`SECOND_AFTER`] the first, ends the program at once.

@@ -55,7 +55,7 @@ fn open(port: u16, beside: bool, listens: bool) -> Result<TcpListener> {
     })
 }
 
-/// Tells whoever started us where we are. Nobody needs to be listening.
+/// Reports our address to the parent process, if it listens.
 pub(crate) fn announce(port: u16) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "listening 127.0.0.1:{port}").and_then(|()| out.flush());

@@ -16,7 +16,7 @@ pub(crate) enum Purpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stream(u64);
 
-/// A seed that nobody chose: the system's randomness, by way of the keys of std's hash maps.
+/// A seed from the system's randomness, by way of the keys of std's hash maps.
 pub(crate) fn fresh_seed() -> u64 {
     RandomState::new().hash_one(0)
 }

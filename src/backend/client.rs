@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// Which client asks the database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Library {
-    /// bakeoff's own, the same for both colours but for its waiting.
+    /// bakeoff's own, which is the same async and threaded except for its waiting.
     #[default]
     Bakeoff,
     /// tokio-postgres and deadpool-postgres. Event loops only.

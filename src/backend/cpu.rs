@@ -100,7 +100,7 @@ impl Pieces {
         index * Self::LEN..self.members.min((index + 1) * Self::LEN)
     }
 
-    /// The pieces dealt out to `workers`, in runs that differ by one piece at most; nobody's share is empty.
+    /// The pieces dealt out to `workers`, in runs that differ by one piece at most; no share is empty.
     pub(crate) fn deal(self, workers: usize) -> impl Iterator<Item = Range<u32>> {
         let count = u64::from(self.count());
         let workers = (workers as u64).clamp(1, count);

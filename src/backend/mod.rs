@@ -103,7 +103,7 @@ pub enum Workload {
 
 /// Listens on 127.0.0.1, says so on stdout (`listening 127.0.0.1:PORT`), and serves until SIGTERM or SIGINT.
 ///
-/// Requests in hand are then finished, for 5 s at most.
+/// Requests in progress are then finished, for 5 s at most.
 ///
 /// # Errors
 /// A port that is taken or a number of threads that cannot be (2), a machine that is out of something (1).

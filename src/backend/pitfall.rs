@@ -1,4 +1,5 @@
-//! Mistakes that a contender can be told to make, one by one or together: what craft is worth beside the model.
+//! Anti-patterns that a contender can be told to use, alone or together: how much implementation quality matters
+//! compared with the model.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,7 @@
-//! Asking another server, without a colour: a protocol that moves no bytes, what can go wrong, and who waited how long.
+//! Calls another server, for both runtimes: protocols without IO, errors, how long callers waited, and the queue of a fan-out.
 //!
-//! A [`Protocol`] is sans-IO. The twins move its bytes over a socket of tokio's or of the standard library's, and keep
-//! pools of equal size in which callers wait in the order in which they came.
+//! A [`Protocol`] is sans-IO. The runtimes move its bytes over a socket of tokio or of the standard library, and keep
+//! pools of equal size that serve callers in order.
 
 use std::fmt;
 use std::io;
@@ -102,7 +102,7 @@ impl From<io::Error> for ClientError {
     }
 }
 
-/// 503: whoever we ask does not answer. A client may try again; a key keeps it from paying twice.
+/// 503: the dependency does not answer. A client may try again; its key keeps it from paying twice.
 impl From<ClientError> for Answer {
     fn from(error: ClientError) -> Self {
         Self::error(StatusCode::SERVICE_UNAVAILABLE, format_args!("a dependency: {error}"))

@@ -141,7 +141,7 @@ impl Members {
         if business > BUSINESSES {
             return None;
         }
-        // Beyond the population there is nobody; the bound also keeps the sums below inside a u32.
+        // There is no account beyond the population; the bound also keeps the sums below inside a u32.
         let from = first_account.clamp(1, POPULATION + 1);
         let (first, step) = match business {
             EVERYONE => (from, 1),

@@ -135,7 +135,7 @@ mod tests {
         let tail = near(990);
         assert_eq!((tail.n, tail.response_ns, tail.backlog_ns), (1_000, 1_000_000.0, 900_000.0));
         assert_eq!((middle.lag_ns, tail.lag_ns), (1_000.0, 1_000.0));
-        // Half of twice as many failed: the middle is where the slow answers are, and nobody has a time at p99.
+        // Half of twice as many failed: the median is among the slow answers, and p99 has no time.
         assert_eq!(breakdown.near(495, 20_000).unwrap().response_ns, 1_000_000.0);
         assert_eq!(breakdown.near(990, 20_000), None);
     }

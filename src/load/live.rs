@@ -1,4 +1,4 @@
-//! How far a trial is, for whoever looks on while it runs. Looking costs the senders a cache miss, nothing else.
+//! Progress of a running trial. Reading it costs the senders one cache miss.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -182,7 +182,7 @@ impl Mix {
     }
 
     /// The payment that the replay `k` repeats: the last one that is so far back that it has most likely been answered.
-    /// Where there is none, a payment that nobody has sent before.
+    /// Where there is none, a new payment.
     fn replayed(&self, k: u64, payments: usize) -> u64 {
         let back = (REPLAY_BACK_MIN..REPLAY_BACK_MAX).map_while(|back| k.checked_sub(back));
         back.into_iter().find(|&earlier| self.operation(earlier) == payments).unwrap_or(k)

@@ -62,7 +62,7 @@ use crate::poll::raise_descriptor_limit;
 use crate::random;
 use crate::units::Nanos;
 
-/// The ends of the measured window and its middle, for whoever samples the contender's resources.
+/// The ends of the measured window and its middle, for sampling the contender's resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// The warm-up is over.

@@ -60,7 +60,7 @@ pub struct Kind {
     /// Requests of this kind due in the window (open), or answered in it (closed).
     pub requests: u64,
     /// Failures by the names of [`RequestError`]. None of them has a time in `response`, `response_less_lag`, `service` or
-    /// `slices`: whoever reads a percentile there ranks them above every time.
+    /// `slices`: percentiles must rank them above every time.
     pub errors: BTreeMap<&'static str, u64>,
     /// The statuses of the `bad_status` ones.
     pub statuses: BTreeMap<u16, u64>,

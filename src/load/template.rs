@@ -361,7 +361,6 @@ impl InvalidRequest {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// As an error of whoever gave it.
     pub(crate) fn into_error(self) -> Error {
         let error = Error::usage(self.what);
         match self.help {

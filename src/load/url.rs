@@ -134,7 +134,7 @@ fn short_v4(name: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(head | last))
 }
 
-/// Whether an address is one of this machine's interfaces: nobody else's can be bound.
+/// Whether an address belongs to this machine: no other can be bound.
 fn is_own(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }

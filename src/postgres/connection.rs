@@ -58,7 +58,7 @@ impl Connection {
     /// Connects and logs in.
     ///
     /// # Errors
-    /// Nobody is there, does not answer in time, or does not let us in.
+    /// The server cannot be reached, does not answer in time, or refuses the login.
     pub fn open(server: &Server) -> Result<Self, ConnectionError> {
         let (socket, incoming, outgoing) = (dial(server)?, BytesMut::new(), BytesMut::new());
         let mut connection = Self { socket, incoming, outgoing, within: CONNECTS_WITHIN };
@@ -200,7 +200,6 @@ impl Connection {
     }
 }
 
-/// A socket to whoever listens.
 fn dial(server: &Server) -> io::Result<UnixStream> {
     let Server { host, hostaddr, port, .. } = server;
     if host.starts_with('/') {

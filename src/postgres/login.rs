@@ -41,7 +41,7 @@ impl Login {
     /// Says what the server wants to hear. Gives whether that was all, and questions may come.
     ///
     /// # Errors
-    /// The server does not let us in, or wants to hear what nobody knows.
+    /// The server refuses the login, or asks for an unsupported authentication.
     pub(crate) fn hear(
         &mut self,
         message: &Message,

@@ -9,8 +9,8 @@ use super::{Server, Workload};
 use crate::domain::dataset::POPULATION;
 use crate::files;
 use crate::load::plan::{
-    BODIES_BYTES_MAX, Bodies, Body, Operation, Route, Statuses, Template, InvalidRequest, check_header,
-    check_method, check_path,
+    BODIES_BYTES_MAX, Bodies, Body, InvalidRequest, Operation, Route, Statuses, Template,
+    check_header, check_method, check_path,
 };
 use crate::scenario::around::Around;
 use crate::scenario::field::{name, whole};

@@ -45,7 +45,7 @@ impl Difference {
         (self.low == self.high).then_some(self.low)
     }
 
-    /// Whether nobody has lost.
+    /// Whether no round is lost.
     pub fn is_finite(self) -> bool {
         self.low.is_finite() && self.high.is_finite()
     }

@@ -1,6 +1,6 @@
 //! How many requests may fail before a contender has lost, whatever its other figures are.
 
-/// The share of requests that may fail where nobody said another.
+/// The default share of requests that may fail.
 pub const USUAL: f64 = 0.01;
 /// So many requests more than the share allows: of a few requests one failure is no rate.
 const EXCESS_MIN: f64 = 5.0;

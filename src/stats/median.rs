@@ -1,8 +1,8 @@
-//! The middle of a sample.
+//! The median of a sample, and how far its largest value lies above it.
 
 /// The median of `values` in any order; of an even number, the mean of the two in the middle.
 ///
-/// Infinite values are left out, as lost rounds have them: whoever shows the median says how many were lost. `None` where
+/// Infinite values are left out, as lost rounds have them: the caller reports how many were lost. `None` where
 /// nothing is left, and where a value is not a number.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted: Vec<f64> =

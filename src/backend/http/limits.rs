@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The largest head of a request (431 beyond it).
 pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
-/// How long requests in hand may take to finish once the server is told to stop.
+/// How long requests in progress may take to finish once the server is told to stop.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(5);
 /// How long, and of how many bytes, a peer is listened to that has got its last answer and sends on: closing on unread
 /// bytes is a reset, which may overtake the answer.

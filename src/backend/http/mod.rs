@@ -1,8 +1,7 @@
-//! The HTTP contract without a colour: routes, answers, bodies. CONTRACT.md says the same in words.
+//! The HTTP contract of all models: routes, answers, bodies. CONTRACT.md describes it.
 //!
-//! One hyper HTTP/1.1 stack serves every model. `event_loop.rs` lets tokio drive its connections, `threads.rs` drives
-//! the same connections from OS threads, `pool.rs` shares them out to a fixed number of threads, and `socket/` is what
-//! hyper reads and writes through.
+//! One hyper HTTP/1.1 stack serves every model: tokio drives its connections in `runtime/event_loop/`, OS threads drive
+//! the same connections in `runtime/threads/`.
 
 pub mod limits;
 pub(crate) mod socket;

@@ -1,6 +1,6 @@
 //! What hyper reads and writes through: a TCP stream with the deadlines of [`super::limits`].
 //!
-//! This folder has the only hand-written `poll_*` functions: everything above it awaits, or blocks.
+//! Only this file and the runtimes' sockets have hand-written `poll_*` functions: everything above them awaits, or blocks.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -78,7 +78,7 @@ impl Watch {
         self.stay.store(count << PHASE_BITS | phase as u32, Relaxed);
     }
 
-    /// Bytes have come. The first ones after an answer begin a request, though nobody has waited for them: a client may be
+    /// Bytes have come. The first ones after an answer begin a request, even if the server did not wait for them: a client may be
     /// quicker than the server is to look. While a request is answered hyper reads nothing, because a peer may half close.
     pub(crate) fn received(&self) {
         if matches!(self.stay().phase(), Phase::Idle | Phase::Busy) {
@@ -248,7 +248,7 @@ impl Connections {
         self.stopping.store(true, Relaxed);
     }
 
-    /// Whether any connection has a request in hand.
+    /// Whether any connection has a request in progress.
     fn any_in_hand(&self) -> bool {
         // A watch that is kept alive here may be dropped here too, which takes the lock: collect first.
         let watches: Vec<_> = self.live().by_id.values().filter_map(Weak::upgrade).collect();
@@ -265,7 +265,7 @@ impl Connections {
     }
 }
 
-/// Waiting for the requests in hand: look every [`Settling::STEP`] until [`Settling::over`].
+/// Waits for the requests in progress: checks every [`Settling::STEP`] until [`Settling::over`].
 #[derive(Debug)]
 pub(crate) struct Settling {
     give_up: Instant,
@@ -275,7 +275,7 @@ pub(crate) struct Settling {
 impl Settling {
     /// The time between two looks.
     pub(crate) const STEP: Duration = Duration::from_millis(5);
-    /// A request may have arrived that nobody has read yet, so one quiet look is not enough.
+    /// A request may have arrived and not been read yet, so one idle check is not enough.
     const QUIET: u32 = 3;
 
     /// The wait begins, and ends after [`STOP_MAX`] in any case.

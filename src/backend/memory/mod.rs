@@ -1,4 +1,4 @@
-//! The store `memory`: what the services remember, shared by all models and belonging to neither colour.
+//! The store `memory`: the services' state, shared by all models.
 
 #[cfg(test)]
 mod interleavings;

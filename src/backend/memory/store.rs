@@ -84,7 +84,7 @@ pub(crate) struct Terms {
 #[derive(Debug)]
 pub(crate) struct Record {
     terms: Terms,
-    /// Bit `i % 64` of word `i / 64` is set by whoever credits the member `i`.
+    /// Bit `i % 64` of word `i / 64` is set when the member `i` is credited.
     claimed: Box<[AtomicU64]>,
     credited: AtomicU64,
     points: AtomicU64,
@@ -256,7 +256,7 @@ impl Record {
         (self.credited.load(Acquire) == self.terms.accounts).then(|| self.points.load(Relaxed))
     }
 
-    /// Takes the `len` members from `first` on, and gives the bits of those that nobody had taken.
+    /// Takes the `len` members from `first` on, and gives the bits of those that were free.
     pub(crate) fn claim(&self, first: u32, len: u32) -> u64 {
         let wanted = u64::MAX >> (WORD - len);
         wanted & !self.claimed[(first / WORD) as usize].fetch_or(wanted, Relaxed)

@@ -4,7 +4,7 @@
 //! the answer.
 //!
 //! What differs from PostgreSQL, besides the statements it answers: a write takes effect at once and for good, so that
-//! ROLLBACK takes nothing back (and says so); and nobody is asked for a password.
+//! ROLLBACK takes nothing back (and says so); and no password is asked for.
 
 mod backend;
 mod error;
@@ -185,7 +185,7 @@ impl Session {
             b'Q' if !skipping => self.simple(body, out),
             b'Q' => {}
             b'F' => self.fail(&SqlError::new("0A000", "function calls are not supported"), out),
-            // Copies that nobody has begun are ignored, as PostgreSQL does.
+            // Copy messages outside a copy are ignored, as PostgreSQL does.
             b'd' | b'c' | b'f' => {}
             _ => return Err(SqlError::protocol(format!("invalid frontend message type {tag}"))),
         }

@@ -14,7 +14,7 @@ pub(super) const OID: u32 = 26;
 pub(super) const TIMESTAMPTZ: u32 = 1_184;
 const FLOAT4: u32 = 700;
 const NUMERIC: u32 = 1_700;
-/// A literal whose type nobody has said.
+/// A literal without a type.
 const UNKNOWN: u32 = 705;
 const BPCHAR: u32 = 1_042;
 const VARCHAR: u32 = 1_043;

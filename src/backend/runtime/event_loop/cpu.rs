@@ -62,7 +62,7 @@ impl Helpers {
         self.split(pieces, work).await
     }
 
-    /// Differs: a task is cheap to start and dear to interrupt, so each helper gets one run of pieces.
+    /// Differs: a task is cheap to start and expensive to interrupt, so each helper gets one run of pieces.
     async fn split(
         &self,
         pieces: Pieces,

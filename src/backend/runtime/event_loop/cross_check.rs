@@ -44,7 +44,6 @@ impl Client {
         }
     }
 
-    /// As many hands as connections.
     pub(crate) fn fan_out(&self) -> &FanOutPool {
         match self {
             Self::Bakeoff(pool) => pool.fan_out(),

@@ -1,4 +1,4 @@
-//! FanOutPool of an event loop: tasks.
+//! Fan-out on an event loop: tasks.
 
 use std::sync::Arc;
 

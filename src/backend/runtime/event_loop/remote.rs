@@ -1,4 +1,4 @@
-//! Asking another server from an event loop: whoever waits, for a connection or for an answer, gives the thread away.
+//! Calls another server from an event loop: a task that waits for a connection or an answer yields the thread.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -38,7 +38,7 @@ impl<P: Protocol> Pool<P> {
         &self.usage
     }
 
-    /// As many hands as connections, for requests that have more questions than that.
+    /// As many workers as connections, for requests with more questions than that.
     pub(crate) fn fan_out(&self) -> &FanOutPool {
         &self.fan_out
     }
@@ -85,7 +85,7 @@ impl<P: Protocol> Pool<P> {
     /// A connection for this caller alone, after all who came before.
     async fn take(&self) -> Result<Lease<'_, P>, ClientError> {
         let came = Instant::now();
-        let permit = self.free.acquire().await.expect("nobody closes it");
+        let permit = self.free.acquire().await.expect("it is never closed");
         let since = self.usage.taken(came, 1);
         let idle = self.idle().pop();
         let mut lease = Lease { pool: self, connection: idle, since, _permit: permit };

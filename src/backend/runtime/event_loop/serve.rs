@@ -190,7 +190,7 @@ async fn elsewhere(app: Arc<App>, operation: Operation, body: Bytes) -> Answer {
     task.await.expect("a request does not panic")
 }
 
-/// Waits for the requests in hand.
+/// Waits for the requests in progress.
 async fn settle(connections: &Connections) {
     let mut settling = Settling::begin();
     while !settling.over(connections) {

@@ -20,7 +20,7 @@ use crate::backend::http::watch::{Connections, Wait, Watch};
 use crate::poll::{EventFlags, ONE_SHOT, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{self, Context, Waker};
 use std::thread;
 
 /// The waiting connections are split into so many tables, each with its own lock.
@@ -179,7 +179,7 @@ impl<F: Fn(Arc<TcpStream>, Arc<Watch>) -> Connection> Pool<F> {
     }
 }
 
-/// When to look for connections that are late: often enough, whoever happens to be awake.
+/// When to look for late connections. Any worker that is awake does it.
 #[derive(Debug)]
 struct Sweeps {
     every: Duration,
@@ -234,16 +234,18 @@ pub(crate) enum Driven {
 /// Differs: the one place where hyper is polled by hand. It runs the connection as far as it goes without reading.
 ///
 /// # Panics
-/// When the connection waits for neither a read nor a write: then nobody would ever wake it.
+/// When the connection waits for neither a read nor a write: then nothing would ever wake it.
 pub(crate) fn drive(connection: &mut Connection, watch: &Watch, waker: &Waker) -> Driven {
     let mut context = Context::from_waker(waker);
     loop {
         match connection.as_mut().poll(&mut context) {
-            Poll::Ready(()) => return Driven::Closed,
-            Poll::Pending if watch.take_woken() => {}
-            Poll::Pending if watch.wants_write() => return Driven::WantsWrite,
-            Poll::Pending if watch.wants_read() => return Driven::WantsRead,
-            Poll::Pending => panic!("a connection waits for something that no thread will do"),
+            task::Poll::Ready(()) => return Driven::Closed,
+            task::Poll::Pending if watch.take_woken() => {}
+            task::Poll::Pending if watch.wants_write() => return Driven::WantsWrite,
+            task::Poll::Pending if watch.wants_read() => return Driven::WantsRead,
+            task::Poll::Pending => {
+                panic!("a connection waits for something that no thread will do")
+            }
         }
     }
 }

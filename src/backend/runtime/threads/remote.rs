@@ -1,4 +1,4 @@
-//! Asking another server from a thread: whoever waits, for a connection or for an answer, sleeps in the kernel.
+//! Calls another server from a thread: a thread that waits for a connection or an answer sleeps in the kernel.
 
 use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
@@ -37,7 +37,7 @@ impl<P: Protocol> Pool<P> {
         &self.usage
     }
 
-    /// As many hands as connections, for requests that have more questions than that.
+    /// As many workers as connections, for requests with more questions than that.
     pub(crate) fn fan_out(&self) -> &FanOutPool {
         &self.fan_out
     }

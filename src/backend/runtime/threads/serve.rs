@@ -50,7 +50,7 @@ pub(crate) fn serve(
     ready();
     stop();
     connections.stop();
-    // Wakes whoever accepts, and refuses whoever connects.
+    // Wakes the accepting threads and refuses new connections.
     let _ = rustix::net::shutdown(&*listener, rustix::net::Shutdown::Both);
     settle(&connections);
     Ok(())
@@ -241,7 +241,7 @@ fn elsewhere(app: Arc<App>, operation: Operation, body: Bytes) -> Answer {
     thread.join().expect("a request does not panic")
 }
 
-/// Waits for the requests in hand.
+/// Waits for the requests in progress.
 fn settle(connections: &Connections) {
     let mut settling = Settling::begin();
     while !settling.over(connections) {

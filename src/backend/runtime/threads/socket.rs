@@ -30,7 +30,7 @@ pub(crate) struct Socket {
 pub(crate) enum Waiting {
     /// The thread that has the connection, in the kernel, which keeps the deadline.
     Here(KernelTimeout),
-    /// Whoever holds the pool's epoll set, which keeps the deadline.
+    /// The worker that holds the pool's epoll set, which keeps the deadline.
     Pool,
 }
 

@@ -1,4 +1,4 @@
-//! What every request of an event loop shares.
+//! What all requests on an event loop share.
 
 use std::sync::Arc;
 

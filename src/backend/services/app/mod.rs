@@ -1,4 +1,4 @@
-//! What every request of a server shares, without a colour. Its twins add what waits: a store, an upstream, helpers.
+//! What all requests of a server share. The twins add what waits: a store, an upstream, helpers.
 
 pub(crate) mod event_loop;
 pub(crate) mod threads;
@@ -32,7 +32,7 @@ pub(crate) struct Common {
     pub(crate) pitfalls: Vec<Pitfall>,
 }
 
-/// Where state lives. `P` is the colour's pool of connections to a database.
+/// Where state lives. `P` is the twin's pool of connections to a database.
 #[derive(Debug)]
 pub(crate) enum Store<P> {
     Memory(Arc<Memory>),

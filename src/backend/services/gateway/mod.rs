@@ -1,4 +1,4 @@
-//! A gateway without a colour: what it asks two upstream servers, or one twice, and what it answers.
+//! A gateway: what both twins ask two upstream servers, or one twice, and what they answer.
 //!
 //! 404 for what is no id and without an upstream, 502 when that does not answer, 200.
 
@@ -31,7 +31,7 @@ fn joined(id: u64, values: [u64; 2]) -> Answer {
 }
 
 /// The answer of a server that was told of no upstream.
-fn nobody() -> Answer {
+fn no_upstream() -> Answer {
     Answer::error(StatusCode::NOT_FOUND, "BAKEOFF_UPSTREAM_URL is not set")
 }
 

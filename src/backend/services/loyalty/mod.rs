@@ -1,4 +1,4 @@
-//! Distributing points without a colour: what is read, what is answered, and the answers' order.
+//! Distributes points: what both twins read and answer, and in which order answers take precedence.
 //!
 //! 400 malformed, 404 unknown business, 422 out of range, 409 distribution id reused, 200; 503 when a
 //! dependency does not answer, and then a replay finishes what was begun.
@@ -114,7 +114,7 @@ impl Task {
         self.record.finished()
     }
 
-    /// Loads, works out and credits some members; gives the points of all of them, whoever credited them.
+    /// Loads, works out and credits some members; gives the points of all of them, including those that another request credited.
     fn credit(&self, members: Range<u32>) -> u64 {
         self.memory.credit(self.data, &self.distribution, &self.record, members)
     }

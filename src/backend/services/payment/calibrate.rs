@@ -11,7 +11,7 @@ use crate::units::Nanos;
 pub struct Calibration {
     /// Digests that stretch the key.
     pub rounds: u32,
-    /// The time that so many took, at best: nobody else had the core then.
+    /// The shortest time that so many took, when nothing else used the core.
     pub measured: Nanos,
 }
 

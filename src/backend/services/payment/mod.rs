@@ -1,4 +1,4 @@
-//! Authorising a payment without a colour: what is read, what is answered, and the answers' order.
+//! Authorises a payment: what both twins read and answer, and in which order answers take precedence.
 //!
 //! 400 malformed, 422 out of range, 404 unknown user or merchant, 402 declined before the money is looked at,
 //! 409 key reused, 402 insufficient funds, 200 replayed, 201 captured; 503 when a dependency does not answer.

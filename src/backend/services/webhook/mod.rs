@@ -1,4 +1,4 @@
-//! Receiving webhooks without a colour: what is read and what is answered.
+//! Receives webhooks: what both twins read and answer.
 //!
 //! 400 malformed, 200 replayed, 202 kept; 503 when a dependency does not answer. The write is the only thing that waits.
 
