@@ -53,7 +53,6 @@ impl Error {
         Self::new(Failure::Interrupted, "interrupted")
     }
 
-    /// Whether a signal came first.
     pub fn is_interrupt(&self) -> bool {
         self.failure == Failure::Interrupted
     }
@@ -130,12 +129,10 @@ impl Error {
         (&self.message, self.help.as_deref())
     }
 
-    /// What kind of failure this is.
     pub fn failure(&self) -> Failure {
         self.failure
     }
 
-    /// The program's exit code for it.
     pub fn exit_code(&self) -> u8 {
         self.failure as u8
     }

@@ -12,15 +12,12 @@ use crate::units::{Nanos, Share};
 /// instant since the window's start, after the `+` how long it lasts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fault {
-    /// What happens.
     pub effect: Effect,
     /// When it begins, since the window's start.
     pub start: Nanos,
-    /// How long it lasts.
     pub lasting: Nanos,
 }
 
-/// What a fault does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Effect {
     /// Nothing is answered until it is over.
@@ -43,7 +40,6 @@ impl Fault {
     }
 }
 
-/// As it is read.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, lasting) = (self.start.spelled(), self.lasting.spelled());

@@ -19,7 +19,6 @@ pub enum Latency {
     Constant(Nanos),
     /// Anything from `min` to `max`, all alike.
     Uniform {
-        /// The least.
         min: Nanos,
         /// The most, not below `min`.
         max: Nanos,
@@ -59,7 +58,6 @@ const LOGNORMAL_MAX: Nanos = Nanos(600_000_000_000);
 const Z_99: f64 = 2.326_347_874_040_840_8;
 
 impl Latency {
-    /// No latency.
     pub const ZERO: Self = Self::Constant(Nanos(0));
 
     /// A uniform law.

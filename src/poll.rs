@@ -15,7 +15,6 @@ pub use rustix::event::epoll::{Event, EventFlags};
 
 /// Readable, or hung up by the other side.
 pub const READABLE: EventFlags = EventFlags::IN.union(EventFlags::RDHUP);
-/// Room to write.
 pub const WRITABLE: EventFlags = EventFlags::OUT;
 /// At most one event until the descriptor is armed again.
 pub const ONE_SHOT: EventFlags = EventFlags::ONESHOT;

@@ -22,7 +22,6 @@ pub(crate) fn fresh_seed() -> u64 {
 }
 
 impl Stream {
-    /// The stream of a seed.
     pub(crate) fn of(seed: u64) -> Self {
         Self(seed)
     }

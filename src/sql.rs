@@ -43,22 +43,16 @@ pub enum Class {
 
 /// PostgreSQL's OIDs of the types that are used here (`pg_type.dat`).
 pub mod oid {
-    /// bool
     pub const BOOL: u32 = 16;
-    /// int8
     pub const INT8: u32 = 20;
-    /// int2
     pub const INT2: u32 = 21;
-    /// int4
     pub const INT4: u32 = 23;
-    /// text
     pub const TEXT: u32 = 25;
 }
 
 use oid::{BOOL, INT2, INT4, INT8, TEXT};
 
 impl Statement {
-    /// All of them.
     pub const ALL: [Self; 9] = [
         Self::User,
         Self::Limits,
@@ -86,7 +80,6 @@ impl Statement {
         }
     }
 
-    /// Its text.
     pub fn text(self) -> &'static str {
         match self {
             Self::User => "SELECT blocked, opening_balance_minor FROM user_rows WHERE id = $1",
@@ -110,7 +103,6 @@ impl Statement {
         }
     }
 
-    /// The types of its parameters.
     pub fn parameters(self) -> &'static [u32] {
         match self {
             Self::User | Self::Limits | Self::Merchant | Self::Account => &[INT4],
@@ -122,7 +114,6 @@ impl Statement {
         }
     }
 
-    /// The names and types of its columns.
     pub fn columns(self) -> &'static [(&'static str, u32)] {
         match self {
             Self::User => &[("blocked", BOOL), ("opening_balance_minor", INT8)],

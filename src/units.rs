@@ -10,11 +10,8 @@ use std::time::Duration;
 pub struct Nanos(pub u64);
 
 impl Nanos {
-    /// One microsecond.
     pub const MICRO: Self = Self(1_000);
-    /// One millisecond.
     pub const MILLI: Self = Self(1_000_000);
-    /// One second.
     pub const SECOND: Self = Self(1_000_000_000);
 
     /// `seconds` rounded to the nanosecond; negative and NaN become 0.
@@ -22,7 +19,6 @@ impl Nanos {
         Self((seconds * 1e9).round() as u64)
     }
 
-    /// The duration in seconds.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
@@ -32,7 +28,6 @@ impl Nanos {
         Self(self.0.div_ceil(Self::SECOND.0) * Self::SECOND.0)
     }
 
-    /// The duration in microseconds.
     pub fn as_micros_f64(self) -> f64 {
         self.0 as f64 / 1e3
     }

@@ -9,7 +9,6 @@ use std::str::FromStr;
 use crate::backend::{Settings, StoreSettings};
 use crate::error::{Error, Result};
 
-/// Which client asks the database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Library {
     /// bakeoff's own, which is the same async and threaded except for its waiting.
@@ -20,7 +19,6 @@ pub enum Library {
 }
 
 impl Library {
-    /// As flags and scenarios spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bakeoff => "bakeoff",

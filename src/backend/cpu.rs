@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::memory::WORD;
 use crate::units::Nanos;
 
-/// Where CPU work runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CpuMode {
     /// Inline below an estimated 100 us, offloaded above.
@@ -27,7 +26,6 @@ const ROUND: Nanos = Nanos(100);
 const MEMBER: Nanos = Nanos(15);
 
 impl CpuMode {
-    /// As flags and scenarios spell them.
     pub const NAMES: [(&'static str, Self); 3] =
         [("auto", Self::Auto), ("inline", Self::Inline), ("offload", Self::Offload)];
 
@@ -95,7 +93,6 @@ impl Pieces {
         self.members.div_ceil(Self::LEN)
     }
 
-    /// The members of the piece at `index`.
     pub(crate) fn get(self, index: u32) -> Range<u32> {
         index * Self::LEN..self.members.min((index + 1) * Self::LEN)
     }

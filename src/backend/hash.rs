@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Builds a [`Mix`] for a `HashMap`.
 pub(crate) type BuildMix = BuildHasherDefault<Mix>;
 
 /// Folds 8 bytes at a time by a 64 x 64 -> 128 bit multiplication.

@@ -34,7 +34,6 @@ use model::Model;
 use pitfall::Pitfall;
 pub use remote::Gather;
 
-/// Everything that a server is started with.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What `/healthz` calls it.
@@ -47,7 +46,6 @@ pub struct Settings {
     /// Workers of `work-stealing` and `thread-pool`, connections at most of `thread-per-connection`; `None` takes the
     /// model's default.
     pub threads: Option<usize>,
-    /// Where CPU work runs.
     pub cpu: CpuMode,
     /// Cores that CPU helpers may keep busy.
     pub cores: usize,
@@ -57,20 +55,16 @@ pub struct Settings {
     pub signature_rounds: u32,
     /// How long a peer may take, and how much it may send.
     pub limits: Limits,
-    /// Where state lives.
     pub store: StoreSettings,
     /// `http://127.0.0.1:PORT` of the server that `/gateway` asks, if there is one.
     pub upstream: Option<String>,
     /// Connections to the database, and to the upstream; from 1.
     pub pool: usize,
-    /// How a payment's lookups are asked.
     pub fan_out: Gather,
-    /// Which client asks the database.
     pub client: client::Library,
     pub pitfalls: Vec<Pitfall>,
 }
 
-/// Where state lives.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreSettings {
     /// In this process, gone at its end.
@@ -92,7 +86,6 @@ impl std::fmt::Debug for StoreSettings {
     }
 }
 
-/// A service that can be mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
     /// `POST /payments`

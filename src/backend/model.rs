@@ -28,7 +28,6 @@ impl Model {
     pub const RACED: [Self; 4] =
         [Self::EventLoop, Self::WorkStealing, Self::ThreadPerConnection, Self::ThreadPool];
 
-    /// As scenarios, flags and reports spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::EventLoop => "event-loop",

@@ -21,7 +21,6 @@ const SIGNAL: u64 = 1;
 const FIRST: u64 = 2;
 /// Bytes of one read. A request that does not fit is no request that the generator sends, and ends its connection.
 const READ_BYTES: usize = 64 * 1024;
-/// Events taken from the kernel at once.
 const EVENTS: usize = 256;
 
 /// Answers everything until the process is told to stop.
@@ -161,7 +160,6 @@ impl Peer {
     }
 }
 
-/// The constants that requests are answered with.
 struct Answers {
     end: memmem::Finder<'static>,
     any: Vec<u8>,

@@ -33,7 +33,6 @@ impl Pitfall {
         Self::OneConnection,
     ];
 
-    /// As scenarios and flags spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::SequentialLookups => "sequential-lookups",

@@ -17,7 +17,6 @@ use hyper::StatusCode;
 use super::http::Answer;
 use crate::units::Nanos;
 
-/// Bytes that one read takes at most.
 pub(crate) const READ_BYTES: usize = 8_192;
 /// How long another server may take to accept, and to let a client in.
 pub(crate) const GREET_WITHIN: Duration = Duration::from_secs(5);
@@ -56,7 +55,6 @@ pub(crate) struct Buffers {
     pub(crate) outgoing: BytesMut,
 }
 
-/// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum ClientError {
     /// The connection is no more. What was asked may or may not have been done.
@@ -71,12 +69,10 @@ impl ClientError {
         Self::Lost(io::Error::new(io::ErrorKind::InvalidData, what))
     }
 
-    /// The other side has closed the connection.
     pub(crate) fn gone() -> Self {
         Self::Lost(io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// The other side has taken too long.
     pub(crate) fn too_slow() -> Self {
         Self::Lost(io::ErrorKind::TimedOut.into())
     }
@@ -133,7 +129,6 @@ pub enum Gather {
 }
 
 impl Gather {
-    /// As flags and scenarios spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::AtOnce => "split",
@@ -144,7 +139,6 @@ impl Gather {
     }
 }
 
-/// What a pool knows of its use.
 #[derive(Debug)]
 pub(crate) struct Usage {
     size: usize,
@@ -176,7 +170,6 @@ impl Usage {
         self.busy_ns.fetch_add(Nanos::from(since.elapsed()).0, Relaxed);
     }
 
-    /// Connections at most.
     pub(crate) fn size(&self) -> usize {
         self.size
     }

@@ -8,9 +8,7 @@ use serde::Deserialize;
 use super::remote::{Buffers, ClientError, Protocol};
 use crate::error::{Error, Result};
 
-/// Headers that an upstream's answer may have.
 const HEADERS_MAX: usize = 32;
-/// Bytes that an upstream's answer may have.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// What an upstream answers. Fields that it does not name are ignored.
@@ -19,14 +17,12 @@ struct Upstream {
     value: u64,
 }
 
-/// A connection as the protocol sees it.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     buffers: Buffers,
     host: Host,
 }
 
-/// The `Host` of each request.
 #[derive(Clone, Debug)]
 pub(crate) struct Host(String);
 

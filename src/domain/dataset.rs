@@ -74,7 +74,6 @@ impl Dataset {
         Self { seed: (seed ^ (seed >> 32)) as u32 }
     }
 
-    /// The user `id`, if there is one.
     pub fn user(self, id: u32) -> Option<User> {
         let h = self.row(Table::User, id, 1, POPULATION)?;
         Some(User {
@@ -89,7 +88,6 @@ impl Dataset {
         Some(Limits { per_payment_minor: 500_000 * (1 + u64::from(h % 10)) })
     }
 
-    /// The merchant `id`, if there is one.
     pub fn merchant(self, id: u32) -> Option<Merchant> {
         let h = self.row(Table::Merchant, id, 1, BUSINESSES)?;
         Some(Merchant { closed: h % 100 == 0, fee_bps: 50 + u64::from(h >> 8) % 201 })
@@ -152,7 +150,6 @@ impl Members {
         (last <= u64::from(POPULATION)).then_some(Self { first, step, len: accounts })
     }
 
-    /// How many there are.
     #[expect(clippy::len_without_is_empty, reason = "there is always at least one member")]
     pub fn len(self) -> u32 {
         self.len

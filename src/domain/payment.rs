@@ -16,7 +16,6 @@ pub const KEY_BYTES_MAX: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Currency {
     Eur,
-    /// United States dollar.
     Usd,
     Gbp,
 }

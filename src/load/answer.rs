@@ -17,7 +17,6 @@ const BODY_KEPT_MAX: usize = 4 * 1024;
 /// A chunk's size line or a trailer line longer than this is malformed.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 
-/// Reads one answer after another.
 #[derive(Debug)]
 pub(crate) struct Reader {
     /// So much of a body in pieces is kept.

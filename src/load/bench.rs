@@ -46,7 +46,6 @@ impl Record {
         }
     }
 
-    /// Requests recorded so far.
     pub fn requests(self) -> u64 {
         self.0.into_parts().0.iter().map(|kind| kind.requests).sum()
     }

@@ -102,11 +102,14 @@ impl FromStr for Statuses {
 pub(crate) enum Acknowledged {
     /// Nothing that the audit counts.
     Nothing,
-    /// A payment was captured.
-    Payment { amount_minor: u64, fee_minor: u64 },
-    /// A distribution was credited.
-    Distribution { accounts: u32, points: u64 },
-    /// An event was kept.
+    Payment {
+        amount_minor: u64,
+        fee_minor: u64,
+    },
+    Distribution {
+        accounts: u32,
+        points: u64,
+    },
     Webhook,
 }
 

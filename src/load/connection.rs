@@ -33,7 +33,6 @@ pub(crate) struct Connection {
     written: usize,
     /// Counts the sockets that were here, so that a late event of an earlier one is known for what it is.
     generation: u32,
-    /// When the connect began.
     opened_at: Nanos,
     /// Whether this socket has carried a whole answer.
     pub(crate) proven: bool,
@@ -41,10 +40,8 @@ pub(crate) struct Connection {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// There is no socket.
     #[default]
     Down,
-    /// Waiting for the other side to accept.
     Connecting,
     /// The same, with a request that waits for it.
     Opening,
@@ -55,11 +52,13 @@ pub(crate) enum Phase {
 
 #[derive(Debug)]
 pub(crate) enum Received {
-    /// Not a whole answer yet.
     Partial,
     /// An answer, judged.
-    Answer { verdict: Result<Acknowledged, RequestError>, status: u16, reusable: bool },
-    /// There will be none.
+    Answer {
+        verdict: Result<Acknowledged, RequestError>,
+        status: u16,
+        reusable: bool,
+    },
     Broken(RequestError),
 }
 

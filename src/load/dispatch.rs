@@ -88,7 +88,6 @@ impl<'a> Dispatch<'a> {
         }
     }
 
-    /// Whether a request is due.
     pub(crate) fn is_due(&self, now: Nanos) -> bool {
         self.next_instant(now).is_some_and(|intended| intended <= now)
     }

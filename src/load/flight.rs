@@ -23,18 +23,15 @@ struct Link {
 }
 
 impl Flight {
-    /// Nothing under way on `connections` connections.
     pub(crate) fn new(connections: usize) -> Self {
         let link = Link { since: Nanos(0), before: NONE, after: NONE, aboard: false };
         Self { links: vec![link; connections], first: NONE, last: NONE, len: 0 }
     }
 
-    /// How many are under way.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// The oldest, and since when.
     pub(crate) fn oldest(&self) -> Option<(usize, Nanos)> {
         let link = self.links.get(self.first as usize)?;
         Some((self.first as usize, link.since))

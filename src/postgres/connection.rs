@@ -20,10 +20,8 @@ use super::{ConnectionError, Login, Refusal, Server};
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 /// A server that takes longer for an answer does not work on it: loading and indexing a dataset takes seconds.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(300);
-/// Bytes that one read takes at most.
 const READ_BYTES: usize = 8_192;
 
-/// A connection that has been let in.
 #[derive(Debug)]
 pub struct Connection {
     /// Any stream socket, whatever its family.
@@ -38,7 +36,6 @@ pub struct Connection {
 #[derive(Debug, Default)]
 pub struct Prepared {
     pub parameters: Vec<u32>,
-    /// The names and types of its columns.
     pub columns: Vec<(String, u32)>,
 }
 

@@ -23,7 +23,6 @@ impl fmt::Debug for Login {
 }
 
 impl Login {
-    /// Says who asks.
     pub(crate) fn begin(server: &Server, out: &mut BytesMut) -> Self {
         let Server { user, password, database, options, .. } = server;
         let parameters = [

@@ -19,7 +19,6 @@ pub use connection::{Connection, CopyIn, Prepared, Row};
 pub(crate) use login::Login;
 pub use server::Server;
 
-/// Why there is no answer.
 #[derive(Debug)]
 pub enum ConnectionError {
     /// The server did not do it. The connection can be used again.

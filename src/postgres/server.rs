@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-/// What a URL of PostgreSQL says.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Server {
     /// A name or an address; with a slash at its start the folder of a socket. Empty where the URL has none.

@@ -42,7 +42,6 @@ pub(super) struct Proxy {
     target: SocketAddrV4,
     latency: Latency,
     times: Stream,
-    /// Times drawn so far.
     drawn: u64,
     places: Vec<Option<Place>>,
     free: Vec<usize>,

@@ -23,7 +23,6 @@ pub(super) const LISTENER: u64 = u64::MAX;
 /// Events of a signal that asks for the end.
 pub(super) const SIGNAL: u64 = u64::MAX - 1;
 
-/// Space for the events of one wait.
 pub(super) type Events = [MaybeUninit<Event>; EVENTS];
 
 /// An epoll set and timers. Tokens below [`SIGNAL`] are its user's.
@@ -82,7 +81,6 @@ impl Reactor {
         self.timers.pop().map(|Reverse((_, token))| token)
     }
 
-    /// The next connection, if one waits.
     pub(super) fn accept(&mut self) -> Option<TcpStream> {
         match self.listener.accept() {
             Ok((stream, _)) => {

@@ -20,7 +20,6 @@ pub(super) struct Server {
     world: World,
     peers: Vec<Option<Peer>>,
     free: Vec<usize>,
-    /// Connections accepted so far.
     accepted: u32,
     scratch: Box<[u8]>,
 }
@@ -31,15 +30,12 @@ pub(super) struct Peer {
     session: Session,
     /// Its place, and below it which of those that have had the place it is. Events of the others are not its own.
     pub(super) token: u64,
-    /// Answers that have not been written.
     out: Vec<u8>,
     /// Whether the peer has no room for them.
     blocked: bool,
-    /// What epoll watches it for.
     watched: EventFlags,
     /// The instant for which it has set a timer.
     timer: Option<Nanos>,
-    /// Whether the peer will send nothing more.
     ended: bool,
 }
 

@@ -13,7 +13,6 @@ use crate::units::Nanos;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Statement(Statement),
-    /// Any other statement that was answered.
     Other,
     /// A lookup over HTTP.
     Upstream,
@@ -55,7 +54,6 @@ impl Stats {
         self.cpu_at_start = clock::thread_cpu();
     }
 
-    /// A statement has begun.
     pub(super) fn count(&mut self, kind: Kind) {
         self.counts[match kind {
             Kind::Statement(statement) => statement as usize,

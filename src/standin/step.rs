@@ -2,7 +2,6 @@
 
 use crate::units::Nanos;
 
-/// What a session wants next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// More bytes. What it has answered is to be written.
@@ -24,7 +23,6 @@ pub(crate) enum Step {
 pub(crate) struct Input {
     bytes: Vec<u8>,
     used: usize,
-    /// When the last of them came.
     arrived: Nanos,
 }
 
@@ -75,7 +73,6 @@ pub(crate) struct Key {
 /// Why a connection gets no other answer than that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// There were too many already.
     TooMany,
     /// The proxy cannot reach its target.
     NoTarget,

@@ -76,11 +76,9 @@ pub enum Stage {
 /// What the search costs, before it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Short trials, at most.
     pub short_max: usize,
     /// Deciding trials when all agree and one end is open; with two ends twice as many.
     pub deciding_min: usize,
-    /// Deciding trials, at most.
     pub deciding_max: usize,
 }
 

@@ -13,7 +13,6 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// What a metric's gate can see.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detectable {
     /// A true effect that is found 8 times of 10, 0.12 for 12 %.

@@ -25,9 +25,7 @@ pub struct Estimate {
 /// A closed interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
-    /// Its lower end, which belongs to it.
     pub low: f64,
-    /// Its upper end, which belongs to it.
     pub high: f64,
 }
 

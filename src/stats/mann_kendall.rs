@@ -9,7 +9,6 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::median::middle;
 
-/// What a series does over time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
     /// Pairs that rise, less pairs that fall.

@@ -124,7 +124,6 @@ impl Quantile {
         }
     }
 
-    /// The time, where it is known.
     pub fn time(self) -> Option<u64> {
         match self {
             Self::Time(ns) => Some(ns),

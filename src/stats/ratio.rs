@@ -3,7 +3,6 @@
 use super::difference::{Better, Difference, LOST};
 use super::hodges_lehmann::{Estimate, hodges_lehmann};
 
-/// A metric of one contender against another's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Paired {
     /// a / b, through the logarithm; `None` when a value is zero or negative, which no ratio describes. Infinite or 0

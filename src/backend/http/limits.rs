@@ -15,7 +15,6 @@ pub(crate) const DRAIN_BYTES_MAX: usize = 1024 * 1024;
 /// How long accepting rests when the process is out of descriptors.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a peer may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// From the first byte of a request to the end of its head.

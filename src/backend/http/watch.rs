@@ -38,7 +38,6 @@ pub(crate) enum Wait {
 }
 
 impl Wait {
-    /// How long it may last.
     pub(crate) fn limit(self, limits: &Limits) -> Duration {
         match self {
             Self::Read(stay) => stay.limit(limits),
@@ -72,7 +71,6 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Another phase begins.
     pub(crate) fn enter(&self, phase: Phase) {
         let count = (self.stay.load(Relaxed) >> PHASE_BITS).wrapping_add(1);
         self.stay.store(count << PHASE_BITS | phase as u32, Relaxed);
@@ -194,7 +192,6 @@ impl Stay {
         }
     }
 
-    /// How long it may last.
     pub(crate) fn limit(self, limits: &Limits) -> Duration {
         match self.phase() {
             Phase::Idle => limits.idle,
@@ -205,7 +202,6 @@ impl Stay {
     }
 }
 
-/// All connections of a server.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     live: Mutex<Live>,
@@ -219,7 +215,6 @@ struct Live {
 }
 
 impl Connections {
-    /// A connection that was accepted.
     pub(crate) fn open(self: &Arc<Self>) -> Arc<Watch> {
         let mut live = self.live();
         live.next_id += 1;
@@ -238,7 +233,6 @@ impl Connections {
         watch
     }
 
-    /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.live().by_id.len()
     }
@@ -255,7 +249,6 @@ impl Connections {
         watches.iter().any(|watch| !matches!(watch.stay().phase(), Phase::Idle | Phase::Drain))
     }
 
-    /// Whether the server is being stopped.
     pub(crate) fn stopping(&self) -> bool {
         self.stopping.load(Relaxed)
     }
@@ -273,7 +266,6 @@ pub(crate) struct Settling {
 }
 
 impl Settling {
-    /// The time between two looks.
     pub(crate) const STEP: Duration = Duration::from_millis(5);
     /// A request may have arrived and not been read yet, so one idle check is not enough.
     const QUIET: u32 = 3;

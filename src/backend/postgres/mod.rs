@@ -14,11 +14,9 @@ pub(crate) use protocol::PostgresProtocol;
 pub(crate) use reply::Reply;
 pub(crate) use target::target;
 
-/// What the services ask a database.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Question<'a> {
     User(u32),
-    /// What a payer may pay at once.
     Limits(u32),
     Merchant(u32),
     /// The row of a loyalty account, with its points.

@@ -15,7 +15,6 @@ use super::{Param, Question, Reply};
 use crate::postgres::{self, Login, Refusal, Server};
 use crate::sql::Statement;
 
-/// A connection as the protocol sees it.
 #[derive(Debug)]
 pub(crate) struct PostgresProtocol {
     buffers: Buffers,
@@ -25,7 +24,6 @@ pub(crate) struct PostgresProtocol {
     refusal: Option<ClientError>,
 }
 
-/// How far a connection is.
 #[derive(Debug)]
 enum Phase {
     /// Is not let in yet.

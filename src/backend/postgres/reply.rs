@@ -30,19 +30,16 @@ impl Reply {
         Self { row: Some(row.freeze()) }
     }
 
-    /// A payer's row.
     pub(crate) fn user(&self) -> Result<Option<User>, ClientError> {
         self.read(|columns| {
             Some(User { blocked: columns.bool()?, opening_balance_minor: columns.int8()? })
         })
     }
 
-    /// What a payer may pay at once.
     pub(crate) fn limits(&self) -> Result<Option<Limits>, ClientError> {
         self.read(|columns| Some(Limits { per_payment_minor: columns.int8()? }))
     }
 
-    /// A payee's row.
     pub(crate) fn merchant(&self) -> Result<Option<Merchant>, ClientError> {
         self.read(|columns| {
             Some(Merchant { closed: columns.bool()?, fee_bps: columns.int4()?.into() })

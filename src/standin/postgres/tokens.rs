@@ -13,7 +13,6 @@ pub(super) enum Token<'a> {
     Name(&'a str),
     /// `$1` is 1.
     Parameter(usize),
-    /// Any other character.
     Symbol(char),
 }
 

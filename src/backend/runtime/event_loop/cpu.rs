@@ -8,7 +8,6 @@ use tokio::task;
 use crate::backend::cpu::{CpuMode, Pieces};
 use crate::units::Nanos;
 
-/// Where this server's CPU work goes.
 #[derive(Debug)]
 pub(crate) struct Helpers {
     mode: CpuMode,

@@ -36,7 +36,6 @@ pub(crate) fn client(settings: &Settings, peer: Peer<Server>) -> error::Result<C
 }
 
 impl Client {
-    /// Who waited how long.
     pub(crate) fn usage(&self) -> &Usage {
         match self {
             Self::Bakeoff(pool) => pool.usage(),

@@ -26,14 +26,12 @@ pub(crate) struct Pool<P: Protocol> {
 }
 
 impl<P: Protocol> Pool<P> {
-    /// A pool without a connection yet.
     pub(crate) fn new(peer: Peer<P::Target>) -> Self {
         let size = peer.connections;
         let (free, idle) = (Semaphore::new(size), Mutex::default());
         Self { peer, free, idle, usage: Usage::new(size), fan_out: FanOutPool::new(size) }
     }
 
-    /// Who waited how long.
     pub(crate) fn usage(&self) -> &Usage {
         &self.usage
     }

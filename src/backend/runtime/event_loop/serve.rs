@@ -103,7 +103,6 @@ async fn accept(
     }
 }
 
-/// One connection, to its end.
 async fn connect(stream: TcpStream, app: Arc<App>, watch: Arc<Watch>, limits: Limits) {
     let _ = stream.set_nodelay(true);
     let socket = Socket::new(stream, Arc::clone(&watch), limits);
@@ -156,7 +155,6 @@ async fn collect(mut incoming: Incoming, watch: &Watch) -> Result<Bytes, Answer>
     Ok(arriving.finish())
 }
 
-/// Answers a request whose body is there.
 async fn handle(app: &Arc<App>, route: Route, body: Bytes) -> Answer {
     let operation = match route {
         Route::Plain(Plain::Null) => return null(),
@@ -171,7 +169,6 @@ async fn handle(app: &Arc<App>, route: Route, body: Bytes) -> Answer {
     operate(app, operation, &body).await
 }
 
-/// Does what was asked for.
 async fn operate(app: &App, operation: Operation, body: &[u8]) -> Answer {
     let result = match operation {
         Operation::Payment => payment::event_loop::authorise(app, body).await,
@@ -190,7 +187,6 @@ async fn elsewhere(app: Arc<App>, operation: Operation, body: Bytes) -> Answer {
     task.await.expect("a request does not panic")
 }
 
-/// Waits for the requests in progress.
 async fn settle(connections: &Connections) {
     let mut settling = Settling::begin();
     while !settling.over(connections) {

@@ -9,7 +9,6 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::backend::cpu::{CpuMode, Pieces};
 use crate::units::Nanos;
 
-/// Where this server's CPU work goes.
 #[derive(Debug)]
 pub(crate) struct Helpers {
     mode: CpuMode,

@@ -142,7 +142,6 @@ fn block_on(mut connection: Connection, watch: Arc<Watch>) {
     }
 }
 
-/// One connection, to its end.
 fn connect(
     stream: Arc<TcpStream>,
     app: Arc<App>,
@@ -204,7 +203,6 @@ async fn collect(mut incoming: Incoming, watch: &Watch) -> Result<Bytes, Answer>
     Ok(arriving.finish())
 }
 
-/// Answers a request whose body is there.
 fn handle(app: &Arc<App>, route: Route, body: Bytes) -> Answer {
     let operation = match route {
         Route::Plain(Plain::Null) => return null(),
@@ -222,7 +220,6 @@ fn handle(app: &Arc<App>, route: Route, body: Bytes) -> Answer {
     operate(app, operation, &body)
 }
 
-/// Does what was asked for.
 fn operate(app: &App, operation: Operation, body: &[u8]) -> Answer {
     let result = match operation {
         Operation::Payment => payment::threads::authorise(app, body),
@@ -241,7 +238,6 @@ fn elsewhere(app: Arc<App>, operation: Operation, body: Bytes) -> Answer {
     thread.join().expect("a request does not panic")
 }
 
-/// Waits for the requests in progress.
 fn settle(connections: &Connections) {
     let mut settling = Settling::begin();
     while !settling.over(connections) {

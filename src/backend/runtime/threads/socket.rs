@@ -16,7 +16,6 @@ use crate::backend::http::limits::Limits;
 use crate::backend::http::socket::{READ_BYTES, too_slow};
 use crate::backend::http::watch::{Phase, Stay, Watch};
 
-/// A connection's stream.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Arc<TcpStream>,

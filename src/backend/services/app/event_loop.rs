@@ -18,7 +18,6 @@ use crate::error;
 
 pub(crate) use crate::backend::runtime::event_loop::Client;
 
-/// The server, as its requests see it.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) common: Common,
@@ -41,7 +40,6 @@ impl App {
         Ok(Self { common: Common::of(settings), store, upstream, helpers, lock: Mutex::new(()) })
     }
 
-    /// Everything that moved.
     pub(crate) async fn audit(&self) -> Result<Answer, Answer> {
         let audit = match &self.store {
             Store::Memory(memory) => memory.audit(),
@@ -50,7 +48,6 @@ impl App {
         Ok(audited(audit))
     }
 
-    /// How the pool was used.
     pub(crate) fn stats(&self) -> Answer {
         match (&self.store, &self.upstream) {
             (Store::Postgres(pool), _) => stats(Some(pool.usage())),

@@ -51,7 +51,6 @@ impl Common {
         }
     }
 
-    /// Whether this server makes a mistake.
     pub(crate) fn has(&self, pitfall: Pitfall) -> bool {
         self.pitfalls.contains(&pitfall)
     }

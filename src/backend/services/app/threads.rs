@@ -15,7 +15,6 @@ use crate::error;
 
 pub(crate) type Client = Pool<PostgresProtocol>;
 
-/// The server, as its requests see it.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) common: Common,
@@ -38,7 +37,6 @@ impl App {
         Ok(Self { common: Common::of(settings), store, upstream, helpers, lock: Mutex::new(()) })
     }
 
-    /// Everything that moved.
     pub(crate) fn audit(&self) -> Result<Answer, Answer> {
         let audit = match &self.store {
             Store::Memory(memory) => memory.audit(),
@@ -47,7 +45,6 @@ impl App {
         Ok(audited(audit))
     }
 
-    /// How the pool was used.
     pub(crate) fn stats(&self) -> Answer {
         match (&self.store, &self.upstream) {
             (Store::Postgres(pool), _) => stats(Some(pool.usage())),

@@ -49,14 +49,12 @@ async fn credit(pool: Arc<Client>, request: Request, member: u32) -> Result<u64,
     Ok(points)
 }
 
-/// Reads one account.
 pub(crate) async fn account(app: &App, id: Option<u64>) -> Result<Answer, Answer> {
     let id = account_id(id)?;
     let row = load(app, id).await?;
     read(id, row)
 }
 
-/// An account's row and its points.
 async fn load(app: &App, id: u32) -> Result<Option<(Account, u64)>, ClientError> {
     match &app.store {
         Store::Memory(memory) => {

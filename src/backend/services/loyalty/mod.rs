@@ -66,7 +66,6 @@ impl Request {
         Ok(Self { distribution, terms })
     }
 
-    /// How many members are to be credited.
     fn members(&self) -> u32 {
         self.distribution.members.len()
     }

@@ -49,14 +49,12 @@ fn credit(pool: Arc<Client>, request: Request, member: u32) -> Result<u64, Clien
     Ok(points)
 }
 
-/// Reads one account.
 pub(crate) fn account(app: &App, id: Option<u64>) -> Result<Answer, Answer> {
     let id = account_id(id)?;
     let row = load(app, id)?;
     read(id, row)
 }
 
-/// An account's row and its points.
 fn load(app: &App, id: u32) -> Result<Option<(Account, u64)>, ClientError> {
     match &app.store {
         Store::Memory(memory) => {

@@ -89,7 +89,6 @@ impl<'a> Request<'a> {
         Ok(Self { key: body.idempotency_key, payment, signature: body.signature })
     }
 
-    /// The rows, if all of them exist.
     fn rows(
         user: Option<User>,
         merchant: Option<Merchant>,
