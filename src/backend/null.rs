@@ -6,43 +6,27 @@
 use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
 
 use memchr::memmem;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
 
 use crate::error::{Context as _, Result};
 use crate::poll::{Event, EventFlags, Poll, READABLE, WRITABLE};
+use crate::reactor::{EVENTS, Events, LISTENER, Pace, Reactor, SIGNAL};
 
-const LISTENER: u64 = 0;
-const SIGNAL: u64 = 1;
-/// Tokens of connections are their index in the table after this.
-const FIRST: u64 = 2;
 /// Bytes of one read. A request that does not fit is no request that the generator sends, and ends its connection.
 const READ_BYTES: usize = 64 * 1024;
-const EVENTS: usize = 256;
 
 /// Answers everything until the process is told to stop.
 pub(crate) fn serve(name: &str, listener: TcpListener, ready: impl FnOnce()) -> Result<()> {
-    let context = || "cannot set up an epoll set".into();
-    let (signal, sender) = UnixStream::pair().context(context)?;
-    for number in [SIGTERM, SIGINT] {
-        pipe::register(number, sender.try_clone().context(context)?).context(context)?;
-    }
-    listener.set_nonblocking(true).context(context)?;
-    let poll = Poll::new().context(context)?;
-    poll.add(&listener, LISTENER, READABLE).context(context)?;
-    poll.add(&signal, SIGNAL, READABLE).context(context)?;
+    let reactor = Reactor::new(listener, Pace::Sleep)?;
     ready();
-    Server { poll, listener, answers: Answers::new(name), peers: Vec::new(), free: Vec::new() }
+    Server { reactor, answers: Answers::new(name), peers: Vec::new(), free: Vec::new() }
         .run()
         .context(|| "the epoll set failed".into())
 }
 
 struct Server {
-    poll: Poll,
-    listener: TcpListener,
+    reactor: Reactor,
     answers: Answers,
     peers: Vec<Option<Peer>>,
     free: Vec<usize>,
@@ -64,26 +48,25 @@ type Alive = bool;
 
 impl Server {
     fn run(mut self) -> io::Result<()> {
-        let mut events = [MaybeUninit::uninit(); EVENTS];
+        let mut events: Events = [MaybeUninit::uninit(); EVENTS];
         let mut bytes = vec![0; READ_BYTES];
         let mut out = Vec::new();
         loop {
-            let ready = self.poll.wait(&mut events, None)?;
+            let ready = self.reactor.wait(&mut events)?;
             for &Event { flags, data } in ready {
                 match data.u64() {
                     LISTENER => self.accept(),
                     SIGNAL => return Ok(()),
-                    token => self.serve((token - FIRST) as usize, flags, &mut bytes, &mut out),
+                    token => self.serve(token as usize, flags, &mut bytes, &mut out),
                 }
             }
         }
     }
 
     fn accept(&mut self) {
-        while let Ok((stream, _)) = self.listener.accept() {
+        while let Some(stream) = self.reactor.accept() {
             let index = self.free.pop().unwrap_or(self.peers.len());
-            let set = stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true));
-            let added = set.and_then(|()| self.poll.add(&stream, FIRST + index as u64, READABLE));
+            let added = self.reactor.poll.add(&stream, index as u64, READABLE);
             let peer = Peer { stream, half: Vec::new(), skip: 0, unsent: Vec::new() };
             if index == self.peers.len() {
                 self.peers.push(None);
@@ -99,14 +82,15 @@ impl Server {
         let Some(peer) = &mut self.peers[index] else {
             return;
         };
-        let token = FIRST + index as u64;
+        let (poll, token) = (&self.reactor.poll, index as u64);
         let alive = match flags.contains(WRITABLE) && !peer.unsent.is_empty() {
-            true => peer.send_rest(&self.poll, token),
-            false => peer.answer(&self.answers, &self.poll, token, bytes, out),
+            true => peer.send_rest(poll, token),
+            false => peer.answer(&self.answers, poll, token, bytes, out),
         };
         if !alive {
             self.peers[index] = None;
             self.free.push(index);
+            self.reactor.closed();
         }
     }
 }

@@ -25,7 +25,6 @@ pub(super) const INPUT_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 /// Bytes of answers that a client has not taken. Nothing more is read or answered until there are fewer.
 pub(super) const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 pub(super) const READ_BYTES: usize = 64 * 1024;
-pub(super) const EVENTS: usize = 256;
 /// Bytes that a proxy holds for either side of a connection. Nothing more is read until there is room.
 pub(super) const RELAY_BYTES_MAX: usize = 1024 * 1024;
 /// Connections of a proxy, each with one to its target. The next is told that there are too many.

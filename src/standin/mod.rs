@@ -26,7 +26,6 @@ mod ledger;
 mod limits;
 mod postgres;
 mod proxy;
-mod reactor;
 mod server;
 mod session;
 mod stats;
@@ -40,8 +39,9 @@ use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::listen::{announce, listen};
 use crate::poll::raise_descriptor_limit;
+pub use crate::reactor::Pace;
+use crate::reactor::Reactor;
 use limits::{CONNECTIONS_MAX, REFUSED_MAX, RELAYS_MAX};
-use reactor::Reactor;
 use server::Server;
 use world::World;
 
@@ -62,16 +62,6 @@ pub struct Settings {
     pub faults: Vec<Fault>,
     /// How it waits for what is due.
     pub pace: Pace,
-}
-
-/// How the stand-in waits for what is due.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Pace {
-    /// In the kernel, which wakes it some ten microseconds late
-    #[default]
-    Sleep,
-    /// Polling all the time: for a core of its own
-    Spin,
 }
 
 impl Default for Settings {

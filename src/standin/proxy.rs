@@ -15,8 +15,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::Settings;
-use super::limits::{EVENTS, READ_BYTES, REFUSED_MAX, RELAY_BYTES_MAX, RELAYS_MAX};
-use super::reactor::{Events, LISTENER, Reactor, SIGNAL};
+use super::limits::{READ_BYTES, REFUSED_MAX, RELAY_BYTES_MAX, RELAYS_MAX};
 use super::server::Peer;
 use super::world::World;
 use crate::clock;
@@ -24,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::latency::Latency;
 use crate::poll::{Event, EventFlags, Poll, READABLE, WRITABLE};
 use crate::random::Stream;
+use crate::reactor::{EVENTS, Events, LISTENER, Reactor, SIGNAL};
 use crate::standin::step::Refusal;
 use crate::units::Nanos;
 

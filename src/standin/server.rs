@@ -4,12 +4,12 @@ use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::TcpStream;
 
-use super::limits::{CONNECTIONS_MAX, EVENTS, READ_BYTES};
-use super::reactor::{Events, LISTENER, Reactor, SIGNAL};
+use super::limits::{CONNECTIONS_MAX, READ_BYTES};
 use super::session::Session;
 use super::world::World;
 use crate::clock;
 use crate::poll::{Event, EventFlags, READABLE, WRITABLE};
+use crate::reactor::{EVENTS, Events, LISTENER, Reactor, SIGNAL};
 use crate::standin::step::Step;
 use crate::standin::step::{Key, Refusal};
 use crate::units::Nanos;

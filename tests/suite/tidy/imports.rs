@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("random", &[]),
     ("poll", &["units"]),
+    ("reactor", &["clock", "error", "poll", "units"]),
     ("postgres", &[]),
     ("clock", &["units"]),
     ("listen", &["error"]),
@@ -21,12 +22,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &["units"]),
     ("stats", &["random", "units"]),
     ("load", &["clock", "domain", "error", "poll", "random", "units"]),
-    ("backend", &["domain", "error", "listen", "poll", "postgres", "sql", "units"]),
+    ("backend", &["domain", "error", "listen", "poll", "postgres", "reactor", "sql", "units"]),
     (
         "standin",
         &[
-            "clock", "domain", "error", "fault", "latency", "listen", "poll", "random", "sql",
-            "units",
+            "clock", "domain", "error", "fault", "latency", "listen", "poll", "random", "reactor",
+            "sql", "units",
         ],
     ),
     (

@@ -1,4 +1,4 @@
-//! What the server and the proxy wait in: one epoll set with a listener, the signals and precise timers.
+//! What single-threaded servers wait in: one epoll set with a listener, the signals and precise timers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,23 +12,33 @@ use rustix::thread::set_current_timer_slack;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-use super::Pace;
-use super::limits::EVENTS;
 use crate::clock;
 use crate::error::{Context as _, Result};
 use crate::poll::{Event, Poll, READABLE};
 use crate::units::Nanos;
 
-pub(super) const LISTENER: u64 = u64::MAX;
+/// Events taken from the kernel at once.
+pub(crate) const EVENTS: usize = 256;
+pub(crate) const LISTENER: u64 = u64::MAX;
 /// Events of a signal that asks for the end.
-pub(super) const SIGNAL: u64 = u64::MAX - 1;
+pub(crate) const SIGNAL: u64 = u64::MAX - 1;
 
-pub(super) type Events = [MaybeUninit<Event>; EVENTS];
+pub(crate) type Events = [MaybeUninit<Event>; EVENTS];
+
+/// How a server waits for what is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pace {
+    /// In the kernel, which wakes it some ten microseconds late
+    #[default]
+    Sleep,
+    /// Polling all the time: for a core of its own
+    Spin,
+}
 
 /// An epoll set and timers. Tokens below [`SIGNAL`] are its user's.
 #[derive(Debug)]
-pub(super) struct Reactor {
-    pub(super) poll: Poll,
+pub(crate) struct Reactor {
+    pub(crate) poll: Poll,
     listener: TcpListener,
     /// Kept open, since the other end is what the signals write to.
     _signal: UnixStream,
@@ -43,7 +53,7 @@ impl Reactor {
     ///
     /// # Errors
     /// When the process is out of descriptors.
-    pub(super) fn new(listener: TcpListener, pace: Pace) -> Result<Self> {
+    pub(crate) fn new(listener: TcpListener, pace: Pace) -> Result<Self> {
         let context = || "cannot set up an epoll set".into();
         let (signal, sender) = UnixStream::pair().context(context)?;
         for number in [SIGTERM, SIGINT] {
@@ -60,7 +70,7 @@ impl Reactor {
     }
 
     /// Waits for events, and no longer than until the next timer.
-    pub(super) fn wait<'a>(&self, events: &'a mut Events) -> io::Result<&'a [Event]> {
+    pub(crate) fn wait<'a>(&self, events: &'a mut Events) -> io::Result<&'a [Event]> {
         let patience = match self.pace {
             Pace::Spin => Some(Nanos(0)),
             Pace::Sleep => {
@@ -71,17 +81,17 @@ impl Reactor {
     }
 
     /// [`Self::expired`] will give `token` at `due`.
-    pub(super) fn wake_at(&mut self, due: Nanos, token: u64) {
+    pub(crate) fn wake_at(&mut self, due: Nanos, token: u64) {
         self.timers.push(Reverse((due, token)));
     }
 
     /// A token whose timer has run out by `now`.
-    pub(super) fn expired(&mut self, now: Nanos) -> Option<u64> {
+    pub(crate) fn expired(&mut self, now: Nanos) -> Option<u64> {
         self.timers.peek().filter(|Reverse((due, _))| *due <= now)?;
         self.timers.pop().map(|Reverse((_, token))| token)
     }
 
-    pub(super) fn accept(&mut self) -> Option<TcpStream> {
+    pub(crate) fn accept(&mut self) -> Option<TcpStream> {
         match self.listener.accept() {
             Ok((stream, _)) => {
                 let set = stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true));
@@ -97,7 +107,7 @@ impl Reactor {
     }
 
     /// A connection has been closed, so that there may be room for another.
-    pub(super) fn closed(&mut self) {
+    pub(crate) fn closed(&mut self) {
         if self.exhausted {
             self.exhausted = self.poll.add(&self.listener, LISTENER, READABLE).is_err();
         }
