@@ -1,11 +1,11 @@
 //! What `benches/generator.rs` measures. No part of the interface.
 
 use super::check::Acknowledged;
-use super::instants::Instants;
 use super::plan::Arrivals;
 use super::profile::Profile;
 use super::recorder::{Recorder, Scope};
 use super::schedule::Schedule;
+use crate::load::breakdown::Instants;
 use crate::units::{Nanos, Rate};
 
 /// Makes a schedule and walks over all of it. Gives the number of arrivals and their last instant.

@@ -9,10 +9,10 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, 
 use super::answer::{Answer, Reader};
 use super::check::Acknowledged;
 use super::clock;
-use super::instants::Instants;
 use super::mix::{Mix, Request};
 use super::outcome::RequestError;
 use super::receipt;
+use crate::load::breakdown::Instants;
 use crate::poll::{EventFlags, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;
 

@@ -20,7 +20,6 @@ mod flight;
 #[doc(hidden)]
 pub mod fuzz;
 mod ids;
-mod instants;
 pub mod live;
 mod mix;
 pub mod outcome;

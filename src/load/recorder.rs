@@ -5,9 +5,9 @@ use std::ops::Range;
 use hdrhistogram::Histogram;
 
 use super::check::Acknowledged;
-use super::instants::Instants;
 use super::outcome::{Breakdown, Kind, RequestError, SLO_BUCKET, Slice, SloBucket, Tally, Timed};
 use super::plan::{Plan, Shape};
+use crate::load::breakdown::Instants;
 use crate::units::Nanos;
 
 /// What one thread has recorded, or all of them once merged.

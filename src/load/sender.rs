@@ -8,7 +8,6 @@ use super::check::Expect;
 use super::clock;
 use super::connection::{Phase, Received};
 use super::dispatch::{Dispatch, Ticket};
-use super::instants::Instants;
 use super::live::Counts;
 use super::mix::{Mix, Request};
 use super::outcome::{RequestError, STALE};
@@ -18,6 +17,7 @@ use super::receipt::Sampler;
 use super::recorder::Recorder;
 use super::warm::Tail;
 use crate::error::{Context, Result};
+use crate::load::breakdown::Instants;
 use crate::poll::{Event, WRITABLE};
 use crate::units::Nanos;
 

@@ -9,19 +9,18 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{self, Context, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::backend::hash::BuildMix;
-use crate::backend::http::limits::ACCEPT_PAUSE;
-use crate::backend::http::limits::Limits;
+use crate::backend::http::limits::{ACCEPT_PAUSE, Limits};
 use crate::backend::http::watch::{Connections, Wait, Watch};
 use crate::poll::{EventFlags, ONE_SHOT, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;
-use std::pin::Pin;
-use std::task::{self, Context, Waker};
-use std::thread;
 
 /// The waiting connections are split into so many tables, each with its own lock.
 const SHARDS: usize = 64;
