@@ -61,3 +61,4 @@ pub mod standin;
 pub mod stats;
 pub mod text;
 pub mod units;
+mod words;

@@ -3,29 +3,47 @@
 //! The borrowed one is a cross-check, in builds with the feature `cross-check` alone. It sends the same statements and must
 //! get the same answers; what it costs more or less says how far the figures of an event loop depend on our client.
 
-use std::fmt;
-use std::str::FromStr;
+#[cfg(feature = "cross-check")]
+mod cross_check;
 
-use crate::backend::{Settings, StoreSettings};
+use super::{Settings, StoreSettings};
+#[cfg(not(feature = "cross-check"))]
+use super::{postgres::Session, remote::Peer, remote::event_loop::Pool};
 use crate::error::{Error, Result};
+#[cfg(not(feature = "cross-check"))]
+use crate::postgres::Server;
+use crate::words::words;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Library {
-    /// bakeoff's own, which is the same async and threaded except for its waiting.
-    #[default]
-    Bakeoff,
-    /// tokio-postgres and deadpool-postgres. Event loops only.
-    TokioPostgres,
+#[cfg(feature = "cross-check")]
+pub(crate) use cross_check::{Client, client};
+
+/// An event loop's connections to the database.
+#[cfg(not(feature = "cross-check"))]
+pub(crate) type Client = Pool<Session>;
+
+/// Without a connection yet.
+///
+/// # Errors
+/// None without a choice.
+#[cfg(not(feature = "cross-check"))]
+pub(crate) fn client(_: &Settings, peer: Peer<Server>) -> Result<Client> {
+    Ok(Pool::new(peer))
+}
+
+words! {
+    "client"
+    /// A client of PostgreSQL.
+    #[derive(Default)]
+    pub enum Library {
+        /// bakeoff's own.
+        #[default]
+        Bakeoff = "bakeoff",
+        /// tokio-postgres with deadpool-postgres, a cross-check; in builds with the feature `cross-check`.
+        TokioPostgres = "tokio-postgres",
+    }
 }
 
 impl Library {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bakeoff => "bakeoff",
-            Self::TokioPostgres => "tokio-postgres",
-        }
-    }
-
     /// Whether this build has it.
     pub(crate) fn available(self) -> Result<()> {
         if self == Self::Bakeoff || cfg!(feature = "cross-check") {
@@ -33,22 +51,6 @@ impl Library {
         }
         Err(Error::usage(format!("this build of bakeoff is without the client {self}"))
             .help("build it with `cargo build --release --features cross-check`"))
-    }
-}
-
-impl fmt::Display for Library {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Library {
-    type Err = String;
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let known = [Self::Bakeoff, Self::TokioPostgres];
-        known.into_iter().find(|one| one.name() == text).ok_or_else(|| {
-            format!("there is no client `{text}`; there are bakeoff and tokio-postgres")
-        })
     }
 }
 

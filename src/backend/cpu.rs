@@ -4,16 +4,21 @@ use std::ops::Range;
 
 use super::memory::WORD;
 use crate::units::Nanos;
+use crate::words::words;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CpuMode {
-    /// Inline below an estimated 100 us, offloaded above.
-    #[default]
-    Auto,
-    /// On the thread or task that has the request.
-    Inline,
-    /// On the model's helpers for CPU work.
-    Offload,
+words! {
+    "CPU mode"
+    /// Where CPU work runs.
+    #[derive(Default)]
+    pub enum CpuMode {
+        /// Inline below an estimated 100 us, offloaded above.
+        #[default]
+        Auto = "auto",
+        /// On the thread or task that has the request.
+        Inline = "inline",
+        /// On the model's helpers for CPU work.
+        Offload = "offload",
+    }
 }
 
 /// Work estimated at more than this is offloaded: handing it over costs a tenth of it at most.
@@ -26,9 +31,6 @@ const ROUND: Nanos = Nanos(100);
 const MEMBER: Nanos = Nanos(15);
 
 impl CpuMode {
-    pub const NAMES: [(&'static str, Self); 3] =
-        [("auto", Self::Auto), ("inline", Self::Inline), ("offload", Self::Offload)];
-
     /// The one choice for work that was measured: what `auto` means when nothing need be estimated.
     #[must_use]
     pub fn settled(self, measured: Nanos) -> Self {
@@ -46,23 +48,6 @@ impl CpuMode {
             Self::Inline => false,
             Self::Offload => true,
         }
-    }
-}
-
-impl std::fmt::Display for CpuMode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (name, _) = Self::NAMES.into_iter().find(|(_, mode)| mode == self).expect("all named");
-        f.pad(name)
-    }
-}
-
-impl std::str::FromStr for CpuMode {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::NAMES.into_iter().find(|(name, _)| *name == text);
-        found.map(|(_, mode)| mode).ok_or_else(|| {
-            format!("`{text}` says nothing about CPU work; write auto, inline or offload")
-        })
     }
 }
 

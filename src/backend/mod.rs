@@ -86,11 +86,12 @@ impl std::fmt::Debug for StoreSettings {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A service that can be mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Workload {
-    /// `POST /payments`
+    /// POST /payments
     Payment,
-    /// `POST /loyalty/distributions` and `GET /loyalty/accounts/{id}`
+    /// POST /loyalty/distributions, GET /loyalty/accounts/{id}
     Loyalty,
 }
 

@@ -16,6 +16,7 @@ use hyper::StatusCode;
 
 use super::http::Answer;
 use crate::units::Nanos;
+use crate::words::words;
 
 pub(crate) const READ_BYTES: usize = 8_192;
 /// How long another server may take to accept, and to let a client in.
@@ -114,28 +115,23 @@ pub(crate) struct Peer<T> {
     pub(crate) gather: Gather,
 }
 
-/// How several questions of one request are asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Gather {
-    /// At once: joined futures, or all written before the first answer is read.
-    #[default]
-    AtOnce,
-    /// At once, by handing all but one to a fixed pool of threads. Threads only.
-    Pool,
-    /// At once, by starting a thread for all but one. Threads only.
-    Scoped,
-    /// One after the other: the pitfall `sequential-lookups`.
-    InTurn,
-}
-
-impl Gather {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AtOnce => "split",
-            Self::Pool => "pool",
-            Self::Scoped => "scoped",
-            Self::InTurn => "in-turn",
-        }
+words! {
+    "fan-out"
+    /// How threads ask several questions at once.
+    #[derive(Default, clap::ValueEnum)]
+    pub enum Gather {
+        /// One thread writes all of them and then reads the answers.
+        #[default]
+        #[value(name = "split")]
+        AtOnce = "split",
+        /// A fixed pool of threads, each asking one.
+        Pool = "pool",
+        /// Threads started for it.
+        Scoped = "scoped",
+        /// One after the other: the pitfall `sequential-lookups`.
+        #[serde(skip)]
+        #[value(skip)]
+        InTurn = "in-turn",
     }
 }
 

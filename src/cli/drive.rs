@@ -64,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["rate", "closed"])]
     slo: Option<Slo>,
     /// How arrivals are spread over time: poisson or constant
-    #[arg(long, default_value = "poisson", value_parser = arrivals)]
+    #[arg(long, default_value_t)]
     arrivals: Arrivals,
     /// The measured window [default: 10s]
     #[arg(long)]
@@ -103,7 +103,7 @@ pub(crate) struct Args {
     error_rate: Share,
     /// How to wait for an instant. spin: poll, never sleep; the cores that drive may run on are its own. sleep: sleep to
     /// the instant, for shared cores. Without it spin where there are more cores than threads
-    #[arg(long, value_parser = pace)]
+    #[arg(long)]
     pace: Option<Pace>,
     /// Sets the arrivals
     #[arg(long, default_value_t = 42)]
@@ -334,16 +334,6 @@ fn rates(text: &str) -> std::result::Result<Rates, String> {
         None => text.parse().map(Rates::Steady),
         Some((from, to)) => Ok(Rates::Ramp(from.parse()?, to.parse()?)),
     }
-}
-
-pub(super) fn arrivals(text: &str) -> std::result::Result<Arrivals, String> {
-    let all = [Arrivals::Poisson, Arrivals::Constant];
-    all.into_iter().find(|it| it.name() == text).ok_or_else(|| "use poisson or constant".into())
-}
-
-fn pace(text: &str) -> std::result::Result<Pace, String> {
-    let all = [Pace::Spin, Pace::Sleep];
-    all.into_iter().find(|it| it.name() == text).ok_or_else(|| "use spin or sleep".into())
 }
 
 fn error_rate(text: &str) -> std::result::Result<Share, String> {

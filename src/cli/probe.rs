@@ -49,7 +49,7 @@ struct Postgres {
     #[arg(long, value_name = "RATE", default_value = "50/s")]
     rate: Rate,
     /// How arrivals are spread over time: poisson or constant
-    #[arg(long, default_value = "poisson", value_parser = super::drive::arrivals)]
+    #[arg(long, default_value_t)]
     arrivals: Arrivals,
     /// How long they come [default: 5s, longer where 1,000 queries take longer, at most 60s]
     #[arg(long, value_name = "TIME")]

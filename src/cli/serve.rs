@@ -35,7 +35,7 @@ pub(crate) struct Args {
     model: Model,
     /// The service to mount; both unless given
     #[arg(long, value_enum, value_name = "SERVICE")]
-    workload: Option<Mount>,
+    workload: Option<Workload>,
     /// The port on 127.0.0.1; 0 has one chosen and printed
     #[arg(long, value_name = "PORT", env = "BAKEOFF_PORT", default_value_t = 0)]
     port: u16,
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     upstream: Option<String>,
     /// How threads ask the lookups of a payment at once
     #[arg(long, value_enum, default_value_t)]
-    fan_out: FanOut,
+    fan_out: Gather,
     /// The client that an event loop asks the database with: bakeoff or, in builds with cross-check, tokio-postgres
     #[arg(long, value_name = "NAME", default_value_t)]
     client: Library,
@@ -103,15 +103,6 @@ pub(crate) struct Args {
     parent: Parent,
 }
 
-/// A service, as the flag spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Mount {
-    /// POST /payments
-    Payment,
-    /// POST /loyalty/distributions, GET /loyalty/accounts/{id}
-    Loyalty,
-}
-
 /// A store, as the flag spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Store {
@@ -119,18 +110,6 @@ enum Store {
     Memory,
     /// In the database of --database-url
     Postgres,
-}
-
-/// Ways to ask several questions at once, as the flag spells them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum FanOut {
-    /// One thread writes all of them and then reads the answers
-    #[default]
-    Split,
-    /// A fixed pool of threads, each asking one
-    Pool,
-    /// Threads started for it
-    Scoped,
 }
 
 /// More connections than a server can have descriptors.
@@ -164,10 +143,7 @@ impl Args {
             pitfalls: self.pitfalls()?,
             name: self.name.clone().unwrap_or_else(|| self.model.to_string()),
             model: self.model,
-            workload: self.workload.map(|mount| match mount {
-                Mount::Payment => Workload::Payment,
-                Mount::Loyalty => Workload::Loyalty,
-            }),
+            workload: self.workload,
             port: self.port,
             threads: self.threads,
             cpu: self.cpu_mode,
@@ -193,12 +169,11 @@ impl Args {
 
     fn fan_out(&self) -> Result<Gather> {
         match self.fan_out {
-            FanOut::Split => Ok(Gather::AtOnce),
+            Gather::AtOnce => Ok(Gather::AtOnce),
             _ if self.model.is_async() => {
                 Err(Error::usage("--fan-out is for threads").help("an event loop joins futures"))
             }
-            FanOut::Pool => Ok(Gather::Pool),
-            FanOut::Scoped => Ok(Gather::Scoped),
+            way => Ok(way),
         }
     }
 

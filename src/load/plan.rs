@@ -10,6 +10,7 @@ pub use super::template::{InvalidRequest, Template, check_header, check_method, 
 pub use super::warm::{Amount, First, WarmUp};
 use crate::error::Result;
 use crate::units::{Nanos, Rate};
+use crate::words::words;
 
 /// The whole of a trial's load. The same plan makes the same arrivals and the same bodies, whatever answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,42 +94,29 @@ pub struct Step {
     pub lasting: Nanos,
 }
 
-/// How arrivals are spread over time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Arrivals {
-    /// Independent users: exponential gaps.
-    #[default]
-    Poisson,
-    Constant,
-}
-
-impl Arrivals {
-    /// As scenarios and reports spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Poisson => "poisson",
-            Self::Constant => "constant",
-        }
+words! {
+    "kind of arrivals"
+    /// How arrivals are spread over time.
+    #[derive(Default)]
+    pub enum Arrivals {
+        /// Independent users.
+        #[default]
+        Poisson = "poisson",
+        /// Equal gaps.
+        Constant = "constant",
     }
 }
 
-/// How a sending thread waits for the next instant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pace {
-    /// Polls and never sleeps, under an open load: for a core of its own. A closed load has no instants to be late for.
-    #[default]
-    Spin,
-    /// Sleeps to the instant: for a shared core.
-    Sleep,
-}
-
-impl Pace {
-    /// As flags and reports spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Spin => "spin",
-            Self::Sleep => "sleep",
-        }
+words! {
+    "pace"
+    /// How a sending thread waits for the next instant.
+    #[derive(Default)]
+    pub enum Pace {
+        /// Polls and never sleeps, under an open load: for a core of its own. A closed load has no instants to be late for.
+        #[default]
+        Spin = "spin",
+        /// Sleeps to the instant: for a shared core.
+        Sleep = "sleep",
     }
 }
 

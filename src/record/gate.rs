@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Fingerprint, json};
+use crate::words::words;
 
 /// The version that is written, and the only one that is read.
 pub const SCHEMA: &str = "bakeoff.gate/1";
@@ -114,23 +115,24 @@ pub struct MetricPlan {
     pub left_out: Option<String>,
 }
 
-/// What a gate can decide upon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// 99th percentile of the response time, ns.
-    P99,
-    /// CPU time per request, us.
-    CpuPerRequest,
-    /// Median response time, ns.
-    P50,
-    /// Answers per second of a closed block.
-    Throughput,
-    /// What the machine gave to all processes, kernel memory included, bytes.
-    Memory,
-    /// Peak resident memory, bytes.
-    Rss,
+words! {
+    "gate metric"
+    /// What a gate can decide upon, the ones with most weight first.
+    #[derive(Serialize)]
+    pub enum Metric {
+        /// 99th percentile of the response time, ns.
+        P99 = "p99",
+        /// CPU time per request, us.
+        CpuPerRequest = "cpu_per_request",
+        /// Median response time, ns.
+        P50 = "p50",
+        /// Answers per second of a closed block.
+        Throughput = "throughput",
+        /// What the machine gave to all processes, kernel memory included, bytes.
+        Memory = "memory",
+        /// Peak resident memory, bytes.
+        Rss = "rss",
+    }
 }
 
 /// What an undecided metric means for the exit code.

@@ -3,50 +3,53 @@
 use std::borrow::Cow;
 
 use crate::text::clean;
+use crate::words::words;
 
-/// A figure of a trial, or of a whole experiment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// Response time, ns.
-    P50,
-    /// Response time, ns.
-    P90,
-    /// Response time, ns.
-    P99,
-    /// Response time, ns.
-    P99_9,
-    /// Requests answered per second in closed loop: the ceiling, not the capacity within an SLO.
-    Achieved,
-    /// Requests per second within the SLO, where an experiment looked for them.
-    Capacity,
-    /// Right answers within the SLO's time, per second.
-    Goodput,
-    /// CPU time of the contender per request, us.
-    CpuPerRequest,
-    /// What the machine gave to all processes of the contender, kernel memory included, bytes.
-    Memory,
-    /// Peak resident memory of the contender's process, bytes.
-    Rss,
-    /// The largest of thirty samples of its resident memory over their median.
-    RssSpread,
-    /// The largest p99 of the response time in thirty windows of a trial over their median.
-    P99Spread,
-    /// Waiting for a pooled connection to the dependency, ns.
-    PoolWaitP99,
-    /// From the end of the last fault until the SLO is kept again, ns.
-    Recovery,
-    /// The p50 of the response time of distributions, ns.
-    Completion,
-    /// Accounts credited per second.
-    AccountsPerS,
-    /// From the start of a program to its first answer, ns.
-    StartUp,
-    /// Resident memory before anyone asks, bytes.
-    RssIdle,
-    /// What is deployed, bytes, without what runs it.
-    Payload,
-    /// The minimal image, compressed, bytes.
-    Image,
+words! {
+    "metric"
+    /// A figure of a trial.
+    pub enum Metric {
+        /// Response time.
+        P50 = "p50",
+        /// Response time.
+        P90 = "p90",
+        /// Response time.
+        P99 = "p99",
+        /// Response time.
+        P99_9 = "p99_9",
+        /// Requests answered per second in closed loop: the ceiling.
+        Achieved = "achieved",
+        /// Right answers within the SLO's time, per second.
+        Goodput = "goodput",
+        /// CPU time of the contender per request.
+        CpuPerRequest = "cpu_per_request",
+        /// What the machine gave to all processes of the contender, kernel memory included.
+        Memory = "memory",
+        /// Peak resident memory of the contender's process; a contender of several has none.
+        Rss = "rss",
+        /// Requests per second within the SLO, where an experiment looks for them.
+        Capacity = "capacity",
+        /// The most of the resident memory in thirty windows of a trial over their median.
+        RssSpread = "rss_spread",
+        /// The highest p99 of thirty windows of a trial over their median. Needs 1,000 requests in each.
+        P99Spread = "p99_spread",
+        /// p99 of the wait for a pooled connection to the dependency.
+        PoolWaitP99 = "pool_wait_p99",
+        /// From the end of the last fault or burst until at most 1 % of a second's requests exceed the SLO. Needs 1,000 in a second.
+        Recovery = "recovery",
+        /// p50 of the response time of distributions.
+        Completion = "completion",
+        /// Accounts credited per second.
+        AccountsPerS = "accounts_per_s",
+        /// From the start of a program to its first answer; of the footprint experiment.
+        StartUp = "start_up",
+        /// Resident memory before anyone asks; of the footprint experiment.
+        RssIdle = "rss_idle",
+        /// Size of what is deployed, without what runs it; of the footprint experiment.
+        Payload = "payload",
+        /// Size of the minimal image, compressed; of the footprint experiment.
+        Image = "image",
+    }
 }
 
 /// What a metric's value is in.
@@ -65,56 +68,6 @@ pub enum Unit {
 }
 
 impl Metric {
-    /// Every metric, in the order in which help lists them.
-    pub const ALL: [Self; 20] = [
-        Self::P50,
-        Self::P90,
-        Self::P99,
-        Self::P99_9,
-        Self::Achieved,
-        Self::Capacity,
-        Self::Goodput,
-        Self::CpuPerRequest,
-        Self::Memory,
-        Self::Rss,
-        Self::RssSpread,
-        Self::P99Spread,
-        Self::PoolWaitP99,
-        Self::Recovery,
-        Self::Completion,
-        Self::AccountsPerS,
-        Self::StartUp,
-        Self::RssIdle,
-        Self::Payload,
-        Self::Image,
-    ];
-
-    /// As scenarios and reports spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::P50 => "p50",
-            Self::P90 => "p90",
-            Self::P99 => "p99",
-            Self::P99_9 => "p99_9",
-            Self::Achieved => "achieved",
-            Self::Capacity => "capacity",
-            Self::Goodput => "goodput",
-            Self::CpuPerRequest => "cpu_per_request",
-            Self::Memory => "memory",
-            Self::Rss => "rss",
-            Self::RssSpread => "rss_spread",
-            Self::P99Spread => "p99_spread",
-            Self::PoolWaitP99 => "pool_wait_p99",
-            Self::Recovery => "recovery",
-            Self::Completion => "completion",
-            Self::AccountsPerS => "accounts_per_s",
-            Self::StartUp => "start_up",
-            Self::RssIdle => "rss_idle",
-            Self::Payload => "payload",
-            Self::Image => "image",
-        }
-    }
-
     /// The rank of the percentile of the response time that it is, 0.99 for p99.
     pub fn rank(self) -> Option<f64> {
         match self {

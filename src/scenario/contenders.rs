@@ -8,7 +8,6 @@ use super::foreign;
 use super::quantity::At;
 use super::raw::{Raw, RawContender};
 use super::reading::required;
-use super::spelling::{RawCpu, RawModel};
 use super::store::{POOL_MAX, Store};
 use super::sweep::{self, Size};
 use super::{CpuMode, Workload};
@@ -85,11 +84,11 @@ fn contender(
 
 fn built_in(
     raw: &RawContender,
-    model: &At<RawModel>,
+    model: &At<Model>,
     size: &Size,
     around: Around<'_>,
 ) -> Result<BuiltIn, Fault> {
-    let model = Model::from(model.value);
+    let model = model.value;
     foreign::refuse_setup(raw)?;
     Ok(BuiltIn {
         model,
@@ -136,7 +135,7 @@ fn fan_out(raw: &RawContender, model: Model) -> Result<Gather, Fault> {
         Some(at) if model.is_async() || model == Model::Null => {
             Err(has_no(model, "fan_out", &at.span).help("an event loop joins futures"))
         }
-        Some(at) => Ok(at.value.into()),
+        Some(at) => Ok(at.value),
     }
 }
 
@@ -150,14 +149,14 @@ fn client(raw: &RawContender, model: Model, store: &Store) -> Result<Library, Fa
             Err(Fault::new(&at.span, "there is no database to ask", "not in memory")
                 .help("write [store.standin] or [store.postgres], or remove `client`"))
         }
-        Some(at) => Ok(at.value.into()),
+        Some(at) => Ok(at.value),
     }
 }
 
 fn pitfalls(raw: &RawContender, model: Model, store: &Store) -> Result<Vec<Pitfall>, Fault> {
     let mut pitfalls = Vec::new();
     for at in &raw.pitfalls {
-        let pitfall = Pitfall::from(at.value);
+        let pitfall = at.value;
         if !pitfall.is_of(model) {
             let title = format!("`{model}` cannot make the mistake `{pitfall}`");
             return Err(Fault::new(&at.span, title, "not of this model"));
@@ -198,8 +197,8 @@ fn threads(size: &Size, model: Model, connections: usize) -> Result<Option<usize
 fn cpu(raw: &RawContender, model: Model) -> Result<CpuMode, Fault> {
     match &raw.cpu {
         Some(at) if model == Model::Null => Err(has_no(model, "cpu", &at.span)),
-        Some(at) => Ok(at.value.into()),
-        None => Ok(RawCpu::Auto.into()),
+        Some(at) => Ok(at.value),
+        None => Ok(CpuMode::Auto),
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
     let name = name(&raw.name, "name")?;
     let store = store(raw.store.as_ref())?;
     let title = sentence(&raw.title, "title")?;
-    let workload = raw.workload.value.into();
+    let workload = raw.workload.value;
     let seed = whole(raw.seed.as_ref(), "seed", 42, 0..=i64::MAX as u64)?;
     let rounds = whole(raw.rounds.as_ref(), "rounds", 10, 1..=u64::from(ROUNDS_MAX))?;
     let load = load(raw.load.as_ref())?;

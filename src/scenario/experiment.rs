@@ -3,12 +3,12 @@
 use super::contender::Contender;
 use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
-use super::raw::{Raw, RawCapacity, RawFootprint, RawMap};
-use super::spelling::{RawMapMetric, RawSize};
+use super::raw::{Raw, RawCapacity, RawFootprint, RawMap, RawSize};
 use super::statements::bytes;
 use super::{Slo, Store, Workload};
 use crate::scenario::field::{cpu_time, whole};
 use crate::units::Nanos;
+use crate::words::words;
 
 /// What a scenario does, beside comparing at its levels.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,13 +62,15 @@ pub struct MapPlan {
     pub rounds: u32,
 }
 
-/// What a map compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MapMetric {
-    /// Requests per second in closed loop.
-    Capacity,
-    /// CPU time of a request.
-    CpuPerRequest,
+words! {
+    "metric of a map"
+    /// What a map compares.
+    pub enum MapMetric {
+        /// Requests per second in closed loop, at enough connections.
+        Capacity = "capacity",
+        /// CPU time of a request, in the same trials.
+        CpuPerRequest = "cpu_per_request",
+    }
 }
 
 /// A short trial, where the file does not say.
@@ -85,16 +87,6 @@ const STARTS: u64 = 10;
 const STARTS_MIN: u64 = 6;
 /// With fewer, a single cell of 25 could not be told from chance.
 const MAP_ROUNDS: u64 = 10;
-
-impl MapMetric {
-    /// As reports spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Capacity => "capacity",
-            Self::CpuPerRequest => "cpu_per_request",
-        }
-    }
-}
 
 impl MapPlan {
     /// About how long a cell takes: the blocks of its rounds, and of the search for the best sizes.
@@ -215,10 +207,7 @@ fn map_plan(
         versus,
         best: raw.size.unwrap_or(RawSize::Best) == RawSize::Best,
         mine: raw.mine.as_ref().map(|mine| (mine.cpu.0, mine.wait.0)),
-        metric: match raw.metric.unwrap_or(RawMapMetric::Capacity) {
-            RawMapMetric::Capacity => MapMetric::Capacity,
-            RawMapMetric::CpuPerRequest => MapMetric::CpuPerRequest,
-        },
+        metric: raw.metric.unwrap_or(MapMetric::Capacity),
         rounds: whole(raw.rounds.as_ref(), "rounds", MAP_ROUNDS, 1..=100)? as u32,
     })
 }

@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::diagnostic::{Fault, listed, nearest};
 use super::quantity::{At, Quantity};
-use super::raw::RawGate;
-use super::spelling::RawOnInconclusive;
+use super::raw::{RawGate, RawOnInconclusive};
 use super::{Contender, Level, LoadKind};
 use crate::load::plan::Operation;
+use crate::record::gate::Metric;
 use crate::units::{Nanos, Share};
 
 /// Of the baseline's ceiling, where nothing else is said.
@@ -36,7 +36,7 @@ pub struct Gate {
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateMetric {
     /// What is measured.
-    pub figure: GateFigure,
+    pub figure: Metric,
     /// Of which request, where there are several.
     pub request: Option<String>,
     /// A change for the worse that is tolerated; `None` takes the metric's own.
@@ -45,33 +45,16 @@ pub struct GateMetric {
     pub required: bool,
 }
 
-/// What a gate can decide upon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GateFigure {
-    /// 99th percentile of the response time.
-    P99,
-    /// CPU time per request.
-    CpuPerRequest,
-    /// Median response time.
-    P50,
-    /// Answers per second of a closed loop: a block of its own in each round.
-    Throughput,
-    /// What the machine gave, kernel memory included.
-    Memory,
-    /// Peak resident memory.
-    Rss,
-}
-
 impl Gate {
     /// The gate of a scenario that says nothing about it: every metric that costs no block of its own, memory once.
     pub fn usual(mix: &[(Operation, u32)]) -> Self {
         let most = mix.iter().max_by_key(|(_, weight)| *weight).map(|(kind, _)| kind.name());
         let request = most.filter(|_| mix.len() > 1).map(str::to_owned);
-        let usual = |one: &GateFigure| !matches!(one, GateFigure::Throughput | GateFigure::Rss);
-        let metrics = GateFigure::ALL.into_iter().filter(usual);
+        let usual = |one: &Metric| !matches!(one, Metric::Throughput | Metric::Rss);
+        let metrics = Metric::ALL.into_iter().filter(usual);
         let metrics = metrics.map(|figure| GateMetric {
             figure,
-            request: request.clone().filter(|_| figure.is_of_a_request()),
+            request: request.clone().filter(|_| figure.is_a_response_time()),
             margin: None,
             required: false,
         });
@@ -82,29 +65,6 @@ impl Gate {
             metrics: metrics.collect(),
             fail_inconclusive: false,
         }
-    }
-}
-
-impl GateFigure {
-    /// All of them, in the order in which help lists them.
-    pub const ALL: [Self; 6] =
-        [Self::P99, Self::CpuPerRequest, Self::P50, Self::Memory, Self::Rss, Self::Throughput];
-
-    /// As scenarios write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::P99 => "p99",
-            Self::CpuPerRequest => "cpu_per_request",
-            Self::P50 => "p50",
-            Self::Throughput => "throughput",
-            Self::Memory => "memory",
-            Self::Rss => "rss",
-        }
-    }
-
-    /// Whether requests of different kinds have different ones.
-    pub fn is_of_a_request(self) -> bool {
-        matches!(self, Self::P99 | Self::P50)
     }
 }
 
@@ -211,7 +171,7 @@ fn margin(at: &At<Quantity<Share>>) -> Result<Share, Fault> {
 fn chosen(at: &At<Vec<At<String>>>, around: &Around<'_>) -> Result<Vec<GateMetric>, Fault> {
     if at.value.is_empty() {
         return Err(Fault::new(&at.span, "a gate decides upon at least one metric", "none")
-            .help(format!("there are {}", listed(GateFigure::ALL.map(GateFigure::name)))));
+            .help(format!("there are {}", listed(Metric::ALL.map(Metric::name)))));
     }
     let mut metrics: Vec<GateMetric> = Vec::new();
     for one in &at.value {
@@ -228,15 +188,16 @@ fn chosen(at: &At<Vec<At<String>>>, around: &Around<'_>) -> Result<Vec<GateMetri
 /// `p99`, or `p99 of charge`.
 fn metric(at: &At<String>, around: &Around<'_>) -> Result<GateMetric, Fault> {
     let (name, request) = split(&at.value);
-    let Some(figure) = GateFigure::ALL.into_iter().find(|figure| figure.name() == name) else {
+    let Ok(figure) = name.parse::<Metric>() else {
         let title = format!("a gate has no metric `{}`", name.escape_debug());
-        return Err(Fault::new(&at.span, title, "not known")
-            .suggest(name, GateFigure::ALL.map(GateFigure::name)));
+        return Err(
+            Fault::new(&at.span, title, "not known").suggest(name, Metric::ALL.map(Metric::name))
+        );
     };
     let kinds = || around.mix.iter().map(|(operation, _)| operation.name());
     let fault = |title: String, label: &str| Fault::new(&at.span, title, label);
     match request {
-        Some(_) if !figure.is_of_a_request() => {
+        Some(_) if !figure.is_a_response_time() => {
             let title = format!("`{name}` is of the whole block, not of one request");
             return Err(fault(title, "not of a request").help(format!("write \"{name}\"")));
         }
@@ -244,7 +205,7 @@ fn metric(at: &At<String>, around: &Around<'_>) -> Result<GateMetric, Fault> {
             let title = format!("this load has no request `{}`", request.escape_debug());
             return Err(fault(title, "not sent").suggest(request, kinds().collect::<Vec<_>>()));
         }
-        None if figure.is_of_a_request() && around.mix.len() > 1 => {
+        None if figure.is_a_response_time() && around.mix.len() > 1 => {
             let title = "several kinds of request are sent, and this does not say which".to_owned();
             let first = kinds().next().unwrap_or_default();
             let help = format!("write \"{name} of {first}\", or of another of {}", listed(kinds()));

@@ -4,7 +4,6 @@ use super::diagnostic::Fault;
 use super::quantity::{At, Quantity};
 use super::raw::{Raw, RawLoad, RawPlacement, RawSlo, RawSteps};
 use super::reading::required;
-use super::spelling::RawArrivals;
 use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo, WarmUp};
 use crate::load::plan::{Arrivals, Step};
 use crate::scenario::field::steady;
@@ -99,9 +98,7 @@ pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Fault> {
     Ok(Load {
         kind: match raw {
             Some(RawLoad::Closed(_)) => LoadKind::Closed,
-            Some(RawLoad::Open(open)) => {
-                LoadKind::Open(open.arrivals.map_or(Arrivals::Poisson, RawArrivals::into))
-            }
+            Some(RawLoad::Open(open)) => LoadKind::Open(open.arrivals.unwrap_or_default()),
             None => LoadKind::Open(Arrivals::Poisson),
         },
         warm_up: warm_up(common.warm_up)?,
@@ -282,9 +279,8 @@ fn of_routes(raw: &Raw, kind: LoadKind, sum: Rate) -> Result<Vec<Level>, Fault> 
 
 /// Who runs on which cores.
 pub(super) fn placement(raw: Option<&RawPlacement>) -> Result<Placement, Fault> {
-    let mode = raw
-        .and_then(|raw| raw.mode.as_ref())
-        .map_or(PlacementMode::Apart, |mode| mode.value.into());
+    let mode =
+        raw.and_then(|raw| raw.mode.as_ref()).map_or(PlacementMode::Apart, |mode| mode.value);
     let cores = raw.and_then(|raw| raw.contender_cores.as_ref());
     if let (PlacementMode::Shared, Some(at)) = (mode, cores) {
         let title = "a shared placement gives the contender every core";

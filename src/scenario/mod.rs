@@ -18,7 +18,6 @@ mod fingerprint;
 mod foreign;
 mod gate;
 mod home;
-mod later;
 mod loading;
 mod node;
 mod overrides;
@@ -30,7 +29,6 @@ mod routes;
 #[cfg(test)]
 mod schema;
 mod secrets;
-mod spelling;
 mod statements;
 pub(crate) mod store;
 mod sweep;
@@ -44,7 +42,7 @@ pub use contender::{BuiltIn, Contender, Kind, Ready, STOP_WITHIN, Setup};
 pub use disturbance::Disturbance;
 pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
-pub use gate::{Gate, GateFigure, GateMetric};
+pub use gate::{Gate, GateMetric};
 pub use overrides::Overrides;
 pub use store::{Dependency, Server, Store};
 pub use warm_up::WarmUp;
@@ -60,6 +58,7 @@ use crate::backend::cpu::CpuMode;
 use crate::error::{Error, Result};
 use crate::load::plan::{Arrivals, Operation, Step};
 use crate::units::{Nanos, Rate, Share};
+use crate::words::words;
 
 /// One experiment, ready to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,15 +114,17 @@ pub struct Scenario {
     pub notes: Vec<String>,
 }
 
-/// A service that can be put under test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Workload {
-    /// `payment`
-    Payment,
-    /// `loyalty`
-    Loyalty,
-    /// `http`: anyone's, without contract and audit.
-    Http,
+words! {
+    "service"
+    /// The service under test.
+    pub enum Workload {
+        /// Captures payments.
+        Payment = "payment",
+        /// Distributes points to accounts.
+        Loyalty = "loyalty",
+        /// Anyone's service, with the requests of its routes.
+        Http = "http",
+    }
 }
 
 /// A load level of an experiment.
@@ -146,14 +147,17 @@ pub struct Placement {
     pub contender_cores: Option<usize>,
 }
 
-/// Whether generator and contender share cores.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PlacementMode {
-    /// Disjoint cores.
-    #[default]
-    Apart,
-    /// The contender has all cores and the generator sleeps beside it; labelled `co-located` everywhere.
-    Shared,
+words! {
+    "placement mode"
+    /// Whether generator and contender share cores.
+    #[derive(Default)]
+    pub enum PlacementMode {
+        /// Disjoint cores.
+        #[default]
+        Apart = "apart",
+        /// All cores for the contender, the generator beside it; labelled co-located.
+        Shared = "shared",
+    }
 }
 
 /// How the load of each trial is made.
@@ -264,20 +268,6 @@ impl Scenario {
             let message = format!("{} has no contender `{}`", self.name, name.escape_debug());
             Error::usage(message).help(help)
         })
-    }
-}
-
-impl Workload {
-    /// The built-in ones, in the order in which they are shown.
-    pub const ALL: [Self; 2] = [Self::Payment, Self::Loyalty];
-
-    /// As scenarios and reports spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Payment => "payment",
-            Self::Loyalty => "loyalty",
-            Self::Http => "http",
-        }
     }
 }
 

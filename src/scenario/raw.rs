@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::quantity::{At, Figure, Quantity};
-use super::spelling::{
-    RawArrivals, RawClient, RawCpu, RawFanOut, RawHeadline, RawMapMetric, RawMetric, RawMode,
-    RawModel, RawOnInconclusive, RawOperation, RawPitfall, RawSize, RawWorkload,
-};
-use super::{Level, WarmUp};
-use crate::load::plan::Statuses;
+use super::{CpuMode, Level, MapMetric, Metric, PlacementMode, WarmUp, Workload};
+use crate::backend::Gather;
+use crate::backend::client::Library;
+use crate::backend::model::Model;
+use crate::backend::pitfall::Pitfall;
+use crate::load::plan::{Arrivals, Statuses};
 use crate::scenario::quantity::Counts;
 use crate::units::{Nanos, Rate, Share};
 
@@ -31,7 +31,7 @@ pub(super) struct Raw {
     /// One sentence for people.
     pub(super) title: At<String>,
     /// The service under test.
-    pub(super) workload: At<RawWorkload>,
+    pub(super) workload: At<Workload>,
     /// Sets the dataset, the arrivals and the bodies. Default 42.
     pub(super) seed: Option<At<u64>>,
     /// Trials of each contender at each level. Default 10. Intervals need 6, and more where
@@ -119,7 +119,7 @@ pub(super) struct RawMap {
     /// Your own service: its cell is measured first, then its neighbours.
     pub(super) mine: Option<RawMine>,
     /// Default capacity.
-    pub(super) metric: Option<RawMapMetric>,
+    pub(super) metric: Option<MapMetric>,
     /// Paired rounds of a cell. Default 10. Cells are judged together, and below 8 none has a winner.
     pub(super) rounds: Option<At<u64>>,
 }
@@ -294,7 +294,7 @@ pub(super) struct RawRoute {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawContender {
     /// How a built-in server waits for many things at once.
-    pub(super) model: Option<At<RawModel>>,
+    pub(super) model: Option<At<Model>>,
     /// A program and its arguments, run in the scenario's folder; `{port}`, also BAKEOFF_PORT, is where it must listen.
     pub(super) command: Option<At<Vec<At<String>>>>,
     /// A server that runs already on this machine: `http://127.0.0.1:8080`.
@@ -325,18 +325,18 @@ pub(super) struct RawContender {
     /// Event loops on one port, each a process of its own. Default 1.
     pub(super) processes: Option<At<u64>>,
     /// Where CPU work runs. Default auto.
-    pub(super) cpu: Option<At<RawCpu>>,
+    pub(super) cpu: Option<At<CpuMode>>,
     /// CPU time of a payment's signature for this contender alone: how a canary is made slow.
     pub(super) request_cpu: Option<At<Quantity<Nanos>>>,
     /// Connections of its pool, where they are not the store's. Several are a contender each, named with its size.
     pub(super) pool: Option<At<Counts>>,
     /// How threads ask the lookups of a payment at once. Default split.
-    pub(super) fan_out: Option<At<RawFanOut>>,
+    pub(super) fan_out: Option<At<Gather>>,
     /// Which client an event loop asks its database with. Default bakeoff.
-    pub(super) client: Option<At<RawClient>>,
+    pub(super) client: Option<At<Library>>,
     /// Mistakes that it makes.
     #[serde(default)]
-    pub(super) pitfalls: Vec<At<RawPitfall>>,
+    pub(super) pitfalls: Vec<At<Pitfall>>,
 }
 
 /// Who runs on which cores.
@@ -345,7 +345,7 @@ pub(super) struct RawContender {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPlacement {
     /// Default apart.
-    pub(super) mode: Option<At<RawMode>>,
+    pub(super) mode: Option<At<PlacementMode>>,
     /// Cores of the contender. Default: 1 of 2, 2 of 4, 4 of 8.
     pub(super) contender_cores: Option<At<u64>>,
 }
@@ -367,7 +367,7 @@ pub(super) enum RawLoad {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOpen {
     /// Default poisson.
-    pub(super) arrivals: Option<RawArrivals>,
+    pub(super) arrivals: Option<Arrivals>,
     /// Sent before the window and not recorded: auto (the default: until a contender is warm), 10s, 20000 requests, or
     /// none.
     pub(super) warm_up: Option<At<Quantity<WarmUp>>>,
@@ -445,7 +445,7 @@ pub(super) struct RawStatement {
     /// As people read it.
     pub(super) text: At<String>,
     /// What is compared.
-    pub(super) metric: At<RawMetric>,
+    pub(super) metric: At<Metric>,
     /// The contender that it is about.
     pub(super) of: At<String>,
     /// The contender that it is compared with; without it the bound is absolute.
@@ -465,6 +465,98 @@ pub(super) struct RawStatement {
     /// A ledger's row needs it: the row fails when it fails, and holds only when it holds. Default false.
     #[serde(default)]
     pub(super) decides: bool,
+}
+
+/// A built-in operation.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawOperation {
+    /// `POST /payments`
+    Payment,
+    /// `POST /loyalty/distributions`
+    Distribution,
+    /// `GET /loyalty/accounts/{id}`
+    AccountRead,
+    /// A payment once more, with its key; beside `payment`.
+    Replay,
+    /// `POST /webhooks`; of either service.
+    Webhook,
+    /// `GET /gateway/{id}`, which asks the stand-in twice; of either service.
+    Gateway,
+}
+
+/// How many threads a contender of a map gets.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawSize {
+    /// In each cell the best of three.
+    Best,
+    /// As the contender says.
+    Given,
+}
+
+/// What a gate does about a metric that stays undecided.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawOnInconclusive {
+    /// Says so, and passes.
+    Warn,
+    /// Ends with exit code 4.
+    Fail,
+}
+
+/// What a run itself speaks of.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawHeadline {
+    /// Nothing: every comparison is exploratory.
+    None,
+    /// Response time.
+    P50,
+    /// Response time.
+    P90,
+    /// Response time.
+    P99,
+    /// Response time.
+    #[serde(rename = "p99_9")]
+    P99_9,
+    /// Requests answered per second in closed loop: the ceiling.
+    Achieved,
+    /// Right answers within the SLO's time, per second.
+    Goodput,
+    /// CPU time of the contender per request.
+    CpuPerRequest,
+    /// What the machine gave to all processes of the contender, kernel memory included.
+    Memory,
+    /// From the end of the last fault or burst until at most 1 % of a second's requests exceed the SLO.
+    Recovery,
+    /// p50 of the response time of distributions.
+    Completion,
+    /// Accounts credited per second.
+    AccountsPerS,
+}
+
+impl RawHeadline {
+    pub(super) fn metric(self) -> Option<Metric> {
+        Some(match self {
+            Self::None => return None,
+            Self::P50 => Metric::P50,
+            Self::P90 => Metric::P90,
+            Self::P99 => Metric::P99,
+            Self::P99_9 => Metric::P99_9,
+            Self::Achieved => Metric::Achieved,
+            Self::Goodput => Metric::Goodput,
+            Self::CpuPerRequest => Metric::CpuPerRequest,
+            Self::Memory => Metric::Memory,
+            Self::Recovery => Metric::Recovery,
+            Self::Completion => Metric::Completion,
+            Self::AccountsPerS => Metric::AccountsPerS,
+        })
+    }
 }
 
 /// A table's entries as the file has them. A map would sort them, and the first contender is the one compared with.

@@ -5,7 +5,6 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Fault, listed};
-use super::later;
 use super::node::{self, Node, Refusal};
 use super::raw::Raw;
 use super::secrets::is_secretive;
@@ -59,9 +58,6 @@ fn shape(refusal: &Refusal, document: &DeTable<'_>) -> Fault {
 }
 
 fn unknown_key(span: &Range<usize>, path: &[String], key: &str, known: &[&str]) -> Fault {
-    if let Some(purpose) = later::key(path) {
-        return not_yet(span, &path.join("."), purpose);
-    }
     let table = match path {
         [parents @ .., _] if !parents.is_empty() => format!("not a key of `{}`", parents.join(".")),
         _ => "not a key of a scenario".to_owned(),
@@ -75,24 +71,13 @@ fn unknown_key(span: &Range<usize>, path: &[String], key: &str, known: &[&str]) 
 
 fn unknown_word(span: &Range<usize>, path: &[String], word: &str, known: &[&str]) -> Fault {
     let key = path.last().map_or("", String::as_str);
-    // An enum written as a table, such as [store.postgres]: the word is the last key of the path.
-    if let Some(purpose) = later::key(path) {
-        return not_yet(span, &path.join("."), purpose);
-    }
-    if let Some(purpose) = later::word(key, word) {
-        return not_yet(span, word, purpose);
-    }
     let key = match path {
+        // An enum written as a table, such as [store.postgres]: the word is the last key of the path.
         [.., parent, last] if last == word => parent,
         _ => key,
     };
     let title = format!("`{}` is no {}", word.escape_debug(), key.replace('_', " "));
     Fault::new(span, title, "not known").suggest(word, known.iter().copied())
-}
-
-fn not_yet(span: &Range<usize>, what: &str, purpose: &str) -> Fault {
-    Fault::new(span, format!("`{what}` is not in this version"), "not yet")
-        .help(format!("a later version will have {purpose}; remove this for now"))
 }
 
 fn missing(span: &Range<usize>, path: &[String], key: &str) -> Fault {

@@ -2,9 +2,8 @@
 
 use super::diagnostic::Fault;
 use super::quantity::At;
-use super::raw::{Raw, RawRoute};
+use super::raw::{Raw, RawOperation, RawRoute};
 use super::reading::required;
-use super::spelling::RawOperation;
 use super::{Server, Workload};
 use crate::domain::dataset::POPULATION;
 use crate::files;

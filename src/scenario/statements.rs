@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use super::diagnostic::{Fault, listed};
 use super::quantity::{At, Figure};
-use super::raw::RawStatement;
+use super::raw::{RawHeadline, RawStatement};
 use super::reading::list_of;
-use super::spelling::RawHeadline;
 use super::{Bound, Contender, Level, LoadKind, Metric, Server, Slo, Statement, Store, Unit};
 use crate::load::plan::{Operation, Step};
 use crate::scenario::field::sentence;
@@ -62,7 +61,7 @@ fn statement(raw: &RawStatement, known: &Known<'_>) -> Result<Statement, Fault> 
 
 /// The metric, which the load, the store and the promise must have.
 fn metric(raw: &RawStatement, known: &Known<'_>) -> Result<Metric, Fault> {
-    possible(raw.metric.value.into(), &raw.metric.span, known)
+    possible(raw.metric.value, &raw.metric.span, known)
 }
 
 /// What the run itself speaks of: what the file says, else its tail or its ceiling.

@@ -6,22 +6,6 @@ use crate::stats::percentile::FAILED_NS;
 use crate::stats::{Better, Difference, LOST};
 
 impl Metric {
-    /// All of them, the ones with most weight first.
-    pub const ALL: [Self; 6] =
-        [Self::P99, Self::CpuPerRequest, Self::P50, Self::Throughput, Self::Memory, Self::Rss];
-
-    /// As scenarios and files write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::P99 => "p99",
-            Self::CpuPerRequest => "cpu_per_request",
-            Self::P50 => "p50",
-            Self::Throughput => "throughput",
-            Self::Memory => "memory",
-            Self::Rss => "rss",
-        }
-    }
-
     /// As people write it.
     pub fn label(self) -> &'static str {
         match self {
@@ -38,11 +22,6 @@ impl Metric {
             Self::Throughput => "req/s",
             Self::Memory | Self::Rss => "bytes",
         }
-    }
-
-    /// The metric of a name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
     /// Its part of the gate's alpha when all metrics are gated.
@@ -70,7 +49,7 @@ impl Metric {
     }
 
     /// Whether its values are percentiles of the response time.
-    pub(crate) fn is_a_response_time(self) -> bool {
+    pub fn is_a_response_time(self) -> bool {
         matches!(self, Self::P99 | Self::P50)
     }
 
@@ -234,7 +213,7 @@ mod tests {
     #[test]
     fn names_are_read_again() {
         for metric in Metric::ALL {
-            assert_eq!(Metric::named(metric.name()), Some(metric));
+            assert_eq!(metric.name().parse(), Ok(metric));
             assert_eq!(serde_json::to_value(metric).unwrap(), metric.name());
         }
     }

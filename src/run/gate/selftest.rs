@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Result;
-use crate::record::gate::{GateResult, Purpose, Verdict};
+use crate::record::gate::{GateResult, Metric, Purpose, Verdict};
 use crate::run::Progress;
 use crate::run::gate::{Ended, Pair, Request, run};
-use crate::scenario::{self, Gate, GateFigure, Kind, Level, Scenario, WarmUp};
+use crate::scenario::{self, Gate, Kind, Level, Scenario, WarmUp};
 use crate::units::{Nanos, Share};
 
 /// What a payment computes: most of its CPU time, even in a debug build.
@@ -99,6 +99,6 @@ fn gate(quick: bool) -> Gate {
     // Light load: the slower build must not drown, or it would be found for that.
     let rate = Level::OfLowest(Share(0.3));
     let budget = quick.then_some(Nanos(50 * Nanos::SECOND.0));
-    let metrics = metrics.filter(|metric| metric.figure == GateFigure::CpuPerRequest).collect();
+    let metrics = metrics.filter(|metric| metric.figure == Metric::CpuPerRequest).collect();
     Gate { rate, budget, metrics, ..gate }
 }

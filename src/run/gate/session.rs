@@ -25,7 +25,7 @@ use crate::run::journal::Journal;
 use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Testbed, placement};
-use crate::scenario::{self, Bound, Contender, GateFigure, Level, Scenario, Statement};
+use crate::scenario::{self, Bound, Contender, Level, Scenario, Statement};
 use crate::units::{Nanos, Rate, Share};
 
 /// The ceiling is probed again for no longer than this: then what the baseline bears at the rate says more.
@@ -442,9 +442,9 @@ fn ask<'b>(
 fn pared(request: &Request) -> Scenario {
     let pair = &request.pair;
     let mut gated = request.gate.metrics.iter().map(|metric| metric.figure);
-    let memory = gated.clone().any(|figure| matches!(figure, GateFigure::Memory | GateFigure::Rss));
-    let metric = match gated.find(|figure| figure.is_of_a_request()) {
-        Some(GateFigure::P99) => scenario::Metric::P99,
+    let memory = gated.clone().any(|figure| matches!(figure, Metric::Memory | Metric::Rss));
+    let metric = match gated.find(|figure| figure.is_a_response_time()) {
+        Some(Metric::P99) => scenario::Metric::P99,
         _ => scenario::Metric::P50,
     };
     let about = |metric| Statement {
@@ -469,7 +469,7 @@ fn pared(request: &Request) -> Scenario {
 fn plan(request: &Request) -> Plan {
     let gate = &request.gate;
     let metrics = gate.metrics.iter().map(|chosen| {
-        let metric = Metric::named(chosen.figure.name()).expect("a gate's metrics are these");
+        let metric = chosen.figure;
         MetricPlan {
             metric,
             request: chosen.request.clone(),

@@ -16,7 +16,7 @@ use crate::record;
 use crate::record::histogram::{distribution, ranked};
 use crate::record::{Audit, Trial};
 use crate::run::order::Order;
-use crate::scenario::{PlacementMode, Scenario};
+use crate::scenario::Scenario;
 use crate::stats::percentile::{Quantile, quantile};
 use crate::stats::{self, Recovery, SloBucket};
 use crate::units::Nanos;
@@ -259,10 +259,7 @@ fn p99_windows(kind: &Kind) -> Vec<u64> {
 pub(super) fn placement(placement: &Placement) -> record::Placement {
     let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect();
     record::Placement {
-        mode: match placement.mode {
-            PlacementMode::Apart => "apart".into(),
-            PlacementMode::Shared => "shared".into(),
-        },
+        mode: placement.mode.name().into(),
         contender_cores: numbers(&placement.contender),
         generator_cores: numbers(&placement.generator),
         pace: placement.pace.name().into(),
