@@ -3,7 +3,7 @@
 use crate::scenario::around::Around;
 
 use super::contender::{BuiltIn, Contender, Kind};
-use super::diagnostic::Fault;
+use super::diagnostic::Diagnostic;
 use super::foreign;
 use super::quantity::At;
 use super::raw::{Raw, RawContender};
@@ -26,7 +26,7 @@ const PROCESSES_MAX: u64 = 64;
 const CONTENDERS_MAX: usize = 20;
 
 /// The contenders in the file's order.
-pub(super) fn contenders(raw: &Raw, around: Around<'_>) -> Result<Vec<Contender>, Fault> {
+pub(super) fn contenders(raw: &Raw, around: Around<'_>) -> Result<Vec<Contender>, Diagnostic> {
     if raw.contender.is_empty() {
         return Err(required(
             "contender",
@@ -40,14 +40,14 @@ pub(super) fn contenders(raw: &Raw, around: Around<'_>) -> Result<Vec<Contender>
             let contender = contender(key, raw, &size, around)?;
             if contenders.iter().any(|other| other.name == contender.name) {
                 let title = format!("two contenders are named `{}`", contender.name);
-                return Err(Fault::new(&key.span, title, "a second one")
+                return Err(Diagnostic::new(&key.span, title, "a second one")
                     .help("a size of a sweep has its contender's name and its size"));
             }
             contenders.push(contender);
         }
         if contenders.len() > CONTENDERS_MAX {
             let title = format!("a scenario has at most {CONTENDERS_MAX} contenders");
-            return Err(Fault::new(&key.span, title, "one too many"));
+            return Err(Diagnostic::new(&key.span, title, "one too many"));
         }
     }
     Ok(contenders)
@@ -59,7 +59,7 @@ fn contender(
     raw: &At<RawContender>,
     size: &Size,
     around: Around<'_>,
-) -> Result<Contender, Fault> {
+) -> Result<Contender, Diagnostic> {
     let value = key.value.clone() + &size.suffix;
     let name = name(&At { span: key.span.clone(), value }, "contender's name")?;
     let sweep = (!size.suffix.is_empty()).then(|| key.value.clone());
@@ -70,11 +70,11 @@ fn contender(
         (None, Some(_)) => foreign::kind(&raw.value, around)?,
         (Some(_), Some((key, span))) => {
             let title = format!("a contender has a model or a {key}, not both");
-            return Err(Fault::new(span, title, "and a `model` above or below"));
+            return Err(Diagnostic::new(span, title, "and a `model` above or below"));
         }
         (None, None) => {
             let title = format!("`contender.{name}` has no `model`");
-            return Err(Fault::new(&raw.span, title, "needs `model`").help(
+            return Err(Diagnostic::new(&raw.span, title, "needs `model`").help(
                 "write for example: model = \"event-loop\"; or command = [\"./server\"], or url = \"http://127.0.0.1:8080\"",
             ));
         }
@@ -87,7 +87,7 @@ fn built_in(
     model: &At<Model>,
     size: &Size,
     around: Around<'_>,
-) -> Result<BuiltIn, Fault> {
+) -> Result<BuiltIn, Diagnostic> {
     let model = model.value;
     foreign::refuse_setup(raw)?;
     Ok(BuiltIn {
@@ -104,7 +104,7 @@ fn built_in(
     })
 }
 
-fn processes(raw: &RawContender, model: Model, store: &Store) -> Result<usize, Fault> {
+fn processes(raw: &RawContender, model: Model, store: &Store) -> Result<usize, Diagnostic> {
     let Some(at) = &raw.processes else { return Ok(1) };
     if model != Model::EventLoop {
         return Err(has_no(model, "processes", &at.span).help("it has threads; write `threads`"));
@@ -112,24 +112,26 @@ fn processes(raw: &RawContender, model: Model, store: &Store) -> Result<usize, F
     let processes = whole(Some(at), "processes", 1, 1..=PROCESSES_MAX)? as usize;
     if processes > 1 && *store == Store::Memory {
         let title = "several processes cannot keep one set of books in their memory";
-        return Err(Fault::new(&at.span, title, "not in memory")
+        return Err(Diagnostic::new(&at.span, title, "not in memory")
             .help("write [store.standin] or [store.postgres]"));
     }
     Ok(processes)
 }
 
-fn pool(size: &Size, store: &Store) -> Result<Option<usize>, Fault> {
+fn pool(size: &Size, store: &Store) -> Result<Option<usize>, Diagnostic> {
     match &size.pool {
         None => Ok(None),
-        Some(at) if *store == Store::Memory => {
-            Err(Fault::new(&at.span, "there is nothing to have connections to", "not in memory")
-                .help("write [store.standin] or [store.postgres], or remove `pool`"))
-        }
+        Some(at) if *store == Store::Memory => Err(Diagnostic::new(
+            &at.span,
+            "there is nothing to have connections to",
+            "not in memory",
+        )
+        .help("write [store.standin] or [store.postgres], or remove `pool`")),
         at => Ok(Some(whole(at.as_ref(), "pool", 1, 1..=POOL_MAX)? as usize)),
     }
 }
 
-fn fan_out(raw: &RawContender, model: Model) -> Result<Gather, Fault> {
+fn fan_out(raw: &RawContender, model: Model) -> Result<Gather, Diagnostic> {
     match &raw.fan_out {
         None => Ok(Gather::AtOnce),
         Some(at) if model.is_async() || model == Model::Null => {
@@ -139,31 +141,31 @@ fn fan_out(raw: &RawContender, model: Model) -> Result<Gather, Fault> {
     }
 }
 
-fn client(raw: &RawContender, model: Model, store: &Store) -> Result<Library, Fault> {
+fn client(raw: &RawContender, model: Model, store: &Store) -> Result<Library, Diagnostic> {
     match &raw.client {
         None => Ok(Library::Bakeoff),
         Some(at) if !model.is_async() => {
             Err(has_no(model, "client", &at.span).help("tokio-postgres is for event loops"))
         }
         Some(at) if *store == Store::Memory => {
-            Err(Fault::new(&at.span, "there is no database to ask", "not in memory")
+            Err(Diagnostic::new(&at.span, "there is no database to ask", "not in memory")
                 .help("write [store.standin] or [store.postgres], or remove `client`"))
         }
         Some(at) => Ok(at.value),
     }
 }
 
-fn pitfalls(raw: &RawContender, model: Model, store: &Store) -> Result<Vec<Pitfall>, Fault> {
+fn pitfalls(raw: &RawContender, model: Model, store: &Store) -> Result<Vec<Pitfall>, Diagnostic> {
     let mut pitfalls = Vec::new();
     for at in &raw.pitfalls {
         let pitfall = at.value;
         if !pitfall.is_of(model) {
             let title = format!("`{model}` cannot make the mistake `{pitfall}`");
-            return Err(Fault::new(&at.span, title, "not of this model"));
+            return Err(Diagnostic::new(&at.span, title, "not of this model"));
         }
         if pitfall.needs_a_dependency() && *store == Store::Memory {
             let title = format!("`{pitfall}` is a mistake only where there is a dependency");
-            return Err(Fault::new(&at.span, title, "nothing waits here")
+            return Err(Diagnostic::new(&at.span, title, "nothing waits here")
                 .help("write [store.standin] or [store.postgres]"));
         }
         if !pitfalls.contains(&pitfall) {
@@ -173,28 +175,28 @@ fn pitfalls(raw: &RawContender, model: Model, store: &Store) -> Result<Vec<Pitfa
     Ok(pitfalls)
 }
 
-fn threads(size: &Size, model: Model, connections: usize) -> Result<Option<usize>, Fault> {
+fn threads(size: &Size, model: Model, connections: usize) -> Result<Option<usize>, Diagnostic> {
     let Some(at) = &size.threads else { return Ok(None) };
     if matches!(model, Model::EventLoop | Model::Null) {
-        let fault = has_no(model, "threads", &at.span);
+        let diagnostic = has_no(model, "threads", &at.span);
         return Err(match model {
-            Model::EventLoop => fault.help(
+            Model::EventLoop => diagnostic.help(
                 "it is one thread by definition; `work-stealing` is the same on several threads",
             ),
-            _ => fault,
+            _ => diagnostic,
         });
     }
     let threads = whole(Some(at), "threads", 1, 1..=THREADS_MAX)? as usize;
     if model == Model::ThreadPerConnection && threads < connections {
         let title = format!("{threads} threads cannot hold {connections} connections");
-        return Err(Fault::new(&at.span, title, "each connection has a thread").help(format!(
+        return Err(Diagnostic::new(&at.span, title, "each connection has a thread").help(format!(
             "write threads = {connections} or more, or fewer `connections`, or use `thread-pool`"
         )));
     }
     Ok(Some(threads))
 }
 
-fn cpu(raw: &RawContender, model: Model) -> Result<CpuMode, Fault> {
+fn cpu(raw: &RawContender, model: Model) -> Result<CpuMode, Diagnostic> {
     match &raw.cpu {
         Some(at) if model == Model::Null => Err(has_no(model, "cpu", &at.span)),
         Some(at) => Ok(at.value),
@@ -206,7 +208,7 @@ fn request_cpu(
     raw: &RawContender,
     model: Model,
     workload: Workload,
-) -> Result<Option<Nanos>, Fault> {
+) -> Result<Option<Nanos>, Diagnostic> {
     match &raw.request_cpu {
         None => Ok(None),
         Some(at) if model == Model::Null => Err(has_no(model, "request_cpu", &at.span)),
@@ -215,6 +217,6 @@ fn request_cpu(
     }
 }
 
-fn has_no(model: Model, key: &str, span: &std::ops::Range<usize>) -> Fault {
-    Fault::new(span, format!("`{model}` has no `{key}`"), format!("not of `{model}`"))
+fn has_no(model: Model, key: &str, span: &std::ops::Range<usize>) -> Diagnostic {
+    Diagnostic::new(span, format!("`{model}` has no `{key}`"), format!("not of `{model}`"))
 }

@@ -4,7 +4,7 @@ use crate::scenario::field::{cpu_time, name, no_signature, sentence, whole};
 use std::path::Path;
 
 use super::contenders::contenders;
-use super::diagnostic::Fault;
+use super::diagnostic::Diagnostic;
 use super::experiment::experiments;
 use super::gate;
 use super::loading::{load, objective, placement, rates};
@@ -27,7 +27,11 @@ const CONFIDENCE: f64 = 0.95;
 const CPU_DEFAULT: Nanos = Nanos(40 * Nanos::MICRO.0);
 
 /// The scenario that `raw`, a file in `folder`, describes.
-pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<Scenario, Fault> {
+pub(super) fn scenario(
+    raw: &Raw,
+    folder: &Path,
+    programs: Programs,
+) -> Result<Scenario, Diagnostic> {
     version(&raw.schema)?;
     let name = name(&raw.name, "name")?;
     let store = store(raw.store.as_ref())?;
@@ -92,12 +96,12 @@ pub(super) fn scenario(raw: &Raw, folder: &Path, programs: Programs) -> Result<S
 }
 
 /// What no part of a file shows alone.
-fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
+fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Diagnostic> {
     if let (Some(slo), Some(raw)) = (&scenario.slo, &raw.slo) {
         let floor = scenario.floor();
         if slo.p99 < floor {
             let title = format!("no model can meet a p99 of {}", slo.p99);
-            return Err(Fault::new(&raw.p99.span, title, "below the floor").help(format!(
+            return Err(Diagnostic::new(&raw.p99.span, title, "below the floor").help(format!(
                 "the floor is {floor}: {}; promise more than that",
                 scenario.floor_text()
             )));
@@ -107,7 +111,7 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
         let given = raw.load.as_ref().and_then(|load| load.common().connections);
         let (span, now) = (given.map_or(&slo.p99.span, |at| &at.span), scenario.load.connections);
         let title = format!("{now} connections cannot carry this load within the SLO");
-        return Err(Fault::new(span, title, "too few connections").help(format!(
+        return Err(Diagnostic::new(span, title, "too few connections").help(format!(
             "write connections = {needed} or more: twice the top rate times the SLO's p99"
         )));
     }
@@ -122,7 +126,7 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
         };
         let title =
             format!("at {level} a window would last {:.0} minutes", window.as_secs_f64() / 60.0);
-        return Err(Fault::new(span, title, "too low a rate").help(format!(
+        return Err(Diagnostic::new(span, title, "too low a rate").help(format!(
             "a percentile needs {} requests here; raise the rate",
             grouped(scenario.load.requests_min as f64)
         )));
@@ -130,23 +134,23 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Fault> {
     match &raw.self_check {
         Some(at) if at.value && scenario.expectations.is_empty() => {
             let title = "a canary needs an expectation that must fail";
-            Err(Fault::new(&at.span, title, "this makes it a canary")
+            Err(Diagnostic::new(&at.span, title, "this makes it a canary")
                 .help("write [[expect]] and below it text, metric, of, versus and within"))
         }
         _ => Ok(()),
     }
 }
 
-fn version(schema: &At<u64>) -> Result<(), Fault> {
+fn version(schema: &At<u64>) -> Result<(), Diagnostic> {
     if schema.value == SCHEMA {
         return Ok(());
     }
     let title = format!("this file has format version {}", schema.value);
-    Err(Fault::new(&schema.span, title, "not known")
+    Err(Diagnostic::new(&schema.span, title, "not known")
         .help(format!("this version of bakeoff reads schema = {SCHEMA}")))
 }
 
-fn request_cpu(raw: &Raw, workload: Workload) -> Result<Nanos, Fault> {
+fn request_cpu(raw: &Raw, workload: Workload) -> Result<Nanos, Diagnostic> {
     let given = raw.request.as_ref().and_then(|request| request.cpu.as_ref());
     match (given, workload) {
         (None, Workload::Payment) => Ok(CPU_DEFAULT),

@@ -9,7 +9,7 @@ use crate::error::Error;
 
 /// One mistake.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct Diagnostic {
     /// Bytes of the file; `0..0` stands for the file as a whole.
     span: Range<usize>,
     title: String,
@@ -17,7 +17,7 @@ pub(super) struct Fault {
     help: Option<String>,
 }
 
-impl Fault {
+impl Diagnostic {
     /// `title` says what is wrong, `label` what the text at `span` is.
     pub(super) fn new(
         span: &Range<usize>,

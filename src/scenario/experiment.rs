@@ -1,7 +1,7 @@
 //! The part of a file that says what is done with the contenders: `experiment`.
 
 use super::contender::Contender;
-use super::diagnostic::Fault;
+use super::diagnostic::Diagnostic;
 use super::quantity::{At, Quantity};
 use super::raw::{Raw, RawCapacity, RawFootprint, RawMap, RawSize};
 use super::statements::bytes;
@@ -109,7 +109,7 @@ pub(super) fn experiments(
     workload: Workload,
     slo: Option<&Slo>,
     store: &Store,
-) -> Result<Experiments, Fault> {
+) -> Result<Experiments, Diagnostic> {
     let given = raw.experiment.as_ref();
     let capacity = given.and_then(|given| given.capacity.as_ref());
     let map = given.and_then(|given| given.map.as_ref());
@@ -124,14 +124,14 @@ pub(super) fn experiments(
     })
 }
 
-fn memory_max(raw: &At<String>, contenders: &[Contender]) -> Result<u64, Fault> {
+fn memory_max(raw: &At<String>, contenders: &[Contender]) -> Result<u64, Diagnostic> {
     if contenders.iter().all(|contender| contender.sweep.is_none()) {
         let title = "`memory` chooses among sizes, and none are swept";
-        return Err(Fault::new(&raw.span, title, "among which?")
+        return Err(Diagnostic::new(&raw.span, title, "among which?")
             .help("write for example threads = [16, 64, 256] into a contender"));
     }
     let refused = |why: String| {
-        Fault::new(&raw.span, why, "no size of memory").help("write for example \"256MiB\"")
+        Diagnostic::new(&raw.span, why, "no size of memory").help("write for example \"256MiB\"")
     };
     match bytes(&raw.value).map_err(refused)? {
         0.0 => Err(refused("`memory` must be above 0".into())),
@@ -144,9 +144,9 @@ fn footprint(
     raw: &At<RawFootprint>,
     contenders: &[Contender],
     store: &Store,
-) -> Result<Footprint, Fault> {
+) -> Result<Footprint, Diagnostic> {
     if *store != Store::Memory {
-        return Err(Fault::new(
+        return Err(Diagnostic::new(
             &raw.span,
             "a footprint is of servers alone",
             "and there is a store",
@@ -155,24 +155,24 @@ fn footprint(
     }
     if let Some(url) = contenders.iter().find(|contender| contender.is_url()) {
         let title = format!("`{}` runs already and cannot be started again", url.name);
-        return Err(Fault::new(&raw.span, title, "starts every contender")
+        return Err(Diagnostic::new(&raw.span, title, "starts every contender")
             .help("a footprint is of contenders by `model` or `command`"));
     }
     let starts = whole(raw.value.starts.as_ref(), "starts", STARTS, STARTS_MIN..=1_000)?;
     Ok(Footprint { starts: starts as u32 })
 }
 
-fn capacity_search(raw: &At<RawCapacity>, slo: Option<&Slo>) -> Result<CapacitySearch, Fault> {
+fn capacity_search(raw: &At<RawCapacity>, slo: Option<&Slo>) -> Result<CapacitySearch, Diagnostic> {
     if slo.is_none() {
         let title = "there is no SLO to keep";
-        return Err(Fault::new(&raw.span, title, "the highest rate at which what holds?")
+        return Err(Diagnostic::new(&raw.span, title, "the highest rate at which what holds?")
             .help("write for example: slo = { p99 = \"100ms\" }"));
     }
     let window = |at: &At<Quantity<Nanos>>, key: &str| match WINDOWS.contains(&at.value.0) {
         true => Ok(at.value.0),
         false => {
             let title = format!("`{key}` must be {} to {}", WINDOWS.start(), WINDOWS.end());
-            Err(Fault::new(&at.span, title, "out of range"))
+            Err(Diagnostic::new(&at.span, title, "out of range"))
         }
     };
     let (short, deciding) = (raw.value.short.as_ref(), raw.value.deciding.as_ref());
@@ -186,19 +186,18 @@ fn map_plan(
     raw: &At<RawMap>,
     contenders: &[Contender],
     workload: Workload,
-) -> Result<MapPlan, Fault> {
+) -> Result<MapPlan, Diagnostic> {
     if workload != Workload::Payment {
         let title =
             format!("a map turns the CPU time of a payment, and this is {}", workload.name());
-        return Err(
-            Fault::new(&raw.span, title, "only of payments").help("write workload = \"payment\"")
-        );
+        return Err(Diagnostic::new(&raw.span, title, "only of payments")
+            .help("write workload = \"payment\""));
     }
     let raw = &raw.value;
     let (of, versus) = (model(&raw.of, contenders)?, model(&raw.versus, contenders)?);
     if of == versus {
         let title = format!("`{of}` is compared with itself");
-        return Err(Fault::new(&raw.versus.span, title, "the same as `of`"));
+        return Err(Diagnostic::new(&raw.versus.span, title, "the same as `of`"));
     }
     Ok(MapPlan {
         cpus: axis(&raw.cpu, "cpu", |at| cpu_time(at, "cpu"))?,
@@ -213,27 +212,27 @@ fn map_plan(
 }
 
 /// A built-in contender: what another waits for and computes cannot be turned.
-fn model(at: &At<String>, contenders: &[Contender]) -> Result<String, Fault> {
+fn model(at: &At<String>, contenders: &[Contender]) -> Result<String, Diagnostic> {
     match contenders.iter().find(|one| one.name == at.value) {
         Some(contender) if contender.built_in().is_some() => Ok(at.value.clone()),
         Some(_) => {
             let title = format!("`{}` is no built-in model", at.value);
-            Err(Fault::new(&at.span, title, "its CPU time and wait cannot be turned"))
+            Err(Diagnostic::new(&at.span, title, "its CPU time and wait cannot be turned"))
         }
         None => {
             let title = format!("there is no contender `{}`", at.value.escape_debug());
             let names = contenders.iter().map(|one| one.name.as_str());
-            Err(Fault::new(&at.span, title, "not known").suggest(&at.value, names))
+            Err(Diagnostic::new(&at.span, title, "not known").suggest(&at.value, names))
         }
     }
 }
 
-fn wait(at: &At<Quantity<Nanos>>) -> Result<Nanos, Fault> {
+fn wait(at: &At<Quantity<Nanos>>) -> Result<Nanos, Diagnostic> {
     match at.value.0 {
         wait if wait <= WAIT_MAX => Ok(wait),
         _ => {
             let title = format!("`wait` must be at most {WAIT_MAX}");
-            Err(Fault::new(&at.span, title, "too long"))
+            Err(Diagnostic::new(&at.span, title, "too long"))
         }
     }
 }
@@ -242,18 +241,18 @@ fn wait(at: &At<Quantity<Nanos>>) -> Result<Nanos, Fault> {
 fn axis(
     raw: &At<Vec<At<Quantity<Nanos>>>>,
     key: &str,
-    read: impl Fn(&At<Quantity<Nanos>>) -> Result<Nanos, Fault>,
-) -> Result<Vec<Nanos>, Fault> {
+    read: impl Fn(&At<Quantity<Nanos>>) -> Result<Nanos, Diagnostic>,
+) -> Result<Vec<Nanos>, Diagnostic> {
     if raw.value.is_empty() || raw.value.len() > SIDE_MAX {
         let title = format!("`{key}` of a map must have 1 to {SIDE_MAX} places");
-        return Err(Fault::new(&raw.span, title, format!("{} places", raw.value.len())));
+        return Err(Diagnostic::new(&raw.span, title, format!("{} places", raw.value.len())));
     }
     let mut places: Vec<Nanos> = Vec::new();
     for at in &raw.value {
         let place = read(at)?;
         if places.last().is_some_and(|last| *last >= place) {
             let title = format!("`{key}` of a map goes upwards");
-            return Err(Fault::new(&at.span, title, "not above the one before"));
+            return Err(Diagnostic::new(&at.span, title, "not above the one before"));
         }
         places.push(place);
     }

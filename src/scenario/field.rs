@@ -1,27 +1,27 @@
 //! Fields that several tables of a scenario share.
 
 use super::Workload;
-use super::diagnostic::Fault;
+use super::diagnostic::Diagnostic;
 use super::quantity::{At, Quantity};
 use crate::scenario::Level;
 use crate::units::Share;
 use crate::units::{Nanos, grouped};
 
 /// A name that can be a folder's, a file's and a column's.
-pub(super) fn name(text: &At<String>, key: &str) -> Result<String, Fault> {
+pub(super) fn name(text: &At<String>, key: &str) -> Result<String, Diagnostic> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     let value = &text.value;
     let starts = value.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
     if starts && value.chars().all(allowed) && value.len() <= NAME_MAX {
         return Ok(value.clone());
     }
-    Err(Fault::new(&text.span, format!("this cannot be a {key}"), "not a name").help(format!(
+    Err(Diagnostic::new(&text.span, format!("this cannot be a {key}"), "not a name").help(format!(
         "1 to {NAME_MAX} of a-z, 0-9, `-`, `_` and `.`, the first a letter or a digit"
     )))
 }
 
 /// A sentence that can be a line of a report.
-pub(super) fn sentence(text: &At<String>, key: &str) -> Result<String, Fault> {
+pub(super) fn sentence(text: &At<String>, key: &str) -> Result<String, Diagnostic> {
     let value = text.value.trim();
     let wrong = if value.is_empty() {
         "empty"
@@ -32,7 +32,7 @@ pub(super) fn sentence(text: &At<String>, key: &str) -> Result<String, Fault> {
     } else {
         return Ok(value.to_owned());
     };
-    Err(Fault::new(&text.span, format!("this cannot be a {key}"), wrong)
+    Err(Diagnostic::new(&text.span, format!("this cannot be a {key}"), wrong)
         .help(format!("write one line of 1 to {SENTENCE_MAX} characters")))
 }
 
@@ -42,30 +42,30 @@ pub(super) fn whole(
     key: &str,
     default: u64,
     range: std::ops::RangeInclusive<u64>,
-) -> Result<u64, Fault> {
+) -> Result<u64, Diagnostic> {
     match given {
         None => Ok(default),
         Some(at) if range.contains(&at.value) => Ok(at.value),
         Some(at) => {
             let (low, high) = (grouped(*range.start() as f64), grouped(*range.end() as f64));
             let label = if at.value == 0 { "none at all" } else { "out of range" };
-            Err(Fault::new(&at.span, format!("`{key}` must be {low} to {high}"), label))
+            Err(Diagnostic::new(&at.span, format!("`{key}` must be {low} to {high}"), label))
         }
     }
 }
 
 /// CPU time of one request of a contender or of the scenario.
-pub(super) fn cpu_time(at: &At<Quantity<Nanos>>, key: &str) -> Result<Nanos, Fault> {
+pub(super) fn cpu_time(at: &At<Quantity<Nanos>>, key: &str) -> Result<Nanos, Diagnostic> {
     if at.value.0 <= CPU_MAX {
         return Ok(at.value.0);
     }
-    Err(Fault::new(&at.span, format!("`{key}` must be at most {CPU_MAX}"), "too long"))
+    Err(Diagnostic::new(&at.span, format!("`{key}` must be at most {CPU_MAX}"), "too long"))
 }
 
 /// The CPU dial is the payment's signature, and the other services have none.
-pub(super) fn no_signature(workload: Workload, span: &std::ops::Range<usize>) -> Fault {
+pub(super) fn no_signature(workload: Workload, span: &std::ops::Range<usize>) -> Diagnostic {
     let title = format!("{} has no signature to spend this CPU time on", workload.name());
-    Fault::new(span, title, "only of payments").help(match workload {
+    Diagnostic::new(span, title, "only of payments").help(match workload {
         Workload::Loyalty => {
             "remove it; a distribution's CPU time is dialled by `accounts` of its [[route]]"
         }
@@ -86,11 +86,11 @@ pub(crate) const SENTENCE_MAX: usize = 300;
 pub(crate) const STEADY_MAX: f64 = 2.0;
 
 /// Whether a level may last.
-pub(super) fn steady(level: &At<Quantity<Level>>) -> Result<(), Fault> {
+pub(super) fn steady(level: &At<Quantity<Level>>) -> Result<(), Diagnostic> {
     match level.value.0 {
         Level::OfLowest(share) | Level::OfOwn(share) if share.0 > STEADY_MAX => {
             let title = format!("a steady load is at most {} of a ceiling", Share(STEADY_MAX));
-            Err(Fault::new(&level.span, title, "too much")
+            Err(Diagnostic::new(&level.span, title, "too much")
                 .help("for a burst write `steps` into [load.open]"))
         }
         _ => Ok(()),

@@ -6,10 +6,10 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Workload;
 use super::contender::{Kind, Ready, STOP_WITHIN, Setup};
-use super::diagnostic::Fault;
+use super::diagnostic::Diagnostic;
 use super::quantity::{At, Quantity};
 use super::raw::RawContender;
-use super::routes::fault;
+use super::routes::diagnostic;
 use crate::load::plan::{Template, check_path, with_environment};
 use crate::load::url::Url;
 use crate::scenario::around::{Around, Programs};
@@ -29,7 +29,7 @@ pub(super) fn is_named(raw: &RawContender) -> Option<(&'static str, &Range<usize
 }
 
 /// The contender of a `command` or a `url`, one of which is there.
-pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Fault> {
+pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Diagnostic> {
     let of_models = [
         ("threads", raw.threads.as_ref().map(|at| &at.span)),
         ("cpu", raw.cpu.as_ref().map(|at| &at.span)),
@@ -41,7 +41,7 @@ pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Fault
     ];
     if let Some((key, span)) = of_models.into_iter().find_map(|(key, span)| Some((key, span?))) {
         let title = format!("`{key}` is a setting of the built-in models");
-        return Err(Fault::new(span, title, "not of a command or a url")
+        return Err(Diagnostic::new(span, title, "not of a command or a url")
             .help("a command takes its settings as arguments or in `env`"));
     }
     let setup = setup(raw, around)?;
@@ -51,10 +51,10 @@ pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Fault
             None => Ok(Kind::Url { address: address(url)?, setup }),
             Some(at) => {
                 let title = "a server that runs already is not stopped";
-                Err(Fault::new(&at.span, title, "not of a url"))
+                Err(Diagnostic::new(&at.span, title, "not of a url"))
             }
         },
-        (_, Some(url)) => Err(Fault::new(
+        (_, Some(url)) => Err(Diagnostic::new(
             &url.span,
             "a contender has a command or a url, not both",
             "and a `command` above or below",
@@ -64,7 +64,7 @@ pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Fault
 }
 
 /// A built-in model needs nothing around it.
-pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Fault> {
+pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Diagnostic> {
     let given = [
         ("system", raw.system.as_ref().map(|at| &at.span)),
         ("payload", raw.payload.first().map(|at| &at.span)),
@@ -78,12 +78,12 @@ pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Fault> {
         None => Ok(()),
         Some((key, span)) => {
             let title = format!("`{key}` is of contenders by `command` or `url`");
-            Err(Fault::new(span, title, "not of a built-in model"))
+            Err(Diagnostic::new(span, title, "not of a built-in model"))
         }
     }
 }
 
-fn setup(raw: &RawContender, around: Around<'_>) -> Result<Setup, Fault> {
+fn setup(raw: &RawContender, around: Around<'_>) -> Result<Setup, Diagnostic> {
     let (mut env, mut filled) = (Vec::new(), Vec::new());
     for (key, value) in &raw.env {
         let (name, value, is_filled) = variable(key, value)?;
@@ -106,37 +106,39 @@ fn setup(raw: &RawContender, around: Around<'_>) -> Result<Setup, Fault> {
     })
 }
 
-fn within(at: Option<&At<Quantity<Nanos>>>, key: &str, usual: Nanos) -> Result<Nanos, Fault> {
+fn within(at: Option<&At<Quantity<Nanos>>>, key: &str, usual: Nanos) -> Result<Nanos, Diagnostic> {
     match at {
         None => Ok(usual),
         Some(at) if (Nanos::MILLI..=WITHIN_MAX).contains(&at.value.0) => Ok(at.value.0),
         Some(at) => {
             let title = format!("`{key}` must be 1 ms to {WITHIN_MAX}");
-            Err(Fault::new(&at.span, title, "out of range"))
+            Err(Diagnostic::new(&at.span, title, "out of range"))
         }
     }
 }
 
 /// What is deployed of a command. Whether it is there is found out when it is to be looked at.
-fn payload(raw: &RawContender) -> Result<Vec<String>, Fault> {
+fn payload(raw: &RawContender) -> Result<Vec<String>, Diagnostic> {
     match raw.payload.iter().find(|path| path.value.is_empty() || path.value.contains('\0')) {
-        Some(bad) => Err(Fault::new(&bad.span, "this cannot be a file of the payload", "no path")),
+        Some(bad) => {
+            Err(Diagnostic::new(&bad.span, "this cannot be a file of the payload", "no path"))
+        }
         None => Ok(raw.payload.iter().map(|path| path.value.clone()).collect()),
     }
 }
 
 /// A program that is there, and its arguments.
-fn argv(at: &At<Vec<At<String>>>, around: Around<'_>) -> Result<Vec<String>, Fault> {
+fn argv(at: &At<Vec<At<String>>>, around: Around<'_>) -> Result<Vec<String>, Diagnostic> {
     let [program, arguments @ ..] = at.value.as_slice() else {
-        return Err(Fault::new(&at.span, "a command needs a program", "nothing to run")
+        return Err(Diagnostic::new(&at.span, "a command needs a program", "nothing to run")
             .help("write for example [\"./server\", \"--port\", \"{port}\"]"));
     };
     if arguments.len() > ARGUMENTS_MAX {
         let title = format!("a command has at most {ARGUMENTS_MAX} arguments");
-        return Err(Fault::new(&at.span, title, "too many"));
+        return Err(Diagnostic::new(&at.span, title, "too many"));
     }
     if let Some(bad) = at.value.iter().find(|argument| argument.value.contains('\0')) {
-        return Err(Fault::new(&bad.span, "an argument cannot hold a NUL", "here"));
+        return Err(Diagnostic::new(&bad.span, "an argument cannot hold a NUL", "here"));
     }
     if around.programs == Programs::Now && !is_there(&program.value, around.folder) {
         let title = format!("there is no program `{}`", program.value.escape_debug());
@@ -147,13 +149,13 @@ fn argv(at: &At<Vec<At<String>>>, around: Around<'_>) -> Result<Vec<String>, Fau
         } else {
             "it is looked for on PATH; write ./ before one of the scenario's folder"
         };
-        return Err(Fault::new(&program.span, title, "not found").help(help));
+        return Err(Diagnostic::new(&program.span, title, "not found").help(help));
     }
     let shell = Path::new(&program.value)
         .file_name()
         .is_some_and(|name| name.as_encoded_bytes().ends_with(b"sh"));
     if let Some(bad) = arguments.iter().find(|it| !shell && it.value.contains("${")) {
-        return Err(Fault::new(&bad.span, "no shell reads this argument", "sent as it is").help(
+        return Err(Diagnostic::new(&bad.span, "no shell reads this argument", "sent as it is").help(
             "{port} is where the server must listen; give it a variable as env = { NAME = \"{env:NAME}\" }, or start \
              it by [\"sh\", \"-c\", ..]",
         ));
@@ -206,46 +208,47 @@ fn is_there(program: &str, folder: &Path) -> bool {
 }
 
 /// A variable with its value, and whether a part of that comes from bakeoff's own environment.
-fn variable(key: &At<String>, value: &At<String>) -> Result<(String, String, bool), Fault> {
+fn variable(key: &At<String>, value: &At<String>) -> Result<(String, String, bool), Diagnostic> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if key.value.is_empty() || !key.value.chars().all(allowed) {
-        return Err(Fault::new(&key.span, "this cannot be a variable's name", "not a name")
+        return Err(Diagnostic::new(&key.span, "this cannot be a variable's name", "not a name")
             .help("letters, digits and `_`"));
     }
     let filled = with_environment(&value.value)
-        .map_err(|wrong| fault(value, wrong, "not filled in by a shell"))?;
+        .map_err(|wrong| diagnostic(value, wrong, "not filled in by a shell"))?;
     if filled.contains('\0') {
-        return Err(Fault::new(&value.span, "a variable cannot hold a NUL", "here"));
+        return Err(Diagnostic::new(&value.span, "a variable cannot hold a NUL", "here"));
     }
     let is_filled = filled != value.value;
     Ok((key.value.clone(), filled, is_filled))
 }
 
-fn ready(at: &At<String>) -> Result<Ready, Fault> {
+fn ready(at: &At<String>) -> Result<Ready, Diagnostic> {
     if at.value == "tcp" {
         return Ok(Ready::Tcp);
     }
     match check_path(&Template::of_bytes(at.value.as_bytes()), &at.value) {
         Ok(()) => Ok(Ready::Path(at.value.clone())),
-        Err(wrong) => Err(Fault::new(&at.span, wrong.what, "not a path, and not \"tcp\"").help(
-            "write a path that answers 200 once it is ready, such as \"/healthz\", or \"tcp\"",
-        )),
+        Err(wrong) => Err(Diagnostic::new(&at.span, wrong.what, "not a path, and not \"tcp\"")
+            .help(
+                "write a path that answers 200 once it is ready, such as \"/healthz\", or \"tcp\"",
+            )),
     }
 }
 
-fn address(at: &At<String>) -> Result<SocketAddr, Fault> {
+fn address(at: &At<String>) -> Result<SocketAddr, Diagnostic> {
     let url = Url::parse(&at.value).map_err(|error| {
         let (message, help) = error.parts();
-        let fault = Fault::new(&at.span, message, "not a URL of this machine");
+        let diagnostic = Diagnostic::new(&at.span, message, "not a URL of this machine");
         match help {
-            Some(help) => fault.help(help),
-            None => fault,
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
         }
     })?;
     if url.path == "/" {
         return Ok(url.target);
     }
-    Err(Fault::new(
+    Err(Diagnostic::new(
         &at.span,
         "a contender's URL has no path",
         format!("`{}` is too much", url.path),

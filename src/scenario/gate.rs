@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::diagnostic::{Fault, listed, nearest};
+use super::diagnostic::{Diagnostic, listed, nearest};
 use super::quantity::{At, Quantity};
 use super::raw::{RawGate, RawOnInconclusive};
 use super::{Contender, Level, LoadKind};
@@ -86,23 +86,29 @@ pub(super) struct Around<'a> {
 }
 
 /// The load level of a `[gate]`.
-pub(super) fn rate(raw: &RawGate) -> Result<Level, Fault> {
+pub(super) fn rate(raw: &RawGate) -> Result<Level, Diagnostic> {
     match &raw.rate {
         None => Ok(RATE),
-        Some(At { span, value: Quantity(Level::OfOwn(_)) }) => {
-            Err(Fault::new(span, "a gate offers both contenders the same rate", "not each its own")
-                .help("write rate = \"60%\", which is of the baseline's ceiling, or \"300/s\""))
-        }
+        Some(At { span, value: Quantity(Level::OfOwn(_)) }) => Err(Diagnostic::new(
+            span,
+            "a gate offers both contenders the same rate",
+            "not each its own",
+        )
+        .help("write rate = \"60%\", which is of the baseline's ceiling, or \"300/s\"")),
         Some(at) => crate::scenario::field::steady(at).map(|()| at.value.0),
     }
 }
 
 /// The gate that `raw` describes.
-pub(super) fn gate(raw: &At<RawGate>, around: &Around<'_>) -> Result<Gate, Fault> {
+pub(super) fn gate(raw: &At<RawGate>, around: &Around<'_>) -> Result<Gate, Diagnostic> {
     let At { span, value: raw } = raw;
     if around.kind == LoadKind::Closed {
-        return Err(Fault::new(span, "a gate offers a rate, and a closed load has none", "a gate")
-            .help("write [load.open]; `throughput` among the gate's metrics has closed blocks"));
+        return Err(Diagnostic::new(
+            span,
+            "a gate offers a rate, and a closed load has none",
+            "a gate",
+        )
+        .help("write [load.open]; `throughput` among the gate's metrics has closed blocks"));
     }
     let mut gate = Gate {
         contender: raw.contender.as_ref().map(|at| contender(at, around)).transpose()?,
@@ -128,7 +134,7 @@ pub(super) fn gate(raw: &At<RawGate>, around: &Around<'_>) -> Result<Gate, Fault
 }
 
 /// The contender whose model is started from two binaries.
-fn contender(at: &At<String>, around: &Around<'_>) -> Result<String, Fault> {
+fn contender(at: &At<String>, around: &Around<'_>) -> Result<String, Diagnostic> {
     let models = || around.contenders.iter().filter(|one| one.built_in().is_some());
     if models().any(|one| one.name == at.value) {
         return Ok(at.value.clone());
@@ -137,40 +143,40 @@ fn contender(at: &At<String>, around: &Around<'_>) -> Result<String, Fault> {
         true => (format!("`{}` has no model", at.value), "is not started by `bakeoff serve`"),
         false => (format!("there is no contender `{}`", at.value.escape_debug()), "not known"),
     };
-    let fault = Fault::new(&at.span, title, label);
+    let diagnostic = Diagnostic::new(&at.span, title, label);
     Err(match models().next() {
-        None => fault.help(
+        None => diagnostic.help(
             "remove `contender`: it is for --baseline-bin; gate these with --baseline and --candidate",
         ),
-        Some(_) => fault.suggest(&at.value, models().map(|one| one.name.as_str()).collect::<Vec<_>>()),
+        Some(_) => diagnostic.suggest(&at.value, models().map(|one| one.name.as_str()).collect::<Vec<_>>()),
     })
 }
 
-fn budget(at: &At<Quantity<Nanos>>) -> Result<Nanos, Fault> {
+fn budget(at: &At<Quantity<Nanos>>) -> Result<Nanos, Diagnostic> {
     match at.value.0 {
         budget if budget > BUDGET_MAX => {
-            Err(Fault::new(&at.span, "`budget` must be at most 6 hours", "too long"))
+            Err(Diagnostic::new(&at.span, "`budget` must be at most 6 hours", "too long"))
         }
-        Nanos(0) => Err(Fault::new(&at.span, "`budget` must be above 0", "no time at all")),
+        Nanos(0) => Err(Diagnostic::new(&at.span, "`budget` must be above 0", "no time at all")),
         budget => Ok(budget),
     }
 }
 
-fn margin(at: &At<Quantity<Share>>) -> Result<Share, Fault> {
+fn margin(at: &At<Quantity<Share>>) -> Result<Share, Diagnostic> {
     let share = at.value.0;
     if share.0 > 0.0 && share.0 <= MARGIN_MAX.0 {
         return Ok(share);
     }
     let title = format!("a margin must be above 0% and at most {MARGIN_MAX}");
-    Err(Fault::new(&at.span, title, "out of range").help(
+    Err(Diagnostic::new(&at.span, title, "out of range").help(
         "a true regression equal to the margin is caught half the time; \"10%\" is usual for p99",
     ))
 }
 
 /// The metrics that a file chooses.
-fn chosen(at: &At<Vec<At<String>>>, around: &Around<'_>) -> Result<Vec<GateMetric>, Fault> {
+fn chosen(at: &At<Vec<At<String>>>, around: &Around<'_>) -> Result<Vec<GateMetric>, Diagnostic> {
     if at.value.is_empty() {
-        return Err(Fault::new(&at.span, "a gate decides upon at least one metric", "none")
+        return Err(Diagnostic::new(&at.span, "a gate decides upon at least one metric", "none")
             .help(format!("there are {}", listed(Metric::ALL.map(Metric::name)))));
     }
     let mut metrics: Vec<GateMetric> = Vec::new();
@@ -178,7 +184,7 @@ fn chosen(at: &At<Vec<At<String>>>, around: &Around<'_>) -> Result<Vec<GateMetri
         let metric = metric(one, around)?;
         if metrics.contains(&metric) {
             let title = format!("the metric `{metric}` is there twice");
-            return Err(Fault::new(&one.span, title, "a second time"));
+            return Err(Diagnostic::new(&one.span, title, "a second time"));
         }
         metrics.push(metric);
     }
@@ -186,30 +192,29 @@ fn chosen(at: &At<Vec<At<String>>>, around: &Around<'_>) -> Result<Vec<GateMetri
 }
 
 /// `p99`, or `p99 of charge`.
-fn metric(at: &At<String>, around: &Around<'_>) -> Result<GateMetric, Fault> {
+fn metric(at: &At<String>, around: &Around<'_>) -> Result<GateMetric, Diagnostic> {
     let (name, request) = split(&at.value);
     let Ok(figure) = name.parse::<Metric>() else {
         let title = format!("a gate has no metric `{}`", name.escape_debug());
-        return Err(
-            Fault::new(&at.span, title, "not known").suggest(name, Metric::ALL.map(Metric::name))
-        );
+        return Err(Diagnostic::new(&at.span, title, "not known")
+            .suggest(name, Metric::ALL.map(Metric::name)));
     };
     let kinds = || around.mix.iter().map(|(operation, _)| operation.name());
-    let fault = |title: String, label: &str| Fault::new(&at.span, title, label);
+    let diagnostic = |title: String, label: &str| Diagnostic::new(&at.span, title, label);
     match request {
         Some(_) if !figure.is_a_response_time() => {
             let title = format!("`{name}` is of the whole block, not of one request");
-            return Err(fault(title, "not of a request").help(format!("write \"{name}\"")));
+            return Err(diagnostic(title, "not of a request").help(format!("write \"{name}\"")));
         }
         Some(request) if !kinds().any(|kind| kind == request) => {
             let title = format!("this load has no request `{}`", request.escape_debug());
-            return Err(fault(title, "not sent").suggest(request, kinds().collect::<Vec<_>>()));
+            return Err(diagnostic(title, "not sent").suggest(request, kinds().collect::<Vec<_>>()));
         }
         None if figure.is_a_response_time() && around.mix.len() > 1 => {
             let title = "several kinds of request are sent, and this does not say which".to_owned();
             let first = kinds().next().unwrap_or_default();
             let help = format!("write \"{name} of {first}\", or of another of {}", listed(kinds()));
-            return Err(fault(title, "of which request?").help(help));
+            return Err(diagnostic(title, "of which request?").help(help));
         }
         _ => {}
     }
@@ -222,7 +227,7 @@ fn named<'a>(
     at: &At<String>,
     metrics: &'a mut [GateMetric],
     key: &str,
-) -> Result<impl Iterator<Item = &'a mut GateMetric>, Fault> {
+) -> Result<impl Iterator<Item = &'a mut GateMetric>, Diagnostic> {
     let (name, request) = split(&at.value);
     let (name, request) = (name.to_owned(), request.map(str::to_owned));
     let is = move |metric: &GateMetric| {
@@ -238,7 +243,7 @@ fn named<'a>(
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the gate's metrics are {}", listed(spelled.iter().map(String::as_str))),
     };
-    Err(Fault::new(&at.span, title, "not among the metrics").help(help))
+    Err(Diagnostic::new(&at.span, title, "not among the metrics").help(help))
 }
 
 fn split(text: &str) -> (&str, Option<&str>) {

@@ -1,6 +1,6 @@
 //! The part of a file that says how the load is made, and where.
 
-use super::diagnostic::Fault;
+use super::diagnostic::Diagnostic;
 use super::quantity::{At, Quantity};
 use super::raw::{Raw, RawLoad, RawPlacement, RawSlo, RawSteps};
 use super::reading::required;
@@ -86,12 +86,16 @@ impl Raw {
 }
 
 /// How the load is made; `requests_min` is left at 0 until the mix and the statements are known.
-pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Fault> {
+pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Diagnostic> {
     let common = raw.map(RawLoad::common).unwrap_or_default();
     let steps = raw.and_then(RawLoad::steps).map(steps).transpose()?.unwrap_or_default();
     if let (Some(at), false) = (common.duration, steps.is_empty()) {
-        return Err(Fault::new(&at.span, "the steps last as long as they say", "and this too")
-            .help("remove `duration`"));
+        return Err(Diagnostic::new(
+            &at.span,
+            "the steps last as long as they say",
+            "and this too",
+        )
+        .help("remove `duration`"));
     }
     let lasting = Nanos(steps.iter().map(|step| step.lasting.0).sum());
     let connections = whole(common.connections, "connections", 64, 1..=CONNECTIONS_MAX)?;
@@ -114,17 +118,17 @@ pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Fault> {
 }
 
 /// The steps as multiples of the first one.
-fn steps(raw: &RawSteps) -> Result<Vec<Step>, Fault> {
+fn steps(raw: &RawSteps) -> Result<Vec<Step>, Diagnostic> {
     if !(2..=STEPS_MAX).contains(&raw.value.len()) {
         let title = format!("`steps` must be 2 to {STEPS_MAX}");
-        return Err(Fault::new(&raw.span, title, format!("{} steps", raw.value.len())));
+        return Err(Diagnostic::new(&raw.span, title, format!("{} steps", raw.value.len())));
     }
     let first = raw.value[0].0.value.0;
     let mut steps = Vec::new();
     for (level, lasting) in &raw.value {
         let Some(times) = level.value.0.times(first).filter(|times| *times > 0.0) else {
             let title = format!("{} is no multiple of {first}", level.value.0);
-            return Err(Fault::new(&level.span, title, "another kind of rate")
+            return Err(Diagnostic::new(&level.span, title, "another kind of rate")
                 .help("write all of them as rates, or all as shares of the same ceiling"));
         };
         let lasting = duration(Some(lasting), "a step", WINDOW_MIN, WINDOW_MIN)?;
@@ -132,18 +136,18 @@ fn steps(raw: &RawSteps) -> Result<Vec<Step>, Fault> {
     }
     let all: u64 = steps.iter().map(|step| step.lasting.0).sum();
     if all > WINDOW_MAX.0 {
-        return Err(Fault::new(&raw.span, "`steps` must last at most an hour", "too long"));
+        return Err(Diagnostic::new(&raw.span, "`steps` must last at most an hour", "too long"));
     }
     Ok(steps)
 }
 
-fn warm_up(given: Option<&At<Quantity<WarmUp>>>) -> Result<WarmUp, Fault> {
+fn warm_up(given: Option<&At<Quantity<WarmUp>>>) -> Result<WarmUp, Diagnostic> {
     match given {
         None => Ok(WarmUp::default()),
         Some(at) if at.value.0.fits() => Ok(at.value.0),
         Some(at) => {
             let title = "`warm_up` must be at most an hour or 100,000,000 requests";
-            Err(Fault::new(&at.span, title, "too long"))
+            Err(Diagnostic::new(&at.span, title, "too long"))
         }
     }
 }
@@ -153,15 +157,15 @@ fn duration(
     key: &str,
     default: Nanos,
     least: Nanos,
-) -> Result<Nanos, Fault> {
+) -> Result<Nanos, Diagnostic> {
     match given {
         None => Ok(default),
         Some(at) if (least..=WINDOW_MAX).contains(&at.value.0) => Ok(at.value.0),
         Some(at) if at.value.0 < least => {
-            Err(Fault::new(&at.span, format!("`{key}` must be at least {least}"), "too short"))
+            Err(Diagnostic::new(&at.span, format!("`{key}` must be at least {least}"), "too short"))
         }
         Some(at) => {
-            Err(Fault::new(&at.span, format!("`{key}` must be at most an hour"), "too long"))
+            Err(Diagnostic::new(&at.span, format!("`{key}` must be at most an hour"), "too long"))
         }
     }
 }
@@ -174,7 +178,7 @@ pub(super) fn rates(
     raw: &Raw,
     kind: LoadKind,
     own: Option<Rate>,
-) -> Result<(Vec<Level>, usize), Fault> {
+) -> Result<(Vec<Level>, usize), Diagnostic> {
     if let Some(steps) = raw.steps() {
         return of_steps(raw, steps, own).map(|level| (vec![level], 1));
     }
@@ -208,9 +212,9 @@ fn add_levels(
     levels: &mut Vec<Level>,
     rates: &At<Vec<At<Quantity<Level>>>>,
     kind: LoadKind,
-) -> Result<(), Fault> {
+) -> Result<(), Diagnostic> {
     if kind == LoadKind::Closed {
-        return Err(Fault::new(
+        return Err(Diagnostic::new(
             &rates.span,
             "a closed load has no rates",
             "not under [load.closed]",
@@ -219,13 +223,13 @@ fn add_levels(
     }
     if rates.value.is_empty() || rates.value.len() > LEVELS_MAX {
         let title = format!("`rates` must have 1 to {LEVELS_MAX} levels");
-        return Err(Fault::new(&rates.span, title, format!("{} levels", rates.value.len())));
+        return Err(Diagnostic::new(&rates.span, title, format!("{} levels", rates.value.len())));
     }
     for level in &rates.value {
         steady(level)?;
         if levels.contains(&level.value.0) {
             let title = format!("the level {} is there twice", level.value.0);
-            return Err(Fault::new(&level.span, title, "a second time"));
+            return Err(Diagnostic::new(&level.span, title, "a second time"));
         }
         levels.push(level.value.0);
     }
@@ -233,7 +237,7 @@ fn add_levels(
 }
 
 /// The one level of a load in steps: the first of them. A search, a map and a gate choose their own rates.
-fn of_steps(raw: &Raw, steps: &RawSteps, own: Option<Rate>) -> Result<Level, Fault> {
+fn of_steps(raw: &Raw, steps: &RawSteps, own: Option<Rate>) -> Result<Level, Diagnostic> {
     let experiment = raw.experiment.as_ref();
     let rates = raw.rates().or(raw.curve()).map(|rates| (&rates.span, "`rates`"));
     let capacity = experiment.and_then(|one| one.capacity.as_ref()).map(|at| &at.span);
@@ -243,48 +247,52 @@ fn of_steps(raw: &Raw, steps: &RawSteps, own: Option<Rate>) -> Result<Level, Fau
     let named = named.into_iter().filter_map(|(span, name)| Some((span?, name)));
     if let Some((span, name)) = rates.into_iter().chain(named).next() {
         let title = "the load goes in steps, which are its rates";
-        return Err(Fault::new(span, title, "and this chooses others")
+        return Err(Diagnostic::new(span, title, "and this chooses others")
             .help(format!("remove {name}, or `steps` of the load")));
     }
     if own.is_some() {
         let title = "the routes have rates of their own, and the load goes in steps";
-        return Err(Fault::new(&steps.span, title, "which of them?")
+        return Err(Diagnostic::new(&steps.span, title, "which of them?")
             .help("give the routes weights, or remove `steps`"));
     }
     Ok(steps.value[0].0.value.0)
 }
 
 /// The one level of routes that have rates: their sum.
-fn of_routes(raw: &Raw, kind: LoadKind, sum: Rate) -> Result<Vec<Level>, Fault> {
+fn of_routes(raw: &Raw, kind: LoadKind, sum: Rate) -> Result<Vec<Level>, Diagnostic> {
     let rate = raw.route.iter().find_map(|route| route.value.rate.as_ref());
     let span = rate.map_or(0..0, |rate| rate.span.clone());
     if let Some(rates) = raw.rates().or(raw.curve()) {
-        return Err(Fault::new(&rates.span, "the routes have their own rates", "and these too")
-            .help("remove these, or give the routes weights"));
+        return Err(Diagnostic::new(
+            &rates.span,
+            "the routes have their own rates",
+            "and these too",
+        )
+        .help("remove these, or give the routes weights"));
     }
     match kind {
         LoadKind::Open(Arrivals::Poisson) => Ok(vec![Level::Rate(sum)]),
-        LoadKind::Open(Arrivals::Constant) => Err(Fault::new(
+        LoadKind::Open(Arrivals::Constant) => Err(Diagnostic::new(
             &span,
             "routes with rates are independent of each other",
             "and so random",
         )
         .help("write arrivals = \"poisson\", or weights in place of the rates")),
         LoadKind::Closed => {
-            Err(Fault::new(&span, "a closed load has no rates", "not under [load.closed]")
+            Err(Diagnostic::new(&span, "a closed load has no rates", "not under [load.closed]")
                 .help("write weights in place of the rates, or use [load.open]"))
         }
     }
 }
 
 /// Who runs on which cores.
-pub(super) fn placement(raw: Option<&RawPlacement>) -> Result<Placement, Fault> {
+pub(super) fn placement(raw: Option<&RawPlacement>) -> Result<Placement, Diagnostic> {
     let mode =
         raw.and_then(|raw| raw.mode.as_ref()).map_or(PlacementMode::Apart, |mode| mode.value);
     let cores = raw.and_then(|raw| raw.contender_cores.as_ref());
     if let (PlacementMode::Shared, Some(at)) = (mode, cores) {
         let title = "a shared placement gives the contender every core";
-        return Err(Fault::new(&at.span, title, "not with mode = \"shared\"")
+        return Err(Diagnostic::new(&at.span, title, "not with mode = \"shared\"")
             .help("remove `contender_cores`, or write mode = \"apart\""));
     }
     let contender_cores = match cores {
@@ -295,10 +303,10 @@ pub(super) fn placement(raw: Option<&RawPlacement>) -> Result<Placement, Fault> 
 }
 
 /// What the service promises under `load`.
-pub(super) fn objective(raw: &RawSlo, load: &Load) -> Result<Slo, Fault> {
+pub(super) fn objective(raw: &RawSlo, load: &Load) -> Result<Slo, Diagnostic> {
     let p99 = raw.p99.value.0;
     if load.kind == LoadKind::Closed {
-        return Err(Fault::new(
+        return Err(Diagnostic::new(
             &raw.p99.span,
             "a closed load has no response time to promise",
             "not under [load.closed]",
@@ -308,14 +316,18 @@ pub(super) fn objective(raw: &RawSlo, load: &Load) -> Result<Slo, Fault> {
     if p99 > load.timeout {
         let title =
             format!("answers are given up after {}, before the SLO is missed", load.timeout);
-        return Err(Fault::new(&raw.p99.span, title, "longer than `timeout`")
+        return Err(Diagnostic::new(&raw.p99.span, title, "longer than `timeout`")
             .help(format!("write a `timeout` of at least {p99} into [load.open]")));
     }
     let error_rate = match &raw.error_rate {
         None => Share(0.0),
         Some(at) if at.value.0.0 <= 1.0 => at.value.0,
         Some(at) => {
-            return Err(Fault::new(&at.span, "`error_rate` must be at most 100%", "out of range"));
+            return Err(Diagnostic::new(
+                &at.span,
+                "`error_rate` must be at most 100%",
+                "out of range",
+            ));
         }
     };
     Ok(Slo { p99, error_rate })

@@ -245,7 +245,7 @@ pub fn parse(file_name: &str, text: &str) -> Result<Scenario> {
 fn parse_in(folder: &Path, programs: Programs, file_name: &str, text: &str) -> Result<Scenario> {
     reading::read(text)
         .and_then(|raw| convert::scenario(&raw, folder, programs))
-        .map_err(|fault| fault.render(file_name, text))
+        .map_err(|diagnostic| diagnostic.render(file_name, text))
 }
 
 impl Scenario {

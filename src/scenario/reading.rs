@@ -4,17 +4,17 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Fault, listed};
+use super::diagnostic::{Diagnostic, listed};
 use super::node::{self, Node, Refusal};
 use super::raw::Raw;
 use super::secrets::is_secretive;
 
 /// Reads `text` as TOML of the right shape.
-pub(super) fn read(text: &str) -> Result<Raw, Fault> {
+pub(super) fn read(text: &str) -> Result<Raw, Diagnostic> {
     if text.len() > BYTES_MAX {
         let title =
             format!("this file has {} bytes; a scenario has at most {BYTES_MAX}", text.len());
-        return Err(Fault::of_file(title, "is this a scenario?"));
+        return Err(Diagnostic::of_file(title, "is this a scenario?"));
     }
     let table = DeTable::parse(text).map_err(|error| syntax(&error))?;
     serde::Deserialize::deserialize(Node::root(&table))
@@ -25,17 +25,17 @@ pub(super) fn read(text: &str) -> Result<Raw, Fault> {
 const BYTES_MAX: usize = 1 << 20;
 
 /// The text is no TOML.
-fn syntax(error: &toml::de::Error) -> Fault {
+fn syntax(error: &toml::de::Error) -> Diagnostic {
     let span = error.span().unwrap_or(0..0);
     match error.message() {
-        "duplicate key" => Fault::new(&span, "this key is given twice", "a second time")
+        "duplicate key" => Diagnostic::new(&span, "this key is given twice", "a second time")
             .help("remove one of the two, or give this one another name"),
-        message => Fault::new(&span, format!("this is not TOML: {message}"), "here"),
+        message => Diagnostic::new(&span, format!("this is not TOML: {message}"), "here"),
     }
 }
 
 /// The text is TOML, and not a scenario's.
-fn shape(refusal: &Refusal, document: &DeTable<'_>) -> Fault {
+fn shape(refusal: &Refusal, document: &DeTable<'_>) -> Diagnostic {
     let span = refusal.span.clone().unwrap_or(0..0);
     let path = path_to(document, &span).unwrap_or_default();
     let message = refusal.message.as_str();
@@ -53,23 +53,24 @@ fn shape(refusal: &Refusal, document: &DeTable<'_>) -> Fault {
         wrong_type(&span, &path, found, expected)
     } else {
         let subject = path.last().map_or("this", String::as_str);
-        Fault::new(&span, format!("`{subject}` cannot be read"), message)
+        Diagnostic::new(&span, format!("`{subject}` cannot be read"), message)
     }
 }
 
-fn unknown_key(span: &Range<usize>, path: &[String], key: &str, known: &[&str]) -> Fault {
+fn unknown_key(span: &Range<usize>, path: &[String], key: &str, known: &[&str]) -> Diagnostic {
     let table = match path {
         [parents @ .., _] if !parents.is_empty() => format!("not a key of `{}`", parents.join(".")),
         _ => "not a key of a scenario".to_owned(),
     };
-    let fault = Fault::new(span, format!("there is no key `{}`", key.escape_debug()), table);
+    let diagnostic =
+        Diagnostic::new(span, format!("there is no key `{}`", key.escape_debug()), table);
     if known.is_empty() {
-        return fault.help("this table takes no keys");
+        return diagnostic.help("this table takes no keys");
     }
-    fault.suggest(key, known.iter().copied())
+    diagnostic.suggest(key, known.iter().copied())
 }
 
-fn unknown_word(span: &Range<usize>, path: &[String], word: &str, known: &[&str]) -> Fault {
+fn unknown_word(span: &Range<usize>, path: &[String], word: &str, known: &[&str]) -> Diagnostic {
     let key = path.last().map_or("", String::as_str);
     let key = match path {
         // An enum written as a table, such as [store.postgres]: the word is the last key of the path.
@@ -77,19 +78,19 @@ fn unknown_word(span: &Range<usize>, path: &[String], word: &str, known: &[&str]
         _ => key,
     };
     let title = format!("`{}` is no {}", word.escape_debug(), key.replace('_', " "));
-    Fault::new(span, title, "not known").suggest(word, known.iter().copied())
+    Diagnostic::new(span, title, "not known").suggest(word, known.iter().copied())
 }
 
-fn missing(span: &Range<usize>, path: &[String], key: &str) -> Fault {
+fn missing(span: &Range<usize>, path: &[String], key: &str) -> Diagnostic {
     let example = EXAMPLES.iter().find(|(known, _)| *known == key).map(|(_, example)| *example);
     let (span, title) = match path {
         [] => (0..0, format!("this scenario has no `{key}`")),
         path => (span.clone(), format!("`{}` has no `{key}`", path.join("."))),
     };
-    let fault = Fault::new(&span, title, format!("needs `{key}`"));
+    let diagnostic = Diagnostic::new(&span, title, format!("needs `{key}`"));
     match example {
-        Some(example) => fault.help(format!("write for example: {example}")),
-        None => fault,
+        Some(example) => diagnostic.help(format!("write for example: {example}")),
+        None => diagnostic,
     }
 }
 
@@ -109,19 +110,19 @@ const EXAMPLES: &[(&str, &str)] = &[
 ];
 
 /// `[load.open]` and `[load.closed]` together, or neither.
-fn one_of_a_kind(span: &Range<usize>, path: &[String]) -> Fault {
+fn one_of_a_kind(span: &Range<usize>, path: &[String]) -> Diagnostic {
     let kinds = match path.last().map(String::as_str) {
         Some("load") => "[load.open] or [load.closed]",
         Some("store") => "[store.memory], [store.standin] or [store.postgres]",
         _ => "one key",
     };
     let table = path.join(".");
-    Fault::new(span, format!("`{table}` must be of exactly one kind"), "none, or several")
+    Diagnostic::new(span, format!("`{table}` must be of exactly one kind"), "none, or several")
         .help(format!("keep one: {kinds}"))
 }
 
 /// `found` is serde's "type: integer `5`" or "value: integer `-1`", `expected` serde's or our own words.
-fn wrong_type(span: &Range<usize>, path: &[String], found: &str, expected: &str) -> Fault {
+fn wrong_type(span: &Range<usize>, path: &[String], found: &str, expected: &str) -> Diagnostic {
     let found = found.split_once(": ").map_or(found, |(_, found)| found);
     let expected = match expected {
         "u64" => "a whole number, 0 or more",
@@ -141,11 +142,14 @@ fn wrong_type(span: &Range<usize>, path: &[String], found: &str, expected: &str)
     };
     let subject = path.last().map_or("this", String::as_str);
     let line = found.strip_prefix("string \"").and_then(|found| found.strip_suffix('"'));
-    let fault =
-        Fault::new(span, format!("`{subject}` must be {expected}"), format!("this is {found}"));
+    let diagnostic = Diagnostic::new(
+        span,
+        format!("`{subject}` must be {expected}"),
+        format!("this is {found}"),
+    );
     match line.filter(|_| matches!(subject, "command" | "before")) {
-        Some(line) => fault.help(format!("write {subject} = {}", array(line))),
-        None => fault,
+        Some(line) => diagnostic.help(format!("write {subject} = {}", array(line))),
+        None => diagnostic,
     }
 }
 
@@ -201,8 +205,8 @@ fn path_within(value: &DeValue<'_>, span: &Range<usize>) -> Option<Vec<String>> 
 }
 
 /// For other files of this folder: a required key that only some scenarios need is missing.
-pub(super) fn required(key: &str, why: &str, example: &str) -> Fault {
-    Fault::of_file(format!("this scenario has no `{key}`"), why.to_owned())
+pub(super) fn required(key: &str, why: &str, example: &str) -> Diagnostic {
+    Diagnostic::of_file(format!("this scenario has no `{key}`"), why.to_owned())
         .help(format!("write for example: {example}"))
 }
 

@@ -1,6 +1,6 @@
 //! The part of a file that says what is sent: `[[route]]`.
 
-use super::diagnostic::Fault;
+use super::diagnostic::Diagnostic;
 use super::quantity::At;
 use super::raw::{Raw, RawOperation, RawRoute};
 use super::reading::required;
@@ -34,7 +34,7 @@ pub(super) struct Routes {
 }
 
 /// The routes of a file, or what its workload sends where it has none.
-pub(super) fn routes(raw: &Raw, around: Around<'_>) -> Result<Routes, Fault> {
+pub(super) fn routes(raw: &Raw, around: Around<'_>) -> Result<Routes, Diagnostic> {
     let usual = |operation| Ok(Routes { mix: vec![(operation, 1)], own: None });
     if raw.route.is_empty() {
         return match around.workload {
@@ -49,7 +49,7 @@ pub(super) fn routes(raw: &Raw, around: Around<'_>) -> Result<Routes, Fault> {
     }
     if let Some(route) = raw.route.get(ROUTES_MAX) {
         let title = format!("a scenario has at most {ROUTES_MAX} routes");
-        return Err(Fault::new(&route.span, title, "one too many"));
+        return Err(Diagnostic::new(&route.span, title, "one too many"));
     }
     let mut operations: Vec<Operation> = Vec::new();
     for route in &raw.route {
@@ -58,7 +58,7 @@ pub(super) fn routes(raw: &Raw, around: Around<'_>) -> Result<Routes, Fault> {
             let title = format!("`{}` has two routes", operation.name());
             let named = route.value.name.as_ref().map(|at| &at.span);
             let span = route.value.operation.as_ref().map(|at| &at.span).or(named);
-            return Err(Fault::new(span.unwrap_or(&route.span), title, "a second time").help(
+            return Err(Diagnostic::new(span.unwrap_or(&route.span), title, "a second time").help(
                 "make one of the two, with the sum of their weights, or give one another name",
             ));
         }
@@ -68,7 +68,7 @@ pub(super) fn routes(raw: &Raw, around: Around<'_>) -> Result<Routes, Fault> {
     if let Some(place) = operations.iter().position(|one| *one == Operation::Replay)
         && !operations.iter().any(of_payments)
     {
-        return Err(Fault::new(
+        return Err(Diagnostic::new(
             &raw.route[place].span,
             "no payments to repeat",
             "a replay of what?",
@@ -80,7 +80,7 @@ pub(super) fn routes(raw: &Raw, around: Around<'_>) -> Result<Routes, Fault> {
 }
 
 /// The routes' weights, and the sum of their own rates where they have rates instead.
-fn weights(routes: &[At<RawRoute>]) -> Result<(Vec<u32>, Option<Rate>), Fault> {
+fn weights(routes: &[At<RawRoute>]) -> Result<(Vec<u32>, Option<Rate>), Diagnostic> {
     let rates: Vec<_> = routes.iter().filter_map(|route| route.value.rate.as_ref()).collect();
     if rates.is_empty() {
         let weight = |route: &At<RawRoute>| {
@@ -89,12 +89,16 @@ fn weights(routes: &[At<RawRoute>]) -> Result<(Vec<u32>, Option<Rate>), Fault> {
         return Ok((routes.iter().map(weight).collect::<Result<_, _>>()?, None));
     }
     if let Some(weight) = routes.iter().find_map(|route| route.value.weight.as_ref()) {
-        return Err(Fault::new(&weight.span, "routes have weights or rates, not both", "a weight")
-            .help("give every route its own `rate`, or every one a `weight`"));
+        return Err(Diagnostic::new(
+            &weight.span,
+            "routes have weights or rates, not both",
+            "a weight",
+        )
+        .help("give every route its own `rate`, or every one a `weight`"));
     }
     if let Some(without) = routes.iter().find(|route| route.value.rate.is_none()) {
         let title = "another route has its own `rate`, and this one has none";
-        return Err(Fault::new(&without.span, title, "how often?")
+        return Err(Diagnostic::new(&without.span, title, "how often?")
             .help("write rate = \"10/s\" here too, or weights everywhere"));
     }
     let highest = rates.iter().map(|rate| rate.value.0.0).fold(0.0, f64::max);
@@ -103,19 +107,21 @@ fn weights(routes: &[At<RawRoute>]) -> Result<(Vec<u32>, Option<Rate>), Fault> {
     Ok((rates.iter().map(|rate| weight(rate.value.0.0)).collect(), Some(Rate(sum))))
 }
 
-fn operation(route: &At<RawRoute>, around: Around<'_>) -> Result<Operation, Fault> {
+fn operation(route: &At<RawRoute>, around: Around<'_>) -> Result<Operation, Diagnostic> {
     if around.workload == Workload::Http {
         return anyones(route, around).map(Operation::Route);
     }
     if let Some((key, span)) = key_of_anyones(&route.value) {
         let title = format!("`{key}` is of routes to anyone's service");
-        return Err(Fault::new(span, title, format!("not of {}", around.workload.name()))
+        return Err(Diagnostic::new(span, title, format!("not of {}", around.workload.name()))
             .help("write workload = \"http\", or `operation`"));
     }
     match &route.value.operation {
         Some(operation) => built_in(operation, &route.value, around),
-        None => Err(Fault::new(&route.span, "`route` has no `operation`", "needs `operation`")
-            .help("write for example: operation = \"payment\"")),
+        None => {
+            Err(Diagnostic::new(&route.span, "`route` has no `operation`", "needs `operation`")
+                .help("write for example: operation = \"payment\""))
+        }
     }
 }
 
@@ -139,7 +145,7 @@ fn built_in(
     operation: &At<RawOperation>,
     route: &RawRoute,
     around: Around<'_>,
-) -> Result<Operation, Fault> {
+) -> Result<Operation, Diagnostic> {
     let (span, workload) = (&operation.span, around.workload);
     let server = around.store.dependency().map(|dependency| &dependency.server);
     let accounts = route.accounts.as_ref();
@@ -152,7 +158,7 @@ fn built_in(
             (Operation::Gateway, workload)
         }
         RawOperation::Gateway => {
-            return Err(Fault::new(span, "there is no upstream to ask", "asks a stand-in")
+            return Err(Diagnostic::new(span, "there is no upstream to ask", "asks a stand-in")
                 .help("write [store.standin], which answers HTTP too"));
         }
         RawOperation::Distribution => {
@@ -163,19 +169,19 @@ fn built_in(
     };
     if of != workload {
         let title = format!("the {} service has no `{}`", workload.name(), operation.name());
-        return Err(Fault::new(span, title, format!("an operation of {}", of.name())));
+        return Err(Diagnostic::new(span, title, format!("an operation of {}", of.name())));
     }
     match accounts {
         Some(at) if !matches!(operation, Operation::Distribution { .. }) => {
             let title = format!("`{}` has no `accounts`", operation.name());
-            Err(Fault::new(&at.span, title, "only of a distribution"))
+            Err(Diagnostic::new(&at.span, title, "only of a distribution"))
         }
         _ => Ok(operation),
     }
 }
 
 /// A route to anyone's service.
-fn anyones(route: &At<RawRoute>, around: Around<'_>) -> Result<Route, Fault> {
+fn anyones(route: &At<RawRoute>, around: Around<'_>) -> Result<Route, Diagnostic> {
     let raw = &route.value;
     let of_ours = [
         ("operation", raw.operation.as_ref().map(|at| &at.span)),
@@ -183,11 +189,11 @@ fn anyones(route: &At<RawRoute>, around: Around<'_>) -> Result<Route, Fault> {
     ];
     if let Some((key, span)) = of_ours.into_iter().find_map(|(key, span)| Some((key, span?))) {
         let title = format!("`{key}` is of the built-in services");
-        return Err(Fault::new(span, title, "not of workload = \"http\"")
+        return Err(Diagnostic::new(span, title, "not of workload = \"http\"")
             .help("write `name`, `method`, `path`, `body` and `status`"));
     }
     let missing = |key: &str, example: &str| {
-        Fault::new(&route.span, format!("this route has no `{key}`"), format!("needs `{key}`"))
+        Diagnostic::new(&route.span, format!("this route has no `{key}`"), format!("needs `{key}`"))
             .help(format!("write for example: {example}"))
     };
     let named = raw.name.as_ref().ok_or_else(|| missing("name", "name = \"charge\""))?;
@@ -196,10 +202,10 @@ fn anyones(route: &At<RawRoute>, around: Around<'_>) -> Result<Route, Fault> {
     let with_body = raw.body.is_some() || raw.body_file.is_some() || raw.body_lines.is_some();
     let method = raw.method.as_ref();
     if let Some(at) = method {
-        check_method(&at.value).map_err(|wrong| fault(at, wrong, "not a method"))?;
+        check_method(&at.value).map_err(|wrong| diagnostic(at, wrong, "not a method"))?;
     }
     let template = template(path)?;
-    check_path(&template, &path.value).map_err(|wrong| fault(path, wrong, "not a path"))?;
+    check_path(&template, &path.value).map_err(|wrong| diagnostic(path, wrong, "not a path"))?;
     Ok(Route {
         name: name(named, "route's name")?,
         method: method.map_or(if with_body { "POST" } else { "GET" }, |at| &at.value).into(),
@@ -210,10 +216,10 @@ fn anyones(route: &At<RawRoute>, around: Around<'_>) -> Result<Route, Fault> {
     })
 }
 
-fn headers(raw: &RawRoute) -> Result<Vec<(String, Template)>, Fault> {
+fn headers(raw: &RawRoute) -> Result<Vec<(String, Template)>, Diagnostic> {
     if let Some((key, _)) = raw.headers.get(HEADERS_MAX) {
         let title = format!("a route has at most {HEADERS_MAX} headers");
-        return Err(Fault::new(&key.span, title, "one too many"));
+        return Err(Diagnostic::new(&key.span, title, "one too many"));
     }
     let mut names: Vec<String> = Vec::new();
     let header = |(key, value): &(At<String>, At<String>)| {
@@ -223,12 +229,13 @@ fn headers(raw: &RawRoute) -> Result<Vec<(String, Template)>, Fault> {
                 "the value of the header `{}` cannot be filled in",
                 key.value.escape_debug()
             );
-            fault(value, InvalidRequest { what: title, ..wrong }, "a field of it is wrong")
+            diagnostic(value, Wrong { what: title, ..wrong }, "a field of it is wrong")
         })?;
-        check_header(&key.value, &template).map_err(|wrong| fault(key, wrong, "not to be sent"))?;
+        check_header(&key.value, &template)
+            .map_err(|wrong| diagnostic(key, wrong, "not to be sent"))?;
         let name = key.value.to_ascii_lowercase();
         if name == "host" && names.contains(&name) {
-            return Err(Fault::new(&key.span, "a request has one host", "a second one"));
+            return Err(Diagnostic::new(&key.span, "a request has one host", "a second one"));
         }
         names.push(name);
         Ok((key.value.clone(), template))
@@ -236,7 +243,7 @@ fn headers(raw: &RawRoute) -> Result<Vec<(String, Template)>, Fault> {
     raw.headers.iter().map(header).collect()
 }
 
-fn body(raw: &RawRoute, around: Around<'_>) -> Result<Body, Fault> {
+fn body(raw: &RawRoute, around: Around<'_>) -> Result<Body, Diagnostic> {
     let file = raw.body_file.as_ref().map(|at| ("body_file", at));
     let lines = raw.body_lines.as_ref().map(|at| ("body_lines", at));
     let text = raw.body.as_ref().map(|at| ("body", at));
@@ -247,35 +254,35 @@ fn body(raw: &RawRoute, around: Around<'_>) -> Result<Body, Fault> {
         [(key, file)] => bodies(key, file, around).map(Body::OneOf),
         [(first, _), (second, at), ..] => {
             let title = format!("a route has a `{first}` or a `{second}`, not both");
-            Err(Fault::new(&at.span, title, format!("and a `{first}` above or below")))
+            Err(Diagnostic::new(&at.span, title, format!("and a `{first}` above or below")))
         }
     }
 }
 
 /// What is in a file: one body, or one a line.
-fn bodies(key: &str, file: &At<String>, around: Around<'_>) -> Result<Bodies, Fault> {
+fn bodies(key: &str, file: &At<String>, around: Around<'_>) -> Result<Bodies, Diagnostic> {
     let (path, of_lines) = (around.folder.join(&file.value), key == "body_lines");
     let unread = |why: String| {
         let title = format!("cannot read {}: {why}", file.value.escape_debug());
         let label = if of_lines { "one body a line" } else { "the body" };
-        Fault::new(&file.span, title, label)
+        Diagnostic::new(&file.span, title, label)
             .help("a relative path is taken from the scenario's folder")
     };
     let text = files::read(&path, BODIES_BYTES_MAX as u64);
     let text = text.map_err(|error| unread(error.to_string()))?;
     let read = if of_lines { Bodies::read(&text) } else { Bodies::whole(&text) };
-    read.map_err(|wrong| fault(file, wrong, "not to be sent"))
+    read.map_err(|wrong| diagnostic(file, wrong, "not to be sent"))
 }
 
-fn template(at: &At<String>) -> Result<Template, Fault> {
-    Template::parse(&at.value).map_err(|wrong| fault(at, wrong, "a field of it is wrong"))
+fn template(at: &At<String>) -> Result<Template, Diagnostic> {
+    Template::parse(&at.value).map_err(|wrong| diagnostic(at, wrong, "a field of it is wrong"))
 }
 
 /// What the load refuses, where it stands.
-pub(super) fn fault(at: &At<String>, wrong: InvalidRequest, label: &str) -> Fault {
-    let fault = Fault::new(&at.span, wrong.what, label);
+pub(crate) fn diagnostic(at: &At<String>, wrong: Wrong, label: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::new(&at.span, wrong.what, label);
     match wrong.help {
-        Some(help) => fault.help(help),
-        None => fault,
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
     }
 }

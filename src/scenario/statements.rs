@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::diagnostic::{Fault, listed};
+use super::diagnostic::{Diagnostic, listed};
 use super::quantity::{At, Figure};
 use super::raw::{RawHeadline, RawStatement};
 use super::reading::list_of;
@@ -31,21 +31,24 @@ pub(super) struct Known<'a> {
 const RECOVERY_PER_SECOND: f64 = 1_000.0;
 
 /// The statements in the file's order.
-pub(super) fn statements(raw: &[RawStatement], known: &Known<'_>) -> Result<Vec<Statement>, Fault> {
+pub(super) fn statements(
+    raw: &[RawStatement],
+    known: &Known<'_>,
+) -> Result<Vec<Statement>, Diagnostic> {
     if let Some(raw) = raw.get(STATEMENTS_MAX) {
         let title = format!("a scenario makes at most {STATEMENTS_MAX} statements of a kind");
-        return Err(Fault::new(&raw.text.span, title, "one too many"));
+        return Err(Diagnostic::new(&raw.text.span, title, "one too many"));
     }
     raw.iter().map(|raw| statement(raw, known)).collect()
 }
 
-fn statement(raw: &RawStatement, known: &Known<'_>) -> Result<Statement, Fault> {
+fn statement(raw: &RawStatement, known: &Known<'_>) -> Result<Statement, Diagnostic> {
     let metric = metric(raw, known)?;
     let of = contender(&raw.of, metric, known)?;
     let versus = raw.versus.as_ref().map(|versus| contender(versus, metric, known)).transpose()?;
     if let Some(versus) = raw.versus.as_ref().filter(|versus| versus.value == of) {
         let title = format!("`{of}` is compared with itself");
-        return Err(Fault::new(&versus.span, title, "the same as `of`"));
+        return Err(Diagnostic::new(&versus.span, title, "the same as `of`"));
     }
     Ok(Statement {
         text: sentence(&raw.text, "text")?,
@@ -60,7 +63,7 @@ fn statement(raw: &RawStatement, known: &Known<'_>) -> Result<Statement, Fault> 
 }
 
 /// The metric, which the load, the store and the promise must have.
-fn metric(raw: &RawStatement, known: &Known<'_>) -> Result<Metric, Fault> {
+fn metric(raw: &RawStatement, known: &Known<'_>) -> Result<Metric, Diagnostic> {
     possible(raw.metric.value, &raw.metric.span, known)
 }
 
@@ -68,7 +71,7 @@ fn metric(raw: &RawStatement, known: &Known<'_>) -> Result<Metric, Fault> {
 pub(super) fn headline(
     given: Option<&At<RawHeadline>>,
     known: &Known<'_>,
-) -> Result<Option<Metric>, Fault> {
+) -> Result<Option<Metric>, Diagnostic> {
     let Some(at) = given else {
         return Ok(Some(match known.kind {
             LoadKind::Open(_) => Metric::P99,
@@ -85,38 +88,41 @@ pub(super) fn headline(
     possible(metric, &at.span, known).map(Some)
 }
 
-fn possible(metric: Metric, span: &Range<usize>, known: &Known<'_>) -> Result<Metric, Fault> {
+fn possible(metric: Metric, span: &Range<usize>, known: &Known<'_>) -> Result<Metric, Diagnostic> {
     let closed = known.kind == LoadKind::Closed;
     let distributes =
         |(operation, _): &(Operation, u32)| matches!(operation, Operation::Distribution { .. });
-    let fault =
-        |title: &str, help: &str| Err(Fault::new(span, title, "not of this scenario").help(help));
+    let diagnostic = |title: &str, help: &str| {
+        Err(Diagnostic::new(span, title, "not of this scenario").help(help))
+    };
     match metric {
-        metric if closed && (metric.is_of_responses() || metric == Metric::Goodput) => fault(
+        metric if closed && (metric.is_of_responses() || metric == Metric::Goodput) => diagnostic(
             "a closed load has no response time",
             "use `achieved` or `cpu_per_request`, or write [load.open]",
         ),
-        Metric::Achieved if !closed => fault(
+        Metric::Achieved if !closed => diagnostic(
             "`achieved` is the ceiling that a closed load finds",
             "an open load is answered at its own rate; write [load.closed]",
         ),
-        Metric::Completion | Metric::AccountsPerS if !known.mix.iter().any(distributes) => fault(
-            "no distributions are sent",
-            "use `p50`, or write [[route]] and below it operation = \"distribution\"",
-        ),
-        Metric::PoolWaitP99 if *known.store == Store::Memory => fault(
+        Metric::Completion | Metric::AccountsPerS if !known.mix.iter().any(distributes) => {
+            diagnostic(
+                "no distributions are sent",
+                "use `p50`, or write [[route]] and below it operation = \"distribution\"",
+            )
+        }
+        Metric::PoolWaitP99 if *known.store == Store::Memory => diagnostic(
             "there is no pool of connections in memory",
             "write [store.standin] or [store.postgres]",
         ),
-        Metric::Recovery if known.steps.is_empty() && !has_faults(known.store) => fault(
+        Metric::Recovery if known.steps.is_empty() && !has_faults(known.store) => diagnostic(
             "there is no fault and no burst to recover from",
             "write [store.standin] and below it for example faults = [\"stall=1s@3s\"], or `steps` of the load",
         ),
-        Metric::Recovery | Metric::Goodput if known.slo.is_none() => fault(
+        Metric::Recovery | Metric::Goodput if known.slo.is_none() => diagnostic(
             "there is no objective to be within",
             "write [slo] and below it for example p99 = \"100ms\"",
         ),
-        metric if metric.is_of_a_footprint() && !known.footprint => fault(
+        metric if metric.is_of_a_footprint() && !known.footprint => diagnostic(
             "nothing is looked at but the load",
             "write footprint = { starts = 10 } into the experiment",
         ),
@@ -130,12 +136,12 @@ fn has_faults(store: &Store) -> bool {
 }
 
 /// A server that is not ours has no figure of its process.
-fn of_a_url(name: &str, metric: Metric, span: &Range<usize>) -> Result<(), Fault> {
+fn of_a_url(name: &str, metric: Metric, span: &Range<usize>) -> Result<(), Diagnostic> {
     match metric {
         Metric::CpuPerRequest | Metric::Memory | Metric::Rss | Metric::RssSpread => {
             let title =
                 format!("`{}` of `{name}`, a contender by URL, is not known", metric.name());
-            Err(Fault::new(span, title, "runs outside of bakeoff's hands")
+            Err(Diagnostic::new(span, title, "runs outside of bakeoff's hands")
                 .help("give it as a `command`, or use a response time"))
         }
         _ => Ok(()),
@@ -143,7 +149,7 @@ fn of_a_url(name: &str, metric: Metric, span: &Range<usize>) -> Result<(), Fault
 }
 
 /// A contender of the file that has such a figure.
-fn contender(at: &At<String>, metric: Metric, known: &Known<'_>) -> Result<String, Fault> {
+fn contender(at: &At<String>, metric: Metric, known: &Known<'_>) -> Result<String, Diagnostic> {
     let names = known.contenders.iter().map(|contender| contender.name.as_str());
     if let Some(contender) = known.contenders.iter().find(|one| one.name == at.value) {
         if contender.is_url() {
@@ -155,42 +161,46 @@ fn contender(at: &At<String>, metric: Metric, known: &Known<'_>) -> Result<Strin
     let sizes: Vec<&str> = swept.map(|one| one.name.as_str()).collect();
     if !sizes.is_empty() {
         let title = format!("`{}` has several sizes", at.value);
-        return Err(Fault::new(&at.span, title, "which of them?")
+        return Err(Diagnostic::new(&at.span, title, "which of them?")
             .help(format!("name one: {}", listed(sizes))));
     }
     let title = format!("there is no contender `{}`", at.value.escape_debug());
-    Err(Fault::new(&at.span, title, "not known").suggest(&at.value, names))
+    Err(Diagnostic::new(&at.span, title, "not known").suggest(&at.value, names))
 }
 
-fn level(raw: &RawStatement, metric: Metric, known: &Known<'_>) -> Result<Option<Level>, Fault> {
+fn level(
+    raw: &RawStatement,
+    metric: Metric,
+    known: &Known<'_>,
+) -> Result<Option<Level>, Diagnostic> {
     let level = match (&raw.at, known.rates) {
         (None, _) if metric == Metric::Capacity || metric.is_of_a_footprint() => Ok(None),
         (Some(at), _) if metric.is_of_a_footprint() => {
             let title = format!("`{}` is of no rate", metric.name());
-            Err(Fault::new(&at.span, title, "not with this metric").help("remove `at`"))
+            Err(Diagnostic::new(&at.span, title, "not with this metric").help("remove `at`"))
         }
         (Some(at), _) if metric == Metric::Capacity => {
-            Err(Fault::new(&at.span, "a capacity is of no one rate", "not with this metric")
+            Err(Diagnostic::new(&at.span, "a capacity is of no one rate", "not with this metric")
                 .help("remove `at`"))
         }
         (None, []) => Ok(None),
         (None, [only]) => Ok(Some(*only)),
         (None, rates) => {
             let title = "several rates run, and this statement does not say at which it holds";
-            Err(Fault::new(&raw.metric.span, title, "at which rate?").help(format!(
+            Err(Diagnostic::new(&raw.metric.span, title, "at which rate?").help(format!(
                 "write at = \"{}\", or another of {}",
                 rates[0],
                 list_of(rates)
             )))
         }
         (Some(at), []) => {
-            Err(Fault::new(&at.span, "a closed load has no rates", "not under [load.closed]")
+            Err(Diagnostic::new(&at.span, "a closed load has no rates", "not under [load.closed]")
                 .help("remove `at`"))
         }
         (Some(at), rates) if rates.contains(&at.value.0) => Ok(Some(at.value.0)),
         (Some(at), rates) => {
             let title = format!("{} is not one of the rates", at.value.0);
-            Err(Fault::new(&at.span, title, "not run")
+            Err(Diagnostic::new(&at.span, title, "not run")
                 .help(format!("the rates are {}", list_of(rates))))
         }
     }?;
@@ -201,12 +211,12 @@ fn level(raw: &RawStatement, metric: Metric, known: &Known<'_>) -> Result<Option
 }
 
 /// Whether what comes after the fault or the burst has requests enough to say when a second is kept again.
-fn can_recover(level: Level, span: &Range<usize>, known: &Known<'_>) -> Result<(), Fault> {
+fn can_recover(level: Level, span: &Range<usize>, known: &Known<'_>) -> Result<(), Diagnostic> {
     let after = known.steps.last().map_or(1.0, |step| step.times);
     match level {
         Level::Rate(rate) if rate.0 * after < RECOVERY_PER_SECOND => {
             let title = format!("{} is too little to see a recovery", Rate(rate.0 * after));
-            Err(Fault::new(span, title, "not at this rate")
+            Err(Diagnostic::new(span, title, "not at this rate")
                 .help("a second counts from 1,000 requests on; write a rate of 1,100/s or more"))
         }
         _ => Ok(()),
@@ -214,20 +224,24 @@ fn can_recover(level: Level, span: &Range<usize>, known: &Known<'_>) -> Result<(
 }
 
 /// The request kind, `None` where there is one kind or the metric is of the whole trial.
-fn request(raw: &RawStatement, metric: Metric, known: &Known<'_>) -> Result<Option<String>, Fault> {
+fn request(
+    raw: &RawStatement,
+    metric: Metric,
+    known: &Known<'_>,
+) -> Result<Option<String>, Diagnostic> {
     let kinds = || known.mix.iter().map(|(operation, _)| operation.name());
     match &raw.request {
         Some(at) if !metric.is_of_a_request() => {
             let title = format!("`{}` is not of a kind of request", metric.name());
-            Err(Fault::new(&at.span, title, "not with this metric").help("remove `request`"))
+            Err(Diagnostic::new(&at.span, title, "not with this metric").help("remove `request`"))
         }
         Some(at) if !kinds().any(|kind| kind == at.value) => {
             let title = format!("this load has no request `{}`", at.value.escape_debug());
-            Err(Fault::new(&at.span, title, "not sent").suggest(&at.value, kinds()))
+            Err(Diagnostic::new(&at.span, title, "not sent").suggest(&at.value, kinds()))
         }
         None if metric.is_of_a_request() && known.mix.len() > 1 => {
             let title = "several kinds of request are sent, and this statement does not say which";
-            Err(Fault::new(&raw.metric.span, title, "of which request?")
+            Err(Diagnostic::new(&raw.metric.span, title, "of which request?")
                 .help(format!("write request = with one of {}", listed(kinds()))))
         }
         Some(at) if known.mix.len() > 1 => Ok(Some(at.value.clone())),
@@ -235,7 +249,7 @@ fn request(raw: &RawStatement, metric: Metric, known: &Known<'_>) -> Result<Opti
     }
 }
 
-fn bound(raw: &RawStatement, metric: Metric, paired: bool) -> Result<Bound, Fault> {
+fn bound(raw: &RawStatement, metric: Metric, paired: bool) -> Result<Bound, Diagnostic> {
     let given = [
         raw.within.as_ref().map(|at| ("within", &at.span)),
         raw.within_abs.as_ref().map(|at| ("within_abs", &at.span)),
@@ -244,17 +258,21 @@ fn bound(raw: &RawStatement, metric: Metric, paired: bool) -> Result<Bound, Faul
     ];
     let mut given = given.into_iter().flatten();
     let Some((first, span)) = given.next() else {
-        return Err(Fault::new(&raw.text.span, "this statement has no bound", "must hold how?")
-            .help("write one of within = 1.10, within_abs, at_least and at_most"));
+        return Err(Diagnostic::new(
+            &raw.text.span,
+            "this statement has no bound",
+            "must hold how?",
+        )
+        .help("write one of within = 1.10, within_abs, at_least and at_most"));
     };
     if let Some((second, span)) = given.next() {
         let title = format!("a statement has one bound, and this has `{first}` and `{second}`");
-        return Err(Fault::new(span, title, "a second bound")
+        return Err(Diagnostic::new(span, title, "a second bound")
             .help("make two statements of it, so that each is judged"));
     }
     if let (true, false) = (first.starts_with("within"), paired) {
         let title = format!("`{first}` compares two contenders, and there is no `versus`");
-        return Err(Fault::new(span, title, "within what of what?")
+        return Err(Diagnostic::new(span, title, "within what of what?")
             .help("write versus = \"..\", or use at_least or at_most"));
     }
     if let Some(at) = &raw.within {
@@ -273,48 +291,49 @@ fn bound(raw: &RawStatement, metric: Metric, paired: bool) -> Result<Bound, Faul
     figure(at, metric, paired).map(Bound::AtMost)
 }
 
-fn within(at: &At<f64>) -> Result<Bound, Fault> {
+fn within(at: &At<f64>) -> Result<Bound, Diagnostic> {
     if at.value.is_finite() && at.value >= 1.0 {
         return Ok(Bound::Within(at.value));
     }
-    Err(Fault::new(&at.span, "`within` must be 1 or more", "no such ratio")
+    Err(Diagnostic::new(&at.span, "`within` must be 1 or more", "no such ratio")
         .help("1.10 lets the ratio lie between 1/1.10 and 1.10"))
 }
 
-fn no_duration(metric: Metric, span: &Range<usize>) -> Fault {
+fn no_duration(metric: Metric, span: &Range<usize>) -> Diagnostic {
     let title = format!("`{}` is not a time of waiting, and this bound is one", metric.name());
-    Fault::new(span, title, "not with this metric").help("write a ratio: within = 1.10")
+    Diagnostic::new(span, title, "not with this metric").help("write a ratio: within = 1.10")
 }
 
 /// A ratio when two are compared; else a value in the metric's unit: ns, requests per second, us, bytes.
-fn figure(at: &At<Figure>, metric: Metric, paired: bool) -> Result<f64, Fault> {
-    let fault = |title: String, help: String| {
-        Err(Fault::new(&at.span, title, "not a bound of this statement").help(help))
+fn figure(at: &At<Figure>, metric: Metric, paired: bool) -> Result<f64, Diagnostic> {
+    let diagnostic = |title: String, help: String| {
+        Err(Diagnostic::new(&at.span, title, "not a bound of this statement").help(help))
     };
     let example = example(metric);
     match (&at.value, paired) {
         (Figure::Number(ratio), true) if ratio.is_finite() && *ratio > 0.0 => Ok(*ratio),
-        (Figure::Number(ratio), true) => {
-            fault(format!("`{ratio}` is no ratio"), "a ratio is above 0, such as 1.5".to_owned())
-        }
-        (Figure::Text(_), true) => fault(
+        (Figure::Number(ratio), true) => diagnostic(
+            format!("`{ratio}` is no ratio"),
+            "a ratio is above 0, such as 1.5".to_owned(),
+        ),
+        (Figure::Text(_), true) => diagnostic(
             "two contenders are compared by a ratio".to_owned(),
             "write a bare number such as 1.5, or remove `versus` for an absolute bound".to_owned(),
         ),
         (Figure::Number(times), false) if metric.unit() == Unit::Times && *times >= 1.0 => {
             Ok(*times)
         }
-        (_, false) if metric.unit() == Unit::Times => fault(
+        (_, false) if metric.unit() == Unit::Times => diagnostic(
             "the largest is at least as large as the median".to_owned(),
             "write a bare number from 1 on, such as 1.5".to_owned(),
         ),
-        (Figure::Number(number), false) => fault(
+        (Figure::Number(number), false) => diagnostic(
             format!("`{number}` has no unit, and there is no `versus` to make it a ratio"),
             format!("write a value such as \"{example}\", or `versus`"),
         ),
         (Figure::Text(text), false) => match value(text, metric) {
             Ok(value) => Ok(value),
-            Err(why) => fault(why, format!("write `{}` such as \"{example}\"", metric.name())),
+            Err(why) => diagnostic(why, format!("write `{}` such as \"{example}\"", metric.name())),
         },
     }
 }

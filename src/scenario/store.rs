@@ -1,9 +1,9 @@
 //! The part of a file that says where state lives, and how long that takes.
 
-use super::diagnostic::Fault;
+use super::diagnostic::Diagnostic;
 use super::quantity::{At, Quantity};
 use super::raw::{RawLatencies, RawLatency, RawLognormal, RawStore};
-use crate::fault::Fault as Trouble;
+use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::scenario::field::whole;
 use crate::units::Nanos;
@@ -36,7 +36,7 @@ pub enum Server {
     /// bakeoff's own.
     Standin {
         /// What goes wrong, and when.
-        faults: Vec<Trouble>,
+        faults: Vec<Fault>,
     },
     /// A real PostgreSQL.
     Postgres {
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Server {
 
 impl Store {
     /// What is dialled to go wrong with the dependency.
-    pub fn faults(&self) -> &[Trouble] {
+    pub fn faults(&self) -> &[Fault] {
         match self.dependency().map(|dependency| &dependency.server) {
             Some(Server::Standin { faults }) => faults,
             _ => &[],
@@ -103,16 +103,18 @@ const POOL_DEFAULT: u64 = 16;
 const FAULTS_MAX: usize = 50;
 
 /// The store of a file.
-pub(super) fn store(raw: Option<&RawStore>) -> Result<Store, Fault> {
+pub(super) fn store(raw: Option<&RawStore>) -> Result<Store, Diagnostic> {
     match raw {
         None | Some(RawStore::Memory(_)) => Ok(Store::Memory),
         Some(RawStore::Standin(raw)) => {
             if let Some(at) = raw.faults.get(FAULTS_MAX) {
                 let title = format!("a scenario has at most {FAULTS_MAX} faults");
-                return Err(Fault::new(&at.span, title, "one too many"));
+                return Err(Diagnostic::new(&at.span, title, "one too many"));
             }
             let faults = raw.faults.iter().map(|at| {
-                at.value.parse().map_err(|why: String| Fault::new(&at.span, why, "not a fault"))
+                at.value
+                    .parse()
+                    .map_err(|why: String| Diagnostic::new(&at.span, why, "not a fault"))
             });
             let server = Server::Standin { faults: faults.collect::<Result<_, _>>()? };
             dependency(server, raw.latency.as_ref(), raw.connections.as_ref())
@@ -121,7 +123,7 @@ pub(super) fn store(raw: Option<&RawStore>) -> Result<Store, Fault> {
             let url = (raw.url.value != "auto").then(|| raw.url.value.clone());
             if url.as_ref().is_some_and(|url| !url.starts_with("postgres")) {
                 let title = "this is no database of PostgreSQL's";
-                return Err(Fault::new(&raw.url.span, title, "not a URL").help(
+                return Err(Diagnostic::new(&raw.url.span, title, "not a URL").help(
                     "write url = \"auto\", or \"postgres://USER:PASSWORD@127.0.0.1:5432/DATABASE\"",
                 ));
             }
@@ -135,7 +137,7 @@ fn dependency(
     server: Server,
     latency: Option<&RawLatencies>,
     connections: Option<&At<u64>>,
-) -> Result<Store, Fault> {
+) -> Result<Store, Diagnostic> {
     let (lookup, write) = match latency {
         None => (Latency::ZERO, Latency::ZERO),
         Some(raw) => latencies(raw)?,
@@ -145,7 +147,7 @@ fn dependency(
 }
 
 /// Those of lookups and of writes.
-fn latencies(raw: &RawLatencies) -> Result<(Latency, Latency), Fault> {
+fn latencies(raw: &RawLatencies) -> Result<(Latency, Latency), Diagnostic> {
     let bare = [
         raw.constant.as_ref().map(|at| (&at.span, constant(&at.value))),
         raw.uniform.as_ref().map(|at| (&at.span, uniform(&at.value))),
@@ -163,13 +165,13 @@ fn latencies(raw: &RawLatencies) -> Result<(Latency, Latency), Fault> {
     let first = lookups.next();
     if let Some((span, _)) = lookups.next() {
         let title = "lookups have one latency, and this has two";
-        return Err(Fault::new(span, title, "a second one")
+        return Err(Diagnostic::new(span, title, "a second one")
             .help("write { lookup = { constant = \"50ms\" }, write = { constant = \"1ms\" } }"));
     }
     let write = raw.write.as_ref().map(|at| (&at.span, law(at)));
     let read = |law: Option<(&std::ops::Range<usize>, Result<Latency, String>)>| match law {
         None => Ok(Latency::ZERO),
-        Some((span, law)) => law.map_err(|why| Fault::new(span, why, "not a latency")),
+        Some((span, law)) => law.map_err(|why| Diagnostic::new(span, why, "not a latency")),
     };
     Ok((read(first)?, read(write)?))
 }

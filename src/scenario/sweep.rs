@@ -2,7 +2,7 @@
 
 use crate::scenario::quantity::Counts;
 
-use super::diagnostic::Fault;
+use super::diagnostic::Diagnostic;
 use super::quantity::At;
 use super::raw::RawContender;
 
@@ -19,7 +19,7 @@ pub(super) struct Size {
 }
 
 /// The sizes of a contender, in the file's order; one where nothing is swept.
-pub(super) fn sizes(raw: &RawContender) -> Result<Vec<Size>, Fault> {
+pub(super) fn sizes(raw: &RawContender) -> Result<Vec<Size>, Diagnostic> {
     let (threads, pools) = (counts(raw.threads.as_ref())?, counts(raw.pool.as_ref())?);
     let mut sizes = Vec::new();
     for (threads, of_threads) in &threads {
@@ -36,7 +36,7 @@ pub(super) fn sizes(raw: &RawContender) -> Result<Vec<Size>, Fault> {
 type Swept = (Option<At<u64>>, Option<u64>);
 
 /// The counts of a key; a single nothing where it is not given.
-fn counts(at: Option<&At<Counts>>) -> Result<Vec<Swept>, Fault> {
+fn counts(at: Option<&At<Counts>>) -> Result<Vec<Swept>, Diagnostic> {
     let Some(at) = at else { return Ok(vec![(None, None)]) };
     let count = |value: u64| Some(At { span: at.span.clone(), value });
     let several = match &at.value {
@@ -49,10 +49,10 @@ fn counts(at: Option<&At<Counts>>) -> Result<Vec<Swept>, Fault> {
             1 => "1 size".to_owned(),
             n => format!("{n} sizes"),
         };
-        return Err(Fault::new(&at.span, title, label).help("write one size without brackets"));
+        return Err(Diagnostic::new(&at.span, title, label).help("write one size without brackets"));
     }
     if several.windows(2).any(|two| two[0] >= two[1]) {
-        return Err(Fault::new(&at.span, "a sweep goes upwards", "not above the one before"));
+        return Err(Diagnostic::new(&at.span, "a sweep goes upwards", "not above the one before"));
     }
     Ok(several.iter().map(|value| (count(*value), Some(*value))).collect())
 }
