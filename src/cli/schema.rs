@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::print;
 use crate::error::Result;
-use crate::record::published;
+use crate::record::json;
 
 /// Flags of `schema`.
 #[derive(Debug, clap::Args)]
@@ -39,11 +39,11 @@ impl Args {
     /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         print(match self.of {
-            Of::Scenario => published::SCENARIO,
-            Of::Result => published::RESULT,
-            Of::Gate => published::GATE,
-            Of::Ledger => published::LEDGER,
-            Of::Decision => published::DECISION,
+            Of::Scenario => json::SCENARIO,
+            Of::Result => json::RESULT,
+            Of::Gate => json::GATE,
+            Of::Ledger => json::LEDGER,
+            Of::Decision => json::DECISION,
         })?;
         Ok(0)
     }

@@ -117,7 +117,7 @@ pub struct MetricPlan {
 
 words! {
     "gate metric"
-    /// What a gate can decide upon, the ones with most weight first.
+    /// What a gate can decide upon.
     #[derive(Serialize)]
     pub enum Metric {
         /// 99th percentile of the response time, ns.
@@ -429,7 +429,7 @@ pub fn from_json(text: &str) -> Result<GateResult, String> {
 mod tests {
     use super::*;
     use crate::judge::gate::judge;
-    use crate::record::published;
+    use crate::record::json;
     use crate::report::gate::sample::{passed, sample};
 
     #[test]
@@ -454,6 +454,6 @@ mod tests {
 
     #[test]
     fn the_published_schema_is_current() {
-        published::expect_current::<GateResult>("contracts/gate.schema.json");
+        json::expect_current::<GateResult>("contracts/gate.schema.json");
     }
 }

@@ -9,7 +9,7 @@ use super::findings::{Findings, Judged};
 use super::reproduce::{command, note};
 use super::table::{COLUMNS, TABLE_NOTE};
 use crate::judge::races::{measured, races};
-use crate::record::slim::{drop_all_but_response_times, drop_histograms};
+use crate::record::trial::{drop_all_but_response_times, drop_histograms};
 use crate::record::{RunResult, Trial, TrialVerdict, Verdict};
 use crate::text::counted;
 use crate::units::{Nanos, grouped, three_digits};

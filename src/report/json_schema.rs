@@ -1,18 +1,18 @@
 //! The published JSON Schemas against what runs write: `result.json`, `ledger.json` and decide's answer.
 
 use crate::judge::mock;
-use crate::record::{Decision, Ledger, RunResult, published};
+use crate::record::{Decision, Ledger, RunResult, json};
 
 #[test]
 fn the_published_schemas_are_current() {
-    published::expect_current::<RunResult>("contracts/result.schema.json");
-    published::expect_current::<Ledger>("contracts/ledger.schema.json");
-    published::expect_current::<Decision>("contracts/decision.schema.json");
+    json::expect_current::<RunResult>("contracts/result.schema.json");
+    json::expect_current::<Ledger>("contracts/ledger.schema.json");
+    json::expect_current::<Decision>("contracts/decision.schema.json");
 }
 
 #[test]
 fn every_key_of_a_result_is_in_its_schema() {
-    let described: serde_json::Value = serde_json::from_str(published::RESULT).unwrap();
+    let described: serde_json::Value = serde_json::from_str(json::RESULT).unwrap();
     let result = crate::record::to_json(&mock::everything());
     let result: serde_json::Value = serde_json::from_str(&result).unwrap();
     for (place, value) in [("", &result), ("/$defs/Trial", &result["trials"][0])] {

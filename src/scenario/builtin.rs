@@ -1,12 +1,11 @@
 //! Where scenarios come from: the built-in ones, a file, or a folder of files.
 
-use std::path::{Path, PathBuf};
-
 use super::diagnostic::{listed, nearest};
-use super::{Scenario, home, parse, parse_in};
+use super::{Scenario, parse, parse_in};
 use crate::error::{Context, Error, Result};
 use crate::files;
 use crate::scenario::around::Programs;
+use std::path::{Path, PathBuf};
 
 /// The built-in scenarios: each one's name and its file's text, in the order in which they are shown.
 pub const BUILTIN: &[(&str, &str)] = &[
@@ -77,7 +76,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
 /// If a built-in scenario is wrong; a test reads them all.
 pub fn builtin(name: &str) -> Option<Scenario> {
     let (name, text) = BUILTIN.iter().find(|(known, _)| *known == name)?;
-    let folder = home::repository().join("scenarios");
+    let folder = repository().join("scenarios");
     let scenario = parse_in(&folder, Programs::Later, &format!("scenarios/{name}.toml"), text);
     Some(scenario.unwrap_or_else(|error| panic!("a built-in scenario is wrong:\n{error}")))
 }
@@ -189,6 +188,18 @@ pub(crate) fn mocked() -> super::Scenario {
     super::Scenario { rates: vec![rate], ..tour }
 }
 
+/// The clone around the current folder, else around this program's file, else the one that it was built from.
+fn repository() -> PathBuf {
+    let places = [std::env::current_dir(), std::env::current_exe()];
+    let clone = places.iter().flatten().find_map(|place| clone_around(place));
+    clone.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR"))).to_owned()
+}
+
+/// The folder around `place`, or `place` itself, that has the servers.
+fn clone_around(place: &Path) -> Option<&Path> {
+    place.ancestors().find(|folder| folder.join("contenders/build").is_file())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,5 +273,13 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"name = \"\xff\"").unwrap();
         assert!(error(file.path().to_str().unwrap()).contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_clone_is_found_from_every_folder_in_it() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(clone_around(&here.join("src/scenario")), Some(here));
+        assert_eq!(clone_around(Path::new("/")), None);
+        assert_eq!(repository(), here);
     }
 }

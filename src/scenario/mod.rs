@@ -17,7 +17,6 @@ pub(crate) mod field;
 mod fingerprint;
 mod foreign;
 mod gate;
-mod home;
 mod loading;
 mod node;
 mod overrides;
@@ -28,10 +27,8 @@ mod reading;
 mod routes;
 #[cfg(test)]
 mod schema;
-mod secrets;
 mod statements;
 pub(crate) mod store;
-mod sweep;
 mod warm_up;
 
 pub use crate::record::metric::{Metric, Unit};

@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, listed};
+use super::diagnostic::{Diagnostic, is_secretive, listed};
 use super::node::{self, Node, Refusal};
 use super::raw::Raw;
-use super::secrets::is_secretive;
 
 /// Reads `text` as TOML of the right shape.
 pub(super) fn read(text: &str) -> Result<Raw, Diagnostic> {

@@ -4,18 +4,18 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::contenders::SIZES_MAX;
 use super::quantity::{At, Figure, Quantity, Unit};
 use super::raw::Raw;
-use super::sweep::SIZES_MAX;
 use super::{Level, WarmUp};
 use crate::load::plan::Statuses;
-use crate::record::published;
+use crate::record::json;
 use crate::scenario::quantity::Counts;
 use crate::units::{Nanos, Rate, Share};
 
 #[test]
 fn the_published_schema_is_current() {
-    published::expect_current::<Raw>("scenarios/bakeoff.schema.json");
+    json::expect_current::<Raw>("scenarios/bakeoff.schema.json");
 }
 
 /// A place does not show in the schema.

@@ -199,7 +199,7 @@ fn every_kind_is_drawn_where_its_data_exist_and_only_there() {
 fn searched() -> RunResult {
     let mut run = mock::everything();
     run.probes = std::mem::take(&mut run.trials);
-    run.probes.iter_mut().for_each(crate::record::slim::drop_all_but_response_times);
+    run.probes.iter_mut().for_each(crate::record::trial::drop_all_but_response_times);
     run.comparisons.retain(|c| c.metric == "capacity");
     (run.map, run.gate_history) = (None, Vec::new());
     run

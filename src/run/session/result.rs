@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Part, Session};
 use crate::judge::{statement, whole};
 use crate::record;
-use crate::record::slim::drop_all_but_response_times;
+use crate::record::trial::drop_all_but_response_times;
 use crate::record::{Ceiling, Comparison, Judgement, RunResult, TrialVerdict};
 use crate::report::comparison::exploratory;
 use crate::run::Request;
