@@ -3,32 +3,9 @@
 //! The borrowed one is a cross-check, in builds with the feature `cross-check` alone. It sends the same statements and must
 //! get the same answers; what it costs more or less says how far the figures of an event loop depend on our client.
 
-#[cfg(feature = "cross-check")]
-mod cross_check;
-
-use super::{Settings, StoreSettings};
-#[cfg(not(feature = "cross-check"))]
-use super::{postgres::Session, remote::Peer, remote::event_loop::Pool};
+use crate::backend::{Settings, StoreSettings};
 use crate::error::{Error, Result};
-#[cfg(not(feature = "cross-check"))]
-use crate::postgres::Server;
 use crate::words::words;
-
-#[cfg(feature = "cross-check")]
-pub(crate) use cross_check::{Client, client};
-
-/// An event loop's connections to the database.
-#[cfg(not(feature = "cross-check"))]
-pub(crate) type Client = Pool<Session>;
-
-/// Without a connection yet.
-///
-/// # Errors
-/// None without a choice.
-#[cfg(not(feature = "cross-check"))]
-pub(crate) fn client(_: &Settings, peer: Peer<Server>) -> Result<Client> {
-    Ok(Pool::new(peer))
-}
 
 words! {
     "client"

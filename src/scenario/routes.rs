@@ -229,7 +229,7 @@ fn headers(raw: &RawRoute) -> Result<Vec<(String, Template)>, Diagnostic> {
                 "the value of the header `{}` cannot be filled in",
                 key.value.escape_debug()
             );
-            diagnostic(value, Wrong { what: title, ..wrong }, "a field of it is wrong")
+            diagnostic(value, InvalidRequest { what: title, ..wrong }, "a field of it is wrong")
         })?;
         check_header(&key.value, &template)
             .map_err(|wrong| diagnostic(key, wrong, "not to be sent"))?;
@@ -279,7 +279,7 @@ fn template(at: &At<String>) -> Result<Template, Diagnostic> {
 }
 
 /// What the load refuses, where it stands.
-pub(crate) fn diagnostic(at: &At<String>, wrong: Wrong, label: &str) -> Diagnostic {
+pub(crate) fn diagnostic(at: &At<String>, wrong: InvalidRequest, label: &str) -> Diagnostic {
     let diagnostic = Diagnostic::new(&at.span, wrong.what, label);
     match wrong.help {
         Some(help) => diagnostic.help(help),
