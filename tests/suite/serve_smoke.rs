@@ -225,7 +225,7 @@ fn what_cannot_be_is_a_usage_error() {
         ("thread-pool", vec!["--threads", "0"], "cannot work with 0 threads".into()),
         ("threads", vec![], "there is no model `threads`".into()),
         ("thread-pool", vec!["--cpu", "40"], "has no unit".into()),
-        ("thread-pool", vec!["--cpu-mode", "rayon"], "auto, inline or offload".into()),
+        ("thread-pool", vec!["--cpu-mode", "rayon"], "there are auto, inline, offload".into()),
         ("thread-pool", vec!["--idle-timeout", "0s"], "at least 1ms".into()),
     ] {
         let mut command = serve(model, &flags);
