@@ -17,7 +17,6 @@ pub(crate) type Client = remote::Pool<crate::backend::postgres::PostgresProtocol
 
 /// The client of the database, without a connection yet.
 #[cfg(not(feature = "cross-check"))]
-#[expect(clippy::unnecessary_wraps, reason = "the cross-check can fail")]
 pub(crate) fn client(
     _: &crate::backend::Settings,
     peer: crate::backend::remote::Peer<crate::postgres::Server>,
