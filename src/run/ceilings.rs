@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::record::{Ceiling, LostBy, Trial};
-use crate::run::order::Ask;
 use crate::run::testbed::{Testbed, placement};
+use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{Level, LoadKind, Scenario};
 use crate::units::{Nanos, Rate};
 
@@ -38,7 +38,7 @@ pub(crate) fn probe(
     let duration = if smoke { scenario.load.duration } else { PROBE };
     for (place, contender) in scenario.contenders.iter().enumerate() {
         for _ in 0..PROBES {
-            let ask = Ask {
+            let spec = TrialSpec {
                 scenario,
                 contender,
                 rate: None,
@@ -47,7 +47,7 @@ pub(crate) fn probe(
                 round: 0,
                 place: place as u32,
             };
-            let trial = testbed.trial(&ask, stop)?;
+            let trial = testbed.trial(&spec, stop)?;
             if stop.load(Ordering::Relaxed) {
                 return Ok((ceilings, trials));
             }

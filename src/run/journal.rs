@@ -13,8 +13,8 @@ use crate::files;
 use crate::process::programs;
 use crate::record;
 use crate::record::{Begun, ContenderFiles, Pilot, Trial};
-use crate::run::order::Ask;
 use crate::run::report_folder;
+use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{Contender, Scenario};
 
 /// The file, open.
@@ -94,13 +94,13 @@ impl Journal {
     ///
     /// # Errors
     /// When it had asked for something else.
-    pub(crate) fn found(&mut self, ask: &Ask<'_>) -> Result<Option<Trial>> {
+    pub(crate) fn found(&mut self, spec: &TrialSpec<'_>) -> Result<Option<Trial>> {
         let Some(trial) = self.finished.pop_front() else { return Ok(None) };
         let name = |scenario, contender, level, round, place| {
             format!("{contender} of {scenario} at {level}, round {round}, place {place}")
         };
         let asked =
-            name(&*ask.scenario.name, &*ask.contender.name, &*ask.level, ask.round, ask.place);
+            name(&*spec.scenario.name, &*spec.contender.name, &*spec.level, spec.round, spec.place);
         let had = name(&*trial.scenario, &trial.contender, &trial.level, trial.round, trial.order);
         if asked == had {
             return Ok(Some(trial));

@@ -12,7 +12,6 @@ mod footprint;
 pub(crate) mod gate;
 mod journal;
 mod ledger;
-pub(crate) mod order;
 mod plan;
 mod progress;
 mod report_folder;

@@ -15,9 +15,9 @@ use crate::record::{Begun, Capacity, Ceiling, Fingerprint, Footprint, LostBy, Ma
 use crate::run::budget::Budget;
 use crate::run::experiment::{Hands, capacity, map};
 use crate::run::journal::{self, Journal};
-use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat, Repeats};
 use crate::run::testbed::{Testbed, placement};
+use crate::run::trial::spec::TrialSpec;
 use crate::run::{Progress, Request, ceilings, footprint};
 use crate::scenario::{Contender, Experiments, LoadKind, Scenario};
 use crate::units::{Nanos, Rate};
@@ -261,11 +261,11 @@ impl<'a> Session<'a> {
             let duration =
                 rate.map_or(scenario.load.duration, |_| self.duration(scenario, heat.level));
             let (round, place) = (heat.round, place as u32);
-            let ask = Ask { scenario, contender, rate, level, duration, round, place };
+            let spec = TrialSpec { scenario, contender, rate, level, duration, round, place };
             let open = matches!(scenario.load.kind, LoadKind::Open(_));
             let trial = match open && rate.is_none() {
-                true => self.testbed.lost(&ask, "it lost the probe of its ceiling twice")?,
-                false => self.testbed.trial(&ask, stop)?,
+                true => self.testbed.lost(&spec, "it lost the probe of its ceiling twice")?,
+                false => self.testbed.trial(&spec, stop)?,
             };
             // A trial that was cut short is no trial.
             if stop.load(Ordering::Relaxed) {

@@ -1,7 +1,6 @@
 //! What trials run on: the machine as it was found, the CPU work calibrated once, the databases, and the salts. Every
-//! experiment and the gate ask it for their trials, so a trial is the same wherever its figure ends up.
+//! experiment and the gate use it for their trials, so a trial is the same wherever its figure ends up.
 
-use crate::run::order::Ask;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,9 +17,9 @@ use crate::random;
 use crate::record::hiccups::Hiccups;
 use crate::record::{Calibrated, LostBy, Trial};
 use crate::run::journal::Journal;
-use crate::run::order::{Order, Signature};
 use crate::run::starts::Starts;
 use crate::run::trial;
+use crate::run::trial::spec::{PreparedTrial, Signature, TrialSpec};
 use crate::run::warm::{self, Warmth};
 use crate::run::{Progress, dependency};
 use crate::scenario::store;
@@ -160,9 +159,9 @@ impl<'a> Testbed<'a> {
     /// # Errors
     /// When the contender or what it waits for cannot be started, or the generator cannot run; when an earlier run that is
     /// gone on with took another course.
-    pub(crate) fn trial(&mut self, ask: &Ask<'_>, stop: &AtomicBool) -> Result<Trial> {
+    pub(crate) fn trial(&mut self, spec: &TrialSpec<'_>, stop: &AtomicBool) -> Result<Trial> {
         if let Some(journal) = &mut self.journal
-            && let Some(trial) = journal.found(ask)?
+            && let Some(trial) = journal.found(spec)?
         {
             self.salt();
             self.warmth.saw(&trial);
@@ -170,18 +169,18 @@ impl<'a> Testbed<'a> {
             self.progress.finished(&trial);
             return Ok(trial);
         }
-        let run = self.run_pilots(ask, stop).and_then(|()| match stop.load(Ordering::Relaxed) {
+        let run = self.run_pilots(spec, stop).and_then(|()| match stop.load(Ordering::Relaxed) {
             true => Err(Error::interrupted()),
-            false => self.run(ask, stop),
+            false => self.run(spec, stop),
         });
         let mut trial = match run {
             // Whoever asked looks at `stop` and throws this away.
-            Err(error) if error.is_interrupt() => self.untried(ask, LostBy::Start, &error)?,
+            Err(error) if error.is_interrupt() => self.untried(spec, LostBy::Start, &error)?,
             run => run?,
         };
         self.look_around();
         // A smoke has no figures to doubt.
-        if let Some(doubt) = self.neighbours.doubt().filter(|_| !ask.scenario.smoke) {
+        if let Some(doubt) = self.neighbours.doubt().filter(|_| !spec.scenario.smoke) {
             trial.validity.doubt(doubt);
         }
         self.warmth.saw(&trial);
@@ -199,18 +198,18 @@ impl<'a> Testbed<'a> {
     ///
     /// # Errors
     /// As [`Self::trial`].
-    pub(crate) fn run_pilots(&mut self, ask: &Ask<'_>, stop: &AtomicBool) -> Result<()> {
-        let due = self.warmth.due(ask);
+    pub(crate) fn run_pilots(&mut self, spec: &TrialSpec<'_>, stop: &AtomicBool) -> Result<()> {
+        let due = self.warmth.due(spec);
         if due.is_empty() {
             return Ok(());
         }
-        let placement = placement(ask.scenario)?;
-        let database = self.database(ask.scenario)?;
+        let placement = placement(spec.scenario)?;
+        let database = self.database(spec.scenario)?;
         for (contender, rate) in due {
             self.progress.say(&warm::announced(contender, rate));
-            let ask = Ask { contender, rate, round: 0, ..ask.clone() };
-            let order = self.order(&ask, &placement, database.as_deref());
-            let Some(pilot) = self.warmth.run(&order, stop)? else { return Ok(()) };
+            let spec = TrialSpec { contender, rate, round: 0, ..spec.clone() };
+            let prepared = self.prepare(spec, &placement, database.as_deref());
+            let Some(pilot) = self.warmth.run(&prepared, stop)? else { return Ok(()) };
             self.progress.say(&warm::told(&pilot));
             if let Some(journal) = &mut self.journal {
                 journal.keep_pilot(&pilot)?;
@@ -219,17 +218,17 @@ impl<'a> Testbed<'a> {
         Ok(())
     }
 
-    fn run(&mut self, ask: &Ask<'_>, stop: &AtomicBool) -> Result<Trial> {
-        let placement = placement(ask.scenario)?;
-        let database = self.database(ask.scenario)?;
-        self.progress.starts(&ask.contender.name, &ask.level);
-        let given_up = self.starts.given_up(&ask.scenario.name, &ask.contender.name);
-        let order = self.order(ask, &placement, database.as_deref());
-        self.warmth.does(&order.warming);
+    fn run(&mut self, spec: &TrialSpec<'_>, stop: &AtomicBool) -> Result<Trial> {
+        let placement = placement(spec.scenario)?;
+        let database = self.database(spec.scenario)?;
+        self.progress.starts(&spec.contender.name, &spec.level);
+        let given_up = self.starts.given_up(&spec.scenario.name, &spec.contender.name);
+        let prepared = self.prepare(spec.clone(), &placement, database.as_deref());
+        self.warmth.does(&prepared.warming);
         if let Some(why) = given_up {
-            return Ok(trial::lost::lost(&order, LostBy::Start, &Error::invalid(why)));
+            return Ok(trial::lost::lost(&prepared, LostBy::Start, &Error::invalid(why)));
         }
-        let trial = trial::run(&order, stop);
+        let trial = trial::run(&prepared, stop);
         // What a contender did without its database is not its doing.
         match database.and_then(|database| database.crashed()) {
             Some(gone) => Err(gone),
@@ -241,14 +240,14 @@ impl<'a> Testbed<'a> {
     ///
     /// # Errors
     /// As [`Self::trial`].
-    pub(crate) fn lost(&mut self, ask: &Ask<'_>, why: &str) -> Result<Trial> {
+    pub(crate) fn lost(&mut self, spec: &TrialSpec<'_>, why: &str) -> Result<Trial> {
         if let Some(journal) = &mut self.journal
-            && let Some(trial) = journal.found(ask)?
+            && let Some(trial) = journal.found(spec)?
         {
             self.salt();
             return Ok(trial);
         }
-        let trial = self.untried(ask, LostBy::Idle, &Error::invalid(why))?;
+        let trial = self.untried(spec, LostBy::Idle, &Error::invalid(why))?;
         self.progress.finished(&trial);
         if let Some(journal) = &mut self.journal {
             journal.keep(&trial)?;
@@ -256,34 +255,27 @@ impl<'a> Testbed<'a> {
         Ok(trial)
     }
 
-    fn untried(&mut self, ask: &Ask<'_>, by: LostBy, why: &Error) -> Result<Trial> {
-        let placement = placement(ask.scenario)?;
-        let order = self.order(ask, &placement, None);
-        Ok(trial::lost::lost(&order, by, why))
+    fn untried(&mut self, spec: &TrialSpec<'_>, by: LostBy, why: &Error) -> Result<Trial> {
+        let placement = placement(spec.scenario)?;
+        let prepared = self.prepare(spec.clone(), &placement, None);
+        Ok(trial::lost::lost(&prepared, by, why))
     }
 
-    /// What is asked for, with all that this testbed knows.
-    pub(crate) fn order<'b>(
+    /// Adds what this testbed knows.
+    pub(crate) fn prepare<'b>(
         &mut self,
-        ask: &Ask<'b>,
+        spec: TrialSpec<'b>,
         placement: &'b Placement,
         database: Option<&'b Database>,
-    ) -> Order<'b> {
-        let Ask { scenario, contender, rate, duration, round, place, .. } = *ask;
-        Order {
-            scenario,
-            contender,
-            rate,
-            level: ask.level.clone(),
-            duration,
-            round,
-            place,
+    ) -> PreparedTrial<'b> {
+        PreparedTrial {
             salt: self.salt(),
-            signature: self.signature(contender, scenario),
-            warming: self.warmth.before(ask),
+            signature: self.signature(spec.contender, spec.scenario),
+            warming: self.warmth.before(&spec),
             placement,
             database,
             hiccups: self.hiccups,
+            spec,
         }
     }
 

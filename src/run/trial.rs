@@ -2,9 +2,10 @@
 
 pub(crate) mod figures;
 pub(crate) mod lost;
+pub(crate) mod spec;
 mod timeline;
 
-use crate::run::order::Order;
+use crate::run::trial::spec::PreparedTrial;
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,19 +51,19 @@ const LINES_TOLD: usize = 3;
 ///
 /// # Errors
 /// When the generator cannot run, or what the contender waits for.
-pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
-    let behind = behind(order)?;
-    let mut contender = match start(order, behind.as_ref()) {
+pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Trial> {
+    let behind = behind(prepared)?;
+    let mut contender = match start(prepared, behind.as_ref()) {
         Ok(contender) => contender,
         Err(error) => {
             behind.map_or(Ok(()), Behind::stop)?;
-            return unstarted(order, error);
+            return unstarted(prepared, error);
         }
     };
     let watch = contender.watch();
-    let plan = plan(order, contender.address());
-    let books = books_before(order, &contender);
-    let loaded = Loaded::by(order, &plan, (&contender, &watch), behind.as_ref(), stop);
+    let plan = plan(prepared, contender.address());
+    let books = books_before(prepared, &contender);
+    let loaded = Loaded::by(prepared, &plan, (&contender, &watch), behind.as_ref(), stop);
     let Loaded { outcome, memory, seen, switches, shares } = match loaded {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -72,7 +73,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
             }
             drop(contender);
             behind.map_or(Ok(()), Behind::stop)?;
-            return Ok(lost::lost(order, LostBy::Crash, &error));
+            return Ok(lost::lost(prepared, LostBy::Crash, &error));
         }
     };
     let standin = behind.as_ref().and_then(|behind| behind.window_ends(outcome.window));
@@ -83,7 +84,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
             let reasons = vec![error.message().to_owned()];
             Audit { verdict: "unavailable".into(), reasons }
         }
-        None => audited(order, &contender, &outcome, books, stop),
+        None => audited(prepared, &contender, &outcome, books, stop),
     };
     if crash.is_none() && audit.verdict == "unavailable" && !audit.reasons.is_empty() {
         crash = broken_down(&mut contender);
@@ -93,7 +94,7 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
         rss_windows_bytes: memory.resident,
         memory_peak_bytes: memory.peak,
         memory_kind: memory.kind,
-        ..server(&watch, seen.used, switches, &outcome, order.placement.contender.len())
+        ..server(&watch, seen.used, switches, &outcome, prepared.placement.contender.len())
     };
     let stderr = contender.stderr();
     if crash.is_none()
@@ -104,16 +105,16 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
     behind.map_or(Ok(()), Behind::stop)?;
     let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
     let mut judged =
-        judged(order, &outcome, &seen, dependency_share, shares, &audit, crash.as_ref());
+        judged(prepared, &outcome, &seen, dependency_share, shares, &audit, crash.as_ref());
     // Of a round that is void too: a smoke, which has no other, tells whose requests failed.
-    let fails = || failing(&outcome, error_bound(order.scenario)).is_some();
+    let fails = || failing(&outcome, error_bound(prepared.spec.scenario)).is_some();
     if crash.is_none() && (judged.validity.lost || fails()) {
         judged.validity.wrote = stderr.as_ref().map(last_lines).unwrap_or_default();
     }
-    let mut trial = figures::report(order, &plan, &outcome, server, judged, audit);
-    let pooled = order.scenario.store.dependency();
+    let mut trial = figures::report(prepared, &plan, &outcome, server, judged, audit);
+    let pooled = prepared.spec.scenario.store.dependency();
     trial.dependency = pooled.map(|dependency| dependency.describe());
-    trial.pool = pooled.map(|one| store::pool(order.contender.built_in(), one) as u32);
+    trial.pool = pooled.map(|one| store::pool(prepared.spec.contender.built_in(), one) as u32);
     trial.pool_wait_ns = seen.pool.as_ref().map(|(waits, _)| distribution(waits));
     trial.standin = standin;
     trial.runtime = runtime;
@@ -121,10 +122,10 @@ pub(crate) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Trial> {
 }
 
 /// The trial of a contender that did not start.
-fn unstarted(order: &Order<'_>, error: Error) -> Result<Trial> {
+fn unstarted(prepared: &PreparedTrial<'_>, error: Error) -> Result<Trial> {
     match error.contender_wrote() {
-        Some(_) => Ok(lost::lost(order, LostBy::Start, &error)),
-        None if error.is_by_machine() => Ok(lost::void(order, &error)),
+        Some(_) => Ok(lost::lost(prepared, LostBy::Start, &error)),
+        None if error.is_by_machine() => Ok(lost::void(prepared, &error)),
         None => Err(error),
     }
 }
@@ -142,7 +143,7 @@ struct Loaded {
 
 impl Loaded {
     fn by(
-        order: &Order<'_>,
+        prepared: &PreparedTrial<'_>,
         plan: &Plan,
         (contender, watch): (&Contender, &Watch),
         behind: Option<&Behind<'_>>,
@@ -150,12 +151,14 @@ impl Loaded {
     ) -> Result<Self> {
         let (switches, taken) = (watch.switches(), Taken::now());
         let looks: Mutex<Looks> = Mutex::default();
-        let one_process = order.contender.built_in().is_none_or(|built_in| built_in.processes == 1);
+        let one_process =
+            prepared.spec.contender.built_in().is_none_or(|built_in| built_in.processes == 1);
         // Read at the window's end, with all connections open, and only where there is no group to be read.
         let pss = Cell::new(None);
         let (outcome, seen_memory) = thread::scope(|scope| {
-            let cores = &order.placement.generator;
-            let memory = Sampler::start(scope, watch, contender.group(), cores, order.duration);
+            let cores = &prepared.placement.generator;
+            let memory =
+                Sampler::start(scope, watch, contender.group(), cores, prepared.spec.duration);
             let outcome = load::run(plan, stop, &|moment| {
                 if moment == Moment::WindowMiddle {
                     looks.lock().expect("no look panics").middle = Some(watch.tick());
@@ -195,10 +198,10 @@ fn last_lines(stderr: &Said) -> String {
 }
 
 /// What the contender waits for, ready, where it waits for something.
-pub(super) fn behind<'a>(order: &Order<'a>) -> Result<Option<Behind<'a>>> {
-    let Some(dependency) = order.scenario.store.dependency() else { return Ok(None) };
-    let (cores, n) = (&order.placement.dependency, order.salt);
-    Behind::start(order.scenario, dependency, order.database, cores, n).map(Some)
+pub(super) fn behind<'a>(prepared: &PreparedTrial<'a>) -> Result<Option<Behind<'a>>> {
+    let Some(dependency) = prepared.spec.scenario.store.dependency() else { return Ok(None) };
+    let (cores, n) = (&prepared.placement.dependency, prepared.salt);
+    Behind::start(prepared.spec.scenario, dependency, prepared.database, cores, n).map(Some)
 }
 
 /// What was looked at from outside at an end of the window.
@@ -271,29 +274,32 @@ impl Looks {
 }
 
 /// The contender of the trial, ready.
-pub(super) fn start(order: &Order<'_>, behind: Option<&Behind<'_>>) -> Result<Contender> {
-    let (name, cores) = (&order.contender.name, &order.placement.contender);
+pub(super) fn start(
+    prepared: &PreparedTrial<'_>,
+    behind: Option<&Behind<'_>>,
+) -> Result<Contender> {
+    let (name, cores) = (&prepared.spec.contender.name, &prepared.placement.contender);
     let depends = behind.map(Behind::environment).unwrap_or_default();
-    match &order.contender.kind {
+    match &prepared.spec.contender.kind {
         scenario::Kind::BuiltIn(built_in) => {
-            let (binary, flags) = (built_in.binary.as_deref(), serve_flags(order, built_in));
+            let (binary, flags) = (built_in.binary.as_deref(), serve_flags(prepared, built_in));
             if built_in.processes > 1 {
-                return several(order, built_in, &flags, depends);
+                return several(prepared, built_in, &flags, depends);
             }
             Contender::start(name, binary, "serve", &flags, &depends, cores)
         }
         scenario::Kind::Command { argv, setup } => {
-            Contender::launch(name, argv, setup, environment(order, depends), cores)
+            Contender::launch(name, argv, setup, environment(prepared, depends), cores)
         }
         scenario::Kind::Url { address, setup } => {
-            Contender::find(name, *address, setup, environment(order, depends))
+            Contender::find(name, *address, setup, environment(prepared, depends))
         }
     }
 }
 
 /// Several processes: like anyone's program, all that lives below its supervisor is counted together.
 fn several(
-    order: &Order<'_>,
+    prepared: &PreparedTrial<'_>,
     built_in: &BuiltIn,
     flags: &[String],
     depends: Vec<(String, String)>,
@@ -317,22 +323,28 @@ fn several(
         payload: Vec::new(),
         folder: ".".into(),
     };
-    Contender::launch(&order.contender.name, &argv, &setup, depends, &order.placement.contender)
+    Contender::launch(
+        &prepared.spec.contender.name,
+        &argv,
+        &setup,
+        depends,
+        &prepared.placement.contender,
+    )
 }
 
 /// What the contract has a contender read. Anyone's service knows no contract.
 pub(crate) fn environment(
-    order: &Order<'_>,
+    prepared: &PreparedTrial<'_>,
     mut depends: Vec<(String, String)>,
 ) -> Vec<(String, String)> {
-    if order.scenario.workload == Workload::Http {
+    if prepared.spec.scenario.workload == Workload::Http {
         return depends;
     }
     let mut set = |name: &str, value: String| depends.push((name.to_owned(), value));
-    set("BAKEOFF_SEED", order.scenario.seed.to_string());
-    set("BAKEOFF_SIGNATURE_ROUNDS", order.signature.rounds.to_string());
-    set("BAKEOFF_WORKERS", order.placement.contender.len().to_string());
-    if let Some(dependency) = order.scenario.store.dependency() {
+    set("BAKEOFF_SEED", prepared.spec.scenario.seed.to_string());
+    set("BAKEOFF_SIGNATURE_ROUNDS", prepared.signature.rounds.to_string());
+    set("BAKEOFF_WORKERS", prepared.placement.contender.len().to_string());
+    if let Some(dependency) = prepared.spec.scenario.store.dependency() {
         set("BAKEOFF_POOL", dependency.pool.to_string());
     }
     depends
@@ -340,16 +352,17 @@ pub(crate) fn environment(
 
 /// The books as they are before the load, of a server that is not fresh.
 fn books_before(
-    order: &Order<'_>,
+    prepared: &PreparedTrial<'_>,
     contender: &Contender,
 ) -> Option<std::result::Result<Vec<u8>, String>> {
-    let begun = order.contender.is_url() && order.scenario.workload != Workload::Http;
+    let begun =
+        prepared.spec.contender.is_url() && prepared.spec.scenario.workload != Workload::Http;
     begun.then(|| http::get(contender.address(), "/audit", AUDIT_WITHIN))
 }
 
 /// Whether the books balance; anyone's service has none, and that is no fault of it.
 fn audited(
-    order: &Order<'_>,
+    prepared: &PreparedTrial<'_>,
     contender: &Contender,
     outcome: &Outcome,
     before: Option<std::result::Result<Vec<u8>, String>>,
@@ -359,7 +372,7 @@ fn audited(
     if stop.load(Ordering::Relaxed) {
         return Audit::default();
     }
-    if order.scenario.workload == Workload::Http {
+    if prepared.spec.scenario.workload == Workload::Http {
         return Audit { verdict: "unavailable".into(), reasons: Vec::new() };
     }
     at_rest(&outcome.tally, AUDIT_WITHIN, stop, || {
@@ -372,18 +385,18 @@ fn audited(
 }
 
 /// The flags with which a model is started: `run` uses nothing that a person could not.
-pub(crate) fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String> {
+pub(crate) fn serve_flags(prepared: &PreparedTrial<'_>, contender: &BuiltIn) -> Vec<String> {
     let mut flags: Vec<(&str, String)> = vec![
         ("--model", contender.model.name().into()),
-        ("--name", order.contender.name.clone()),
+        ("--name", prepared.spec.contender.name.clone()),
         ("--port", "0".into()),
-        ("--seed", order.scenario.seed.to_string()),
-        ("--signature-rounds", order.signature.rounds.to_string()),
-        ("--cpu-mode", order.signature.cpu.to_string()),
-        ("--cores", order.placement.contender.len().to_string()),
+        ("--seed", prepared.spec.scenario.seed.to_string()),
+        ("--signature-rounds", prepared.signature.rounds.to_string()),
+        ("--cpu-mode", prepared.signature.cpu.to_string()),
+        ("--cores", prepared.placement.contender.len().to_string()),
     ];
     flags.extend(contender.threads.map(|threads| ("--threads", threads.to_string())));
-    if let Some(dependency) = order.scenario.store.dependency() {
+    if let Some(dependency) = prepared.spec.scenario.store.dependency() {
         flags.push(("--store", "postgres".into()));
         flags.push(("--pool", store::pool(Some(contender), dependency).to_string()));
     }
@@ -395,38 +408,38 @@ pub(crate) fn serve_flags(order: &Order<'_>, contender: &BuiltIn) -> Vec<String>
     }
     flags.extend(contender.pitfalls.iter().map(|pitfall| ("--pitfall", pitfall.to_string())));
     // Under anyone's workload a model is a control, and mounts whatever it has.
-    let workload = order.scenario.workload;
+    let workload = prepared.spec.scenario.workload;
     flags.extend((workload != Workload::Http).then(|| ("--workload", workload.name().into())));
     flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
 }
 
 /// The load of the trial. Everything but the salt is the same for every contender of the round.
-pub(super) fn plan(order: &Order<'_>, target: std::net::SocketAddr) -> Plan {
-    let scenario = order.scenario;
+pub(super) fn plan(prepared: &PreparedTrial<'_>, target: std::net::SocketAddr) -> Plan {
+    let scenario = prepared.spec.scenario;
     let arrivals = match scenario.load.kind {
         LoadKind::Open(arrivals) => arrivals,
         LoadKind::Closed => Default::default(),
     };
     let signed = |operation: &Operation| match operation {
-        Operation::Payment { .. } => Operation::Payment { rounds: order.signature.rounds },
+        Operation::Payment { .. } => Operation::Payment { rounds: prepared.signature.rounds },
         other => other.clone(),
     };
     Plan {
         target,
-        shape: order.rate.map_or(Shape::Closed, |rate| Shape::Open { rate, arrivals }),
+        shape: prepared.spec.rate.map_or(Shape::Closed, |rate| Shape::Open { rate, arrivals }),
         // A probe in closed loop is of no rate at all.
-        steps: order.rate.map_or_else(Vec::new, |_| scenario.load.steps.clone()),
+        steps: prepared.spec.rate.map_or_else(Vec::new, |_| scenario.load.steps.clone()),
         mix: scenario.mix.iter().map(|(operation, weight)| (signed(operation), *weight)).collect(),
         seed: scenario.seed,
-        round: order.round,
-        salt: order.salt,
-        warm_up: order.warming.before,
-        duration: order.duration,
+        round: prepared.spec.round,
+        salt: prepared.salt,
+        warm_up: prepared.warming.before,
+        duration: prepared.spec.duration,
         connections: scenario.load.connections,
-        threads: order.placement.generator.len(),
+        threads: prepared.placement.generator.len(),
         timeout: scenario.load.timeout,
-        pace: order.placement.pace,
-        cores: order.placement.generator.clone(),
+        pace: prepared.placement.pace,
+        cores: prepared.placement.generator.clone(),
         objective: scenario.slo.map(|slo| slo.p99),
         timeline: scenario.disturbance().is_some(),
         keep_alive: true,
@@ -495,7 +508,7 @@ fn server(
 
 /// The rules of the method, and what a contender did to itself.
 fn judged(
-    order: &Order<'_>,
+    prepared: &PreparedTrial<'_>,
     outcome: &Outcome,
     seen: &Seen,
     dependency_share: Option<f64>,
@@ -503,29 +516,30 @@ fn judged(
     audit: &Audit,
     crash: Option<&Error>,
 ) -> Judged {
-    let shared = order.placement.mode == PlacementMode::Shared;
-    let generator_threads = order.placement.generator.len();
+    let shared = prepared.placement.mode == PlacementMode::Shared;
+    let generator_threads = prepared.placement.generator.len();
     let mut judged = validity::judge(&Evidence {
-        contender_share: seen.used.cpu_share(order.placement.contender.len()),
+        contender_share: seen.used.cpu_share(prepared.placement.contender.len()),
         dependency_share,
         pool_share: seen.pool.as_ref().map(|(_, share)| *share),
         pool_wait: seen.pool.as_ref().map(|(waits, _)| waits),
         steal_share,
         throttled_share,
-        hiccups: Some(order.hiccups),
+        hiccups: Some(prepared.hiccups),
         shared_cores: shared.then(|| thread::available_parallelism().map_or(1, usize::from)),
-        headline: headline(order.scenario),
-        in_steps: order
+        headline: headline(prepared.spec.scenario),
+        in_steps: prepared
+            .spec
             .scenario
             .load
             .steps
             .last()
             .map(|step| step.times)
-            .filter(|_| order.rate.is_some()),
-        lag_limit: Some(validity::lag_limit(order.scenario)),
-        ..Evidence::of(outcome, order.rate.is_some(), generator_threads)
+            .filter(|_| prepared.spec.rate.is_some()),
+        lag_limit: Some(validity::lag_limit(prepared.spec.scenario)),
+        ..Evidence::of(outcome, prepared.spec.rate.is_some(), generator_threads)
     });
-    order.warming.doubt.iter().for_each(|doubt| judged.doubt(doubt.clone()));
+    prepared.warming.doubt.iter().for_each(|doubt| judged.doubt(doubt.clone()));
     // A contender that breaks down or cheats has lost; that is no reason to run the round again.
     if let Some(error) = crash {
         judged.lose(LostBy::Crash, error.message().to_owned());
@@ -540,7 +554,7 @@ fn judged(
         judged.lose(LostBy::Idle, reason);
     }
     // Failures of a round that the generator spoilt may be the generator's.
-    let failing = failing(outcome, error_bound(order.scenario));
+    let failing = failing(outcome, error_bound(prepared.spec.scenario));
     if let Some(reason) = failing.filter(|_| !judged.validity.voids_round) {
         judged.lose(LostBy::Errors, reason);
     }

@@ -24,9 +24,9 @@ use crate::run::budget::Budget;
 use crate::run::ceilings;
 use crate::run::experiment::duel::{self, Best, Place, Rules};
 use crate::run::experiment::{Hands, capacity};
-use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::Testbed;
+use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{MapMetric, Scenario};
 use crate::units::Nanos;
 
@@ -245,7 +245,7 @@ fn at_the_rate(hands: &mut Hands<'_, '_>, scenario: &Scenario) -> Result<Vec<Tri
             let crate::scenario::Level::Rate(rate) = level else {
                 unreachable!("a question has a rate")
             };
-            let ask = Ask {
+            let spec = TrialSpec {
                 scenario,
                 contender: &scenario.contenders[index],
                 rate: Some(rate),
@@ -254,7 +254,7 @@ fn at_the_rate(hands: &mut Hands<'_, '_>, scenario: &Scenario) -> Result<Vec<Tri
                 round,
                 place: place as u32,
             };
-            trials.push(hands.testbed.trial(&ask, hands.stop)?);
+            trials.push(hands.testbed.trial(&spec, hands.stop)?);
             if hands.stop.load(Ordering::Relaxed) {
                 return Ok(kept);
             }

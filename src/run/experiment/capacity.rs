@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::error::Result;
 use crate::record::late;
 use crate::record::{Capacity, Ceiling, Comparison, Trial, TrialVerdict};
-use crate::run::order::Ask;
+use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{CapacitySearch, Contender, Scenario, Slo};
 use crate::stats::capacity::{Cost, Plan, Search, Stage, Step};
 use crate::stats::over_the_error_bound;
@@ -71,7 +71,7 @@ pub(crate) fn run(
                 continue;
             }
             ended = false;
-            let ask = Ask {
+            let spec = TrialSpec {
                 scenario,
                 contender: one.contender,
                 rate: Some(step.rate),
@@ -80,7 +80,7 @@ pub(crate) fn run(
                 round,
                 place: place as u32,
             };
-            let Some(trial) = one.step(hands, &ask, step, slo)? else {
+            let Some(trial) = one.step(hands, &spec, step, slo)? else {
                 return Ok((answers(scenario, all), trials));
             };
             trials.push(trial);
@@ -135,11 +135,11 @@ impl Looking<'_> {
     fn step(
         &mut self,
         hands: &mut Hands<'_, '_>,
-        ask: &Ask<'_>,
+        spec: &TrialSpec<'_>,
         step: Step,
         slo: Slo,
     ) -> Result<Option<Trial>> {
-        let mut trial = hands.testbed.trial(ask, hands.stop)?;
+        let mut trial = hands.testbed.trial(spec, hands.stop)?;
         if hands.stop.load(Ordering::Relaxed) {
             return Ok(None);
         }

@@ -9,9 +9,9 @@ use crate::error::Result;
 use crate::judge::cell::ZONE;
 use crate::latency::Latency;
 use crate::record::{MapCell, Trial};
-use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::placement;
+use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{
     Contender, Dependency, Kind, LoadKind, MapMetric, Scenario, Server, Store, WarmUp,
 };
@@ -166,8 +166,8 @@ fn block(
 ) -> Result<Option<Trial>> {
     let contender = &scenario.contenders[index];
     let duration = scenario.load.duration;
-    let ask = Ask { scenario, contender, rate: None, level, duration, round, place };
-    let trial = hands.testbed.trial(&ask, hands.stop)?;
+    let spec = TrialSpec { scenario, contender, rate: None, level, duration, round, place };
+    let trial = hands.testbed.trial(&spec, hands.stop)?;
     Ok((!hands.stop.load(Ordering::Relaxed)).then_some(trial))
 }
 

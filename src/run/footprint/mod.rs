@@ -18,9 +18,9 @@ use parts::Parts;
 use crate::error::Result;
 use crate::machine::placement::Placement;
 use crate::record::{Footprint, Image, OverStarts, Part};
-use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Testbed, placement};
+use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{self, Contender, Scenario};
 use crate::stats::{self, LOST};
 
@@ -50,7 +50,7 @@ pub(crate) fn footprints(
     let contenders = &scenario.contenders;
     let mut programs = Vec::new();
     for contender in contenders {
-        let ask = Ask {
+        let spec = TrialSpec {
             scenario,
             contender,
             rate: None,
@@ -59,7 +59,7 @@ pub(crate) fn footprints(
             round: 0,
             place: 0,
         };
-        programs.push(start::Startable::of(&testbed.order(&ask, &placement, None))?);
+        programs.push(start::Startable::of(&testbed.prepare(spec, &placement, None))?);
     }
     let Some(found) =
         start_all(testbed, contenders, &programs, &placement, (order_seed, starts), stop)?

@@ -13,8 +13,8 @@ use crate::machine::resources::Watch;
 use crate::process::child::on_a_free_port;
 use crate::process::held::{Held, Program};
 use crate::process::http;
-use crate::run::order::Order;
 use crate::run::trial;
+use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{Kind, Ready, STOP_WITHIN};
 use crate::units::Nanos;
 
@@ -52,14 +52,14 @@ impl Startable {
     ///
     /// # Errors
     /// When it runs already, outside of bakeoff's hands.
-    pub(crate) fn of(order: &Order<'_>) -> Result<Self> {
-        let name = &order.contender.name;
+    pub(crate) fn of(prepared: &PreparedTrial<'_>) -> Result<Self> {
+        let name = &prepared.spec.contender.name;
         let what = format!("contender `{name}`");
-        match &order.contender.kind {
+        match &prepared.spec.contender.kind {
             Kind::BuiltIn(built_in) => {
                 let own = proc::own_program()?;
                 let mut argv = vec![own.display().to_string(), "serve".into()];
-                argv.extend(trial::serve_flags(order, built_in));
+                argv.extend(trial::serve_flags(prepared, built_in));
                 if let Some(port) = argv.iter().position(|flag| flag == "--port") {
                     argv[port + 1] = "{port}".into();
                 }
@@ -70,7 +70,7 @@ impl Startable {
                 Ok(Self { what, argv, env: Vec::new(), folder, ready, patience })
             }
             Kind::Command { argv, setup } => {
-                let mut env = trial::environment(order, Vec::new());
+                let mut env = trial::environment(prepared, Vec::new());
                 env.push(("BAKEOFF_PORT".into(), "{port}".into()));
                 env.extend(setup.env.iter().cloned());
                 let (folder, ready) = (setup.folder.clone(), setup.ready.clone());

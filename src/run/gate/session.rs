@@ -22,10 +22,11 @@ use crate::run::Progress;
 use crate::run::gate::rate::{self, Strained, agree, shown};
 use crate::run::gate::{Request, block, budget};
 use crate::run::journal::Journal;
-use crate::run::order::Ask;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Testbed, placement};
 use crate::scenario::{self, Bound, Contender, Level, Scenario, Statement};
+use crate::run::trial::spec::TrialSpec;
+use crate::scenario::{self, Bound, Contender, GateFigure, Level, Scenario, Statement};
 use crate::units::{Nanos, Rate, Share};
 
 /// The ceiling is probed again for no longer than this: then what the baseline bears at the rate says more.
@@ -248,11 +249,11 @@ impl<'a> Session<'a> {
             shown(rate)
         ));
         self.testbed.progress.expect(1);
-        let ask = Ask {
+        let spec = TrialSpec {
             duration: CLOSED,
-            ..ask(&self.scenario, &self.about, &baseline, Some(rate), (0, 0))
+            ..spec_of(&self.scenario, &self.about, &baseline, Some(rate), (0, 0))
         };
-        let trial = self.testbed.trial(&ask, stop)?;
+        let trial = self.testbed.trial(&spec, stop)?;
         if stop.load(Ordering::Relaxed) {
             return Err(Error::interrupted());
         }
@@ -400,8 +401,8 @@ impl<'a> Session<'a> {
         place: u32,
         stop: &AtomicBool,
     ) -> Result<Trial> {
-        let ask = ask(&self.scenario, &self.about, contender, rate, (round, place));
-        self.testbed.trial(&ask, stop)
+        let spec = spec_of(&self.scenario, &self.about, contender, rate, (round, place));
+        self.testbed.trial(&spec, stop)
     }
 
     /// About how long a contender's trials take up to their window; the pilots that say so are run now.
@@ -411,10 +412,10 @@ impl<'a> Session<'a> {
         rate: Option<Rate>,
         stop: &AtomicBool,
     ) -> Result<Nanos> {
-        let ask = ask(&self.scenario, &self.about, contender, rate, (1, 0));
-        self.testbed.run_pilots(&ask, stop)?;
+        let spec = spec_of(&self.scenario, &self.about, contender, rate, (1, 0));
+        self.testbed.run_pilots(&spec, stop)?;
         // A closed loop is faster than the rate that is offered.
-        let warming = self.testbed.warmth.before(&ask);
+        let warming = self.testbed.warmth.before(&spec);
         Ok(warming.before.expected(Some(Rate(self.about.rate_rps))))
     }
 
@@ -425,16 +426,16 @@ impl<'a> Session<'a> {
 }
 
 /// A trial of a gate; without a rate a closed one.
-fn ask<'b>(
+fn spec_of<'b>(
     scenario: &'b Scenario,
     about: &About,
     contender: &'b Contender,
     rate: Option<Rate>,
     (round, place): (u32, u32),
-) -> Ask<'b> {
+) -> TrialSpec<'b> {
     let level = rate.map_or_else(|| "closed".into(), |rate| Rate(rate.0.round()).to_string());
     let duration = rate.map_or(CLOSED, |_| Nanos(about.duration_ns));
-    Ask { scenario, contender, rate, level, duration, round, place }
+    TrialSpec { scenario, contender, rate, level, duration, round, place }
 }
 
 /// The request's scenario with its two contenders, about the first percentile that is gated: where the generator was

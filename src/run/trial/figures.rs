@@ -17,34 +17,36 @@ use crate::record::histogram::{distribution, ranked};
 use crate::record::{Audit, Trial};
 use crate::run::order::Order;
 use crate::scenario::Scenario;
+use crate::run::trial::spec::PreparedTrial;
+use crate::scenario::{PlacementMode, Scenario};
 use crate::stats::percentile::{Quantile, quantile};
 use crate::stats::{self, Recovery, SloBucket};
 use crate::units::Nanos;
 
 /// The trial as it is reported.
 pub(super) fn report(
-    order: &Order<'_>,
+    prepared: &PreparedTrial<'_>,
     plan: &Plan,
     outcome: &Outcome,
     server: record::Server,
     judged: Judged,
     audit: Audit,
 ) -> Trial {
-    let mut operations = order.scenario.mix.iter().map(|(operation, _)| operation);
+    let mut operations = prepared.spec.scenario.mix.iter().map(|(operation, _)| operation);
     let distributes = operations.any(|one| matches!(one, Operation::Distribution { .. }));
     let credits = outcome.tally.credits_in_window;
-    let recovery = recovery(order.scenario, outcome);
+    let recovery = recovery(prepared.spec.scenario, outcome);
     Trial {
-        workload: order.scenario.workload.name().into(),
-        scenario: order.scenario.name.clone(),
-        contender: order.contender.name.clone(),
-        order: order.place,
-        level: order.level.clone(),
-        placement: placement(order.placement),
+        workload: prepared.spec.scenario.workload.name().into(),
+        scenario: prepared.spec.scenario.name.clone(),
+        contender: prepared.spec.contender.name.clone(),
+        order: prepared.spec.place,
+        level: prepared.spec.level.clone(),
+        placement: placement(prepared.placement),
         server,
         accounts_per_s: distributes.then(|| per_second(outcome, credits)),
         timeline: (!judged.saturated)
-            .then(|| timeline(order.scenario.disturbance(), outcome, recovery.as_ref()))
+            .then(|| timeline(prepared.spec.scenario.disturbance(), outcome, recovery.as_ref()))
             .flatten(),
         goodput_rps: goodput(outcome),
         recovery,

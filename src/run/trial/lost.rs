@@ -7,10 +7,10 @@ use super::figures;
 use crate::error::Error;
 use crate::record;
 use crate::record::{Audit, LostBy, Trial, TrialVerdict, Validity};
-use crate::run::order::Order;
+use crate::run::trial::spec::PreparedTrial;
 
 /// The trial of a contender that did `error` in a way of its own.
-pub(crate) fn lost(order: &Order<'_>, by: LostBy, error: &Error) -> Trial {
+pub(crate) fn lost(prepared: &PreparedTrial<'_>, by: LostBy, error: &Error) -> Trial {
     let validity = Validity {
         verdict: TrialVerdict::Invalid,
         reasons: vec![error.message().to_owned()],
@@ -19,34 +19,34 @@ pub(crate) fn lost(order: &Order<'_>, by: LostBy, error: &Error) -> Trial {
         wrote: error.contender_wrote().unwrap_or_default().to_owned(),
         ..Validity::default()
     };
-    without_figures(order, validity)
+    without_figures(prepared, validity)
 }
 
 /// The trial that the machine made impossible.
-pub(super) fn void(order: &Order<'_>, error: &Error) -> Trial {
+pub(super) fn void(prepared: &PreparedTrial<'_>, error: &Error) -> Trial {
     let validity = Validity {
         verdict: TrialVerdict::Invalid,
         reasons: vec![error.message().to_owned()],
         voids_round: true,
         ..Validity::default()
     };
-    without_figures(order, validity)
+    without_figures(prepared, validity)
 }
 
-fn without_figures(order: &Order<'_>, validity: Validity) -> Trial {
+fn without_figures(prepared: &PreparedTrial<'_>, validity: Validity) -> Trial {
     Trial {
-        workload: order.scenario.workload.name().into(),
-        scenario: order.scenario.name.clone(),
-        contender: order.contender.name.clone(),
-        round: order.round,
-        order: order.place,
-        level: order.level.clone(),
-        placement: figures::placement(order.placement),
+        workload: prepared.spec.scenario.workload.name().into(),
+        scenario: prepared.spec.scenario.name.clone(),
+        contender: prepared.spec.contender.name.clone(),
+        round: prepared.spec.round,
+        order: prepared.spec.place,
+        level: prepared.spec.level.clone(),
+        placement: figures::placement(prepared.placement),
         schedule_hash: String::new(),
         load: record::Load {
-            kind: if order.rate.is_some() { "open".into() } else { "closed".into() },
-            rate: order.rate.map(|rate| rate.0),
-            connections: order.scenario.load.connections as u32,
+            kind: if prepared.spec.rate.is_some() { "open".into() } else { "closed".into() },
+            rate: prepared.spec.rate.map(|rate| rate.0),
+            connections: prepared.spec.scenario.load.connections as u32,
             ..record::Load::default()
         },
         offered_rps: 0.0,
@@ -72,7 +72,12 @@ fn without_figures(order: &Order<'_>, validity: Validity) -> Trial {
         voided: false,
         led_in: None,
         standin: None,
-        dependency: order.scenario.store.dependency().map(|dependency| dependency.describe()),
+        dependency: prepared
+            .spec
+            .scenario
+            .store
+            .dependency()
+            .map(|dependency| dependency.describe()),
         pool: None,
         timeline: None,
         accounts_per_s: None,

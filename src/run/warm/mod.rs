@@ -8,14 +8,14 @@ pub(crate) mod halves;
 mod pilot;
 mod rule;
 
-use crate::run::order::Warming;
+use crate::run::trial::spec::Warming;
 use std::sync::atomic::AtomicBool;
 
 use crate::error::Result;
 use crate::load::plan::{Amount, First, WarmUp as Before};
 use crate::record::{Pilot, Trial};
-use crate::run::order::Ask;
-use crate::run::order::Order;
+use crate::run::trial::spec::PreparedTrial;
+use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{
     Contender, Level, LoadKind, MODEL_REQUESTS, OF_CEILING, PILOT_REQUESTS, PILOT_TIME, SLOWEST,
     Scenario, WarmUp, counted,
@@ -68,14 +68,14 @@ impl Warmth {
     }
 
     /// The contenders whose pilots come before this trial, with their rates; nothing for a rate is a closed loop.
-    pub(crate) fn due<'a>(&self, ask: &Ask<'a>) -> Vec<(&'a Contender, Option<Rate>)> {
-        let scenario = ask.scenario;
+    pub(crate) fn due<'a>(&self, spec: &TrialSpec<'a>) -> Vec<(&'a Contender, Option<Rate>)> {
+        let scenario = spec.scenario;
         let open = matches!(scenario.load.kind, LoadKind::Open(_));
         // A ceiling is looked for before its pilot, which is to stay below it.
-        if open && ask.rate.is_none() {
+        if open && spec.rate.is_none() {
             return Vec::new();
         }
-        let rate = |contender: &Contender| open.then(|| self.pilot_rate(scenario, contender, ask));
+        let rate = |contender: &Contender| open.then(|| self.pilot_rate(scenario, contender, spec));
         let unknown = |contender: &&Contender| self.pilot(scenario, contender).is_none();
         let all = scenario.piloted().filter(unknown).map(|contender| (contender, rate(contender)));
         all.filter(|(_, rate)| rate.is_none_or(|rate| rate >= SLOWEST)).collect()
@@ -93,21 +93,25 @@ impl Warmth {
     ///
     /// # Errors
     /// When what the contender waits for cannot be started, or the generator cannot run.
-    pub(crate) fn run(&mut self, order: &Order<'_>, stop: &AtomicBool) -> Result<Option<Pilot>> {
-        let pilot = pilot::run(order, stop)?;
+    pub(crate) fn run(
+        &mut self,
+        prepared: &PreparedTrial<'_>,
+        stop: &AtomicBool,
+    ) -> Result<Option<Pilot>> {
+        let pilot = pilot::run(prepared, stop)?;
         self.pilots.extend(pilot.clone());
         Ok(pilot)
     }
 
     /// What comes before the window of a trial.
-    pub(crate) fn before(&self, ask: &Ask<'_>) -> Warming {
-        let (scenario, contender) = (ask.scenario, ask.contender);
+    pub(crate) fn before(&self, spec: &TrialSpec<'_>) -> Warming {
+        let (scenario, contender) = (spec.scenario, spec.contender);
         if let Some(before) = scenario.load.warm_up.asked() {
             return Warming { before, doubt: None, note: None };
         }
         let pilot = self.pilot(scenario, contender);
         let doubt = pilot.and_then(doubt);
-        let rate = ask.rate.map(|level| self.rate(scenario, contender, level));
+        let rate = spec.rate.map(|level| self.rate(scenario, contender, level));
         let mut note = None;
         let slow = |rate: &Rate| *rate < SLOWEST || pilot.is_none();
         let amount = if let Some(rate) = rate.filter(slow).filter(|_| contender.needs_pilot()) {
@@ -151,12 +155,12 @@ impl Warmth {
     }
 
     /// A pilot is as fast as the fastest level, or as its ceiling allows.
-    fn pilot_rate(&self, scenario: &Scenario, contender: &Contender, ask: &Ask<'_>) -> Rate {
+    fn pilot_rate(&self, scenario: &Scenario, contender: &Contender, spec: &TrialSpec<'_>) -> Rate {
         let levels = scenario.rates.iter().filter_map(|level| match level {
             Level::Rate(rate) => Some(*rate),
             Level::OfLowest(_) | Level::OfOwn(_) => None,
         });
-        let fastest = levels.chain(ask.rate).fold(Rate(0.0), faster);
+        let fastest = levels.chain(spec.rate).fold(Rate(0.0), faster);
         self.fastest(scenario, contender).unwrap_or(fastest)
     }
 

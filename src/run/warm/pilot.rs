@@ -15,8 +15,8 @@ use crate::load::run_seen;
 use crate::machine::memory;
 use crate::machine::resources::{Used, Watch};
 use crate::record::{Pilot, PilotSpan};
-use crate::run::order::Order;
 use crate::run::trial;
+use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{MODEL_REQUESTS, PILOT_REQUESTS, PILOT_TIME};
 use crate::units::Nanos;
 
@@ -40,11 +40,11 @@ struct Seen {
 ///
 /// # Errors
 /// When what the contender waits for cannot be started, or the generator cannot run.
-pub(super) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Option<Pilot>> {
+pub(super) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Option<Pilot>> {
     let about = |seen: &Seen| Pilot {
-        scenario: order.scenario.name.clone(),
-        contender: order.contender.name.clone(),
-        rate_rps: order.rate.map(|rate| rate.0),
+        scenario: prepared.spec.scenario.name.clone(),
+        contender: prepared.spec.contender.name.clone(),
+        rate_rps: prepared.spec.rate.map(|rate| rate.0),
         answered: seen.answered,
         failed: seen.failed,
         duration_s: seen.elapsed.as_secs_f64(),
@@ -52,8 +52,8 @@ pub(super) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Option<Pilot>>
         warm_up_requests: rule::with_margin(seen.answered, MODEL_REQUESTS),
         ..Pilot::default()
     };
-    let behind = trial::behind(order)?;
-    let mut contender = match trial::start(order, behind.as_ref()) {
+    let behind = trial::behind(prepared)?;
+    let mut contender = match trial::start(prepared, behind.as_ref()) {
         Ok(contender) => contender,
         Err(error) if error.is_interrupt() => return Ok(None),
         Err(error) => {
@@ -68,12 +68,12 @@ pub(super) fn run(order: &Order<'_>, stop: &AtomicBool) -> Result<Option<Pilot>>
         // At the first rate, whatever comes after it.
         steps: Vec::new(),
         timeline: true,
-        ..trial::plan(order, contender.address())
+        ..trial::plan(prepared, contender.address())
     };
     let (live, enough) = (Live::new(plan.threads), AtomicBool::new(false));
     let (outcome, seen) = thread::scope(|scope| {
         let looking = scope.spawn(|| {
-            memory::stay_on(&order.placement.generator);
+            memory::stay_on(&prepared.placement.generator);
             look(&watch, &live, &enough, stop)
         });
         let outcome = run_seen(&plan, &enough, &|_| (), &live);

@@ -1,17 +1,16 @@
-//! One trial as it is asked for.
+//! The specification of one trial, and what the testbed adds to it.
 
 use crate::backend::cpu::CpuMode;
 use crate::database::Database;
 use crate::load::plan::WarmUp;
 use crate::machine::placement::Placement;
 use crate::record::hiccups::Hiccups;
-use crate::scenario;
 use crate::scenario::{Contender, Scenario};
 use crate::units::{Nanos, Rate};
 
-/// One trial, as an experiment asks for it.
+/// What an experiment asks for.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct TrialSpec<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) contender: &'a Contender,
     /// Requests per second, or nothing for a closed loop.
@@ -22,29 +21,17 @@ pub(crate) struct Ask<'a> {
     pub(crate) duration: Nanos,
     /// Counted from 1; 0 is for probes, so that no key of theirs can meet a trial's.
     pub(crate) round: u32,
-    /// Its place in the round.
+    /// Its position in the round's order.
     pub(crate) place: u32,
 }
 
-/// What is to be run.
+/// A trial with everything that the testbed adds: ready to run.
 #[derive(Clone, Debug)]
-pub(crate) struct Order<'a> {
-    pub(crate) scenario: &'a Scenario,
-    pub(crate) contender: &'a scenario::Contender,
-    /// Requests per second, or nothing for a closed loop.
-    pub(crate) rate: Option<Rate>,
-    /// The level as the scenario writes it.
-    pub(crate) level: String,
-    /// The measured window.
-    pub(crate) duration: Nanos,
-    /// Counted from 1.
-    pub(crate) round: u32,
-    /// Its place in the round.
-    pub(crate) place: u32,
+pub(crate) struct PreparedTrial<'a> {
+    pub(crate) spec: TrialSpec<'a>,
     /// Keeps this contender's keys apart from the others'.
     pub(crate) salt: u32,
     pub(crate) signature: Signature,
-    /// What comes before its window.
     pub(crate) warming: Warming,
     pub(crate) placement: &'a Placement,
     /// The scenario's PostgreSQL, if it names one.
