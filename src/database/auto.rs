@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::cluster::{SUPERUSER, USER};
 use super::keeper::Keeper;
 use super::url::{Typed, Url};
-use super::{binaries, connect, load, trouble};
+use super::{connect, load, trouble};
+use crate::database::programs;
 use crate::database::setup::{Facts, Setup};
 use crate::error::{Error, Result};
 use crate::postgres::{Connection, Server};
@@ -30,7 +31,7 @@ impl Auto {
     /// # Errors
     /// When there is no PostgreSQL, or it does not do as it is told.
     pub(crate) fn start(program: &Path, setup: &Setup, latency: &str) -> Result<Self> {
-        let keeper = Keeper::start(program, &binaries::find()?, setup.connections)?;
+        let keeper = Keeper::start(program, &programs::find()?, setup.connections)?;
         let inside = |user: &str, database: &str| {
             let server = Server {
                 host: keeper.folder.join("data").display().to_string(),

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::account::Account;
 use super::folder::Folder;
+use crate::database::folder::Account;
 use crate::error::{Context, Error, Result};
 
 /// Its superuser, who comes in by the socket in the folder: so only the folder's owner and root do.

@@ -2,23 +2,20 @@
 //!
 //! - [`Database`] is what a run has, [`Trial`] what one trial gets of it: the same rows every time, and nothing else.
 //! - `keeper` is a process between this one and the cluster, so that nothing is left of it even after `kill -9`;
-//!   `binaries`, `account`, `folder`, `leftovers` and `cluster` are what it is made of.
+//!   `programs`, `account`, `folder`, `leftovers` and `cluster` are what it is made of.
 //! - `load` writes the rows, `latency_sql` makes lookups and writes wait, `url` hides passwords.
 //! - [`probe`] asks a server one query again and again and says how long it takes.
 //!
 //! Nothing here runs while a trial is measured.
 
-mod account;
 mod auto;
-pub mod binaries;
 mod cluster;
 mod folder;
 mod given;
 mod keeper;
-mod latency_sql;
-mod leftovers;
 mod load;
 pub mod probe;
+pub mod programs;
 pub(crate) mod server;
 pub(crate) mod setup;
 mod url;

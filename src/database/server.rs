@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::auto::Auto;
 use super::given::Given;
-use super::latency_sql;
 use super::url::Url;
+use crate::database::setup;
 use crate::error::{Error, Result};
 
 /// A loaded database. Dropping it leaves nothing behind.
@@ -26,7 +26,7 @@ impl Database {
     /// # Errors
     /// When PostgreSQL is not installed or does not start, and when it cannot wait as asked.
     pub fn auto(program: &Path, setup: &Setup) -> Result<Self> {
-        let latency = latency_sql::dial(&setup.lookup, &setup.write)?;
+        let latency = setup::dial(&setup.lookup, &setup.write)?;
         Ok(Self(Place::Auto(Auto::start(program, setup, &latency)?)))
     }
 
@@ -35,7 +35,7 @@ impl Database {
     /// # Errors
     /// When nobody agrees, the server refuses, or it cannot wait as asked.
     pub fn given(url: &Url, setup: &Setup, yes: bool) -> Result<Self> {
-        let latency = latency_sql::dial(&setup.lookup, &setup.write)?;
+        let latency = setup::dial(&setup.lookup, &setup.write)?;
         Ok(Self(Place::Given(Given::start(url, setup.seed, latency, yes)?)))
     }
 

@@ -1,8 +1,8 @@
 //! The cores: how many, which, how fast, and how much of them.
 
 use super::{Finding, read};
-use crate::machine::placement::Cores;
-use crate::machine::throttling::{cpu_quota, throttled};
+use crate::machine::cores::Cores;
+use crate::machine::interference::{cpu_quota, throttled};
 use crate::units::Nanos;
 
 /// Looks at the `cores` that this process may use.

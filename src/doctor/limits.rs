@@ -1,8 +1,10 @@
-//! Limits: descriptors, threads, ports, the backlog.
+//! Limits: descriptors, threads, ports, the backlog, memory.
 
 use rustix::process::{Resource, getrlimit};
 
-use super::{Finding, read};
+use crate::doctor::{Finding, chosen, read};
+use crate::machine::proc::Lines;
+use crate::units::bytes;
 
 /// Descriptors for a thousand connections on either side, and some more.
 const DESCRIPTORS_WANTED: u64 = 4_096;
@@ -13,16 +15,20 @@ const PORTS_WANTED: u64 = 16_384;
 /// What every server here asks for.
 const BACKLOG: u64 = 4_096;
 
-/// Looks at the limits of this process and of the machine.
 pub(crate) fn look() -> Vec<Finding> {
     let ports = read("/proc/sys/net/ipv4/ip_local_port_range");
     let somaxconn = read("/proc/sys/net/core/somaxconn").and_then(|text| text.parse().ok());
     let open = getrlimit(Resource::Nofile);
+    let memory = Lines::read("/proc/meminfo");
+    let of = |name| memory.as_ref()?.number(name);
+    let swap = of("SwapTotal").zip(of("SwapFree"));
     vec![
         descriptors(open.current, open.maximum),
         threads(getrlimit(Resource::Nproc).current, read("/sys/fs/cgroup/pids.max").as_deref()),
         free_ports(ports.as_deref()),
         backlog(somaxconn),
+        huge_pages(read("/sys/kernel/mm/transparent_hugepage/enabled").as_deref()),
+        available(of("MemAvailable"), swap.map_or(0, |(total, free)| total.saturating_sub(free))),
     ]
 }
 
@@ -79,6 +85,31 @@ fn shown(limit: Option<u64>) -> String {
     limit.map_or("no limit".into(), |limit| format!("at most {limit}"))
 }
 
+/// The tour needs less.
+const AVAILABLE_WANTED: u64 = 1 << 30;
+
+fn huge_pages(enabled: Option<&str>) -> Finding {
+    let why = "with `always` a peak RSS moves in steps of 2 MiB, and the kernel's compaction stops threads";
+    match enabled.and_then(chosen) {
+        None => Finding::unknown("huge pages", "the machine does not say", why),
+        Some(word) => Finding::fine("huge pages", word, why).unless(
+            word != "always",
+            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
+        ),
+    }
+}
+
+fn available(available: Option<u64>, swapped: u64) -> Finding {
+    let why = "a machine that swaps measures its disk";
+    let Some(free) = available else {
+        return Finding::unknown("memory", "the machine does not say", why);
+    };
+    let swap =
+        if swapped > 0 { format!(", {} in swap", bytes(swapped as f64)) } else { String::new() };
+    Finding::fine("memory", format!("{} available{swap}", bytes(free as f64)), why)
+        .unless(free >= AVAILABLE_WANTED, "end what holds it: ps -eo rss,args --sort -rss | head")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +139,14 @@ mod tests {
             (backlog(Some(4_096)).state, backlog(Some(128)).state),
             (State::Fine, State::Mend)
         );
+    }
+
+    #[test]
+    fn pages_that_come_unasked_and_too_little_memory_are_told() {
+        assert_eq!(huge_pages(Some("always [madvise] never")).state, State::Fine);
+        assert!(huge_pages(Some("[always] madvise never")).mend.unwrap().contains("echo madvise"));
+        assert_eq!(huge_pages(None).state, State::Unknown);
+        assert_eq!(available(Some(4 << 30), 0).found, "4 GiB available");
+        assert_eq!(available(Some(1 << 20), 1 << 20).state, State::Mend);
     }
 }

@@ -4,12 +4,10 @@
 
 mod cores;
 mod limits;
-mod memory;
 mod programs;
 mod time;
 
 use crate::error::Result;
-use crate::machine::placement;
 
 /// What one check found.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,11 +51,10 @@ impl State {
 /// # Errors
 /// When the affinity mask cannot be read or set, or a thread cannot have the timer slack of the generator.
 pub fn examine() -> Result<Vec<Finding>> {
-    let cores = placement::allowed()?;
+    let cores = crate::machine::cores::allowed()?;
     let mut findings = cores::look(&cores);
     findings.extend(time::look(&cores)?);
     findings.extend(limits::look());
-    findings.extend(memory::look());
     findings.extend(programs::look());
     Ok(findings)
 }

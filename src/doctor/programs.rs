@@ -1,12 +1,12 @@
 //! Programs: how this one was built, and whether a PostgreSQL can be started.
 
 use super::Finding;
-use crate::database::binaries;
+use crate::database::programs;
 use crate::error::Result;
 
 /// Looks at this program and at what it may start.
 pub(crate) fn look() -> Vec<Finding> {
-    let found = binaries::find().map(|folder| folder.display().to_string());
+    let found = programs::find().map(|folder| folder.display().to_string());
     vec![build(cfg!(debug_assertions)), database(found)]
 }
 

@@ -8,10 +8,10 @@ use rustix::thread::set_current_timer_slack;
 
 use super::{Finding, read};
 use crate::error::{Context, Result};
+use crate::machine::cores::Cores;
 use crate::machine::hiccups;
-use crate::machine::placement::Cores;
+use crate::machine::interference::Ticks;
 use crate::machine::resources::Taken;
-use crate::machine::ticks::Ticks;
 use crate::record::hiccups::Hiccups;
 use crate::units::{Nanos, Share};
 

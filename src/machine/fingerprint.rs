@@ -4,21 +4,19 @@ use std::fs;
 
 use sha2::{Digest, Sha256};
 
-use crate::machine::placement;
+use crate::machine::cores;
+use crate::machine::interference::cpu_quota;
 use crate::machine::proc::Lines;
-use crate::machine::throttling::cpu_quota;
 use crate::record::Fingerprint;
-use crate::scenario::{self, Scenario};
 
-/// Reads what the machine says of itself; what it does not say is empty.
-pub(crate) fn take(scenarios: &[Scenario]) -> Fingerprint {
+/// Reads what the machine says of itself; what it does not say is empty. `scenarios` are their digests.
+pub(crate) fn take(scenarios: &[String]) -> Fingerprint {
     let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
-    let digests: Vec<String> = scenarios.iter().map(scenario::fingerprint).collect();
     Fingerprint {
         cpu_model: Lines::read("/proc/cpuinfo")
             .and_then(|cores| cores.value("model name").map(ToOwned::to_owned))
             .unwrap_or_default(),
-        cores: placement::allowed().map_or(0, |cores| cores.len() as u32),
+        cores: cores::allowed().map_or(0, |cores| cores.len() as u32),
         kernel: read("/proc/sys/kernel/osrelease").unwrap_or_default(),
         governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         cpu_quota: cpu_quota(),
@@ -27,7 +25,7 @@ pub(crate) fn take(scenarios: &[Scenario]) -> Fingerprint {
             .unwrap_or(0),
         bakeoff: env!("CARGO_PKG_VERSION").into(),
         binary: fs::read("/proc/self/exe").map_or_else(|_| String::new(), |bytes| digest(&bytes)),
-        scenario: match digests.as_slice() {
+        scenario: match scenarios {
             [one] => one.clone(),
             several => digest(several.concat().as_bytes()),
         },

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
-use crate::machine::placement;
+use crate::machine::cores;
 use crate::stats::percentile::RANKS;
 use crate::units::{Nanos, Share};
 
@@ -28,7 +28,7 @@ pub(crate) fn watch(cores: &[usize], time: Duration) -> Result<Hiccups> {
         let watchers: Vec<_> = cores
             .iter()
             .map(|&core| {
-                scope.spawn(move || placement::on_cores(&vec![core], || read(time.min(WATCH))))
+                scope.spawn(move || cores::on_cores(&vec![core], || read(time.min(WATCH))))
             })
             .collect();
         watchers.into_iter().try_fold(none, |worst, watcher| {
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_core_that_is_shared_with_a_busy_thread_is_noticed() {
-        let core = placement::allowed().unwrap()[0];
+        let core = cores::allowed().unwrap()[0];
         // Two watchers on one core: each is the other's hiccup.
         let shared = watch(&[core, core], WATCH).unwrap();
         assert!(shared.lost.0 > 0.2, "{shared:?}");

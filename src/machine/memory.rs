@@ -5,11 +5,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::thread::{CpuSet, sched_setaffinity};
-
-use crate::load::Moment;
 use crate::machine::cgroup::Cgroup;
-use crate::machine::placement::Cores;
+use crate::machine::cores::{Cores, stay_on};
 use crate::machine::resources::Watch;
 use crate::units::Nanos;
 
@@ -17,6 +14,13 @@ use crate::units::Nanos;
 pub(crate) const LOOKS: u32 = 30;
 /// Between two looks at the group, the last of which is the window's end.
 const GROUP_EVERY: Duration = Duration::from_millis(100);
+
+/// What a sampler is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Window {
+    Begins,
+    Ends,
+}
 
 /// What was seen in a window, in bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +34,7 @@ pub(crate) struct Seen {
 /// A thread that looks, once it is told that the window has begun.
 #[derive(Debug)]
 pub(crate) struct Sampler<'scope> {
-    moments: Sender<Moment>,
+    moments: Sender<Window>,
     thread: ScopedJoinHandle<'scope, Seen>,
 }
 
@@ -48,7 +52,7 @@ impl<'scope> Sampler<'scope> {
             stay_on(cores);
             let mut seen = Seen::default();
             // A trial that is stopped in its warm-up has no window.
-            if told.recv() != Ok(Moment::WindowStart) {
+            if told.recv() != Ok(Window::Begins) {
                 return seen;
             }
             let window = Duration::from(window);
@@ -78,7 +82,7 @@ impl<'scope> Sampler<'scope> {
     }
 
     /// Says where the trial is: the window's start begins the looking and its end ends it.
-    pub(crate) fn tell(&self, moment: Moment) {
+    pub(crate) fn tell(&self, moment: Window) {
         // A sampler that has seen enough is gone.
         let _ = self.moments.send(moment);
     }
@@ -90,30 +94,23 @@ impl<'scope> Sampler<'scope> {
     }
 }
 
-/// Away from the contender's cores. Where that is not allowed the looks come from anywhere.
-pub(crate) fn stay_on(cores: &Cores) {
-    let mut set = CpuSet::new();
-    cores.iter().for_each(|&core| set.set(core));
-    let _ = sched_setaffinity(None, &set);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::thread;
 
-    fn looks(window: Nanos, moments: &[Moment]) -> Vec<u64> {
+    fn looks(window: Nanos, moments: &[Window]) -> Vec<u64> {
         seen(None, window, moments).resident
     }
 
-    fn seen(group: Option<&Cgroup>, window: Nanos, moments: &[Moment]) -> Seen {
+    fn seen(group: Option<&Cgroup>, window: Nanos, moments: &[Window]) -> Seen {
         let (watch, cores) = (Watch::new(std::process::id()), vec![0]);
         thread::scope(|scope| {
             let sampler = Sampler::start(scope, &watch, group, &cores, window);
             for &moment in moments {
                 sampler.tell(moment);
             }
-            if moments.last() == Some(&Moment::WindowStart) {
+            if moments.last() == Some(&Window::Begins) {
                 thread::sleep(Duration::from(window) * 2);
             }
             sampler.seen()
@@ -123,10 +120,10 @@ mod tests {
     #[test]
     fn a_window_has_thirty_looks_and_one_cut_short_fewer() {
         let window = Nanos(60_000_000);
-        let all = looks(window, &[Moment::WindowStart]);
+        let all = looks(window, &[Window::Begins]);
         assert_eq!(all.len(), 30);
         assert!(all.iter().all(|bytes| *bytes > 100_000), "{all:?}");
-        let cut = looks(Nanos(3_000_000_000_000), &[Moment::WindowStart, Moment::WindowEnd]);
+        let cut = looks(Nanos(3_000_000_000_000), &[Window::Begins, Window::Ends]);
         assert_eq!(cut.len(), 1);
         assert!(looks(window, &[]).is_empty(), "it never began");
     }
@@ -137,12 +134,11 @@ mod tests {
             eprintln!("SKIPPED: no control group can be made here, so that memory is read as PSS");
             return;
         };
-        let whole = seen(Some(&group), Nanos(250_000_000), &[Moment::WindowStart]);
+        let whole = seen(Some(&group), Nanos(250_000_000), &[Window::Begins]);
         assert_eq!((whole.resident.len(), whole.group_peak), (30, Some(0)), "nobody is in it");
-        let none = seen(None, Nanos(60_000_000), &[Moment::WindowStart]);
+        let none = seen(None, Nanos(60_000_000), &[Window::Begins]);
         assert_eq!((none.resident.len(), none.group_peak), (30, None));
-        let cut =
-            seen(Some(&group), Nanos(60_000_000_000), &[Moment::WindowStart, Moment::WindowEnd]);
+        let cut = seen(Some(&group), Nanos(60_000_000_000), &[Window::Begins, Window::Ends]);
         assert_eq!((cut.resident.len(), cut.group_peak), (1, Some(0)));
     }
 }

@@ -13,10 +13,10 @@ use std::time::Instant;
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
+use crate::machine::interference::Ticks;
+use crate::machine::interference::throttled;
 use crate::machine::proc;
 use crate::machine::proc::Lines;
-use crate::machine::throttling::throttled;
-use crate::machine::ticks::Ticks;
 use crate::units::Nanos;
 
 /// What is watched.

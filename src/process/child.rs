@@ -15,15 +15,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::error::{Context, Error, Result};
 use crate::interrupt;
 use crate::machine::cgroup::Cgroup;
-use crate::machine::placement;
-use crate::machine::placement::Cores;
+use crate::machine::cores;
+use crate::machine::cores::Cores;
 use crate::machine::proc;
+use crate::machine::proc::listening_below;
 use crate::machine::resources::Watch;
-use crate::machine::sockets::listening_below;
-use crate::process::held::{Held, Program};
 use crate::process::http;
 use crate::process::http::{Failed, PAUSE};
-use crate::process::said::Said;
+use crate::process::supervised::Said;
+use crate::process::supervised::{Held, Program};
 use crate::random;
 use crate::scenario::{Ready, Setup};
 
@@ -103,7 +103,7 @@ impl Contender {
         command.process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A child inherits the mask of the thread that starts it, before its first instruction.
-        let mut child = placement::on_cores(cores, || command.spawn())?
+        let mut child = cores::on_cores(cores, || command.spawn())?
             .context(|| format!("cannot start contender `{name}`"))?;
         let stdout = child.stdout.take().expect("stdout is piped");
         let said = child.stderr.take().map(Said::of);
@@ -362,7 +362,7 @@ fn before(name: &str, setup: &Setup, env: &[(String, String)]) -> Result<()> {
         patience: Duration::from_secs(1),
         group: None,
     };
-    Held::start(&program, &placement::allowed()?)?.finish(BEFORE_WITHIN)
+    Held::start(&program, &cores::allowed()?)?.finish(BEFORE_WITHIN)
 }
 
 /// Well-known services are below.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::database;
 use crate::database::{Database, Setup, Url};
 use crate::error::Result;
-use crate::machine::placement::Cores;
+use crate::machine::cores::Cores;
 use crate::machine::proc;
 use crate::process::child::Contender;
 use crate::process::http;

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
 use crate::files;
-use crate::process::programs;
 use crate::record;
 use crate::record::{Begun, ContenderFiles, Pilot, Trial};
+use crate::run::programs;
 use crate::run::report_folder;
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{Contender, Scenario};

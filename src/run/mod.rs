@@ -3,7 +3,6 @@
 //! This is the only folder that runs both sides. [`run`] reads as the pipeline.
 
 mod audit;
-mod budget;
 pub(crate) mod ceilings;
 mod decide;
 pub(crate) mod dependency;
@@ -12,13 +11,14 @@ mod footprint;
 pub(crate) mod gate;
 mod journal;
 mod ledger;
+pub(crate) mod placement;
 mod plan;
+pub(crate) mod programs;
 mod progress;
 mod report_folder;
 mod rounds;
 pub mod selftest;
 mod session;
-mod starts;
 mod testbed;
 pub(crate) mod trial;
 mod warm;

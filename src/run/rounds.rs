@@ -1,8 +1,10 @@
 //! The order of trials: one of every contender in a round, in an order drawn by a fair coin.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use crate::random::Stream;
+use crate::units::Nanos;
 
 /// The trials of one level in one round: they stand and fall together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,30 @@ fn shuffled(mut order: Vec<usize>, order_seed: u64, place: &[u64]) -> Vec<usize>
     order
 }
 
+/// An instant that a run should have ended by, if there is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Budget {
+    until: Option<Instant>,
+}
+
+impl Budget {
+    /// So much time from now on; without limit where there is none.
+    pub(crate) fn of(time: Option<Nanos>) -> Self {
+        Self { until: time.map(|time| Instant::now() + Duration::from(time)) }
+    }
+
+    /// Whether what takes so long ends within it.
+    pub(crate) fn allows(&self, next: Nanos) -> bool {
+        self.until.is_none_or(|until| Instant::now() + Duration::from(next) <= until)
+    }
+
+    /// What is left of it; nothing where there is no limit.
+    pub(crate) fn left(&self) -> Option<Nanos> {
+        let until = self.until?;
+        Some(Nanos::from(until.saturating_duration_since(Instant::now())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,5 +158,14 @@ mod tests {
     #[test]
     fn a_quarter_may_be_run_again() {
         assert_eq!([0, 1, 2, 6, 10, 40].map(extra_rounds), [0, 1, 1, 2, 3, 10]);
+    }
+
+    #[test]
+    fn what_would_end_later_is_not_allowed() {
+        let minute = Nanos(60 * Nanos::SECOND.0);
+        assert!(Budget::of(None).allows(Nanos(1_000 * minute.0)));
+        let budget = Budget::of(Some(minute));
+        assert!(budget.allows(Nanos::SECOND) && !budget.allows(minute + Nanos::SECOND));
+        assert!(budget.left().is_some_and(|left| left <= minute));
     }
 }

@@ -1,29 +1,29 @@
 //! What trials run on: the machine as it was found, the CPU work calibrated once, the databases, and the salts. Every
 //! experiment and the gate use it for their trials, so a trial is the same wherever its figure ends up.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backend::cpu::CpuMode;
 use crate::backend::services::payment;
 use crate::backend::services::payment::Calibration;
+use crate::backend::payment;
+use crate::backend::payment::Calibration;
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::machine::cores;
 use crate::machine::hiccups;
 use crate::machine::neighbours::Neighbours;
-use crate::machine::placement;
-use crate::machine::placement::Placement;
 use crate::random;
 use crate::record::hiccups::Hiccups;
 use crate::record::{Calibrated, LostBy, Trial};
 use crate::run::journal::Journal;
-use crate::run::starts::Starts;
-use crate::run::trial;
+use crate::run::placement::Placement;
 use crate::run::trial::spec::{PreparedTrial, Signature, TrialSpec};
-use crate::run::warm::{self, Warmth};
-use crate::run::{Progress, dependency};
-use crate::scenario::store;
-use crate::scenario::{Contender, Dependency, Scenario, Server, Workload};
+use crate::run::warm::Warmth;
+use crate::run::{Progress, dependency, trial, warm};
+use crate::scenario::{Contender, Dependency, Scenario, Server, Workload, store};
 use crate::units::Nanos;
 
 /// Ready to run trials of any scenario.
@@ -78,7 +78,7 @@ impl<'a> Testbed<'a> {
         let watched = longest.map_or(hiccups::WATCH, Into::into);
         let mut testbed = Self {
             progress,
-            hiccups: hiccups::watch(&placement::allowed()?, watched)?,
+            hiccups: hiccups::watch(&cores::allowed()?, watched)?,
             calibrations: Vec::new(),
             databases: Vec::new(),
             started: first_salt(scenarios),
@@ -226,7 +226,7 @@ impl<'a> Testbed<'a> {
         let prepared = self.prepare(spec.clone(), &placement, database.as_deref());
         self.warmth.does(&prepared.warming);
         if let Some(why) = given_up {
-            return Ok(trial::lost::lost(&prepared, LostBy::Start, &Error::invalid(why)));
+            return Ok(trial::figures::lost(&prepared, LostBy::Start, &Error::invalid(why)));
         }
         let trial = trial::run(&prepared, stop);
         // What a contender did without its database is not its doing.
@@ -258,7 +258,7 @@ impl<'a> Testbed<'a> {
     fn untried(&mut self, spec: &TrialSpec<'_>, by: LostBy, why: &Error) -> Result<Trial> {
         let placement = placement(spec.scenario)?;
         let prepared = self.prepare(spec.clone(), &placement, None);
-        Ok(trial::lost::lost(&prepared, by, why))
+        Ok(trial::figures::lost(&prepared, by, why))
     }
 
     /// Adds what this testbed knows.
@@ -334,5 +334,68 @@ fn first_salt(scenarios: &[Scenario]) -> u32 {
     match scenarios.iter().any(keeps) {
         true => (random::fresh_seed() % u64::from(SALTS)) as u32,
         false => 0,
+    }
+}
+
+/// Rounds in which a contender must have failed to start.
+const ROUNDS: usize = 2;
+
+/// Contenders of scenarios, by what is known of their starts.
+#[derive(Debug, Default)]
+pub(crate) struct Starts(HashMap<(String, String), Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    started: bool,
+    /// In which it did not, as long as it never has.
+    failed: BTreeSet<u32>,
+}
+
+impl Starts {
+    /// Takes a finished trial into account.
+    pub(crate) fn note(&mut self, trial: &Trial) {
+        let known = self.0.entry((trial.scenario.clone(), trial.contender.clone())).or_default();
+        match trial.validity.lost_by {
+            Some(LostBy::Start) => {
+                known.failed.insert(trial.round);
+            }
+            // The machine's fault says nothing.
+            None if trial.validity.voids_round && trial.requests == 0 => {}
+            _ => known.started = true,
+        }
+    }
+
+    /// Why a contender is not started again, if it is not.
+    pub(crate) fn given_up(&self, scenario: &str, contender: &str) -> Option<&'static str> {
+        let known = self.0.get(&(scenario.to_owned(), contender.to_owned()))?;
+        (!known.started && known.failed.len() >= ROUNDS)
+            .then_some("it did not start in its first two rounds and was not started again")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::mock;
+
+    #[test]
+    fn who_does_not_start_in_its_first_two_rounds_is_given_up() {
+        let trial = |round, lost_by| {
+            let mut trial = mock::payments(1, &mock::MODELS[..1]).trials.remove(0);
+            (trial.round, trial.validity.lost_by) = (round, lost_by);
+            trial
+        };
+        let given_up = |trials: &[(u32, Option<LostBy>)]| {
+            let mut starts = Starts::default();
+            trials.iter().for_each(|(round, by)| starts.note(&trial(*round, *by)));
+            starts.given_up("", mock::MODELS[0].0).is_some()
+        };
+        let failed = Some(LostBy::Start);
+        assert!(!given_up(&[]));
+        assert!(!given_up(&[(1, failed)]));
+        assert!(!given_up(&[(1, failed), (1, failed)]), "two levels of one round");
+        assert!(given_up(&[(1, failed), (2, failed)]));
+        assert!(!given_up(&[(1, failed), (2, None), (3, failed)]), "it can start");
+        assert!(!given_up(&[(1, Some(LostBy::Crash)), (2, failed), (3, failed)]));
     }
 }

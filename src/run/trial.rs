@@ -1,9 +1,7 @@
 //! One contender at one level in a fresh process.
 
 pub(crate) mod figures;
-pub(crate) mod lost;
 pub(crate) mod spec;
-mod timeline;
 
 use crate::run::trial::spec::PreparedTrial;
 use std::cell::Cell;
@@ -25,12 +23,12 @@ use crate::load::outcome::{Kind, Outcome, RequestError};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
 use crate::machine::memory;
-use crate::machine::memory::Sampler;
+use crate::machine::memory::{Sampler, Window};
 use crate::machine::proc;
 use crate::machine::resources::{Switches, Taken, Tick, Used, Watch};
 use crate::process::child::Contender;
 use crate::process::http;
-use crate::process::said::Said;
+use crate::process::supervised::Said;
 use crate::record;
 use crate::record::histogram::distribution;
 use crate::record::{Audit, LostBy, Trial};
@@ -73,7 +71,7 @@ pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Tri
             }
             drop(contender);
             behind.map_or(Ok(()), Behind::stop)?;
-            return Ok(lost::lost(prepared, LostBy::Crash, &error));
+            return Ok(figures::lost(prepared, LostBy::Crash, &error));
         }
     };
     let standin = behind.as_ref().and_then(|behind| behind.window_ends(outcome.window));
@@ -124,8 +122,8 @@ pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Tri
 /// The trial of a contender that did not start.
 fn unstarted(prepared: &PreparedTrial<'_>, error: Error) -> Result<Trial> {
     match error.contender_wrote() {
-        Some(_) => Ok(lost::lost(prepared, LostBy::Start, &error)),
-        None if error.is_by_machine() => Ok(lost::void(prepared, &error)),
+        Some(_) => Ok(figures::lost(prepared, LostBy::Start, &error)),
+        None if error.is_by_machine() => Ok(figures::void(prepared, &error)),
         None => Err(error),
     }
 }
@@ -166,7 +164,10 @@ impl Loaded {
                 }
                 let look = Look::take(watch, contender, behind, moment, one_process);
                 looks.lock().expect("no look panics").take(moment, look);
-                memory.tell(moment);
+                memory.tell(match moment {
+                    Moment::WindowEnd => Window::Ends,
+                    _ => Window::Begins,
+                });
                 if moment == Moment::WindowEnd && contender.group().is_none() {
                     pss.set(watch.pss_bytes());
                 }

@@ -8,6 +8,11 @@ use sha2::{Digest, Sha256};
 use super::{Kind, Scenario};
 use crate::load::plan::Operation;
 
+/// The digest of each.
+pub(crate) fn fingerprints(scenarios: &[Scenario]) -> Vec<String> {
+    scenarios.iter().map(fingerprint).collect()
+}
+
 /// The first 16 hexadecimal digits of the SHA-256 of `scenario` as it will run: flags count, comments and the order of
 /// keys in the file do not, nor does the calibration, which is the machine's.
 pub fn fingerprint(scenario: &Scenario) -> String {

@@ -4,7 +4,6 @@
 
 mod answer;
 mod question;
-mod stored;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,14 +19,14 @@ use crate::random;
 use crate::record;
 use crate::record::{Decided, Decision, Limit, Meeting, RunResult, Trial};
 use crate::run::Progress;
-use crate::run::budget::Budget;
 use crate::run::ceilings;
 use crate::run::experiment::duel::{self, Best, Place, Rules};
 use crate::run::experiment::{Hands, capacity};
+use crate::run::rounds::Budget;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::Testbed;
 use crate::run::trial::spec::TrialSpec;
-use crate::scenario::{MapMetric, Scenario};
+use crate::scenario::{self, MapMetric, Scenario};
 use crate::units::Nanos;
 
 pub use question::Question;
@@ -124,7 +123,7 @@ pub fn decide(
     hands.testbed.progress.end();
     let measured = Measured { models, meetings, capacity, left_out };
     let decision = concluded(question, &scenario, measured, stop.load(Ordering::Relaxed))?;
-    let ran = stored::Ran {
+    let ran = answer::Ran {
         started_utc,
         calibration: testbed.calibration(scenario.request_cpu),
         order_seed,
@@ -135,7 +134,7 @@ pub fn decide(
             .collect(),
         trials: rows,
     };
-    let result = (!ran.trials.is_empty()).then(|| stored::result(&scenario, &decision, ran));
+    let result = (!ran.trials.is_empty()).then(|| answer::result(&scenario, &decision, ran));
     Ok(Answer { decision, result })
 }
 
@@ -194,7 +193,7 @@ fn concluded(
         schema: record::DECISION_SCHEMA.into(),
         asked: question.asked(cores),
         started_utc: clock::utc(),
-        fingerprint: fingerprint::take(std::slice::from_ref(scenario)),
+        fingerprint: fingerprint::take(&[scenario::fingerprint(scenario)]),
         floor_ns: question.floor().0,
         floor: question.floor_text(),
         ceilings: limits(question, scenario, cores),

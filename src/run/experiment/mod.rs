@@ -9,7 +9,7 @@ pub(crate) mod map;
 
 use std::sync::atomic::AtomicBool;
 
-use crate::run::budget::Budget;
+use crate::run::rounds::Budget;
 use crate::run::testbed::Testbed;
 
 /// What every experiment needs.

@@ -16,8 +16,8 @@ use image::{Layer, Packed};
 use parts::Parts;
 
 use crate::error::Result;
-use crate::machine::placement::Placement;
 use crate::record::{Footprint, Image, OverStarts, Part};
+use crate::run::placement::Placement;
 use crate::run::rounds::{self, Heat};
 use crate::run::testbed::{Testbed, placement};
 use crate::run::trial::spec::TrialSpec;

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
 use crate::interrupt;
-use crate::machine::placement::Cores;
+use crate::machine::cores::Cores;
 use crate::machine::proc;
 use crate::machine::resources::Watch;
 use crate::process::child::on_a_free_port;
-use crate::process::held::{Held, Program};
 use crate::process::http;
+use crate::process::supervised::{Held, Program};
 use crate::run::trial;
 use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{Kind, Ready, STOP_WITHIN};

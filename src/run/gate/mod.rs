@@ -12,23 +12,27 @@
 
 mod block;
 mod budget;
-mod files;
 pub(crate) mod history;
 mod pair;
 mod rate;
 pub(crate) mod selftest;
 mod session;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use crate::error::{Error, Result};
-use crate::record::gate::{GateResult, Purpose};
+use session::Session;
+
+use crate::error::{Context, Error, Result};
+use crate::record::gate::{GateResult, Purpose, to_json};
+use crate::report::charts::{Kind, Shade, Size, pictures_of};
+use crate::report::gate::history::History;
+use crate::report::gate::{bencher, benchmark_action, junit, markdown};
 use crate::run::Progress;
 use crate::scenario::{Gate, Scenario};
 
 pub(crate) use pair::Pair;
-use session::Session;
 
 /// What is to be gated.
 #[derive(Debug)]
@@ -75,7 +79,7 @@ pub(crate) fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool)
     request.history.as_deref().map_or(Ok(()), history::writable)?;
     let mut session = Session::open(request, &past, progress)?;
     let result = session.run(stop)?;
-    let written = files::write(&request.out, &result);
+    let written = write(&request.out, &result);
     let kept = match &request.history {
         Some(path) if result.judgement.finished => keep(path, request, &result),
         _ => Ok(()),
@@ -87,5 +91,41 @@ pub(crate) fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool)
 /// Adds the gate to its history, and draws that.
 fn keep(history: &Path, request: &Request, result: &GateResult) -> Result<()> {
     history::append(history, result)?;
-    files::draw(&request.out, &history::read(Some(history))?)
+    draw(&request.out, &history::read(Some(history))?)
+}
+
+/// Writes all of them; `gate.json`, from which every other can be made anew, first.
+///
+/// # Errors
+/// Usage, when the folder cannot be written.
+pub(super) fn write(out: &Path, result: &GateResult) -> Result<()> {
+    fs::create_dir_all(out).usage(|| format!("cannot make the report folder {}", out.display()))?;
+    for (name, text) in [
+        ("gate.json", to_json(result) + "\n"),
+        ("summary.md", markdown::step_summary(result)),
+        ("junit.xml", junit::junit(result)),
+        ("bencher.json", bencher::bencher(result)),
+        ("benchmark-smaller-is-better.json", benchmark_action::smaller_is_better(result)),
+        ("benchmark-bigger-is-better.json", benchmark_action::bigger_is_better(result)),
+    ] {
+        let path = out.join(name);
+        fs::write(&path, text).usage(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Draws the gates so far, once there are two.
+///
+/// # Errors
+/// Usage, when the folder cannot be written.
+pub(super) fn draw(out: &Path, past: &History) -> Result<()> {
+    let Some(series) = past.series() else { return Ok(()) };
+    for picture in pictures_of(&series, Kind::Gate, None) {
+        for (shade, name) in [(Shade::Light, "light"), (Shade::Dark, "dark")] {
+            let path = out.join(format!("history-{name}.svg"));
+            fs::write(&path, picture.svg(shade, Size::Blog))
+                .usage(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
-use crate::process::programs;
+use crate::run::programs;
 use crate::scenario::{BuiltIn, Contender, Gate, Kind, Scenario, Setup};
 
 /// A baseline and a candidate.

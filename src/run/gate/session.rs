@@ -62,7 +62,7 @@ impl<'a> Session<'a> {
         let pair = &request.pair;
         budget::expect_some_room(request)?;
         let order_seed = request.order_seed.unwrap_or_else(random::fresh_seed);
-        let fingerprint = fingerprint::take(std::slice::from_ref(&request.scenario));
+        let fingerprint = fingerprint::take(&[scenario::fingerprint(&request.scenario)]);
         let mut notes = Vec::new();
         if pair.is_alike() && request.purpose == Purpose::Gate {
             notes

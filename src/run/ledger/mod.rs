@@ -17,9 +17,9 @@ use crate::record::{
     Fingerprint, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
 };
 use crate::report;
-use crate::run::budget::Budget;
+use crate::run::rounds::Budget;
 use crate::run::{Progress, Request, report_folder};
-use crate::scenario::{Scenario, builtin};
+use crate::scenario::{self, Scenario, builtin};
 use crate::stats;
 use crate::units::Nanos;
 
@@ -180,7 +180,7 @@ pub fn ledger(
     let started_utc = clock::utc();
     let budget = Budget::of(request.budget);
     let mut plan = plan_ledger(&request.scenarios, request.budget);
-    let fingerprint = fingerprint::take(&plan.scenarios);
+    let fingerprint = fingerprint::take(&scenario::fingerprints(&plan.scenarios));
     let mut results: Vec<RunResult> = Vec::new();
     for scenario in plan.scenarios {
         let mut skip = |why: String| {

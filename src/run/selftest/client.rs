@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
-use crate::machine::placement;
-use crate::machine::placement::Cores;
+use crate::machine::cores;
+use crate::machine::cores::Cores;
 use crate::units::Nanos;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -26,7 +26,7 @@ pub(super) fn median(
     count: u32,
     cores: &Cores,
 ) -> Result<Nanos> {
-    let times = placement::on_cores(cores, || times(address, gap, count))?;
+    let times = cores::on_cores(cores, || times(address, gap, count))?;
     let mut times = times.context(|| format!("the plain client got no answer of {address}"))?;
     times.sort_unstable();
     let place = times.len().div_ceil(2).checked_sub(1);

@@ -5,13 +5,13 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use super::process::Process;
 use super::server::Law;
 use super::{Bench, Check, Row, Verdict, client, only, open, quantile};
 use crate::clock;
 use crate::error::Result;
 use crate::load;
 use crate::load::plan::{Arrivals, Plan, WarmUp};
+use crate::run::selftest::server::Process;
 use crate::stats::{hodges_lehmann, median};
 use crate::text::{WITHHELD, or_withheld};
 use crate::units::Nanos;

@@ -6,17 +6,16 @@
 //! again, until the figure is decided or two more minutes have passed. Undecided is not passed, and says what would
 //! decide it.
 
-mod canary;
 mod client;
 mod delay;
-mod process;
 mod queueing;
 mod ranks;
-mod same;
-mod scratch;
+pub(crate) mod runs;
 pub mod server;
 mod stall;
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -26,8 +25,10 @@ use crate::error::Result;
 use crate::judge::rank;
 use crate::load::outcome::{Kind, Outcome};
 use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape, Statuses, WarmUp};
-use crate::machine::placement::{Cores, Placement};
-use crate::scenario::{self, PlacementMode};
+use crate::machine::cores::Cores;
+use crate::run::placement::Placement;
+use crate::scenario;
+use crate::scenario::PlacementMode;
 use crate::stats::percentile::at_rank;
 use crate::units::{Nanos, Rate};
 
@@ -147,8 +148,8 @@ fn checks(quick: bool) -> Vec<Check> {
         vec![Check::new("ranks", 0, ranks::check), Check::new("stall", 11, stall::check)];
     checks.extend(delay::checks());
     checks.extend(queueing::checks(quick));
-    checks.push(Check::new("A/A", 24, same::check));
-    checks.push(Check::new("canary", 16, canary::check));
+    checks.push(Check::new("A/A", 24, runs::same));
+    checks.push(Check::new("canary", 16, runs::canary));
     checks
 }
 
@@ -302,13 +303,32 @@ fn unanswered(outcome: &Outcome) -> Option<String> {
     (failed > 0).then(|| format!("{failed} of {} requests failed", outcome.offered))
 }
 
+/// A folder of this process in the system's temporary one. Dropping it removes it.
+#[derive(Debug)]
+pub(super) struct Scratch(pub(super) PathBuf);
+
+impl Scratch {
+    /// Named for `what`; whoever writes into it makes it.
+    pub(super) fn new(what: &str) -> Self {
+        let name = format!("bakeoff-selftest-{}-{what}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::plan::Pace;
     use std::cell::Cell;
 
     use Verdict::{Fails, Holds, Undecided};
+
+    use crate::load::plan::Pace;
 
     /// The verdicts of a check of two figures whose attempts come to these, and how often it was done.
     fn decided(attempts: &'static [[Verdict; 2]], more: Duration) -> (Vec<Verdict>, usize) {

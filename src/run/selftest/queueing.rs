@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use super::process::{Process, Served};
 use super::server::Law;
 use super::{Bench, Check, Row, Verdict, client, only, open, unanswered};
 use crate::error::Result;
 use crate::load;
 use crate::load::outcome::{Kind, Slice};
 use crate::load::plan::Arrivals;
+use crate::run::selftest::server::{Process, Served};
 use crate::units::Nanos;
 
 /// The mean service time: long against the way there and back, short against a batch.

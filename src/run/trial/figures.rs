@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use super::timeline::timeline;
-use crate::judge::rank;
-use crate::judge::validity;
+use crate::error::Error;
 use crate::judge::validity::Judged;
 use crate::load::outcome::{self, Kind, Outcome, SLO_BUCKET};
+use crate::judge::{rank, validity};
+use crate::load::outcome;
+use crate::load::outcome::{BEAT, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::machine::memory;
-use crate::machine::placement::Placement;
-use crate::record;
 use crate::record::histogram::{distribution, ranked};
 use crate::record::{Audit, Trial};
 use crate::run::order::Order;
@@ -21,10 +20,16 @@ use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{PlacementMode, Scenario};
 use crate::stats::percentile::{Quantile, quantile};
 use crate::stats::{self, Recovery, SloBucket};
+use crate::record::{Audit, LostBy, Recovery, TimeWindow, Timeline, Trial, TrialVerdict, Validity};
+use crate::run::placement::Placement;
+use crate::scenario::{Disturbance, PlacementMode, Scenario};
+use crate::stats::Beat;
+use crate::stats::percentile::{Failures, Quantile, at_rank, quantile};
 use crate::units::Nanos;
+use crate::{record, stats};
 
 /// The trial as it is reported.
-pub(super) fn report(
+pub(crate) fn report(
     prepared: &PreparedTrial<'_>,
     plan: &Plan,
     outcome: &Outcome,
@@ -166,7 +171,7 @@ fn goodput(outcome: &Outcome) -> Option<f64> {
 
 /// How the contender came back from a fault or a burst, where there was one, it promised something, and there were enough
 /// requests to say.
-fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<record::Recovery> {
+fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<Recovery> {
     let end = scenario.disturbance()?.end();
     back(end, &together(outcome.kinds.iter().map(|kind| kind.buckets.as_slice())))
 }
@@ -184,17 +189,17 @@ fn together<'a>(kinds: impl Iterator<Item = &'a [outcome::SloBucket]>) -> Vec<Sl
     all
 }
 
-fn back(end: Nanos, buckets: &[SloBucket]) -> Option<record::Recovery> {
-    if buckets.is_empty() {
+fn back(end: Nanos, beats: &[Beat]) -> Option<Recovery> {
+    if beats.is_empty() {
         return None;
     }
-    let second = (Nanos::SECOND.0 / SLO_BUCKET.0) as usize;
-    let after_ns = match stats::recovery(buckets, second, end.0.div_ceil(SLO_BUCKET.0) as usize) {
-        Recovery::After(count) => Some(count as u64 * SLO_BUCKET.0),
-        Recovery::Never => None,
-        Recovery::TooFew => return None,
+    let second = (Nanos::SECOND.0 / BEAT.0) as usize;
+    let after_ns = match stats::recovery(beats, second, end.0.div_ceil(BEAT.0) as usize) {
+        stats::Recovery::After(count) => Some(count as u64 * BEAT.0),
+        stats::Recovery::Never => None,
+        stats::Recovery::TooFew => return None,
     };
-    Some(record::Recovery { fault_end_ns: end.0, after_ns })
+    Some(Recovery { fault_end_ns: end.0, after_ns })
 }
 
 /// One request kind, with the percentiles that may not be shown taken out.
@@ -258,7 +263,7 @@ fn p99_windows(kind: &Kind) -> Vec<u64> {
     (0..windows).map(window).collect::<Option<_>>().unwrap_or_default()
 }
 
-pub(super) fn placement(placement: &Placement) -> record::Placement {
+pub(crate) fn placement(placement: &Placement) -> record::Placement {
     let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect();
     record::Placement {
         mode: placement.mode.name().into(),
@@ -287,6 +292,156 @@ fn load(plan: &Plan, outcome: &Outcome) -> record::Load {
         duration_s: outcome.window.as_secs_f64(),
         steps: steps.collect(),
     }
+}
+
+/// The trial of a contender that did `error` in a way of its own.
+pub(crate) fn lost(prepared: &PreparedTrial<'_>, by: LostBy, error: &Error) -> Trial {
+    let validity = Validity {
+        verdict: TrialVerdict::Invalid,
+        reasons: vec![error.message().to_owned()],
+        lost: true,
+        lost_by: Some(by),
+        wrote: error.contender_wrote().unwrap_or_default().to_owned(),
+        ..Validity::default()
+    };
+    without_figures(prepared, validity)
+}
+
+/// The trial that the machine made impossible.
+pub(crate) fn void(prepared: &PreparedTrial<'_>, error: &Error) -> Trial {
+    let validity = Validity {
+        verdict: TrialVerdict::Invalid,
+        reasons: vec![error.message().to_owned()],
+        voids_round: true,
+        ..Validity::default()
+    };
+    without_figures(prepared, validity)
+}
+
+fn without_figures(prepared: &PreparedTrial<'_>, validity: Validity) -> Trial {
+    Trial {
+        workload: prepared.spec.scenario.workload.name().into(),
+        scenario: prepared.spec.scenario.name.clone(),
+        contender: prepared.spec.contender.name.clone(),
+        round: prepared.spec.round,
+        order: prepared.spec.place,
+        level: prepared.spec.level.clone(),
+        placement: placement(prepared.placement),
+        schedule_hash: String::new(),
+        load: record::Load {
+            kind: if prepared.spec.rate.is_some() { "open".into() } else { "closed".into() },
+            rate: prepared.spec.rate.map(|rate| rate.0),
+            connections: prepared.spec.scenario.load.connections as u32,
+            ..record::Load::default()
+        },
+        offered_rps: 0.0,
+        achieved_rps: 0.0,
+        requests: 0,
+        errors: BTreeMap::new(),
+        statuses: BTreeMap::new(),
+        first_errors: BTreeMap::new(),
+        response_ns: None,
+        response_less_lag_ns: None,
+        service_ns: None,
+        backlog_ns: None,
+        generator_lag_ns: None,
+        pool_wait_ns: None,
+        connect_ns: None,
+        by_request: BTreeMap::new(),
+        server: record::Server::default(),
+        generator: record::Generator::default(),
+        bound_by: "nothing".into(),
+        saturated: false,
+        audit: Audit { verdict: "unavailable".into(), reasons: validity.reasons.clone() },
+        validity,
+        voided: false,
+        led_in: None,
+        standin: None,
+        dependency: prepared
+            .spec
+            .scenario
+            .store
+            .dependency()
+            .map(|dependency| dependency.describe()),
+        pool: None,
+        timeline: None,
+        accounts_per_s: None,
+        goodput_rps: None,
+        recovery: None,
+        runtime: None,
+    }
+}
+
+/// Cells begin there; what is shorter is in the first.
+const LOWEST_NS: u64 = 10_000;
+/// Cells of a picture in a factor of ten.
+const STEPS_PER_DECADE: u32 = 12;
+/// With fewer requests a window has no p50, and no p99.
+const P50_MIN: u64 = 20;
+const P99_MIN: u64 = 100;
+
+/// The timeline of a trial that was disturbed; nothing where it was not, or in a closed loop.
+pub(crate) fn timeline(
+    disturbance: Option<Disturbance>,
+    outcome: &Outcome,
+    recovery: Option<&Recovery>,
+) -> Option<Timeline> {
+    let disturbance = disturbance?;
+    let length = outcome.kinds.iter().map(|kind| kind.slices.len()).max().filter(|n| *n > 0)?;
+    let windows = (0..length).map(|place| {
+        let own = |kind: &'_ Kind| {
+            let slice = kind.slices.get(place)?;
+            Some((slice.times.clone(), rank::slice_failures(kind, slice)))
+        };
+        let whole = outcome.kinds.iter().filter_map(own).reduce(|mut sum, (times, failures)| {
+            sum.0.add(times).expect("the slices of a trial have the same bounds");
+            sum.1 += failures;
+            sum
+        });
+        let (times, failures) = whole.expect("the longest kind has them all");
+        window(&times, failures)
+    });
+    Some(Timeline {
+        version: 1,
+        window_ns: outcome.slice.0,
+        windows: windows.collect(),
+        lowest_ns: LOWEST_NS,
+        steps_per_decade: STEPS_PER_DECADE,
+        fault: Some(record::Fault {
+            what: disturbance.what,
+            from_ns: disturbance.start.0,
+            for_ns: disturbance.lasting.0,
+        }),
+        recovery_ns: recovery.and_then(|recovery| recovery.after_ns),
+    })
+}
+
+fn window(times: &Histogram<u32>, failures: Failures) -> TimeWindow {
+    let n = times.len() + failures.all;
+    let quantile = |least, rank| {
+        Some(at_rank(times, failures, rank)).filter(|_| n >= least).and_then(Quantile::written)
+    };
+    let mut counts = Vec::new();
+    for step in times.iter_recorded() {
+        let cell = cell(step.value_iterated_to());
+        if counts.len() <= cell {
+            counts.resize(cell + 1, 0);
+        }
+        counts[cell] += u64::from(step.count_at_value());
+    }
+    TimeWindow {
+        n,
+        failures: failures.all,
+        p50_ns: quantile(P50_MIN, 0.5),
+        p99_ns: quantile(P99_MIN, 0.99),
+        max_ns: (!times.is_empty()).then(|| times.max()),
+        counts,
+    }
+}
+
+fn cell(ns: u64) -> usize {
+    let decades = (ns.max(LOWEST_NS) as f64 / LOWEST_NS as f64).log10();
+    (decades * f64::from(STEPS_PER_DECADE)) as usize
 }
 
 #[cfg(test)]
@@ -353,5 +508,41 @@ mod tests {
         let windows = p99_windows(&failing);
         assert_eq!(windows[3], FAILED_NS, "21 of 2,021 failed");
         assert_eq!(windows.iter().filter(|ns| **ns == FAILED_NS).count(), 1, "20 of 2,020 did not");
+    }
+
+    fn slice(values: impl IntoIterator<Item = u64>) -> Histogram<u32> {
+        let mut slice = Histogram::new_with_bounds(1, 60_000_000_000, 2).unwrap();
+        values.into_iter().for_each(|value| slice.record(value).unwrap());
+        slice
+    }
+
+    #[test]
+    fn every_request_of_a_window_lies_in_a_cell() {
+        let times = slice((0..150).map(|n| 1_000 * (n + 1) * (n + 1)));
+        let window = window(&times, Failures::default());
+        assert_eq!((window.n, window.counts.iter().sum::<u64>()), (150, 150));
+        assert_eq!(window.counts[0], 3, "what is below the first cell is in it");
+        assert!(window.p99_ns.is_some() && window.max_ns > window.p99_ns);
+        let edge = LOWEST_NS as f64 * 10_f64.powf((window.counts.len() - 1) as f64 / 12.0);
+        let max = window.max_ns.unwrap() as f64;
+        assert!(edge <= max && max < edge * 10_f64.powf(1.0 / 12.0), "{edge} {max}");
+    }
+
+    #[test]
+    fn what_has_too_few_requests_has_no_percentile() {
+        let of = |n| window(&slice(std::iter::repeat_n(500_000, n)), Failures::default());
+        assert_eq!((of(0).max_ns, of(0).counts.len()), (None, 0));
+        assert_eq!((of(19).p50_ns, of(19).max_ns.is_some()), (None, true));
+        assert_eq!((of(20).p50_ns.is_some(), of(99).p99_ns), (true, None));
+        assert!(of(100).p99_ns.is_some());
+    }
+
+    #[test]
+    fn failures_are_requests_without_a_cell_and_above_all_others() {
+        let failures = Failures { all: 52, timeouts: 51, timeout_ns: 1 };
+        let window = window(&slice(std::iter::repeat_n(500_000, 50)), failures);
+        assert_eq!((window.n, window.failures, window.counts.iter().sum::<u64>()), (102, 52, 50));
+        assert_eq!((window.p50_ns, window.p99_ns), (Some(FAILED_NS), Some(FAILED_NS)));
+        assert!(window.max_ns < Some(600_000), "of those that were answered");
     }
 }

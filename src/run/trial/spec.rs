@@ -3,8 +3,8 @@
 use crate::backend::cpu::CpuMode;
 use crate::database::Database;
 use crate::load::plan::WarmUp;
-use crate::machine::placement::Placement;
 use crate::record::hiccups::Hiccups;
+use crate::run::placement::Placement;
 use crate::scenario::{Contender, Scenario};
 use crate::units::{Nanos, Rate};
 

@@ -4,9 +4,10 @@
 //! `pilot` finds it out, once in a run, before the first trial at a rate; the `rule` is pure. What was still warming up all
 //! the same is marked by `halves`.
 
-pub(crate) mod halves;
 mod pilot;
 mod rule;
+
+pub(crate) use rule::mark;
 
 use crate::run::trial::spec::Warming;
 use std::sync::atomic::AtomicBool;

@@ -12,7 +12,7 @@ use crate::load::live::Live;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Plan, Shape, WarmUp};
 use crate::load::run_seen;
-use crate::machine::memory;
+use crate::machine::cores;
 use crate::machine::resources::{Used, Watch};
 use crate::record::{Pilot, PilotSpan};
 use crate::run::trial;
@@ -73,7 +73,7 @@ pub(super) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Opt
     let (live, enough) = (Live::new(plan.threads), AtomicBool::new(false));
     let (outcome, seen) = thread::scope(|scope| {
         let looking = scope.spawn(|| {
-            memory::stay_on(&prepared.placement.generator);
+            cores::stay_on(&prepared.placement.generator);
             look(&watch, &live, &enough, stop)
         });
         let outcome = run_seen(&plan, &enough, &|_| (), &live);

@@ -1,12 +1,13 @@
 //! A/A: two copies of one contender. The interval of their ratio must cover 1.
 
-use super::scratch::Scratch;
-use super::{Bench, Row, Verdict};
 use crate::error::Result;
 use crate::record::{Trial, TrialVerdict};
-use crate::run::{self, Progress, Request};
-use crate::scenario;
-use crate::stats::{self, Better, LOST};
+use crate::run::selftest::{Bench, Row, Scratch, Verdict};
+use crate::run::{Progress, Request};
+use crate::scenario::{Overrides, WarmUp};
+use crate::stats::{Better, LOST};
+use crate::units::Nanos;
+use crate::{record, run, scenario, stats};
 
 const SCENARIO: &str = r#"
 schema = 1
@@ -29,7 +30,7 @@ connections = 64
 const CONFIDENCE: f64 = 0.998;
 
 /// Ten rounds.
-pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
+pub(super) fn same(bench: &Bench<'_>) -> Result<Vec<Row>> {
     let out = Scratch::new("same");
     let request = Request {
         name: "same".into(),
@@ -92,3 +93,36 @@ const METRICS: [(&str, Metric); 2] = [
     ("p50", |trial| trial.response_ns.as_ref()?.at(500).worth()),
     ("CPU/request", |trial| trial.server.cpu_us_per_request),
 ];
+
+/// The built-in scenario, with shorter trials.
+pub(super) fn canary(bench: &Bench<'_>) -> Result<Vec<Row>> {
+    let out = Scratch::new("canary");
+    let canary = scenario::builtin("canary").expect("the canary is built in");
+    let canary = canary.with(&Overrides {
+        duration: Some(bench.span(Nanos(700_000_000), Nanos(400_000_000))),
+        warm_up: Some(WarmUp::Through(Nanos(100_000_000))),
+        ..Overrides::default()
+    })?;
+    let request = Request {
+        name: canary.name.clone(),
+        title: canary.title.clone(),
+        scenarios: vec![canary],
+        out: out.0.clone(),
+        ..Request::default()
+    };
+    let result = run::run(&request, &mut Progress::new(true), bench.stop)?;
+    let measured = result.expectations.first().map_or("nothing judged", |it| &it.reason);
+    let needs = matches!(result.verdict, record::Verdict::Invalid).then(|| {
+        let why = result.notes.first().map_or("too few rounds were valid", |note| note);
+        format!("a run that is valid; {why}")
+    });
+    let row = Row {
+        check: "canary",
+        what: "ten times the work".into(),
+        expected: "fails, exit code 3".into(),
+        measured: format!("exit code {}: {measured}", result.exit_code),
+        verdict: Verdict::of(result.verdict == record::Verdict::Fail),
+        needs: None,
+    };
+    Ok(vec![row.excused(needs.as_deref())])
+}

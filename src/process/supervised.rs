@@ -1,10 +1,11 @@
 //! Anyone's program, in the hands of a supervisor (see `supervise`): started, listened to, ended.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,9 @@ use rustix::process::Signal;
 
 use crate::error::{Context, Error, Result};
 use crate::interrupt;
-use crate::machine::placement;
-use crate::machine::placement::Cores;
+use crate::machine::cores;
+use crate::machine::cores::Cores;
 use crate::machine::proc;
-use crate::process::said::Said;
 use crate::process::supervise::{BACKGROUND, KILLED};
 
 /// A program is there, or its start has failed, within this.
@@ -74,7 +74,7 @@ impl Held {
         command.envs(program.env.iter().map(|(name, value)| (name, value)));
         command.current_dir(program.folder).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut supervisor = placement::on_cores(cores, || command.spawn())?
+        let mut supervisor = cores::on_cores(cores, || command.spawn())?
             .context(|| format!("cannot start {}", program.what))?;
         let stdout = supervisor.stdout.take().expect("stdout is piped");
         let stderr = supervisor.stderr.take().expect("stderr is piped");
@@ -241,4 +241,73 @@ fn signal(status: ExitStatus) -> Option<i32> {
 /// Whether a signal is none of those by which a program ends in good order.
 fn is_a_crash(signal: i32) -> bool {
     ![Signal::HUP, Signal::INT, Signal::TERM].iter().any(|orderly| orderly.as_raw() == signal)
+}
+
+/// So much is kept, the last of it.
+const BYTES_MAX: usize = 4 * 1024;
+/// What a program wrote last is on its way for so long after its end; what it has left behind may hold the pipe open.
+const ENDS_WITHIN: Duration = Duration::from_millis(200);
+
+/// A pipe that is being read.
+#[derive(Clone, Debug)]
+pub(crate) struct Said(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: Vec<u8>,
+    ended: bool,
+}
+
+impl Said {
+    /// Reads `from` in a thread of its own, which ends with the pipe, that is with the last process that holds it.
+    pub(crate) fn of(from: impl Read + Send + 'static) -> Self {
+        let kept = Arc::new(Mutex::new(Kept::default()));
+        let said = Self(Arc::clone(&kept));
+        thread::spawn(move || keep_last(from, &kept));
+        said
+    }
+
+    /// The last of what was written, without what could steer a terminal; waits a little for what is on its way. Ask for it
+    /// when the program has ended.
+    pub(crate) fn last(&self) -> String {
+        let deadline = Instant::now() + ENDS_WITHIN;
+        loop {
+            let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.ended || Instant::now() >= deadline {
+                return printable(String::from_utf8_lossy(&kept.last).trim());
+            }
+            drop(kept);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+fn keep_last(mut from: impl Read, kept: &Mutex<Kept>) {
+    let mut buffer = [0; BYTES_MAX];
+    let kept = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        let last = &mut kept().last;
+        last.extend_from_slice(&buffer[..count]);
+        let surplus = last.len().saturating_sub(BYTES_MAX);
+        last.drain(..surplus);
+    }
+    kept().ended = true;
+}
+
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_is_kept_and_steers_no_terminal() {
+        let text = "x".repeat(3 * BYTES_MAX) + "\n\x1b[31mno database, no service\n";
+        let last = Said::of(std::io::Cursor::new(text)).last();
+        assert!(last.ends_with("x\n[31mno database, no service"), "{last}");
+        assert!(last.len() < BYTES_MAX, "{}", last.len());
+        assert_eq!(Said::of(std::io::empty()).last(), "");
+    }
 }

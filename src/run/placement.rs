@@ -1,13 +1,9 @@
 //! Which side runs on which cores.
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::load::plan::Pace;
+use crate::machine::cores::{Cores, allowed};
 use crate::scenario::{self, PlacementMode};
-
-/// Core numbers, ascending, at least one.
-pub(crate) type Cores = Vec<usize>;
 
 /// Who runs where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,31 +68,6 @@ impl Placement {
     }
 }
 
-/// The cores in this process's affinity mask.
-///
-/// # Errors
-/// When the mask cannot be read.
-pub(crate) fn allowed() -> Result<Cores> {
-    let set = sched_getaffinity(None).context(|| "cannot read the affinity mask".into())?;
-    Ok((0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect())
-}
-
-/// Runs `action` with the calling thread on `cores`, for what it starts to inherit, and puts the mask back.
-///
-/// # Errors
-/// When the mask cannot be set.
-pub(crate) fn on_cores<T>(cores: &Cores, action: impl FnOnce() -> T) -> Result<T> {
-    let before = sched_getaffinity(None).context(|| "cannot read the affinity mask".into())?;
-    let mut set = CpuSet::new();
-    for &core in cores {
-        set.set(core);
-    }
-    sched_setaffinity(None, &set).context(|| format!("cannot move to cores {cores:?}"))?;
-    let value = action();
-    sched_setaffinity(None, &before).context(|| "cannot put the affinity mask back".into())?;
-    Ok(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,12 +110,5 @@ mod tests {
     fn a_contender_that_shares_has_every_core() {
         let two = on(2, PlacementMode::Shared, None).unwrap();
         assert_eq!((two.contender, two.generator, two.pace), (vec![0, 1], vec![0], Pace::Sleep));
-    }
-
-    #[test]
-    fn the_mask_is_put_back() {
-        let before = allowed().unwrap();
-        let inside = on_cores(&vec![before[0]], || allowed().unwrap()).unwrap();
-        assert_eq!((inside, allowed().unwrap()), (vec![before[0]], before));
     }
 }
