@@ -25,8 +25,8 @@ use crate::load::plan::{
     Amount, Arrivals, First, Fixed, Operation, Pace, Plan, Shape, Statuses, WarmUp,
 };
 use crate::load::url::Url;
+use crate::machine::interference::Interference;
 use crate::machine::neighbours::Neighbours;
-use crate::machine::resources::Taken;
 use crate::record;
 use crate::record::TrialVerdict;
 use crate::record::histogram::Ranked;
@@ -175,7 +175,7 @@ impl Args {
         };
         let window = self.duration.unwrap_or(WINDOW);
         let plan = self.plan(&url, request, shape, window, self.warm_up());
-        let taken = Taken::now();
+        let taken = Interference::now();
         let outcome = self.load(&plan, &stop)?;
         let mut trial = trial::of(&self.url, &plan, &outcome, &taken, None);
         // Those that were there at the start, or are at the end.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::postgres::{Connection, Server};
 use crate::sql::SCHEMA;
 
-/// The database that holds the rows and that nobody works on.
+/// The template database, which holds the rows and is only copied.
 const TEMPLATE: &str = "bakeoff_template";
 
 /// A running, loaded cluster.
@@ -84,7 +84,7 @@ impl Auto {
         Ok((name, Url::read(&Typed::from(url))?))
     }
 
-    /// Drops a copy, whoever is still connected to it. A failure is of no consequence: the cluster is thrown away.
+    /// Drops a copy and disconnects its clients. A failure is of no consequence: the cluster is thrown away.
     pub(crate) fn forget(&self, name: &str) {
         let _ = self.admin().query(&format!("DROP DATABASE {name} WITH (FORCE)"));
     }

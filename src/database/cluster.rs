@@ -65,8 +65,8 @@ impl Cluster {
     /// Makes a cluster in a new folder and starts it with room for so many connections.
     ///
     /// # Errors
-    /// When there is nobody to run it as, and when initdb or postgres fail; the message has what they said. Interrupted, once
-    /// nobody wants it any more.
+    /// When there is no user to run it as, and when initdb or postgres fail; the message has what they said. Interrupted, once
+    /// the start is cancelled.
     pub(crate) fn start(
         binaries: &Path,
         connections: u32,

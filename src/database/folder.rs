@@ -125,10 +125,10 @@ pub(crate) struct Account {
 const NAMES: [&str; 2] = ["postgres", "nobody"];
 
 impl Account {
-    /// Whom to become, if this process is root.
+    /// The user to run as, if this process is root.
     ///
     /// # Errors
-    /// When there is nobody to become.
+    /// When there is no such user.
     pub(crate) fn to_become() -> Result<Option<Self>> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
@@ -193,7 +193,7 @@ fn segment(file: &str) -> Option<(i64, i64)> {
     Some((key.parse().ok()?, id.trim().parse().ok()?))
 }
 
-/// Whether the segment is still that of the key and nobody has it, in the text of `/proc/sysvipc/shm`.
+/// Whether the segment is still that of the key and no process is attached, in the text of `/proc/sysvipc/shm`.
 fn is_unused(table: &str, key: i64, id: i64) -> bool {
     table.lines().any(|line| {
         let fields: Vec<i64> =
@@ -226,7 +226,7 @@ mod tests {
             )
         };
         assert!(is_unused(&table(0), 1_267_837, 32_769));
-        assert!(!is_unused(&table(1), 1_267_837, 32_769), "somebody has it");
+        assert!(!is_unused(&table(1), 1_267_837, 32_769), "a process is attached");
         assert!(!is_unused(&table(0), 1, 32_769), "the number is another's by now");
         assert!(!is_unused("", 1_267_837, 32_769));
     }

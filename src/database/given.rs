@@ -37,7 +37,7 @@ impl Given {
     /// Says what it will do, and does it if somebody agrees.
     ///
     /// # Errors
-    /// When nobody agrees or the server refuses; interrupted, when the user does that instead of an answer.
+    /// When the user does not agree, or the server refuses; interrupted, when the user does that instead of an answer.
     pub(crate) fn start(url: &Url, seed: u64, latency: String, yes: bool) -> Result<Self> {
         let name = format!("bakeoff_{:08x}", fresh_seed() as u32);
         let inside = url.with_options(&format!("-c search_path={name}"))?;
@@ -113,11 +113,11 @@ fn left(name: &str, url: &Url) -> String {
 struct Schema {
     name: String,
     url: Url,
-    /// Leads into the schema whoever uses it.
+    /// A URL that selects the schema.
     inside: Url,
 }
 
-/// Whoever holds a lock for so long is not going to let go: a contender that was left behind.
+/// A process that holds a lock for so long will not release it: a contender that was left running.
 const PATIENCE: &str = "SET lock_timeout = '10s'";
 
 impl Schema {
@@ -158,7 +158,9 @@ fn agree(what: &str, yes: bool) -> Result<()> {
     }
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(Error::usage("nobody is there to agree to that").help("agree with --yes"));
+        return Err(
+            Error::usage("there is no terminal to confirm that at").help("confirm with --yes")
+        );
     }
     anstream::eprint!("Go on? [y/N] ");
     let _ = std::io::stderr().flush();

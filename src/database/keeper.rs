@@ -1,4 +1,4 @@
-//! The process that keeps a throw-away PostgreSQL and ends it with whoever asked for it, however that one ends.
+//! The process that keeps a throw-away PostgreSQL and ends it with its parent, however that one ends.
 //!
 //! `bakeoff keep-postgres` has the reading end of a pipe whose writing end only its parent has. A parent that is killed
 //! closes it as well as one that ends in good order. (A death signal would follow the thread that spawned and not the
@@ -36,7 +36,7 @@ pub fn keep(binaries: &Path, connections: u32) -> Result<()> {
         no_longer_wanted().is_ok_and(|[asked, _, stdin]| asked || stdin)
     })?;
     let (port, pid, folder) = (cluster.port(), cluster.pid(), cluster.folder().display());
-    // Who does not read this any more has closed stdin too.
+    // A parent that does not read this any more has closed stdin too.
     let _ = writeln!(std::io::stdout(), "ready {port} {pid} {folder}");
     let mut stdin = std::io::stdin();
     let mut scratch = [0; 64];
@@ -110,7 +110,7 @@ impl Keeper {
         let mut command = Command::new(program);
         command.arg(KEEPER).arg("--bin").arg(binaries);
         command.args(["--connections", &connections.to_string()]);
-        // A group of its own: Ctrl-C is for this program, which then ends the cluster when nobody needs it any more.
+        // A group of its own: Ctrl-C is for this program, which then ends the cluster when it is no longer needed.
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context(|| "cannot start the keeper of postgres".into())?;

@@ -1,7 +1,7 @@
 //! One query, again and again, each time at its intended instant, whatever has come back.
 //!
 //! A thread for each connection. Whichever is free takes the next arrival in order and sleeps to its instant; when none
-//! is free the arrival waits, and its time runs from the intended instant all the same.
+//! is free the arrival waits, and its time runs from the intended instant regardless.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -174,7 +174,7 @@ impl Asker {
     }
 }
 
-/// The next arrival that nobody has taken.
+/// The next arrival that no connection has taken.
 fn next(queue: &Mutex<Cursor<'_>>) -> Option<Nanos> {
     // A cursor is whole between two calls.
     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 
 /// A loaded database. Dropping it leaves nothing behind.
 #[derive(Debug)]
-pub struct Database(Place);
+pub struct Database(Origin);
 
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one for each run")]
-enum Place {
+enum Origin {
     Auto(Auto),
     Given(Given),
 }
@@ -27,16 +27,16 @@ impl Database {
     /// When PostgreSQL is not installed or does not start, and when it cannot wait as asked.
     pub fn auto(program: &Path, setup: &Setup) -> Result<Self> {
         let latency = setup::dial(&setup.lookup, &setup.write)?;
-        Ok(Self(Place::Auto(Auto::start(program, setup, &latency)?)))
+        Ok(Self(Origin::Auto(Auto::start(program, setup, &latency)?)))
     }
 
     /// A fresh schema in the server at `url`, after saying what will be loaded there. Asks at a terminal unless `yes`.
     ///
     /// # Errors
-    /// When nobody agrees, the server refuses, or it cannot wait as asked.
+    /// When the user does not agree, the server refuses, or it cannot wait as asked.
     pub fn given(url: &Url, setup: &Setup, yes: bool) -> Result<Self> {
         let latency = setup::dial(&setup.lookup, &setup.write)?;
-        Ok(Self(Place::Given(Given::start(url, setup.seed, latency, yes)?)))
+        Ok(Self(Origin::Given(Given::start(url, setup.seed, latency, yes)?)))
     }
 
     /// What the trial `n` works on: no payment, no points, whatever the trial before it did. A cluster of our own copies
@@ -47,11 +47,11 @@ impl Database {
     /// When the server refuses.
     pub fn fresh(&self, n: u32) -> Result<Trial<'_>> {
         match &self.0 {
-            Place::Auto(auto) => {
+            Origin::Auto(auto) => {
                 let (name, url) = auto.fresh(n)?;
                 Ok(Trial { url, copy: Some((auto, name)) })
             }
-            Place::Given(given) => Ok(Trial { url: given.fresh()?, copy: None }),
+            Origin::Given(given) => Ok(Trial { url: given.fresh()?, copy: None }),
         }
     }
 
@@ -68,31 +68,31 @@ impl Database {
     /// The process that all others of our own cluster come from; those of a server that is given are its own.
     pub fn pid(&self) -> Option<u32> {
         match &self.0 {
-            Place::Auto(auto) => Some(auto.pid()),
-            Place::Given(_) => None,
+            Origin::Auto(auto) => Some(auto.pid()),
+            Origin::Given(_) => None,
         }
     }
 
     /// Schemas that earlier runs have left in a server that is given, or that others have there now.
     pub fn stale(&self) -> &[String] {
         match &self.0 {
-            Place::Auto(_) => &[],
-            Place::Given(given) => given.stale(),
+            Origin::Auto(_) => &[],
+            Origin::Given(given) => given.stale(),
         }
     }
 
     /// Why our own cluster is no longer there, if it has ended by itself.
     pub fn crashed(&self) -> Option<Error> {
         match &self.0 {
-            Place::Auto(auto) => auto.crashed(),
-            Place::Given(_) => None,
+            Origin::Auto(auto) => auto.crashed(),
+            Origin::Given(_) => None,
         }
     }
 
     fn facts(&self) -> &Facts {
         match &self.0 {
-            Place::Auto(auto) => auto.facts(),
-            Place::Given(given) => given.facts(),
+            Origin::Auto(auto) => auto.facts(),
+            Origin::Given(given) => given.facts(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The URL of a PostgreSQL server on this machine, whose password nobody gets to see.
+//! The URL of a PostgreSQL server on this machine, whose password is never printed.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -131,8 +131,8 @@ mod tests {
             }
             assert!(url.to_string().ends_with(":5433/shop") && url.reveal().contains("s3cret"));
         }
-        let spoilt = url("postgres://me:s3?cret=1@127.0.0.1/shop").unwrap_err();
-        assert!(!spoilt.to_string().contains("cret"), "{spoilt}");
+        let broken = url("postgres://me:s3?cret=1@127.0.0.1/shop").unwrap_err();
+        assert!(!broken.to_string().contains("cret"), "{broken}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Is this machine fit to measure? What was found, why it matters, and the command that mends it. Changes nothing.
+//! Is this machine fit to measure? What was found, why it matters, and the command that fixes it. Changes nothing.
 //!
 //! Each check is a function of figures that were read, and reading is apart from it, so that every finding has a test.
 
@@ -20,7 +20,7 @@ pub struct Finding {
     pub found: String,
     /// Why it matters to a measurement.
     pub why: &'static str,
-    /// A command, or a sentence, that mends it; where there is something to mend.
+    /// A command, or a sentence, that fixes it; where there is something to fix.
     pub mend: Option<String>,
 }
 
@@ -29,7 +29,7 @@ pub struct Finding {
 pub enum State {
     /// Nothing.
     Fine,
-    /// Figures are better once it is mended.
+    /// Figures are better once it is fixed.
     Mend,
     /// The machine does not say.
     Unknown,
@@ -60,7 +60,7 @@ pub fn examine() -> Result<Vec<Finding>> {
 }
 
 impl Finding {
-    /// Nothing to mend.
+    /// Nothing to fix.
     fn fine(check: &'static str, found: impl Into<String>, why: &'static str) -> Self {
         Self { check, state: State::Fine, found: found.into(), why, mend: None }
     }
@@ -70,7 +70,7 @@ impl Finding {
         Self { check, state: State::Unknown, found: found.into(), why, mend: None }
     }
 
-    /// The same finding, if it is as it should be; else with what mends it.
+    /// The same finding, if it is as it should be; else with what fixes it.
     fn unless(self, good: bool, mend: impl Into<String>) -> Self {
         if good { self } else { Self { state: State::Mend, mend: Some(mend.into()), ..self } }
     }

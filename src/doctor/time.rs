@@ -1,4 +1,4 @@
-//! Time: what the machine takes away, what others use, how late a sleep ends, and how dear a clock is.
+//! Time: what the machine takes away, what others use, how late a sleep ends, and what reading the clock costs.
 
 use std::num::NonZeroU64;
 use std::thread;
@@ -10,8 +10,8 @@ use super::{Finding, read};
 use crate::error::{Context, Result};
 use crate::machine::cores::Cores;
 use crate::machine::hiccups;
+use crate::machine::interference::Interference;
 use crate::machine::interference::Ticks;
-use crate::machine::resources::Taken;
 use crate::record::hiccups::Hiccups;
 use crate::units::{Nanos, Share};
 
@@ -37,7 +37,7 @@ const READING_MAX: Nanos = Nanos(150);
 /// Looks at the machine for three seconds.
 pub(crate) fn look(cores: &Cores) -> Result<Vec<Finding>> {
     let busy = busy_share(QUIET);
-    let before = Taken::now();
+    let before = Interference::now();
     let hiccups = hiccups::watch(cores, hiccups::WATCH)?;
     let steal = before.steal_share();
     let late = thread::spawn(lateness).join().expect("sleeping does not panic")?;
@@ -94,7 +94,7 @@ fn timer((p50, p99): (Nanos, Nanos)) -> Finding {
 }
 
 fn clock(source: Option<String>, reading: Nanos) -> Finding {
-    let why = "six instants of every request are read; a clock behind a system call makes each of them dear";
+    let why = "six instants of every request are read; a clock behind a system call makes each of them expensive";
     let source = source.unwrap_or_else(|| "unknown source".into());
     Finding::fine("clock", format!("{source}, {reading} a reading"), why).unless(
         reading <= READING_MAX,

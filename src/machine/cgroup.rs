@@ -54,7 +54,7 @@ impl Cgroup {
         let folder = own.join(format!("{PREFIX}{}-{n}", std::process::id()));
         fs::create_dir(&folder).ok()?;
         let group = Self { folder, version };
-        // Made and of no use: without the files, or in a place where nobody may enter it.
+        // Made and of no use: without the files, or in a place where processes cannot enter it.
         let counts =
             version == Version::Two || group.folder.join("memory.kmem.usage_in_bytes").exists();
         (counts && group.bytes().is_some() && group.can_be_entered()).then_some(group)

@@ -1,4 +1,4 @@
-//! What the machine takes away from a thread that only reads the clock. Whoever takes it (a hypervisor, a neighbour,
+//! What the machine takes away from a thread that only reads the clock. The cause (a hypervisor, a neighbour,
 //! an interrupt), it shows here, also where the kernel's own count of stolen time does not.
 
 use crate::record::hiccups::Hiccups;

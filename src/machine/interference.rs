@@ -1,8 +1,9 @@
-//! The CPU quota (cgroup, version 1 or 2) of this process's group and of those around it: how much it allows, and how
-//! long it has held them back.
+//! CPU time that tasks on this machine did not get: taken by the hypervisor, or withheld by a CPU quota (cgroup, version 1
+//! or 2) of this process's group or of one around it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::machine::proc;
 use crate::machine::proc::{Group, Mount};
@@ -93,7 +94,7 @@ impl Ticks {
         Some(Self { idle: idle + io_wait, stolen, all: ticks.iter().sum() })
     }
 
-    /// The share that nobody wanted since `earlier`, waits for a disk among it.
+    /// The idle share since `earlier`, including waits for a disk.
     pub(crate) fn idle_since(self, earlier: Self) -> f64 {
         self.share(earlier, |ticks| ticks.idle)
     }
@@ -106,6 +107,33 @@ impl Ticks {
     fn share(self, earlier: Self, of: fn(Self) -> u64) -> f64 {
         let all = self.all.saturating_sub(earlier.all).max(1);
         of(self).saturating_sub(of(earlier)) as f64 / all as f64
+    }
+}
+
+/// What the machine has given to others up to an instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interference {
+    at: Instant,
+    ticks: Option<Ticks>,
+    throttled: Option<Nanos>,
+}
+
+impl Interference {
+    /// So far.
+    pub(crate) fn now() -> Self {
+        Self { at: Instant::now(), ticks: Ticks::now(), throttled: throttled() }
+    }
+
+    /// The share of the machine's time that the hypervisor gave to others since.
+    pub(crate) fn steal_share(&self) -> Option<f64> {
+        Ticks::now().zip(self.ticks).map(|(now, before)| now.stolen_since(before))
+    }
+
+    /// The share of the machine's time that a quota held tasks back since.
+    pub(crate) fn throttled_share(&self) -> Option<f64> {
+        let lost = throttled()?.saturating_sub(self.throttled?);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Some(lost.as_secs_f64() / (self.at.elapsed().as_secs_f64() * cores as f64))
     }
 }
 

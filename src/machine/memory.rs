@@ -1,4 +1,4 @@
-//! A contender's memory in the course of a trial: thirty looks at what is resident, ten a second at its control group, from
+//! A contender's memory in the course of a trial: thirty samples of what is resident, ten a second of its control group, from
 //! a core that is not the contender's.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -10,9 +10,9 @@ use crate::machine::cores::{Cores, stay_on};
 use crate::machine::resources::Watch;
 use crate::units::Nanos;
 
-/// Looks in a window, one at the end of each of as many equal parts.
-pub(crate) const LOOKS: u32 = 30;
-/// Between two looks at the group, the last of which is the window's end.
+/// Samples in a window, one at the end of each of as many equal parts.
+pub(crate) const SAMPLES: u32 = 30;
+/// Between two samples of the group, the last of which is the window's end.
 const GROUP_EVERY: Duration = Duration::from_millis(100);
 
 /// What a sampler is told.
@@ -24,8 +24,8 @@ pub(crate) enum Window {
 
 /// What was seen in a window, in bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Seen {
-    /// Resident at each look; empty where that cannot be read.
+pub(crate) struct MemorySamples {
+    /// Resident at each sample; empty where that cannot be read.
     pub(crate) resident: Vec<u64>,
     /// The most that the group held.
     pub(crate) group_peak: Option<u64>,
@@ -35,7 +35,7 @@ pub(crate) struct Seen {
 #[derive(Debug)]
 pub(crate) struct Sampler<'scope> {
     moments: Sender<Window>,
-    thread: ScopedJoinHandle<'scope, Seen>,
+    thread: ScopedJoinHandle<'scope, MemorySamples>,
 }
 
 impl<'scope> Sampler<'scope> {
@@ -50,24 +50,24 @@ impl<'scope> Sampler<'scope> {
         let (moments, told) = mpsc::channel();
         let thread = scope.spawn(move || {
             stay_on(cores);
-            let mut seen = Seen::default();
+            let mut seen = MemorySamples::default();
             // A trial that is stopped in its warm-up has no window.
             if told.recv() != Ok(Window::Begins) {
                 return seen;
             }
             let window = Duration::from(window);
             let begun = Instant::now();
-            let (mut look, mut group_at) = (1, begun);
-            while look <= LOOKS {
-                let at = begun + window * look / LOOKS;
+            let (mut sample, mut group_at) = (1, begun);
+            while sample <= SAMPLES {
+                let at = begun + window * sample / SAMPLES;
                 let next = if group.is_some() { at.min(group_at) } else { at };
                 let over = told.recv_timeout(next.saturating_duration_since(Instant::now()));
                 let over = !matches!(over, Err(RecvTimeoutError::Timeout));
                 if over || next == at {
                     seen.resident.extend(watch.rss_bytes());
-                    look += 1;
+                    sample += 1;
                 }
-                let last = over || look > LOOKS;
+                let last = over || sample > SAMPLES;
                 if last || next == group_at {
                     seen.group_peak = seen.group_peak.max(group.and_then(Cgroup::bytes));
                     group_at += GROUP_EVERY;
@@ -88,7 +88,7 @@ impl<'scope> Sampler<'scope> {
     }
 
     /// What was seen.
-    pub(crate) fn seen(self) -> Seen {
+    pub(crate) fn seen(self) -> MemorySamples {
         drop(self.moments);
         self.thread.join().expect("looking at a process does not panic")
     }
@@ -99,11 +99,11 @@ mod tests {
     use super::*;
     use std::thread;
 
-    fn looks(window: Nanos, moments: &[Window]) -> Vec<u64> {
+    fn resident(window: Nanos, moments: &[Window]) -> Vec<u64> {
         seen(None, window, moments).resident
     }
 
-    fn seen(group: Option<&Cgroup>, window: Nanos, moments: &[Window]) -> Seen {
+    fn seen(group: Option<&Cgroup>, window: Nanos, moments: &[Window]) -> MemorySamples {
         let (watch, cores) = (Watch::new(std::process::id()), vec![0]);
         thread::scope(|scope| {
             let sampler = Sampler::start(scope, &watch, group, &cores, window);
@@ -118,14 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn a_window_has_thirty_looks_and_one_cut_short_fewer() {
+    fn a_window_has_thirty_samples_and_one_cut_short_fewer() {
         let window = Nanos(60_000_000);
-        let all = looks(window, &[Window::Begins]);
+        let all = resident(window, &[Window::Begins]);
         assert_eq!(all.len(), 30);
         assert!(all.iter().all(|bytes| *bytes > 100_000), "{all:?}");
-        let cut = looks(Nanos(3_000_000_000_000), &[Window::Begins, Window::Ends]);
+        let cut = resident(Nanos(3_000_000_000_000), &[Window::Begins, Window::Ends]);
         assert_eq!(cut.len(), 1);
-        assert!(looks(window, &[]).is_empty(), "it never began");
+        assert!(resident(window, &[]).is_empty(), "it never began");
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
             return;
         };
         let whole = seen(Some(&group), Nanos(250_000_000), &[Window::Begins]);
-        assert_eq!((whole.resident.len(), whole.group_peak), (30, Some(0)), "nobody is in it");
+        assert_eq!((whole.resident.len(), whole.group_peak), (30, Some(0)), "it has no process");
         let none = seen(None, Nanos(60_000_000), &[Window::Begins]);
         assert_eq!((none.resident.len(), none.group_peak), (30, None));
         let cut = seen(Some(&group), Nanos(60_000_000_000), &[Window::Begins, Window::Ends]);

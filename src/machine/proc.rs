@@ -242,7 +242,7 @@ mod tests {
     use std::net::TcpListener;
 
     /// PID_MAX_LIMIT: no process ever has this number.
-    const NOBODY: u32 = 1 << 22;
+    const NO_PROCESS: u32 = 1 << 22;
 
     #[test]
     fn a_name_of_brackets_and_line_ends_moves_no_field() {
@@ -346,9 +346,9 @@ mod tests {
         assert!(waited_for(own).is_some());
         assert!(!groups().unwrap().is_empty());
         assert!(mounts().unwrap().iter().any(|mount| mount.at == Path::new("/proc")));
-        assert!(threads(NOBODY).next().is_none() && children(NOBODY).is_empty());
-        assert!(resident_bytes(NOBODY).is_none() && waited_for(NOBODY).is_none());
-        assert!(Lines::read(format!("/proc/{NOBODY}/status")).is_none());
+        assert!(threads(NO_PROCESS).next().is_none() && children(NO_PROCESS).is_empty());
+        assert!(resident_bytes(NO_PROCESS).is_none() && waited_for(NO_PROCESS).is_none());
+        assert!(Lines::read(format!("/proc/{NO_PROCESS}/status")).is_none());
     }
 
     #[cfg(target_endian = "little")]

@@ -13,8 +13,6 @@ use std::time::Instant;
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
-use crate::machine::interference::Ticks;
-use crate::machine::interference::throttled;
 use crate::machine::proc;
 use crate::machine::proc::Lines;
 use crate::units::Nanos;
@@ -225,33 +223,6 @@ impl Used {
     pub(crate) fn cpu_share(&self, cores: usize) -> Option<f64> {
         let elapsed = self.elapsed.0 as f64 * cores as f64;
         (elapsed > 0.0).then_some(self.cpu?.0 as f64 / elapsed)
-    }
-}
-
-/// What the machine has given to others up to an instant.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Taken {
-    at: Instant,
-    ticks: Option<Ticks>,
-    throttled: Option<Nanos>,
-}
-
-impl Taken {
-    /// So far.
-    pub(crate) fn now() -> Self {
-        Self { at: Instant::now(), ticks: Ticks::now(), throttled: throttled() }
-    }
-
-    /// The share of the machine's time that the hypervisor gave to others since.
-    pub(crate) fn steal_share(&self) -> Option<f64> {
-        Ticks::now().zip(self.ticks).map(|(now, before)| now.stolen_since(before))
-    }
-
-    /// The share of the machine's time that a quota held tasks back since.
-    pub(crate) fn throttled_share(&self) -> Option<f64> {
-        let lost = throttled()?.saturating_sub(self.throttled?);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Some(lost.as_secs_f64() / (self.at.elapsed().as_secs_f64() * cores as f64))
     }
 }
 

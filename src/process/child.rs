@@ -22,8 +22,8 @@ use crate::machine::proc::listening_below;
 use crate::machine::resources::Watch;
 use crate::process::http;
 use crate::process::http::{Failed, PAUSE};
-use crate::process::supervised::Said;
-use crate::process::supervised::{Held, Program};
+use crate::process::supervised::StderrTail;
+use crate::process::supervised::{Program, SupervisedProcess};
 use crate::random;
 use crate::scenario::{Ready, Setup};
 
@@ -44,25 +44,25 @@ const PORTS_MAX: u32 = 4;
 #[derive(Debug)]
 pub(crate) struct Contender {
     name: String,
-    process: Hands,
+    process: ProcessOwner,
     /// Removed when the process has ended.
     group: Option<Cgroup>,
     address: SocketAddr,
     /// What it writes to stderr, where it is a child of this process.
-    said: Option<Said>,
+    said: Option<StderrTail>,
     /// What it said of itself when it was ready.
     runtime: Option<String>,
 }
 
-/// In whose hands a contender's process is.
+/// Who starts and stops a contender's process.
 #[derive(Debug)]
-enum Hands {
+enum ProcessOwner {
     /// A child of this process.
-    Ours(Child),
-    /// A supervisor's.
-    Held(Held),
-    /// Somebody else's.
-    Others,
+    Parent(Child),
+    /// A child of a supervisor process.
+    Supervisor(SupervisedProcess),
+    /// Started by the user, outside bakeoff.
+    External,
 }
 
 impl Contender {
@@ -106,9 +106,9 @@ impl Contender {
         let mut child = cores::on_cores(cores, || command.spawn())?
             .context(|| format!("cannot start contender `{name}`"))?;
         let stdout = child.stdout.take().expect("stdout is piped");
-        let said = child.stderr.take().map(Said::of);
+        let said = child.stderr.take().map(StderrTail::of);
         let address = ([127, 0, 0, 1], 0).into();
-        let process = Hands::Ours(child);
+        let process = ProcessOwner::Parent(child);
         let name = name.to_owned();
         let mut contender = Self { name, process, group, address, said, runtime: None };
         contender.address = contender.listening(stdout)?;
@@ -117,7 +117,7 @@ impl Contender {
         Ok(contender)
     }
 
-    /// Starts anyone's program on `cores`, on a free port, and waits until it is ready. `env` is what the workload tells
+    /// Starts a program on `cores`, on a free port, and waits until it is ready. `env` is what the workload tells
     /// every contender; the scenario's own variables go before it.
     ///
     /// # Errors
@@ -158,7 +158,7 @@ impl Contender {
             patience: setup.stop_within.into(),
             group: group.as_ref().map(Cgroup::folder),
         };
-        let mut held = Held::start(&program, cores)?;
+        let mut held = SupervisedProcess::start(&program, cores)?;
         // A server that listens on `localhost` may have chosen either.
         let addresses = [([127, 0, 0, 1], port).into(), (Ipv6Addr::LOCALHOST, port).into()];
         let deadline = Instant::now() + Duration::from(setup.ready_within);
@@ -180,11 +180,11 @@ impl Contender {
             }
             thread::sleep(PAUSE);
         };
-        // Whoever answered was not the program if that has ended.
+        // Another server answered if the program has ended.
         if held.ended().is_some() {
             return Err(held.failed("ended as it became ready"));
         }
-        let process = Hands::Held(held);
+        let process = ProcessOwner::Supervisor(held);
         Ok(Self { name: name.to_owned(), process, group, address, said: None, runtime })
     }
 
@@ -211,7 +211,7 @@ impl Contender {
                     .help("start it first; a contender by URL is not started by bakeoff")
                     .by_contender("")
             })?;
-        let (name, process) = (name.to_owned(), Hands::Others);
+        let (name, process) = (name.to_owned(), ProcessOwner::External);
         Ok(Self { name, process, group: None, address, said: None, runtime })
     }
 
@@ -230,21 +230,23 @@ impl Contender {
         self.group.as_ref()
     }
 
-    /// What it uses, for who wants to know.
+    /// Measures what it uses.
     pub(crate) fn watch(&self) -> Watch {
         match &self.process {
-            Hands::Ours(child) => Watch::new(child.id()),
-            Hands::Held(held) => Watch::Below(held.supervisor()),
-            Hands::Others => Watch::Nothing,
+            ProcessOwner::Parent(child) => Watch::new(child.id()),
+            ProcessOwner::Supervisor(held) => Watch::Below(held.supervisor()),
+            ProcessOwner::External => Watch::Nothing,
         }
     }
 
     /// How it ended, if it has without being asked.
     pub(crate) fn crashed(&mut self) -> Option<String> {
         match &mut self.process {
-            Hands::Ours(child) => child.try_wait().ok().flatten().map(|status| status.to_string()),
-            Hands::Held(held) => held.ended(),
-            Hands::Others => None,
+            ProcessOwner::Parent(child) => {
+                child.try_wait().ok().flatten().map(|status| status.to_string())
+            }
+            ProcessOwner::Supervisor(held) => held.ended(),
+            ProcessOwner::External => None,
         }
     }
 
@@ -256,17 +258,17 @@ impl Contender {
     /// The last of what it wrote, once it has ended.
     pub(crate) fn wrote(&self) -> String {
         match (&self.process, &self.said) {
-            (Hands::Held(held), _) => held.wrote(),
+            (ProcessOwner::Supervisor(held), _) => held.wrote(),
             (_, Some(said)) => said.last(),
             _ => String::new(),
         }
     }
 
-    /// What it writes to stderr; nothing of a server that is somebody else's.
-    pub(crate) fn stderr(&self) -> Option<Said> {
+    /// What it writes to stderr; `None` for an external server.
+    pub(crate) fn stderr(&self) -> Option<StderrTail> {
         match &self.process {
-            Hands::Held(held) => Some(held.stderr()),
-            Hands::Ours(_) | Hands::Others => self.said.clone(),
+            ProcessOwner::Supervisor(held) => Some(held.stderr()),
+            ProcessOwner::Parent(_) | ProcessOwner::External => self.said.clone(),
         }
     }
 
@@ -275,10 +277,10 @@ impl Contender {
     /// # Errors
     /// By the contender, when it had ended before, had to be killed or ended with a failure.
     pub(crate) fn stop(mut self) -> Result<()> {
-        match std::mem::replace(&mut self.process, Hands::Others) {
-            Hands::Ours(child) => self.process = Hands::Ours(child),
-            Hands::Held(held) => return held.stop(),
-            Hands::Others => return Ok(()),
+        match std::mem::replace(&mut self.process, ProcessOwner::External) {
+            ProcessOwner::Parent(child) => self.process = ProcessOwner::Parent(child),
+            ProcessOwner::Supervisor(held) => return held.stop(),
+            ProcessOwner::External => return Ok(()),
         }
         let what = match (self.crashed(), self.end()) {
             (Some(status), _) => format!("ended before it was asked to: {status}"),
@@ -291,7 +293,7 @@ impl Contender {
 
     /// SIGTERM, patience, SIGKILL. Nothing when it was killed.
     fn end(&mut self) -> Option<ExitStatus> {
-        let Hands::Ours(child) = &mut self.process else { return None };
+        let ProcessOwner::Parent(child) = &mut self.process else { return None };
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
         }
@@ -362,7 +364,7 @@ fn before(name: &str, setup: &Setup, env: &[(String, String)]) -> Result<()> {
         patience: Duration::from_secs(1),
         group: None,
     };
-    Held::start(&program, &cores::allowed()?)?.finish(BEFORE_WITHIN)
+    SupervisedProcess::start(&program, &cores::allowed()?)?.finish(BEFORE_WITHIN)
 }
 
 /// Well-known services are below.
@@ -370,8 +372,8 @@ const PORTS_FROM: u16 = 10_240;
 /// So many of them are looked at.
 const PORTS_TRIED: u16 = 64;
 
-/// Starts a program on a port that nobody listens on now. Somebody may in an instant; then the program says so and ends,
-/// and is started again on another.
+/// Starts a program on a free port. Where another process takes the port first, the program says so and ends, and is
+/// started again on another.
 ///
 /// # Errors
 /// Those of `start`; a port that others held each time is the machine's doing, and not the contender's.
@@ -414,13 +416,13 @@ fn says_in_use(error: &Error) -> bool {
         .any(|words| wrote.contains(words))
 }
 
-/// Whether somebody has a port.
+/// Whether a port is in use.
 fn is_taken(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_err()
 }
 
 /// Which of two addresses a server is ready at, and what it says that runs it; asked once, within that time. The second is
-/// asked where nobody is at the first.
+/// asked where the first refuses connections.
 fn answers(
     [first, second]: [SocketAddr; 2],
     ready: &Ready,
@@ -481,7 +483,9 @@ mod tests {
         assert_eq!(asked([first, second]).unwrap(), (second, None));
         assert_eq!(asked([second, first]).unwrap(), (second, None));
         drop(listener);
-        let Err(Failed::Unreachable(_)) = asked([first, second]) else { panic!("nobody is there") };
+        let Err(Failed::Unreachable(_)) = asked([first, second]) else {
+            panic!("no server is there")
+        };
     }
 
     #[test]
@@ -504,7 +508,7 @@ mod tests {
             if tried.get() < 3 { Err(in_use()) } else { Ok(port) }
         });
         assert!(started.is_ok() && tried.get() == 3, "{started:?}");
-        // Somebody takes each port before the program does: nobody has lost.
+        // Each port is taken before the program binds it: the contender has not lost.
         let others = std::cell::RefCell::new(Vec::new());
         let void = on_a_free_port(|port| {
             others.borrow_mut().push(TcpListener::bind(("127.0.0.1", port)).unwrap());
@@ -512,7 +516,7 @@ mod tests {
         });
         let void = void.unwrap_err();
         assert!(void.is_by_machine() && void.contender_wrote().is_none(), "{void:?}");
-        // A program that says so of a port that nobody has speaks of another.
+        // A program that says so of a free port means another port.
         let lost = on_a_free_port(|_| Err::<u16, _>(in_use())).unwrap_err();
         assert!(lost.contender_wrote().is_some() && !lost.is_by_machine());
         let ends =

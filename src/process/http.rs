@@ -65,7 +65,7 @@ pub(crate) fn tried<T>(
 pub(crate) enum Failed {
     /// The time was over.
     Late(String),
-    /// Nobody accepts connections.
+    /// No process accepts connections.
     Unreachable(String),
     /// It was closed, malformed or another status.
     Told(String),
@@ -197,8 +197,8 @@ mod tests {
         let unready = server(&["HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"], Duration::ZERO);
         let told = get(unready, "/ready", Duration::from_millis(300)).unwrap_err();
         assert_eq!(told, "/ready answers 503");
-        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let told = get(nobody, "/", Duration::from_millis(20)).unwrap_err();
+        let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let told = get(unused, "/", Duration::from_millis(20)).unwrap_err();
         assert!(told.contains("cannot connect to 127.0.0.1:"), "{told}");
     }
 }

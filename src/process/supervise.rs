@@ -1,6 +1,6 @@
-//! Holds anyone's program and lets nothing of it outlive bakeoff.
+//! Supervises a contender's program and lets none of its processes outlive bakeoff.
 //!
-//! A foreign program cannot be asked to follow its parent into death, so it gets a parent that does: this process, of
+//! A foreign program does not end with its parent, so it gets a parent that ends it: this process, of
 //! bakeoff's own binary, between the orchestrator and the program. It knows that the orchestrator has ended, however
 //! that came about, by the end of its own stdin, and then ends the program's whole group. What leaves the group and is
 //! orphaned becomes this process's child (it is a subreaper) and is ended too. Only killing this process itself leaves
@@ -71,10 +71,10 @@ pub fn supervise(argv: &[OsString], patience: Duration, group: Option<&Path>) ->
     let group = Group { leader, ended: Arc::clone(&ended) };
     thread::spawn(move || {
         let asked = matches!(io::stdin().read(&mut [0]), Ok(1..));
-        // Where the orchestrator has ended already nobody is left to lose patience.
+        // Where the orchestrator has ended already, no process can ask for an earlier kill.
         group.end(patience, || asked && is_closed(&io::stdin()));
     });
-    // It stays a zombie for now: as long as it is, its number is nobody else's.
+    // It stays a zombie for now: as long as it is, its number is not reused.
     let status = waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
         .context(|| "cannot wait for the program".into())?;
     *ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -145,7 +145,7 @@ fn exit_code(status: &WaitIdStatus) -> u8 {
     }
 }
 
-/// Nobody may be listening any more.
+/// The reader may have closed the pipe.
 fn say(what: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{what}").and_then(|()| out.flush());

@@ -1,4 +1,4 @@
-//! Anyone's program, in the hands of a supervisor (see `supervise`): started, listened to, ended.
+//! A program under a supervisor process (see `supervise`): started, observed, ended.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -42,21 +42,21 @@ pub(crate) struct Program<'a> {
 
 /// A running program and its supervisor. Dropping it ends both.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct SupervisedProcess {
     what: String,
     supervisor: Child,
-    /// A byte asks the supervisor to end the program; closing it says that nobody waits any longer.
-    leash: Option<ChildStdin>,
+    /// A byte asks the supervisor to end the program; closing it has the program killed at once.
+    control: Option<ChildStdin>,
     /// What the supervisor says of how the program ended.
     lines: Receiver<String>,
     /// What it had said when it ended.
     last_words: Vec<String>,
-    said: Said,
+    said: StderrTail,
     patience: Duration,
     status: Option<ExitStatus>,
 }
 
-impl Held {
+impl SupervisedProcess {
     /// Starts `program` on `cores`.
     ///
     /// # Errors
@@ -86,11 +86,11 @@ impl Held {
         });
         let mut held = Self {
             what: program.what.clone(),
-            leash: supervisor.stdin.take(),
+            control: supervisor.stdin.take(),
             supervisor,
             lines,
             last_words: Vec::new(),
-            said: Said::of(stderr),
+            said: StderrTail::of(stderr),
             patience: program.patience,
             status: None,
         };
@@ -143,7 +143,7 @@ impl Held {
         }
     }
 
-    /// Has the program ended and waits for that. With which exit status it then ends is its own affair.
+    /// Has the program ended and waits for that. Its exit status is not checked.
     ///
     /// # Errors
     /// When it had ended before, had to be killed, or broke down.
@@ -164,7 +164,7 @@ impl Held {
         }
     }
 
-    pub(crate) fn stderr(&self) -> Said {
+    pub(crate) fn stderr(&self) -> StderrTail {
         self.said.clone()
     }
 
@@ -198,11 +198,11 @@ impl Held {
 
     fn end(&mut self) {
         // A supervisor that does not read this has ended.
-        let _ = self.leash.as_mut().map(|leash| leash.write_all(b"."));
+        let _ = self.control.as_mut().map(|control| control.write_all(b"."));
         let asked = Instant::now();
         while self.status().is_none() {
             if interrupt::asked() && asked.elapsed() >= interrupt::PATIENCE {
-                self.leash = None;
+                self.control = None;
             }
             if asked.elapsed() >= self.patience + BEYOND_PATIENCE {
                 let _ = self.supervisor.kill();
@@ -214,7 +214,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for SupervisedProcess {
     fn drop(&mut self) {
         self.end();
     }
@@ -250,7 +250,7 @@ const ENDS_WITHIN: Duration = Duration::from_millis(200);
 
 /// A pipe that is being read.
 #[derive(Clone, Debug)]
-pub(crate) struct Said(Arc<Mutex<Kept>>);
+pub(crate) struct StderrTail(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -258,7 +258,7 @@ struct Kept {
     ended: bool,
 }
 
-impl Said {
+impl StderrTail {
     /// Reads `from` in a thread of its own, which ends with the pipe, that is with the last process that holds it.
     pub(crate) fn of(from: impl Read + Send + 'static) -> Self {
         let kept = Arc::new(Mutex::new(Kept::default()));
@@ -305,9 +305,9 @@ mod tests {
     #[test]
     fn the_last_is_kept_and_steers_no_terminal() {
         let text = "x".repeat(3 * BYTES_MAX) + "\n\x1b[31mno database, no service\n";
-        let last = Said::of(std::io::Cursor::new(text)).last();
+        let last = StderrTail::of(std::io::Cursor::new(text)).last();
         assert!(last.ends_with("x\n[31mno database, no service"), "{last}");
         assert!(last.len() < BYTES_MAX, "{}", last.len());
-        assert_eq!(Said::of(std::io::empty()).last(), "");
+        assert_eq!(StderrTail::of(std::io::empty()).last(), "");
     }
 }

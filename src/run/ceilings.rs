@@ -21,8 +21,8 @@ pub(crate) fn needed(scenario: &Scenario) -> bool {
     (relative || searched) && matches!(scenario.load.kind, LoadKind::Open(_))
 }
 
-/// Probes every contender of a scenario, and once more whoever has lost its probe; fewer when it is stopped. Who loses that
-/// too has no ceiling.
+/// Probes every contender of a scenario, and again each one that lost its probe; fewer when it is stopped. A contender
+/// that loses both has no ceiling.
 ///
 /// # Errors
 /// When no contender has one.

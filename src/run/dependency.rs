@@ -25,7 +25,7 @@ const CONNECTIONS_ASIDE: usize = 16;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A server that is there for one trial.
-pub(crate) enum Behind<'a> {
+pub(crate) enum DependencyHandle<'a> {
     /// A process of our own.
     Standin(Contender),
     /// A database with the rows of the dataset and nothing else.
@@ -53,7 +53,7 @@ pub(crate) fn database(scenario: &Scenario, yes: bool) -> Result<Option<Arc<Data
     Ok(Some(Arc::new(database)))
 }
 
-impl<'a> Behind<'a> {
+impl<'a> DependencyHandle<'a> {
     /// Starts what a trial's contender waits for, as trial `n` of the run.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The orchestrator: contenders as child processes, trials in coin order, verdicts, the report.
+//! The orchestrator: contenders as child processes, trials in random order, verdicts, the report.
 //!
 //! This is the only folder that runs both sides. [`run`] reads as the pipeline.
 
@@ -62,12 +62,12 @@ pub struct Request {
     pub budget: Option<Nanos>,
     /// Goes on with the run that `out` holds.
     pub resume: bool,
-    /// What was asked, as words after `bakeoff run`, for whoever makes it again; empty where nobody typed it.
+    /// The arguments after `bakeoff run`, to reproduce it; empty where there was no command line.
     pub words: Vec<String>,
 }
 
 impl Request {
-    /// Whether it can say what it is for.
+    /// Whether it can reach a verdict.
     ///
     /// # Errors
     /// Usage: fewer rounds than its headline needs, or a budget without room for one of them, with the number.

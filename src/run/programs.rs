@@ -96,7 +96,7 @@ mod tests {
         put("two");
         assert_ne!(of(0).unwrap(), before);
         assert_eq!(of(1), None);
-        // A hole of a terabyte, which nobody reads, and what has no end.
+        // A sparse file of a terabyte, which is not read, and a file without an end.
         let huge = std::fs::File::create(&server).unwrap();
         huge.set_len(1 << 40).unwrap();
         let at = |seconds| std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);

@@ -1,4 +1,4 @@
-//! The order of trials: one of every contender in a round, in an order drawn by a fair coin.
+//! The order of trials: one of every contender in a round, in an order drawn at random.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,25 +8,25 @@ use crate::units::Nanos;
 
 /// The trials of one level in one round: they stand and fall together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Heat {
+pub(crate) struct RandomizedBlock {
     /// Index of the scenario.
     pub(crate) scenario: usize,
     /// Index of the level within the scenario.
     pub(crate) level: usize,
-    /// Counted from 1; a heat that is run again gets a round of its own, hence other arrivals.
+    /// Counted from 1; a block that is run again gets a round of its own, hence other arrivals.
     pub(crate) round: u32,
 }
 
 /// Rounds that may be run again, in percent of those asked for.
 const EXTRA_PERCENT: u32 = 25;
 
-/// How often a heat of a run of `rounds` may be void before the run is given up.
+/// How often a block of a run of `rounds` may be void before the run is given up.
 pub(crate) fn extra_rounds(rounds: u32) -> u32 {
     (rounds * EXTRA_PERCENT).div_ceil(100)
 }
 
-/// What is run again: each void heat in a round of its own, with arrivals that no other heat of its level has had; at
-/// most a quarter of all heats.
+/// What is run again: each void block in a round of its own, with arrivals that no other block of its level has had; at
+/// most a quarter of all blocks.
 #[derive(Debug)]
 pub(crate) struct Repeats {
     /// The last round of each level so far.
@@ -37,28 +37,28 @@ pub(crate) struct Repeats {
 }
 
 impl Repeats {
-    /// Nothing was run yet of the heats of so many rounds.
-    pub(crate) fn of(heats: &[Heat], rounds: u32) -> Self {
-        Self { last: HashMap::new(), rounds, left: extra_rounds(heats.len() as u32) }
+    /// Nothing was run yet of the blocks of so many rounds.
+    pub(crate) fn of(blocks: &[RandomizedBlock], rounds: u32) -> Self {
+        Self { last: HashMap::new(), rounds, left: extra_rounds(blocks.len() as u32) }
     }
 
-    /// Those of the void heats that are run again.
-    pub(crate) fn of_void(&mut self, void: &[Heat]) -> Vec<Heat> {
+    /// Those of the void blocks that are run again.
+    pub(crate) fn of_void(&mut self, void: &[RandomizedBlock]) -> Vec<RandomizedBlock> {
         let void = &void[..void.len().min(self.left as usize)];
         self.left -= void.len() as u32;
-        let again = |heat: &Heat| {
-            let last = self.last.entry((heat.scenario, heat.level)).or_insert(self.rounds);
+        let again = |block: &RandomizedBlock| {
+            let last = self.last.entry((block.scenario, block.level)).or_insert(self.rounds);
             *last += 1;
-            Heat { round: *last, ..*heat }
+            RandomizedBlock { round: *last, ..*block }
         };
         void.iter().map(again).collect()
     }
 }
 
-/// The contenders of a heat in the order in which they run: Fisher and Yates' shuffle, from the seed and the heat
+/// The contenders of a block in the order in which they run: Fisher and Yates' shuffle, from the seed and the block
 /// alone.
-pub(crate) fn order(order_seed: u64, heat: Heat, contenders: usize) -> Vec<usize> {
-    let draws = [heat.scenario as u64, heat.level as u64, u64::from(heat.round)];
+pub(crate) fn order(order_seed: u64, block: RandomizedBlock, contenders: usize) -> Vec<usize> {
+    let draws = [block.scenario as u64, block.level as u64, u64::from(block.round)];
     shuffled((0..contenders).collect(), order_seed, &draws)
 }
 
@@ -112,7 +112,7 @@ mod tests {
     fn every_contender_runs_once_and_every_order_comes() {
         let mut counts = std::collections::BTreeMap::new();
         for round in 1..=6_000 {
-            let order = order(7, Heat { scenario: 0, level: 0, round }, 3);
+            let order = order(7, RandomizedBlock { scenario: 0, level: 0, round }, 3);
             let mut sorted = order.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, [0, 1, 2]);
@@ -138,21 +138,22 @@ mod tests {
 
     #[test]
     fn the_order_is_the_seeds_alone() {
-        let heat = Heat { scenario: 1, level: 2, round: 3 };
-        assert_eq!(order(7, heat, 8), order(7, heat, 8));
-        assert_ne!(order(7, heat, 8), order(8, heat, 8));
+        let block = RandomizedBlock { scenario: 1, level: 2, round: 3 };
+        assert_eq!(order(7, block, 8), order(7, block, 8));
+        assert_ne!(order(7, block, 8), order(8, block, 8));
     }
 
     #[test]
     fn what_is_run_again_meets_arrivals_of_its_own() {
-        let heat = |level, round| Heat { scenario: 0, level, round };
-        let all: Vec<Heat> = (1..=10).flat_map(|round| [heat(0, round), heat(1, round)]).collect();
+        let block = |level, round| RandomizedBlock { scenario: 0, level, round };
+        let all: Vec<RandomizedBlock> =
+            (1..=10).flat_map(|round| [block(0, round), block(1, round)]).collect();
         let mut repeats = Repeats::of(&all, 10);
-        let first = repeats.of_void(&[heat(0, 2), heat(1, 3), heat(0, 7)]);
-        assert_eq!(first, [heat(0, 11), heat(1, 11), heat(0, 12)]);
-        assert_eq!(repeats.of_void(&[heat(0, 12)]), [heat(0, 13)]);
-        assert_eq!(repeats.of_void(&[heat(0, 13), heat(0, 13)]).len(), 1, "a quarter of twenty");
-        assert!(repeats.of_void(&[heat(0, 14)]).is_empty());
+        let first = repeats.of_void(&[block(0, 2), block(1, 3), block(0, 7)]);
+        assert_eq!(first, [block(0, 11), block(1, 11), block(0, 12)]);
+        assert_eq!(repeats.of_void(&[block(0, 12)]), [block(0, 13)]);
+        assert_eq!(repeats.of_void(&[block(0, 13), block(0, 13)]).len(), 1, "a quarter of twenty");
+        assert!(repeats.of_void(&[block(0, 14)]).is_empty());
     }
 
     #[test]

@@ -12,9 +12,9 @@ use crate::record::{
     RunResult, Trial, TrialVerdict,
 };
 use crate::report::comparison::exploratory;
-use crate::run::experiment::{Hands, capacity, map};
+use crate::run::experiment::{ExperimentContext, capacity, map};
 use crate::run::journal::Journal;
-use crate::run::rounds::{Budget, Heat, Repeats};
+use crate::run::rounds::{Budget, RandomizedBlock, Repeats};
 use crate::run::testbed::{Testbed, placement};
 use crate::run::trial::spec::TrialSpec;
 use crate::run::warm;
@@ -155,8 +155,8 @@ impl<'a> Session<'a> {
             .progress
             .expect(scenarios().map(|scenario| scenario.contenders.len() as u64).sum());
         for part in [Part::Compare, Part::Curve] {
-            let heats = self.heats(part, 1..=self.rounds());
-            self.testbed.progress.expect(heats.iter().map(|heat| self.contenders(*heat)).sum());
+            let blocks = self.blocks(part, 1..=self.rounds());
+            self.testbed.progress.expect(blocks.iter().map(|block| self.contenders(*block)).sum());
         }
         for scenario in scenarios() {
             if stop.load(Ordering::Relaxed) {
@@ -177,28 +177,28 @@ impl<'a> Session<'a> {
     /// Runs every round of a part, and void ones again at the end.
     fn run_rounds(&mut self, part: Part, stop: &AtomicBool) -> Result<()> {
         let rounds = self.rounds();
-        let mut due = self.heats(part, 1..=rounds);
+        let mut due = self.blocks(part, 1..=rounds);
         let mut repeats = Repeats::of(&due, rounds);
         while !due.is_empty() {
             let mut void = Vec::new();
             let mut begun = 0;
-            for heat in due {
+            for block in due {
                 if stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
                 // What is cut is whole rounds, so that contenders and levels stay as many.
-                if heat.round != begun && !self.budget.allows(self.round_estimate(part)) {
-                    self.cut[part as usize].get_or_insert((heat.round - 1).min(rounds));
+                if block.round != begun && !self.budget.allows(self.round_estimate(part)) {
+                    self.cut[part as usize].get_or_insert((block.round - 1).min(rounds));
                     break;
                 }
-                begun = heat.round;
-                if self.run_heat(heat, stop)? {
-                    void.push(heat);
+                begun = block.round;
+                if self.run_block(block, stop)? {
+                    void.push(block);
                 }
             }
             let void = self.still_void(void);
             let again = repeats.of_void(&void);
-            self.testbed.progress.expect(again.iter().map(|heat| self.contenders(*heat)).sum());
+            self.testbed.progress.expect(again.iter().map(|block| self.contenders(*block)).sum());
             due = again;
         }
         Ok(())
@@ -207,11 +207,12 @@ impl<'a> Session<'a> {
     /// The experiments that choose their own trials.
     fn run_experiments(&mut self, scenario: &Scenario, stop: &AtomicBool) -> Result<()> {
         let (order_seed, budget) = (self.order_seed, self.budget);
-        let mut hands = Hands { testbed: &mut self.testbed, order_seed, budget, stop };
+        let mut context =
+            ExperimentContext { testbed: &mut self.testbed, order_seed, budget, stop };
         let Experiments { capacity, map, footprint, .. } = &scenario.experiments;
         if footprint.is_some() {
             let out = &self.request.out;
-            let found = footprint::footprints(hands.testbed, scenario, order_seed, out, stop)?;
+            let found = footprint::footprints(context.testbed, scenario, order_seed, out, stop)?;
             let found =
                 found.into_iter().map(|one| statement::under_load(one, scenario, &self.trials));
             self.footprints.extend(found);
@@ -224,24 +225,24 @@ impl<'a> Session<'a> {
             for contender in &scenario.contenders {
                 let Some(ceiling) = own(contender) else { continue };
                 let cost = capacity::cost(scenario, Rate(ceiling));
-                hands.testbed.progress.say(&format!(
+                context.testbed.progress.say(&format!(
                     "looking for the capacity of {}: at most {} short trials and {} to {} that decide",
                     contender.name, cost.short_max, cost.deciding_min, cost.deciding_max
                 ));
             }
-            hands.testbed.progress.expect(TRIALS_OF_A_SEARCH * scenario.contenders.len() as u64);
-            let (found, trials) = capacity::run(&mut hands, scenario, *how, &self.ceilings)?;
+            context.testbed.progress.expect(TRIALS_OF_A_SEARCH * scenario.contenders.len() as u64);
+            let (found, trials) = capacity::run(&mut context, scenario, *how, &self.ceilings)?;
             self.capacity.extend(found);
             self.probes.extend(trials);
         }
         if let Some(plan) = map {
             let cells = plan.cpus.len() * plan.waits.len();
-            hands.testbed.progress.say(&format!(
+            context.testbed.progress.say(&format!(
                 "making a map of {cells} cells, about {:.0} s each",
                 plan.cell_estimate().as_secs_f64()
             ));
-            hands.testbed.progress.expect(cells as u64 * u64::from(2 * plan.rounds));
-            let (map, left) = map::run(&mut hands, scenario, plan)?;
+            context.testbed.progress.expect(cells as u64 * u64::from(2 * plan.rounds));
+            let (map, left) = map::run(&mut context, scenario, plan)?;
             if left > 0 {
                 self.left.push(format!("{left} of {cells} cells of the map were not measured"));
             }
@@ -250,18 +251,18 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// One trial of every contender, in coin order. Whether it is void.
-    fn run_heat(&mut self, heat: Heat, stop: &AtomicBool) -> Result<bool> {
-        let scenario = &self.request.scenarios[heat.scenario];
+    /// One trial of every contender, in random order. Returns whether it is void.
+    fn run_block(&mut self, block: RandomizedBlock, stop: &AtomicBool) -> Result<bool> {
+        let scenario = &self.request.scenarios[block.scenario];
         let first = self.trials.len();
         for (place, index) in
-            rounds::order(self.order_seed, heat, scenario.contenders.len()).into_iter().enumerate()
+            rounds::order(self.order_seed, block, scenario.contenders.len()).into_iter().enumerate()
         {
             let contender = &scenario.contenders[index];
-            let (level, rate) = self.level(scenario, heat.level, contender);
+            let (level, rate) = self.level(scenario, block.level, contender);
             let duration =
-                rate.map_or(scenario.load.duration, |_| self.duration(scenario, heat.level));
-            let (round, place) = (heat.round, place as u32);
+                rate.map_or(scenario.load.duration, |_| self.duration(scenario, block.level));
+            let (round, place) = (block.round, place as u32);
             let spec = TrialSpec { scenario, contender, rate, level, duration, round, place };
             let open = matches!(scenario.load.kind, LoadKind::Open(_));
             let trial = match open && rate.is_none() {
@@ -274,9 +275,9 @@ impl<'a> Session<'a> {
             }
             self.trials.push(trial);
         }
-        let spoilt = self.trials[first..].iter().any(|trial| trial.validity.voids_round);
+        let invalidated = self.trials[first..].iter().any(|trial| trial.validity.voids_round);
         // A smoke needs no quiet machine.
-        let void = spoilt && !scenario.smoke;
+        let void = invalidated && !scenario.smoke;
         if void || stop.load(Ordering::Relaxed) {
             self.trials[first..].iter_mut().for_each(|trial| trial.voided = true);
         }
@@ -284,17 +285,17 @@ impl<'a> Session<'a> {
         Ok(void)
     }
 
-    /// The void rounds that are to be run again: not those that a contender spoilt whose trials spoil most of them.
-    fn still_void(&mut self, mut void: Vec<Heat>) -> Vec<Heat> {
+    /// The void rounds that are to be run again: not those invalidated by a contender that invalidates most of its rounds.
+    fn still_void(&mut self, mut void: Vec<RandomizedBlock>) -> Vec<RandomizedBlock> {
         let request = self.request;
         for scenario in &request.scenarios {
             self.voided_rounds -= voids::settle(&mut self.trials, &scenario.name);
         }
-        void.retain(|heat| {
-            let scenario = &request.scenarios[heat.scenario];
-            let level = scenario.level_name(heat.level);
+        void.retain(|block| {
+            let scenario = &request.scenarios[block.scenario];
+            let level = scenario.level_name(block.level);
             let here = |t: &&Trial| {
-                (&t.scenario, &t.level, t.round) == (&scenario.name, &level, heat.round)
+                (&t.scenario, &t.level, t.round) == (&scenario.name, &level, block.round)
             };
             self.trials.iter().filter(here).any(|trial| trial.voided)
         });
@@ -337,23 +338,23 @@ impl<'a> Session<'a> {
     }
 
     /// Every level of a part of every scenario in each of the rounds.
-    fn heats(&self, part: Part, rounds: impl Iterator<Item = u32>) -> Vec<Heat> {
+    fn blocks(&self, part: Part, rounds: impl Iterator<Item = u32>) -> Vec<RandomizedBlock> {
         let scenarios = || self.request.scenarios.iter().enumerate();
-        let mut heats = Vec::new();
+        let mut blocks = Vec::new();
         for round in rounds {
             for (scenario, of) in scenarios().filter(|(_, of)| round <= of.rounds) {
                 let levels = levels(of, part);
-                let heat = |level| Heat { scenario, level, round };
+                let block = |level| RandomizedBlock { scenario, level, round };
                 match part {
-                    Part::Compare => heats.extend(levels.map(heat)),
+                    Part::Compare => blocks.extend(levels.map(block)),
                     Part::Curve => {
                         let shuffled = rounds::levels(self.order_seed, scenario, round, levels);
-                        heats.extend(shuffled.into_iter().map(heat));
+                        blocks.extend(shuffled.into_iter().map(block));
                     }
                 }
             }
         }
-        heats
+        blocks
     }
 
     /// About how long the next round of a part takes, with the pilots that come before the first.
@@ -364,8 +365,8 @@ impl<'a> Session<'a> {
         Nanos(self.request.scenarios.iter().map(|scenario| of(scenario).0).sum())
     }
 
-    fn contenders(&self, heat: Heat) -> u64 {
-        self.request.scenarios[heat.scenario].contenders.len() as u64
+    fn contenders(&self, block: RandomizedBlock) -> u64 {
+        self.request.scenarios[block.scenario].contenders.len() as u64
     }
 }
 
@@ -475,11 +476,11 @@ impl Session<'_> {
     /// The first contender and level without the required valid rounds.
     fn lacks_rounds(&self) -> Option<String> {
         let parts = [Part::Compare, Part::Curve].into_iter();
-        let heats =
-            parts.flat_map(|part| self.heats(part, 1..=1).into_iter().map(move |h| (part, h)));
-        for (part, heat) in heats {
-            let scenario = &self.request.scenarios[heat.scenario];
-            let level = scenario.level_name(heat.level);
+        let blocks =
+            parts.flat_map(|part| self.blocks(part, 1..=1).into_iter().map(move |h| (part, h)));
+        for (part, block) in blocks {
+            let scenario = &self.request.scenarios[block.scenario];
+            let level = scenario.level_name(block.level);
             for contender in &scenario.contenders {
                 let valid = self.trials.iter().filter(|trial| {
                     trial.scenario == scenario.name

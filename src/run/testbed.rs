@@ -98,7 +98,7 @@ impl<'a> Testbed<'a> {
         Ok(testbed)
     }
 
-    /// Says who else measures on this machine, however quiet one is asked to be: it spoils figures.
+    /// Warns of other measurements on this machine, even when quiet: they invalidate figures.
     fn look_around(&mut self) {
         if let Some(told) = self.neighbours.look() {
             self.progress.warn(&told);
@@ -153,7 +153,7 @@ impl<'a> Testbed<'a> {
         self.calibrations.iter().find(|(asked, _)| *asked == cpu).map(|(_, measured)| *measured)
     }
 
-    /// Runs a trial and writes it down. It is marked and judged, and nobody has looked at it. One that was cut short by
+    /// Runs a trial and writes it down. It is marked and judged. One that was cut short by
     /// `stop` is no trial and nowhere written.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl<'a> Testbed<'a> {
             false => self.run(spec, stop),
         });
         let mut trial = match run {
-            // Whoever asked looks at `stop` and throws this away.
+            // The caller checks `stop` and discards this.
             Err(error) if error.is_interrupt() => self.untried(spec, LostBy::Start, &error)?,
             run => run?,
         };
@@ -328,7 +328,7 @@ pub(crate) fn placement(scenario: &Scenario) -> Result<Placement> {
 /// A salt fits the 20 bits that request keys have for it.
 const SALTS: u32 = 1 << 20;
 
-/// Nought, unless a contender keeps what earlier runs have done: then the keys of this one start where nobody knows.
+/// 0, or random where a contender keeps the data of earlier runs, so that the keys of two runs differ.
 fn first_salt(scenarios: &[Scenario]) -> u32 {
     let keeps = |scenario: &Scenario| scenario.contenders.iter().any(Contender::is_url);
     match scenarios.iter().any(keeps) {

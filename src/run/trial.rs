@@ -22,18 +22,19 @@ use crate::judge::validity::{Evidence, Judged};
 use crate::load::outcome::{Kind, Outcome, RequestError};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::load::{self, Moment};
+use crate::machine::interference::Interference;
 use crate::machine::memory;
 use crate::machine::memory::{Sampler, Window};
 use crate::machine::proc;
-use crate::machine::resources::{Switches, Taken, Tick, Used, Watch};
+use crate::machine::resources::{Switches, Tick, Used, Watch};
 use crate::process::child::Contender;
 use crate::process::http;
-use crate::process::supervised::Said;
+use crate::process::supervised::StderrTail;
 use crate::record;
 use crate::record::histogram::distribution;
 use crate::record::{Audit, LostBy, Trial};
 use crate::run::audit::at_rest;
-use crate::run::dependency::{Behind, PoolUse};
+use crate::run::dependency::{DependencyHandle, PoolUse};
 use crate::scenario::store;
 use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
 use crate::stats::over_the_error_bound;
@@ -50,19 +51,19 @@ const LINES_TOLD: usize = 3;
 /// # Errors
 /// When the generator cannot run, or what the contender waits for.
 pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Trial> {
-    let behind = behind(prepared)?;
-    let mut contender = match start(prepared, behind.as_ref()) {
+    let dependency = start_dependency(prepared)?;
+    let mut contender = match start(prepared, dependency.as_ref()) {
         Ok(contender) => contender,
         Err(error) => {
-            behind.map_or(Ok(()), Behind::stop)?;
+            dependency.map_or(Ok(()), DependencyHandle::stop)?;
             return unstarted(prepared, error);
         }
     };
     let watch = contender.watch();
     let plan = plan(prepared, contender.address());
     let books = books_before(prepared, &contender);
-    let loaded = Loaded::by(prepared, &plan, (&contender, &watch), behind.as_ref(), stop);
-    let Loaded { outcome, memory, seen, switches, shares } = match loaded {
+    let loaded = Loaded::by(prepared, &plan, (&contender, &watch), dependency.as_ref(), stop);
+    let Loaded { outcome, memory, usage, switches, shares } = match loaded {
         Ok(loaded) => loaded,
         Err(error) => {
             let error = broken_down(&mut contender).unwrap_or(error);
@@ -70,11 +71,11 @@ pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Tri
                 return Err(error);
             }
             drop(contender);
-            behind.map_or(Ok(()), Behind::stop)?;
+            dependency.map_or(Ok(()), DependencyHandle::stop)?;
             return Ok(figures::lost(prepared, LostBy::Crash, &error));
         }
     };
-    let standin = behind.as_ref().and_then(|behind| behind.window_ends(outcome.window));
+    let standin = dependency.as_ref().and_then(|dependency| dependency.window_ends(outcome.window));
     let runtime = contender.runtime().map(str::to_owned);
     let mut crash = contender.crashed().map(|status| crashed(&contender, &status));
     let audit = match &crash {
@@ -88,11 +89,11 @@ pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Tri
         crash = broken_down(&mut contender);
     }
     let server = record::Server {
-        cpu_us_per_request_halves: per_request(&outcome, seen.halves),
+        cpu_us_per_request_halves: per_request(&outcome, usage.halves),
         rss_windows_bytes: memory.resident,
         memory_peak_bytes: memory.peak,
         memory_kind: memory.kind,
-        ..server(&watch, seen.used, switches, &outcome, prepared.placement.contender.len())
+        ..server(&watch, usage.used, switches, &outcome, prepared.placement.contender.len())
     };
     let stderr = contender.stderr();
     if crash.is_none()
@@ -100,10 +101,10 @@ pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Tri
     {
         crash = Some(error);
     }
-    behind.map_or(Ok(()), Behind::stop)?;
+    dependency.map_or(Ok(()), DependencyHandle::stop)?;
     let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
     let mut judged =
-        judged(prepared, &outcome, &seen, dependency_share, shares, &audit, crash.as_ref());
+        judged(prepared, &outcome, &usage, dependency_share, shares, &audit, crash.as_ref());
     // Of a round that is void too: a smoke, which has no other, tells whose requests failed.
     let fails = || failing(&outcome, error_bound(prepared.spec.scenario)).is_some();
     if crash.is_none() && (judged.validity.lost || fails()) {
@@ -113,7 +114,7 @@ pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Tri
     let pooled = prepared.spec.scenario.store.dependency();
     trial.dependency = pooled.map(|dependency| dependency.describe());
     trial.pool = pooled.map(|one| store::pool(prepared.spec.contender.built_in(), one) as u32);
-    trial.pool_wait_ns = seen.pool.as_ref().map(|(waits, _)| distribution(waits));
+    trial.pool_wait_ns = usage.pool.as_ref().map(|(waits, _)| distribution(waits));
     trial.standin = standin;
     trial.runtime = runtime;
     Ok(trial)
@@ -132,7 +133,7 @@ fn unstarted(prepared: &PreparedTrial<'_>, error: Error) -> Result<Trial> {
 struct Loaded {
     outcome: Outcome,
     memory: Memory,
-    seen: Seen,
+    usage: Usage,
     /// At its end and before it.
     switches: Option<(Switches, Switches)>,
     /// Of the machine's time: stolen and throttled.
@@ -144,11 +145,11 @@ impl Loaded {
         prepared: &PreparedTrial<'_>,
         plan: &Plan,
         (contender, watch): (&Contender, &Watch),
-        behind: Option<&Behind<'_>>,
+        dependency: Option<&DependencyHandle<'_>>,
         stop: &AtomicBool,
     ) -> Result<Self> {
-        let (switches, taken) = (watch.switches(), Taken::now());
-        let looks: Mutex<Looks> = Mutex::default();
+        let (switches, taken) = (watch.switches(), Interference::now());
+        let samples: Mutex<WindowSamples> = Mutex::default();
         let one_process =
             prepared.spec.contender.built_in().is_none_or(|built_in| built_in.processes == 1);
         // Read at the window's end, with all connections open, and only where there is no group to be read.
@@ -159,11 +160,11 @@ impl Loaded {
                 Sampler::start(scope, watch, contender.group(), cores, prepared.spec.duration);
             let outcome = load::run(plan, stop, &|moment| {
                 if moment == Moment::WindowMiddle {
-                    looks.lock().expect("no look panics").middle = Some(watch.tick());
+                    samples.lock().expect("no sampler panics").middle = Some(watch.tick());
                     return;
                 }
-                let look = Look::take(watch, contender, behind, moment, one_process);
-                looks.lock().expect("no look panics").take(moment, look);
+                let sample = Sample::take(watch, contender, dependency, moment, one_process);
+                samples.lock().expect("no sampler panics").take(moment, sample);
                 memory.tell(match moment {
                     Moment::WindowEnd => Window::Ends,
                     _ => Window::Begins,
@@ -176,9 +177,9 @@ impl Loaded {
         })?;
         let memory = Memory::of(seen_memory, pss.get());
         let shares = (taken.steal_share(), taken.throttled_share());
-        let seen = looks.into_inner().expect("no look panics").between();
-        let switches = seen.switches.zip(switches);
-        Ok(Self { outcome, memory, seen, switches, shares })
+        let usage = samples.into_inner().expect("no sampler panics").between();
+        let switches = usage.switches.zip(switches);
+        Ok(Self { outcome, memory, usage, switches, shares })
     }
 }
 
@@ -192,58 +193,61 @@ fn crashed(contender: &Contender, status: &str) -> Error {
 }
 
 /// What a server wrote last, of whose end there is nothing to tell.
-fn last_lines(stderr: &Said) -> String {
+fn last_lines(stderr: &StderrTail) -> String {
     let last = stderr.last();
     let from = last.rmatch_indices('\n').nth(LINES_TOLD - 1).map_or(0, |(end, _)| end + 1);
     last[from..].to_owned()
 }
 
 /// What the contender waits for, ready, where it waits for something.
-pub(super) fn behind<'a>(prepared: &PreparedTrial<'a>) -> Result<Option<Behind<'a>>> {
+pub(super) fn start_dependency<'a>(
+    prepared: &PreparedTrial<'a>,
+) -> Result<Option<DependencyHandle<'a>>> {
     let Some(dependency) = prepared.spec.scenario.store.dependency() else { return Ok(None) };
     let (cores, n) = (&prepared.placement.dependency, prepared.salt);
-    Behind::start(prepared.spec.scenario, dependency, prepared.database, cores, n).map(Some)
+    DependencyHandle::start(prepared.spec.scenario, dependency, prepared.database, cores, n)
+        .map(Some)
 }
 
 /// What was looked at from outside at an end of the window.
 #[derive(Debug)]
-struct Look {
+struct Sample {
     tick: Tick,
     pool: Option<PoolUse>,
     /// At the window's end: a thread that ends with its connection takes its count along.
     switches: Option<Switches>,
 }
 
-impl Look {
+impl Sample {
     fn take(
         watch: &Watch,
         contender: &Contender,
-        behind: Option<&Behind<'_>>,
+        dependency: Option<&DependencyHandle<'_>>,
         moment: Moment,
         one_process: bool,
     ) -> Self {
         let tick = watch.tick();
         let ends = moment == Moment::WindowEnd;
-        if let Some(behind) = behind.filter(|_| !ends) {
-            behind.window_starts();
+        if let Some(dependency) = dependency.filter(|_| !ends) {
+            dependency.window_starts();
         }
         // Of several processes one answers, and it knows nothing of the others' pools.
-        let pool = behind.filter(|_| one_process).and_then(|_| PoolUse::of(contender));
+        let pool = dependency.filter(|_| one_process).and_then(|_| PoolUse::of(contender));
         Self { tick, pool, switches: ends.then(|| watch.switches()).flatten() }
     }
 }
 
-/// The looks at both ends, and the CPU clock between them.
+/// The samples at both ends, and the CPU clock between them.
 #[derive(Debug, Default)]
-struct Looks {
-    start: Option<Look>,
+struct WindowSamples {
+    start: Option<Sample>,
     middle: Option<Tick>,
-    end: Option<Look>,
+    end: Option<Sample>,
 }
 
 /// What came of them.
 #[derive(Debug, Default)]
-struct Seen {
+struct Usage {
     used: Used,
     /// CPU time of the window's halves.
     halves: Option<(Nanos, Nanos)>,
@@ -253,34 +257,34 @@ struct Seen {
     switches: Option<Switches>,
 }
 
-impl Looks {
-    fn take(&mut self, moment: Moment, look: Look) {
+impl WindowSamples {
+    fn take(&mut self, moment: Moment, sample: Sample) {
         match moment {
-            Moment::WindowStart => self.start = Some(look),
-            Moment::WindowMiddle => self.middle = Some(look.tick),
-            Moment::WindowEnd => self.end = Some(look),
+            Moment::WindowStart => self.start = Some(sample),
+            Moment::WindowMiddle => self.middle = Some(sample.tick),
+            Moment::WindowEnd => self.end = Some(sample),
         }
     }
 
-    fn between(self) -> Seen {
-        let (Some(start), Some(end)) = (self.start, self.end) else { return Seen::default() };
+    fn between(self) -> Usage {
+        let (Some(start), Some(end)) = (self.start, self.end) else { return Usage::default() };
         let used = Used::between(start.tick, end.tick);
         let halves = self.middle.and_then(|middle| {
             let half = |from, to| Used::between(from, to).cpu;
             half(start.tick, middle).zip(half(middle, end.tick))
         });
         let pool = start.pool.zip(end.pool).map(|(start, end)| end.since(&start, used.elapsed));
-        Seen { used, halves, pool, switches: end.switches }
+        Usage { used, halves, pool, switches: end.switches }
     }
 }
 
 /// The contender of the trial, ready.
 pub(super) fn start(
     prepared: &PreparedTrial<'_>,
-    behind: Option<&Behind<'_>>,
+    dependency: Option<&DependencyHandle<'_>>,
 ) -> Result<Contender> {
     let (name, cores) = (&prepared.spec.contender.name, &prepared.placement.contender);
-    let depends = behind.map(Behind::environment).unwrap_or_default();
+    let depends = dependency.map(DependencyHandle::environment).unwrap_or_default();
     match &prepared.spec.contender.kind {
         scenario::Kind::BuiltIn(built_in) => {
             let (binary, flags) = (built_in.binary.as_deref(), serve_flags(prepared, built_in));
@@ -369,7 +373,7 @@ fn audited(
     before: Option<std::result::Result<Vec<u8>, String>>,
     stop: &AtomicBool,
 ) -> Audit {
-    // What was cut short is no trial: nobody looks at its books.
+    // What was cut short is no trial: its books are not checked.
     if stop.load(Ordering::Relaxed) {
         return Audit::default();
     }
@@ -469,12 +473,12 @@ struct Memory {
 }
 
 impl Memory {
-    fn of(seen: memory::Seen, pss: Option<u64>) -> Self {
-        let (kind, peak) = match seen.group_peak {
+    fn of(usage: memory::MemorySamples, pss: Option<u64>) -> Self {
+        let (kind, peak) = match usage.group_peak {
             Some(bytes) => ("cgroup", Some(bytes)),
             None => ("pss", pss),
         };
-        Self { resident: seen.resident, peak, kind: peak.map(|_| kind.to_owned()) }
+        Self { resident: usage.resident, peak, kind: peak.map(|_| kind.to_owned()) }
     }
 }
 
@@ -511,7 +515,7 @@ fn server(
 fn judged(
     prepared: &PreparedTrial<'_>,
     outcome: &Outcome,
-    seen: &Seen,
+    usage: &Usage,
     dependency_share: Option<f64>,
     (steal_share, throttled_share): (Option<f64>, Option<f64>),
     audit: &Audit,
@@ -520,10 +524,10 @@ fn judged(
     let shared = prepared.placement.mode == PlacementMode::Shared;
     let generator_threads = prepared.placement.generator.len();
     let mut judged = validity::judge(&Evidence {
-        contender_share: seen.used.cpu_share(prepared.placement.contender.len()),
+        contender_share: usage.used.cpu_share(prepared.placement.contender.len()),
         dependency_share,
-        pool_share: seen.pool.as_ref().map(|(_, share)| *share),
-        pool_wait: seen.pool.as_ref().map(|(waits, _)| waits),
+        pool_share: usage.pool.as_ref().map(|(_, share)| *share),
+        pool_wait: usage.pool.as_ref().map(|(waits, _)| waits),
         steal_share,
         throttled_share,
         hiccups: Some(prepared.hiccups),
@@ -554,7 +558,7 @@ fn judged(
     if let Some(reason) = idle(outcome) {
         judged.lose(LostBy::Idle, reason);
     }
-    // Failures of a round that the generator spoilt may be the generator's.
+    // Failures of a round that the generator invalidated may be the generator's.
     let failing = failing(outcome, error_bound(prepared.spec.scenario));
     if let Some(reason) = failing.filter(|_| !judged.validity.voids_round) {
         judged.lose(LostBy::Errors, reason);

@@ -12,7 +12,7 @@ use crate::judge::validity::limit_of;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Fixed, Plan, Shape, WarmUp};
 use crate::load::url::Url;
-use crate::machine::resources::Taken;
+use crate::machine::interference::Interference;
 use crate::record;
 use crate::record::late;
 use crate::record::{Capacity, Trial, TrialVerdict};
@@ -84,7 +84,7 @@ pub(super) fn run(
     let mut kept: Vec<Kept> = Vec::new();
     while let Some(step) = search.next() {
         let plan = plan(args, slo, url, request, step.rate, trials.len());
-        let taken = Taken::now();
+        let taken = Interference::now();
         let outcome = args.load(&plan, stop)?;
         if stop.load(Ordering::Relaxed) {
             break;

@@ -6,7 +6,7 @@ use crate::judge::validity;
 use crate::judge::validity::Evidence;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Plan, Shape};
-use crate::machine::resources::Taken;
+use crate::machine::interference::Interference;
 use crate::record::{Audit, Placement, Trial};
 use crate::run::trial::figures;
 use crate::units::Nanos;
@@ -16,7 +16,7 @@ pub(super) fn of(
     url: &str,
     plan: &Plan,
     outcome: &Outcome,
-    taken: &Taken,
+    taken: &Interference,
     lag_limit: Option<Nanos>,
 ) -> Trial {
     let open = plan.shape != Shape::Closed;

@@ -12,7 +12,7 @@ use crate::record::{
 };
 use crate::report::comparison::exploratory;
 use crate::run::decide::question::{ERROR_RATE, MODELS, Question, REQUESTS, WINDOW_MAX_S};
-use crate::run::experiment::duel::Best;
+use crate::run::experiment::paired::Best;
 use crate::scenario::Scenario;
 use crate::stats::over_the_error_bound;
 use crate::stats::percentile::FAILED_NS;

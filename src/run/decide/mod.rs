@@ -20,10 +20,10 @@ use crate::record;
 use crate::record::{Decided, Decision, Limit, Meeting, RunResult, Trial};
 use crate::run::Progress;
 use crate::run::ceilings;
-use crate::run::experiment::duel::{self, Best, Place, Rules};
-use crate::run::experiment::{Hands, capacity};
+use crate::run::experiment::paired::{self, Best, OperatingPoint, Rules};
+use crate::run::experiment::{ExperimentContext, capacity};
 use crate::run::rounds::Budget;
-use crate::run::rounds::{self, Heat};
+use crate::run::rounds::{self, RandomizedBlock};
 use crate::run::testbed::Testbed;
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{self, MapMetric, Scenario};
@@ -89,13 +89,14 @@ pub fn decide(
     let budget = Budget::of(extras.budget);
     let mut testbed = Testbed::open(std::slice::from_ref(&base), progress, false)?;
     let order_seed = random::fresh_seed();
-    let mut hands = Hands { testbed: &mut testbed, order_seed, budget, stop };
+    let mut context = ExperimentContext { testbed: &mut testbed, order_seed, budget, stop };
 
-    let place = Place { cpu: question.cpu, wait: question.waits(), pool: Some(question.pool) };
-    hands.testbed.progress.expect(expected());
-    let sizes = best_sizes(&mut hands, &base, &place)?;
+    let point =
+        OperatingPoint { cpu: question.cpu, wait: question.waits(), pool: Some(question.pool) };
+    context.testbed.progress.expect(expected());
+    let sizes = best_sizes(&mut context, &base, &point)?;
     if sizes.len() < MODELS.len() {
-        hands.testbed.progress.end();
+        context.testbed.progress.end();
         let stopped = stop.load(Ordering::Relaxed);
         let decision = concluded(question, &base, Measured::default(), stopped)?;
         return Ok(Answer { decision, result: None });
@@ -108,19 +109,19 @@ pub fn decide(
         files::write(path, files::signed(&text).as_bytes(), extras.force)?;
     }
     let carried = sizes.iter().any(|best| best.closed_rps() >= question.rate.0);
-    let rows = if carried { at_the_rate(&mut hands, &scenario)? } else { Vec::new() };
+    let rows = if carried { at_the_rate(&mut context, &scenario)? } else { Vec::new() };
     let models: Vec<Decided> = MODELS
         .into_iter()
         .zip(&sizes)
         .map(|(model, best)| answer::row(model, best, &rows, question))
         .collect();
     let two = answer::two_best(&models);
-    let (meetings, left_out) = meet(&mut hands, &scenario, two, &place)?;
+    let (meetings, left_out) = meet(&mut context, &scenario, two, &point)?;
     let capacity = match enough_for_a_search(budget) && carried {
-        true => search(&mut hands, &scenario, &sizes, cores)?,
+        true => search(&mut context, &scenario, &sizes, cores)?,
         false => Vec::new(),
     };
-    hands.testbed.progress.end();
+    context.testbed.progress.end();
     let measured = Measured { models, meetings, capacity, left_out };
     let decision = concluded(question, &scenario, measured, stop.load(Ordering::Relaxed))?;
     let ran = answer::Ran {
@@ -216,28 +217,32 @@ fn expected() -> u64 {
 }
 
 /// Each model at the best of three sizes, in closed loop.
-fn best_sizes(hands: &mut Hands<'_, '_>, base: &Scenario, place: &Place) -> Result<Vec<Best>> {
-    let scenario = duel::at(base, &MODELS, place)?;
+fn best_sizes(
+    context: &mut ExperimentContext<'_, '_>,
+    base: &Scenario,
+    point: &OperatingPoint,
+) -> Result<Vec<Best>> {
+    let scenario = paired::at(base, &MODELS, point)?;
     let mut sizes = Vec::new();
     for index in 0..MODELS.len() {
-        let tried = duel::sizes(&scenario, index, place)?;
-        sizes.extend(duel::best_of(hands, &scenario, index, place, &tried)?);
+        let tried = paired::sizes(&scenario, index, point)?;
+        sizes.extend(paired::best_of(context, &scenario, index, point, &tried)?);
     }
     Ok(sizes)
 }
 
 /// Every model at the rate, in paired rounds; a void round is run again.
-fn at_the_rate(hands: &mut Hands<'_, '_>, scenario: &Scenario) -> Result<Vec<Trial>> {
+fn at_the_rate(context: &mut ExperimentContext<'_, '_>, scenario: &Scenario) -> Result<Vec<Trial>> {
     let (mut kept, mut held, mut round) = (Vec::new(), 0, 0);
     let most = ROUNDS + rounds::extra_rounds(ROUNDS);
     let mut longest = Nanos(0);
     // One meeting belongs to the answer.
     let meeting = Nanos(BLOCK.0 * BLOCKS);
-    while held < ROUNDS && round < most && hands.budget.allows(longest + meeting) {
+    while held < ROUNDS && round < most && context.budget.allows(longest + meeting) {
         let began = Instant::now();
         round += 1;
-        let heat = Heat { scenario: 0, level: 0, round };
-        let order = rounds::order(hands.order_seed, heat, scenario.contenders.len());
+        let randomized = RandomizedBlock { scenario: 0, level: 0, round };
+        let order = rounds::order(context.order_seed, randomized, scenario.contenders.len());
         let mut trials = Vec::new();
         for (place, index) in order.into_iter().enumerate() {
             let level = scenario.rates[0];
@@ -253,8 +258,8 @@ fn at_the_rate(hands: &mut Hands<'_, '_>, scenario: &Scenario) -> Result<Vec<Tri
                 round,
                 place: place as u32,
             };
-            trials.push(hands.testbed.trial(&spec, hands.stop)?);
-            if hands.stop.load(Ordering::Relaxed) {
+            trials.push(context.testbed.trial(&spec, context.stop)?);
+            if context.stop.load(Ordering::Relaxed) {
                 return Ok(kept);
             }
         }
@@ -269,25 +274,27 @@ fn at_the_rate(hands: &mut Hands<'_, '_>, scenario: &Scenario) -> Result<Vec<Tri
 
 /// The two best models in closed loop: as asked, then with half and double of everything; and what the budget left out.
 fn meet(
-    hands: &mut Hands<'_, '_>,
+    context: &mut ExperimentContext<'_, '_>,
     scenario: &Scenario,
     two: [&'static str; 2],
-    place: &Place,
+    point: &OperatingPoint,
 ) -> Result<(Vec<Meeting>, Vec<&'static str>)> {
     let (mut meetings, mut left_out) = (Vec::new(), Vec::new());
     let mut longest = Nanos(BLOCK.0 * BLOCKS);
-    for (number, (name, place)) in neighbours(place).into_iter().enumerate() {
-        if !hands.budget.allows(longest) {
+    for (number, (name, point)) in neighbours(point).into_iter().enumerate() {
+        if !context.budget.allows(longest) {
             left_out.push(name);
             continue;
         }
         let began = Instant::now();
         let rules = Rules { metric: MapMetric::Capacity, rounds: ROUNDS, best: true, number };
-        let Some(found) = duel::fight(hands, scenario, two, &place, rules)? else { break };
+        let Some(found) = paired::compare_pair(context, scenario, two, &point, rules)? else {
+            break;
+        };
         meetings.push(Meeting {
             place: name.into(),
-            figures: place.to_string(),
-            cell: judged_alone(found.cell(place.cpu, place.wait.median()), CEILING),
+            figures: point.to_string(),
+            cell: judged_alone(found.cell(point.cpu, point.wait.median()), CEILING),
             of: two[0].into(),
             versus: two[1].into(),
         });
@@ -297,21 +304,21 @@ fn meet(
 }
 
 /// Where they meet, with what to call it.
-fn neighbours(place: &Place) -> Vec<(&'static str, Place)> {
+fn neighbours(point: &OperatingPoint) -> Vec<(&'static str, OperatingPoint)> {
     let mut all = vec![
-        (answer::AS_ASKED, place.clone()),
-        ("half the CPU", Place { cpu: Nanos(place.cpu.0 / 2), ..place.clone() }),
-        ("twice the CPU", Place { cpu: Nanos(place.cpu.0 * 2), ..place.clone() }),
+        (answer::AS_ASKED, point.clone()),
+        ("half the CPU", OperatingPoint { cpu: Nanos(point.cpu.0 / 2), ..point.clone() }),
+        ("twice the CPU", OperatingPoint { cpu: Nanos(point.cpu.0 * 2), ..point.clone() }),
     ];
-    if place.wait == Latency::ZERO {
+    if point.wait == Latency::ZERO {
         return all;
     }
-    let pool = place.pool.unwrap_or(1);
+    let pool = point.pool.unwrap_or(1);
     all.extend([
-        ("half the wait", Place { wait: place.wait.scaled(0.5), ..place.clone() }),
-        ("twice the wait", Place { wait: place.wait.scaled(2.0), ..place.clone() }),
-        ("half the pool", Place { pool: Some((pool / 2).max(1)), ..place.clone() }),
-        ("twice the pool", Place { pool: Some(pool * 2), ..place.clone() }),
+        ("half the wait", OperatingPoint { wait: point.wait.scaled(0.5), ..point.clone() }),
+        ("twice the wait", OperatingPoint { wait: point.wait.scaled(2.0), ..point.clone() }),
+        ("half the pool", OperatingPoint { pool: Some((pool / 2).max(1)), ..point.clone() }),
+        ("twice the pool", OperatingPoint { pool: Some(pool * 2), ..point.clone() }),
     ]);
     all
 }
@@ -322,7 +329,7 @@ fn enough_for_a_search(budget: Budget) -> bool {
 
 /// The capacity of each model within the SLO, as far as the time goes.
 fn search(
-    hands: &mut Hands<'_, '_>,
+    context: &mut ExperimentContext<'_, '_>,
     scenario: &Scenario,
     sizes: &[Best],
     cores: usize,
@@ -331,7 +338,7 @@ fn search(
     let closed = sizes.iter().filter_map(|best| best.closed.as_ref());
     let ceilings: Vec<record::Ceiling> =
         closed.map(|trial| ceilings::ceiling(trial, cores)).collect();
-    capacity::run(hands, scenario, how, &ceilings).map(|(found, _)| found)
+    capacity::run(context, scenario, how, &ceilings).map(|(found, _)| found)
 }
 
 /// Ceilings by Little's law, before anything is measured.

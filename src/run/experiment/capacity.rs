@@ -13,7 +13,7 @@ use crate::stats::capacity::{Cost, Plan, Search, Stage, Step};
 use crate::stats::over_the_error_bound;
 use crate::units::{Nanos, Rate};
 
-use super::Hands;
+use super::ExperimentContext;
 
 /// No rate below this share of the closed ceiling is tried, and none whose window would be longer than this.
 const LOWEST_OF_CEILING: f64 = 0.02;
@@ -45,7 +45,7 @@ pub(crate) fn cost(scenario: &Scenario, ceiling: Rate) -> Cost {
 /// # Errors
 /// When a contender cannot be started, or the generator cannot run.
 pub(crate) fn run(
-    hands: &mut Hands<'_, '_>,
+    context: &mut ExperimentContext<'_, '_>,
     scenario: &Scenario,
     how: CapacitySearch,
     ceilings: &[Ceiling],
@@ -53,7 +53,7 @@ pub(crate) fn run(
     let Some(slo) = scenario.slo else { return Ok((Vec::new(), Vec::new())) };
     let mut all: Vec<Looking<'_>> = Vec::new();
     for (number, contender) in scenario.contenders.iter().enumerate() {
-        let order_seed = hands.order_seed.wrapping_add(number as u64);
+        let order_seed = context.order_seed.wrapping_add(number as u64);
         all.extend(looking(scenario, contender, ceilings, order_seed));
     }
     let mut trials = Vec::new();
@@ -64,9 +64,9 @@ pub(crate) fn run(
         for (place, one) in all.iter_mut().enumerate().filter(|(_, one)| one.given_up.is_none()) {
             let Some(step) = one.search.next() else { continue };
             let duration = window(scenario, how, step);
-            let pilots = hands.testbed.warmth.to_come(scenario);
+            let pilots = context.testbed.warmth.to_come(scenario);
             let before = pilots + scenario.warm_up_estimate(one.contender, Some(step.rate));
-            if !hands.budget.allows(before + duration) {
+            if !context.budget.allows(before + duration) {
                 one.given_up = Some("the budget ended the search".into());
                 continue;
             }
@@ -80,7 +80,7 @@ pub(crate) fn run(
                 round,
                 place: place as u32,
             };
-            let Some(trial) = one.step(hands, &spec, step, slo)? else {
+            let Some(trial) = one.step(context, &spec, step, slo)? else {
                 return Ok((answers(scenario, all), trials));
             };
             trials.push(trial);
@@ -116,7 +116,7 @@ fn plan(scenario: &Scenario, ceiling: Rate, order_seed: u64) -> Plan {
     let slo = scenario.slo.map_or(1.0, |slo| slo.p99.as_secs_f64());
     let carried = scenario.load.connections as f64 / (2.0 * slo);
     let shortest = Rate::for_window(scenario.load.requests_min as f64, WINDOW_MAX_S);
-    // A service so slow that its windows are longer all the same is looked for all the same.
+    // The search also covers a service so slow that its windows are longer.
     let lowest = (LOWEST_OF_CEILING * ceiling.0).max(shortest.0).min(carried).min(ceiling.0 / 2.0);
     Plan::around(ceiling, Rate(lowest), Rate(carried), order_seed)
 }
@@ -134,13 +134,13 @@ impl Looking<'_> {
     /// Runs the trial of a step and records it; a void one is asked for again. Nothing when it was cut short.
     fn step(
         &mut self,
-        hands: &mut Hands<'_, '_>,
+        context: &mut ExperimentContext<'_, '_>,
         spec: &TrialSpec<'_>,
         step: Step,
         slo: Slo,
     ) -> Result<Option<Trial>> {
-        let mut trial = hands.testbed.trial(spec, hands.stop)?;
-        if hands.stop.load(Ordering::Relaxed) {
+        let mut trial = context.testbed.trial(spec, context.stop)?;
+        if context.stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
         self.trials += 1;
@@ -200,7 +200,7 @@ fn answers(scenario: &Scenario, mut all: Vec<Looking<'_>>) -> Vec<Capacity> {
     scenario.contenders.iter().map(answer).collect()
 }
 
-/// Whether the SLO was kept; nothing when the machine or the generator spoilt the trial.
+/// Whether the SLO was kept; `None` when the machine or the generator invalidated the trial.
 fn kept(trial: &Trial, slo: Slo) -> Option<bool> {
     if trial.saturated || trial.validity.lost {
         return Some(false);

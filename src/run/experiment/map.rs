@@ -1,4 +1,4 @@
-//! Who wins at which CPU time and wait of a request: a duel in each cell, the reader's own first, then its neighbours,
+//! Who wins at which CPU time and wait of a request: a paired comparison in each cell, the reader's own first, then its neighbours,
 //! then outwards, so that whatever time there was went where it tells most.
 
 use std::time::Instant;
@@ -10,15 +10,15 @@ use crate::record::{Map, MapPlace};
 use crate::scenario::{MapPlan, Scenario};
 use crate::units::Nanos;
 
-use super::Hands;
-use super::duel::{self, Place, Rules};
+use super::ExperimentContext;
+use super::paired::{self, OperatingPoint, Rules};
 
 /// The map, and how many of its cells the time did not suffice for.
 ///
 /// # Errors
 /// When a contender cannot be started, or there are too few cores.
 pub(crate) fn run(
-    hands: &mut Hands<'_, '_>,
+    context: &mut ExperimentContext<'_, '_>,
     scenario: &Scenario,
     plan: &MapPlan,
 ) -> Result<(Map, usize)> {
@@ -37,16 +37,18 @@ pub(crate) fn run(
     // Until a cell has been measured, as long as its blocks at least.
     let mut longest = plan.cell_estimate();
     for &(row, column) in &cells {
-        if !hands.budget.allows(longest) {
+        if !context.budget.allows(longest) {
             break;
         }
         let began = Instant::now();
         let (cpu, wait) = (plan.cpus[row], plan.waits[column]);
-        let place = Place { cpu, wait: Latency::Constant(wait), pool: None };
+        let point = OperatingPoint { cpu, wait: Latency::Constant(wait), pool: None };
         let number = row * plan.waits.len() + column;
         let rules = Rules { metric: plan.metric, rounds: plan.rounds, best: plan.best, number };
         let pair = [plan.of.as_str(), plan.versus.as_str()];
-        let Some(found) = duel::fight(hands, scenario, pair, &place, rules)? else { break };
+        let Some(found) = paired::compare_pair(context, scenario, pair, &point, rules)? else {
+            break;
+        };
         map.cells.push(found.cell(cpu, wait));
         longest = longest.max(Nanos::from(began.elapsed()));
     }

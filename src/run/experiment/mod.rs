@@ -4,8 +4,8 @@
 //! each round. [`capacity`] and [`map`] choose their trials by what the last ones came to.
 
 pub(crate) mod capacity;
-pub(crate) mod duel;
 pub(crate) mod map;
+pub(crate) mod paired;
 
 use std::sync::atomic::AtomicBool;
 
@@ -13,7 +13,7 @@ use crate::run::rounds::Budget;
 use crate::run::testbed::Testbed;
 
 /// What every experiment needs.
-pub(crate) struct Hands<'a, 'b> {
+pub(crate) struct ExperimentContext<'a, 'b> {
     pub(crate) testbed: &'a mut Testbed<'b>,
     pub(crate) order_seed: u64,
     pub(crate) budget: Budget,

@@ -18,7 +18,7 @@ use parts::Parts;
 use crate::error::Result;
 use crate::record::{Footprint, Image, OverStarts, Part};
 use crate::run::placement::Placement;
-use crate::run::rounds::{self, Heat};
+use crate::run::rounds::{self, RandomizedBlock};
 use crate::run::testbed::{Testbed, placement};
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{self, Contender, Scenario};
@@ -26,10 +26,10 @@ use crate::stats::{self, LOST};
 
 /// Of the intervals.
 const CONFIDENCE: f64 = 0.95;
-/// The heat whose orders the starts take, beyond any level's.
+/// The randomized whose orders the starts take, beyond any level's.
 const STARTS: usize = usize::MAX >> 1;
 
-/// Starts every contender `starts` times in coin order, after one start that only warms the machine's caches, and
+/// Starts every contender `starts` times in random order, after one start that only warms the machine's caches, and
 /// sizes up what it consists of; `out` is a folder for what is made on the way. Nothing once `stop` is set.
 ///
 /// A start that a contender loses is one of its starts; after two at the beginning it is not started again.
@@ -103,11 +103,11 @@ fn start_all(
     placement: &Placement,
     (order_seed, starts): (u64, u32),
     stop: &AtomicBool,
-) -> Result<Option<Vec<Found>>> {
-    let mut found = vec![Found::default(); contenders.len()];
+) -> Result<Option<Vec<Starts>>> {
+    let mut found = vec![Starts::default(); contenders.len()];
     for round in 0..=starts {
-        let heat = Heat { scenario: 0, level: STARTS, round };
-        for index in rounds::order(order_seed, heat, contenders.len()) {
+        let randomized = RandomizedBlock { scenario: 0, level: STARTS, round };
+        for index in rounds::order(order_seed, randomized, contenders.len()) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
@@ -136,14 +136,14 @@ const GIVEN_UP: &str = "it did not start at first and was not started again";
 
 /// The starts of a contender so far; the one before the first is not counted.
 #[derive(Clone, Debug, Default)]
-struct Found {
+struct Starts {
     starts: Vec<(u32, start::Started)>,
     lost: Vec<u32>,
     /// Why it lost the first.
     reason: String,
 }
 
-impl Found {
+impl Starts {
     fn lost(&mut self, round: u32, why: &str) {
         if self.lost.is_empty() {
             why.clone_into(&mut self.reason);

@@ -1,4 +1,4 @@
-//! One start: from the program's first instruction to its first answer, and what it then holds while nobody asks.
+//! One start: from the program's first instruction to its first answer, and its memory while it is idle.
 
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::machine::proc;
 use crate::machine::resources::Watch;
 use crate::process::child::on_a_free_port;
 use crate::process::http;
-use crate::process::supervised::{Held, Program};
+use crate::process::supervised::{Program, SupervisedProcess};
 use crate::run::trial;
 use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{Kind, Ready, STOP_WITHIN};
@@ -51,7 +51,7 @@ impl Startable {
     /// The contender of `order`.
     ///
     /// # Errors
-    /// When it runs already, outside of bakeoff's hands.
+    /// When it runs already, started outside bakeoff.
     pub(crate) fn of(prepared: &PreparedTrial<'_>) -> Result<Self> {
         let name = &prepared.spec.contender.name;
         let what = format!("contender `{name}`");
@@ -106,7 +106,7 @@ impl Startable {
             patience: self.patience,
             group: None,
         };
-        let mut held = Held::start(&program, cores)?;
+        let mut held = SupervisedProcess::start(&program, cores)?;
         // The supervisor has said that the program is there: its own start is not the contender's.
         let begun = Instant::now();
         let address = ([127, 0, 0, 1], port).into();

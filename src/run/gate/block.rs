@@ -113,7 +113,7 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
     }
     let failed: u64 = trial.errors.values().sum();
     let bound = error_bound(scenario);
-    // Also of one that drowned: only so it loses the round in every metric, and not in those of response time alone.
+    // Also of an overloaded one: only so it loses the round in every metric, and not in those of response time alone.
     if over_the_error_bound(failed, trial.requests, bound.0) {
         let kinds: Vec<String> =
             trial.errors.iter().map(|(name, n)| format!("{name} {n}")).collect();
@@ -196,11 +196,11 @@ mod tests {
         let within = kinds(|trial| error(trial, "bad_status", 56));
         assert!(within.is_empty(), "1 % of 5,200 may fail, and four more");
         assert_eq!(kinds(|trial| error(trial, "bad_status", 57)), [FaultKind::Errors]);
-        let drowned = kinds(|trial| {
+        let overloaded = kinds(|trial| {
             trial.saturated = true;
             error(trial, "timeout", 2_000);
         });
-        assert_eq!(drowned, [FaultKind::Saturated, FaultKind::Errors], "it keeps no figure");
+        assert_eq!(overloaded, [FaultKind::Saturated, FaultKind::Errors], "it keeps no figure");
         let slow = kinds(|trial| trial.saturated = true);
         assert_eq!(slow, [FaultKind::Saturated], "nothing failed: it keeps its CPU figures");
     }

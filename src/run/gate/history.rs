@@ -44,7 +44,7 @@ pub(crate) fn stored(path: &Path) -> Result<History> {
         None => Ok(past),
         Some(line) => {
             Err(Error::usage(format!("{shown}: line {line} is no line of a history of gates"))
-                .help("it is half-written, or another version's; mend or remove that line"))
+                .help("it is incomplete, or another version's; fix or remove that line"))
         }
     }
 }
@@ -119,6 +119,6 @@ mod tests {
         });
         let told = writable(root.path()).unwrap_err().to_string();
         assert!(told.contains("cannot write the history"), "{told}");
-        assert!(writable(Path::new("/dev/null/history.jsonl")).is_err(), "nobody can make it");
+        assert!(writable(Path::new("/dev/null/history.jsonl")).is_err(), "it cannot be created");
     }
 }

@@ -4,7 +4,7 @@
 //!     read the history            past scatter on this machine; an unreadable one stops everything before it starts
 //!     probe the baseline          if the rate is a share of its ceiling, until it is one that the baseline bears
 //!     say what can be seen        and how long it takes
-//!     loop {                      one block of each, by the toss of a coin, both started anew
+//!     loop {                      one block of each, in random order, both started anew
 //!         judge                   until it is finished
 //!     }
 //!     write the report, add a line to the history

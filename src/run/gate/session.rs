@@ -22,7 +22,7 @@ use crate::run::Progress;
 use crate::run::gate::rate::{self, Strained, agree, shown};
 use crate::run::gate::{Request, block, budget};
 use crate::run::journal::Journal;
-use crate::run::rounds::{self, Heat};
+use crate::run::rounds::{self, RandomizedBlock};
 use crate::run::testbed::{Testbed, placement};
 use crate::scenario::{self, Bound, Contender, Level, Scenario, Statement};
 use crate::run::trial::spec::TrialSpec;
@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
     /// The whole gate.
     ///
     /// # Errors
-    /// When the baseline cannot be probed, the budget is too short, or a trial fails that is nobody's fault.
+    /// When the baseline cannot be probed, the budget is too short, or a trial fails that no contender is responsible for.
     pub(super) fn run(&mut self, stop: &AtomicBool) -> Result<GateResult> {
         self.began = Instant::now();
         for note in &self.about.notes {
@@ -338,10 +338,10 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// A block of each, in the order that the coin says.
+    /// A block of each, in random order.
     fn round(&mut self, number: u32, stop: &AtomicBool) -> Result<Round> {
-        let heat = Heat { scenario: 0, level: 0, round: number };
-        let order = rounds::order(self.about.order_seed, heat, 2);
+        let randomized = RandomizedBlock { scenario: 0, level: 0, round: number };
+        let order = rounds::order(self.about.order_seed, randomized, 2);
         let mut round = Round {
             round: number,
             baseline_first: order[0] == 0,

@@ -308,7 +308,7 @@ fn unanswered(outcome: &Outcome) -> Option<String> {
 pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Scratch {
-    /// Named for `what`; whoever writes into it makes it.
+    /// Named for `what`; the first write creates it.
     pub(super) fn new(what: &str) -> Self {
         let name = format!("bakeoff-selftest-{}-{what}", std::process::id());
         Self(std::env::temp_dir().join(name))

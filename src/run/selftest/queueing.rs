@@ -14,7 +14,7 @@ use crate::units::Nanos;
 
 /// The mean service time: long against the way there and back, short against a batch.
 const SERVICE: Nanos = Nanos(400_000);
-/// By how many requests the way there and back is measured, and their distance: nobody waits.
+/// By how many requests the way there and back is measured, and their distance: none of them queues.
 const WAY: (u32, Duration) = (500, Duration::from_millis(1));
 /// Utilisations.
 const RHO: [f64; 3] = [0.3, 0.6, 0.8];

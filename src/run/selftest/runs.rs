@@ -71,7 +71,7 @@ pub(super) fn same(bench: &Bench<'_>) -> Result<Vec<Row>> {
                 None => {
                     let counted = a.len();
                     let needs =
-                        format!("10 rounds that the machine does not spoil, and not {counted}");
+                        format!("10 rounds without interference by the machine, and not {counted}");
                     (format!("{counted} rounds"), Verdict::Undecided, Some(needs))
                 }
             };

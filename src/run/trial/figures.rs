@@ -59,7 +59,7 @@ pub(crate) fn report(
     }
 }
 
-/// What the generator saw, as a trial of nobody: who was driven, where, and what is known of it is for the caller.
+/// What the generator measured, without a contender: the caller fills in what was driven and where.
 pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit) -> Trial {
     let open = plan.shape != Shape::Closed;
     let by_request: BTreeMap<String, record::ByRequest> = outcome
@@ -249,7 +249,7 @@ fn spent(kind: &Kind, per_mille: u32) -> Option<record::Spent> {
 
 /// p99 in thirty windows as equal as the slices allow; none where one of them does not support it, or slices are fewer.
 fn p99_windows(kind: &Kind) -> Vec<u64> {
-    let (slices, windows) = (&kind.slices, memory::LOOKS as usize);
+    let (slices, windows) = (&kind.slices, memory::SAMPLES as usize);
     let window = |n: usize| {
         let slices = &slices[n * slices.len() / windows..(n + 1) * slices.len() / windows];
         let (first, others) = slices.split_first()?;

@@ -53,7 +53,7 @@ pub(crate) struct Signature {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Warming {
     pub(crate) before: WarmUp,
-    /// Why the contender may not be warm all the same.
+    /// Why the contender may still not be warm.
     pub(crate) doubt: Option<String>,
     /// What a reader should know of it.
     pub(crate) note: Option<String>,

@@ -52,8 +52,8 @@ pub(super) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Opt
         warm_up_requests: rule::with_margin(seen.answered, MODEL_REQUESTS),
         ..Pilot::default()
     };
-    let behind = trial::behind(prepared)?;
-    let mut contender = match trial::start(prepared, behind.as_ref()) {
+    let dependency = trial::start_dependency(prepared)?;
+    let mut contender = match trial::start(prepared, dependency.as_ref()) {
         Ok(contender) => contender,
         Err(error) if error.is_interrupt() => return Ok(None),
         Err(error) => {
@@ -85,8 +85,8 @@ pub(super) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Opt
         Some(status) => Some(format!("the contender crashed: {status}")),
         None => contender.stop().err().map(|error| error.message().to_owned()),
     };
-    if let Some(behind) = behind {
-        behind.stop()?;
+    if let Some(dependency) = dependency {
+        dependency.stop()?;
     }
     if stopped {
         return Ok(None);

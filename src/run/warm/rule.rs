@@ -31,7 +31,7 @@ pub(crate) const SPAN_MIN: Nanos = Nanos(100 * Nanos::MILLI.0);
 /// Spans that are looked at together.
 const TOGETHER: usize = 4;
 /// What costs no more than this much of the end's cost is as warm as the end.
-pub(crate) const DEARER: f64 = 1.10;
+pub(crate) const MORE_EXPENSIVE: f64 = 1.10;
 /// A warm-up has so many times the requests after which the pilot was warm.
 const MARGIN: f64 = 1.5;
 
@@ -61,10 +61,10 @@ pub(crate) fn warm_after(spans: &[Span]) -> Option<u64> {
         return None;
     }
     let last = spans.len() - spans.len().div_ceil(3);
-    let limit = DEARER * mean(&spans[last..]);
-    let dear = spans.windows(TOGETHER).rposition(|four| mean(four) > limit);
-    let warm = dear.map_or(0, |first| first + 1);
-    let steady = dear.is_none_or(|first| first + TOGETHER <= last);
+    let limit = MORE_EXPENSIVE * mean(&spans[last..]);
+    let expensive = spans.windows(TOGETHER).rposition(|four| mean(four) > limit);
+    let warm = expensive.map_or(0, |first| first + 1);
+    let steady = expensive.is_none_or(|first| first + TOGETHER <= last);
     steady.then(|| spans[..warm].iter().map(|span| span.answered).sum())
 }
 
@@ -85,7 +85,7 @@ fn mean(spans: &[Span]) -> f64 {
     spans.iter().map(|span| span.cost * span.answered as f64).sum::<f64>() / answers.max(1.0)
 }
 
-/// Marks the trials of contenders and levels whose first halves were over 10 % dearer than their second ones, in the
+/// Marks the trials of contenders and levels whose first halves were over 10 % more expensive than their second ones, in the
 /// median over the rounds that count. Only of a constant load of one kind: nothing else is alike in both halves.
 pub(crate) fn mark(scenario: &Scenario, trials: &mut [Trial]) {
     let constant =
@@ -103,10 +103,10 @@ pub(crate) fn mark(scenario: &Scenario, trials: &mut [Trial]) {
                     && trial.contender == contender.name
                     && trial.level == level
             };
-            let Some(dearer) = dearer(trials.iter().filter(|trial| of(trial))) else { continue };
+            let Some(excess) = excess(trials.iter().filter(|trial| of(trial))) else { continue };
             let reason = format!(
                 "still warming up: over the rounds the first half of the window cost {:.0} % more CPU per right answer than the second one; a longer warm_up in the load, or --warm-up, ends it before the window",
-                100.0 * (dearer - 1.0)
+                100.0 * (excess - 1.0)
             );
             for trial in trials.iter_mut().filter(|trial| of(trial)) {
                 trial.validity.verdict = trial.validity.verdict.max(TrialVerdict::Suspect);
@@ -117,9 +117,9 @@ pub(crate) fn mark(scenario: &Scenario, trials: &mut [Trial]) {
 }
 
 /// First half over second, in the median over the rounds, where that is too much.
-fn dearer<'a>(trials: impl Iterator<Item = &'a Trial>) -> Option<f64> {
+fn excess<'a>(trials: impl Iterator<Item = &'a Trial>) -> Option<f64> {
     let ratios: Vec<f64> = trials.filter(|trial| !trial.voided).filter_map(ratio).collect();
-    median(&ratios).filter(|ratio| *ratio > DEARER)
+    median(&ratios).filter(|ratio| *ratio > MORE_EXPENSIVE)
 }
 
 /// Nothing where a half has too few answers for a figure.
@@ -222,7 +222,11 @@ mod tests {
         assert_eq!(marked(|_| (), &[cold, cold, warm]), 3);
         assert_eq!(marked(|_| (), &[cold, warm, warm]), 0);
         assert_eq!(marked(|_| (), &[[109.0, 100.0]; 3]), 0);
-        assert_eq!(marked(|_| (), &[[100.0, 200.0]; 3]), 0, "dearer at the end is another thing");
+        assert_eq!(
+            marked(|_| (), &[[100.0, 200.0]; 3]),
+            0,
+            "a more expensive end has another cause"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::judge::cell::ZONE;
 use crate::latency::Latency;
 use crate::record::{MapCell, Trial};
-use crate::run::rounds::{self, Heat};
+use crate::run::rounds::{self, RandomizedBlock};
 use crate::run::testbed::placement;
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{
@@ -18,7 +18,7 @@ use crate::scenario::{
 use crate::stats::{self, Better, Difference, Estimate, Interval, LOST};
 use crate::units::{Nanos, grouped};
 
-use super::Hands;
+use super::ExperimentContext;
 
 /// The measured window of each block.
 pub(crate) const BLOCK: Nanos = Nanos(600_000_000);
@@ -36,20 +36,20 @@ const BUSY: f64 = 0.85;
 const ALIKE: f64 = 1.03;
 const CONFIDENCE: f64 = 0.95;
 
-/// Where two contenders meet.
+/// The load at which two contenders are compared.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct OperatingPoint {
     /// CPU time of a request.
     pub(crate) cpu: Nanos,
-    /// What it waits for its lookups; nought is state in memory.
+    /// What it waits for its lookups; 0 means in-memory state.
     pub(crate) wait: Latency,
     /// Connections of the pool; `None` is enough of them.
     pub(crate) pool: Option<usize>,
 }
 
-/// What came of it.
+/// The result of one paired comparison.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct PairResult {
     /// of / versus; nothing where neither was bound by its own cores, or no round holds.
     pub(crate) ratio: Option<Estimate>,
     /// How likely chance alone takes it so far out of the zone in which nothing is called a difference.
@@ -62,8 +62,8 @@ pub(crate) struct Found {
     pub(crate) sizes: [String; 2],
 }
 
-impl Found {
-    /// As a cell of a map, which nobody has judged yet.
+impl PairResult {
+    /// As a cell of a map, not judged yet.
     pub(crate) fn cell(self, cpu: Nanos, wait: Nanos) -> MapCell {
         let interval = self.ratio.and_then(|ratio| ratio.interval);
         MapCell {
@@ -82,36 +82,38 @@ impl Found {
     }
 }
 
-/// How a duel is fought.
+/// How a pair is compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) metric: MapMetric,
     pub(crate) rounds: u32,
     /// Each gets the best of three sizes, found before the rounds.
     pub(crate) best: bool,
-    /// Tells duels of a run apart.
+    /// Distinguishes the comparisons of a run.
     pub(crate) number: usize,
 }
 
-/// Lets `of` and `versus` meet at `place`. Nothing when it was stopped in the middle.
+/// Compares `of` with `versus` at `point`. `None` when it was stopped before the end.
 ///
 /// # Errors
 /// When a contender cannot be started, or there are too few cores.
-pub(crate) fn fight(
-    hands: &mut Hands<'_, '_>,
+pub(crate) fn compare_pair(
+    context: &mut ExperimentContext<'_, '_>,
     base: &Scenario,
     [of, versus]: [&str; 2],
-    place: &Place,
+    point: &OperatingPoint,
     rules: Rules,
-) -> Result<Option<Found>> {
-    let mut scenario = at(base, &[of, versus], place)?;
+) -> Result<Option<PairResult>> {
+    let mut scenario = at(base, &[of, versus], point)?;
     let mut sizes = [String::new(), String::new()];
     for (index, size) in sizes.iter_mut().enumerate() {
-        let tried = if rules.best { self::sizes(&scenario, index, place)? } else { Vec::new() };
+        let tried = if rules.best { self::sizes(&scenario, index, point)? } else { Vec::new() };
         if tried.is_empty() {
             continue;
         }
-        let Some(best) = best_of(hands, &scenario, index, place, &tried)? else { return Ok(None) };
+        let Some(best) = best_of(context, &scenario, index, point, &tried)? else {
+            return Ok(None);
+        };
         set_threads(&mut scenario.contenders[index], best.threads);
         *size = best.words;
     }
@@ -119,7 +121,7 @@ pub(crate) fn fight(
     let (mut round, mut extra) = (0, rounds::extra_rounds(rules.rounds));
     while (rounds.len() as u32) < rules.rounds {
         round += 1;
-        let Some(pair) = pair(hands, &scenario, place, rules.number, round)? else {
+        let Some(pair) = pair(context, &scenario, point, rules.number, round)? else {
             return Ok(None);
         };
         if pair.iter().any(|trial| trial.validity.voids_round) {
@@ -131,23 +133,23 @@ pub(crate) fn fight(
             rounds.push(pair);
         }
     }
-    Ok(Some(found(&rounds, rules.metric, sizes)))
+    Ok(Some(pair_result(&rounds, rules.metric, sizes)))
 }
 
-/// One round: a block of each, in an order by coin.
+/// One round: a block of each, in random order.
 fn pair(
-    hands: &mut Hands<'_, '_>,
+    context: &mut ExperimentContext<'_, '_>,
     scenario: &Scenario,
-    place: &Place,
+    point: &OperatingPoint,
     number: usize,
     round: u32,
 ) -> Result<Option<[Trial; 2]>> {
-    let heat = Heat { scenario: number, level: 0, round };
-    let order = rounds::order(hands.order_seed, heat, 2);
+    let randomized = RandomizedBlock { scenario: number, level: 0, round };
+    let order = rounds::order(context.order_seed, randomized, 2);
     let mut trials: [Option<Trial>; 2] = [None, None];
     for (turn, index) in order.into_iter().enumerate() {
-        let level = format!("closed, {place}");
-        let Some(trial) = block(hands, scenario, index, level, round, turn as u32)? else {
+        let level = format!("closed, {point}");
+        let Some(trial) = block(context, scenario, index, level, round, turn as u32)? else {
             return Ok(None);
         };
         trials[index] = Some(trial);
@@ -157,7 +159,7 @@ fn pair(
 
 /// One contender's block. Nothing when it was cut short.
 fn block(
-    hands: &mut Hands<'_, '_>,
+    context: &mut ExperimentContext<'_, '_>,
     scenario: &Scenario,
     index: usize,
     level: String,
@@ -167,8 +169,8 @@ fn block(
     let contender = &scenario.contenders[index];
     let duration = scenario.load.duration;
     let spec = TrialSpec { scenario, contender, rate: None, level, duration, round, place };
-    let trial = hands.testbed.trial(&spec, hands.stop)?;
-    Ok((!hands.stop.load(Ordering::Relaxed)).then_some(trial))
+    let trial = context.testbed.trial(&spec, context.stop)?;
+    Ok((!context.stop.load(Ordering::Relaxed)).then_some(trial))
 }
 
 /// A contender at its best size, in closed loop.
@@ -195,10 +197,10 @@ impl Best {
 /// # Errors
 /// When the contender cannot be started.
 pub(crate) fn best_of(
-    hands: &mut Hands<'_, '_>,
+    context: &mut ExperimentContext<'_, '_>,
     scenario: &Scenario,
     index: usize,
-    place: &Place,
+    point: &OperatingPoint,
     sizes: &[usize],
 ) -> Result<Option<Best>> {
     let mut best = Best { threads: None, words: String::new(), closed: None };
@@ -210,10 +212,10 @@ pub(crate) fn best_of(
         let mut scenario = scenario.clone();
         set_threads(&mut scenario.contenders[index], size);
         let level = match size {
-            Some(size) => format!("closed, {place}, {size} threads"),
-            None => format!("closed, {place}"),
+            Some(size) => format!("closed, {point}, {size} threads"),
+            None => format!("closed, {point}"),
         };
-        let Some(trial) = block(hands, &scenario, index, level, 0, index as u32)? else {
+        let Some(trial) = block(context, &scenario, index, level, 0, index as u32)? else {
             return Ok(None);
         };
         if best.closed.is_none() || answered(&trial) > best.closed_rps() * ALIKE {
@@ -235,17 +237,21 @@ fn answered(trial: &Trial) -> f64 {
     if trial.validity.lost { 0.0 } else { trial.achieved_rps }
 }
 
-/// The sizes of a contender that are tried at a place: as many threads as keep its cores busy by Little's law, twice and
+/// The sizes of a contender that are tried at an operating point: as many threads as keep its cores busy by Little's law, twice and
 /// four times as many. None for a model that has no size.
 ///
 /// # Errors
 /// When there are too few cores.
-pub(crate) fn sizes(scenario: &Scenario, index: usize, place: &Place) -> Result<Vec<usize>> {
+pub(crate) fn sizes(
+    scenario: &Scenario,
+    index: usize,
+    point: &OperatingPoint,
+) -> Result<Vec<usize>> {
     let cores = placement(scenario)?.contender.len();
     let Some(built_in) = scenario.contenders[index].built_in() else { return Ok(Vec::new()) };
     let least = match built_in.model {
         Model::WorkStealing => cores,
-        Model::ThreadPool => place.in_hand(cores).ceil() as usize,
+        Model::ThreadPool => point.in_hand(cores).ceil() as usize,
         Model::EventLoop | Model::ThreadPerConnection | Model::Null => return Ok(Vec::new()),
     };
     let mut sizes = [1, 2, 4].map(|times| (least * times).min(scenario.load.connections)).to_vec();
@@ -259,23 +265,23 @@ fn set_threads(contender: &mut Contender, size: Option<usize>) {
     }
 }
 
-/// The scenario of a place: these contenders alone, in closed loop.
+/// The scenario of an operating point: these contenders alone, in closed loop.
 ///
 /// # Errors
 /// When there are too few cores.
-pub(crate) fn at(base: &Scenario, names: &[&str], place: &Place) -> Result<Scenario> {
+pub(crate) fn at(base: &Scenario, names: &[&str], point: &OperatingPoint) -> Result<Scenario> {
     let cores = placement(base)?.contender.len();
-    let connections = place.connections(cores);
-    let wait = place.wait.mean();
+    let connections = point.connections(cores);
+    let wait = point.wait.mean();
     let mut scenario = base.clone();
-    scenario.request_cpu = place.cpu;
-    scenario.store = match place.wait == Latency::ZERO {
+    scenario.request_cpu = point.cpu;
+    scenario.store = match point.wait == Latency::ZERO {
         true => Store::Memory,
         false => Store::Dependency(Dependency {
             server: Server::Standin { faults: Vec::new() },
-            lookup: place.wait.clone(),
+            lookup: point.wait.clone(),
             write: Latency::ZERO,
-            pool: place.pool.unwrap_or(3 * connections),
+            pool: point.pool.unwrap_or(3 * connections),
         }),
     };
     scenario.contenders = names
@@ -291,7 +297,7 @@ pub(crate) fn at(base: &Scenario, names: &[&str], place: &Place) -> Result<Scena
     Ok(scenario)
 }
 
-impl Place {
+impl OperatingPoint {
     /// Requests in hand at once that keep so many cores busy: cores times the time of a request over its CPU time.
     fn in_hand(&self, cores: usize) -> f64 {
         let busy = (self.cpu + OWN_CPU).as_secs_f64();
@@ -304,7 +310,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for OperatingPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CPU {}, wait {}", self.cpu, self.wait)?;
         self.pool.map_or(Ok(()), |pool| write!(f, ", pool {pool}"))
@@ -312,7 +318,7 @@ impl fmt::Display for Place {
 }
 
 /// What the rounds say. A lost one counts for the worse, and has no figures to show.
-fn found(rounds: &[[Trial; 2]], metric: MapMetric, sizes: [String; 2]) -> Found {
+fn pair_result(rounds: &[[Trial; 2]], metric: MapMetric, sizes: [String; 2]) -> PairResult {
     let value = |trial: &Trial| match metric {
         _ if trial.validity.lost => Some(LOST),
         MapMetric::Capacity => Some(trial.achieved_rps).filter(|rps| *rps > 0.0),
@@ -337,7 +343,7 @@ fn found(rounds: &[[Trial; 2]], metric: MapMetric, sizes: [String; 2]) -> Found 
     let ratio = ratio.filter(|_| reason.is_empty());
     let apart = |(a, b): (&f64, &f64)| Difference::between(*a, *b, better, |a, b| a.ln() - b.ln());
     let apart: Vec<Difference> = a.iter().zip(&b).map(apart).collect();
-    Found {
+    PairResult {
         p: ratio.map(|_| stats::beyond(&apart, ZONE.ln())),
         ratio,
         rounds: figures.into_iter().filter(|pair| !pair.contains(&LOST)).collect(),
@@ -364,7 +370,7 @@ fn lost_by(rounds: &[[Trial; 2]]) -> String {
 }
 
 /// Why the ratio of two ceilings would say nothing of the contenders: neither has its cores busy. Where one has and the
-/// other has not, that other one's ceiling is higher still, and the ratio says who wins all the same.
+/// other has not, that other one's ceiling is higher still, and the ratio still shows the winner.
 fn reason(rounds: &[[Trial; 2]], metric: MapMetric) -> String {
     if metric == MapMetric::CpuPerRequest {
         return String::new();
