@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::cluster::{SUPERUSER, USER};
-use super::keeper::Keeper;
-use super::url::{Typed, Url};
-use super::{connect, load, trouble};
-use crate::database::programs;
+use crate::database::cluster::{SUPERUSER, USER};
+use crate::database::keeper::Keeper;
 use crate::database::setup::{Facts, Setup};
+use crate::database::url::{Typed, Url};
+use crate::database::{connect, load, programs, trouble};
 use crate::error::{Error, Result};
 use crate::postgres::{Connection, Server};
 use crate::sql::SCHEMA;
@@ -65,9 +64,6 @@ impl Auto {
     }
 
     /// A copy of the template for the trial `n`, with nothing left to be written out.
-    ///
-    /// # Errors
-    /// When the server refuses.
     pub(crate) fn fresh(&self, n: u32) -> Result<(String, Url)> {
         let name = format!("t_{n}");
         // Copies files, where a later version would otherwise write every page to its log.

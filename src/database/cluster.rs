@@ -1,17 +1,16 @@
 //! A throw-away PostgreSQL: a folder, a postmaster at home in it, and nothing else. Lives in the keeper's process.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::folder::Folder;
-use crate::database::folder::Account;
+use crate::database::folder::{Account, Folder};
 use crate::error::{Context, Error, Result};
 
 /// Its superuser, who comes in by the socket in the folder: so only the folder's owner and root do.

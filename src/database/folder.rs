@@ -1,4 +1,5 @@
-//! The folder of a throw-away cluster: made for its owner alone, removed with it, and swept when its owner was killed.
+//! The folder of a throw-away cluster, the user it belongs to (PostgreSQL refuses to be root), and what is left of it:
+//! made for its owner alone, removed with it, and swept when its owner was killed.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
@@ -28,9 +29,6 @@ pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     /// A new one of this process, which only its owner may enter.
-    ///
-    /// # Errors
-    /// When it cannot be made or given away.
     pub(crate) fn new(owner: Option<Account>) -> Result<Self> {
         let path = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
         DirBuilder::new()
@@ -90,7 +88,7 @@ fn is_keeper(pid: u32) -> bool {
     pid != std::process::id() && line.split(|&byte| byte == 0).any(|word| word == KEEPER.as_bytes())
 }
 
-/// A true folder of this user or of the one whom this user's clusters run as. Anyone may make one of that name.
+/// A true folder of this user or of the one whom this user's clusters run as. Any user may create one of that name.
 fn is_ours(folder: &Path) -> bool {
     let owners = [Some(geteuid().as_raw()), Account::to_become().ok().flatten().map(|it| it.uid)];
     fs::symlink_metadata(folder).is_ok_and(|it| it.is_dir() && owners.contains(&Some(it.uid())))

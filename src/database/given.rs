@@ -6,10 +6,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::load::{self, ROWS};
-use super::url::Url;
-use super::{connect, trouble};
+use crate::database::load::ROWS;
 use crate::database::setup::Facts;
+use crate::database::url::Url;
+use crate::database::{connect, load, trouble};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::postgres::Connection;
@@ -34,7 +34,7 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// Says what it will do, and does it if somebody agrees.
+    /// Says what it will do, and does it if the user agrees.
     ///
     /// # Errors
     /// When the user does not agree, or the server refuses; interrupted, when the user does that instead of an answer.
@@ -150,7 +150,7 @@ impl Drop for Schema {
     }
 }
 
-/// Shows what is about to happen; without `yes` somebody has to agree.
+/// Shows what is about to happen; without `yes` the user has to agree.
 fn agree(what: &str, yes: bool) -> Result<()> {
     anstream::eprintln!("{what}");
     if yes {

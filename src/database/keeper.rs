@@ -17,8 +17,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
-use super::cluster::Cluster;
-use super::folder::{self, KEEPER};
+use crate::database::cluster::Cluster;
+use crate::database::folder;
+use crate::database::folder::KEEPER;
 use crate::error::{Context, Error, Failure, Result};
 use crate::interrupt;
 
@@ -94,7 +95,7 @@ pub(crate) struct Keeper {
     /// What it said when the cluster ended by itself.
     last_words: OnceLock<String>,
     /// Closing it ends the cluster.
-    leash: Mutex<Option<ChildStdin>>,
+    control: Mutex<Option<ChildStdin>>,
     pub(crate) port: u16,
     /// The postmaster's process.
     pub(crate) pid: u32,
@@ -114,7 +115,7 @@ impl Keeper {
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context(|| "cannot start the keeper of postgres".into())?;
-        let leash = Mutex::new(child.stdin.take());
+        let control = Mutex::new(child.stdin.take());
         let stdout = child.stdout.take().expect("stdout is piped");
         let (sender, lines) = mpsc::channel();
         // Ends at the latest with the keeper, which has a bound on everything it waits for.
@@ -127,19 +128,16 @@ impl Keeper {
         match ready(&line) {
             Some((port, pid, folder)) => {
                 let (child, last_words) = (Mutex::new(child), OnceLock::new());
-                Ok(Self { child, last_words, leash, port, pid, folder })
+                Ok(Self { child, last_words, control, port, pid, folder })
             }
             None => {
-                drop(leash);
+                drop(control);
                 Err(failed(child))
             }
         }
     }
 
     /// Does `work` on the cluster. An interrupt ends the cluster, and with it every statement that the work waits for.
-    ///
-    /// # Errors
-    /// Those of the work; interrupted, when it was.
     pub(crate) fn while_wanted<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let (done, is_done) = mpsc::channel::<()>();
         thread::scope(|scope| {
@@ -183,7 +181,7 @@ impl Keeper {
     }
 
     fn end(&self) {
-        drop(self.leash.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.control.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

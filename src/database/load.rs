@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::trouble;
+use crate::database::trouble;
 use crate::domain::dataset::{BUSINESSES, Dataset, POPULATION};
 use crate::error::Result;
 use crate::interrupt;

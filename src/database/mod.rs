@@ -1,9 +1,9 @@
 //! A real PostgreSQL behind the contenders: a throw-away cluster of our own, or a schema in a server that is given.
 //!
 //! - [`Database`] is what a run has, [`Trial`] what one trial gets of it: the same rows every time, and nothing else.
-//! - `keeper` is a process between this one and the cluster, so that nothing is left of it even after `kill -9`;
-//!   `programs`, `account`, `folder`, `leftovers` and `cluster` are what it is made of.
-//! - `load` writes the rows, `latency_sql` makes lookups and writes wait, `url` hides passwords.
+//! - `keeper` is a process between this one and the cluster, which removes the cluster even after `kill -9`;
+//!   `programs`, `folder` and `cluster` are what it is made of.
+//! - `load` writes the rows, `setup` makes lookups and writes wait, `url` hides passwords.
 //! - [`probe`] asks a server one query again and again and says how long it takes.
 //!
 //! Nothing here runs while a trial is measured.

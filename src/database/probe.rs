@@ -13,9 +13,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use rustix::thread::set_current_timer_slack;
 
-use super::url::Url;
-use super::{connect, trouble};
 use crate::clock::now;
+use crate::database::url::Url;
+use crate::database::{connect, trouble};
 use crate::error::{Context, Error, Result};
 use crate::load::plan::Arrivals;
 use crate::load::profile::Profile;
@@ -54,7 +54,6 @@ const STOP_CHECK: Nanos = Nanos(100_000_000);
 /// Between the last connection and the first instant.
 const LEAD: Nanos = Nanos(5_000_000);
 
-/// What came back.
 #[derive(Clone, Debug)]
 pub struct Answers {
     /// From the intended instant to the last row, in ns, of what was answered.
@@ -75,7 +74,6 @@ pub struct Answers {
     pub outstanding_mean: f64,
     /// Failures by SQLSTATE, timeouts by that name.
     pub errors: BTreeMap<String, u64>,
-    /// What the server said first.
     pub first_error: Option<String>,
     /// How long arrivals came.
     pub window: Nanos,
@@ -114,7 +112,6 @@ const CANCELED: &str = "57014";
 /// A connection that has the query.
 struct Asker(Connection);
 
-/// The name by which it has it.
 const QUERY: &str = "probe";
 
 impl Asker {

@@ -1,12 +1,12 @@
 //! What a run has of PostgreSQL, and what a trial gets of it.
 
-use crate::database::setup::{Facts, Setup};
 use std::path::Path;
 
-use super::auto::Auto;
-use super::given::Given;
-use super::url::Url;
+use crate::database::auto::Auto;
+use crate::database::given::Given;
 use crate::database::setup;
+use crate::database::setup::{Facts, Setup};
+use crate::database::url::Url;
 use crate::error::{Error, Result};
 
 /// A loaded database. Dropping it leaves nothing behind.
@@ -105,7 +105,6 @@ pub struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Where contenders connect to.
     pub fn url(&self) -> &Url {
         &self.url
     }

@@ -1,4 +1,4 @@
-//! What a database is set up with, and what it says of itself.
+//! What a database is set up with, how its lookups and writes wait, and what it says of itself.
 
 use crate::database::trouble;
 use crate::error::{Error, Result};
@@ -29,9 +29,6 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Asks the server.
-    ///
-    /// # Errors
-    /// When it refuses.
     pub(crate) fn ask(connection: &mut Connection) -> Result<Self> {
         let mut show = |name: &str| {
             let rows = connection.query(&format!("SHOW {name}"));

@@ -87,7 +87,6 @@ impl Url {
         &self.text
     }
 
-    /// What a client needs.
     pub(crate) fn server(&self) -> &Server {
         &self.server
     }

@@ -1,6 +1,6 @@
 //! The cores: how many, which, how fast, and how much of them.
 
-use super::{Finding, read};
+use crate::doctor::{Finding, read};
 use crate::machine::cores::Cores;
 use crate::machine::interference::{cpu_quota, throttled};
 use crate::units::Nanos;

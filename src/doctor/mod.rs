@@ -4,17 +4,15 @@
 
 mod cores;
 mod limits;
-mod programs;
 mod time;
 
+use crate::database::programs;
 use crate::error::Result;
 
-/// What one check found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// What was looked at, two words at most.
     pub check: &'static str,
-    /// What follows.
     pub state: State,
     /// What was found, with its unit.
     pub found: String,
@@ -55,7 +53,7 @@ pub fn examine() -> Result<Vec<Finding>> {
     let mut findings = cores::look(&cores);
     findings.extend(time::look(&cores)?);
     findings.extend(limits::look());
-    findings.extend(programs::look());
+    findings.extend(programs());
     Ok(findings)
 }
 
@@ -86,9 +84,36 @@ fn chosen(text: &str) -> Option<&str> {
     text.split_once('[')?.1.split_once(']').map(|(word, _)| word)
 }
 
+/// Looks at this program and at what it may start.
+pub(crate) fn programs() -> Vec<Finding> {
+    let found = programs::find().map(|folder| folder.display().to_string());
+    vec![build(cfg!(debug_assertions)), database(found)]
+}
+
+fn build(debug: bool) -> Finding {
+    let why = "without optimisation the contenders are a few times slower, each by another factor";
+    let found = if debug { "a debug build" } else { "a release build" };
+    Finding::fine("this build", found, why)
+        .unless(!debug, "cargo build --release, then target/release/bakeoff")
+}
+
+fn database(folder: Result<String>) -> Finding {
+    let why =
+        "only [store.postgres] with url = \"auto\" needs it: a throw-away server for each run";
+    match folder {
+        Ok(folder) => Finding::fine("PostgreSQL", folder, why),
+        Err(error) => {
+            let (message, help) = error.parts();
+            Finding::fine("PostgreSQL", message, why)
+                .unless(false, help.unwrap_or("apt-get install postgresql"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     #[test]
     fn every_check_says_why_and_only_what_is_to_be_mended_has_a_command() {
@@ -107,5 +132,16 @@ mod tests {
     fn the_chosen_word_is_in_brackets() {
         assert_eq!(chosen("always [madvise] never"), Some("madvise"));
         assert_eq!(chosen("never"), None);
+    }
+
+    #[test]
+    fn a_debug_build_and_a_missing_database_are_told() {
+        assert_eq!((build(false).state, build(true).state), (State::Fine, State::Mend));
+        assert_eq!(database(Ok("/usr/bin".into())).state, State::Fine);
+        let missing = database(Err(Error::usage("not installed").help("apt-get install it")));
+        assert_eq!(
+            (missing.found.as_str(), missing.mend.unwrap().as_str()),
+            ("not installed", "apt-get install it")
+        );
     }
 }

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::set_current_timer_slack;
 
-use super::{Finding, read};
+use crate::doctor::{Finding, read};
 use crate::error::{Context, Result};
 use crate::machine::cores::Cores;
 use crate::machine::hiccups;
-use crate::machine::interference::Interference;
-use crate::machine::interference::Ticks;
+use crate::machine::interference::{Interference, Ticks};
 use crate::record::hiccups::Hiccups;
 use crate::units::{Nanos, Share};
 

@@ -3,13 +3,11 @@
 //! It is made below our own group, where that is allowed, and removed with the contender. A run that is killed leaves an
 //! empty one, which has its PID in the name; the next run removes it.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 use std::time::Duration;
+use std::{fs, io, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -182,12 +180,12 @@ fn held(usage: u64, stat: &str, file: &str, shared: &str) -> Option<u64> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::*;
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
 
-    use rustix::process::{Pid, Signal, kill_process_group};
+    use rustix::process::kill_process_group;
 
-    use super::*;
     use crate::machine::resources::Watch;
 
     /// A shell below another one, as a program is below its supervisor: it holds about 64 MB and forks four times, and each

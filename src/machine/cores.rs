@@ -8,18 +8,12 @@ use crate::error::{Context, Result};
 pub(crate) type Cores = Vec<usize>;
 
 /// The cores in this process's affinity mask.
-///
-/// # Errors
-/// When the mask cannot be read.
 pub(crate) fn allowed() -> Result<Cores> {
     let set = sched_getaffinity(None).context(|| "cannot read the affinity mask".into())?;
     Ok((0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect())
 }
 
 /// Runs `action` with the calling thread on `cores`, for what it starts to inherit, and puts the mask back.
-///
-/// # Errors
-/// When the mask cannot be set.
 pub(crate) fn on_cores<T>(cores: &Cores, action: impl FnOnce() -> T) -> Result<T> {
     let before = sched_getaffinity(None).context(|| "cannot read the affinity mask".into())?;
     let mut set = CpuSet::new();

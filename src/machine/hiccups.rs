@@ -1,12 +1,12 @@
-//! What the machine takes away from a thread that only reads the clock. The cause (a hypervisor, a neighbour,
-//! an interrupt), it shows here, also where the kernel's own count of stolen time does not.
+//! What the machine takes away from a thread that only reads the clock: time lost to a hypervisor, a neighbour or
+//! an interrupt shows here, also where the kernel's own count of stolen time does not.
 
-use crate::record::hiccups::Hiccups;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::machine::cores;
+use crate::record::hiccups::Hiccups;
 use crate::stats::percentile::RANKS;
 use crate::units::{Nanos, Share};
 
@@ -19,9 +19,6 @@ const PAUSE: Duration = Duration::from_micros(100);
 const PAUSES_KEPT_MAX: usize = (WATCH.as_micros() / PAUSE.as_micros()) as usize + 1;
 
 /// Watches `cores`, all at once, for `time` or [`WATCH`] where that is less, and gives the worst of what was seen.
-///
-/// # Errors
-/// When a thread cannot be moved to its core.
 pub(crate) fn watch(cores: &[usize], time: Duration) -> Result<Hiccups> {
     let none = Hiccups { worst: Nanos(0), lost: Share(0.0), floor: [Nanos(0); RANKS.len()] };
     thread::scope(|scope| {

@@ -119,7 +119,6 @@ pub(crate) struct Interference {
 }
 
 impl Interference {
-    /// So far.
     pub(crate) fn now() -> Self {
         Self { at: Instant::now(), ticks: Ticks::now(), throttled: throttled() }
     }

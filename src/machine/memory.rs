@@ -1,7 +1,8 @@
 //! A contender's memory in the course of a trial: thirty samples of what is resident, ten a second of its control group, from
 //! a core that is not the contender's.
 
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc;
+use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,6 @@ pub(crate) const SAMPLES: u32 = 30;
 /// Between two samples of the group, the last of which is the window's end.
 const GROUP_EVERY: Duration = Duration::from_millis(100);
 
-/// What a sampler is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Window {
     Begins,
@@ -87,7 +87,6 @@ impl<'scope> Sampler<'scope> {
         let _ = self.moments.send(moment);
     }
 
-    /// What was seen.
     pub(crate) fn seen(self) -> MemorySamples {
         drop(self.moments);
         self.thread.join().expect("looking at a process does not panic")

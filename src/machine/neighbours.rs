@@ -15,7 +15,6 @@ const PREFIX: &str = "bakeoff-measures-";
 #[derive(Debug)]
 pub(crate) struct Neighbours {
     own: u32,
-    /// At the latest look.
     now: BTreeSet<u32>,
     seen: BTreeSet<u32>,
     /// Nothing where another part of this process has the name: it is seen anyway.

@@ -1,6 +1,6 @@
-//! The files below /proc that are read, and of each only what is asked of it.
+//! The files below /proc that are read, and of each only what is asked of it; also the sockets on which a program listens.
 //!
-//! Names in them are anyone's: any bytes, brackets and line ends among them. What cannot be understood is `None`, or is
+//! Names in them may have any bytes, also brackets and line ends. What cannot be understood is `None`, or is
 //! left out of a list.
 
 use std::ffi::OsString;

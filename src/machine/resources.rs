@@ -17,10 +17,8 @@ use crate::machine::proc;
 use crate::machine::proc::Lines;
 use crate::units::Nanos;
 
-/// What is watched.
 #[derive(Debug)]
 pub(crate) enum Watch {
-    /// One process.
     One(Member),
     /// Everything below a supervisor, which is given, and not itself.
     Below(u32),
@@ -28,7 +26,6 @@ pub(crate) enum Watch {
     Nothing,
 }
 
-/// One process.
 #[derive(Debug)]
 pub(crate) struct Member {
     pid: u32,
@@ -69,7 +66,6 @@ pub(crate) struct Used {
 }
 
 impl Watch {
-    /// Watches the process `pid`.
     pub(crate) fn new(pid: u32) -> Self {
         Self::One(Member::new(pid))
     }

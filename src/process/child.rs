@@ -1,31 +1,27 @@
 //! A contender's process: started on its cores, asked whether it is ready, and always ended.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Context, Error, Result};
-use crate::interrupt;
 use crate::machine::cgroup::Cgroup;
-use crate::machine::cores;
 use crate::machine::cores::Cores;
-use crate::machine::proc;
 use crate::machine::proc::listening_below;
 use crate::machine::resources::Watch;
+use crate::machine::{cores, proc};
 use crate::process::http;
 use crate::process::http::{Failed, PAUSE};
-use crate::process::supervised::StderrTail;
-use crate::process::supervised::{Program, SupervisedProcess};
-use crate::random;
+use crate::process::supervised::{Program, StderrTail, SupervisedProcess};
 use crate::scenario::{Ready, Setup};
+use crate::{interrupt, random};
 
 /// A contender that is not ready after so long never will be.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -215,7 +211,6 @@ impl Contender {
         Ok(Self { name, process, group: None, address, said: None, runtime })
     }
 
-    /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -374,9 +369,6 @@ const PORTS_TRIED: u16 = 64;
 
 /// Starts a program on a free port. Where another process takes the port first, the program says so and ends, and is
 /// started again on another.
-///
-/// # Errors
-/// Those of `start`; a port that others held each time is the machine's doing, and not the contender's.
 pub(crate) fn on_a_free_port<T>(start: impl Fn(u16) -> Result<T>) -> Result<T> {
     for _ in 1..PORTS_MAX {
         let port = free_port()?;
@@ -453,7 +445,7 @@ fn once(
     }
 }
 
-/// What runs a server, of what it says about its health: anyone's may be no JSON, or of any length.
+/// What runs a server, from its health answer, which may be no JSON, or of any length.
 fn runtime(said: &[u8]) -> Option<String> {
     let said: serde_json::Value = serde_json::from_slice(said).ok()?;
     let runtime = said["runtime"].as_str()?.trim();

@@ -63,7 +63,6 @@ pub(crate) fn tried<T>(
 /// Why there was no 2xx answer.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// The time was over.
     Late(String),
     /// No process accepts connections.
     Unreachable(String),

@@ -13,9 +13,8 @@ use rustix::process::Signal;
 
 use crate::error::{Context, Error, Result};
 use crate::interrupt;
-use crate::machine::cores;
 use crate::machine::cores::Cores;
-use crate::machine::proc;
+use crate::machine::{cores, proc};
 use crate::process::supervise::{BACKGROUND, KILLED};
 
 /// A program is there, or its start has failed, within this.
@@ -23,16 +22,13 @@ const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// What a supervisor may take beyond the patience it was given.
 const BEYOND_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is to be run.
 #[derive(Debug)]
 pub(crate) struct Program<'a> {
-    /// For messages.
     pub(crate) what: String,
     /// With its arguments.
     pub(crate) argv: &'a [String],
     /// Added to this process's own.
     pub(crate) env: &'a [(String, String)],
-    /// Where it runs.
     pub(crate) folder: &'a Path,
     /// How long it may take to end when asked to.
     pub(crate) patience: Duration,

@@ -1,30 +1,28 @@
 //! What the contender of one trial waits for: a stand-in of its own, or a fresh database of a PostgreSQL.
 
-use crate::scenario::store::pool;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
-use crate::database;
 use crate::database::{Database, Setup, Url};
 use crate::error::Result;
 use crate::machine::cores::Cores;
 use crate::machine::proc;
 use crate::process::child::Contender;
 use crate::process::http;
-use crate::record;
 use crate::record::histogram;
+use crate::scenario::store::pool;
 use crate::scenario::{Dependency, Scenario, Server};
 use crate::units::Nanos;
+use crate::{database, record};
 
 /// Connections of a database beside those of the contenders' pools.
 const CONNECTIONS_ASIDE: usize = 16;
 /// Questions about a trial are answered at once or not at all.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
-/// A server that is there for one trial.
 pub(crate) enum DependencyHandle<'a> {
     /// A process of our own.
     Standin(Contender),
@@ -55,9 +53,6 @@ pub(crate) fn database(scenario: &Scenario, yes: bool) -> Result<Option<Arc<Data
 
 impl<'a> DependencyHandle<'a> {
     /// Starts what a trial's contender waits for, as trial `n` of the run.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub(crate) fn start(
         scenario: &Scenario,
         dependency: &Dependency,
@@ -119,9 +114,6 @@ impl<'a> DependencyHandle<'a> {
     }
 
     /// Ends it, when its contender has ended.
-    ///
-    /// # Errors
-    /// When it had failed.
     pub(crate) fn stop(self) -> Result<()> {
         match self {
             Self::Standin(standin) => standin.stop(),
@@ -168,10 +160,11 @@ fn stats(server: &Contender) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Ready, Setup};
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::sync::mpsc;
+
+    use crate::scenario::{Ready, Setup};
 
     /// It is asked inside the measured window: each time costs a contender that has no such page what its answers do
     /// not count.

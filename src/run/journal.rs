@@ -4,20 +4,18 @@
 //! asks for the same trials in the same order, and takes those that had finished from here.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs;
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
-use crate::files;
-use crate::record;
 use crate::record::{Begun, ContenderFiles, Pilot, Trial};
-use crate::run::programs;
-use crate::run::report_folder;
 use crate::run::trial::spec::TrialSpec;
+use crate::run::{programs, report_folder};
 use crate::scenario::{Contender, Scenario};
+use crate::{files, record};
 
-/// The file, open.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
@@ -33,9 +31,6 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// An empty one in a report's folder, which is made if it is not there. An earlier report there is deleted.
-    ///
-    /// # Errors
-    /// When the folder cannot be written.
     pub(crate) fn create(out: &Path) -> Result<Self> {
         let mut journal = Self::held_back(out);
         journal.write_down()?;
@@ -55,9 +50,6 @@ impl Journal {
     }
 
     /// Creates the files, with the lines that were held back.
-    ///
-    /// # Errors
-    /// When the folder cannot be written.
     pub(crate) fn write_down(&mut self) -> Result<()> {
         let out = self.path.parent().expect("it is in a folder");
         fs::create_dir_all(out)
@@ -152,9 +144,6 @@ impl Journal {
 }
 
 /// Writes what a run has drawn and measured before its first trial.
-///
-/// # Errors
-/// When the folder cannot be written.
 pub(crate) fn begin(out: &Path, begun: &Begun) -> Result<()> {
     let path = out.join(BEGUN);
     fs::write(&path, record::begun_json(begun)).usage(|| format!("cannot write {}", path.display()))
@@ -201,7 +190,7 @@ pub(crate) fn begun(
     };
     match differs.map(|(what, _)| format!("another {what}")).or_else(rebuilt) {
         None => Ok(begun),
-        Some(what) => Err(Error::usage(format!("{} was begun with {what}", out.display()))
+        Some(what) => Err(Error::usage(format!("{} was started with {what}", out.display()))
             .help("go on with the same scenario, flags and programs, or start anew")),
     }
 }
@@ -313,6 +302,6 @@ mod tests {
         begin(folder.path(), &made).unwrap();
         assert_eq!(begun(folder.path(), &fingerprint, &files("0123")).unwrap(), made);
         let told = begun(folder.path(), &fingerprint, &files("4567")).unwrap_err().to_string();
-        assert!(told.contains("was begun with another build of `one`"), "{told}");
+        assert!(told.contains("was started with another build of `one`"), "{told}");
     }
 }

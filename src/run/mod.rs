@@ -26,13 +26,14 @@ mod warm;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
+use session::Session;
+
 use crate::error::{Error, Result};
-use crate::interrupt;
 use crate::judge::{statement, whole};
 use crate::record::RunResult;
-use crate::report;
 use crate::scenario::Scenario;
 use crate::units::Nanos;
+use crate::{interrupt, report};
 
 pub(crate) use crate::machine::cgroup::enter;
 pub use crate::process::supervise::supervise;
@@ -41,9 +42,7 @@ pub use ledger::{LedgerPlan, LedgerRequest, ledger, plan_ledger};
 pub use plan::{Part, Planned, Sight, plan};
 pub use progress::Progress;
 pub(crate) use report_folder::{Claim, ReportFolder};
-use session::Session;
 
-/// What is to be run.
 #[derive(Debug, Default)]
 pub struct Request {
     /// Names the run: the scenario's name, or `tour`.

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::load::plan::Pace;
 use crate::machine::cores::{Cores, allowed};
-use crate::scenario::{self, PlacementMode};
+use crate::scenario;
+use crate::scenario::PlacementMode;
 
 /// Who runs where.
 #[derive(Clone, Debug, PartialEq, Eq)]

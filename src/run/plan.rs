@@ -9,7 +9,6 @@ use crate::units::{Nanos, Rate};
 /// A scenario's run, before it starts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// The scenario's name.
     pub scenario: String,
     /// One for each experiment, in their order.
     pub parts: Vec<Part>,
@@ -24,7 +23,6 @@ pub struct Planned {
 pub struct Part {
     /// `compare`, `curve`, `capacity`, `map`, `ceilings` or `pilots`
     pub name: &'static str,
-    /// In a sentence.
     pub what: String,
     /// Trials at least, and at most.
     pub trials: (u64, u64),
@@ -35,7 +33,6 @@ pub struct Part {
 pub struct Sight {
     /// Where rounds scatter like this, 0.07 for 7 %, and what scatters so.
     pub scatter: f64,
-    /// What usually scatters so.
     pub usual: &'static str,
     /// The true difference, 0.12 for 12 %.
     pub difference: f64,

@@ -52,7 +52,7 @@ fn add(digest: &mut Sha256, path: &Path) -> Option<()> {
             .for_each(|number| digest.update(number.to_le_bytes()));
         return Some(());
     }
-    // One of /proc has no length, and one that somebody writes to may grow meanwhile.
+    // One of /proc has no length, and one that is written to may grow meanwhile.
     let (mut file, mut piece) = (file.take(READ_BYTES_MAX), vec![0; PIECE_BYTES]);
     loop {
         match file.read(&mut piece).ok()? {

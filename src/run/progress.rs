@@ -2,8 +2,7 @@
 //!
 //! Nothing is drawn while a trial is measured, only between trials.
 
-use std::io::IsTerminal;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,7 +13,6 @@ use crate::text::{alike, harmless};
 /// A plain line at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// The progress of one run.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -84,7 +82,6 @@ impl Progress {
         self.bar.set_message(format!("start {start} of {starts}: {contender}"));
     }
 
-    /// A trial has finished.
     pub(crate) fn finished(&mut self, trial: &Trial) {
         self.done += 1;
         self.bar.set_position(self.done);

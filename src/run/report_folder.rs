@@ -1,9 +1,10 @@
 //! The folder of a report: one process has it at a time, and it has the files of one run.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::error::{Context, Error, Result};
 use crate::files;
@@ -67,7 +68,6 @@ impl ReportFolder {
         Ok(Self { path, stays, made, _lock: lock })
     }
 
-    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

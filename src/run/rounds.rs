@@ -1,4 +1,4 @@
-//! The order of trials: one of every contender in a round, in an order drawn at random.
+//! The order of trials: one of every contender in a round, in an order drawn at random; and the time that a run may take.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,6 @@ use crate::units::Nanos;
 /// The trials of one level in one round: they stand and fall together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RandomizedBlock {
-    /// Index of the scenario.
     pub(crate) scenario: usize,
     /// Index of the level within the scenario.
     pub(crate) level: usize,

@@ -17,11 +17,10 @@ use crate::run::journal::Journal;
 use crate::run::rounds::{Budget, RandomizedBlock, Repeats};
 use crate::run::testbed::{Testbed, placement};
 use crate::run::trial::spec::TrialSpec;
-use crate::run::warm;
-use crate::run::{Progress, Request, ceilings, footprint, journal, rounds};
-use crate::scenario::{self, Contender, Experiments, LoadKind, PlacementMode, Scenario, Statement};
+use crate::run::{Progress, Request, ceilings, footprint, journal, rounds, warm};
+use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario, Statement};
 use crate::units::{Nanos, Rate};
-use crate::{clock, random, record};
+use crate::{clock, random, record, scenario};
 
 /// A run under way.
 #[derive(Debug)]
@@ -59,9 +58,6 @@ pub(crate) enum Part {
 
 impl<'a> Session<'a> {
     /// Makes the report folder, calibrates, and says how much is to come.
-    ///
-    /// # Errors
-    /// When the folder cannot be written.
     pub(crate) fn open(request: &'a Request, progress: &'a mut Progress) -> Result<Self> {
         let fingerprint = fingerprint::take(&scenario::fingerprints(&request.scenarios));
         let contenders = journal::contender_files(&request.scenarios);
@@ -415,7 +411,7 @@ impl Session<'_> {
         let claims = judged(|scenario| &scenario.claims);
         let broken = |scenario| statement::broken(scenario, &self.trials);
         let broken: Vec<String> = request.scenarios.iter().flat_map(broken).collect();
-        // A canary rings by a statement that fails, and not by breaking down.
+        // A canary is detected by a failing statement, not by a crash.
         let rings_falsely = request.scenarios[0].self_check && !broken.is_empty();
         let enough = self.lacks_rounds().is_none() && !rings_falsely;
         let interrupted = stop.load(Ordering::Relaxed);

@@ -12,9 +12,8 @@ use crate::backend::payment;
 use crate::backend::payment::Calibration;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::machine::cores;
-use crate::machine::hiccups;
 use crate::machine::neighbours::Neighbours;
+use crate::machine::{cores, hiccups};
 use crate::random;
 use crate::record::hiccups::Hiccups;
 use crate::record::{Calibrated, LostBy, Trial};
@@ -112,9 +111,6 @@ impl<'a> Testbed<'a> {
     }
 
     /// Writes what the journal has held back.
-    ///
-    /// # Errors
-    /// When the report folder cannot be written.
     pub(crate) fn write_down(&mut self) -> Result<()> {
         self.journal.as_mut().map_or(Ok(()), Journal::write_down)
     }
@@ -195,9 +191,6 @@ impl<'a> Testbed<'a> {
     }
 
     /// Runs the pilots of a trial's scenario that are to come before it.
-    ///
-    /// # Errors
-    /// As [`Self::trial`].
     pub(crate) fn run_pilots(&mut self, spec: &TrialSpec<'_>, stop: &AtomicBool) -> Result<()> {
         let due = self.warmth.due(spec);
         if due.is_empty() {
@@ -237,9 +230,6 @@ impl<'a> Testbed<'a> {
     }
 
     /// A trial that cannot be run because of the contender: it is lost, and written down as any other.
-    ///
-    /// # Errors
-    /// As [`Self::trial`].
     pub(crate) fn lost(&mut self, spec: &TrialSpec<'_>, why: &str) -> Result<Trial> {
         if let Some(journal) = &mut self.journal
             && let Some(trial) = journal.found(spec)?
@@ -318,9 +308,6 @@ impl<'a> Testbed<'a> {
 }
 
 /// Where the sides of a scenario run.
-///
-/// # Errors
-/// When there are too few cores.
 pub(crate) fn placement(scenario: &Scenario) -> Result<Placement> {
     Placement::of(scenario.placement, scenario.store.dependency().is_some())
 }

@@ -3,7 +3,6 @@
 pub(crate) mod figures;
 pub(crate) mod spec;
 
-use crate::run::trial::spec::PreparedTrial;
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,41 +14,37 @@ use hdrhistogram::Histogram;
 use crate::backend::Gather;
 use crate::backend::client::Library;
 use crate::error::{Error, Result};
-use crate::judge::audit;
 use crate::judge::failures::error_bound;
-use crate::judge::validity;
 use crate::judge::validity::{Evidence, Judged};
 use crate::load::outcome::{Kind, Outcome, RequestError};
+use crate::judge::{audit, validity};
+use crate::load::Moment;
+use crate::load::outcome::{Fault, Kind, Outcome};
 use crate::load::plan::{Operation, Plan, Shape};
-use crate::load::{self, Moment};
 use crate::machine::interference::Interference;
-use crate::machine::memory;
 use crate::machine::memory::{Sampler, Window};
-use crate::machine::proc;
 use crate::machine::resources::{Switches, Tick, Used, Watch};
+use crate::machine::{memory, proc};
 use crate::process::child::Contender;
 use crate::process::http;
 use crate::process::supervised::StderrTail;
-use crate::record;
 use crate::record::histogram::distribution;
 use crate::record::{Audit, LostBy, Trial};
 use crate::run::audit::at_rest;
 use crate::run::dependency::{DependencyHandle, PoolUse};
-use crate::scenario::store;
-use crate::scenario::{self, BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload};
+use crate::run::trial::spec::PreparedTrial;
+use crate::scenario::{BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload, store};
 use crate::stats::over_the_error_bound;
 use crate::units::{Nanos, Share, grouped};
+use crate::{load, record, scenario};
 
-/// The audit adds up a million accounts, and a saturated server may first have to finish what it has in hand.
+/// The audit adds up a million accounts, and a saturated server may first have to finish its queue.
 const AUDIT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Lines that are kept of what a contender wrote last that has lost and runs: most servers log each request.
 const LINES_TOLD: usize = 3;
 
 /// Runs one trial. A contender that does not start or crashes has lost and is reported so.
-///
-/// # Errors
-/// When the generator cannot run, or what the contender waits for.
 pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Trial> {
     let dependency = start_dependency(prepared)?;
     let mut contender = match start(prepared, dependency.as_ref()) {
@@ -245,7 +240,6 @@ struct WindowSamples {
     end: Option<Sample>,
 }
 
-/// What came of them.
 #[derive(Debug, Default)]
 struct Usage {
     used: Used,
@@ -302,7 +296,7 @@ pub(super) fn start(
     }
 }
 
-/// Several processes: like anyone's program, all that lives below its supervisor is counted together.
+/// Several processes: as for any program, all processes below its supervisor are counted together.
 fn several(
     prepared: &PreparedTrial<'_>,
     built_in: &BuiltIn,
@@ -337,7 +331,7 @@ fn several(
     )
 }
 
-/// What the contract has a contender read. Anyone's service knows no contract.
+/// What the contract has a contender read. An HTTP workload has no contract.
 pub(crate) fn environment(
     prepared: &PreparedTrial<'_>,
     mut depends: Vec<(String, String)>,
@@ -365,7 +359,7 @@ fn books_before(
     begun.then(|| http::get(contender.address(), "/audit", AUDIT_WITHIN))
 }
 
-/// Whether the books balance; anyone's service has none, and that is no fault of it.
+/// Whether the books balance; a service of an HTTP workload has none.
 fn audited(
     prepared: &PreparedTrial<'_>,
     contender: &Contender,
@@ -412,7 +406,7 @@ pub(crate) fn serve_flags(prepared: &PreparedTrial<'_>, contender: &BuiltIn) -> 
         flags.push(("--client", contender.client.name().into()));
     }
     flags.extend(contender.pitfalls.iter().map(|pitfall| ("--pitfall", pitfall.to_string())));
-    // Under anyone's workload a model is a control, and mounts whatever it has.
+    // Under an HTTP workload a model is a control, and mounts all its routes.
     let workload = prepared.spec.scenario.workload;
     flags.extend((workload != Workload::Http).then(|| ("--workload", workload.name().into())));
     flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()

@@ -19,7 +19,6 @@ use crate::stats::percentile::FAILED_NS;
 use crate::units::Rate;
 use crate::{exit, record, stats};
 
-/// The first meeting.
 pub(super) const AS_ASKED: &str = "as asked";
 
 /// One model's row: medians of its rounds.
@@ -110,7 +109,6 @@ fn won(meeting: &Meeting) -> Option<Winner> {
     winner(meeting).map(|(side, _)| side)
 }
 
-/// The answer in a sentence.
 pub(super) fn finding(
     models: &[Decided],
     meetings: &[Meeting],
@@ -257,7 +255,6 @@ pub(super) fn exit_code(decision: &Decision, interrupted: bool) -> u8 {
     }
 }
 
-/// What was measured.
 pub(super) struct Ran {
     pub(super) started_utc: String,
     /// What the CPU time that was asked for came to.

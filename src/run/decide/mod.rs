@@ -9,29 +9,24 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::clock;
+use question::MODELS;
+
 use crate::error::{Error, Result};
-use crate::files;
 use crate::judge::cell::{CEILING, judged_alone};
 use crate::latency::Latency;
 use crate::machine::fingerprint;
-use crate::random;
-use crate::record;
 use crate::record::{Decided, Decision, Limit, Meeting, RunResult, Trial};
-use crate::run::Progress;
-use crate::run::ceilings;
-use crate::run::experiment::paired::{self, Best, OperatingPoint, Rules};
-use crate::run::experiment::{ExperimentContext, capacity};
-use crate::run::rounds::Budget;
-use crate::run::rounds::{self, RandomizedBlock};
+use crate::run::experiment::paired::{Best, OperatingPoint, Rules};
+use crate::run::experiment::{ExperimentContext, capacity, paired};
+use crate::run::rounds::{Budget, RandomizedBlock};
 use crate::run::testbed::Testbed;
 use crate::run::trial::spec::TrialSpec;
-use crate::scenario::{self, MapMetric, Scenario};
+use crate::run::{Progress, ceilings, rounds};
+use crate::scenario::{MapMetric, Scenario};
 use crate::units::Nanos;
+use crate::{clock, files, random, record, scenario};
 
 pub use question::Question;
-
-use question::MODELS;
 
 /// Rounds at the rate, and of every meeting: the fewest that have an interval.
 const ROUNDS: u32 = 6;
@@ -63,7 +58,6 @@ pub struct Extras {
 pub struct Answer {
     /// For people.
     pub decision: Decision,
-    /// The rounds at the rate.
     pub result: Option<RunResult>,
 }
 

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::latency::Latency;
 use crate::machine::cores;
 use crate::record::Asked;
-use crate::scenario::{self, Scenario};
+use crate::scenario;
+use crate::scenario::Scenario;
 use crate::units::{Nanos, Rate, Share};
 
 /// A service that is asked about.
@@ -18,7 +19,6 @@ pub struct Question {
     pub wait: Latency,
     /// Lookups of a request, asked at once: 3, or 0 for state in memory.
     pub lookups: u32,
-    /// Requests per second.
     pub rate: Rate,
     /// p99 of the response time.
     pub slo: Nanos,
@@ -113,9 +113,6 @@ impl Question {
     }
 
     /// The scenario as a file, each model with so many threads where it is said.
-    ///
-    /// # Errors
-    /// As [`Self::cores`].
     pub(super) fn text(&self, threads: &[(&str, Option<usize>)]) -> Result<String> {
         let mut out = String::new();
         let rate = self.rate.0;

@@ -1,19 +1,17 @@
 //! The highest rate at which each contender keeps the SLO, as an interval. The search itself is `stats::capacity`'s; here
 //! its trials are run, those of all contenders in turn, so that a slow minute hits all of them alike.
 
-use crate::judge::statement::capacity::{interval, the_pool_binds_both};
 use std::sync::atomic::Ordering;
 
 use crate::error::Result;
-use crate::record::late;
-use crate::record::{Capacity, Ceiling, Comparison, Trial, TrialVerdict};
+use crate::judge::statement::capacity::{interval, the_pool_binds_both};
+use crate::record::{Capacity, Ceiling, Comparison, Trial, TrialVerdict, late};
+use crate::run::experiment::ExperimentContext;
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{CapacitySearch, Contender, Scenario, Slo};
 use crate::stats::capacity::{Cost, Plan, Search, Stage, Step};
 use crate::stats::over_the_error_bound;
 use crate::units::{Nanos, Rate};
-
-use super::ExperimentContext;
 
 /// No rate below this share of the closed ceiling is tried, and none whose window would be longer than this.
 const LOWEST_OF_CEILING: f64 = 0.02;
@@ -29,7 +27,6 @@ struct Looking<'a> {
     trials: u32,
     /// What bound those that did not keep the SLO, by rate.
     broken: Vec<(Rate, String)>,
-    /// Why it was given up.
     given_up: Option<String>,
     /// Why an end is open: no trial there holds.
     unanswered: Option<String>,

@@ -7,16 +7,12 @@ use crate::error::Result;
 use crate::judge::cell;
 use crate::latency::Latency;
 use crate::record::{Map, MapPlace};
+use crate::run::experiment::paired::{OperatingPoint, Rules};
+use crate::run::experiment::{ExperimentContext, paired};
 use crate::scenario::{MapPlan, Scenario};
 use crate::units::Nanos;
 
-use super::ExperimentContext;
-use super::paired::{self, OperatingPoint, Rules};
-
 /// The map, and how many of its cells the time did not suffice for.
-///
-/// # Errors
-/// When a contender cannot be started, or there are too few cores.
 pub(crate) fn run(
     context: &mut ExperimentContext<'_, '_>,
     scenario: &Scenario,

@@ -9,16 +9,17 @@ use crate::error::Result;
 use crate::judge::cell::ZONE;
 use crate::latency::Latency;
 use crate::record::{MapCell, Trial};
-use crate::run::rounds::{self, RandomizedBlock};
+use crate::run::experiment::ExperimentContext;
+use crate::run::rounds;
+use crate::run::rounds::RandomizedBlock;
 use crate::run::testbed::placement;
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{
     Contender, Dependency, Kind, LoadKind, MapMetric, Scenario, Server, Store, WarmUp,
 };
-use crate::stats::{self, Better, Difference, Estimate, Interval, LOST};
+use crate::stats;
+use crate::stats::{Better, Difference, Estimate, Interval, LOST};
 use crate::units::{Nanos, grouped};
-
-use super::ExperimentContext;
 
 /// The measured window of each block.
 pub(crate) const BLOCK: Nanos = Nanos(600_000_000);
@@ -94,9 +95,6 @@ pub(crate) struct Rules {
 }
 
 /// Compares `of` with `versus` at `point`. `None` when it was stopped before the end.
-///
-/// # Errors
-/// When a contender cannot be started, or there are too few cores.
 pub(crate) fn compare_pair(
     context: &mut ExperimentContext<'_, '_>,
     base: &Scenario,
@@ -185,7 +183,6 @@ pub(crate) struct Best {
 }
 
 impl Best {
-    /// Requests per second.
     pub(crate) fn closed_rps(&self) -> f64 {
         self.closed.as_ref().map_or(0.0, answered)
     }
@@ -193,9 +190,6 @@ impl Best {
 
 /// Tries the sizes, or the contender as it is where there are none, and gives the best, the smaller of those that are
 /// alike. Nothing when it was cut short.
-///
-/// # Errors
-/// When the contender cannot be started.
 pub(crate) fn best_of(
     context: &mut ExperimentContext<'_, '_>,
     scenario: &Scenario,
@@ -239,9 +233,6 @@ fn answered(trial: &Trial) -> f64 {
 
 /// The sizes of a contender that are tried at an operating point: as many threads as keep its cores busy by Little's law, twice and
 /// four times as many. None for a model that has no size.
-///
-/// # Errors
-/// When there are too few cores.
 pub(crate) fn sizes(
     scenario: &Scenario,
     index: usize,
@@ -251,7 +242,7 @@ pub(crate) fn sizes(
     let Some(built_in) = scenario.contenders[index].built_in() else { return Ok(Vec::new()) };
     let least = match built_in.model {
         Model::WorkStealing => cores,
-        Model::ThreadPool => point.in_hand(cores).ceil() as usize,
+        Model::ThreadPool => point.concurrency(cores).ceil() as usize,
         Model::EventLoop | Model::ThreadPerConnection | Model::Null => return Ok(Vec::new()),
     };
     let mut sizes = [1, 2, 4].map(|times| (least * times).min(scenario.load.connections)).to_vec();
@@ -266,9 +257,6 @@ fn set_threads(contender: &mut Contender, size: Option<usize>) {
 }
 
 /// The scenario of an operating point: these contenders alone, in closed loop.
-///
-/// # Errors
-/// When there are too few cores.
 pub(crate) fn at(base: &Scenario, names: &[&str], point: &OperatingPoint) -> Result<Scenario> {
     let cores = placement(base)?.contender.len();
     let connections = point.connections(cores);
@@ -298,15 +286,15 @@ pub(crate) fn at(base: &Scenario, names: &[&str], point: &OperatingPoint) -> Res
 }
 
 impl OperatingPoint {
-    /// Requests in hand at once that keep so many cores busy: cores times the time of a request over its CPU time.
-    fn in_hand(&self, cores: usize) -> f64 {
+    /// Concurrent requests that keep so many cores busy: cores times the time of a request over its CPU time.
+    fn concurrency(&self, cores: usize) -> f64 {
         let busy = (self.cpu + OWN_CPU).as_secs_f64();
         cores as f64 * (self.wait.mean().as_secs_f64() + busy) / busy
     }
 
     /// Twice as many as keep the cores busy.
     fn connections(&self, cores: usize) -> usize {
-        ((2.0 * self.in_hand(cores)).ceil() as usize).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
+        ((2.0 * self.concurrency(cores)).ceil() as usize).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
     }
 }
 

@@ -3,11 +3,12 @@
 //!
 //! The same files give the same figures: no clock and no owner goes in.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -26,7 +27,6 @@ pub(crate) struct Packed {
 /// A layer of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layer {
-    /// The archive.
     pub(crate) raw_bytes: u64,
     /// The same by gzip at its usual level.
     pub(crate) compressed_bytes: u64,
@@ -38,9 +38,6 @@ const NAME_MAX: usize = 100;
 
 impl Layer {
     /// The layer of `files`.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
     pub(crate) fn of(files: &[Packed]) -> Result<Self> {
         let gzip = GzEncoder::new(Counted::of(io::sink()), Compression::default());
         let Counted { to: gzip, bytes: raw_bytes } = archive(files, Counted::of(gzip))?;
@@ -93,7 +90,6 @@ fn pad(to: &mut impl Write, bytes: u64) -> io::Result<()> {
 }
 
 fn header(name: &[u8], mode: u32, bytes: u64, kind: u8, target: &[u8]) -> [u8; BLOCK] {
-    /// Owner and group.
     const ROOT: &str = "0000000\0";
     const EPOCH: &str = "00000000000\0";
     const NO_SUM: &str = "        ";

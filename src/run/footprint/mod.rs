@@ -18,15 +18,17 @@ use parts::Parts;
 use crate::error::Result;
 use crate::record::{Footprint, Image, OverStarts, Part};
 use crate::run::placement::Placement;
-use crate::run::rounds::{self, RandomizedBlock};
+use crate::run::rounds;
+use crate::run::rounds::RandomizedBlock;
 use crate::run::testbed::{Testbed, placement};
 use crate::run::trial::spec::TrialSpec;
-use crate::scenario::{self, Contender, Scenario};
-use crate::stats::{self, LOST};
+use crate::scenario::{Contender, Scenario};
+use crate::stats::LOST;
+use crate::{scenario, stats};
 
 /// Of the intervals.
 const CONFIDENCE: f64 = 0.95;
-/// The randomized whose orders the starts take, beyond any level's.
+/// The level number of the blocks that order the starts, beyond any real level.
 const STARTS: usize = usize::MAX >> 1;
 
 /// Starts every contender `starts` times in random order, after one start that only warms the machine's caches, and

@@ -1,10 +1,9 @@
 //! What has to be on a machine for a contender to run: its own files, what runs them, and what those are linked with.
 //! Three parts that are never added up unsaid.
 
-use std::fs;
-use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{fs, io};
 
 use crate::error::{Context, Error, Result};
 use crate::machine::proc;
@@ -16,7 +15,6 @@ const FILES_MAX: usize = 200_000;
 /// Where a payload is in an image.
 const APP: &str = "app";
 
-/// The parts of one contender.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
     /// What is deployed: a program of its own, or the files that a runtime runs.
@@ -63,7 +61,7 @@ impl Parts {
         })
     }
 
-    /// Anyone's program: what lies at a path is deployed, what is found on PATH or beside a payload runs it.
+    /// A program by command: what lies at a path is deployed, what is found on PATH or beside a payload runs it.
     fn of_command(argv: &[String], setup: &Setup) -> Result<Self> {
         let [program, ..] = argv else { return Ok(Self::default()) };
         let by_path = program.contains('/');
@@ -171,7 +169,6 @@ fn placed(path: &Path) -> Packed {
     Packed { at: format!("{APP}/{name}"), from }
 }
 
-/// Where links lead.
 fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -38,12 +38,10 @@ pub(crate) struct Startable {
     patience: Duration,
 }
 
-/// What one start came to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
     /// From the program's start to its first answer.
     pub(crate) first_answer: Nanos,
-    /// What it then holds.
     pub(crate) rss_idle_bytes: Option<u64>,
 }
 

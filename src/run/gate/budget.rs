@@ -1,10 +1,10 @@
 //! What a gate's budget has room for: how many rounds of how long blocks, and which metrics.
 
-use super::Request;
-use super::block::requests_needed;
 use crate::error::{Error, Result};
 use crate::judge::gate::levels::{ROUNDS_MAX, ROUNDS_MIN};
 use crate::record::gate::{MetricPlan, Plan, Purpose};
+use crate::run::gate::Request;
+use crate::run::gate::block::requests_needed;
 use crate::scenario::{Level, Scenario};
 use crate::units::{Nanos, POISSON_MARGIN, Rate, grouped};
 
@@ -20,7 +20,6 @@ pub(super) const CLOSED: Nanos = Nanos(3 * Nanos::SECOND.0);
 /// What a trial takes beside its load, where no probe has shown it: as the tour has seen it.
 pub(super) const OVERHEAD: Nanos = Nanos(300 * Nanos::MILLI.0);
 
-/// What is left to spend.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Left {
     /// Of so much; nothing has room for the most rounds.
@@ -30,11 +29,9 @@ pub(super) struct Left {
     pub(super) purpose: Purpose,
 }
 
-/// What there is room for.
 #[derive(Debug, PartialEq)]
 pub(super) struct Room {
     pub(super) rounds: u32,
-    /// The measured window.
     pub(super) block: Nanos,
     pub(super) round: Nanos,
     /// What is other than the scenario says.

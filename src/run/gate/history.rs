@@ -1,6 +1,7 @@
 //! `history.jsonl`: one line of each gate, kept by who runs gates.
 
-use std::fs::{self, File};
+use std::fs;
+use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -98,9 +99,8 @@ fn refused(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
+    use std::thread;
 
     #[test]
     fn a_gate_that_looks_loses_no_line_of_another() {

@@ -34,7 +34,6 @@ use crate::scenario::{Gate, Scenario};
 
 pub(crate) use pair::Pair;
 
-/// What is to be gated.
 #[derive(Debug)]
 pub(crate) struct Request {
     /// The load, and where it comes from. Its contenders are not looked at.
@@ -95,9 +94,6 @@ fn keep(history: &Path, request: &Request, result: &GateResult) -> Result<()> {
 }
 
 /// Writes all of them; `gate.json`, from which every other can be made anew, first.
-///
-/// # Errors
-/// Usage, when the folder cannot be written.
 pub(super) fn write(out: &Path, result: &GateResult) -> Result<()> {
     fs::create_dir_all(out).usage(|| format!("cannot make the report folder {}", out.display()))?;
     for (name, text) in [
@@ -115,9 +111,6 @@ pub(super) fn write(out: &Path, result: &GateResult) -> Result<()> {
 }
 
 /// Draws the gates so far, once there are two.
-///
-/// # Errors
-/// Usage, when the folder cannot be written.
 pub(super) fn draw(out: &Path, past: &History) -> Result<()> {
     let Some(series) = past.series() else { return Ok(()) };
     for picture in pictures_of(&series, Kind::Gate, None) {

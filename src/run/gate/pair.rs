@@ -95,7 +95,6 @@ impl Pair {
         format!("Baseline `{}`, candidate `{}`", self.baseline.name, self.candidate.name)
     }
 
-    /// The baseline against itself.
     pub(crate) fn same(contender: &Contender) -> Self {
         let candidate =
             Contender { name: format!("{}-again", contender.name), ..contender.clone() };

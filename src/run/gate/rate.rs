@@ -15,11 +15,8 @@ const LOWERED: f64 = 0.80;
 /// A rate that the baseline does not bear.
 #[derive(Debug, PartialEq)]
 pub(super) struct Strained {
-    /// What was seen.
     pub(super) why: String,
-    /// The rate to try.
     pub(super) rate: Rate,
-    /// What that rate is, in words.
     pub(super) counts: String,
 }
 

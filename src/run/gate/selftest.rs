@@ -1,4 +1,4 @@
-//! Does the gate ring when it must, and keep quiet when it must not? Two gates of a payment server: against itself, and
+//! Checks that the gate detects a planted regression and raises no false alarm. Two gates of a payment server: against itself, and
 //! against one that computes for longer in each request.
 
 use std::path::Path;
@@ -9,6 +9,8 @@ use crate::record::gate::{GateResult, Metric, Purpose, Verdict};
 use crate::run::Progress;
 use crate::run::gate::{Ended, Pair, Request, run};
 use crate::scenario::{self, Gate, Kind, Level, Scenario, WarmUp};
+use crate::scenario;
+use crate::scenario::{Gate, GateFigure, Kind, Level, Scenario, WarmUp};
 use crate::units::{Nanos, Share};
 
 /// What a payment computes: most of its CPU time, even in a debug build.
@@ -16,23 +18,17 @@ const WORK: Nanos = Nanos(200 * Nanos::MICRO.0);
 /// What the slow one does: far more than the margin, whatever the rest of the request costs.
 const SPIN: Nanos = Nanos(300 * Nanos::MICRO.0);
 
-/// One gate of the self-test.
 #[derive(Debug)]
 pub(crate) struct Check {
-    /// What was compared.
     pub(crate) what: &'static str,
     /// What must come out.
     pub(crate) expected: &'static str,
     /// Whether it did; nothing where the machine was too restless for a verdict.
     pub(crate) holds: Option<bool>,
-    /// The gate.
     pub(crate) result: GateResult,
 }
 
 /// Runs both gates; an interrupted one ends the test.
-///
-/// # Errors
-/// As [`run`].
 pub(crate) fn selftest(
     quick: bool,
     out: &Path,

@@ -1,33 +1,31 @@
 //! One gate under way.
 
-use crate::run::gate::budget::{CLOSED, OVERHEAD};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::clock;
 use crate::error::{Error, Result};
-use crate::interrupt;
 use crate::judge::gate::blame::blame;
 use crate::judge::gate::levels::ROUNDS_MAX;
 use crate::judge::gate::{judge, sight};
 use crate::judge::validity;
 use crate::machine::fingerprint;
-use crate::random;
 use crate::record::gate::{
     About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
 };
 use crate::record::{LostBy, Trial};
 use crate::report::gate::history::History;
-use crate::run::Progress;
-use crate::run::gate::rate::{self, Strained, agree, shown};
-use crate::run::gate::{Request, block, budget};
+use crate::run::gate::budget::{CLOSED, OVERHEAD};
+use crate::run::gate::rate::{Strained, agree, shown};
+use crate::run::gate::{Request, block, budget, rate};
 use crate::run::journal::Journal;
-use crate::run::rounds::{self, RandomizedBlock};
+use crate::run::rounds::RandomizedBlock;
 use crate::run::testbed::{Testbed, placement};
 use crate::scenario::{self, Bound, Contender, Level, Scenario, Statement};
 use crate::run::trial::spec::TrialSpec;
-use crate::scenario::{self, Bound, Contender, GateFigure, Level, Scenario, Statement};
+use crate::run::{Progress, rounds};
+use crate::scenario::{Bound, Contender, GateFigure, Level, Scenario, Statement};
 use crate::units::{Nanos, Rate, Share};
+use crate::{clock, interrupt, random, scenario};
 
 /// The ceiling is probed again for no longer than this: then what the baseline bears at the rate says more.
 const PROBING: Nanos = Nanos(10 * Nanos::SECOND.0);

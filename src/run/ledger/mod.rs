@@ -8,22 +8,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::clock;
+use statements::{STATEMENTS, Statement, UNSETTLED};
+
 use crate::error::Result;
-use crate::exit;
 use crate::machine::fingerprint;
-use crate::record;
 use crate::record::{
     Fingerprint, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
 };
-use crate::report;
 use crate::run::rounds::Budget;
 use crate::run::{Progress, Request, report_folder};
-use crate::scenario::{self, Scenario, builtin};
-use crate::stats;
+use crate::scenario::{Scenario, builtin};
 use crate::units::Nanos;
-
-use statements::{STATEMENTS, Statement, UNSETTLED};
+use crate::{clock, exit, record, report, scenario, stats};
 
 /// Many statements are judged side by side, so each interval is a wide one.
 const CONFIDENCE: f64 = 0.99;
@@ -54,7 +50,6 @@ pub struct LedgerRequest {
 pub struct LedgerPlan {
     /// In the order in which they run, with their rounds.
     pub scenarios: Vec<Scenario>,
-    /// The others.
     pub not_run: Vec<NotRun>,
     /// About how long it takes.
     pub time: Nanos,
@@ -340,7 +335,6 @@ fn why_not<'a>(scenario: &str, not_run: &'a [NotRun]) -> &'a str {
     known.map_or("it is not in this folder", |one| one.why.as_str())
 }
 
-/// The statements of a result.
 fn claims(result: &RunResult) -> Vec<LedgerClaim> {
     let judged = result.claims.iter().chain(&result.expectations);
     judged

@@ -1,5 +1,5 @@
 //! A plain client beside the generator: one socket, one thread, the standard library. What it sees at the generator's
-//! instants and on the generator's core is what this machine gives to anyone.
+//! instants and on the generator's core is what this machine gives to any program.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -5,16 +5,14 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use super::server::Law;
-use super::{Bench, Check, Row, Verdict, client, only, open, quantile};
-use crate::clock;
 use crate::error::Result;
-use crate::load;
 use crate::load::plan::{Arrivals, Plan, WarmUp};
-use crate::run::selftest::server::Process;
+use crate::run::selftest::server::{Law, Process};
+use crate::run::selftest::{Bench, Check, Row, Verdict, client, only, open, quantile};
 use crate::stats::{hodges_lehmann, median};
 use crate::text::{WITHHELD, or_withheld};
 use crate::units::Nanos;
+use crate::{clock, load};
 
 /// The null server, by which the generator's own lateness is seen best.
 const NULL: Known = Known {

@@ -32,7 +32,6 @@ use crate::scenario::PlacementMode;
 use crate::stats::percentile::at_rank;
 use crate::units::{Nanos, Rate};
 
-/// What the selftest came to.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// In the order in which they were checked.
@@ -41,16 +40,13 @@ pub struct Report {
     pub took: Nanos,
 }
 
-/// One figure.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// `stall`, `queueing`, ..
     pub check: &'static str,
-    /// Which figure of it.
     pub what: String,
     /// What it must be, with its tolerance.
     pub expected: String,
-    /// What it was.
     pub measured: String,
     /// Whether they agree.
     pub verdict: Verdict,
@@ -229,7 +225,6 @@ impl Row {
     }
 }
 
-/// What all checks share.
 struct Bench<'a> {
     placement: Placement,
     quick: bool,

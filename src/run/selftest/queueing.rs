@@ -3,20 +3,18 @@
 
 use std::time::Duration;
 
-use super::server::Law;
-use super::{Bench, Check, Row, Verdict, client, only, open, unanswered};
 use crate::error::Result;
 use crate::load;
 use crate::load::outcome::{Kind, Slice};
 use crate::load::plan::Arrivals;
-use crate::run::selftest::server::{Process, Served};
+use crate::run::selftest::server::{Law, Process, Served};
+use crate::run::selftest::{Bench, Check, Row, Verdict, client, only, open, unanswered};
 use crate::units::Nanos;
 
 /// The mean service time: long against the way there and back, short against a batch.
 const SERVICE: Nanos = Nanos(400_000);
 /// By how many requests the way there and back is measured, and their distance: none of them queues.
 const WAY: (u32, Duration) = (500, Duration::from_millis(1));
-/// Utilisations.
 const RHO: [f64; 3] = [0.3, 0.6, 0.8];
 /// Batches, of as many slices each: several times as long as the queue remembers (50 ms at the highest utilisation).
 const BATCHES: usize = 15;
@@ -49,7 +47,6 @@ fn way(bench: &Bench<'_>) -> Result<f64> {
     Ok((response.0 as f64 - null.served()?.mean).max(0.0))
 }
 
-/// One queue.
 fn queue(bench: &Bench<'_>, name: &str, law: Law, rho: f64, way: f64) -> Result<Vec<Row>> {
     let window = bench.span(Nanos(6_000_000_000), Nanos(3_000_000_000));
     let server = Process::start(law, bench.server_cores())?;

@@ -3,9 +3,9 @@
 
 use hdrhistogram::Histogram;
 
-use super::{Bench, Row, Verdict};
 use crate::error::Result;
 use crate::record::histogram::ranked;
+use crate::run::selftest::{Bench, Row, Verdict};
 use crate::stats::percentile::{Failures, Quantile, at_rank};
 
 /// Requests, of which some failed: they stand above every time.
@@ -18,7 +18,6 @@ const FIRST_NS: f64 = 1_000.0;
 const PERCENTILES: [(u64, Option<u64>); 4] =
     [(500, Some(500)), (900, Some(900)), (990, Some(990)), (999, None)];
 
-/// Both at once.
 pub(super) fn check(_: &Bench<'_>) -> Result<Vec<Row>> {
     let kept =
         |times: &Histogram<u64>, failures, per_mille: u64| ranked(times, failures).at(per_mille);

@@ -1,4 +1,5 @@
-//! A/A: two copies of one contender. The interval of their ratio must cover 1.
+//! Whole runs whose verdict is known: A/A, two copies of one contender, whose ratio must cover 1; and the canary, a
+//! server with ten times the work, which must fail.
 
 use crate::error::Result;
 use crate::record::{Trial, TrialVerdict};
@@ -29,7 +30,6 @@ connections = 64
 /// The most that ten rounds can give. By chance alone one such interval in five hundred does not cover 1.
 const CONFIDENCE: f64 = 0.998;
 
-/// Ten rounds.
 pub(super) fn same(bench: &Bench<'_>) -> Result<Vec<Row>> {
     let out = Scratch::new("same");
     let request = Request {

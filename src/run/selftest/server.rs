@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Context, Error, Result};
-use crate::machine::cores;
 use crate::machine::cores::Cores;
-use crate::machine::proc;
+use crate::machine::{cores, proc};
 use crate::poll::{Event, Poll, READABLE};
 use crate::process::http;
 use crate::random::Stream;
@@ -107,7 +106,6 @@ struct Server {
 
 struct Peer {
     stream: TcpStream,
-    /// What has come of a request.
     half: Vec<u8>,
 }
 
@@ -281,9 +279,6 @@ pub(super) struct Served {
 
 impl Process {
     /// Starts this very binary as a server on `cores`.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub(super) fn start(law: Law, cores: &Cores) -> Result<Self> {
         let binary = proc::own_program()?;
         let mut command = Command::new(binary);
@@ -305,9 +300,6 @@ impl Process {
     }
 
     /// What it has done since this was last asked.
-    ///
-    /// # Errors
-    /// When it does not answer.
     pub(super) fn served(&self) -> Result<Served> {
         let wrong = || "the selftest's server has no figures".to_owned();
         let body = http::get(self.address, "/stats", STATS_WITHIN).context(wrong)?;

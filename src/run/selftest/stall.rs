@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
 
-use super::server::Law;
-use super::{Bench, Row, Verdict, only, open, quantile, unanswered};
 use crate::error::Result;
+use crate::load;
+use crate::load::Moment;
 use crate::load::plan::{Arrivals, WarmUp};
-use crate::load::{self, Moment};
-use crate::run::selftest::server::Process;
+use crate::run::selftest::server::{Law, Process};
+use crate::run::selftest::{Bench, Row, Verdict, only, open, quantile, unanswered};
 use crate::units::Nanos;
 
 /// Arrivals at equal gaps: with those of chance the count of a stall's requests would be off by more than the tolerance.

@@ -1,4 +1,4 @@
-//! A trial as it is reported: what may be shown of what was seen.
+//! The record of a trial: its figures, its timeline, or why it has none.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,6 @@ use crate::stats::percentile::{Failures, Quantile, at_rank, quantile};
 use crate::units::Nanos;
 use crate::{record, stats};
 
-/// The trial as it is reported.
 pub(crate) fn report(
     prepared: &PreparedTrial<'_>,
     plan: &Plan,

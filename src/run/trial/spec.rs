@@ -8,7 +8,6 @@ use crate::run::placement::Placement;
 use crate::scenario::{Contender, Scenario};
 use crate::units::{Nanos, Rate};
 
-/// What an experiment asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct TrialSpec<'a> {
     pub(crate) scenario: &'a Scenario,
@@ -17,7 +16,6 @@ pub(crate) struct TrialSpec<'a> {
     pub(crate) rate: Option<Rate>,
     /// The level as reports name it.
     pub(crate) level: String,
-    /// The measured window.
     pub(crate) duration: Nanos,
     /// Counted from 1; 0 is for probes, so that no key of theirs can meet a trial's.
     pub(crate) round: u32,

@@ -1,27 +1,13 @@
 //! How much is sent before each window, so that no window is of a cold server.
 //!
-//! The built-in models are warm after a constant number of requests. Of anyone's program and of a server given by URL a
-//! `pilot` finds it out, once in a run, before the first trial at a rate; the `rule` is pure. What was still warming up all
-//! the same is marked by `halves`.
+//! The built-in models are warm after a constant number of requests. For other programs and for a server given by URL a
+//! `pilot` finds it out, once in a run, before the first trial at a rate; the `rule` is pure. Trials that were still
+//! warming up are marked afterwards, also by `rule`.
 
 mod pilot;
 mod rule;
 
 pub(crate) use rule::mark;
-
-use crate::run::trial::spec::Warming;
-use std::sync::atomic::AtomicBool;
-
-use crate::error::Result;
-use crate::load::plan::{Amount, First, WarmUp as Before};
-use crate::record::{Pilot, Trial};
-use crate::run::trial::spec::PreparedTrial;
-use crate::run::trial::spec::TrialSpec;
-use crate::scenario::{
-    Contender, Level, LoadKind, MODEL_REQUESTS, OF_CEILING, PILOT_REQUESTS, PILOT_TIME, SLOWEST,
-    Scenario, WarmUp, counted,
-};
-use crate::units::{Nanos, Rate};
 
 /// A closed loop that finds a ceiling before there is a pilot is warmed up for so long at most.
 const PROBE_WARM_UP: Nanos = Nanos(10 * Nanos::SECOND.0);
@@ -226,3 +212,15 @@ pub(crate) fn told(pilot: &Pilot) -> String {
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::atomic::AtomicBool;
+
+use crate::error::Result;
+use crate::load::plan::{Amount, First, WarmUp as Before};
+use crate::record::{Pilot, Trial};
+use crate::run::trial::spec::{PreparedTrial, TrialSpec, Warming};
+use crate::scenario::{
+    Contender, Level, LoadKind, MODEL_REQUESTS, OF_CEILING, PILOT_REQUESTS, PILOT_TIME, SLOWEST,
+    Scenario, WarmUp, counted,
+};
+use crate::units::{Nanos, Rate};

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::rule::{self, Sample, Span};
 use crate::error::Result;
 use crate::load::live::Live;
 use crate::load::outcome::Outcome;
@@ -17,6 +16,8 @@ use crate::machine::resources::{Used, Watch};
 use crate::record::{Pilot, PilotSpan};
 use crate::run::trial;
 use crate::run::trial::spec::PreparedTrial;
+use crate::run::warm::rule;
+use crate::run::warm::rule::{Sample, Span};
 use crate::scenario::{MODEL_REQUESTS, PILOT_REQUESTS, PILOT_TIME};
 use crate::units::Nanos;
 
@@ -25,7 +26,6 @@ const SLOW: Nanos = Nanos(10 * Nanos::SECOND.0);
 /// How often a pilot is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// What was seen from outside.
 #[derive(Debug, Default)]
 struct Seen {
     samples: Vec<Sample>,

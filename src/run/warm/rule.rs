@@ -1,4 +1,5 @@
 //! When a contender is warm, from what its answers cost in the course of a pilot.
+//! After the trials: whether their first halves cost more than their second ones, so that they were still warming up.
 
 use crate::load::plan::Arrivals;
 use crate::record::{Trial, TrialVerdict};
