@@ -2,7 +2,6 @@
 //!
 //! This is the only folder that runs both sides. [`run`] reads as the pipeline.
 
-mod audit;
 pub(crate) mod ceilings;
 mod decide;
 pub(crate) mod dependency;

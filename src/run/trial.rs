@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
@@ -19,7 +19,7 @@ use crate::judge::validity::{Evidence, Judged};
 use crate::load::outcome::{Kind, Outcome, RequestError};
 use crate::judge::{audit, validity};
 use crate::load::Moment;
-use crate::load::outcome::{Fault, Kind, Outcome};
+use crate::load::outcome::{Fault, Kind, Outcome, Tally};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::machine::interference::Interference;
 use crate::machine::memory::{Sampler, Window};
@@ -30,7 +30,6 @@ use crate::process::http;
 use crate::process::supervised::StderrTail;
 use crate::record::histogram::distribution;
 use crate::record::{Audit, LostBy, Trial};
-use crate::run::audit::at_rest;
 use crate::run::dependency::{DependencyHandle, PoolUse};
 use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload, store};
@@ -599,6 +598,29 @@ fn headline(scenario: &Scenario) -> &'static str {
     metrics.find_map(Metric::percentile).or_else(own).unwrap_or("p99")
 }
 
+/// How soon books that do not balance are read again.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// What `judged` says of the books. Requests that the load left unfinished may still be worked on, and books that are read
+/// in the middle of one do not balance: then they are read again, for `within` at most or until `stop`.
+fn at_rest(
+    tally: &Tally,
+    within: Duration,
+    stop: &AtomicBool,
+    mut judged: impl FnMut() -> Audit,
+) -> Audit {
+    let unknown = tally.payments_unknown + tally.distributions_unknown + tally.webhooks_unknown;
+    let deadline = Instant::now() + within;
+    loop {
+        let audit = judged();
+        let over = Instant::now() >= deadline || stop.load(Ordering::Relaxed);
+        if audit.verdict != "unbalanced" || unknown == 0 || over {
+            return audit;
+        }
+        thread::sleep(AGAIN_AFTER);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -628,5 +650,22 @@ mod tests {
         assert_eq!(failed(24), None, "1 % of 2,000, and four more");
         let said = "25 of 2,000 requests failed (bad_status 25), more than the bound of 1%";
         assert_eq!(failed(25).as_deref(), Some(said));
+    }
+
+    #[test]
+    fn books_are_read_again_while_an_unfinished_request_may_be_worked_on() {
+        let read = |unknown: u64, whole_after: u32, within: u64| {
+            let tally = Tally { distributions_unknown: unknown, ..Tally::default() };
+            let (mut times, within) = (0, Duration::from_millis(within));
+            let audit = at_rest(&tally, within, &AtomicBool::new(false), || {
+                times += 1;
+                let verdict = if times > whole_after { "balanced" } else { "unbalanced" };
+                Audit { verdict: verdict.into(), reasons: Vec::new() }
+            });
+            (audit.verdict, times)
+        };
+        assert_eq!(read(1, 2, 60_000), ("balanced".into(), 3));
+        assert_eq!(read(0, 2, 60_000), ("unbalanced".into(), 1), "everything was answered");
+        assert_eq!(read(1, u32::MAX, 60).0, "unbalanced", "it never balances");
     }
 }
