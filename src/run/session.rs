@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 use crate::judge::{bounds, statement, voids, whole};
 use crate::machine::fingerprint;
-use crate::record::slim::drop_all_but_response_times;
+use crate::record::trial::drop_all_but_response_times;
 use crate::record::{
     Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, LostBy, Map,
     RunResult, Trial, TrialVerdict,

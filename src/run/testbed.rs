@@ -8,8 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::backend::cpu::CpuMode;
 use crate::backend::services::payment;
 use crate::backend::services::payment::Calibration;
-use crate::backend::payment;
-use crate::backend::payment::Calibration;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::machine::neighbours::Neighbours;

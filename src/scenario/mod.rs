@@ -40,7 +40,7 @@ pub use disturbance::Disturbance;
 pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan};
 pub use fingerprint::fingerprint;
 pub(crate) use fingerprint::fingerprints;
-pub use gate::{Gate, GateFigure, GateMetric};
+pub use gate::{Gate, GateMetric};
 pub use overrides::Overrides;
 pub use store::{Dependency, Server, Store};
 pub use warm_up::WarmUp;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::backend::payment::Calibration;
+use crate::backend::services::payment::Calibration;
 use crate::judge::races::Figure;
 use crate::judge::statement::Family;
 use crate::judge::{cell, races, statement, whole};

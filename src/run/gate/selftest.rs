@@ -9,8 +9,6 @@ use crate::record::gate::{GateResult, Metric, Purpose, Verdict};
 use crate::run::Progress;
 use crate::run::gate::{Ended, Pair, Request, run};
 use crate::scenario::{self, Gate, Kind, Level, Scenario, WarmUp};
-use crate::scenario;
-use crate::scenario::{Gate, GateFigure, Kind, Level, Scenario, WarmUp};
 use crate::units::{Nanos, Share};
 
 /// What a payment computes: most of its CPU time, even in a debug build.

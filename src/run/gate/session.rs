@@ -20,12 +20,11 @@ use crate::run::gate::{Request, block, budget, rate};
 use crate::run::journal::Journal;
 use crate::run::rounds::RandomizedBlock;
 use crate::run::testbed::{Testbed, placement};
-use crate::scenario::{self, Bound, Contender, Level, Scenario, Statement};
 use crate::run::trial::spec::TrialSpec;
 use crate::run::{Progress, rounds};
-use crate::scenario::{Bound, Contender, GateFigure, Level, Scenario, Statement};
+use crate::scenario::{self, Bound, Contender, Level, Scenario, Statement};
 use crate::units::{Nanos, Rate, Share};
-use crate::{clock, interrupt, random, scenario};
+use crate::{clock, interrupt, random};
 
 /// The ceiling is probed again for no longer than this: then what the baseline bears at the rate says more.
 const PROBING: Nanos = Nanos(10 * Nanos::SECOND.0);

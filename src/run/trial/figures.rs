@@ -6,27 +6,22 @@ use hdrhistogram::Histogram;
 
 use crate::error::Error;
 use crate::judge::validity::Judged;
-use crate::load::outcome::{self, Kind, Outcome, SLO_BUCKET};
 use crate::judge::{rank, validity};
-use crate::load::outcome;
-use crate::load::outcome::{BEAT, Kind, Outcome};
+use crate::load::outcome::{self, Kind, Outcome, SLO_BUCKET};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::machine::memory;
+use crate::record;
 use crate::record::histogram::{distribution, ranked};
 use crate::record::{Audit, Trial};
-use crate::run::order::Order;
-use crate::scenario::Scenario;
+use crate::record::{LostBy, TimeWindow, Timeline, TrialVerdict, Validity};
+use crate::run::placement::Placement;
 use crate::run::trial::spec::PreparedTrial;
-use crate::scenario::{PlacementMode, Scenario};
+use crate::scenario::Disturbance;
+use crate::scenario::Scenario;
+use crate::stats::percentile::{Failures, at_rank};
 use crate::stats::percentile::{Quantile, quantile};
 use crate::stats::{self, Recovery, SloBucket};
-use crate::record::{Audit, LostBy, Recovery, TimeWindow, Timeline, Trial, TrialVerdict, Validity};
-use crate::run::placement::Placement;
-use crate::scenario::{Disturbance, PlacementMode, Scenario};
-use crate::stats::Beat;
-use crate::stats::percentile::{Failures, Quantile, at_rank, quantile};
 use crate::units::Nanos;
-use crate::{record, stats};
 
 pub(crate) fn report(
     prepared: &PreparedTrial<'_>,
@@ -170,7 +165,7 @@ fn goodput(outcome: &Outcome) -> Option<f64> {
 
 /// How the contender came back from a fault or a burst, where there was one, it promised something, and there were enough
 /// requests to say.
-fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<Recovery> {
+fn recovery(scenario: &Scenario, outcome: &Outcome) -> Option<record::Recovery> {
     let end = scenario.disturbance()?.end();
     back(end, &together(outcome.kinds.iter().map(|kind| kind.buckets.as_slice())))
 }
@@ -188,17 +183,17 @@ fn together<'a>(kinds: impl Iterator<Item = &'a [outcome::SloBucket]>) -> Vec<Sl
     all
 }
 
-fn back(end: Nanos, beats: &[Beat]) -> Option<Recovery> {
+fn back(end: Nanos, beats: &[SloBucket]) -> Option<record::Recovery> {
     if beats.is_empty() {
         return None;
     }
-    let second = (Nanos::SECOND.0 / BEAT.0) as usize;
-    let after_ns = match stats::recovery(beats, second, end.0.div_ceil(BEAT.0) as usize) {
-        stats::Recovery::After(count) => Some(count as u64 * BEAT.0),
-        stats::Recovery::Never => None,
-        stats::Recovery::TooFew => return None,
+    let second = (Nanos::SECOND.0 / SLO_BUCKET.0) as usize;
+    let after_ns = match stats::recovery(beats, second, end.0.div_ceil(SLO_BUCKET.0) as usize) {
+        Recovery::After(count) => Some(count as u64 * SLO_BUCKET.0),
+        Recovery::Never => None,
+        Recovery::TooFew => return None,
     };
-    Some(Recovery { fault_end_ns: end.0, after_ns })
+    Some(record::Recovery { fault_end_ns: end.0, after_ns })
 }
 
 /// One request kind, with the percentiles that may not be shown taken out.
@@ -383,7 +378,7 @@ const P99_MIN: u64 = 100;
 pub(crate) fn timeline(
     disturbance: Option<Disturbance>,
     outcome: &Outcome,
-    recovery: Option<&Recovery>,
+    recovery: Option<&record::Recovery>,
 ) -> Option<Timeline> {
     let disturbance = disturbance?;
     let length = outcome.kinds.iter().map(|kind| kind.slices.len()).max().filter(|n| *n > 0)?;
