@@ -2,6 +2,7 @@
 //! and by how much, and whether a change is slower. Nothing here reads a clock, a file, a process or a socket.
 
 pub(crate) mod audit;
+pub(crate) mod best_size;
 pub(crate) mod bounds;
 pub(crate) mod cell;
 pub(crate) mod failures;

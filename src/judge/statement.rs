@@ -7,7 +7,7 @@ mod family;
 mod footprint;
 #[cfg(test)]
 mod lost;
-mod series;
+pub(crate) mod series;
 mod undecided;
 mod unseen;
 mod words;

@@ -3,7 +3,7 @@
 use crate::record::{Trial, TrialVerdict};
 use crate::scenario::{Metric, Scenario};
 use crate::stats::percentile::FAILED_NS;
-use crate::stats::{self, LOST};
+use crate::stats::{self, Better, Estimate, LOST};
 
 /// Where a statement or a comparison looks.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +72,17 @@ pub(crate) fn paired(a: &[(u32, f64)], b: &[(u32, f64)]) -> (Vec<f64>, Vec<f64>)
     a.iter()
         .filter_map(|(round, a)| b.iter().find(|(other, _)| other == round).map(|(_, b)| (*a, *b)))
         .unzip()
+}
+
+/// How many times as much the first is as the second, over the rounds that both have; [`LOST`] counts for the worse.
+pub(crate) fn ratio(
+    a: &[(u32, f64)],
+    b: &[(u32, f64)],
+    better: Better,
+    confidence: f64,
+) -> Option<Estimate> {
+    let (a, b) = paired(a, b);
+    stats::ratio_of(&a, &b, better, confidence)?.ratio
 }
 
 /// A metric of a trial, infinite where a percentile fell on a failure; nothing when the trial or the figure may not be

@@ -2,6 +2,7 @@
 //! server with ten times the work, which must fail.
 
 use crate::error::Result;
+use crate::judge::statement::series::{paired, ratio};
 use crate::record::{Trial, TrialVerdict};
 use crate::run::selftest::{Bench, Row, Scratch, Verdict};
 use crate::run::{Progress, Request};
@@ -9,6 +10,8 @@ use crate::scenario::{Overrides, WarmUp};
 use crate::stats::{Better, LOST};
 use crate::units::Nanos;
 use crate::{record, run, scenario, stats};
+use crate::run::{self, Progress, Request};
+use crate::scenario;
 
 const SCENARIO: &str = r#"
 schema = 1
@@ -54,13 +57,7 @@ pub(super) fn same(bench: &Bench<'_>) -> Result<Vec<Row>> {
     Ok(METRICS
         .map(|(name, metric)| {
             let (one, other) = (of("one", metric), of("other", metric));
-            let in_both = |(round, value): &(u32, f64)| {
-                let (_, twin) = other.iter().find(|(same, _)| same == round)?;
-                Some((*value, *twin))
-            };
-            let (a, b): (Vec<f64>, Vec<f64>) = one.iter().filter_map(in_both).unzip();
-            let ratio =
-                stats::ratio_of(&a, &b, Better::Less, CONFIDENCE).and_then(|paired| paired.ratio);
+            let ratio = ratio(&one, &other, Better::Less, CONFIDENCE);
             let interval = ratio.and_then(|ratio| Some((ratio.value, ratio.interval?)));
             let (measured, verdict, needs) = match interval {
                 Some((value, interval)) => (
@@ -69,9 +66,8 @@ pub(super) fn same(bench: &Bench<'_>) -> Result<Vec<Row>> {
                     None,
                 ),
                 None => {
-                    let counted = a.len();
-                    let needs =
-                        format!("10 rounds without interference by the machine, and not {counted}");
+                    let counted = paired(&one, &other).0.len();
+                    let needs = format!("10 valid rounds instead of {counted}");
                     (format!("{counted} rounds"), Verdict::Undecided, Some(needs))
                 }
             };
