@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use crate::record::metric::label;
-use crate::record::{MapCell, Winner};
-use crate::stats::discoveries;
+use crate::record::{MapCell, Trial, Winner};
+use crate::scenario::MapMetric;
+use crate::stats::{self, Better, Difference, Estimate, Interval, LOST, discoveries};
+use crate::units::Nanos;
 
 /// The metric of a cell that compares closed ceilings.
 pub(crate) const CEILING: &str = "capacity";
@@ -14,6 +16,9 @@ pub(crate) const ZONE: f64 = 1.05;
 
 /// Of the cells of a map that have a winner, at most such a share has the wrong one, on average.
 const WRONG: f64 = 0.05;
+/// A contender's cores are what binds it from here on.
+const BUSY: f64 = 0.85;
+const CONFIDENCE: f64 = 0.95;
 /// Below so many rounds no cell has a winner.
 pub(crate) const ROUNDS_MIN: u32 = 8;
 
@@ -31,7 +36,7 @@ pub(crate) fn judge(cells: &mut [MapCell], metric: &str) {
     }
 }
 
-/// Says who wins a cell that was asked about by itself: nobody where its interval does not clear the zone.
+/// Says who wins a cell that was asked about by itself: none where its interval does not clear the zone.
 pub(crate) fn judged_alone(cell: MapCell, metric: &str) -> MapCell {
     let limits = cell.low.zip(cell.high);
     let clear = limits.is_some_and(|(low, high)| low > ZONE || high < 1.0 / ZONE);
@@ -51,6 +56,116 @@ pub(crate) fn quantity(metric: &str) -> Cow<'static, str> {
 /// Metrics of which more is better.
 pub(crate) fn more_is_better(metric: &str) -> bool {
     matches!(metric, CEILING | "achieved" | "goodput" | "accounts_per_s" | "throughput")
+}
+
+/// Two contenders compared in closed loop at one operating point.
+#[derive(Clone, Debug)]
+pub(crate) struct PairComparison {
+    /// of / versus; `None` where neither was bound by its own cores, or no round holds.
+    pub(crate) ratio: Option<Estimate>,
+    /// How likely chance alone takes it so far out of the zone in which nothing is called a difference.
+    pub(crate) p: Option<f64>,
+    /// The metric of both, round by round.
+    pub(crate) rounds: Vec<[f64; 2]>,
+    /// Why there is no ratio; else empty.
+    pub(crate) reason: String,
+    /// The size of each, in words; empty where it has none.
+    pub(crate) sizes: [String; 2],
+}
+
+impl PairComparison {
+    /// As a cell of a map, without a winner yet.
+    pub(crate) fn cell(self, cpu: Nanos, wait: Nanos) -> MapCell {
+        let interval = self.ratio.and_then(|ratio| ratio.interval);
+        MapCell {
+            wait_ns: wait.0,
+            cpu_ns: cpu.0,
+            ratio: self.ratio.map(|ratio| ratio.value),
+            low: interval.map(|interval| interval.low),
+            high: interval.map(|interval| interval.high),
+            n: self.rounds.len() as u32,
+            reason: self.reason,
+            sizes: self.sizes,
+            rounds: self.rounds,
+            p: self.p,
+            winner: None,
+        }
+    }
+}
+
+/// Compares the rounds. A lost round counts as worse and shows no figures.
+pub(crate) fn compare_blocks(
+    rounds: &[[Trial; 2]],
+    metric: MapMetric,
+    sizes: [String; 2],
+) -> PairComparison {
+    let value = |trial: &Trial| match metric {
+        _ if trial.validity.lost => Some(LOST),
+        MapMetric::Capacity => Some(trial.achieved_rps).filter(|rps| *rps > 0.0),
+        MapMetric::CpuPerRequest => trial.server.cpu_us_per_request,
+    };
+    let better = match metric {
+        MapMetric::Capacity => Better::More,
+        MapMetric::CpuPerRequest => Better::Less,
+    };
+    let both = |[a, b]: &[Trial; 2]| Some([value(a)?, value(b)?]);
+    let figures: Vec<[f64; 2]> = rounds.iter().filter_map(both).collect();
+    let reason = reason(rounds, metric);
+    let (a, b): (Vec<f64>, Vec<f64>) = figures.iter().map(|[a, b]| (*a, *b)).unzip();
+    let ratio = stats::ratio_of(&a, &b, better, CONFIDENCE).and_then(|paired| paired.ratio);
+    let lost = figures.iter().flatten().filter(|figure| **figure == LOST).count();
+    let reason = match (reason, ratio, lost) {
+        (reason, ..) if !reason.is_empty() => reason,
+        (_, None, _) => "no round holds".into(),
+        (_, Some(ratio), 1..) if !is_finite(&ratio) => lost_by(rounds),
+        _ => String::new(),
+    };
+    let ratio = ratio.filter(|_| reason.is_empty());
+    let apart = |(a, b): (&f64, &f64)| Difference::between(*a, *b, better, |a, b| a.ln() - b.ln());
+    let apart: Vec<Difference> = a.iter().zip(&b).map(apart).collect();
+    PairComparison {
+        p: ratio.map(|_| stats::beyond(&apart, ZONE.ln())),
+        ratio,
+        rounds: figures.into_iter().filter(|pair| !pair.contains(&LOST)).collect(),
+        reason,
+        sizes,
+    }
+}
+
+fn is_finite(ratio: &Estimate) -> bool {
+    let interval = ratio.interval.unwrap_or(Interval { low: ratio.value, high: ratio.value });
+    [ratio.value, interval.high].iter().all(|end| end.is_finite()) && interval.low > 0.0
+}
+
+/// `thread-pool lost 4 of 10 rounds: the contender crashed`
+fn lost_by(rounds: &[[Trial; 2]]) -> String {
+    let of = |index: usize| {
+        let all = rounds.iter().map(|pair| &pair[index]).filter(|trial| trial.validity.lost);
+        let all: Vec<&Trial> = all.collect();
+        let first = all.first()?;
+        let why = first.validity.reasons.join("; ");
+        Some(format!("{} lost {} of {} rounds: {why}", first.contender, all.len(), rounds.len()))
+    };
+    [0, 1].into_iter().filter_map(of).collect::<Vec<_>>().join("; ")
+}
+
+/// Why the ratio of two ceilings would say nothing of the contenders: neither has its cores busy. Where one has and the
+/// other has not, that other one's ceiling is higher still, and the ratio still says which one wins.
+fn reason(rounds: &[[Trial; 2]], metric: MapMetric) -> String {
+    if metric == MapMetric::CpuPerRequest {
+        return String::new();
+    }
+    let free = |index: usize| {
+        let of = rounds.iter().map(|pair| &pair[index]);
+        let free = of.filter(|trial| trial.server.cpu_share.is_some_and(|share| share < BUSY));
+        free.map(|trial| trial.bound_by.as_str()).collect::<Vec<_>>()
+    };
+    let (a, b) = (free(0), free(1));
+    if 2 * a.len() <= rounds.len() || 2 * b.len() <= rounds.len() {
+        return String::new();
+    }
+    let by = if a.contains(&"pool") || b.contains(&"pool") { "pool" } else { a[0] };
+    format!("the {by} binds both")
 }
 
 #[cfg(test)]

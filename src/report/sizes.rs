@@ -28,11 +28,7 @@ fn grid(found: &BestSizes<'_, '_>) -> Grid {
         found.families.iter().filter_map(|family| note(found, family)).collect();
     notes.push(NOTE.into());
     Grid {
-        heading: format!(
-            "Each at its best size{}: {}",
-            within(&found.families),
-            place(found.race)
-        ),
+        heading: format!("Each at its best size{}: {}", within(&found.families), place(found.race)),
         columns: COLUMNS.map(str::to_owned).to_vec(),
         rows: found.families.iter().map(|family| row(found, family)).collect(),
         notes,

@@ -6,12 +6,15 @@ use std::sync::atomic::Ordering;
 
 use crate::backend::model::Model;
 use crate::error::Result;
-use crate::judge::cell::ZONE;
+use crate::judge::cell::{PairComparison, compare_blocks};
 use crate::latency::Latency;
 use crate::record::{MapCell, Trial};
 use crate::run::experiment::ExperimentContext;
 use crate::run::rounds;
 use crate::run::rounds::RandomizedBlock;
+use crate::record::Trial;
+use crate::run::order::Ask;
+use crate::run::rounds::{self, Heat};
 use crate::run::testbed::placement;
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{
@@ -31,11 +34,8 @@ const OWN_CPU: Nanos = Nanos(50_000);
 /// Connections of the generator, and three times as many of the contender's pool: each payment looks up three rows.
 const CONNECTIONS_MIN: usize = 32;
 const CONNECTIONS_MAX: usize = 1_024;
-/// A contender's cores are what binds it from here on.
-const BUSY: f64 = 0.85;
 /// Sizes whose ceilings are no further apart count as equal, and the smaller one is taken.
 const ALIKE: f64 = 1.03;
-const CONFIDENCE: f64 = 0.95;
 
 /// The load at which two contenders are compared.
 #[derive(Clone, Debug)]
@@ -48,42 +48,7 @@ pub(crate) struct OperatingPoint {
     pub(crate) pool: Option<usize>,
 }
 
-/// The result of one paired comparison.
-#[derive(Clone, Debug)]
-pub(crate) struct PairResult {
-    /// of / versus; nothing where neither was bound by its own cores, or no round holds.
-    pub(crate) ratio: Option<Estimate>,
-    /// How likely chance alone takes it so far out of the zone in which nothing is called a difference.
-    pub(crate) p: Option<f64>,
-    /// The metric of both, round by round.
-    pub(crate) rounds: Vec<[f64; 2]>,
-    /// Why there is no ratio; else empty.
-    pub(crate) reason: String,
-    /// The size of each, in words; empty where it has none.
-    pub(crate) sizes: [String; 2],
-}
-
-impl PairResult {
-    /// As a cell of a map, not judged yet.
-    pub(crate) fn cell(self, cpu: Nanos, wait: Nanos) -> MapCell {
-        let interval = self.ratio.and_then(|ratio| ratio.interval);
-        MapCell {
-            wait_ns: wait.0,
-            cpu_ns: cpu.0,
-            ratio: self.ratio.map(|ratio| ratio.value),
-            low: interval.map(|interval| interval.low),
-            high: interval.map(|interval| interval.high),
-            n: self.rounds.len() as u32,
-            reason: self.reason,
-            sizes: self.sizes,
-            rounds: self.rounds,
-            p: self.p,
-            winner: None,
-        }
-    }
-}
-
-/// How a pair is compared.
+/// How a duel is fought.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) metric: MapMetric,
@@ -101,8 +66,8 @@ pub(crate) fn compare_pair(
     [of, versus]: [&str; 2],
     point: &OperatingPoint,
     rules: Rules,
-) -> Result<Option<PairResult>> {
-    let mut scenario = at(base, &[of, versus], point)?;
+) -> Result<Option<PairComparison>> {
+    let mut scenario = at(base, &[of, versus], place)?;
     let mut sizes = [String::new(), String::new()];
     for (index, size) in sizes.iter_mut().enumerate() {
         let tried = if rules.best { self::sizes(&scenario, index, point)? } else { Vec::new() };
@@ -131,7 +96,7 @@ pub(crate) fn compare_pair(
             rounds.push(pair);
         }
     }
-    Ok(Some(pair_result(&rounds, rules.metric, sizes)))
+    Ok(Some(compare_blocks(&rounds, rules.metric, sizes)))
 }
 
 /// One round: a block of each, in random order.
@@ -303,75 +268,4 @@ impl fmt::Display for OperatingPoint {
         write!(f, "CPU {}, wait {}", self.cpu, self.wait)?;
         self.pool.map_or(Ok(()), |pool| write!(f, ", pool {pool}"))
     }
-}
-
-/// What the rounds say. A lost one counts for the worse, and has no figures to show.
-fn pair_result(rounds: &[[Trial; 2]], metric: MapMetric, sizes: [String; 2]) -> PairResult {
-    let value = |trial: &Trial| match metric {
-        _ if trial.validity.lost => Some(LOST),
-        MapMetric::Capacity => Some(trial.achieved_rps).filter(|rps| *rps > 0.0),
-        MapMetric::CpuPerRequest => trial.server.cpu_us_per_request,
-    };
-    let better = match metric {
-        MapMetric::Capacity => Better::More,
-        MapMetric::CpuPerRequest => Better::Less,
-    };
-    let both = |[a, b]: &[Trial; 2]| Some([value(a)?, value(b)?]);
-    let figures: Vec<[f64; 2]> = rounds.iter().filter_map(both).collect();
-    let reason = reason(rounds, metric);
-    let (a, b): (Vec<f64>, Vec<f64>) = figures.iter().map(|[a, b]| (*a, *b)).unzip();
-    let ratio = stats::ratio_of(&a, &b, better, CONFIDENCE).and_then(|paired| paired.ratio);
-    let lost = figures.iter().flatten().filter(|figure| **figure == LOST).count();
-    let reason = match (reason, ratio, lost) {
-        (reason, ..) if !reason.is_empty() => reason,
-        (_, None, _) => "no round holds".into(),
-        (_, Some(ratio), 1..) if !is_finite(&ratio) => lost_by(rounds),
-        _ => String::new(),
-    };
-    let ratio = ratio.filter(|_| reason.is_empty());
-    let apart = |(a, b): (&f64, &f64)| Difference::between(*a, *b, better, |a, b| a.ln() - b.ln());
-    let apart: Vec<Difference> = a.iter().zip(&b).map(apart).collect();
-    PairResult {
-        p: ratio.map(|_| stats::beyond(&apart, ZONE.ln())),
-        ratio,
-        rounds: figures.into_iter().filter(|pair| !pair.contains(&LOST)).collect(),
-        reason,
-        sizes,
-    }
-}
-
-fn is_finite(ratio: &Estimate) -> bool {
-    let interval = ratio.interval.unwrap_or(Interval { low: ratio.value, high: ratio.value });
-    [ratio.value, interval.high].iter().all(|end| end.is_finite()) && interval.low > 0.0
-}
-
-/// `thread-pool lost 4 of 10 rounds: the contender crashed`
-fn lost_by(rounds: &[[Trial; 2]]) -> String {
-    let of = |index: usize| {
-        let all = rounds.iter().map(|pair| &pair[index]).filter(|trial| trial.validity.lost);
-        let all: Vec<&Trial> = all.collect();
-        let first = all.first()?;
-        let why = first.validity.reasons.join("; ");
-        Some(format!("{} lost {} of {} rounds: {why}", first.contender, all.len(), rounds.len()))
-    };
-    [0, 1].into_iter().filter_map(of).collect::<Vec<_>>().join("; ")
-}
-
-/// Why the ratio of two ceilings would say nothing of the contenders: neither has its cores busy. Where one has and the
-/// other has not, that other one's ceiling is higher still, and the ratio still shows the winner.
-fn reason(rounds: &[[Trial; 2]], metric: MapMetric) -> String {
-    if metric == MapMetric::CpuPerRequest {
-        return String::new();
-    }
-    let free = |index: usize| {
-        let of = rounds.iter().map(|pair| &pair[index]);
-        let free = of.filter(|trial| trial.server.cpu_share.is_some_and(|share| share < BUSY));
-        free.map(|trial| trial.bound_by.as_str()).collect::<Vec<_>>()
-    };
-    let (a, b) = (free(0), free(1));
-    if 2 * a.len() <= rounds.len() || 2 * b.len() <= rounds.len() {
-        return String::new();
-    }
-    let by = if a.contains(&"pool") || b.contains(&"pool") { "pool" } else { a[0] };
-    format!("the {by} binds both")
 }
