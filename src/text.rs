@@ -8,8 +8,8 @@ pub(crate) fn clean(text: &str) -> String {
     truncated(&one_line(text), MAX_TEXT)
 }
 
-/// The same without an end, for sentences of our own that have such text in them: a verdict that is cut off hides what
-/// it does not rest on.
+/// The same without an end, for sentences of our own that have such text in them: a verdict that is cut off
+/// hides its limits.
 pub(crate) fn one_line(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
     let line: String = line.chars().filter(|c| is_shown(*c)).collect();
@@ -102,7 +102,23 @@ pub(crate) fn times(ratio: f64) -> String {
     }
 }
 
-/// Stands for a figure that was withheld or could not be had.
+/// A share in percent with at most so many decimals: `24 %`, `2.5 %`.
+pub(crate) fn percent(share: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", 100.0 * share);
+    let text = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => &text,
+    };
+    format!("{text} %")
+}
+
+/// Text inside an element or an attribute of XML or HTML.
+pub(crate) fn xml(text: &str) -> String {
+    let text: String = text.chars().filter(|c| is_shown(*c)).collect();
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Printed for a figure that is withheld or unknown.
 pub(crate) const WITHHELD: &str = "-";
 
 /// `number` by `show`, or the mark of a missing figure.
@@ -182,6 +198,11 @@ mod tests {
     #[test]
     fn numbers_as_people_write_them() {
         assert_eq!([times(0.966), times(9.996), times(1234.0)], ["0.97x", "10.0x", "1,234x"]);
+        let shares = [(0.0, 0), (0.984, 0), (0.025, 1), (0.9975, 2), (0.9, 3), (1.0, 0)];
+        assert_eq!(
+            shares.map(|(share, decimals)| percent(share, decimals)).join(" "),
+            "0 % 98 % 2.5 % 99.75 % 90 % 100 %"
+        );
         assert_eq!(listed(&["a".into(), "b".into(), "c".into()]), "a, b and c");
     }
 

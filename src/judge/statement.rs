@@ -15,13 +15,14 @@ mod words;
 use crate::record::{Capacity, Ceiling, Footprint, Judgement, StatementVerdict, Trial};
 use crate::scenario::{Bound, Metric, Scenario, Statement};
 use crate::stats::{self, Better, Estimate, Interval, LOST};
+use crate::text::percent;
 
 pub(crate) use broken::broken;
 pub(crate) use comparison::comparisons;
 pub(crate) use family::{Family, check_rounds};
 pub(crate) use footprint::under_load;
 use series::{End, Place, alike_read, paired, series};
-use words::{absolute, asked, figure, lost_text, percent, ratio_text, unit};
+use words::{absolute, asked, figure, lost_text, ratio_text, unit};
 
 /// Every comparison is made with this confidence; a statement has its scenario's.
 const CONFIDENCE: f64 = 0.95;
@@ -62,7 +63,7 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     {
         let stricter = Scenario { confidence: strict, ..scenario.clone() };
         if at_its_confidence(&stricter, statement, found).verdict != StatementVerdict::Fails {
-            let why = format!("no failure at {}, which its row of several needs", percent(strict));
+            let why = format!("no failure at {}, which its row of several needs", percent(strict, 2));
             return open(judged, &why);
         }
     }
@@ -108,7 +109,7 @@ fn at_its_confidence(scenario: &Scenario, statement: &Statement, found: Found<'_
     figure += &needed.map_or_else(String::new, undecided::said);
     // A search has its own rule and no level to choose.
     if scenario.confidence > CONFIDENCE && statement.metric != Metric::Capacity {
-        figure += &format!("; at {}", percent(scenario.confidence));
+        figure += &format!("; at {}", percent(scenario.confidence, 2));
     }
     let unit = if statement.versus.is_some() { "ratio" } else { unit(statement.metric) };
     Judgement {
@@ -265,7 +266,7 @@ fn against(
     let verdict = match everything_lost(comparison.lost, a.len()) {
         Some(side) => {
             let worst = if side == 0 { better.worst() } else { -better.worst() };
-            // Of a ratio the other end is nought.
+            // Of a ratio the other end is 0.
             settled(statement.bound, worst.max(0.0))
         }
         None => inside(statement.bound, estimate),

@@ -7,7 +7,7 @@ use super::findings::{Findings, Judged};
 use super::table::{COLUMNS, TABLE_NOTE, Table};
 use crate::record::RunResult;
 use crate::report::grid::Grid;
-use crate::text::is_shown;
+use crate::text::{is_shown, xml};
 
 /// The report as GitHub Markdown; charts are linked relative to the report folder.
 pub fn markdown(result: &RunResult) -> String {
@@ -19,8 +19,8 @@ pub(super) fn markdown_with(result: &RunResult, pictures: &[Picture<'_>]) -> Str
     let findings = Findings::of(result);
     let mut out = format!("# {}\n\n", escaped(&findings.title));
     let _ = writeln!(out, "**{}**: {}\n", findings.verdict, escaped(&findings.verdict_gloss));
-    list(&mut out, "In words", &findings.closing);
-    list(&mut out, "What this does not say", &findings.limits);
+    list(&mut out, "Summary", &findings.closing);
+    list(&mut out, "Limitations", &findings.limits);
     for chart in pictures.iter().filter(|picture| SHOWN.contains(&picture.kind)) {
         picture(&mut out, &chart.stem, &chart.alt);
     }
@@ -53,7 +53,7 @@ pub(super) fn markdown_with(result: &RunResult, pictures: &[Picture<'_>]) -> Str
 const SHOWN: [Kind; 5] = [Kind::Load, Kind::Map, Kind::Hdr, Kind::Forest, Kind::Stall];
 
 fn picture(out: &mut String, stem: &str, alt: &str) {
-    let alt = html(alt);
+    let alt = xml(alt);
     let _ = writeln!(
         out,
         "<picture>\n  \
@@ -144,9 +144,4 @@ pub(crate) fn escaped(text: &str) -> String {
         }
     }
     out
-}
-
-/// Text inside an HTML attribute.
-pub(crate) fn html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::cli::Format;
 use crate::run::{Planned, plan};
 use crate::scenario::Scenario;
+use crate::text::percent;
 use crate::units::Nanos;
 
 /// The plans of some scenarios, in the format that is asked for.
@@ -37,7 +38,7 @@ fn as_text(plans: &[Planned], time: Nanos, budget: Option<Nanos>, bullet: &str) 
             let _ = writeln!(out, "    {:<9} {trials}: {}", part.name, part.what);
         }
         for sight in &plan.sees {
-            let (scatter, difference) = (percent(sight.scatter), percent(sight.difference));
+            let (scatter, difference) = (percent(sight.scatter, 0), percent(sight.difference, 0));
             let _ = writeln!(
                 out,
                 "    sees      {difference} 8 times of 10 where rounds scatter by {scatter} ({})",
@@ -74,10 +75,6 @@ fn as_json(plans: &[Planned], time: Nanos) -> serde_json::Value {
         "plans": plans.iter().map(plan).collect::<Vec<_>>(),
         "time_s": time.as_secs_f64().round(),
     })
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
 }
 
 fn minutes(time: Nanos) -> String {

@@ -2,7 +2,7 @@
 //! failed, less the baseline's, round by round.
 //!
 //! Failures come in bursts, so the counts of all rounds together are no binomial ones: such a test fails 18 to 43 % of
-//! equal builds. The differences of rounds whose order a coin drew are symmetric about zero whatever the bursts are, and
+//! equal builds. The differences of rounds in random order are symmetric about zero whatever the bursts are, and
 //! the limit of [`one_sided`] holds. REGRESSED takes both: that limit lies above zero, and the excess over all rounds
 //! matters. What fails in a few rounds only is named, and left to [`super::intermittent`] and to the error bound.
 
@@ -10,7 +10,7 @@ use super::intermittent::intermittent;
 use super::levels::{ALPHA_FAILURES, Spending, looks};
 use crate::record::gate::{Block, FailureJudgement, FailureLook, Outcome, Plan, Round};
 use crate::stats::one_sided;
-use crate::text::or_withheld;
+use crate::text::{self, or_withheld};
 use crate::units::grouped;
 
 /// What people call it, beside the metrics.
@@ -133,12 +133,9 @@ impl FailureJudgement {
 /// `0 %`, `0.7 %`, `0.00031 %`: two digits, and never 0 of what is not.
 pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
-    let digits = if percent == 0.0 { 0.0 } else { percent.abs().log10().floor() };
+    let digits = if percent == 0.0 { 1.0 } else { percent.abs().log10().floor() };
     let decimals = (1.0 - digits).max(0.0) as usize;
-    let text = if percent == 0.0 { "0".to_owned() } else { format!("{percent:.decimals$}") };
-    let text =
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text} %")
+    text::percent(share, decimals)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::levels::looks;
 use super::metric::{alpha, label};
 use crate::record::gate::{MetricJudgement, MetricPlan, Plan, Scatter, Sight};
 use crate::stats::detectable;
+use crate::text;
 use crate::units::Nanos;
 
 /// A scatter from [`BAND_ROUNDS`] rounds lies within these factors of the true one nine times of ten (simulated).
@@ -111,9 +112,7 @@ pub(crate) fn signed(share: f64) -> String {
 
 /// `24 %`, `2.5 %`
 pub(crate) fn percent(share: f64) -> String {
-    let percent = 100.0 * share;
-    let decimals = usize::from(percent < 9.95 && (percent - percent.round()).abs() > 0.05);
-    format!("{percent:.decimals$} %")
+    text::percent(share, usize::from(share < 0.0995))
 }
 
 #[cfg(test)]

@@ -39,11 +39,6 @@ fn with_interval(estimate: Estimate, show: impl Fn(f64) -> String) -> String {
     }
 }
 
-/// `99 %`, `99.75 %`
-pub(crate) fn percent(level: f64) -> String {
-    format!("{} %", (level * 1e4).round() / 100.0)
-}
-
 /// `thread-pool lost 4 of 10 rounds`; nothing where it lost none.
 pub(crate) fn lost_text(name: &str, lost: usize, rounds: usize) -> Option<String> {
     (lost > 0).then(|| format!("{name} lost {lost} of {rounds} rounds"))

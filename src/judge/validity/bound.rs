@@ -5,9 +5,10 @@ use crate::load::outcome::{Kind, Outcome, RequestError};
 use crate::stats::error_bound;
 use crate::stats::over_the_error_bound;
 use crate::stats::percentile::percentile;
+use crate::text::percent;
 use crate::units::{Nanos, grouped};
 
-use super::{Evidence, Finding, percent};
+use super::{Evidence, Finding};
 
 /// A generator core busier than this, polling left out, may have been late by itself.
 const GENERATOR_BUSY: f64 = 0.90;
@@ -120,14 +121,14 @@ fn generator_full(evidence: &Evidence<'_>) -> Option<String> {
     let available = evidence.outcome.window.0 as f64 * evidence.generator_threads.max(1) as f64;
     let held = evidence.outcome.held.0 as f64 / available.max(1.0);
     if held > GENERATOR_HELD {
-        let held = percent(held);
+        let held = percent(held, 0);
         return Some(format!(
             "others had the generator's core for {held} of the window while it was ready to run"
         ));
     }
     let share = generator_share(evidence.outcome, evidence.generator_threads);
     (share > GENERATOR_BUSY).then(|| {
-        format!("the generator's core was {} busy: it may have been late by itself", percent(share))
+        format!("the generator's core was {} busy: it may have been late by itself", percent(share, 0))
     })
 }
 
@@ -179,10 +180,10 @@ fn held_by_failures(evidence: &Evidence<'_>) -> Option<String> {
     }
     let timeout = kinds().map(|kind| kind.timeout).max().unwrap_or_default();
     let ways = [
-        (down, "found nobody who accepts a connection: the server was down".to_owned()),
+        (down, "could not connect: the server was down".to_owned()),
         (unanswered, format!("had no answer within {timeout}: the server hung or was too slow")),
         (closed, "were cut off: the server closed their connections".to_owned()),
-        (malformed, "had an answer that is no HTTP/1.1".to_owned()),
+        (malformed, "had an answer that is not HTTP/1.1".to_owned()),
     ];
     let (n, what) = ways.into_iter().max_by_key(|(n, _)| *n)?;
     Some(format!("{} of {} requests {what}", grouped(n as f64), grouped(requests as f64)))

@@ -1,8 +1,9 @@
 //! Whether a generator that shares its cores with the contender left it the machine.
 
-use super::{Evidence, Finding, percent};
+use crate::text::percent;
+use super::{Evidence, Finding};
 
-/// More than this of the machine is too much for who only measures.
+/// More than this of the machine is too much for a load generator.
 const CROWDED: f64 = 0.05;
 
 /// The generator's CPU time, polling included, of all cores that it shares.
@@ -12,7 +13,7 @@ pub(crate) fn crowded(evidence: &Evidence<'_>) -> Option<Finding> {
     (share > CROWDED).then(|| {
         Finding::suspect(format!(
             "co-located: the generator took {} of the machine that it shares with the contender",
-            percent(share)
+            percent(share, 0)
         ))
     })
 }

@@ -1,10 +1,11 @@
 //! Whether the response time moved while it was measured: a trend of its medians per second.
 
-use super::{Evidence, Finding, percent};
+use super::{Evidence, Finding};
 use crate::judge::rank;
 use crate::load::outcome::{Kind, Slice};
 use crate::stats::mann_kendall::mann_kendall;
 use crate::stats::median;
+use crate::text::percent;
 use crate::units::Nanos;
 
 /// Shorter trials have too few seconds for a trend.
@@ -57,7 +58,7 @@ pub(crate) fn finding(evidence: &Evidence<'_>, saturated: bool) -> Vec<Finding> 
             // To a failure there is no share.
             let by = match change > WITHOUT_END {
                 true => "without end".to_owned(),
-                false => format!("by {}", percent(change.abs())),
+                false => format!("by {}", percent(change.abs(), 0)),
             };
             Some(Finding::suspect(format!(
                 "drift: the median of {} {direction} {by} in the course of the trial (Mann-Kendall, p = {p:.1e})",

@@ -12,7 +12,8 @@ use crate::scenario::Scenario;
 use crate::stats::percentile::percentile;
 use crate::units::Nanos;
 
-use super::{Evidence, Finding, percent};
+use crate::text::percent;
+use super::{Evidence, Finding};
 use crate::stats::percentile::RANKS;
 
 /// No limit on the generator's lag is lower: a core that is shared, or wakes up, is late by so much.
@@ -55,7 +56,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Lateness {
             if name == evidence.headline && Late::of(share) != Late::No {
                 lateness.marked.push(Finding::suspect(format!(
                     "{} ({}) of the {name} of {} is the generator's own lateness",
-                    percent(share),
+                    percent(share, 0),
                     Nanos(whole - theirs),
                     kind.name
                 )));

@@ -26,7 +26,7 @@ use crate::units::Nanos;
 pub(crate) use bound::{BoundBy, generator_share};
 pub(crate) use lateness::{lag_limit, limit_of, receive_lag};
 
-/// What is known about a trial when it is judged. `None` is what could not be had, and no rule holds it against anyone.
+/// What is known about a trial when it is judged. `None` is unknown, and no rule marks a trial for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence<'a> {
     /// From the generator.
@@ -131,7 +131,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
         .chain(bound::closes(evidence))
         .chain(taken::by_hypervisor(evidence))
         .chain(taken::by_quota(evidence))
-        .chain(taken::by_anyone(evidence))
+        .chain(taken::by_hiccups(evidence))
         .chain(co_location::crowded(evidence))
         .chain(saturation::worked_off(evidence))
         .chain(drift::finding(evidence, saturated));
@@ -179,9 +179,4 @@ impl Finding {
     fn invalid(reason: String) -> Self {
         Self { verdict: TrialVerdict::Invalid, reason }
     }
-}
-
-/// A share as people read it.
-fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
 }

@@ -131,7 +131,7 @@ fn a_share_of_each_percentile_is_kept_and_none_is_withheld() {
 #[test]
 fn only_the_headline_percentile_marks_a_trial() {
     let mut outcome = outcome(0);
-    // The slowest 5 % are ours: p99 is spoilt, p50 is not.
+    // The slowest 5 % are ours: p99 is affected, p50 is not.
     let mixed = |slow| histogram((0..2_000).map(|i| if i < 1_900 { 500_000 } else { slow }));
     outcome.kinds[0].response = mixed(5_000_000);
     outcome.kinds[0].response_less_lag = mixed(500_000);
@@ -216,10 +216,10 @@ fn a_server_that_is_down_hangs_or_cuts_off_has_words_of_its_own() {
         (judged.bound_by, judged.validity.reasons.join("; "))
     };
     for (fault, unanswered, said) in [
-        (RequestError::Connect, 0, "300 of 2,000 requests found nobody who accepts a connection"),
-        (RequestError::Timeout, 280, "280 of 2,000 requests had no answer within 1 s"),
-        (RequestError::Reset, 0, "300 of 2,000 requests were cut off"),
-        (RequestError::Malformed, 0, "300 of 2,000 requests had an answer that is no HTTP/1.1"),
+        (Fault::Connect, 0, "300 of 2,000 requests could not connect"),
+        (Fault::Timeout, 280, "280 of 2,000 requests had no answer within 1 s"),
+        (Fault::Reset, 0, "300 of 2,000 requests were cut off"),
+        (Fault::Malformed, 0, "300 of 2,000 requests had an answer that is no HTTP/1.1"),
     ] {
         let (bound_by, told) = told(fault, unanswered);
         assert!(told.contains(said) && !told.contains("more connections"), "{told}");
@@ -233,7 +233,7 @@ fn a_server_that_is_down_hangs_or_cuts_off_has_words_of_its_own() {
 }
 
 #[test]
-fn growth_beyond_its_fluctuation_is_saturation_and_nobody_elses_fault() {
+fn growth_beyond_its_fluctuation_is_saturation_and_no_other_fault() {
     let mut outcome = outcome(0);
     outcome.outstanding = Outstanding { at_start: 2, at_end: 400, mean: 200.0 };
     let behind = judged(&outcome, |evidence| evidence.contender_share = Some(0.99));

@@ -6,7 +6,8 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Group, Node, Options, Tree};
 
-use super::svg::{STYLE, escaped};
+use super::svg::STYLE;
+use crate::text::xml;
 use super::text::{FAMILY, FILES, is_drawn, latin};
 use crate::files::PNG_MARK;
 use crate::report::charts::size::Size;
@@ -62,7 +63,7 @@ fn drawable(svg: &str) -> String {
     for c in body.chars() {
         match c == '\n' || is_drawn(c.encode_utf8(&mut [0; 4])) {
             true => drawn.push(c),
-            false => drawn.push_str(&escaped(latin(c))),
+            false => drawn.push_str(&xml(latin(c))),
         }
     }
     let family = format!("<style>text{{font-family:'{FAMILY}'}}{STYLE}</style>");

@@ -6,7 +6,7 @@ use super::text::{FAMILY, STACK, faces};
 use super::theme::Theme;
 use crate::files::MARK;
 use crate::report::charts::size::{Size, Tip, UNITS_PER_PX};
-use crate::text::is_shown;
+use crate::text::xml;
 
 /// What a document says about itself.
 pub(super) struct Head<'a> {
@@ -85,8 +85,8 @@ pub(super) fn document(
          {mark}<title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n",
         width * units,
         height * units,
-        escaped(head.title),
-        escaped(head.description),
+        xml(head.title),
+        xml(head.description),
     );
     if fonts == Fonts::Embedded {
         let _ = writeln!(out, "<style>{}text{{font-family:{STACK}}}{STYLE}</style>", faces());
@@ -108,7 +108,7 @@ fn pointed(tips: &[Tip]) -> String {
         let _ = writeln!(
             out,
             "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"><title>{}</title></circle>",
-            escaped(text)
+            xml(text)
         );
     }
     out + "</g>\n"
@@ -116,12 +116,6 @@ fn pointed(tips: &[Tip]) -> String {
 
 /// How far from a place the pointer still means it.
 const TIP_PX: f64 = 8.0;
-
-/// Text inside an element or an attribute.
-pub(super) fn escaped(text: &str) -> String {
-    let text: String = text.chars().filter(|c| is_shown(*c)).collect();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
 
 /// Turns the strokes that stand for dashes into dashes.
 fn dashes(body: &str) -> String {

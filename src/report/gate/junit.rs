@@ -7,8 +7,7 @@ use crate::judge::gate::figures::name;
 use crate::record::gate::{
     FailureJudgement, GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict,
 };
-use crate::report::markdown;
-use crate::text::one_line;
+use crate::text::{one_line, xml};
 
 /// What is written into a case.
 enum Mark {
@@ -98,7 +97,7 @@ fn of_failures(result: &GateResult, errors: &FailureJudgement) -> Mark {
 
 /// Text inside an element or a quoted attribute: XML has HTML's escapes.
 fn escaped(text: &str) -> String {
-    markdown::html(&one_line(text))
+    xml(&one_line(text))
 }
 
 #[cfg(test)]

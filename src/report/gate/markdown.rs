@@ -7,8 +7,9 @@ use crate::record::gate::GateResult;
 use crate::report::markdown;
 use crate::text::one_line;
 
-const HEADER: &str = "| metric | verdict | baseline | candidate | worse by | at least | at most | n | margin |\n\
-                      |---|---|---:|---:|---:|---:|---:|---:|---:|\n";
+const HEADER: [&str; 9] = [
+    "metric", "verdict", "baseline", "candidate", "worse by", "at least", "at most", "n", "margin",
+];
 
 /// The verdict, a table of the metrics, the reasons, and how it was measured.
 pub(crate) fn step_summary(result: &GateResult) -> String {
@@ -17,11 +18,8 @@ pub(crate) fn step_summary(result: &GateResult) -> String {
     for note in &about.notes {
         let _ = writeln!(out, "> {}\n", escaped(note));
     }
-    out.push_str(HEADER);
-    for row in rows(judgement) {
-        let _ = writeln!(out, "| {} |", row.map(|cell| escaped(&cell)).join(" | "));
-    }
-    out.push('\n');
+    let mut rows = rows(judgement).into_iter().map(|row| row.map(|cell| one_line(&cell)).to_vec());
+    markdown::grid(&mut out, &HEADER, 2..HEADER.len(), &mut rows);
     for reason in &judgement.reasons {
         let _ = writeln!(out, "- {}", escaped(reason));
     }
