@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod best_size;
 pub(crate) mod bounds;
 pub(crate) mod cell;
+pub(crate) mod comparison;
 pub(crate) mod failures;
 pub mod gate;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The reading of a result that every output shares: trials grouped into races, and figures across their rounds.
 
+use std::fmt;
+
 use crate::record::histogram;
 use crate::record::histogram::Ranked;
 use crate::record::late;
@@ -7,7 +9,7 @@ use crate::record::late::Late;
 use crate::record::{
     ByRequest, ContenderInfo, Distribution, RunResult, SloInfo, Trial, TrialVerdict,
 };
-use crate::stats::over_the_error_bound;
+use crate::stats::{hodges_lehmann, over_the_error_bound};
 use crate::stats::percentile::{Quantile, supported};
 use crate::text::clean;
 
@@ -76,15 +78,21 @@ impl Figure {
     }
 }
 
-/// How many of a contender's rounds hold.
+/// How many of a contender's rounds are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct EntryValidity {
     /// The worst of its rounds.
     pub(crate) worst: TrialVerdict,
     /// Valid rounds.
     pub(crate) valid: usize,
     /// Rounds.
     pub(crate) rounds: usize,
+}
+
+impl fmt::Display for EntryValidity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.worst.word(), self.valid, self.rounds)
+    }
 }
 
 /// The races of `result`, scenario by scenario, in the order of their first rounds that count.
@@ -326,10 +334,9 @@ impl<'a> Entry<'a> {
         self.saturated_rounds() > 0 && 2 * self.saturated_rounds() >= self.counted().count()
     }
 
-    /// How many of its rounds hold.
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn validity(&self) -> EntryValidity {
         let verdicts = || self.trials.iter().map(|trial| trial.validity.verdict);
-        Standing {
+        EntryValidity {
             worst: verdicts().max().unwrap_or(TrialVerdict::Invalid),
             valid: verdicts().filter(|verdict| *verdict == TrialVerdict::Valid).count(),
             rounds: self.trials.len(),
@@ -449,6 +456,13 @@ pub(crate) fn middle(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;
     Some((values[(values.len() - 1) / 2] + upper) / 2.0)
+}
+
+/// The 95 % interval of the middle of values above 0; `None` of fewer than six.
+pub(crate) fn interval(values: &[f64]) -> Option<(f64, f64)> {
+    let logarithms: Vec<f64> = values.iter().map(|value| value.ln()).collect();
+    let interval = hodges_lehmann(&logarithms, 0.95)?.interval?;
+    Some((interval.low.exp(), interval.high.exp()))
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use super::losses;
 use super::words::difference;
+use crate::judge::comparison::{CONFIDENCE, Side, ends, exploratory, lost, factor, range, side};
 use crate::judge::races::{Entry, Race};
 use crate::record::metric::label;
-use crate::record::{Comparison, Exploratory, RunResult, Trial};
-use crate::stats;
-use crate::text::{clean, counted, listed, times};
+use crate::record::{Comparison, Exploratory};
+use crate::text::{clean, counted, listed, percent, times};
 
 /// In place of a difference that the machine may hide.
 pub(crate) const UNSEEN: &str = "could not be seen here";
@@ -28,7 +28,6 @@ pub(crate) fn compared(race: &Race<'_>, c: &Comparison) -> String {
 }
 
 fn found(race: &Race<'_>, c: &Comparison, ratio: f64) -> String {
-    let more = |r: f64| if r < 1.0 { 1.0 / r } else { r };
     let known = (c.low.is_some() && c.high.is_some()) || lost(c) > 0;
     if !known {
         return match range(race, c) {
@@ -58,7 +57,7 @@ fn found(race: &Race<'_>, c: &Comparison, ratio: f64) -> String {
             let difference = difference.map_or_else(String::new, |d| format!(" ({d})"));
             format!(
                 "{} {}{difference}, {} interval {} to {}, n = {}",
-                times(more(ratio)),
+                times(factor(c)),
                 side.word(),
                 confidence(c),
                 times(low),
@@ -71,35 +70,14 @@ fn found(race: &Race<'_>, c: &Comparison, ratio: f64) -> String {
 
 /// `95 %`, and more of one of several that the run speaks of.
 pub(crate) fn confidence(c: &Comparison) -> String {
-    percent(c.headline_confidence.unwrap_or(CONFIDENCE))
+    level(c.headline_confidence.unwrap_or(CONFIDENCE))
 }
 
-fn percent(confidence: f64) -> String {
-    // Of hundreds of comparisons each is nearly certain, and none is quite.
-    let digits = if confidence > 0.999 { 3 } else { 1 };
-    let percent = format!("{:.digits$}", 100.0 * confidence);
-    format!("{} %", percent.trim_end_matches('0').trim_end_matches('.'))
+/// With more digits near 100 %: each of hundreds of comparisons is nearly certain, but not quite.
+fn level(confidence: f64) -> String {
+    percent(confidence, if confidence > 0.999 { 3 } else { 1 })
 }
 
-/// What a comparison holds with that is not the headline.
-const CONFIDENCE: f64 = 0.95;
-
-/// How much of what is not the headline chance would find. A capacity has its own rule and is none of them.
-pub(crate) fn exploratory<'c>(
-    comparisons: impl IntoIterator<Item = &'c Comparison>,
-) -> Option<Exploratory> {
-    let mut found = Exploratory::default();
-    for c in comparisons {
-        let interval = (c.low, c.high) != (None, None);
-        if c.headline_confidence.is_some() || c.metric == "capacity" || !interval {
-            continue;
-        }
-        found.compared += 1;
-        found.differ += u32::from(side(c) != Side::Unclear);
-        found.by_chance += stats::misses(c.n as usize, CONFIDENCE);
-    }
-    (found.compared > 0).then_some(found)
-}
 
 /// `Headline: 3 comparisons, each at 98.3 %, so that all hold at 95 %. Exploratory: 18 others, each at 95 %: 5 differ, and
 /// 0.6 would by chance.`
@@ -107,10 +85,10 @@ pub(crate) fn families(comparisons: &[Comparison]) -> Option<String> {
     let compared = comparisons.iter().filter(|c| c.n > 0);
     let headline: Vec<f64> = compared.filter_map(|c| c.headline_confidence).collect();
     let first = headline.first().map(|confidence| match headline.len() {
-        1 => format!("Headline: one comparison, at {}.", percent(*confidence)),
+        1 => format!("Headline: one comparison, at {}.", level(*confidence)),
         n => format!(
             "Headline: {n} comparisons, each at {}, so that all hold at 95 %.",
-            percent(*confidence)
+            level(*confidence)
         ),
     });
     let second = exploratory(comparisons).map(|Exploratory { compared, differ, by_chance }| {
@@ -124,72 +102,12 @@ pub(crate) fn families(comparisons: &[Comparison]) -> Option<String> {
     (!both.is_empty()).then(|| both.join(" "))
 }
 
-/// Rounds that one of the two lost.
-fn lost(c: &Comparison) -> u32 {
-    c.lost_of + c.lost_versus
-}
-
-/// Both limits; 0 and infinity where lost rounds leave none, the ratio itself where there are too few rounds.
-pub(crate) fn ends(c: &Comparison) -> (f64, f64) {
-    let known = |limit: Option<f64>, open: f64| match (limit, lost(c)) {
-        (Some(limit), _) => limit,
-        (None, 0) => c.ratio.unwrap_or(open),
-        (None, _) => open,
-    };
-    (known(c.low, 0.0), known(c.high, f64::INFINITY))
-}
-
 /// `p99`, or `p99 of account-read` where a race has several request kinds.
 pub(crate) fn metric_of(race: &Race<'_>, c: &Comparison) -> String {
     let several = race.kinds().len() > 1;
     match c.request.as_deref().filter(|_| several) {
         Some(kind) => format!("{} of {}", label(&c.metric), clean(kind)),
         None => label(&c.metric).into_owned(),
-    }
-}
-
-/// Whether a comparison is of this race.
-pub(crate) fn belongs(race: &Race<'_>, c: &Comparison) -> bool {
-    (race.workload, race.scenario, race.level) == (&*c.workload, &*c.scenario, &*c.at)
-}
-
-/// The comparisons of a race that the run speaks of.
-pub(crate) fn headline<'r>(
-    result: &'r RunResult,
-    race: &Race<'_>,
-) -> impl Iterator<Item = &'r Comparison> {
-    let own = |c: &&Comparison| belongs(race, c) && c.headline_confidence.is_some();
-    result.comparisons.iter().filter(own)
-}
-
-/// The three outcomes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The whole interval lies above 1.
-    Higher,
-    /// The whole interval lies below 1.
-    Lower,
-    /// It covers 1, or there is none.
-    Unclear,
-}
-
-impl Side {
-    /// `higher`, ..
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Higher => "higher",
-            Self::Lower => "lower",
-            Self::Unclear => "unclear",
-        }
-    }
-}
-
-/// The outcome of a comparison.
-pub(crate) fn side(c: &Comparison) -> Side {
-    match c.verdict.as_str() {
-        "higher" => Side::Higher,
-        "lower" => Side::Lower,
-        _ => Side::Unclear,
     }
 }
 
@@ -205,42 +123,6 @@ fn why_not(race: &Race<'_>, c: &Comparison) -> String {
         return "no round in which both have this figure".into();
     }
     format!("{} saturated", listed(&saturated) + if saturated.len() == 1 { " is" } else { " are" })
-}
-
-/// The lowest and the highest ratio of a round.
-fn range(race: &Race<'_>, c: &Comparison) -> Option<(f64, f64)> {
-    let (of, versus) = (race.entry(&c.of)?, race.entry(&c.versus)?);
-    let mut ratios: Vec<f64> = of
-        .usable()
-        .filter_map(|trial| {
-            let other = versus.usable().find(|other| other.round == trial.round)?;
-            Some(value(trial, c)? / value(other, c)?)
-        })
-        .filter(|ratio| ratio.is_finite() && *ratio > 0.0)
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    Some((*ratios.first()?, *ratios.last()?))
-}
-
-/// A comparison's metric in one trial.
-fn value(trial: &Trial, c: &Comparison) -> Option<f64> {
-    let per_mille = match c.metric.as_str() {
-        "p50" => 500,
-        "p90" => 900,
-        "p99" => 990,
-        "p99_9" => 999,
-        "cpu_per_request" => return trial.server.cpu_us_per_request,
-        "memory" => return trial.server.memory_peak_bytes.map(|bytes| bytes as f64),
-        "rss" => return trial.server.rss_peak_bytes.map(|bytes| bytes as f64),
-        "achieved" => return Some(trial.achieved_rps),
-        "goodput" => return trial.goodput_rps,
-        _ => return None,
-    };
-    let requests = match &c.request {
-        Some(kind) => trial.by_request.get(kind)?,
-        None => trial.by_request.values().next()?,
-    };
-    requests.response_ns.as_ref()?.at(per_mille).worth().filter(|_| !trial.saturated)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Where a difference disappears: two contenders that differ in memory, and what is left of it behind a dependency.
 
-use super::comparison::{Side, UNSEEN, headline, side};
+use crate::judge::comparison::{Side, factor, headline, side};
+use super::comparison::UNSEEN;
 use crate::judge::races::Race;
 use crate::record::metric::label;
 use crate::record::{Comparison, RunResult};
@@ -66,12 +67,7 @@ fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<St
 /// The clearest difference of a race.
 fn largest<'a>(result: &'a RunResult, race: &Race<'_>) -> Option<&'a Comparison> {
     let clear = headline(result, race).filter(|c| side(c) != Side::Unclear && c.low.is_some());
-    clear.max_by(|a, b| size(a).total_cmp(&size(b)))
-}
-
-/// How far a ratio is from one.
-fn size(c: &Comparison) -> f64 {
-    c.ratio.map_or(0.0, |ratio| ratio.ln().abs())
+    clear.max_by(|a, b| factor(a).total_cmp(&factor(b)))
 }
 
 fn in_words(c: &Comparison) -> String {

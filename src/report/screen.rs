@@ -1,6 +1,7 @@
 //! The tour on one screen of 24 lines and 80 columns: what was found, its figures, whether it holds, and where the rest is.
 
-use super::comparison::{AT_FLOOR, Side, UNSEEN, confidence, ends, headline, side};
+use super::comparison::{AT_FLOOR, UNSEEN, confidence};
+use crate::judge::comparison::{Side, ends, headline, side};
 use super::findings::verdict_gloss;
 use super::losses;
 use super::terminal::{self, grid, wrapped};

@@ -1,6 +1,7 @@
-//! What a run says in words, built from its verdicts and from nothing else.
+//! A run's findings as sentences, built from its verdicts alone.
 
-use super::comparison::{self, AT_FLOOR, Side, UNSEEN, belongs, ends, metric_of, side};
+use super::comparison::{AT_FLOOR, UNSEEN, metric_of};
+use crate::judge::comparison::{self, Side, belongs, ends, factor, side};
 use super::words::figure;
 use super::{disappears, experiments, losses, sizes};
 use crate::judge::races::{Entry, Race, measured, middle};
@@ -30,7 +31,7 @@ pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
             sentences.extend(of_one(result, race));
             continue;
         };
-        let found = Found::of(result, race, metric, kind);
+        let found = MetricFindings::of(result, race, metric, kind);
         sentences.push(format!("{}: {}.", capital(&place(race)), found.sentence()));
     }
     sentences.extend(sizes::sentences(result, races));
@@ -51,7 +52,7 @@ pub(crate) fn title(result: &RunResult, race: &Race<'_>, kind: &str) -> String {
 /// The finding of a race in `metric`, where that is what the run speaks of there.
 pub(crate) fn finding_in(result: &RunResult, race: &Race<'_>, metric: &str) -> Option<String> {
     let (spoken, kind) = headline(result, race)?;
-    (spoken == metric).then(|| Found::of(result, race, metric, kind).short())
+    (spoken == metric).then(|| MetricFindings::of(result, race, metric, kind).short())
 }
 
 /// The same of any metric; `kind` is `None` for one that has no request kind.
@@ -69,7 +70,7 @@ pub(crate) fn title_of(
     if result.verdict == Verdict::Invalid {
         return format!("{place}: this run is INVALID, nothing is concluded");
     }
-    let found = Found::of(result, race, metric, kind);
+    let found = MetricFindings::of(result, race, metric, kind);
     if let Some(alone) = alone(race, metric, kind).filter(|_| found.bears()) {
         return format!("{}: {alone} {}", clean(&result.title), load(race));
     }
@@ -78,11 +79,11 @@ pub(crate) fn title_of(
     format!("{place}: {}{mark}", found.short())
 }
 
-/// What a contender did that has nobody to be compared with: `At 510/s: p99 of mine is 10.1 ms (p50 2.1 ms).`
+/// The figures of a contender that is compared with none: `At 510/s: p99 of mine is 10.1 ms (p50 2.1 ms).`
 fn of_one(result: &RunResult, race: &Race<'_>) -> Vec<String> {
     let [entry] = &race.entries[..] else { return Vec::new() };
     let kinds = race.kinds();
-    let found = Found::of(result, race, "p99", None);
+    let found = MetricFindings::of(result, race, "p99", None);
     if !found.bears() {
         return vec![format!("{}: {}.", capital(&place(race)), found.sentence())];
     }
@@ -173,7 +174,7 @@ fn headline<'a>(result: &'a RunResult, race: &Race<'_>) -> Option<(&'a str, Opti
 }
 
 /// One metric of every contender against the first.
-struct Found {
+struct MetricFindings {
     /// `p99`, `p99 of account-read`
     what: String,
     base: String,
@@ -192,7 +193,7 @@ struct Found {
     exploratory: bool,
 }
 
-impl Found {
+impl MetricFindings {
     fn of(result: &RunResult, race: &Race<'_>, name: &str, kind: Option<&str>) -> Self {
         let named = |c: &Comparison| Comparison {
             of: race.sized(result, &c.of),
@@ -293,8 +294,6 @@ impl Found {
     /// The one thing to know, for a title.
     fn short(&self) -> String {
         let (what, base) = (&self.metric_alone(), &self.base);
-        let more =
-            |c: &Comparison| times(c.ratio.map_or(1.0, |r| if r < 1.0 { 1.0 / r } else { r }));
         if let Some(first) = self.saturated.first() {
             return match self.saturated.len() {
                 1 => format!("{first} is saturated"),
@@ -308,21 +307,20 @@ impl Found {
             };
         }
         // Of several differences a title has the greatest.
-        let size = |c: &Comparison| c.ratio.map_or(0.0, |ratio| ratio.ln().abs());
         let (lower, higher) = match (self.lower.first(), self.higher.first()) {
-            (Some(l), Some(h)) if size(h) > size(l) => (None, Some(h)),
+            (Some(l), Some(h)) if factor(h) > factor(l) => (None, Some(h)),
             (Some(l), _) => (Some(l), None),
             (None, h) => (None, h),
         };
         match (lower, higher) {
             (Some(c), _) => {
-                format!("{what} of {} is {} lower than that of {base}", c.of, more(c))
+                format!("{what} of {} is {} lower than that of {base}", c.of, times(factor(c)))
             }
             (None, Some(c)) if self.is_lowest() => {
-                format!("{base} has the lowest {what}, that of {} is {} higher", c.of, more(c))
+                format!("{base} has the lowest {what}, that of {} is {} higher", c.of, times(factor(c)))
             }
             (None, Some(c)) => {
-                format!("{what} of {} is {} higher than that of {base}", c.of, more(c))
+                format!("{what} of {} is {} higher than that of {base}", c.of, times(factor(c)))
             }
             (None, None) if !self.unclear.is_empty() => format!("no clear difference in {what}"),
             (None, None) if !self.unseen.is_empty() => format!("{what} {UNSEEN}"),

@@ -118,8 +118,7 @@ fn costs(name: &str, pair: Pair<'_, '_>) -> Vec<[String; 4]> {
     };
     let rss = |e: &Entry<'_>| or_withheld(e.rss(), bytes);
     let valid = |e: &Entry<'_>| {
-        let standing = e.standing();
-        format!("{} {}/{}", standing.worst.word(), standing.valid, standing.rounds)
+        e.validity().to_string()
     };
     let failed = |e: &Entry<'_>| {
         let (failures, requests) = e.failures();

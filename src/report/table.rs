@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::comparison::{belongs, compared, metric_of};
+use crate::judge::comparison::belongs;
+use super::comparison::{compared, metric_of};
 use super::words::{figure, memory_words};
 use super::{cores, losses, sentences};
 use crate::judge::races::{Entry, Figure, Race, slo_of};
@@ -85,7 +86,6 @@ fn rows(race: &Race<'_>, entry: &Entry<'_>) -> Vec<[String; COLUMNS.len()]> {
     let one = if kinds.len() == 1 { Some(kinds[0]) } else { None };
     let latency = |kind: &str| [500, 990].map(|per_mille| figure(entry.response(kind, per_mille)));
     let [p50, p99] = one.map_or_else(Default::default, latency);
-    let standing = entry.standing();
     let mut rows = vec![[
         name(entry.name),
         p50,
@@ -94,7 +94,7 @@ fn rows(race: &Race<'_>, entry: &Entry<'_>) -> Vec<[String; COLUMNS.len()]> {
         or_withheld(entry.middle(|t| t.server.cpu_us_per_request), three_digits),
         or_withheld(entry.memory(), bytes),
         or_withheld(entry.middle(|t| t.server.threads_max.map(|n| n as f64)), grouped),
-        format!("{} {}/{}", standing.worst.word(), standing.valid, standing.rounds),
+        entry.validity().to_string(),
         clean(entry.bound_by()),
     ]];
     for kind in kinds.into_iter().filter(|_| one.is_none()) {

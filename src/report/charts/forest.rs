@@ -16,7 +16,8 @@ use crate::judge::cell::{ZONE, more_is_better};
 use crate::judge::races::Race;
 use crate::record::Comparison;
 use crate::record::metric::label;
-use crate::report::comparison::{belongs, confidence, ends, families};
+use crate::judge::comparison::{belongs, ends};
+use crate::report::comparison::{confidence, families};
 use crate::report::place::load;
 use crate::text::{clean, counted, slug, times};
 

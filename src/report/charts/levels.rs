@@ -7,10 +7,9 @@ use super::canvas::Canvas;
 use super::plot::Plot;
 use super::style::Style;
 use super::view::Member;
-use crate::judge::races::{Entry, Race, middle};
+use crate::judge::races::{Entry, Race, interval, middle};
 use crate::record::Trial;
 use crate::report::sentences::saturated;
-use crate::stats::hodges_lehmann;
 use crate::units::Rate;
 
 /// One contender.
@@ -92,9 +91,7 @@ impl Level {
         if self.unbounded > 0 {
             return None;
         }
-        let logarithms: Vec<f64> = self.values.iter().map(|value| value.ln()).collect();
-        let interval = hodges_lehmann(&logarithms, 0.95)?.interval?;
-        Some((interval.low.exp(), interval.high.exp()))
+        interval(&self.values)
     }
 }
 

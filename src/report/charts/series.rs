@@ -99,17 +99,17 @@ fn why_empty(entry: &Entry<'_>, kind: &str, n: u64) -> String {
 
 /// What must be known of a line: rounds that are marked, or saturated while most are not.
 pub(super) fn remark(entry: &Entry<'_>) -> Option<String> {
-    let (standing, saturated) = (entry.standing(), entry.saturated_rounds());
+    let (validity, saturated) = (entry.validity(), entry.saturated_rounds());
     let lost = entry.lost().count();
     if lost > 0 {
         return Some(format!("lost {lost} of {} rounds", entry.counted().count()));
     }
     if saturated > 0 {
-        return Some(format!("saturated in {saturated} of {} rounds", standing.rounds));
+        return Some(format!("saturated in {saturated} of {} rounds", validity.rounds));
     }
-    (standing.worst > TrialVerdict::Valid).then(|| {
-        let verdict = standing.worst.word();
-        format!("{verdict}: {} of {} rounds valid", standing.valid, standing.rounds)
+    (validity.worst > TrialVerdict::Valid).then(|| {
+        let verdict = validity.worst.word();
+        format!("{verdict}: {} of {} rounds valid", validity.valid, validity.rounds)
     })
 }
 

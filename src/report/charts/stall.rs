@@ -14,7 +14,7 @@ use super::text::{Weight, fitted, fitted_name, typeset, width};
 use super::view::View;
 use crate::judge::races::{Race, middle};
 use crate::record::{Comparison, Fault, Timeline};
-use crate::report::comparison::{Side, belongs, side};
+use crate::judge::comparison::{Side, belongs, side};
 use crate::report::place::place;
 use crate::report::sentences::finding_in;
 use crate::stats::percentile::FAILED_NS;
