@@ -1,32 +1,32 @@
-//! Whose trials make rounds void. Chance spoils those of all contenders alike; one in whose trials most of it arises
+//! Whose trials make rounds void. Chance invalidates those of all contenders alike; one in whose trials most of it arises
 //! brings it about, and would else have its bad rounds run again until they are good.
 
 use crate::record::{Trial, TrialVerdict};
 
-/// Fewer void rounds are nobody's.
+/// Fewer void rounds are attributed to none.
 const LEAST: usize = 3;
 
 /// The contender in whose trials more than half of the voids arose, and at least three of them.
-pub(crate) fn culprit<'a>(spoilt: &[&'a str]) -> Option<&'a str> {
-    let of = |name: &str| spoilt.iter().filter(|other| **other == name).count();
-    spoilt.iter().copied().find(|name| of(name) >= LEAST && 2 * of(name) > spoilt.len())
+pub(crate) fn culprit<'a>(voiding: &[&'a str]) -> Option<&'a str> {
+    let of = |name: &str| voiding.iter().filter(|other| **other == name).count();
+    voiding.iter().copied().find(|name| of(name) >= LEAST && 2 * of(name) > voiding.len())
 }
 
-/// Where a contender of a scenario spoils most rounds, its trials are invalid and those of the others stand, but in rounds
-/// that others spoilt too. Gives how many rounds count again.
+/// Where a contender of a scenario voids most rounds, its trials are invalid and those of the others stand, but in rounds
+/// that others voided too. Gives how many rounds count again.
 pub(crate) fn settle(trials: &mut [Trial], scenario: &str) -> u32 {
     let own = |trial: &&Trial| trial.scenario == scenario;
-    let spoils = |trial: &&Trial| trial.validity.voids_round;
-    let spoilt: Vec<&str> =
-        trials.iter().filter(own).filter(spoils).map(|trial| trial.contender.as_str()).collect();
-    let Some(culprit) = culprit(&spoilt).map(str::to_owned) else { return 0 };
-    let n = spoilt.iter().filter(|name| **name == culprit).count();
+    let voids = |trial: &&Trial| trial.validity.voids_round;
+    let voiding: Vec<&str> =
+        trials.iter().filter(own).filter(voids).map(|trial| trial.contender.as_str()).collect();
+    let Some(culprit) = culprit(&voiding).map(str::to_owned) else { return 0 };
+    let n = voiding.iter().filter(|name| **name == culprit).count();
     let reason = format!(
         "{n} of {} void trials were its own: rounds with it are not run again, and none of its trials counts",
-        spoilt.len()
+        voiding.len()
     );
     let heat = |trial: &Trial| (trial.level.clone(), trial.round);
-    let others = trials.iter().filter(own).filter(spoils).filter(|one| one.contender != culprit);
+    let others = trials.iter().filter(own).filter(voids).filter(|one| one.contender != culprit);
     let still: Vec<_> = others.map(heat).collect();
     let mut again: Vec<_> = Vec::new();
     for trial in trials.iter_mut().filter(|trial| trial.scenario == scenario) {
@@ -60,17 +60,17 @@ mod tests {
     }
 
     #[test]
-    fn the_others_rounds_stand_but_where_they_spoilt_one_themselves() {
+    fn the_others_rounds_stand_but_where_they_voided_one_themselves() {
         let mut trials = mock::payments(6, &mock::MODELS[..2]).trials;
         let [first, second] = [0, 1].map(|at| mock::MODELS[at].0);
-        let mut spoil = |round: u32, name: &str| {
+        let mut void = |round: u32, name: &str| {
             for trial in trials.iter_mut().filter(|trial| trial.round == round) {
                 trial.voided = true;
                 trial.validity.voids_round |= trial.contender == name;
             }
         };
-        (1..=3).for_each(|round| spoil(round, first));
-        (3..=4).for_each(|round| spoil(round, second));
+        (1..=3).for_each(|round| void(round, first));
+        (3..=4).for_each(|round| void(round, second));
         let scenario = trials[0].scenario.clone();
         assert_eq!(settle(&mut trials, "another"), 0);
         assert_eq!(settle(&mut trials, &scenario), 2);
@@ -78,7 +78,7 @@ mod tests {
             let own = trials.iter().filter(|t| t.contender == name && t.voided == voided);
             own.map(|trial| trial.round).collect()
         };
-        assert_eq!(rounds(second, true), [3, 4], "3 they spoilt both, 4 the other one alone");
+        assert_eq!(rounds(second, true), [3, 4], "3 both voided, 4 the other one alone");
         let invalid = |name: &str| {
             let of = trials.iter().filter(|trial| trial.contender == name);
             of.filter(|trial| trial.validity.verdict == TrialVerdict::Invalid).count()

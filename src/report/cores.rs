@@ -1,4 +1,4 @@
-//! Figures per core, where contenders have several: the total of two cores says nothing beside what one core does.
+//! Figures per core, where contenders have several: a total over two cores cannot be compared with that of one.
 
 use crate::judge::races::{Entry, Race};
 use crate::record::{RunResult, Trial};

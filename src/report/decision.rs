@@ -65,7 +65,7 @@ pub fn markdown(decision: &Decision) -> String {
             &mut searched(decision).into_iter().map(|row| row.to_vec()),
         );
     }
-    list(&mut out, "What this does not say", &decision.notes);
+    list(&mut out, "Limitations", &decision.notes);
     out
 }
 

@@ -86,9 +86,7 @@ fn remarks(result: &RunResult) -> Vec<String> {
     let mut remarks = vec![match voided {
         0 => "Voided rounds: 0.".to_owned(),
         n => format!(
-            "Voided rounds: {n}. The machine or the generator spoilt {}; {} run again.",
-            if n == 1 { "it" } else { "them" },
-            if n == 1 { "it was" } else { "they were" }
+            "Voided rounds: {n}, invalidated by the machine or the load generator and repeated."
         ),
     }];
     remarks.extend(families(&result.comparisons));

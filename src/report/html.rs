@@ -1,4 +1,4 @@
-//! `index.html`: the whole report in one file that asks nobody for anything and can be read without scripts.
+//! `index.html`: the whole report in one file that makes no network requests and can be read without scripts.
 
 use std::collections::BTreeSet;
 
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_asks_nobody_for_anything() {
+    fn the_page_makes_no_network_requests() {
         let page = html(&mock::everything());
         assert!(page.contains("default-src 'none'"));
         for address in ["src=\"http", "href=\"http", "url(http", "@import"] {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_run_wears_a_bar() {
+    fn an_invalid_run_has_a_bar() {
         let mut run = mock::everything();
         assert!(!html(&run).contains("class=\"alarm\""));
         run.verdict = Verdict::Invalid;

@@ -4,7 +4,7 @@ use crate::judge::races::Race;
 use crate::text::clean;
 use crate::units::Rate;
 
-/// `payment at 4,000/s`; of anyone's service `at 4,000/s`
+/// `payment at 4,000/s`; without a workload of ours `at 4,000/s`
 pub(crate) fn place(race: &Race<'_>) -> String {
     match race.dependency() {
         None if race.workload == "http" => load(race),

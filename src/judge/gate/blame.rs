@@ -1,28 +1,29 @@
-//! Whose fault: contenders that crash, err or drown, and rounds that the machine spoilt.
+//! Failures that decide a gate apart from all figures: crashes, wrong answers, overload, and rounds invalidated by the
+//! machine.
 //!
-//! A crash or a wrong answer happens to nobody by chance: once is enough. Any machine can make a contender drown or time
-//! out for one block: that must hold in more than half of the rounds of a look. A single drowned round still counts, as
+//! A crash or a wrong answer is never chance: one is enough. Any machine can overload a contender or make it time out
+//! for one block: that must hold in more than half of the rounds of a look. A single overloaded round still counts, as
 //! worse than any figure, in the metrics of the load ([`super::metric::difference`]).
 
 use super::levels::looks;
 use super::metric::is_lost;
 use crate::record::gate::{Block, FaultKind, Plan, Round};
 
-/// Void rounds, as a share of the most rounds, beyond which a gate says nothing.
+/// Void rounds, as a share of the most rounds, beyond which a gate has no verdict.
 const VOID_MAX: f64 = 0.25;
 
-/// Who is to blame, apart from all figures.
+/// What a gate's failure is attributed to, apart from all figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// The baseline cannot be compared with.
+    /// The baseline failed.
     Baseline(String),
     /// The candidate failed where the baseline did not.
     Candidate(String),
-    /// The machine spoilt too many rounds.
+    /// The machine invalidated too many rounds.
     Machine(String),
 }
 
-/// Finds who is to blame, if anyone is; the baseline and the machine before the candidate.
+/// Attributes a failure, if there is one: to the baseline and the machine before the candidate.
 pub fn blame(plan: &Plan, rounds: &[Round]) -> Option<Blame> {
     let counted: Vec<&Round> = rounds.iter().filter(|round| round.void.is_none()).collect();
     let void = rounds.len() - counted.len();
@@ -120,16 +121,16 @@ mod tests {
     }
 
     #[test]
-    fn drowning_must_hold_in_most_rounds_of_a_look() {
+    fn overload_must_hold_in_most_rounds_of_a_look() {
         for kind in [FaultKind::Saturated, FaultKind::Errors] {
-            let drowned = |n: u32, times: u32| {
+            let overloaded = |n: u32, times: u32| {
                 blamed(n, |n, round| {
                     round.candidate.faults.extend((n <= times).then(|| fault(kind)))
                 })
             };
-            assert_eq!(drowned(11, 11), None, "eleven rounds are no look");
-            assert_eq!(drowned(12, 6), None);
-            let found = drowned(12, 7);
+            assert_eq!(overloaded(11, 11), None, "eleven rounds are no look");
+            assert_eq!(overloaded(12, 6), None);
+            let found = overloaded(12, 7);
             let Some(Blame::Candidate(what)) = found else { panic!("{found:?}") };
             assert!(what.contains(kind.verb()) && what.contains("in 7 of 12 rounds"), "{what}");
             let both = blamed(12, |_, round| {
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn void_rounds_blame_nobody_until_they_are_too_many() {
+    fn void_rounds_are_no_failure_until_they_are_too_many() {
         let void = |times: u32| {
             blamed(40, |n, round| {
                 round.void = (n <= times).then(|| "steal was 9 %".into());

@@ -177,10 +177,10 @@ mod tests {
         let found = decide(&half, &RULE);
         assert_eq!(found.looks[0].fail_level, None);
         assert_eq!((found.outcome, found.decided_at), (Outcome::Regressed, Some(20)));
-        // A candidate that drowns in every round is worse than any figure, and has none.
-        let drowned = decide(&[Some(f64::INFINITY); 12], &RULE);
-        assert_eq!((drowned.outcome, drowned.looks[0].ratio), (Outcome::Regressed, None));
-        assert_eq!(drowned.looks[0].low, None);
+        // A candidate that is overloaded in every round counts as worse than any figure and has none.
+        let overloaded = decide(&[Some(f64::INFINITY); 12], &RULE);
+        assert_eq!((overloaded.outcome, overloaded.looks[0].ratio), (Outcome::Regressed, None));
+        assert_eq!(overloaded.looks[0].low, None);
         // What both lost could be anything, and never lets a candidate pass.
         let both = decide(&[Some(Difference::UNKNOWN); 40], &RULE);
         assert_eq!(both.outcome, Outcome::Inconclusive);

@@ -118,7 +118,7 @@ fn cell(failing: &Failing, gates: usize) -> Cell {
     cell
 }
 
-/// Draws what fails, block after block in the order of the coin.
+/// Draws what fails, block after block in random order.
 fn fail(rounds: &mut [Round], failing: &Failing, random: &mut Random) {
     let Failing { requests, both, resets, bursts } = *failing;
     let mut burst = 0.0;

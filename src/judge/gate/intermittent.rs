@@ -2,7 +2,7 @@
 //! as slow in the fifth.
 //!
 //! Rounds further than three scales from zero, the scale being 1.4826 median |d|, are counted by their sign. Between
-//! equal contenders each is worse or better by the toss of the coin that drew the order, so the sign test is exact.
+//! equal contenders each is worse or better with equal probability, because the order is randomized, so the sign test is exact.
 
 use crate::record::gate::Intermittent;
 use crate::stats::SignTest;
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn drowned_rounds_are_far_away() {
+    fn overloaded_rounds_are_far_away() {
         let mut d = rounds(0, 0);
         d[..8].fill(f64::INFINITY);
         assert!(intermittent(&d, 0.0).unwrap().found);

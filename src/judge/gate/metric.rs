@@ -195,12 +195,12 @@ mod tests {
                 assert_eq!(of(true, true), Some(Difference::UNKNOWN));
             }
         }
-        let drowned = |metric| lost(false, true, metric, FaultKind::Saturated);
+        let overloaded = |metric| lost(false, true, metric, FaultKind::Saturated);
         for metric in [Metric::P99, Metric::P50] {
-            assert_eq!(drowned(metric), Some(f64::INFINITY.into()));
+            assert_eq!(overloaded(metric), Some(f64::INFINITY.into()));
         }
         for metric in [Metric::CpuPerRequest, Metric::Throughput, Metric::Rss] {
-            assert_eq!(drowned(metric), Some(0.0.into()), "it keeps its figure");
+            assert_eq!(overloaded(metric), Some(0.0.into()), "it keeps its figure");
         }
         let mut without = round(1, &[1.0], &[1.0]);
         without.baseline.values[0] = None;

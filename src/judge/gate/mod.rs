@@ -4,13 +4,13 @@
 //! ```text
 //!     sight::before(plan, round)      what it will be able to see, printed first
 //!     loop {
-//!         measure a round             (whoever calls)
+//!         measure a round             (the caller)
 //!         judge(plan, rounds)         until `finished`
 //!     }
 //! ```
 //!
-//! A round is one block of each contender, order by coin, both started anew. Per metric d = ln(candidate / baseline),
-//! turned so that positive is worse. With the order drawn by a fair coin the rounds of two equal contenders are
+//! A round is one block of each contender, in random order, both restarted. Per metric d = ln(candidate / baseline),
+//! turned so that positive is worse. With a randomized order the rounds of two equal contenders are
 //! symmetric about zero whatever the machine does, and the limits of [`crate::stats::one_sided`] are exact.
 //!
 //! - [`levels`]: when to look, and what each look may spend.
@@ -18,7 +18,7 @@
 //! - [`decision`]: one metric, look by look.
 //! - [`failures`]: failed requests, gated whatever the metrics are.
 //! - [`intermittent`]: bad rounds that a centre does not show.
-//! - [`blame`]: contenders that crash, err or drown, and rounds that do not count.
+//! - [`blame`]: contenders that crash, err or are overloaded, and rounds that do not count.
 //! - [`sight`]: the smallest effect that can be seen, before and after.
 //! - [`verdict`]: the whole gate, and its exit code.
 //!

@@ -12,7 +12,7 @@ use crate::text::{one_line, truncated};
 
 /// Characters of a verdict's line: a CI system shows no more.
 const LINE_MAX: usize = 200;
-/// Characters of it that say whose fault it is, which can be anyone's words; the reasons have the whole.
+/// Characters of the attributed failure in the line, since a server wrote them; the reasons have the whole.
 const BLAME_MAX: usize = 120;
 
 /// Everything that a person must know, in one line: the verdict, which metrics it rests on, and which it does not.

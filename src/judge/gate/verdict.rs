@@ -113,7 +113,7 @@ fn look_back(plan: &Plan, index: usize, metric: &mut MetricJudgement, counted: &
     metric.medians = [median(&baseline), median(&candidate)];
     let d: Vec<Difference> =
         counted.iter().filter_map(|round| difference(metric.metric, index, round)).collect();
-    // Of what both lost nobody knows on which side it lies.
+    // Where both lost a round, the sign of the difference is unknown.
     let known: Vec<f64> = d.iter().filter_map(|d| d.known()).collect();
     // At an earlier look there are too few bad rounds to find, and stopping there would choose the rounds.
     let last_look = counted.len() >= plan.rounds_max as usize;
@@ -369,7 +369,7 @@ pub(crate) mod tests {
         let found = judge(&plan, &worse);
         assert_eq!(found.metrics[1].outcome, Outcome::Regressed, "{}", found.line);
         assert!(found.finished && !found.line.contains("OPEN"), "{}", found.line);
-        // What does not look worse is not waited for, and is told what OPEN means.
+        // The gate does not wait for what does not look worse, and explains OPEN.
         let found = judge(&plan, &rounds(9, &[0.9, 0.02, 0.0, 0.0], 0.03));
         assert!(found.finished, "{}", found.line);
         assert!(

@@ -1,6 +1,6 @@
 //! Contenders that do not work: a run of them is not passed, whatever was expected of it.
 //!
-//! A crash, a failed start or a wrong answer happens to nobody by chance. Without a right answer, or with failures over the
+//! A crash, a failed start or a wrong answer is never chance. Without a right answer, or with failures over the
 //! error bound, in every one of its rounds a server does not do what it is asked. Where a statement names a contender the
 //! statement decides, unless the contender never did its work.
 
@@ -11,7 +11,7 @@ use crate::scenario::{Contender, Scenario};
 use crate::stats::over_the_error_bound;
 use crate::text::{one_line, truncated};
 
-/// Characters of what a server wrote last that are told.
+/// Characters shown of what a server wrote last.
 const WROTE_MAX: usize = 200;
 
 /// A sentence for each contender of a scenario that does not work.

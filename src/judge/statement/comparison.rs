@@ -1,4 +1,4 @@
-//! What is compared without being asked: each contender with the first one.
+//! Comparisons that every run makes: each contender with the first one.
 
 use super::series::{End, Place, alike_read, paired, series};
 use super::{CONFIDENCE, Family, better, everything_lost, finite, unseen};
@@ -51,7 +51,7 @@ pub(crate) fn levels(scenario: &Scenario) -> Vec<String> {
     (0..places).map(|place| scenario.level_name(place)).collect()
 }
 
-/// What is compared without being asked: latency for each request kind, what it cost, and the headline.
+/// What every run compares: latency for each request kind, what it cost, and the headline.
 fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
     let latency: &[Metric] = match scenario.load.kind {
         LoadKind::Open(_) => &[Metric::P50, Metric::P99],
@@ -111,7 +111,7 @@ fn compare_at(
     let interval = ratio.and_then(|ratio| ratio.interval);
     let lost = comparison.map_or([0; 2], |comparison| comparison.lost);
     let first_is_worse = everything_lost(lost, a.len()).map(|side| side == 0);
-    // What reads as equal is ranked by nobody.
+    // What is printed as equal is not ranked.
     let equal = ratio.is_some_and(|ratio| reads_as_equal(ratio.value));
     let verdict = match (first_is_worse, interval) {
         (Some(worse), _) if worse == (better(metric) == Better::Less) => "higher",

@@ -21,7 +21,7 @@ pub(crate) fn rounds_needed(
     stats::rounds_to_decide(&estimate.map(f64::ln), bounds, confidence)
 }
 
-/// More rounds than anyone runs are none: the estimate of so many is a guess.
+/// Estimates of more rounds than this are guesses and not given.
 const ROUNDS_MAX: usize = 1_000;
 
 /// `; about 24 rounds would decide it`

@@ -30,7 +30,7 @@ struct Side {
 enum Found<'a> {
     /// Who wins (0 the first) and by how much.
     Won(usize, f64),
-    /// Nobody clearly differs by more than 5 %.
+    /// No clear difference of more than 5 %.
     Unclear(f64, f64),
     /// No ratio could be had.
     Unknown(&'a str),

@@ -23,8 +23,8 @@ fn runs() -> Vec<RunResult> {
     let many: Vec<_> = many.iter().map(|name| (name.as_str(), 96.0, 1.1)).collect();
     let mut hostile = mock::everything_of(&enemy);
     hostile.title = "</script><img src=x onerror=alert(1)>".into();
-    let mut spoilt = mock::everything();
-    spoilt.verdict = Verdict::Invalid;
+    let mut invalid = mock::everything();
+    invalid.verdict = Verdict::Invalid;
     vec![
         mock::payments(6, &mock::MODELS),
         mock::payments(3, &mock::MODELS),
@@ -36,7 +36,7 @@ fn runs() -> Vec<RunResult> {
         mock::everything(),
         mock::everything_of(&mock::MODELS),
         hostile,
-        spoilt,
+        invalid,
         searched(),
         failing(),
     ]

@@ -52,7 +52,7 @@ pub(super) fn latin(c: char) -> &'static str {
     deunicode::deunicode_char(c).filter(|text| is_drawn(text)).unwrap_or("?")
 }
 
-/// Nobody draws it.
+/// It is never drawn.
 #[cfg(not(feature = "png"))]
 fn latin(_: char) -> &'static str {
     ""

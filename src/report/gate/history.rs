@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use crate::judge::races::middle;
 use crate::record::gate::{About, GateResult, Scatter};
 
 /// The version of a line.
@@ -73,7 +74,7 @@ impl History {
         let s: Vec<f64> = known.iter().map(|(s, _)| *s).collect();
         let rounds = known.iter().map(|(_, n)| *n).sum::<u64>();
         Some(Scatter {
-            s: crate::stats::median(&s)?,
+            s: middle(s)?,
             rounds: u32::try_from(rounds).unwrap_or(u32::MAX),
         })
     }
