@@ -37,7 +37,6 @@ impl<'r, 'a> Family<'r, 'a> {
     }
 }
 
-/// One contender.
 pub(crate) struct Sized<'r, 'a> {
     pub(crate) entry: &'r Entry<'a>,
     pub(crate) info: Option<&'r ContenderInfo>,

@@ -53,7 +53,6 @@ pub(crate) fn quantity(metric: &str) -> Cow<'static, str> {
     if metric == CEILING { "closed ceiling".into() } else { label(metric) }
 }
 
-/// Metrics of which more is better.
 pub(crate) fn more_is_better(metric: &str) -> bool {
     matches!(metric, CEILING | "achieved" | "goodput" | "accounts_per_s" | "throughput")
 }

@@ -42,7 +42,6 @@ pub(crate) fn ends(c: &Comparison) -> (f64, f64) {
     (known(c.low, 0.0), known(c.high, f64::INFINITY))
 }
 
-/// Whether a comparison is of this race.
 pub(crate) fn belongs(race: &Race<'_>, c: &Comparison) -> bool {
     (race.workload, race.scenario, race.level) == (&*c.workload, &*c.scenario, &*c.at)
 }

@@ -9,8 +9,8 @@ use crate::record::late::Late;
 use crate::record::{
     ByRequest, ContenderInfo, Distribution, RunResult, SloInfo, Trial, TrialVerdict,
 };
-use crate::stats::{hodges_lehmann, over_the_error_bound};
 use crate::stats::percentile::{Quantile, supported};
+use crate::stats::{hodges_lehmann, over_the_error_bound};
 use crate::text::clean;
 
 /// One workload at one level: contenders that are compared with each other.
@@ -27,7 +27,6 @@ pub(crate) struct Race<'a> {
 
 /// One contender in a race, with its trials of rounds that count.
 pub(crate) struct Entry<'a> {
-    /// Its name in the scenario.
     pub(crate) name: &'a str,
     /// By round; voided ones left out, invalid ones kept.
     pub(crate) trials: Vec<&'a Trial>,
@@ -81,11 +80,8 @@ impl Figure {
 /// How many of a contender's rounds are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EntryValidity {
-    /// The worst of its rounds.
     pub(crate) worst: TrialVerdict,
-    /// Valid rounds.
     pub(crate) valid: usize,
-    /// Rounds.
     pub(crate) rounds: usize,
 }
 
@@ -154,7 +150,6 @@ fn grouped<'a>(result: &'a RunResult, trials: &'a [Trial]) -> Vec<Race<'a>> {
 }
 
 impl<'a> Race<'a> {
-    /// Whether a trial is one of its own.
     pub(crate) fn is_of(&self, trial: &Trial) -> bool {
         (self.workload, self.scenario, self.level)
             == (&*trial.workload, &*trial.scenario, &*trial.level)
@@ -166,7 +161,6 @@ impl<'a> Race<'a> {
             && (is_of_scenario(self.scenario, other.scenario) || other.scenario.is_empty())
     }
 
-    /// What one of its contenders was.
     pub(crate) fn info<'r>(&self, result: &'r RunResult, name: &str) -> Option<&'r ContenderInfo> {
         let of = |info: &&ContenderInfo| {
             (self.workload, name) == (&*info.workload, &*info.contender)
@@ -184,7 +178,6 @@ impl<'a> Race<'a> {
         clean(name) + &size
     }
 
-    /// Cores of its contenders.
     pub(crate) fn cores(&self) -> usize {
         self.trials().map(|trial| trial.placement.contender_cores.len()).max().unwrap_or(1)
     }
@@ -228,7 +221,6 @@ impl<'a> Race<'a> {
         self.entries.iter().flat_map(|entry| entry.trials.iter().copied())
     }
 
-    /// One of its contenders.
     pub(crate) fn entry(&self, name: &str) -> Option<&Entry<'a>> {
         self.entries.iter().find(|entry| entry.name == name)
     }

@@ -9,7 +9,6 @@ mod footprint;
 mod lost;
 pub(crate) mod series;
 mod undecided;
-mod unseen;
 mod words;
 
 use crate::record::{Capacity, Ceiling, Footprint, Judgement, StatementVerdict, Trial};
@@ -21,7 +20,7 @@ pub(crate) use broken::broken;
 pub(crate) use comparison::comparisons;
 pub(crate) use family::{Family, check_rounds};
 pub(crate) use footprint::under_load;
-use series::{End, Place, alike_read, paired, series};
+use series::{End, Place, alike_read, behind_the_floor, paired, series};
 use words::{absolute, asked, figure, lost_text, ratio_text, unit};
 
 /// Every comparison is made with this confidence; a statement has its scenario's.
@@ -48,7 +47,7 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
     let place = Place { scenario, level: &level, request: statement.request.as_deref() };
     let names = [Some(statement.of.as_str()), statement.versus.as_deref()].into_iter().flatten();
-    let unseen = || unseen::behind_the_floor(found.trials, place, statement.metric, names);
+    let unseen = || behind_the_floor(found.trials, place, statement.metric, names);
     if !is_beyond_the_floor(statement, &judged)
         && let Some(name) = unseen()
     {
@@ -63,7 +62,8 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     {
         let stricter = Scenario { confidence: strict, ..scenario.clone() };
         if at_its_confidence(&stricter, statement, found).verdict != StatementVerdict::Fails {
-            let why = format!("no failure at {}, which its row of several needs", percent(strict, 2));
+            let why =
+                format!("no failure at {}, which its row of several needs", percent(strict, 2));
             return open(judged, &why);
         }
     }
@@ -152,7 +152,6 @@ impl Judged {
     }
 }
 
-/// Judges a metric of trials.
 fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judged {
     let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
     let only = scenario.mix.first().map(|(operation, _)| operation.name());

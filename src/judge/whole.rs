@@ -13,7 +13,6 @@ pub(crate) fn floor(scenarios: &[Scenario]) -> Option<u64> {
     Some(only.floor().0).filter(|ns| *ns > 0)
 }
 
-/// What the contenders of a scenario are.
 pub(crate) fn contenders(scenario: &Scenario) -> Vec<ContenderInfo> {
     let dependency = scenario.store.dependency();
     let of = |contender: &Contender| {

@@ -431,6 +431,8 @@ mod tests {
     use crate::judge::gate::judge;
     use crate::record::json;
     use crate::report::gate::sample::{passed, sample};
+    use crate::record::published;
+    use crate::report::gate::sample_tests::{passed, sample};
 
     #[test]
     fn any_verdict_can_be_made_anew_from_the_rounds_in_the_file() {

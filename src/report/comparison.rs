@@ -1,16 +1,15 @@
 //! One contender against another in words: ratio and difference with interval and n, and three outcomes always.
 
 use super::losses;
-use super::words::difference;
-use crate::judge::comparison::{CONFIDENCE, Side, ends, exploratory, lost, factor, range, side};
+use crate::judge::comparison::{CONFIDENCE, Side, ends, exploratory, factor, lost, range, side};
 use crate::judge::races::{Entry, Race};
 use crate::record::metric::label;
 use crate::record::{Comparison, Exploratory};
+use crate::report::format::difference;
 use crate::text::{clean, counted, listed, percent, times};
 
 /// In place of a difference that the machine may hide.
 pub(crate) const UNSEEN: &str = "could not be seen here";
-/// Why.
 pub(crate) const AT_FLOOR: &str = "is at the machine's floor";
 
 /// A comparison as a row shows it, without its metric's name.
@@ -77,7 +76,6 @@ pub(crate) fn confidence(c: &Comparison) -> String {
 fn level(confidence: f64) -> String {
     percent(confidence, if confidence > 0.999 { 3 } else { 1 })
 }
-
 
 /// `Headline: 3 comparisons, each at 98.3 %, so that all hold at 95 %. Exploratory: 18 others, each at 95 %: 5 differ, and
 /// 0.6 would by chance.`

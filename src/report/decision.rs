@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::cores;
 use super::experiments::cell_words;
 use super::markdown::{escaped, grid, list};
+use super::setting;
 use super::terminal::{plain_table, wrapped};
 use crate::record::late;
 use crate::record::late::Late;
@@ -17,7 +17,6 @@ const COLUMNS: [&str; 7] = ["model", "size", "p99", "SLO", "CPU us", "memory", "
 const PLACES: [&str; 3] = ["place", "closed ceilings", "in figures"];
 const SEARCHED: [&str; 5] = ["model", "at least", "below", "bound by", "remark"];
 
-/// For a terminal.
 pub fn text(decision: &Decision) -> String {
     let mut out = format!("{}\n", wrapped(&decision.finding, ""));
     let _ = writeln!(out, "{}\n", wrapped(&decision.flips, ""));
@@ -98,7 +97,7 @@ fn ceilings(decision: &Decision) -> Vec<String> {
 
 /// With what it comes to per core, where there are several.
 fn rate_and_core(rps: f64, decision: &Decision) -> String {
-    let each = cores::each(rps, decision.asked.cores as usize);
+    let each = setting::per_core(rps, decision.asked.cores as usize);
     each.map_or_else(|| Rate(rps).to_string(), |each| format!("{}, {each}", Rate(rps)))
 }
 

@@ -1,14 +1,13 @@
 //! What experiments beside `compare` and `curve` found: capacities and the map, as tables without a format.
 
-use super::{cores, footprint};
+use super::{footprint, setting};
 use crate::judge::cell::{ROUNDS_MIN, quantity, winner};
 use crate::judge::races::slo_of;
 use crate::record::{Capacity, Comparison, Map, MapCell, RunResult, Winner};
-use crate::report::grid::Grid;
+use crate::report::format::Grid;
 use crate::text::{capital, clean, counted, times};
 use crate::units::{Nanos, Rate};
 
-/// The tables of a result.
 pub(crate) fn grids(result: &RunResult) -> Vec<Grid> {
     let capacities = by_scenario(result);
     let mut grids: Vec<Grid> = capacities.map(|all| capacity(result, all)).collect();
@@ -22,7 +21,7 @@ fn capacity(result: &RunResult, all: &[Capacity]) -> Grid {
     let slo = slo_of(result, workload, &all[0].scenario);
     let within = slo.map_or(String::new(), |slo| format!(" within a p99 of {}", Nanos(slo.p99_ns)));
     let rate = |rps: Option<f64>| rps.map_or_else(|| "-".to_owned(), |rps| Rate(rps).to_string());
-    let cores = |one: &Capacity| cores::of(result, &one.scenario, &one.contender);
+    let cores = |one: &Capacity| setting::cores_of(result, &one.scenario, &one.contender);
     let several = all.iter().any(|one| cores(one) > 1);
     // On one core the column would repeat the other two.
     let per_core = |one: &Capacity| {

@@ -2,13 +2,13 @@
 
 use super::comparison::families;
 use super::experiments::grids;
-use super::marks::marks;
+use super::reasons::marks;
 use super::reasons::{self, Reason};
 use super::table::Table;
 use super::{sentences, setting, sizes};
 use crate::judge::races::races;
 use crate::record::{Judgement, RunResult, Verdict};
-use crate::report::grid::Grid;
+use crate::report::format::Grid;
 use crate::text::clean;
 
 /// A run in words and figures.
@@ -35,7 +35,6 @@ pub(crate) struct Findings {
     pub(crate) reasons: Vec<Reason>,
     /// Voided rounds, notes, rules that are not checked.
     pub(crate) remarks: Vec<String>,
-    /// `PASS`
     pub(crate) verdict: &'static str,
     /// What the verdict means, with the exit code.
     pub(crate) verdict_gloss: String,
@@ -45,14 +44,11 @@ pub(crate) struct Findings {
 pub(crate) struct Judged {
     /// `holds`, `fails` or `inconclusive`
     pub(crate) verdict: &'static str,
-    /// The statement.
     pub(crate) text: String,
-    /// In a sentence.
     pub(crate) reason: String,
 }
 
 impl Findings {
-    /// Reads a result.
     pub(crate) fn of(result: &RunResult) -> Self {
         let races = races(result);
         Self {

@@ -1,7 +1,7 @@
 //! The footprint of contenders as a table that every output shows.
 
 use crate::record::{Footprint, OverStarts, Part, RunResult};
-use crate::report::grid::Grid;
+use crate::report::format::Grid;
 use crate::text::{clean, or_withheld};
 use crate::units::bytes;
 use crate::units::{Nanos, grouped};

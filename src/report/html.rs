@@ -14,7 +14,6 @@ use crate::record::{RunResult, Trial, TrialVerdict, Verdict};
 use crate::text::counted;
 use crate::units::{Nanos, grouped, three_digits};
 
-/// The page of a result.
 pub fn html(result: &RunResult) -> String {
     html_with(result, &pictures(result))
 }

@@ -31,7 +31,6 @@ pub fn write(dir: &Path, ledger: &Ledger, force: bool) -> Result<()> {
 
 const TITLE: &str = "Ledger: what was said, and what this machine says of it";
 
-/// For a terminal.
 pub fn text(ledger: &Ledger, files: Option<&Path>) -> String {
     let mut out = format!("{TITLE}\n{}\n", wrapped(&about(ledger), ""));
     for row in &ledger.rows {

@@ -6,7 +6,7 @@ use super::charts::{CHART_FOLDER, Kind, Picture, pictures};
 use super::findings::{Findings, Judged};
 use super::table::{COLUMNS, TABLE_NOTE, Table};
 use crate::record::RunResult;
-use crate::report::grid::Grid;
+use crate::report::format::Grid;
 use crate::text::{is_shown, xml};
 
 /// The report as GitHub Markdown; charts are linked relative to the report folder.

@@ -69,7 +69,6 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
     )
 }
 
-/// A file's name as a link.
 fn link(file: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     let byte = |c: char| {

@@ -1,17 +1,17 @@
 //! Why trials are not valid: each reason once, with whom it concerns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::judge::races::Race;
+use crate::record::metric::label;
 use crate::record::{RunResult, Trial};
-use crate::report::place;
-use crate::text::{alike, clean, counted};
+use crate::report::format::place;
+use crate::text::{alike, clean, counted, listed};
 
 /// A reason that made trials suspect or invalid, or a round void.
 pub(crate) struct Reason {
     /// `SUSPECT`, `INVALID` or `VOID`; empty where others are counted.
     pub(crate) verdict: &'static str,
-    /// The sentence.
     pub(crate) text: String,
     /// `thread-pool (payment at 4,000/s) in 2 rounds`
     pub(crate) whose: String,
@@ -81,7 +81,74 @@ const MAX_REASONS: usize = 12;
 fn whose(trial: &Trial, races: &[Race<'_>]) -> String {
     let name = clean(&trial.contender);
     match races.iter().find(|race| race.is_of(trial)) {
-        Some(race) if races.len() > 1 => format!("{name} ({})", place::place(race)),
+        Some(race) if races.len() > 1 => format!("{name} ({})", place(race)),
         _ => name,
+    }
+}
+
+/// Sentences on drift and on percentiles that are the machine's.
+pub(crate) fn marks(result: &RunResult) -> Vec<String> {
+    let usable: Vec<&Trial> = result.trials.iter().filter(|trial| !trial.voided).collect();
+    drift(&usable).into_iter().chain(at_floor(&usable)).collect()
+}
+
+/// Nothing for trials of an earlier version, which do not say.
+fn drift(trials: &[&Trial]) -> Option<String> {
+    let untested = trials.iter().filter(|trial| trial.validity.drift == "not tested").count();
+    match untested {
+        0 => None,
+        n if n == trials.len() => Some(
+            "Drift: not tested; it takes an open load of 20 s with ten answers in most seconds."
+                .into(),
+        ),
+        n => Some(format!("Drift: not tested in {} of {}.", counted(n, "trial"), trials.len())),
+    }
+}
+
+/// `At the machine's floor: p99.9 of payment of event-loop in 3 trials.`
+fn at_floor(trials: &[&Trial]) -> Option<String> {
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for trial in trials {
+        let here: BTreeSet<String> = trial
+            .validity
+            .at_floor
+            .iter()
+            .flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)))
+            .map(|(kind, name)| {
+                format!("{} of {} of {}", label(name), clean(kind), clean(&trial.contender))
+            })
+            .collect();
+        here.into_iter().for_each(|what| *found.entry(what).or_default() += 1);
+    }
+    let found: Vec<String> =
+        found.into_iter().map(|(what, n)| format!("{what} in {}", counted(n, "trial"))).collect();
+    (!found.is_empty()).then(|| format!("At the machine's floor: {}.", listed(&found)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::mock;
+
+    #[test]
+    fn what_was_not_tested_and_what_is_the_machines_is_said() {
+        let mut result = mock::payments(2, &mock::MODELS[..2]);
+        assert_eq!(
+            marks(&result),
+            ["Drift: not tested; it takes an open load of 20 s with ten answers in most seconds."]
+        );
+        result.trials[0].validity.drift = "none".into();
+        let name = result.trials[0].contender.clone();
+        let marked = BTreeMap::from([("payment".into(), vec!["p99_9".into()])]);
+        result.trials[0].validity.at_floor = marked;
+        assert_eq!(
+            marks(&result),
+            [
+                "Drift: not tested in 3 trials of 4.".to_owned(),
+                format!("At the machine's floor: p99.9 of payment of {name} in 1 trial.")
+            ]
+        );
+        result.trials.iter_mut().for_each(|trial| trial.voided = true);
+        assert!(marks(&result).is_empty());
     }
 }

@@ -1,16 +1,19 @@
 //! The tour on one screen of 24 lines and 80 columns: what was found, its figures, whether it holds, and where the rest is.
 
 use super::comparison::{AT_FLOOR, UNSEEN, confidence};
-use crate::judge::comparison::{Side, ends, headline, side};
 use super::findings::verdict_gloss;
 use super::losses;
 use super::terminal::{self, grid, wrapped};
-use super::words::figure;
+use crate::judge::comparison::{Side, ends, headline, side};
 use crate::judge::races::{Entry, Race, races};
 use crate::record::metric::label;
 use crate::record::{Comparison, RunResult, Verdict};
 use crate::report::place::place;
 use crate::text::{WITHHELD, capital, clean, or_withheld, times};
+use crate::record::{Comparison, RunResult, TrialVerdict, Verdict};
+use crate::report::format::figure;
+use crate::report::format::place;
+use crate::text::{WITHHELD, capital, clean, listed, or_withheld, times};
 use crate::units::bytes;
 use crate::units::{grouped, three_digits};
 use std::path::Path;

@@ -1,13 +1,13 @@
 //! A run's findings as sentences, built from its verdicts alone.
 
 use super::comparison::{AT_FLOOR, UNSEEN, metric_of};
-use crate::judge::comparison::{self, Side, belongs, ends, factor, side};
-use super::words::figure;
 use super::{disappears, experiments, losses, sizes};
+use crate::judge::comparison::{self, Side, belongs, ends, factor, side};
 use crate::judge::races::{Entry, Race, measured, middle};
 use crate::record::metric::label;
 use crate::record::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
-use crate::report::place::{load, place};
+use crate::report::format::figure;
+use crate::report::format::{load, place};
 use crate::text::{WITHHELD, capital, clean, listed, one_line, times};
 use crate::units::bytes;
 use crate::units::{Rate, grouped, three_digits};
@@ -317,7 +317,11 @@ impl MetricFindings {
                 format!("{what} of {} is {} lower than that of {base}", c.of, times(factor(c)))
             }
             (None, Some(c)) if self.is_lowest() => {
-                format!("{base} has the lowest {what}, that of {} is {} higher", c.of, times(factor(c)))
+                format!(
+                    "{base} has the lowest {what}, that of {} is {} higher",
+                    c.of,
+                    times(factor(c))
+                )
             }
             (None, Some(c)) => {
                 format!("{what} of {} is {} higher than that of {base}", c.of, times(factor(c)))

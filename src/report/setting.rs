@@ -1,10 +1,9 @@
 //! On what and how a run was measured, in words.
 
-use crate::judge::races::{Race, measured};
+use crate::judge::races::{Entry, Race, measured};
 use crate::record::{RunResult, Trial};
 use crate::text::{capital, clean, counted, listed};
-use crate::units::bytes;
-use crate::units::{Nanos, grouped, three_digits};
+use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
 /// `contender on core 1, generator on core 0 (apart, spin)`, each placement of the trials once.
 pub(crate) fn placements<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<String> {
@@ -144,12 +143,41 @@ pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     lines
 }
 
+/// `2,050/s per core`; nothing on one core, where it would be the figure itself.
+pub(crate) fn per_core(rps: f64, cores: usize) -> Option<String> {
+    (cores > 1).then(|| format!("{} per core", Rate(rps / cores as f64)))
+}
+
+/// Cores of a scenario's contender, as its trials have them; 1 where none was run.
+pub(crate) fn cores_of(result: &RunResult, scenario: &str, contender: &str) -> usize {
+    let trials = result.trials.iter().chain(&result.probes);
+    let own = |trial: &&Trial| trial.scenario == scenario && trial.contender == contender;
+    let cores = trials.filter(own).map(|trial| trial.placement.contender_cores.len());
+    cores.max().unwrap_or(1).max(1)
+}
+
+/// `Per core of 2: event-loop 540/s, event-loop-x2 (2 processes) 470/s`: what each carries in closed loop.
+pub(crate) fn per_core_mark(result: &RunResult, race: &Race<'_>) -> Option<String> {
+    let cores = race.cores();
+    let figure = |entry: &Entry<'_>| {
+        let achieved = entry.middle(|trial| Some(trial.achieved_rps))?;
+        let processes = race.info(result, entry.name).and_then(|info| info.processes);
+        let processes = processes.map_or_else(String::new, |n| format!(" ({n} processes)"));
+        Some(format!("{}{processes} {}", clean(entry.name), Rate(achieved / cores as f64)))
+    };
+    let shown = cores > 1 && race.level == "closed";
+    let each: Vec<String> = race.entries.iter().filter(|_| shown).filter_map(figure).collect();
+    (!each.is_empty()).then(|| format!("Per core of {cores}: {}", each.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::judge::mock;
     use crate::judge::races::races;
-    use crate::report::{charts, markdown, note};
+    use crate::record::{Capacity, ContenderInfo};
+    use crate::report::findings::Findings;
+    use crate::report::{charts, html, markdown, note, terminal};
 
     #[test]
     fn what_runs_a_contender_is_on_every_output_with_its_version() {
@@ -176,5 +204,52 @@ mod tests {
         let mut result = result.clone();
         result.trials.last_mut().unwrap().runtime = Some("Node.js 26.1.0".into());
         assert!(told(&result).contains("Node.js 26.1.0 runs "), "{}", told(&result));
+    }
+
+    /// Two contenders in closed loop, one of them two processes, with a capacity each.
+    fn on(cores: u32) -> RunResult {
+        let mut result = mock::payments(6, &mock::MODELS[..2]);
+        for trial in &mut result.trials {
+            trial.level = "closed".into();
+            trial.placement.contender_cores = (0..cores).collect();
+            trial.achieved_rps = 900.0;
+        }
+        result.contenders = vec![ContenderInfo {
+            workload: "payment".into(),
+            contender: "work-stealing".into(),
+            processes: Some(2),
+            ..ContenderInfo::default()
+        }];
+        let capacity = |name: &str| Capacity {
+            workload: "payment".into(),
+            contender: name.into(),
+            at_least_rps: Some(4_000.0),
+            below_rps: Some(4_600.0),
+            ..Capacity::default()
+        };
+        result.capacity = ["event-loop", "work-stealing"].map(capacity).to_vec();
+        result
+    }
+
+    #[test]
+    fn what_a_core_carries_stands_in_every_output_and_not_on_one_core() {
+        let two = on(2);
+        let race = "Per core of 2: event-loop 450/s, work-stealing (2 processes) 450/s";
+        assert!(Findings::of(&two).tables[0].marks.contains(&race.to_owned()));
+        let outputs = |result: &RunResult| {
+            let text = terminal::terminal(result, None);
+            let text = anstream::adapter::strip_str(&text).to_string();
+            let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            [joined, markdown::markdown(result), html::html(result)]
+        };
+        for output in outputs(&two) {
+            assert!(output.contains(race), "{output}");
+            assert!(output.contains("per core"), "{output}");
+            assert!(output.contains("2,000/s to 2,300/s"), "{output}");
+        }
+        for output in outputs(&on(1)) {
+            assert!(!output.to_lowercase().contains("per core"), "{output}");
+        }
+        assert_eq!(cores_of(&two, "", "event-loop"), 2);
     }
 }

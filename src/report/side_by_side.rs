@@ -3,10 +3,10 @@
 use super::findings::Findings;
 use super::markdown;
 use super::terminal;
-use super::words::figure;
 use crate::judge::races::{Entry, Race, races};
 use crate::record::{Fingerprint, RunResult};
-use crate::report::place::place;
+use crate::report::format::figure;
+use crate::report::format::place;
 use crate::text::{capital, clean, or_withheld};
 use crate::units::bytes;
 use crate::units::{grouped, three_digits};
@@ -20,7 +20,6 @@ pub(crate) struct SideBySide {
     tables: Vec<(String, Vec<[String; 4]>)>,
 }
 
-/// The columns of a table.
 pub(crate) const COLUMNS: [&str; 4] = ["contender", "metric", "first", "second"];
 
 /// In what two results are unlike, in words; empty where they may stand beside each other.
@@ -117,9 +116,7 @@ fn costs(name: &str, pair: Pair<'_, '_>) -> Vec<[String; 4]> {
         _ => or_withheld(None, bytes),
     };
     let rss = |e: &Entry<'_>| or_withheld(e.rss(), bytes);
-    let valid = |e: &Entry<'_>| {
-        e.validity().to_string()
-    };
+    let valid = |e: &Entry<'_>| e.validity().to_string();
     let failed = |e: &Entry<'_>| {
         let (failures, requests) = e.failures();
         format!("{} of {}", grouped(failures as f64), grouped(requests as f64))

@@ -1,11 +1,11 @@
 //! The headline of a run with sweeps: each model once, at its best size.
 
-use super::words::figure;
 use crate::judge::best_size::{BestSizes, Family, Sized, best_sizes};
 use crate::judge::races::Race;
 use crate::record::RunResult;
-use crate::report::grid::Grid;
-use crate::report::place::place;
+use crate::report::format::Grid;
+use crate::report::format::figure;
+use crate::report::format::place;
 use crate::text::{WITHHELD, clean, listed, or_withheld};
 use crate::units::{bytes, grouped, three_digits};
 

@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::judge::comparison::belongs;
 use super::comparison::{compared, metric_of};
-use super::words::{figure, memory_words};
-use super::{cores, losses, sentences};
+use super::{losses, sentences, setting};
+use crate::judge::comparison::belongs;
 use crate::judge::races::{Entry, Figure, Race, slo_of};
 use crate::record::late::{LATE_NOTE, share};
 use crate::record::{Ceiling, Comparison, RunResult, Trial};
-use crate::report::place;
+use crate::report::format::{figure, memory_words, place};
 use crate::text::{capital, clean, listed, or_withheld, shortened};
-use crate::units::bytes;
-use crate::units::{Nanos, Rate, grouped, three_digits};
+use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
-/// One race.
 pub(crate) struct Table {
     /// `Payment at 4,000/s`
     pub(crate) heading: String,
@@ -47,7 +44,6 @@ pub(crate) const TABLE_NOTE: &str = "Response time from the intended start, fail
      and the valid rounds of all.";
 
 impl Table {
-    /// The table of a race.
     pub(super) fn of(result: &RunResult, race: &Race<'_>) -> Self {
         let comparisons = || result.comparisons.iter().filter(|c| belongs(race, c));
         let versus = comparisons().next().map(|c| clean(&c.versus)).unwrap_or_default();
@@ -62,10 +58,10 @@ impl Table {
         marks.extend(late(race));
         marks.extend(memory(race));
         marks.extend(kept(result, race));
-        marks.extend(cores::mark(result, race));
+        marks.extend(setting::per_core_mark(result, race));
         marks.extend(ceilings(result, race));
         Self {
-            heading: capital(&place::place(race)),
+            heading: capital(&place(race)),
             rows: race.entries.iter().flat_map(|entry| rows(race, entry)).collect(),
             marks,
             versus,
@@ -251,7 +247,8 @@ fn ceiling(of: &Ceiling, cores: usize) -> Option<String> {
     let computed: Vec<String> = computed.into_iter().map(|(text, _)| text).collect();
     let computed = (!computed.is_empty()).then(|| format!("computed {}", computed.join(", ")));
     let closed = of.closed_rps.map(|rps| {
-        let each = cores::each(rps, cores).map_or_else(String::new, |each| format!(" ({each})"));
+        let each =
+            setting::per_core(rps, cores).map_or_else(String::new, |each| format!(" ({each})"));
         format!("{} measured in closed loop{each}", Rate(rps))
     });
     let parts: Vec<String> = closed.into_iter().chain(computed).collect();

@@ -13,6 +13,9 @@ use super::table::{COLUMNS, TABLE_NOTE, Table};
 use crate::record::{RunResult, TrialVerdict, Verdict};
 use crate::report::grid::Grid;
 use crate::text::{counted, is_shown, listed, one_line};
+use crate::record::RunResult;
+use crate::report::format::Grid;
+use crate::text::is_shown;
 
 /// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
 /// `files` is the report folder, where one was written.

@@ -11,7 +11,7 @@
 use bakeoff::judge::gate::judge;
 use bakeoff::judge::gate::levels::looks;
 use bakeoff::judge::gate::metric::difference;
-use bakeoff::judge::gate::sight::sight;
+use bakeoff::judge::gate::sensitivity::sight;
 use bakeoff::record::gate::{
     Judgement, Metric, MetricPlan, OnInconclusive, Outcome, Plan, Round, Scatter, Verdict,
 };

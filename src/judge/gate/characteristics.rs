@@ -11,8 +11,8 @@ use super::judge;
 use super::levels::looks;
 use super::machine::{Kind, Machine, as_rounds, kinds};
 use super::metric::alpha;
-use super::sight::sight;
 use super::verdict::tests::{plan, round};
+use crate::judge::gate::sensitivity::sight;
 use crate::record::gate::{Judgement, Metric, Outcome, Plan, Round, Scatter, Verdict};
 use crate::stats::residual_sd;
 

@@ -16,7 +16,6 @@ const ROUNDS: u32 = 40;
 /// What fails of two builds.
 #[derive(Clone, Copy, Debug)]
 struct Failing {
-    /// Requests of a block.
     requests: u64,
     /// The share of both, each request by itself.
     both: f64,

@@ -2,7 +2,7 @@
 
 use crate::judge::gate::failures;
 use crate::judge::gate::failures::{ERRORS, EXCESS_MIN};
-use crate::judge::gate::sight::{percent, signed};
+use crate::judge::gate::sensitivity::{percent, signed};
 use crate::record::gate::{FailureJudgement, GateResult, Judgement, Look, Metric, MetricJudgement};
 use crate::stats::{Interval, median, quantile_interval};
 use crate::text::{WITHHELD, clean, or_withheld};
@@ -11,11 +11,9 @@ use crate::units::{Nanos, Rate, three_digits};
 
 /// The candidate's figures of a metric over the rounds that count.
 pub(crate) struct Figures {
-    /// Their median.
     pub(crate) median: f64,
     /// Of that median, 95 %, where there are enough rounds.
     pub(crate) interval: Option<Interval>,
-    /// Rounds.
     pub(crate) n: usize,
 }
 

@@ -14,7 +14,6 @@ impl Metric {
         }
     }
 
-    /// Of its values.
     pub fn unit(self) -> &'static str {
         match self {
             Self::P99 | Self::P50 => "ns",
@@ -22,6 +21,10 @@ impl Metric {
             Self::Throughput => "req/s",
             Self::Memory | Self::Rss => "bytes",
         }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
     /// Its part of the gate's alpha when all metrics are gated.
@@ -43,7 +46,6 @@ impl Metric {
         }
     }
 
-    /// Whether more of it is better.
     pub fn is_better_higher(self) -> bool {
         self == Self::Throughput
     }

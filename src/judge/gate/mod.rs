@@ -2,7 +2,7 @@
 //! made anew from the rounds in the report.
 //!
 //! ```text
-//!     sight::before(plan, round)      what it will be able to see, printed first
+//!     sensitivity::before(plan, round)      what it will be able to see, printed first
 //!     loop {
 //!         measure a round             (the caller)
 //!         judge(plan, rounds)         until `finished`
@@ -18,13 +18,13 @@
 //! - [`decision`]: one metric, look by look.
 //! - [`failures`]: failed requests, gated whatever the metrics are.
 //! - [`intermittent`]: bad rounds that a centre does not show.
-//! - [`blame`]: contenders that crash, err or are overloaded, and rounds that do not count.
+//! - [`attribution`]: contenders that crash, err or are overloaded, and rounds that do not count.
 //! - [`sight`]: the smallest effect that can be seen, before and after.
 //! - [`verdict`]: the whole gate, and its exit code.
 //!
 //! What a CI system reads of it is printed by [`crate::report::gate`].
 
-pub mod blame;
+pub mod attribution;
 #[cfg(test)]
 mod characteristics;
 pub mod decision;
@@ -37,8 +37,8 @@ pub mod levels;
 #[cfg(test)]
 mod machine;
 pub mod metric;
+pub mod sensitivity;
 pub(crate) mod sentences;
-pub mod sight;
 pub mod verdict;
 
 pub use verdict::judge;

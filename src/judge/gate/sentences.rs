@@ -1,10 +1,10 @@
 //! A verdict in one line, and the reasons for it in sentences.
 
-use super::blame::Blame;
 use super::failures::ERRORS;
 use super::figures::shown;
 use super::metric::{is_lost, label};
-use super::sight::{after, percent, signed};
+use crate::judge::gate::attribution::FailureAttribution;
+use crate::judge::gate::sensitivity::{after, percent, signed};
 use crate::record::gate::{
     FailureJudgement, Intermittent, Judgement, Look, MetricJudgement, Outcome, Plan, Round, Verdict,
 };
@@ -13,7 +13,7 @@ use crate::text::{one_line, truncated};
 /// Characters of a verdict's line: a CI system shows no more.
 const LINE_MAX: usize = 200;
 /// Characters of the attributed failure in the line, since a server wrote them; the reasons have the whole.
-const BLAME_MAX: usize = 120;
+const ATTRIBUTION_MAX: usize = 120;
 
 /// Everything that a person must know, in one line: the verdict, which metrics it rests on, and which it does not.
 ///
@@ -22,7 +22,7 @@ pub(crate) fn line(
     plan: &Plan,
     verdict: Verdict,
     finished: bool,
-    blame: Option<&Blame>,
+    attribution: Option<&FailureAttribution>,
     metrics: &[MetricJudgement],
     failures: &FailureJudgement,
 ) -> String {
@@ -31,10 +31,12 @@ pub(crate) fn line(
     let gated = |outcome: Outcome| {
         metrics.iter().filter(move |m| m.not_gated.is_none() && m.outcome == outcome)
     };
-    match blame {
-        Some(blame) => {
-            let whose =
-                truncated(&one_line(&shortened(&mid_sentence(&blame.sentence()))), BLAME_MAX);
+    match attribution {
+        Some(attribution) => {
+            let whose = truncated(
+                &one_line(&shortened(&mid_sentence(&attribution.sentence()))),
+                ATTRIBUTION_MAX,
+            );
             parts.push(format!("{}: {whose}", verdict.word()));
         }
         None if finished && verdict == Verdict::Invalid => {
@@ -89,16 +91,16 @@ pub(crate) fn unfinished(judgement: &Judgement, why: &str) -> String {
     truncated(&format!("{word} after {rounds} rounds{why}{dot}{so_far}"), LINE_MAX)
 }
 
-/// Why the verdict is what it is: blame first, then metric by metric with ratio, difference, limits and n, and what
+/// Why the verdict is what it is: the attributed failure first, then metric by metric with ratio, difference, limits and n, and what
 /// could be seen.
 pub(crate) fn reasons(
-    blame: Option<&Blame>,
+    attribution: Option<&FailureAttribution>,
     metrics: &[MetricJudgement],
     failures: &FailureJudgement,
     counted: &[&Round],
 ) -> Vec<String> {
     let mut reasons: Vec<String> =
-        blame.map(|blame| format!("{}.", blame.sentence())).into_iter().collect();
+        attribution.map(|attribution| format!("{}.", attribution.sentence())).into_iter().collect();
     reasons.extend(lost(counted));
     reasons.extend(failures.are_any().then(|| failures.sentence(counted.len())));
     if metrics.iter().any(|it| it.not_gated.is_none() && it.outcome == Outcome::Open) {
@@ -194,7 +196,7 @@ fn name(metric: &MetricJudgement) -> String {
     label(metric.metric, metric.request.as_deref())
 }
 
-impl Blame {
+impl FailureAttribution {
     /// `The candidate crashed in round 3 (exit status 139)`
     pub fn sentence(&self) -> String {
         match self {
@@ -206,7 +208,6 @@ impl Blame {
 }
 
 impl Verdict {
-    /// `REGRESSED`
     pub fn word(self) -> &'static str {
         match self {
             Self::Regressed => "REGRESSED",
@@ -219,7 +220,6 @@ impl Verdict {
 }
 
 impl Outcome {
-    /// `REGRESSED`
     pub fn word(self) -> &'static str {
         match self {
             Self::Regressed => "REGRESSED",

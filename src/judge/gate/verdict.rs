@@ -1,13 +1,13 @@
 //! The whole gate: every metric, whose fault, one verdict, one exit code.
 
-use super::blame::{Blame, blame};
 use super::decision::{Decision, Rule, decide};
 use super::failures::failures;
 use super::intermittent::intermittent;
 use super::metric::{alpha, difference, is_a_failure};
 use super::sentences::{line, reasons, unfinished};
-use super::sight::{sight, too_blind};
 use crate::exit;
+use crate::judge::gate::attribution::{FailureAttribution, attribution};
+use crate::judge::gate::sensitivity::{sight, underpowered};
 use crate::record::gate::{
     Block, FailureJudgement, Intermittent, Judgement, Look, MetricJudgement, OnInconclusive,
     Outcome, Plan, Round, Scatter, Verdict,
@@ -23,23 +23,23 @@ const MISSING_MAX: f64 = 0.25;
 /// the rounds only after as many of them as [`super::levels::looks`] says; between looks a crash alone can end a gate.
 pub fn judge(plan: &Plan, rounds: &[Round]) -> Judgement {
     let counted: Vec<&Round> = rounds.iter().filter(|round| round.void.is_none()).collect();
-    let blame = blame(plan, rounds);
+    let attribution = attribution(plan, rounds);
     let indices = 0..plan.metrics.len();
     let mut metrics: Vec<_> = indices.map(|index| of_metric(plan, index, &counted)).collect();
     let failures = failures(plan, &counted);
-    let finished = blame.is_some() || is_finished(plan, &metrics, &failures, counted.len());
+    let finished = attribution.is_some() || is_finished(plan, &metrics, &failures, counted.len());
     if finished {
         for (index, metric) in metrics.iter_mut().enumerate() {
             look_back(plan, index, metric, &counted);
         }
     }
-    let verdict = verdict(plan, blame.as_ref(), &metrics, &failures);
+    let verdict = verdict(plan, attribution.as_ref(), &metrics, &failures);
     Judgement {
         verdict,
         finished,
         exit_code: exit_code(plan, verdict, &metrics),
-        line: line(plan, verdict, finished, blame.as_ref(), &metrics, &failures),
-        reasons: reasons(blame.as_ref(), &metrics, &failures, &counted),
+        line: line(plan, verdict, finished, attribution.as_ref(), &metrics, &failures),
+        reasons: reasons(attribution.as_ref(), &metrics, &failures, &counted),
         rounds: counted.len() as u32,
         void_rounds: (rounds.len() - counted.len()) as u32,
         metrics,
@@ -75,7 +75,8 @@ fn of_metric(plan: &Plan, index: usize, counted: &[&Round]) -> MetricJudgement {
     let d: Vec<_> = counted.iter().map(|round| difference(chosen.metric, index, round)).collect();
     let Decision { outcome, decided_at, improved, looks } = decide(&d, &rule);
     let sight_before = chosen.calibration.and_then(|scatter| sight(plan, index, scatter));
-    let blind = || chosen.calibration.and_then(|_| too_blind(chosen.margin, sight_before.as_ref()));
+    let blind =
+        || chosen.calibration.and_then(|_| underpowered(chosen.margin, sight_before.as_ref()));
     let not_gated = chosen.left_out.clone().or_else(blind);
     MetricJudgement {
         metric: chosen.metric,
@@ -137,7 +138,7 @@ fn look_back(plan: &Plan, index: usize, metric: &mut MetricJudgement, counted: &
     // What was calibrated has had its say before the first round: these rounds cannot talk themselves out of it.
     let uncalibrated = plan.metrics[index].calibration.is_none();
     if uncalibrated && metric.outcome == Outcome::Inconclusive && metric.not_gated.is_none() {
-        metric.not_gated = too_blind(metric.margin, metric.sight_after.as_ref());
+        metric.not_gated = underpowered(metric.margin, metric.sight_after.as_ref());
     }
 }
 
@@ -177,13 +178,15 @@ fn another_follows(metrics: &[MetricJudgement]) -> bool {
 
 fn verdict(
     plan: &Plan,
-    blame: Option<&Blame>,
+    attribution: Option<&FailureAttribution>,
     metrics: &[MetricJudgement],
     failures: &FailureJudgement,
 ) -> Verdict {
-    match blame {
-        Some(Blame::Baseline(_) | Blame::Machine(_)) => return Verdict::Invalid,
-        Some(Blame::Candidate(_)) => return Verdict::Regressed,
+    match attribution {
+        Some(FailureAttribution::Baseline(_) | FailureAttribution::Machine(_)) => {
+            return Verdict::Invalid;
+        }
+        Some(FailureAttribution::Candidate(_)) => return Verdict::Regressed,
         None => {}
     }
     let gated: Vec<_> = metrics.iter().filter(|metric| metric.not_gated.is_none()).collect();
@@ -258,7 +261,6 @@ pub(crate) mod tests {
         }
     }
 
-    /// A fault of a kind.
     pub(crate) fn fault(kind: FaultKind) -> Fault {
         Fault { kind, what: "exit status 139".into() }
     }

@@ -1,7 +1,7 @@
 //! Comparisons that every run makes: each contender with the first one.
 
-use super::series::{End, Place, alike_read, paired, series};
-use super::{CONFIDENCE, Family, better, everything_lost, finite, unseen};
+use super::series::{End, Place, alike_read, behind_the_floor, paired, series};
+use super::{CONFIDENCE, Family, better, everything_lost, finite};
 use crate::record::{Comparison, Trial};
 use crate::scenario::{LoadKind, Metric, Scenario};
 use crate::stats;
@@ -139,7 +139,7 @@ fn compare_at(
         lost_versus: lost_versus as u32,
         verdict: verdict.into(),
         headline_confidence: None,
-        at_floor: unseen::behind_the_floor(trials, place, metric, [of, versus]).map(Into::into),
+        at_floor: behind_the_floor(trials, place, metric, [of, versus]).map(Into::into),
     }
 }
 

@@ -55,7 +55,6 @@ pub(crate) fn unit(metric: Metric) -> &'static str {
     }
 }
 
-/// A figure with its unit.
 pub(crate) fn figure(value: f64, unit: &str) -> String {
     let sign = if value < 0.0 { "-" } else { "" };
     match unit {

@@ -128,7 +128,10 @@ fn generator_full(evidence: &Evidence<'_>) -> Option<String> {
     }
     let share = generator_share(evidence.outcome, evidence.generator_threads);
     (share > GENERATOR_BUSY).then(|| {
-        format!("the generator's core was {} busy: it may have been late by itself", percent(share, 0))
+        format!(
+            "the generator's core was {} busy: it may have been late by itself",
+            percent(share, 0)
+        )
     })
 }
 

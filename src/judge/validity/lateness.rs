@@ -12,9 +12,9 @@ use crate::scenario::Scenario;
 use crate::stats::percentile::percentile;
 use crate::units::Nanos;
 
-use crate::text::percent;
 use super::{Evidence, Finding};
 use crate::stats::percentile::RANKS;
+use crate::text::percent;
 
 /// No limit on the generator's lag is lower: a core that is shared, or wakes up, is late by so much.
 const LAG_LIMIT_LEAST: Nanos = Nanos(100_000);

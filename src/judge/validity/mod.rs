@@ -5,12 +5,9 @@
 //! result and not noise: such a trial is lost and its round stands.
 
 mod bound;
-mod co_location;
 mod drift;
-mod floor;
 mod lateness;
-mod saturation;
-mod taken;
+pub(crate) mod machine;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -35,7 +32,6 @@ pub(crate) struct Evidence<'a> {
     pub(crate) open: bool,
     /// The window's last rate over its first, of a load in steps: what is under way then changes with it, and so do times.
     pub(crate) in_steps: Option<f64>,
-    /// Threads that sent.
     pub(crate) generator_threads: usize,
     /// The percentile that the scenario is about: `p99` unless an expectation says otherwise.
     pub(crate) headline: &'a str,
@@ -62,9 +58,7 @@ pub(crate) struct Evidence<'a> {
 /// The trial's verdict on itself.
 #[derive(Debug)]
 pub(crate) struct Judged {
-    /// For the report.
     pub(crate) validity: Validity,
-    /// What bound it.
     pub(crate) bound_by: BoundBy,
     /// It fell behind without end.
     pub(crate) saturated: bool,
@@ -120,20 +114,20 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
         validity.add(finding);
     }
     // What piled up because it was sent late is not the contender's backlog.
-    let saturated = evidence.open && !late && saturation::saturated(evidence);
+    let saturated = evidence.open && !late && machine::saturated(evidence);
     let bound_by = bound::by(evidence, saturated);
-    validity.at_floor = floor::marks(evidence, saturated);
+    validity.at_floor = machine::marks(evidence, saturated);
     validity.drift = drift::of(evidence).name().into();
     let marked = lateness
         .marked
         .into_iter()
         .chain(bound::connections(evidence))
         .chain(bound::closes(evidence))
-        .chain(taken::by_hypervisor(evidence))
-        .chain(taken::by_quota(evidence))
-        .chain(taken::by_hiccups(evidence))
-        .chain(co_location::crowded(evidence))
-        .chain(saturation::worked_off(evidence))
+        .chain(machine::by_hypervisor(evidence))
+        .chain(machine::by_quota(evidence))
+        .chain(machine::by_hiccups(evidence))
+        .chain(machine::crowded(evidence))
+        .chain(machine::worked_off(evidence))
         .chain(drift::finding(evidence, saturated));
     marked.for_each(|finding| validity.add(finding));
     Judged { validity, bound_by, saturated, ours: lateness.ours, blames: 0 }

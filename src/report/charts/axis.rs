@@ -17,7 +17,6 @@ pub(super) fn nines(quantile: f64) -> f64 {
 }
 
 impl Percentiles {
-    /// Quantiles with a tick.
     pub(super) fn ticks(self) -> impl Iterator<Item = f64> {
         [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999]
             .into_iter()

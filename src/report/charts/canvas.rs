@@ -170,7 +170,6 @@ impl Canvas<'_> {
         }
     }
 
-    /// The outline of a rectangle.
     pub(super) fn outline(&self, from: (f64, f64), to: (f64, f64), colour: RGBAColor, px: f64) {
         let corners = [from, (to.0, from.1), to, (from.0, to.1), from];
         self.line(&corners, colour, px);

@@ -13,12 +13,12 @@ use super::style::Family;
 use super::text::{Weight, fitted, fitted_name, typeset, width};
 use super::view::{Member, View};
 use crate::judge::cell::{ZONE, more_is_better};
+use crate::judge::comparison::{belongs, ends};
 use crate::judge::races::Race;
 use crate::record::Comparison;
 use crate::record::metric::label;
-use crate::judge::comparison::{belongs, ends};
 use crate::report::comparison::{confidence, families};
-use crate::report::place::load;
+use crate::report::format::load;
 use crate::text::{clean, counted, slug, times};
 
 /// The pair of `of` and `versus`, where those are given; else the first contender against the first of another colour.

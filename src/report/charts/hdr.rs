@@ -14,10 +14,10 @@ use super::svg::Dash;
 use super::text::{Weight, fitted, typeset};
 use super::view::{Member, View, failed, late};
 use crate::judge::races::Race;
-use crate::report::place::place;
+use crate::report::format::figure;
+use crate::report::format::place;
 use crate::report::sentences::title;
 use crate::report::setting::loads;
-use crate::report::words::figure;
 use crate::text::{clean, counted, listed, slug};
 use crate::units::{Nanos, grouped};
 
@@ -147,7 +147,6 @@ const SERVICE_LINES_UP_TO: usize = 2;
 const LINE_PX: f64 = 2.5;
 const MARK_PX: f64 = 4.2;
 
-/// The plot.
 struct Lines {
     plot: Plot<Percentiles, LogCoord<f64>>,
     percentiles: Percentiles,

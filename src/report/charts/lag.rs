@@ -18,7 +18,7 @@ use super::view::View;
 use crate::judge::races::{Race, middle};
 use crate::record::histogram::Ranked;
 use crate::record::late::BOUND;
-use crate::report::place::place;
+use crate::report::format::place;
 use crate::stats::percentile::PRINTED;
 use crate::text::{capital, clean, slug};
 use crate::units::{Nanos, three_digits};

@@ -12,7 +12,6 @@ use crate::record::Trial;
 use crate::report::sentences::saturated;
 use crate::units::Rate;
 
-/// One contender.
 pub(super) struct Track {
     pub(super) name: String,
     pub(super) style: Style,
@@ -22,7 +21,6 @@ pub(super) struct Track {
     pub(super) saturated: Option<String>,
 }
 
-/// One rate.
 pub(super) struct Level {
     /// Requests due per second.
     pub(super) rps: f64,

@@ -122,7 +122,6 @@ fn finding(view: &View<'_>, workload: &str, levels: &[&Race<'_>], kind: &str) ->
     view.title(&place, found)
 }
 
-/// The capacity of a contender of a race.
 fn capacity<'r>(result: &'r RunResult, race: &Race<'_>, name: &str) -> Option<&'r Capacity> {
     let own = |c: &&Capacity| {
         (race.workload, name) == (&*c.workload, &*c.contender)

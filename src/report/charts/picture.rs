@@ -25,7 +25,6 @@ pub enum Kind {
     Memory,
     /// The generator's own lateness.
     Lag,
-    /// Where the time goes.
     Time,
     /// Gates of the past.
     Gate,
@@ -43,11 +42,9 @@ pub enum Shade {
 
 /// A chart that can be drawn.
 pub struct Picture<'a> {
-    /// What it shows.
     pub kind: Kind,
     /// Names its files, unique in a run: `hdr-payment-4000`.
     pub stem: String,
-    /// The finding, its title.
     pub title: String,
     /// The chart in words, for those who do not see it.
     pub alt: String,

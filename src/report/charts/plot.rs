@@ -46,7 +46,6 @@ impl Frame {
 /// A tick: where it stands and what it says.
 pub(super) type Tick = (f64, String);
 
-/// The coordinates.
 pub(super) struct Plot<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>> {
     coordinates: Cartesian2d<X, Y>,
     pub(super) frame: Frame,

@@ -7,10 +7,10 @@ use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Group, Node, Options, Tree};
 
 use super::svg::STYLE;
-use crate::text::xml;
 use super::text::{FAMILY, FILES, is_drawn, latin};
 use crate::files::PNG_MARK;
 use crate::report::charts::size::Size;
+use crate::text::xml;
 
 /// Device pixels of a CSS pixel: a picture stays sharp on a dense screen.
 const SCALE: f64 = 2.0;

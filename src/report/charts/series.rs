@@ -12,7 +12,6 @@ use crate::stats::percentile::{PRINTED, at_rank, supported};
 use crate::text::counted;
 use crate::units::grouped;
 
-/// One contender.
 pub(super) struct Series {
     pub(super) name: String,
     pub(super) style: Style,

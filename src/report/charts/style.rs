@@ -25,7 +25,6 @@ pub(super) enum Family {
     Awaiting,
     /// By blocking a thread.
     Threaded,
-    /// Unknown.
     Other,
 }
 

@@ -28,7 +28,6 @@ pub(super) struct Theme {
     pub(super) threaded_ramp: [RGBColor; RAMP],
 }
 
-/// Steps of a ramp.
 pub(super) const RAMP: usize = 5;
 
 impl Theme {

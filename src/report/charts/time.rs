@@ -12,7 +12,7 @@ use super::text::{Weight, fitted_name, typeset, width};
 use super::view::{Member, View};
 use crate::judge::races::{Entry, Race, middle};
 use crate::record::{ByRequest, Trial};
-use crate::report::place::place;
+use crate::report::format::place;
 use crate::text::{capital, clean, slug};
 use crate::units::Nanos;
 use plotters::coord::types::RangedCoordf64;
@@ -37,7 +37,6 @@ const PARTS: [&str; 5] = ["generator late", "backlog", "pool wait", "CPU", "othe
 /// How strong each part's colour is.
 const STRENGTH: [f64; PARTS.len()] = [0.12, 0.25, 0.45, 1.0, 0.68];
 
-/// A bar.
 struct Bar {
     name: String,
     style: Style,

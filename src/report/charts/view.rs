@@ -20,7 +20,6 @@ pub(super) struct View<'a> {
 /// A contender on a chart.
 #[derive(Clone, Debug)]
 pub(super) struct Member<'a> {
-    /// Its name in the scenario.
     pub(super) name: &'a str,
     /// Its name on charts.
     pub(super) label: String,

@@ -53,9 +53,9 @@ fn why(metric: &MetricJudgement) -> Option<String> {
     if let Some(why) = &metric.not_gated {
         return Some(why.clone());
     }
-    let percent = |ratio: f64| crate::judge::gate::sight::signed(ratio - 1.0);
+    let percent = |ratio: f64| crate::judge::gate::sensitivity::signed(ratio - 1.0);
     let look = metric.looks.last();
-    let margin = crate::judge::gate::sight::percent(metric.margin);
+    let margin = crate::judge::gate::sensitivity::percent(metric.margin);
     match (metric.outcome, look.and_then(|look| look.ratio), look.and_then(|look| look.low)) {
         (Outcome::Pass, ..) => None,
         (Outcome::Regressed, Some(ratio), Some(low)) => {
@@ -90,7 +90,7 @@ fn command(level: &str, title: &str, message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::gate::sample::{passed, sample};
+    use crate::report::gate::sample_tests::{passed, sample};
 
     /// A line as the runner reads it: level, title and message.
     fn parsed(line: &str) -> (String, String, String) {

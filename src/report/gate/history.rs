@@ -73,10 +73,7 @@ impl History {
             .collect();
         let s: Vec<f64> = known.iter().map(|(s, _)| *s).collect();
         let rounds = known.iter().map(|(_, n)| *n).sum::<u64>();
-        Some(Scatter {
-            s: middle(s)?,
-            rounds: u32::try_from(rounds).unwrap_or(u32::MAX),
-        })
+        Some(Scatter { s: middle(s)?, rounds: u32::try_from(rounds).unwrap_or(u32::MAX) })
     }
 }
 
@@ -141,7 +138,7 @@ fn fingerprint(about: &About) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::gate::sample::{passed, sample};
+    use crate::report::gate::sample_tests::{passed, sample};
 
     /// Appends as a caller does.
     fn append(file: &mut String, result: &GateResult) {

@@ -105,7 +105,7 @@ mod tests {
     use roxmltree::{Document, Node};
 
     use super::*;
-    use crate::report::gate::sample::{passed, sample};
+    use crate::report::gate::sample_tests::{passed, sample};
 
     fn cases<'a>(document: &'a Document<'_>) -> Vec<Node<'a, 'a>> {
         let suite = document.root_element().first_element_child().unwrap();

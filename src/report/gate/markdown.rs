@@ -8,7 +8,15 @@ use crate::report::markdown;
 use crate::text::one_line;
 
 const HEADER: [&str; 9] = [
-    "metric", "verdict", "baseline", "candidate", "worse by", "at least", "at most", "n", "margin",
+    "metric",
+    "verdict",
+    "baseline",
+    "candidate",
+    "worse by",
+    "at least",
+    "at most",
+    "n",
+    "margin",
 ];
 
 /// The verdict, a table of the metrics, the reasons, and how it was measured.
@@ -48,7 +56,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::gate::sample::{passed, sample};
+    use crate::report::gate::sample_tests::{passed, sample};
 
     #[test]
     fn a_summary_says_what_matters_first() {

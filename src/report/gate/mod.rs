@@ -9,13 +9,12 @@
 //! - [`history`]: one line per gate, for those who follow a metric over months; `past` and `series` show it again.
 
 pub(crate) mod annotations;
-pub(crate) mod bencher;
-pub(crate) mod benchmark_action;
+pub(crate) mod dashboards;
 pub(crate) mod history;
 pub(crate) mod junit;
 pub(crate) mod markdown;
 pub(crate) mod past;
 #[cfg(test)]
-pub(crate) mod sample;
+pub(crate) mod sample_tests;
 mod series;
 pub(crate) mod text;

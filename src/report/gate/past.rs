@@ -11,7 +11,6 @@ use crate::text::{clean, counted, shortened, times, truncated};
 
 const COLUMNS: [&str; 4] = ["started", "commit", "verdict", "how many times as bad"];
 
-/// For a terminal.
 pub(crate) fn text(history: &History) -> String {
     format!(
         "{}\n\n{}\n\n{}\n",
@@ -118,7 +117,7 @@ mod tests {
     use super::*;
     use crate::record::gate::Purpose;
     use crate::report::gate::history::{addition, read};
-    use crate::report::gate::sample::{passed, sample};
+    use crate::report::gate::sample_tests::{passed, sample};
 
     #[test]
     fn a_history_is_told_as_it_is_and_nothing_is_made_up() {

@@ -93,7 +93,6 @@ fn left_out(others: &[&Value], last: &Value) -> Option<String> {
     (!others.is_empty()).then(|| format!("{n} left out: other {}", listed(&parts)))
 }
 
-/// A point for each metric of a gate.
 fn points(gate: &Value) -> Vec<GatePoint> {
     let metrics = gate["metrics"].as_object().into_iter().flatten();
     let point = |(label, figures): (&String, &Value)| {
@@ -168,7 +167,7 @@ mod tests {
     use crate::record::gate::{GateResult, Purpose};
     use crate::report::charts::{Kind, pictures_of};
     use crate::report::gate::history::{addition, read};
-    use crate::report::gate::sample::{passed, sample};
+    use crate::report::gate::sample_tests::{passed, sample};
 
     fn of(gates: &[GateResult]) -> Option<RunResult> {
         let file: String = gates.iter().map(|gate| addition(gate, None)).collect();

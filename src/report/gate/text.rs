@@ -56,7 +56,7 @@ pub(crate) fn text(result: &GateResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::gate::sample::{passed, sample};
+    use crate::report::gate::sample_tests::{passed, sample};
 
     #[test]
     fn the_verdict_is_the_first_line_and_every_metric_has_a_row() {

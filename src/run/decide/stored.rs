@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::backend::payment::Calibration;
 use crate::exit;
+use crate::judge::comparison::exploratory;
 use crate::judge::statement;
 use crate::judge::statement::Family;
 use crate::judge::whole;
 use crate::record;
 use crate::record::{Ceiling, Decision, RunResult, Trial, Verdict};
-use crate::judge::comparison::exploratory;
 use crate::scenario::Scenario;
 
 /// What was measured.

@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::judge::gate::blame::blame;
+use crate::interrupt;
+use crate::judge::gate::attribution::attribution;
 use crate::judge::gate::levels::ROUNDS_MAX;
-use crate::judge::gate::{judge, sight};
+use crate::judge::gate::{judge, sensitivity};
 use crate::judge::validity;
 use crate::machine::fingerprint;
 use crate::record::gate::{
@@ -293,7 +295,7 @@ impl<'a> Session<'a> {
         let trials = if self.closes() { 4 } else { 2 };
         self.testbed.progress.expect(trials * u64::from(self.plan.rounds_max));
         let lines = match self.request.purpose {
-            Purpose::Gate => sight::before(&self.plan, round),
+            Purpose::Gate => sensitivity::before(&self.plan, round),
             Purpose::Calibration => vec![format!(
                 "{} rounds of {round} of `{}` against itself",
                 self.plan.rounds_max, self.about.baseline
@@ -324,7 +326,7 @@ impl<'a> Session<'a> {
                 Purpose::Gate => judge(&self.plan, &self.rounds).finished,
                 Purpose::Calibration => {
                     let counted = self.rounds.iter().filter(|round| round.void.is_none()).count();
-                    let blamed = blame(&self.plan, &self.rounds).is_some();
+                    let blamed = attribution(&self.plan, &self.rounds).is_some();
                     blamed || counted >= self.plan.rounds_max as usize
                 }
             };

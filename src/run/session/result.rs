@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Part, Session};
+use crate::judge::comparison::exploratory;
 use crate::judge::{statement, whole};
 use crate::record;
 use crate::record::slim::drop_all_but_response_times;
 use crate::record::{Ceiling, Comparison, Judgement, RunResult, TrialVerdict};
-use crate::judge::comparison::exploratory;
 use crate::run::Request;
 use crate::run::experiment::capacity;
 use crate::run::testbed::placement;

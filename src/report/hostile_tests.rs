@@ -31,7 +31,6 @@ fn poison(value: &mut Value, path: &[String]) {
     }
 }
 
-/// The path of every string.
 fn paths(value: &Value, before: &[String], found: &mut Vec<Vec<String>>) {
     let below = |key: &str| [before, &[key.to_owned()]].concat();
     match value {

@@ -14,8 +14,7 @@ const VOID_MAX: f64 = 0.25;
 
 /// What a gate's failure is attributed to, apart from all figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// The baseline failed.
+pub enum FailureAttribution {
     Baseline(String),
     /// The candidate failed where the baseline did not.
     Candidate(String),
@@ -24,16 +23,16 @@ pub enum Blame {
 }
 
 /// Attributes a failure, if there is one: to the baseline and the machine before the candidate.
-pub fn blame(plan: &Plan, rounds: &[Round]) -> Option<Blame> {
+pub fn attribution(plan: &Plan, rounds: &[Round]) -> Option<FailureAttribution> {
     let counted: Vec<&Round> = rounds.iter().filter(|round| round.void.is_none()).collect();
     let void = rounds.len() - counted.len();
     let baseline = counted.iter().find_map(|round| at_once(round, &round.baseline));
     if let Some(what) = baseline.or_else(|| mostly(plan, &counted, |round| Some(&round.baseline))) {
-        return Some(Blame::Baseline(what));
+        return Some(FailureAttribution::Baseline(what));
     }
     if void as f64 > VOID_MAX * f64::from(plan.rounds_max) {
         let why = rounds.iter().rev().find_map(|round| round.void.clone()).unwrap_or_default();
-        return Some(Blame::Machine(format!(
+        return Some(FailureAttribution::Machine(format!(
             "{void} rounds were void, more than a quarter of {}; the last: {why}",
             plan.rounds_max
         )));
@@ -42,7 +41,7 @@ pub fn blame(plan: &Plan, rounds: &[Round]) -> Option<Blame> {
     let alone = |round: &'_ Round| !is_lost(&round.baseline);
     candidate
         .or_else(|| mostly(plan, &counted, |round| alone(round).then_some(&round.candidate)))
-        .map(Blame::Candidate)
+        .map(FailureAttribution::Candidate)
 }
 
 /// A fault that counts by happening once.
@@ -93,7 +92,7 @@ mod tests {
     use crate::record::gate::Metric;
 
     /// Forty rounds, changed by `change`.
-    fn blamed(n: u32, change: impl Fn(u32, &mut Round)) -> Option<Blame> {
+    fn blamed(n: u32, change: impl Fn(u32, &mut Round)) -> Option<FailureAttribution> {
         let rounds: Vec<Round> = (1..=n)
             .map(|number| {
                 let mut round = round(number, &[1.0], &[1.0]);
@@ -101,7 +100,7 @@ mod tests {
                 round
             })
             .collect();
-        blame(&plan(40, &[Metric::P99]), &rounds)
+        attribution(&plan(40, &[Metric::P99]), &rounds)
     }
 
     #[test]
@@ -111,12 +110,16 @@ mod tests {
                 round.candidate.faults.extend((n == 3).then(|| fault(kind)));
             });
             let what = format!("{} in round 3 (exit status 139)", kind.verb());
-            assert_eq!(candidate, Some(Blame::Candidate(what.clone())));
+            assert_eq!(candidate, Some(FailureAttribution::Candidate(what.clone())));
             let both = blamed(3, |n, round| {
                 round.candidate.faults.extend((n == 1).then(|| fault(kind)));
                 round.baseline.faults.extend((n == 3).then(|| fault(kind)));
             });
-            assert_eq!(both, Some(Blame::Baseline(what)), "nothing is compared with a broken one");
+            assert_eq!(
+                both,
+                Some(FailureAttribution::Baseline(what)),
+                "nothing is compared with a broken one"
+            );
         }
     }
 
@@ -131,13 +134,13 @@ mod tests {
             assert_eq!(overloaded(11, 11), None, "eleven rounds are no look");
             assert_eq!(overloaded(12, 6), None);
             let found = overloaded(12, 7);
-            let Some(Blame::Candidate(what)) = found else { panic!("{found:?}") };
+            let Some(FailureAttribution::Candidate(what)) = found else { panic!("{found:?}") };
             assert!(what.contains(kind.verb()) && what.contains("in 7 of 12 rounds"), "{what}");
             let both = blamed(12, |_, round| {
                 round.candidate.faults.push(fault(kind));
                 round.baseline.faults.push(fault(kind));
             });
-            assert!(matches!(both, Some(Blame::Baseline(_))), "{both:?}");
+            assert!(matches!(both, Some(FailureAttribution::Baseline(_))), "{both:?}");
         }
     }
 
@@ -151,7 +154,7 @@ mod tests {
         };
         assert_eq!(void(10), None);
         let found = void(11);
-        let Some(Blame::Machine(why)) = found else { panic!("{found:?}") };
+        let Some(FailureAttribution::Machine(why)) = found else { panic!("{found:?}") };
         assert!(why.contains("11 rounds") && why.contains("steal was 9 %"), "{why}");
     }
 }

@@ -12,7 +12,7 @@ pub(crate) fn sample() -> GateResult {
     plan.metrics[2].request = Some("a|b <c> & \"d\"\r\n::error::e]]>".into());
     let mut rounds = rounds(12, &[0.0, 0.25, 0.0, 0.0, -0.2], 0.03);
     rounds[1].void = Some("steal was 9 %".into());
-    rounds.extend(crate::report::gate::sample::rounds_from(13, 1));
+    rounds.extend(crate::report::gate::sample_tests::rounds_from(13, 1));
     of(plan, rounds)
 }
 

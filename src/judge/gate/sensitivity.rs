@@ -34,7 +34,7 @@ pub fn sight(plan: &Plan, index: usize, scatter: Scatter) -> Option<Sight> {
 }
 
 /// Why a metric that sees so much, or nothing at all, is not gated; `None` when it is.
-pub fn too_blind(margin: f64, sight: Option<&Sight>) -> Option<String> {
+pub fn underpowered(margin: f64, sight: Option<&Sight>) -> Option<String> {
     match sight {
         Some(sight) if sight.hidden <= HIDDEN_MAX_MARGINS * margin => None,
         Some(sight) => Some(format!("sees {}, margin {}", signed(sight.hidden), percent(margin))),
@@ -59,7 +59,7 @@ pub fn before(plan: &Plan, round: Nanos) -> Vec<String> {
             return format!("{name}: unknown before the rounds are run; --calibrate finds out.");
         };
         let seen = sight(plan, index, calibration);
-        match (too_blind(metric.margin, seen.as_ref()), seen) {
+        match (underpowered(metric.margin, seen.as_ref()), seen) {
             (None, Some(seen)) => format!("{name} {}.", sentence(&seen, metric.margin)),
             (why, _) => format!("{name} NOT GATED: {}.", why.unwrap_or_default()),
         }
@@ -158,7 +158,7 @@ mod tests {
         for (s, gated) in [(0.30, true), (0.31, false)] {
             let plan = calibrated(s, 12);
             let seen = sight(&plan, 0, plan.metrics[0].calibration.unwrap());
-            assert_eq!(too_blind(0.1, seen.as_ref()).is_none(), gated, "{seen:?}");
+            assert_eq!(underpowered(0.1, seen.as_ref()).is_none(), gated, "{seen:?}");
         }
         assert_eq!(
             before(&calibrated(0.36, 12), ROUND)[1],

@@ -1,8 +1,8 @@
-//! Figures and names as text: the same in the terminal, in Markdown and on charts.
+//! Figures, names and places as text: the same in the terminal, in Markdown and on charts.
 
-use crate::judge::races::Figure;
+use crate::judge::races::{Figure, Race};
 use crate::text::{WITHHELD, clean};
-use crate::units::{Nanos, bytes, grouped, three_digits};
+use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
 /// A response time: `812 us`, `812 us*`, `<= 812 us`, `>= 5 s`, `unbounded`, `saturated`, `lost`, `-`.
 pub(crate) fn figure(figure: Figure) -> String {
@@ -37,6 +37,44 @@ pub(crate) fn difference(metric: &str, value: f64) -> String {
         "achieved" | "goodput" | "accounts_per_s" => format!("{sign}{}/s", grouped(size)),
         _ => format!("{sign}{}", Nanos(size as u64)),
     }
+}
+
+/// `payment at 4,000/s`; without a workload of ours `at 4,000/s`
+pub(crate) fn place(race: &Race<'_>) -> String {
+    match race.dependency() {
+        None if race.workload == "http" => load(race),
+        Some(dependency) => {
+            format!("{} {} behind {}", clean(race.workload), load(race), clean(dependency))
+        }
+        None => format!("{} {}", clean(race.workload), load(race)),
+    }
+}
+
+/// `at 4,000/s`
+pub(crate) fn load(race: &Race<'_>) -> String {
+    let level = clean(race.level);
+    if let Some((low, high)) = race.steps() {
+        return match level.strip_suffix("% own") {
+            Some(_) => "in steps, of each one's own ceiling".to_owned(),
+            None => format!("in steps from {} to {}", Rate(low), Rate(high)),
+        };
+    }
+    match (level.strip_suffix("% own"), race.offered_rps()) {
+        _ if level == "closed" => "in closed loop".to_owned(),
+        (Some(share), _) => format!("at {share}% of each one's own ceiling"),
+        (None, Some(rate)) if level.ends_with('%') => format!("at {level} ({})", Rate(rate)),
+        _ => format!("at {level}"),
+    }
+}
+
+/// A table beside those of races.
+pub(crate) struct Grid {
+    /// `Capacity of payment within a p99 of 100 ms`
+    pub(crate) heading: String,
+    pub(crate) columns: Vec<String>,
+    /// As wide as `columns` each.
+    pub(crate) rows: Vec<Vec<String>>,
+    pub(crate) notes: Vec<String>,
 }
 
 #[cfg(test)]
