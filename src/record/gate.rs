@@ -430,8 +430,6 @@ mod tests {
     use super::*;
     use crate::judge::gate::judge;
     use crate::record::json;
-    use crate::report::gate::sample::{passed, sample};
-    use crate::record::published;
     use crate::report::gate::sample_tests::{passed, sample};
 
     #[test]

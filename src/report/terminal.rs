@@ -9,13 +9,10 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle
 use owo_colors::{OwoColorize, Style};
 
 use super::findings::{Findings, Judged};
+use super::format::Grid;
 use super::table::{COLUMNS, TABLE_NOTE, Table};
 use crate::record::{RunResult, TrialVerdict, Verdict};
-use crate::report::grid::Grid;
 use crate::text::{counted, is_shown, listed, one_line};
-use crate::record::RunResult;
-use crate::report::format::Grid;
-use crate::text::is_shown;
 
 /// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
 /// `files` is the report folder, where one was written.
@@ -61,6 +58,83 @@ pub fn terminal(result: &RunResult, files: Option<&Path>) -> String {
         findings.verdict_gloss
     );
     out
+}
+
+/// Limits that the first screen has room for.
+const LIMITS: usize = 5;
+
+/// The end of a run of named scenarios: the answer, the figures, the statements, what it does not say, where the rest is.
+/// What it leaves out is in the report and in [`terminal`].
+pub fn brief(result: &RunResult, files: Option<&Path>) -> String {
+    let findings = Findings::of(result);
+    let mut out = String::new();
+    for (number, line) in answer(result, &findings).iter().enumerate() {
+        let style = if number == 0 { HEADING } else { Style::new() };
+        let _ = writeln!(out, "{}", wrapped(line, "  ").style(style));
+    }
+    findings.headline.iter().for_each(|grid| experiment(&mut out, grid));
+    for table in &findings.tables {
+        let _ = writeln!(out, "\n{}", table.heading.style(HEADING));
+        let _ = writeln!(out, "{}", figures(table));
+    }
+    findings.grids.iter().for_each(|grid| experiment(&mut out, grid));
+    statements(&mut out, "Expectations", &findings.expectations);
+    statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);
+    let few = &findings.limits[..findings.limits.len().min(LIMITS)];
+    list(&mut out, "Limitations", few);
+    let _ = writeln!(out, "\n{}", coloured(&wrapped(&validity(result), "")));
+    let reasons = findings.reasons.len();
+    if reasons > 0 {
+        let why = format!(
+            "{} for marks: --verbose and the report list them.",
+            counted(reasons, "reason")
+        );
+        let _ = writeln!(out, "{}", wrapped(&why, ""));
+    }
+    if let Some(files) = files {
+        let _ = writeln!(out, "Report: {}", files.join("index.html").display());
+    }
+    let verdict = findings.verdict.style(style_of(findings.verdict));
+    let _ = writeln!(out, "{verdict}: {}", findings.verdict_gloss);
+    out
+}
+
+/// What a person could repeat, the most important first.
+fn answer(result: &RunResult, findings: &Findings) -> Vec<String> {
+    if !result.words.iter().any(|word| word == "--smoke") {
+        return match findings.closing.is_empty() {
+            true => vec![findings.title.clone()],
+            false => findings.closing.clone(),
+        };
+    }
+    let first = match (result.broken.is_empty(), result.verdict) {
+        (false, _) => "SMOKE: it does not work.",
+        (true, Verdict::Invalid) => "SMOKE: a contender has no valid round.",
+        (true, Verdict::Interrupted) => "SMOKE: interrupted.",
+        (true, _) => "SMOKE: everything works. This is no measurement: run it without --smoke.",
+    };
+    let broken = result.broken.iter().map(|broken| format!("{}.", one_line(broken)));
+    std::iter::once(first.to_owned()).chain(broken).collect()
+}
+
+/// `92 of 96 trials are VALID, 4 SUSPECT; 1 round was void and repeated.`
+pub(super) fn validity(result: &RunResult) -> String {
+    let count = |verdict| {
+        let counted = result.trials.iter().filter(|trial| !trial.voided);
+        counted.filter(|trial| trial.validity.verdict == verdict).count()
+    };
+    let all = result.trials.iter().filter(|trial| !trial.voided).count();
+    let mut parts = vec![format!("{} of {all} trials are VALID", count(TrialVerdict::Valid))];
+    for verdict in [TrialVerdict::Suspect, TrialVerdict::Invalid] {
+        let n = count(verdict);
+        parts.extend((n > 0).then(|| format!("{n} {}", verdict.word())));
+    }
+    let void = match result.voided_rounds {
+        0 => String::new(),
+        1 => "; 1 round was void and repeated".into(),
+        n => format!("; {n} rounds were void and repeated"),
+    };
+    format!("{}{void}.", listed(&parts))
 }
 
 /// Fits a terminal of default width and a code block on a page.

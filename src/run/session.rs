@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
+use crate::judge::comparison::exploratory;
 use crate::judge::{bounds, statement, voids, whole};
 use crate::machine::fingerprint;
 use crate::record::trial::drop_all_but_response_times;
@@ -11,7 +12,6 @@ use crate::record::{
     Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, LostBy, Map,
     RunResult, Trial, TrialVerdict,
 };
-use crate::report::comparison::exploratory;
 use crate::run::experiment::{ExperimentContext, capacity, map};
 use crate::run::journal::Journal;
 use crate::run::rounds::{Budget, RandomizedBlock, Repeats};

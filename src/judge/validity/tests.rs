@@ -216,10 +216,10 @@ fn a_server_that_is_down_hangs_or_cuts_off_has_words_of_its_own() {
         (judged.bound_by, judged.validity.reasons.join("; "))
     };
     for (fault, unanswered, said) in [
-        (Fault::Connect, 0, "300 of 2,000 requests could not connect"),
-        (Fault::Timeout, 280, "280 of 2,000 requests had no answer within 1 s"),
-        (Fault::Reset, 0, "300 of 2,000 requests were cut off"),
-        (Fault::Malformed, 0, "300 of 2,000 requests had an answer that is not HTTP/1.1"),
+        (RequestError::Connect, 0, "300 of 2,000 requests could not connect"),
+        (RequestError::Timeout, 280, "280 of 2,000 requests had no answer within 1 s"),
+        (RequestError::Reset, 0, "300 of 2,000 requests were cut off"),
+        (RequestError::Malformed, 0, "300 of 2,000 requests had an answer that is not HTTP/1.1"),
     ] {
         let (bound_by, told) = told(fault, unanswered);
         assert!(told.contains(said) && !told.contains("more connections"), "{told}");

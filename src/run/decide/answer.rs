@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::backend::services::payment::Calibration;
+use crate::judge::comparison::exploratory;
 use crate::judge::races::Figure;
 use crate::judge::statement::Family;
 use crate::judge::{cell, races, statement, whole};
@@ -10,7 +11,6 @@ use crate::record::late::Late;
 use crate::record::{
     Ceiling, Decided, Decision, Meeting, RunResult, Trial, TrialVerdict, Verdict, Winner, late,
 };
-use crate::report::comparison::exploratory;
 use crate::run::decide::question::{ERROR_RATE, MODELS, Question, REQUESTS, WINDOW_MAX_S};
 use crate::run::experiment::paired::Best;
 use crate::scenario::Scenario;

@@ -8,20 +8,15 @@ use crate::backend::model::Model;
 use crate::error::Result;
 use crate::judge::cell::{PairComparison, compare_blocks};
 use crate::latency::Latency;
-use crate::record::{MapCell, Trial};
+use crate::record::Trial;
 use crate::run::experiment::ExperimentContext;
 use crate::run::rounds;
 use crate::run::rounds::RandomizedBlock;
-use crate::record::Trial;
-use crate::run::order::Ask;
-use crate::run::rounds::{self, Heat};
 use crate::run::testbed::placement;
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{
     Contender, Dependency, Kind, LoadKind, MapMetric, Scenario, Server, Store, WarmUp,
 };
-use crate::stats;
-use crate::stats::{Better, Difference, Estimate, Interval, LOST};
 use crate::units::{Nanos, grouped};
 
 /// The measured window of each block.
@@ -48,7 +43,7 @@ pub(crate) struct OperatingPoint {
     pub(crate) pool: Option<usize>,
 }
 
-/// How a duel is fought.
+/// How a pair is compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) metric: MapMetric,
@@ -67,7 +62,7 @@ pub(crate) fn compare_pair(
     point: &OperatingPoint,
     rules: Rules,
 ) -> Result<Option<PairComparison>> {
-    let mut scenario = at(base, &[of, versus], place)?;
+    let mut scenario = at(base, &[of, versus], point)?;
     let mut sizes = [String::new(), String::new()];
     for (index, size) in sizes.iter_mut().enumerate() {
         let tried = if rules.best { self::sizes(&scenario, index, point)? } else { Vec::new() };

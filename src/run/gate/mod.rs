@@ -28,7 +28,7 @@ use crate::error::{Context, Error, Result};
 use crate::record::gate::{GateResult, Purpose, to_json};
 use crate::report::charts::{Kind, Shade, Size, pictures_of};
 use crate::report::gate::history::History;
-use crate::report::gate::{bencher, benchmark_action, junit, markdown};
+use crate::report::gate::{dashboards, junit, markdown};
 use crate::run::Progress;
 use crate::scenario::{Gate, Scenario};
 
@@ -100,9 +100,9 @@ pub(super) fn write(out: &Path, result: &GateResult) -> Result<()> {
         ("gate.json", to_json(result) + "\n"),
         ("summary.md", markdown::step_summary(result)),
         ("junit.xml", junit::junit(result)),
-        ("bencher.json", bencher::bencher(result)),
-        ("benchmark-smaller-is-better.json", benchmark_action::smaller_is_better(result)),
-        ("benchmark-bigger-is-better.json", benchmark_action::bigger_is_better(result)),
+        ("bencher.json", dashboards::bencher(result)),
+        ("benchmark-smaller-is-better.json", dashboards::smaller_is_better(result)),
+        ("benchmark-bigger-is-better.json", dashboards::bigger_is_better(result)),
     ] {
         let path = out.join(name);
         fs::write(&path, text).usage(|| format!("cannot write {}", path.display()))?;

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::judge::gate::blame::blame;
 use crate::interrupt;
 use crate::judge::gate::attribution::attribution;
 use crate::judge::gate::levels::ROUNDS_MAX;
@@ -26,7 +25,7 @@ use crate::run::trial::spec::TrialSpec;
 use crate::run::{Progress, rounds};
 use crate::scenario::{self, Bound, Contender, Level, Scenario, Statement};
 use crate::units::{Nanos, Rate, Share};
-use crate::{clock, interrupt, random};
+use crate::{clock, random};
 
 /// The ceiling is probed again for no longer than this: then what the baseline bears at the rate says more.
 const PROBING: Nanos = Nanos(10 * Nanos::SECOND.0);

@@ -9,9 +9,7 @@ use crate::run::{Progress, Request};
 use crate::scenario::{Overrides, WarmUp};
 use crate::stats::{Better, LOST};
 use crate::units::Nanos;
-use crate::{record, run, scenario, stats};
-use crate::run::{self, Progress, Request};
-use crate::scenario;
+use crate::{record, run, scenario};
 
 const SCENARIO: &str = r#"
 schema = 1
