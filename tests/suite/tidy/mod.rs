@@ -1,11 +1,7 @@
-//! The invariants of the source, as tests: what is absent, who names whom, how alike the twins are.
-//!
-//! Each rule is a function of text with a test of its own on a small bad example, so that it cannot quietly stop
-//! working. `ARCHITECTURE.md` says why the rules are there.
+//! The invariants of the source, as tests. `ARCHITECTURE.md` says why the rules are there.
 
+mod files;
 mod imports;
-mod manifest;
-mod size;
 mod source;
 mod twins;
 mod words;
@@ -19,7 +15,6 @@ pub(crate) struct Breach {
     pub(crate) file: String,
     /// From 1.
     pub(crate) line: usize,
-    /// What is wrong with it.
     pub(crate) what: String,
 }
 
@@ -33,4 +28,21 @@ impl fmt::Display for Breach {
 pub(crate) fn expect_none(breaches: Vec<Breach>) {
     let lines = breaches.iter().map(|breach| format!("\n  {breach}")).collect::<String>();
     assert!(breaches.is_empty(), "{} breaches:{lines}", breaches.len());
+}
+
+/// All rules in one test, which parses the source once.
+#[test]
+fn the_source_keeps_its_rules() {
+    let (tests, program): (Vec<_>, Vec<_>) = source::all().into_iter().partition(|it| it.is_test);
+    let breaches = [
+        imports::upwards(&program),
+        imports::circles(&program),
+        words::forbidden(&program),
+        twins::unlike(&program),
+        files::long(&program),
+        files::types(&program),
+        files::misnamed(tests.iter().chain(&program)),
+        files::unused(tests.iter().chain(&program)),
+    ];
+    expect_none(breaches.into_iter().flatten().collect());
 }

@@ -1,21 +1,41 @@
-//! Source files as the rules see them: with and without comments, text and tests.
+//! Source files as the rules see them: without comments, string literals and tests.
 
+use std::collections::HashSet;
+use std::fs;
 use std::path::Path;
 
-/// A source file.
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::visit_mut::{self, VisitMut};
+
 pub(crate) struct Source {
     /// Relative to the crate, `src/domain/payment.rs`.
     pub(crate) path: String,
-    /// As it is.
     pub(crate) text: String,
-    /// The same lines without comments, without what string literals say, and without tests.
-    pub(crate) code: String,
+    /// Without what is under `#[cfg(test)]`.
+    pub(crate) file: syn::File,
+    /// Every name, with its line and with all parts of its path: `use a::{b, c::d}` has `a::b` and `a::c::d`.
+    pub(crate) names: Vec<(usize, Vec<String>)>,
+    /// The modules with files of their own that it declares, and whether for tests only.
+    pub(crate) modules: Vec<(String, bool)>,
+    /// It is compiled for tests only.
+    pub(crate) is_test: bool,
 }
 
 impl Source {
-    /// `text` as the file `path`.
-    pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self { path: path.into(), text: text.into(), code: without_tests(&without_text(text)) }
+    fn new(path: &str, text: &str) -> Self {
+        let mut file = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let modules = file.items.iter().filter_map(|item| match item {
+            syn::Item::Mod(it) if it.content.is_none() => {
+                Some((it.ident.to_string(), is_tested(it)))
+            }
+            _ => None,
+        });
+        let modules = modules.collect();
+        WithoutTests.visit_file_mut(&mut file);
+        let mut names = Vec::new();
+        collect(file.to_token_stream(), &[], &mut names);
+        Self { path: path.into(), text: text.into(), file, names, modules, is_test: false }
     }
 
     /// Its path below `src/`.
@@ -23,16 +43,46 @@ impl Source {
         self.path.strip_prefix("src/").unwrap_or(&self.path)
     }
 
-    /// Its lines of code with their numbers.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        (1..).zip(self.code.lines())
+    /// `domain` of `src/domain/payment.rs`, `units` of `src/units.rs`.
+    pub(crate) fn part(&self) -> &str {
+        let first = self.place().split('/').next().unwrap_or_default();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    /// `["run", "trial"]` of `src/run/trial.rs`, `["run"]` of `src/run/mod.rs`.
+    pub(crate) fn module(&self) -> Vec<String> {
+        let path = self.place().trim_end_matches(".rs").trim_end_matches("/mod");
+        path.split('/').filter(|name| *name != "lib").map(str::to_owned).collect()
+    }
+
+    /// What its names from `crate`, `self` or `super` lead to, from the crate's root.
+    pub(crate) fn imports(&self) -> impl Iterator<Item = (usize, Vec<String>)> {
+        let module = self.module();
+        self.names.iter().filter_map(move |(line, name)| {
+            let up = name.iter().take_while(|part| *part == "super").count();
+            let start = match name[0].as_str() {
+                "crate" => vec![],
+                "self" | "super" => module[..module.len().checked_sub(up)?].to_vec(),
+                _ => return None,
+            };
+            Some((*line, start.into_iter().chain(name[up.max(1)..].iter().cloned()).collect()))
+        })
     }
 }
 
 /// Every file below `src/`, in the order of their paths.
 pub(crate) fn all() -> Vec<Source> {
-    let files = below("src");
-    assert!(files.len() > 10, "the source is not where it was: {} files", files.len());
+    let mut files = below("src");
+    assert!(files.len() > 100, "the source is not where it was: {} files", files.len());
+    let declared = files.iter().flat_map(|file| {
+        let tested = file.modules.iter().filter(|(_, is_test)| *is_test);
+        tested.map(|(name, _)| [file.module(), vec![name.clone()]].concat())
+    });
+    let tested: HashSet<Vec<String>> = declared.collect();
+    for file in &mut files {
+        let module = file.module();
+        file.is_test = (1..=module.len()).any(|end| tested.contains(&module[..end]));
+    }
     files
 }
 
@@ -42,14 +92,13 @@ pub(crate) fn below(folder: &str) -> Vec<Source> {
     let mut files = Vec::new();
     let mut folders = vec![root.join(folder)];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
                 let name = path.strip_prefix(root).unwrap().to_str().unwrap();
-                files.push(Source::new(name, &text));
+                files.push(Source::new(name, &fs::read_to_string(&path).unwrap()));
             }
         }
     }
@@ -57,145 +106,71 @@ pub(crate) fn below(folder: &str) -> Vec<Source> {
     files
 }
 
-/// `text` with comments and the contents of string and character literals blanked; lines and columns stay.
-fn without_text(text: &str) -> String {
-    let chars = text.chars().collect::<Vec<_>>();
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    while at < chars.len() {
-        let end = literal_end(&chars, at);
-        if end == at {
-            out.push(chars[at]);
-            at += 1;
-        } else {
-            out.extend(chars[at..end].iter().map(|&c| if c == '\n' { '\n' } else { ' ' }));
-            at = end;
+struct WithoutTests;
+
+impl VisitMut for WithoutTests {
+    fn visit_file_mut(&mut self, file: &mut syn::File) {
+        file.items.retain(|item| !is_tested(item));
+        visit_mut::visit_file_mut(self, file);
+    }
+
+    fn visit_item_mod_mut(&mut self, module: &mut syn::ItemMod) {
+        if let Some((_, items)) = &mut module.content {
+            items.retain(|item| !is_tested(item));
+        }
+        visit_mut::visit_item_mod_mut(self, module);
+    }
+
+    fn visit_item_impl_mut(&mut self, block: &mut syn::ItemImpl) {
+        block.items.retain(|item| !is_tested(item));
+        visit_mut::visit_item_impl_mut(self, block);
+    }
+}
+
+/// Whether `#[cfg(test)]` is among the attributes of `item`.
+fn is_tested(item: &impl ToTokens) -> bool {
+    let mut tokens = item.to_token_stream().into_iter();
+    while let Some(TokenTree::Punct(_)) = tokens.next() {
+        if tokens.next().is_some_and(|attribute| attribute.to_string() == "[cfg (test)]") {
+            return true;
         }
     }
-    out
+    false
 }
 
-/// Where the comment or literal that starts at `at` ends; `at` itself if none does.
-fn literal_end(chars: &[char], at: usize) -> usize {
-    let next = |offset: usize| chars.get(at + offset).copied().unwrap_or(' ');
-    let in_word = at > 0 && (chars[at - 1].is_alphanumeric() || chars[at - 1] == '_');
-    match chars[at] {
-        '/' if next(1) == '/' => find(chars, at, &['\n']),
-        '/' if next(1) == '*' => block_end(chars, at),
-        '"' => quoted_end(chars, at, '"'),
-        // A character, not a lifetime: 'x' or an escape.
-        '\'' if next(1) == '\\' || next(2) == '\'' => quoted_end(chars, at, '\''),
-        'r' if !in_word || chars[at - 1] == 'b' => raw_end(chars, at),
-        _ => at,
-    }
-}
-
-/// The end of `"..."` or `'...'`, where a backslash takes the next character with it.
-fn quoted_end(chars: &[char], start: usize, quote: char) -> usize {
-    let mut at = start + 1;
-    while at < chars.len() && chars[at] != quote {
-        at += if chars[at] == '\\' { 2 } else { 1 };
-    }
-    (at + 1).min(chars.len())
-}
-
-/// The end of `r"..."` or `r#"..."#`; `start` itself if it is none.
-fn raw_end(chars: &[char], start: usize) -> usize {
-    let hashes = chars[start + 1..].iter().take_while(|&&c| c == '#').count();
-    if chars.get(start + 1 + hashes) != Some(&'"') {
-        return start;
-    }
-    let mut close = vec!['"'];
-    close.extend(std::iter::repeat_n('#', hashes));
-    (find(chars, start + 2 + hashes, &close) + close.len()).min(chars.len())
-}
-
-/// The end of a block comment, which may hold others.
-fn block_end(chars: &[char], start: usize) -> usize {
-    let (mut at, mut depth) = (start, 0);
-    while at + 1 < chars.len() {
-        match (chars[at], chars[at + 1]) {
-            ('/', '*') => (depth, at) = (depth + 1, at + 2),
-            ('*', '/') => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
-        }
-        if depth == 0 {
-            return at;
-        }
-    }
-    chars.len()
-}
-
-fn find(chars: &[char], from: usize, what: &[char]) -> usize {
-    let rest = &chars[from.min(chars.len())..];
-    rest.windows(what.len()).position(|window| window == what).map_or(chars.len(), |at| from + at)
-}
-
-/// `code` with every item under `#[cfg(test)]` blanked.
-fn without_tests(code: &str) -> String {
-    let mut out = String::with_capacity(code.len());
-    let mut lines = code.lines();
-    while let Some(line) = lines.next() {
-        if line.trim() != "#[cfg(test)]" {
-            out.push_str(line);
-            out.push('\n');
-            continue;
-        }
-        out.push('\n');
-        let mut item = Item::default();
-        for line in lines.by_ref() {
-            out.push('\n');
-            if item.ends_with(line) {
-                break;
+/// Adds the names in `tokens`; those of a use tree begin with `prefix`.
+fn collect(tokens: TokenStream, prefix: &[String], names: &mut Vec<(usize, Vec<String>)>) {
+    let mut tokens = tokens.into_iter().peekable();
+    let mut name: Vec<String> = prefix.to_vec();
+    let mut colons = 0;
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(ident) => {
+                if colons < 2 {
+                    name = prefix.to_vec();
+                }
+                name.push(ident.to_string());
+                let goes_on = matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == ':'
+                    && p.spacing() == proc_macro2::Spacing::Joint);
+                if !goes_on {
+                    names.push((ident.span().start().line, name.clone()));
+                }
+                colons = 0;
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
+            TokenTree::Group(group) => {
+                let tree = colons == 2 && group.delimiter() == Delimiter::Brace;
+                let prefix = if tree { name.as_slice() } else { &[] };
+                collect(group.stream(), prefix, names);
+                colons = 0;
+            }
+            // `a::*` and `a::<B>` name `a`.
+            _ => {
+                if colons == 2 && name.len() > prefix.len() {
+                    names.push((token.span().start().line, name.clone()));
+                }
+                (colons, name) = (0, prefix.to_vec());
             }
         }
     }
-    out
-}
-
-/// Follows an item line by line to its end.
-#[derive(Default)]
-pub(crate) struct Item {
-    depth: usize,
-    opened: bool,
-}
-
-impl Item {
-    /// Whether the item, whose code so far was given before, ends with `line`.
-    pub(crate) fn ends_with(&mut self, line: &str) -> bool {
-        for c in line.chars() {
-            match c {
-                '{' => (self.depth, self.opened) = (self.depth + 1, true),
-                '}' => self.depth = self.depth.saturating_sub(1),
-                ';' if !self.opened => return true,
-                _ => {}
-            }
-        }
-        self.opened && self.depth == 0
-    }
-}
-
-#[test]
-fn comments_text_and_tests_are_no_code() {
-    let text = r####"
-/// tokio in a comment /* and
-use tokio::net; // tokio
-const A: &str = "tokio \" tokio"; const B: char = '"'; const C: &'static str = r#"tokio "tokio"#;
-/* tokio /* tokio */ tokio */ fn real<'a>(x: &'a str) { b'\''; br"tokio"; for_tokio("x") }
-#[cfg(test)]
-mod tests {
-    use tokio::net;
-    fn f() { "{"; }
-}
-fn after() { tokio }
-#[cfg(test)]
-use tokio::net;
-fn last() {}
-"####;
-    let source = Source::new("src/x.rs", text);
-    let found = source.lines().filter(|(_, line)| line.contains("tokio")).map(|(n, _)| n);
-    assert_eq!(found.collect::<Vec<_>>(), [3, 5, 11]);
-    assert!(source.code.contains("fn real<'a>(x: &'a str)") && source.code.contains("fn last"));
-    assert_eq!(source.code.matches("tokio").count(), 3, "{}", source.code);
-    assert_eq!(source.code.lines().count(), text.lines().count(), "line numbers stay");
 }
