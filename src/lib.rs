@@ -1,30 +1,32 @@
-//! bakeoff answers, with numbers that hold: *for a service like mine, how much better or worse is an async backend than
-//! a threaded one?*
+//! bakeoff compares async and threaded backends: how much better or worse is one than the other for a given service?
 //!
-//! It implements a payment and a loyalty service under four concurrency models, drives them with an open-loop load
-//! generator that records HDR histograms, and turns the trials into verdicts and charts.
+//! It implements a payment and a loyalty service under four concurrency models, loads them with an open-loop generator
+//! that records HDR histograms, and turns the trials into verdicts and charts.
 //!
 //! ```text
-//!         main -> cli -> run             the only folder that runs both sides
-//!          +-----------+------------+------------------+
-//!          v                        v                  v
-//!      backend/ <--- TCP ---> load/            report/, verdicts
-//!          |                        |   +-----> stats/ <---+
-//!          v                        v
-//!       domain/ ------------------> units       forbidden: backend <-> load; backend -> stats, report
+//! cli      reads arguments, prints
+//! run      measures: rounds of trials; starts backend/ as a child process and sends requests with load/
+//! report   shows: text, Markdown, HTML, charts
+//! judge    judges: records in, findings out; no clock, file or process
+//! database, process, machine, doctor     PostgreSQL, child processes, cores and noise of the computer
+//! scenario what to measure              record   what is stored
+//! backend <--- TCP ---> load            they do not import each other; standin is the mock dependency
+//! domain, stats, units, error           pure ground
 //! ```
 //!
-//! A reading order, along one request and one number:
+//! A folder imports only folders below it: measure -> record -> judge -> show. Three ways through the code:
 //!
-//! 1. [`domain`]: what a payment and a distribution are, as pure functions.
-//! 2. [`backend`]: the same two services, twice: `payment/event_loop.rs` beside `payment/threads.rs`. Their difference
-//!    is what is measured.
-//! 3. [`load`]: when each request is due, what it says, and the six instants of its life.
-//! 4. [`run`]: child processes, rounds in coin order, whether a trial may be believed, and who won.
-//! 5. [`stats`] and [`report`]: intervals, and how they are shown.
-//! 6. [`gate`]: from rounds of two builds to one verdict, with what it can and cannot see.
+//! **One request.** [`domain`] says what a payment is. `load/plan` and `load/sender` decide when each request is due and
+//! record the instants of its life. [`backend`] serves it, twice: `payment/event_loop.rs` beside `payment/threads.rs`,
+//! whose difference is what is measured. [`standin`] or a PostgreSQL of [`database`] responds to its lookups.
 //!
-//! [`scenario`] reads what is to be measured. `ARCHITECTURE.md` has the map and the invariants.
+//! **One scenario value.** A key of a TOML file is read in `scenario/raw.rs`, checked and converted in [`scenario`], used by
+//! [`run`] to start a trial, and stored in [`record`] with the result.
+//!
+//! **One verdict.** A trial of [`run`] becomes a record. [`judge`] decides whether it is valid, compares contenders in
+//! pairs by round with [`stats`], and states a finding. The finding is stored, and [`report`] shows the stored one.
+//!
+//! `ARCHITECTURE.md` has the map, the invariants and the glossary.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
