@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use crate::cli::print;
-use crate::cli::stored::Stored;
+use crate::cli::report::Stored;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::record::RunResult;
 use crate::report::charts::{self, Kind, Picture, Shade, Size};
 use crate::report::note::note;
 
-/// Flags of `chart`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,9 +21,9 @@ Examples:
   bakeoff chart result.json --kind hdr --only loyalty --theme dark --size card -o card.png
   bakeoff chart reports/tour --size readme -o tour-light.png   readable at the width of a README
 
-Beside the picture a .md of the same name has the finding, a text for those who do not see the picture,
-how it was measured, and the command that makes it again. A .md that is there already stays as it is:
---note says where the text goes then. Nothing is overwritten that bakeoff did not write, unless forced.
+A .md file with the same name contains the finding, a text alternative, how it was measured, and the command that
+draws the chart again. An existing .md that bakeoff did not write stays: use --note for another name. Files that
+bakeoff did not write are overwritten only with --force.
 
 Exit codes: 0 drawn, 1 internal error, 2 bad flag, no result, or a result without the data of that kind")]
 pub(crate) struct Args {
@@ -34,25 +33,25 @@ pub(crate) struct Args {
     /// What to show [default: the lead: the first of these that the result has data for]
     #[arg(long, value_enum)]
     kind: Option<KindArg>,
-    /// A forest of this contender ..
+    /// The first contender of a forest
     #[arg(long, value_name = "NAME", requires = "versus")]
     of: Option<String>,
-    /// .. against this one
+    /// The second contender of a forest
     #[arg(long, value_name = "NAME", requires = "of")]
     versus: Option<String>,
-    /// Where a kind has several charts: the first whose name holds this, e.g. a workload or a rate
+    /// Of several charts of a kind, the first whose name contains this, e.g. a workload or a rate
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// On white or on near black
+    /// A white or a nearly black background
     #[arg(long, value_enum, default_value_t)]
     theme: ThemeArg,
-    /// For posts, for the card of social networks, or to be shown 600 px wide; a PNG has twice that
+    /// For posts, for cards of social networks, or for a README at 600 px; a PNG has twice the pixels
     #[arg(long, value_enum, default_value_t)]
     size: SizeArg,
-    /// Where the picture goes: a name that ends in .png or .svg
+    /// The output file, .png or .svg
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
-    /// Where its text goes [default: the picture's name with .md, unless such a file is there]
+    /// The text's file [default: the picture's name with .md, if there is no such file]
     #[arg(long, value_name = "FILE")]
     note: Option<PathBuf>,
     /// Overwrite files that bakeoff did not write
@@ -64,7 +63,7 @@ pub(crate) struct Args {
 enum KindArg {
     /// Latency against load
     Load,
-    /// Who wins at which wait and CPU
+    /// The faster contender by wait and CPU time
     Map,
     /// Percentiles of the response time
     Hdr,
@@ -122,7 +121,7 @@ impl Args {
             Some("svg") => svg.into_bytes(),
             Some("png") => png(&svg, size)?,
             _ => {
-                let message = format!("{} is no name of a picture", self.out.display());
+                let message = format!("{} is not a name for a picture", self.out.display());
                 return Err(Error::usage(message).help("end it in .png or .svg"));
             }
         };

@@ -11,24 +11,22 @@ use crate::doctor::{Finding, State};
 use crate::error::Result;
 use crate::report::terminal::wrapped;
 
-/// Flags of `doctor`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bakeoff doctor
-  bakeoff doctor --format json | jq '.checks[] | select(.state == \"mend\")'
+  bakeoff doctor --format json | jq '.checks[] | select(.state != \"fine\")'
 
-It looks for about four seconds and changes nothing; what it says to run is for you to run.
+It takes about four seconds and changes nothing: run the commands that it suggests yourself.
 
-Exit codes: 0 whatever it found (a report judges the trials themselves), 1 internal error")]
+Exit codes: 0 checked, whatever the findings, 1 internal error")]
 pub(crate) struct Args {
-    /// How the findings are written to stdout
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 impl Args {
-    /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         let findings = doctor::examine()?;
         print(&match self.format {
@@ -40,7 +38,7 @@ impl Args {
     }
 }
 
-/// A line for each check; why and how only where there is something to mend.
+/// A line for each check; why and how only where there is something to fix.
 fn text(findings: &[Finding]) -> String {
     let mut out = String::new();
     for one in findings {
@@ -68,7 +66,7 @@ fn style(state: State) -> Style {
 }
 
 fn markdown(findings: &[Finding]) -> String {
-    let mut out = "| check | state | found | why | mend |\n|---|---|---|---|---|\n".to_owned();
+    let mut out = "| check | state | found | why | fix |\n|---|---|---|---|---|\n".to_owned();
     for one in findings {
         let mend = one.mend.as_deref().map(|mend| format!("`{mend}`")).unwrap_or_default();
         let cells = [one.check, one.state.name(), &one.found, one.why, &mend];
@@ -80,9 +78,9 @@ fn markdown(findings: &[Finding]) -> String {
 
 fn closing(findings: &[Finding]) -> String {
     match findings.iter().filter(|one| one.state == State::Mend).count() {
-        0 => "Nothing to mend.".into(),
-        1 => "One thing to mend; nothing was changed.".into(),
-        n => format!("{n} things to mend; nothing was changed."),
+        0 => "Nothing to fix.".into(),
+        1 => "One problem to fix; nothing was changed.".into(),
+        n => format!("{n} problems to fix; nothing was changed."),
     }
 }
 
@@ -136,7 +134,7 @@ mod tests {
             "        a core that changes its clock with the load makes the quiet contender"
         );
         assert_eq!(lines[4], "        -> sudo cpupower frequency-set -g performance");
-        assert_eq!(*lines.last().unwrap(), "One thing to mend; nothing was changed.");
+        assert_eq!(*lines.last().unwrap(), "One problem to fix; nothing was changed.");
     }
 
     #[test]

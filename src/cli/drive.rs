@@ -1,16 +1,14 @@
 //! `bakeoff drive`: the load generator alone, against any HTTP server on this machine.
 
-mod request;
 mod search;
 mod show;
-mod status;
 mod trial;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::search::Slo;
-use super::quiet::Quiet;
+use super::flags::Quiet;
 use super::{Format, print};
 use crate::error::{Error, Result};
 use crate::exit;
@@ -36,47 +34,47 @@ use crate::stats::over_the_error_bound;
 use crate::text::{clean, listed};
 use crate::units::{Nanos, Rate, Share, grouped, three_digits};
 
-/// Flags of `drive`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bakeoff drive http://127.0.0.1:8080/                      a probe, then 10 s at half of what it found
   bakeoff drive http://127.0.0.1:8080/ --rate 1000/s --duration 30s --hgrm times.hgrm
-  bakeoff drive http://127.0.0.1:8080/ --slo p99=100ms      how much it carries within an objective
+  bakeoff drive http://127.0.0.1:8080/ --slo p99=100ms      the highest rate within an objective
   bakeoff drive http://127.0.0.1:8080/charge --body @charge.json --header 'content-type: application/json'
 
 Exit codes: 0 measured, 1 internal error, 2 bad flag or no such server, 3 too many requests failed or no rate
-keeps the objective, 5 the figures do not hold, 130 interrupted")]
+meets the objective, 5 the measurement is invalid, 130 interrupted")]
 pub(crate) struct Args {
-    /// What to send to, http://127.0.0.1:PORT/PATH; also localhost and [::1], and no other machine
+    /// The target, http://127.0.0.1:PORT/PATH; localhost and [::1] too, but no other machine
     url: String,
-    /// Requests per second (1000/s, 20k/s, 90/min), sent at their instants whatever comes back; 100/s..2000/s goes from
-    /// one to the other in a straight line. Without this, --closed and --slo: a closed probe of 2 s, then half of what it
+    /// Requests per second (1000/s, 20k/s, 90/min), sent on schedule whether or not responses have arrived; 100/s..2000/s
+    /// is a linear ramp. Without --rate, --closed and --slo: a closed-loop probe of 2 s, then half of the rate that it
     /// found
     #[arg(long, conflicts_with = "closed", value_parser = rates)]
     rate: Option<Rates>,
-    /// Each connection sends when its answer has come: finds a ceiling, has no response time
+    /// Closed loop: each connection sends after it has received the response. Finds the maximum throughput, has no response
+    /// time
     #[arg(long)]
     closed: bool,
-    /// Look for the highest rate that keeps this promise, p99=100ms (p50, p90, p99 or p99.9), in trials of 2 s or
-    /// --duration, and up to 15 times that where the percentile needs it. Failures rank above every time, and more of them
-    /// than --error-rate break it
+    /// Search for the highest rate that meets this objective, p99=100ms (p50, p90, p99 or p99.9), in trials of 2 s or
+    /// --duration, and up to 15 times that if the percentile needs it. A failure counts as slower than any response, and
+    /// more failures than --error-rate break the objective
     #[arg(long, conflicts_with_all = ["rate", "closed"])]
     slo: Option<Slo>,
-    /// How arrivals are spread over time: poisson or constant
+    /// Distribution of arrivals: poisson or constant
     #[arg(long, default_value_t)]
     arrivals: Arrivals,
     /// The measured window [default: 10s]
     #[arg(long)]
     duration: Option<Nanos>,
-    /// Load before the window that is not recorded; then it is drained, and led in for half a second or more
+    /// Unrecorded load before the window, followed by a drain and a lead-in of half a second or more
     #[arg(long, default_value = "0s")]
     warm_up: Nanos,
-    /// Connections in all
+    /// Number of connections
     #[arg(long, default_value_t = 64, value_parser = count(CONNECTIONS_MAX))]
     connections: u64,
-    /// on: connections are opened ahead and used again. off: each request opens its own when it is due; then the service
-    /// time has the connect in it
+    /// on: connections are opened before the load and reused. off: each request opens its own; the service time then
+    /// includes the connect
     #[arg(long, value_enum, default_value_t)]
     keepalive: KeepAlive,
     /// Sending threads
@@ -91,26 +89,25 @@ pub(crate) struct Args {
     /// A header, 'name: value'; may be repeated
     #[arg(long = "header", value_name = "HEADER")]
     headers: Vec<String>,
-    /// The statuses of right answers, such as 200, 2xx or 200,201,3xx; any other is an error
+    /// Statuses of correct responses, such as 200, 2xx or 200,201,3xx; any other is an error
     #[arg(long, value_name = "STATUSES", default_value = "200")]
     expect_status: Statuses,
-    /// An answer that takes longer from the write is a timeout
+    /// Time limit of a response, from the write of the request
     #[arg(long, default_value = "2s")]
     timeout: Nanos,
-    /// The share of requests that may fail; over it by five requests and more, the first line says so and the exit code is
-    /// 3
+    /// The share of requests that may fail; if at least five more fail, the first line says so and the exit code is 3
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = error_rate)]
     error_rate: Share,
-    /// How to wait for an instant. spin: poll, never sleep; the cores that drive may run on are its own. sleep: sleep to
-    /// the instant, for shared cores. Without it spin where there are more cores than threads
+    /// How to wait for the next send. spin: poll and never sleep, for cores of its own. sleep: sleep until then, for shared
+    /// cores [default: spin if there are more cores than threads]
     #[arg(long)]
     pace: Option<Pace>,
-    /// Sets the arrivals
+    /// Seed of the arrivals
     #[arg(long, default_value_t = 42)]
     seed: u64,
     #[command(flatten)]
     quiet: Quiet,
-    /// How the result is written to stdout; json is one trial object of result.json
+    /// Output format; json is one trial object of result.json
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Also write the percentile listing of the response time (closed: of the service time) to this file
@@ -146,10 +143,9 @@ const WINDOW: Nanos = Nanos(10_000_000_000);
 const PROBE: Nanos = Nanos(2_000_000_000);
 
 impl Args {
-    /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         let url = Url::parse(&self.url)?;
-        let request = request::of(&self, &url)?;
+        let request = trial::request(&self, &url)?;
         if let Some(path) = &self.hgrm {
             // Said before the load and not after it.
             files::reserve(path, self.force)?;
@@ -177,7 +173,7 @@ impl Args {
         let plan = self.plan(&url, request, shape, window, self.warm_up());
         let taken = Interference::now();
         let outcome = self.load(&plan, &stop)?;
-        let mut trial = trial::of(&self.url, &plan, &outcome, &taken, None);
+        let mut trial = trial::trial(&self.url, &plan, &outcome, &taken, None);
         // Those that were there at the start, or are at the end.
         neighbours.look();
         neighbours.note().into_iter().for_each(|doubt| trial.validity.doubt(doubt));
@@ -205,7 +201,9 @@ impl Args {
     /// Sends a plan, with its status on stderr.
     fn load(&self, plan: &Plan, stop: &AtomicBool) -> Result<Outcome> {
         let live = Live::new(plan.threads);
-        status::shown(plan, &live, self.quiet.quiet, || load::run_seen(plan, stop, &|_| (), &live))
+        show::while_shown(plan, &live, self.quiet.quiet, || {
+            load::run_seen(plan, stop, &|_| (), &live)
+        })
     }
 
     /// Unless it is asked for there is none, and then no lead-in.
@@ -294,7 +292,7 @@ fn closed_ceiling(
 
 /// `FAILED: 600 of 4,000 requests (15 %), over the bound of 1%: 600 bad_status`; nothing within the bound.
 fn failing(trial: &record::Trial, bound: Share) -> Option<String> {
-    // What an interrupt left without an end is nobody's fault.
+    // Requests that an interrupt cut off are not failures.
     let unfinished = trial.errors.get(RequestError::Unfinished.name()).copied().unwrap_or(0);
     let failures = trial.errors.values().sum::<u64>() - unfinished;
     let requests = trial.requests - unfinished;

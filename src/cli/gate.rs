@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cli::out::Out;
-use crate::cli::quiet::Quiet;
+use crate::cli::flags::Out;
+use crate::cli::flags::Quiet;
 use crate::cli::{Format, environment, print};
 use crate::error::{Context, Error, Result};
 use crate::exit;
@@ -21,17 +21,16 @@ use crate::run::{Progress, ReportFolder};
 use crate::scenario::{self, Gate, LoadKind, Overrides, Scenario, WarmUp};
 use crate::units::{Nanos, Rate};
 
-/// Flags of `gate`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff gate my.toml --baseline base --candidate head       two contenders of a scenario, anyone's service
+  bakeoff gate my.toml --baseline base --candidate head       two contenders of a scenario
   bakeoff gate payment-memory --baseline-bin old/bakeoff --candidate-bin new/bakeoff
-  bakeoff gate my.toml --calibrate                            what can be seen here? Keeps it in the history
-  bakeoff gate --self-test                                    does it ring when it must?
+  bakeoff gate my.toml --calibrate                            measure the noise here, for the history
+  bakeoff gate --self-test                                    detects a planted regression, no false alarm
 
-Both are started anew for every round, in an order drawn by a coin, on this machine, now: a baseline of another
-day proves nothing. docs/gate.md says which metric catches what and how to choose margins.
+Both builds are started anew in every round, in randomized order, on this machine: a stored baseline of another day
+is not comparable. docs/gate.md says which metric detects what and how to choose margins.
 
 Under GitHub Actions the verdict also goes to the step's summary, outputs and annotations.
 
@@ -41,25 +40,25 @@ pub(crate) struct Args {
     /// A file, or the name of a built-in scenario
     #[arg(value_name = "SCENARIO", required_unless_present = "self_test")]
     scenario: Option<String>,
-    /// The contender that is in use [default: the first of the scenario's two]
+    /// The contender in use [default: the first of the scenario's two]
     #[arg(long, value_name = "NAME", conflicts_with = "baseline_bin")]
     baseline: Option<String>,
-    /// The contender that would replace it [default: the other one]
+    /// The contender that replaces it [default: the other one]
     #[arg(long, value_name = "NAME", conflicts_with = "candidate_bin")]
     candidate: Option<String>,
     /// A build of bakeoff that serves the scenario's [gate] contender
     #[arg(long, value_name = "FILE")]
     baseline_bin: Option<PathBuf>,
-    /// The build that would replace it
+    /// The build that replaces it
     #[arg(long, value_name = "FILE", requires = "baseline_bin")]
     candidate_bin: Option<PathBuf>,
-    /// How long it may take, e.g. 6m: sets the most rounds, 12 to 40, and where the scenario's blocks do not fit shorter ones.
-    /// Of 12 rounds, the least, it takes about 90 s for a model of bakeoff and 3m for a server of 500/s [default: the
-    /// scenario's, else room for 40 rounds]
+    /// Time limit, e.g. 6m: sets the maximum number of rounds, 12 to 40, and shorter blocks if the scenario's do not fit.
+    /// The minimum of 12 rounds takes about 90 s for a model of bakeoff and 3m for a server of 500/s [default: the
+    /// scenario's, else enough for 40 rounds]
     #[arg(long, value_name = "TIME", env = "BAKEOFF_BUDGET")]
     budget: Option<Nanos>,
-    /// The load of both, e.g. 4000/s [default: [gate] rate, else 60 % of what the baseline can do, and less where that
-    /// nearly fills it; the experiment's `rates` are for run]
+    /// The load of both, e.g. 4000/s [default: [gate] rate, else 60 % of the baseline's maximum throughput, and less if
+    /// that nearly saturates it; the experiment's `rates` are for run]
     #[arg(long, value_name = "RATE", env = "BAKEOFF_RATE")]
     rate: Option<Rate>,
     /// The measured window of each block, e.g. 5s
@@ -68,22 +67,22 @@ pub(crate) struct Args {
     /// Load before the window, not recorded: auto, 10s, '20000 requests' or none
     #[arg(long, value_name = "HOW-MUCH", env = "BAKEOFF_WARM_UP")]
     warm_up: Option<WarmUp>,
-    /// A regression must be shown to exceed the margin, and not only zero
+    /// Fail only if a regression is shown to exceed the margin, not only zero
     #[arg(long)]
     prove_margin: bool,
-    /// Rounds that are far worse now and then fail the gate, whatever the centre says
+    /// Fail on occasional large slowdowns even if the median is unchanged
     #[arg(long)]
     fail_intermittent: bool,
-    /// Run the baseline against itself and keep how far rounds scatter here
+    /// Run the baseline against itself and store how much rounds vary on this machine
     #[arg(long, conflicts_with_all = ["candidate", "candidate_bin", "self_test"])]
     calibrate: bool,
-    /// Two gates whose verdict is known: a build against itself, and against one with a busy-spin
+    /// Run two gates whose verdict is known: a build against itself, and against one with a busy loop
     #[arg(long, conflicts_with_all = ["scenario", "baseline", "candidate", "baseline_bin", "calibrate"])]
     self_test: bool,
-    /// With --self-test: shorter, for CI
+    /// Make --self-test shorter, for CI
     #[arg(long, requires = "self_test")]
     quick: bool,
-    /// One line of each gate; supplies the scatter of this machine to the next
+    /// The file with one line per gate, from which the next gate takes this machine's noise
     #[arg(
         long,
         value_name = "FILE",
@@ -96,21 +95,20 @@ pub(crate) struct Args {
     /// The candidate's commit, for the history
     #[arg(long, value_name = "SHA", env = "GITHUB_SHA")]
     commit: Option<String>,
-    /// Sets the order of the blocks [default: fresh, and in the report]
+    /// Seed of the order of the blocks [default: random; the report has it]
     #[arg(long, value_name = "N", env = "BAKEOFF_ORDER_SEED")]
     order_seed: Option<u64>,
-    /// Write to a database that is given by URL, without being asked at the terminal
+    /// Write to a database that is given by URL without asking for confirmation
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
     quiet: Quiet,
-    /// How the result is written to stdout
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 impl Args {
-    /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         let stop = interrupt::listen()?;
         if self.self_test {

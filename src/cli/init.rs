@@ -11,27 +11,26 @@ use crate::report::quoted as shell_word;
 use crate::scenario;
 use crate::text::{one_line, slug};
 
-/// Flags of `init`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff init --url http://127.0.0.1:8080/                     a server that runs already
-  bakeoff init --command './server --port {port}'               one that bakeoff starts for each trial
+  bakeoff init --url http://127.0.0.1:8080/                     a running server
+  bakeoff init --command './server --port {port}'               started by bakeoff for each trial
   bakeoff init --command './server --port {port}' --out checkout.toml
 
-A server that bakeoff starts is fresh in every trial, and its CPU and memory are read; one by URL is neither.
+A server that bakeoff starts is new in every trial, and its CPU and memory are measured. With --url neither is so.
 
-Exit codes: 0 written, 1 internal error, 2 the file is there, the URL is of another machine, or there is no
+Exit codes: 0 written, 1 internal error, 2 the file exists, the URL is of another machine, or there is no
 such program")]
 #[command(group(clap::ArgGroup::new("who").required(true).args(["url", "command"])))]
 pub(crate) struct Args {
-    /// What to ask of a server that runs on this machine: http://127.0.0.1:PORT/PATH
+    /// A request to a running server on this machine: http://127.0.0.1:PORT/PATH
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// How to start it: a program and its arguments, quoted as for a shell; {port} is where it must listen
+    /// How to start it: a program and its arguments, quoted as for a shell; {port} is the port to listen on
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
-    /// Where the scenario goes; nothing is overwritten
+    /// The scenario's file; an existing one is not overwritten
     #[arg(long, value_name = "FILE", default_value = "my-service.toml")]
     out: PathBuf,
 }
@@ -39,7 +38,6 @@ pub(crate) struct Args {
 const TEMPLATE: &str = include_str!("../../templates/my-service.toml");
 
 impl Args {
-    /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         let text = self.text()?;
         let file = self.out.display();

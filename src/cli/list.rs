@@ -11,7 +11,6 @@ use crate::report::terminal::wrapped;
 use crate::scenario::{self, BUILTIN, LoadKind, Scenario};
 use crate::units::{Nanos, grouped};
 
-/// Flags of `list`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,13 +19,12 @@ Examples:
 
 Exit codes: 0 listed, 2 bad flag")]
 pub(crate) struct Args {
-    /// How the list is written
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 impl Args {
-    /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         let scenarios: Vec<Scenario> =
             BUILTIN.iter().filter_map(|(name, _)| scenario::builtin(name)).collect();
@@ -40,7 +38,7 @@ impl Args {
 }
 
 const SCENARIO_HEAD: [&str; 6] = ["scenario", "workload", "load", "levels", "contenders", "takes"];
-const MODEL_HEAD: [&str; 3] = ["model", "colour", "what it is"];
+const MODEL_HEAD: [&str; 3] = ["model", "style", "what it is"];
 
 fn text(scenarios: &[Scenario]) -> String {
     let mut out = String::new();
@@ -58,7 +56,7 @@ fn text(scenarios: &[Scenario]) -> String {
     let mut models = Table::new();
     models.load_style(presets::NOTHING).set_header(MODEL_HEAD);
     for model in models_shown() {
-        models.add_row([model.name(), colour(model), what(model)]);
+        models.add_row([model.name(), style(model), what(model)]);
     }
     out.push_str(&models.trim_fmt());
     out.push_str("\n\nbakeoff run SCENARIO runs one; bakeoff run alone is the tour.\n");
@@ -74,7 +72,7 @@ fn markdown(scenarios: &[Scenario]) -> String {
     out += &line(&MODEL_HEAD);
     out += &line(&["---"; 3]);
     for model in models_shown() {
-        out += &line(&[model.name(), colour(model), what(model)]);
+        out += &line(&[model.name(), style(model), what(model)]);
     }
     out
 }
@@ -104,7 +102,7 @@ fn json(scenarios: &[Scenario]) -> String {
         })
         .collect();
     let models: Vec<_> = models_shown()
-        .map(|one| json!({ "name": one.name(), "colour": colour(one), "what": what(one) }))
+        .map(|one| json!({ "name": one.name(), "colour": style(one), "what": what(one) }))
         .collect();
     let list = json!({ "scenarios": scenarios, "models": models });
     format!("{list:#}\n")
@@ -169,7 +167,7 @@ fn models_shown() -> impl Iterator<Item = Model> {
     Model::RACED.into_iter().chain([Model::Null])
 }
 
-fn colour(model: Model) -> &'static str {
+fn style(model: Model) -> &'static str {
     match model {
         Model::EventLoop | Model::WorkStealing => "async",
         Model::ThreadPerConnection | Model::ThreadPool => "threaded",

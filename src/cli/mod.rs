@@ -1,29 +1,23 @@
 //! The command line: one file per verb. Results go to stdout, everything else to stderr.
 
 mod chart;
-mod completions;
 mod decide;
 mod doctor;
 mod drive;
-mod enter;
 mod environment;
-mod first_screen;
+mod flags;
 mod gate;
+mod help;
+mod hidden;
 mod init;
-mod keep_postgres;
 mod list;
-mod out;
-mod parent;
 mod probe;
-mod quiet;
 mod report;
 mod run;
 mod schema;
 mod selftest;
 mod serve;
 mod standin;
-mod stored;
-mod supervise;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -44,53 +38,52 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Race contenders through a scenario, or through the tour
+    /// Compare contenders in a scenario, or take the tour
     Run(run::Args),
-    /// Which model for a service like yours, and what would flip it
+    /// Recommend a model for your service, and show what would change it
     Decide(decide::Args),
-    /// Send load to an HTTP server on this machine, and measure it
+    /// Send load to an HTTP server on this machine and measure it
     Drive(drive::Args),
-    /// Compare two builds side by side; fails when one is worse
+    /// Compare two builds; fail when the new one is worse
     Gate(gate::Args),
-    /// Make one picture of a result, with its text
+    /// Draw one chart of a result, with a description
     Chart(chart::Args),
-    /// Show a result again, or two side by side
+    /// Show a stored result again, or two side by side
     Report(report::Args),
     /// Start one of the built-in services
     Serve(serve::Args),
-    /// Start a dependency that waits as long as you say
+    /// Start a mock dependency with the latency that you set
     Standin(standin::Args),
     /// Write a commented scenario for your own service
     Init(init::Args),
-    /// Is this machine fit to measure? What to mend, and how
+    /// Check whether this machine is suitable for benchmarks
     Doctor(doctor::Args),
     /// List the built-in scenarios and models
     List(list::Args),
-    /// Hold a contender's program
+    /// (internal) supervise a contender's process
     #[command(hide = true)]
-    Supervise(supervise::Args),
-    /// Become a program in a control group
+    Supervise(hidden::SuperviseArgs),
+    /// (internal) run a program in a control group
     #[command(hide = true)]
-    Enter(enter::Args),
-    /// Check the tool itself against servers of known times
+    Enter(hidden::EnterArgs),
+    /// Check the tool's accuracy against servers with known times
     Selftest(selftest::Args),
-    /// A server of known service times, for the selftest
+    /// (internal) a server with known service times
     #[command(hide = true)]
     SelftestServer(selftest::ServerArgs),
-    /// Measure how long your database takes
+    /// Measure the latency of your database
     Probe(probe::Args),
-    /// Print the JSON Schema of a scenario or of what is written
+    /// Print the JSON Schema of a scenario or an output file
     Schema(schema::Args),
-    /// Print a script by which your shell completes verbs and flags
-    Completions(completions::Args),
+    /// Print a completion script for your shell
+    Completions(help::CompletionsArgs),
     /// Print the manual page
-    Man(completions::ManArgs),
-    /// Keep a throw-away PostgreSQL until stdin ends
+    Man(help::ManArgs),
+    /// (internal) run a temporary PostgreSQL until stdin ends
     #[command(hide = true)]
-    KeepPostgres(keep_postgres::Args),
+    KeepPostgres(hidden::KeepPostgresArgs),
 }
 
-/// How a result is written to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people at a terminal
@@ -104,7 +97,7 @@ pub(crate) enum Format {
 
 /// The command line, for those who check it without running it.
 pub fn command() -> clap::Command {
-    first_screen::with(Cli::command())
+    help::with(Cli::command())
 }
 
 /// Reads the arguments, runs the verb, and gives the program's exit code.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::quiet::Quiet;
+use super::flags::Quiet;
 use super::{Format, print};
 use crate::database::probe;
 use crate::database::probe::{Answers, Question};
@@ -21,7 +21,6 @@ use crate::record::late::Late;
 use crate::stats::percentile::{Quantile, quantile};
 use crate::units::{Nanos, Rate};
 
-/// Flags of `probe`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -35,34 +34,33 @@ enum Dependency {
     Postgres(Postgres),
 }
 
-/// Flags of `probe postgres`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 struct Postgres {
-    /// postgres://USER[:PASSWORD]@127.0.0.1:5432/DATABASE; also localhost and [::1], and no other machine
+    /// postgres://USER[:PASSWORD]@127.0.0.1:5432/DATABASE; localhost and [::1] too, but no other machine
     #[arg(long, value_name = "URL", env = "BAKEOFF_DATABASE_URL", hide_env_values = true)]
     url: Typed,
-    /// One statement without parameters; each connection runs it once more before the first measured one
+    /// One statement without parameters; each connection also runs it once before the measurement
     #[arg(long, value_name = "SQL")]
     query: String,
-    /// Queries per second, sent at their instants whatever comes back
+    /// Queries per second, sent on schedule whether or not responses have arrived
     #[arg(long, value_name = "RATE", default_value = "50/s")]
     rate: Rate,
-    /// How arrivals are spread over time: poisson or constant
+    /// Distribution of arrivals: poisson or constant
     #[arg(long, default_value_t)]
     arrivals: Arrivals,
-    /// How long they come [default: 5s, longer where 1,000 queries take longer, at most 60s]
+    /// Duration of the load [default: 5s, longer where 1,000 queries take longer, at most 60s]
     #[arg(long, value_name = "TIME")]
     duration: Option<Nanos>,
-    /// Queries under way at most
+    /// Maximum number of concurrent queries
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
     connections: u32,
-    /// Sets the arrivals
+    /// Seed of the arrivals
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
     #[command(flatten)]
     quiet: Quiet,
-    /// How the result is written to stdout
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -72,9 +70,9 @@ Examples:
   bakeoff probe postgres --url postgres://me@127.0.0.1/shop --query 'SELECT 1'
   bakeoff probe postgres --url .. --query 'SELECT * FROM users WHERE id = 7' --rate 200/s
 
-The last line of the answer goes into a scenario's [store.standin].
+Paste the last line of the output into a scenario's [store.standin].
 
-Exit codes: 0 measured, 1 internal error, 2 bad flag or no such database, 5 the figures do not hold,
+Exit codes: 0 measured, 1 internal error, 2 bad flag or no such database, 5 the measurement is invalid,
 130 interrupted";
 
 /// Answers that a p99 needs.
@@ -84,7 +82,6 @@ const SHORTEST: Nanos = Nanos(5_000_000_000);
 const LONGEST: Nanos = Nanos(60_000_000_000);
 
 impl Args {
-    /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         let Dependency::Postgres(args) = self.dependency;
         args.run()

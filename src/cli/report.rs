@@ -1,18 +1,17 @@
-//! `bakeoff report`
+//! `bakeoff report`, and how a stored result, ledger or history is read again.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use crate::cli::stored::Stored;
 use crate::cli::{Format, print};
-use crate::error::{Error, Failure, Result};
-use crate::record;
+use crate::error::{Context, Error, Failure, Result};
 use crate::record::{Ledger, RunResult};
-use crate::report;
 use crate::report::gate::history::History;
 use crate::report::gate::past;
 use crate::report::side_by_side::{mismatches, side_by_side};
+use crate::run::gate::history;
+use crate::{files, record, report};
 
-/// Flags of `report`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,23 +22,24 @@ Examples:
   bakeoff report reports/ledger                                 the newest ledger again
   bakeoff report reports/gate/history.jsonl                     the gates so far
 
-Two results are two runs on two occasions: their figures stand beside each other and nothing is concluded.
-`bakeoff gate` compares two builds.
+Two results come from two runs at different times: they are shown side by side without a conclusion.
+Use `bakeoff gate` to compare two builds.
 
-Exit codes: 0 shown, 1 internal error, 2 a file cannot be read, 6 the two results are of unlike machines, builds or scenarios")]
+Exit codes: 0 shown, 1 internal error, 2 a file cannot be read, 6 the results are from
+different machines, builds or scenarios")]
 pub(crate) struct Args {
-    /// A result.json or ledger.json, the folder that it lies in, or one with the folders of several: then the newest,
-    /// of ledgers where there are any; or a gate's history.jsonl
+    /// A result.json, a ledger.json, a gate's history.jsonl, or a folder; of several in a folder, the newest ledger or else
+    /// the newest result
     #[arg(value_name = "RESULT")]
     result: PathBuf,
-    /// Another one, to be shown beside it
+    /// A second result, shown side by side
     #[arg(value_name = "OTHER", conflicts_with = "out")]
     other: Option<PathBuf>,
-    /// Shows results of unlike machines, builds or scenarios side by side all the same
+    /// Show results from different machines, builds or scenarios side by side anyway
     #[arg(long, requires = "other")]
     allow_mismatch: bool,
-    /// Writes index.html, summary.md and charts into this folder; of a ledger index.html, ledger.md and ledger.json,
-    /// whose links lead on only in the ledger's own folder
+    /// Write index.html, summary.md and charts into this folder; for a ledger index.html, ledger.md and ledger.json, whose
+    /// links work only in the ledger's own folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Overwrite files in --out that bakeoff did not write
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// Print every comparison, ceiling and reason of a result
     #[arg(long)]
     verbose: bool,
-    /// How the result is written to stdout
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -60,7 +60,7 @@ impl Args {
         let text = match (&first, &second) {
             (Stored::Result(result), Some(Stored::Result(other))) => self.beside(result, other)?,
             (_, Some(_)) => {
-                return Err(Error::usage("only two results can stand beside each other")
+                return Err(Error::usage("only two results can be shown side by side")
                     .help("give the result.json of one scenario, twice"));
             }
             (Stored::Result(result), None) => self.result(result)?,
@@ -111,7 +111,7 @@ impl Args {
         if !unlike.is_empty() && !self.allow_mismatch {
             let message = format!("the two results cannot be compared: {}", unlike.join("; "));
             return Err(Error::of(Failure::Baseline, message)
-                .help("run both on one machine, or show them all the same with --allow-mismatch"));
+                .help("run both on one machine, or show them anyway with --allow-mismatch"));
         }
         Ok(match self.format {
             Format::Json => format!("[{},\n{}]\n", record::to_json(result), record::to_json(other)),
@@ -119,4 +119,65 @@ impl Args {
             Format::Text => side_by_side(result, other, &unlike).text(),
         })
     }
+}
+
+const RESULT: &str = "result.json";
+const LEDGER: &str = "ledger.json";
+/// Two thousand trials have eight million bytes.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// Something that was stored.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    Result(Box<RunResult>),
+    Ledger(Box<Ledger>),
+    /// With at least one line.
+    History(History),
+}
+
+impl Stored {
+    /// Reads a file by its name: `*.jsonl` is a history of gates, `ledger.json` a ledger, any other a result. In a folder it
+    /// is the file that lies in it, or the newest of those that `run` has written below it, of ledgers where there are any.
+    ///
+    /// # Errors
+    /// Usage, when there is none, or it cannot be read.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let file = match path.is_dir() {
+            true => in_folder(path).ok_or_else(|| {
+                Error::usage(format!("there is no {RESULT} and no {LEDGER} in {}", path.display()))
+                    .help(WANTED)
+            })?,
+            false => path.to_owned(),
+        };
+        let shown = file.display();
+        if file.extension().is_some_and(|extension| extension == "jsonl") {
+            let history = history::stored(&file)?;
+            return match history.gates.is_empty() {
+                true => Err(Error::usage(format!("{shown} has no gate"))),
+                false => Ok(Self::History(history)),
+            };
+        }
+        let text = files::read_json(&file, BYTES_MAX)
+            .usage(|| format!("cannot read {shown}"))
+            .map_err(|error| error.help(WANTED))?;
+        if file.file_name().is_some_and(|name| name == LEDGER) {
+            let ledger = record::ledger_from(&text).usage(|| format!("{shown} is not a ledger"))?;
+            return Ok(Self::Ledger(Box::new(ledger)));
+        }
+        let result = record::from_json(&text).usage(|| format!("{shown} is not a result"))?;
+        Ok(Self::Result(Box::new(result)))
+    }
+}
+
+const WANTED: &str = "give a result.json, or the folder that `run` wrote";
+
+/// The ledger or the result of a folder, or the newest below it: the names of those folders are times.
+fn in_folder(folder: &Path) -> Option<PathBuf> {
+    let newest = |name: &str| {
+        let below = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path().join(name));
+        below.filter(|file| file.is_file()).max()
+    };
+    let own =
+        [LEDGER, RESULT].map(|name| folder.join(name)).into_iter().find(|file| file.is_file());
+    own.or_else(|| newest(LEDGER)).or_else(|| newest(RESULT))
 }

@@ -1,13 +1,12 @@
 //! `bakeoff run`
 
-mod ledger;
 mod plan;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::cli::out::Out;
-use crate::cli::quiet::Quiet;
+use crate::cli::flags::Out;
+use crate::cli::flags::Quiet;
 use crate::cli::{Format, print};
 use crate::error::{Error, Result};
 use crate::exit;
@@ -15,11 +14,10 @@ use crate::interrupt;
 use crate::record;
 use crate::record::{RunResult, Verdict};
 use crate::report;
-use crate::run::{self, Claim, Progress, ReportFolder, Request};
+use crate::run::{self, Claim, LedgerRequest, Progress, ReportFolder, Request};
 use crate::scenario::{self, Overrides, Scenario, WarmUp};
 use crate::units::{Nanos, Rate};
 
-/// Flags of `run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,10 +25,11 @@ Examples:
   bakeoff run payment-memory           a built-in scenario (bakeoff list shows them)
   bakeoff run my.toml --rounds 20      your own, with more rounds
   bakeoff run scenarios/ --budget 60m  a folder: one ledger of all its claims, at 99 %
-  bakeoff run --smoke                  does everything work? (says nothing about speed)
+  bakeoff run --smoke                  check that everything works (no speed measured)
 
 Exit codes: 0 pass or inconclusive, 1 internal error, 2 bad scenario or flag, 3 an expectation failed or
-a contender does not work, 5 invalid, 130 interrupted; of several scenarios the gravest")]
+a contender does not work, 5 invalid, 130 interrupted; with several scenarios the most
+severe")]
 pub(crate) struct Args {
     /// Files, folders of files, or names of built-in scenarios; none runs the tour
     #[arg(value_name = "SCENARIO")]
@@ -49,28 +48,28 @@ pub(crate) struct Args {
     /// One load level instead of the scenario's, e.g. 4000/s
     #[arg(long, value_name = "RATE", env = "BAKEOFF_RATE")]
     rate: Option<Rate>,
-    /// Sets dataset, arrivals and bodies
+    /// Seed of the dataset, the arrivals and the bodies
     #[arg(long, value_name = "N", env = "BAKEOFF_SEED")]
     seed: Option<u64>,
-    /// Sets the order of the trials [default: fresh, and in the report]
+    /// Seed of the order of the trials [default: random; the report has it]
     #[arg(long, value_name = "N", env = "BAKEOFF_ORDER_SEED")]
     order_seed: Option<u64>,
     /// Only these contenders
     #[arg(long, value_name = "NAME", num_args = 1.., env = "BAKEOFF_CONTENDER", value_delimiter = ',')]
     contender: Vec<String>,
-    /// Two short rounds at the lowest level: shows that everything works and nothing about speed
+    /// Two short rounds at the lowest level: checks that everything works, does not measure speed
     #[arg(long)]
     smoke: bool,
-    /// Write to a database that is given by URL, without being asked at the terminal
+    /// Write to a database that is given by URL without asking for confirmation
     #[arg(long)]
     yes: bool,
-    /// Print the trials, the time and the differences that can be seen, and start nothing
+    /// Print the trials, the expected time and the detectable differences, and start nothing
     #[arg(long)]
     plan: bool,
-    /// The time that all of it may take; what would end later is left out, and said so: 10m
+    /// Time limit for everything, e.g. 10m; what does not fit is left out and listed
     #[arg(long, value_name = "TIME", env = "BAKEOFF_BUDGET")]
     budget: Option<Nanos>,
-    /// Go on with the run in this report folder, with the same scenario and flags
+    /// Continue the interrupted run in this report folder; scenario and flags must be the same
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "force", "order_seed"])]
     resume: Option<PathBuf>,
     /// Print every comparison, ceiling and reason, as the report has them
@@ -78,16 +77,16 @@ pub(crate) struct Args {
     verbose: bool,
     #[command(flatten)]
     quiet: Quiet,
-    /// How the result is written to stdout
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 impl Args {
-    /// Gives the exit code: the gravest of all runs, by the method's precedence.
+    /// Gives the most severe exit code of all runs.
     pub(crate) fn run(self) -> Result<u8> {
         if let Some(folder) = self.folder() {
-            return ledger::run(&self, folder);
+            return run_folder(&self, folder);
         }
         let mut requests = self.requests()?;
         requests.iter().try_for_each(Request::check)?;
@@ -209,7 +208,7 @@ impl Args {
         })
     }
 
-    /// What was asked, for whoever makes it again: the scenarios and the flags that change what is run.
+    /// The scenarios and the flags that change what is run, to run it again.
     fn words(&self, scenarios: &[String]) -> Vec<String> {
         let mut words = scenarios.to_vec();
         let mut flag = |name: &str, value: Option<String>| {
@@ -235,6 +234,50 @@ impl Args {
             Format::Markdown => report::markdown::markdown(result),
         }
     }
+}
+
+/// `run FOLDER`: one ledger of every claim in it. Gives the exit code.
+fn run_folder(args: &Args, named: &str) -> Result<u8> {
+    let scenarios = scenario::load(named)?.into_iter().map(|scenario| args.apply(scenario));
+    let scenarios = scenarios.collect::<Result<Vec<Scenario>>>()?;
+    let planned = run::plan_ledger(&scenarios, args.budget);
+    if args.plan {
+        let not_run =
+            planned.not_run.iter().map(|one| format!("not run: {}: {}", one.scenario, one.why));
+        let lines: Vec<String> = planned.note.iter().cloned().chain(not_run).collect();
+        print(&plan::shown(planned.scenarios.iter(), args.budget, args.format))?;
+        if args.format != Format::Json && !lines.is_empty() {
+            print(&(lines.join("\n") + "\n"))?;
+        }
+        return Ok(0);
+    }
+    args.quiet.say(format_args!(
+        "{} scenarios at 99 %, about {:.0} min; {} are not run",
+        planned.scenarios.len(),
+        planned.time.as_secs_f64() / 60.0,
+        planned.not_run.len()
+    ));
+    let folder = match &args.resume {
+        Some(begun) => ReportFolder::claim(begun, Claim::Resumed)?,
+        None => args.out.claim(Path::new("reports/ledger"))?,
+    };
+    let request = LedgerRequest {
+        scenarios,
+        out: folder.path().to_owned(),
+        budget: args.budget,
+        order_seed: args.order_seed,
+        yes: args.yes,
+        resume: args.resume.is_some(),
+        words: args.words(&args.scenarios),
+    };
+    let stop = interrupt::listen()?;
+    let ledger = run::ledger(&request, || Progress::new(args.quiet.quiet), &stop)?;
+    print(&match args.format {
+        Format::Text => report::ledger::text(&ledger, Some(&request.out)),
+        Format::Json => record::ledger_json(&ledger) + "\n",
+        Format::Markdown => report::ledger::markdown(&ledger),
+    })?;
+    Ok(ledger.exit_code)
 }
 
 #[cfg(test)]

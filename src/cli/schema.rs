@@ -6,7 +6,6 @@ use super::print;
 use crate::error::Result;
 use crate::record::json;
 
-/// Flags of `schema`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -15,12 +14,11 @@ Examples:
 
 Exit codes: 0 printed, 2 bad flag")]
 pub(crate) struct Args {
-    /// Of which file
+    /// The file format
     #[arg(value_enum)]
     of: Of,
 }
 
-/// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Of {
     /// A scenario, what `run` reads
@@ -36,7 +34,6 @@ enum Of {
 }
 
 impl Args {
-    /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         print(match self.of {
             Of::Scenario => json::SCENARIO,

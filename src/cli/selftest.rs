@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use comfy_table::{Table, presets};
 
-use super::parent::Parent;
-use super::quiet::Quiet;
+use super::flags::Parent;
+use super::flags::Quiet;
 use super::{Format, print};
 use crate::error::Result;
 use crate::exit;
@@ -13,27 +13,24 @@ use crate::interrupt;
 use crate::run::selftest::server::{self, Law};
 use crate::run::selftest::{self, Report, Verdict};
 
-/// Flags of `selftest`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff selftest                       known stalls, queues and delays; two copies of one server; the canary
+  bakeoff selftest                       known stalls, queues and delays; A/A; the canary
   bakeoff selftest --quick -q --format json
 
-Exit codes: 0 everything is as expected, 1 internal error, 5 something is not, or a figure stayed
-undecided, 130 interrupted")]
+Exit codes: 0 everything is as expected, 1 internal error, 5 a check failed or is undecided, 130 interrupted")]
 pub(crate) struct Args {
-    /// Shorter and with fewer queues: for CI
+    /// Shorter and with fewer queues, for CI
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
     quiet: Quiet,
-    /// How the result is written to stdout
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// Flags of `selftest-server`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServerArgs {
     /// constant:TIME or exponential:TIME
@@ -43,7 +40,6 @@ pub(crate) struct ServerArgs {
 }
 
 impl Args {
-    /// Gives the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         let stop = interrupt::listen()?;
         let say = |what: &str| self.quiet.say(format_args!("selftest: {what}"));

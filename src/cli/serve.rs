@@ -1,4 +1,4 @@
-//! `bakeoff serve`: one of the built-in services, until it is told to stop.
+//! `bakeoff serve`: one of the built-in services, until SIGTERM or SIGINT.
 
 mod processes;
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::parent::Parent;
+use super::flags::Parent;
 use crate::backend::client::Library;
 use crate::backend::cpu::CpuMode;
 use crate::backend::http::limits::Limits;
@@ -18,7 +18,6 @@ use crate::cli::environment;
 use crate::error::{Error, Result};
 use crate::units::Nanos;
 
-/// Flags of `serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,87 +25,86 @@ Examples:
   bakeoff serve --model thread-pool --threads 64 --port 8080 --cpu 40us
   bakeoff serve --model thread-pool --database-url postgres://bakeoff:bakeoff@127.0.0.1:5432/bakeoff
 
-It prints `listening 127.0.0.1:PORT` and serves until SIGTERM or SIGINT. CONTRACT.md says what it answers.
+It prints `listening 127.0.0.1:PORT` and serves until SIGTERM or SIGINT. CONTRACT.md describes its responses.
 
-Exit codes: 0 ended as asked, 1 internal error, 2 bad flag, or a port that is taken")]
+Exit codes: 0 ended as asked, 1 internal error, 2 bad flag, or a port in use")]
 pub(crate) struct Args {
     /// event-loop, work-stealing, thread-per-connection, thread-pool, or null
     #[arg(long, value_name = "MODEL")]
     model: Model,
-    /// The service to mount; both unless given
+    /// The service to mount [default: both]
     #[arg(long, value_enum, value_name = "SERVICE")]
     workload: Option<Workload>,
-    /// The port on 127.0.0.1; 0 has one chosen and printed
+    /// The port on 127.0.0.1; 0 for any free one
     #[arg(long, value_name = "PORT", env = "BAKEOFF_PORT", default_value_t = 0)]
     port: u16,
-    /// Workers of work-stealing and thread-pool, connections at most of thread-per-connection
+    /// Workers of work-stealing and thread-pool; maximum number of connections of thread-per-connection
     #[arg(long, value_name = "N", env = "BAKEOFF_WORKERS", visible_alias = "workers")]
     threads: Option<usize>,
-    /// Where state lives; postgres unless given where there is a database's URL
+    /// Where the state is [default: postgres with --database-url, else memory]
     #[arg(long, value_enum)]
-    store: Option<Store>,
+    store: Option<StoreFlag>,
     /// The database, postgres://USER:PASSWORD@127.0.0.1:PORT/NAME; a stand-in is one too
     #[arg(long, value_name = "URL", env = "BAKEOFF_DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
     /// Connections to the database, and to the upstream
     #[arg(long, value_name = "N", env = "BAKEOFF_POOL", default_value_t = 16)]
     pool: usize,
-    /// The server that /gateway asks, http://127.0.0.1:PORT
+    /// The server that /gateway calls, http://127.0.0.1:PORT
     #[arg(long, value_name = "URL", env = "BAKEOFF_UPSTREAM_URL")]
     upstream: Option<String>,
-    /// How threads ask the lookups of a payment at once
+    /// How threads send the lookups of a payment concurrently
     #[arg(long, value_enum, default_value_t)]
     fan_out: Gather,
-    /// The client that an event loop asks the database with: bakeoff or, in builds with cross-check, tokio-postgres
+    /// The database client of an event loop: bakeoff or, in builds with cross-check, tokio-postgres
     #[arg(long, value_name = "NAME", default_value_t)]
     client: Library,
-    /// A mistake to make; may be repeated
+    /// Enable a deliberate mistake; may be repeated
     #[arg(long = "pitfall", value_name = "NAME")]
     pitfalls: Vec<Pitfall>,
-    /// Chooses users, accounts, merchants and signing keys
+    /// Seed of users, accounts, merchants and signing keys
     #[arg(long, value_name = "N", env = "BAKEOFF_SEED", default_value_t = 42)]
     seed: u64,
-    /// SHA-256 rounds that verifying one payment takes [env: BAKEOFF_SIGNATURE_ROUNDS=]
+    /// SHA-256 rounds to verify one payment [env: BAKEOFF_SIGNATURE_ROUNDS=]
     #[arg(long, value_name = "N", conflicts_with = "cpu")]
     signature_rounds: Option<u32>,
-    /// CPU time that verifying one payment takes, measured at the start: 40us
+    /// CPU time to verify one payment, calibrated at the start: 40us
     #[arg(long, value_name = "TIME")]
     cpu: Option<Nanos>,
     /// auto, inline or offload: where CPU work runs
     #[arg(long, value_name = "MODE", default_value_t)]
     cpu_mode: CpuMode,
-    /// Cores that CPU work may keep busy; as many as the process may run on unless given
+    /// Cores for CPU work [default: all that the process may run on]
     #[arg(long, value_name = "N")]
     cores: Option<usize>,
-    /// Event loops on one port, each a process of its own; their state is in a database
+    /// Number of event-loop processes that share the port; needs a database
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     processes: u32,
     /// Share the port with other processes
     #[arg(long, hide = true)]
-    beside: bool,
-    /// What /healthz calls this server; the model's name unless given
+    reuse_port: bool,
+    /// The server's name in /healthz [default: the model's]
     #[arg(long)]
     name: Option<String>,
-    /// How long a connection may be silent between requests
+    /// Idle timeout of a connection between requests
     #[arg(long, value_name = "TIME", default_value = "75s")]
     idle_timeout: Nanos,
-    /// How long the head of a request may take
+    /// Read timeout of the head of a request
     #[arg(long, value_name = "TIME", default_value = "10s")]
     header_timeout: Nanos,
-    /// How long the body of a request may take
+    /// Read timeout of the body of a request
     #[arg(long, value_name = "TIME", default_value = "10s")]
     body_timeout: Nanos,
-    /// How long a peer may take no bytes of an answer
+    /// Write timeout: close the connection if the client reads nothing for this long
     #[arg(long, value_name = "TIME", default_value = "10s")]
     write_timeout: Nanos,
     #[command(flatten)]
     parent: Parent,
 }
 
-/// A store, as the flag spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Store {
-    /// In this process, gone at its end
+enum StoreFlag {
+    /// In this process
     Memory,
     /// In the database of --database-url
     Postgres,
@@ -122,7 +120,7 @@ impl Args {
             return Ok(0);
         }
         let settings = self.settings()?;
-        match (self.processes, self.beside) {
+        match (self.processes, self.reuse_port) {
             (1, false) => backend::serve(&settings)?,
             (1, true) => backend::serve_beside(&settings)?,
             (processes, _) => processes::serve(&settings, processes)?,
@@ -156,11 +154,11 @@ impl Args {
 
     fn store(&self) -> Result<StoreSettings> {
         match (self.store, &self.database_url) {
-            (Some(Store::Memory), _) | (None, None) => Ok(StoreSettings::Memory),
-            (Some(Store::Postgres) | None, Some(url)) => {
+            (Some(StoreFlag::Memory), _) | (None, None) => Ok(StoreSettings::Memory),
+            (Some(StoreFlag::Postgres) | None, Some(url)) => {
                 Ok(StoreSettings::Postgres { url: url.clone() })
             }
-            (Some(Store::Postgres), None) => {
+            (Some(StoreFlag::Postgres), None) => {
                 Err(Error::usage("the store postgres needs a database")
                     .help("give --database-url or set BAKEOFF_DATABASE_URL"))
             }
@@ -225,7 +223,7 @@ fn rounds_from_environment() -> Result<u32> {
     };
     let rounds = text.to_str().and_then(|text| text.parse().ok());
     rounds.ok_or_else(|| {
-        Error::usage(format!("{NAME} is `{}`, which is no number of rounds", text.display()))
+        Error::usage(format!("{NAME} is `{}`, which is not a number of rounds", text.display()))
             .help("unset it, or write a whole number from 0 to 4294967295")
     })
 }

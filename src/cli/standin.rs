@@ -1,47 +1,46 @@
-//! `bakeoff standin`: the dependency of the services, or a relay to one's own, until it is told to stop.
+//! `bakeoff standin`: the dependency of the services, or a relay to one's own, until SIGTERM or SIGINT.
 
 use std::net::SocketAddrV4;
 
-use super::parent::Parent;
+use super::flags::Parent;
 use crate::error;
 use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::standin::{self, Pace, Settings};
 
-/// Flags of `standin`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bakeoff standin --latency 50ms                          speaks PostgreSQL's protocol, and HTTP/1.1
   bakeoff standin --latency p50=2ms,p99=9ms --fault stall=1s@3s
-  bakeoff standin --proxy 127.0.0.1:5432 --latency 5ms    the same in front of whatever you have
+  bakeoff standin --proxy 127.0.0.1:5432 --latency 5ms    a proxy in front of your own server
 
-It prints `listening 127.0.0.1:PORT` and answers until SIGTERM or SIGINT.
+It prints `listening 127.0.0.1:PORT` and serves until SIGTERM or SIGINT.
 
-Exit codes: 0 ended as asked, 1 internal error, 2 bad flag, or a port that is taken")]
+Exit codes: 0 ended as asked, 1 internal error, 2 bad flag, or a port in use")]
 pub(crate) struct Args {
-    /// The port on 127.0.0.1; 0 has one chosen and printed
+    /// The port on 127.0.0.1; 0 for any free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
-    /// Chooses the rows, and the times and faults that are drawn
+    /// Seed of the rows, latencies and faults
     #[arg(long, value_name = "N", env = "BAKEOFF_SEED", default_value_t = 42)]
     seed: u64,
-    /// How long a lookup takes: 50ms, uniform=1ms..3ms, p50=2ms,p99=9ms or trace=FILE (milliseconds, one a line)
+    /// Latency of a lookup: 50ms, uniform=1ms..3ms, p50=2ms,p99=9ms or trace=FILE (milliseconds, one per line)
     #[arg(long, value_name = "LATENCY", default_value_t = Latency::ZERO)]
     latency: Latency,
-    /// How long a write takes, in the same words
+    /// Latency of a write, in the same format
     #[arg(long, value_name = "LATENCY", default_value_t = Latency::ZERO)]
     write_latency: Latency,
-    /// What goes wrong and when: stall=1s@3s, slow=x5@3s+2s, errors=10%@3s+2s, drop=20%@3s+2s; may be repeated
+    /// Inject a fault: stall=1s@3s, slow=x5@3s+2s, errors=10%@3s+2s, drop=20%@3s+2s; may be repeated
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Fault>,
-    /// How it waits for what is due
+    /// How it waits for the next response
     #[arg(long, value_enum, default_value_t)]
     pace: Pace,
-    /// What /healthz calls it
+    /// Its name in /healthz
     #[arg(long, default_value = "standin")]
     name: String,
-    /// Relay any TCP protocol to this address on this machine, and send each answer on --latency later
+    /// Relay any TCP protocol to this address on this machine, and delay each response by --latency
     #[arg(long, value_name = "HOST:PORT", value_parser = target, conflicts_with_all = ["write_latency", "fault", "name"])]
     proxy: Option<SocketAddrV4>,
     #[command(flatten)]
@@ -71,11 +70,11 @@ impl Args {
     }
 }
 
-/// An address as people write it. Whether it is on this machine is for the proxy to say.
+/// The proxy checks whether it is on this machine.
 fn target(text: &str) -> Result<SocketAddrV4, String> {
     let address = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let address = address.as_deref().unwrap_or(text);
     address
         .parse()
-        .map_err(|_| format!("`{text}` is no address on this machine; write 127.0.0.1:5432"))
+        .map_err(|_| format!("`{text}` is not an address on this machine; write 127.0.0.1:5432"))
 }

@@ -48,8 +48,9 @@ impl FromStr for Slo {
     type Err = String;
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let example = "write it as p99=100ms";
-        let (name, bound) =
-            text.split_once('=').ok_or_else(|| format!("`{text}` is no promise; {example}"))?;
+        let (name, bound) = text
+            .split_once('=')
+            .ok_or_else(|| format!("`{text}` is not an objective; {example}"))?;
         let known = PERCENTILES.iter().find(|(known, ..)| *known == name.trim());
         let (percentile, needs, per_mille) = *known
             .ok_or_else(|| format!("`{name}` is none of p50, p90, p99 and p99.9; {example}"))?;
@@ -89,7 +90,7 @@ pub(super) fn run(
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let trial = trial::of(&args.url, &plan, &outcome, &taken, Some(limit_of(slo.bound)));
+        let trial = trial::trial(&args.url, &plan, &outcome, &taken, Some(limit_of(slo.bound)));
         let answer = keeps(&trial, slo, args.error_rate);
         args.quiet.say(said(&trial, slo, answer));
         if answer == Some(true) {

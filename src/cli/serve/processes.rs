@@ -18,7 +18,7 @@ use crate::listen;
 /// How often it is looked whether a process has ended, or all of them are to.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Serves until it is told to stop, and ends the processes with it.
+/// Serves until SIGTERM or SIGINT, then ends the processes.
 ///
 /// # Errors
 /// A model or a store that has only one process (2), a process that cannot be started or ends by itself (1).
@@ -53,7 +53,7 @@ pub(super) fn serve(settings: &Settings, processes: u32) -> Result<()> {
     Ok(())
 }
 
-/// Processes that end with whoever has them.
+/// Processes that end when this is dropped.
 struct Children(Vec<Child>);
 
 impl Drop for Children {
@@ -75,7 +75,7 @@ fn start(port: u16, pool: usize) -> Result<Child> {
     let mut command = Command::new(binary);
     command
         .args(given)
-        .args(["--beside", "--port", &port.to_string(), "--pool", &pool.to_string()])
+        .args(["--reuse-port", "--port", &port.to_string(), "--pool", &pool.to_string()])
         .arg(format!("--die-with-parent={}", std::process::id()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
@@ -104,10 +104,12 @@ fn without(given: impl Iterator<Item = OsString>, flags: &[&str]) -> Vec<OsStrin
 fn listening(child: &mut Child) -> Result<()> {
     let stdout = child.stdout.take().expect("stdout is piped");
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).context(|| "cannot hear a process".into())?;
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .context(|| "cannot read the output of a process".into())?;
     match line.starts_with("listening ") {
         true => Ok(()),
-        false => Err(Error::internal("one of the processes did not come to listen")),
+        false => Err(Error::internal("one of the processes did not start to listen")),
     }
 }
 
