@@ -125,7 +125,9 @@ pub(super) fn types(program: &[Source]) -> Vec<Breach> {
     for file in program {
         let folder = Path::new(&file.path).parent().unwrap().display().to_string();
         let types = file.file.items.iter().filter_map(type_name);
-        types.for_each(|name| drop(folders.entry(name).or_default().insert(folder.clone())));
+        types.for_each(|name| {
+            folders.entry(name).or_default().insert(folder.clone());
+        });
     }
     let is_listed = |name: &str| IN_MORE_FOLDERS.contains(&name);
     let mut found = Vec::new();
