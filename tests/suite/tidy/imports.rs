@@ -17,9 +17,9 @@ const ROWS: &[&[&str]] = &[
     &["scenario"],
     &["record"],
     &["backend", "load", "standin"],
-    &["domain", "latency", "postgres", "stats", "text"],
+    &["domain", "latency", "postgres", "reactor", "stats", "text"],
     &["clock", "exit", "fault", "files", "interrupt", "listen", "poll", "random", "sql"],
-    &["error", "units"],
+    &["error", "units", "words"],
 ];
 
 /// What a part must not name although it stands in a row below.

@@ -8,10 +8,9 @@ use super::source::Source;
 /// The share of the lines of code of two twins that may differ.
 const SHARE_MAX: f64 = 0.35;
 /// Ten lines, of which the signature and one await differ.
-const SMALL: (&str, f64) = ("upstream/", 0.4);
+const SMALL: (&str, f64) = ("gateway/", 0.4);
 /// Two designs behind one interface, to be read one at a time.
-const NO_TWINS: &[&str] =
-    &["backend/runtime/", "backend/http/", "backend/cpu/", "backend/hands/", "backend/remote/"];
+const NO_TWINS: &[&str] = &["backend/runtime/"];
 
 /// Twins with another outline, or with too many lines that differ.
 pub(super) fn unlike(program: &[Source]) -> Vec<Breach> {
