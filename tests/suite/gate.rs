@@ -330,7 +330,7 @@ fn bad_input_is_named_and_nothing_is_touched() {
     assert_eq!(code(&output), 2, "{}", stderr(&output));
     assert!(
         stderr(&output).contains("history.jsonl: line 1")
-            && stderr(&output).contains("half-written")
+            && stderr(&output).contains("is incomplete")
     );
     assert_eq!(fs::read_to_string(gate.path("history.jsonl")).unwrap(), torn);
     assert!(!gate.path("out").exists(), "nothing was measured");

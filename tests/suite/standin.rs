@@ -130,7 +130,7 @@ fn what_cannot_be_is_a_usage_error() {
         (vec!["--latency", "trace=/nowhere"], "cannot read /nowhere".into()),
         (vec!["--fault", "stall=1s"], "stall=1s@3s".into()),
         (vec!["--proxy", "93.184.216.34:80"], "this machine alone".into()),
-        (vec!["--proxy", "example.com:80"], "no address on this machine".into()),
+        (vec!["--proxy", "example.com:80"], "not an address on this machine".into()),
         (vec!["--proxy", "localhost:1", "--fault", "stall=1s@3s"], "cannot be used with".into()),
     ] {
         let Output { status, stderr, .. } = command(&flags).output().unwrap();
