@@ -1,4 +1,4 @@
-//! What people and programs read. Everything here is made from what [`schema`] holds, a run's result first, and from
+//! What people and programs read. Everything here is made from what [`crate::record`] holds, a run's result first, and from
 //! nothing else.
 
 pub mod charts;

@@ -19,10 +19,10 @@
 //! - [`failures`]: failed requests, gated whatever the metrics are.
 //! - [`intermittent`]: bad rounds that a centre does not show.
 //! - [`attribution`]: contenders that crash, err or are overloaded, and rounds that do not count.
-//! - [`sight`]: the smallest effect that can be seen, before and after.
+//! - [`sensitivity`]: the smallest effect that can be seen, before and after.
 //! - [`verdict`]: the whole gate, and its exit code.
 //!
-//! What a CI system reads of it is printed by [`crate::report::gate`].
+//! What a CI system reads of it is printed by `report::gate`.
 
 pub mod attribution;
 #[cfg(test)]
