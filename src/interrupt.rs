@@ -4,12 +4,11 @@
 //! they are handed their plan. What merely waits (for a server to be ready, for a program to end) asks [`asked`]: such waits
 //! lie many calls deep, and in destructors, which take no arguments.
 
-use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, LazyLock};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;

@@ -3,12 +3,11 @@
 //! A [`Protocol`] is sans-IO. The runtimes move its bytes over a socket of tokio or of the standard library, and keep
 //! pools of equal size that serve callers in order.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use bytes::BytesMut;
 use hdrhistogram::Histogram;

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::flags::Out;
-use crate::cli::flags::Quiet;
+use crate::cli::flags::{Out, Quiet};
 use crate::cli::{Format, print};
 use crate::error::Result;
 use crate::interrupt;

@@ -11,12 +11,8 @@ use self::search::Slo;
 use super::flags::Quiet;
 use super::{Format, print};
 use crate::error::{Error, Result};
-use crate::exit;
-use crate::files;
-use crate::interrupt;
 use crate::judge::failures::error_counts;
 use crate::judge::rank;
-use crate::load;
 use crate::load::live::Live;
 use crate::load::outcome::{Outcome, RequestError};
 use crate::load::plan::{
@@ -25,7 +21,6 @@ use crate::load::plan::{
 use crate::load::url::Url;
 use crate::machine::interference::Interference;
 use crate::machine::neighbours::Neighbours;
-use crate::record;
 use crate::record::TrialVerdict;
 use crate::record::histogram::Ranked;
 use crate::report::hgrm::hgrm;
@@ -33,6 +28,7 @@ use crate::run::trial::figures;
 use crate::stats::over_the_error_bound;
 use crate::text::{clean, listed};
 use crate::units::{Nanos, Rate, Share, grouped, three_digits};
+use crate::{exit, files, interrupt, load, record};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -6,8 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cli::flags::Out;
-use crate::cli::flags::Quiet;
+use crate::cli::flags::{Out, Quiet};
 use crate::cli::{Format, environment, print};
 use crate::error::{Context, Error, Result};
 use crate::exit;

@@ -8,18 +8,16 @@ use serde_json::json;
 
 use super::flags::Quiet;
 use super::{Format, print};
-use crate::database::probe;
 use crate::database::probe::{Answers, Question};
-use crate::database::{Typed, Url};
+use crate::database::{Typed, Url, probe};
 use crate::error::Result;
-use crate::exit;
-use crate::interrupt;
 use crate::load::plan::Arrivals;
 use crate::record::histogram::ranked;
 use crate::record::late;
 use crate::record::late::Late;
 use crate::stats::percentile::{Quantile, quantile};
 use crate::units::{Nanos, Rate};
+use crate::{exit, interrupt};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -5,8 +5,7 @@ mod plan;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::cli::flags::Out;
-use crate::cli::flags::Quiet;
+use crate::cli::flags::{Out, Quiet};
 use crate::cli::{Format, print};
 use crate::error::{Error, Result};
 use crate::exit;

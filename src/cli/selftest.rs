@@ -4,14 +4,12 @@ use std::sync::atomic::Ordering;
 
 use comfy_table::{Table, presets};
 
-use super::flags::Parent;
-use super::flags::Quiet;
+use super::flags::{Parent, Quiet};
 use super::{Format, print};
 use crate::error::Result;
-use crate::exit;
-use crate::interrupt;
 use crate::run::selftest::server::{self, Law};
 use crate::run::selftest::{self, Report, Verdict};
+use crate::{exit, interrupt};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

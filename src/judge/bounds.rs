@@ -4,8 +4,7 @@
 use crate::backend::model::{CONNECTION_THREADS, Model, POOL_THREADS};
 use crate::backend::pitfall::Pitfall;
 use crate::record::{Ceiling, Trial, TrialVerdict};
-use crate::scenario::store;
-use crate::scenario::{Contender, Scenario};
+use crate::scenario::{Contender, Scenario, store};
 use crate::stats::median;
 use crate::units::Rate;
 

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use crate::record::histogram;
 use crate::record::histogram::Ranked;
-use crate::record::late;
 use crate::record::late::Late;
 use crate::record::{
-    ByRequest, ContenderInfo, Distribution, RunResult, SloInfo, Trial, TrialVerdict,
+    ByRequest, ContenderInfo, Distribution, RunResult, SloInfo, Trial, TrialVerdict, histogram,
+    late,
 };
 use crate::stats::percentile::{Quantile, supported};
 use crate::stats::{hodges_lehmann, over_the_error_bound};

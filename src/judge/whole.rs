@@ -4,8 +4,7 @@ use crate::error::Error;
 use crate::exit;
 use crate::judge::validity;
 use crate::record::{ContenderInfo, Judgement, RunResult, SloInfo, StatementVerdict, Verdict};
-use crate::scenario::store;
-use crate::scenario::{Contender, LoadKind, Scenario};
+use crate::scenario::{Contender, LoadKind, Scenario, store};
 
 /// The floor of the only scenario; several have several.
 pub(crate) fn floor(scenarios: &[Scenario]) -> Option<u64> {

@@ -8,10 +8,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, 
 
 use super::answer::{Answer, Reader};
 use super::check::Acknowledged;
-use super::clock;
 use super::mix::{Mix, Request};
 use super::outcome::RequestError;
-use super::receipt;
+use super::{clock, receipt};
 use crate::load::breakdown::Instants;
 use crate::poll::{EventFlags, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;

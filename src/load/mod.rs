@@ -55,11 +55,10 @@ use self::recorder::{Recorder, times_within};
 use self::schedule::Schedule;
 use self::sender::ThreadResult;
 use self::stage::{Go, Sending, Stage, Warmed};
-use crate::clock;
 use crate::error::{Context, Error, Result};
 use crate::poll::raise_descriptor_limit;
-use crate::random;
 use crate::units::Nanos;
+use crate::{clock, random};
 
 /// The ends of the measured window and its middle, for sampling the contender's resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,7 @@ use sha2::{Digest, Sha256};
 use super::check::{Expect, Statuses};
 use super::template::{Draws, Template, push_integer};
 use crate::error::Result;
-use crate::load::template::InvalidRequest;
-use crate::load::template::{check_header, check_method, check_path, has_length};
+use crate::load::template::{InvalidRequest, check_header, check_method, check_path, has_length};
 
 /// Lines of a file with a body a line.
 const LINES_MAX: usize = 1_000_000;

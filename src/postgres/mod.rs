@@ -9,8 +9,7 @@ mod connection;
 mod login;
 mod server;
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::ErrorResponseBody;

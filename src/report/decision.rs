@@ -6,12 +6,10 @@ use super::experiments::cell_words;
 use super::markdown::{escaped, grid, list};
 use super::setting;
 use super::terminal::{plain_table, wrapped};
-use crate::record::late;
 use crate::record::late::Late;
-use crate::record::{Capacity, Decided, Decision, Meeting};
+use crate::record::{Capacity, Decided, Decision, Meeting, late};
 use crate::stats::percentile::{FAILED_NS, Quantile};
-use crate::units::bytes;
-use crate::units::{Nanos, Rate, grouped, three_digits};
+use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
 const COLUMNS: [&str; 7] = ["model", "size", "p99", "SLO", "CPU us", "memory", "closed ceiling"];
 const PLACES: [&str; 3] = ["place", "closed ceilings", "in figures"];

@@ -3,8 +3,7 @@
 use crate::record::{Footprint, OverStarts, Part, RunResult};
 use crate::report::format::Grid;
 use crate::text::{clean, or_withheld};
-use crate::units::bytes;
-use crate::units::{Nanos, grouped};
+use crate::units::{Nanos, bytes, grouped};
 
 /// None of the sizes but the image's contains another.
 const COLUMNS: [&str; 9] = [

@@ -8,11 +8,9 @@ use crate::judge::comparison::{Side, ends, headline, side};
 use crate::judge::races::{Entry, Race, races};
 use crate::record::metric::label;
 use crate::record::{Comparison, RunResult, Verdict};
-use crate::report::format::figure;
-use crate::report::format::place;
+use crate::report::format::{figure, place};
 use crate::text::{WITHHELD, capital, clean, or_withheld, times};
-use crate::units::bytes;
-use crate::units::{grouped, three_digits};
+use crate::units::{bytes, grouped, three_digits};
 use std::path::Path;
 
 /// The end of a run for a terminal: one screen where the run speaks of something, else the whole report.

@@ -6,11 +6,9 @@ use crate::judge::comparison::{self, Side, belongs, ends, factor, side};
 use crate::judge::races::{Entry, Race, measured, middle};
 use crate::record::metric::label;
 use crate::record::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
-use crate::report::format::figure;
-use crate::report::format::{load, place};
+use crate::report::format::{figure, load, place};
 use crate::text::{WITHHELD, capital, clean, listed, one_line, times};
-use crate::units::bytes;
-use crate::units::{Rate, grouped, three_digits};
+use crate::units::{Rate, bytes, grouped, three_digits};
 
 /// The sentences that a person can repeat.
 pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {

@@ -1,15 +1,12 @@
 //! Two results beside each other. They were not measured in one run, so there is no ratio and no verdict between them.
 
 use super::findings::Findings;
-use super::markdown;
-use super::terminal;
+use super::{markdown, terminal};
 use crate::judge::races::{Entry, Race, races};
 use crate::record::{Fingerprint, RunResult};
-use crate::report::format::figure;
-use crate::report::format::place;
+use crate::report::format::{figure, place};
 use crate::text::{capital, clean, or_withheld};
-use crate::units::bytes;
-use crate::units::{grouped, three_digits};
+use crate::units::{bytes, grouped, three_digits};
 
 /// The figures of two results in rows.
 pub(crate) struct SideBySide {

@@ -3,9 +3,7 @@
 use crate::judge::best_size::{BestSizes, Family, Sized, best_sizes};
 use crate::judge::races::Race;
 use crate::record::RunResult;
-use crate::report::format::Grid;
-use crate::report::format::figure;
-use crate::report::format::place;
+use crate::report::format::{Grid, figure, place};
 use crate::text::{WITHHELD, clean, listed, or_withheld};
 use crate::units::{bytes, grouped, three_digits};
 

@@ -5,8 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
-use crate::files;
-use crate::record;
 use crate::record::histogram::{Ranked, requests};
 use crate::record::{RunResult, Trial, TrialVerdict};
 use crate::report::charts::{CHART_FOLDER, Picture, Shade, Size, pictures};
@@ -14,6 +12,7 @@ use crate::report::hgrm::hgrm;
 use crate::report::html::html_with;
 use crate::report::markdown::markdown_with;
 use crate::text::{clean, slug};
+use crate::{files, record};
 
 /// Writes every file of a report into `dir`, which is its own and is made if it is not there.
 ///

@@ -2,12 +2,11 @@
 
 use super::contender::{BuiltIn, Contender, Kind};
 use super::diagnostic::Diagnostic;
-use super::foreign;
 use super::quantity::At;
 use super::raw::{Raw, RawContender};
 use super::reading::required;
 use super::store::{POOL_MAX, Store};
-use super::{CpuMode, Workload};
+use super::{CpuMode, Workload, foreign};
 use crate::backend::Gather;
 use crate::backend::client::Library;
 use crate::backend::model::Model;

@@ -6,14 +6,13 @@ use std::path::Path;
 use super::contenders::contenders;
 use super::diagnostic::Diagnostic;
 use super::experiment::experiments;
-use super::gate;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::At;
 use super::raw::Raw;
 use super::routes::routes;
 use super::statements::{Known, headline, statements};
 use super::store::store;
-use super::{Scenario, Workload};
+use super::{Scenario, Workload, gate};
 use crate::scenario::around::{Around, Programs};
 use crate::units::{Nanos, grouped};
 

@@ -4,8 +4,7 @@ use super::Workload;
 use super::diagnostic::Diagnostic;
 use super::quantity::{At, Quantity};
 use crate::scenario::Level;
-use crate::units::Share;
-use crate::units::{Nanos, grouped};
+use crate::units::{Nanos, Share, grouped};
 
 /// A name that can be a folder's, a file's and a column's.
 pub(super) fn name(text: &At<String>, key: &str) -> Result<String, Diagnostic> {

@@ -6,8 +6,7 @@ use super::raw::{Raw, RawLoad, RawPlacement, RawSlo, RawSteps};
 use super::reading::required;
 use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo, WarmUp};
 use crate::load::plan::{Arrivals, Step};
-use crate::scenario::field::steady;
-use crate::scenario::field::whole;
+use crate::scenario::field::{steady, whole};
 use crate::units::{Nanos, Rate, Share};
 
 /// Connections of the generator: within the ports and descriptors that one process gets.

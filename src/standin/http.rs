@@ -10,8 +10,7 @@ use super::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, OUTPUT_BYTES_MA
 use super::stats::Kind;
 use super::world::World;
 use crate::sql::Class;
-use crate::standin::step::Refusal;
-use crate::standin::step::{Input, Step};
+use crate::standin::step::{Input, Refusal, Step};
 use crate::units::Nanos;
 
 /// A connection that speaks HTTP.

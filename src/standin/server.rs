@@ -10,8 +10,7 @@ use super::world::World;
 use crate::clock;
 use crate::poll::{Event, EventFlags, READABLE, WRITABLE};
 use crate::reactor::{EVENTS, Events, LISTENER, Reactor, SIGNAL};
-use crate::standin::step::Step;
-use crate::standin::step::{Key, Refusal};
+use crate::standin::step::{Key, Refusal, Step};
 use crate::units::Nanos;
 
 #[derive(Debug)]

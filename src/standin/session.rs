@@ -1,11 +1,9 @@
 //! One connection without its socket: bytes in, answers out, and the instant at which it wants to go on.
 
-use super::http;
 use super::limits::INPUT_BYTES_MAX;
-use super::postgres;
 use super::world::World;
-use crate::standin::step::{Input, Step};
-use crate::standin::step::{Key, Refusal};
+use super::{http, postgres};
+use crate::standin::step::{Input, Key, Refusal, Step};
 use crate::units::Nanos;
 
 /// A connection of either protocol.

@@ -6,19 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Args, closed_ceiling, failing, show, trial, write_hgrm};
 use crate::cli::{Format, print};
 use crate::error::Result;
-use crate::exit;
 use crate::judge::failures::error_counts;
 use crate::judge::validity::limit_of;
 use crate::load::outcome::Outcome;
 use crate::load::plan::{Fixed, Plan, Shape, WarmUp};
 use crate::load::url::Url;
 use crate::machine::interference::Interference;
-use crate::record;
-use crate::record::late;
-use crate::record::{Capacity, Trial, TrialVerdict};
+use crate::record::{Capacity, Trial, TrialVerdict, late};
 use crate::stats::Quantile;
 use crate::stats::capacity::{self, Search};
 use crate::units::{Nanos, Rate, Share};
+use crate::{exit, record};
 
 /// A promise: a percentile of the response time and its bound.
 #[derive(Clone, Copy, Debug)]

@@ -12,8 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::backend::model::Model;
 use crate::backend::{Settings, StoreSettings};
 use crate::error::{Context, Error, Result};
-use crate::interrupt;
-use crate::listen;
+use crate::{interrupt, listen};
 
 /// How often it is looked whether a process has ended, or all of them are to.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -6,8 +6,7 @@ use crate::judge::gate::sensitivity::{percent, signed};
 use crate::record::gate::{FailureJudgement, GateResult, Judgement, Look, Metric, MetricJudgement};
 use crate::stats::{Interval, median, quantile_interval};
 use crate::text::{WITHHELD, clean, or_withheld};
-use crate::units::bytes;
-use crate::units::{Nanos, Rate, three_digits};
+use crate::units::{Nanos, Rate, bytes, three_digits};
 
 /// The candidate's figures of a metric over the rounds that count.
 pub(crate) struct Figures {

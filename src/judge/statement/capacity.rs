@@ -1,8 +1,7 @@
 //! Statements about capacities, which are known between two rates each and belong to no trial.
 
 use super::{Found, Judged, figure, limits, unit};
-use crate::record::Ceiling;
-use crate::record::{Capacity, StatementVerdict};
+use crate::record::{Capacity, Ceiling, StatementVerdict};
 use crate::scenario::{Scenario, Statement};
 use crate::stats::{Estimate, Interval};
 

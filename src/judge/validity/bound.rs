@@ -2,9 +2,8 @@
 
 use crate::judge::rank;
 use crate::load::outcome::{Kind, Outcome, RequestError};
-use crate::stats::error_bound;
-use crate::stats::over_the_error_bound;
 use crate::stats::percentile::percentile;
+use crate::stats::{error_bound, over_the_error_bound};
 use crate::text::percent;
 use crate::units::{Nanos, grouped};
 

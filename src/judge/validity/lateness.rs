@@ -9,11 +9,10 @@ use crate::load::outcome::{Kind, Outcome};
 use crate::record::late;
 use crate::record::late::Late;
 use crate::scenario::Scenario;
-use crate::stats::percentile::percentile;
+use crate::stats::percentile::{RANKS, percentile};
 use crate::units::Nanos;
 
 use super::{Evidence, Finding};
-use crate::stats::percentile::RANKS;
 use crate::text::percent;
 
 /// No limit on the generator's lag is lower: a core that is shared, or wakes up, is late by so much.

@@ -1,7 +1,6 @@
 //! The ratio forest: every metric of one contender against another's, with right meaning that the first is better.
 
-use plotters::coord::combinators::IntoLogRange;
-use plotters::coord::combinators::LogCoord;
+use plotters::coord::combinators::{IntoLogRange, LogCoord};
 use plotters::coord::types::RangedCoordf64;
 use plotters::style::{Color, RGBColor};
 

@@ -12,8 +12,7 @@ use crate::record::{ByRequest, Trial};
 use crate::report::format::memory_words;
 use crate::report::sentences::title_of;
 use crate::text::slug;
-use crate::units::bytes;
-use crate::units::{grouped, three_digits};
+use crate::units::{bytes, grouped, three_digits};
 use plotters::style::Color;
 
 /// One for each scenario that was driven over two numbers of connections, or with two of requests in flight.

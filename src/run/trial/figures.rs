@@ -12,14 +12,11 @@ use crate::load::plan::{Operation, Plan, Shape};
 use crate::machine::memory;
 use crate::record;
 use crate::record::histogram::{distribution, ranked};
-use crate::record::{Audit, Trial};
-use crate::record::{LostBy, TimeWindow, Timeline, TrialVerdict, Validity};
+use crate::record::{Audit, LostBy, TimeWindow, Timeline, Trial, TrialVerdict, Validity};
 use crate::run::placement::Placement;
 use crate::run::trial::spec::PreparedTrial;
-use crate::scenario::Disturbance;
-use crate::scenario::Scenario;
-use crate::stats::percentile::{Failures, at_rank};
-use crate::stats::percentile::{Quantile, quantile};
+use crate::scenario::{Disturbance, Scenario};
+use crate::stats::percentile::{Failures, Quantile, at_rank, quantile};
 use crate::stats::{self, Recovery, SloBucket};
 use crate::units::Nanos;
 

@@ -2,8 +2,7 @@
 
 use super::error::SqlError;
 use crate::standin::limits::{MESSAGE_BYTES_MAX, STARTUP_BYTES_MAX};
-use crate::standin::step::Input;
-use crate::standin::step::Key;
+use crate::standin::step::{Input, Key};
 
 /// What a connection begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,8 +30,7 @@ use super::dial::{Fate, Promise};
 use super::limits::{OUTPUT_BYTES_MAX, PORTALS_MAX, SCRIPT_MAX, STATEMENTS_MAX};
 use super::world::World;
 use crate::standin::postgres::known::{Query, SETTINGS, SETTINGS_TOLD};
-use crate::standin::step::{Input, Step};
-use crate::standin::step::{Key, Refusal};
+use crate::standin::step::{Input, Key, Refusal, Step};
 use crate::units::Nanos;
 
 /// A connection that speaks PostgreSQL's protocol.

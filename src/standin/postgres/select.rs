@@ -1,12 +1,11 @@
 //! `SELECT` without the tables of the schema: values, which pings and first connections ask for, and the catalogue of types.
 
-use crate::standin::postgres::known::{Column, Scalar};
+use crate::standin::postgres::known::{Column, Query, SETTINGS, Scalar, VERSION, brackets};
 use std::rc::Rc;
 
 use super::tokens::{Token, Tokens};
 use super::value::{NAME, OID, PARAMETERS_MAX, TIMESTAMPTZ, VOID};
 use crate::sql::oid::{BOOL, INT4, INT8, TEXT};
-use crate::standin::postgres::known::{Query, SETTINGS, VERSION, brackets};
 
 /// `value [, ..]`, with names where they are given; all of what stands after SELECT.
 pub(super) fn values(mut tokens: Tokens<'_>) -> Option<Query> {

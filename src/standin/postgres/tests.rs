@@ -5,8 +5,7 @@ use super::super::limits::{MESSAGE_BYTES_MAX, SAVEPOINTS_MAX, STATEMENTS_MAX};
 use super::super::session::Session;
 use super::super::world::World;
 use crate::sql::Statement;
-use crate::standin::step::Step;
-use crate::standin::step::{Key, Refusal};
+use crate::standin::step::{Key, Refusal, Step};
 use crate::units::Nanos;
 
 /// A session, what it has answered, and when.

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::remote::ClientError;
-use crate::backend::remote::WorkQueue;
+use crate::backend::remote::{ClientError, WorkQueue};
 
 #[derive(Debug)]
 pub(crate) struct FanOutPool {

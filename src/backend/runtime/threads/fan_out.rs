@@ -1,12 +1,10 @@
 //! Fan-out on threads: a fixed pool of them.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread;
+use std::{fmt, thread};
 
-use crate::backend::remote::ClientError;
-use crate::backend::remote::WorkQueue;
+use crate::backend::remote::{ClientError, WorkQueue};
 
 pub(crate) struct FanOutPool {
     size: usize,
