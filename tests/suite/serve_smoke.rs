@@ -164,6 +164,16 @@ fn a_thread_too_many_is_told_so() {
     // The first connection is counted once it was accepted, which is before the second is.
     let (status, body) = server.ask("GET", "/null", "");
     assert_eq!((status, body.contains("error")), (503, true), "{body}");
+    // The answer may come before the request is sent, in whatever parts.
+    let mut late = server.connect();
+    late.peek(&mut [0]).unwrap();
+    for part in ["GET /null HTTP/1.1\r\n", "host: x\r\n", "\r\n"] {
+        late.write_all(part.as_bytes()).expect("the connection is still read");
+    }
+    late.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    late.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
 }
 
 #[cfg(not(feature = "cross-check"))]

@@ -3,11 +3,13 @@
 use crate::backend::runtime::threads::pool::{Connection, Driven, drive, rest};
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::task::Waker;
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -15,7 +17,6 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use rustix::net::RecvFlags;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -35,6 +36,13 @@ use crate::error::{self, Context as _};
 
 /// The stack of a thread that handles requests: ten times what they need.
 const STACK_BYTES: usize = 256 * 1024;
+
+/// Refused connections that wait to be closed.
+const REFUSED_MAX: usize = 1_024;
+
+/// How long a refused peer may be silent, and what is read of its request, before its connection is closed.
+const LINGER: Duration = Duration::from_millis(100);
+const LINGER_BYTES: u64 = 64 * 1024;
 
 /// Serves until the process is told to stop.
 pub(crate) fn serve(
@@ -105,6 +113,7 @@ fn accept(
     limits: Limits,
     max: usize,
 ) {
+    let refused = lingering();
     while !connections.stopping() {
         let Ok((stream, _)) = listener.accept() else {
             rest();
@@ -112,7 +121,7 @@ fn accept(
         };
         let stream = Arc::new(stream);
         if connections.count() >= max {
-            refuse(&stream);
+            refuse(stream, &refused);
             continue;
         }
         let watch = connections.open();
@@ -120,18 +129,34 @@ fn accept(
         let connection =
             connect(Arc::clone(&stream), Arc::clone(app), Arc::clone(&watch), limits, waiting);
         if spawn("connection".into(), move || block_on(connection, watch)).is_err() {
-            refuse(&stream);
+            refuse(stream, &refused);
         }
     }
 }
 
 /// Differs: threads run out where tasks do not. The peer is told, and may try again.
-fn refuse(mut stream: &TcpStream) {
+fn refuse(stream: Arc<TcpStream>, refused: &SyncSender<Arc<TcpStream>>) {
     const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
         content-type: application/json\r\ncontent-length: 33\r\n\r\n{\"error\":\"no thread is to spare\"}";
-    let _ = stream.write_all(ANSWER).and_then(|()| stream.shutdown(Shutdown::Write));
-    // A request that is never read would turn the answer into a reset.
-    let _ = rustix::net::recv(stream, &mut [0; 4_096], RecvFlags::DONTWAIT);
+    if (&*stream).write_all(ANSWER).and_then(|()| stream.shutdown(Shutdown::Write)).is_ok() {
+        // With more of them than are kept, the peer may see a reset.
+        let _ = refused.try_send(stream);
+    }
+}
+
+/// Takes connections that were refused, and closes each once its peer has: a connection that is closed before its
+/// request is read turns the answer into a reset.
+fn lingering() -> SyncSender<Arc<TcpStream>> {
+    let (refused, closing) = sync_channel::<Arc<TcpStream>>(REFUSED_MAX);
+    let close = move || {
+        for stream in closing {
+            let _ = stream.set_read_timeout(Some(LINGER));
+            let _ = std::io::copy(&mut (&*stream).take(LINGER_BYTES), &mut std::io::sink());
+        }
+    };
+    // Without this thread a refused connection is closed at once.
+    let _ = spawn("refused".into(), close);
+    refused
 }
 
 /// Differs: a thread polls its connection itself, and sleeps in the read that the connection asks for.
