@@ -19,7 +19,7 @@ Examples:
   bakeoff decide --cpu 300us --wait p50=2ms,p99=9ms --rate 1500/s --slo p99=100ms --pool 50
   bakeoff decide --cpu 2ms --lookups 0 --rate 200/s --slo p99=50ms      a service without a database
 
-It takes about 4 minutes, with --budget at least about 2; a shorter budget is an error that states the minimum.
+It takes about 5 minutes, with --budget at least about 2; a shorter budget is an error that states the minimum.
 The measurements are kept in a folder, for `bakeoff report` and `bakeoff chart`.
 
 Exit codes: 0 answered, 1 internal error, 2 bad flag, 3 no model meets the SLO, 130 interrupted")]

@@ -27,20 +27,14 @@ pub(crate) fn winner(cell: &MapCell) -> Option<(Winner, f64)> {
     Some((cell.winner?, cell.ratio.map(|ratio| ratio.max(1.0 / ratio))?))
 }
 
-/// Says who wins each cell of a map, all of them judged together.
-pub(crate) fn judge(cells: &mut [MapCell], metric: &str) {
+/// Says who wins each cell of a map or of a decision, all of them judged together.
+pub(crate) fn judge<'a>(cells: impl IntoIterator<Item = &'a mut MapCell>, metric: &str) {
+    let mut cells: Vec<&mut MapCell> = cells.into_iter().collect();
     let p = |cell: &MapCell| cell.p.filter(|_| cell.ratio.is_some() && cell.n >= ROUNDS_MIN);
     let p: Vec<f64> = cells.iter().map(|cell| p(cell).unwrap_or(f64::NAN)).collect();
     for (cell, clear) in cells.iter_mut().zip(discoveries(&p, WRONG)) {
         cell.winner = ahead(cell, metric).filter(|_| clear);
     }
-}
-
-/// Says who wins a cell that was asked about by itself: none where its interval does not clear the zone.
-pub(crate) fn judged_alone(cell: MapCell, metric: &str) -> MapCell {
-    let limits = cell.low.zip(cell.high);
-    let clear = limits.is_some_and(|(low, high)| low > ZONE || high < 1.0 / ZONE);
-    MapCell { winner: ahead(&cell, metric).filter(|_| clear), ..cell }
 }
 
 fn ahead(cell: &MapCell, metric: &str) -> Option<Winner> {
@@ -188,22 +182,29 @@ mod tests {
     }
 
     fn alone(cell: MapCell, metric: &str) -> Option<(Winner, f64)> {
-        winner(&judged_alone(cell, metric))
+        let mut cell = cell;
+        judge([&mut cell], metric);
+        winner(&cell)
     }
 
     #[test]
-    fn an_interval_that_clears_the_zone_has_a_winner() {
-        assert_eq!(alone(cell(2.0, 1.06, 3.0), CEILING), Some((Winner::Of, 2.0)));
-        assert_eq!(alone(cell(2.0, 1.06, 3.0), "p99"), Some((Winner::Versus, 2.0)));
-        assert_eq!(alone(cell(0.5, 0.4, 0.94), CEILING), Some((Winner::Versus, 2.0)));
-        assert_eq!(alone(cell(0.5, 0.4, 0.94), "cpu_per_request"), Some((Winner::Of, 2.0)));
+    fn the_side_that_is_ahead_depends_on_the_metric() {
+        let of = |ratio: f64| MapCell { n: 8, p: Some(0.01), ..cell(ratio, ratio, ratio) };
+        assert_eq!(alone(of(2.0), CEILING), Some((Winner::Of, 2.0)));
+        assert_eq!(alone(of(2.0), "p99"), Some((Winner::Versus, 2.0)));
+        assert_eq!(alone(of(0.5), CEILING), Some((Winner::Versus, 2.0)));
+        assert_eq!(alone(of(0.5), "cpu_per_request"), Some((Winner::Of, 2.0)));
     }
 
     #[test]
-    fn one_that_does_not_has_none() {
-        assert_eq!(alone(cell(2.0, 1.04, 3.0), CEILING), None);
-        assert_eq!(alone(cell(0.8, 0.7, 0.96), CEILING), None);
-        assert_eq!(alone(MapCell { high: None, ..cell(2.0, 1.5, 3.0) }, CEILING), None);
+    fn one_of_seven_stands_out_with_nine_rounds_and_not_with_eight() {
+        for (rounds, won) in [(8, 0), (9, 1)] {
+            let all_agree = 2.0 / f64::from(1 << rounds);
+            let of = |p: f64| MapCell { n: rounds, p: Some(p), ..cell(2.0, 1.06, 3.0) };
+            let mut cells: Vec<MapCell> = [all_agree, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6].map(of).into();
+            judge(&mut cells, CEILING);
+            assert_eq!(cells.iter().filter(|cell| cell.winner.is_some()).count(), won, "{rounds}");
+        }
     }
 
     #[test]
