@@ -92,10 +92,10 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Runs a gate until the machine lets it decide, three times at most, and `None` after that: then nothing is tested.
+/// Runs a gate until the machine lets it decide, twice at most, and `None` after that: then nothing is tested.
 fn decided(gate: &Gate, run: impl Fn() -> Output) -> Option<(Output, GateResult)> {
     let mut line = String::new();
-    for _ in 0..3 {
+    for _ in 0..2 {
         let _ = fs::remove_file(gate.path("history.jsonl"));
         let output = run();
         let result = gate.result();

@@ -145,7 +145,7 @@ fn the_canary_fails_and_exits_3() {
     let [file, to] = [&file, &folder].map(|path| path.to_str().unwrap());
     // Six rounds are the least that have an interval.
     let short = ["--rounds", "6", "--warm-up", "100ms", "--duration", "400ms"];
-    // A machine that is busy with something else can saturate both, so it has another try.
+    // A machine that is busy with something else can saturate both, so it has a second try.
     for attempt in 0.. {
         let output = run(&[&["run", file], &short[..], &["--out", to, "--force"]].concat());
         let result = result(&folder);
@@ -157,7 +157,7 @@ fn the_canary_fails_and_exits_3() {
         }
         let busy = result.verdict == Verdict::Invalid || result.trials.iter().any(|t| t.saturated);
         assert!(busy, "{expected:?}");
-        if attempt == 3 {
+        if attempt == 1 {
             skipped(format_args!("the machine was too busy for the canary: {:?}", result.notes));
             return;
         }
