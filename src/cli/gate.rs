@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::flags::{Out, Quiet};
-use crate::cli::{Format, environment, print};
+use crate::cli::{Format, flags, print};
 use crate::error::{Context, Error, Result};
 use crate::exit;
 use crate::interrupt;
@@ -258,7 +258,7 @@ fn exit_code(result: &GateResult, stop: &AtomicBool) -> u8 {
 /// Under GitHub Actions: the files for the step's summary and its outputs.
 fn github_files() -> impl Iterator<Item = (&'static str, OsString)> {
     let variables = ["GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"].into_iter();
-    variables.filter_map(|variable| Some((variable, environment::variable(variable)?)))
+    variables.filter_map(|variable| Some((variable, flags::variable(variable)?)))
 }
 
 fn opened(variable: &str, path: &OsStr) -> Result<File> {
@@ -281,7 +281,7 @@ fn tell_github(result: &GateResult) -> Vec<Error> {
         written.usage(|| refused(variable, &path))
     };
     let unwritten = github_files().filter_map(|file| write(file).err()).collect();
-    if environment::variable("GITHUB_ACTIONS").is_some() {
+    if flags::variable("GITHUB_ACTIONS").is_some() {
         // The runner reads commands on stderr too, and stdout may be a file of JSON.
         anstream::eprint!("{}", annotations(result));
     }

@@ -4,7 +4,6 @@ mod chart;
 mod decide;
 mod doctor;
 mod drive;
-mod environment;
 mod flags;
 mod gate;
 mod help;
@@ -102,11 +101,11 @@ pub fn command() -> clap::Command {
 
 /// Reads the arguments, runs the verb, and gives the program's exit code.
 pub fn main() -> ExitCode {
-    let cli = environment::without_empty(command());
+    let cli = flags::without_empty(command());
     let matches = cli.clone().try_get_matches().unwrap_or_else(|error| {
         let words: Vec<String> =
             std::env::args_os().map(|word| word.display().to_string()).collect();
-        environment::named(error, cli, &words).exit()
+        flags::named(error, cli, &words).exit()
     });
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match cli.verb {

@@ -1,21 +1,20 @@
 //! `bakeoff run`
 
-mod plan;
-
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use serde_json::json;
 
 use crate::cli::flags::{Out, Quiet};
 use crate::cli::{Format, print};
 use crate::error::{Error, Result};
-use crate::exit;
-use crate::interrupt;
-use crate::record;
 use crate::record::{RunResult, Verdict};
-use crate::report;
-use crate::run::{self, Claim, LedgerRequest, Progress, ReportFolder, Request};
-use crate::scenario::{self, Overrides, Scenario, WarmUp};
+use crate::run::{Claim, LedgerRequest, Planned, Progress, ReportFolder, Request, plan};
+use crate::scenario::{Overrides, Scenario, WarmUp};
+use crate::text::percent;
 use crate::units::{Nanos, Rate};
+use crate::{exit, interrupt, record, report, run, scenario};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -91,7 +90,7 @@ impl Args {
         requests.iter().try_for_each(Request::check)?;
         if self.plan {
             let scenarios = requests.iter().flat_map(|request| &request.scenarios);
-            print(&plan::shown(scenarios, self.budget, self.format))?;
+            print(&show_plans(scenarios, self.budget, self.format))?;
             return Ok(0);
         }
         let stop = interrupt::listen()?;
@@ -105,7 +104,7 @@ impl Args {
             request.budget = request.budget.map(|budget| budget.saturating_sub(gone));
             let request = &request;
             let result = run::run(request, &mut Progress::new(self.quiet.quiet), &stop)?;
-            print(&self.shown(&result, &request.out))?;
+            print(&self.show_plans(&result, &request.out))?;
             codes.push(result.exit_code);
             if result.verdict == Verdict::Interrupted {
                 break;
@@ -224,7 +223,7 @@ impl Args {
         words
     }
 
-    fn shown(&self, result: &RunResult, out: &Path) -> String {
+    fn show_plans(&self, result: &RunResult, out: &Path) -> String {
         match self.format {
             Format::Text if self.verbose => report::terminal::terminal(result, Some(out)),
             Format::Text if self.scenarios.is_empty() => report::screen::screen(result, out),
@@ -244,7 +243,7 @@ fn run_folder(args: &Args, named: &str) -> Result<u8> {
         let not_run =
             planned.not_run.iter().map(|one| format!("not run: {}: {}", one.scenario, one.why));
         let lines: Vec<String> = planned.note.iter().cloned().chain(not_run).collect();
-        print(&plan::shown(planned.scenarios.iter(), args.budget, args.format))?;
+        print(&show_plans(planned.scenarios.iter(), args.budget, args.format))?;
         if args.format != Format::Json && !lines.is_empty() {
             print(&(lines.join("\n") + "\n"))?;
         }
@@ -277,6 +276,81 @@ fn run_folder(args: &Args, named: &str) -> Result<u8> {
         Format::Markdown => report::ledger::markdown(&ledger),
     })?;
     Ok(ledger.exit_code)
+}
+
+/// The plans of some scenarios, in the format that is asked for.
+pub(crate) fn show_plans<'a>(
+    scenarios: impl Iterator<Item = &'a Scenario>,
+    budget: Option<Nanos>,
+    format: Format,
+) -> String {
+    let plans: Vec<Planned> = scenarios.map(plan).collect();
+    let time = Nanos(plans.iter().map(|plan| plan.time.0).sum());
+    match format {
+        Format::Json => format!("{:#}\n", as_json(&plans, time)),
+        Format::Text => as_text(&plans, time, budget, ""),
+        Format::Markdown => as_text(&plans, time, budget, "- "),
+    }
+}
+
+fn as_text(plans: &[Planned], time: Nanos, budget: Option<Nanos>, bullet: &str) -> String {
+    let mut out = String::new();
+    for plan in plans {
+        let _ = writeln!(out, "{bullet}{}: about {}", plan.scenario, minutes(plan.time));
+        for part in &plan.parts {
+            let (least, most) = part.trials;
+            let trials = match least == most {
+                true => format!("{least} trials"),
+                false => format!("{least} to {most} trials"),
+            };
+            let _ = writeln!(out, "    {:<9} {trials}: {}", part.name, part.what);
+        }
+        for sight in &plan.sees {
+            let (scatter, difference) = (percent(sight.scatter, 0), percent(sight.difference, 0));
+            let _ = writeln!(
+                out,
+                "    sees      {difference} 8 times of 10 where rounds scatter by {scatter} ({})",
+                sight.usual
+            );
+        }
+    }
+    let _ = writeln!(out, "In all about {}; nothing was started.", minutes(time));
+    if let Some(budget) = budget.filter(|budget| *budget < time) {
+        let _ = writeln!(
+            out,
+            "The budget is {}: rounds and cells that would end later are left out.",
+            minutes(budget)
+        );
+    }
+    out
+}
+
+fn as_json(plans: &[Planned], time: Nanos) -> serde_json::Value {
+    let plan = |plan: &Planned| {
+        let part = |part: &crate::run::Part| {
+            let (least, most) = part.trials;
+            json!({ "experiment": part.name, "what": part.what, "trials_min": least, "trials_max": most })
+        };
+        let sight = |sight: &crate::run::Sight| json!({ "scatter": sight.scatter, "usual": sight.usual, "difference": sight.difference });
+        json!({
+            "scenario": plan.scenario,
+            "time_s": plan.time.as_secs_f64().round(),
+            "experiments": plan.parts.iter().map(part).collect::<Vec<_>>(),
+            "sees": plan.sees.iter().map(sight).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "plans": plans.iter().map(plan).collect::<Vec<_>>(),
+        "time_s": time.as_secs_f64().round(),
+    })
+}
+
+fn minutes(time: Nanos) -> String {
+    let seconds = time.as_secs_f64();
+    match seconds < 120.0 {
+        true => format!("{seconds:.0} s"),
+        false => format!("{:.1} min", seconds / 60.0),
+    }
 }
 
 #[cfg(test)]

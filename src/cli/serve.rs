@@ -1,10 +1,14 @@
 //! `bakeoff serve`: one of the built-in services, until SIGTERM or SIGINT.
 
-mod processes;
-
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::flags::Parent;
 use crate::backend::client::Library;
@@ -13,10 +17,11 @@ use crate::backend::http::limits::Limits;
 use crate::backend::model::Model;
 use crate::backend::pitfall::Pitfall;
 use crate::backend::services::payment::calibrate;
-use crate::backend::{self, Gather, Settings, StoreSettings, Workload};
-use crate::cli::environment;
-use crate::error::{Error, Result};
+use crate::backend::{Gather, Settings, StoreSettings, Workload};
+use crate::cli::flags;
+use crate::error::{Context, Error, Result};
 use crate::units::Nanos;
+use crate::{backend, interrupt, listen};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -123,7 +128,7 @@ impl Args {
         match (self.processes, self.reuse_port) {
             (1, false) => backend::serve(&settings)?,
             (1, true) => backend::serve_beside(&settings)?,
-            (processes, _) => processes::serve(&settings, processes)?,
+            (processes, _) => serve_in_processes(&settings, processes)?,
         }
         Ok(0)
     }
@@ -218,7 +223,7 @@ impl Args {
 /// The rounds of `BAKEOFF_SIGNATURE_ROUNDS`, 0 when it is not set.
 fn rounds_from_environment() -> Result<u32> {
     const NAME: &str = "BAKEOFF_SIGNATURE_ROUNDS";
-    let Some(text) = environment::variable(NAME) else {
+    let Some(text) = flags::variable(NAME) else {
         return Ok(0);
     };
     let rounds = text.to_str().and_then(|text| text.parse().ok());
@@ -232,4 +237,121 @@ fn rounds_from_environment() -> Result<u32> {
 fn own_cores() -> usize {
     let mask = rustix::thread::sched_getaffinity(None);
     mask.map_or(1, |mask| mask.count() as usize)
+}
+
+/// How often it is looked whether a process has ended, or all of them are to.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Serves until SIGTERM or SIGINT, then ends the processes.
+///
+/// # Errors
+/// A model or a store that has only one process (2), a process that cannot be started or ends by itself (1).
+pub(crate) fn serve_in_processes(settings: &Settings, processes: u32) -> Result<()> {
+    if settings.model != Model::EventLoop {
+        let model = settings.model;
+        return Err(Error::usage(format!("--processes is for event-loop, and this is {model}"))
+            .help("the other models have several threads: --threads"));
+    }
+    if settings.store == StoreSettings::Memory {
+        return Err(Error::usage("several processes cannot keep one set of books in their memory")
+            .help("give --database-url"));
+    }
+    let stop = interrupt::listen()?;
+    let reserved = listen::reserve(settings.port)?;
+    let port = reserved.local_addr().context(|| "cannot read the port".into())?.port();
+    let pool = (settings.pool / processes as usize).max(1);
+    let mut children = Children(Vec::new());
+    for _ in 0..processes {
+        children.0.push(start_process(port, pool)?);
+    }
+    children.0.iter_mut().try_for_each(listening)?;
+    listen::announce(port);
+    while !stop.load(Ordering::Relaxed) {
+        for child in &mut children.0 {
+            if let Some(status) = child.try_wait().context(|| "cannot watch a process".into())? {
+                return Err(Error::internal(format!("one of the processes has ended: {status}")));
+            }
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
+}
+
+/// Processes that end when this is dropped.
+struct Children(Vec<Child>);
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        for child in &self.0 {
+            // One that has ended already is what is wanted.
+            let _ = kill_process(Pid::from_child(child), Signal::TERM);
+        }
+        for child in &mut self.0 {
+            let _ = child.wait();
+        }
+    }
+}
+
+/// One process: this program with the flags that it was given, but for those that say where and how many.
+fn start_process(port: u16, pool: usize) -> Result<Child> {
+    let binary = std::env::current_exe().context(|| "cannot find this program's file".into())?;
+    let given = without(std::env::args_os().skip(1), &["--processes", "--port", "--pool"]);
+    let mut command = Command::new(binary);
+    command
+        .args(given)
+        .args(["--reuse-port", "--port", &port.to_string(), "--pool", &pool.to_string()])
+        .arg(format!("--die-with-parent={}", std::process::id()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    command.spawn().context(|| "cannot start_process a process".into())
+}
+
+/// The arguments without some flags and their values, and without the parent's own parent.
+fn without(given: impl Iterator<Item = OsString>, flags: &[&str]) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut skips = false;
+    for argument in given {
+        let text = argument.to_string_lossy();
+        let name = text.split('=').next().unwrap_or_default();
+        if std::mem::take(&mut skips) || name == "--die-with-parent" {
+            continue;
+        }
+        match flags.contains(&name) {
+            true => skips = !text.contains('='),
+            false => kept.push(argument),
+        }
+    }
+    kept
+}
+
+/// Waits until a process has said that it listens.
+fn listening(child: &mut Child) -> Result<()> {
+    let stdout = child.stdout.take().expect("stdout is piped");
+    let mut line = String::new();
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .context(|| "cannot read the output of a process".into())?;
+    match line.starts_with("listening ") {
+        true => Ok(()),
+        false => Err(Error::internal("one of the processes did not start_process to listen")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_the_whole_are_not_handed_on() {
+        let given = [
+            "serve_in_processes",
+            "--port",
+            "0",
+            "--model=event-loop",
+            "--processes=2",
+            "--die-with-parent=7",
+        ];
+        let kept = without(given.iter().map(OsString::from), &["--processes", "--port", "--pool"]);
+        assert_eq!(kept, ["serve_in_processes", "--model=event-loop"]);
+    }
 }

@@ -2,20 +2,16 @@
 //!
 //! - [`Database`] is what a run has, [`Trial`] what one trial gets of it: the same rows every time, and nothing else.
 //! - `keeper` is a process between this one and the cluster, which removes the cluster even after `kill -9`;
-//!   `programs`, `folder` and `cluster` are what it is made of.
-//! - `load` writes the rows, `setup` makes lookups and writes wait, `url` hides passwords.
+//!   `folder` and `cluster` are what it is made of.
+//! - `setup` writes the rows and makes lookups and writes wait, `url` hides passwords.
 //! - [`probe`] asks a server one query again and again and says how long it takes.
 //!
 //! Nothing here runs while a trial is measured.
 
-mod auto;
 mod cluster;
 mod folder;
-mod given;
 mod keeper;
-mod load;
 pub mod probe;
-pub mod programs;
 pub(crate) mod server;
 pub(crate) mod setup;
 mod url;
@@ -25,6 +21,7 @@ use std::fmt::Display;
 use crate::error::{Error, Result};
 use crate::postgres::{Connection, ConnectionError, Server};
 
+pub use cluster::find_programs;
 pub use keeper::keep;
 pub use server::{Database, Trial};
 pub use setup::Setup;

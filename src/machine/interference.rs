@@ -1,13 +1,19 @@
 //! CPU time that tasks on this machine did not get: taken by the hypervisor, or withheld by a CPU quota (cgroup, version 1
 //! or 2) of this process's group or of one around it.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
-use crate::machine::proc;
+use crate::error::Result;
 use crate::machine::proc::{Group, Mount};
-use crate::units::Nanos;
+use crate::machine::{cores, proc};
+use crate::record::hiccups::Hiccups;
+use crate::stats::percentile::RANKS;
+use crate::units::{Nanos, Share};
 
 /// The time in which tasks were ready and not allowed to run, summed over cores, of the group that lost the most: since
 /// the groups were made. Nothing where no controller of CPU time is mounted.
@@ -136,6 +142,136 @@ impl Interference {
     }
 }
 
+/// Begins the names; `@` stands for the byte 0 of an abstract one.
+const PREFIX: &str = "bakeoff-measures-";
+
+/// This process as one that measures, and those that were seen beside it.
+#[derive(Debug)]
+pub(crate) struct Neighbours {
+    own: u32,
+    now: BTreeSet<u32>,
+    seen: BTreeSet<u32>,
+    /// Nothing where another part of this process has the name: it is seen anyway.
+    _name: Option<UnixListener>,
+}
+
+impl Neighbours {
+    /// From now on others see this process.
+    pub(crate) fn announced() -> Self {
+        let own = std::process::id();
+        let name = SocketAddr::from_abstract_name(format!("{PREFIX}{own}"));
+        let listener = name.and_then(|name| UnixListener::bind_addr(&name)).ok();
+        let [now, seen] = [const { BTreeSet::new() }; 2];
+        Self { own, now, seen, _name: listener }
+    }
+
+    /// Looks around; a sentence where there is one that was not seen before.
+    pub(crate) fn look(&mut self) -> Option<String> {
+        let sockets = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+        self.now = processes(&sockets).filter(|pid| *pid != self.own).collect();
+        let new = self.now.iter().copied();
+        let new: Vec<u32> = new.filter(|pid| self.seen.insert(*pid)).collect();
+        (!new.is_empty()).then(|| sentence(new.into_iter()))
+    }
+
+    /// About those of the latest look: what was measured beside them is to be doubted.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        (!self.now.is_empty()).then(|| sentence(self.now.iter().copied()))
+    }
+
+    /// About all that were seen.
+    pub(crate) fn note(&self) -> Option<String> {
+        (!self.seen.is_empty()).then(|| sentence(self.seen.iter().copied()))
+    }
+}
+
+fn sentence(pids: impl Iterator<Item = u32>) -> String {
+    let pids: Vec<String> = pids.map(|pid| pid.to_string()).collect();
+    let (who, processes, measure) = match pids.len() {
+        1 => ("another bakeoff", "process", "measures"),
+        _ => ("other bakeoffs", "processes", "measure"),
+    };
+    format!(
+        "{who} ({processes} {}) {measure} on this machine at the same time: each disturbs the figures of the other",
+        pids.join(", ")
+    )
+}
+
+/// `0000000000000000: 00000002 00000000 00010000 0001 01 40235 @bakeoff-measures-2151`
+fn processes(sockets: &str) -> impl Iterator<Item = u32> {
+    sockets.lines().filter_map(|line| line.rsplit_once('@')?.1.strip_prefix(PREFIX)?.parse().ok())
+}
+
+/// How long each core is watched at most.
+pub(crate) const WATCH: Duration = Duration::from_millis(1_000);
+/// A pause between two readings that is no longer the cost of reading.
+const PAUSE: Duration = Duration::from_micros(100);
+
+/// A watch sees no more pauses than fit into it.
+const PAUSES_KEPT_MAX: usize = (WATCH.as_micros() / PAUSE.as_micros()) as usize + 1;
+
+/// Watches `cores`, all at once, for `time` or [`WATCH`] where that is less, and gives the worst of what was seen.
+pub(crate) fn watch(cores: &[usize], time: Duration) -> Result<Hiccups> {
+    let none = Hiccups { worst: Nanos(0), lost: Share(0.0), floor: [Nanos(0); RANKS.len()] };
+    thread::scope(|scope| {
+        let watchers: Vec<_> = cores
+            .iter()
+            .map(|&core| {
+                scope.spawn(move || cores::on_cores(&vec![core], || read_clock(time.min(WATCH))))
+            })
+            .collect();
+        watchers.into_iter().try_fold(none, |worst, watcher| {
+            let one = watcher.join().expect("reading a clock does not panic")?;
+            Ok(Hiccups {
+                worst: worst.worst.max(one.worst),
+                lost: Share(worst.lost.0.max(one.lost.0)),
+                floor: std::array::from_fn(|rank| worst.floor[rank].max(one.floor[rank])),
+            })
+        })
+    })
+}
+
+/// Reads the clock until the time is over.
+fn read_clock(time: Duration) -> Hiccups {
+    let start = Instant::now();
+    let (mut last, mut pauses) = (start, Vec::with_capacity(PAUSES_KEPT_MAX));
+    while last.duration_since(start) < time {
+        let now = Instant::now();
+        let pause = now.duration_since(last);
+        if pause > PAUSE && pauses.len() < PAUSES_KEPT_MAX {
+            pauses.push(Nanos::from(pause));
+        }
+        last = now;
+    }
+    of(&mut pauses, last.duration_since(start).into())
+}
+
+/// What `pauses` in the time `watched` come to.
+fn of(pauses: &mut [Nanos], watched: Nanos) -> Hiccups {
+    pauses.sort_unstable_by(|a, b| b.cmp(a));
+    let lost: u64 = pauses.iter().map(|pause| pause.0).sum();
+    Hiccups {
+        worst: pauses.first().copied().unwrap_or_default(),
+        lost: Share(lost as f64 / watched.0.max(1) as f64),
+        floor: RANKS.map(|(_, rank)| floor(pauses, (1.0 - rank) * watched.0 as f64)),
+    }
+}
+
+/// The x for which the instants that are put off by more than x, those further than x from the end of their pause, come
+/// to `beyond_ns` in all: the sum over `pauses` (longest first) of max(0, pause - x).
+fn floor(pauses: &[Nanos], beyond_ns: f64) -> Nanos {
+    let mut sum = 0.0;
+    for (longer, pause) in (1..).zip(pauses) {
+        sum += pause.0 as f64;
+        let x = (sum - beyond_ns) / f64::from(longer);
+        let next = pauses.get(longer as usize).map_or(0.0, |next| next.0 as f64);
+        if x >= next {
+            return Nanos(x as u64);
+        }
+    }
+    Nanos(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,5 +356,55 @@ mod tests {
         for text in ["", "intr 1 2 3\n", "cpu  1 2 3\n", "cpu  1 2 3 4 5 6 7 x\n"] {
             assert!(Ticks::of(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn another_one_is_told_once_and_noted() {
+        let list = "Num RefCount Protocol Flags Type St Inode Path\n\
+                    0: 2 0 10000 1 1 40235 @bakeoff-measures-17\n\
+                    0: 2 0 10000 1 1 40236 @bakeoff-measures-x\n\
+                    0: 2 0 10000 1 1 40237 /run/bakeoff-measures-18\n";
+        assert_eq!(processes(list).collect::<Vec<_>>(), [17]);
+        // A name stands for a process: here for one that is none of ours.
+        let stranger = (u32::MAX - std::process::id()).to_string();
+        let name = SocketAddr::from_abstract_name(format!("{PREFIX}{stranger}")).unwrap();
+        let other = UnixListener::bind_addr(&name).unwrap();
+        let mut own = Neighbours::announced();
+        assert!(own.look().is_some_and(|told| told.contains(&stranger)));
+        assert!(own.doubt().is_some_and(|doubt| doubt.contains(&stranger)));
+        assert!(own.look().is_none_or(|told| !told.contains(&stranger)), "it is told once");
+        drop(other);
+        own.look();
+        assert!(own.doubt().is_none_or(|doubt| !doubt.contains(&stranger)), "it is gone");
+        assert!(own.note().is_some_and(|note| note.contains(&stranger)));
+        let pids: Vec<u32> = processes(&fs::read_to_string("/proc/net/unix").unwrap()).collect();
+        // Another test of this process may have had the name, and let it go.
+        assert!(own._name.is_none() || pids.contains(&std::process::id()), "others see this one");
+    }
+
+    #[test]
+    fn one_stop_makes_the_floor_that_the_method_gives_for_a_stall() {
+        let second = 1_000_000_000;
+        // S = 1 s of T = 10 s: p95 is 0.5 s, p99 0.9 s.
+        let one = of(&mut [Nanos(second)], Nanos(10 * second));
+        let [p50, p90, p99, p99_9] = one.floor.map(|floor| floor.0.div_ceil(1_000_000));
+        assert_eq!([p50, p90, p99, p99_9], [0, 0, 900, 990]);
+        assert!((one.lost.0 - 0.1).abs() < 1e-9 && one.worst == Nanos(second));
+        // Two of half a second: of each a tenth of a second lies beyond 0.45 s at p99.
+        let two = of(&mut [Nanos(second / 2); 2], Nanos(10 * second));
+        assert_eq!(two.floor[2].0.div_ceil(1_000_000), 450);
+        // A short one counts only below itself.
+        let mixed = of(&mut [Nanos(1_000), Nanos(second)], Nanos(10 * second));
+        assert_eq!(mixed.floor[2], one.floor[2]);
+        assert_eq!(of(&mut [], Nanos(second)).floor, [Nanos(0); 4]);
+    }
+
+    #[test]
+    fn a_core_that_is_shared_with_a_busy_thread_is_noticed() {
+        let core = cores::allowed().unwrap()[0];
+        // Two watchers on one core: each is the other's hiccup.
+        let shared = watch(&[core, core], WATCH).unwrap();
+        assert!(shared.lost.0 > 0.2, "{shared:?}");
+        assert!(shared.worst > Nanos::MILLI, "{shared:?}");
     }
 }

@@ -6,7 +6,6 @@
 //! <https://www.postgresql.org/docs/current/protocol.html>
 
 mod connection;
-mod login;
 mod server;
 
 use std::{fmt, io};
@@ -14,8 +13,8 @@ use std::{fmt, io};
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::ErrorResponseBody;
 
+pub(crate) use connection::Login;
 pub use connection::{Connection, CopyIn, Prepared, Row};
-pub(crate) use login::Login;
 pub use server::Server;
 
 #[derive(Debug)]

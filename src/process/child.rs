@@ -19,7 +19,7 @@ use crate::machine::resources::Watch;
 use crate::machine::{cores, proc};
 use crate::process::http;
 use crate::process::http::{Failed, PAUSE};
-use crate::process::supervised::{Program, StderrTail, SupervisedProcess};
+use crate::process::supervise::{Program, StderrTail, SupervisedProcess};
 use crate::scenario::{Ready, Setup};
 use crate::{interrupt, random};
 

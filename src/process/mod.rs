@@ -3,4 +3,3 @@
 pub(crate) mod child;
 pub(crate) mod http;
 pub(crate) mod supervise;
-pub(crate) mod supervised;

@@ -12,7 +12,6 @@ mod journal;
 mod ledger;
 pub(crate) mod placement;
 mod plan;
-pub(crate) mod programs;
 mod progress;
 mod report_folder;
 mod rounds;

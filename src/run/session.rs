@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 use crate::judge::comparison::exploratory;
 use crate::judge::{bounds, statement, voids, whole};
-use crate::machine::fingerprint;
+use crate::machine;
 use crate::record::trial::drop_all_but_response_times;
 use crate::record::{
     Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, LostBy, Map,
@@ -59,7 +59,7 @@ pub(crate) enum Part {
 impl<'a> Session<'a> {
     /// Makes the report folder, calibrates, and says how much is to come.
     pub(crate) fn open(request: &'a Request, progress: &'a mut Progress) -> Result<Self> {
-        let fingerprint = fingerprint::take(&scenario::fingerprints(&request.scenarios));
+        let fingerprint = machine::fingerprint(&scenario::fingerprints(&request.scenarios));
         let contenders = journal::contender_files(&request.scenarios);
         let mut testbed = Testbed::open(&request.scenarios, progress, request.yes)?;
         let maps = request.scenarios.iter().filter_map(|one| one.experiments.map.as_ref());

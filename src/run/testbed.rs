@@ -10,8 +10,8 @@ use crate::backend::services::payment;
 use crate::backend::services::payment::Calibration;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::machine::neighbours::Neighbours;
-use crate::machine::{cores, hiccups};
+use crate::machine::interference::Neighbours;
+use crate::machine::{cores, interference};
 use crate::random;
 use crate::record::hiccups::Hiccups;
 use crate::record::{Calibrated, LostBy, Trial};
@@ -72,10 +72,10 @@ impl<'a> Testbed<'a> {
         }
         // What is taken from windows shorter than the watch shows in a watch as long as they are.
         let longest = scenarios.iter().map(|one| one.load.duration).max();
-        let watched = longest.map_or(hiccups::WATCH, Into::into);
+        let watched = longest.map_or(interference::WATCH, Into::into);
         let mut testbed = Self {
             progress,
-            hiccups: hiccups::watch(&cores::allowed()?, watched)?,
+            hiccups: interference::watch(&cores::allowed()?, watched)?,
             calibrations: Vec::new(),
             databases: Vec::new(),
             started: first_salt(scenarios),

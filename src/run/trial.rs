@@ -21,12 +21,12 @@ use crate::load::Moment;
 use crate::load::outcome::{Kind, Outcome, RequestError, Tally};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::machine::interference::Interference;
-use crate::machine::memory::{Sampler, Window};
+use crate::machine::resources::{Sampler, Window};
 use crate::machine::resources::{Switches, Tick, Used, Watch};
-use crate::machine::{memory, proc};
+use crate::machine::{proc, resources};
 use crate::process::child::Contender;
 use crate::process::http;
-use crate::process::supervised::StderrTail;
+use crate::process::supervise::StderrTail;
 use crate::record::histogram::distribution;
 use crate::record::{Audit, LostBy, Trial};
 use crate::run::dependency::{DependencyHandle, PoolUse};
@@ -465,7 +465,7 @@ struct Memory {
 }
 
 impl Memory {
-    fn of(usage: memory::MemorySamples, pss: Option<u64>) -> Self {
+    fn of(usage: resources::MemorySamples, pss: Option<u64>) -> Self {
         let (kind, peak) = match usage.group_peak {
             Some(bytes) => ("cgroup", Some(bytes)),
             None => ("pss", pss),

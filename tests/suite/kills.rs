@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bakeoff::database::programs;
+use bakeoff::database::find_programs;
 use bakeoff::record::{self, RunResult, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -170,7 +170,7 @@ fn a_killed_run_leaves_nothing_and_is_gone_on_with() {
 #[test]
 #[ignore = "a cluster for each kill: half a minute and more"]
 fn a_killed_postmaster_breaks_a_run_off_and_is_named() {
-    if programs::find().is_err() {
+    if find_programs().is_err() {
         return;
     }
     for n in 0..kills(2) {

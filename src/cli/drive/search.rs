@@ -3,7 +3,8 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Args, closed_ceiling, failing, show, trial, write_hgrm};
+use super::{Args, closed_ceiling, failing, show, write_hgrm};
+use crate::cli::drive;
 use crate::cli::{Format, print};
 use crate::error::Result;
 use crate::judge::failures::error_counts;
@@ -88,7 +89,7 @@ pub(super) fn run(
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let trial = trial::trial(&args.url, &plan, &outcome, &taken, Some(limit_of(slo.bound)));
+        let trial = drive::trial(&args.url, &plan, &outcome, &taken, Some(limit_of(slo.bound)));
         let answer = keeps(&trial, slo, args.error_rate);
         args.quiet.say(said(&trial, slo, answer));
         if answer == Some(true) {

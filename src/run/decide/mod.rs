@@ -14,7 +14,7 @@ use question::MODELS;
 use crate::error::{Error, Result};
 use crate::judge::cell::{self, CEILING};
 use crate::latency::Latency;
-use crate::machine::fingerprint;
+use crate::machine;
 use crate::record::{Decided, Decision, Limit, Meeting, RunResult, Trial};
 use crate::run::experiment::paired::{Best, OperatingPoint, Rules};
 use crate::run::experiment::{ExperimentContext, capacity, paired};
@@ -191,7 +191,7 @@ fn concluded(
         schema: record::DECISION_SCHEMA.into(),
         asked: question.asked(cores),
         started_utc: clock::utc(),
-        fingerprint: fingerprint::take(&[scenario::fingerprint(scenario)]),
+        fingerprint: machine::fingerprint(&[scenario::fingerprint(scenario)]),
         floor_ns: question.floor().0,
         floor: question.floor_text(),
         ceilings: limits(question, scenario, cores),

@@ -9,7 +9,7 @@ use crate::judge::gate::attribution::attribution;
 use crate::judge::gate::levels::ROUNDS_MAX;
 use crate::judge::gate::{judge, sensitivity};
 use crate::judge::validity;
-use crate::machine::fingerprint;
+use crate::machine;
 use crate::record::gate::{
     About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
 };
@@ -60,7 +60,7 @@ impl<'a> Session<'a> {
         let pair = &request.pair;
         budget::expect_some_room(request)?;
         let order_seed = request.order_seed.unwrap_or_else(random::fresh_seed);
-        let fingerprint = fingerprint::take(&[scenario::fingerprint(&request.scenario)]);
+        let fingerprint = machine::fingerprint(&[scenario::fingerprint(&request.scenario)]);
         let mut notes = Vec::new();
         if pair.is_alike() && request.purpose == Purpose::Gate {
             notes

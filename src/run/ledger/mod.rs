@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use statements::{STATEMENTS, Statement, UNSETTLED};
 
 use crate::error::Result;
-use crate::machine::fingerprint;
+use crate::machine;
 use crate::record::{
     Fingerprint, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
 };
@@ -175,7 +175,7 @@ pub fn ledger(
     let started_utc = clock::utc();
     let budget = Budget::of(request.budget);
     let mut plan = plan_ledger(&request.scenarios, request.budget);
-    let fingerprint = fingerprint::take(&scenario::fingerprints(&plan.scenarios));
+    let fingerprint = machine::fingerprint(&scenario::fingerprints(&plan.scenarios));
     let mut results: Vec<RunResult> = Vec::new();
     for scenario in plan.scenarios {
         let mut skip = |why: String| {

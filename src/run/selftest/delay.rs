@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::load::plan::{Arrivals, Plan, WarmUp};
 use crate::run::selftest::server::{Law, Process};
-use crate::run::selftest::{Bench, Check, Row, Verdict, client, only, open, quantile};
+use crate::run::selftest::{Bench, Check, Row, Verdict, only, open, quantile, server};
 use crate::stats::{hodges_lehmann, median};
 use crate::text::{WITHHELD, or_withheld};
 use crate::units::Nanos;
@@ -103,7 +103,7 @@ fn take(bench: &Bench<'_>, known: Known, turns: &mut Vec<Turn>) -> Result<()> {
         for part in 0..2 {
             if part == turn % 2 {
                 let before = clock::thread_held();
-                client = client::median(server.address, known.gap, known.count, &plan.cores)?;
+                client = server::plain_median(server.address, known.gap, known.count, &plan.cores)?;
                 held += clock::thread_held().saturating_sub(before);
             } else {
                 let outcome = load::run(&plan, bench.stop, &|_| ())?;

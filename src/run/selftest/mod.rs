@@ -6,7 +6,6 @@
 //! again, until the figure is decided or two more minutes have passed. Undecided is not passed, and says what would
 //! decide it.
 
-mod client;
 mod delay;
 mod queueing;
 mod ranks;

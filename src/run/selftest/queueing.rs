@@ -8,7 +8,7 @@ use crate::load;
 use crate::load::outcome::{Kind, Slice};
 use crate::load::plan::Arrivals;
 use crate::run::selftest::server::{Law, Process, Served};
-use crate::run::selftest::{Bench, Check, Row, Verdict, client, only, open, unanswered};
+use crate::run::selftest::{Bench, Check, Row, Verdict, only, open, server, unanswered};
 use crate::units::Nanos;
 
 /// The mean service time: long against the way there and back, short against a batch.
@@ -43,7 +43,7 @@ fn way(bench: &Bench<'_>) -> Result<f64> {
     let (count, gap) = WAY;
     null.served()?;
     // The median: a stop of the machine is no part of the way.
-    let response = client::median(null.address, gap, count, &bench.placement.generator)?;
+    let response = server::plain_median(null.address, gap, count, &bench.placement.generator)?;
     Ok((response.0 as f64 - null.served()?.mean).max(0.0))
 }
 

@@ -9,7 +9,7 @@ use crate::judge::validity::Judged;
 use crate::judge::{rank, validity};
 use crate::load::outcome::{self, Kind, Outcome, SLO_BUCKET};
 use crate::load::plan::{Operation, Plan, Shape};
-use crate::machine::memory;
+use crate::machine::resources;
 use crate::record;
 use crate::record::histogram::{distribution, ranked};
 use crate::record::{Audit, LostBy, TimeWindow, Timeline, Trial, TrialVerdict, Validity};
@@ -240,7 +240,7 @@ fn spent(kind: &Kind, per_mille: u32) -> Option<record::Spent> {
 
 /// p99 in thirty windows as equal as the slices allow; none where one of them does not support it, or slices are fewer.
 fn p99_windows(kind: &Kind) -> Vec<u64> {
-    let (slices, windows) = (&kind.slices, memory::SAMPLES as usize);
+    let (slices, windows) = (&kind.slices, resources::SAMPLES as usize);
     let window = |n: usize| {
         let slices = &slices[n * slices.len() / windows..(n + 1) * slices.len() / windows];
         let (first, others) = slices.split_first()?;

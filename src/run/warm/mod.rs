@@ -4,8 +4,30 @@
 //! `pilot` finds it out, once in a run, before the first trial at a rate; the `rule` is pure. Trials that were still
 //! warming up are marked afterwards, also by `rule`.
 
-mod pilot;
 mod rule;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::error::Result;
+use crate::load::live::Live;
+use crate::load::outcome::Outcome;
+use crate::load::plan::{Amount, First, Plan, Shape, WarmUp as Before};
+use crate::load::run_seen;
+use crate::machine::cores;
+use crate::machine::resources::{Used, Watch};
+use crate::record::{Pilot, PilotSpan, Trial};
+use crate::run::trial;
+use crate::run::trial::spec::{PreparedTrial, TrialSpec, Warming};
+use crate::run::warm::rule::{Sample, Span};
+use crate::scenario::{
+    Contender, Level, LoadKind, MODEL_REQUESTS, OF_CEILING, PILOT_REQUESTS, PILOT_TIME, SLOWEST,
+    Scenario, WarmUp, counted,
+};
+use crate::units::{Nanos, Rate};
 
 pub(crate) use rule::mark;
 
@@ -85,7 +107,7 @@ impl Warmth {
         prepared: &PreparedTrial<'_>,
         stop: &AtomicBool,
     ) -> Result<Option<Pilot>> {
-        let pilot = pilot::run(prepared, stop)?;
+        let pilot = run_pilot(prepared, stop)?;
         self.pilots.extend(pilot.clone());
         Ok(pilot)
     }
@@ -210,17 +232,333 @@ pub(crate) fn told(pilot: &Pilot) -> String {
     }
 }
 
+/// A pilot that takes so long ends where its cost has been level all the time: 20,000 requests at 500/s take 40 s.
+const SLOW: Nanos = Nanos(10 * Nanos::SECOND.0);
+/// How often a pilot is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+#[derive(Debug, Default)]
+struct Seen {
+    samples: Vec<Sample>,
+    /// Its CPU clock could be read each time.
+    by_cpu: bool,
+    elapsed: Nanos,
+    answered: u64,
+    failed: u64,
+}
+
+/// Runs a pilot. One that the contender breaks off has a `failure`; nothing where it was stopped.
+///
+/// # Errors
+/// When what the contender waits for cannot be started, or the generator cannot run_pilot.
+pub(crate) fn run_pilot(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Option<Pilot>> {
+    let about = |seen: &Seen| Pilot {
+        scenario: prepared.spec.scenario.name.clone(),
+        contender: prepared.spec.contender.name.clone(),
+        rate_rps: prepared.spec.rate.map(|rate| rate.0),
+        answered: seen.answered,
+        failed: seen.failed,
+        duration_s: seen.elapsed.as_secs_f64(),
+        cost: if seen.by_cpu { "cpu".into() } else { "response".into() },
+        warm_up_requests: rule::with_margin(seen.answered, MODEL_REQUESTS),
+        ..Pilot::default()
+    };
+    let dependency = trial::start_dependency(prepared)?;
+    let mut contender = match trial::start(prepared, dependency.as_ref()) {
+        Ok(contender) => contender,
+        Err(error) if error.is_interrupt() => return Ok(None),
+        Err(error) => {
+            let failure = Some(error.message().to_owned());
+            return Ok(Some(Pilot { failure, ..about(&Seen::default()) }));
+        }
+    };
+    let watch = contender.watch();
+    let plan = Plan {
+        warm_up: Before::Through(Nanos(0)),
+        duration: PILOT_TIME,
+        // At the first rate, whatever comes after it.
+        steps: Vec::new(),
+        timeline: true,
+        ..trial::plan(prepared, contender.address())
+    };
+    let (live, enough) = (Live::new(plan.threads), AtomicBool::new(false));
+    let (outcome, seen) = thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            cores::stay_on(&prepared.placement.generator);
+            look(&watch, &live, &enough, stop)
+        });
+        let outcome = run_seen(&plan, &enough, &|_| (), &live);
+        enough.store(true, Ordering::Relaxed);
+        (outcome, looking.join().expect("looking at a process does not panic"))
+    });
+    let stopped = stop.load(Ordering::Relaxed);
+    let broken = match contender.crashed() {
+        Some(status) => Some(format!("the contender crashed: {status}")),
+        None => contender.stop().err().map(|error| error.message().to_owned()),
+    };
+    if let Some(dependency) = dependency {
+        dependency.stop()?;
+    }
+    if stopped {
+        return Ok(None);
+    }
+    let outcome = match (outcome, broken) {
+        (_, failure @ Some(_)) => return Ok(Some(Pilot { failure, ..about(&seen) })),
+        (outcome, None) => outcome?,
+    };
+    let spans = match seen.by_cpu {
+        true => rule::spans(seen.samples.iter().copied()),
+        false => by_time(&plan, &outcome, &seen),
+    };
+    let warm_after = rule::warm_after(&spans);
+    let told = |span: &Span| PilotSpan { answered: span.answered, cost_us: span.cost / 1e3 };
+    let warm_up_requests = rule::with_margin(warm_after.unwrap_or(seen.answered), MODEL_REQUESTS);
+    let spans = spans.iter().map(told).collect();
+    Ok(Some(Pilot { spans, warm_after, warm_up_requests, ..about(&seen) }))
+}
+
+/// Looks until there are enough requests, or it is told to end.
+fn look(watch: &Watch, live: &Live, enough: &AtomicBool, stop: &AtomicBool) -> Seen {
+    let begun = Instant::now();
+    let mut seen = Seen { by_cpu: true, ..Seen::default() };
+    let mut before = watch.tick();
+    let mut since = Instant::now();
+    loop {
+        thread::sleep(LOOK_EVERY);
+        let now = live.seen();
+        let answered = now.answered - seen.answered;
+        let over = enough.load(Ordering::Relaxed);
+        if over || (answered >= rule::ANSWERS_MIN && Nanos::from(since.elapsed()) >= rule::SPAN_MIN)
+        {
+            let tick = watch.tick();
+            let used = Used::between(before, tick);
+            seen.by_cpu &= used.cpu.is_some() || over;
+            // The time of a generator that has ended is no time of the load.
+            if !over {
+                let (elapsed, cost) = (used.elapsed, used.cpu.unwrap_or(Nanos(0)));
+                seen.samples.push(Sample { answered, elapsed, cost });
+            }
+            (before, since, seen.answered) = (tick, Instant::now(), now.answered);
+        }
+        seen.failed = now.failed;
+        seen.elapsed = begun.elapsed().into();
+        let requests = now.answered + now.failed;
+        let level = || seen.by_cpu && rule::was_warm(&rule::spans(seen.samples.iter().copied()));
+        let over = over || (seen.elapsed >= SLOW && level());
+        if over || requests >= PILOT_REQUESTS || stop.load(Ordering::Relaxed) {
+            seen.answered = now.answered;
+            enough.store(true, Ordering::Relaxed);
+            return seen;
+        }
+    }
+}
+
+/// Without a CPU clock: the median response time; in a closed loop the mean one, which is that of all connections over
+/// the answers.
+fn by_time(plan: &Plan, outcome: &Outcome, seen: &Seen) -> Vec<Span> {
+    if plan.shape == Shape::Closed {
+        let spent = |sample: &Sample| Sample {
+            cost: Nanos(sample.elapsed.0 * plan.connections as u64),
+            ..*sample
+        };
+        return rule::spans(seen.samples.iter().map(spent));
+    }
+    let mut spans = Vec::new();
+    let mut times: Histogram<u32> = Histogram::new(2).expect("two digits are possible");
+    let mut elapsed = Nanos(0);
+    let slices = outcome.kinds.iter().map(|kind| kind.slices.len()).max().unwrap_or(0);
+    for slice in 0..slices {
+        for kind in &outcome.kinds {
+            let slice = kind.slices.get(slice);
+            slice.into_iter().for_each(|slice| times += &slice.times);
+        }
+        elapsed += outcome.slice;
+        if times.len() >= rule::ANSWERS_MIN && elapsed >= rule::SPAN_MIN {
+            let median = times.value_at_quantile(0.5) as f64;
+            spans.push(Span { answered: times.len(), cost: median });
+            times.reset();
+            elapsed = Nanos(0);
+        }
+    }
+    spans
+}
+
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
 
-use std::sync::atomic::AtomicBool;
+    use crate::scenario::{Kind, Metric, Statement, builtin, parse};
 
-use crate::error::Result;
-use crate::load::plan::{Amount, First, WarmUp as Before};
-use crate::record::{Pilot, Trial};
-use crate::run::trial::spec::{PreparedTrial, TrialSpec, Warming};
-use crate::scenario::{
-    Contender, Level, LoadKind, MODEL_REQUESTS, OF_CEILING, PILOT_REQUESTS, PILOT_TIME, SLOWEST,
-    Scenario, WarmUp, counted,
-};
-use crate::units::{Nanos, Rate};
+    /// Two models and, by a command, `node`, at the levels that are given.
+    fn scenario(rates: &str, load: &str) -> Scenario {
+        let text = format!(
+            "schema = 1\nname = \"a\"\ntitle = \"A\"\nworkload = \"http\"\n\
+             experiment = {{ compare = {{ rates = {rates} }} }}\n\
+             [[route]]\nname = \"get\"\npath = \"/\"\n\
+             [contender.model]\nmodel = \"event-loop\"\n[contender.node]\ncommand = [\"node\", \"{{port}}\"]\n\
+             [load.open]\nconnections = 64\n{load}\n"
+        );
+        parse("a.toml", &text).unwrap()
+    }
+
+    fn spec_of<'a>(scenario: &'a Scenario, contender: usize, rate: Option<f64>) -> TrialSpec<'a> {
+        TrialSpec {
+            scenario,
+            contender: &scenario.contenders[contender],
+            rate: rate.map(Rate),
+            level: String::new(),
+            duration: Nanos::SECOND,
+            round: 1,
+            place: 0,
+        }
+    }
+
+    fn pilot(warm_after: Option<u64>, warm_up_requests: u64) -> Pilot {
+        Pilot {
+            scenario: "a".into(),
+            contender: "node".into(),
+            rate_rps: Some(1_500.0),
+            answered: 20_000,
+            warm_after,
+            warm_up_requests,
+            ..Pilot::default()
+        }
+    }
+
+    fn requests(warming: &Warming) -> (u64, Option<f64>) {
+        let Before::Led(First { amount: Amount::Requests(requests, _), rate }) = warming.before
+        else {
+            panic!("{warming:?}")
+        };
+        (requests, rate.map(|rate| rate.0))
+    }
+
+    #[test]
+    fn a_model_has_a_constant_and_a_foreign_server_what_its_pilot_found() {
+        let scenario = scenario("[\"500/s\"]", "");
+        let warmth = Warmth::with(vec![pilot(Some(3_000), 4_500)]);
+        let model = warmth.before(&spec_of(&scenario, 0, Some(500.0)));
+        assert_eq!((requests(&model), model.doubt), ((1_000, Some(500.0)), None));
+        let node = warmth.before(&spec_of(&scenario, 1, Some(500.0)));
+        assert_eq!(requests(&node), (4_500, Some(1_500.0)), "as fast as its pilot");
+        assert_eq!(node.doubt, None);
+        // A faster level is not slowed down.
+        assert_eq!(
+            requests(&warmth.before(&spec_of(&scenario, 1, Some(1_800.0)))).1,
+            Some(1_800.0)
+        );
+    }
+
+    #[test]
+    fn a_warm_up_is_as_fast_as_the_ceiling_allows() {
+        let scenario = scenario("[\"500/s\"]", "");
+        let mut warmth = Warmth::default();
+        let mut probe = crate::judge::mock::payments(1, &[("node", 100.0, 1.0)]).trials.remove(0);
+        (probe.scenario, probe.achieved_rps) = ("a".into(), 4_000.0);
+        (probe.load.kind, probe.round) = ("closed".into(), 0);
+        warmth.saw(&probe);
+        let due = warmth.due(&spec_of(&scenario, 0, Some(500.0)));
+        assert_eq!(due.len(), 1, "the model has none");
+        assert_eq!((due[0].0.name.as_str(), due[0].1), ("node", Some(Rate(2_400.0))));
+        let mut warmth = Warmth::with(vec![pilot(Some(3_000), 4_500)]);
+        warmth.saw(&probe);
+        assert_eq!(requests(&warmth.before(&spec_of(&scenario, 1, Some(500.0)))).1, Some(2_400.0));
+        probe.achieved_rps = 50.0;
+        let mut slow = Warmth::default();
+        slow.saw(&probe);
+        let node = spec_of(&scenario, 1, Some(40.0));
+        assert!(slow.due(&node).is_empty(), "60 % of its ceiling are too few for a pilot");
+        let before = slow.before(&node).before;
+        assert!(matches!(before, Before::Led(First { amount: Amount::Time(PILOT_TIME), .. })));
+    }
+
+    #[test]
+    fn a_ceiling_comes_before_its_pilot_and_a_pilot_comes_once() {
+        let scenario = scenario("[\"500/s\", \"900/s\"]", "");
+        let mut warmth = Warmth::default();
+        assert!(warmth.due(&spec_of(&scenario, 1, None)).is_empty(), "the probe of a ceiling");
+        assert_eq!(requests(&warmth.before(&spec_of(&scenario, 1, None))), (20_000, None));
+        let due = warmth.due(&spec_of(&scenario, 1, Some(500.0)));
+        assert_eq!(due[0].1, Some(Rate(900.0)), "at the fastest level");
+        warmth = Warmth::with(vec![pilot(Some(0), 1_000)]);
+        assert!(warmth.due(&spec_of(&scenario, 1, Some(500.0))).is_empty());
+    }
+
+    #[test]
+    fn what_was_not_steady_is_doubted_with_what_to_write() {
+        let scenario = scenario("[\"500/s\"]", "");
+        let warmth = Warmth::with(vec![pilot(None, 30_000)]);
+        let node = warmth.before(&spec_of(&scenario, 1, Some(500.0)));
+        assert_eq!(requests(&node).0, 30_000);
+        let doubt = node.doubt.unwrap();
+        assert!(
+            doubt.contains("not steady") && doubt.contains("warm_up = \"60000 requests\""),
+            "{doubt}"
+        );
+        assert_eq!(
+            warmth.before(&spec_of(&scenario, 0, Some(500.0))).doubt,
+            None,
+            "it is not the model's"
+        );
+        let failed = Pilot { failure: Some("it crashed".into()), ..pilot(None, 1_000) };
+        let warmth = Warmth::with(vec![failed]);
+        let doubt = warmth.before(&spec_of(&scenario, 1, Some(500.0))).doubt.unwrap();
+        assert!(doubt.contains("it crashed"), "{doubt}");
+    }
+
+    #[test]
+    fn below_33_a_second_a_warm_up_is_a_minute_and_said() {
+        let scenario = scenario("[\"20/s\"]", "");
+        let mut warmth = Warmth::default();
+        let node = spec_of(&scenario, 1, Some(20.0));
+        assert!(warmth.due(&node).is_empty(), "a pilot would say nothing");
+        let minute = Amount::Time(Nanos(60_000_000_000));
+        let expected = Before::Led(First { amount: minute, rate: Some(Rate(20.0)) });
+        let warming = warmth.before(&node);
+        assert_eq!(warming.before, expected);
+        warmth.does(&warming);
+        warmth.does(&warming);
+        assert_eq!(warmth.notes().len(), 1, "said once");
+        assert!(warmth.notes()[0].contains("below 33/s"), "{:?}", warmth.notes());
+        assert_eq!(requests(&warmth.before(&spec_of(&scenario, 0, Some(20.0)))).0, 1_000);
+    }
+
+    #[test]
+    fn what_the_scenario_says_needs_no_pilot() {
+        for (load, expected) in [
+            ("warm_up = \"none\"", Before::Through(Nanos(0))),
+            (
+                "warm_up = \"2s\"",
+                Before::Led(First { amount: Amount::Time(Nanos(2_000_000_000)), rate: None }),
+            ),
+        ] {
+            let scenario = scenario("[\"500/s\"]", load);
+            let warmth = Warmth::default();
+            let node = spec_of(&scenario, 1, Some(500.0));
+            assert!(warmth.due(&node).is_empty() && scenario.piloted().next().is_none());
+            assert_eq!(warmth.before(&node), Warming { before: expected, doubt: None, note: None });
+        }
+        let own = scenario("[\"500/s\"]", "warm_up = \"7 requests\"");
+        assert_eq!(requests(&Warmth::default().before(&spec_of(&own, 1, Some(500.0)))), (7, None));
+    }
+
+    #[test]
+    fn where_memory_is_compared_all_have_equal_warm_ups_at_the_level() {
+        let mut scenario = scenario("[\"500/s\"]", "");
+        let of_p50 = builtin("canary").unwrap().expectations.remove(0);
+        scenario.claims.push(Statement { metric: Metric::Rss, ..of_p50 });
+        let warmth = Warmth::with(vec![pilot(Some(3_000), 4_500)]);
+        for contender in [0, 1] {
+            let before = warmth.before(&spec_of(&scenario, contender, Some(500.0)));
+            assert_eq!(requests(&before), (4_500, Some(500.0)));
+        }
+    }
+
+    #[test]
+    fn a_contender_by_url_has_a_pilot_and_a_model_of_another_build_has_none() {
+        let scenario = scenario("[\"500/s\"]", "");
+        let names: Vec<&str> = scenario.piloted().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["node"]);
+        assert!(matches!(scenario.contenders[1].kind, Kind::Command { .. }));
+    }
+}

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use bakeoff::database::{Database, programs};
+use bakeoff::database::{Database, find_programs};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{SETUP, client, installed, program, wait_until};
@@ -66,7 +66,7 @@ impl Owner {
 
 fn keeper(scratch: &Path) -> Command {
     let mut command = Command::new(program());
-    command.args(["keep-postgres", "--connections", "5", "--bin"]).arg(programs::find().unwrap());
+    command.args(["keep-postgres", "--connections", "5", "--bin"]).arg(find_programs().unwrap());
     command.env("TMPDIR", scratch);
     command
 }
@@ -241,7 +241,7 @@ fn a_start_that_fails_says_why_and_leaves_nothing() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(run(scratch.path(), "5").contains("cannot start initdb"));
-    let said = run(&programs::find().unwrap(), "1000000");
+    let said = run(&find_programs().unwrap(), "1000000");
     assert!(said.contains("max_connections"), "{said}");
 }
 

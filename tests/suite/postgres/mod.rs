@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use bakeoff::database::{Database, Setup, Trial, programs};
+use bakeoff::database::{Database, Setup, Trial, find_programs};
 use bakeoff::latency::Latency;
 use bakeoff::postgres::{Connection, Row, Server};
 use bakeoff::sql::Statement;
@@ -32,7 +32,7 @@ fn program() -> &'static Path {
 
 /// Whether there is a PostgreSQL; the test is skipped where there is none.
 fn installed(test: &str) -> bool {
-    let found = programs::find();
+    let found = find_programs();
     if let Err(error) = &found {
         crate::skipped(format_args!("{test}: {error}"));
     }
