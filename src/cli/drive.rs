@@ -407,7 +407,7 @@ pub(crate) fn trial(
         steal_share: taken.steal_share(),
         throttled_share: taken.throttled_share(),
         lag_limit,
-        ..Evidence::of(outcome, open, plan.threads)
+        ..Evidence::of(outcome, open)
     });
     let audit = Audit {
         verdict: "unavailable".into(),

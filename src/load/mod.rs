@@ -331,6 +331,7 @@ fn gather(
         kinds: Vec::new(),
         outstanding: Outstanding::default(),
         all_busy: Nanos(0),
+        metered: Nanos(0),
         cpu: Nanos(0),
         spun: Nanos(0),
         held: Nanos(0),
@@ -345,9 +346,10 @@ fn gather(
     for part in parts {
         outcome.outstanding.at_start += part.meter.outstanding_at_start;
         outcome.outstanding.at_end += part.meter.outstanding_at_end;
+        outcome.metered += part.meter.metered;
         outcome.cpu += part.meter.cpu;
         outcome.spun += part.meter.spun;
-        outcome.held += part.meter.held.min(length);
+        outcome.held += part.meter.held;
         // Busy on one thread alone is busy too: a request waits for its own thread's connections.
         outcome.all_busy = outcome.all_busy.max(part.all_busy);
         outcome.reconnects += part.pool.reconnects;

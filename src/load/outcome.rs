@@ -33,6 +33,8 @@ pub struct Outcome {
     pub outstanding: Outstanding,
     /// How long every connection was busy while a request was due.
     pub all_busy: Nanos,
+    /// The time that `cpu`, `spun` and `held` are of, all threads together: the window, and how late each saw its end.
+    pub metered: Nanos,
     /// The generator's threads in the window: CPU time used, all of them together.
     pub cpu: Nanos,
     /// The part of `cpu` spent polling for an instant with nothing to do.

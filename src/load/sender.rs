@@ -63,10 +63,13 @@ pub(crate) struct Meter {
     pub(crate) cpu: Nanos,
     pub(crate) spun: Nanos,
     pub(crate) held: Nanos,
+    /// The time that `cpu`, `spun` and `held` are of: a thread that is late sees the end of the window late.
+    pub(crate) metered: Nanos,
     pub(crate) outstanding_at_start: u64,
     pub(crate) outstanding_at_end: u64,
     cpu_at_start: Nanos,
     held_at_start: Nanos,
+    started: Nanos,
     passed: Passed,
 }
 
@@ -381,18 +384,21 @@ impl Loop<'_> {
         let Range { start, end } = self.sender.window;
         if self.meter.passed == Passed::Nothing && now >= start {
             self.meter.passed = Passed::Start;
+            self.meter.started = now;
             self.meter.outstanding_at_start = self.outstanding(start);
             self.meter.cpu_at_start = clock::thread_cpu();
             self.meter.held_at_start = clock::thread_held();
         }
         if self.meter.passed == Passed::Start && now >= end {
-            self.pass_end(end);
+            self.pass_end(end, now);
         }
     }
 
-    fn pass_end(&mut self, now: Nanos) {
+    /// `end` is the window's, seen at `now`.
+    fn pass_end(&mut self, end: Nanos, now: Nanos) {
         self.meter.passed = Passed::End;
-        self.meter.outstanding_at_end = self.outstanding(now);
+        self.meter.metered = now.saturating_sub(self.meter.started);
+        self.meter.outstanding_at_end = self.outstanding(end);
         self.meter.cpu = clock::thread_cpu() - self.meter.cpu_at_start;
         self.meter.held = clock::thread_held().saturating_sub(self.meter.held_at_start);
         // Polling is timed by the wall: what it was preempted for is not its CPU time.
@@ -413,7 +419,7 @@ impl Loop<'_> {
         if let Some(now) = stopped {
             self.sender.dispatch.stop(now);
             if self.meter.passed == Passed::Start {
-                self.pass_end(now);
+                self.pass_end(now, now);
             }
             self.break_off(now);
         }

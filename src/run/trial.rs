@@ -514,7 +514,6 @@ fn judged(
     crash: Option<&Error>,
 ) -> Judged {
     let shared = prepared.placement.mode == PlacementMode::Shared;
-    let generator_threads = prepared.placement.generator.len();
     let mut judged = validity::judge(&Evidence {
         contender_share: usage.used.cpu_share(prepared.placement.contender.len()),
         dependency_share,
@@ -534,7 +533,7 @@ fn judged(
             .map(|step| step.times)
             .filter(|_| prepared.spec.rate.is_some()),
         lag_limit: Some(validity::lag_limit(prepared.spec.scenario)),
-        ..Evidence::of(outcome, prepared.spec.rate.is_some(), generator_threads)
+        ..Evidence::of(outcome, prepared.spec.rate.is_some())
     });
     prepared.warming.doubt.iter().for_each(|doubt| judged.doubt(doubt.clone()));
     // A contender that breaks down or cheats has lost; that is no reason to run the round again.

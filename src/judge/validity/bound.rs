@@ -103,9 +103,12 @@ pub(crate) fn connections(evidence: &Evidence<'_>) -> Option<Finding> {
 }
 
 /// Busy share of the generator's cores, polling for an instant left out.
-pub(crate) fn generator_share(outcome: &Outcome, threads: usize) -> f64 {
-    let available = outcome.window.0 as f64 * threads.max(1) as f64;
-    outcome.cpu.saturating_sub(outcome.spun).0 as f64 / available.max(1.0)
+pub(crate) fn generator_share(outcome: &Outcome) -> f64 {
+    share_of_generator(outcome, outcome.cpu.saturating_sub(outcome.spun))
+}
+
+fn share_of_generator(outcome: &Outcome, time: Nanos) -> f64 {
+    time.0 as f64 / outcome.metered.0.max(1) as f64
 }
 
 /// Why the generator could not keep up, if it could not.
@@ -117,15 +120,14 @@ fn generator_full(evidence: &Evidence<'_>) -> Option<String> {
     if let Some(what) = gone {
         return Some(format!("the generator ran out of {what}"));
     }
-    let available = evidence.outcome.window.0 as f64 * evidence.generator_threads.max(1) as f64;
-    let held = evidence.outcome.held.0 as f64 / available.max(1.0);
+    let held = share_of_generator(evidence.outcome, evidence.outcome.held);
     if held > GENERATOR_HELD {
         let held = percent(held, 0);
         return Some(format!(
             "others had the generator's core for {held} of the window while it was ready to run"
         ));
     }
-    let share = generator_share(evidence.outcome, evidence.generator_threads);
+    let share = generator_share(evidence.outcome);
     (share > GENERATOR_BUSY).then(|| {
         format!(
             "the generator's core was {} busy: it may have been late by itself",

@@ -32,7 +32,6 @@ pub(crate) struct Evidence<'a> {
     pub(crate) open: bool,
     /// The window's last rate over its first, of a load in steps: what is under way then changes with it, and so do times.
     pub(crate) in_steps: Option<f64>,
-    pub(crate) generator_threads: usize,
     /// The percentile that the scenario is about: `p99` unless an expectation says otherwise.
     pub(crate) headline: &'a str,
     /// Over this generator lag p99 the round is void. None where there is no round, and lateness is marked alone.
@@ -77,12 +76,11 @@ struct Finding {
 
 impl<'a> Evidence<'a> {
     /// What the generator alone knows.
-    pub(crate) fn of(outcome: &'a Outcome, open: bool, generator_threads: usize) -> Self {
+    pub(crate) fn of(outcome: &'a Outcome, open: bool) -> Self {
         Self {
             outcome,
             open,
             in_steps: None,
-            generator_threads,
             headline: "p99",
             lag_limit: None,
             contender_share: None,

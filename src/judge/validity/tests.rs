@@ -45,6 +45,7 @@ pub(crate) fn outcome(lag_ns: u64) -> Outcome {
         }],
         outstanding: Outstanding { at_start: 1, at_end: 1, mean: 1.0 },
         all_busy: Nanos(0),
+        metered: Nanos::SECOND,
         cpu: Nanos::SECOND,
         spun: Nanos(800_000_000),
         held: Nanos(0),
@@ -64,7 +65,7 @@ fn judged(outcome: &Outcome, change: impl Fn(&mut Evidence<'_>)) -> Judged {
         throttled_share: Some(0.0),
         hiccups: Some(QUIET),
         lag_limit: Some(Nanos(100_000)),
-        ..Evidence::of(outcome, true, 1)
+        ..Evidence::of(outcome, true)
     };
     change(&mut evidence);
     judge(&evidence)
@@ -167,6 +168,17 @@ fn a_generator_whose_core_others_had_is_at_fault_however_little_of_it_shows() {
     assert!(held.validity.reasons[0].contains("26 %"), "{:?}", held.validity.reasons);
     outcome.held = Nanos(240_000_000);
     assert!(!judged(&outcome, |_| ()).validity.voids_round, "its lateness is judged by its share");
+}
+
+#[test]
+fn a_thread_that_sees_the_end_of_the_window_late_is_busy_for_all_that_time() {
+    let mut outcome = outcome(0);
+    // A window of a second that took four seconds to get through, two of them at work.
+    outcome.metered = Nanos(4_000_000_000);
+    (outcome.cpu, outcome.spun) = (Nanos(2_000_000_000), Nanos(0));
+    outcome.held = Nanos(400_000_000);
+    assert!((generator_share(&outcome) - 0.5).abs() < 1e-9);
+    assert!(!judged(&outcome, |_| ()).validity.voids_round, "others had a tenth of its core");
 }
 
 #[test]
@@ -300,7 +312,7 @@ fn the_order_of_what_binds_is_the_methods() {
         (it.dependency_share, it.pool_share) = (None, Some(0.8));
     };
     assert_eq!(full(&outcome, neither), (BoundBy::Contender, Valid));
-    let waiting = judge(&Evidence { pool_wait: Some(&pool), ..Evidence::of(&outcome, true, 1) });
+    let waiting = judge(&Evidence { pool_wait: Some(&pool), ..Evidence::of(&outcome, true) });
     assert_eq!(waiting.bound_by, BoundBy::Pool, "60 us of 500 us");
     outcome.all_busy = Nanos::MILLI;
     assert_eq!(full(&outcome, |it| it.contender_share = None), (BoundBy::Connections, Suspect));

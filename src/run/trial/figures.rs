@@ -88,7 +88,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         by_request,
         server: record::Server::default(),
         generator: record::Generator {
-            cpu_share: validity::generator_share(outcome, plan.threads),
+            cpu_share: validity::generator_share(outcome),
             receive_lag_ns: validity::receive_lag(outcome).as_ref().map(distribution),
             threads: plan.threads as u32,
         },
