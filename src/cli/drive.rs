@@ -16,7 +16,6 @@ use crate::judge::failures::error_counts;
 use crate::judge::validity::Evidence;
 use crate::judge::{rank, validity};
 use crate::load::live::Live;
-use crate::load::outcome::{Outcome, RequestError};
 use crate::load::plan::{
     Amount, Arrivals, First, Fixed, Operation, Pace, Plan, Shape, Statuses, WarmUp,
 };
@@ -24,6 +23,7 @@ use crate::load::url::Url;
 use crate::machine::interference::Interference;
 use crate::machine::interference::Neighbours;
 use crate::record::histogram::Ranked;
+use crate::record::outcome::{Outcome, RequestError};
 use crate::record::{Audit, Placement, Trial, TrialVerdict};
 use crate::report::hgrm::hgrm;
 use crate::run::trial::figures;

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use crate::load::outcome::Tally;
 use crate::record::Audit;
+use crate::record::outcome::Tally;
 
 /// Compares a trial's acknowledgements with its server's `/audit`.
 pub(crate) fn judge(tally: &Tally, answer: Result<Vec<u8>, String>) -> Audit {

@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use crate::load::outcome::{Kind, RequestError, Slice};
+use crate::record::outcome::{Kind, RequestError, Slice};
 use crate::stats::percentile::{Failures, Quantile, at_rank, quantile};
 
 /// The requests of a kind that left no time.

@@ -6,7 +6,7 @@
 use httparse::{Header, ParserConfig, Response, Status};
 use std::mem::MaybeUninit;
 
-use super::outcome::RequestError;
+use crate::record::outcome::RequestError;
 
 /// A head longer than this is malformed.
 const HEAD_BYTES_MAX: usize = 32 * 1024;

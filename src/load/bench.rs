@@ -5,7 +5,7 @@ use super::plan::Arrivals;
 use super::profile::Profile;
 use super::recorder::{Recorder, Scope};
 use super::schedule::Schedule;
-use crate::load::breakdown::Instants;
+use crate::load::connection::Instants;
 use crate::units::{Nanos, Rate};
 
 /// Makes a schedule and walks over all of it. Gives the number of arrivals and their last instant.

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::str::FromStr;
 
 use super::ids::PaymentKey;
-use super::outcome::RequestError;
 use crate::domain::dataset::Tier;
 use crate::domain::payment::Decline;
+use crate::record::outcome::RequestError;
 
 /// What the answer to a request must be. The rules are the domain's, so a server cannot be wrong in their favour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

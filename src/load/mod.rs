@@ -1,6 +1,6 @@
 //! The measuring side: an open-loop HTTP load generator on pinned OS threads and epoll, whatever it measures.
 //!
-//! - [`plan`] says what a trial sends, [`outcome`] what came of it; everything between is private.
+//! - [`plan`] says what a trial sends, [`crate::record::outcome`] what came of it; everything between is private.
 //! - `stage` has the parts of a trial, `warm` what comes before the window.
 //! - `schedule` says when a request is due and `mix` what it is, both as pure functions of the plan and k.
 //! - `dispatch` hands requests out, `pool` connections, `sender` brings them together and stamps six `instants`;
@@ -12,7 +12,6 @@
 pub(crate) mod answer;
 #[doc(hidden)]
 pub mod bench;
-mod breakdown;
 mod check;
 mod connection;
 mod dispatch;
@@ -22,7 +21,6 @@ pub mod fuzz;
 mod ids;
 pub mod live;
 mod mix;
-pub mod outcome;
 pub mod plan;
 mod poisson;
 mod pool;
@@ -48,7 +46,6 @@ use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 
 use self::live::Live;
 use self::mix::Mix;
-use self::outcome::{Kind, Outcome, Outstanding, RequestError};
 use self::plan::{Plan, Shape, WarmUp};
 use self::pool::Pool;
 use self::recorder::{Recorder, times_within};
@@ -57,6 +54,7 @@ use self::sender::ThreadResult;
 use self::stage::{Go, Sending, Stage, Warmed};
 use crate::error::{Context, Error, Result};
 use crate::poll::raise_descriptor_limit;
+use crate::record::outcome::{Kind, Outcome, Outstanding, RequestError};
 use crate::units::Nanos;
 use crate::{clock, random};
 

@@ -12,10 +12,10 @@ use rustix::io::Errno;
 use super::clock;
 use super::connection::{Connection, Phase};
 use super::flight::Flight;
-use super::outcome::RequestError;
 use super::recorder::times_within;
 use crate::error::{Context, Error, Result};
 use crate::poll::{Event, Poll};
+use crate::record::outcome::RequestError;
 use crate::units::Nanos;
 
 /// After a connection was refused, or closed before it carried an answer, so long passes before the next attempt.

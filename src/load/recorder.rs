@@ -5,9 +5,11 @@ use std::ops::Range;
 use hdrhistogram::Histogram;
 
 use super::check::Acknowledged;
-use super::outcome::{Breakdown, Kind, RequestError, SLO_BUCKET, Slice, SloBucket, Tally, Timed};
 use super::plan::{Plan, Shape};
-use crate::load::breakdown::Instants;
+use crate::load::connection::Instants;
+use crate::record::outcome::{
+    Breakdown, Kind, RequestError, SLO_BUCKET, Slice, SloBucket, Tally, Timed,
+};
 use crate::units::Nanos;
 
 /// What one thread has recorded, or all of them once merged.

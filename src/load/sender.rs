@@ -10,15 +10,15 @@ use super::connection::{Phase, Received};
 use super::dispatch::{Dispatch, Ticket};
 use super::live::Counts;
 use super::mix::{Mix, Request};
-use super::outcome::{RequestError, STALE};
 use super::plan::{Pace, Shape};
 use super::pool::{EVENTS, Pool};
 use super::receipt::Sampler;
 use super::recorder::Recorder;
 use super::warm::Tail;
 use crate::error::{Context, Result};
-use crate::load::breakdown::Instants;
+use crate::load::connection::Instants;
 use crate::poll::{Event, WRITABLE};
+use crate::record::outcome::{RequestError, STALE};
 use crate::units::Nanos;
 
 /// A stop is noticed within this.

@@ -13,8 +13,9 @@ use super::profile::{Profile, Ramp, Steps};
 use super::recorder::Recorder;
 use super::schedule::Schedule;
 use super::sender::Sender;
-use super::warm::{LEAD_IN_MAX, LedIn, lead_in};
+use super::warm::{LEAD_IN_MAX, lead_in};
 use crate::error::Result;
+use crate::record::outcome::LedIn;
 use crate::units::Nanos;
 
 /// A part of the load, for all threads.

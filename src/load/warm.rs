@@ -28,22 +28,6 @@ pub enum Amount {
     Requests(u64, Nanos),
 }
 
-/// What came of a warm-up with a drain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LedIn {
-    /// Right answers of the warm-up.
-    pub answered: u64,
-    pub failed: u64,
-    /// Its length, to the last request.
-    pub warm_up: Nanos,
-    /// From then until nothing was under way.
-    pub drain: Nanos,
-    /// The slowest right answer of its last one to two seconds.
-    pub slowest: Nanos,
-    /// The window's load before the window.
-    pub lead_in: Nanos,
-}
-
 /// No lead-in is shorter.
 const LEAD_IN_MIN: Nanos = Nanos(500 * Nanos::MILLI.0);
 /// No lead-in is longer. The window's schedule begins so long before the window, of which a lead-in is the last part:

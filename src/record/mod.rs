@@ -13,6 +13,7 @@ pub(crate) mod json;
 pub(crate) mod late;
 mod ledger;
 pub(crate) mod metric;
+pub mod outcome;
 mod pictures;
 pub(crate) mod trial;
 

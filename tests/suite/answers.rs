@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bakeoff::load;
-use bakeoff::load::outcome::Kind;
 use bakeoff::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape, WarmUp};
+use bakeoff::record::outcome::Kind;
 use bakeoff::units::{Nanos, Rate};
 use rustix::net::sockopt::set_socket_linger;
 

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bakeoff::load::outcome::{Kind, Outcome};
 use bakeoff::load::plan::{Arrivals, Operation, Pace, Plan, Shape, WarmUp};
 use bakeoff::load::{self, Moment};
+use bakeoff::record::outcome::{Kind, Outcome};
 use bakeoff::units::{Nanos, Rate};
 use rustix::net::sockopt::{set_socket_linger, set_tcp_cork};
 use serde_json::Value;

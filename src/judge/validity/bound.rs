@@ -1,7 +1,7 @@
 //! What bound a trial, in the method's order: generator, connections, dependency, pool, contender, or nothing.
 
 use crate::judge::rank;
-use crate::load::outcome::{Kind, Outcome, RequestError};
+use crate::record::outcome::{Kind, Outcome, RequestError};
 use crate::stats::percentile::percentile;
 use crate::stats::{error_bound, over_the_error_bound};
 use crate::text::percent;

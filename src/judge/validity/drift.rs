@@ -2,7 +2,7 @@
 
 use super::{Evidence, Finding};
 use crate::judge::rank;
-use crate::load::outcome::{Kind, Slice};
+use crate::record::outcome::{Kind, Slice};
 use crate::stats::mann_kendall::mann_kendall;
 use crate::stats::median;
 use crate::text::percent;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::judge::rank;
-use crate::load::outcome::{Kind, Outcome};
 use crate::record::late;
 use crate::record::late::Late;
+use crate::record::outcome::{Kind, Outcome};
 use crate::scenario::Scenario;
 use crate::stats::percentile::{RANKS, percentile};
 use crate::units::Nanos;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{Evidence, Finding};
 use crate::judge::rank;
-use crate::load::outcome::{Kind, Outcome};
 use crate::record::hiccups::Hiccups;
+use crate::record::outcome::{Kind, Outcome};
 use crate::stats::percentile::RANKS;
 use crate::text::percent;
 use crate::units::{Nanos, grouped};

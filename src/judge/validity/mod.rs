@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use crate::load::outcome::Outcome;
 use crate::record::hiccups::Hiccups;
+use crate::record::outcome::Outcome;
 use crate::record::{LostBy, TrialVerdict, Validity};
 use crate::units::Nanos;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::judge::validity::drift::Drift;
-use crate::load::outcome::{Breakdown, Kind, Outstanding, RequestError, Slice, Tally, Timed};
+use crate::record::outcome::{Breakdown, Kind, Outstanding, RequestError, Slice, Tally, Timed};
 use crate::units::{Nanos, Share};
 
 const QUIET: Hiccups = Hiccups { worst: Nanos(0), lost: Share(0.0), floor: [Nanos(0); 4] };

@@ -22,9 +22,9 @@ use hdrhistogram::Histogram;
 
 use crate::error::Result;
 use crate::judge::rank;
-use crate::load::outcome::{Kind, Outcome};
 use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape, Statuses, WarmUp};
 use crate::machine::cores::Cores;
+use crate::record::outcome::{Kind, Outcome};
 use crate::run::placement::Placement;
 use crate::scenario;
 use crate::scenario::PlacementMode;

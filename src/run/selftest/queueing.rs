@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::load;
-use crate::load::outcome::{Kind, Slice};
 use crate::load::plan::Arrivals;
+use crate::record::outcome::{Kind, Slice};
 use crate::run::selftest::server::{Law, Process, Served};
 use crate::run::selftest::{Bench, Check, Row, Verdict, only, open, server, unanswered};
 use crate::units::Nanos;

@@ -7,11 +7,12 @@ use hdrhistogram::Histogram;
 use crate::error::Error;
 use crate::judge::validity::Judged;
 use crate::judge::{rank, validity};
-use crate::load::outcome::{self, Kind, Outcome, SLO_BUCKET};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::machine::resources;
 use crate::record;
 use crate::record::histogram::{distribution, ranked};
+use crate::record::outcome;
+use crate::record::outcome::{Kind, Outcome, SLO_BUCKET};
 use crate::record::{Audit, LostBy, TimeWindow, Timeline, Trial, TrialVerdict, Validity};
 use crate::run::placement::Placement;
 use crate::run::trial::spec::PreparedTrial;
@@ -438,7 +439,7 @@ fn cell(ns: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::outcome::Slice;
+    use crate::record::outcome::Slice;
     use crate::stats::percentile::FAILED_NS;
 
     #[test]

@@ -14,11 +14,11 @@ use hdrhistogram::Histogram;
 
 use crate::error::Result;
 use crate::load::live::Live;
-use crate::load::outcome::Outcome;
 use crate::load::plan::{Amount, First, Plan, Shape, WarmUp as Before};
 use crate::load::run_seen;
 use crate::machine::cores;
 use crate::machine::resources::{Used, Watch};
+use crate::record::outcome::Outcome;
 use crate::record::{Pilot, PilotSpan, Trial};
 use crate::run::trial;
 use crate::run::trial::spec::{PreparedTrial, TrialSpec, Warming};
