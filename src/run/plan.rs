@@ -3,8 +3,8 @@
 use crate::run::experiment::capacity;
 use crate::run::rounds;
 use crate::scenario::{LoadKind, PILOT_REQUESTS, PILOT_TIME, Scenario, counted};
-use crate::stats;
 use crate::units::{Nanos, Rate};
+use crate::{stats, text};
 
 /// A scenario's run, before it starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +75,10 @@ pub fn plan(scenario: &Scenario) -> Planned {
         let once = levels as u64 * contenders;
         if once > 0 {
             let what = format!(
-                "{rounds} rounds of {contenders} contenders at {levels} levels, {} each",
+                "{} of {} at {}, {} each",
+                text::counted(rounds as usize, "round"),
+                text::counted(contenders as usize, "contender"),
+                text::counted(levels, "level"),
                 scenario.load.duration
             );
             let most = u64::from(rounds + rounds::extra_rounds(rounds)) * once;

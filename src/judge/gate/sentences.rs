@@ -65,7 +65,8 @@ pub(crate) fn line(
     let found = metrics.iter().map(|metric| (name(metric), metric.intermittent));
     let found = found.chain([(ERRORS.to_owned(), failures.intermittent)]);
     parts.extend(found.filter_map(|(name, found)| bad_rounds(&name, found)));
-    let line = parts.join(". ");
+    // What was cut ends in an ellipsis.
+    let line = parts.join(". ").replace("....", "...");
     let line = match &plan.report_only {
         Some(why) => format!("REPORT ONLY ({why}): {line}"),
         None => line,

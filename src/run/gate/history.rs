@@ -44,8 +44,12 @@ pub(crate) fn stored(path: &Path) -> Result<History> {
     match past.unreadable.first() {
         None => Ok(past),
         Some(line) => {
-            Err(Error::usage(format!("{shown}: line {line} is no line of a history of gates"))
-                .help("it is incomplete, or another version's; fix or remove that line"))
+            let help = match path.file_name() == Some("trials.jsonl".as_ref()) {
+                true => "these are the trials of a run: give its folder",
+                false => "it is incomplete, or another version's; fix or remove that line",
+            };
+            let said = format!("{shown}: line {line} is no line of a history of gates");
+            Err(Error::usage(said).help(help))
         }
     }
 }
