@@ -15,7 +15,7 @@ use crate::machine::cores::Cores;
 use crate::machine::interference;
 use crate::machine::interference::{Interference, Ticks, cpu_quota, throttled};
 use crate::machine::proc::Lines;
-use crate::record::hiccups::Hiccups;
+use crate::record::Hiccups;
 use crate::units::{Nanos, Share, bytes};
 
 #[derive(Clone, Debug, PartialEq)]

@@ -14,7 +14,7 @@ use super::{Format, print};
 use crate::error::{Context, Error, Result};
 use crate::judge::failures::error_counts;
 use crate::judge::validity::Evidence;
-use crate::judge::{rank, validity};
+use crate::judge::{failures, validity};
 use crate::load::live::Live;
 use crate::load::plan::{
     Amount, Arrivals, First, Fixed, Operation, Pace, Plan, Shape, Statuses, WarmUp,
@@ -344,7 +344,7 @@ fn count(most: u64) -> clap::builder::RangedU64ValueParser {
 fn write_hgrm(path: &Path, plan: &Plan, outcome: &Outcome, force: bool) -> Result<()> {
     let kind = outcome.kinds.first().expect("drive sends one kind");
     let times = if plan.shape == Shape::Closed { &kind.service } else { &kind.response };
-    let requests = Ranked { times: times.clone(), failures: rank::failures(kind) };
+    let requests = Ranked { times: times.clone(), failures: failures::of_kind(kind) };
     files::write(path, hgrm(&requests).as_bytes(), force)
 }
 

@@ -1,12 +1,14 @@
-//! A measured cell: what it compares and who wins it, in a table, on the map and in a decision alike.
+//! Who wins a comparison or a measured cell, and by how much: in a table, on the map and in a decision alike.
 
-use std::borrow::Cow;
-
-use crate::record::metric::label;
-use crate::record::{MapCell, Trial, Winner};
+use crate::judge::races::Race;
+use crate::judge::statement::series::{End, metric_of};
+use crate::record::metric::{Metric, label};
+use crate::record::{Comparison, Exploratory, MapCell, RunResult, Trial, Winner};
 use crate::scenario::MapMetric;
-use crate::stats::{self, Better, Difference, Estimate, Interval, LOST, discoveries};
+use crate::stats;
+use crate::stats::{Better, Difference, Estimate, Interval, LOST, discoveries};
 use crate::units::Nanos;
+use std::borrow::Cow;
 
 /// The metric of a cell that compares closed ceilings.
 pub(crate) const CEILING: &str = "capacity";
@@ -18,7 +20,6 @@ pub(crate) const ZONE: f64 = 1.05;
 const WRONG: f64 = 0.05;
 /// A contender's cores are what binds it from here on.
 const BUSY: f64 = 0.85;
-const CONFIDENCE: f64 = 0.95;
 /// Below so many rounds no cell has a winner.
 pub(crate) const ROUNDS_MIN: u32 = 8;
 
@@ -159,6 +160,107 @@ fn reason(rounds: &[[Trial; 2]], metric: MapMetric) -> String {
     }
     let by = if a.contains(&"pool") || b.contains(&"pool") { "pool" } else { a[0] };
     format!("the {by} binds both")
+}
+
+/// Of a comparison outside the headline, and of a cell.
+pub(crate) const CONFIDENCE: f64 = 0.95;
+
+/// Counts the comparisons outside the headline, those that differ, and how many would differ by chance. A capacity has
+/// a rule of its own and is not counted.
+pub(crate) fn exploratory<'c>(
+    comparisons: impl IntoIterator<Item = &'c Comparison>,
+) -> Option<Exploratory> {
+    let mut found = Exploratory::default();
+    for c in comparisons {
+        let interval = (c.low, c.high) != (None, None);
+        if c.headline_confidence.is_some() || c.metric == "capacity" || !interval {
+            continue;
+        }
+        found.compared += 1;
+        found.differ += u32::from(side(c) != Side::Unclear);
+        found.by_chance += stats::misses(c.n as usize, CONFIDENCE);
+    }
+    (found.compared > 0).then_some(found)
+}
+
+/// Rounds lost by either.
+pub(crate) fn lost(c: &Comparison) -> u32 {
+    c.lost_of + c.lost_versus
+}
+
+/// Both limits; 0 and infinity where lost rounds leave none, the ratio itself where there are too few rounds.
+pub(crate) fn ends(c: &Comparison) -> (f64, f64) {
+    let known = |limit: Option<f64>, open: f64| match (limit, lost(c)) {
+        (Some(limit), _) => limit,
+        (None, 0) => c.ratio.unwrap_or(open),
+        (None, _) => open,
+    };
+    (known(c.low, 0.0), known(c.high, f64::INFINITY))
+}
+
+pub(crate) fn belongs(race: &Race<'_>, c: &Comparison) -> bool {
+    (race.workload, race.scenario, race.level) == (&*c.workload, &*c.scenario, &*c.at)
+}
+
+/// The comparisons that are a race's headline.
+pub(crate) fn headline<'r>(
+    result: &'r RunResult,
+    race: &Race<'_>,
+) -> impl Iterator<Item = &'r Comparison> {
+    let own = |c: &&Comparison| belongs(race, c) && c.headline_confidence.is_some();
+    result.comparisons.iter().filter(own)
+}
+
+/// The three outcomes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The whole interval lies above 1.
+    Higher,
+    /// The whole interval lies below 1.
+    Lower,
+    /// It covers 1, or there is none.
+    Unclear,
+}
+
+impl Side {
+    /// `higher`, ..
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Higher => "higher",
+            Self::Lower => "lower",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
+pub(crate) fn side(c: &Comparison) -> Side {
+    match c.verdict.as_str() {
+        "higher" => Side::Higher,
+        "lower" => Side::Lower,
+        _ => Side::Unclear,
+    }
+}
+
+/// The lowest and the highest ratio of a round.
+pub(crate) fn range(race: &Race<'_>, c: &Comparison) -> Option<(f64, f64)> {
+    let (of, versus) = (race.entry(&c.of)?, race.entry(&c.versus)?);
+    let metric = Metric::ALL.into_iter().find(|metric| metric.name() == c.metric)?;
+    let value = |trial| metric_of(trial, metric, c.request.as_deref(), End::High);
+    let mut ratios: Vec<f64> = of
+        .usable()
+        .filter_map(|trial| {
+            let other = versus.usable().find(|other| other.round == trial.round)?;
+            Some(value(trial)? / value(other)?)
+        })
+        .filter(|ratio| ratio.is_finite() && *ratio > 0.0)
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    Some((*ratios.first()?, *ratios.last()?))
+}
+
+/// How many times the larger of the two is the smaller; 1 without a ratio.
+pub(crate) fn factor(c: &Comparison) -> f64 {
+    c.ratio.map_or(1.0, |ratio| ratio.max(1.0 / ratio))
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
-//! The failures of a trial: how many are too many, and what they were in words.
+//! Failures: how many are too many, what they were in words, and how they rank above every time in a percentile.
 
 use crate::record::Trial;
+use crate::record::outcome::{Kind, RequestError, Slice};
 use crate::scenario::Scenario;
 use crate::stats::error_bound;
+use crate::stats::percentile::{Failures, Quantile, at_rank, quantile};
 use crate::text::clean;
 use crate::units::Share;
+use hdrhistogram::Histogram;
 
 /// The share of requests beyond which a contender has lost a round: what the service promises, or the usual one.
 pub(crate) fn error_bound(scenario: &Scenario) -> Share {
@@ -30,4 +33,29 @@ pub(crate) fn error_counts(trial: &Trial) -> String {
 pub(crate) fn firsts(trial: &Trial) -> Vec<String> {
     let told = |(name, what): (&String, &String)| format!("first {name}: {}", clean(what));
     trial.first_errors.iter().map(told).collect()
+}
+
+/// The requests of a kind that left no time.
+pub(crate) fn of_kind(kind: &Kind) -> Failures {
+    Failures {
+        all: kind.errors.values().sum(),
+        timeouts: kind.errors.get(RequestError::Timeout.name()).copied().unwrap_or(0),
+        timeout_ns: kind.timeout.0,
+    }
+}
+
+/// A percentile of one of the times of a kind that failures have not: response, response less lag, service.
+pub(crate) fn percentile(kind: &Kind, times: &Histogram<u64>, rank: f64) -> Quantile {
+    quantile(times, of_kind(kind), rank)
+}
+
+/// The same of a part of the window, however few requests it has; withheld of none.
+pub(crate) fn slice_percentile(kind: &Kind, slice: &Slice, rank: f64) -> Quantile {
+    at_rank(&slice.times, of_slice(kind, slice), rank)
+}
+
+/// The requests of a part of the window that left no time.
+pub(crate) fn of_slice(kind: &Kind, slice: &Slice) -> Failures {
+    let timeouts = u64::from(slice.timeouts);
+    Failures { all: timeouts + u64::from(slice.others), timeouts, timeout_ns: kind.timeout.0 }
 }

@@ -3,12 +3,10 @@
 mod broken;
 pub(crate) mod capacity;
 mod comparison;
-mod family;
 mod footprint;
 #[cfg(test)]
-mod lost;
+mod lost_tests;
 pub(crate) mod series;
-mod undecided;
 mod words;
 
 use crate::record::{Capacity, Ceiling, Footprint, Judgement, StatementVerdict, Trial};
@@ -18,7 +16,7 @@ use crate::text::percent;
 
 pub(crate) use broken::broken;
 pub(crate) use comparison::comparisons;
-pub(crate) use family::{Family, check_rounds};
+pub(crate) use comparison::{Family, check_rounds};
 pub(crate) use footprint::under_load;
 use series::{End, Place, alike_read, behind_the_floor, paired, series};
 use words::{absolute, asked, figure, lost_text, ratio_text, unit};
@@ -103,10 +101,10 @@ fn at_its_confidence(scenario: &Scenario, statement: &Statement, found: Found<'_
     let open = verdict == StatementVerdict::Inconclusive && statement.metric != Metric::Capacity;
     let needed = estimate
         .filter(|estimate| open && is_finite(estimate))
-        .map(|estimate| undecided::rounds_needed(statement, &estimate, scenario.confidence));
+        .map(|estimate| words::rounds_needed(statement, &estimate, scenario.confidence));
     let mut figure = figure;
-    figure += &difference.map_or_else(String::new, |d| undecided::more(d, statement));
-    figure += &needed.map_or_else(String::new, undecided::said);
+    figure += &difference.map_or_else(String::new, |d| words::more(d, statement));
+    figure += &needed.map_or_else(String::new, words::said);
     // A search has its own rule and no level to choose.
     if scenario.confidence > CONFIDENCE && statement.metric != Metric::Capacity {
         figure += &format!("; at {}", percent(scenario.confidence, 2));

@@ -11,7 +11,7 @@ use std::{fs, thread};
 use crate::error::Result;
 use crate::machine::proc::{Group, Mount};
 use crate::machine::{cores, proc};
-use crate::record::hiccups::Hiccups;
+use crate::record::Hiccups;
 use crate::stats::percentile::RANKS;
 use crate::units::{Nanos, Share};
 

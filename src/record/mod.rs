@@ -7,7 +7,6 @@ mod decision;
 mod footprint;
 mod found;
 pub mod gate;
-pub(crate) mod hiccups;
 pub mod histogram;
 pub(crate) mod json;
 pub(crate) mod late;
@@ -17,10 +16,8 @@ pub mod outcome;
 mod pictures;
 pub(crate) mod trial;
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
+use crate::stats::percentile::RANKS;
+use crate::units::{Nanos, Share};
 pub use begun::{
     BEGUN_SCHEMA, Begun, Calibrated, ContenderFiles, LedIn, Pilot, PilotSpan, begun_from,
     begun_json, pilot_from, pilot_line,
@@ -33,6 +30,8 @@ pub use pictures::{
     ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
     Winner,
 };
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 pub use trial::{
     Audit, ByRequest, Ceiling, Distribution, Generator, Load, LoadStep, LostBy, Placement,
     Recovery, Server, Standin, Trial, TrialVerdict, Validity, trial_from, trial_line,
@@ -255,6 +254,18 @@ pub fn from_json(text: &str) -> Result<RunResult, String> {
 #[derive(Deserialize)]
 struct Kind {
     schema: String,
+}
+
+/// What one core lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Hiccups {
+    /// The longest pause.
+    pub(crate) worst: Nanos,
+    /// All pauses over the time watched.
+    pub(crate) lost: Share,
+    /// What the pauses alone make of each percentile of [`RANKS`]: by so much they put off a request that comes at any
+    /// time and needs the core at once.
+    pub(crate) floor: [Nanos; RANKS.len()],
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One contender against another in words: ratio and difference with interval and n, and three outcomes always.
 
 use super::losses;
-use crate::judge::comparison::{CONFIDENCE, Side, ends, exploratory, factor, lost, range, side};
+use crate::judge::cell::{CONFIDENCE, Side, ends, exploratory, factor, lost, range, side};
 use crate::judge::races::{Entry, Race};
 use crate::record::metric::label;
 use crate::record::{Comparison, Exploratory};

@@ -1,7 +1,7 @@
 //! Where a difference disappears: two contenders that differ in memory, and what is left of it behind a dependency.
 
 use super::comparison::UNSEEN;
-use crate::judge::comparison::{Side, factor, headline, side};
+use crate::judge::cell::{Side, factor, headline, side};
 use crate::judge::races::Race;
 use crate::record::metric::label;
 use crate::record::{Comparison, RunResult};

@@ -4,7 +4,7 @@ use super::comparison::{AT_FLOOR, UNSEEN, confidence};
 use super::findings::verdict_gloss;
 use super::losses;
 use super::terminal::{self, grid, wrapped};
-use crate::judge::comparison::{Side, ends, headline, side};
+use crate::judge::cell::{Side, ends, headline, side};
 use crate::judge::races::{Entry, Race, races};
 use crate::record::metric::label;
 use crate::record::{Comparison, RunResult, Verdict};

@@ -2,7 +2,8 @@
 
 use super::comparison::{AT_FLOOR, UNSEEN, metric_of};
 use super::{disappears, experiments, losses, sizes};
-use crate::judge::comparison::{self, Side, belongs, ends, factor, side};
+use crate::judge::cell;
+use crate::judge::cell::{Side, belongs, ends, factor, side};
 use crate::judge::races::{Entry, Race, measured, middle};
 use crate::record::metric::label;
 use crate::record::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
@@ -167,7 +168,7 @@ pub(crate) fn limits(result: &RunResult) -> Vec<String> {
 
 /// What the run compares and speaks of in this race: a metric, and the kind of request where it has one.
 fn headline<'a>(result: &'a RunResult, race: &Race<'_>) -> Option<(&'a str, Option<&'a str>)> {
-    let first = comparison::headline(result, race).next()?;
+    let first = cell::headline(result, race).next()?;
     Some((&first.metric, first.request.as_deref()))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::comparison::{compared, metric_of};
 use super::{losses, sentences, setting};
-use crate::judge::comparison::belongs;
+use crate::judge::cell::belongs;
 use crate::judge::races::{Entry, Figure, Race, slo_of};
 use crate::record::late::{LATE_NOTE, share};
 use crate::record::{Ceiling, Comparison, RunResult, Trial};

@@ -27,11 +27,11 @@ use std::sync::atomic::AtomicBool;
 use session::Session;
 
 use crate::error::{Error, Result};
-use crate::judge::{statement, whole};
+use crate::judge::statement;
 use crate::record::RunResult;
 use crate::scenario::Scenario;
 use crate::units::Nanos;
-use crate::{interrupt, report};
+use crate::{interrupt, judge, report};
 
 pub(crate) use crate::machine::cgroup::enter;
 pub use crate::process::supervise::supervise;
@@ -94,7 +94,7 @@ pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Res
     session.testbed.progress.end();
     let mut result = session.result(stop);
     if let Err(error) = &stopped {
-        whole::mark_broken_off(&mut result, error);
+        judge::mark_broken_off(&mut result, error);
     }
     report::write::write_report(&request.out, &result)?;
     match stopped {

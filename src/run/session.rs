@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
-use crate::judge::comparison::exploratory;
-use crate::judge::{bounds, statement, voids, whole};
+use crate::judge::cell::exploratory;
+use crate::judge::{bounds, statement, validity};
 use crate::machine;
 use crate::record::trial::drop_all_but_response_times;
 use crate::record::{
@@ -20,7 +20,7 @@ use crate::run::trial::spec::TrialSpec;
 use crate::run::{Progress, Request, ceilings, footprint, journal, rounds, warm};
 use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario, Statement};
 use crate::units::{Nanos, Rate};
-use crate::{clock, random, record, scenario};
+use crate::{clock, judge, random, record, scenario};
 
 /// A run under way.
 #[derive(Debug)]
@@ -285,7 +285,7 @@ impl<'a> Session<'a> {
     fn still_void(&mut self, mut void: Vec<RandomizedBlock>) -> Vec<RandomizedBlock> {
         let request = self.request;
         for scenario in &request.scenarios {
-            self.voided_rounds -= voids::settle(&mut self.trials, &scenario.name);
+            self.voided_rounds -= validity::settle(&mut self.trials, &scenario.name);
         }
         void.retain(|block| {
             let scenario = &request.scenarios[block.scenario];
@@ -415,7 +415,7 @@ impl Session<'_> {
         let rings_falsely = request.scenarios[0].self_check && !broken.is_empty();
         let enough = self.lacks_rounds().is_none() && !rings_falsely;
         let interrupted = stop.load(Ordering::Relaxed);
-        let verdict = whole::overall(&expectations, &broken, enough, interrupted);
+        let verdict = judge::overall(&expectations, &broken, enough, interrupted);
         let (notes, comparisons) = (self.notes(), self.comparisons(&ceilings));
         let first = &request.scenarios[0];
         let calibration = self.testbed.calibration(first.request_cpu);
@@ -428,14 +428,14 @@ impl Session<'_> {
             started_utc: self.started_utc.clone(),
             fingerprint: self.fingerprint.clone(),
             verdict,
-            exit_code: whole::exit_code(verdict),
+            exit_code: judge::exit_code(verdict),
             voided_rounds: self.voided_rounds,
             rounds: self.rounds(),
             self_check: first.self_check,
             request_cpu_ns: first.request_cpu.0,
             request_cpu_measured_ns: calibration.map_or(0, |calibration| calibration.measured.0),
             signature_rounds: calibration.map_or(0, |calibration| calibration.rounds),
-            floor_ns: whole::floor(&request.scenarios),
+            floor_ns: judge::floor(&request.scenarios),
             exploratory: exploratory(&comparisons),
             comparisons,
             capacity: self.capacity,
@@ -447,9 +447,9 @@ impl Session<'_> {
             ceilings,
             trials: self.trials,
             probes: self.probes,
-            contenders: request.scenarios.iter().flat_map(whole::contenders).collect(),
-            lag_limits_ns: request.scenarios.iter().filter_map(whole::lag_limit).collect(),
-            slos: request.scenarios.iter().filter_map(whole::slo).collect(),
+            contenders: request.scenarios.iter().flat_map(judge::contenders).collect(),
+            lag_limits_ns: request.scenarios.iter().filter_map(judge::lag_limit).collect(),
+            slos: request.scenarios.iter().filter_map(judge::slo).collect(),
             map: self.map,
             gate_history: Vec::new(),
             words: request.words.clone(),
@@ -529,7 +529,7 @@ impl Session<'_> {
             scenarios
                 .iter()
                 .flat_map(|scenario| scenario.contenders.iter())
-                .filter_map(whole::remark),
+                .filter_map(judge::remark),
         );
         if self.fingerprint.debug_build {
             notes.push("a debug build: its figures say nothing about a release build".into());

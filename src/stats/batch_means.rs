@@ -49,7 +49,7 @@ fn standard_error(values: &[f64], mean: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::test_support::{assert_near, float, floats, rows};
+    use crate::stats::tests::{assert_near, float, floats, rows};
 
     #[test]
     fn mean_and_interval_are_those_of_scipy() {

@@ -1,15 +1,15 @@
 //! The centre of paired differences, with an exact interval.
 //!
 //! The estimate is the median of the Walsh averages (d_i + d_j) / 2, i <= j (Hodges and Lehmann, 1963); the interval
-//! is bounded by the k-th smallest and the k-th largest of them, k from the exact law of [`super::wilcoxon`] (Tukey,
+//! is bounded by the k-th smallest and the k-th largest of them, k from the exact law of [`super::significance`] (Tukey,
 //! 1949). It assumes that the differences are symmetric about the centre, which a fair coin for the order of A and B
 //! brings about when they are alike, and nothing else: no normal law, no equal variances, no calm machine.
 //!
 //! A lost round has a difference without end and keeps its place in the order; a Walsh average of one without end upwards
 //! and one downwards could be anything: in a lower limit it is the latter, in an upper limit the former.
 
-use super::difference::Difference;
-use super::wilcoxon::SignedRank;
+use super::significance::SignedRank;
+use crate::stats::median;
 
 /// A figure with what is known of its error.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -168,12 +168,104 @@ impl Interval {
     }
 }
 
+/// Makes the median deviation of a normal law its standard deviation: 1 over its upper quartile.
+const NORMAL: f64 = 1.4826;
+
+/// 1.4826 median |d - centre|, the centre by Hodges and Lehmann: the standard deviation of a normal law, of which up
+/// to half the differences may be something else.
+///
+/// Infinite differences, those of lost rounds, are left out. `None` without any other, and where one is not a number; 0
+/// when more than half are the centre.
+pub fn residual_sd(d: &[f64]) -> Option<f64> {
+    let finite: Vec<f64> = d.iter().copied().filter(|d| !d.is_infinite()).collect();
+    // Any confidence: only the centre is used.
+    let centre = hodges_lehmann(&finite, 0.95)?.value;
+    scale(&finite, centre)
+}
+
+/// The same about zero: for differences whose true centre is known.
+pub fn deviation_from_zero(d: &[f64]) -> Option<f64> {
+    scale(d, 0.0)
+}
+
+fn scale(d: &[f64], centre: f64) -> Option<f64> {
+    let deviations: Vec<f64> = d.iter().map(|difference| (difference - centre).abs()).collect();
+    Some(NORMAL * median(&deviations)?)
+}
+
+/// Stands for the figure of a contender that has lost its round, whichever way is better: worse than any other.
+pub const LOST: f64 = f64::INFINITY;
+
+/// A difference as it enters an upper limit and as it enters a lower one: the same, but where both have lost the round
+/// and it could be anything.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// In a lower limit.
+    pub low: f64,
+    /// In an upper limit.
+    pub high: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Times, costs, sizes.
+    Less,
+    /// Rates.
+    More,
+}
+
+impl Difference {
+    /// Both have lost.
+    pub const UNKNOWN: Self = Self { low: f64::NEG_INFINITY, high: f64::INFINITY };
+
+    /// `first` less `second` by `difference`, without end where one of them is [`LOST`].
+    pub fn between(
+        first: f64,
+        second: f64,
+        better: Better,
+        difference: impl Fn(f64, f64) -> f64,
+    ) -> Self {
+        match (first == LOST, second == LOST) {
+            (false, false) => difference(first, second).into(),
+            (true, false) => better.worst().into(),
+            (false, true) => (-better.worst()).into(),
+            (true, true) => Self::UNKNOWN,
+        }
+    }
+
+    /// The one number that it is, infinite where one alone has lost.
+    pub fn known(self) -> Option<f64> {
+        (self.low == self.high).then_some(self.low)
+    }
+
+    /// Whether no round is lost.
+    pub fn is_finite(self) -> bool {
+        self.low.is_finite() && self.high.is_finite()
+    }
+}
+
+impl From<f64> for Difference {
+    fn from(d: f64) -> Self {
+        Self { low: d, high: d }
+    }
+}
+
+impl Better {
+    /// Where a figure that is worse than any other lies.
+    pub fn worst(self) -> f64 {
+        match self {
+            Self::Less => f64::INFINITY,
+            Self::More => f64::NEG_INFINITY,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::stats::tests::{assert_near, float, floats, rows};
     use proptest::prelude::*;
     use serde_json::Value;
-
-    use super::*;
 
     #[test]
     fn a_p_value_is_the_level_at_which_the_interval_just_clears_the_zone() {
@@ -221,10 +313,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    fn assert_near(found: f64, expected: f64, what: &str) {
-        assert!((found - expected).abs() <= 1e-12 * expected.abs(), "{what}: {found}, {expected}");
     }
 
     #[test]
@@ -360,5 +448,39 @@ mod tests {
     #[should_panic(expected = "a confidence of 95")]
     fn a_confidence_is_a_share_and_not_a_percentage() {
         hodges_lehmann(&[1.0], 95.0);
+    }
+
+    #[test]
+    fn it_is_the_one_of_scipy_and_numpy() {
+        let rows = rows(include_str!("../../tests/data/scipy_residuals.json"));
+        assert_eq!(rows.len(), 5);
+        for row in rows {
+            let d = floats(&row["d"]);
+            assert_near(
+                residual_sd(&d).unwrap(),
+                float(&row["s"]),
+                &format!("{} of them", d.len()),
+            );
+        }
+    }
+
+    #[test]
+    fn wild_rounds_are_no_scatter() {
+        let calm = [0.01, -0.02, 0.0, 0.03, -0.01, 0.02, -0.03];
+        let mut wild = calm.to_vec();
+        wild.extend([5.0, 1000.0]);
+        let (calm, wild) = (residual_sd(&calm).unwrap(), residual_sd(&wild).unwrap());
+        assert!(wild < 2.0 * calm, "{calm} {wild}");
+    }
+
+    #[test]
+    fn what_has_no_scatter() {
+        assert_eq!(residual_sd(&[]), None);
+        assert_eq!(residual_sd(&[f64::NAN]), None);
+        assert_eq!(residual_sd(&[f64::INFINITY]), None);
+        assert_eq!(residual_sd(&[f64::INFINITY, 1.0, 3.0]), residual_sd(&[1.0, 3.0]));
+        assert_eq!(residual_sd(&[4.0]), Some(0.0));
+        assert_eq!(residual_sd(&[0.5; 12]), Some(0.0));
+        assert_eq!(deviation_from_zero(&[0.5; 12]), Some(0.7413));
     }
 }

@@ -107,7 +107,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::test_support::{assert_near, float, floats, rows};
+    use crate::stats::tests::{assert_near, float, floats, rows};
 
     #[test]
     fn trends_are_those_of_pymannkendall() {

@@ -1,10 +1,10 @@
-//! Pure maths, one quantity a file: nothing here reads a clock, a file or a socket.
+//! Pure maths: nothing here reads a clock, a file or a socket.
 //!
 //! - [`median()`]: the middle of a sample.
 //! - [`percentile`]: what requests can say about their tail, failures ranked above every time.
 //! - [`Difference`]: by how much a round differs, or who has lost it.
 //! - [`over_the_error_bound()`]: whether so many failed that nothing else counts.
-//! - [`wilcoxon`]: the exact law of the signed-rank statistic; [`fewest_pairs`] that a confidence needs, and how often an
+//! - [`significance`]: the exact law of the signed-rank statistic; [`fewest_pairs`] that a confidence needs, and how often an
 //!   interval [`misses`].
 //! - [`hodges_lehmann()`]: the centre of paired differences, with the interval that this law gives.
 //! - [`one_sided`]: the same centre with a limit on either side, each at a level of its own.
@@ -27,39 +27,28 @@
 
 pub mod batch_means;
 pub mod capacity;
-#[cfg(test)]
-mod coverage;
-pub mod decisive;
-pub mod difference;
-pub mod effect;
 pub mod error_bound;
-pub mod false_discovery;
 pub mod hodges_lehmann;
 pub mod mann_kendall;
 pub mod median;
-pub mod order_statistic;
 pub mod percentile;
+pub mod power;
 pub mod ratio;
 pub mod recovery;
-pub mod residual;
-pub mod sign_test;
+pub mod significance;
 #[cfg(test)]
-pub(crate) mod test_support;
-pub mod wilcoxon;
+pub(crate) mod tests;
 
 pub use batch_means::batch_means;
-pub use decisive::rounds_to_decide;
-pub use difference::{Better, Difference, LOST};
-pub use effect::{Detectable, detectable};
 pub use error_bound::over_the_error_bound;
-pub use false_discovery::discoveries;
-pub use hodges_lehmann::{Estimate, Interval, Limits, beyond, hodges_lehmann, one_sided};
+pub use hodges_lehmann::{
+    Better, Difference, Estimate, Interval, LOST, Limits, beyond, hodges_lehmann, one_sided,
+    residual_sd,
+};
 pub use mann_kendall::{Trend, mann_kendall};
 pub use median::{median, spread};
-pub use order_statistic::{quantile_interval, quantile_ranks};
-pub use percentile::{Failures, Quantile};
+pub use percentile::{Failures, Quantile, quantile_interval, quantile_ranks};
+pub use power::{Detectable, detectable, rounds_to_decide};
 pub use ratio::{Paired, ratio_of};
 pub use recovery::{Recovery, SloBucket, recovery};
-pub use residual::residual_sd;
-pub use sign_test::SignTest;
-pub use wilcoxon::{fewest_pairs, misses};
+pub use significance::{SignTest, discoveries, fewest_pairs, misses};

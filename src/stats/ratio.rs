@@ -1,7 +1,6 @@
 //! One metric against another, round by round: how many times as much, and how much more.
 
-use super::difference::{Better, Difference, LOST};
-use super::hodges_lehmann::{Estimate, hodges_lehmann};
+use super::hodges_lehmann::{Better, Difference, Estimate, LOST, hodges_lehmann};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Paired {
@@ -140,5 +139,17 @@ mod tests {
     #[should_panic(expected = "rounds are paired")]
     fn series_of_different_length_are_a_bug() {
         compared(&[1.0], &[], 0.95);
+    }
+
+    #[test]
+    fn who_has_lost_alone_is_worse_without_end_and_of_two_nothing_is_known() {
+        let of = |a, b, better| Difference::between(a, b, better, |a, b| a - b);
+        assert_eq!(of(3.0, 1.0, Better::Less).known(), Some(2.0));
+        for (better, worse) in [(Better::Less, f64::INFINITY), (Better::More, f64::NEG_INFINITY)] {
+            assert_eq!(of(LOST, 1.0, better).known(), Some(worse));
+            assert_eq!(of(1.0, LOST, better).known(), Some(-worse));
+            assert_eq!(of(LOST, LOST, better), Difference::UNKNOWN);
+            assert_eq!(of(LOST, LOST, better).known(), None);
+        }
     }
 }

@@ -8,8 +8,8 @@
 //! cargo test --release --test suite -- gate_recorded --ignored --nocapture
 //! ```
 
+use bakeoff::judge::gate::decision::looks;
 use bakeoff::judge::gate::judge;
-use bakeoff::judge::gate::levels::looks;
 use bakeoff::judge::gate::metric::difference;
 use bakeoff::judge::gate::sensitivity::sight;
 use bakeoff::record::gate::{

@@ -1,9 +1,15 @@
 //! What a gate decides upon: how much of its error each metric may spend, its margin, and which way is worse.
 
-use super::levels::{ALPHA_FAIL, ALPHA_FAILURES};
 use crate::record::gate::{Block, FaultKind, Metric, MetricPlan, Plan, Round};
 use crate::stats::percentile::FAILED_NS;
 use crate::stats::{Better, Difference, LOST};
+
+/// How often the whole gate may fail an equal candidate.
+pub const ALPHA_FAIL: f64 = 0.01;
+/// What of that failed requests may spend; the metrics share the rest.
+pub const ALPHA_FAILURES: f64 = 0.0005;
+/// How often a metric may pass a candidate that is worse by exactly its margin.
+pub const ALPHA_PASS: f64 = 0.05;
 
 impl Metric {
     /// As people write it.

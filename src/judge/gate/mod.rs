@@ -13,32 +13,22 @@
 //! turned so that positive is worse. With a randomized order the rounds of two equal contenders are
 //! symmetric about zero whatever the machine does, and the limits of [`crate::stats::one_sided`] are exact.
 //!
-//! - [`levels`]: when to look, and what each look may spend.
 //! - [`metric`]: what is gated; weights, margins, which way is worse.
-//! - [`decision`]: one metric, look by look.
-//! - [`failures`]: failed requests, gated whatever the metrics are.
-//! - [`intermittent`]: bad rounds that a centre does not show.
-//! - [`attribution`]: contenders that crash, err or are overloaded, and rounds that do not count.
+//! - [`decision`]: one metric, look by look: when to look, what each look may spend, and bad rounds that a centre does not
+//!   show.
+//! - [`failures`]: failed requests, gated whatever the metrics are; crashes, overload, and rounds that do not count.
 //! - [`sensitivity`]: the smallest effect that can be seen, before and after.
 //! - [`verdict`]: the whole gate, and its exit code.
 //!
 //! What a CI system reads of it is printed by `report::gate`.
 
-pub mod attribution;
-#[cfg(test)]
-mod characteristics;
 pub mod decision;
-#[cfg(test)]
-mod failure_characteristics;
 pub mod failures;
-pub(crate) mod figures;
-pub mod intermittent;
-pub mod levels;
-#[cfg(test)]
-mod machine;
 pub mod metric;
 pub mod sensitivity;
 pub(crate) mod sentences;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 
 pub use verdict::judge;

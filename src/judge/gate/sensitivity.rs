@@ -1,6 +1,6 @@
 //! What a gate can see: the smallest regression that it finds, said before the first round and after the last.
 
-use super::levels::looks;
+use super::decision::looks;
 use super::metric::{alpha, label};
 use crate::record::gate::{MetricJudgement, MetricPlan, Plan, Scatter, Sight};
 use crate::stats::detectable;

@@ -1,12 +1,11 @@
 //! The whole gate: every metric, whose fault, one verdict, one exit code.
 
-use super::decision::{Decision, Rule, decide};
+use super::decision::{Decision, Rule, decide, intermittent};
 use super::failures::failures;
-use super::intermittent::intermittent;
 use super::metric::{alpha, difference, is_a_failure};
 use super::sentences::{line, reasons, unfinished};
 use crate::exit;
-use crate::judge::gate::attribution::{FailureAttribution, attribution};
+use crate::judge::gate::failures::{FailureAttribution, attribution};
 use crate::judge::gate::sensitivity::{sight, underpowered};
 use crate::record::gate::{
     Block, FailureJudgement, Intermittent, Judgement, Look, MetricJudgement, OnInconclusive,
@@ -20,7 +19,7 @@ const MISSING_MAX: f64 = 0.25;
 /// What follows from the rounds so far. Call it after every round and stop when it is `finished`.
 ///
 /// A function of its arguments and of nothing else: the rounds of a report give the report's verdict again. It looks at
-/// the rounds only after as many of them as [`super::levels::looks`] says; between looks a crash alone can end a gate.
+/// the rounds only after as many of them as [`super::decision::looks`] says; between looks a crash alone can end a gate.
 pub fn judge(plan: &Plan, rounds: &[Round]) -> Judgement {
     let counted: Vec<&Round> = rounds.iter().filter(|round| round.void.is_none()).collect();
     let attribution = attribution(plan, rounds);
@@ -231,7 +230,7 @@ pub(crate) mod tests {
     use crate::judge::gate::sentences::mid_sentence;
     use crate::record::gate::{Fault, FaultKind, Metric, MetricPlan};
     use crate::stats::percentile::FAILED_NS;
-    use crate::stats::test_support::Random;
+    use crate::stats::tests::Random;
 
     /// A plan with the metrics' own margins.
     pub(crate) fn plan(rounds_max: u32, metrics: &[Metric]) -> Plan {

@@ -1,6 +1,6 @@
 //! What bound a trial, in the method's order: generator, connections, dependency, pool, contender, or nothing.
 
-use crate::judge::rank;
+use crate::judge::failures;
 use crate::record::outcome::{Kind, Outcome, RequestError};
 use crate::stats::percentile::percentile;
 use crate::stats::{error_bound, over_the_error_bound};
@@ -207,7 +207,7 @@ fn pool_waits(evidence: &Evidence<'_>) -> Option<bool> {
     let wait = percentile(evidence.pool_wait?, 0.99)?;
     let p99 = |kind: &Kind| {
         let times = if evidence.open { &kind.response } else { &kind.service };
-        rank::of(kind, times, 0.99).worth()
+        failures::percentile(kind, times, 0.99).worth()
     };
     let p99 = evidence.outcome.kinds.iter().filter_map(p99).reduce(f64::max)?;
     Some(wait as f64 > POOL_WAIT * p99)

@@ -1,7 +1,7 @@
 //! Whether the response time moved while it was measured: a trend of its medians per second.
 
 use super::{Evidence, Finding};
-use crate::judge::rank;
+use crate::judge::failures;
 use crate::record::outcome::{Kind, Slice};
 use crate::stats::mann_kendall::mann_kendall;
 use crate::stats::median;
@@ -73,8 +73,8 @@ fn of_kind(evidence: &Evidence<'_>, kind: &Kind) -> Drift {
         return Drift::NotTested;
     }
     let enough =
-        |slice: &&Slice| slice.times.len() + rank::slice_failures(kind, slice).all >= SAMPLES_MIN;
-    let median_of = |slice| rank::of_slice(kind, slice, 0.5).written();
+        |slice: &&Slice| slice.times.len() + failures::of_slice(kind, slice).all >= SAMPLES_MIN;
+    let median_of = |slice| failures::slice_percentile(kind, slice, 0.5).written();
     let medians: Vec<f64> =
         kind.slices.iter().filter(enough).filter_map(median_of).map(|ns| ns as f64).collect();
     if medians.len() < kind.slices.len() / 2 {

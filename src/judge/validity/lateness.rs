@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use crate::judge::rank;
+use crate::judge::failures;
 use crate::record::late;
 use crate::record::late::Late;
 use crate::record::outcome::{Kind, Outcome};
@@ -84,8 +84,8 @@ impl Lateness {
 /// reads as the one in a hundred says that was timed. Nothing where there are too few samples, or the percentile is a
 /// failure, of which nothing is ours.
 fn ends(kind: &Kind, rank: f64) -> Option<(u64, u64)> {
-    let whole = rank::of(kind, &kind.response, rank).time()?;
-    let theirs = rank::of(kind, &kind.response_less_lag, rank).time()?.min(whole);
+    let whole = failures::percentile(kind, &kind.response, rank).time()?;
+    let theirs = failures::percentile(kind, &kind.response_less_lag, rank).time()?.min(whole);
     Some((whole, theirs.saturating_sub(received_late(kind, rank))))
 }
 

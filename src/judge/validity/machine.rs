@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::{Evidence, Finding};
-use crate::judge::rank;
-use crate::record::hiccups::Hiccups;
+use crate::judge::failures;
+use crate::record::Hiccups;
 use crate::record::outcome::{Kind, Outcome};
 use crate::stats::percentile::RANKS;
 use crate::text::percent;
@@ -65,7 +65,9 @@ pub(super) fn marks(evidence: &Evidence<'_>, saturated: bool) -> BTreeMap<String
 /// Whether the floor is so much of a percentile.
 fn at_floor(evidence: &Evidence<'_>, kind: &Kind, index: usize) -> bool {
     let Some(hiccups) = evidence.hiccups else { return false };
-    let Some(value) = rank::of(kind, &kind.response, RANKS[index].1).time() else { return false };
+    let Some(value) = failures::percentile(kind, &kind.response, RANKS[index].1).time() else {
+        return false;
+    };
     let floor = hiccups.floor[index];
     floor > Nanos(0) && floor.0 as f64 >= AT_FLOOR * value as f64
 }

@@ -15,11 +15,9 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use crate::record::hiccups::Hiccups;
 use crate::record::outcome::Outcome;
-use crate::record::{LostBy, TrialVerdict, Validity};
+use crate::record::{Hiccups, LostBy, Trial, TrialVerdict, Validity};
 use crate::units::Nanos;
-
 pub(crate) use bound::{BoundBy, generator_share};
 pub(crate) use lateness::{lag_limit, limit_of, receive_lag};
 
@@ -171,4 +169,49 @@ impl Finding {
     fn invalid(reason: String) -> Self {
         Self { verdict: TrialVerdict::Invalid, reason }
     }
+}
+
+// Chance voids the rounds of all contenders alike. A contender in whose trials most voids arise causes them, and would
+// otherwise have its bad rounds run again until they are good.
+
+/// Fewer void rounds are attributed to none.
+const LEAST: usize = 3;
+
+/// The contender in whose trials more than half of the voids arose, and at least three of them.
+pub(crate) fn culprit<'a>(voiding: &[&'a str]) -> Option<&'a str> {
+    let of = |name: &str| voiding.iter().filter(|other| **other == name).count();
+    voiding.iter().copied().find(|name| of(name) >= LEAST && 2 * of(name) > voiding.len())
+}
+
+/// Where a contender of a scenario voids most rounds, its trials are invalid and those of the others stand, but in rounds
+/// that others voided too. Gives how many rounds count again.
+pub(crate) fn settle(trials: &mut [Trial], scenario: &str) -> u32 {
+    let own = |trial: &&Trial| trial.scenario == scenario;
+    let voids = |trial: &&Trial| trial.validity.voids_round;
+    let voiding: Vec<&str> =
+        trials.iter().filter(own).filter(voids).map(|trial| trial.contender.as_str()).collect();
+    let Some(culprit) = culprit(&voiding).map(str::to_owned) else { return 0 };
+    let n = voiding.iter().filter(|name| **name == culprit).count();
+    let reason = format!(
+        "{n} of {} void trials were its own: rounds with it are not run again, and none of its trials counts",
+        voiding.len()
+    );
+    let heat = |trial: &Trial| (trial.level.clone(), trial.round);
+    let others = trials.iter().filter(own).filter(voids).filter(|one| one.contender != culprit);
+    let still: Vec<_> = others.map(heat).collect();
+    let mut again: Vec<_> = Vec::new();
+    for trial in trials.iter_mut().filter(|trial| trial.scenario == scenario) {
+        let here = heat(trial);
+        if trial.voided && trial.validity.voids_round && !still.contains(&here) {
+            again.push(here.clone());
+        }
+        if trial.contender == culprit && !trial.validity.reasons.contains(&reason) {
+            trial.validity.verdict = TrialVerdict::Invalid;
+            trial.validity.reasons.push(reason.clone());
+        }
+    }
+    for trial in trials.iter_mut().filter(|trial| trial.scenario == scenario) {
+        trial.voided &= !again.contains(&heat(trial));
+    }
+    again.len() as u32
 }

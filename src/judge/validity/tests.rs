@@ -1,6 +1,7 @@
 //! Each rule, tripped by evidence made for it. `tests/suite/validity.rs` trips them with real processes.
 
 use super::*;
+use crate::judge::mock;
 use crate::judge::validity::drift::Drift;
 use crate::record::outcome::{Breakdown, Kind, Outstanding, RequestError, Slice, Tally, Timed};
 use crate::units::{Nanos, Share};
@@ -477,4 +478,42 @@ fn what_is_under_way_changes_with_the_steps_of_a_load() {
     let moving = by_second(|second| 500 + 20 * second);
     let drift = judged(&moving, |evidence| evidence.in_steps = steps).validity.drift;
     assert_eq!(drift, "not tested");
+}
+
+#[test]
+fn three_voids_and_more_than_half_of_all_are_one_contenders() {
+    assert_eq!(culprit(&["a", "a"]), None);
+    assert_eq!(culprit(&["a", "a", "a"]), Some("a"));
+    assert_eq!(culprit(&["a", "b", "a", "b", "a"]), Some("a"));
+    assert_eq!(culprit(&["a", "b", "a", "b", "a", "b"]), None, "half");
+    assert_eq!(culprit(&["a", "a", "b", "c"]), None, "two");
+}
+
+#[test]
+fn the_others_rounds_stand_but_where_they_voided_one_themselves() {
+    let mut trials = mock::payments(6, &mock::MODELS[..2]).trials;
+    let [first, second] = [0, 1].map(|at| mock::MODELS[at].0);
+    let mut void = |round: u32, name: &str| {
+        for trial in trials.iter_mut().filter(|trial| trial.round == round) {
+            trial.voided = true;
+            trial.validity.voids_round |= trial.contender == name;
+        }
+    };
+    (1..=3).for_each(|round| void(round, first));
+    (3..=4).for_each(|round| void(round, second));
+    let scenario = trials[0].scenario.clone();
+    assert_eq!(settle(&mut trials, "another"), 0);
+    assert_eq!(settle(&mut trials, &scenario), 2);
+    let rounds = |name: &str, voided| -> Vec<u32> {
+        let own = trials.iter().filter(|t| t.contender == name && t.voided == voided);
+        own.map(|trial| trial.round).collect()
+    };
+    assert_eq!(rounds(second, true), [3, 4], "3 both voided, 4 the other one alone");
+    let invalid = |name: &str| {
+        let of = trials.iter().filter(|trial| trial.contender == name);
+        of.filter(|trial| trial.validity.verdict == TrialVerdict::Invalid).count()
+    };
+    assert_eq!((invalid(first), invalid(second)), (6, 0));
+    assert!(trials[0].validity.reasons[0].starts_with("3 of 5 void trials"), "{trials:?}");
+    assert_eq!(settle(&mut trials, &scenario), 0, "settled once");
 }

@@ -12,7 +12,7 @@ use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::style::Style;
 use super::text::{Weight, fitted, fitted_name, typeset, width};
 use super::view::View;
-use crate::judge::comparison::{Side, belongs, side};
+use crate::judge::cell::{Side, belongs, side};
 use crate::judge::races::{Race, middle};
 use crate::record::{Comparison, Fault, Timeline};
 use crate::report::format::place;

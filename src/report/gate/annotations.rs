@@ -4,8 +4,7 @@
 //! (github.com/actions/toolkit, packages/core/src/command.ts).
 
 use crate::judge::gate::failures::ERRORS;
-use crate::judge::gate::figures::{name, word};
-use crate::judge::gate::sentences::lost;
+use crate::judge::gate::sentences::{clean_name, lost, word};
 use crate::record::gate::{GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict};
 use crate::text::is_shown;
 
@@ -24,7 +23,7 @@ pub(crate) fn annotations(result: &GateResult) -> String {
     for (metric, reason) in
         judgement.metrics.iter().filter_map(|metric| Some((metric, why(metric)?)))
     {
-        let title = format!("bakeoff gate: {} {}", name(metric), word(metric));
+        let title = format!("bakeoff gate: {} {}", clean_name(metric), word(metric));
         out.push_str(&command(level_of(result, metric), &title, &reason));
     }
     if let Some(errors) = judgement.failures.as_ref().filter(|errors| errors.are_any()) {

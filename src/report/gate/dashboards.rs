@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::judge::gate::failures::ERRORS;
-use crate::judge::gate::figures::{candidate, name, shown};
+use crate::judge::gate::sentences::{candidate, clean_name, shown};
 use crate::record::gate::{GateResult, Metric};
 use crate::text::{clean, one_line};
 
@@ -20,7 +20,7 @@ pub(crate) fn bencher(result: &GateResult) -> String {
         }
         let scenario = clean(&result.about.scenario);
         let benchmark = match &metric.request {
-            Some(_) => format!("{scenario}/{}", name(metric)),
+            Some(_) => format!("{scenario}/{}", clean_name(metric)),
             None => scenario,
         };
         let measures = benchmarks.entry(benchmark).or_insert_with(|| json!({}));
@@ -63,7 +63,7 @@ fn entries(result: &GateResult, higher: bool) -> String {
         let figures = candidate(result, index)?;
         let n = figures.n;
         let mut entry = json!({
-            "name": format!("{}: {}", clean(&result.about.scenario), name(metric)),
+            "name": format!("{}: {}", clean(&result.about.scenario), clean_name(metric)),
             "unit": metric.metric.unit(),
             "value": figures.median,
             "extra": format!("median of {n} rounds; {}", one_line(&result.judgement.line)),

@@ -94,7 +94,7 @@ fn line(result: &GateResult) -> Value {
             "s": scatter.map(|scatter| scatter.s),
             "n": scatter.map(|scatter| scatter.rounds),
         });
-        (crate::judge::gate::figures::name(metric), figures)
+        (crate::judge::gate::sentences::clean_name(metric), figures)
     });
     json!({
         "schema": SCHEMA,

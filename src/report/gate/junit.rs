@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::judge::gate::failures::ERRORS;
-use crate::judge::gate::figures::name;
+use crate::judge::gate::sentences::clean_name;
 use crate::record::gate::{
     FailureJudgement, GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict,
 };
@@ -21,7 +21,7 @@ enum Mark {
 pub(crate) fn junit(result: &GateResult) -> String {
     let (about, judgement) = (&result.about, &result.judgement);
     let mut cases = vec![("gate".to_owned(), whole(result))];
-    cases.extend(judgement.metrics.iter().map(|metric| (name(metric), mark(result, metric))));
+    cases.extend(judgement.metrics.iter().map(|metric| (clean_name(metric), mark(result, metric))));
     let errors = judgement.failures.as_ref();
     cases.extend(errors.map(|errors| (ERRORS.to_owned(), of_failures(result, errors))));
     let count = |is: fn(&Mark) -> bool| cases.iter().filter(|(_, mark)| is(mark)).count();
@@ -74,7 +74,7 @@ fn mark(result: &GateResult, metric: &MetricJudgement) -> Mark {
     if let Some(why) = &metric.not_gated {
         return Mark::Skipped(format!("not gated: {why}"));
     }
-    let line = || format!("{} {}", name(metric), metric.outcome.word());
+    let line = || format!("{} {}", clean_name(metric), metric.outcome.word());
     let strict = result.plan.on_inconclusive == OnInconclusive::Fail;
     match metric.outcome {
         Outcome::Pass => Mark::None,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::judge::gate::figures::rows;
+use crate::judge::gate::sentences::rows;
 use crate::record::gate::GateResult;
 use crate::report::markdown;
 use crate::text::one_line;

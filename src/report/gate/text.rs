@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::judge::gate::figures::rows;
+use crate::judge::gate::sentences::rows;
 use crate::record::gate::{GateResult, Purpose};
 use crate::text::{clean, one_line};
 

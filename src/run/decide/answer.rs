@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::backend::services::payment::Calibration;
-use crate::judge::comparison::exploratory;
+use crate::judge::cell::exploratory;
 use crate::judge::races::Figure;
 use crate::judge::statement::Family;
-use crate::judge::{cell, races, statement, whole};
+use crate::judge::{cell, races, statement};
 use crate::record::late::Late;
 use crate::record::{
     Ceiling, Decided, Decision, Meeting, RunResult, Trial, TrialVerdict, Verdict, Winner, late,
@@ -17,7 +17,7 @@ use crate::scenario::Scenario;
 use crate::stats::over_the_error_bound;
 use crate::stats::percentile::FAILED_NS;
 use crate::units::Rate;
-use crate::{exit, record, stats};
+use crate::{exit, judge, record, stats};
 
 pub(super) const AS_ASKED: &str = "as asked";
 
@@ -296,7 +296,7 @@ pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunR
         request_cpu_ns: scenario.request_cpu.0,
         request_cpu_measured_ns: ran.calibration.map_or(0, |it| it.measured.0),
         signature_rounds: ran.calibration.map_or(0, |it| it.rounds),
-        floor_ns: whole::floor(std::slice::from_ref(scenario)),
+        floor_ns: judge::floor(std::slice::from_ref(scenario)),
         exploratory: exploratory(&comparisons),
         comparisons,
         capacity: decision.capacity.clone(),
@@ -308,9 +308,9 @@ pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunR
         ceilings: ran.ceilings,
         trials: ran.trials,
         probes: Vec::new(),
-        contenders: whole::contenders(scenario),
-        lag_limits_ns: whole::lag_limit(scenario).into_iter().collect::<BTreeMap<_, _>>(),
-        slos: whole::slo(scenario).into_iter().collect(),
+        contenders: judge::contenders(scenario),
+        lag_limits_ns: judge::lag_limit(scenario).into_iter().collect::<BTreeMap<_, _>>(),
+        slos: judge::slo(scenario).into_iter().collect(),
         map: None,
         gate_history: Vec::new(),
         words: Vec::new(),

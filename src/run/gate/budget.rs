@@ -1,7 +1,7 @@
 //! What a gate's budget has room for: how many rounds of how long blocks, and which metrics.
 
 use crate::error::{Error, Result};
-use crate::judge::gate::levels::{ROUNDS_MAX, ROUNDS_MIN};
+use crate::judge::gate::decision::{ROUNDS_MAX, ROUNDS_MIN};
 use crate::record::gate::{MetricPlan, Plan, Purpose};
 use crate::run::gate::Request;
 use crate::run::gate::block::requests_needed;

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::judge::gate::attribution::attribution;
-use crate::judge::gate::levels::ROUNDS_MAX;
+use crate::judge::gate::decision::ROUNDS_MAX;
+use crate::judge::gate::failures::attribution;
 use crate::judge::gate::{judge, sensitivity};
 use crate::judge::validity;
 use crate::machine;

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::error::Result;
-use crate::judge::rank;
+use crate::judge::failures;
 use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape, Statuses, WarmUp};
 use crate::machine::cores::Cores;
 use crate::record::outcome::{Kind, Outcome};
@@ -288,7 +288,7 @@ fn only(outcome: &Outcome) -> &Kind {
 
 /// A percentile of one of a kind's times, its failures ranked above them.
 fn quantile(kind: &Kind, times: &Histogram<u64>, rank: f64) -> Nanos {
-    Nanos(at_rank(times, rank::failures(kind), rank).written().unwrap_or(0))
+    Nanos(at_rank(times, failures::of_kind(kind), rank).written().unwrap_or(0))
 }
 
 /// Why an outcome counts for nothing, whatever its times: answers are missing.

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::error::Error;
 use crate::judge::validity::Judged;
-use crate::judge::{rank, validity};
+use crate::judge::{failures, validity};
 use crate::load::plan::{Operation, Plan, Shape};
 use crate::machine::resources;
 use crate::record;
@@ -196,7 +196,7 @@ fn back(end: Nanos, beats: &[SloBucket]) -> Option<record::Recovery> {
 
 /// One request kind, with the percentiles that may not be shown taken out.
 fn by_request(kind: &Kind, open: bool, judged: &Judged) -> record::ByRequest {
-    let failures = rank::failures(kind);
+    let failures = failures::of_kind(kind);
     let shown = |times: &Histogram<u64>| open.then(|| distribution(times));
     let failing = |times: &Histogram<u64>| open.then(|| ranked(times, failures));
     let mut response = failing(&kind.response);
@@ -245,10 +245,10 @@ fn p99_windows(kind: &Kind) -> Vec<u64> {
     let window = |n: usize| {
         let slices = &slices[n * slices.len() / windows..(n + 1) * slices.len() / windows];
         let (first, others) = slices.split_first()?;
-        let (mut times, mut failures) = (first.times.clone(), rank::slice_failures(kind, first));
+        let (mut times, mut failures) = (first.times.clone(), failures::of_slice(kind, first));
         for other in others {
             times.add(&other.times).ok()?;
-            failures += rank::slice_failures(kind, other);
+            failures += failures::of_slice(kind, other);
         }
         quantile(&times, failures, 0.99).written()
     };
@@ -383,7 +383,7 @@ pub(crate) fn timeline(
     let windows = (0..length).map(|place| {
         let own = |kind: &'_ Kind| {
             let slice = kind.slices.get(place)?;
-            Some((slice.times.clone(), rank::slice_failures(kind, slice)))
+            Some((slice.times.clone(), failures::of_slice(kind, slice)))
         };
         let whole = outcome.kinds.iter().filter_map(own).reduce(|mut sum, (times, failures)| {
             sum.0.add(times).expect("the slices of a trial have the same bounds");

@@ -3,7 +3,7 @@
 use crate::backend::cpu::CpuMode;
 use crate::database::Database;
 use crate::load::plan::WarmUp;
-use crate::record::hiccups::Hiccups;
+use crate::record::Hiccups;
 use crate::run::placement::Placement;
 use crate::scenario::{Contender, Scenario};
 use crate::units::{Nanos, Rate};

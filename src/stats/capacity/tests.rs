@@ -1,5 +1,5 @@
 use super::*;
-use crate::stats::test_support::Random;
+use crate::stats::tests::Random;
 
 fn plan(first: f64, bisections: u32, order_seed: u64) -> Plan {
     let (lowest, highest) = (Rate(10.0), Rate(100_000.0));

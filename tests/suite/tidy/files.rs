@@ -58,15 +58,8 @@ const IN_MORE_FOLDERS: &[&str] = &[
 const OTHER_TESTS: &[&str] = &[
     "backend/memory/interleavings.rs",
     "backend/memory_model.rs",
-    "judge/gate/characteristics.rs",
-    "judge/gate/failure_characteristics.rs",
-    "judge/gate/machine.rs",
     "judge/mock.rs",
-    "judge/mock/full.rs",
-    "judge/statement/lost.rs",
     "scenario/schema.rs",
-    "stats/coverage.rs",
-    "stats/test_support.rs",
 ];
 /// Folders that a command reads or writes as a whole, and files that a tool finds by their names.
 const DATA: &[&str] =

@@ -2,12 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::*;
 use crate::judge::mock;
+use crate::judge::statement::*;
 use crate::record::{Comparison, LostBy, TrialVerdict};
 use crate::scenario::{Level, builtin};
 use crate::stats::percentile::FAILED_NS;
-use crate::stats::test_support::Random;
+use crate::stats::tests::Random;
 use crate::units::Rate;
 
 const NAMES: [&str; 2] = ["event-loop", "thread-pool"];

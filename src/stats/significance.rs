@@ -1,10 +1,49 @@
-//! The exact law of Wilcoxon's signed-rank statistic when A and B are alike.
-//!
-//! T is the sum of the ranks of the positive differences. Under the null each rank 1..n is positive with even odds,
-//! whatever the law of the differences, so P(T = t) is the share of the subsets of 1..n that sum to t. Ties and zeros
-//! only make an interval from this law wider than it need be.
-//!
-//! No normal approximation: it would be worst for the few rounds of a usual run.
+//! Exact tests of paired differences, and which of many tests to believe.
+
+use statrs::distribution::{Binomial, DiscreteCDF};
+
+/// A count of signs and how likely so many positive ones are by chance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SignTest {
+    /// Positive differences.
+    pub above: usize,
+    /// Negative differences.
+    pub below: usize,
+    /// P(at least `above` heads in `above + below` throws of a fair coin); 1 without any.
+    pub p: f64,
+}
+
+impl SignTest {
+    /// The test of so many positive and negative differences. A zero says nothing about either side: leave it out.
+    pub fn of(above: usize, below: usize) -> Self {
+        let law = Binomial::new(0.5, (above + below) as u64).expect("a half is a probability");
+        let p = above.checked_sub(1).map_or(1.0, |fewer| law.sf(fewer as u64));
+        Self { above, below, p }
+    }
+}
+
+// Which of many tests to believe (Benjamini and Hochberg, 1995): of those that are believed at most a share `rate` is wrong,
+// on average, when the tests are independent.
+
+/// For each p-value whether its test is believed. One that is not a number is not.
+pub fn discoveries(p: &[f64], rate: f64) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..p.len()).filter(|&i| !p[i].is_nan()).collect();
+    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
+    let all = order.len() as f64;
+    let small = |(place, &i): (usize, &usize)| p[i] <= rate * (place + 1) as f64 / all;
+    let last = order.iter().enumerate().rposition(small);
+    let mut believed = vec![false; p.len()];
+    order[..last.map_or(0, |last| last + 1)].iter().for_each(|&i| believed[i] = true);
+    believed
+}
+
+// The exact law of Wilcoxon's signed-rank statistic when A and B are alike.
+//
+// T is the sum of the ranks of the positive differences. Under the null each rank 1..n is positive with even odds,
+// whatever the law of the differences, so P(T = t) is the share of the subsets of 1..n that sum to t. Ties and zeros
+// only make an interval from this law wider than it need be.
+//
+// No normal approximation: it would be worst for the few rounds of a usual run.
 
 /// The law for one number of pairs.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,14 +105,49 @@ pub fn misses(pairs: usize, confidence: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
+    use crate::stats::tests::{float, rows};
 
-    /// The rows of a file that `tests/data/scipy_stats.py` wrote.
-    fn rows(text: &str) -> Vec<Value> {
-        let file: Value = serde_json::from_str(text).unwrap();
-        file["rows"].as_array().unwrap().clone()
+    #[test]
+    fn it_is_the_one_of_scipy() {
+        let rows = rows(include_str!("../../tests/data/scipy_sign_test.json"));
+        assert!(rows.len() > 100);
+        for row in rows {
+            let count = |side: &str| row[side].as_u64().unwrap() as usize;
+            let (found, expected) =
+                (SignTest::of(count("above"), count("below")), float(&row["p"]));
+            let error = (found.p - expected).abs();
+            assert!(error <= 1e-9 * expected, "{row}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn seven_of_seven_are_the_fewest_below_one_percent() {
+        assert_eq!(SignTest::of(0, 0).p, 1.0);
+        assert_eq!(SignTest::of(0, 9).p, 1.0);
+        assert!((SignTest::of(1, 0).p - 0.5).abs() < 1e-15);
+        assert!(SignTest::of(6, 0).p > 0.01 && SignTest::of(7, 0).p <= 0.01);
+    }
+
+    #[test]
+    fn the_example_of_its_authors_is_found_again() {
+        // Their section 4.1: fifteen hypotheses at 5 %, of which four are rejected; Bonferroni rejects three.
+        let p = [
+            0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262,
+            0.5719, 0.6528, 0.7590, 1.0,
+        ];
+        assert_eq!(discoveries(&p, 0.05).iter().filter(|b| **b).count(), 4);
+        let mut turned = p;
+        turned.reverse();
+        assert_eq!(discoveries(&turned, 0.05)[11..], [true; 4], "their order does not matter");
+    }
+
+    #[test]
+    fn a_small_value_carries_larger_ones_before_it() {
+        assert_eq!(discoveries(&[0.04, 0.04], 0.05), [true; 2], "0.04 is above 0.025, and 2 of 2");
+        assert_eq!(discoveries(&[0.04, 0.9], 0.05), [false; 2]);
+        assert_eq!(discoveries(&[f64::NAN, 0.04], 0.05), [false, true]);
+        assert!(discoveries(&[], 0.05).is_empty());
     }
 
     #[test]
