@@ -95,34 +95,49 @@ impl fmt::Display for Nanos {
     }
 }
 
-/// A number as people write it in a scenario: `50ms`, `1.5s`, `2m`. A unit is required.
+/// A number as people write it in a scenario: `50ms`, `1.5s`, `1h30m`. A unit is required.
 impl FromStr for Nanos {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-        let (number, unit) = (&text[..digits], text[digits..].trim());
-        let scale = match unit {
+        let (mut rest, mut sum, mut before) = (text.trim(), 0.0, f64::INFINITY);
+        while before.is_infinite() || !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+            let (number, after) = rest.split_at(digits);
+            let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+            let scale = Self::scale(text.trim(), after[..end].trim())?;
+            let number = number.parse::<f64>().ok().filter(|_| scale < before);
+            let number = number.ok_or_else(|| {
+                format!(
+                    "`{}` is no duration; write it as \"50ms\", \"1.5s\" or \"1h30m\"",
+                    text.trim()
+                )
+            })?;
+            (sum, before, rest) = (sum + number * scale, scale, &after[end..]);
+        }
+        if sum > MAX_DURATION_NS {
+            return Err(format!("`{text}` is longer than a day"));
+        }
+        Ok(Self(sum.round() as u64))
+    }
+}
+
+impl Nanos {
+    /// Nanoseconds of a unit in `text`.
+    fn scale(text: &str, unit: &str) -> Result<f64, String> {
+        Ok(match unit {
             "ns" => 1.0,
             "us" | "µs" => 1e3,
             "ms" => 1e6,
             "s" => 1e9,
             "m" | "min" => 60e9,
+            "h" => 3_600e9,
             "" => {
                 return Err(format!(
                     "`{text}` has no unit; write it as \"{text}ms\" or \"{text}s\""
                 ));
             }
-            _ => return Err(format!("`{unit}` is no unit of time; use ns, us, ms, s or m")),
-        };
-        let number: f64 = number
-            .parse()
-            .map_err(|_| format!("`{text}` is no duration; write it as \"50ms\" or \"1.5s\""))?;
-        let ns = number * scale;
-        if ns > MAX_DURATION_NS {
-            return Err(format!("`{text}` is longer than a day"));
-        }
-        Ok(Self(ns.round() as u64))
+            _ => return Err(format!("`{unit}` is no unit of time; use ns, us, ms, s, m or h")),
+        })
     }
 }
 
@@ -267,6 +282,8 @@ mod tests {
             ("40us", 40_000, "40 us"),
             ("2m", 120_000_000_000, "120 s"),
             ("999ns", 999, "999 ns"),
+            ("1h30m", 5_400_000_000_000, "5400 s"),
+            ("1m 2.5s", 62_500_000_000, "62.5 s"),
         ] {
             assert_eq!(text.parse::<Nanos>(), Ok(Nanos(ns)), "{text}");
             assert_eq!(Nanos(ns).to_string(), shown);
@@ -286,7 +303,19 @@ mod tests {
     fn a_missing_unit_is_explained() {
         let error = "50".parse::<Nanos>().unwrap_err();
         assert!(error.contains("\"50ms\""), "{error}");
-        for bad in ["", "ms", "5 weeks", "-5ms", "1.2.3s", "NaNs", "1e99s", "99999999m"] {
+        for bad in [
+            "",
+            "ms",
+            "5 weeks",
+            "-5ms",
+            "1.2.3s",
+            "1s1h",
+            "1m30",
+            "1h1h",
+            "NaNs",
+            "1e99s",
+            "99999999m",
+        ] {
             assert!(bad.parse::<Nanos>().is_err(), "{bad}");
         }
     }

@@ -3,6 +3,7 @@
 mod search;
 mod show;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,8 +18,9 @@ use crate::judge::validity::Evidence;
 use crate::judge::{failures, validity};
 use crate::load::live::Live;
 use crate::load::plan::{
-    Amount, Arrivals, First, Fixed, Operation, Pace, Plan, Shape, Statuses, WarmUp,
+    Amount, Arrivals, First, Fixed, Operation, Pace, Peer, Plan, Shape, Statuses, WarmUp,
 };
+use crate::load::tls::TlsOptions;
 use crate::load::url::Url;
 use crate::machine::interference::Interference;
 use crate::machine::interference::Neighbours;
@@ -43,7 +45,8 @@ Examples:
 Exit codes: 0 measured, 1 internal error, 2 bad flag or no such server, 3 too many requests failed or no rate
 meets the objective, 5 the measurement is invalid, 130 interrupted")]
 pub(crate) struct Args {
-    /// The target, http://127.0.0.1:PORT/PATH; localhost and [::1] too, but no other machine
+    /// The target, http://127.0.0.1:PORT/PATH, https://.. or unix:/SOCKET[:/PATH]; localhost and [::1] too, but no other
+    /// machine
     url: String,
     /// Requests per second (1000/s, 20k/s, 90/min), sent on schedule whether or not responses have arrived; 100/s..2000/s
     /// is a linear ramp. Without --rate, --closed and --slo: a closed-loop probe of 2 s, then half of the rate that it
@@ -74,14 +77,16 @@ pub(crate) struct Args {
     /// on: connections are opened before the load and reused. off: each request opens its own; the service time then
     /// includes the connect
     #[arg(long, value_enum, default_value_t)]
-    keepalive: KeepAlive,
+    keepalive: OnOff,
     /// Sending threads
     #[arg(long, default_value_t = 1, value_parser = count(THREADS_MAX))]
     threads: u64,
+    #[command(flatten)]
+    certificates: Certificates,
     /// The HTTP method: GET, or POST with a body
     #[arg(long)]
     method: Option<String>,
-    /// The body, or @FILE
+    /// The body, or @FILE; @- reads it from stdin
     #[arg(long)]
     body: Option<String>,
     /// A header, 'name: value'; may be repeated
@@ -116,6 +121,37 @@ pub(crate) struct Args {
     force: bool,
 }
 
+/// How TLS is spoken to an https target.
+#[derive(Debug, clap::Args)]
+struct Certificates {
+    /// PEM file of the certificate authorities to trust instead of the system's, or of the server's own certificate
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    cacert: Option<PathBuf>,
+    /// Accept any certificate; every output says so
+    #[arg(long)]
+    insecure: bool,
+    /// PEM file of the client's certificate
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// PEM file of its key
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// on: a connection may resume the session of an earlier one. off: each makes a full handshake
+    #[arg(long, value_enum, default_value_t)]
+    resumption: OnOff,
+}
+
+impl From<&Certificates> for TlsOptions {
+    fn from(of: &Certificates) -> Self {
+        Self {
+            cacert: of.cacert.clone(),
+            insecure: of.insecure,
+            client: of.cert.clone().zip(of.key.clone()),
+            no_resumption: of.resumption == OnOff::Off,
+        }
+    }
+}
+
 /// The rate over the window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rates {
@@ -123,9 +159,8 @@ enum Rates {
     Ramp(Rate, Rate),
 }
 
-/// Whether a connection is used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum KeepAlive {
+enum OnOff {
     #[default]
     On,
     Off,
@@ -144,6 +179,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<u8> {
         let url = Url::parse(&self.url)?;
         let request = request(&self, &url)?;
+        let peer = url.peer((&self.certificates).into(), &request.host)?;
         if let Some(path) = &self.hgrm {
             // Said before the load and not after it.
             files::reserve(path, self.force)?;
@@ -155,20 +191,20 @@ impl Args {
             eprintln!("warning: {told}");
         }
         if let Some(slo) = self.slo {
-            return search::run(&self, slo, &url, &request, &stop);
+            return search::run(&self, slo, &peer, &request, &stop);
         }
         let arrivals = self.arrivals;
         let shape = match (self.rate, self.closed) {
             (Some(Rates::Steady(rate)), _) => Shape::Open { rate, arrivals },
             (Some(Rates::Ramp(from, to)), _) => Shape::Ramp { from, to, arrivals },
             (None, true) => Shape::Closed,
-            (None, false) => match self.half_of_ceiling(&url, &request, &stop)? {
+            (None, false) => match self.half_of_ceiling(&peer, &request, &stop)? {
                 Some(shape) => shape,
                 None => return Ok(exit::INTERRUPTED),
             },
         };
         let window = self.duration.unwrap_or(WINDOW);
-        let plan = self.plan(&url, request, shape, window, self.warm_up());
+        let plan = self.plan(&peer, request, shape, window, self.warm_up());
         let taken = Interference::now();
         let outcome = self.load(&plan, &stop)?;
         let mut trial = trial(&self.url, &plan, &outcome, &taken, None);
@@ -214,14 +250,14 @@ impl Args {
 
     fn plan(
         &self,
-        url: &Url,
+        peer: &Peer,
         request: Fixed,
         shape: Shape,
         window: Nanos,
         warm_up: WarmUp,
     ) -> Plan {
         Plan {
-            target: url.target,
+            target: peer.clone(),
             shape,
             mix: vec![(Operation::Fixed(request), 1)],
             seed: self.seed,
@@ -237,21 +273,21 @@ impl Args {
             pace: self.pace.unwrap_or_else(|| default_pace(self.threads as usize)),
             cores: Vec::new(),
             steps: Vec::new(),
-            keep_alive: self.keepalive == KeepAlive::On,
+            keep_alive: self.keepalive == OnOff::On,
         }
     }
 
     /// Looks for the ceiling and gives half of it; nothing when it is stopped.
     fn half_of_ceiling(
         &self,
-        url: &Url,
+        peer: &Peer,
         request: &Fixed,
         stop: &AtomicBool,
     ) -> Result<Option<Shape>> {
         self.quiet.say(format_args!(
             "no rate given: a closed probe of {PROBE} first, then half of what it finds"
         ));
-        let Some(ceiling) = closed_ceiling(self, url, request, stop)? else { return Ok(None) };
+        let Some(ceiling) = closed_ceiling(self, peer, request, stop)? else { return Ok(None) };
         let rate = Rate(ceiling.0 / 2.0);
         let window = self.duration.unwrap_or(WINDOW);
         self.quiet.say(format_args!("closed: {ceiling}, so {rate} for {window}"));
@@ -262,11 +298,11 @@ impl Args {
 /// What a closed probe finds; nothing when it is stopped.
 fn closed_ceiling(
     args: &Args,
-    url: &Url,
+    peer: &Peer,
     request: &Fixed,
     stop: &AtomicBool,
 ) -> Result<Option<Rate>> {
-    let plan = args.plan(url, request.clone(), Shape::Closed, PROBE, WarmUp::Through(Nanos(0)));
+    let plan = args.plan(peer, request.clone(), Shape::Closed, PROBE, WarmUp::Through(Nanos(0)));
     let outcome = args.load(&plan, stop)?;
     if stop.load(Ordering::Relaxed) {
         return Ok(None);
@@ -391,6 +427,15 @@ fn header(text: &str) -> Result<(String, String)> {
 
 fn body(text: &str) -> Result<Vec<u8>> {
     let Some(path) = text.strip_prefix('@') else { return Ok(text.into()) };
+    if path == "-" {
+        let mut body = Vec::new();
+        let read = std::io::stdin().take(BODY_BYTES_MAX + 1).read_to_end(&mut body);
+        read.usage(|| "cannot read the body from stdin".into())?;
+        return match body.len() as u64 <= BODY_BYTES_MAX {
+            true => Ok(body),
+            false => Err(Error::usage(format!("stdin has more than {BODY_BYTES_MAX} bytes"))),
+        };
+    }
     files::read(Path::new(path), BODY_BYTES_MAX).usage(|| format!("cannot read the body {path}"))
 }
 

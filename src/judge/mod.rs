@@ -62,7 +62,18 @@ pub(crate) fn lag_limit(scenario: &Scenario) -> Option<(String, u64)> {
 }
 
 /// What a reader should know about a contender.
-pub(crate) fn remark(contender: &Contender) -> Option<String> {
+pub(crate) fn remarks(contender: &Contender) -> impl Iterator<Item = String> {
+    remark(contender).into_iter().chain(insecure(contender))
+}
+
+/// That a certificate is not verified.
+pub(crate) fn insecure(contender: &Contender) -> Option<String> {
+    let name = &contender.name;
+    let said = || format!("the certificate of `{name}` is not verified (`insecure`)");
+    contender.is_insecure().then(said)
+}
+
+fn remark(contender: &Contender) -> Option<String> {
     let name = &contender.name;
     let what = contender.label.as_ref().map(|label| format!("`{name}` is {label}"));
     if !contender.is_url() {

@@ -153,7 +153,7 @@ impl Reader {
         self.why
     }
 
-    fn malformed(&mut self, why: &'static str) -> RequestError {
+    pub(crate) fn malformed(&mut self, why: &'static str) -> RequestError {
         self.why = why;
         RequestError::Malformed
     }

@@ -38,8 +38,9 @@ impl Record {
     pub fn success(&mut self, intended: Nanos, service: Nanos) {
         let woken = intended + Nanos(3_000);
         let done = woken + service;
-        let at =
-            Instants { intended, woken, acquired: woken, written: woken, first_byte: done, done };
+        let (acquired, written) = (woken, woken);
+        let (first_byte, received) = (done, done);
+        let at = Instants { intended, woken, acquired, written, first_byte, received, done };
         self.0.success(0, &at, Acknowledged::Payment { amount_minor: 1, fee_minor: 1 });
         if (intended.0 / 50_000).is_multiple_of(100) {
             self.0.timed(0, &at, Nanos(5_000));

@@ -1,15 +1,22 @@
 //! One connection of the generator: a non-blocking socket, the request on it and the answer as it comes in.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt,
+};
 
 use super::answer::{Answer, Reader};
 use super::check::Acknowledged;
 use super::mix::{Mix, Request};
-use super::{clock, receipt};
+use super::peer::Address;
+use super::receipt;
+use super::wire::{Receipt, Wire};
 use crate::poll::{EventFlags, Poll, READABLE, WRITABLE};
 use crate::record::outcome::RequestError;
 use crate::units::Nanos;
@@ -21,7 +28,7 @@ pub(crate) struct Connection {
     /// The request under way, or the one before.
     pub(crate) request: Request,
     pub(crate) at: Instants,
-    stream: Option<TcpStream>,
+    wire: Option<Wire>,
     reader: Reader,
     /// What is to be told of the latest failure, where it is this place's first of its kind.
     pub(crate) first: Option<String>,
@@ -61,13 +68,14 @@ pub(crate) enum Received {
 }
 
 impl Connection {
-    /// Starts to connect at `now`, and to be watched by `poll`; `stamped` has the kernel note when it receives.
+    /// Starts to connect at `now`, and to be watched by `poll`; `stamped` has the kernel note when it receives. With TLS
+    /// [`Self::install`] follows instead.
     ///
     /// # Errors
     /// Refused at once, or no descriptor or port is left.
     pub(crate) fn open(
         &mut self,
-        target: SocketAddr,
+        target: &Address,
         stamped: bool,
         index: usize,
         poll: &Poll,
@@ -75,40 +83,47 @@ impl Connection {
     ) -> io::Result<()> {
         self.close();
         self.opened_at = now;
-        let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = socket_with(family, SocketType::STREAM, flags, None)?;
-        sockopt::set_tcp_nodelay(&socket, true)?;
-        if stamped {
-            receipt::stamp(&socket);
-        }
-        match connect(&socket, &target) {
-            Ok(()) | Err(Errno::INPROGRESS) => {}
-            Err(error) => return Err(error.into()),
-        }
-        poll.add(&socket, self.token(index), READABLE | WRITABLE)?;
-        self.stream = Some(TcpStream::from(socket));
+        let wire = match target {
+            Address::Tcp(at) => Wire::Tcp(open_tcp(*at, stamped)?),
+            Address::Unix(path) => Wire::Unix(open_unix(path)?),
+        };
+        poll.add(&wire, self.token(index), READABLE | WRITABLE)?;
+        self.wire = Some(wire);
         self.phase = Phase::Connecting;
+        Ok(())
+    }
+
+    /// Waits from `now` on for a wire that another thread opens; gives what that is to be called by.
+    pub(crate) fn await_wire(&mut self, index: usize, now: Nanos) -> u64 {
+        self.close();
+        self.opened_at = now;
+        self.phase = Phase::Connecting;
+        self.token(index)
+    }
+
+    /// The wire is there, and is watched by `poll` from now on.
+    pub(crate) fn install(&mut self, wire: Wire, index: usize, poll: &Poll) -> io::Result<()> {
+        poll.add(&wire, self.token(index), READABLE)?;
+        self.wire = Some(wire);
         Ok(())
     }
 
     /// An event has come while connecting: it is open, after so long, or never will be.
     pub(crate) fn opened(&mut self, index: usize, poll: &Poll, now: Nanos) -> io::Result<Nanos> {
         let token = self.token(index);
-        let stream = self.stream.as_ref().expect("a connection that connects has a socket");
-        sockopt::socket_error(stream)??;
-        // Without a listener, a port from the ephemeral range can come to be connected to itself.
-        if stream.local_addr()? == stream.peer_addr()? {
-            return Err(ErrorKind::ConnectionRefused.into());
+        let wire = self.wire.as_ref().expect("a connection that connects has a socket");
+        sockopt::socket_error(wire)??;
+        if let Wire::Tcp(stream) = wire {
+            refuse_itself(stream)?;
         }
-        poll.modify(stream, token, READABLE)?;
+        poll.modify(wire, token, READABLE)?;
         self.phase = Phase::Idle;
         Ok(now.saturating_sub(self.opened_at))
     }
 
     /// Closes the socket, if there is one, and forgets half an answer.
     pub(crate) fn close(&mut self) {
-        self.stream = None;
+        self.wire = None;
         self.phase = Phase::Down;
         self.reader.reset();
         self.written = 0;
@@ -116,7 +131,19 @@ impl Connection {
         self.generation = self.generation.wrapping_add(1);
     }
 
-    /// Starts to write the request.
+    /// Encrypts the request, where that is to be done, before the instant of its write.
+    pub(crate) fn seal(&mut self, mix: &Mix) {
+        if let Some(wire) = &mut self.wire {
+            wire.seal(mix.bytes(&self.request));
+        }
+    }
+
+    /// What came on an idle connection was nothing: it is still of use.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        self.wire.as_mut().is_some_and(Wire::is_idle)
+    }
+
+    /// Starts to write the request, which was sealed.
     ///
     /// # Errors
     /// `reset`: the other side has gone.
@@ -152,32 +179,32 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads once, marks the instants, and checks an answer that is whole.
-    pub(crate) fn receive(&mut self, scratch: &mut [u8]) -> Received {
-        let stream = self.stream.as_mut().expect("a connection with a request has a socket");
-        let read = stream.read(scratch);
-        self.take(read, scratch)
-    }
-
-    /// The same, and how long what was read had been there.
-    pub(crate) fn receive_timed(&mut self, scratch: &mut [u8]) -> (Received, Option<Nanos>) {
-        let stream = self.stream.as_ref().expect("a connection with a request has a socket");
-        let (read, lag) = receipt::read(stream, scratch);
+    /// Reads once, marks the instants, and checks an answer that is whole. If `timed`, also says how long what was read had
+    /// been there.
+    pub(crate) fn receive(&mut self, scratch: &mut [u8], timed: bool) -> (Received, Option<Nanos>) {
+        let wire = self.wire.as_mut().expect("a connection with a request has a socket");
+        let Receipt { read, received, done, lag } = wire.receive(scratch, timed);
+        (self.at.received, self.at.done) = (received, done);
         (self.take(read, scratch), lag)
     }
 
-    fn take(&mut self, read: io::Result<usize>, scratch: &[u8]) -> Received {
-        let now = clock::now();
-        self.at.done = now;
+    fn take(&mut self, read: io::Result<Range<usize>>, scratch: &[u8]) -> Received {
         let answer = match read {
-            Ok(0) => self.reader.end().map(Some),
-            Ok(count) => {
+            Ok(read) if read.is_empty() => self.reader.end().map(Some),
+            Ok(read) => {
                 if self.at.first_byte < self.at.written {
-                    self.at.first_byte = now;
+                    self.at.first_byte = self.at.received;
                 }
-                self.reader.push(&scratch[..count], self.request.head)
+                let closed = self.wire.as_ref().is_some_and(Wire::is_closed);
+                match self.reader.push(&scratch[read], self.request.head) {
+                    Ok(None) if closed => self.reader.end().map(Some),
+                    pushed => pushed,
+                }
             }
             Err(error) if is_transient(&error) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                Err(self.reader.malformed("its TLS cannot be decrypted"))
+            }
             Err(_) => Err(RequestError::Reset),
         };
         let (received, what) = match answer {
@@ -216,8 +243,8 @@ impl Connection {
 
     fn write(&mut self, mix: &Mix) -> Result<(), RequestError> {
         let bytes = &mix.bytes(&self.request)[self.written..];
-        let stream = self.stream.as_mut().expect("a connection with a request has a socket");
-        match stream.write(bytes) {
+        let wire = self.wire.as_mut().expect("a connection with a request has a socket");
+        match wire.write(bytes) {
             Ok(count) => self.written += count,
             Err(error) if is_transient(&error) => {}
             Err(_) => return Err(RequestError::Reset),
@@ -226,8 +253,42 @@ impl Connection {
     }
 
     fn watch(&self, interest: EventFlags, index: usize, poll: &Poll) -> Result<(), RequestError> {
-        let stream = self.stream.as_ref().expect("a connection with a request has a socket");
-        poll.modify(stream, self.token(index), interest).map_err(|_| RequestError::Reset)
+        let wire = self.wire.as_ref().expect("a connection with a request has a socket");
+        poll.modify(wire, self.token(index), interest).map_err(|_| RequestError::Reset)
+    }
+}
+
+/// A TCP socket that has begun to connect; `stamped` has the kernel note when it receives.
+///
+/// # Errors
+/// Refused at once, or no descriptor or port is left.
+pub(crate) fn open_tcp(target: SocketAddr, stamped: bool) -> io::Result<TcpStream> {
+    let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    if stamped {
+        receipt::stamp(&socket);
+    }
+    match connect(&socket, &target) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A unix socket is connected at once or, where its backlog is full, refused.
+fn open_unix(path: &Path) -> io::Result<UnixStream> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
+
+/// Without a listener, a port from the ephemeral range can come to be connected to itself.
+pub(crate) fn refuse_itself(stream: &TcpStream) -> io::Result<()> {
+    match stream.local_addr()? == stream.peer_addr()? {
+        true => Err(ErrorKind::ConnectionRefused.into()),
+        false => Ok(()),
     }
 }
 
@@ -260,14 +321,16 @@ pub(crate) struct Instants {
     pub(crate) written: Nanos,
     /// When the first bytes of its answer had been read.
     pub(crate) first_byte: Nanos,
-    /// When its whole answer had been read, or it was given up.
+    /// When the read returned that brought the last byte of its answer, or it was given up.
+    pub(crate) received: Nanos,
+    /// When its whole answer was there: after decryption, where there is some, else the same.
     pub(crate) done: Nanos,
 }
 
 impl Instants {
     /// The generator's own lateness.
     pub(crate) fn generator_lag(&self) -> Nanos {
-        (self.woken - self.intended) + (self.written - self.acquired)
+        (self.woken - self.intended) + (self.written - self.acquired) + (self.done - self.received)
     }
 
     /// Waiting for a free connection.
@@ -275,9 +338,9 @@ impl Instants {
         self.acquired - self.woken
     }
 
-    /// From the write to the answer.
+    /// From the write to the answer's last byte.
     pub(crate) fn service(&self) -> Nanos {
-        self.done - self.written
+        self.received - self.written
     }
 
     /// What a user who came at the intended instant waited: the sum of the three.
@@ -287,7 +350,8 @@ impl Instants {
 
     /// A request that was given up at `done` while it waited for a connection: all of its time is backlog and lag.
     pub(crate) fn never_sent(intended: Nanos, woken: Nanos, done: Nanos) -> Self {
-        Self { intended, woken, acquired: done, written: done, first_byte: done, done }
+        let (acquired, written, first_byte, received) = (done, done, done, done);
+        Self { intended, woken, acquired, written, first_byte, received, done }
     }
 }
 
@@ -303,9 +367,10 @@ mod tests {
             acquired: Nanos(110),
             written: Nanos(111),
             first_byte: Nanos(140),
-            done: Nanos(150),
+            received: Nanos(150),
+            done: Nanos(153),
         };
-        assert_eq!(instants.generator_lag(), Nanos(4));
+        assert_eq!(instants.generator_lag(), Nanos(7), "decryption is the generator's");
         assert_eq!(instants.backlog(), Nanos(7));
         assert_eq!(instants.service(), Nanos(39));
         assert_eq!(

@@ -3,7 +3,7 @@
 //! Requests are written by hand into buffers that are used again: no allocation and no serialiser between two sends.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::check::Expect;
 use super::ids::{PaymentKey, distribution_id};
@@ -126,7 +126,7 @@ impl Mix {
             data: Dataset::new(plan.seed),
             salt: plan.salt,
             round: plan.round,
-            host: plan.target.to_string(),
+            host: plan.target.at.host(),
         })
     }
 
@@ -365,7 +365,7 @@ impl Source {
                 head: fixed.method == "HEAD",
             },
             Operation::Route(route) => {
-                Self::Route(Box::new(Prepared::new(route, &plan.target.to_string(), close)?))
+                Self::Route(Box::new(Prepared::new(route, &plan.target.at.host(), close)?))
             }
         })
     }

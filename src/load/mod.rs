@@ -3,8 +3,9 @@
 //! - [`plan`] says what a trial sends, [`crate::record::outcome`] what came of it; everything between is private.
 //! - `stage` has the parts of a trial, `warm` what comes before the window.
 //! - `schedule` says when a request is due and `mix` what it is, both as pure functions of the plan and k.
-//! - `dispatch` hands requests out, `pool` connections, `sender` brings them together and stamps six `instants`;
+//! - `dispatch` hands requests out, `pool` connections, `sender` brings them together and stamps seven instants;
 //!   `answer` reads HTTP, `check` judges it, `recorder` keeps histograms.
+//! - `peer` is the server, `wire` the bytes to it (TCP, a unix socket, TLS), `handshake` the thread that opens those of TLS.
 //!
 //! The three rules that everything here serves: no request is skipped or put off because of what comes back; a time
 //! says whose it is (the generator's lag, the backlog for a connection, the service); nothing that is sent is forgotten.
@@ -18,9 +19,11 @@ mod dispatch;
 mod flight;
 #[doc(hidden)]
 pub mod fuzz;
+mod handshake;
 mod ids;
 pub mod live;
 mod mix;
+pub mod peer;
 pub mod plan;
 mod poisson;
 mod pool;
@@ -32,8 +35,10 @@ pub(crate) mod schedule;
 mod sender;
 mod stage;
 mod template;
+pub mod tls;
 pub mod url;
 mod warm;
+mod wire;
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -46,7 +51,8 @@ use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 
 use self::live::Live;
 use self::mix::Mix;
-use self::plan::{Plan, Shape, WarmUp};
+use self::peer::Address;
+use self::plan::{Plan, WarmUp};
 use self::pool::Pool;
 use self::recorder::{Recorder, times_within};
 use self::schedule::Schedule;
@@ -161,8 +167,10 @@ pub fn run_seen(
 }
 
 fn check(plan: &Plan) -> Result<()> {
-    if !plan.target.ip().is_loopback() {
-        return Err(Error::usage(format!("{} is not on this machine", plan.target))
+    if let Address::Tcp(at) = &plan.target.at
+        && !url::is_of_this_machine(at.ip())
+    {
+        return Err(Error::usage(format!("{at} is not on this machine"))
             .help("bakeoff sends load to 127.0.0.1 and [::1] only"));
     }
     if plan.threads == 0 || plan.connections < plan.threads {
@@ -267,8 +275,7 @@ fn prepare_thread(plan: &Plan, thread: usize, stop: &AtomicBool) -> Result<Pool>
     set_current_timer_slack(NonZeroU64::new(1)).context(|| "cannot set the timer slack".into())?;
     let (count, rest) = (plan.connections / plan.threads, plan.connections % plan.threads);
     let count = count + usize::from(thread < rest);
-    let stamped = plan.shape != Shape::Closed;
-    Pool::open(plan.target, count, plan.timeout, (plan.keep_alive, stamped), stop)
+    Pool::open(plan, count, stop)
 }
 
 /// Sleeps through the trial and calls `at` at the window's ends. Ends early on a stop or when every thread has ended.
@@ -336,6 +343,7 @@ fn gather(
         refused: Default::default(),
         reconnects: 0,
         connect: times_within(plan.timeout),
+        handshake: times_within(plan.timeout),
         began_empty: plan.warm_up == WarmUp::Through(Nanos(0)),
         led_in: None,
         tally: Default::default(),
@@ -352,7 +360,9 @@ fn gather(
         outcome.all_busy = outcome.all_busy.max(part.all_busy);
         outcome.reconnects += part.pool.reconnects;
         let connect = &part.pool.connect;
-        outcome.connect.add(connect).expect("histograms of one plan have the same bounds");
+        let same = "histograms of one plan have the same bounds";
+        outcome.connect.add(connect).expect(same);
+        outcome.handshake.add(&part.pool.handshake).expect(same);
         for (reason, count) in part.pool.refused {
             *outcome.refused.entry(reason).or_default() += count;
         }

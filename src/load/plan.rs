@@ -1,8 +1,7 @@
 //! What one trial sends: everything the generator knows before its first instant.
 
-use std::net::SocketAddr;
-
 pub use super::check::Statuses;
+pub use super::peer::{Address, Peer};
 pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
 use super::template::has_length;
 pub(crate) use super::template::with_environment;
@@ -15,8 +14,8 @@ use crate::words::words;
 /// The whole of a trial's load. The same plan makes the same arrivals and the same bodies, whatever answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Always a loopback address.
-    pub target: SocketAddr,
+    /// Always on this machine.
+    pub target: Peer,
     pub shape: Shape,
     /// The rate over the window, where [`Shape::Open`] is not steady; empty where it is. They last as long as the window.
     pub steps: Vec<Step>,

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hdrhistogram::Histogram;
@@ -12,7 +11,12 @@ use rustix::io::Errno;
 use super::clock;
 use super::connection::{Connection, Phase};
 use super::flight::Flight;
+use super::handshake::{Handshakes, OPENED};
+use super::peer::{Address, Peer};
+use super::plan::{Plan, Shape};
 use super::recorder::times_within;
+use super::tls;
+use super::wire::Wire;
 use crate::error::{Context, Error, Result};
 use crate::poll::{Event, Poll};
 use crate::record::outcome::RequestError;
@@ -29,7 +33,9 @@ pub(crate) const EVENTS: usize = 256;
 pub(crate) struct Pool {
     pub(crate) poll: Poll,
     pub(crate) connections: Vec<Connection>,
-    target: SocketAddr,
+    target: Address,
+    /// Opens connections with TLS.
+    handshakes: Option<Handshakes>,
     timeout: Nanos,
     /// Whether connections are opened ahead and used again; else each request opens its own.
     pub(crate) keep_alive: bool,
@@ -49,25 +55,35 @@ pub(crate) struct Pool {
     pub(crate) reconnects: u64,
     /// How long the connects that succeeded took.
     pub(crate) connect: Histogram<u64>,
+    /// How long the TLS handshakes took.
+    pub(crate) handshake: Histogram<u64>,
+    /// The first handshake that failed, in words.
+    told: Option<(String, &'static str)>,
 }
 
 impl Pool {
-    /// Opens `count` connections to `target`; `stamped` ones note when they receive. Those that are refused while others
-    /// are not are tried again later. Without `keep_alive` it opens one, to see that it can, and closes it.
+    /// Opens `count` connections of a plan; those of an open load note when they receive. Those that are refused while
+    /// others are not are tried again later. Without `keep_alive` it opens one, to see that it can, and closes it.
     ///
     /// # Errors
-    /// When not a single one could be opened within `timeout`; interrupted, when `stop` was set before one was.
-    pub(crate) fn open(
-        target: SocketAddr,
-        count: usize,
-        timeout: Nanos,
-        (keep_alive, stamped): (bool, bool),
-        stop: &AtomicBool,
-    ) -> Result<Self> {
+    /// When not a single one could be opened within the timeout; interrupted, when `stop` was set before one was.
+    pub(crate) fn open(plan: &Plan, count: usize, stop: &AtomicBool) -> Result<Self> {
+        let (timeout, keep_alive) = (plan.timeout, plan.keep_alive);
+        let stamped = plan.shape != Shape::Closed;
+        let poll = Poll::new().context(|| "cannot create an epoll set".into())?;
+        let Peer { at: target, tls } = plan.target.clone();
+        let handshakes = match (tls, &target) {
+            (Some(tls), Address::Tcp(at)) => {
+                let started = Handshakes::start(*at, &tls, (timeout, stamped), &plan.cores, &poll);
+                Some(started.context(|| "cannot start a thread for handshakes".into())?)
+            }
+            _ => None,
+        };
         let mut pool = Self {
-            poll: Poll::new().context(|| "cannot create an epoll set".into())?,
+            poll,
             connections: (0..count).map(|_| Connection::default()).collect(),
             target,
+            handshakes,
             timeout,
             keep_alive,
             stamped,
@@ -79,6 +95,8 @@ impl Pool {
             refused: BTreeMap::new(),
             reconnects: 0,
             connect: times_within(timeout),
+            handshake: times_within(timeout),
+            told: None,
         };
         let deadline = clock::now() + timeout;
         for index in 0..if keep_alive { count } else { 1 } {
@@ -101,6 +119,7 @@ impl Pool {
         if !keep_alive {
             pool.connections[0].close();
             pool.connect.reset();
+            pool.handshake.reset();
             pool.free = (0..count).collect();
         }
         Ok(pool)
@@ -136,10 +155,42 @@ impl Pool {
         index: usize,
         now: Nanos,
     ) -> std::result::Result<(), RequestError> {
-        let opened =
-            self.connections[index].open(self.target, self.stamped, index, &self.poll, now);
+        let opened = self.begin(index, now);
         self.connections[index].phase = Phase::Opening;
         opened.map_err(|error| self.note(&error))
+    }
+
+    /// Takes in what the thread for handshakes has done: connections that are free from now on, and one that was opened for a
+    /// request, or could not be, which it gives. To be called until it gives nothing.
+    pub(crate) fn handshaken(&mut self) -> Option<(usize, std::result::Result<(), RequestError>)> {
+        self.handshakes.as_ref()?.quieten();
+        while let Some(done) = self.handshakes.as_ref()?.next() {
+            let index = (done.token & u64::from(u32::MAX)) as usize;
+            if !self.connections[index].owns(done.token) {
+                // It has been given up meanwhile.
+                continue;
+            }
+            let installed = done.opened.and_then(|opened| {
+                let wire = Wire::Tls(opened.secured);
+                self.connections[index].install(wire, index, &self.poll)?;
+                Ok((opened.connect, opened.handshake))
+            });
+            let for_request = self.connections[index].phase == Phase::Opening;
+            match installed {
+                Ok((connect, handshake)) => {
+                    self.connect.saturating_record(connect.0);
+                    self.handshake.saturating_record(handshake.0);
+                    self.refusing = false;
+                    match for_request {
+                        true => return Some((index, Ok(()))),
+                        false => self.opened(index),
+                    }
+                }
+                Err(error) if for_request => return Some((index, Err(self.note(&error)))),
+                Err(error) => self.refuse(index, &error, clock::now()),
+            }
+        }
+        None
     }
 
     /// Something has come of the connect for the request on `index`.
@@ -225,8 +276,8 @@ impl Pool {
     pub(crate) fn withdraw(&mut self, event: &Event) {
         let token = event.data.u64();
         let index = (token & u64::from(u32::MAX)) as usize;
-        let own = self.connections.get(index).filter(|it| it.owns(token));
-        if own.is_some_and(|connection| connection.phase == Phase::Idle) {
+        let own = self.connections.get_mut(index).filter(|it| it.owns(token));
+        if own.is_some_and(|connection| connection.phase == Phase::Idle && !connection.is_idle()) {
             self.free.retain(|&free| free != index);
         }
     }
@@ -243,19 +294,19 @@ impl Pool {
                 match connection.opened(index, &self.poll, now) {
                     Ok(took) => {
                         self.connect.saturating_record(took.0);
-                        self.flight.end(index);
-                        self.connecting -= 1;
                         self.refusing = false;
-                        self.free.push_back(index);
+                        self.opened(index);
                     }
                     Err(error) => self.refuse(index, &error, now),
                 }
             }
-            // Nothing was asked, so whatever comes is the end of it.
+            // Nothing was asked, so whatever comes is the end of it, but for what TLS has to say.
             Phase::Idle => {
-                let proven = connection.proven;
-                self.free.retain(|&free| free != index);
-                self.replace(index, proven, clock::now());
+                if !connection.is_idle() {
+                    let proven = connection.proven;
+                    self.free.retain(|&free| free != index);
+                    self.replace(index, proven, clock::now());
+                }
             }
             Phase::Down => {}
         }
@@ -263,13 +314,30 @@ impl Pool {
     }
 
     fn connect(&mut self, index: usize, now: Nanos) {
-        match self.connections[index].open(self.target, self.stamped, index, &self.poll, now) {
+        match self.begin(index, now) {
             Ok(()) => {
                 self.connecting += 1;
                 self.flight.start(index, now);
             }
             Err(error) => self.refuse(index, &error, now),
         }
+    }
+
+    fn begin(&mut self, index: usize, now: Nanos) -> io::Result<()> {
+        let connection = &mut self.connections[index];
+        match &self.handshakes {
+            Some(handshakes) => handshakes.ask(connection.await_wire(index, now), now),
+            None => connection.open(&self.target, self.stamped, index, &self.poll, now)?,
+        }
+        Ok(())
+    }
+
+    /// The connection `index` is open and free.
+    fn opened(&mut self, index: usize) {
+        self.connections[index].phase = Phase::Idle;
+        self.flight.end(index);
+        self.connecting -= 1;
+        self.free.push_back(index);
     }
 
     fn refuse(&mut self, index: usize, error: &io::Error, now: Nanos) {
@@ -286,6 +354,10 @@ impl Pool {
         let reason = match Errno::from_io_error(error) {
             Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => "descriptors",
             Some(Errno::ADDRNOTAVAIL) => "ports",
+            None if self.handshakes.is_some() => {
+                self.told.get_or_insert_with(|| tls::told(error));
+                "handshake"
+            }
             _ => "connect",
         };
         *self.refused.entry(reason).or_default() += 1;
@@ -297,13 +369,19 @@ impl Pool {
         let mut events = [MaybeUninit::uninit(); EVENTS];
         let ready = self.poll.wait(&mut events, Some(patience)).context(|| "epoll".into())?;
         for event in ready {
-            self.route(event);
+            match event.data.u64() {
+                OPENED => while self.handshaken().is_some() {},
+                _ => _ = self.route(event),
+            }
         }
         Ok(())
     }
 
     fn connect_error(&self) -> Error {
-        let target = self.target;
+        let target = &self.target;
+        if let Some((why, help)) = &self.told {
+            return Error::usage(format!("{target}: {why}")).help(*help).by_contender("");
+        }
         if self.refused.contains_key("descriptors") {
             return Error::usage("this process has no descriptor left for a connection")
                 .help("raise the limit with `ulimit -n`");
@@ -313,8 +391,12 @@ impl Pool {
                 .help("wait a minute, until those of closed connections are free again");
         }
         if self.refused.contains_key("connect") {
+            let help = match target.is_there() {
+                true => "start the server first, and look at its port",
+                false => "there is no such socket: start the server first, and look at its path",
+            };
             return Error::usage(format!("nothing listens on {target}"))
-                .help("start the server first, and look at its port")
+                .help(help)
                 .by_contender("");
         }
         Error::usage(format!("{target} accepted no connection within {}", self.timeout))
@@ -330,9 +412,13 @@ mod tests {
     #[test]
     fn a_connection_whose_close_is_known_is_not_lent_out() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let target = listener.local_addr().unwrap();
-        let mut pool =
-            Pool::open(target, 2, Nanos::SECOND, (true, false), &AtomicBool::new(false)).unwrap();
+        let plan = Plan {
+            target: listener.local_addr().unwrap().into(),
+            shape: Shape::Closed,
+            timeout: Nanos::SECOND,
+            ..crate::load::mix::tests::plan(Vec::new())
+        };
+        let mut pool = Pool::open(&plan, 2, &AtomicBool::new(false)).unwrap();
         let (first, _second) = (listener.accept().unwrap(), listener.accept().unwrap());
         drop(first);
         let mut events = [MaybeUninit::uninit(); EVENTS];

@@ -385,7 +385,8 @@ mod tests {
         let acquired = woken + Nanos(backlog);
         let done = acquired + Nanos(service);
         let intended = Nanos(intended);
-        Instants { intended, woken, acquired, written: acquired, first_byte: done, done }
+        let (written, first_byte, received) = (acquired, done, done);
+        Instants { intended, woken, acquired, written, first_byte, received, done }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::check::Expect;
 use super::clock;
 use super::connection::{Phase, Received};
 use super::dispatch::{Dispatch, Ticket};
+use super::handshake::OPENED;
 use super::live::Counts;
 use super::mix::{Mix, Request};
 use super::plan::{Pace, Shape};
@@ -15,6 +16,7 @@ use super::pool::{EVENTS, Pool};
 use super::receipt::Sampler;
 use super::recorder::Recorder;
 use super::warm::Tail;
+use super::wire::SCRATCH_BYTES;
 use crate::error::{Context, Result};
 use crate::load::connection::Instants;
 use crate::poll::{Event, WRITABLE};
@@ -23,8 +25,6 @@ use crate::units::Nanos;
 
 /// A stop is noticed within this.
 const STOP_CHECK: Nanos = Nanos(100_000_000);
-/// The most that is read at once.
-const READ_BYTES: usize = 64 * 1024;
 
 /// What a sending thread is made of.
 pub(crate) struct Sender<'a> {
@@ -89,7 +89,7 @@ impl Sender<'_> {
             sampler: Sampler::new(self.shape != Shape::Closed),
             sender: self,
             next: Request::default(),
-            scratch: vec![0; READ_BYTES].into(),
+            scratch: vec![0; SCRATCH_BYTES].into(),
             meter: Meter::default(),
             tail: Tail::default(),
         }
@@ -168,14 +168,16 @@ impl Loop<'_> {
         let connection = &mut sender.pool.connections[index];
         std::mem::swap(&mut connection.request, next);
         next.k = None;
+        if sender.pool.keep_alive {
+            connection.seal(sender.mix);
+        }
         let written = clock::now();
         let (intended, woken, acquired) = match sender.shape {
             Shape::Closed => (written, written, written),
             _ => (ticket.intended, ticket.woken, acquired),
         };
-        let unknown = Nanos(0);
-        connection.at =
-            Instants { intended, woken, acquired, written, first_byte: unknown, done: unknown };
+        let (first_byte, received, done) = (Nanos(0), Nanos(0), Nanos(0));
+        connection.at = Instants { intended, woken, acquired, written, first_byte, received, done };
         let sent = if sender.pool.keep_alive {
             connection.send(sender.mix, index, &sender.pool.poll)
         } else {
@@ -194,10 +196,15 @@ impl Loop<'_> {
         // What fell due while this thread slept goes first: reading can wait, an intended instant cannot.
         self.send_due(clock::now());
         for event in events {
-            if let Some(index) = self.sender.pool.route(event) {
+            if event.data.u64() == OPENED {
+                while let Some((index, opened)) = self.sender.pool.handshaken() {
+                    self.send_first(index, opened);
+                }
+            } else if let Some(index) = self.sender.pool.route(event) {
                 let flags = event.flags;
                 if self.sender.pool.connections[index].phase == Phase::Opening {
-                    self.send_first(index);
+                    let opened = self.sender.pool.opened_for_request(index, clock::now());
+                    self.send_first(index, opened);
                 } else if flags.contains(WRITABLE) {
                     self.send_rest(index);
                 }
@@ -209,11 +216,12 @@ impl Loop<'_> {
     }
 
     /// The connection that was opened for a request is open, or never will be.
-    fn send_first(&mut self, index: usize) {
+    fn send_first(&mut self, index: usize, opened: std::result::Result<(), RequestError>) {
         let Sender { mix, pool, .. } = &mut self.sender;
-        let sent = pool
-            .opened_for_request(index, clock::now())
-            .and_then(|()| pool.connections[index].send(mix, index, &pool.poll));
+        let sent = opened.and_then(|()| {
+            pool.connections[index].seal(mix);
+            pool.connections[index].send(mix, index, &pool.poll)
+        });
         if let Err(error) = sent {
             self.fail(index, error, clock::now());
         }
@@ -232,10 +240,7 @@ impl Loop<'_> {
         if connection.phase != Phase::Busy {
             return;
         }
-        let (received, receive_lag) = match self.sampler.asks() {
-            false => (connection.receive(&mut self.scratch), None),
-            true => connection.receive_timed(&mut self.scratch),
-        };
+        let (received, receive_lag) = connection.receive(&mut self.scratch, self.sampler.asks());
         let done = connection.at.done;
         match received {
             Received::Partial => return,
@@ -307,7 +312,7 @@ impl Loop<'_> {
         self.unknown(index);
         let kept = self.sender.pool.keep_alive;
         let connection = &mut self.sender.pool.connections[index];
-        connection.at.done = done;
+        (connection.at.received, connection.at.done) = (done, done);
         let (kind, at) = (connection.request.operation, connection.at);
         let first = connection.first.take();
         let crossed = kept && at.first_byte < at.written && at.service() <= STALE;
@@ -434,7 +439,7 @@ impl Loop<'_> {
             let connection = &mut self.sender.pool.connections[index];
             let phase = connection.phase;
             if matches!(phase, Phase::Busy | Phase::Opening) {
-                connection.at.done = now;
+                (connection.at.received, connection.at.done) = (now, now);
                 let (kind, at) = (connection.request.operation, connection.at);
                 if phase == Phase::Busy {
                     self.unknown(index);

@@ -1,25 +1,29 @@
-//! The URLs that are driven: plain HTTP to this machine.
+//! The URLs that are driven: HTTP, with TLS or without, and unix sockets, of this machine.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::ops::Range;
 use std::time::Duration;
 
+use super::peer::{Address, Peer};
+use super::tls::{Tls, TlsOptions};
 use crate::error::{Error, Result};
 
 /// Where to send, and what to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    /// A loopback address.
-    pub target: SocketAddr,
-    /// As written, with the port.
+    /// Always on this machine.
+    pub target: Address,
+    /// Whether TLS is spoken there.
+    pub https: bool,
+    /// As written, with the port; `localhost` of a unix socket.
     pub host: String,
     /// With the query, from the slash on.
     pub path: String,
 }
 
 impl Url {
-    /// Reads `http://HOST[:PORT][/PATH][?QUERY]`.
+    /// Reads `http[s]://HOST[:PORT][/PATH][?QUERY]` and `unix:/SOCKET[:/PATH[?QUERY]]`.
     ///
     /// # Errors
     /// Another scheme, another machine, or no URL at all.
@@ -32,10 +36,15 @@ impl Url {
             let (start, rest) = text.split_at_checked(scheme.len())?;
             start.eq_ignore_ascii_case(scheme).then_some(rest)
         };
-        if after("https://").is_some() {
-            return Err(bad("is https, which would measure the encryption too"));
+        if let Some(rest) = after("unix:") {
+            return Self::of_socket(rest).ok_or_else(|| {
+                bad("names no socket")
+                    .help("write it as unix:/run/app.sock, or unix:/run/app.sock:/path")
+            });
         }
-        let rest = after("http://").ok_or_else(|| bad("does not start with http://"))?;
+        let https = after("https://").is_some();
+        let rest = after("https://").or(after("http://"));
+        let rest = rest.ok_or_else(|| bad("does not start with http://, https:// or unix:"))?;
         let rest = rest.split('#').next().unwrap_or_default();
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (host, path) = rest.split_at(end);
@@ -52,7 +61,7 @@ impl Url {
                     .filter(|&port| port > 0)
                     .ok_or_else(|| bad("has no port that could be"))?,
             ),
-            _ => (host, 80),
+            _ => (host, if https { 443 } else { 80 }),
         };
         let of_this_machine = addresses(name);
         if of_this_machine.is_empty() {
@@ -61,7 +70,39 @@ impl Url {
                  the server is",
             ));
         }
-        Ok(Self { target: first_that_answers(&of_this_machine, port), host: host.into(), path })
+        let target = Address::Tcp(first_that_answers(&of_this_machine, port));
+        Ok(Self { target, https, host: host.into(), path })
+    }
+
+    /// `/run/app.sock`, and behind a colon the path of the request.
+    fn of_socket(text: &str) -> Option<Self> {
+        let (socket, path) = text.split_once(":/").unwrap_or((text, ""));
+        let is_path = socket.starts_with('/') && !socket.ends_with('/') && !socket.contains('\0');
+        is_path.then(|| Self {
+            target: Address::Unix(socket.into()),
+            https: false,
+            host: "localhost".into(),
+            path: format!("/{path}"),
+        })
+    }
+
+    /// The server, spoken to as `options` say, under the name in the `host` header.
+    ///
+    /// # Errors
+    /// Usage: options of TLS for a URL without it; a file that cannot be read.
+    pub fn peer(&self, options: TlsOptions, host: &str) -> Result<Peer> {
+        let tls = match self.https {
+            true => Some(Tls::new(options, host)?),
+            false if options == TlsOptions::default() => None,
+            false => {
+                return Err(Error::usage(format!(
+                    "{} is not https, and has no certificate",
+                    self.target
+                ))
+                .help("write https://, or leave out what is said of certificates"));
+            }
+        };
+        Ok(Peer { at: self.target.clone(), tls })
     }
 }
 
@@ -89,7 +130,7 @@ fn addresses(name: &str) -> Vec<IpAddr> {
         return match ip.to_canonical() {
             // What a server says that listens everywhere.
             ip if ip.is_unspecified() => vec![both[usize::from(ip.is_ipv6())]],
-            ip if ip.is_loopback() || is_own(ip) => vec![ip],
+            ip if is_of_this_machine(ip) => vec![ip],
             _ => Vec::new(),
         };
     }
@@ -134,6 +175,11 @@ fn short_v4(name: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(head | last))
 }
 
+/// Whether load may go there.
+pub(crate) fn is_of_this_machine(ip: IpAddr) -> bool {
+    ip.is_loopback() || is_own(ip)
+}
+
 /// Whether an address belongs to this machine: no other can be bound.
 fn is_own(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
@@ -166,9 +212,16 @@ mod tests {
             ("http://[::]:1/x", "[::1]:1", "[::]:1", "/x"),
             ("http://[::ffff:127.0.0.1]:1/x", "127.0.0.1:1", "[::ffff:127.0.0.1]:1", "/x"),
             ("http://127.1:1/x", "127.0.0.1:1", "127.1:1", "/x"),
+            ("https://localhost", "127.0.0.1:443", "localhost", "/"),
         ] {
-            let target = target.parse().unwrap();
-            let expected = Url { target, host: host.into(), path: path.into() };
+            let target = Address::Tcp(target.parse().unwrap());
+            let https = text.starts_with("https");
+            let expected = Url { target, https, host: host.into(), path: path.into() };
+            assert_eq!(Url::parse(text).unwrap(), expected, "{text}");
+        }
+        for (text, path) in [("unix:/run/app.sock", "/"), ("unix:/run/app.sock:/a?b=c", "/a?b=c")] {
+            let (target, host) = (Address::Unix("/run/app.sock".into()), "localhost".into());
+            let expected = Url { target, https: false, host, path: path.into() };
             assert_eq!(Url::parse(text).unwrap(), expected, "{text}");
         }
     }
@@ -176,7 +229,9 @@ mod tests {
     #[test]
     fn others_are_refused_with_the_reason() {
         for (text, why) in [
-            ("https://127.0.0.1/", "https"),
+            ("ftp://127.0.0.1/", "https://"),
+            ("unix:app.sock", "names no socket"),
+            ("unix:/run/", "names no socket"),
             ("127.0.0.1:80", "http://"),
             ("http://example.com/", "not on this machine"),
             // Addresses of documentation (RFC 5737), which no interface has.

@@ -1,7 +1,7 @@
 //! A contender's process: started on its cores, asked whether it is ready, and always ended.
 
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -12,6 +12,7 @@ use std::{fs, thread};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Context, Error, Result};
+use crate::load::peer::{Address, Peer};
 use crate::machine::cgroup::Cgroup;
 use crate::machine::cores::Cores;
 use crate::machine::proc::listening_below;
@@ -43,7 +44,7 @@ pub(crate) struct Contender {
     process: ProcessOwner,
     /// Removed when the process has ended.
     group: Option<Cgroup>,
-    address: SocketAddr,
+    peer: Peer,
     /// What it writes to stderr, where it is a child of this process.
     said: Option<StderrTail>,
     /// What it said of itself when it was ready.
@@ -103,12 +104,12 @@ impl Contender {
             .context(|| format!("cannot start contender `{name}`"))?;
         let stdout = child.stdout.take().expect("stdout is piped");
         let said = child.stderr.take().map(StderrTail::of);
-        let address = ([127, 0, 0, 1], 0).into();
+        let peer = SocketAddr::from(([127, 0, 0, 1], 0)).into();
         let process = ProcessOwner::Parent(child);
         let name = name.to_owned();
-        let mut contender = Self { name, process, group, address, said, runtime: None };
-        contender.address = contender.listening(stdout)?;
-        http::get(contender.address, "/healthz", READY_WITHIN)
+        let mut contender = Self { name, process, group, peer, said, runtime: None };
+        contender.peer = contender.listening(stdout)?.into();
+        http::get(&contender.peer, "/healthz", READY_WITHIN)
             .map_err(|error| contender.unready(&format!("does not answer /healthz: {error}")))?;
         Ok(contender)
     }
@@ -157,11 +158,12 @@ impl Contender {
         let mut held = SupervisedProcess::start(&program, cores)?;
         // A server that listens on `localhost` may have chosen either.
         let addresses = [([127, 0, 0, 1], port).into(), (Ipv6Addr::LOCALHOST, port).into()];
+        let peers = addresses.map(|at| Peer { at: Address::Tcp(at), tls: setup.tls.clone() });
         let deadline = Instant::now() + Duration::from(setup.ready_within);
         let mut told = None;
-        let (address, runtime) = loop {
+        let (peer, runtime) = loop {
             let left = deadline.saturating_duration_since(Instant::now()).max(PAUSE);
-            match answers(addresses, &setup.ready, left) {
+            match answers(&peers, &setup.ready, left) {
                 Ok(ready) => break ready,
                 Err(failed) => told = failed.after(told),
             }
@@ -181,7 +183,7 @@ impl Contender {
             return Err(held.failed("ended as it became ready"));
         }
         let process = ProcessOwner::Supervisor(held);
-        Ok(Self { name: name.to_owned(), process, group, address, said: None, runtime })
+        Ok(Self { name: name.to_owned(), process, group, peer, said: None, runtime })
     }
 
     /// Looks for a server that runs already.
@@ -190,16 +192,19 @@ impl Contender {
     /// When what is to run before fails, or it is not ready in time.
     pub(crate) fn find(
         name: &str,
-        address: SocketAddr,
+        address: &Address,
         setup: &Setup,
         mut env: Vec<(String, String)>,
     ) -> Result<Self> {
-        env.extend(["BAKEOFF_PORT", "PORT"].map(|name| (name.into(), address.port().to_string())));
+        if let Address::Tcp(at) = address {
+            env.extend(["BAKEOFF_PORT", "PORT"].map(|name| (name.into(), at.port().to_string())));
+        }
         env.extend(setup.env.iter().cloned());
         before(name, setup, &env)?;
         let within = setup.ready_within.into();
+        let peer = Peer { at: address.clone(), tls: setup.tls.clone() };
         let runtime =
-            http::tried(within, |left| once(address, &setup.ready, left)).map_err(|why| {
+            http::tried(within, |left| once(&peer, &setup.ready, left)).map_err(|why| {
                 if interrupt::asked() {
                     return Error::interrupted();
                 }
@@ -208,11 +213,11 @@ impl Contender {
                     .by_contender("")
             })?;
         let (name, process) = (name.to_owned(), ProcessOwner::External);
-        Ok(Self { name, process, group: None, address, said: None, runtime })
+        Ok(Self { name, process, group: None, peer, said: None, runtime })
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     /// What runs it, with its version, where it says so.
@@ -416,11 +421,11 @@ fn is_taken(port: u16) -> bool {
 /// Which of two addresses a server is ready at, and what it says that runs it; asked once, within that time. The second is
 /// asked where the first refuses connections.
 fn answers(
-    [first, second]: [SocketAddr; 2],
+    [first, second]: &[Peer; 2],
     ready: &Ready,
     within: Duration,
-) -> std::result::Result<(SocketAddr, Option<String>), Failed> {
-    let at = |address| once(address, ready, within).map(|runtime| (address, runtime));
+) -> std::result::Result<(Peer, Option<String>), Failed> {
+    let at = |peer: &Peer| once(peer, ready, within).map(|runtime| (peer.clone(), runtime));
     match at(first) {
         Err(refused @ Failed::Unreachable(_)) => at(second).map_err(|other| match other {
             Failed::Unreachable(_) => refused,
@@ -432,13 +437,13 @@ fn answers(
 
 /// Whether a server is ready by its own measure, and what it says that runs it; asked once.
 fn once(
-    address: SocketAddr,
+    peer: &Peer,
     ready: &Ready,
     within: Duration,
 ) -> std::result::Result<Option<String>, Failed> {
     match ready {
-        Ready::Path(path) => http::once("GET", address, path, within).map(|said| runtime(&said)),
-        Ready::Tcp => match TcpStream::connect_timeout(&address, within) {
+        Ready::Path(path) => http::once("GET", peer, path, within).map(|said| runtime(&said)),
+        Ready::Tcp => match peer.connect(within) {
             Ok(_) => Ok(None),
             Err(error) => Err(Failed::Unreachable(error.to_string())),
         },
@@ -469,13 +474,15 @@ mod tests {
             eprintln!("SKIPPED: this machine has no ::1");
             return;
         };
-        let second = listener.local_addr().unwrap();
-        let first = ([127, 0, 0, 1], free_port().unwrap()).into();
-        let asked = |at| answers(at, &Ready::Tcp, Duration::from_secs(2));
-        assert_eq!(asked([first, second]).unwrap(), (second, None));
-        assert_eq!(asked([second, first]).unwrap(), (second, None));
+        let second = Peer::from(listener.local_addr().unwrap());
+        let first = Peer::from(SocketAddr::from(([127, 0, 0, 1], free_port().unwrap())));
+        let asked = |[one, other]: [&Peer; 2]| {
+            answers(&[one.clone(), other.clone()], &Ready::Tcp, Duration::from_secs(2))
+        };
+        assert_eq!(asked([&first, &second]).unwrap(), (second.clone(), None));
+        assert_eq!(asked([&second, &first]).unwrap(), (second.clone(), None));
         drop(listener);
-        let Err(Failed::Unreachable(_)) = asked([first, second]) else {
+        let Err(Failed::Unreachable(_)) = asked([&first, &second]) else {
             panic!("no server is there")
         };
     }

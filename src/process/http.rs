@@ -1,11 +1,12 @@
 //! One small question at a time: readiness, the audit, what a server says of itself.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::interrupt;
 use crate::load::answer::Reader;
+use crate::load::peer::Peer;
+use crate::load::tls;
 
 /// No body read here is longer.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -20,8 +21,8 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// The last reason why there was no such answer.
-pub(crate) fn get(address: SocketAddr, path: &str, within: Duration) -> Result<Vec<u8>, String> {
-    ask("GET", address, path, within)
+pub(crate) fn get(peer: &Peer, path: &str, within: Duration) -> Result<Vec<u8>, String> {
+    ask("GET", peer, path, within)
 }
 
 /// The same with another method and no body.
@@ -30,11 +31,11 @@ pub(crate) fn get(address: SocketAddr, path: &str, within: Duration) -> Result<V
 /// The last reason why there was no such answer.
 pub(crate) fn ask(
     method: &str,
-    address: SocketAddr,
+    peer: &Peer,
     path: &str,
     within: Duration,
 ) -> Result<Vec<u8>, String> {
-    tried(within, |left| once(method, address, path, left))
+    tried(within, |left| once(method, peer, path, left))
 }
 
 /// What `once` gives, which may take so long each time; tries again until `within` is over.
@@ -88,28 +89,35 @@ impl Failed {
 /// Why there was no such answer.
 pub(crate) fn once(
     method: &str,
-    address: SocketAddr,
+    peer: &Peer,
     path: &str,
     within: Duration,
 ) -> Result<Vec<u8>, Failed> {
     let deadline = Instant::now() + within;
     let told = |what: String| Failed::Told(what);
-    let connected = TcpStream::connect_timeout(&address, within.min(CONNECTS_WITHIN));
+    let connected = peer.connect(within.min(CONNECTS_WITHIN));
     let mut stream = connected.map_err(|error| {
-        let why = format!("cannot connect to {address}: {error}");
+        let why = format!("cannot connect to {}: {error}", peer.at);
         match error.kind() {
             ErrorKind::TimedOut => Failed::Late(why),
             _ => Failed::Unreachable(why),
         }
     })?;
-    stream.set_write_timeout(Some(within)).map_err(|error| told(error.to_string()))?;
+    // With TLS the handshake, which reads too, is part of the first write.
+    let set = stream.set_write_timeout(within).and_then(|()| stream.set_read_timeout(within));
+    set.map_err(|error| told(error.to_string()))?;
     // A length, for a method that usually has a body.
     let length = if method == "GET" { "" } else { "content-length: 0\r\n" };
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{length}connection: close\r\n\r\n"
-    )
-    .map_err(|error| told(error.to_string()))?;
+    let host = peer.at.host();
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{length}connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(|error| {
+        match (is_early(error.kind()), &peer.tls) {
+            (true, _) => Failed::Late(format!("{path} took no request within {within:?}")),
+            (false, Some(_)) => told(tls::told(&error).0),
+            (false, None) => told(error.to_string()),
+        }
+    })?;
     let mut reader = Reader::of_one(BODY_BYTES_MAX);
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -118,7 +126,7 @@ pub(crate) fn once(
         if left.is_zero() || interrupt::asked() {
             return Err(late());
         }
-        stream.set_read_timeout(Some(left.min(STEP))).map_err(|error| told(error.to_string()))?;
+        stream.set_read_timeout(left.min(STEP)).map_err(|error| told(error.to_string()))?;
         let malformed = |_| told(format!("{path} answers no HTTP"));
         let answer = match stream.read(&mut buffer) {
             Ok(0) => match reader.end() {
@@ -151,9 +159,9 @@ mod tests {
     use std::thread;
 
     /// A server that writes `pieces` with `pause` before each and keeps its connection open.
-    fn server(pieces: &'static [&'static str], pause: Duration) -> SocketAddr {
+    fn server(pieces: &'static [&'static str], pause: Duration) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        let peer = listener.local_addr().unwrap().into();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
@@ -164,7 +172,7 @@ mod tests {
                 thread::sleep(Duration::from_secs(5));
             }
         });
-        address
+        peer
     }
 
     #[test]
@@ -172,13 +180,13 @@ mod tests {
         let open =
             server(&["HTTP/1.1 204 None\r\n\r\n", "HTTP/1.1 500 Late\r\n\r\n"], Duration::ZERO);
         let began = Instant::now();
-        assert_eq!(get(open, "/", Duration::from_secs(4)).unwrap(), b"");
+        assert_eq!(get(&open, "/", Duration::from_secs(4)).unwrap(), b"");
         assert!(began.elapsed() < Duration::from_secs(3), "it does not wait for the close");
         let chunked = server(
             &["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n", "0\r\n\r\n"],
             Duration::from_millis(5),
         );
-        assert_eq!(get(chunked, "/", Duration::from_secs(4)).unwrap(), b"he");
+        assert_eq!(get(&chunked, "/", Duration::from_secs(4)).unwrap(), b"he");
     }
 
     #[test]
@@ -190,14 +198,14 @@ mod tests {
         };
         let trickle = server(&TRICKLE, Duration::from_millis(20));
         let began = Instant::now();
-        let told = get(trickle, "/ready", Duration::from_millis(300)).unwrap_err();
+        let told = get(&trickle, "/ready", Duration::from_millis(300)).unwrap_err();
         assert!(told.contains("/ready gave no whole answer within"), "{told}");
         assert!(began.elapsed() < Duration::from_secs(2));
         let unready = server(&["HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"], Duration::ZERO);
-        let told = get(unready, "/ready", Duration::from_millis(300)).unwrap_err();
+        let told = get(&unready, "/ready", Duration::from_millis(300)).unwrap_err();
         assert_eq!(told, "/ready answers 503");
         let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let told = get(unused, "/", Duration::from_millis(20)).unwrap_err();
+        let told = get(&unused.into(), "/", Duration::from_millis(20)).unwrap_err();
         assert!(told.contains("cannot connect to 127.0.0.1:"), "{told}");
     }
 }

@@ -39,12 +39,14 @@ pub struct Outcome {
     pub spun: Nanos,
     /// How long in the window the generator's threads were ready to run and others had their cores, all together.
     pub held: Nanos,
-    /// Connections that could not be opened, by reason (`connect`, `descriptors`, `ports`).
+    /// Connections that could not be opened, by reason (`connect`, `descriptors`, `ports`, `handshake`).
     pub refused: BTreeMap<&'static str, u64>,
     /// Connections opened again over the whole trial: the server closed them, or an exchange failed on them.
     pub reconnects: u64,
     /// From the start of each connect that succeeded to the open connection, over the whole trial and its beginning.
     pub connect: Histogram<u64>,
+    /// From there to the end of the TLS handshake; empty without TLS.
+    pub handshake: Histogram<u64>,
     /// The window's first request met an idle server: nothing was sent before it.
     pub began_empty: bool,
     /// What came before the window, where the plan has it drained and led in.
@@ -77,11 +79,11 @@ pub struct Kind {
     pub response: Histogram<u64>,
     /// The same less the generator's lag, request by request.
     pub response_less_lag: Histogram<u64>,
-    /// done - written.
+    /// received - written.
     pub service: Histogram<u64>,
     /// acquired - woken: waiting for a free connection. Of failures too, some of which waited for nothing else.
     pub backlog: Histogram<u64>,
-    /// (woken - intended) + (written - acquired), of failures too.
+    /// (woken - intended) + (written - acquired) + (done - received), of failures too.
     pub generator_lag: Histogram<u64>,
     /// The one read in a hundred that was timed at both its ends.
     pub timed: Timed,

@@ -57,6 +57,9 @@ pub struct Trial {
     pub pool_wait_ns: Option<Distribution>,
     /// Opening the generator's connections, over the whole trial.
     pub connect_ns: Option<Distribution>,
+    /// From there to the end of the TLS handshake; left out without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshake_ns: Option<Distribution>,
     /// The same by request kind, always.
     pub by_request: BTreeMap<String, ByRequest>,
     /// What the contender used.
@@ -136,6 +139,9 @@ pub struct Load {
     pub connections: u32,
     /// Measured seconds.
     pub duration_s: f64,
+    /// `verified` or `insecure`: whether the server's certificate was checked; left out without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
     /// The rates of a load in steps, from the window's start; left out where it is steady.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<LoadStep>,
@@ -446,6 +452,7 @@ pub(crate) fn drop_all_but_response_times(trial: &mut Trial) {
         &mut trial.generator_lag_ns,
         &mut trial.pool_wait_ns,
         &mut trial.connect_ns,
+        &mut trial.handshake_ns,
         &mut trial.generator.receive_lag_ns,
     ];
     own.into_iter().for_each(empty);

@@ -84,7 +84,7 @@ impl<'a> DependencyHandle<'a> {
         let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
         match self {
             Self::Standin(standin) => {
-                let address = standin.address();
+                let address = &standin.peer().at;
                 set("BAKEOFF_DATABASE_URL", format!("postgres://bakeoff@{address}/bakeoff"));
                 set("BAKEOFF_UPSTREAM_URL", format!("http://{address}"));
             }
@@ -97,7 +97,7 @@ impl<'a> DependencyHandle<'a> {
     pub(crate) fn window_starts(&self) {
         if let Self::Standin(standin) = self {
             // A stand-in that is gone shows in every answer of its contender.
-            let _ = http::ask("POST", standin.address(), "/window", ANSWERS_WITHIN);
+            let _ = http::ask("POST", standin.peer(), "/window", ANSWERS_WITHIN);
         }
     }
 
@@ -153,7 +153,7 @@ impl PoolUse {
 
 fn stats(server: &Contender) -> Option<Value> {
     // Once: it is asked at the ends of the measured window, and who has no such page pays for each time.
-    let body = http::once("GET", server.address(), "/stats", ANSWERS_WITHIN).ok()?;
+    let body = http::once("GET", server.peer(), "/stats", ANSWERS_WITHIN).ok()?;
     serde_json::from_slice(&body).ok()
 }
 
@@ -164,6 +164,7 @@ mod tests {
     use std::net::TcpListener;
     use std::sync::mpsc;
 
+    use crate::load::peer::Address;
     use crate::scenario::{Ready, Setup};
 
     /// It is asked inside the measured window: each time costs a contender that has no such page what its answers do
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn a_contender_without_stats_is_asked_for_them_once() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = Address::Tcp(listener.local_addr().unwrap());
         let (asked, lines) = mpsc::channel();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -193,8 +194,9 @@ mod tests {
             before: None,
             payload: Vec::new(),
             folder: ".".into(),
+            tls: None,
         };
-        let contender = Contender::find("absent-minded", address, &setup, Vec::new()).unwrap();
+        let contender = Contender::find("absent-minded", &address, &setup, Vec::new()).unwrap();
         assert!(PoolUse::of(&contender).is_none());
         let all: Vec<String> = lines.try_iter().collect();
         assert_eq!(all, ["GET /stats HTTP/1.1\r\n"]);

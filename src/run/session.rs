@@ -529,7 +529,7 @@ impl Session<'_> {
             scenarios
                 .iter()
                 .flat_map(|scenario| scenario.contenders.iter())
-                .filter_map(judge::remark),
+                .flat_map(judge::remarks),
         );
         if self.fingerprint.debug_build {
             notes.push("a debug build: its figures say nothing about a release build".into());

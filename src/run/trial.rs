@@ -18,7 +18,7 @@ use crate::judge::failures::error_bound;
 use crate::judge::validity::{Evidence, Judged};
 use crate::judge::{audit, validity};
 use crate::load::Moment;
-use crate::load::plan::{Operation, Plan, Shape};
+use crate::load::plan::{Operation, Peer, Plan, Shape};
 use crate::machine::interference::Interference;
 use crate::machine::resources::{Sampler, Window};
 use crate::machine::resources::{Switches, Tick, Used, Watch};
@@ -53,7 +53,7 @@ pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Tri
         }
     };
     let watch = contender.watch();
-    let plan = plan(prepared, contender.address());
+    let plan = plan(prepared, contender.peer().clone());
     let books = books_before(prepared, &contender);
     let loaded = Loaded::by(prepared, &plan, (&contender, &watch), dependency.as_ref(), stop);
     let Loaded { outcome, memory, usage, switches, shares } = match loaded {
@@ -289,7 +289,7 @@ pub(super) fn start(
             Contender::launch(name, argv, setup, environment(prepared, depends), cores)
         }
         scenario::Kind::Url { address, setup } => {
-            Contender::find(name, *address, setup, environment(prepared, depends))
+            Contender::find(name, address, setup, environment(prepared, depends))
         }
     }
 }
@@ -319,6 +319,7 @@ fn several(
         before: None,
         payload: Vec::new(),
         folder: ".".into(),
+        tls: None,
     };
     Contender::launch(
         &prepared.spec.contender.name,
@@ -354,7 +355,7 @@ fn books_before(
 ) -> Option<std::result::Result<Vec<u8>, String>> {
     let begun =
         prepared.spec.contender.is_url() && prepared.spec.scenario.workload != Workload::Http;
-    begun.then(|| http::get(contender.address(), "/audit", AUDIT_WITHIN))
+    begun.then(|| http::get(contender.peer(), "/audit", AUDIT_WITHIN))
 }
 
 /// Whether the books balance; a service of an HTTP workload has none.
@@ -373,7 +374,7 @@ fn audited(
         return Audit { verdict: "unavailable".into(), reasons: Vec::new() };
     }
     at_rest(&outcome.tally, AUDIT_WITHIN, stop, || {
-        let after = http::get(contender.address(), "/audit", AUDIT_WITHIN);
+        let after = http::get(contender.peer(), "/audit", AUDIT_WITHIN);
         match before.clone() {
             Some(before) => audit::judge_growth(&outcome.tally, before, after),
             None => audit::judge(&outcome.tally, after),
@@ -411,7 +412,7 @@ pub(crate) fn serve_flags(prepared: &PreparedTrial<'_>, contender: &BuiltIn) -> 
 }
 
 /// The load of the trial. Everything but the salt is the same for every contender of the round.
-pub(super) fn plan(prepared: &PreparedTrial<'_>, target: std::net::SocketAddr) -> Plan {
+pub(super) fn plan(prepared: &PreparedTrial<'_>, target: Peer) -> Plan {
     let scenario = prepared.spec.scenario;
     let arrivals = match scenario.load.kind {
         LoadKind::Open(arrivals) => arrivals,

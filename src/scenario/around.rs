@@ -10,6 +10,8 @@ pub(crate) struct Around<'a> {
     pub(crate) workload: Workload,
     pub(crate) store: &'a Store,
     pub(crate) connections: usize,
+    /// What the routes say of their `host`, where they do.
+    pub(crate) host: Option<&'a str>,
     /// The scenario's.
     pub(crate) folder: &'a Path,
     /// Whether a command's program must be there already.

@@ -1,6 +1,5 @@
 //! A server under test, and how bakeoff comes by it.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::CpuMode;
@@ -8,6 +7,8 @@ use crate::backend::Gather;
 use crate::backend::client::Library;
 use crate::backend::model::Model;
 use crate::backend::pitfall::Pitfall;
+use crate::load::plan::Address;
+use crate::load::tls::Tls;
 use crate::units::Nanos;
 
 /// A server under test.
@@ -40,7 +41,7 @@ pub enum Kind {
     /// A server that runs already. It cannot be reset, and what it uses cannot be measured.
     Url {
         /// On this machine.
-        address: SocketAddr,
+        address: Address,
         /// What is done around it.
         setup: Setup,
     },
@@ -94,6 +95,8 @@ pub struct Setup {
     pub payload: Vec<String>,
     /// The scenario's: where commands run.
     pub folder: PathBuf,
+    /// How TLS is spoken to it; `None` sends plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// When a server counts as ready.
@@ -117,6 +120,16 @@ impl Contender {
     /// CPU time of a payment's signature, where it is this contender's own.
     pub fn request_cpu(&self) -> Option<Nanos> {
         self.built_in()?.request_cpu
+    }
+
+    /// Whether any certificate of its is accepted.
+    pub fn is_insecure(&self) -> bool {
+        match &self.kind {
+            Kind::BuiltIn(_) => false,
+            Kind::Command { setup, .. } | Kind::Url { setup, .. } => {
+                setup.tls.as_ref().is_some_and(Tls::is_insecure)
+            }
+        }
     }
 
     /// Whether it runs already, outside of bakeoff's hands.

@@ -9,7 +9,7 @@ use super::experiment::experiments;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::At;
 use super::raw::Raw;
-use super::routes::routes;
+use super::routes::{host, routes};
 use super::statements::{Known, headline, statements};
 use super::store::store;
 use super::{Scenario, Workload, gate};
@@ -40,7 +40,8 @@ pub(super) fn scenario(
     let rounds = whole(raw.rounds.as_ref(), "rounds", 10, 1..=u64::from(ROUNDS_MAX))?;
     let load = load(raw.load.as_ref())?;
     let connections = load.connections;
-    let around = Around { workload, store: &store, connections, folder, programs };
+    let host = host(raw);
+    let around = Around { workload, store: &store, connections, host, folder, programs };
     let routes = routes(raw, around)?;
     let (rates, compared) = rates(raw, load.kind, routes.own)?;
     let request_cpu = request_cpu(raw, workload)?;

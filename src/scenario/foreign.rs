@@ -1,6 +1,5 @@
 //! Contenders that are not built in: by `command` or by `url`.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
@@ -8,9 +7,11 @@ use super::Workload;
 use super::contender::{Kind, Ready, STOP_WITHIN, Setup};
 use super::diagnostic::Diagnostic;
 use super::quantity::{At, Quantity};
-use super::raw::RawContender;
+use super::raw::{RawContender, RawTls};
 use super::routes::diagnostic;
+use crate::error::Error;
 use crate::load::plan::{Template, check_path, with_environment};
+use crate::load::tls::{Tls, TlsOptions};
 use crate::load::url::Url;
 use crate::scenario::around::{Around, Programs};
 use crate::units::Nanos;
@@ -44,16 +45,28 @@ pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Diagn
         return Err(Diagnostic::new(span, title, "not of a command or a url")
             .help("a command takes its settings as arguments or in `env`"));
     }
-    let setup = setup(raw, around)?;
+    let mut setup = setup(raw, around)?;
     match (&raw.command, &raw.url) {
         (Some(command), None) => Ok(Kind::Command { argv: argv(command, around)?, setup }),
-        (None, Some(url)) => match &raw.stop_within {
-            None => Ok(Kind::Url { address: address(url)?, setup }),
-            Some(at) => {
+        (None, Some(at)) => {
+            if let Some(at) = &raw.stop_within {
                 let title = "a server that runs already is not stopped";
-                Err(Diagnostic::new(&at.span, title, "not of a url"))
+                return Err(Diagnostic::new(&at.span, title, "not of a url"));
             }
-        },
+            let url = url(at)?;
+            if url.https && setup.tls.is_none() {
+                let host = around.host.unwrap_or(&url.host);
+                let made = Tls::new(TlsOptions::default(), host);
+                setup.tls = Some(made.map_err(|error| of_error(&at.span, error, "its TLS"))?);
+            }
+            match &raw.tls {
+                Some(tls) if !url.https => {
+                    let title = "`tls` is of https";
+                    Err(Diagnostic::new(&tls.span, title, "and the `url` is not"))
+                }
+                _ => Ok(Kind::Url { address: url.target, setup }),
+            }
+        }
         (_, Some(url)) => Err(Diagnostic::new(
             &url.span,
             "a contender has a command or a url, not both",
@@ -73,6 +86,7 @@ pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Diagnostic> {
         ("ready_within", raw.ready_within.as_ref().map(|at| &at.span)),
         ("stop_within", raw.stop_within.as_ref().map(|at| &at.span)),
         ("before", raw.before.as_ref().map(|at| &at.span)),
+        ("tls", raw.tls.as_ref().map(|at| &at.span)),
     ];
     match given.into_iter().find_map(|(key, span)| Some((key, span?))) {
         None => Ok(()),
@@ -103,7 +117,38 @@ fn setup(raw: &RawContender, around: Around<'_>) -> Result<Setup, Diagnostic> {
         before: raw.before.as_ref().map(|at| argv(at, around)).transpose()?,
         payload: payload(raw)?,
         folder: around.folder.into(),
+        tls: raw.tls.as_ref().map(|at| tls(at, raw, around)).transpose()?,
     })
+}
+
+/// How TLS is spoken to it. The name in its certificate is that of the routes' `host` header, else that of its address.
+fn tls(at: &At<RawTls>, raw: &RawContender, around: Around<'_>) -> Result<Tls, Diagnostic> {
+    let RawTls { cacert, insecure, cert, key, resumption } = &at.value;
+    let file = |at: &At<String>| around.folder.join(&at.value);
+    let client = match (cert, key) {
+        (Some(cert), Some(key)) => Some((file(cert), file(key))),
+        (None, None) => None,
+        (Some(at), None) | (None, Some(at)) => {
+            return Err(Diagnostic::new(
+                &at.span,
+                "`cert` and `key` belong together",
+                "and the other?",
+            ));
+        }
+    };
+    if let (Some(cacert), Some(true)) = (cacert, insecure) {
+        let title = "`insecure` trusts anyone, and needs no `cacert`";
+        return Err(Diagnostic::new(&cacert.span, title, "trusted by whom?"));
+    }
+    let options = TlsOptions {
+        cacert: cacert.as_ref().map(file),
+        insecure: insecure.unwrap_or(false),
+        client,
+        no_resumption: resumption.is_some_and(|resumes| !resumes),
+    };
+    let own = raw.url.as_ref().map(url).transpose()?.map(|url| url.host);
+    let host = around.host.map(str::to_owned).or(own).unwrap_or_else(|| "127.0.0.1".into());
+    Tls::new(options, &host).map_err(|error| of_error(&at.span, error, "its TLS"))
 }
 
 fn within(at: Option<&At<Quantity<Nanos>>>, key: &str, usual: Nanos) -> Result<Nanos, Diagnostic> {
@@ -236,17 +281,20 @@ fn ready(at: &At<String>) -> Result<Ready, Diagnostic> {
     }
 }
 
-fn address(at: &At<String>) -> Result<SocketAddr, Diagnostic> {
-    let url = Url::parse(&at.value).map_err(|error| {
-        let (message, help) = error.parts();
-        let diagnostic = Diagnostic::new(&at.span, message, "not a URL of this machine");
-        match help {
-            Some(help) => diagnostic.help(help),
-            None => diagnostic,
-        }
-    })?;
+fn of_error(span: &Range<usize>, error: Error, label: &str) -> Diagnostic {
+    let (message, help) = error.parts();
+    let diagnostic = Diagnostic::new(span, message, label);
+    match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+fn url(at: &At<String>) -> Result<Url, Diagnostic> {
+    let url = Url::parse(&at.value)
+        .map_err(|error| of_error(&at.span, error, "not a URL of this machine"))?;
     if url.path == "/" {
-        return Ok(url.target);
+        return Ok(url);
     }
     Err(Diagnostic::new(
         &at.span,

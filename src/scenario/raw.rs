@@ -288,6 +288,24 @@ pub(super) struct RawRoute {
     pub(super) accounts: Option<At<u64>>,
 }
 
+/// How TLS is spoken to a server. Files are relative to the scenario's folder. SNI and the name in the certificate are those
+/// of the routes' `host` header, else of the URL.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    /// A PEM file of the authorities to trust instead of the machine's, or of the server's own certificate.
+    pub(super) cacert: Option<At<String>>,
+    /// Whether any certificate is accepted; the report says so. Default false.
+    pub(super) insecure: Option<bool>,
+    /// A PEM file of the client's certificate.
+    pub(super) cert: Option<At<String>>,
+    /// A PEM file of its key.
+    pub(super) key: Option<At<String>>,
+    /// Whether a connection may resume an earlier one's session, without a full handshake. Default true.
+    pub(super) resumption: Option<bool>,
+}
+
 /// A server under test: a built-in `model`, a `command`, or a `url`.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -297,8 +315,10 @@ pub(super) struct RawContender {
     pub(super) model: Option<At<Model>>,
     /// A program and its arguments, run in the scenario's folder; `{port}`, also BAKEOFF_PORT, is where it must listen.
     pub(super) command: Option<At<Vec<At<String>>>>,
-    /// A server that runs already on this machine: `http://127.0.0.1:8080`.
+    /// A server that runs already on this machine: `http://127.0.0.1:8080`, `https://localhost:8443`, `unix:/run/app.sock`.
     pub(super) url: Option<At<String>>,
+    /// TLS to it, of a command that speaks HTTPS (`tls = {}`) or a `url` with https.
+    pub(super) tls: Option<At<RawTls>>,
     /// What it is, for people.
     pub(super) label: Option<At<String>>,
     /// The real system that it is (`"Go"`), as verdicts name it: `tested with: Go and Node`.

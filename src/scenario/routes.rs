@@ -79,6 +79,13 @@ pub(super) fn routes(raw: &Raw, around: Around<'_>) -> Result<Routes, Diagnostic
     Ok(Routes { mix: operations.into_iter().zip(weights).collect(), own })
 }
 
+/// The name under which the first route that says so wants its server called, unless that is filled in.
+pub(super) fn host(raw: &Raw) -> Option<&str> {
+    let headers = raw.route.iter().flat_map(|route| &route.value.headers);
+    let mut hosts = headers.filter(|(name, _)| name.value.eq_ignore_ascii_case("host"));
+    hosts.next().map(|(_, value)| value.value.as_str()).filter(|value| !value.contains('{'))
+}
+
 /// The routes' weights, and the sum of their own rates where they have rates instead.
 fn weights(routes: &[At<RawRoute>]) -> Result<(Vec<u32>, Option<Rate>), Diagnostic> {
     let rates: Vec<_> = routes.iter().filter_map(|route| route.value.rate.as_ref()).collect();

@@ -1,7 +1,7 @@
 //! Servers that answer badly, over real sockets: every request ends, within its timeout, and is counted under one name.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -48,7 +48,7 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         expect_status: expect_status.to_string().parse().expect("it is a status"),
     };
     let plan = Plan {
-        target: ([127, 0, 0, 1], port).into(),
+        target: SocketAddr::from(([127, 0, 0, 1], port)).into(),
         shape: Shape::Open { rate: Rate(200.0), arrivals: Arrivals::Constant },
         mix: vec![(Operation::Fixed(request), 1)],
         seed: 42,

@@ -4,10 +4,11 @@
 //! at where it does not depend on the machine.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -457,12 +458,45 @@ fn a_server_that_never_answers_is_given_up_by_the_probe() {
 }
 
 #[test]
+fn a_unix_socket_is_driven_and_a_body_comes_from_stdin() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("app.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let (asked, seen) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, asked) = (stream.unwrap(), asked.clone());
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                    let _ = asked.send(String::from_utf8_lossy(&buffer[..count]).into_owned());
+                    let _ = stream.write_all(OK.as_bytes());
+                }
+            });
+        }
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+    command.arg("drive").arg(format!("unix:{}:/x?y", socket.display())).args(OPEN);
+    command.args(["--format", "json", "--body", "@-"]).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"from stdin").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let trial: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((number(&trial, "/requests"), all_errors(&trial)), (200, 0), "{trial}");
+    let first = seen.recv().unwrap();
+    assert!(first.starts_with("POST /x?y HTTP/1.1\r\nhost: localhost\r\n"), "{first}");
+    assert!(first.ends_with("\r\n\r\nfrom stdin"), "{first}");
+}
+
+#[test]
 fn bad_use_is_explained_and_exits_2() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("http://{nobody}/");
     for (url, flags, why) in [
         ("http://example.com/", &[][..], "not on this machine"),
-        ("https://127.0.0.1/", &[], "https"),
+        ("https://127.0.0.1/", &["--cacert", "/nowhere"], "cannot read /nowhere"),
+        ("unix:relative", &[], "names no socket"),
+        ("unix:/nowhere/x.sock", &["--rate", "5/s"], "there is no such socket"),
         (&nobody, &["--closed"], "nothing listens on"),
         (&nobody, &["--rate", "5"], "is no rate"),
         (&nobody, &["--rate", "5/s", "--closed"], "cannot be used with"),
@@ -516,7 +550,7 @@ fn an_interrupt_ends_it_with_what_it_has() {
 /// The generator as an orchestrator uses it.
 fn run(port: u16, operation: Operation, at: &dyn Fn(Moment)) -> Outcome {
     let plan = Plan {
-        target: format!("127.0.0.1:{port}").parse().unwrap(),
+        target: SocketAddr::from(([127, 0, 0, 1], port)).into(),
         shape: Shape::Open { rate: Rate(200.0), arrivals: Arrivals::Poisson },
         mix: vec![(operation, 1)],
         seed: 42,

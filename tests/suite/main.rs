@@ -27,6 +27,7 @@ mod selftest;
 mod serve_smoke;
 mod standin;
 mod tidy;
+mod tls;
 mod validity;
 mod warm;
 

@@ -9,8 +9,7 @@ use crate::cli::{Format, print};
 use crate::error::Result;
 use crate::judge::failures::error_counts;
 use crate::judge::validity::limit_of;
-use crate::load::plan::{Fixed, Plan, Shape, WarmUp};
-use crate::load::url::Url;
+use crate::load::plan::{Fixed, Peer, Plan, Shape, WarmUp};
 use crate::machine::interference::Interference;
 use crate::record::outcome::Outcome;
 use crate::record::{Capacity, Trial, TrialVerdict, late};
@@ -71,19 +70,19 @@ impl std::fmt::Display for Slo {
 pub(super) fn run(
     args: &Args,
     slo: Slo,
-    url: &Url,
+    peer: &Peer,
     request: &Fixed,
     stop: &AtomicBool,
 ) -> Result<u8> {
     args.quiet.say(format_args!("looking for the capacity: {slo}"));
-    let Some(ceiling) = closed_ceiling(args, url, request, stop)? else {
+    let Some(ceiling) = closed_ceiling(args, peer, request, stop)? else {
         return Ok(exit::INTERRUPTED);
     };
     let mut search = Search::new(places(args, slo, ceiling));
     let mut trials: Vec<Trial> = Vec::new();
     let mut kept: Vec<Kept> = Vec::new();
     while let Some(step) = search.next() {
-        let plan = plan(args, slo, url, request, step.rate, trials.len());
+        let plan = plan(args, slo, peer, request, step.rate, trials.len());
         let taken = Interference::now();
         let outcome = args.load(&plan, stop)?;
         if stop.load(Ordering::Relaxed) {
@@ -132,12 +131,12 @@ fn trials_rate(trial: &Trial) -> f64 {
 }
 
 /// A short trial at `rate`, each with other arrivals.
-fn plan(args: &Args, slo: Slo, url: &Url, request: &Fixed, rate: Rate, trial: usize) -> Plan {
+fn plan(args: &Args, slo: Slo, peer: &Peer, request: &Fixed, rate: Rate, trial: usize) -> Plan {
     let shape = Shape::Open { rate, arrivals: args.arrivals };
     let least = args.duration.unwrap_or(TRIAL);
     let window = least.max(rate.window_of(slo.needs));
     let warm_up = WarmUp::Through(args.warm_up.max(SETTLE));
-    let plan = args.plan(url, request.clone(), shape, window, warm_up);
+    let plan = args.plan(peer, request.clone(), shape, window, warm_up);
     Plan { round: trial as u32 + 1, ..plan }
 }
 
@@ -198,7 +197,10 @@ fn shown(
     match (best.map(|best| &trials[best]), args.format) {
         (Some(trial), Format::Markdown) => format!("{}\n{sentence}\n", show::markdown(trial)),
         (Some(trial), _) => format!("{}\n{sentence}\n", show::text(trial)),
-        (None, _) => format!("{}\n{sentence}\n", args.url),
+        (None, _) => {
+            let tls = trials.first().map_or("", show::tls);
+            format!("{}{tls}\n{sentence}\n", args.url)
+        }
     }
 }
 

@@ -120,6 +120,19 @@ fn answer(trial: &Trial) -> String {
 }
 
 fn headline(trial: &Trial) -> String {
+    load(trial) + tls(trial)
+}
+
+/// Whether TLS was spoken, and to whom.
+pub(super) fn tls(trial: &Trial) -> &'static str {
+    match trial.load.tls.as_deref() {
+        None => "",
+        Some("insecure") => ", TLS, certificate NOT verified (--insecure)",
+        Some(_) => ", TLS",
+    }
+}
+
+fn load(trial: &Trial) -> String {
     let load = &trial.load;
     let seconds = Nanos::from_secs_f64(load.duration_s);
     let achieved = Rate(trial.achieved_rps);
@@ -172,6 +185,9 @@ fn times(trial: &Trial) -> Table {
     }
     if let Some(times) = &trial.connect_ns {
         table.add_row(row("connect", times));
+    }
+    if let Some(times) = &trial.handshake_ns {
+        table.add_row(row("TLS handshake", times));
     }
     if let Some(times) = &trial.generator.receive_lag_ns {
         table.add_row(row("receive lag, one read in 100", times));

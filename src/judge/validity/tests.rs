@@ -53,6 +53,7 @@ pub(crate) fn outcome(lag_ns: u64) -> Outcome {
         refused: BTreeMap::new(),
         reconnects: 0,
         connect: Histogram::new(3).unwrap(),
+        handshake: Histogram::new(3).unwrap(),
         began_empty: false,
         led_in: None,
         tally: Tally::default(),

@@ -10,9 +10,9 @@ const EVERYTHING: [Operation; 3] = [
     Operation::AccountRead,
 ];
 
-fn plan(mix: Vec<(Operation, u32)>) -> Plan {
+pub(crate) fn plan(mix: Vec<(Operation, u32)>) -> Plan {
     Plan {
-        target: "127.0.0.1:80".parse().unwrap(),
+        target: std::net::SocketAddr::from(([127, 0, 0, 1], 80)).into(),
         shape: Shape::Closed,
         mix,
         seed: 42,

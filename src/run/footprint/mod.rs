@@ -7,7 +7,7 @@ mod image;
 mod parts;
 
 use std::collections::HashMap;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ use image::{Layer, Packed};
 use parts::Parts;
 
 use crate::error::{Context, Error, Result};
+use crate::load::plan::{Address, Peer};
+use crate::load::tls::Tls;
 use crate::machine::cores::Cores;
 use crate::machine::proc;
 use crate::machine::resources::Watch;
@@ -239,6 +241,7 @@ pub(crate) struct Startable {
     env: Vec<(String, String)>,
     folder: PathBuf,
     ready: Ready,
+    tls: Option<Tls>,
     /// How long it may take to end when it is asked to.
     patience: Duration,
 }
@@ -270,7 +273,7 @@ impl Startable {
                     std::env::current_dir().context(|| "cannot find the current folder".into())?;
                 let ready = Ready::Path("/healthz".into());
                 let patience = STOP_WITHIN.into();
-                Ok(Self { what, argv, env: Vec::new(), folder, ready, patience })
+                Ok(Self { what, argv, env: Vec::new(), folder, ready, tls: None, patience })
             }
             Kind::Command { argv, setup } => {
                 let mut env = trial::environment(prepared, Vec::new());
@@ -278,7 +281,8 @@ impl Startable {
                 env.extend(setup.env.iter().cloned());
                 let (folder, ready) = (setup.folder.clone(), setup.ready.clone());
                 let (argv, patience) = (argv.clone(), setup.stop_within.into());
-                Ok(Self { what, argv, env, folder, ready, patience })
+                let tls = setup.tls.clone();
+                Ok(Self { what, argv, env, folder, ready, tls, patience })
             }
             Kind::Url { .. } => {
                 Err(Error::usage(format!("`{name}` runs already and cannot be started again"))
@@ -312,7 +316,7 @@ impl Startable {
         let mut held = SupervisedProcess::start(&program, cores)?;
         // The supervisor has said that the program is there: its own start is not the contender's.
         let begun = Instant::now();
-        let address = ([127, 0, 0, 1], port).into();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         while let Err(error) = TcpStream::connect_timeout(&address, ANSWERS_WITHIN) {
             if held.ended().is_some() {
                 return Err(held.failed("ended before it was listening"));
@@ -323,7 +327,8 @@ impl Startable {
             thread::sleep(LOOK_EVERY);
         }
         if let Ready::Path(path) = &self.ready {
-            http::get(address, path, ANSWERS_WITHIN)
+            let peer = Peer { at: Address::Tcp(address), tls: self.tls.clone() };
+            http::get(&peer, path, ANSWERS_WITHIN)
                 .map_err(|why| held.failed(&format!("does not answer: {why}")))?;
         }
         let first_answer = begun.elapsed().into();

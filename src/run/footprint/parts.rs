@@ -206,6 +206,7 @@ mod tests {
             before: None,
             payload: payload.iter().map(|path| (*path).to_owned()).collect(),
             folder: folder.join("scenarios"),
+            tls: None,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::interrupt;
 use crate::judge::gate::decision::ROUNDS_MAX;
 use crate::judge::gate::failures::attribution;
 use crate::judge::gate::{judge, sensitivity};
-use crate::judge::validity;
+use crate::judge::{insecure, validity};
 use crate::machine;
 use crate::record::gate::{
     About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
@@ -66,6 +66,7 @@ impl<'a> Session<'a> {
             notes
                 .push("baseline and candidate are the same build: there is nothing to find".into());
         }
+        notes.extend([&pair.baseline, &pair.candidate].into_iter().filter_map(insecure));
         if fingerprint.debug_build {
             notes.push("a debug build: its figures say nothing about a release build".into());
         }

@@ -256,7 +256,7 @@ impl Bench<'_> {
             expect_status: Statuses::default(),
         };
         Plan {
-            target,
+            target: target.into(),
             shape,
             mix: vec![(Operation::Fixed(request), 1)],
             seed: 42,

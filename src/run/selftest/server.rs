@@ -302,7 +302,7 @@ impl Process {
     /// What it has done since this was last asked.
     pub(super) fn served(&self) -> Result<Served> {
         let wrong = || "the selftest's server has no figures".to_owned();
-        let body = http::get(self.address, "/stats", STATS_WITHIN).context(wrong)?;
+        let body = http::get(&self.address.into(), "/stats", STATS_WITHIN).context(wrong)?;
         let log: serde_json::Value = serde_json::from_slice(&body).context(wrong)?;
         let number = |name: &str| log[name].as_f64().unwrap_or(0.0);
         let n = number("services").max(1.0);

@@ -86,6 +86,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         generator_lag_ns: only_of(|kind| &kind.generator_lag_ns),
         pool_wait_ns: None,
         connect_ns: Some(distribution(&outcome.connect)),
+        handshake_ns: plan.target.tls.is_some().then(|| distribution(&outcome.handshake)),
         by_request,
         server: record::Server::default(),
         generator: record::Generator {
@@ -283,6 +284,11 @@ fn load(plan: &Plan, outcome: &Outcome) -> record::Load {
         connections: plan.connections as u32,
         duration_s: outcome.window.as_secs_f64(),
         steps: steps.collect(),
+        tls: plan
+            .target
+            .tls
+            .as_ref()
+            .map(|tls| if tls.is_insecure() { "insecure" } else { "verified" }.to_owned()),
     }
 }
 
@@ -339,6 +345,7 @@ fn without_figures(prepared: &PreparedTrial<'_>, validity: Validity) -> Trial {
         generator_lag_ns: None,
         pool_wait_ns: None,
         connect_ns: None,
+        handshake_ns: None,
         by_request: BTreeMap::new(),
         server: record::Server::default(),
         generator: record::Generator::default(),

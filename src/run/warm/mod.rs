@@ -279,7 +279,7 @@ pub(crate) fn run_pilot(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Resu
         // At the first rate, whatever comes after it.
         steps: Vec::new(),
         timeline: true,
-        ..trial::plan(prepared, contender.address())
+        ..trial::plan(prepared, contender.peer().clone())
     };
     let (live, enough) = (Live::new(plan.threads), AtomicBool::new(false));
     let (outcome, seen) = thread::scope(|scope| {
