@@ -303,7 +303,7 @@ fn start_process(port: u16, pool: usize) -> Result<Child> {
         .arg(format!("--die-with-parent={}", std::process::id()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    command.spawn().context(|| "cannot start_process a process".into())
+    command.spawn().context(|| "cannot start a process".into())
 }
 
 /// The arguments without some flags and their values, and without the parent's own parent.
@@ -333,7 +333,7 @@ fn listening(child: &mut Child) -> Result<()> {
         .context(|| "cannot read the output of a process".into())?;
     match line.starts_with("listening ") {
         true => Ok(()),
-        false => Err(Error::internal("one of the processes did not start_process to listen")),
+        false => Err(Error::internal("one of the processes did not start to listen")),
     }
 }
 
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn flags_of_the_whole_are_not_handed_on() {
         let given = [
-            "serve_in_processes",
+            "serve",
             "--port",
             "0",
             "--model=event-loop",
@@ -352,6 +352,6 @@ mod tests {
             "--die-with-parent=7",
         ];
         let kept = without(given.iter().map(OsString::from), &["--processes", "--port", "--pool"]);
-        assert_eq!(kept, ["serve_in_processes", "--model=event-loop"]);
+        assert_eq!(kept, ["serve", "--model=event-loop"]);
     }
 }

@@ -239,41 +239,41 @@ const READ_BYTES_MAX: u64 = 256 << 20;
 /// Read at once.
 const PIECE_BYTES: usize = 1 << 16;
 
-/// A program_digest of every file that a contender's command names, and of the words that are none: the first 16 digits of the
+/// A digest of every file that a contender's command names, and of the words that are none: the first 16 digits of the
 /// SHA-256. Nothing for a contender that runs already, or where the program is not there.
 pub(crate) fn program_digest(contender: &Contender) -> Option<String> {
-    let mut program_digest = Sha256::new();
+    let mut digest = Sha256::new();
     match &contender.kind {
         Kind::BuiltIn(built_in) => {
             let path = built_in.binary.clone().or_else(|| env::current_exe().ok())?;
-            digest_file(&mut program_digest, &path)?;
+            digest_file(&mut digest, &path)?;
         }
         Kind::Command { argv, setup } => {
             for (place, word) in argv.iter().enumerate() {
                 let beside = setup.folder.join(word);
                 let found = match place == 0 && !word.contains('/') {
-                    true => in_path(word).and_then(|path| digest_file(&mut program_digest, &path)),
-                    false => digest_file(&mut program_digest, &beside),
+                    true => in_path(word).and_then(|path| digest_file(&mut digest, &path)),
+                    false => digest_file(&mut digest, &beside),
                 };
                 if found.is_none() {
-                    program_digest.update(word);
+                    digest.update(word);
                 }
-                program_digest.update([0]);
+                digest.update([0]);
             }
         }
         Kind::Url { .. } => return None,
     }
-    Some(program_digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    Some(digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Adds what is in a regular file, and nothing of another.
-fn digest_file(program_digest: &mut Sha256, path: &Path) -> Option<()> {
+fn digest_file(digest: &mut Sha256, path: &Path) -> Option<()> {
     let (file, len) = files::regular(path).ok()?;
     if len > READ_BYTES_MAX {
         let about = file.metadata().ok()?;
         [len as i64, about.mtime(), about.mtime_nsec()]
             .iter()
-            .for_each(|number| program_digest.update(number.to_le_bytes()));
+            .for_each(|number| digest.update(number.to_le_bytes()));
         return Some(());
     }
     // One of /proc has no length, and one that is written to may grow meanwhile.
@@ -281,7 +281,7 @@ fn digest_file(program_digest: &mut Sha256, path: &Path) -> Option<()> {
     loop {
         match file.read(&mut piece).ok()? {
             0 => return Some(()),
-            n => program_digest.update(&piece[..n]),
+            n => digest.update(&piece[..n]),
         }
     }
 }

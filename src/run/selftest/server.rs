@@ -335,10 +335,10 @@ const LEAD: Duration = Duration::from_millis(5);
 /// A server that has not answered by then does not.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The plain_median response time, from its intended instant, of `count` requests `gap` apart, to a server of known times.
+/// The median response time, from its intended instant, of `count` requests `gap` apart, to a server of known times.
 ///
 /// # Errors
-/// When the server does not read_answer.
+/// When the server does not answer.
 pub(crate) fn plain_median(
     address: SocketAddr,
     gap: Duration,
@@ -347,11 +347,11 @@ pub(crate) fn plain_median(
 ) -> Result<Nanos> {
     let times = cores::on_cores(cores, || times(address, gap, count))?;
     let mut times =
-        times.context(|| format!("the plain client got no read_answer of {address}"))?;
+        times.context(|| format!("the plain client got no answer of {address}"))?;
     times.sort_unstable();
     let place = times.len().div_ceil(2).checked_sub(1);
-    let plain_median = place.map(|index| times[index].into());
-    plain_median.ok_or_else(|| Error::internal("a plain_median of no requests"))
+    let median = place.map(|index| times[index].into());
+    median.ok_or_else(|| Error::internal("a median of no requests"))
 }
 
 fn times(address: SocketAddr, gap: Duration, count: u32) -> std::io::Result<Vec<Duration>> {
@@ -373,7 +373,7 @@ fn times(address: SocketAddr, gap: Duration, count: u32) -> std::io::Result<Vec<
     Ok(times)
 }
 
-/// Reads one read_answer, which ends with its body.
+/// Reads one answer, which ends with its body.
 fn read_answer(stream: &mut TcpStream) -> std::io::Result<()> {
     let asked = Instant::now();
     let (mut bytes, mut filled) = ([0; 256], 0);

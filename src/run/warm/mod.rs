@@ -250,7 +250,7 @@ struct Seen {
 /// Runs a pilot. One that the contender breaks off has a `failure`; nothing where it was stopped.
 ///
 /// # Errors
-/// When what the contender waits for cannot be started, or the generator cannot run_pilot.
+/// When what the contender waits for cannot be started, or the generator cannot run.
 pub(crate) fn run_pilot(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Option<Pilot>> {
     let about = |seen: &Seen| Pilot {
         scenario: prepared.spec.scenario.name.clone(),
