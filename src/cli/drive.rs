@@ -235,9 +235,7 @@ impl Args {
     /// Sends a plan, with its status on stderr.
     fn load(&self, plan: &Plan, stop: &AtomicBool) -> Result<Outcome> {
         let live = Live::new(plan.threads);
-        show::while_shown(plan, &live, self.quiet.quiet, || {
-            load::run_seen(plan, stop, &|_| (), &live)
-        })
+        show::while_shown(plan, &live, self.quiet.quiet, || load::run_seen(plan, stop, None, &live))
     }
 
     /// Unless it is asked for there is none, and then no lead-in.

@@ -5,9 +5,11 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::database;
 use crate::error::{Context, Result};
+use crate::machine::cgroup;
+use crate::process::supervise;
 use crate::units::Nanos;
-use crate::{database, run};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SuperviseArgs {
@@ -25,7 +27,7 @@ pub(crate) struct SuperviseArgs {
 impl SuperviseArgs {
     /// Gives the program's exit code.
     pub(crate) fn run(self) -> Result<u8> {
-        run::supervise(&self.argv, self.patience.into(), self.group.as_deref())
+        supervise::supervise(&self.argv, self.patience.into(), self.group.as_deref())
     }
 }
 
@@ -41,7 +43,7 @@ pub(crate) struct EnterArgs {
 impl EnterArgs {
     /// Gives the exit code of nothing: where it succeeds this process is the program.
     pub(crate) fn run(self) -> Result<u8> {
-        run::enter(&self.group).context(|| format!("cannot enter {}", self.group.display()))?;
+        cgroup::enter(&self.group).context(|| format!("cannot enter {}", self.group.display()))?;
         let error = Command::new(&self.argv[0]).args(&self.argv[1..]).exec();
         Err(error).context(|| format!("cannot start {}", self.argv[0].display()))
     }

@@ -343,14 +343,8 @@ mod tests {
 
     #[test]
     fn flags_of_the_whole_are_not_handed_on() {
-        let given = [
-            "serve",
-            "--port",
-            "0",
-            "--model=event-loop",
-            "--processes=2",
-            "--die-with-parent=7",
-        ];
+        let given =
+            ["serve", "--port", "0", "--model=event-loop", "--processes=2", "--die-with-parent=7"];
         let kept = without(given.iter().map(OsString::from), &["--processes", "--port", "--pool"]);
         assert_eq!(kept, ["serve", "--model=event-loop"]);
     }

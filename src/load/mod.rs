@@ -42,8 +42,8 @@ mod wire;
 
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender as Channel};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender as Channel, SyncSender};
 use std::thread;
 use std::time::Duration;
 
@@ -64,15 +64,15 @@ use crate::record::outcome::{Kind, Outcome, Outstanding, RequestError};
 use crate::units::Nanos;
 use crate::{clock, random};
 
-/// The ends of the measured window and its middle, for sampling the contender's resources.
+/// When the measured window is, on CLOCK_MONOTONIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub struct Window {
     /// The warm-up is over.
-    WindowStart,
+    pub start: Nanos,
     /// The second half begins.
-    WindowMiddle,
+    pub middle: Nanos,
     /// The last request has fallen due; answers may still come.
-    WindowEnd,
+    pub end: Nanos,
 }
 
 /// Between the last connection and the first intended instant: every thread is awake by then.
@@ -81,19 +81,21 @@ const LEAD: Nanos = Nanos(5_000_000);
 const DIGEST_LEN: u64 = 1 << 20;
 /// Descriptors beside those of the connections.
 const DESCRIPTORS_ASIDE: u64 = 64;
-/// How soon a stop is noticed.
+/// How soon the end of a thread is noticed.
 const STEP: Nanos = Nanos(50_000_000);
 /// Where the window of a trial lies that has none: it was stopped in its warm-up.
 const NEVER: Nanos = Nanos(1 << 62);
 
-/// Runs one trial and blocks until its last answer or timeout. `at` is called at the window's ends and in its middle from
-/// the calling thread, which sleeps otherwise and never sends. Once `stop` is true the trial ends within about 100 ms
-/// with what it has; a window that has begun then still gets its [`Moment::WindowEnd`].
+/// Runs one trial and blocks until its last answer or timeout. Once `stop` is true it ends within about 100 ms with what
+/// it has.
+///
+/// `tell` gets the window before it begins, and once more when the load has ended. Who samples at the window's end uses a
+/// channel without capacity: the connections stay open until the second message is taken or the receiver is gone.
 ///
 /// # Errors
 /// A plan that cannot be run, a target that is not on this machine or accepts no connection, a core that does not exist.
-pub fn run(plan: &Plan, stop: &AtomicBool, at: &dyn Fn(Moment)) -> Result<Outcome> {
-    run_seen(plan, stop, at, &Live::new(plan.threads))
+pub fn run(plan: &Plan, stop: &AtomicBool, tell: Option<&SyncSender<Window>>) -> Result<Outcome> {
+    run_seen(plan, stop, tell, &Live::new(plan.threads))
 }
 
 /// The same, with `live` saying how far it is.
@@ -106,7 +108,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool, at: &dyn Fn(Moment)) -> Result<Outcom
 pub fn run_seen(
     plan: &Plan,
     stop: &AtomicBool,
-    at: &dyn Fn(Moment),
+    tell: Option<&SyncSender<Window>>,
     live: &Live,
 ) -> Result<Outcome> {
     check(plan)?;
@@ -152,14 +154,18 @@ pub fn run_seen(
         });
         let window =
             if ready { main.measured(plan, go.origin) } else { NEVER..NEVER + plan.duration };
-        if ready {
-            coordinate(&window, stop, at, &readiness);
-        }
+        let middle = recorder::middle(&window);
+        let told = Window { start: window.start, middle, end: window.end };
+        let tell = tell.filter(|_| ready);
+        // Who samples may have gone.
+        let _ = tell.map(|tell| tell.send(told));
         // Without another go, what has warmed up ends.
         let threads: Vec<_> = threads.into_iter().map(|(thread, _)| thread).collect();
         let parts =
             threads.into_iter().map(|thread| thread.join().expect("a sending thread panicked"));
-        Ok((parts.collect::<Result<Vec<_>>>()?, window, led_in))
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        let _ = tell.map(|tell| tell.send(told));
+        Ok((parts, window, led_in))
     })?;
     let mut outcome = gather(plan, &main, digest, parts, window);
     outcome.led_in = led_in;
@@ -276,41 +282,6 @@ fn prepare_thread(plan: &Plan, thread: usize, stop: &AtomicBool) -> Result<Pool>
     let (count, rest) = (plan.connections / plan.threads, plan.connections % plan.threads);
     let count = count + usize::from(thread < rest);
     Pool::open(plan, count, stop)
-}
-
-/// Sleeps through the trial and calls `at` at the window's ends. Ends early on a stop or when every thread has ended.
-fn coordinate(
-    window: &Range<Nanos>,
-    stop: &AtomicBool,
-    at: &dyn Fn(Moment),
-    threads: &Receiver<Result<Warmed>>,
-) {
-    if wait_until(window.start, stop, threads) {
-        at(Moment::WindowStart);
-        if wait_until(recorder::middle(window), stop, threads) {
-            at(Moment::WindowMiddle);
-            wait_until(window.end, stop, threads);
-        }
-        at(Moment::WindowEnd);
-    }
-}
-
-/// Whether the instant came.
-fn wait_until(instant: Nanos, stop: &AtomicBool, threads: &Receiver<Result<Warmed>>) -> bool {
-    loop {
-        let left = instant.saturating_sub(clock::now());
-        if left == Nanos(0) {
-            return true;
-        }
-        if stop.load(Ordering::Relaxed) {
-            return false;
-        }
-        // Threads say nothing more; they only hang up when they end, which before the window's end is a failure.
-        let hung_up = threads.recv_timeout(Duration::from(left.min(STEP)));
-        if matches!(hung_up, Err(RecvTimeoutError::Disconnected)) {
-            return false;
-        }
-    }
 }
 
 /// Adds up what the threads have brought.

@@ -8,14 +8,12 @@
 //! comes in hundredths of a second.
 
 use std::path::Path;
-use std::sync::mpsc;
-use std::sync::mpsc::{RecvTimeoutError, Sender};
-use std::thread::{Scope, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
+use crate::clock;
 use crate::machine::cgroup::Cgroup;
 use crate::machine::cores::{Cores, stay_on};
 use crate::machine::proc;
@@ -43,7 +41,7 @@ const MEMBERS_MAX: usize = 4_096;
 /// The CPU clock at one instant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tick {
-    at: Instant,
+    at: Nanos,
     cpu: Option<Nanos>,
     threads: Option<u64>,
 }
@@ -78,11 +76,11 @@ impl Watch {
     /// The CPU clock and the number of threads now.
     pub(crate) fn tick(&self) -> Tick {
         match self {
-            Self::One(one) => Tick { at: Instant::now(), cpu: one.cpu(), threads: one.threads() },
-            Self::Nothing => Tick { at: Instant::now(), cpu: None, threads: None },
+            Self::One(one) => Tick { at: clock::now(), cpu: one.cpu(), threads: one.threads() },
+            Self::Nothing => Tick { at: clock::now(), cpu: None, threads: None },
             Self::Below(supervisor) => {
                 let members = below(*supervisor);
-                let at = Instant::now();
+                let at = clock::now();
                 let cpu = members.iter().map(|one| Some(one.cpu()? + one.waited_for()));
                 let own = Member::new(*supervisor).waited_for();
                 let known = cpu.flatten().chain([own]);
@@ -210,16 +208,18 @@ impl Switches {
     }
 }
 
-impl Used {
-    /// From one tick to a later one.
-    pub(crate) fn between(start: Tick, end: Tick) -> Self {
-        Self {
-            cpu: start.cpu.zip(end.cpu).map(|(start, end)| end.saturating_sub(start)),
-            elapsed: end.at.saturating_duration_since(start.at).into(),
-            threads: end.threads,
+impl Tick {
+    /// What was used since an earlier one.
+    pub(crate) fn since(self, start: Self) -> Used {
+        Used {
+            cpu: start.cpu.zip(self.cpu).map(|(start, end)| end.saturating_sub(start)),
+            elapsed: self.at.saturating_sub(start.at),
+            threads: self.threads,
         }
     }
+}
 
+impl Used {
     /// The busy share of `cores`.
     pub(crate) fn cpu_share(&self, cores: usize) -> Option<f64> {
         let elapsed = self.elapsed.0 as f64 * cores as f64;
@@ -230,13 +230,7 @@ impl Used {
 /// Samples in a window, one at the end of each of as many equal parts.
 pub(crate) const SAMPLES: u32 = 30;
 /// Between two samples of the group, the last of which is the window's end.
-const GROUP_EVERY: Duration = Duration::from_millis(100);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Window {
-    Begins,
-    Ends,
-}
+const GROUP_EVERY: Nanos = Nanos(100 * Nanos::MILLI.0);
 
 /// What was seen in a window, in bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -247,73 +241,44 @@ pub(crate) struct MemorySamples {
     pub(crate) group_peak: Option<u64>,
 }
 
-/// A thread that looks, once it is told that the window has begun.
-#[derive(Debug)]
-pub(crate) struct Sampler<'scope> {
-    moments: Sender<Window>,
-    thread: ScopedJoinHandle<'scope, MemorySamples>,
-}
-
-impl<'scope> Sampler<'scope> {
-    /// Looks at `watch` and `group` from one of `cores`, in a window of this length.
-    pub(crate) fn start<'env>(
-        scope: &'scope Scope<'scope, 'env>,
-        watch: &'env Watch,
-        group: Option<&'env Cgroup>,
-        cores: &'env Cores,
-        window: Nanos,
-    ) -> Self {
-        let (moments, told) = mpsc::channel();
-        let thread = scope.spawn(move || {
-            stay_on(cores);
-            let mut seen = MemorySamples::default();
-            // A trial that is stopped in its warm-up has no window.
-            if told.recv() != Ok(Window::Begins) {
-                return seen;
-            }
-            let window = Duration::from(window);
-            let begun = Instant::now();
-            let (mut sample, mut group_at) = (1, begun);
-            while sample <= SAMPLES {
-                let at = begun + window * sample / SAMPLES;
-                let next = if group.is_some() { at.min(group_at) } else { at };
-                let over = told.recv_timeout(next.saturating_duration_since(Instant::now()));
-                let over = !matches!(over, Err(RecvTimeoutError::Timeout));
-                if over || next == at {
-                    seen.resident.extend(watch.rss_bytes());
-                    sample += 1;
-                }
-                let last = over || sample > SAMPLES;
-                if last || next == group_at {
-                    seen.group_peak = seen.group_peak.max(group.and_then(Cgroup::bytes));
-                    group_at += GROUP_EVERY;
-                }
-                if over {
-                    break;
-                }
-            }
-            seen
-        });
-        Self { moments, thread }
+/// Looks at `watch` and `group` between two instants, from one of `cores`; no longer than the other side of `running` is
+/// there.
+pub(crate) fn memory_samples(
+    watch: &Watch,
+    group: Option<&Cgroup>,
+    cores: &Cores,
+    (start, end): (Nanos, Nanos),
+    running: &Receiver<()>,
+) -> MemorySamples {
+    stay_on(cores);
+    let mut seen = MemorySamples::default();
+    let (mut sample, mut group_at) = (1, start);
+    while sample <= SAMPLES {
+        let at = start + Nanos((end - start).0 * u64::from(sample) / u64::from(SAMPLES));
+        let next = if group.is_some() { at.min(group_at) } else { at };
+        let over = running.recv_timeout(next.saturating_sub(clock::now()).into());
+        let over = over != Err(RecvTimeoutError::Timeout);
+        if over || next == at {
+            seen.resident.extend(watch.rss_bytes());
+            sample += 1;
+        }
+        if over || sample > SAMPLES || next == group_at {
+            seen.group_peak = seen.group_peak.max(group.and_then(Cgroup::bytes));
+            group_at += GROUP_EVERY;
+        }
+        if over {
+            break;
+        }
     }
-
-    /// Says where the trial is: the window's start begins the looking and its end ends it.
-    pub(crate) fn tell(&self, moment: Window) {
-        // A sampler that has seen enough is gone.
-        let _ = self.moments.send(moment);
-    }
-
-    pub(crate) fn seen(self) -> MemorySamples {
-        drop(self.moments);
-        self.thread.join().expect("looking at a process does not panic")
-    }
+    seen
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    use std::thread;
+    use std::sync::mpsc;
+    use std::time::Instant;
 
     #[test]
     fn a_busy_thread_shows_on_the_clock_even_after_its_end() {
@@ -327,7 +292,7 @@ mod tests {
         })
         .join()
         .unwrap();
-        let used = Used::between(start, watch.tick());
+        let used = watch.tick().since(start);
         assert!(used.cpu.unwrap() > Nanos(5_000_000), "{used:?}");
         let (now, peak) = (watch.rss_bytes().unwrap(), watch.rss_peak_bytes().unwrap());
         assert!(now > 100_000 && now < peak * 2, "{now} {peak}");
@@ -424,33 +389,22 @@ mod tests {
         assert!(watch.tick().cpu.is_none() && watch.rss_peak_bytes().is_none());
     }
 
-    fn resident(window: Nanos, moments: &[Window]) -> Vec<u64> {
-        seen(None, window, moments).resident
-    }
-
-    fn seen(group: Option<&Cgroup>, window: Nanos, moments: &[Window]) -> MemorySamples {
-        let (watch, cores) = (Watch::new(std::process::id()), vec![0]);
-        thread::scope(|scope| {
-            let sampler = Sampler::start(scope, &watch, group, &cores, window);
-            for &moment in moments {
-                sampler.tell(moment);
-            }
-            if moments.last() == Some(&Window::Begins) {
-                thread::sleep(Duration::from(window) * 2);
-            }
-            sampler.seen()
-        })
+    /// Of a window that begins now; `cut` is one that ends at once.
+    fn seen(group: Option<&Cgroup>, window: Nanos, cut: bool) -> MemorySamples {
+        let (watch, now) = (Watch::new(std::process::id()), clock::now());
+        let (end, running) = mpsc::channel();
+        let end = (!cut).then_some(end);
+        let seen = memory_samples(&watch, group, &vec![0], (now, now + window), &running);
+        drop(end);
+        seen
     }
 
     #[test]
     fn a_window_has_thirty_samples_and_one_cut_short_fewer() {
-        let window = Nanos(60_000_000);
-        let all = resident(window, &[Window::Begins]);
+        let all = seen(None, Nanos(60_000_000), false).resident;
         assert_eq!(all.len(), 30);
         assert!(all.iter().all(|bytes| *bytes > 100_000), "{all:?}");
-        let cut = resident(Nanos(3_000_000_000_000), &[Window::Begins, Window::Ends]);
-        assert_eq!(cut.len(), 1);
-        assert!(resident(window, &[]).is_empty(), "it never began");
+        assert_eq!(seen(None, Nanos(3_000_000_000_000), true).resident.len(), 1);
     }
 
     #[test]
@@ -459,11 +413,11 @@ mod tests {
             eprintln!("SKIPPED: no control group can be made here, so that memory is read as PSS");
             return;
         };
-        let whole = seen(Some(&group), Nanos(250_000_000), &[Window::Begins]);
+        let whole = seen(Some(&group), Nanos(250_000_000), false);
         assert_eq!((whole.resident.len(), whole.group_peak), (30, Some(0)), "it has no process");
-        let none = seen(None, Nanos(60_000_000), &[Window::Begins]);
+        let none = seen(None, Nanos(60_000_000), false);
         assert_eq!((none.resident.len(), none.group_peak), (30, None));
-        let cut = seen(Some(&group), Nanos(60_000_000_000), &[Window::Begins, Window::Ends]);
+        let cut = seen(Some(&group), Nanos(60_000_000_000), true);
         assert_eq!((cut.resident.len(), cut.group_peak), (1, Some(0)));
     }
 }

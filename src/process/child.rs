@@ -1,9 +1,9 @@
 //! A contender's process: started on its cores, asked whether it is ready, and always ended.
 
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Context, Error, Result};
 use crate::load::peer::{Address, Peer};
+use crate::load::tls::Tls;
 use crate::machine::cgroup::Cgroup;
 use crate::machine::cores::Cores;
 use crate::machine::proc::listening_below;
@@ -22,6 +23,7 @@ use crate::process::http;
 use crate::process::http::{Failed, PAUSE};
 use crate::process::supervise::{Program, StderrTail, SupervisedProcess};
 use crate::scenario::{Ready, Setup};
+use crate::units::Nanos;
 use crate::{interrupt, random};
 
 /// A contender that is not ready after so long never will be.
@@ -220,6 +222,11 @@ impl Contender {
         &self.peer
     }
 
+    /// What it answers at a path, tried until `within` is over; or why it does not.
+    pub(crate) fn ask(&self, path: &str, within: Duration) -> std::result::Result<Vec<u8>, String> {
+        http::get(&self.peer, path, within)
+    }
+
     /// What runs it, with its version, where it says so.
     pub(crate) fn runtime(&self) -> Option<&str> {
         self.runtime.as_deref()
@@ -338,6 +345,83 @@ impl Contender {
         let status = self.end().map_or("was killed".to_owned(), |status| status.to_string());
         Error::invalid(format!("contender `{}` {what} ({status})", self.name))
             .by_contender(self.wrote())
+    }
+}
+
+/// Between two looks whether it listens: an error of half of it in every start.
+const LOOK_EVERY: Duration = Duration::from_micros(200);
+/// A program that has not answered by then never will.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+/// How long it is left alone before its idle memory is read.
+const IDLE_AFTER: Duration = Duration::from_millis(500);
+
+/// A contender that can be started again and again, every kind of them in the same way.
+#[derive(Debug)]
+pub(crate) struct Startable {
+    pub(crate) what: String,
+    /// With its arguments; `{port}` stands for the port.
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) folder: PathBuf,
+    pub(crate) ready: Ready,
+    pub(crate) tls: Option<Tls>,
+    /// How long it may take to end when it is asked to.
+    pub(crate) patience: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    /// From the program's start to its first answer.
+    pub(crate) first_answer: Nanos,
+    pub(crate) rss_idle_bytes: Option<u64>,
+}
+
+impl Startable {
+    /// Starts it on `cores`, waits for its first answer, looks at its memory and ends it.
+    ///
+    /// # Errors
+    /// By the contender, when it does not start, answer or end.
+    pub(crate) fn start(&self, cores: &Cores) -> Result<Started> {
+        on_a_free_port(|port| self.start_on(port, cores))
+    }
+
+    fn start_on(&self, port: u16, cores: &Cores) -> Result<Started> {
+        let filled = |text: &String| text.replace("{port}", &port.to_string());
+        let argv: Vec<String> = self.argv.iter().map(filled).collect();
+        let env: Vec<_> =
+            self.env.iter().map(|(name, value)| (name.clone(), filled(value))).collect();
+        let what = self.what.clone();
+        let program = Program {
+            what,
+            argv: &argv,
+            env: &env,
+            folder: &self.folder,
+            patience: self.patience,
+            group: None,
+        };
+        let mut held = SupervisedProcess::start(&program, cores)?;
+        // The supervisor has said that the program is there: its own start is not the contender's.
+        let begun = Instant::now();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        while let Err(error) = TcpStream::connect_timeout(&address, ANSWERED_WITHIN) {
+            if held.ended().is_some() {
+                return Err(held.failed("ended before it was listening"));
+            }
+            if begun.elapsed() > ANSWERED_WITHIN || interrupt::asked() {
+                return Err(held.failed(&format!("does not listen: {error}")));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        if let Ready::Path(path) = &self.ready {
+            let peer = Peer { at: Address::Tcp(address), tls: self.tls.clone() };
+            http::get(&peer, path, ANSWERED_WITHIN)
+                .map_err(|why| held.failed(&format!("does not answer: {why}")))?;
+        }
+        let first_answer = begun.elapsed().into();
+        thread::sleep(IDLE_AFTER);
+        let rss_idle_bytes = Watch::Below(held.supervisor()).rss_bytes();
+        held.stop()?;
+        Ok(Started { first_answer, rss_idle_bytes })
     }
 }
 

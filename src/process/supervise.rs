@@ -50,7 +50,7 @@ const GENERATIONS_MAX: usize = 64;
 ///
 /// # Panics
 /// When `argv` is empty.
-pub fn supervise(argv: &[OsString], patience: Duration, group: Option<&Path>) -> Result<u8> {
+pub(crate) fn supervise(argv: &[OsString], patience: Duration, group: Option<&Path>) -> Result<u8> {
     set_child_subreaper(Some(getpid())).context(|| "cannot become a subreaper".into())?;
     let mut command = Command::new(&argv[0]);
     command.args(&argv[1..]).stdin(Stdio::null()).stdout(Stdio::from(io::stderr()));

@@ -4,13 +4,12 @@
 
 pub(crate) mod ceilings;
 mod decide;
-pub(crate) mod dependency;
 pub(crate) mod experiment;
 mod footprint;
 pub(crate) mod gate;
+pub(crate) mod host;
 mod journal;
 mod ledger;
-pub(crate) mod placement;
 mod plan;
 mod progress;
 mod report_folder;
@@ -33,8 +32,6 @@ use crate::scenario::Scenario;
 use crate::units::Nanos;
 use crate::{interrupt, judge, report};
 
-pub(crate) use crate::machine::cgroup::enter;
-pub use crate::process::supervise::supervise;
 pub use decide::{Answer, Extras, Question, decide};
 pub use ledger::{LedgerPlan, LedgerRequest, ledger, plan_ledger};
 pub use plan::{Part, Planned, Sight, plan};

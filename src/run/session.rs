@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 use crate::judge::cell::exploratory;
 use crate::judge::{bounds, statement, validity};
-use crate::machine;
 use crate::record::trial::drop_all_but_response_times;
 use crate::record::{
     Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, LostBy, Map,
     RunResult, Trial, TrialVerdict,
 };
 use crate::run::experiment::{ExperimentContext, capacity, map};
+use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::{Budget, RandomizedBlock, Repeats};
 use crate::run::testbed::{Testbed, placement};
@@ -59,7 +59,7 @@ pub(crate) enum Part {
 impl<'a> Session<'a> {
     /// Makes the report folder, calibrates, and says how much is to come.
     pub(crate) fn open(request: &'a Request, progress: &'a mut Progress) -> Result<Self> {
-        let fingerprint = machine::fingerprint(&scenario::fingerprints(&request.scenarios));
+        let fingerprint = Host::describe(&scenario::fingerprints(&request.scenarios));
         let contenders = journal::contender_files(&request.scenarios);
         let mut testbed = Testbed::open(&request.scenarios, progress, request.yes)?;
         let maps = request.scenarios.iter().filter_map(|one| one.experiments.map.as_ref());
@@ -511,7 +511,7 @@ impl Session<'_> {
                 cut.map(|cut| format!("the budget ended `{what}` after {cut} of {all} rounds")),
             );
         }
-        notes.extend(self.testbed.neighbours.note());
+        notes.extend(self.testbed.host.neighbours.note());
         notes.extend(self.left.iter().chain(self.testbed.warmth.notes()).cloned());
         let scenarios = &self.request.scenarios;
         if scenarios.iter().any(|scenario| scenario.placement.mode == PlacementMode::Shared) {

@@ -2,24 +2,20 @@
 //! experiment and the gate use it for their trials, so a trial is the same wherever its figure ends up.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backend::cpu::CpuMode;
 use crate::backend::services::payment;
 use crate::backend::services::payment::Calibration;
-use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::machine::interference::Neighbours;
-use crate::machine::{cores, interference};
 use crate::random;
 use crate::record::{Calibrated, Hiccups, LostBy, Trial};
+use crate::run::host::Host;
 use crate::run::journal::Journal;
-use crate::run::placement::Placement;
-use crate::run::trial::spec::{PreparedTrial, Signature, TrialSpec};
+use crate::run::trial::spec::{Placement, PreparedTrial, Signature, TrialSpec};
 use crate::run::warm::Warmth;
-use crate::run::{Progress, dependency, trial, warm};
-use crate::scenario::{Contender, Dependency, Scenario, Server, Workload, store};
+use crate::run::{Progress, trial, warm};
+use crate::scenario::{Contender, Scenario, Workload};
 use crate::units::Nanos;
 
 /// Ready to run trials of any scenario.
@@ -30,29 +26,15 @@ pub(crate) struct Testbed<'a> {
     pub(crate) hiccups: Hiccups,
     /// One for each CPU time that is asked for, measured once and the same for every trial.
     calibrations: Vec<(Nanos, Calibration)>,
-    /// Started when they are first needed and kept until the end.
-    databases: Vec<(Rows, Arc<Database>)>,
     /// The latest trial's salt: counted on for each.
     started: u32,
-    /// A given database may be written to without asking.
-    yes: bool,
     /// When contenders are warm.
     pub(crate) warmth: Warmth,
     /// Who has not started yet, and in which rounds it should have.
     starts: Starts,
-    /// Others that measure on this machine.
-    pub(crate) neighbours: Neighbours,
+    pub(crate) host: Host,
     /// Where trials are written down, and those found that an earlier run has finished.
     journal: Option<Journal>,
-}
-
-/// What a database holds and bears: scenarios that ask for the same share one.
-#[derive(Debug, PartialEq)]
-struct Rows {
-    dependency: Dependency,
-    seed: u64,
-    /// Connections of the largest pool.
-    pool: usize,
 }
 
 impl<'a> Testbed<'a> {
@@ -71,17 +53,15 @@ impl<'a> Testbed<'a> {
         }
         // What is taken from windows shorter than the watch shows in a watch as long as they are.
         let longest = scenarios.iter().map(|one| one.load.duration).max();
-        let watched = longest.map_or(interference::WATCH, Into::into);
+        let host = Host::local(yes);
         let mut testbed = Self {
             progress,
-            hiccups: interference::watch(&cores::allowed()?, watched)?,
+            hiccups: host.hiccups(longest)?,
             calibrations: Vec::new(),
-            databases: Vec::new(),
             started: first_salt(scenarios),
-            yes,
             warmth: Warmth::default(),
             starts: Starts::default(),
-            neighbours: Neighbours::announced(),
+            host,
             journal: None,
         };
         testbed.look_around();
@@ -96,7 +76,7 @@ impl<'a> Testbed<'a> {
 
     /// Warns of other measurements on this machine, even when quiet: they invalidate figures.
     fn look_around(&mut self) {
-        if let Some(told) = self.neighbours.look() {
+        if let Some(told) = self.host.neighbours.look() {
             self.progress.warn(&told);
         }
     }
@@ -173,7 +153,7 @@ impl<'a> Testbed<'a> {
         };
         self.look_around();
         // A smoke has no figures to doubt.
-        if let Some(doubt) = self.neighbours.doubt().filter(|_| !spec.scenario.smoke) {
+        if let Some(doubt) = self.host.neighbours.doubt().filter(|_| !spec.scenario.smoke) {
             trial.validity.doubt(doubt);
         }
         self.warmth.saw(&trial);
@@ -194,12 +174,12 @@ impl<'a> Testbed<'a> {
             return Ok(());
         }
         let placement = placement(spec.scenario)?;
-        let database = self.database(spec.scenario)?;
+        self.host.provide(spec.scenario, |what| self.progress.say(what))?;
         for (contender, rate) in due {
             self.progress.say(&warm::announced(contender, rate));
             let spec = TrialSpec { contender, rate, round: 0, ..spec.clone() };
-            let prepared = self.prepare(spec, &placement, database.as_deref());
-            let Some(pilot) = self.warmth.run(&prepared, stop)? else { return Ok(()) };
+            let prepared = self.prepare(spec, &placement);
+            let Some(pilot) = self.warmth.run(&self.host, &prepared, stop)? else { return Ok(()) };
             self.progress.say(&warm::told(&pilot));
             if let Some(journal) = &mut self.journal {
                 journal.keep_pilot(&pilot)?;
@@ -210,17 +190,17 @@ impl<'a> Testbed<'a> {
 
     fn run(&mut self, spec: &TrialSpec<'_>, stop: &AtomicBool) -> Result<Trial> {
         let placement = placement(spec.scenario)?;
-        let database = self.database(spec.scenario)?;
+        self.host.provide(spec.scenario, |what| self.progress.say(what))?;
         self.progress.starts(&spec.contender.name, &spec.level);
         let given_up = self.starts.given_up(&spec.scenario.name, &spec.contender.name);
-        let prepared = self.prepare(spec.clone(), &placement, database.as_deref());
+        let prepared = self.prepare(spec.clone(), &placement);
         self.warmth.does(&prepared.warming);
         if let Some(why) = given_up {
             return Ok(trial::figures::lost(&prepared, LostBy::Start, &Error::invalid(why)));
         }
-        let trial = trial::run(&prepared, stop);
+        let trial = trial::run(&self.host, &prepared, stop);
         // What a contender did without its database is not its doing.
-        match database.and_then(|database| database.crashed()) {
+        match self.host.database_crashed(spec.scenario) {
             Some(gone) => Err(gone),
             None => trial,
         }
@@ -244,7 +224,7 @@ impl<'a> Testbed<'a> {
 
     fn untried(&mut self, spec: &TrialSpec<'_>, by: LostBy, why: &Error) -> Result<Trial> {
         let placement = placement(spec.scenario)?;
-        let prepared = self.prepare(spec.clone(), &placement, None);
+        let prepared = self.prepare(spec.clone(), &placement);
         Ok(trial::figures::lost(&prepared, by, why))
     }
 
@@ -253,37 +233,15 @@ impl<'a> Testbed<'a> {
         &mut self,
         spec: TrialSpec<'b>,
         placement: &'b Placement,
-        database: Option<&'b Database>,
     ) -> PreparedTrial<'b> {
         PreparedTrial {
             salt: self.salt(),
             signature: self.signature(spec.contender, spec.scenario),
             warming: self.warmth.before(&spec),
             placement,
-            database,
             hiccups: self.hiccups,
             spec,
         }
-    }
-
-    /// The PostgreSQL of a scenario; nothing where it names none.
-    fn database(&mut self, scenario: &Scenario) -> Result<Option<Arc<Database>>> {
-        let Some(dependency) = scenario.store.dependency() else { return Ok(None) };
-        let pools = scenario.contenders.iter().map(|one| store::pool(one.built_in(), dependency));
-        let rows = Rows {
-            dependency: dependency.clone(),
-            seed: scenario.seed,
-            pool: pools.max().unwrap_or(0),
-        };
-        if let Some((_, known)) = self.databases.iter().find(|(known, _)| *known == rows) {
-            return Ok(Some(known.clone()));
-        }
-        if matches!(dependency.server, Server::Postgres { .. }) {
-            self.progress.say(&format!("preparing {}", dependency.describe()));
-        }
-        let database = dependency::database(scenario, self.yes)?;
-        self.databases.extend(database.clone().map(|database| (rows, database)));
-        Ok(database)
     }
 
     /// Keys of one trial never meet another's, not even by way of a contender that outlives its trial.
@@ -306,7 +264,7 @@ impl<'a> Testbed<'a> {
 
 /// Where the sides of a scenario run.
 pub(crate) fn placement(scenario: &Scenario) -> Result<Placement> {
-    Placement::of(scenario.placement, scenario.store.dependency().is_some())
+    Placement::of(Host::cores()?, scenario.placement, scenario.store.dependency().is_some())
 }
 
 /// A salt fits the 20 bits that request keys have for it.

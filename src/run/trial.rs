@@ -3,13 +3,9 @@
 pub(crate) mod figures;
 pub(crate) mod spec;
 
-use std::cell::Cell;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use hdrhistogram::Histogram;
 
 use crate::backend::Gather;
 use crate::backend::client::Library;
@@ -17,24 +13,16 @@ use crate::error::{Error, Result};
 use crate::judge::failures::error_bound;
 use crate::judge::validity::{Evidence, Judged};
 use crate::judge::{audit, validity};
-use crate::load::Moment;
 use crate::load::plan::{Operation, Peer, Plan, Shape};
-use crate::machine::interference::Interference;
-use crate::machine::resources::{Sampler, Window};
-use crate::machine::resources::{Switches, Tick, Used, Watch};
-use crate::machine::{proc, resources};
-use crate::process::child::Contender;
-use crate::process::http;
-use crate::process::supervise::StderrTail;
 use crate::record::histogram::distribution;
-use crate::record::outcome::{Kind, Outcome, RequestError, Tally};
+use crate::record::outcome::{self, Outcome, RequestError, Tally};
 use crate::record::{Audit, LostBy, Trial};
-use crate::run::dependency::{DependencyHandle, PoolUse};
+use crate::run::host::{DependencyHandle, Host, Loaded, Server, Start};
 use crate::run::trial::spec::PreparedTrial;
-use crate::scenario::{BuiltIn, LoadKind, Metric, PlacementMode, Scenario, Workload, store};
+use crate::scenario::{BuiltIn, Kind, LoadKind, Metric, PlacementMode, Scenario, Workload, store};
 use crate::stats::over_the_error_bound;
 use crate::units::{Nanos, Share, grouped};
-use crate::{load, record, scenario};
+use crate::{record, scenario};
 
 /// The audit adds up a million accounts, and a saturated server may first have to finish its queue.
 const AUDIT_WITHIN: Duration = Duration::from_secs(10);
@@ -43,20 +31,20 @@ const AUDIT_WITHIN: Duration = Duration::from_secs(10);
 const LINES_TOLD: usize = 3;
 
 /// Runs one trial. A contender that does not start or crashes has lost and is reported so.
-pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Trial> {
-    let dependency = start_dependency(prepared)?;
-    let mut contender = match start(prepared, dependency.as_ref()) {
+pub(crate) fn run(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Trial> {
+    let dependency = host.start_dependency(prepared)?;
+    let mut contender = match start(host, prepared, dependency.as_ref()) {
         Ok(contender) => contender,
         Err(error) => {
             dependency.map_or(Ok(()), DependencyHandle::stop)?;
             return unstarted(prepared, error);
         }
     };
-    let watch = contender.watch();
     let plan = plan(prepared, contender.peer().clone());
     let books = books_before(prepared, &contender);
-    let loaded = Loaded::by(prepared, &plan, (&contender, &watch), dependency.as_ref(), stop);
-    let Loaded { outcome, memory, usage, switches, shares } = match loaded {
+    let several = prepared.spec.contender.built_in().is_some_and(|built_in| built_in.processes > 1);
+    let sides = (&contender, dependency.as_ref());
+    let loaded = match host.load(&plan, prepared.placement, sides, several, stop) {
         Ok(loaded) => loaded,
         Err(error) => {
             let error = broken_down(&mut contender).unwrap_or(error);
@@ -68,6 +56,7 @@ pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Tri
             return Ok(figures::lost(prepared, LostBy::Crash, &error));
         }
     };
+    let outcome = &loaded.outcome;
     let standin = dependency.as_ref().and_then(|dependency| dependency.window_ends(outcome.window));
     let runtime = contender.runtime().map(str::to_owned);
     let mut crash = contender.crashed().map(|status| crashed(&contender, &status));
@@ -76,18 +65,12 @@ pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Tri
             let reasons = vec![error.message().to_owned()];
             Audit { verdict: "unavailable".into(), reasons }
         }
-        None => audited(prepared, &contender, &outcome, books, stop),
+        None => audited(prepared, &contender, outcome, books, stop),
     };
     if crash.is_none() && audit.verdict == "unavailable" && !audit.reasons.is_empty() {
         crash = broken_down(&mut contender);
     }
-    let server = record::Server {
-        cpu_us_per_request_halves: per_request(&outcome, usage.halves),
-        rss_windows_bytes: memory.resident,
-        memory_peak_bytes: memory.peak,
-        memory_kind: memory.kind,
-        ..server(&watch, usage.used, switches, &outcome, prepared.placement.contender.len())
-    };
+    let server = server(&loaded, prepared.placement.contender.len());
     let stderr = contender.stderr();
     if crash.is_none()
         && let Err(error) = contender.stop()
@@ -96,18 +79,17 @@ pub(crate) fn run(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Tri
     }
     dependency.map_or(Ok(()), DependencyHandle::stop)?;
     let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
-    let mut judged =
-        judged(prepared, &outcome, &usage, dependency_share, shares, &audit, crash.as_ref());
+    let mut judged = judged(prepared, &loaded, dependency_share, &audit, crash.as_ref());
     // Of a round that is void too: a smoke, which has no other, tells whose requests failed.
-    let fails = || failing(&outcome, error_bound(prepared.spec.scenario)).is_some();
+    let fails = || failing(outcome, error_bound(prepared.spec.scenario)).is_some();
     if crash.is_none() && (judged.validity.lost || fails()) {
-        judged.validity.wrote = stderr.as_ref().map(last_lines).unwrap_or_default();
+        judged.validity.wrote = stderr.map_or_else(String::new, |tail| last_lines(&tail.last()));
     }
-    let mut trial = figures::report(prepared, &plan, &outcome, server, judged, audit);
+    let mut trial = figures::report(prepared, &plan, outcome, server, judged, audit);
     let pooled = prepared.spec.scenario.store.dependency();
     trial.dependency = pooled.map(|dependency| dependency.describe());
     trial.pool = pooled.map(|one| store::pool(prepared.spec.contender.built_in(), one) as u32);
-    trial.pool_wait_ns = usage.pool.as_ref().map(|(waits, _)| distribution(waits));
+    trial.pool_wait_ns = loaded.pool.as_ref().map(|(waits, _)| distribution(waits));
     trial.standin = standin;
     trial.runtime = runtime;
     Ok(trial)
@@ -122,193 +104,60 @@ fn unstarted(prepared: &PreparedTrial<'_>, error: Error) -> Result<Trial> {
     }
 }
 
-/// A load that has ended, and what was looked at meanwhile.
-struct Loaded {
-    outcome: Outcome,
-    memory: Memory,
-    usage: Usage,
-    /// At its end and before it.
-    switches: Option<(Switches, Switches)>,
-    /// Of the machine's time: stolen and throttled.
-    shares: (Option<f64>, Option<f64>),
-}
-
-impl Loaded {
-    fn by(
-        prepared: &PreparedTrial<'_>,
-        plan: &Plan,
-        (contender, watch): (&Contender, &Watch),
-        dependency: Option<&DependencyHandle<'_>>,
-        stop: &AtomicBool,
-    ) -> Result<Self> {
-        let (switches, taken) = (watch.switches(), Interference::now());
-        let samples: Mutex<WindowSamples> = Mutex::default();
-        let one_process =
-            prepared.spec.contender.built_in().is_none_or(|built_in| built_in.processes == 1);
-        // Read at the window's end, with all connections open, and only where there is no group to be read.
-        let pss = Cell::new(None);
-        let (outcome, seen_memory) = thread::scope(|scope| {
-            let cores = &prepared.placement.generator;
-            let memory =
-                Sampler::start(scope, watch, contender.group(), cores, prepared.spec.duration);
-            let outcome = load::run(plan, stop, &|moment| {
-                if moment == Moment::WindowMiddle {
-                    samples.lock().expect("no sampler panics").middle = Some(watch.tick());
-                    return;
-                }
-                let sample = Sample::take(watch, contender, dependency, moment, one_process);
-                samples.lock().expect("no sampler panics").take(moment, sample);
-                memory.tell(match moment {
-                    Moment::WindowEnd => Window::Ends,
-                    _ => Window::Begins,
-                });
-                if moment == Moment::WindowEnd && contender.group().is_none() {
-                    pss.set(watch.pss_bytes());
-                }
-            })?;
-            Ok::<_, Error>((outcome, memory.seen()))
-        })?;
-        let memory = Memory::of(seen_memory, pss.get());
-        let shares = (taken.steal_share(), taken.throttled_share());
-        let usage = samples.into_inner().expect("no sampler panics").between();
-        let switches = usage.switches.zip(switches);
-        Ok(Self { outcome, memory, usage, switches, shares })
-    }
-}
-
 /// How the contender ended without being asked, if it has; where something has just failed.
-fn broken_down(contender: &mut Contender) -> Option<Error> {
+fn broken_down(contender: &mut Server) -> Option<Error> {
     contender.crashed_by_now().map(|status| crashed(contender, &status))
 }
 
-fn crashed(contender: &Contender, status: &str) -> Error {
+fn crashed(contender: &Server, status: &str) -> Error {
     Error::invalid(format!("the contender crashed: {status}")).by_contender(contender.wrote())
 }
 
 /// What a server wrote last, of whose end there is nothing to tell.
-fn last_lines(stderr: &StderrTail) -> String {
-    let last = stderr.last();
+fn last_lines(last: &str) -> String {
     let from = last.rmatch_indices('\n').nth(LINES_TOLD - 1).map_or(0, |(end, _)| end + 1);
     last[from..].to_owned()
 }
 
-/// What the contender waits for, ready, where it waits for something.
-pub(super) fn start_dependency<'a>(
-    prepared: &PreparedTrial<'a>,
-) -> Result<Option<DependencyHandle<'a>>> {
-    let Some(dependency) = prepared.spec.scenario.store.dependency() else { return Ok(None) };
-    let (cores, n) = (&prepared.placement.dependency, prepared.salt);
-    DependencyHandle::start(prepared.spec.scenario, dependency, prepared.database, cores, n)
-        .map(Some)
-}
-
-/// What was looked at from outside at an end of the window.
-#[derive(Debug)]
-struct Sample {
-    tick: Tick,
-    pool: Option<PoolUse>,
-    /// At the window's end: a thread that ends with its connection takes its count along.
-    switches: Option<Switches>,
-}
-
-impl Sample {
-    fn take(
-        watch: &Watch,
-        contender: &Contender,
-        dependency: Option<&DependencyHandle<'_>>,
-        moment: Moment,
-        one_process: bool,
-    ) -> Self {
-        let tick = watch.tick();
-        let ends = moment == Moment::WindowEnd;
-        if let Some(dependency) = dependency.filter(|_| !ends) {
-            dependency.window_starts();
-        }
-        // Of several processes one answers, and it knows nothing of the others' pools.
-        let pool = dependency.filter(|_| one_process).and_then(|_| PoolUse::of(contender));
-        Self { tick, pool, switches: ends.then(|| watch.switches()).flatten() }
-    }
-}
-
-/// The samples at both ends, and the CPU clock between them.
-#[derive(Debug, Default)]
-struct WindowSamples {
-    start: Option<Sample>,
-    middle: Option<Tick>,
-    end: Option<Sample>,
-}
-
-#[derive(Debug, Default)]
-struct Usage {
-    used: Used,
-    /// CPU time of the window's halves.
-    halves: Option<(Nanos, Nanos)>,
-    /// The waits for a connection of the contender's pool, and the busy share of the pool.
-    pool: Option<(Histogram<u64>, f64)>,
-    /// Context switches up to the window's end.
-    switches: Option<Switches>,
-}
-
-impl WindowSamples {
-    fn take(&mut self, moment: Moment, sample: Sample) {
-        match moment {
-            Moment::WindowStart => self.start = Some(sample),
-            Moment::WindowMiddle => self.middle = Some(sample.tick),
-            Moment::WindowEnd => self.end = Some(sample),
-        }
-    }
-
-    fn between(self) -> Usage {
-        let (Some(start), Some(end)) = (self.start, self.end) else { return Usage::default() };
-        let used = Used::between(start.tick, end.tick);
-        let halves = self.middle.and_then(|middle| {
-            let half = |from, to| Used::between(from, to).cpu;
-            half(start.tick, middle).zip(half(middle, end.tick))
-        });
-        let pool = start.pool.zip(end.pool).map(|(start, end)| end.since(&start, used.elapsed));
-        Usage { used, halves, pool, switches: end.switches }
-    }
-}
-
 /// The contender of the trial, ready.
 pub(super) fn start(
+    host: &Host,
     prepared: &PreparedTrial<'_>,
     dependency: Option<&DependencyHandle<'_>>,
-) -> Result<Contender> {
+) -> Result<Server> {
     let (name, cores) = (&prepared.spec.contender.name, &prepared.placement.contender);
     let depends = dependency.map(DependencyHandle::environment).unwrap_or_default();
-    match &prepared.spec.contender.kind {
-        scenario::Kind::BuiltIn(built_in) => {
+    let (start, env) = match &prepared.spec.contender.kind {
+        Kind::BuiltIn(built_in) if built_in.processes > 1 => {
+            return several(host, prepared, built_in, depends);
+        }
+        Kind::BuiltIn(built_in) => {
             let (binary, flags) = (built_in.binary.as_deref(), serve_flags(prepared, built_in));
-            if built_in.processes > 1 {
-                return several(prepared, built_in, &flags, depends);
-            }
-            Contender::start(name, binary, "serve", &flags, &depends, cores)
+            (Start::Own { binary, verb: "serve", flags }, depends)
         }
-        scenario::Kind::Command { argv, setup } => {
-            Contender::launch(name, argv, setup, environment(prepared, depends), cores)
+        Kind::Command { argv, setup } => {
+            (Start::Command { argv, setup }, environment(prepared, depends))
         }
-        scenario::Kind::Url { address, setup } => {
-            Contender::find(name, address, setup, environment(prepared, depends))
+        Kind::Url { address, setup } => {
+            (Start::Running { address, setup }, environment(prepared, depends))
         }
-    }
+    };
+    host.start(name, &start, env, cores)
 }
 
 /// Several processes: as for any program, all processes below its supervisor are counted together.
 fn several(
+    host: &Host,
     prepared: &PreparedTrial<'_>,
     built_in: &BuiltIn,
-    flags: &[String],
     depends: Vec<(String, String)>,
-) -> Result<Contender> {
-    let binary = built_in.binary.clone().map_or_else(proc::own_program, Ok)?;
+) -> Result<Server> {
+    let binary = built_in.binary.clone().map_or_else(Host::own_program, Ok)?;
     let mut argv = vec![binary.display().to_string(), "serve".into()];
-    let port = flags.iter().position(|flag| flag == "--port").map(|flag| flag + 1);
-    let at = |(place, flag): (usize, &String)| match Some(place) == port {
-        true => "{port}".to_owned(),
-        false => flag.clone(),
-    };
-    argv.extend(flags.iter().enumerate().map(at));
+    argv.extend(serve_flags(prepared, built_in));
+    if let Some(port) = argv.iter().position(|flag| flag == "--port") {
+        argv[port + 1] = "{port}".into();
+    }
     argv.extend(["--processes".to_owned(), built_in.processes.to_string()]);
     let setup = scenario::Setup {
         env: Vec::new(),
@@ -321,13 +170,9 @@ fn several(
         folder: ".".into(),
         tls: None,
     };
-    Contender::launch(
-        &prepared.spec.contender.name,
-        &argv,
-        &setup,
-        depends,
-        &prepared.placement.contender,
-    )
+    let start = Start::Command { argv: &argv, setup: &setup };
+    let (name, cores) = (&prepared.spec.contender.name, &prepared.placement.contender);
+    host.start(name, &start, depends, cores)
 }
 
 /// What the contract has a contender read. An HTTP workload has no contract.
@@ -351,17 +196,17 @@ pub(crate) fn environment(
 /// The books as they are before the load, of a server that is not fresh.
 fn books_before(
     prepared: &PreparedTrial<'_>,
-    contender: &Contender,
+    contender: &Server,
 ) -> Option<std::result::Result<Vec<u8>, String>> {
     let begun =
         prepared.spec.contender.is_url() && prepared.spec.scenario.workload != Workload::Http;
-    begun.then(|| http::get(contender.peer(), "/audit", AUDIT_WITHIN))
+    begun.then(|| contender.ask("/audit", AUDIT_WITHIN))
 }
 
 /// Whether the books balance; a service of an HTTP workload has none.
 fn audited(
     prepared: &PreparedTrial<'_>,
-    contender: &Contender,
+    contender: &Server,
     outcome: &Outcome,
     before: Option<std::result::Result<Vec<u8>, String>>,
     stop: &AtomicBool,
@@ -374,7 +219,7 @@ fn audited(
         return Audit { verdict: "unavailable".into(), reasons: Vec::new() };
     }
     at_rest(&outcome.tally, AUDIT_WITHIN, stop, || {
-        let after = http::get(contender.peer(), "/audit", AUDIT_WITHIN);
+        let after = contender.ask("/audit", AUDIT_WITHIN);
         match before.clone() {
             Some(before) => audit::judge_growth(&outcome.tally, before, after),
             None => audit::judge(&outcome.tally, after),
@@ -456,39 +301,15 @@ fn per_request(outcome: &Outcome, halves: Option<(Nanos, Nanos)>) -> Vec<f64> {
     }
 }
 
-/// What a contender held in the window.
-struct Memory {
-    /// Resident, by window of the load.
-    resident: Vec<u64>,
-    /// What the machine gave it at most, and how that was read.
-    peak: Option<u64>,
-    kind: Option<String>,
-}
-
-impl Memory {
-    fn of(usage: resources::MemorySamples, pss: Option<u64>) -> Self {
-        let (kind, peak) = match usage.group_peak {
-            Some(bytes) => ("cgroup", Some(bytes)),
-            None => ("pss", pss),
-        };
-        Self { resident: usage.resident, peak, kind: peak.map(|_| kind.to_owned()) }
-    }
-}
-
-/// What the contender used in the window; context switches and memory over its whole life.
-fn server(
-    watch: &Watch,
-    used: Used,
-    switches: Option<(Switches, Switches)>,
-    outcome: &Outcome,
-    cores: usize,
-) -> record::Server {
+/// What the contender used in the window; context switches up to its end, and memory at most.
+fn server(loaded: &Loaded, cores: usize) -> record::Server {
+    let Loaded { outcome, memory, used, switches, .. } = loaded;
     let answered = outcome.answered_in_window as f64;
     let per_request = |cpu: Nanos| cpu.as_micros_f64() / answered;
     record::Server {
         cpu_us_per_request: used.cpu.filter(|_| answered > 0.0).map(per_request),
         cpu_share: used.cpu_share(cores),
-        rss_peak_bytes: watch.rss_peak_bytes(),
+        rss_peak_bytes: loaded.rss_peak_bytes,
         // Threads take their counts along when they end: a sum that went down says nothing.
         context_switches_voluntary: switches
             .and_then(|(after, before)| after.voluntary.checked_sub(before.voluntary)),
@@ -497,31 +318,30 @@ fn server(
         migrations: switches
             .and_then(|(after, before)| after.migrations?.checked_sub(before.migrations?)),
         threads_max: used.threads,
-        cpu_us_per_request_halves: Vec::new(),
-        rss_windows_bytes: Vec::new(),
-        memory_peak_bytes: None,
-        memory_kind: None,
+        cpu_us_per_request_halves: self::per_request(outcome, loaded.halves),
+        rss_windows_bytes: memory.resident.clone(),
+        memory_peak_bytes: memory.peak,
+        memory_kind: memory.kind.clone(),
     }
 }
 
 /// The rules of the method, and what a contender did to itself.
 fn judged(
     prepared: &PreparedTrial<'_>,
-    outcome: &Outcome,
-    usage: &Usage,
+    loaded: &Loaded,
     dependency_share: Option<f64>,
-    (steal_share, throttled_share): (Option<f64>, Option<f64>),
     audit: &Audit,
     crash: Option<&Error>,
 ) -> Judged {
+    let Loaded { outcome, used, pool, shares: (steal_share, throttled_share), .. } = loaded;
     let shared = prepared.placement.mode == PlacementMode::Shared;
     let mut judged = validity::judge(&Evidence {
-        contender_share: usage.used.cpu_share(prepared.placement.contender.len()),
+        contender_share: used.cpu_share(prepared.placement.contender.len()),
         dependency_share,
-        pool_share: usage.pool.as_ref().map(|(_, share)| *share),
-        pool_wait: usage.pool.as_ref().map(|(waits, _)| waits),
-        steal_share,
-        throttled_share,
+        pool_share: pool.as_ref().map(|(_, share)| *share),
+        pool_wait: pool.as_ref().map(|(waits, _)| waits),
+        steal_share: *steal_share,
+        throttled_share: *throttled_share,
         hiccups: Some(prepared.hiccups),
         shared_cores: shared.then(|| thread::available_parallelism().map_or(1, usize::from)),
         headline: headline(prepared.spec.scenario),
@@ -577,8 +397,9 @@ fn failing(outcome: &Outcome, bound: Share) -> Option<String> {
 
 /// Answers that the rules of the service do not allow. One is one too many.
 fn wrong_answers(outcome: &Outcome) -> Option<String> {
-    let wrong =
-        |kind: &Kind| kind.errors.get(RequestError::WrongAnswer.name()).copied().unwrap_or(0);
+    let wrong = |kind: &outcome::Kind| {
+        kind.errors.get(RequestError::WrongAnswer.name()).copied().unwrap_or(0)
+    };
     let count: u64 = outcome.kinds.iter().map(wrong).sum();
     (count > 0).then(|| format!("{count} of {} requests were answered wrongly", outcome.offered))
 }

@@ -8,12 +8,13 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bakeoff::load::plan::{Arrivals, Operation, Pace, Plan, Shape, WarmUp};
-use bakeoff::load::{self, Moment};
+use bakeoff::load::{self, Window};
 use bakeoff::record::outcome::{Kind, Outcome};
 use bakeoff::units::{Nanos, Rate};
 use rustix::net::sockopt::{set_socket_linger, set_tcp_cork};
@@ -547,8 +548,8 @@ fn an_interrupt_ends_it_with_what_it_has() {
     assert!((0.0..30.0).contains(&seconds), "{seconds}: not the planned minute");
 }
 
-/// The generator as an orchestrator uses it.
-fn run(port: u16, operation: Operation, at: &dyn Fn(Moment)) -> Outcome {
+/// The generator as an orchestrator uses it, which samples beside it.
+fn run(port: u16, operation: Operation, sample: impl FnOnce(Receiver<Window>)) -> Outcome {
     let plan = Plan {
         target: SocketAddr::from(([127, 0, 0, 1], port)).into(),
         shape: Shape::Open { rate: Rate(200.0), arrivals: Arrivals::Poisson },
@@ -568,7 +569,14 @@ fn run(port: u16, operation: Operation, at: &dyn Fn(Moment)) -> Outcome {
         steps: Vec::new(),
         keep_alive: true,
     };
-    load::run(&plan, &AtomicBool::new(false), at).unwrap()
+    let (tell, window) = mpsc::sync_channel(0);
+    thread::scope(|scope| {
+        let plan = &plan;
+        let loading =
+            scope.spawn(move || load::run(plan, &AtomicBool::new(false), Some(&tell)).unwrap());
+        sample(window);
+        loading.join().unwrap()
+    })
 }
 
 fn only(outcome: &Outcome) -> &Kind {
@@ -580,7 +588,7 @@ fn only(outcome: &Outcome) -> &Kind {
 fn a_server_that_makes_its_answers_up_is_caught() {
     let lie = r#"{"payment_id":"pay-1","status":"captured","amount_minor":5,"fee_minor":1}"#;
     let lie = format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{lie}", lie.len());
-    let outcome = run(server(move |_| at_once(&lie)), Operation::Payment { rounds: 0 }, &|_| ());
+    let outcome = run(server(move |_| at_once(&lie)), Operation::Payment { rounds: 0 }, drop);
     let kind = only(&outcome);
     assert_eq!(kind.errors["wrong_answer"], kind.requests);
     assert_eq!(kind.response.len(), 0);
@@ -593,20 +601,16 @@ fn a_server_that_makes_its_answers_up_is_caught() {
 }
 
 #[test]
-fn the_callers_thread_sees_the_ends_of_the_window() {
-    let (began, moments) = (Instant::now(), Mutex::new(Vec::new()));
-    let caller = thread::current().id();
-    let outcome = run(server(|_| at_once(OK)), Operation::AccountRead, &|moment| {
-        assert_eq!(thread::current().id(), caller);
-        moments.lock().unwrap().push((moment, began.elapsed()));
+fn the_window_is_told_before_it_begins_and_when_the_load_has_ended() {
+    let (began, mut told) = (Instant::now(), Vec::new());
+    let outcome = run(server(|_| at_once(OK)), Operation::AccountRead, |window| {
+        told.extend(window.iter().map(|at| (at, began.elapsed())));
     });
-    let [(Moment::WindowStart, start), (Moment::WindowMiddle, middle), (Moment::WindowEnd, end)] =
-        moments.lock().unwrap()[..]
-    else {
-        panic!("three moments in their order");
-    };
-    assert!(start >= Duration::from_millis(200) && end >= Duration::from_millis(1_200));
-    assert!(middle >= Duration::from_millis(700) && middle <= end);
+    let [(first, _), (last, ended)] = told[..] else { panic!("{told:?}") };
+    assert_eq!(first, last);
+    assert_eq!(first.middle - first.start, Nanos(500_000_000));
+    assert_eq!(first.end - first.start, Nanos::SECOND);
+    assert!(ended >= Duration::from_millis(1_200), "after the warm-up and the window");
     assert_eq!((outcome.window, outcome.unfinished), (Nanos::SECOND, 0));
     // A read must carry an account, and this server's does not.
     assert_eq!(only(&outcome).errors["wrong_answer"], outcome.offered);
@@ -631,12 +635,11 @@ fn connections_are_open_until_the_window_was_looked_at() {
             });
         }
     });
-    run(port, Operation::AccountRead, &|moment| {
-        if moment == Moment::WindowEnd {
-            // As if this thread had been away for a moment: the last answers have come long ago.
-            thread::sleep(Duration::from_millis(100));
-            assert_eq!(open.load(Ordering::SeqCst), 16);
-        }
+    run(port, Operation::AccountRead, |window| {
+        window.recv().unwrap();
+        // As if this thread had been away for a while: the last answers have come long ago.
+        thread::sleep(Duration::from_millis(1_400));
+        assert_eq!(open.load(Ordering::SeqCst), 16);
     });
 }
 

@@ -14,10 +14,10 @@ use question::MODELS;
 use crate::error::{Error, Result};
 use crate::judge::cell::{self, CEILING};
 use crate::latency::Latency;
-use crate::machine;
 use crate::record::{Decided, Decision, Limit, Meeting, RunResult, Trial};
 use crate::run::experiment::paired::{Best, OperatingPoint, Rules};
 use crate::run::experiment::{ExperimentContext, capacity, paired};
+use crate::run::host::Host;
 use crate::run::rounds::{Budget, RandomizedBlock};
 use crate::run::testbed::Testbed;
 use crate::run::trial::spec::TrialSpec;
@@ -191,7 +191,7 @@ fn concluded(
         schema: record::DECISION_SCHEMA.into(),
         asked: question.asked(cores),
         started_utc: clock::utc(),
-        fingerprint: machine::fingerprint(&[scenario::fingerprint(scenario)]),
+        fingerprint: Host::describe(&[scenario::fingerprint(scenario)]),
         floor_ns: question.floor().0,
         floor: question.floor_text(),
         ceilings: limits(question, scenario, cores),

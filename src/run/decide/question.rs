@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::error::{Error, Result};
 use crate::latency::Latency;
-use crate::machine::cores;
 use crate::record::Asked;
+use crate::run::host::Host;
 use crate::scenario;
 use crate::scenario::Scenario;
 use crate::units::{Nanos, Rate, Share};
@@ -49,7 +49,7 @@ impl Question {
     /// # Errors
     /// When this machine has not so many beside one for the load.
     pub(super) fn cores(&self) -> Result<usize> {
-        let machine = cores::allowed()?.len();
+        let machine = Host::cores()?.len();
         match self.cores {
             None => Ok((machine / 2).max(1)),
             Some(cores) if cores < machine && cores > 0 => Ok(cores),

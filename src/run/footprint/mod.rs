@@ -7,34 +7,24 @@ mod image;
 mod parts;
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpStream};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-use std::{fs, thread};
 
 use image::{Layer, Packed};
 use parts::Parts;
 
 use crate::error::{Context, Error, Result};
-use crate::load::plan::{Address, Peer};
-use crate::load::tls::Tls;
-use crate::machine::cores::Cores;
-use crate::machine::proc;
-use crate::machine::resources::Watch;
-use crate::process::child::on_a_free_port;
-use crate::process::http;
-use crate::process::supervise::{Program, SupervisedProcess};
+
 use crate::record::{Footprint, Image, OverStarts, Part};
-use crate::run::placement::Placement;
+use crate::run::host::{Host, Startable, Started};
 use crate::run::rounds::RandomizedBlock;
 use crate::run::testbed::{Testbed, placement};
-use crate::run::trial::spec::{PreparedTrial, TrialSpec};
+use crate::run::trial::spec::{Placement, PreparedTrial, TrialSpec};
 use crate::run::{rounds, trial};
 use crate::scenario::{Contender, Kind, Ready, STOP_WITHIN, Scenario};
 use crate::stats::LOST;
-use crate::units::Nanos;
-use crate::{interrupt, scenario, stats};
+use crate::{scenario, stats};
 
 /// Of the intervals.
 const CONFIDENCE: f64 = 0.95;
@@ -71,7 +61,7 @@ pub(crate) fn footprints(
             round: 0,
             place: 0,
         };
-        programs.push(Startable::of(&testbed.prepare(spec, &placement, None))?);
+        programs.push(startable(&testbed.prepare(spec, &placement))?);
     }
     let Some(found) =
         start_all(testbed, contenders, &programs, &placement, (order_seed, starts), stop)?
@@ -129,7 +119,7 @@ fn start_all(
                 found.lost(round, GIVEN_UP);
                 continue;
             }
-            match programs[index].start(&placement.contender) {
+            match testbed.host.time_start(&programs[index], &placement.contender) {
                 Ok(started) => found.starts.push((round, started)),
                 Err(error) => match error.contender_wrote() {
                     Some("") => found.lost(round, error.message()),
@@ -225,116 +215,39 @@ impl Packer {
     }
 }
 
-/// Between two looks whether it listens: an error of half of it in every start.
-const LOOK_EVERY: Duration = Duration::from_micros(200);
-/// A program that has not answered by then never will.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
-/// How long it is left alone before its idle memory is read.
-const IDLE_AFTER: Duration = Duration::from_millis(500);
-
-/// A contender that can be started again and again, every kind of them in the same way.
-#[derive(Debug)]
-pub(crate) struct Startable {
-    what: String,
-    /// With its arguments; `{port}` stands for the port.
-    argv: Vec<String>,
-    env: Vec<(String, String)>,
-    folder: PathBuf,
-    ready: Ready,
-    tls: Option<Tls>,
-    /// How long it may take to end when it is asked to.
-    patience: Duration,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Started {
-    /// From the program's start to its first answer.
-    pub(crate) first_answer: Nanos,
-    pub(crate) rss_idle_bytes: Option<u64>,
-}
-
-impl Startable {
-    /// The contender of `order`.
-    ///
-    /// # Errors
-    /// When it runs already, started outside bakeoff.
-    pub(crate) fn of(prepared: &PreparedTrial<'_>) -> Result<Self> {
-        let name = &prepared.spec.contender.name;
-        let what = format!("contender `{name}`");
-        match &prepared.spec.contender.kind {
-            Kind::BuiltIn(built_in) => {
-                let own = proc::own_program()?;
-                let mut argv = vec![own.display().to_string(), "serve".into()];
-                argv.extend(trial::serve_flags(prepared, built_in));
-                if let Some(port) = argv.iter().position(|flag| flag == "--port") {
-                    argv[port + 1] = "{port}".into();
-                }
-                let folder =
-                    std::env::current_dir().context(|| "cannot find the current folder".into())?;
-                let ready = Ready::Path("/healthz".into());
-                let patience = STOP_WITHIN.into();
-                Ok(Self { what, argv, env: Vec::new(), folder, ready, tls: None, patience })
+/// The contender of `order`.
+///
+/// # Errors
+/// When it runs already, started outside bakeoff.
+fn startable(prepared: &PreparedTrial<'_>) -> Result<Startable> {
+    let name = &prepared.spec.contender.name;
+    let what = format!("contender `{name}`");
+    match &prepared.spec.contender.kind {
+        Kind::BuiltIn(built_in) => {
+            let own = Host::own_program()?;
+            let mut argv = vec![own.display().to_string(), "serve".into()];
+            argv.extend(trial::serve_flags(prepared, built_in));
+            if let Some(port) = argv.iter().position(|flag| flag == "--port") {
+                argv[port + 1] = "{port}".into();
             }
-            Kind::Command { argv, setup } => {
-                let mut env = trial::environment(prepared, Vec::new());
-                env.push(("BAKEOFF_PORT".into(), "{port}".into()));
-                env.extend(setup.env.iter().cloned());
-                let (folder, ready) = (setup.folder.clone(), setup.ready.clone());
-                let (argv, patience) = (argv.clone(), setup.stop_within.into());
-                let tls = setup.tls.clone();
-                Ok(Self { what, argv, env, folder, ready, tls, patience })
-            }
-            Kind::Url { .. } => {
-                Err(Error::usage(format!("`{name}` runs already and cannot be started again"))
-                    .help("a footprint is of contenders by model or command"))
-            }
+            let folder =
+                std::env::current_dir().context(|| "cannot find the current folder".into())?;
+            let ready = Ready::Path("/healthz".into());
+            let patience = STOP_WITHIN.into();
+            Ok(Startable { what, argv, env: Vec::new(), folder, ready, tls: None, patience })
         }
-    }
-
-    /// Starts it on `cores`, waits for its first answer, looks at its memory and ends it.
-    ///
-    /// # Errors
-    /// By the contender, when it does not start, answer or end.
-    pub(crate) fn start(&self, cores: &Cores) -> Result<Started> {
-        on_a_free_port(|port| self.start_on(port, cores))
-    }
-
-    fn start_on(&self, port: u16, cores: &Cores) -> Result<Started> {
-        let filled = |text: &String| text.replace("{port}", &port.to_string());
-        let argv: Vec<String> = self.argv.iter().map(filled).collect();
-        let env: Vec<_> =
-            self.env.iter().map(|(name, value)| (name.clone(), filled(value))).collect();
-        let what = self.what.clone();
-        let program = Program {
-            what,
-            argv: &argv,
-            env: &env,
-            folder: &self.folder,
-            patience: self.patience,
-            group: None,
-        };
-        let mut held = SupervisedProcess::start(&program, cores)?;
-        // The supervisor has said that the program is there: its own start is not the contender's.
-        let begun = Instant::now();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        while let Err(error) = TcpStream::connect_timeout(&address, ANSWERS_WITHIN) {
-            if held.ended().is_some() {
-                return Err(held.failed("ended before it was listening"));
-            }
-            if begun.elapsed() > ANSWERS_WITHIN || interrupt::asked() {
-                return Err(held.failed(&format!("does not listen: {error}")));
-            }
-            thread::sleep(LOOK_EVERY);
+        Kind::Command { argv, setup } => {
+            let mut env = trial::environment(prepared, Vec::new());
+            env.push(("BAKEOFF_PORT".into(), "{port}".into()));
+            env.extend(setup.env.iter().cloned());
+            let (folder, ready) = (setup.folder.clone(), setup.ready.clone());
+            let (argv, patience) = (argv.clone(), setup.stop_within.into());
+            let tls = setup.tls.clone();
+            Ok(Startable { what, argv, env, folder, ready, tls, patience })
         }
-        if let Ready::Path(path) = &self.ready {
-            let peer = Peer { at: Address::Tcp(address), tls: self.tls.clone() };
-            http::get(&peer, path, ANSWERS_WITHIN)
-                .map_err(|why| held.failed(&format!("does not answer: {why}")))?;
+        Kind::Url { .. } => {
+            Err(Error::usage(format!("`{name}` runs already and cannot be started again"))
+                .help("a footprint is of contenders by model or command"))
         }
-        let first_answer = begun.elapsed().into();
-        thread::sleep(IDLE_AFTER);
-        let rss_idle_bytes = Watch::Below(held.supervisor()).rss_bytes();
-        held.stop()?;
-        Ok(Started { first_answer, rss_idle_bytes })
     }
 }

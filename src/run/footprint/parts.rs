@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::{fs, io};
 
 use crate::error::{Context, Error, Result};
-use crate::machine::proc;
 use crate::run::footprint::image::Packed;
+use crate::run::host::Host;
 use crate::scenario::{Contender, Kind, Setup};
 
 /// Files of a payload: a tree that is larger was named by mistake.
@@ -41,7 +41,7 @@ impl Parts {
 
     /// A built-in model: this very program, in the form in which one would deploy it.
     fn of_model(stripped: &Path) -> Result<Self> {
-        let own = proc::own_program()?;
+        let own = Host::own_program()?;
         let found = static_build(&own);
         let program = found.clone().unwrap_or(own);
         let to_strip = Command::new("strip").arg("-o").arg(stripped).arg(&program).output();

@@ -9,7 +9,6 @@ use crate::judge::gate::decision::ROUNDS_MAX;
 use crate::judge::gate::failures::attribution;
 use crate::judge::gate::{judge, sensitivity};
 use crate::judge::{insecure, validity};
-use crate::machine;
 use crate::record::gate::{
     About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
 };
@@ -18,6 +17,7 @@ use crate::report::gate::history::History;
 use crate::run::gate::budget::{CLOSED, OVERHEAD};
 use crate::run::gate::rate::{Strained, agree, shown};
 use crate::run::gate::{Request, block, budget, rate};
+use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::RandomizedBlock;
 use crate::run::testbed::{Testbed, placement};
@@ -60,7 +60,7 @@ impl<'a> Session<'a> {
         let pair = &request.pair;
         budget::expect_some_room(request)?;
         let order_seed = request.order_seed.unwrap_or_else(random::fresh_seed);
-        let fingerprint = machine::fingerprint(&[scenario::fingerprint(&request.scenario)]);
+        let fingerprint = Host::describe(&[scenario::fingerprint(&request.scenario)]);
         let mut notes = Vec::new();
         if pair.is_alike() && request.purpose == Purpose::Gate {
             notes
@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
             .and_then(|()| self.run_rounds(stop));
         self.testbed.progress.end();
         interrupt::forgiven(ran)?;
-        self.about.notes.extend(self.testbed.neighbours.note());
+        self.about.notes.extend(self.testbed.host.neighbours.note());
         let mut judgement = judge(&self.plan, &self.rounds);
         if let Some(budget) = self.request.gate.budget.filter(|_| !judgement.finished)
             && self.is_out_of_time()

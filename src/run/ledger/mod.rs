@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use statements::{STATEMENTS, Statement, UNSETTLED};
 
 use crate::error::Result;
-use crate::machine;
 use crate::record::{
     Fingerprint, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
 };
+use crate::run::host::Host;
 use crate::run::rounds::Budget;
 use crate::run::{Progress, Request, report_folder};
 use crate::scenario::{Scenario, builtin};
@@ -175,7 +175,7 @@ pub fn ledger(
     let started_utc = clock::utc();
     let budget = Budget::of(request.budget);
     let mut plan = plan_ledger(&request.scenarios, request.budget);
-    let fingerprint = machine::fingerprint(&scenario::fingerprints(&plan.scenarios));
+    let fingerprint = Host::describe(&scenario::fingerprints(&plan.scenarios));
     let mut results: Vec<RunResult> = Vec::new();
     for scenario in plan.scenarios {
         let mut skip = |why: String| {

@@ -106,7 +106,7 @@ fn take(bench: &Bench<'_>, known: Known, turns: &mut Vec<Turn>) -> Result<()> {
                 client = server::plain_median(server.address, known.gap, known.count, &plan.cores)?;
                 held += clock::thread_held().saturating_sub(before);
             } else {
-                let outcome = load::run(&plan, bench.stop, &|_| ())?;
+                let outcome = load::run(&plan, bench.stop, None)?;
                 generator = quantile(only(&outcome), &only(&outcome).response, 0.5);
                 held += outcome.held;
             }

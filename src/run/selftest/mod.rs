@@ -23,9 +23,9 @@ use hdrhistogram::Histogram;
 use crate::error::Result;
 use crate::judge::failures;
 use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape, Statuses, WarmUp};
-use crate::machine::cores::Cores;
 use crate::record::outcome::{Kind, Outcome};
-use crate::run::placement::Placement;
+use crate::run::host::{Cores, Host};
+use crate::run::trial::spec::Placement;
 use crate::scenario;
 use crate::scenario::PlacementMode;
 use crate::stats::percentile::at_rank;
@@ -155,7 +155,7 @@ fn checks(quick: bool) -> Vec<Check> {
 pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report> {
     let started = Instant::now();
     let apart = scenario::Placement { mode: PlacementMode::Apart, contender_cores: Some(1) };
-    let bench = Bench { placement: Placement::of(apart, false)?, quick, stop };
+    let bench = Bench { placement: Placement::of(Host::cores()?, apart, false)?, quick, stop };
     let more = if quick { MORE_QUICK } else { MORE };
     let rows = until_decided(&checks(quick), &bench, say, more);
     Ok(Report { rows, took: started.elapsed().into() })

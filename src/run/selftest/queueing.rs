@@ -51,7 +51,7 @@ fn queue(bench: &Bench<'_>, name: &str, law: Law, rho: f64, way: f64) -> Result<
     let window = bench.span(Nanos(6_000_000_000), Nanos(3_000_000_000));
     let server = Process::start(law, bench.server_cores())?;
     let shape = open(rho / SERVICE.as_secs_f64(), Arrivals::Poisson);
-    let outcome = load::run(&bench.plan(server.address, shape, window), bench.stop, &|_| ())?;
+    let outcome = load::run(&bench.plan(server.address, shape, window), bench.stop, None)?;
     let served = server.served()?;
     let rate = outcome.offered as f64 / window.0 as f64;
     let kind = only(&outcome);

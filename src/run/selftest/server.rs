@@ -346,8 +346,7 @@ pub(crate) fn plain_median(
     cores: &Cores,
 ) -> Result<Nanos> {
     let times = cores::on_cores(cores, || times(address, gap, count))?;
-    let mut times =
-        times.context(|| format!("the plain client got no answer of {address}"))?;
+    let mut times = times.context(|| format!("the plain client got no answer of {address}"))?;
     times.sort_unstable();
     let place = times.len().div_ceil(2).checked_sub(1);
     let median = place.map(|index| times[index].into());

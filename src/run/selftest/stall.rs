@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, kill_process};
 
 use crate::error::Result;
-use crate::load;
-use crate::load::Moment;
 use crate::load::plan::{Arrivals, WarmUp};
 use crate::run::selftest::server::{Law, Process};
 use crate::run::selftest::{Bench, Row, Verdict, only, open, quantile, unanswered};
 use crate::units::Nanos;
+use crate::{clock, load};
 
 /// Arrivals at equal gaps: with those of chance the count of a stall's requests would be off by more than the tolerance.
 const RATE: f64 = 500.0;
@@ -37,16 +36,13 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
         warm_up: WarmUp::Through(WARM_UP),
         ..bench.plan(server.address, shape, window)
     };
-    let (begun, begins) = mpsc::channel();
+    let (tell, told) = mpsc::sync_channel(0);
     let server = &server;
     let (outcome, frozen) = thread::scope(|scope| {
-        let freezer = scope.spawn(move || begins.recv().map(|()| freeze(server, window)));
-        let outcome = load::run(&plan, bench.stop, &|moment| {
-            if moment == Moment::WindowStart {
-                let _ = begun.send(());
-            }
-        });
-        drop(begun);
+        let freezer = scope
+            .spawn(move || told.recv().map(|at: load::Window| freeze(server, at.start, window)));
+        let outcome = load::run(&plan, bench.stop, Some(&tell));
+        drop(tell);
         (outcome, freezer.join().expect("freezing does not panic").unwrap_or_default())
     });
     let outcome = outcome?;
@@ -125,8 +121,9 @@ impl Counts {
 }
 
 /// Stops the server for a tenth of the window, and gives for how long it was.
-fn freeze(server: &Process, window: Nanos) -> Nanos {
-    thread::sleep(Duration::from_nanos(window.0 * 45 / 100));
+fn freeze(server: &Process, start: Nanos, window: Nanos) -> Nanos {
+    let at = start + Nanos(window.0 * 45 / 100);
+    thread::sleep(at.saturating_sub(clock::now()).into());
     let _ = kill_process(server.pid(), Signal::STOP);
     let begun = Instant::now();
     thread::sleep(Duration::from_nanos(window.0 / 10));

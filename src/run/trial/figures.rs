@@ -8,13 +8,13 @@ use crate::error::Error;
 use crate::judge::validity::Judged;
 use crate::judge::{failures, validity};
 use crate::load::plan::{Operation, Plan, Shape};
-use crate::machine::resources;
 use crate::record;
 use crate::record::histogram::{distribution, ranked};
 use crate::record::outcome;
 use crate::record::outcome::{Kind, Outcome, SLO_BUCKET};
 use crate::record::{Audit, LostBy, TimeWindow, Timeline, Trial, TrialVerdict, Validity};
-use crate::run::placement::Placement;
+use crate::run::host::MEMORY_SAMPLES;
+use crate::run::trial::spec::Placement;
 use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{Disturbance, Scenario};
 use crate::stats::percentile::{Failures, Quantile, at_rank, quantile};
@@ -242,7 +242,7 @@ fn spent(kind: &Kind, per_mille: u32) -> Option<record::Spent> {
 
 /// p99 in thirty windows as equal as the slices allow; none where one of them does not support it, or slices are fewer.
 fn p99_windows(kind: &Kind) -> Vec<u64> {
-    let (slices, windows) = (&kind.slices, resources::SAMPLES as usize);
+    let (slices, windows) = (&kind.slices, MEMORY_SAMPLES as usize);
     let window = |n: usize| {
         let slices = &slices[n * slices.len() / windows..(n + 1) * slices.len() / windows];
         let (first, others) = slices.split_first()?;

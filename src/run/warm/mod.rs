@@ -16,10 +16,9 @@ use crate::error::Result;
 use crate::load::live::Live;
 use crate::load::plan::{Amount, First, Plan, Shape, WarmUp as Before};
 use crate::load::run_seen;
-use crate::machine::cores;
-use crate::machine::resources::{Used, Watch};
 use crate::record::outcome::Outcome;
 use crate::record::{Pilot, PilotSpan, Trial};
+use crate::run::host::{Host, Watch};
 use crate::run::trial;
 use crate::run::trial::spec::{PreparedTrial, TrialSpec, Warming};
 use crate::run::warm::rule::{Sample, Span};
@@ -104,10 +103,11 @@ impl Warmth {
     /// When what the contender waits for cannot be started, or the generator cannot run.
     pub(crate) fn run(
         &mut self,
+        host: &Host,
         prepared: &PreparedTrial<'_>,
         stop: &AtomicBool,
     ) -> Result<Option<Pilot>> {
-        let pilot = run_pilot(prepared, stop)?;
+        let pilot = run_pilot(host, prepared, stop)?;
         self.pilots.extend(pilot.clone());
         Ok(pilot)
     }
@@ -251,7 +251,11 @@ struct Seen {
 ///
 /// # Errors
 /// When what the contender waits for cannot be started, or the generator cannot run.
-pub(crate) fn run_pilot(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Option<Pilot>> {
+fn run_pilot(
+    host: &Host,
+    prepared: &PreparedTrial<'_>,
+    stop: &AtomicBool,
+) -> Result<Option<Pilot>> {
     let about = |seen: &Seen| Pilot {
         scenario: prepared.spec.scenario.name.clone(),
         contender: prepared.spec.contender.name.clone(),
@@ -263,8 +267,8 @@ pub(crate) fn run_pilot(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Resu
         warm_up_requests: rule::with_margin(seen.answered, MODEL_REQUESTS),
         ..Pilot::default()
     };
-    let dependency = trial::start_dependency(prepared)?;
-    let mut contender = match trial::start(prepared, dependency.as_ref()) {
+    let dependency = host.start_dependency(prepared)?;
+    let mut contender = match trial::start(host, prepared, dependency.as_ref()) {
         Ok(contender) => contender,
         Err(error) if error.is_interrupt() => return Ok(None),
         Err(error) => {
@@ -272,7 +276,6 @@ pub(crate) fn run_pilot(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Resu
             return Ok(Some(Pilot { failure, ..about(&Seen::default()) }));
         }
     };
-    let watch = contender.watch();
     let plan = Plan {
         warm_up: Before::Through(Nanos(0)),
         duration: PILOT_TIME,
@@ -281,13 +284,14 @@ pub(crate) fn run_pilot(prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Resu
         timeline: true,
         ..trial::plan(prepared, contender.peer().clone())
     };
+    let watch = contender.watch();
     let (live, enough) = (Live::new(plan.threads), AtomicBool::new(false));
     let (outcome, seen) = thread::scope(|scope| {
         let looking = scope.spawn(|| {
-            cores::stay_on(&prepared.placement.generator);
+            Host::stay_on(&prepared.placement.generator);
             look(&watch, &live, &enough, stop)
         });
-        let outcome = run_seen(&plan, &enough, &|_| (), &live);
+        let outcome = run_seen(&plan, &enough, None, &live);
         enough.store(true, Ordering::Relaxed);
         (outcome, looking.join().expect("looking at a process does not panic"))
     });
@@ -331,7 +335,7 @@ fn look(watch: &Watch, live: &Live, enough: &AtomicBool, stop: &AtomicBool) -> S
         if over || (answered >= rule::ANSWERS_MIN && Nanos::from(since.elapsed()) >= rule::SPAN_MIN)
         {
             let tick = watch.tick();
-            let used = Used::between(before, tick);
+            let used = tick.since(before);
             seen.by_cpu &= used.cpu.is_some() || over;
             // The time of a generator that has ended is no time of the load.
             if !over {

@@ -35,6 +35,10 @@ const NEVER: &[(&str, &[&str], &str)] = &[
 const OUTSIDE: &[&str] =
     &["database", "process", "machine", "scenario", "backend", "load", "standin", "domain"];
 
+/// What in `run/` names machine, process and database: the rest asks the host. The self-test signals servers of its own.
+const HOST: &[&str] = &["src/run/host.rs", "src/run/selftest/server.rs"];
+const OF_HOST: &[&str] = &["database", "process", "machine"];
+
 /// A scenario names models and plans. It must not start anything.
 const OF_BACKEND_IN_SCENARIO: &[&str] = &["client", "model", "CpuMode", "cpu", "Gather", "pitfall"];
 
@@ -57,6 +61,8 @@ pub(super) fn upwards(program: &[Source]) -> Vec<Breach> {
                 Some("it does not stand in a row below")
             } else if starts && !OF_BACKEND_IN_SCENARIO.contains(&inner) {
                 Some("a scenario starts nothing")
+            } else if part == "run" && OF_HOST.contains(&&**other) && !HOST.contains(&&*file.path) {
+                Some("run/host.rs does, and is asked")
             } else {
                 never.map(|(_, _, why)| *why)
             };
