@@ -3,5 +3,5 @@
 
 libfuzzer_sys::fuzz_target!(|input: (u8, &[u8])| {
     let (piece, bytes) = input;
-    bakeoff::backend::fuzz::read_postgres(bytes, usize::from(piece) + 1);
+    bakeoff::backend::read_postgres(bytes, usize::from(piece) + 1);
 });

@@ -6,10 +6,7 @@
 //!
 //! Tokio appears on the `event_loop` side alone, `std::thread` and rayon on the `threads` side alone.
 
-pub mod client;
 pub mod cpu;
-#[doc(hidden)]
-pub mod fuzz;
 mod hash;
 pub mod http;
 mod memory;
@@ -17,22 +14,20 @@ mod memory;
 mod memory_model;
 pub mod model;
 mod null;
-pub mod pitfall;
 mod postgres;
-mod remote;
 mod runtime;
 pub mod services;
 mod upstream;
 
-use std::net::TcpListener;
-
+use crate::backend::postgres::{PostgresProtocol, Question, target};
+use crate::backend::runtime::Protocol as _;
 use crate::error::{Context as _, Error, Result};
 use crate::listen::{announce, listen, listen_beside};
 use cpu::CpuMode;
-use http::limits::Limits;
-use model::Model;
-use pitfall::Pitfall;
-pub use remote::Gather;
+use http::socket::Limits;
+use model::{Model, Pitfall};
+pub use runtime::Gather;
+use std::net::TcpListener;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -61,7 +56,7 @@ pub struct Settings {
     /// Connections to the database, and to the upstream; from 1.
     pub pool: usize,
     pub fan_out: Gather,
-    pub client: client::Library,
+    pub client: model::Library,
     pub pitfalls: Vec<Pitfall>,
 }
 
@@ -113,15 +108,15 @@ pub fn serve_beside(settings: &Settings) -> Result<()> {
 }
 
 fn serve_on(settings: &Settings, listener: TcpListener) -> Result<()> {
-    client::check(settings)?;
+    model::check_client(settings)?;
     let port = listener.local_addr().context(|| "cannot read the port".into())?.port();
     let ready = || announce(port);
     match settings.model {
         Model::EventLoop | Model::WorkStealing => {
-            runtime::event_loop::serve::serve(settings, listener, ready)
+            runtime::event_loop::serve(settings, listener, ready)
         }
         Model::ThreadPerConnection | Model::ThreadPool => {
-            runtime::threads::serve::serve(settings, listener, ready)
+            runtime::threads::serve(settings, listener, ready)
         }
         Model::Null => null::serve(&settings.name, listener, ready),
     }
@@ -148,3 +143,35 @@ fn check(settings: &Settings) -> Result<()> {
 
 /// The kernel's own limit on a default Linux is of this size.
 const THREADS_MAX: usize = 30_000;
+
+/// Reads `bytes` as what a PostgreSQL server says, in pieces of `piece` bytes: first to a login, then to a question.
+///
+/// # Panics
+/// When the protocol has a defect.
+#[doc(hidden)]
+pub fn read_postgres(bytes: &[u8], piece: usize) {
+    let (_, target) = target("postgres://me:secret@127.0.0.1/db").expect("this is a URL");
+    let mut protocol = PostgresProtocol::begin(&target);
+    let mut ready = false;
+    for piece in bytes.chunks(piece.max(1)) {
+        protocol.buffers().incoming.extend_from_slice(piece);
+        if !ready {
+            match protocol.greet() {
+                Ok(done) => ready = done,
+                Err(_) => return,
+            }
+            if ready {
+                protocol.ask(Question::Audit);
+            }
+        }
+        if ready {
+            match protocol.answer() {
+                Ok(Some(reply)) => {
+                    drop((reply.audit(), reply.user(), reply.account(), reply.capture()))
+                }
+                Ok(None) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}

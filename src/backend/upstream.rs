@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use serde::Deserialize;
 
-use super::remote::{Buffers, ClientError, Protocol};
+use super::runtime::{Buffers, ClientError, Protocol};
 use crate::error::{Error, Result};
 
 const HEADERS_MAX: usize = 32;

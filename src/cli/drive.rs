@@ -22,8 +22,7 @@ use crate::load::plan::{
 };
 use crate::load::tls::TlsOptions;
 use crate::load::url::Url;
-use crate::machine::interference::Interference;
-use crate::machine::interference::Neighbours;
+use crate::machine::interference::{Interference, Neighbours};
 use crate::record::histogram::Ranked;
 use crate::record::outcome::{Outcome, RequestError};
 use crate::record::{Audit, Placement, Trial, TrialVerdict};

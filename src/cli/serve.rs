@@ -11,11 +11,9 @@ use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::flags::Parent;
-use crate::backend::client::Library;
 use crate::backend::cpu::CpuMode;
-use crate::backend::http::limits::Limits;
-use crate::backend::model::Model;
-use crate::backend::pitfall::Pitfall;
+use crate::backend::http::socket::Limits;
+use crate::backend::model::{Library, Model, Pitfall};
 use crate::backend::services::payment::calibrate;
 use crate::backend::{Gather, Settings, StoreSettings, Workload};
 use crate::cli::flags;

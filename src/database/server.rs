@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use crate::database::cluster::{SUPERUSER, USER};
 use crate::database::keeper::Keeper;
-use crate::database::setup::ROWS;
-use crate::database::setup::{Facts, Setup};
+use crate::database::setup::{Facts, ROWS, Setup};
 use crate::database::url::{Typed, Url};
 use crate::database::{cluster, connect, setup, trouble};
 use crate::error::{Error, Result};

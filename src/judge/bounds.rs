@@ -1,8 +1,7 @@
 //! What bounds each contender, by Little's law from what is known: nothing but settings before a run, what a request
 //! costs after it.
 
-use crate::backend::model::{CONNECTION_THREADS, Model, POOL_THREADS};
-use crate::backend::pitfall::Pitfall;
+use crate::backend::model::{CONNECTION_THREADS, Model, POOL_THREADS, Pitfall};
 use crate::record::{Ceiling, Trial, TrialVerdict};
 use crate::scenario::{Contender, Scenario, store};
 use crate::stats::median;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::backend::Gather;
-use crate::backend::client::Library;
+use crate::backend::model::Library;
 use crate::error::{Error, Result};
 use crate::judge::failures::error_bound;
 use crate::judge::validity::{Evidence, Judged};

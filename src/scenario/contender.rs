@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use super::CpuMode;
 use crate::backend::Gather;
-use crate::backend::client::Library;
-use crate::backend::model::Model;
-use crate::backend::pitfall::Pitfall;
+use crate::backend::model::{Library, Model, Pitfall};
 use crate::load::plan::Address;
 use crate::load::tls::Tls;
 use crate::units::Nanos;

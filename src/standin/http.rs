@@ -6,9 +6,8 @@ use httparse::{EMPTY_HEADER, Request, Status};
 use serde_json::{Value, json};
 
 use super::dial::{Fate, Promise};
-use super::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, OUTPUT_BYTES_MAX};
 use super::stats::Kind;
-use super::world::World;
+use super::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, OUTPUT_BYTES_MAX, World};
 use crate::sql::Class;
 use crate::standin::step::{Input, Refusal, Step};
 use crate::units::Nanos;
@@ -249,7 +248,7 @@ fn head(out: &mut Vec<u8>, status: u16, length: usize, last: bool) {
 mod tests {
     use super::*;
     use crate::standin::Settings;
-    use crate::standin::session::Session as Any;
+    use crate::standin::server::Session as Any;
     use crate::standin::step::Key;
 
     /// Feeds `parts` at 1 ms each to a world whose lookups take 50 ms; gives what came out and the instants of it.

@@ -4,10 +4,10 @@
 //! meaning. What is dialled is how long that takes ([`Latency`]) and what goes wrong ([`Fault`]). Its own error, from the
 //! instant an answer was due to the write of it, is in `GET /stats` as a histogram.
 //!
-//! - `session` takes bytes and gives bytes, and says when it wants to go on. It knows no socket and reads no clock, so
-//!   tests play it at any speed. `postgres/` and `http` are its two protocols: a startup of the one begins with a zero
+//! - `postgres/` and `http` are the two protocols of a session. They take bytes and give bytes, and say when they want to
+//!   go on. They know no socket and read no clock, so tests play them at any speed: a startup of the one begins with a zero
 //!   byte, a request of the other with a letter.
-//! - `world` is what the sessions share: `ledger`, `dial` (latency and faults), `stats`.
+//! - `World` is what the sessions share: `ledger`, `dial` (latency and faults), `stats`.
 //! - `server` brings sessions and sockets together, on one thread and one epoll set (`reactor`).
 //! - `proxy` is another thing: it relays any protocol, and delays what comes back.
 //!
@@ -23,27 +23,29 @@
 mod dial;
 mod http;
 mod ledger;
-mod limits;
 mod postgres;
 mod proxy;
 mod server;
-mod session;
 mod stats;
 pub(crate) mod step;
-mod world;
 
-use std::net::SocketAddrV4;
-
+use crate::clock;
+use crate::domain::dataset::Dataset;
 use crate::error::{Context as _, Result};
 use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::listen::{announce, listen};
 use crate::poll::raise_descriptor_limit;
+use crate::random::Stream;
 pub use crate::reactor::Pace;
 use crate::reactor::Reactor;
-use limits::{CONNECTIONS_MAX, REFUSED_MAX, RELAYS_MAX};
+use crate::standin::dial::Dial;
+use crate::standin::ledger::Ledger;
+use crate::standin::stats::Stats;
+use crate::standin::step::Key;
+use crate::units::Nanos;
 use server::Server;
-use world::World;
+use std::net::SocketAddrV4;
 
 /// Everything that the stand-in is started with.
 #[derive(Clone, Debug)]
@@ -110,4 +112,94 @@ fn start(port: u16, pace: Pace) -> Result<Reactor> {
     let reactor = Reactor::new(listener, pace)?;
     announce(port);
     Ok(reactor)
+}
+
+// Every bound of the stand-in, in one place. What goes beyond one is answered with an error that names it.
+
+/// Connections at once; the next is told that there are too many. PostgreSQL's error 53300.
+const CONNECTIONS_MAX: usize = 16_384;
+/// Bytes of one message of a client after its startup, its length included. A longer one ends the connection (08P01).
+const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a startup message, as PostgreSQL has it.
+const STARTUP_BYTES_MAX: usize = 10_000;
+/// Named statements of one connection (54000).
+const STATEMENTS_MAX: usize = 1_000;
+/// Named portals of one connection (54000).
+const PORTALS_MAX: usize = 1_000;
+/// Savepoints of one transaction (54000).
+const SAVEPOINTS_MAX: usize = 1_000;
+/// Statements in one simple query (54000).
+const SCRIPT_MAX: usize = 1_000;
+/// Bytes of the head of an HTTP request (431) and of the body of one (413).
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of the body of an HTTP request, which is read and thrown away.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Fields of the head of an HTTP request.
+const HEADERS_MAX: usize = 64;
+/// Bytes that a client may send ahead while it waits for an answer. Nothing more is read until there is room.
+const INPUT_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+/// Bytes of answers that a client has not taken. Nothing more is read or answered until there are fewer.
+const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+const READ_BYTES: usize = 64 * 1024;
+/// Bytes that a proxy holds for either side of a connection. Nothing more is read until there is room.
+const RELAY_BYTES_MAX: usize = 1024 * 1024;
+/// Connections of a proxy, each with one to its target. The next is told that there are too many.
+const RELAYS_MAX: usize = 8_192;
+/// Connections of a proxy that wait to be told why they are not relayed. The next is closed untold.
+const REFUSED_MAX: usize = 1_024;
+
+/// The one state behind all connections.
+#[derive(Debug)]
+struct World {
+    name: String,
+    seed: u64,
+    data: Dataset,
+    ledger: Ledger,
+    dial: Dial,
+    stats: Stats,
+    connections: usize,
+    /// Whose statements are to be given up.
+    cancels: Vec<Key>,
+    /// What the monotonic clock lacks of the date.
+    since_1970: Nanos,
+}
+
+impl World {
+    fn new(settings: &Settings) -> Self {
+        let data = Dataset::new(settings.seed);
+        Self {
+            name: settings.name.clone(),
+            seed: settings.seed,
+            data,
+            ledger: Ledger::new(data),
+            dial: Dial::new(settings),
+            stats: Stats::new(),
+            connections: 0,
+            cancels: Vec::new(),
+            since_1970: clock::realtime().saturating_sub(clock::now()),
+        }
+    }
+
+    /// Has the monotonic clock begin at `date`.
+    #[cfg(test)]
+    fn start_dates_at(&mut self, date: Nanos) {
+        self.since_1970 = date;
+    }
+
+    /// What the date is at `now`, since 1970.
+    fn date(&self, now: Nanos) -> Nanos {
+        self.since_1970 + now
+    }
+
+    /// The key of the connection that is the `accepted`th and has that place.
+    fn key(&self, place: usize, accepted: u32) -> Key {
+        let secret = Stream::of(self.seed).child(2).at(accepted.into()) as u32;
+        Key { id: place as u32 + 1, secret }
+    }
+
+    /// Counters and faults begin here; what the ledger holds stays.
+    fn start_window(&mut self, now: Nanos) {
+        self.dial.start_window(now);
+        self.stats.start_window();
+    }
 }

@@ -14,10 +14,8 @@ use std::net::{Shutdown, SocketAddrV4, TcpStream};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use super::Settings;
-use super::limits::{READ_BYTES, REFUSED_MAX, RELAY_BYTES_MAX, RELAYS_MAX};
 use super::server::Peer;
-use super::world::World;
+use super::{READ_BYTES, REFUSED_MAX, RELAY_BYTES_MAX, RELAYS_MAX, Settings, World};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::latency::Latency;

@@ -3,7 +3,6 @@
 //! One hyper HTTP/1.1 stack serves every model: tokio drives its connections in `runtime/event_loop/`, OS threads drive
 //! the same connections in `runtime/threads/`.
 
-pub mod limits;
 pub(crate) mod socket;
 pub(crate) mod watch;
 
@@ -19,8 +18,7 @@ use hyper::{Method, Response, StatusCode, Version};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::Workload;
-use limits::BODY_BYTES_MAX;
-use socket::Farewell;
+use socket::{BODY_BYTES_MAX, Farewell};
 use watch::{Phase, Watch};
 
 /// What is sent back: a status and a JSON body.

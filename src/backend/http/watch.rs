@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Wake;
 use std::time::{Duration, Instant};
 
-use super::limits::{DRAIN_MAX, Limits, STOP_MAX};
+use super::socket::{DRAIN_MAX, Limits, STOP_MAX};
 
 /// What a connection is waiting for, or doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol.html>
 
-mod protocol;
-mod reply;
+pub(crate) mod protocol;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
@@ -14,7 +13,6 @@ use crate::postgres::Server;
 use crate::sql::Statement;
 
 pub(crate) use protocol::PostgresProtocol;
-pub(crate) use reply::Reply;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Question<'a> {

@@ -4,8 +4,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Args, closed_ceiling, failing, show, write_hgrm};
-use crate::cli::drive;
-use crate::cli::{Format, print};
+use crate::cli::{Format, drive, print};
 use crate::error::Result;
 use crate::judge::failures::error_counts;
 use crate::judge::validity::limit_of;

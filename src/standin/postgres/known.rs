@@ -1,6 +1,6 @@
 //! What the stand-in knows to answer, and what it says of itself.
 
-use super::backend::Cell;
+use super::messages::Cell;
 use super::tokens::{Token, Tokens};
 use super::value::Arguments;
 use crate::sql::Statement;

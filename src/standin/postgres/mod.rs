@@ -6,10 +6,8 @@
 //! What differs from PostgreSQL, besides the statements it answers: a write takes effect at once and for good, so that
 //! ROLLBACK takes nothing back (and says so); and no password is asked for.
 
-mod backend;
-mod error;
-mod frontend;
 pub(crate) mod known;
+mod messages;
 mod named;
 mod query;
 mod run;
@@ -19,19 +17,47 @@ mod tests;
 mod tokens;
 mod value;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use self::backend::Formats;
-use self::error::SqlError;
-use self::frontend::{Body, Startup};
 use self::named::{Named, Portal, Prepared};
 use self::value::{Arguments, PARAMETERS_MAX};
 use super::dial::{Fate, Promise};
-use super::limits::{OUTPUT_BYTES_MAX, PORTALS_MAX, SCRIPT_MAX, STATEMENTS_MAX};
-use super::world::World;
+use super::{OUTPUT_BYTES_MAX, PORTALS_MAX, SCRIPT_MAX, STATEMENTS_MAX, World};
 use crate::standin::postgres::known::{Query, SETTINGS, SETTINGS_TOLD};
+use crate::standin::postgres::messages::{Body, Formats, Startup};
 use crate::standin::step::{Input, Key, Refusal, Step};
 use crate::units::Nanos;
+
+/// An error as a client sees it: a code of five characters (PostgreSQL's manual, appendix A) and a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SqlError {
+    /// SQLSTATE.
+    pub(crate) code: &'static str,
+    pub(crate) message: Cow<'static, str>,
+    pub(crate) hint: Option<Cow<'static, str>>,
+}
+
+impl SqlError {
+    pub(crate) fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), hint: None }
+    }
+
+    /// The same with what would be right.
+    pub(crate) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The client has broken the protocol; its connection is closed.
+    pub(crate) fn protocol(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new("08P01", message)
+    }
+
+    /// A figure does not fit into its type.
+    pub(crate) fn out_of_range(kind: &str) -> Self {
+        Self::new("22003", format!("{kind} out of range"))
+    }
+}
 
 /// A connection that speaks PostgreSQL's protocol.
 #[derive(Debug)]
@@ -129,7 +155,7 @@ impl Session {
                         return Step::Read;
                     }
                     Err(fatal) => {
-                        backend::error_response(out, &fatal, true);
+                        messages::error_response(out, &fatal, true);
                         false
                     }
                 }
@@ -165,10 +191,10 @@ impl Session {
     ) -> Result<Option<Alive>, SqlError> {
         let start = self.free.max(input.arrived());
         if self.phase == Phase::Startup {
-            let startup = frontend::startup(input)?;
+            let startup = messages::startup(input)?;
             return startup.map(|startup| self.start(startup, world, out)).transpose();
         }
-        let Some((tag, body)) = frontend::message(input)? else {
+        let Some((tag, body)) = messages::next_message(input)? else {
             return Ok(None);
         };
         let skipping = self.phase == Phase::Skipping;
@@ -218,13 +244,13 @@ impl Session {
             }
         }
         if minor > 0 {
-            backend::negotiate_protocol_version(out);
+            messages::negotiate_protocol_version(out);
         }
-        backend::authentication_ok(out);
+        messages::authentication_ok(out);
         for (name, value) in &SETTINGS[..SETTINGS_TOLD] {
-            backend::parameter_status(out, name, value);
+            messages::parameter_status(out, name, value);
         }
-        backend::backend_key_data(out, self.key);
+        messages::backend_key_data(out, self.key);
         self.phase = Phase::Ready;
         self.ready(out);
         Ok(true)
@@ -236,7 +262,7 @@ impl Session {
             Transaction::Block(_) => b'T',
             Transaction::Failed(_) => b'E',
         };
-        backend::ready_for_query(out, status);
+        messages::ready_for_query(out, status);
         self.flush = true;
     }
 
@@ -251,7 +277,7 @@ impl Session {
 
     /// A statement has failed, and what depends on it with it.
     fn fail(&mut self, error: &SqlError, out: &mut Vec<u8>) {
-        backend::error_response(out, error, false);
+        messages::error_response(out, error, false);
         self.flush = true;
         if let Transaction::Block(written) = self.transaction {
             self.transaction = Transaction::Failed(written);
@@ -266,7 +292,7 @@ impl Session {
     fn simple(&mut self, mut body: Body<'_>, out: &mut Vec<u8>) {
         self.script = Some(VecDeque::new());
         match body.string().and_then(|text| query::script(text, SCRIPT_MAX)) {
-            Ok(queries) if queries.is_empty() => backend::empty_query(out),
+            Ok(queries) if queries.is_empty() => messages::empty_query(out),
             Ok(queries) => self.script = Some(queries.into()),
             Err(error) => self.fail(&error, out),
         }
@@ -306,7 +332,7 @@ impl Session {
                     (b'S', name) => self.statements.remove(name),
                     (_, name) => self.portals.remove(name),
                 };
-                backend::close_complete(out);
+                messages::close_complete(out);
                 Ok(())
             }
             _ => {
@@ -330,7 +356,7 @@ impl Session {
             types[at] = value::settle(*wanted, said)?;
         }
         self.statements.insert(name, Prepared { query, types }, "42P05")?;
-        backend::parse_complete(out);
+        messages::parse_complete(out);
         Ok(())
     }
 
@@ -359,7 +385,7 @@ impl Session {
         let formats = format_codes(&mut body, columns)?;
         let bound = Portal { query: query.clone(), arguments, formats, done: false };
         self.portals.insert(portal, bound, "42P03")?;
-        backend::bind_complete(out);
+        messages::bind_complete(out);
         Ok(())
     }
 
@@ -368,15 +394,15 @@ impl Session {
         let (columns, formats) = if kind == b'S' {
             let Prepared { query, types } =
                 self.statements.get(name).ok_or_else(|| no_statement(name))?;
-            backend::parameter_description(out, &types[..query.parameters().len()]);
+            messages::parameter_description(out, &types[..query.parameters().len()]);
             (query.columns(), 0)
         } else {
             let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
             (portal.query.columns(), portal.formats)
         };
         match columns.is_empty() {
-            true => backend::no_data(out),
-            false => backend::row_description(out, &columns, formats),
+            true => messages::no_data(out),
+            false => messages::row_description(out, &columns, formats),
         }
         Ok(())
     }
@@ -392,7 +418,7 @@ impl Session {
         let name = body.string()?;
         let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
         if portal.done {
-            backend::command_complete(out, "SELECT 0");
+            messages::command_complete(out, "SELECT 0");
             return Ok(());
         }
         portal.done = true;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::backend::Formats;
-use super::error::SqlError;
+use super::messages::Formats;
 use super::value::{Arguments, PARAMETERS_MAX};
+use crate::standin::postgres::SqlError;
 use crate::standin::postgres::known::Query;
 
 /// A statement with the types of its parameters.

@@ -3,12 +3,12 @@
 use crate::standin::postgres::known::{Query, SETTINGS, brackets};
 use std::rc::Rc;
 
-use super::error::SqlError;
 use super::select;
 use super::tokens::{Token, Tokens};
 use super::value::{Arguments, FLOAT8, PARAMETERS_MAX, VOID, Value, parse};
 use crate::sql::oid::{INT8, TEXT};
 use crate::sql::{Class, Statement};
+use crate::standin::postgres::SqlError;
 
 impl Query {
     /// The one statement of `text`.

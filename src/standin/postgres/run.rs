@@ -1,17 +1,16 @@
 //! What a statement does, and the rows it gives.
 
-use super::backend::{self, Cell, Formats};
-use super::error::SqlError;
+use super::messages::{Cell, Formats};
 use super::value::{Arguments, Value};
-use super::{Session, Transaction, Waiting};
+use super::{Session, Transaction, Waiting, messages};
 use crate::domain::dataset::Tier;
 use crate::sql::{Class, Statement};
 use crate::standin::dial::Promise;
 use crate::standin::ledger::{OutOfRange, Payment};
-use crate::standin::limits::SAVEPOINTS_MAX;
+use crate::standin::postgres::SqlError;
 use crate::standin::postgres::known::Query;
 use crate::standin::stats::Kind;
-use crate::standin::world::World;
+use crate::standin::{SAVEPOINTS_MAX, World};
 use crate::units::Nanos;
 
 /// A statement begins at `start`: when it is due.
@@ -62,7 +61,7 @@ impl Session {
                 None => arguments,
             };
             if simple {
-                backend::row_description(out, statement.columns(), formats);
+                messages::row_description(out, statement.columns(), formats);
             }
             if let (Transaction::Block(written), Class::Write) =
                 (&mut self.transaction, statement.class())
@@ -70,7 +69,7 @@ impl Session {
                 *written = written.saturating_add(1);
             }
             let rows = schema(statement, arguments, formats, world, out)?;
-            backend::command_complete(out, if rows { "SELECT 1" } else { "SELECT 0" });
+            messages::command_complete(out, if rows { "SELECT 1" } else { "SELECT 0" });
             return Ok(());
         }
         let now = world.date(promise.due);
@@ -85,12 +84,12 @@ impl Session {
         };
         let columns = query.columns();
         if simple {
-            backend::row_description(out, &columns, formats);
+            messages::row_description(out, &columns, formats);
         }
         if !cells.is_empty() {
-            backend::data_row(out, &columns, &cells, formats);
+            messages::data_row(out, &columns, &cells, formats);
         }
-        backend::command_complete(out, tag);
+        messages::command_complete(out, tag);
         Ok(())
     }
 
@@ -134,13 +133,13 @@ impl Session {
                 "DEALLOCATE"
             }
             Query::Empty => {
-                backend::empty_query(out);
+                messages::empty_query(out);
                 return Ok(());
             }
             Query::Nothing(tag) => tag,
             _ => unreachable!("the others have rows"),
         };
-        backend::command_complete(out, tag);
+        messages::command_complete(out, tag);
         Ok(())
     }
 
@@ -204,7 +203,7 @@ fn outside(verb: &str) -> SqlError {
 /// Says so where something was written since there were `before` writes.
 fn not_taken_back(written: u32, before: u32, out: &mut Vec<u8>) {
     if written > before {
-        backend::warning(out, &NOT_TAKEN_BACK);
+        messages::warning(out, &NOT_TAKEN_BACK);
     }
 }
 
@@ -224,7 +223,7 @@ fn schema(
     world: &mut World,
     out: &mut Vec<u8>,
 ) -> Result<bool, SqlError> {
-    let mut row = |cells: &[Cell<'_>]| backend::data_row(out, statement.columns(), cells, formats);
+    let mut row = |cells: &[Cell<'_>]| messages::data_row(out, statement.columns(), cells, formats);
     if statement.class() == Class::Lookup {
         return Ok(lookup(statement, &arguments[0], world, row));
     }

@@ -36,7 +36,7 @@ pub(super) fn values(mut tokens: Tokens<'_>) -> Option<Query> {
     }
 }
 
-/// Columns of such a row at most: a bit of [`super::backend::Formats`] for each.
+/// Columns of such a row at most: a bit of [`super::messages::Formats`] for each.
 const COLUMNS_MAX: usize = 16;
 
 fn value(tokens: &mut Tokens<'_>) -> Option<Column> {

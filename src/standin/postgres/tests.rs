@@ -1,11 +1,10 @@
 //! Sessions played without a socket and without a clock.
 
 use super::super::Settings;
-use super::super::limits::{MESSAGE_BYTES_MAX, SAVEPOINTS_MAX, STATEMENTS_MAX};
-use super::super::session::Session;
-use super::super::world::World;
 use crate::sql::Statement;
+use crate::standin::server::Session;
 use crate::standin::step::{Key, Refusal, Step};
+use crate::standin::{MESSAGE_BYTES_MAX, SAVEPOINTS_MAX, STATEMENTS_MAX, World};
 use crate::units::Nanos;
 
 /// A session, what it has answered, and when.

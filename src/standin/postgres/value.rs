@@ -1,7 +1,7 @@
 //! Parameters as clients send them, in text or binary.
 
-use super::error::SqlError;
 use crate::sql::oid::{INT2, INT4, INT8, TEXT};
+use crate::standin::postgres::SqlError;
 
 /// float8, which `pg_sleep` takes.
 pub(super) const FLOAT8: u32 = 701;

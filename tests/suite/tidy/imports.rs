@@ -40,7 +40,7 @@ const HOST: &[&str] = &["src/run/host.rs", "src/run/selftest/server.rs"];
 const OF_HOST: &[&str] = &["database", "process", "machine"];
 
 /// A scenario names models and plans. It must not start anything.
-const OF_BACKEND_IN_SCENARIO: &[&str] = &["client", "model", "CpuMode", "cpu", "Gather", "pitfall"];
+const OF_BACKEND_IN_SCENARIO: &[&str] = &["model", "CpuMode", "cpu", "Gather"];
 
 /// Names of a part that does not stand below.
 pub(super) fn upwards(program: &[Source]) -> Vec<Breach> {

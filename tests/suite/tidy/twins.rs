@@ -36,6 +36,7 @@ fn pairs(program: &[Source]) -> Vec<(&Source, &Source)> {
             && (file.path.ends_with("/event_loop.rs") || file.path.ends_with("/threads.rs"))
     };
     let mut files: Vec<&Source> = program.iter().filter(is_twin).collect();
+    files.sort_by_key(|file| file.module().split_last().unwrap().1.to_vec());
     let mut pairs = Vec::new();
     while let Some(b) = files.pop() {
         let a = files

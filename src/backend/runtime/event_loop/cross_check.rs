@@ -12,11 +12,12 @@ use tokio_postgres::NoTls;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::backend::Settings;
-use crate::backend::client::Library;
-use crate::backend::postgres::{Param, PostgresProtocol, Question, Reply};
-use crate::backend::remote::{ANSWER_WITHIN, ClientError, Gather, Peer, Usage};
-use crate::backend::runtime::event_loop::fan_out::FanOutPool;
+use crate::backend::model::Library;
+use crate::backend::postgres::protocol::Reply;
+use crate::backend::postgres::{Param, PostgresProtocol, Question};
+use crate::backend::runtime::event_loop::helpers::FanOutPool;
 use crate::backend::runtime::event_loop::remote::Pool;
+use crate::backend::runtime::{ANSWER_WITHIN, ClientError, Gather, Peer, Usage};
 use crate::error::{self, Error};
 use crate::postgres::Server;
 

@@ -9,10 +9,23 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use crate::backend::remote::{
+use crate::backend::runtime::event_loop::helpers::FanOutPool;
+use crate::backend::runtime::{
     ANSWER_WITHIN, ClientError, GREET_WITHIN, Gather, Peer, Protocol, READ_BYTES, Usage,
 };
-use crate::backend::runtime::event_loop::fan_out::FanOutPool;
+
+/// An event loop's connections to the database.
+#[cfg(not(feature = "cross-check"))]
+pub(crate) type Client = Pool<crate::backend::postgres::PostgresProtocol>;
+
+/// The client of the database, without a connection yet.
+#[cfg(not(feature = "cross-check"))]
+pub(crate) fn client(
+    _: &crate::backend::Settings,
+    peer: crate::backend::runtime::Peer<crate::postgres::Server>,
+) -> crate::error::Result<Client> {
+    Ok(Client::new(peer))
+}
 
 /// Connections to one server, opened as they are first needed.
 #[derive(Debug)]

@@ -11,8 +11,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::backend::http::limits::Limits;
-use crate::backend::http::socket::{READ_BYTES, too_slow};
+use crate::backend::http::socket::{Limits, READ_BYTES, too_slow};
 use crate::backend::http::watch::{Wait, Watch};
 
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::backend::hash::BuildMix;
-use crate::backend::http::limits::{ACCEPT_PAUSE, Limits};
+use crate::backend::http::socket::{ACCEPT_PAUSE, Limits};
 use crate::backend::http::watch::{Connections, Wait, Watch};
 use crate::poll::{EventFlags, ONE_SHOT, Poll, READABLE, WRITABLE};
 use crate::units::Nanos;

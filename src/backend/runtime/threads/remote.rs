@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::backend::remote::{
+use crate::backend::runtime::threads::helpers::FanOutPool;
+use crate::backend::runtime::{
     ANSWER_WITHIN, ClientError, GREET_WITHIN, Gather, Peer, Protocol, READ_BYTES, Usage,
 };
-use crate::backend::runtime::threads::fan_out::FanOutPool;
 
 /// Connections to one server, opened as they are first needed.
 #[derive(Debug)]

@@ -12,8 +12,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use crate::backend::http::limits::Limits;
-use crate::backend::http::socket::{READ_BYTES, too_slow};
+use crate::backend::http::socket::{Limits, READ_BYTES, too_slow};
 use crate::backend::http::watch::{Phase, Stay, Watch};
 
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! A gateway on an event loop: both upstream answers are awaited at once.
 
 use super::{Answer, both, failed, joined, no_upstream};
-use crate::backend::services::app::event_loop::App;
+use crate::backend::services::event_loop::App;
 
 /// Asks twice and joins the answers.
 pub(crate) async fn gateway(app: &App, id: Option<u64>) -> Result<Answer, Answer> {

@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use crate::backend::http::Answer;
-use crate::backend::remote::ClientError;
+use crate::backend::runtime::ClientError;
 
 #[derive(Serialize)]
 struct Joined {

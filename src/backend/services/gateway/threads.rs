@@ -1,7 +1,7 @@
 //! A gateway on a thread: both questions are written before the first answer is read.
 
 use super::{Answer, both, failed, joined, no_upstream};
-use crate::backend::services::app::threads::App;
+use crate::backend::services::threads::App;
 
 /// Asks twice and joins the answers.
 pub(crate) fn gateway(app: &App, id: Option<u64>) -> Result<Answer, Answer> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{Answer, Request, Task, account_id, conflict, distributed, read};
 use crate::backend::memory::Memory;
 use crate::backend::postgres::Question;
-use crate::backend::remote::ClientError;
-use crate::backend::services::app::Store;
-use crate::backend::services::app::event_loop::{App, Client};
+use crate::backend::runtime::ClientError;
+use crate::backend::services::Store;
+use crate::backend::services::event_loop::{App, Client};
 use crate::domain::dataset::Account;
 
 /// Credits every member of a distribution once, and finishes one that was left half-way.

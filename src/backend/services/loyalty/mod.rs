@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::http::{Answer, parse, whole_number};
 use crate::backend::memory::{Memory, Record, Terms};
 use crate::backend::postgres::Question;
-use crate::backend::remote::ClientError;
+use crate::backend::runtime::ClientError;
 use crate::domain::dataset::{Account, Dataset};
 use crate::domain::loyalty::{Distribution, Refusal};
 

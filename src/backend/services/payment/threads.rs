@@ -4,8 +4,8 @@ use super::{Answer, Request, Rows};
 use crate::backend::cpu::signature;
 use crate::backend::memory::Capture;
 use crate::backend::postgres::Question;
-use crate::backend::services::app::Store;
-use crate::backend::services::app::threads::App;
+use crate::backend::services::Store;
+use crate::backend::services::threads::App;
 use crate::domain::signature::Key;
 
 /// Looks up, verifies, decides, captures.

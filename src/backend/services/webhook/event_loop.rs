@@ -2,9 +2,9 @@
 
 use super::{Answer, Event};
 use crate::backend::postgres::Question;
-use crate::backend::remote::ClientError;
-use crate::backend::services::app::Store;
-use crate::backend::services::app::event_loop::App;
+use crate::backend::runtime::ClientError;
+use crate::backend::services::Store;
+use crate::backend::services::event_loop::App;
 
 /// Keeps an event, once.
 pub(crate) async fn receive(app: &App, body: &[u8]) -> Result<Answer, Answer> {

@@ -4,19 +4,25 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Common, Store, audited, cpu_mode, database, stats, upstream};
 use crate::backend::Settings;
 use crate::backend::http::Answer;
 use crate::backend::memory::Memory;
-use crate::backend::pitfall::Pitfall;
+use crate::backend::model::Pitfall;
 use crate::backend::postgres::Question;
-use crate::backend::runtime::event_loop::client;
-use crate::backend::runtime::event_loop::cpu::{Helpers, Place};
+#[cfg(feature = "cross-check")]
+use crate::backend::runtime::event_loop::cross_check::client;
+use crate::backend::runtime::event_loop::helpers::{Helpers, Place};
 use crate::backend::runtime::event_loop::remote::Pool;
+#[cfg(not(feature = "cross-check"))]
+use crate::backend::runtime::event_loop::remote::client;
+use crate::backend::services::{Common, Store, audited, cpu_mode, database, stats, upstream};
 use crate::backend::upstream::Exchange;
 use crate::error;
 
-pub(crate) use crate::backend::runtime::event_loop::Client;
+#[cfg(feature = "cross-check")]
+pub(crate) use crate::backend::runtime::event_loop::cross_check::Client;
+#[cfg(not(feature = "cross-check"))]
+pub(crate) use crate::backend::runtime::event_loop::remote::Client;
 
 #[derive(Debug)]
 pub(crate) struct App {

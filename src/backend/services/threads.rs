@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Common, Store, audited, cpu_mode, database, stats, upstream};
 use crate::backend::Settings;
 use crate::backend::http::Answer;
 use crate::backend::memory::Memory;
-use crate::backend::pitfall::Pitfall;
+use crate::backend::model::Pitfall;
 use crate::backend::postgres::{PostgresProtocol, Question};
-use crate::backend::runtime::threads::cpu::Helpers;
+use crate::backend::runtime::threads::helpers::Helpers;
 use crate::backend::runtime::threads::remote::Pool;
+use crate::backend::services::{Common, Store, audited, cpu_mode, database, stats, upstream};
 use crate::backend::upstream::Exchange;
 use crate::error;
 
