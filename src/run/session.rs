@@ -20,7 +20,7 @@ use crate::run::trial::spec::TrialSpec;
 use crate::run::{Progress, Request, ceilings, footprint, journal, rounds, warm};
 use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario, Statement};
 use crate::units::{Nanos, Rate};
-use crate::{clock, judge, machine, random, record, scenario};
+use crate::{clock, judge, random, record, scenario};
 
 /// A run under way.
 #[derive(Debug)]

@@ -1,22 +1,22 @@
-//! A drawing surface over plotters' SVG backend, in CSS px, that remembers where its text stands.
+//! A drawing surface in CSS px that writes SVG and remembers where its text stands.
 
-use crate::report::charts::size::{Size, Tip, UNITS_PER_PX};
 use std::cell::RefCell;
+use std::fmt::{self, Write};
 
-use plotters::backend::SVGBackend;
-use plotters::coord::Shift;
-use plotters::drawing::{DrawingArea, IntoDrawingArea};
-use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{
-    Color, FontDesc, FontFamily, FontStyle, RGBAColor, RGBColor, ShapeStyle, TextStyle,
-};
+use plotters::style::{Color, RGBAColor, RGBColor};
 
-use super::style::Style;
-use super::svg::{self, Dash, Fonts, Head};
-use super::text::{FAMILY, Weight, width};
-use super::theme::Theme;
-use crate::text::is_shown;
+use super::svg::{self, Fonts, Head, Size, Tip, units};
+use super::text::{Weight, width};
+use super::theme::{Style, Theme};
+use crate::text::{is_shown, xml};
+
+/// A dashed stroke, in px.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dash {
+    pub(super) width: f64,
+    pub(super) on: u32,
+    pub(super) off: u32,
+}
 
 /// Which part of a text stands at the point that is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,7 @@ pub(super) struct Drawing {
     pub(super) placed: Vec<Placed>,
 }
 
-/// The surface. Its drawing cannot fail: it goes into a string.
-pub(super) struct Canvas<'a> {
+pub(super) struct Canvas {
     pub(super) theme: Theme,
     /// px
     pub(super) width: f64,
@@ -68,7 +67,8 @@ pub(super) struct Canvas<'a> {
     pub(super) head: f64,
     /// Where the first line of text below it stands, px.
     pub(super) foot: f64,
-    area: DrawingArea<SVGBackend<'a>, Shift>,
+    /// The elements so far, on a line each.
+    body: RefCell<String>,
     placed: Vec<Placed>,
     tips: RefCell<Vec<Tip>>,
 }
@@ -79,25 +79,18 @@ pub(super) fn drawn(
     size: Size,
     fonts: Fonts,
     head: &Head<'_>,
-    draw: impl FnOnce(&mut Canvas<'_>),
+    draw: impl FnOnce(&mut Canvas),
 ) -> Drawing {
-    let mut body = String::new();
     let (width, height) = (size.width(), size.height());
-    let units = ((width as i32 * UNITS_PER_PX) as u32, (height as i32 * UNITS_PER_PX) as u32);
-    let area = SVGBackend::with_string(&mut body, units).into_drawing_area();
-    area.fill(&theme.background).expect(INTO_STRING);
-    let (placed, tips) = (Vec::new(), RefCell::default());
-    let mut canvas = Canvas { theme, width, height, head: 0.0, foot: height, area, placed, tips };
+    let (body, placed, tips) = (RefCell::default(), Vec::new(), RefCell::default());
+    let mut canvas = Canvas { theme, width, height, head: 0.0, foot: height, body, placed, tips };
+    canvas.rectangle((0.0, 0.0), (width, height), theme.background.to_rgba());
     draw(&mut canvas);
-    canvas.area.present().expect(INTO_STRING);
-    let (placed, tips) = (std::mem::take(&mut canvas.placed), canvas.tips.take());
-    drop(canvas);
-    Drawing { svg: svg::document(&body, theme, size, fonts, head, &tips), placed }
+    let svg = svg::document(&canvas.body.take(), theme, size, fonts, head, &canvas.tips.take());
+    Drawing { svg, placed: canvas.placed }
 }
 
-const INTO_STRING: &str = "drawing into a string does not fail";
-
-impl Canvas<'_> {
+impl Canvas {
     /// `text` on a line whose middle is at `y`.
     pub(super) fn text(&mut self, text: &str, (x, y): (f64, f64), ink: Ink, anchor: Anchor) {
         let text = &text.replace(|c| !is_shown(c), "");
@@ -105,10 +98,10 @@ impl Canvas<'_> {
             return;
         }
         let wide = width(text, ink.px, ink.weight);
-        let (left, h_pos) = match anchor {
-            Anchor::Start => (x, HPos::Left),
-            Anchor::Middle => (x - wide / 2.0, HPos::Center),
-            Anchor::End => (x - wide, HPos::Right),
+        let (left, anchor) = match anchor {
+            Anchor::Start => (x, "start"),
+            Anchor::Middle => (x - wide / 2.0, "middle"),
+            Anchor::End => (x - wide, "end"),
         };
         let half = ink.px * LINE_HALF_EM;
         self.placed.push(Placed {
@@ -119,15 +112,18 @@ impl Canvas<'_> {
             right: left + wide,
             bottom: y + half,
         });
-        let style = match ink.weight {
-            Weight::Regular => FontStyle::Normal,
-            Weight::SemiBold => FontStyle::Bold,
+        let weight = match ink.weight {
+            Weight::Regular => "",
+            Weight::SemiBold => " font-weight=\"600\"",
         };
-        let size = ink.px * SIZE_FACTOR * f64::from(UNITS_PER_PX);
-        let style = TextStyle::from(FontDesc::new(FontFamily::Name(FAMILY), size, style))
-            .color(&ink.colour)
-            .pos(Pos::new(h_pos, VPos::Center));
-        self.draw(Text::new(text.to_owned(), (units(x), units(y)), style));
+        self.put(format_args!(
+            "<text x=\"{}\" y=\"{}\" dy=\"0.5ex\" text-anchor=\"{anchor}\" font-size=\"{}\"{}{weight}>{}</text>",
+            units(x),
+            units(y),
+            units(ink.px),
+            paint("fill", ink.colour.to_rgba()),
+            xml(text),
+        ));
     }
 
     /// The same on a box that hides most of what lies behind it.
@@ -146,18 +142,20 @@ impl Canvas<'_> {
 
     /// A line through `points`.
     pub(super) fn line(&self, points: &[(f64, f64)], colour: RGBAColor, px: f64) {
-        self.stroke(points, colour, (px * f64::from(UNITS_PER_PX)).round() as u32);
+        self.stroke(points, colour, px, format_args!(""));
     }
 
     /// The same in dashes.
     pub(super) fn dashed(&self, points: &[(f64, f64)], colour: RGBAColor, dash: Dash) {
-        self.stroke(points, colour, dash.encoded());
+        let [on, off] = [dash.on, dash.off].map(|px| units(px.into()));
+        let dashes = format_args!(" stroke-dasharray=\"{on} {off}\" class=\"d\"");
+        self.stroke(points, colour, dash.width, dashes);
     }
 
     /// A filled shape.
     pub(super) fn polygon(&self, points: &[(f64, f64)], colour: RGBAColor) {
-        let points: Vec<(i32, i32)> = points.iter().map(|(x, y)| (units(*x), units(*y))).collect();
-        self.draw(Polygon::new(points, colour));
+        let (fill, points) = (paint("fill", colour), joined(points));
+        self.put(format_args!("<polygon{fill} points=\"{points}\"/>"));
     }
 
     /// A band around a line, between its upper and its lower edge.
@@ -192,7 +190,7 @@ impl Canvas<'_> {
         if square {
             self.rectangle((x - radius, y - radius), (x + radius, y + radius), colour);
         } else {
-            self.draw(Circle::new((units(x), units(y)), units(radius), colour.filled()));
+            self.disc((x, y), radius, colour);
         }
     }
 
@@ -213,21 +211,27 @@ impl Canvas<'_> {
 
     /// A filled rectangle from its upper left to its lower right corner.
     pub(super) fn rectangle(&self, from: (f64, f64), to: (f64, f64), colour: RGBAColor) {
-        let corners = [(units(from.0), units(from.1)), (units(to.0), units(to.1))];
-        self.draw(Rectangle::new(corners, colour.filled()));
+        let [left, right] = [from.0.min(to.0), from.0.max(to.0)].map(units);
+        let [top, bottom] = [from.1.min(to.1), from.1.max(to.1)].map(units);
+        let (wide, tall, fill) = (right - left, bottom - top, paint("fill", colour));
+        self.put(format_args!(
+            "<rect x=\"{left}\" y=\"{top}\" width=\"{wide}\" height=\"{tall}\"{fill}/>"
+        ));
     }
 
     /// A circle with a rim of the background, so that it stands off its line; hollow ones are filled with it.
-    pub(super) fn circle(&self, (x, y): (f64, f64), radius: f64, colour: RGBColor, hollow: bool) {
-        let at = (units(x), units(y));
-        let disc = |radius: f64, colour: RGBColor| {
-            self.draw(Circle::new(at, units(radius), colour.filled()));
-        };
-        disc(radius + RIM_PX, self.theme.background);
-        disc(radius, colour);
+    pub(super) fn circle(&self, at: (f64, f64), radius: f64, colour: RGBColor, hollow: bool) {
+        self.disc(at, radius + RIM_PX, self.theme.background.to_rgba());
+        self.disc(at, radius, colour.to_rgba());
         if hollow {
-            disc(radius - HOLLOW_PX, self.theme.background);
+            self.disc(at, radius - HOLLOW_PX, self.theme.background.to_rgba());
         }
+    }
+
+    fn disc(&self, (x, y): (f64, f64), radius: f64, colour: RGBAColor) {
+        let [x, y, r] = [x, y, radius.max(0.0)].map(units);
+        let fill = paint("fill", colour);
+        self.put(format_args!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"{fill}/>"));
     }
 
     /// The same as a square of side `2 x radius`.
@@ -242,34 +246,45 @@ impl Canvas<'_> {
         }
     }
 
-    fn stroke(&self, points: &[(f64, f64)], color: RGBAColor, stroke_width: u32) {
-        let points: Vec<(i32, i32)> = points.iter().map(|(x, y)| (units(*x), units(*y))).collect();
-        self.draw(PathElement::new(points, ShapeStyle { color, filled: false, stroke_width }));
+    fn stroke(
+        &self,
+        points: &[(f64, f64)],
+        colour: RGBAColor,
+        px: f64,
+        dashes: fmt::Arguments<'_>,
+    ) {
+        let (stroke, width, points) = (paint("stroke", colour), units(px), joined(points));
+        self.put(format_args!(
+            "<polyline fill=\"none\"{stroke} stroke-width=\"{width}\"{dashes} points=\"{points}\"/>"
+        ));
     }
 
-    fn draw<E>(&self, element: E)
-    where
-        for<'b> &'b E: plotters::element::PointCollection<'b, (i32, i32)>,
-        for<'b> E: plotters::element::Drawable<SVGBackend<'b>>,
-    {
-        self.area.draw(&element).expect(INTO_STRING);
+    /// On a line of its own, so that a difference between two charts can be read.
+    fn put(&self, element: fmt::Arguments<'_>) {
+        writeln!(self.body.borrow_mut(), "{element}").expect("a string takes all");
     }
+}
+
+/// The attribute `name` of a colour, with its opacity where it is not 1.
+fn paint(name: &str, RGBAColor(r, g, b, alpha): RGBAColor) -> String {
+    let opacity = if alpha < 1.0 { format!(" opacity=\"{alpha}\"") } else { String::new() };
+    format!("{opacity} {name}=\"#{r:02X}{g:02X}{b:02X}\"")
+}
+
+fn joined(points: &[(f64, f64)]) -> String {
+    let points: Vec<String> =
+        points.iter().map(|(x, y)| format!("{},{}", units(*x), units(*y))).collect();
+    points.join(" ")
 }
 
 /// Half the height of a line of text: what ascenders and descenders need and a little air.
 const LINE_HALF_EM: f64 = 0.62;
-/// plotters-svg writes a font size divided by this.
-const SIZE_FACTOR: f64 = 1.24;
 const LABEL_OPACITY: f64 = 0.86;
 const HATCH_PX: f64 = 9.0;
 /// The half side of a square over the radius of a circle: sqrt(pi) / 2.
 const SQUARE_OF_EQUAL_AREA: f64 = 0.886;
 const RIM_PX: f64 = 1.5;
 const HOLLOW_PX: f64 = 1.9;
-
-fn units(px: f64) -> i32 {
-    (px * f64::from(UNITS_PER_PX)).round() as i32
-}
 
 /// The middle of the pixel that `px` lies in, where a line of 1 px is crisp.
 pub(super) fn snapped(px: f64) -> f64 {

@@ -46,7 +46,7 @@ fn figures(track: &Track) -> String {
     format!("{} {}", track.name, ends.join(" to "))
 }
 
-fn draw(canvas: &mut Canvas<'_>, tracks: &[Track]) {
+fn draw(canvas: &mut Canvas, tracks: &[Track]) {
     let (_, high) = extent(tracks).expect("a picture without figures is not made");
     let label = |track: &Track| Label {
         name: track.name.clone(),

@@ -5,11 +5,10 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::style::{Color, RGBColor};
 
 use super::canvas::{Anchor, Canvas, Ink, snapped};
-use super::chrome::MARGIN;
-use super::picture::{Kind, Picture};
+use super::picture::{Kind, MARGIN, Picture};
 use super::plot::{Frame, Plot, name_ink, tick_ink};
-use super::style::Family;
 use super::text::{Weight, fitted, fitted_name, typeset, width};
+use super::theme::Family;
 use super::view::{Member, View};
 use crate::judge::cell::{ZONE, belongs, ends, more_is_better};
 use crate::judge::races::Race;
@@ -237,7 +236,7 @@ fn finding(rows: &[Row], a: &Member<'_>, b: &Member<'_>) -> String {
     format!("Of {}: {}", counted(rows.len(), "comparison"), parts.join("; "))
 }
 
-fn draw(canvas: &mut Canvas<'_>, rows: &[Row], a: &Member<'_>, b: &Member<'_>) {
+fn draw(canvas: &mut Canvas, rows: &[Row], a: &Member<'_>, b: &Member<'_>) {
     let reach = rows.iter().filter_map(|row| row.advantage);
     let far = reach.map(|(_, low, high)| high.max(1.0 / low)).fold(2.2, f64::max).min(FAR) * 1.15;
     let columns = Columns::of(canvas);
@@ -307,7 +306,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(canvas: &Canvas<'_>) -> Self {
+    fn of(canvas: &Canvas) -> Self {
         let interval = canvas.width - MARGIN;
         Self {
             place: MARGIN + (canvas.width * 0.13).min(130.0),
@@ -323,7 +322,7 @@ const FAR: f64 = 200.0;
 
 /// Who is better on which side.
 fn sides(
-    canvas: &mut Canvas<'_>,
+    canvas: &mut Canvas,
     plot: &Plot<LogCoord<f64>, RangedCoordf64>,
     columns: &Columns,
     a: &Member<'_>,
@@ -355,7 +354,7 @@ fn sides(
 }
 
 fn estimate(
-    canvas: &mut Canvas<'_>,
+    canvas: &mut Canvas,
     plot: &Plot<LogCoord<f64>, RangedCoordf64>,
     columns: &Columns,
     row: &Row,

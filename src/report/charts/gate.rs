@@ -5,8 +5,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::style::{Color, RGBColor};
 
 use super::canvas::{Anchor, Canvas, Ink, snapped};
-use super::chrome::MARGIN;
-use super::picture::{Kind, Picture};
+use super::picture::{Kind, MARGIN, Picture};
 use super::plot::{Frame, Plot, tick_ink};
 use super::text::{Weight, fitted_name, typeset, width};
 use super::view::View;
@@ -126,7 +125,7 @@ fn finding(panels: &[Panel<'_>]) -> String {
     }
 }
 
-fn draw(canvas: &mut Canvas<'_>, panels: &[Panel<'_>]) {
+fn draw(canvas: &mut Canvas, panels: &[Panel<'_>]) {
     let (top, bottom) = (canvas.head + 26.0, canvas.foot - 53.0);
     let tall = (bottom - top) / panels.len() as f64;
     for (index, (name, points)) in panels.iter().enumerate() {
@@ -140,7 +139,7 @@ fn draw(canvas: &mut Canvas<'_>, panels: &[Panel<'_>]) {
     }
 }
 
-fn panel(canvas: &mut Canvas<'_>, frame: Frame, name: &str, points: &[&GatePoint]) {
+fn panel(canvas: &mut Canvas, frame: Frame, name: &str, points: &[&GatePoint]) {
     let theme = canvas.theme;
     let far = reach(points);
     let y: LogCoord<f64> = (1.0 / far..far).log_scale().into();
@@ -202,7 +201,7 @@ struct Marks<'p> {
 }
 
 impl Marks<'_> {
-    fn draw(&mut self, canvas: &mut Canvas<'_>, point: &GatePoint, index: usize) {
+    fn draw(&mut self, canvas: &mut Canvas, point: &GatePoint, index: usize) {
         let (theme, frame) = (canvas.theme, self.plot.frame);
         let colour = match point.verdict.as_str() {
             "regressed" => theme.alarm,
@@ -244,7 +243,7 @@ impl Marks<'_> {
     /// How far a mark is that stands on the edge, where there is room to say so.
     fn figure(
         &mut self,
-        canvas: &mut Canvas<'_>,
+        canvas: &mut Canvas,
         ratio: f64,
         (x, y): (f64, f64),
         edge: usize,

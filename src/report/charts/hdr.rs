@@ -4,13 +4,11 @@ use plotters::coord::combinators::LogCoord;
 use plotters::prelude::Color;
 
 use super::MAX_SERIES;
-use super::axis::{Percentiles, nines};
-use super::canvas::{Anchor, Canvas, Ink, snapped};
+use super::canvas::{Anchor, Canvas, Dash, Ink, snapped};
 use super::labels::{self, Label};
 use super::picture::{Kind, Picture};
-use super::plot::{Frame, Plot, Tick, durations};
+use super::plot::{Frame, Percentiles, Plot, Tick, durations, nines};
 use super::series::{Series, series};
-use super::svg::Dash;
 use super::text::{Weight, fitted, typeset};
 use super::view::{Member, View, failed, late};
 use crate::judge::races::Race;
@@ -115,7 +113,7 @@ pub(super) fn figures(race: &Race<'_>, members: &[Member<'_>], kind: &str) -> St
     figures.collect::<Vec<_>>().join("; ")
 }
 
-fn draw(canvas: &mut Canvas<'_>, series: &[Series], floor_ns: Option<u64>, slo_ns: Option<f64>) {
+fn draw(canvas: &mut Canvas, series: &[Series], floor_ns: Option<u64>, slo_ns: Option<f64>) {
     let drawn: Vec<&Series> = series.iter().filter(|s| !s.response.is_empty()).collect();
     if drawn.is_empty() {
         return nothing(canvas, series);
@@ -153,7 +151,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn over(canvas: &Canvas<'_>, drawn: &[&Series], labels: f64) -> Self {
+    fn over(canvas: &Canvas, drawn: &[&Series], labels: f64) -> Self {
         let values =
             || drawn.iter().flat_map(|s| s.response.iter().chain(s.visible_service(drawn.len())));
         let low = values().map(|(_, ns)| *ns).fold(f64::MAX, f64::min);
@@ -169,7 +167,7 @@ impl Lines {
         ns >= self.ticks[0].0 && ns <= self.ticks[self.ticks.len() - 1].0
     }
 
-    fn axes(&self, canvas: &mut Canvas<'_>) {
+    fn axes(&self, canvas: &mut Canvas) {
         let frame = self.plot.frame;
         let dots = Dash { width: 1.0, on: 2, off: 4 };
         for quantile in self.percentiles.ticks().filter(|quantile| *quantile > 0.0) {
@@ -183,7 +181,7 @@ impl Lines {
     }
 
     /// The response time that no model can beat.
-    fn floor(&self, canvas: &mut Canvas<'_>, ns: f64) {
+    fn floor(&self, canvas: &mut Canvas, ns: f64) {
         if !self.holds(ns) {
             return;
         }
@@ -197,7 +195,7 @@ impl Lines {
         canvas.label(&text, (frame.right - 8.0, beside), ink, Anchor::End);
     }
 
-    fn draw(&self, canvas: &Canvas<'_>, series: &Series, with_service: bool) {
+    fn draw(&self, canvas: &Canvas, series: &Series, with_service: bool) {
         let colour = series.style.colour(&canvas.theme);
         let path = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
             bends(points.iter().map(|point| self.plot.at(*point)))
@@ -216,7 +214,7 @@ impl Lines {
     }
 
     /// A hollow mark at p99 and a full one where the line ends.
-    fn marks(&self, canvas: &Canvas<'_>, series: &Series) {
+    fn marks(&self, canvas: &Canvas, series: &Series) {
         if let Some(ns) = series.p99_ns {
             canvas.mark(self.plot.at((0.99, ns)), MARK_PX + 0.3, series.style, true);
         }
@@ -258,7 +256,7 @@ fn label(series: &Series) -> Label {
 }
 
 /// What stands in the place of a plot that has no line.
-fn nothing(canvas: &mut Canvas<'_>, series: &[Series]) {
+fn nothing(canvas: &mut Canvas, series: &[Series]) {
     let (centre, middle) = (canvas.width / 2.0, canvas.height / 2.0);
     let ink = Ink { px: 17.0, weight: Weight::SemiBold, colour: canvas.theme.text };
     canvas.text("No percentile can be drawn", (centre, middle - 30.0), ink, Anchor::Middle);

@@ -2,11 +2,10 @@
 
 use plotters::style::Color;
 
-use super::axis::spread;
 use super::canvas::{Anchor, Canvas, Ink};
-use super::plot::Frame;
-use super::style::Style;
+use super::plot::{Frame, spread};
 use super::text::{Weight, fitted, fitted_name, typeset, width};
+use super::theme::Style;
 
 /// A line's name and what must be known of it.
 pub(super) struct Label {
@@ -21,7 +20,7 @@ pub(super) struct Label {
 }
 
 /// Draws `labels` on the right of a plot.
-pub(super) fn draw(canvas: &mut Canvas<'_>, frame: Frame, labels: &[Label]) {
+pub(super) fn draw(canvas: &mut Canvas, frame: Frame, labels: &[Label]) {
     let wanted: Vec<f64> =
         labels.iter().map(|label| label.end.map_or(frame.top, |(_, y)| y)).collect();
     // Where the plot is too low for all that is to be said, names stay, and remarks longer than details.
@@ -61,7 +60,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, frame: Frame, labels: &[Label]) {
 }
 
 /// The room that `labels` need beside a plot, px.
-pub(super) fn room(canvas: &Canvas<'_>, labels: &[Label]) -> f64 {
+pub(super) fn room(canvas: &Canvas, labels: &[Label]) -> f64 {
     let lines = labels.iter().flat_map(Label::lines);
     let widths = lines.map(|(line, text)| {
         let (px, weight) = line.looks();
@@ -71,7 +70,7 @@ pub(super) fn room(canvas: &Canvas<'_>, labels: &[Label]) -> f64 {
 }
 
 /// Wider labels are cut, px.
-fn widest(canvas: &Canvas<'_>) -> f64 {
+fn widest(canvas: &Canvas) -> f64 {
     (canvas.width * 0.24).min(220.0)
 }
 

@@ -4,16 +4,14 @@ use plotters::coord::combinators::LogCoord;
 use plotters::style::Color;
 
 use super::MAX_SERIES;
-use super::axis::{Percentiles, nines};
-use super::canvas::{Anchor, Canvas, Ink};
+use super::canvas::{Anchor, Canvas, Dash, Ink};
 use super::hdr::{bends, percent};
 use super::labels::{self, Label};
 use super::picture::{Kind, Picture};
-use super::plot::{Frame, Plot, Tick, durations};
+use super::plot::{Frame, Percentiles, Plot, Tick, durations, nines};
 use super::series::{points, timed};
-use super::style::Style;
-use super::svg::Dash;
 use super::text::{Weight, typeset, width};
+use super::theme::Style;
 use super::view::View;
 use crate::judge::races::{Race, middle};
 use crate::record::histogram::Ranked;
@@ -137,7 +135,7 @@ fn finding(race: &Race<'_>, lines: &[Line]) -> String {
     }
 }
 
-fn draw(canvas: &mut Canvas<'_>, lines: &[Line], limit: &[(f64, f64)]) {
+fn draw(canvas: &mut Canvas, lines: &[Line], limit: &[(f64, f64)]) {
     let label = |line: &Line| Label {
         name: line.name.clone(),
         style: line.style,

@@ -5,7 +5,7 @@ use plotters::style::Color;
 
 use super::canvas::Canvas;
 use super::plot::Plot;
-use super::style::Style;
+use super::theme::Style;
 use super::view::Member;
 use crate::judge::races::{Entry, Race, interval, middle};
 use crate::record::Trial;
@@ -135,7 +135,7 @@ pub(super) fn rounds(tracks: &[Track]) -> usize {
 
 /// Draws bands, lines and points, each with its `figure` in words for the pointer, and hollow marks on the top edge where a contender is saturated.
 pub(super) fn draw<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
-    canvas: &Canvas<'_>,
+    canvas: &Canvas,
     plot: &Plot<X, Y>,
     tracks: &[Track],
     figure: impl Fn(f64) -> String,

@@ -8,8 +8,8 @@ use super::labels::{self, Label};
 use super::levels::{self, Saturated, Track, extent, rounds, top_rps, tracks};
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
-use super::style::Style;
 use super::text::{Weight, typeset, width};
+use super::theme::Style;
 use super::view::{Member, View, band_words, failed, late, ways};
 use crate::judge::races::{Race, is_of_scenario};
 use crate::record::{Capacity, Comparison, RunResult, Trial};
@@ -177,7 +177,7 @@ impl Promise {
     }
 }
 
-fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], promise: &Promise) {
+fn draw(canvas: &mut Canvas, tracks: &[Track], promise: &Promise) {
     let (low, high) = extent(tracks).expect("a picture without figures is not made");
     let mut labels: Vec<Label> = tracks.iter().map(|track| label(track, promise)).collect();
     let (x, columns) = linear(top_rps(tracks));
@@ -245,7 +245,7 @@ fn label(track: &Track, promise: &Promise) -> Label {
 }
 
 /// An arrow to the right with `text` on it, or below it where it is too short.
-fn arrow(canvas: &mut Canvas<'_>, from: (f64, f64), to: (f64, f64), text: &str) {
+fn arrow(canvas: &mut Canvas, from: (f64, f64), to: (f64, f64), text: &str) {
     let ink = Ink { px: 13.5, weight: Weight::SemiBold, colour: canvas.theme.text };
     let text = typeset(text);
     let colour = canvas.theme.text.to_rgba();

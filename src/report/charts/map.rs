@@ -3,12 +3,10 @@
 use plotters::style::{Color, RGBColor};
 
 use super::canvas::{Anchor, Canvas, Ink};
-use super::chrome::MARGIN;
-use super::picture::{Kind, Picture};
+use super::picture::{Kind, MARGIN, Picture};
 use super::plot::{Frame, duration, name_ink};
-use super::style::{Family, Style, styles};
 use super::text::{Weight, fitted, fitted_name, typeset};
-use super::theme::{RAMP, Theme};
+use super::theme::{Family, RAMP, Style, Theme, styles};
 use super::view::{View, interval_words};
 use crate::judge::cell::{ROUNDS_MIN, quantity, winner};
 use crate::record::{Map, MapCell, MapPlace, Winner};
@@ -126,7 +124,7 @@ impl Grid {
 
 const CELL_GAP: f64 = 3.0;
 
-fn draw(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side]) {
+fn draw(canvas: &mut Canvas, map: &Map, sides: &[Side]) {
     let frame = Frame {
         left: MARGIN + (canvas.width * 0.1).min(110.0),
         right: canvas.width - 250.0,
@@ -182,7 +180,7 @@ fn amount(ns: u64) -> String {
 }
 
 fn draw_cell(
-    canvas: &mut Canvas<'_>,
+    canvas: &mut Canvas,
     found: &Found<'_>,
     sides: &[Side],
     from: (f64, f64),
@@ -233,7 +231,7 @@ fn draw_cell(
     }
 }
 
-fn unsettled(canvas: &Canvas<'_>, from: (f64, f64), to: (f64, f64)) {
+fn unsettled(canvas: &Canvas, from: (f64, f64), to: (f64, f64)) {
     canvas.rectangle(from, to, canvas.theme.neutral.to_rgba());
     canvas.hatch(from, to, canvas.theme.muted.mix(0.25));
 }
@@ -250,7 +248,7 @@ fn strength(ratio: f64) -> usize {
 /// From this ratio on each step of the ramp.
 const STEPS: [f64; RAMP] = [1.0, 1.3, 1.8, 3.0, 5.0];
 
-fn key(canvas: &mut Canvas<'_>, map: &Map, sides: &[Side], frame: Frame) {
+fn key(canvas: &mut Canvas, map: &Map, sides: &[Side], frame: Frame) {
     let theme = canvas.theme;
     let x = frame.right + 30.0;
     let room = canvas.width - MARGIN - x - 44.0;

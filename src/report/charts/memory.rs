@@ -5,7 +5,7 @@ use super::canvas::Canvas;
 use super::labels::{self, Label};
 use super::picture::{Kind, Picture};
 use super::plot::{Frame, Plot, logarithmic};
-use super::style::Style;
+use super::theme::Style;
 use super::view::View;
 use crate::judge::races::{Race, middle};
 use crate::record::{ByRequest, Trial};
@@ -221,7 +221,7 @@ fn slope(track: &Track, what: &str) -> Option<String> {
     (to > from).then(|| format!("{} KiB per {what}", three_digits(per)))
 }
 
-fn draw(canvas: &mut Canvas<'_>, tracks: &[Track], holding: Holding, axis: &str) {
+fn draw(canvas: &mut Canvas, tracks: &[Track], holding: Holding, axis: &str) {
     let points = || tracks.iter().flat_map(|track| &track.points);
     let ends = |of: fn(&(f64, f64)) -> f64| {
         (points().map(of).fold(f64::MAX, f64::min), points().map(of).fold(0.0, f64::max))

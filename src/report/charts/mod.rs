@@ -1,13 +1,11 @@
 //! Charts, as self-contained SVG in a light and a dark theme, and as PNG.
 //!
-//! `theme` (colours), `style` (whose colour), `text` (the font, measured), `canvas` (plotters in px), `svg` (the
-//! document), `png` (the same as pixels), `axis`, `plot` and `labels` are the kit; `chrome` is around every chart,
-//! `view` what every chart says of its run, `picture` a chart that can be drawn. One file for each of the ten kinds;
+//! `theme` (colours, and whose they are), `text` (the font, measured), `canvas` (the surface, in px), `svg` (the
+//! document), `png` (the same as pixels), `plot` and `labels` are the kit; `view` is what every chart says of its run, `picture` a
+//! chart that can be drawn, and what surrounds it. One file for each of the ten kinds;
 //! `series` is what percentile plots show, `levels` what plots against the load do.
 
-mod axis;
 mod canvas;
-mod chrome;
 mod cpu;
 mod forest;
 mod gate;
@@ -24,9 +22,7 @@ mod plot;
 #[cfg(feature = "png")]
 mod png;
 mod series;
-pub(crate) mod size;
 mod stall;
-mod style;
 mod svg;
 mod text;
 mod theme;
@@ -38,7 +34,7 @@ pub(crate) use page::{Palette, both, page_style};
 pub use picture::{Kind, Picture, Shade};
 #[cfg(feature = "png")]
 pub use png::png;
-pub use size::Size;
+pub use svg::Size;
 
 use crate::record::RunResult;
 use view::View;

@@ -1,18 +1,16 @@
 //! A plot of one quantity over another: its coordinates, its grid and its ticks.
 
+use super::canvas::{Anchor, Canvas, Dash, Ink, snapped};
+use super::picture::MARGIN;
+use super::svg::{UNITS_PER_PX, units};
+use super::text::{Weight, typeset, width};
+use crate::units::{Nanos, grouped};
 use plotters::coord::CoordTranslate;
 use plotters::coord::combinators::{IntoLogRange, LogCoord};
-use plotters::coord::ranged1d::Ranged;
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{Cartesian2d, Color};
-
-use super::axis::log_ticks;
-use super::canvas::{Anchor, Canvas, Ink, snapped};
-use super::chrome::MARGIN;
-use super::svg::Dash;
-use super::text::{Weight, typeset, width};
-use crate::report::charts::size::UNITS_PER_PX;
-use crate::units::{Nanos, grouped};
+use std::ops::Range;
 
 /// Where a plot stands, px.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +23,7 @@ pub(super) struct Frame {
 
 impl Frame {
     /// All that the chrome leaves, less `labels` px on the right.
-    pub(super) fn beside(canvas: &Canvas<'_>, labels: f64) -> Self {
+    pub(super) fn beside(canvas: &Canvas, labels: f64) -> Self {
         Self {
             left: MARGIN + 64.0,
             right: canvas.width - MARGIN - labels,
@@ -53,8 +51,8 @@ pub(super) struct Plot<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>> {
 
 impl<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>> Plot<X, Y> {
     pub(super) fn new(x: X, y: Y, frame: Frame) -> Self {
-        let px = |px: f64| (px * f64::from(UNITS_PER_PX)).round() as i32;
-        let room = (px(frame.left)..px(frame.right), px(frame.bottom)..px(frame.top));
+        let across = units(frame.left)..units(frame.right);
+        let room = (across, units(frame.bottom)..units(frame.top));
         Self { coordinates: Cartesian2d::new(x, y, room), frame }
     }
 
@@ -79,7 +77,7 @@ impl<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>> Plot<X, Y> {
     }
 
     /// Lines across and what they stand for; `name` above them.
-    pub(super) fn rows(&self, canvas: &mut Canvas<'_>, ticks: &[Tick], name: &str) {
+    pub(super) fn rows(&self, canvas: &mut Canvas, ticks: &[Tick], name: &str) {
         let frame = self.frame;
         for (value, text) in ticks {
             let y = snapped(self.y(*value));
@@ -93,7 +91,7 @@ impl<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>> Plot<X, Y> {
     }
 
     /// Ticks below the plot and what they stand for; `name` below them.
-    pub(super) fn columns(&self, canvas: &mut Canvas<'_>, ticks: &[Tick], name: &str) {
+    pub(super) fn columns(&self, canvas: &mut Canvas, ticks: &[Tick], name: &str) {
         let frame = self.frame;
         let muted = canvas.theme.muted.to_rgba();
         let bottom = snapped(frame.bottom);
@@ -115,7 +113,7 @@ impl<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>> Plot<X, Y> {
     }
 
     /// A dashed line across at `y` with what it stands for on it, at its left.
-    pub(super) fn limit(&self, canvas: &mut Canvas<'_>, y: f64, text: &str) {
+    pub(super) fn limit(&self, canvas: &mut Canvas, y: f64, text: &str) {
         let frame = self.frame;
         let y = snapped(self.y(y));
         let colour = canvas.theme.alarm;
@@ -129,11 +127,11 @@ impl<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>> Plot<X, Y> {
 
 pub(super) const TICK_PX: f64 = 13.0;
 
-pub(super) fn tick_ink(canvas: &Canvas<'_>) -> Ink {
+pub(super) fn tick_ink(canvas: &Canvas) -> Ink {
     Ink { px: TICK_PX, weight: Weight::Regular, colour: canvas.theme.muted }
 }
 
-pub(super) fn name_ink(canvas: &Canvas<'_>) -> Ink {
+pub(super) fn name_ink(canvas: &Canvas) -> Ink {
     Ink { px: TICK_PX, weight: Weight::SemiBold, colour: canvas.theme.text }
 }
 
@@ -176,6 +174,92 @@ pub(super) fn duration(ns: f64) -> String {
     typeset(&Nanos(ns.round() as u64).to_string())
 }
 
+/// An axis on which each nine of a percentile takes the same room: -log10(1 - q), for q from 0 to 1 - 10^-`nines`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Percentiles {
+    /// Where it ends: 2 for p99.
+    pub(super) nines: f64,
+}
+
+/// How many nines a quantile has: 2 for 0.99.
+pub(super) fn nines(quantile: f64) -> f64 {
+    -(1.0 - quantile).max(1e-12).log10()
+}
+
+impl Percentiles {
+    pub(super) fn ticks(self) -> impl Iterator<Item = f64> {
+        [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999]
+            .into_iter()
+            .filter(move |quantile| nines(*quantile) <= self.nines + 1e-9)
+    }
+}
+
+impl Ranged for Percentiles {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, quantile: &f64, (from, to): (i32, i32)) -> i32 {
+        from + (nines(*quantile) / self.nines * f64::from(to - from)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        self.ticks().collect()
+    }
+
+    fn range(&self) -> Range<f64> {
+        0.0..1.0 - 10_f64.powf(-self.nines)
+    }
+}
+
+/// Round values (1, 2, 5 and their tens) around `low` to `high`, both above 0, at least two and no more than
+/// [`MAX_TICKS`]: the first and the last are the axis' ends.
+pub(super) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
+    for steps in [&[1.0, 2.0, 5.0][..], &[1.0]] {
+        let ladder: Vec<f64> = (-1..=13)
+            .flat_map(|exponent| steps.iter().map(move |step| step * 10_f64.powi(exponent)))
+            .collect();
+        let first = ladder.iter().rposition(|value| *value <= low * SLACK).unwrap_or(0);
+        let last = ladder.iter().position(|value| *value >= high / SLACK);
+        let last = last.unwrap_or(ladder.len() - 1).max(first + 1);
+        if last - first < MAX_TICKS || steps.len() == 1 {
+            return ladder[first..=last].to_vec();
+        }
+    }
+    unreachable!("the last ladder is always taken")
+}
+
+/// More labels than this crowd an axis.
+const MAX_TICKS: usize = 10;
+/// A value may reach over the end of an axis by a hair.
+const SLACK: f64 = 1.02;
+
+/// Places for labels `gap` apart between `low` and `high` and as near to `wanted` as that lets them be. The answer has
+/// the order of `wanted`; where the room does not suffice it is shared out evenly.
+pub(super) fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
+    let count = wanted.len();
+    let gap = if count > 1 { gap.min((high - low) / (count - 1) as f64) } else { gap };
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
+    // Less its place in the row, a label must only not stand before the one above it: a monotone fit, by pooling
+    // neighbours (Barlow et al., 1972).
+    let mut pools: Vec<(f64, usize)> = Vec::new();
+    for (place, index) in order.iter().enumerate() {
+        let mut pool = (wanted[*index] - gap * place as f64, 1);
+        while let Some((mean, size)) = pools.pop_if(|(mean, _)| *mean > pool.0) {
+            let all = size + pool.1;
+            pool = ((mean * size as f64 + pool.0 * pool.1 as f64) / all as f64, all);
+        }
+        pools.push(pool);
+    }
+    let last_start = high - gap * count.saturating_sub(1) as f64;
+    let starts = pools.iter().flat_map(|(mean, size)| std::iter::repeat_n(*mean, *size));
+    let mut places = vec![0.0; count];
+    for (place, (index, start)) in order.iter().zip(starts).enumerate() {
+        places[*index] = start.clamp(low, last_start.max(low)) + gap * place as f64;
+    }
+    places
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,5 +271,37 @@ mod tests {
         assert_eq!(texts(7_450.0).last().unwrap(), "8,000");
         assert_eq!(texts(0.9), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
         assert!(texts(0.0).len() > 1 && texts(1e7).len() <= 9);
+    }
+
+    #[test]
+    fn every_nine_takes_the_same_room() {
+        let axis = Percentiles { nines: 4.0 };
+        let at = |quantile| axis.map(&quantile, (0, 4_000));
+        assert_eq!([0.0, 0.9, 0.99, 0.999, 0.9999].map(at), [0, 1_000, 2_000, 3_000, 4_000]);
+        assert_eq!(axis.ticks().count(), 6);
+    }
+
+    #[test]
+    fn ticks_enclose_the_values() {
+        assert_eq!(log_ticks(62.0, 900.0), [50.0, 100.0, 200.0, 500.0, 1_000.0]);
+        assert_eq!(log_ticks(100.0, 100.0), [100.0, 200.0]);
+        let wide = log_ticks(1.0, 9e9);
+        assert!(wide.len() <= MAX_TICKS + 2 && wide[0] <= 1.0 && *wide.last().unwrap() >= 9e9);
+    }
+
+    #[test]
+    fn labels_keep_their_distance_and_stay_near() {
+        for (wanted, want) in [
+            (vec![100.0, 200.0], vec![100.0, 200.0]),
+            (vec![100.0, 110.0], vec![85.0, 125.0]),
+            (vec![110.0, 100.0], vec![125.0, 85.0]),
+            (vec![5.0, 5.0, 5.0], vec![0.0, 40.0, 80.0]),
+            (vec![300.0, 299.0], vec![300.0, 260.0]),
+            (vec![], vec![]),
+        ] {
+            assert_eq!(spread(&wanted, 40.0, 0.0, 300.0), want, "{wanted:?}");
+        }
+        let crowded = spread(&[10.0; 31], 40.0, 0.0, 300.0);
+        assert!(crowded.iter().all(|y| (0.0..=300.0001).contains(y)) && crowded.is_sorted());
     }
 }

@@ -9,7 +9,7 @@ use resvg::usvg::{Group, Node, Options, Tree};
 use super::svg::STYLE;
 use super::text::{FAMILY, FILES, is_drawn, latin};
 use crate::files::PNG_MARK;
-use crate::report::charts::size::Size;
+use crate::report::charts::svg::Size;
 use crate::text::xml;
 
 /// Device pixels of a CSS pixel: a picture stays sharp on a dense screen.

@@ -1,7 +1,7 @@
 //! What a percentile chart shows of each contender: a line, or the reason why there is none.
 
-use super::axis::nines;
-use super::style::Style;
+use super::plot::nines;
+use super::theme::Style;
 use super::view::Member;
 use crate::judge::races::{Entry, Race, failed_share, withheld_by_us};
 use crate::record::histogram::Ranked;

@@ -6,11 +6,10 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::style::Color;
 
 use super::canvas::{Anchor, Canvas, Ink, snapped};
-use super::chrome::MARGIN;
-use super::picture::{Kind, Picture};
+use super::picture::{Kind, MARGIN, Picture};
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
-use super::style::Style;
 use super::text::{Weight, fitted, fitted_name, typeset, width};
+use super::theme::Style;
 use super::view::View;
 use crate::judge::cell::{Side, belongs, side};
 use crate::judge::races::{Race, middle};
@@ -134,7 +133,7 @@ fn finding(view: &View<'_>, race: &Race<'_>, panels: &[Panel<'_>]) -> String {
     format!("{fault}: {}{mark}", both.join(", "))
 }
 
-fn draw(canvas: &mut Canvas<'_>, panels: &[Panel<'_>], slo_ns: Option<f64>) {
+fn draw(canvas: &mut Canvas, panels: &[Panel<'_>], slo_ns: Option<f64>) {
     let windows = || panels.iter().flat_map(|panel| &panel.timeline.windows);
     let timed = |ns: &u64| *ns < FAILED_NS;
     let low = windows().filter_map(|w| w.p50_ns).filter(timed);
@@ -195,7 +194,7 @@ impl Panel<'_> {
 
     fn draw(
         &self,
-        canvas: &mut Canvas<'_>,
+        canvas: &mut Canvas,
         plot: &Plot<RangedCoordf64, LogCoord<f64>>,
         slo_ns: Option<f64>,
         named: bool,
@@ -212,7 +211,7 @@ impl Panel<'_> {
         if let Some(slo) =
             slo_ns.filter(|slo| plot.y(*slo) > frame.top && plot.y(*slo) < frame.bottom)
         {
-            let dash = super::svg::Dash { width: 1.5, on: 7, off: 4 };
+            let dash = super::canvas::Dash { width: 1.5, on: 7, off: 4 };
             let y = snapped(plot.y(slo));
             canvas.dashed(&[(frame.left, y), (frame.right, y)], canvas.theme.alarm.to_rgba(), dash);
             let ink = Ink { px: 12.0, weight: Weight::SemiBold, colour: canvas.theme.alarm };
@@ -228,7 +227,7 @@ impl Panel<'_> {
     }
 
     /// A cell for each window and bucket, as strong as its share of the window's requests.
-    fn cells(&self, canvas: &Canvas<'_>, plot: &Plot<RangedCoordf64, LogCoord<f64>>) {
+    fn cells(&self, canvas: &Canvas, plot: &Plot<RangedCoordf64, LogCoord<f64>>) {
         let colour = self.style.colour(&canvas.theme);
         for (index, window) in self.timeline.windows.iter().enumerate() {
             let from = plot.x(index as f64 * self.window_s());
@@ -246,12 +245,7 @@ impl Panel<'_> {
         }
     }
 
-    fn p99(
-        &self,
-        canvas: &mut Canvas<'_>,
-        plot: &Plot<RangedCoordf64, LogCoord<f64>>,
-        named: bool,
-    ) {
+    fn p99(&self, canvas: &mut Canvas, plot: &Plot<RangedCoordf64, LogCoord<f64>>, named: bool) {
         let windows = self.timeline.windows.iter().enumerate();
         let points: Vec<(f64, f64)> = windows
             .filter_map(|(index, window)| {
@@ -277,7 +271,7 @@ impl Panel<'_> {
     /// When the fault was, and what.
     fn shade(
         &self,
-        canvas: &mut Canvas<'_>,
+        canvas: &mut Canvas,
         plot: &Plot<RangedCoordf64, LogCoord<f64>>,
         fault: &Fault,
         name: f64,
@@ -304,7 +298,7 @@ impl Panel<'_> {
     /// From the fault's end to the recovery.
     fn bracket(
         &self,
-        canvas: &mut Canvas<'_>,
+        canvas: &mut Canvas,
         plot: &Plot<RangedCoordf64, LogCoord<f64>>,
         fault: &Fault,
         recovery_ns: f64,

@@ -1,12 +1,69 @@
-//! Makes a self-contained document of what plotters-svg writes: size, description, fonts, dashes.
+//! An SVG document: its size, its title and description, its fonts, and what a browser shows under the pointer.
 
 use std::fmt::Write;
 
-use super::text::{FAMILY, STACK, faces};
+use super::text::{STACK, faces};
 use super::theme::Theme;
 use crate::files::MARK;
-use crate::report::charts::size::{Size, Tip, UNITS_PER_PX};
 use crate::text::xml;
+
+/// The size of a picture. Type has the same size in px in all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// 1200 x 675 px: posts and pages.
+    #[default]
+    Blog,
+    /// 1200 x 630 px: the card that social networks show.
+    Card,
+    /// 760 x 640 px: shown 600 px wide, as READMEs are, its least text is still 9 px tall.
+    Readme,
+}
+
+impl Size {
+    /// Every size.
+    pub const ALL: [Self; 3] = [Self::Blog, Self::Card, Self::Readme];
+
+    /// Width in px.
+    pub fn width(self) -> f64 {
+        match self {
+            Self::Blog | Self::Card => 1200.0,
+            Self::Readme => 760.0,
+        }
+    }
+
+    /// Height in px.
+    pub fn height(self) -> f64 {
+        match self {
+            Self::Blog => 675.0,
+            Self::Card => 630.0,
+            Self::Readme => 640.0,
+        }
+    }
+
+    /// As flags spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blog => "blog",
+            Self::Card => "card",
+            Self::Readme => "readme",
+        }
+    }
+}
+
+/// Units of the drawing in a px: coordinates are whole numbers, and the `viewBox` scales them back.
+pub(super) const UNITS_PER_PX: u32 = 4;
+
+pub(super) fn units(px: f64) -> i32 {
+    (px * f64::from(UNITS_PER_PX)).round() as i32
+}
+
+/// What a browser shows of a place under the pointer.
+#[derive(Clone, Debug)]
+pub(crate) struct Tip {
+    /// px
+    pub(crate) at: (f64, f64),
+    pub(crate) text: String,
+}
 
 /// What a document says about itself.
 pub(super) struct Head<'a> {
@@ -30,34 +87,7 @@ pub(super) enum Fonts {
 pub(super) const STYLE: &str = "polyline{stroke-linejoin:round;stroke-linecap:round}\
      polyline.d{stroke-linecap:butt}rect{shape-rendering:crispEdges}";
 
-/// A dashed stroke, in px.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Dash {
-    pub(super) width: f64,
-    pub(super) on: u32,
-    pub(super) off: u32,
-}
-
-impl Dash {
-    /// plotters has no dashes: they travel as a stroke wider than any chart, which [`document`] reads back.
-    pub(super) fn encoded(self) -> u32 {
-        DASHED + (self.width * 4.0).round() as u32 * 10_000 + self.on * 100 + self.off
-    }
-
-    fn attributes(code: u32) -> String {
-        let (units, code) = (UNITS_PER_PX as u32, code - DASHED);
-        format!(
-            "stroke-width=\"{}\" stroke-dasharray=\"{} {}\" class=\"d\"",
-            code / 10_000 * units / 4,
-            code / 100 % 100 * units,
-            code % 100 * units
-        )
-    }
-}
-
-const DASHED: u32 = 1_000_000;
-
-/// The document around `body`, which is all that plotters-svg wrote.
+/// The document around `body`, its elements on a line each.
 pub(super) fn document(
     body: &str,
     theme: Theme,
@@ -66,13 +96,6 @@ pub(super) fn document(
     head: &Head<'_>,
     tips: &[Tip],
 ) -> String {
-    let start = body.find('>').map_or(0, |end| end + 1);
-    let body = body[start..]
-        .replace(" opacity=\"1\"", "")
-        .replace(&format!(" font-family=\"{FAMILY}\""), "")
-        .replace("font-weight=\"bold\"", "font-weight=\"600\"")
-        .replace(">\n", ">")
-        .replace("\n</text>", "</text>");
     let (units, name) = (f64::from(UNITS_PER_PX), theme.name);
     let (width, height) = (size.width(), size.height());
     let id = format!("{}-{name}", head.id);
@@ -91,72 +114,25 @@ pub(super) fn document(
     if fonts == Fonts::Embedded {
         let _ = writeln!(out, "<style>{}text{{font-family:{STACK}}}{STYLE}</style>", faces());
     }
-    out.push_str(&one_element_a_line(&dashes(&body)));
+    out.push_str(body);
     // In a picture of its own nothing is under a pointer.
     if fonts == Fonts::OfThePage && !tips.is_empty() {
-        let end = out.rfind("</svg>").expect("the body ends the document");
-        out.insert_str(end, &pointed(tips));
+        out.push_str(&pointed(tips));
     }
-    out
+    out + "</svg>\n"
 }
 
 /// Places without a colour, whose titles browsers show under the pointer: no script has a part in it.
 fn pointed(tips: &[Tip]) -> String {
     let mut out = String::from("<g fill=\"none\" pointer-events=\"all\">\n");
     for Tip { at, text } in tips {
-        let [x, y, r] = [at.0, at.1, TIP_PX].map(|px| (px * f64::from(UNITS_PER_PX)).round());
-        let _ = writeln!(
-            out,
-            "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"><title>{}</title></circle>",
-            xml(text)
-        );
+        let [x, y, r] = [at.0, at.1, TIP_PX].map(units);
+        let text = xml(text);
+        let _ =
+            writeln!(out, "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"><title>{text}</title></circle>");
     }
     out + "</g>\n"
 }
 
 /// How far from a place the pointer still means it.
 const TIP_PX: f64 = 8.0;
-
-/// Turns the strokes that stand for dashes into dashes.
-fn dashes(body: &str) -> String {
-    const KEY: &str = "stroke-width=\"";
-    let mut out = String::with_capacity(body.len());
-    let mut rest = body;
-    while let Some(at) = rest.find(KEY) {
-        let digits = at + KEY.len();
-        let end = digits + rest[digits..].find('"').expect("plotters-svg closes its attributes");
-        match rest[digits..end].parse::<u32>() {
-            Ok(code) if code >= DASHED => {
-                out.push_str(&rest[..at]);
-                out.push_str(&Dash::attributes(code));
-            }
-            _ => out.push_str(&rest[..=end]),
-        }
-        rest = &rest[end + 1..];
-    }
-    out.push_str(rest);
-    out
-}
-
-/// So that a difference between two charts can be read.
-fn one_element_a_line(body: &str) -> String {
-    let mut out = body.replace("/>", "/>\n").replace("</text>", "</text>\n");
-    out.truncate(out.trim_end().len());
-    out.push('\n');
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dashes_survive_the_detour_and_other_strokes_stay() {
-        let code = Dash { width: 1.5, on: 7, off: 4 }.encoded();
-        let body = format!("<a stroke-width=\"6\"/><b stroke-width=\"{code}\" x=\"1\"/>");
-        assert_eq!(
-            dashes(&body),
-            "<a stroke-width=\"6\"/><b stroke-width=\"6\" stroke-dasharray=\"28 16\" class=\"d\" x=\"1\"/>"
-        );
-    }
-}

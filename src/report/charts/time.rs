@@ -4,11 +4,10 @@ use plotters::style::{Color, RGBAColor};
 
 use super::MAX_SERIES;
 use super::canvas::{Anchor, Canvas, Ink, snapped};
-use super::chrome::MARGIN;
-use super::picture::{Kind, Picture};
+use super::picture::{Kind, MARGIN, Picture};
 use super::plot::{Frame, Plot, duration, linear, tick_ink};
-use super::style::Style;
 use super::text::{Weight, fitted_name, typeset, width};
+use super::theme::Style;
 use super::view::{Member, View};
 use crate::judge::races::{Entry, Race, middle};
 use crate::record::{ByRequest, Trial};
@@ -158,7 +157,7 @@ impl Bar {
     }
 }
 
-fn draw(canvas: &mut Canvas<'_>, bars: &[Bar]) {
+fn draw(canvas: &mut Canvas, bars: &[Bar]) {
     let high = bars.iter().map(Bar::total).fold(1.0, f64::max);
     let (unit_ns, _) = unit(high);
     let (x, ticks) = linear(high / unit_ns);
@@ -224,7 +223,7 @@ fn unit(high: f64) -> (f64, &'static str) {
 }
 
 fn segment(
-    canvas: &mut Canvas<'_>,
+    canvas: &mut Canvas,
     style: Style,
     part: usize,
     (from, to): (f64, f64),
@@ -243,12 +242,12 @@ fn segment(
     }
 }
 
-fn fill(canvas: &Canvas<'_>, style: Style, part: usize) -> RGBAColor {
+fn fill(canvas: &Canvas, style: Style, part: usize) -> RGBAColor {
     style.colour(&canvas.theme).mix(STRENGTH[part])
 }
 
 /// What the strengths stand for, in grey: each contender has them in its colour.
-fn key(canvas: &mut Canvas<'_>, frame: Frame) {
+fn key(canvas: &mut Canvas, frame: Frame) {
     let theme = canvas.theme;
     let y = frame.top - 22.0;
     let wide = |name: &&str| 30.0 + width(name, 13.0, Weight::Regular) + 28.0;

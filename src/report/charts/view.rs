@@ -1,7 +1,7 @@
 //! What every chart says of a run besides its own data: who took part, on what, how, and whether it holds.
 
-use super::chrome::Chrome;
-use super::style::{Style, styles};
+use super::picture::Chrome;
+use super::theme::{Style, styles};
 use crate::judge::races::{Entry, Race, probed, races, response, slo_of};
 use crate::record::late::Late;
 use crate::record::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};

@@ -24,7 +24,7 @@ use crate::run::trial::spec::TrialSpec;
 use crate::run::{Progress, ceilings, rounds};
 use crate::scenario::{MapMetric, Scenario};
 use crate::units::Nanos;
-use crate::{clock, files, machine, random, record, scenario};
+use crate::{clock, files, random, record, scenario};
 
 pub use question::Question;
 

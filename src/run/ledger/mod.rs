@@ -19,7 +19,7 @@ use crate::run::rounds::Budget;
 use crate::run::{Progress, Request, report_folder};
 use crate::scenario::{Scenario, builtin};
 use crate::units::Nanos;
-use crate::{clock, exit, machine, record, report, scenario, stats};
+use crate::{clock, exit, record, report, scenario, stats};
 
 /// Many statements are judged side by side, so each interval is a wide one.
 const CONFIDENCE: f64 = 0.99;
