@@ -58,6 +58,9 @@ pub(crate) struct Args {
     /// The report's folder [default: reports/decide/UTC-TIME]
     #[arg(long, value_name = "DIR", env = "BAKEOFF_OUT")]
     out: Option<PathBuf>,
+    /// Also print what would change the answer, and the limits computed before measuring
+    #[arg(long)]
+    verbose: bool,
     #[command(flatten)]
     quiet: Quiet,
     /// Output format
@@ -85,12 +88,10 @@ impl Args {
         // The answer is printed even if the report cannot be written.
         let write = |result| folder.clean().and_then(|()| write_report(folder.path(), result));
         let written = answer.result.as_ref().map(write);
-        let kept = match &written {
-            Some(Ok(())) => format!("\nFiles: {}\n", folder.path().display()),
-            _ => String::new(),
-        };
+        let kept = matches!(written, Some(Ok(())));
+        let kept = kept.then(|| format!("Report: {}", folder.path().join("index.html").display()));
         print(&match self.format {
-            Format::Text => text(&decision) + &kept,
+            Format::Text => text(&decision, kept, self.verbose),
             Format::Json => decision_json(&decision) + "\n",
             Format::Markdown => markdown(&decision),
         })?;

@@ -31,7 +31,7 @@ use crate::run::trial::figures;
 use crate::stats::over_the_error_bound;
 use crate::text::{clean, listed};
 use crate::units::{Nanos, Rate, Share, grouped, three_digits};
-use crate::{exit, files, interrupt, load, record};
+use crate::{exit, files, interrupt, load, record, report};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -215,19 +215,15 @@ impl Args {
         }
         let failing = failing(&trial, self.error_rate);
         let shown = match self.format {
-            Format::Text => show::text(&trial),
-            Format::Markdown => show::markdown(&trial),
+            Format::Text => report::drive::text(&trial, failing.as_deref()),
+            Format::Markdown => report::drive::markdown(&trial, failing.as_deref()),
             Format::Json => record::trial_line(&trial) + "\n",
         };
-        match &failing {
-            // One object and nothing else is on stdout.
-            Some(line) if self.format == Format::Json => {
-                eprintln!("{line}");
-                print(&shown)?;
-            }
-            Some(line) => print(&format!("{line}\n\n{shown}"))?,
-            None => print(&shown)?,
+        // One object and nothing else is on stdout.
+        if let (Some(line), Format::Json) = (&failing, self.format) {
+            eprintln!("{line}");
         }
+        print(&shown)?;
         Ok(exit_code(&trial, failing.is_some(), stop.load(Ordering::Relaxed)))
     }
 

@@ -13,7 +13,7 @@ use crate::exit;
 use crate::interrupt;
 use crate::record::gate::{GateResult, Purpose, to_json};
 use crate::report::gate::annotations::{annotations, outputs};
-use crate::report::gate::{markdown, text};
+use crate::report::gate::shown;
 use crate::run::gate::selftest::{Check, selftest};
 use crate::run::gate::{self, Ended, Pair, Request};
 use crate::run::{Progress, ReportFolder};
@@ -100,6 +100,9 @@ pub(crate) struct Args {
     /// Write to a database that is given by URL without asking for confirmation
     #[arg(long)]
     yes: bool,
+    /// Also print how each metric was judged, and which regression would be detected
+    #[arg(long)]
+    verbose: bool,
     #[command(flatten)]
     quiet: Quiet,
     /// Output format
@@ -209,10 +212,11 @@ impl Args {
     }
 
     fn shown(&self, result: &GateResult, out: &Path) -> String {
+        let files = format!("Reasons: --verbose or {}", out.join("summary.md").display());
         match self.format {
-            Format::Text => format!("{}{}\n", text::text(result), out.display()),
+            Format::Text => shown::text(result, Some(files), self.verbose),
             Format::Json => to_json(result) + "\n",
-            Format::Markdown => markdown::step_summary(result),
+            Format::Markdown => shown::markdown(result),
         }
     }
 
@@ -275,7 +279,7 @@ fn tell_github(result: &GateResult) -> Vec<Error> {
     let write = |(variable, path): (&str, OsString)| -> Result<()> {
         let text = match variable {
             "GITHUB_OUTPUT" => outputs(result),
-            _ => markdown::step_summary(result),
+            _ => shown::markdown(result),
         };
         let written = opened(variable, &path)?.write_all(text.as_bytes());
         written.usage(|| refused(variable, &path))

@@ -1,13 +1,14 @@
 //! `bakeoff list`: the built-in scenarios and the models.
 
-use comfy_table::{Table, presets};
 use serde_json::json;
 
 use super::{Format, print};
 use crate::backend::model::Model;
 use crate::error::Result;
 use crate::load::plan::Operation;
+use crate::report::document::Table;
 use crate::report::terminal::wrapped;
+use crate::report::{markdown, terminal};
 use crate::scenario::{self, BUILTIN, LoadKind, Scenario};
 use crate::units::{Nanos, grouped};
 
@@ -53,33 +54,19 @@ fn text(scenarios: &[Scenario]) -> String {
         }
         out.push('\n');
     }
-    let mut models = Table::new();
-    models.load_style(presets::NOTHING).set_header(MODEL_HEAD);
-    for model in models_shown() {
-        models.add_row([model.name(), style(model), what(model)]);
-    }
-    out.push_str(&models.trim_fmt());
-    out.push_str("\n\nbakeoff run SCENARIO runs one; bakeoff run alone is the tour.\n");
+    out.push_str(&terminal::grid(&models()));
+    out.push_str("\nbakeoff run SCENARIO runs one; bakeoff run alone is the tour.\n");
     out
 }
 
 fn markdown(scenarios: &[Scenario]) -> String {
-    let mut out = line(&SCENARIO_HEAD) + &line(&["---"; 6]);
-    for scenario in scenarios {
-        out += &line(&row(scenario).each_ref().map(String::as_str));
-    }
-    out += "\n";
-    out += &line(&MODEL_HEAD);
-    out += &line(&["---"; 3]);
-    for model in models_shown() {
-        out += &line(&[model.name(), style(model), what(model)]);
-    }
-    out
+    let scenarios = Table::new("", SCENARIO_HEAD, 0..0, scenarios.iter().map(row));
+    format!("{}\n{}", markdown::grid(&scenarios), markdown::grid(&models()))
 }
 
-fn line(cells: &[&str]) -> String {
-    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-    format!("| {} |\n", cells.join(" | "))
+fn models() -> Table {
+    let row = |model: Model| [model.name(), style(model), what(model)].map(str::to_owned);
+    Table::new("", MODEL_HEAD, 0..0, models_shown().map(row))
 }
 
 fn json(scenarios: &[Scenario]) -> String {

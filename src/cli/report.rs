@@ -8,7 +8,9 @@ use crate::error::{Context, Error, Failure, Result};
 use crate::record::{Ledger, RunResult};
 use crate::report::gate::history::History;
 use crate::report::gate::past;
+use crate::report::markdown::write_markdown;
 use crate::report::side_by_side::{mismatches, side_by_side};
+use crate::report::terminal::write_text;
 use crate::run::gate::history;
 use crate::{files, record, report};
 
@@ -45,7 +47,7 @@ pub(crate) struct Args {
     /// Overwrite files in --out that bakeoff did not write
     #[arg(long, requires = "out")]
     force: bool,
-    /// Print every comparison, ceiling and reason of a result
+    /// Print every section: comparisons, ceilings and reasons of a result, claims and sources of a ledger
     #[arg(long)]
     verbose: bool,
     /// Output format
@@ -76,10 +78,9 @@ impl Args {
             report::write::write_prose(out, result, self.force)?;
         }
         Ok(match self.format {
-            Format::Text if self.verbose => report::terminal::terminal(result, self.out.as_deref()),
-            Format::Text => report::terminal::brief(result, self.out.as_deref()),
+            Format::Text => report::summary::text(result, self.out.as_deref(), self.verbose),
             Format::Json => record::to_json(result) + "\n",
-            Format::Markdown => report::markdown::markdown(result),
+            Format::Markdown => report::summary::markdown(result),
         })
     }
 
@@ -88,7 +89,7 @@ impl Args {
             report::ledger::write(out, ledger, self.force)?;
         }
         Ok(match self.format {
-            Format::Text => report::ledger::text(ledger, self.out.as_deref()),
+            Format::Text => report::ledger::text(ledger, self.out.as_deref(), self.verbose),
             Format::Json => record::ledger_json(ledger) + "\n",
             Format::Markdown => report::ledger::markdown(ledger),
         })
@@ -115,8 +116,8 @@ impl Args {
         }
         Ok(match self.format {
             Format::Json => format!("[{},\n{}]\n", record::to_json(result), record::to_json(other)),
-            Format::Markdown => side_by_side(result, other, &unlike).markdown(),
-            Format::Text => side_by_side(result, other, &unlike).text(),
+            Format::Markdown => write_markdown(&side_by_side(result, other, &unlike)),
+            Format::Text => write_text(&side_by_side(result, other, &unlike), false),
         })
     }
 }

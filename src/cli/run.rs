@@ -225,11 +225,9 @@ impl Args {
 
     fn show_plans(&self, result: &RunResult, out: &Path) -> String {
         match self.format {
-            Format::Text if self.verbose => report::terminal::terminal(result, Some(out)),
-            Format::Text if self.scenarios.is_empty() => report::screen::screen(result, out),
-            Format::Text => report::terminal::brief(result, Some(out)),
+            Format::Text => report::summary::text(result, Some(out), self.verbose),
             Format::Json => record::to_json(result) + "\n",
-            Format::Markdown => report::markdown::markdown(result),
+            Format::Markdown => report::summary::markdown(result),
         }
     }
 }
@@ -271,7 +269,7 @@ fn run_folder(args: &Args, named: &str) -> Result<u8> {
     let stop = interrupt::listen()?;
     let ledger = run::ledger(&request, || Progress::new(args.quiet.quiet), &stop)?;
     print(&match args.format {
-        Format::Text => report::ledger::text(&ledger, Some(&request.out)),
+        Format::Text => report::ledger::text(&ledger, Some(&request.out), args.verbose),
         Format::Json => record::ledger_json(&ledger) + "\n",
         Format::Markdown => report::ledger::markdown(&ledger),
     })?;

@@ -2,13 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use comfy_table::{Table, presets};
-
 use super::flags::{Parent, Quiet};
 use super::{Format, print};
 use crate::error::Result;
+use crate::report::document::{Block, Document, Table};
+use crate::report::markdown::write_markdown;
+use crate::report::terminal::write_text;
 use crate::run::selftest::server::{self, Law};
-use crate::run::selftest::{self, Report, Verdict};
+use crate::run::selftest::{self, Report, Row, Verdict};
 use crate::{exit, interrupt};
 
 #[derive(Debug, clap::Args)]
@@ -43,8 +44,8 @@ impl Args {
         let say = |what: &str| self.quiet.say(format_args!("selftest: {what}"));
         let report = selftest::run(self.quick, &say, &stop)?;
         print(&match self.format {
-            Format::Text => text(&report),
-            Format::Markdown => markdown(&report),
+            Format::Text => write_text(&document(&report), false),
+            Format::Markdown => write_markdown(&document(&report)),
             Format::Json => json(&report),
         })?;
         Ok(match report.verdict() {
@@ -66,41 +67,35 @@ impl ServerArgs {
     }
 }
 
-fn text(report: &Report) -> String {
-    let mut table = table(report);
-    table.load_style(presets::NOTHING);
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    format!("{}\n\n{}\n", lines.join("\n"), closing(report))
-}
-
-fn markdown(report: &Report) -> String {
-    let mut table = table(report);
-    table.load_style(presets::ASCII_MARKDOWN);
-    format!("### bakeoff selftest\n\n{table}\n\n{}\n", closing(report))
-}
-
-fn table(report: &Report) -> Table {
-    let mut table = Table::new();
-    table.set_header(["check", "figure", "expected", "measured", "verdict"]);
-    for row in &report.rows {
-        let verdict = row.verdict.name();
-        table.add_row([row.check, &row.what, &row.expected, &row.measured, verdict]);
-    }
-    table
-}
-
-fn closing(report: &Report) -> String {
-    let open = report.rows.iter().filter_map(|row| {
-        let needs = row.needs.as_ref()?;
-        Some(format!("undecided: {}, {}: needs {needs}\n", row.check, row.what))
-    });
-    let open: String = open.collect();
+fn document(report: &Report) -> Document<'static> {
     let what = match report.verdict() {
         Verdict::Holds => "everything is as expected",
-        Verdict::Fails => "a figure is not what it must be: trust no result of this build here",
-        Verdict::Undecided => "what the machine did hides some figures; nothing else failed",
+        Verdict::Fails => "a figure is not as expected: do not trust results of this build here",
+        Verdict::Undecided => "machine noise hides some figures; nothing else failed",
     };
-    format!("{open}{} in {}: {what}", report.verdict().name(), report.took)
+    let row = |row: &Row| {
+        let verdict = row.verdict.name().to_owned();
+        [
+            row.check.to_owned(),
+            row.what.clone(),
+            row.expected.clone(),
+            row.measured.clone(),
+            verdict,
+        ]
+    };
+    let columns = ["check", "figure", "expected", "measured", "verdict"];
+    let mut document = Document {
+        title: "bakeoff selftest".into(),
+        answer: vec![format!("{} in {}: {what}", report.verdict().name(), report.took)],
+        blocks: vec![Block::Table(Table::new("", columns, 0..0, report.rows.iter().map(row)))],
+        ..Document::default()
+    };
+    let open = report.rows.iter().filter_map(|row| {
+        let needs = row.needs.as_ref()?;
+        Some(format!("undecided: {}, {}: needs {needs}", row.check, row.what))
+    });
+    document.add_list("", open.collect());
+    document
 }
 
 fn json(report: &Report) -> String {

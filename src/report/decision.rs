@@ -1,70 +1,66 @@
-//! `decide` for people: one table, one sentence, and what would turn it round.
+//! The answer of `decide`: one table, one sentence, and what would change it.
 
-use std::fmt::Write;
-
-use super::experiments::cell_words;
-use super::markdown::{escaped, grid, list};
+use super::document::{Block, Document, Table};
+use super::experiments::{cell_words, winner_rule};
+use super::markdown::write_markdown;
 use super::setting;
-use super::terminal::{plain_table, wrapped};
+use super::terminal::write_text;
 use crate::record::late::Late;
 use crate::record::{Capacity, Decided, Decision, Meeting, late};
 use crate::stats::percentile::{FAILED_NS, Quantile};
+use crate::text::or_withheld;
 use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
-const COLUMNS: [&str; 7] = ["model", "size", "p99", "SLO", "CPU us", "memory", "closed ceiling"];
+const COLUMNS: [&str; 7] =
+    ["model", "size", "SLO", "p99", "CPU us/request", "memory", "closed ceiling"];
 const PLACES: [&str; 3] = ["place", "closed ceilings", "in figures"];
 const SEARCHED: [&str; 5] = ["model", "at least", "below", "bound by", "remark"];
 
-pub fn text(decision: &Decision) -> String {
-    let mut out = format!("{}\n", wrapped(&decision.finding, ""));
-    let _ = writeln!(out, "{}\n", wrapped(&decision.flips, ""));
-    let _ = writeln!(out, "{}\n{}", wrapped(&heading(decision), ""), floor(decision));
-    for line in ceilings(decision) {
-        let _ = writeln!(out, "{line}");
-    }
-    let _ = writeln!(out, "\n{}", plain_table(&COLUMNS, &models(decision)));
-    for line in failures(decision) {
-        let _ = writeln!(out, "{line}");
-    }
-    let _ = writeln!(out, "\n{}", plain_table(&PLACES, &places(decision)));
-    if !decision.capacity.is_empty() {
-        let _ = writeln!(
-            out,
-            "\nCapacity within the SLO\n{}",
-            plain_table(&SEARCHED, &searched(decision))
-        );
-    }
-    out.push('\n');
-    for note in &decision.notes {
-        let _ = writeln!(out, "{}", wrapped(&format!("  - {note}"), "    "));
-    }
-    out
+/// For a terminal; `files` is the report folder, where one was written.
+pub fn text(decision: &Decision, files: Option<String>, verbose: bool) -> String {
+    write_text(&Document { files, ..document(decision) }, verbose)
 }
 
 /// For a pull request or a design document.
 pub fn markdown(decision: &Decision) -> String {
-    let mut out = format!("# {}\n\n", escaped(&heading(decision)));
-    let _ = writeln!(out, "**{}**\n\n{}\n", escaped(&decision.finding), escaped(&decision.flips));
-    let mut lines = vec![floor(decision)];
-    lines.extend(ceilings(decision));
-    list(&mut out, "Before anything is measured", &lines);
-    let _ = writeln!(out, "## At the rate\n");
-    grid(&mut out, &COLUMNS, 2..3, &mut models(decision).into_iter().map(|row| row.to_vec()));
-    list(&mut out, "Failures", &failures(decision));
-    let _ = writeln!(out, "## What would turn it round\n");
-    grid(&mut out, &PLACES, 0..0, &mut places(decision).into_iter().map(|row| row.to_vec()));
-    if !decision.capacity.is_empty() {
-        let _ = writeln!(out, "## Capacity within the SLO\n");
-        grid(
-            &mut out,
-            &SEARCHED,
-            0..0,
-            &mut searched(decision).into_iter().map(|row| row.to_vec()),
-        );
-    }
-    list(&mut out, "Limitations", &decision.notes);
-    out
+    write_markdown(&document(decision))
 }
+
+fn document(decision: &Decision) -> Document<'static> {
+    let mut document = Document {
+        title: heading(decision),
+        answer: vec![decision.finding.clone(), decision.flips.clone()],
+        ..Document::default()
+    };
+    let models =
+        Table::new("", COLUMNS, 3..6, decision.models.iter().map(|one| model(one, decision)));
+    document.blocks.push(Block::Table(models.noted(failures(decision))));
+    if !decision.capacity.is_empty() {
+        let rows = decision.capacity.iter().map(|one| searched(one, decision));
+        document.blocks.push(Block::Table(Table::new(
+            "Capacity within the SLO",
+            SEARCHED,
+            0..0,
+            rows,
+        )));
+    }
+    let (few, others) = decision.notes.split_at(decision.notes.len().min(NOTES_MAX));
+    document.add_list("Limitations", few.to_vec());
+    document.fold("More limitations", vec![Block::List("", others.to_vec())]);
+    let places = Table::new("", PLACES, 0..0, decision.meetings.iter().map(place))
+        .noted([format!("{}.", winner_rule("place"))]);
+    document.fold("What would change the answer", vec![Block::Table(places)]);
+    let mut before = vec![format!("Floor: {}: {}", Nanos(decision.floor_ns), decision.floor)];
+    let ceilings = decision.ceilings.iter();
+    before.extend(
+        ceilings.map(|it| format!("Ceiling by Little's law: {} ({})", Rate(it.rps), it.of)),
+    );
+    document.fold("Before anything is measured", vec![Block::List("", before)]);
+    document
+}
+
+/// Lines of limitations that the first screen has room for.
+const NOTES_MAX: usize = 5;
 
 fn heading(decision: &Decision) -> String {
     let asked = &decision.asked;
@@ -82,17 +78,6 @@ fn heading(decision: &Decision) -> String {
     )
 }
 
-fn floor(decision: &Decision) -> String {
-    format!("Floor: {}: {}", Nanos(decision.floor_ns), decision.floor)
-}
-
-fn ceilings(decision: &Decision) -> Vec<String> {
-    let limit = |limit: &crate::record::Limit| {
-        format!("Ceiling by Little's law: {} ({})", Rate(limit.rps), limit.of)
-    };
-    decision.ceilings.iter().map(limit).collect()
-}
-
 /// With what it comes to per core, where there are several.
 fn rate_and_core(rps: f64, decision: &Decision) -> String {
     let each = setting::per_core(rps, decision.asked.cores as usize);
@@ -104,36 +89,33 @@ fn late_time(ns: f64, without: Option<f64>) -> String {
     Late::of(share).shown(&Nanos(ns as u64).to_string())
 }
 
-fn models(decision: &Decision) -> Vec<[String; 7]> {
-    let row = |one: &Decided| {
-        let known = |value: Option<f64>, show: &dyn Fn(f64) -> String| {
-            value.map_or_else(|| "-".to_owned(), show)
-        };
-        [
-            one.model.clone(),
-            if one.size.is_empty() { "-".into() } else { one.size.clone() },
-            match (one.saturated, one.p99_at_least_ns) {
-                (true, _) => "saturated".into(),
-                (_, Some(bound)) => Quantile::AtLeast(bound as u64).to_string(),
-                _ => known(one.p99_ns, &|ns| match ns as u64 {
-                    FAILED_NS => Quantile::Unbounded.to_string(),
-                    ns => late_time(ns as f64, one.p99_without_lateness_ns),
-                }),
-            },
-            match one.keeps_slo {
-                Some(true) => "kept".into(),
-                Some(false) => "NOT kept".into(),
-                None => "-".into(),
-            },
-            known(one.cpu_us_per_request, &three_digits),
-            known(one.memory_peak_bytes, &bytes),
-            match one.closed_bound_by.as_str() {
-                "" | "nothing" => rate_and_core(one.closed_rps, decision),
-                by => format!("{} ({by})", rate_and_core(one.closed_rps, decision)),
-            },
-        ]
+fn model(one: &Decided, decision: &Decision) -> [String; 7] {
+    let p99 = match (one.saturated, one.p99_at_least_ns) {
+        (true, _) => "saturated".into(),
+        (_, Some(bound)) => Quantile::AtLeast(bound as u64).to_string(),
+        _ => or_withheld(one.p99_ns, |ns| match ns as u64 {
+            FAILED_NS => Quantile::Unbounded.to_string(),
+            ns => late_time(ns as f64, one.p99_without_lateness_ns),
+        }),
     };
-    decision.models.iter().map(row).collect()
+    let keeps = match one.keeps_slo {
+        Some(true) => "kept",
+        Some(false) => "NOT kept",
+        None => "-",
+    };
+    let ceiling = rate_and_core(one.closed_rps, decision);
+    [
+        one.model.clone(),
+        if one.size.is_empty() { "-".into() } else { one.size.clone() },
+        keeps.into(),
+        p99,
+        or_withheld(one.cpu_us_per_request, three_digits),
+        or_withheld(one.memory_peak_bytes, bytes),
+        match one.closed_bound_by.as_str() {
+            "" | "nothing" => ceiling,
+            by => format!("{ceiling} ({by})"),
+        },
+    ]
 }
 
 /// `event-loop failed 12 of 6,000 requests`, of each that did.
@@ -146,25 +128,18 @@ fn failures(decision: &Decision) -> Vec<String> {
     failing.map(line).collect()
 }
 
-fn places(decision: &Decision) -> Vec<[String; 3]> {
-    let row = |meeting: &Meeting| {
-        let words = cell_words(&meeting.cell, &meeting.of, &meeting.versus);
-        [meeting.place.clone(), words, meeting.figures.clone()]
-    };
-    decision.meetings.iter().map(row).collect()
+fn place(meeting: &Meeting) -> [String; 3] {
+    let words = cell_words(&meeting.cell, &meeting.of, &meeting.versus);
+    [meeting.place.clone(), words, meeting.figures.clone()]
 }
 
-fn searched(decision: &Decision) -> Vec<[String; 5]> {
-    let rate =
-        |rps: Option<f64>| rps.map_or_else(|| "-".to_owned(), |rps| rate_and_core(rps, decision));
-    let row = |one: &Capacity| {
-        [
-            one.contender.clone(),
-            rate(one.at_least_rps),
-            rate(one.below_rps),
-            one.bound_by.clone(),
-            one.reason.clone(),
-        ]
-    };
-    decision.capacity.iter().map(row).collect()
+fn searched(one: &Capacity, decision: &Decision) -> [String; 5] {
+    let rate = |rps: Option<f64>| or_withheld(rps, |rps| rate_and_core(rps, decision));
+    [
+        one.contender.clone(),
+        rate(one.at_least_rps),
+        rate(one.below_rps),
+        one.bound_by.clone(),
+        one.reason.clone(),
+    ]
 }

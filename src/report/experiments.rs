@@ -1,22 +1,22 @@
 //! What experiments beside `compare` and `curve` found: capacities and the map, as tables without a format.
 
+use super::document::Table;
 use super::{footprint, setting};
 use crate::judge::cell::{ROUNDS_MIN, quantity, winner};
 use crate::judge::races::slo_of;
 use crate::record::{Capacity, Comparison, Map, MapCell, RunResult, Winner};
-use crate::report::format::Grid;
 use crate::text::{capital, clean, counted, times};
 use crate::units::{Nanos, Rate};
 
-pub(crate) fn grids(result: &RunResult) -> Vec<Grid> {
+pub(crate) fn grids(result: &RunResult) -> Vec<Table> {
     let capacities = by_scenario(result);
-    let mut grids: Vec<Grid> = capacities.map(|all| capacity(result, all)).collect();
+    let mut grids: Vec<Table> = capacities.map(|all| capacity(result, all)).collect();
     grids.extend(result.map.as_ref().map(map));
     grids.extend(footprint::grid(result));
     grids
 }
 
-fn capacity(result: &RunResult, all: &[Capacity]) -> Grid {
+fn capacity(result: &RunResult, all: &[Capacity]) -> Table {
     let workload = &all[0].workload;
     let slo = slo_of(result, workload, &all[0].scenario);
     let within = slo.map_or(String::new(), |slo| format!(" within a p99 of {}", Nanos(slo.p99_ns)));
@@ -51,12 +51,10 @@ fn capacity(result: &RunResult, all: &[Capacity]) -> Grid {
     if several {
         columns.insert(3, "per core");
     }
-    Grid {
-        heading: format!("Capacity of {}{within}", clean(workload)),
-        columns: columns.into_iter().map(str::to_owned).collect(),
-        rows: all.iter().map(row).collect(),
-        notes: comparisons(result, &all[0]).map(compared).collect(),
-    }
+    let heading = format!("Capacity of {}{within}", clean(workload));
+    let numbers = 1..if several { 4 } else { 3 };
+    let notes = comparisons(result, &all[0]).map(compared);
+    Table::new(heading, columns, numbers, all.iter().map(row)).noted(notes)
 }
 
 fn by_scenario(result: &RunResult) -> impl Iterator<Item = &[Capacity]> {
@@ -97,10 +95,10 @@ fn compared(c: &Comparison) -> String {
     }
 }
 
-fn map(map: &Map) -> Grid {
-    let mut columns = vec!["CPU/wait".to_owned()];
-    columns.extend(map.waits_ns.iter().map(|wait| time(*wait)));
-    let row = |cpu: &u64| {
+fn map(map: &Map) -> Table {
+    let waits: Vec<String> = map.waits_ns.iter().map(|wait| time(*wait)).collect();
+    let columns = std::iter::once("CPU/wait").chain(waits.iter().map(String::as_str));
+    let row = |cpu: &u64| -> Vec<String> {
         let cell = |wait: &u64| {
             let measured = map.cells.iter().find(|c| (c.cpu_ns, c.wait_ns) == (*cpu, *wait));
             measured.map_or_else(|| "not measured".to_owned(), |cell| words(map, cell))
@@ -108,27 +106,31 @@ fn map(map: &Map) -> Grid {
         std::iter::once(time(*cpu)).chain(map.waits_ns.iter().map(cell)).collect()
     };
     let n = map.cells.iter().map(|cell| cell.n).max().unwrap_or(0);
-    Grid {
-        heading: capital(&format!(
-            "{} of {}, {} / {}, by CPU time and wait of a request",
-            quantity(&map.metric),
-            clean(&map.workload),
-            clean(&map.of),
-            clean(&map.versus)
-        )),
-        columns,
-        rows: map.cpus_ns.iter().map(row).collect(),
-        notes: vec![format!(
-            "Closed loop, {} a cell. A cell has a winner where it differs by more than 5 %, all cells judged together: of those \
-             with a winner at most 5 % have the wrong one, on average (Benjamini-Hochberg){}. Sizes of each cell are in result.json.",
-            counted(n as usize, "paired round"),
-            if n < ROUNDS_MIN {
-                format!("; that needs {ROUNDS_MIN} rounds")
-            } else {
-                String::new()
-            }
-        )],
-    }
+    let heading = capital(&format!(
+        "{} of {}, {} / {}, by CPU time and wait of a request",
+        quantity(&map.metric),
+        clean(&map.workload),
+        clean(&map.of),
+        clean(&map.versus)
+    ));
+    let few = match n < ROUNDS_MIN {
+        true => format!("; that needs {ROUNDS_MIN} rounds"),
+        false => String::new(),
+    };
+    let note = format!(
+        "Closed loop, {} a cell. {}{few}. Sizes of each cell are in result.json.",
+        counted(n as usize, "paired round"),
+        winner_rule("cell"),
+    );
+    Table::new(heading, columns, 0..0, map.cpus_ns.iter().map(row)).noted([note])
+}
+
+/// By which rule there is no clear difference, without a full stop.
+pub(super) fn winner_rule(noun: &str) -> String {
+    format!(
+        "A {noun} has a winner where it differs by more than 5 %, all {noun}s judged together: of those with a winner at \
+         most 5 % have the wrong one, on average (Benjamini-Hochberg)"
+    )
 }
 
 fn time(ns: u64) -> String {
@@ -150,7 +152,7 @@ pub(super) fn cell_words(cell: &MapCell, of: &str, versus: &str) -> String {
     match winner(cell) {
         Some((Winner::Of, by)) => format!("{of} {}", times(by)),
         Some((Winner::Versus, by)) => format!("{versus} {}", times(by)),
-        None => format!("inconclusive {low:.2} to {high:.2}"),
+        None => format!("no clear difference ({low:.2} to {high:.2})"),
     }
 }
 
@@ -164,7 +166,7 @@ pub(crate) fn sentences(result: &RunResult) -> Vec<String> {
         let won = |side| map.cells.iter().filter(|cell| cell.winner == Some(side)).count();
         let (of, versus) = (won(Winner::Of), won(Winner::Versus));
         format!(
-            "Of {} measured, {} wins {of} and {} {versus}; {} are inconclusive.",
+            "Of {} measured, {} wins {of} and {} {versus}; {} show no clear difference.",
             counted(map.cells.len(), "cell"),
             clean(&map.of),
             clean(&map.versus),
@@ -193,7 +195,7 @@ mod tests {
         }
         assert!(grids[0].notes[0].contains("carries"), "{:?}", grids[0].notes);
         let cells: Vec<&String> = grids[1].rows.iter().flat_map(|row| &row[1..]).collect();
-        assert!(cells.iter().any(|cell| cell.starts_with("inconclusive")), "{cells:?}");
+        assert!(cells.iter().any(|cell| cell.starts_with("no clear difference (")), "{cells:?}");
         assert!(cells.iter().any(|cell| **cell == "the pool binds both"), "{cells:?}");
         assert_eq!(sentences(&result).len(), 2);
     }

@@ -1,7 +1,7 @@
 //! The footprint of contenders as a table that every output shows.
 
+use super::document::Table;
 use crate::record::{Footprint, OverStarts, Part, RunResult};
-use crate::report::format::Grid;
 use crate::text::{clean, or_withheld};
 use crate::units::{Nanos, bytes, grouped};
 
@@ -23,17 +23,14 @@ const NOTE: &str = "Start: from the program's start to its first answer, its fil
      nothing else, its layers as tar writes them.";
 
 /// The table of a result; nothing where no footprint was asked for.
-pub(super) fn grid(result: &RunResult) -> Option<Grid> {
+pub(super) fn grid(result: &RunResult) -> Option<Table> {
     let first = result.footprints.first()?;
     let starts = first.start_ns.as_ref().map_or(0, |starts| starts.n);
     let loaded = first.load.as_ref().map(|load| format!("; loaded RSS at {}", clean(load)));
-    let marks = result.footprints.iter().map(mark);
-    Some(Grid {
-        heading: format!("Footprint: {starts} starts of each{}", loaded.unwrap_or_default()),
-        columns: COLUMNS.map(str::to_owned).to_vec(),
-        rows: result.footprints.iter().map(row).collect(),
-        notes: marks.chain([NOTE.to_owned()]).collect(),
-    })
+    let heading = format!("Footprint: {starts} starts of each{}", loaded.unwrap_or_default());
+    let marks = result.footprints.iter().map(mark).chain([NOTE.to_owned()]);
+    let rows = result.footprints.iter().map(row);
+    Some(Table::new(heading, COLUMNS, 1..COLUMNS.len(), rows).noted(marks))
 }
 
 fn row(one: &Footprint) -> Vec<String> {
@@ -86,7 +83,7 @@ mod tests {
     use crate::judge::mock;
     use crate::record;
     use crate::record::Image;
-    use crate::report::{html, markdown, terminal};
+    use crate::report::summary;
 
     fn result() -> RunResult {
         let mut result = mock::everything();
@@ -112,22 +109,17 @@ mod tests {
     fn every_output_has_it_and_it_is_read_again() {
         let result = result();
         let found = grid(&result).unwrap();
-        assert_eq!(
-            found.rows[0],
-            ["go", "3.1 ms", "8 MiB", "-", "6 MiB", "none", "none", "7 MiB", "3 MiB"]
-        );
+        assert_eq!(found.rows[0], ["go", "3.1", "8", "-", "6", "none", "none", "7", "3"]);
+        assert_eq!(found.columns[1..3], ["start ms", "idle RSS MiB"]);
         assert_eq!(
             found.notes[0],
             "go: start 2.79 ms to 3.41 ms, idle 7.2 MiB to 8.8 MiB; payload of 1 file: its own <program>"
         );
-        let text = terminal::terminal(&result, None);
-        assert!(text.contains("Footprint: 10 starts of each") && text.contains("3.1 ms"), "{text}");
-        let text = markdown::markdown(&result);
-        assert!(
-            text.contains("| go | 3.1 ms | 8 MiB |") && text.contains("&lt;program&gt;"),
-            "{text}"
-        );
-        let text = html::html(&result);
+        let text = summary::text(&result, None, false);
+        assert!(text.contains("Footprint: 10 starts of each") && text.contains("3.1"), "{text}");
+        let text = summary::markdown(&result);
+        assert!(text.contains("| go | 3.1 | 8 |") && text.contains("&lt;program&gt;"), "{text}");
+        let text = summary::html(&result);
         assert!(text.contains("image gzip") && !text.contains("<program>"), "{text}");
         let again = record::from_json(&record::to_json(&result)).unwrap();
         assert_eq!(again.footprints, result.footprints);

@@ -67,14 +67,9 @@ pub(crate) fn load(race: &Race<'_>) -> String {
     }
 }
 
-/// A table beside those of races.
-pub(crate) struct Grid {
-    /// `Capacity of payment within a p99 of 100 ms`
-    pub(crate) heading: String,
-    pub(crate) columns: Vec<String>,
-    /// As wide as `columns` each.
-    pub(crate) rows: Vec<Vec<String>>,
-    pub(crate) notes: Vec<String>,
+/// As many digits as people read: `0.812`, `81.2`, `8,120`.
+pub(crate) fn number(value: f64) -> String {
+    if value.abs() < 999.5 { three_digits(value) } else { grouped(value) }
 }
 
 #[cfg(test)]

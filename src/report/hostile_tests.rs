@@ -3,10 +3,12 @@
 use serde_json::Value;
 
 use super::charts::{Shade, Size, pictures};
-use super::{markdown, note, side_by_side, terminal};
+use super::{drive, note, side_by_side, summary};
 use crate::judge::mock;
 use crate::record;
 use crate::record::RunResult;
+use crate::report::markdown::write_markdown;
+use crate::report::terminal::write_text;
 use crate::text::{harmless, is_shown};
 
 const PAYLOAD: &str =
@@ -52,10 +54,15 @@ fn expect_harmless(what: &str, text: &str) {
 }
 
 fn expect_texts_harmless(what: &str, result: &RunResult) {
-    expect_harmless(what, &terminal::terminal(result, None));
-    expect_harmless(what, &markdown::markdown(result));
-    expect_harmless(what, &side_by_side::side_by_side(result, result, &[]).text());
-    expect_harmless(what, &side_by_side::side_by_side(result, result, &[]).markdown());
+    expect_harmless(what, &summary::text(result, None, true));
+    expect_harmless(what, &summary::markdown(result));
+    let beside = side_by_side::side_by_side(result, result, &[]);
+    expect_harmless(what, &write_text(&beside, true));
+    expect_harmless(what, &write_markdown(&beside));
+    for trial in result.trials.iter().take(1) {
+        expect_harmless(what, &drive::text(trial, Some(&trial.contender)));
+        expect_harmless(what, &drive::markdown(trial, Some(&trial.contender)));
+    }
     expect_harmless(what, &record::to_json(result));
 }
 
@@ -81,6 +88,9 @@ fn no_string_of_a_result_commands_a_terminal_or_a_runner() {
     }
     let worst = poisoned(&all);
     expect_texts_harmless("all", &worst);
+    let page = summary::html(&worst);
+    assert_eq!(page.matches("<script").count(), 2, "the data and our own");
+    assert_eq!(page.matches("</script").count(), 2);
     for picture in pictures(&worst) {
         expect_harmless(&picture.stem, &note::note(&worst, &picture, "bakeoff chart", "a.svg"));
         let svg = picture.svg(Shade::Light, Size::Blog);

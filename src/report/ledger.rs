@@ -1,14 +1,12 @@
 //! `ledger.md`, `ledger.json` and `index.html` of a ledger, and what the terminal shows of it.
 
-use std::fmt::Write;
 use std::path::Path;
 
-use askama::Template;
-
-use super::html::page_colours;
-use super::markdown::{escaped, grid, list};
+use super::document::{Block, Document, Table};
+use super::html::write_html;
+use super::markdown::write_markdown;
 use super::reproduce::typed;
-use super::terminal::wrapped;
+use super::terminal::write_text;
 use super::write::{expect_page_writable, put};
 use crate::error::{Context, Result};
 use crate::record;
@@ -26,126 +24,52 @@ pub fn write(dir: &Path, ledger: &Ledger, force: bool) -> Result<()> {
         .usage(|| format!("cannot make the report folder {}", dir.display()))?;
     put(dir, "ledger.json", &json)?;
     put(dir, "ledger.md", &text)?;
-    put(dir, "index.html", &html(ledger))
+    put(dir, "index.html", &write_html(&document(ledger)))
 }
 
-const TITLE: &str = "Ledger: what was said, and what this machine says of it";
+const TITLE: &str = "Ledger: common statements, tested on this machine";
 
-pub fn text(ledger: &Ledger, files: Option<&Path>) -> String {
-    let mut out = format!("{TITLE}\n{}\n", wrapped(&about(ledger), ""));
-    for row in &ledger.rows {
-        let verdict = verdict(row);
-        let head = format!("{:>3} {verdict:<12} {}", row.number, row.statement);
-        let _ = writeln!(out, "\n{}", wrapped(&head, INDENT));
-        let figure = format!("{INDENT}{} [{}]", row.figure, row.tested_with);
-        let _ = writeln!(out, "{}", wrapped(&figure, INDENT));
-    }
-    for (heading, lines) in groups(ledger) {
-        if !lines.is_empty() {
-            let _ = writeln!(out, "\n{heading}");
-        }
-        for line in lines {
-            let _ = writeln!(out, "{}", wrapped(&format!("  - {line}"), "    "));
-        }
-    }
-    if let Some(files) = files {
-        let _ = writeln!(out, "\nFiles: {}", files.display());
-    }
-    let _ = writeln!(out, "{}", summary(ledger));
-    out
+/// For a terminal; `files` is the ledger's folder, where one was written.
+pub fn text(ledger: &Ledger, files: Option<&Path>, verbose: bool) -> String {
+    let files = files.map(|files| format!("Report: {}", files.join("index.html").display()));
+    write_text(&Document { files, ..document(ledger) }, verbose)
 }
-
-/// The verdict's word, or that nothing which decides was measured.
-fn verdict(row: &LedgerRow) -> &'static str {
-    if row.measured { row.verdict.word() } else { "not measured" }
-}
-
-/// Below a verdict.
-const INDENT: &str = "                 ";
 
 /// For a repository or a pull request; links are relative to the ledger's folder.
 pub fn markdown(ledger: &Ledger) -> String {
-    let mut out = format!("# {}\n\n{}\n\n", escaped(TITLE), escaped(&about(ledger)));
-    let _ = writeln!(out, "**{}**\n", escaped(&summary(ledger)));
-    let header = ["#", "statement", "verdict", "figure", "tested with"];
+    write_markdown(&document(ledger))
+}
+
+fn document(ledger: &Ledger) -> Document<'static> {
+    let columns = ["#", "statement", "verdict", "figure", "tested with"];
     let row = |row: &LedgerRow| {
-        vec![
-            row.number.to_string(),
-            row.statement.clone(),
-            verdict(row).to_owned(),
-            row.figure.clone(),
-            row.tested_with.clone(),
-        ]
+        let verdict = if row.measured { row.verdict.word() } else { "not measured" };
+        let [number, verdict] = [row.number.to_string(), verdict.to_owned()];
+        [number, row.statement.clone(), verdict, row.figure.clone(), row.tested_with.clone()]
     };
-    grid(&mut out, &header, 0..1, &mut ledger.rows.iter().map(row));
-    let led: Vec<(u32, Vec<(String, String)>)> =
-        ledger.rows.iter().map(|row| (row.number, links(row, "summary.md"))).collect();
-    if led.iter().any(|(_, links)| !links.is_empty()) {
-        let _ = writeln!(out, "## Where it comes from\n");
-    }
-    for (number, links) in led.iter().filter(|(_, links)| !links.is_empty()) {
-        let each = links.iter().map(|(shown, path)| format!("[{shown}]({path})"));
-        let _ = writeln!(out, "- {number}: {}", each.collect::<Vec<_>>().join(", "));
-    }
-    out.push('\n');
+    let mut document = Document {
+        title: TITLE.into(),
+        answer: vec![summary(ledger)],
+        blocks: vec![
+            Block::Table(Table::new("", columns, 0..1, ledger.rows.iter().map(row))),
+            Block::Text(about(ledger)),
+        ],
+        ..Document::default()
+    };
+    let led = ledger.rows.iter().map(|row| (row.number.to_string(), links(row)));
+    let led = led.filter(|(_, links)| !links.is_empty());
+    let led = led.map(|(number, links)| Block::Links(number, links));
+    document.fold("Where it comes from", led.collect());
     for (heading, lines) in groups(ledger) {
-        list(&mut out, heading, &lines);
+        document.fold(heading, vec![Block::List("", lines)]);
     }
-    out
+    document
 }
 
-#[derive(Template)]
-#[template(path = "ledger.html")]
-struct Page {
-    title: &'static str,
-    version: &'static str,
-    style: String,
-    about: String,
-    rows: Vec<Row>,
-    groups: Vec<Group>,
-}
-
-struct Row {
-    number: u32,
-    statement: String,
-    verdict: &'static str,
-    figure: String,
-    tested_with: String,
-    /// What is shown, and where it leads.
-    links: Vec<(String, String)>,
-}
-
-struct Group {
-    heading: &'static str,
-    lines: Vec<String>,
-}
-
-fn html(ledger: &Ledger) -> String {
-    let row = |row: &LedgerRow| Row {
-        number: row.number,
-        statement: row.statement.clone(),
-        verdict: verdict(row),
-        figure: row.figure.clone(),
-        tested_with: row.tested_with.clone(),
-        links: links(row, "index.html"),
-    };
-    let group = |(heading, lines)| Group { heading, lines };
-    let page = Page {
-        title: TITLE,
-        version: env!("CARGO_PKG_VERSION"),
-        style: page_colours(),
-        about: format!("{} {}", about(ledger), summary(ledger)),
-        rows: ledger.rows.iter().map(row).collect(),
-        groups: groups(ledger).into_iter().map(group).collect(),
-    };
-    page.render().expect("the template is part of the binary and writes into a string")
-}
-
-/// What is shown and where it leads: the reports of the scenarios that decide a row, in a file of this name each, and
-/// their charts.
-fn links(row: &LedgerRow, report: &str) -> Vec<(String, String)> {
+/// What is shown and where it leads: the reports of the scenarios that decide a row, and their charts.
+fn links(row: &LedgerRow) -> Vec<(String, String)> {
     let deciding = row.claims.iter().filter(|claim| claim.decides);
-    let reports = deciding.map(|one| (one.scenario.clone(), format!("{}/{report}", one.scenario)));
+    let reports = deciding.map(|one| (one.scenario.clone(), format!("{}/", one.scenario)));
     reports.chain(row.charts.iter().map(|chart| ("chart".to_owned(), chart.clone()))).collect()
 }
 
@@ -169,15 +93,14 @@ fn about(ledger: &Ledger) -> String {
     )
 }
 
-/// `5 hold, 2 fail, 3 are inconclusive, 5 were not measured; 7 cannot be settled by a machine.`
+/// `5 hold, 2 fail, 3 inconclusive, 5 not measured; 7 cannot be settled by a machine.`
 fn summary(ledger: &Ledger) -> String {
     let count =
         |verdict| ledger.rows.iter().filter(|row| row.measured && row.verdict == verdict).count();
     let unmeasured = ledger.rows.iter().filter(|row| !row.measured).count();
     let stopped = if ledger.interrupted { "INTERRUPTED: " } else { "" };
     format!(
-        "{stopped}{} hold, {} fail, {} are inconclusive, {unmeasured} were not measured; {} are not for a machine to \
-         settle.",
+        "{stopped}{} hold, {} fail, {} inconclusive, {unmeasured} not measured; {} cannot be settled by a machine.",
         count(StatementVerdict::Holds),
         count(StatementVerdict::Fails),
         count(StatementVerdict::Inconclusive),
@@ -272,7 +195,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &ledger(), false).unwrap();
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
-        let shown = text(&ledger(), None);
+        let shown = anstream::adapter::strip_str(&text(&ledger(), None, true)).to_string();
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         for text in [&shown, &read("ledger.md"), &read("index.html"), &read("ledger.json")] {
             for part in
                 ["no such scenario", "it claims nothing", "hiring", "1.02x", "Two", "2026-11-01"]
@@ -280,10 +204,7 @@ mod tests {
                 assert!(text.contains(part), "{part}: {text}");
             }
         }
-        assert!(
-            shown.contains("1 hold, 0 fail, 0 are inconclusive, 1 were not measured"),
-            "{shown}"
-        );
+        assert!(shown.contains("1 hold, 0 fail, 0 inconclusive, 1 not measured"), "{shown}");
         let made = "Made by: bakeoff run scenarios/ --budget 30m";
         assert!(read("ledger.md").contains(made) && read("index.html").contains(made));
         assert!(!read("index.html").contains("<b>bold"), "a claim is text");

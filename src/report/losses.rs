@@ -74,8 +74,7 @@ mod tests {
     use crate::judge::mock;
     use crate::judge::races::races;
     use crate::record::{LostBy, RunResult, TrialVerdict};
-    use crate::report::terminal;
-    use crate::report::{html::html, markdown::markdown};
+    use crate::report::summary;
 
     /// The thread pool lost four rounds of ten.
     fn run() -> RunResult {
@@ -112,11 +111,14 @@ mod tests {
     #[test]
     fn every_output_shows_them_and_the_reason_once() {
         let result = run();
-        let text = anstream::adapter::strip_str(&terminal::terminal(&result, None)).to_string();
+        let text = summary::text(&result, None, true);
+        let text = anstream::adapter::strip_str(&text).to_string();
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        for (name, shown) in
-            [("text", text), ("markdown", markdown(&result)), ("page", html(&result))]
-        {
+        for (name, shown) in [
+            ("text", text),
+            ("markdown", summary::markdown(&result)),
+            ("page", summary::html(&result)),
+        ] {
             // The page has the whole result at its end.
             let shown = shown.split("id=\"result\"").next().unwrap_or_default();
             let (lost, reason) =

@@ -1,133 +1,113 @@
-//! `summary.md` and `--format markdown`: the report for a pull request.
+//! A [`Document`] as GitHub Markdown, for a pull request or beside a page.
 
 use std::fmt::Write;
 
-use super::charts::{CHART_FOLDER, Kind, Picture, pictures};
-use super::findings::{Findings, Judged};
-use super::table::{COLUMNS, TABLE_NOTE, Table};
-use crate::record::RunResult;
-use crate::report::format::Grid;
+use super::charts::CHART_FOLDER;
+use super::document::{Block, Document, Table};
+use super::terminal::said;
 use crate::text::{is_shown, xml};
 
-/// The report as GitHub Markdown; charts are linked relative to the report folder.
-pub fn markdown(result: &RunResult) -> String {
-    markdown_with(result, &pictures(result))
-}
-
-/// The same where its pictures are at hand.
-pub(super) fn markdown_with(result: &RunResult, pictures: &[Picture<'_>]) -> String {
-    let findings = Findings::of(result);
-    let mut out = format!("# {}\n\n", escaped(&findings.title));
-    let _ = writeln!(out, "**{}**: {}\n", findings.verdict, escaped(&findings.verdict_gloss));
-    list(&mut out, "Summary", &findings.closing);
-    list(&mut out, "Limitations", &findings.limits);
-    for chart in pictures.iter().filter(|picture| SHOWN.contains(&picture.kind)) {
-        picture(&mut out, &chart.stem, &chart.alt);
+/// Links to charts and reports are relative to the report folder.
+pub(crate) fn write_markdown(document: &Document<'_>) -> String {
+    let mut out = format!("# {}\n\n", escaped(&document.title));
+    let first = document.answer.first().map(String::as_str);
+    for line in document.alarm.into_iter().chain(first) {
+        let _ = writeln!(out, "**{}**\n", escaped(line));
     }
-    findings.headline.iter().for_each(|table| experiment(&mut out, table));
-    for table in &findings.tables {
-        race(&mut out, table);
+    list(&mut out, document.answer.iter().skip(1));
+    if let Some((word, gloss)) = &document.verdict {
+        let _ = writeln!(out, "{}\n", escaped(&said(word, gloss)));
     }
-    if !findings.tables.is_empty() {
-        let _ = writeln!(out, "{}\n", escaped(TABLE_NOTE));
+    blocks(&mut out, &document.blocks);
+    for section in &document.sections {
+        let mut text = String::new();
+        blocks(&mut text, &section.blocks);
+        if !text.is_empty() {
+            let _ = write!(out, "## {}\n\n{text}", escaped(section.heading));
+        }
     }
-    findings.grids.iter().for_each(|table| experiment(&mut out, table));
-    statements(&mut out, "Expectations", &findings.expectations);
-    statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);
-    if !findings.reasons.is_empty() {
-        let mut rows = findings
-            .reasons
-            .iter()
-            .map(|r| vec![r.verdict.into(), r.text.clone(), r.whose.clone()]);
-        let _ = writeln!(out, "## Why trials are marked\n");
-        grid(&mut out, &["verdict", "reason", "whose"], 0..0, &mut rows);
-    }
-    let remarks: Vec<String> = findings.about.into_iter().chain(findings.remarks).collect();
-    list(&mut out, "How it was measured", &remarks);
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
 }
 
-/// Charts that a pull request shows; the others lie beside them.
-const SHOWN: [Kind; 5] = [Kind::Load, Kind::Map, Kind::Hdr, Kind::Forest, Kind::Stall];
-
-fn picture(out: &mut String, stem: &str, alt: &str) {
-    let alt = xml(alt);
-    let _ = writeln!(
-        out,
-        "<picture>\n  \
-           <source media=\"(prefers-color-scheme: dark)\" srcset=\"{CHART_FOLDER}/{stem}-dark.svg\">\n  \
-           <img alt=\"{alt}\" src=\"{CHART_FOLDER}/{stem}-light.svg\" width=\"1200\">\n\
-         </picture>\n"
-    );
-}
-
-fn race(out: &mut String, table: &Table) {
-    let _ = writeln!(out, "## {}\n", escaped(&table.heading));
-    grid(out, &COLUMNS, 1..7, &mut table.rows.iter().map(|row| row.to_vec()));
-    for mark in &table.marks {
-        let _ = writeln!(out, "- {}", escaped(mark));
+fn blocks(out: &mut String, blocks: &[Block<'_>]) {
+    let mut links = false;
+    for block in blocks {
+        if std::mem::replace(&mut links, matches!(block, Block::Links(..))) && !links {
+            out.push('\n');
+        }
+        match block {
+            Block::Text(text) => {
+                let _ = writeln!(out, "{}\n", escaped(text));
+            }
+            Block::List(heading, lines) => {
+                if !heading.is_empty() {
+                    let _ = writeln!(out, "### {}\n", escaped(heading));
+                }
+                list(out, lines.iter());
+            }
+            Block::Table(table) => {
+                if !table.heading.is_empty() {
+                    let _ = writeln!(out, "### {}\n", escaped(&table.heading));
+                }
+                out.push_str(&grid(table));
+                out.push('\n');
+                for note in &table.notes {
+                    let _ = writeln!(out, "{}\n", escaped(note));
+                }
+            }
+            Block::Links(shown, links) => {
+                let link = |(shown, to): &(String, String)| {
+                    let report = if to.ends_with('/') { "summary.md" } else { "" };
+                    format!("[{}]({}{report})", escaped(shown), address(to))
+                };
+                let links: Vec<String> = links.iter().map(link).collect();
+                let _ = writeln!(out, "- {}: {}", escaped(shown), links.join(", "));
+            }
+            Block::Figure { picture, in_summary: true, .. } => {
+                let (stem, alt) = (&picture.stem, xml(&picture.alt));
+                let _ = writeln!(
+                    out,
+                    "<picture>\n  \
+                       <source media=\"(prefers-color-scheme: dark)\" srcset=\"{CHART_FOLDER}/{stem}-dark.svg\">\n  \
+                       <img alt=\"{alt}\" src=\"{CHART_FOLDER}/{stem}-light.svg\" width=\"1200\">\n\
+                     </picture>\n"
+                );
+            }
+            Block::Code(code) => {
+                let code: String = code.chars().filter(|c| *c == '\n' || is_shown(*c)).collect();
+                let _ = writeln!(out, "    {}\n", code.replace('\n', "\n    "));
+            }
+            Block::Figure { in_summary: false, .. } | Block::Data(_) => {}
+        }
     }
-    if !table.marks.is_empty() {
+    if links {
         out.push('\n');
     }
-    if !table.comparisons.is_empty() {
-        let against = format!("against {}", table.versus);
-        let header = [against.as_str(), "metric", "finding"];
-        grid(out, &header, 0..0, &mut table.comparisons.iter().map(|row| row.to_vec()));
-    }
 }
 
-/// Sizes, capacities, or the map.
-fn experiment(out: &mut String, table: &Grid) {
-    let _ = writeln!(out, "## {}\n", escaped(&table.heading));
-    let header: Vec<&str> = table.columns.iter().map(String::as_str).collect();
-    grid(out, &header, 0..0, &mut table.rows.iter().cloned());
-    for note in &table.notes {
-        let _ = writeln!(out, "{}\n", escaped(note));
-    }
-}
-
-fn statements(out: &mut String, heading: &str, statements: &[Judged]) {
-    if statements.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "## {heading}\n");
-    let mut rows =
-        statements.iter().map(|s| vec![format!("{}", s.verdict), s.text.clone(), s.reason.clone()]);
-    grid(out, &["verdict", "statement", "reason"], 0..0, &mut rows);
-}
-
-pub(super) fn list(out: &mut String, heading: &str, lines: &[String]) {
-    if lines.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "## {heading}\n");
+fn list<'l>(out: &mut String, lines: impl Iterator<Item = &'l String>) {
+    let mut any = false;
     for line in lines {
         let _ = writeln!(out, "- {}", escaped(line));
+        any = true;
     }
-    out.push('\n');
+    if any {
+        out.push('\n');
+    }
 }
 
-/// A table whose columns in `numbers` stand to the right.
-pub(crate) fn grid(
-    out: &mut String,
-    header: &[&str],
-    numbers: std::ops::Range<usize>,
-    rows: &mut dyn Iterator<Item = Vec<String>>,
-) {
-    let mut line = |cells: Vec<String>| {
-        let _ = writeln!(out, "| {} |", cells.join(" | "));
-    };
-    line(header.iter().map(|cell| escaped(cell)).collect());
-    let rule = |i| if numbers.contains(&i) { "---:" } else { "---" };
-    line((0..header.len()).map(|i| rule(i).to_owned()).collect());
-    rows.for_each(|row| line(row.iter().map(|cell| escaped(cell)).collect()));
-    out.push('\n');
+/// Head, rule and rows.
+pub(crate) fn grid(table: &Table) -> String {
+    let rule = |place| if table.numbers.contains(&place) { "---:" } else { "---" };
+    let rule = (0..table.columns.len()).map(|place| rule(place).to_owned()).collect();
+    let cells = |cells: &Vec<String>| cells.iter().map(|cell| escaped(cell)).collect();
+    let lines = [cells(&table.columns), rule].into_iter().chain(table.rows.iter().map(cells));
+    lines.map(|cells: Vec<String>| format!("| {} |\n", cells.join(" | "))).collect()
 }
 
-/// Text that Markdown shows as it is. Only characters that can begin something are touched.
+/// Text that Markdown shows as it is, on one line. Only characters that can begin something are touched.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -144,4 +124,44 @@ pub(crate) fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// A path as the target of a link.
+pub(super) fn address(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let byte = |c: char| {
+        let mut utf8 = [0; 4];
+        c.encode_utf8(&mut utf8).bytes().map(|b| format!("%{b:02X}")).collect::<String>()
+    };
+    path.chars().map(|c| if plain(c) { c.to_string() } else { byte(c) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_is_markdown_and_no_text_of_a_file_is() {
+        let rows = [["*a* | b".to_owned(), "1 us".to_owned()]];
+        let mut document = Document {
+            title: "A # title".into(),
+            alarm: Some("Careful."),
+            answer: vec!["It is so.".into(), "And <so>.".into()],
+            verdict: Some(("PASS", "all of it".into())),
+            files: Some("not here".into()),
+            ..Document::default()
+        };
+        document
+            .fold("Figures", vec![Block::Table(Table::new("One", ["name", "p50"], 1..2, rows))]);
+        let links = vec![("a".into(), "a b/".into()), ("chart".into(), "a/x.svg".into())];
+        document
+            .fold("From", vec![Block::Links("1".into(), links), Block::Code("a\nb\u{1b}".into())]);
+        document.fold("Data", vec![Block::Data("{}".into())]);
+        assert_eq!(
+            write_markdown(&document),
+            "# A \\# title\n\n**Careful.**\n\n**It is so.**\n\n- And &lt;so&gt;.\n\nPASS: all of it\n\n\
+             ## Figures\n\n### One\n\n| name | p50 us |\n| --- | ---: |\n| \\*a\\* \\| b | 1 |\n\n\
+             ## From\n\n- 1: [a](a%20b/summary.md), [chart](a/x.svg)\n\n    a\n    b\n"
+        );
+    }
 }

@@ -1,34 +1,38 @@
-//! What people and programs read. Everything here is made from what [`crate::record`] holds, a run's result first, and from
-//! nothing else.
+//! What people and programs read. Everything here is made from what [`crate::record`] holds, and nothing is judged.
+//!
+//! A report for people is a [`document::Document`]: `summary` describes a run, `decision`, `drive`, `side_by_side`, `ledger`
+//! and `gate` the others. `terminal`, `markdown` and `html` write any of them.
 
 pub mod charts;
 pub(crate) mod comparison;
 pub mod decision;
 mod disappears;
+pub(crate) mod document;
+pub mod drive;
 mod experiments;
-mod findings;
+mod figures;
 mod footprint;
 pub(crate) mod format;
 pub(crate) mod gate;
 pub mod hgrm;
 #[cfg(test)]
 pub(crate) mod hostile_tests;
-pub mod html;
+mod html;
 #[cfg(test)]
 pub(crate) mod json_schema_tests;
 pub mod ledger;
 mod losses;
-pub mod markdown;
+pub(crate) mod markdown;
 pub mod note;
 mod reasons;
 mod reproduce;
-pub mod screen;
 mod sentences;
 mod setting;
 pub(crate) mod side_by_side;
 mod sizes;
-mod table;
-pub mod terminal;
+mod spoken;
+pub mod summary;
+pub(crate) mod terminal;
 pub mod write;
 
 pub(crate) use reproduce::quoted;

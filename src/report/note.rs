@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::charts::{Kind, Picture};
-use super::markdown::escaped;
+use super::markdown::{address, escaped};
 use super::reproduce;
 use super::sentences::limits;
 use crate::judge::races::measured;
@@ -13,7 +13,7 @@ use crate::text::{clean, counted};
 /// `post.md` beside `post.png`: finding, alternative text, method with machine and limits, commands.
 pub fn note(result: &RunResult, picture: &Picture<'_>, chart: &str, file: &str) -> String {
     let mut out = format!("# {}\n\n", escaped(&picture.title));
-    let _ = writeln!(out, "![{}]({})\n", escaped(&picture.alt), link(file));
+    let _ = writeln!(out, "![{}]({})\n", escaped(&picture.alt), address(file));
     let _ = writeln!(out, "{}\n", escaped(&method(result, picture)));
     let _ = writeln!(out, "Alternative text: {}\n", escaped(&picture.alt));
     let run = match picture.kind != Kind::Gate {
@@ -67,15 +67,6 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
         how.join("; "),
         limits.join("; ")
     )
-}
-
-fn link(file: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    let byte = |c: char| {
-        let mut utf8 = [0; 4];
-        c.encode_utf8(&mut utf8).bytes().map(|b| format!("%{b:02X}")).collect::<String>()
-    };
-    file.chars().map(|c| if plain(c) { c.to_string() } else { byte(c) }).collect()
 }
 
 #[cfg(test)]

@@ -1,46 +1,68 @@
 //! A run's findings as sentences, built from its verdicts alone.
 
-use super::comparison::{AT_FLOOR, UNSEEN, metric_of};
-use super::{disappears, experiments, losses, sizes};
-use crate::judge::cell;
-use crate::judge::cell::{Side, belongs, ends, factor, side};
+use super::comparison::{UNSEEN, metric_of};
+use super::spoken::spoken;
+use super::{disappears, experiments, losses};
+use crate::judge::cell::{self, Side, belongs, factor, side};
 use crate::judge::races::{Entry, Race, measured, middle};
 use crate::record::metric::label;
-use crate::record::{Comparison, RunResult, Trial, TrialVerdict, Verdict};
+use crate::record::{Comparison, RunResult, Trial, Verdict};
 use crate::report::format::{figure, load, place};
-use crate::text::{WITHHELD, capital, clean, listed, one_line, times};
+use crate::text::{WITHHELD, capital, clean, one_line, times};
 use crate::units::{Rate, bytes, grouped, three_digits};
 
-/// The sentences that a person can repeat.
-pub(crate) fn closing(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
+/// The lines that a person can repeat: one for each race, numbered as its column is where there are several, then what
+/// experiments found.
+pub(super) fn answer(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
+    let broken = result.broken.iter().map(|broken| format!("{}.", one_line(broken)));
+    if result.words.iter().any(|word| word == "--smoke") {
+        return std::iter::once(smoke(result).to_owned()).chain(broken).collect();
+    }
     let experiments = experiments::sentences(result);
     if races.is_empty() && experiments.is_empty() {
         return vec!["No trial was finished: there is nothing to say.".into()];
     }
     if result.verdict == Verdict::Invalid {
-        return vec![
-            "This run is INVALID: a contender lacks valid rounds, so nothing is concluded from it."
-                .into(),
-        ];
+        let first =
+            "This run is INVALID: a contender lacks valid rounds, so nothing is concluded from it.";
+        return std::iter::once(first.to_owned()).chain(broken).collect();
     }
-    let mut sentences: Vec<String> =
-        result.broken.iter().map(|broken| format!("{}.", one_line(broken))).collect();
+    let spoken = spoken(result, races);
+    let several = spoken.len() > 1;
+    let mut sentences: Vec<String> = broken.collect();
     for race in races {
-        let Some((metric, kind)) = headline(result, race) else {
-            sentences.extend(of_one(result, race));
-            continue;
-        };
-        let found = MetricFindings::of(result, race, metric, kind);
-        sentences.push(format!("{}: {}.", capital(&place(race)), found.sentence()));
+        match spoken.iter().position(|one| std::ptr::eq(one.race, race)) {
+            Some(place) if several => {
+                sentences.push(format!("{} {}", place + 1, spoken[place].sentence()))
+            }
+            Some(place) => sentences.push(spoken[place].sentence()),
+            None if race.entries.len() == 1 => sentences.extend(of_one(result, race)),
+            None if races.len() <= UNSPOKEN_MAX => {
+                let kinds = race.kinds();
+                sentences.extend(kinds.iter().map(|kind| title(result, race, kind) + "."));
+            }
+            None => {}
+        }
     }
-    sentences.extend(sizes::sentences(result, races));
     sentences.extend(disappears::sentences(result, races));
     sentences.extend(experiments);
     if result.verdict == Verdict::Interrupted {
-        sentences
-            .insert(0, "The run was interrupted; this is what its finished rounds say.".into());
+        let first = "The run was interrupted; this is what its finished rounds say.";
+        sentences.insert(0, first.into());
     }
     sentences
+}
+
+/// Of more races without a headline only the tables speak.
+const UNSPOKEN_MAX: usize = 3;
+
+fn smoke(result: &RunResult) -> &'static str {
+    match (result.broken.is_empty(), result.verdict) {
+        (false, _) => "SMOKE: it does not work.",
+        (true, Verdict::Invalid) => "SMOKE: a contender has no valid round.",
+        (true, Verdict::Interrupted) => "SMOKE: interrupted.",
+        (true, _) => "SMOKE: everything works. This is no measurement: run it without --smoke.",
+    }
 }
 
 /// The finding of one race and request kind as a chart's title.
@@ -84,7 +106,7 @@ fn of_one(result: &RunResult, race: &Race<'_>) -> Vec<String> {
     let kinds = race.kinds();
     let found = MetricFindings::of(result, race, "p99", None);
     if !found.bears() {
-        return vec![format!("{}: {}.", capital(&place(race)), found.sentence())];
+        return vec![format!("{}: {}.", capital(&place(race)), found.short())];
     }
     let sentence = |kind: &str| {
         let of = if kinds.len() > 1 { format!(", {}", clean(kind)) } else { String::new() };
@@ -122,48 +144,84 @@ fn alone(race: &Race<'_>, name: &str, kind: Option<&str>) -> Option<String> {
 
 /// What the run's sentences do not say.
 pub(crate) fn limits(result: &RunResult) -> Vec<String> {
+    limitations(result).into_iter().map(|[_, whole]| whole.to_owned()).collect()
+}
+
+/// The same in one line: `Not shown: parallelism (one core for the contender), a network (loopback on one machine).`
+pub(super) fn not_shown(result: &RunResult) -> Option<String> {
+    let short: Vec<String> =
+        limitations(result).into_iter().map(|[short, _]| short.to_owned()).collect();
+    (!short.is_empty()).then(|| format!("Not shown: {}.", short.join(", ")))
+}
+
+/// Each in a few words and as a sentence.
+fn limitations(result: &RunResult) -> Vec<[&'static str; 2]> {
     let trials = || measured(result).iter().filter(|trial| !trial.voided);
     let any = |what: fn(&Trial) -> bool| trials().any(what);
     let built_in = |trial: &Trial| trial.workload != "http";
-    let mut limits = Vec::new();
-    if any(|t| t.workload != "http")
-        && trials().filter(|t| built_in(t)).all(|t| t.dependency.is_none())
-    {
-        limits.push(
-            "Nothing waits here: state is in memory. Your service waits; a scenario with a dependency \
-             answers that.",
-        );
-    }
-    if any(|t| t.placement.contender_cores.len() == 1) {
-        limits.push(
-            "One core for the contender: several-thread models are not judged on parallelism here.",
-        );
-    }
-    if any(|t| t.placement.mode == "shared") {
-        limits
-            .push("Co-located: generator and contender share cores, and each disturbs the other.");
-    }
-    if any(|t| t.load.kind == "closed") {
-        limits
-            .push("Closed loop finds a ceiling; it has no response time and no percentile of one.");
-    }
+    let waits = trials().filter(|t| built_in(t)).any(|t| t.dependency.is_some());
     let modelled = result.contenders.iter().filter(|one| one.model.is_some()).count();
-    if modelled > 0 && modelled < result.contenders.len() {
-        limits.push(
-            "The models are shapes in Rust, without garbage collector or JIT: what is found of one is \
-             not found of Node or Go.",
-        );
-    } else if modelled == result.contenders.len() && any(|t| t.workload != "http") {
-        limits.push(
-            "The models are shapes in Rust, without garbage collector or JIT: Node and Go themselves \
-             are not measured.",
-        );
-    }
-    limits.push("One machine over loopback: a network or another machine moves every figure.");
-    if result.fingerprint.debug_build {
-        limits.push("Built without optimisation: the figures are not for quoting.");
-    }
-    limits.into_iter().map(str::to_owned).collect()
+    let all_modelled = modelled == result.contenders.len() && any(|t| t.workload != "http");
+    let some_modelled = modelled > 0 && modelled < result.contenders.len();
+    let each = [
+        (
+            any(|t| t.workload != "http") && !waits,
+            [
+                "a service that waits (state is in memory)",
+                "Nothing waits here: state is in memory. Your service waits; a scenario with a dependency answers that.",
+            ],
+        ),
+        (
+            any(|t| t.placement.contender_cores.len() == 1),
+            [
+                "parallelism (one core for the contender)",
+                "One core for the contender: models with several threads are not judged on parallelism here.",
+            ],
+        ),
+        (
+            any(|t| t.placement.mode == "shared"),
+            [
+                "a contender undisturbed by the generator (shared cores)",
+                "Co-located: generator and contender share cores, and each disturbs the other.",
+            ],
+        ),
+        (
+            any(|t| t.load.kind == "closed"),
+            [
+                "response times (closed loop)",
+                "Closed loop finds a maximum throughput; it has no response time and no percentile of one.",
+            ],
+        ),
+        (
+            some_modelled,
+            [
+                "Go or Node.js by the models (those are Rust)",
+                "The models are in Rust, without garbage collector or JIT: findings about them are not about Go or Node.js.",
+            ],
+        ),
+        (
+            all_modelled,
+            [
+                "Go and Node.js (the models are Rust)",
+                "The models are in Rust, without garbage collector or JIT: Go and Node.js themselves are not measured.",
+            ],
+        ),
+        (
+            true,
+            [
+                "a network (loopback on one machine)",
+                "One machine over loopback: with a network or on another machine every figure differs.",
+            ],
+        ),
+        (
+            result.fingerprint.debug_build,
+            [
+                "the speed of a release build (this is a debug build)",
+                "Built without optimisation: do not quote these figures.",
+            ],
+        ),
+    ];
+    each.into_iter().filter(|(applies, _)| *applies).map(|(_, limit)| limit).collect()
 }
 
 /// What the run compares and speaks of in this race: a metric, and the kind of request where it has one.
@@ -187,7 +245,6 @@ struct MetricFindings {
     saturated: Vec<String>,
     /// `thread-pool lost 4 of 10 rounds`
     lost: Vec<String>,
-    suspect: bool,
     /// None of these comparisons is the headline.
     exploratory: bool,
 }
@@ -221,7 +278,6 @@ impl MetricFindings {
             saturated: saturated.map(saturation).collect(),
             lost: race.entries.iter().filter_map(losses::rounds).collect(),
             exploratory: all.iter().all(|c| c.headline_confidence.is_none()),
-            suspect: race.trials().any(|t| t.validity.verdict == TrialVerdict::Suspect),
         };
         for c in all.into_iter().filter(|c| c.ratio.is_some()) {
             match side(&c) {
@@ -240,54 +296,6 @@ impl MetricFindings {
     /// Whether every contender had figures in all rounds: none was lost and none saturated.
     fn bears(&self) -> bool {
         self.lost.is_empty() && self.saturated.is_empty()
-    }
-
-    /// All that was found, without the place and the full stop.
-    fn sentence(&self) -> String {
-        let mut parts = Vec::new();
-        let (what, base) = (&self.what, &self.base);
-        if !self.lower.is_empty() {
-            let lower: Vec<String> = self.lower.iter().map(|c| self.against(c)).collect();
-            parts.push(format!("{} than that of {base}", self.owned(&lower)));
-        }
-        if !self.higher.is_empty() {
-            let higher: Vec<String> = self.higher.iter().map(|c| self.against(c)).collect();
-            parts.push(if self.is_lowest() {
-                format!("{base} has the lowest {what}; {}", self.owned(&higher))
-            } else {
-                format!("{} than that of {base}", self.owned(&higher))
-            });
-        }
-        if !self.unclear.is_empty() {
-            parts.push(format!(
-                "no clear difference in {what} between {base} and {}",
-                names(&self.unclear)
-            ));
-        }
-        if !self.unseen.is_empty() {
-            parts.push(format!(
-                "{what} of {base} and {} {UNSEEN}: it {AT_FLOOR}",
-                names(&self.unseen)
-            ));
-        }
-        if !self.undecided.is_empty() {
-            let n = self.undecided.iter().map(|c| c.n).max().unwrap_or(0);
-            let names = names(&self.undecided);
-            parts.push(format!(
-                "too few rounds to compare {what} of {names} with {base}'s (n = {n})"
-            ));
-        }
-        if !self.saturated.is_empty() {
-            parts.push(format!("saturated: {}", listed(&self.saturated)));
-        }
-        parts.extend(self.lost.iter().cloned());
-        if parts.is_empty() {
-            return format!("{what} is not compared");
-        }
-        if self.suspect {
-            parts.push("some rounds are SUSPECT".into());
-        }
-        parts.join("; ")
     }
 
     /// The one thing to know, for a title.
@@ -343,33 +351,10 @@ impl MetricFindings {
             && self.undecided.is_empty()
     }
 
-    /// `that of a is 1.31x higher (1.20x to 1.45x), that of b ..`
-    fn owned(&self, items: &[String]) -> String {
-        let items: Vec<String> = items.iter().map(|item| format!("that of {item}")).collect();
-        let text = listed(&items);
-        if self.is_lowest() { text } else { text.replacen("that", &self.what, 1) }
-    }
-
-    fn against(&self, c: &Comparison) -> String {
-        let ratio = c.ratio.unwrap_or(1.0);
-        let (low, high) = ends(c);
-        let (ratio, low, high) = match side(c) {
-            Side::Lower => (1.0 / ratio, 1.0 / high, 1.0 / low),
-            _ => (ratio, low, high),
-        };
-        let of = &c.of;
-        let word = side(c).word();
-        format!("{of} is {} {word} ({} to {})", times(ratio), times(low), times(high))
-    }
-
     /// The metric without the request kind, which a title has in its place.
     fn metric_alone(&self) -> String {
         self.what.split(" of ").next().unwrap_or(&self.what).to_owned()
     }
-}
-
-fn names(comparisons: &[Comparison]) -> String {
-    listed(&comparisons.iter().map(|c| c.of.clone()).collect::<Vec<_>>())
 }
 
 /// `thread-pool (3,180 of 4,000/s)`
@@ -398,20 +383,17 @@ mod tests {
         let mut result = mock::payments(6, &[("go", 100.0, 1.0), ("node", 100.0, 1.0)]);
         let told = |result: &RunResult| {
             let races = crate::judge::races::races(result);
-            (closing(result, &races).join(" "), title(result, &races[0], "payment"))
+            (answer(result, &races).join(" "), title(result, &races[0], "payment"))
         };
         let (sentences, short) = told(&result);
-        assert!(
-            sentences.contains("no clear difference in p99 between go and node"),
-            "{sentences}"
-        );
+        assert!(sentences.contains("p99 against go: node no clear difference ("), "{sentences}");
         assert!(short.ends_with("no clear difference in p99"), "{short}");
         for c in result.comparisons.iter_mut().filter(|c| c.metric == "p99") {
             c.at_floor = Some("go".into());
         }
         let (sentences, short) = told(&result);
-        let unseen = "p99 of go and node could not be seen here: it is at the machine's floor";
-        assert!(sentences.contains(unseen), "{sentences}");
+        assert!(sentences.contains("p99 against go: node could not be seen here ("), "{sentences}");
+        assert!(sentences.contains("): it is at the machine's floor."), "{sentences}");
         assert!(short.ends_with("p99 could not be seen here"), "{short}");
     }
 
@@ -420,7 +402,7 @@ mod tests {
         let mut result = mock::payments(6, &mock::MODELS[..1]);
         result.comparisons.clear();
         let races = crate::judge::races::races(&result);
-        let (sentences, title) = (closing(&result, &races), title(&result, &races[0], "payment"));
+        let (sentences, title) = (answer(&result, &races), title(&result, &races[0], "payment"));
         assert!(
             sentences[0].starts_with("Payment at 4,000/s: p99 of event-loop is "),
             "{sentences:?}"

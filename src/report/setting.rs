@@ -176,8 +176,7 @@ mod tests {
     use crate::judge::mock;
     use crate::judge::races::races;
     use crate::record::{Capacity, ContenderInfo};
-    use crate::report::findings::Findings;
-    use crate::report::{charts, html, markdown, note, terminal};
+    use crate::report::{charts, figures, note, summary};
 
     #[test]
     fn what_runs_a_contender_is_on_every_output_with_its_version() {
@@ -194,7 +193,7 @@ mod tests {
         let [go, node, other, ..] = &names[..] else { panic!("{names:?}") };
         let line = format!("Go 1.27.3 runs {go}; Node.js 24.22.3 runs {node} and {other}");
         assert!(told(&result).lines().any(|one| one == line), "{}", told(&result));
-        assert!(markdown::markdown(&result).contains(&line));
+        assert!(summary::markdown(&result).contains(&line));
         let picture = &charts::pictures(&result)[0];
         let note = note::note(&result, picture, "", "a.png");
         assert!(note.contains(", Go 1.27.3, Node.js 24.22.3: "), "{note}");
@@ -235,12 +234,12 @@ mod tests {
     fn what_a_core_carries_stands_in_every_output_and_not_on_one_core() {
         let two = on(2);
         let race = "Per core of 2: event-loop 450/s, work-stealing (2 processes) 450/s";
-        assert!(Findings::of(&two).tables[0].marks.contains(&race.to_owned()));
+        assert!(figures::marks(&two, &races(&two)[0]).contains(&race.to_owned()));
         let outputs = |result: &RunResult| {
-            let text = terminal::terminal(result, None);
+            let text = summary::text(result, None, true);
             let text = anstream::adapter::strip_str(&text).to_string();
             let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            [joined, markdown::markdown(result), html::html(result)]
+            [joined, summary::markdown(result), summary::html(result)]
         };
         for output in outputs(&two) {
             assert!(output.contains(race), "{output}");

@@ -1,23 +1,13 @@
 //! Two results beside each other. They were not measured in one run, so there is no ratio and no verdict between them.
 
-use super::findings::Findings;
-use super::{markdown, terminal};
+use super::document::{Block, Document, Table};
 use crate::judge::races::{Entry, Race, races};
 use crate::record::{Fingerprint, RunResult};
 use crate::report::format::{figure, place};
 use crate::text::{capital, clean, or_withheld};
 use crate::units::{bytes, grouped, three_digits};
 
-/// The figures of two results in rows.
-pub(crate) struct SideBySide {
-    title: String,
-    /// What must be known before the figures are read.
-    warnings: Vec<String>,
-    /// `Payment at 4,000/s`, and its rows: contender, metric, of the first, of the second.
-    tables: Vec<(String, Vec<[String; 4]>)>,
-}
-
-pub(crate) const COLUMNS: [&str; 4] = ["contender", "metric", "first", "second"];
+const COLUMNS: [&str; 4] = ["contender", "metric", "first", "second"];
 
 /// In what two results are unlike, in words; empty where they may stand beside each other.
 pub(crate) fn mismatches(a: &Fingerprint, b: &Fingerprint) -> Vec<String> {
@@ -44,11 +34,14 @@ pub(crate) fn mismatches(a: &Fingerprint, b: &Fingerprint) -> Vec<String> {
 }
 
 /// Puts two results beside each other; `unlike` is what [`mismatches`] found.
-pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> SideBySide {
+pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> Document<'static> {
     let named = |result: &RunResult| {
-        let findings = Findings::of(result);
         let (started, binary) = (clean(&result.started_utc), clean(&result.fingerprint.binary));
-        format!("{} of {started}, binary {binary}: {}", clean(&result.scenario), findings.verdict)
+        format!(
+            "{} of {started}, binary {binary}: {}",
+            clean(&result.scenario),
+            result.verdict.word()
+        )
     };
     let mut warnings = vec![
         format!("First: {}", named(a)),
@@ -66,12 +59,17 @@ pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> S
         .map(|race| table(race, [Some(race), second.iter().find(|other| other.is_like(race))]));
     // What only the second has is no less a finding.
     let alone = second.iter().filter(|race| !first.iter().any(|other| other.is_like(race)));
-    let tables = of_first.chain(alone.map(|race| table(race, [None, Some(race)]))).collect();
-    SideBySide { title: format!("{}: two results", clean(&a.scenario)), warnings, tables }
+    let tables = of_first.chain(alone.map(|race| table(race, [None, Some(race)])));
+    let warnings = warnings.into_iter().map(Block::Text);
+    Document {
+        title: format!("{}: two results", clean(&a.scenario)),
+        blocks: warnings.chain(tables.map(Block::Table)).collect(),
+        ..Document::default()
+    }
 }
 
 /// Every contender and request kind that either side has.
-fn table(named: &Race<'_>, sides: [Option<&Race<'_>>; 2]) -> (String, Vec<[String; 4]>) {
+fn table(named: &Race<'_>, sides: [Option<&Race<'_>>; 2]) -> Table {
     let both = || sides.into_iter().flatten();
     let (mut names, mut kinds): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for name in both().flat_map(|race| race.entries.iter().map(|entry| entry.name)) {
@@ -99,7 +97,7 @@ fn table(named: &Race<'_>, sides: [Option<&Race<'_>>; 2]) -> (String, Vec<[Strin
         }
         rows.extend(costs(name, pair));
     }
-    (capital(&place(named)), rows)
+    Table::new(capital(&place(named)), COLUMNS, 2..4, rows)
 }
 
 /// The same contender in two results, where they have it.
@@ -140,37 +138,12 @@ fn row(
     [clean(name), metric, first, second]
 }
 
-impl SideBySide {
-    /// For people at a terminal.
-    pub(crate) fn text(&self) -> String {
-        let mut out = format!("{}\n", self.title);
-        for line in &self.warnings {
-            out += &format!("{}\n", terminal::wrapped(line, "  "));
-        }
-        for (heading, rows) in &self.tables {
-            out += &format!("\n{heading}\n{}\n", terminal::plain_table(&COLUMNS, rows));
-        }
-        out
-    }
-
-    /// For pull requests.
-    pub(crate) fn markdown(&self) -> String {
-        let mut out = format!("# {}\n\n", markdown::escaped(&self.title));
-        markdown::list(&mut out, "Before you read on", &self.warnings);
-        for (heading, rows) in &self.tables {
-            out += &format!("## {}\n\n", markdown::escaped(heading));
-            markdown::grid(&mut out, &COLUMNS, 2..4, &mut rows.iter().map(|row| row.to_vec()));
-        }
-        out.truncate(out.trim_end().len());
-        out + "\n"
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::judge::mock;
     use crate::record::Trial;
+    use crate::report::terminal::write_text;
 
     #[test]
     fn unlike_machines_are_told_apart() {
@@ -191,7 +164,8 @@ mod tests {
     fn figures_stand_beside_each_other_without_a_verdict() {
         let a = mock::payments(6, &mock::MODELS);
         let b = mock::payments(6, &mock::MODELS[..3]);
-        insta::assert_snapshot!(side_by_side(&a, &b, &[]).text());
+        let text = write_text(&side_by_side(&a, &b, &[]), false);
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
     }
 
     #[test]
@@ -202,15 +176,20 @@ mod tests {
         more.trials.extend(others.map(|trial| Trial { level: "8,000/s".into(), ..trial }));
         let name = mock::MODELS[1].0;
         for (a, b, column) in [(&less, &more, 2), (&more, &less, 3)] {
-            let tables = side_by_side(a, b, &[]).tables;
+            let blocks = side_by_side(a, b, &[]).blocks.into_iter();
+            let tables = blocks.filter_map(|block| match block {
+                Block::Table(table) => Some(table),
+                _ => None,
+            });
+            let tables: Vec<Table> = tables.collect();
             assert_eq!(tables.len(), 2, "the level that one side has alone is a table");
-            assert!(tables[1].0.contains("8,000/s"), "{}", tables[1].0);
-            for (_, rows) in &tables {
+            assert!(tables[1].heading.contains("8,000/s"), "{}", tables[1].heading);
+            for Table { rows, .. } in &tables {
                 let mut own = rows.iter().filter(|row| row[0] == name).peekable();
                 assert!(own.peek().is_some(), "so is the contender");
                 assert!(own.all(|row| row[column] == "not run"), "{rows:?}");
             }
-            let one = tables[0].1.iter().find(|row| row[0] == mock::MODELS[0].0).unwrap();
+            let one = tables[0].rows.iter().find(|row| row[0] == mock::MODELS[0].0).unwrap();
             assert!(!one.contains(&"not run".to_owned()), "what both have stands side by side");
         }
     }

@@ -1,9 +1,10 @@
 //! The headline of a run with sweeps: each model once, at its best size.
 
+use super::document::Table;
 use crate::judge::best_size::{BestSizes, Family, Sized, best_sizes};
 use crate::judge::races::Race;
 use crate::record::RunResult;
-use crate::report::format::{Grid, figure, place};
+use crate::report::format::{figure, place};
 use crate::text::{WITHHELD, clean, listed, or_withheld};
 use crate::units::{bytes, grouped, three_digits};
 
@@ -11,26 +12,16 @@ const COLUMNS: [&str; 6] = ["contender", "size", "p99", "achieved/s", "CPU us/re
 const NOTE: &str = "Of the sizes that are not clearly worse than the best (95 % interval of the paired rounds) the smallest \
      stands here, within the same pool of connections. A fixed size is the file's.";
 /// A table for each scenario that sweeps sizes, at the highest of its rates.
-pub(crate) fn grids(result: &RunResult, races: &[Race<'_>]) -> Vec<Grid> {
+pub(crate) fn grids(result: &RunResult, races: &[Race<'_>]) -> Vec<Table> {
     best_sizes(result, races).iter().map(grid).collect()
 }
 
-/// Which size stands for each, in sentences.
-pub(crate) fn sentences(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
-    let grids = grids(result, races);
-    grids.into_iter().flat_map(|grid| grid.notes).filter(|note| note != NOTE).collect()
-}
-
-fn grid(found: &BestSizes<'_, '_>) -> Grid {
-    let mut notes: Vec<String> =
-        found.families.iter().filter_map(|family| note(found, family)).collect();
-    notes.push(NOTE.into());
-    Grid {
-        heading: format!("Each at its best size{}: {}", within(&found.families), place(found.race)),
-        columns: COLUMNS.map(str::to_owned).to_vec(),
-        rows: found.families.iter().map(|family| row(found, family)).collect(),
-        notes,
-    }
+fn grid(found: &BestSizes<'_, '_>) -> Table {
+    let heading =
+        format!("Each at its best size{}: {}", within(&found.families), place(found.race));
+    let notes = found.families.iter().filter_map(|family| note(found, family));
+    let rows = found.families.iter().map(|family| row(found, family));
+    Table::new(heading, COLUMNS, 2..COLUMNS.len(), rows).noted(notes.chain([NOTE.to_owned()]))
 }
 
 /// ` within 256 MiB`

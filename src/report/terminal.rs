@@ -1,357 +1,305 @@
-//! What `bakeoff run` prints at its end, at most 80 columns wide.
+//! A [`Document`] for a terminal: 80 columns, the answer first, no word and no figure broken.
 
 use std::fmt::Write;
 use std::ops::Range;
-use std::path::Path;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Width};
 use owo_colors::{OwoColorize, Style};
 
-use super::findings::{Findings, Judged};
-use super::format::Grid;
-use super::table::{COLUMNS, TABLE_NOTE, Table};
-use crate::record::{RunResult, TrialVerdict, Verdict};
-use crate::text::{counted, is_shown, listed, one_line};
-
-/// The report as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
-/// `files` is the report folder, where one was written.
-pub fn terminal(result: &RunResult, files: Option<&Path>) -> String {
-    let findings = Findings::of(result);
-    let mut out = String::new();
-    let _ = writeln!(out, "{}", wrapped(&findings.title, "").style(HEADING));
-    for line in &findings.about {
-        let _ = writeln!(out, "{}", wrapped(line, "").style(MUTED));
-    }
-    findings.headline.iter().for_each(|grid| experiment(&mut out, grid));
-    for table in &findings.tables {
-        races(&mut out, table);
-    }
-    if !findings.tables.is_empty() {
-        let _ = writeln!(out, "\n{}", wrapped(TABLE_NOTE, "").style(MUTED));
-    }
-    findings.grids.iter().for_each(|grid| experiment(&mut out, grid));
-    statements(&mut out, "Expectations", &findings.expectations);
-    statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);
-    list(&mut out, "Summary", &findings.closing);
-    list(&mut out, "Limitations", &findings.limits);
-    let reasons: Vec<String> = findings
-        .reasons
-        .iter()
-        .map(|r| {
-            [r.verdict, &r.text, &r.whose].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>()
-        })
-        .map(|parts| parts.join(": "))
-        .collect();
-    list(&mut out, "Why trials are marked", &reasons);
-    out.push('\n');
-    for remark in &findings.remarks {
-        let _ = writeln!(out, "{}", wrapped(remark, "  "));
-    }
-    if let Some(files) = files {
-        let _ = writeln!(out, "Files: {}", files.display());
-    }
-    let _ = writeln!(
-        out,
-        "{}: {}",
-        findings.verdict.style(style_of(findings.verdict)),
-        findings.verdict_gloss
-    );
-    out
-}
-
-/// Limits that the first screen has room for.
-const LIMITS: usize = 5;
-
-/// The end of a run of named scenarios: the answer, the figures, the statements, what it does not say, where the rest is.
-/// What it leaves out is in the report and in [`terminal`].
-pub fn brief(result: &RunResult, files: Option<&Path>) -> String {
-    let findings = Findings::of(result);
-    let mut out = String::new();
-    for (number, line) in answer(result, &findings).iter().enumerate() {
-        let style = if number == 0 { HEADING } else { Style::new() };
-        let _ = writeln!(out, "{}", wrapped(line, "  ").style(style));
-    }
-    findings.headline.iter().for_each(|grid| experiment(&mut out, grid));
-    for table in &findings.tables {
-        let _ = writeln!(out, "\n{}", table.heading.style(HEADING));
-        let _ = writeln!(out, "{}", figures(table));
-    }
-    findings.grids.iter().for_each(|grid| experiment(&mut out, grid));
-    statements(&mut out, "Expectations", &findings.expectations);
-    statements(&mut out, "Claims (they do not change the exit code)", &findings.claims);
-    let few = &findings.limits[..findings.limits.len().min(LIMITS)];
-    list(&mut out, "Limitations", few);
-    let _ = writeln!(out, "\n{}", coloured(&wrapped(&validity(result), "")));
-    let reasons = findings.reasons.len();
-    if reasons > 0 {
-        let why = format!(
-            "{} for marks: --verbose and the report list them.",
-            counted(reasons, "reason")
-        );
-        let _ = writeln!(out, "{}", wrapped(&why, ""));
-    }
-    if let Some(files) = files {
-        let _ = writeln!(out, "Report: {}", files.join("index.html").display());
-    }
-    let verdict = findings.verdict.style(style_of(findings.verdict));
-    let _ = writeln!(out, "{verdict}: {}", findings.verdict_gloss);
-    out
-}
-
-/// What a person could repeat, the most important first.
-fn answer(result: &RunResult, findings: &Findings) -> Vec<String> {
-    if !result.words.iter().any(|word| word == "--smoke") {
-        return match findings.closing.is_empty() {
-            true => vec![findings.title.clone()],
-            false => findings.closing.clone(),
-        };
-    }
-    let first = match (result.broken.is_empty(), result.verdict) {
-        (false, _) => "SMOKE: it does not work.",
-        (true, Verdict::Invalid) => "SMOKE: a contender has no valid round.",
-        (true, Verdict::Interrupted) => "SMOKE: interrupted.",
-        (true, _) => "SMOKE: everything works. This is no measurement: run it without --smoke.",
-    };
-    let broken = result.broken.iter().map(|broken| format!("{}.", one_line(broken)));
-    std::iter::once(first.to_owned()).chain(broken).collect()
-}
-
-/// `92 of 96 trials are VALID, 4 SUSPECT; 1 round was void and repeated.`
-pub(super) fn validity(result: &RunResult) -> String {
-    let count = |verdict| {
-        let counted = result.trials.iter().filter(|trial| !trial.voided);
-        counted.filter(|trial| trial.validity.verdict == verdict).count()
-    };
-    let all = result.trials.iter().filter(|trial| !trial.voided).count();
-    let mut parts = vec![format!("{} of {all} trials are VALID", count(TrialVerdict::Valid))];
-    for verdict in [TrialVerdict::Suspect, TrialVerdict::Invalid] {
-        let n = count(verdict);
-        parts.extend((n > 0).then(|| format!("{n} {}", verdict.word())));
-    }
-    let void = match result.voided_rounds {
-        0 => String::new(),
-        1 => "; 1 round was void and repeated".into(),
-        n => format!("; {n} rounds were void and repeated"),
-    };
-    format!("{}{void}.", listed(&parts))
-}
+use super::document::{Block, Document, Table};
+use crate::text::is_shown;
 
 /// Fits a terminal of default width and a code block on a page.
-const WIDTH: usize = 80;
+pub(crate) const WIDTH: usize = 80;
 
 const HEADING: Style = Style::new().bold();
 const MUTED: Style = Style::new().dimmed();
 
-fn races(out: &mut String, table: &Table) {
-    let _ = writeln!(out, "\n{}", table.heading.style(HEADING));
-    let _ = writeln!(out, "{}", figures(table));
-    for mark in standings(table).iter().chain(&table.marks) {
-        let _ = writeln!(out, "{}", coloured(&wrapped(&format!(" {mark}"), "   ")));
+/// The document as text with ANSI styles: print it through `anstream`, which drops them where they are not wanted.
+/// Sections are written only if it is `verbose`.
+pub(crate) fn write_text(document: &Document<'_>, verbose: bool) -> String {
+    let mut out = String::new();
+    let title = [document.title.clone()];
+    let answer = if document.answer.is_empty() { &title[..] } else { &document.answer };
+    for (number, line) in answer.iter().enumerate() {
+        let style = if number == 0 { HEADING } else { Style::new() };
+        let _ = writeln!(out, "{}", coloured(&wrapped(line, "  "), style, false));
     }
-    if !table.comparisons.is_empty() {
-        let _ = writeln!(out, "\n{} {}", "against".style(MUTED), table.versus.style(HEADING));
-        out.push_str(&comparisons(table));
-    }
-}
-
-/// Sizes, capacities, or the map.
-fn experiment(out: &mut String, table: &Grid) {
-    let _ = writeln!(out, "\n{}", wrapped(&table.heading, "").style(HEADING));
-    for (group, columns) in abreast(table).into_iter().enumerate() {
-        if group > 0 {
+    blocks(&mut out, &document.blocks);
+    for section in document.sections.iter().filter(|_| verbose) {
+        let mut text = String::new();
+        blocks(&mut text, &section.blocks);
+        if !text.is_empty() {
+            let _ = writeln!(
+                out,
+                "\n{}\n{}",
+                section.heading.style(HEADING),
+                text.trim_start_matches('\n')
+            );
+            out.truncate(out.trim_end().len());
             out.push('\n');
         }
-        let mut grid = grid();
-        let of = |row: &[String]| -> Vec<String> {
-            std::iter::once(0).chain(columns.clone()).map(|column| row[column].clone()).collect()
+    }
+    let ending = document.files.is_some() || document.verdict.is_some();
+    if verbose && ending && !document.sections.is_empty() {
+        out.push('\n');
+    }
+    if let Some(files) = &document.files {
+        // A path is copied: it stays on one line.
+        let _ = writeln!(out, "{files}");
+    }
+    if let Some((word, gloss)) = &document.verdict {
+        let _ =
+            writeln!(out, "{}", coloured(&wrapped(&said(word, gloss), "  "), Style::new(), false));
+    }
+    out
+}
+
+/// `PASS: every expectation holds`
+pub(super) fn said(word: &str, gloss: &str) -> String {
+    if gloss.is_empty() { word.to_owned() } else { format!("{word}: {gloss}") }
+}
+
+fn blocks(out: &mut String, blocks: &[Block<'_>]) {
+    let mut after_text = false;
+    for block in blocks {
+        let is_text = matches!(block, Block::Text(_) | Block::Links(..));
+        let start = if is_text && after_text { "" } else { "\n" };
+        match block {
+            Block::Text(text) => {
+                let _ =
+                    writeln!(out, "{start}{}", coloured(&wrapped(text, ""), Style::new(), false));
+            }
+            Block::Links(shown, links) => {
+                let links: Vec<&str> = links.iter().map(|(_, to)| to.as_str()).collect();
+                let line = format!("{shown}: {}", links.join(", "));
+                let _ = writeln!(out, "{start}{}", wrapped(&line, "  "));
+            }
+            Block::List(heading, lines) => {
+                out.push('\n');
+                if !heading.is_empty() {
+                    let _ = writeln!(out, "{}", heading.style(HEADING));
+                }
+                for line in lines {
+                    let line = wrapped(&format!("  - {line}"), "    ");
+                    let _ = writeln!(out, "{}", coloured(&line, Style::new(), false));
+                }
+            }
+            Block::Table(table) => {
+                out.push('\n');
+                if !table.heading.is_empty() {
+                    let _ = writeln!(out, "{}", wrapped(&table.heading, "").style(HEADING));
+                }
+                out.push_str(&coloured(&grid(table), Style::new(), true));
+                for note in &table.notes {
+                    let _ = writeln!(out, "{}", wrapped(note, "  ").style(MUTED));
+                }
+            }
+            Block::Code(code) => {
+                let code: String = code.chars().filter(|c| *c == '\n' || is_shown(*c)).collect();
+                let _ = writeln!(out, "\n  {}", code.replace('\n', "\n  "));
+            }
+            Block::Figure { .. } | Block::Data(_) => continue,
+        }
+        after_text = is_text;
+    }
+}
+
+/// Between two columns of a table.
+const BETWEEN: usize = 2;
+
+/// Head, rule and rows. Words wrap at blanks; columns that still do not fit stand below, beside the first one again.
+pub(crate) fn grid(table: &Table) -> String {
+    let columns: Vec<Column> = (0..table.columns.len()).map(|it| Column::of(table, it)).collect();
+    let mut out = String::new();
+    for (place, group) in abreast(&columns).into_iter().enumerate() {
+        if place > 0 {
+            out.push('\n');
+        }
+        let shown: Vec<&Column> = columns[..1].iter().chain(&columns[group]).collect();
+        let widths = fitted(&shown);
+        let heads = shown.iter().zip(&widths).map(|(it, width)| lines_of(&it.head, *width));
+        let mut heads: Vec<Vec<String>> = heads.collect();
+        let height = heads.iter().map(Vec::len).max().unwrap_or(0);
+        // A head stands on its column.
+        heads.iter_mut().for_each(|head| {
+            head.splice(0..0, vec![String::new(); height - head.len()]).for_each(drop)
+        });
+        out.push_str(&row(&shown, &widths, &heads));
+        let rule = widths.iter().sum::<usize>() + BETWEEN * (widths.len() - 1);
+        let _ = writeln!(out, "{}", "-".repeat(rule));
+        for number in 0..table.rows.len() {
+            let cells: Vec<Vec<String>> = shown
+                .iter()
+                .zip(&widths)
+                .map(|(it, width)| lines_of(&it.cells[number], *width))
+                .collect();
+            out.push_str(&row(&shown, &widths, &cells));
+        }
+    }
+    out
+}
+
+/// What one column needs.
+struct Column {
+    head: String,
+    cells: Vec<String>,
+    right: bool,
+    /// No narrower, or a word would be broken.
+    least: usize,
+    widest: usize,
+}
+
+impl Column {
+    fn of(table: &Table, place: usize) -> Self {
+        let plain = |text: &String| {
+            let shown: String = text.chars().filter(|c| is_shown(*c)).collect();
+            shown.split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        grid.set_header(of(&table.columns));
-        for row in &table.rows {
-            grid.add_row(of(row));
+        let right = table.numbers.contains(&place);
+        let mut cells: Vec<String> = table.rows.iter().map(|row| plain(&row[place])).collect();
+        if right {
+            align(&mut cells);
         }
-        for (place, column) in std::iter::once(0).chain(columns).enumerate() {
-            let least = Width::Fixed(least_width(table, column) as u16);
-            let shown = grid.column_mut(place).expect("the row has this column");
-            shown.set_constraint(ColumnConstraint::LowerBoundary(least));
+        // `CPU us/request` may break before its stroke.
+        let head = plain(&table.columns[place]).replace("/request", "\u{200b}/request");
+        let width = |text: &str| text.chars().count();
+        let word = |text: &String| text.split(' ').map(width).max().unwrap_or(0);
+        let whole = |text: &String| match right || place == 0 || width(text) <= UNBROKEN {
+            true => width(text),
+            false => word(text),
+        };
+        let of_head = head.split([' ', '\u{200b}']).map(width).max().unwrap_or(0);
+        let widest = cells.iter().map(|cell| width(cell)).max().unwrap_or(0);
+        Self {
+            least: cells.iter().map(whole).max().unwrap_or(0).max(of_head),
+            widest: widest.max(width(&head.replace('\u{200b}', ""))),
+            head,
+            cells,
+            right,
         }
-        let _ = writeln!(out, "{}", trimmed(&grid.to_string()));
     }
-    for note in &table.notes {
-        let _ = writeln!(out, "{}", wrapped(note, "").style(MUTED));
-    }
-}
-
-/// The columns behind the first, in groups that fit beside it without a figure being broken.
-fn abreast(table: &Grid) -> Vec<Range<usize>> {
-    let (mut groups, mut start, mut taken) = (Vec::new(), 1, least_width(table, 0));
-    for column in 1..table.columns.len() {
-        let wide = least_width(table, column);
-        if taken + wide > WIDTH && column > start {
-            groups.push(start..column);
-            (start, taken) = (column, least_width(table, 0));
-        }
-        taken += wide;
-    }
-    groups.push(start..table.columns.len());
-    groups
-}
-
-/// The least width of a column, its air included, at which no figure, name or word in it is broken.
-fn least_width(table: &Grid, column: usize) -> usize {
-    let least = |cell: &String| match cell.chars().count() {
-        short if short <= UNBROKEN || column == 0 => short,
-        _ => cell.split(' ').map(|word| word.chars().count()).max().unwrap_or(0),
-    };
-    let cells = table.rows.iter().map(|row| &row[column]).chain([&table.columns[column]]);
-    cells.map(least).max().unwrap_or(0) + BETWEEN
 }
 
 /// A cell of so many columns is a figure with its unit, and stays on one line.
 const UNBROKEN: usize = 10;
-/// Between two columns of a table.
-const BETWEEN: usize = 2;
 
-/// The columns of figures: those behind them, validity and what bound the trials, are words and stand below the table.
-const FIGURES: Range<usize> = 1..7;
-
-/// The table of figures: numbers to the right, never broken; what must give way is a contender's name.
-fn figures(table: &Table) -> String {
-    let mut grid = grid();
-    grid.set_header(COLUMNS[..FIGURES.end].iter().map(|column| two_lines(column)));
-    for row in &table.rows {
-        grid.add_row(&row[..FIGURES.end]);
-    }
-    for (index, column) in grid.column_iter_mut().enumerate() {
-        column.set_padding((u16::from(index == 0), if index + 1 == FIGURES.end { 0 } else { 2 }));
-        if FIGURES.contains(&index) {
-            column.set_cell_alignment(CellAlignment::Right);
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
-    coloured(&trimmed(&grid.to_string()))
-}
-
-/// `VALID 6/6, bound by nothing: event-loop, thread-pool`, a line for all of whom it is true.
-fn standings(table: &Table) -> Vec<String> {
-    let mut found: Vec<(String, Vec<&str>)> = Vec::new();
-    for row in table.rows.iter().filter(|row| !row[FIGURES.end].is_empty()) {
-        let validity = format!("{}, bound by {}", row[FIGURES.end], row[FIGURES.end + 1]);
-        match found.iter_mut().find(|(known, _)| *known == validity) {
-            Some((_, names)) => names.push(&row[0]),
-            None => found.push((validity, vec![&row[0]])),
-        }
-    }
-    let one = found.len() == 1;
-    let line = |(validity, names): (String, Vec<&str>)| match one {
-        true => format!("{validity}: every contender"),
-        false => format!("{validity}: {}", names.join(", ")),
+/// Pads numbers so that their points stand below each other, unless some have a unit of their own.
+fn align(cells: &mut [String]) {
+    let behind = |cell: &str| {
+        let digits = cell.rfind(|c: char| c.is_ascii_digit())? + 1;
+        Some(cell.len() - cell[..digits].rfind('.').unwrap_or(digits))
     };
-    found.into_iter().map(line).collect()
-}
-
-/// A column's name above itself where that is narrower: `peak RSS`, `CPU us/request`.
-fn two_lines(column: &str) -> String {
-    if column.contains('/') { column.replace('/', "\n/") } else { column.replace(' ', "\n") }
-}
-
-/// A contender's name, and below it a line for each metric.
-fn comparisons(table: &Table) -> String {
-    let (mut out, mut last) = (String::new(), "");
-    let widest = table.comparisons.iter().map(|[_, metric, _]| metric.chars().count()).max();
-    let indent = " ".repeat(widest.unwrap_or(0) + 5);
-    for [of, metric, finding] in &table.comparisons {
-        if of != last {
-            let _ = writeln!(out, " {of}");
+    let foreign = |c: char| c.is_ascii_alphabetic() || "/%(".contains(c);
+    if cells.iter().any(|cell| behind(cell).is_some() && cell.contains(foreign)) {
+        return;
+    }
+    let most = cells.iter().filter_map(|cell| behind(cell)).max().unwrap_or(0);
+    for cell in cells {
+        if let Some(own) = behind(cell) {
+            cell.push_str(&" ".repeat(most - own));
         }
-        last = of;
-        let finding = wrapped(&format!("{indent}{finding}"), &indent);
-        let _ = writeln!(out, "   {metric:<0$}  {1}", indent.len() - 5, finding.trim_start());
+    }
+}
+
+/// The columns behind the first, in groups that fit beside it.
+fn abreast(columns: &[Column]) -> Vec<Range<usize>> {
+    let first = columns.first().map_or(0, |column| column.least);
+    let (mut groups, mut start, mut taken) = (Vec::new(), 1, first);
+    for (place, column) in columns.iter().enumerate().skip(1) {
+        if taken + BETWEEN + column.least > WIDTH && place > start {
+            groups.push(start..place);
+            (start, taken) = (place, first);
+        }
+        taken += BETWEEN + column.least;
+    }
+    groups.push(start..columns.len());
+    groups
+}
+
+/// Widths that fill at most a line: what must give way is the widest column of words.
+fn fitted(columns: &[&Column]) -> Vec<usize> {
+    let mut widths: Vec<usize> = columns.iter().map(|column| column.widest).collect();
+    let room = WIDTH.saturating_sub(BETWEEN * (columns.len() - 1));
+    while widths.iter().sum::<usize>() > room {
+        let may = |(place, width): &(usize, usize)| *width > columns[*place].least;
+        let widest = widths.iter().copied().enumerate().filter(may).max_by_key(|(_, width)| *width);
+        let Some((place, _)) = widest else { break };
+        widths[place] -= 1;
+    }
+    widths
+}
+
+/// The lines of a cell.
+fn lines_of(cell: &str, width: usize) -> Vec<String> {
+    if cell.trim_end_matches(' ').chars().count() <= width {
+        return vec![cell.replace('\u{200b}', "")];
+    }
+    let mut lines = vec![String::new()];
+    for word in cell.split_inclusive([' ', '\u{200b}']) {
+        let last = lines.last_mut().expect("there is one");
+        let taken = last.chars().count() + word.trim_end_matches([' ', '\u{200b}']).chars().count();
+        match taken > width && !last.is_empty() {
+            true => lines.push(word.replace('\u{200b}', "")),
+            false => last.push_str(&word.replace('\u{200b}', "")),
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Cells side by side.
+fn row(columns: &[&Column], widths: &[usize], cells: &[Vec<String>]) -> String {
+    let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+    let mut out = String::new();
+    for number in 0..height {
+        let mut line = String::new();
+        for ((column, width), cell) in columns.iter().zip(widths).zip(cells) {
+            let text = cell.get(number).map_or("", String::as_str);
+            let gap =
+                if line.is_empty() && std::ptr::eq(*column, columns[0]) { 0 } else { BETWEEN };
+            let _ = match column.right {
+                true => write!(line, "{:gap$}{text:>width$}", ""),
+                false => write!(line, "{:gap$}{text:<width$}", ""),
+            };
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
     }
     out
 }
 
-/// A table without styles.
-pub(crate) fn plain_table<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
-    let mut grid = grid();
-    grid.set_header(header);
-    for row in rows {
-        grid.add_row(row);
-    }
-    // A name is one word, and stays one.
-    if let Some(names) = grid.column_mut(0) {
-        names.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    trimmed(&grid.to_string())
-}
-
-/// Figures to the right and never broken; what must give way is the first column.
-pub(super) fn right_aligned(table: &mut comfy_table::Table) {
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((u16::from(index == 0), if index == 0 { 1 } else { 2 }));
-        if index > 0 {
-            column.set_cell_alignment(CellAlignment::Right);
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
-}
-
-pub(super) fn grid() -> comfy_table::Table {
-    let mut grid = comfy_table::Table::new();
-    grid.load_style(NOTHING.header_separator(LineStyle::none().fill('-')));
-    grid.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH as u16);
-    grid
-}
-
-fn statements(out: &mut String, heading: &str, statements: &[Judged]) {
-    if statements.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "\n{}", heading.style(HEADING));
-    for judged in statements {
-        let verdict = format!("{:<12}", judged.verdict);
-        let indent = " ".repeat(15);
-        let text = wrapped(&format!("{indent}{}", judged.text), &indent);
-        let _ =
-            writeln!(out, "  {} {}", verdict.style(style_of(judged.verdict)), text.trim_start());
-        let _ = writeln!(out, "{}", wrapped(&format!("{indent}{}", judged.reason), &indent));
-    }
-}
-
-fn list(out: &mut String, heading: &str, lines: &[String]) {
-    if lines.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "\n{}", heading.style(HEADING));
-    for line in lines {
-        let _ = writeln!(out, "{}", coloured(&wrapped(&format!("  - {line}"), "    ")));
-    }
-}
-
-/// Words that stand for a verdict, in its colour.
-fn coloured(text: &str) -> String {
-    let words = ["VALID", "SUSPECT", "INVALID", "saturated", "unbounded"];
+/// Words that stand for a verdict in its colour, the rest in `style`; in prose those in capital letters alone.
+fn coloured(text: &str, style: Style, in_table: bool) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(end) = rest.find(|c: char| !c.is_ascii_alphabetic()).or(Some(rest.len())) {
-        let (word, after) = rest.split_at(end);
-        if words.contains(&word) {
-            let _ = write!(out, "{}", word.style(style_of(word)));
-        } else {
-            out.push_str(word);
+    let mut plain = String::new();
+    let flush = |out: &mut String, plain: &mut String| {
+        if !plain.is_empty() {
+            let _ = write!(out, "{}", plain.style(style));
+            plain.clear();
         }
-        let Some(next) = after.chars().next() else { break };
-        out.push(next);
-        rest = &after[next.len_utf8()..];
+    };
+    for part in text.split_inclusive(|c: char| !c.is_ascii_alphabetic()) {
+        let end = part.trim_end_matches(|c: char| !c.is_ascii_alphabetic()).len();
+        let word = &part[..end];
+        let of_word = style_of(word).filter(|_| in_table || !word.starts_with(char::is_lowercase));
+        match of_word {
+            Some(of_word) => {
+                flush(&mut out, &mut plain);
+                let _ = write!(out, "{}", word.style(of_word));
+                plain.push_str(&part[end..]);
+            }
+            None => plain.push_str(part),
+        }
     }
+    flush(&mut out, &mut plain);
     out
 }
 
-fn style_of(word: &str) -> Style {
+fn style_of(word: &str) -> Option<Style> {
     match word {
-        "PASS" | "VALID" | "holds" => Style::new().green(),
-        "FAIL" | "INVALID" | "fails" => Style::new().red().bold(),
-        _ => Style::new().yellow(),
+        "PASS" | "VALID" | "holds" => Some(Style::new().green()),
+        "FAIL" | "FAILED" | "INVALID" | "REGRESSED" | "fails" => Some(Style::new().red().bold()),
+        "SUSPECT" | "INCONCLUSIVE" | "INTERRUPTED" | "INTERMITTENT" | "OPEN" | "inconclusive"
+        | "saturated" | "unbounded" => Some(Style::new().yellow()),
+        _ => None,
     }
 }
 
@@ -377,59 +325,83 @@ pub(crate) fn wrapped(text: &str, indent: &str) -> String {
     out
 }
 
-/// Without the spaces that fill a table's lines.
-pub(super) fn trimmed(table: &str) -> String {
-    table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::mock;
 
-    fn shown(result: &RunResult) -> String {
-        let text = terminal(result, Some(Path::new("reports/tour/x")));
-        anstream::adapter::strip_str(&text).to_string()
+    fn plain(document: &Document<'_>, verbose: bool) -> String {
+        anstream::adapter::strip_str(&write_text(document, verbose)).to_string()
+    }
+
+    fn table(columns: &[&str], rows: &[&[&str]]) -> Table {
+        let rows = rows.iter().map(|row| row.iter().map(|&cell| cell.into()).collect::<Vec<_>>());
+        Table::new("", columns.iter().copied(), 1..columns.len(), rows)
     }
 
     #[test]
-    fn a_run_ends_with_its_answer_and_not_with_its_reasons() {
-        let mut result = mock::payments(6, &mock::MODELS);
-        let text = |result: &RunResult| {
-            anstream::adapter::strip_str(&brief(result, Some(Path::new("reports/x")))).to_string()
+    fn the_answer_is_first_and_sections_only_where_they_are_asked_for() {
+        let mut document = Document {
+            title: "A title".into(),
+            answer: vec!["It is so.".into()],
+            verdict: Some(("PASS", "all of it".into())),
+            files: Some("Report: a/index.html".into()),
+            blocks: vec![Block::Text("One.".into()), Block::Text("Two.".into())],
+            ..Document::default()
         };
-        let said = text(&result);
-        insta::assert_snapshot!(said);
-        assert!(said.lines().all(|line| line.chars().count() <= WIDTH), "{said}");
-        result.words = vec!["x".into(), "--smoke".into()];
-        assert!(text(&result).starts_with("SMOKE: everything works"));
-        result.broken = vec!["`mine` failed all 40 requests (404)".into()];
-        let said = text(&result);
-        assert!(said.starts_with("SMOKE: it does not work.\n`mine` failed all 40"), "{said}");
+        document.fold("More", vec![Block::List("", vec!["a line".into()])]);
+        document.fold("Nothing", vec![Block::List("", Vec::new())]);
+        let end = "Report: a/index.html\nPASS: all of it\n";
+        assert_eq!(plain(&document, false), format!("It is so.\n\nOne.\nTwo.\n{end}"));
+        let long = format!("It is so.\n\nOne.\nTwo.\n\nMore\n  - a line\n\n{end}");
+        assert_eq!(plain(&document, true), long);
+        document.answer.clear();
+        assert!(plain(&document, false).starts_with("A title\n"));
     }
 
     #[test]
-    fn a_report_fits_a_terminal_and_breaks_no_figure() {
-        let mut result = mock::payments(6, &mock::MODELS);
-        result.ceilings.push(crate::record::Ceiling {
-            workload: "payment".into(),
-            scenario: String::new(),
-            contender: "event-loop".into(),
-            closed_rps: Some(21_300.0),
-            cpu_rps: None,
-            pool_rps: None,
-            threads_rps: None,
-            binds: "cpu".into(),
-            dependency: None,
-        });
-        insta::assert_snapshot!(shown(&result));
-        let mut full = mock::everything_of(&mock::MODELS);
-        full.footprints = mock::MODELS.map(|(name, ..)| mock::footprint(name)).to_vec();
-        let full = shown(&full);
-        for whole in ["thread-per-connection  1.1 ms", "libraries", "12.2 MiB"] {
-            assert!(full.contains(whole), "{whole}: {full}");
+    fn numbers_stand_below_each_other_and_heads_give_way() {
+        let of = |name: &str| {
+            grid(&table(
+                &["contender", "p50", "CPU us/request"],
+                &[&[name, "81.1 us", "38.75"], &["thread-pool", "1.2 ms*", "7"]],
+            ))
+        };
+        assert_eq!(
+            of("event-loop"),
+            "contender     p50 us  CPU us/request\n------------------------------------\n\
+             event-loop      81.1           38.75\nthread-pool  1,200*             7\n"
+        );
+        let shown = of(&"x".repeat(60));
+        assert!(shown.lines().next().unwrap().ends_with("  CPU us"), "{shown}");
+        assert!(shown.lines().nth(1).unwrap().ends_with(" /request"), "{shown}");
+    }
+
+    #[test]
+    fn no_word_is_broken_and_what_does_not_fit_stands_below() {
+        let wide = ["a-contender-of-some-length", "unbreakable-figure-of-thirty-xx"];
+        let shown = grid(&table(&["name", "a", "b", "c"], &[&[wide[0], wide[1], wide[1], "1"]]));
+        assert_eq!(shown.matches(wide[0]).count(), 2, "{shown}");
+        assert!(shown.lines().all(|line| line.chars().count() <= WIDTH), "{shown}");
+        let said = "a sentence that is longer than the room which a line of a terminal leaves it";
+        let rows = [["x".to_owned(), said.to_owned(), said.to_owned()]];
+        let shown = grid(&Table::new("", ["name", "first", "second"], 0..0, rows));
+        assert!(shown.lines().all(|line| line.chars().count() <= WIDTH), "{shown}");
+        for word in shown.split_whitespace().filter(|word| !word.starts_with("--")) {
+            assert!(
+                format!("name first second x {said}").split(' ').any(|it| it == word),
+                "{word}"
+            );
         }
-        let long = full.lines().find(|line| line.chars().count() > WIDTH);
-        assert_eq!(long, None);
+    }
+
+    #[test]
+    fn a_verdict_has_its_colour_wherever_it_stands() {
+        let words = "NOT INVALID: 3 VALID, it holds";
+        for in_table in [true, false] {
+            let text = coloured(words, Style::new(), in_table);
+            assert_eq!(anstream::adapter::strip_str(&text).to_string(), words);
+            assert!(text.contains("\u{1b}[32mVALID"), "{text:?}");
+            assert_eq!(text.contains("\u{1b}[32mholds"), in_table, "{text:?}");
+        }
     }
 }

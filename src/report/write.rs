@@ -9,8 +9,7 @@ use crate::record::histogram::{Ranked, requests};
 use crate::record::{RunResult, Trial, TrialVerdict};
 use crate::report::charts::{CHART_FOLDER, Picture, Shade, Size, pictures};
 use crate::report::hgrm::hgrm;
-use crate::report::html::html_with;
-use crate::report::markdown::markdown_with;
+use crate::report::summary::{html_with, markdown_with};
 use crate::text::{clean, slug};
 use crate::{files, record};
 

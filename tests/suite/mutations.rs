@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bakeoff::record::{RunResult, from_json};
 use bakeoff::report::charts::{Shade, Size, pictures};
-use bakeoff::report::{html, markdown, terminal};
+use bakeoff::report::summary;
 use bakeoff::scenario::parse;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -137,9 +137,9 @@ fn damaged_scenarios(n: usize, seed: u64) {
 }
 
 fn show(result: &RunResult) {
-    let _ = terminal::terminal(result, None);
-    let _ = markdown::markdown(result);
-    let _ = html::html(result);
+    let _ = summary::text(result, None, true);
+    let _ = summary::markdown(result);
+    let _ = summary::html(result);
     for picture in pictures(result) {
         let _ = picture.svg(Shade::Light, Size::Blog);
     }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Args, closed_ceiling, failing, show, write_hgrm};
+use super::{Args, closed_ceiling, failing, write_hgrm};
 use crate::cli::{Format, drive, print};
 use crate::error::Result;
 use crate::judge::failures::error_counts;
@@ -15,7 +15,7 @@ use crate::record::{Capacity, Trial, TrialVerdict, late};
 use crate::stats::Quantile;
 use crate::stats::capacity::{self, Search};
 use crate::units::{Nanos, Rate, Share};
-use crate::{exit, record};
+use crate::{exit, record, report};
 
 /// A promise: a percentile of the response time and its bound.
 #[derive(Clone, Copy, Debug)]
@@ -194,10 +194,10 @@ fn shown(
     }
     let sentence = sentence(slo, found, &trials);
     match (best.map(|best| &trials[best]), args.format) {
-        (Some(trial), Format::Markdown) => format!("{}\n{sentence}\n", show::markdown(trial)),
-        (Some(trial), _) => format!("{}\n{sentence}\n", show::text(trial)),
+        (Some(trial), Format::Markdown) => report::drive::markdown(trial, Some(&sentence)),
+        (Some(trial), _) => report::drive::text(trial, Some(&sentence)),
         (None, _) => {
-            let tls = trials.first().map_or("", show::tls);
+            let tls = trials.first().map_or("", report::drive::tls);
             format!("{}{tls}\n{sentence}\n", args.url)
         }
     }

@@ -1,7 +1,6 @@
 //! What a CI system and the tools around it read: each format a pure function of the gate's result.
 //!
-//! - [`text`]: a terminal.
-//! - [`markdown`]: a step summary, or a comment on a pull request.
+//! - [`shown`]: a terminal, a step summary, or a comment on a pull request.
 //! - [`annotations`]: workflow commands that GitHub shows beside the run, and its step outputs.
 //! - [`junit`]: a test report.
 //! - [`bencher`]: Bencher Metric Format.
@@ -12,9 +11,8 @@ pub(crate) mod annotations;
 pub(crate) mod dashboards;
 pub(crate) mod history;
 pub(crate) mod junit;
-pub(crate) mod markdown;
 pub(crate) mod past;
 #[cfg(test)]
 pub(crate) mod sample_tests;
 mod series;
-pub(crate) mod text;
+pub(crate) mod shown;

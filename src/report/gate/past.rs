@@ -1,31 +1,31 @@
 //! The gates of a history for people: a line of each, and what each metric came to.
 
-use std::fmt::Write;
-
 use serde_json::Value;
 
 use super::history::History;
-use crate::report::markdown::{escaped, grid};
-use crate::report::terminal::{plain_table, wrapped};
+use crate::report::document::{Block, Document, Table};
+use crate::report::markdown::write_markdown;
+use crate::report::terminal::write_text;
 use crate::text::{clean, counted, shortened, times, truncated};
 
 const COLUMNS: [&str; 4] = ["started", "commit", "verdict", "how many times as bad"];
 
 pub(crate) fn text(history: &History) -> String {
-    format!(
-        "{}\n\n{}\n\n{}\n",
-        title(history),
-        plain_table(&COLUMNS, &rows(history)),
-        wrapped(&count(history), "")
-    )
+    write_text(&document(history), false)
 }
 
 /// For a pull request.
 pub(crate) fn markdown(history: &History) -> String {
-    let mut out = format!("# {}\n\n", escaped(&title(history)));
-    grid(&mut out, &COLUMNS, 0..0, &mut rows(history).iter().map(|row| row.to_vec()));
-    let _ = writeln!(out, "{}", escaped(&count(history)));
-    out
+    write_markdown(&document(history))
+}
+
+fn document(history: &History) -> Document<'static> {
+    Document {
+        title: title(history),
+        answer: vec![format!("{}: {}", title(history), count(history))],
+        blocks: vec![Block::Table(Table::new("", COLUMNS, 0..0, rows(history)))],
+        ..Document::default()
+    }
 }
 
 /// For programs: the lines as they are stored, as one array.

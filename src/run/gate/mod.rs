@@ -28,7 +28,7 @@ use crate::error::{Context, Error, Result};
 use crate::record::gate::{GateResult, Purpose, to_json};
 use crate::report::charts::{self, Shade, Size, pictures_of};
 use crate::report::gate::history::History;
-use crate::report::gate::{dashboards, junit, markdown};
+use crate::report::gate::{dashboards, junit, shown};
 use crate::run::{Progress, journal};
 use crate::scenario::{BuiltIn, Contender, Gate, Kind, Scenario, Setup};
 
@@ -96,7 +96,7 @@ pub(super) fn write(out: &Path, result: &GateResult) -> Result<()> {
     fs::create_dir_all(out).usage(|| format!("cannot make the report folder {}", out.display()))?;
     for (name, text) in [
         ("gate.json", to_json(result) + "\n"),
-        ("summary.md", markdown::step_summary(result)),
+        ("summary.md", shown::markdown(result)),
         ("junit.xml", junit::junit(result)),
         ("bencher.json", dashboards::bencher(result)),
         ("benchmark-smaller-is-better.json", dashboards::smaller_is_better(result)),

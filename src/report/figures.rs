@@ -1,8 +1,10 @@
-//! A race as a table: a row for each contender, what to know about them below it, and who beats whom.
+//! A race as a table: a row for each contender, what to know about them, and who differs from whom.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::comparison::{compared, metric_of};
+use super::document::Table;
 use super::{losses, sentences, setting};
 use crate::judge::cell::belongs;
 use crate::judge::races::{Entry, Figure, Race, slo_of};
@@ -12,21 +14,8 @@ use crate::report::format::{figure, memory_words, place};
 use crate::text::{capital, clean, listed, or_withheld, shortened};
 use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
-pub(crate) struct Table {
-    /// `Payment at 4,000/s`
-    pub(crate) heading: String,
-    /// In the order of [`COLUMNS`].
-    pub(crate) rows: Vec<[String; COLUMNS.len()]>,
-    /// Lost rounds, saturation, failures and ceilings: one line each.
-    pub(crate) marks: Vec<String>,
-    /// The contender that others are compared with.
-    pub(crate) versus: String,
-    /// Contender, metric, finding.
-    pub(crate) comparisons: Vec<[String; 3]>,
-}
-
-/// The columns of a table of figures.
-pub(crate) const COLUMNS: [&str; 9] = [
+/// The columns of a table of figures; validity and what bound the trials stand behind the others.
+const COLUMNS: [&str; 9] = [
     "contender",
     "p50",
     "p99",
@@ -37,37 +26,51 @@ pub(crate) const COLUMNS: [&str; 9] = [
     "validity",
     "bound by",
 ];
+const NUMBERS: Range<usize> = 1..7;
 
 /// How the figures of a table were made.
-pub(crate) const TABLE_NOTE: &str = "Response time from the intended start, failures ranked above every time; achieved/s and \
+pub(super) const NOTE: &str = "Response time from the intended start, failures ranked above every time; achieved/s and \
      CPU are of right answers; each figure is the median of the rounds that are not INVALID; validity is the worst verdict \
      and the valid rounds of all.";
 
-impl Table {
-    pub(super) fn of(result: &RunResult, race: &Race<'_>) -> Self {
-        let comparisons = || result.comparisons.iter().filter(|c| belongs(race, c));
-        let versus = comparisons().next().map(|c| clean(&c.versus)).unwrap_or_default();
-        let mut compared: Vec<[String; 3]> =
-            comparisons().map(|c| [clean(&c.of), named(race, c), compared(race, c)]).collect();
-        // They come by metric; a reader asks about a contender.
-        let order: Vec<String> = compared.iter().map(|[of, ..]| of.clone()).collect();
-        compared.sort_by_key(|[of, ..]| order.iter().position(|other| other == of));
-        let mut marks: Vec<String> = race.entries.iter().filter_map(losses::mark).collect();
-        marks.extend(race.entries.iter().filter_map(saturation));
-        marks.extend(race.entries.iter().filter_map(failures));
-        marks.extend(late(race));
-        marks.extend(memory(race));
-        marks.extend(kept(result, race));
-        marks.extend(setting::per_core_mark(result, race));
-        marks.extend(ceilings(result, race));
-        Self {
-            heading: capital(&place(race)),
-            rows: race.entries.iter().flat_map(|entry| rows(race, entry)).collect(),
-            marks,
-            versus,
-            comparisons: compared,
-        }
-    }
+/// The figures of each contender.
+pub(super) fn few(race: &Race<'_>) -> Table {
+    let rows = race.entries.iter().flat_map(|entry| rows(race, entry));
+    let rows = rows.map(|row| row[..NUMBERS.end].to_vec());
+    let columns = COLUMNS[..NUMBERS.end].iter().copied();
+    Table::new(capital(&place(race)), columns, NUMBERS, rows)
+}
+
+/// The same with validity and what bound the trials.
+pub(super) fn all(race: &Race<'_>) -> Table {
+    let rows = race.entries.iter().flat_map(|entry| rows(race, entry));
+    Table::new(capital(&place(race)), COLUMNS, NUMBERS, rows)
+}
+
+/// Lost rounds, saturation, failures and ceilings: one line each.
+pub(super) fn marks(result: &RunResult, race: &Race<'_>) -> Vec<String> {
+    let mut marks: Vec<String> = race.entries.iter().filter_map(losses::mark).collect();
+    marks.extend(race.entries.iter().filter_map(saturation));
+    marks.extend(race.entries.iter().filter_map(failures));
+    marks.extend(late(race));
+    marks.extend(memory(race));
+    marks.extend(kept(result, race));
+    marks.extend(setting::per_core_mark(result, race));
+    marks.extend(ceilings(result, race));
+    marks
+}
+
+/// Who differs from the first contender in which metric; nothing where none is compared.
+pub(super) fn comparisons(result: &RunResult, race: &Race<'_>) -> Option<Table> {
+    let all = || result.comparisons.iter().filter(|c| belongs(race, c));
+    let versus = clean(&all().next()?.versus);
+    let mut rows: Vec<[String; 3]> =
+        all().map(|c| [clean(&c.of), named(race, c), compared(race, c)]).collect();
+    // They come by metric; a reader asks about a contender.
+    let order: Vec<String> = rows.iter().map(|[of, ..]| of.clone()).collect();
+    rows.sort_by_key(|[of, ..]| order.iter().position(|other| other == of));
+    let against = format!("against {versus}");
+    Some(Table::new("", [against.as_str(), "metric", "finding"], 0..0, rows))
 }
 
 /// `p99 (headline)`
@@ -268,12 +271,14 @@ mod tests {
             let own = result.trials.iter_mut().filter(|trial| trial.contender == name);
             own.for_each(|trial| mock::late(trial, share));
         }
-        let table = Table::of(&result, &races(&result)[0]);
+        let races = races(&result);
+        let table = few(&races[0]);
         let p99 = |name: &str| table.rows.iter().find(|row| row[0] == name).unwrap()[2].clone();
-        assert!(p99("event-loop").ends_with(" us"));
-        assert!(p99("work-stealing").ends_with(" us*"), "{}", p99("work-stealing"));
+        assert_eq!(table.columns[2], "p99 us");
+        assert!(p99("event-loop").ends_with(|c: char| c.is_ascii_digit()));
+        assert!(p99("work-stealing").ends_with('*'), "{}", p99("work-stealing"));
         assert!(p99("thread-pool").starts_with("<= "), "{}", p99("thread-pool"));
-        let marks = table.marks.join("; ");
+        let marks = marks(&result, &races[0]).join("; ");
         assert!(marks.contains("own lateness: p50 of work-stealing 20 %"), "{marks}");
     }
 
@@ -318,13 +323,14 @@ mod tests {
             trial.errors.insert("bad_status".into(), 3);
             trial.statuses = [("404".into(), 1), ("503".into(), 2)].into();
         }
-        let table = Table::of(&result, &races(&result)[0]);
+        let races = races(&result);
+        let table = few(&races[0]);
         let p99: Vec<&str> = table.rows.iter().map(|row| row[2].as_str()).collect();
-        assert_eq!(p99, [">= 5 s", "unbounded"]);
-        let marks = table.marks.join("; ");
+        assert_eq!((table.columns[2].as_str(), p99), ("p99 s", vec![">= 5", "unbounded"]));
+        let marks = marks(&result, &races[0]).join("; ");
         let failed =
             "event-loop failed 378 of 31,560 requests: 18 bad_status (404: 6, 503: 12), 360 reset";
         assert!(marks.contains(failed), "{marks}");
-        assert!(table.rows.iter().all(|row| row[1].ends_with("us")), "p50 is a time");
+        assert_eq!(table.columns[1], "p50 us");
     }
 }

@@ -1,0 +1,110 @@
+//! A gate for people: its verdict in one line, a table of the metrics, and the reasons.
+
+use crate::judge::gate::sentences::rows;
+use crate::record::gate::{GateResult, Purpose};
+use crate::report::document::{Block, Document, Table};
+use crate::report::markdown::write_markdown;
+use crate::report::terminal::write_text;
+use crate::text::{clean, counted, one_line};
+use crate::units::grouped;
+
+const COLUMNS: [&str; 9] = [
+    "metric",
+    "verdict",
+    "baseline",
+    "candidate",
+    "worse by",
+    "at least",
+    "at most",
+    "rounds",
+    "margin",
+];
+
+/// For a terminal; `files` says where the report is.
+pub(crate) fn text(result: &GateResult, files: Option<String>, verbose: bool) -> String {
+    write_text(&Document { files, ..document(result) }, verbose)
+}
+
+/// For a step summary, or a comment on a pull request.
+pub(crate) fn markdown(result: &GateResult) -> String {
+    write_markdown(&document(result))
+}
+
+fn document(result: &GateResult) -> Document<'static> {
+    let (about, judgement) = (&result.about, &result.judgement);
+    let first = match about.purpose {
+        Purpose::Gate => one_line(&judgement.line),
+        // Equal contenders have no verdict; what their rounds show is what a gate can see.
+        Purpose::Calibration => {
+            format!("{} against itself, {} rounds", clean(&about.baseline), judgement.rounds)
+        }
+    };
+    let cells = rows(judgement).into_iter().map(|row| row.map(|cell| one_line(&cell)));
+    let mut document = Document {
+        title: format!("bakeoff gate: {}", clean(&about.scenario)),
+        answer: vec![first],
+        blocks: vec![Block::Table(Table::new("", COLUMNS, 2..COLUMNS.len(), cells))],
+        ..Document::default()
+    };
+    document.blocks.extend(about.notes.iter().map(|note| Block::Text(one_line(note))));
+    let reasons: Vec<String> = judgement.reasons.iter().map(|reason| one_line(reason)).collect();
+    match about.purpose {
+        Purpose::Gate => document.fold("Reasons", vec![Block::List("", reasons)]),
+        Purpose::Calibration => document.blocks.extend(reasons.into_iter().map(Block::Text)),
+    }
+    document.blocks.push(Block::Text(format!(
+        "Baseline {}, candidate {}: {} rounds and {} void at {}/s on {}, {}; order seed {}.",
+        clean(&about.baseline),
+        clean(&about.candidate),
+        judgement.rounds,
+        judgement.void_rounds,
+        grouped(about.rate_rps.round()),
+        clean(&about.fingerprint.cpu_model),
+        counted(about.fingerprint.cores as usize, "core"),
+        about.order_seed
+    )));
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::gate::sample_tests::{passed, sample};
+
+    #[test]
+    fn the_verdict_is_the_first_line_and_every_metric_has_a_row() {
+        let shown = text(&sample(), None, true);
+        let shown = anstream::adapter::strip_str(&shown).to_string();
+        let joined = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(joined(&shown).starts_with(&joined(&sample().judgement.line)), "{shown}");
+        for word in ["NOT GATED", "REGRESSED", "PASS", "margin", "order seed"] {
+            assert!(shown.contains(word), "{word}: {shown}");
+        }
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        let shown = anstream::adapter::strip_str(&text(&passed(), None, false)).to_string();
+        assert!(shown.starts_with("PASS (p50, throughput)\n\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_summary_says_what_matters_first() {
+        let text = markdown(&passed());
+        let first = "# bakeoff gate: payment, \"fast\"\n\n**PASS (p50, throughput)**\n\n| metric |";
+        assert!(text.starts_with(first), "{text}");
+        assert!(text.contains("Baseline main, candidate pull/12 &lt;b&gt;: 12 rounds and 0 void at 1,000/s on A CPU, 2 cores"));
+    }
+
+    #[test]
+    fn every_row_has_the_columns_of_the_header_whatever_is_in_a_name() {
+        let text = markdown(&sample());
+        let table: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(table.len(), 2 + 6);
+        for line in &table {
+            let bars = line.replace("\\|", "").matches('|').count();
+            assert_eq!(bars, 10, "{line}");
+        }
+        assert!(
+            text.contains("| p99 | NOT GATED |") && text.contains("| cpu/request | REGRESSED |")
+        );
+        assert!(!text.contains("<c>") && !text.contains("\n::error"), "{text}");
+    }
+}

@@ -1,0 +1,445 @@
+//! A run's result: its finding, one table, and everything else behind it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::charts::{Kind, Picture, pictures, untrustworthy};
+use super::comparison::families;
+use super::document::{Block, Document, Table};
+use super::html::write_html;
+use super::markdown::write_markdown;
+use super::reasons::{self, Reason};
+use super::spoken::{Spoken, rule, spoken};
+use super::terminal::write_text;
+use super::{experiments, figures, reproduce, sentences, setting, sizes};
+use crate::judge::races::{Race, measured, races};
+use crate::record::trial::{drop_all_but_response_times, drop_histograms};
+use crate::record::{Judgement, RunResult, Trial, TrialVerdict, Verdict};
+use crate::text::{clean, counted, listed, percent};
+use crate::units::{Nanos, grouped};
+
+/// For a terminal; `files` is the report folder, where one was written. With ANSI styles: print it through `anstream`.
+/// What a short text leaves out is in the report, and here if it is `verbose`.
+pub fn text(result: &RunResult, files: Option<&Path>, verbose: bool) -> String {
+    let report = files.map(|files| format!("Report: {}", files.join("index.html").display()));
+    write_text(&Document { files: report, ..document(result, &[]) }, verbose)
+}
+
+/// `summary.md`; charts are linked relative to the report folder.
+pub fn markdown(result: &RunResult) -> String {
+    markdown_with(result, &pictures(result))
+}
+
+/// The same where its pictures are at hand.
+pub(super) fn markdown_with(result: &RunResult, pictures: &[Picture<'_>]) -> String {
+    write_markdown(&document(result, pictures))
+}
+
+/// `index.html`
+pub fn html(result: &RunResult) -> String {
+    html_with(result, &pictures(result))
+}
+
+/// The same where its pictures are at hand.
+pub(super) fn html_with(result: &RunResult, pictures: &[Picture<'_>]) -> String {
+    let mut document = document(result, pictures);
+    let (json, note) = raw(result);
+    document.fold("Raw data", vec![Block::Text(note.into()), Block::Data(json)]);
+    write_html(&document)
+}
+
+fn document<'p>(result: &RunResult, pictures: &'p [Picture<'p>]) -> Document<'p> {
+    let races = races(result);
+    let mut document = Document {
+        title: format!("{}: {}", clean(&result.scenario), clean(&result.title)),
+        verdict: Some((result.verdict.word(), gloss(result))),
+        alarm: alarm(result),
+        answer: sentences::answer(result, &races),
+        blocks: first_screen(result, &races),
+        ..Document::default()
+    };
+    let figure = |(place, picture): (usize, &'p Picture<'p>)| Block::Figure {
+        heading: if place == 0 { "" } else { heading(picture) },
+        picture,
+        in_summary: IN_SUMMARY.contains(&picture.kind),
+    };
+    let mut figures = pictures.iter().enumerate().map(figure);
+    document.blocks.extend(figures.next());
+    document.fold("Limitations", list(sentences::limits(result)));
+    document.fold("Figures and comparisons", every_figure(result, &races));
+    document.fold("Charts", figures.collect());
+    let reasons = reasons::reasons(result, &races);
+    let mut checks = vec![Block::Table(Table::new("", ["check", "found"], 0..0, checks(result)))];
+    if !reasons.is_empty() {
+        let row = |r: Reason| [r.verdict.to_owned(), r.text, r.whose];
+        let columns = ["verdict", "reason", "whose"];
+        let rows = reasons.into_iter().map(row);
+        checks.push(Block::Table(Table::new("Why trials are marked", columns, 0..0, rows)));
+    }
+    document.fold("Self-checks", checks);
+    let mut how = setting::about(result, &races);
+    how.extend(remarks(result));
+    document.fold("How it was measured", list(how));
+    let again = vec![Block::Code(reproduce::command(result)), Block::Text(reproduce::note(result))];
+    document.fold("How to reproduce", again);
+    document
+}
+
+fn list<'p>(lines: Vec<String>) -> Vec<Block<'p>> {
+    vec![Block::List("", lines)]
+}
+
+/// The table that the answer speaks of, what was expected, and what is not shown.
+fn first_screen<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Block<'p>> {
+    let spoken = spoken(result, races);
+    let best = sizes::grids(result, races);
+    let mut tables = match (best.is_empty(), spoken.len() > 1) {
+        (false, _) => best,
+        (true, true) => vec![compact(&spoken)],
+        (true, false) => races.iter().map(figures::few).collect(),
+    };
+    tables.extend(experiments::grids(result));
+    tables.extend(statements("Expectations", &result.expectations));
+    tables.extend(statements("Claims (they do not change the exit code)", &result.claims));
+    let mut blocks: Vec<Block<'p>> = tables.into_iter().map(Block::Table).collect();
+    blocks.extend(rule(&spoken).map(Block::Text));
+    blocks.push(Block::Text(validity(result, races)));
+    blocks.extend(sentences::not_shown(result).map(Block::Text));
+    blocks
+}
+
+/// Of several races: a row for each contender, a column for each race in the metric that the run speaks of there.
+fn compact(spoken: &[Spoken<'_>]) -> Table {
+    let mut names: Vec<&str> = Vec::new();
+    for entry in spoken.iter().flat_map(|one| &one.race.entries) {
+        if !names.contains(&entry.name) {
+            names.push(entry.name);
+        }
+    }
+    let heads: Vec<String> =
+        (1..).zip(spoken).map(|(n, one)| format!("{n} {}", one.head())).collect();
+    let row = |name: &str| -> Vec<String> {
+        let figures = spoken.iter().map(|one| one.figure(name));
+        std::iter::once(clean(name)).chain(figures).collect()
+    };
+    let columns = std::iter::once("").chain(heads.iter().map(String::as_str));
+    Table::new("", columns, 1..1 + heads.len(), names.into_iter().map(row))
+}
+
+/// A statement each with what was found.
+fn statements(heading: &str, judged: &[Judgement]) -> Option<Table> {
+    let row = |one: &Judgement| {
+        let mut reason = clean(&one.reason);
+        if !one.tested_with.is_empty() {
+            reason += &format!(" (tested with {})", clean(&one.tested_with));
+        }
+        [one.verdict.word().to_owned(), clean(&one.text), reason]
+    };
+    let columns = ["verdict", "statement", "reason"];
+    (!judged.is_empty()).then(|| Table::new(heading, columns, 0..0, judged.iter().map(row)))
+}
+
+/// `92 of 96 trials are VALID and 4 SUSPECT; 1 round was void and repeated (2 reasons: report or --verbose).`
+fn validity(result: &RunResult, races: &[Race<'_>]) -> String {
+    let counts = || result.trials.iter().filter(|trial| !trial.voided);
+    let of = |verdict| counts().filter(|trial| trial.validity.verdict == verdict).count();
+    let mut parts =
+        vec![format!("{} of {} trials are VALID", of(TrialVerdict::Valid), counts().count())];
+    for verdict in [TrialVerdict::Suspect, TrialVerdict::Invalid] {
+        let n = of(verdict);
+        parts.extend((n > 0).then(|| format!("{n} {}", verdict.word())));
+    }
+    let void = match result.voided_rounds {
+        0 => String::new(),
+        1 => "; 1 round was void and repeated".into(),
+        n => format!("; {n} rounds were void and repeated"),
+    };
+    let why = match reasons::reasons(result, races).len() {
+        0 => String::new(),
+        n => format!(" ({}: report or --verbose)", counted(n, "reason")),
+    };
+    format!("{}{void}{why}.", listed(&parts))
+}
+
+/// Each race with all its columns, marks and comparisons.
+fn every_figure<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Block<'p>> {
+    let mut blocks = Vec::new();
+    for race in races {
+        blocks.push(Block::Table(figures::all(race)));
+        blocks.push(Block::List("", figures::marks(result, race)));
+        blocks.extend(figures::comparisons(result, race).map(Block::Table));
+    }
+    if !races.is_empty() {
+        blocks.push(Block::Text(figures::NOTE.into()));
+    }
+    blocks
+}
+
+fn remarks(result: &RunResult) -> Vec<String> {
+    let mut remarks: Vec<String> = families(&result.comparisons).into_iter().collect();
+    remarks.extend(result.notes.iter().map(|note| clean(note)));
+    remarks.extend(reasons::marks(result));
+    if !result.not_checked.is_empty() {
+        let rules: Vec<String> = result.not_checked.iter().map(|rule| clean(rule)).collect();
+        remarks.push(format!("Not checked: {}.", rules.join(", ")));
+    }
+    remarks
+}
+
+/// What the verdict means, with the exit code.
+fn gloss(result: &RunResult) -> String {
+    let code = result.exit_code;
+    let text = match (result.verdict, result.self_check) {
+        (Verdict::Fail, true) => "the planted regression was detected, as expected",
+        (Verdict::Pass, true) => "the planted regression was not detected",
+        (Verdict::Pass, false) if result.expectations.is_empty() => {
+            "nothing was expected of this run"
+        }
+        (Verdict::Pass, false) => "every expectation holds",
+        (Verdict::Fail, false) if !result.broken.is_empty() => "a contender does not work",
+        (Verdict::Fail, false) => "an expectation fails",
+        (Verdict::Inconclusive, _) => "an expectation could not be decided",
+        (Verdict::Invalid, _) => "a contender lacks valid rounds",
+        (Verdict::Interrupted, _) => "stopped by a signal; what was finished is here",
+    };
+    format!("{text} (exit code {code})")
+}
+
+fn alarm(result: &RunResult) -> Option<&'static str> {
+    if result.verdict == Verdict::Invalid {
+        Some("INVALID: a contender lacks valid rounds, so nothing is concluded from this run.")
+    } else if races(result).iter().any(untrustworthy) {
+        Some("NOT TRUSTWORTHY: the load generator itself was too late.")
+    } else if result.verdict == Verdict::Interrupted {
+        Some("INTERRUPTED: this is what had finished.")
+    } else if result.fingerprint.debug_build {
+        Some("A debug build: these figures say nothing about a release build.")
+    } else {
+        None
+    }
+}
+
+/// Charts that a pull request shows; the others lie beside them.
+const IN_SUMMARY: [Kind; 5] = [Kind::Load, Kind::Map, Kind::Hdr, Kind::Forest, Kind::Stall];
+
+/// What a chart is of: the finding is its own title.
+fn heading(picture: &Picture<'_>) -> &'static str {
+    match picture.kind {
+        Kind::Load => "Latency against load",
+        Kind::Hdr => "Response time by percentile",
+        Kind::Map => "Decision map",
+        Kind::Forest => "Every metric of two contenders",
+        Kind::Stall => "Before, in and after a fault",
+        Kind::Cpu => "CPU per request",
+        Kind::Memory => "Memory",
+        Kind::Lag => "Self-check: the generator's own lateness",
+        Kind::Time => "Where the time goes",
+        Kind::Gate => "Gate history",
+    }
+}
+
+/// What the run says about itself.
+fn checks(result: &RunResult) -> Vec<[String; 2]> {
+    let voided = ["Void rounds, repeated".to_owned(), result.voided_rounds.to_string()];
+    let trials: Vec<&Trial> = measured(result).iter().filter(|trial| !trial.voided).collect();
+    let row = |check: &str, found: String| [check.to_owned(), found];
+    if trials.is_empty() {
+        let what = "no trial stands alone; those of a map's cells are in trials.jsonl";
+        return vec![row("Validity", what.into()), voided];
+    }
+    let of = |verdict| trials.iter().filter(|t| t.validity.verdict == verdict).count();
+    let audits = |verdict: &str| trials.iter().filter(|t| t.audit.verdict == verdict).count();
+    let busy = trials.iter().map(|trial| trial.generator.cpu_share).fold(0.0, f64::max);
+    let steal = trials.iter().filter_map(|t| t.validity.steal_share).fold(0.0, f64::max);
+    let audited = trials.iter().any(|trial| trial.audit.verdict != "unavailable");
+    let audit = match audited {
+        true => format!(
+            "{} balanced, {} unbalanced, {} unavailable",
+            audits("balanced"),
+            audits("unbalanced"),
+            audits("unavailable")
+        ),
+        false => "none: this service has no /audit".into(),
+    };
+    let validity = format!(
+        "{}: {} VALID, {} SUSPECT, {} INVALID",
+        counted(trials.len(), "trial"),
+        of(TrialVerdict::Valid),
+        of(TrialVerdict::Suspect),
+        of(TrialVerdict::Invalid)
+    );
+    vec![
+        row("Validity", validity),
+        row("Generator lateness", lateness(result, &trials)),
+        row("Generator busy", format!("at most {} of its cores", percent(busy, 1))),
+        row("Audit", audit),
+        row("Failures", failures(&trials)),
+        voided,
+        row("Steal", format!("at most {}", percent(steal, 2))),
+    ]
+}
+
+/// `p99 at most 20 us in any trial; at most 3 % of a p99; a round is void over 100 us`
+fn lateness(result: &RunResult, trials: &[&Trial]) -> String {
+    let kinds = || trials.iter().flat_map(|trial| trial.by_request.values());
+    let lag = kinds().filter_map(|kind| kind.generator_lag_ns.as_ref()?.p99).max();
+    let lag = lag.map_or_else(
+        || "not kept".to_owned(),
+        |ns| format!("p99 at most {} in any trial", Nanos(ns)),
+    );
+    let shares = trials.iter().filter_map(|t| t.validity.our_share.get("p99")).copied();
+    let share = shares.max_by(f64::total_cmp);
+    let share = share.map(|share| format!("at most {} of a p99", percent(share, 1)));
+    let limits: BTreeSet<u64> = result.lag_limits_ns.values().copied().collect();
+    let limits: Vec<String> = limits.into_iter().map(|ns| Nanos(ns).to_string()).collect();
+    let limits =
+        (!limits.is_empty()).then(|| format!("a round is void over {}", limits.join(" or ")));
+    [Some(lag), share, limits].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// How many requests failed, of all contenders.
+fn failures(trials: &[&Trial]) -> String {
+    let failed: u64 = trials.iter().flat_map(|trial| trial.errors.values()).sum();
+    let requests: u64 = trials.iter().map(|trial| trial.requests).sum();
+    let ranked = if failed > 0 { "; they rank above every time" } else { "" };
+    format!("{} of {} requests{ranked}", grouped(failed as f64), grouped(requests as f64))
+}
+
+/// The result as JSON, and what was left out of it.
+fn raw(result: &RunResult) -> (String, &'static str) {
+    let mut slim = result.clone();
+    for trial in slim.trials.iter_mut().chain(&mut slim.probes) {
+        drop_all_but_response_times(trial);
+    }
+    let json = crate::record::to_compact_json(&slim);
+    if json.len() <= RAW_MAX_BYTES {
+        let note = "result.json of this run, with the histograms of response times; the others are in the file itself.";
+        return (json, note);
+    }
+    for trial in slim.trials.iter_mut().chain(&mut slim.probes) {
+        trial.timeline = None;
+        drop_histograms(trial);
+    }
+    let note = "result.json of this run without its histograms, which are in the file itself, beside this page.";
+    (crate::record::to_compact_json(&slim), note)
+}
+
+/// With histograms, the tour's page stays below 700 KB.
+const RAW_MAX_BYTES: usize = 300_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::mock;
+
+    fn shown(result: &RunResult, verbose: bool) -> String {
+        let files = Path::new("reports/tour/2026-11-24T04-09-53Z");
+        anstream::adapter::strip_str(&text(result, Some(files), verbose)).to_string()
+    }
+
+    fn expect_narrow(text: &str) {
+        let long = text.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(long, None, "{text}");
+    }
+
+    /// A tour of four races, as crowded as one may be.
+    fn tour() -> RunResult {
+        let mut tour = mock::empty("tour", "Two services, four concurrency models");
+        let races = [
+            ("payment", "1,500/s"),
+            ("payment", "4,000/s"),
+            ("payment", "750/s"),
+            ("loyalty", "50%"),
+        ];
+        for (place, (workload, level)) in races.into_iter().enumerate() {
+            let models = if place % 2 == 0 { &mock::MODELS[..] } else { &mock::MODELS[..2] };
+            mock::add_race(&mut tour, workload, level, 1_500.0, &[(workload, 5_200)], 9, models);
+        }
+        for trial in tour.trials.iter_mut().filter(|trial| trial.level == "1,500/s") {
+            trial.dependency = Some("a stand-in (lookup 1ms, write 1ms)".into());
+        }
+        // Another metric in memory, as in the tour: then nothing is said of both together.
+        let memory = |c: &&mut crate::record::Comparison| matches!(&*c.at, "750/s" | "4,000/s");
+        for c in tour.comparisons.iter_mut().filter(memory).filter(|c| c.metric == "p99") {
+            c.metric = "p50".into();
+        }
+        tour
+    }
+
+    #[test]
+    fn a_tour_ends_on_one_screen() {
+        let mut tour = tour();
+        let text = shown(&tour, false);
+        insta::assert_snapshot!(text);
+        assert!(text.lines().count() <= 24, "{}", text.lines().count());
+        expect_narrow(&text);
+        tour.verdict = Verdict::Interrupted;
+        assert!(shown(&tour, false).starts_with("The run was interrupted"));
+        tour.verdict = Verdict::Invalid;
+        assert!(shown(&tour, false).starts_with("This run is INVALID"));
+    }
+
+    #[test]
+    fn a_run_ends_with_its_answer_and_not_with_its_reasons() {
+        let mut result = mock::payments(6, &mock::MODELS);
+        let said = shown(&result, false);
+        insta::assert_snapshot!(said);
+        expect_narrow(&said);
+        result.words = vec!["x".into(), "--smoke".into()];
+        assert!(shown(&result, false).starts_with("SMOKE: everything works"));
+        result.broken = vec!["`mine` failed all 40 requests (404)".into()];
+        let said = shown(&result, false);
+        assert!(said.starts_with("SMOKE: it does not work.\n`mine` failed all 40"), "{said}");
+    }
+
+    #[test]
+    fn every_section_fits_a_terminal_and_breaks_no_figure() {
+        let mut result = mock::payments(6, &mock::MODELS);
+        result.ceilings.push(crate::record::Ceiling {
+            workload: "payment".into(),
+            scenario: String::new(),
+            contender: "event-loop".into(),
+            closed_rps: Some(21_300.0),
+            cpu_rps: None,
+            pool_rps: None,
+            threads_rps: None,
+            binds: "cpu".into(),
+            dependency: None,
+        });
+        insta::assert_snapshot!(shown(&result, true));
+        let mut full = mock::everything_of(&mock::MODELS);
+        full.footprints = mock::MODELS.map(|(name, ..)| mock::footprint(name)).to_vec();
+        let full = shown(&full, true);
+        expect_narrow(&full);
+        let joined = full.split_whitespace().collect::<Vec<_>>().join(" ");
+        for whole in ["thread-per-connection 1.1 ", " libraries ", " 12.2 "] {
+            assert!(joined.contains(whole), "{whole}: {full}");
+        }
+    }
+
+    #[test]
+    fn the_page_of_a_tour_is_below_700_kilobytes_and_asks_nobody() {
+        let page = html(&tour());
+        assert!((100_000..700_000).contains(&page.len()), "{}", page.len());
+        for address in ["src=\"http", "href=\"http", "url(http", "@import"] {
+            assert!(!page.contains(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn everything_that_a_reader_needs_is_on_the_page() {
+        let mut run = mock::everything();
+        run.title = "<img src=x onerror=alert(1)></title></script>".into();
+        let page = html(&run);
+        for id in ["limitations", "figures-and-comparisons", "charts", "self-checks", "raw-data"] {
+            assert!(page.contains(&format!("<details id=\"{id}\">")), "{id}");
+        }
+        assert!(page.contains("--order-seed 7301"), "seeds");
+        assert_eq!(page.matches("<svg").count(), pictures(&run).len());
+        let data = page.split("id=\"result\">").nth(1).unwrap().split("</script>").next().unwrap();
+        assert_eq!(crate::record::from_json(data).unwrap().title, run.title);
+        assert!(!page.contains("class=\"alarm\""));
+        run.verdict = Verdict::Invalid;
+        assert!(html(&run).contains("class=\"alarm\""));
+    }
+}
