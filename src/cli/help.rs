@@ -16,9 +16,10 @@ const FIRST: [&str; 5] = ["run", "decide", "drive", "gate", "chart"];
 const EXAMPLES: &str = "
   bakeoff run                                 the tour: two services, 4 models
   bakeoff decide --cpu 300us --wait 2ms --rate 1500/s --slo p99=100ms
-  bakeoff init --url http://127.0.0.1:8080/   a scenario for your own service
+  bakeoff drive http://127.0.0.1:8080/        load on your own service
+  bakeoff init --url http://127.0.0.1:8080/   a scenario for it, my-service.toml
   bakeoff run my-service.toml                 run it
-  bakeoff drive http://127.0.0.1:8080/        the load generator alone
+  bakeoff gate my.toml --baseline main --candidate branch
   bakeoff chart reports/tour -o post.png      one chart of the result
   bakeoff doctor                              check this machine before a run
 
@@ -157,6 +158,39 @@ mod tests {
                 assert!(help.contains(part), "{} has no {part}:\n{help}", verb.get_name());
             }
         }
+    }
+
+    /// The words of `line`, without what is said about them and what a shell does with them.
+    fn words(line: &str) -> Vec<String> {
+        let ends = ["  ", " #", " > ", " | "].map(|end| line.find(end));
+        let line = &line[..ends.into_iter().flatten().min().unwrap_or(line.len())];
+        let mut words = Vec::new();
+        for (place, part) in line.split('\'').enumerate() {
+            match place % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_example_parses() {
+        let mut examples = 0;
+        let mut cli = Cli::command();
+        let mut texts = vec![EXAMPLES.to_owned()];
+        let verbs = cli.get_subcommands_mut().filter(|verb| !verb.is_hide_set());
+        texts.extend(verbs.map(|verb| verb.get_after_help().unwrap().to_string()));
+        let lines = texts.iter().flat_map(|text| text.lines());
+        for line in lines.filter_map(|line| line.strip_prefix("  ")) {
+            if line.starts_with("bakeoff ") || line == "bakeoff" {
+                examples += 1;
+                if let Err(error) = Cli::command().try_get_matches_from(words(line)) {
+                    panic!("{line}\n{error}");
+                }
+            }
+        }
+        assert!(examples > 40, "{examples} examples: they are not where they were");
     }
 
     #[test]

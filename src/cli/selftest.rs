@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::flags::{Parent, Quiet};
 use super::{Format, print};
 use crate::error::Result;
-use crate::report::document::{Block, Document, Table};
+use crate::report::document::{Document, Element, Table};
 use crate::report::markdown::write_markdown;
 use crate::report::terminal::write_text;
 use crate::run::selftest::server::{self, Law};
@@ -87,7 +87,7 @@ fn document(report: &Report) -> Document<'static> {
     let mut document = Document {
         title: "bakeoff selftest".into(),
         answer: vec![format!("{} in {}: {what}", report.verdict().name(), report.took)],
-        blocks: vec![Block::Table(Table::new("", columns, 0..0, report.rows.iter().map(row)))],
+        blocks: vec![Element::Table(Table::new("", columns, 0..0, report.rows.iter().map(row)))],
         ..Document::default()
     };
     let open = report.rows.iter().filter_map(|row| {

@@ -1,6 +1,6 @@
 //! The answer of `decide`: one table, one sentence, and what would change it.
 
-use super::document::{Block, Document, Table};
+use super::document::{Document, Element, Table};
 use super::experiments::{cell_words, winner_rule};
 use super::markdown::write_markdown;
 use super::setting;
@@ -34,10 +34,10 @@ fn document(decision: &Decision) -> Document<'static> {
     };
     let models =
         Table::new("", COLUMNS, 3..6, decision.models.iter().map(|one| model(one, decision)));
-    document.blocks.push(Block::Table(models.noted(failures(decision))));
+    document.blocks.push(Element::Table(models.noted(failures(decision))));
     if !decision.capacity.is_empty() {
         let rows = decision.capacity.iter().map(|one| searched(one, decision));
-        document.blocks.push(Block::Table(Table::new(
+        document.blocks.push(Element::Table(Table::new(
             "Capacity within the SLO",
             SEARCHED,
             0..0,
@@ -46,16 +46,16 @@ fn document(decision: &Decision) -> Document<'static> {
     }
     let (few, others) = decision.notes.split_at(decision.notes.len().min(NOTES_MAX));
     document.add_list("Limitations", few.to_vec());
-    document.fold("More limitations", vec![Block::List("", others.to_vec())]);
+    document.fold("More limitations", vec![Element::List("", others.to_vec())]);
     let places = Table::new("", PLACES, 0..0, decision.meetings.iter().map(place))
         .noted([format!("{}.", winner_rule("place"))]);
-    document.fold("What would change the answer", vec![Block::Table(places)]);
+    document.fold("What would change the answer", vec![Element::Table(places)]);
     let mut before = vec![format!("Floor: {}: {}", Nanos(decision.floor_ns), decision.floor)];
     let ceilings = decision.ceilings.iter();
     before.extend(
         ceilings.map(|it| format!("Ceiling by Little's law: {} ({})", Rate(it.rps), it.of)),
     );
-    document.fold("Before anything is measured", vec![Block::List("", before)]);
+    document.fold("Before anything is measured", vec![Element::List("", before)]);
     document
 }
 

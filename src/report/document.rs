@@ -17,7 +17,7 @@ pub(crate) struct Document<'p> {
     /// Lines that a person could repeat, the most important first.
     pub(crate) answer: Vec<String>,
     /// What stands below the answer in every format.
-    pub(crate) blocks: Vec<Block<'p>>,
+    pub(crate) blocks: Vec<Element<'p>>,
     /// What folds on a page and is left out of a short text.
     pub(crate) sections: Vec<Section<'p>>,
     /// For a terminal: where the rest is.
@@ -26,10 +26,10 @@ pub(crate) struct Document<'p> {
 
 pub(crate) struct Section<'p> {
     pub(crate) heading: &'static str,
-    pub(crate) blocks: Vec<Block<'p>>,
+    pub(crate) blocks: Vec<Element<'p>>,
 }
 
-pub(crate) enum Block<'p> {
+pub(crate) enum Element<'p> {
     Text(String),
     /// With a heading, unless that is empty.
     List(&'static str, Vec<String>),
@@ -47,20 +47,19 @@ pub(crate) enum Block<'p> {
     Data(String),
 }
 
-impl Document<'_> {
-    /// Whether something was said: no section and no block of one is written where it is empty.
+impl<'p> Document<'p> {
+    /// Adds a list, unless it is empty.
     pub(crate) fn add_list(&mut self, heading: &'static str, lines: Vec<String>) {
         if !lines.is_empty() {
-            self.blocks.push(Block::List(heading, lines));
+            self.blocks.push(Element::List(heading, lines));
         }
     }
-}
 
-impl<'p> Document<'p> {
     /// Adds a section, unless it is empty.
-    pub(crate) fn fold(&mut self, heading: &'static str, blocks: Vec<Block<'p>>) {
-        let empty = |block: &Block<'_>| matches!(block, Block::List(_, lines) if lines.is_empty());
-        let blocks: Vec<Block<'p>> = blocks.into_iter().filter(|block| !empty(block)).collect();
+    pub(crate) fn fold(&mut self, heading: &'static str, blocks: Vec<Element<'p>>) {
+        let empty =
+            |block: &Element<'_>| matches!(block, Element::List(_, lines) if lines.is_empty());
+        let blocks: Vec<Element<'p>> = blocks.into_iter().filter(|block| !empty(block)).collect();
         if !blocks.is_empty() {
             self.sections.push(Section { heading, blocks });
         }
@@ -89,7 +88,7 @@ impl Table {
         let columns = columns.into_iter().map(str::to_owned).collect();
         let rows = rows.into_iter().map(Into::into).collect();
         let mut table = Self { heading: heading.into(), columns, numbers, rows, notes: Vec::new() };
-        table.numbers.clone().for_each(|column| table.lift_unit(column));
+        table.lift_units();
         table
     }
 
@@ -98,35 +97,63 @@ impl Table {
         self
     }
 
-    fn lift_unit(&mut self, column: usize) {
-        let cells = || self.rows.iter().map(|row| row[column].as_str());
-        let measures: Vec<Measure<'_>> = cells().filter_map(Measure::of).collect();
-        let figures = cells().filter(|cell| cell.contains(|c: char| c.is_ascii_digit())).count();
-        let Some(first) = measures.first() else { return };
-        if measures.len() < figures || measures.iter().any(|one| one.family != first.family) {
-            return;
+    /// In one unit for all columns of a quantity where that is possible, else in one for each column.
+    fn lift_units(&mut self) {
+        for family in 0..FAMILIES.len() {
+            let columns: Vec<usize> =
+                self.numbers.clone().filter(|it| self.family(*it) == Some(family)).collect();
+            match self.unit(family, &columns) {
+                Some(unit) => columns.into_iter().for_each(|column| self.lift(column, unit)),
+                None => columns.into_iter().for_each(|column| {
+                    self.unit(family, &[column])
+                        .into_iter()
+                        .for_each(|unit| self.lift(column, unit));
+                }),
+            }
         }
-        let sized = || measures.iter().filter(|one| one.value != 0.0);
-        let least = sized().map(|one| one.value.abs()).fold(f64::MAX, f64::min);
-        let most = sized().map(|one| one.value.abs()).fold(0.0, f64::max);
-        let own = sized().map(|one| one.scale).fold(f64::MAX, f64::min);
-        // The smallest of their own units, or the next in which none has too many digits.
-        let fits = |(_, scale): &&(&str, f64)| {
+    }
+
+    fn cells(&self, column: usize) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(move |row| row[column].as_str())
+    }
+
+    /// The quantity that all figures of a column are of.
+    fn family(&self, column: usize) -> Option<usize> {
+        let figures = self.cells(column).filter(|it| it.contains(|c: char| c.is_ascii_digit()));
+        let mut families = figures.map(|cell| Measure::of(cell).map(|measure| measure.family));
+        let first = families.next()?;
+        first.filter(|_| families.all(|family| family == first))
+    }
+
+    /// The smallest of the cells' own units, or the next in which no figure has too many digits.
+    fn unit(&self, family: usize, columns: &[usize]) -> Option<NamedUnit> {
+        let cells = columns.iter().flat_map(|column| self.cells(*column));
+        let measures: Vec<Measure<'_>> =
+            cells.filter_map(Measure::of).filter(|one| one.value != 0.0).collect();
+        let least = measures.iter().map(|one| one.value.abs()).fold(f64::MAX, f64::min);
+        let most = measures.iter().map(|one| one.value.abs()).fold(0.0, f64::max);
+        let own = measures.iter().map(|one| one.scale).fold(f64::MAX, f64::min);
+        let fits = |(_, scale): &&NamedUnit| {
             (*scale >= own || own == f64::MAX) && most < 99_950.0 * scale && least >= 0.0095 * scale
         };
-        let units = FAMILIES[first.family];
-        let Some((unit, scale)) = units.iter().find(fits).copied() else { return };
-        let lifted: Vec<Option<String>> =
-            cells().map(|cell| Some(Measure::of(cell)?.shown(scale))).collect();
-        for (row, lifted) in self.rows.iter_mut().zip(lifted) {
-            row[column] = lifted.unwrap_or_else(|| std::mem::take(&mut row[column]));
+        FAMILIES[family].iter().find(fits).copied()
+    }
+
+    fn lift(&mut self, column: usize, (unit, scale): NamedUnit) {
+        for row in &mut self.rows {
+            if let Some(measure) = Measure::of(&row[column]) {
+                row[column] = measure.shown(scale);
+            }
         }
         self.columns[column] = format!("{} {unit}", self.columns[column]).trim_start().to_owned();
     }
 }
 
-/// Units of the same quantity with what one of them is of the smallest.
-const FAMILIES: [&[(&str, f64)]; 3] = [
+/// Its name, and how many of the smallest of its family it is.
+type NamedUnit = (&'static str, f64);
+
+/// Units of the same quantity.
+const FAMILIES: [&[NamedUnit]; 3] = [
     &[("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)],
     &[("KiB", 1.0), ("MiB", 1024.0), ("GiB", 1024.0 * 1024.0)],
     &[("%", 1.0)],
@@ -192,6 +219,11 @@ mod tests {
         ] {
             assert_eq!(column(cells), (head.to_owned(), same(shown)));
         }
+        let rows =
+            [["a", "20 us", "1.5 ms"], ["b", "8 ms", "0 ns"]].map(|row| row.map(String::from));
+        let table = Table::new("", ["name", "p50", "p99"], 1..3, rows);
+        assert_eq!(table.columns[1..], ["p50 us", "p99 us"], "one unit for both");
+        assert_eq!(table.rows.concat()[1..3], ["20", "1,500"]);
         for mixed in
             [&["81 us", "3 MiB"][..], &["81 us", "7"], &["1 ns", "9 s"], &["none"], &["4,000", "3"]]
         {

@@ -1,6 +1,6 @@
 //! A trial of `drive` for people.
 
-use super::document::{Block, Document, Table};
+use super::document::{Document, Element, Table};
 use super::markdown::write_markdown;
 use super::terminal::write_text;
 use crate::judge::failures::{error_counts, firsts};
@@ -23,11 +23,11 @@ fn document(trial: &Trial, first: Option<&str>) -> Document<'static> {
         title: trial.contender.clone(),
         answer: first.map(str::to_owned).into_iter().chain([answer(trial)]).collect(),
         verdict: Some((trial.validity.verdict.word(), trial.validity.reasons.join("; "))),
-        blocks: vec![Block::Table(times(trial)), Block::Text(headline(trial))],
+        blocks: vec![Element::Table(times(trial)), Element::Text(headline(trial))],
         ..Document::default()
     };
-    document.blocks.extend(firsts(trial).into_iter().map(Block::Text));
-    document.blocks.push(Block::Text(generator(trial)));
+    document.blocks.extend(firsts(trial).into_iter().map(Element::Text));
+    document.blocks.push(Element::Text(generator(trial)));
     document
 }
 
@@ -68,9 +68,11 @@ fn headline(trial: &Trial) -> String {
         _ => level,
     };
     format!(
-        "{level} for {seconds} on {} connections, {} requests",
+        "{level} for {seconds} on {} connections, {} requests to {}{}",
         load.connections,
-        grouped(trial.requests as f64)
+        grouped(trial.requests as f64),
+        trial.contender,
+        tls(trial)
     )
 }
 

@@ -326,11 +326,11 @@ mod tests {
         let races = races(&result);
         let table = few(&races[0]);
         let p99: Vec<&str> = table.rows.iter().map(|row| row[2].as_str()).collect();
-        assert_eq!((table.columns[2].as_str(), p99), ("p99 s", vec![">= 5", "unbounded"]));
+        assert_eq!((table.columns[2].as_str(), p99), ("p99 ms", vec![">= 5,000", "unbounded"]));
         let marks = marks(&result, &races[0]).join("; ");
         let failed =
             "event-loop failed 378 of 31,560 requests: 18 bad_status (404: 6, 503: 12), 360 reset";
         assert!(marks.contains(failed), "{marks}");
-        assert_eq!(table.columns[1], "p50 us");
+        assert_eq!(table.columns[1], "p50 ms", "one unit for both");
     }
 }

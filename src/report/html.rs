@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::charts::{Palette, both, page_style};
-use super::document::{Block, Document, Table};
+use super::document::{Document, Element, Table};
 use crate::text::{slug, xml};
 
 pub(crate) fn write_html(document: &Document<'_>) -> String {
@@ -64,17 +64,17 @@ fn class_of(verdict: &str) -> &'static str {
     }
 }
 
-fn blocks(out: &mut String, blocks: &[Block<'_>], palette: &mut Palette) {
+fn blocks(out: &mut String, blocks: &[Element<'_>], palette: &mut Palette) {
     for block in blocks {
         let _ = match block {
-            Block::Text(text) => writeln!(out, "<p>{}</p>", xml(text)),
-            Block::List(heading, lines) => {
+            Element::Text(text) => writeln!(out, "<p>{}</p>", xml(text)),
+            Element::List(heading, lines) => {
                 let lines: String =
                     lines.iter().map(|line| format!("<li>{}</li>\n", xml(line))).collect();
                 writeln!(out, "{}<ul>\n{lines}</ul>", subheading(heading))
             }
-            Block::Table(table) => writeln!(out, "{}", grid(table)),
-            Block::Links(shown, links) => {
+            Element::Table(table) => writeln!(out, "{}", grid(table)),
+            Element::Links(shown, links) => {
                 let link = |(shown, to): &(String, String)| {
                     let report = if to.ends_with('/') { "index.html" } else { "" };
                     format!(
@@ -86,7 +86,7 @@ fn blocks(out: &mut String, blocks: &[Block<'_>], palette: &mut Palette) {
                 let links: Vec<String> = links.iter().map(link).collect();
                 writeln!(out, "<p>{}: {}</p>", xml(shown), links.join(", "))
             }
-            Block::Figure { heading, picture, .. } => writeln!(
+            Element::Figure { heading, picture, .. } => writeln!(
                 out,
                 "<figure>{}<div class=\"chart\" tabindex=\"0\">{}</div>\
                  <figcaption><details><summary>Description</summary>{}</details></figcaption></figure>",
@@ -94,12 +94,12 @@ fn blocks(out: &mut String, blocks: &[Block<'_>], palette: &mut Palette) {
                 both(picture, palette),
                 xml(&picture.alt)
             ),
-            Block::Code(code) => {
+            Element::Code(code) => {
                 let lines: Vec<String> = code.lines().map(xml).collect();
                 writeln!(out, "<pre><code>{}</code></pre>", lines.join("\n"))
             }
             // No element can be closed or opened from inside a string.
-            Block::Data(json) => writeln!(
+            Element::Data(json) => writeln!(
                 out,
                 "<p><button id=\"save\" type=\"button\" hidden>Save as JSON</button></p>\n\
                  <script type=\"application/json\" id=\"result\">{}</script>",
@@ -162,13 +162,15 @@ mod tests {
             title: enemy.into(),
             answer: vec![enemy.into()],
             verdict: Some(("PASS", enemy.into())),
-            blocks: vec![Block::Text(enemy.into()), Block::Code(enemy.into())],
+            blocks: vec![Element::Text(enemy.into()), Element::Code(enemy.into())],
             ..Document::default()
         };
         let links = vec![(enemy.to_owned(), format!("javascript:{enemy}"))];
         let table = Table::new(enemy, [enemy, "b"], 1..2, rows).noted([enemy.to_owned()]);
-        document.fold("A section", vec![Block::Table(table), Block::Links(enemy.into(), links)]);
-        document.fold("Data", vec![Block::List("", vec![enemy.into()]), Block::Data(enemy.into())]);
+        document
+            .fold("A section", vec![Element::Table(table), Element::Links(enemy.into(), links)]);
+        document
+            .fold("Data", vec![Element::List("", vec![enemy.into()]), Element::Data(enemy.into())]);
         let page = write_html(&document);
         assert_eq!(page.matches("<script").count(), 2, "the data and our own");
         assert_eq!(page.matches("</script").count(), 2);

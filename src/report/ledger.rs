@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::document::{Block, Document, Table};
+use super::document::{Document, Element, Table};
 use super::html::write_html;
 use super::markdown::write_markdown;
 use super::reproduce::typed;
@@ -31,7 +31,8 @@ const TITLE: &str = "Ledger: common statements, tested on this machine";
 
 /// For a terminal; `files` is the ledger's folder, where one was written.
 pub fn text(ledger: &Ledger, files: Option<&Path>, verbose: bool) -> String {
-    let files = files.map(|files| format!("Report: {}", files.join("index.html").display()));
+    let files =
+        files.map(|files| format!("Report (or --verbose): {}", files.join("index.html").display()));
     write_text(&Document { files, ..document(ledger) }, verbose)
 }
 
@@ -51,17 +52,17 @@ fn document(ledger: &Ledger) -> Document<'static> {
         title: TITLE.into(),
         answer: vec![summary(ledger)],
         blocks: vec![
-            Block::Table(Table::new("", columns, 0..1, ledger.rows.iter().map(row))),
-            Block::Text(about(ledger)),
+            Element::Table(Table::new("", columns, 0..1, ledger.rows.iter().map(row))),
+            Element::Text(about(ledger)),
         ],
         ..Document::default()
     };
     let led = ledger.rows.iter().map(|row| (row.number.to_string(), links(row)));
     let led = led.filter(|(_, links)| !links.is_empty());
-    let led = led.map(|(number, links)| Block::Links(number, links));
+    let led = led.map(|(number, links)| Element::Links(number, links));
     document.fold("Where it comes from", led.collect());
     for (heading, lines) in groups(ledger) {
-        document.fold(heading, vec![Block::List("", lines)]);
+        document.fold(heading, vec![Element::List("", lines)]);
     }
     document
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::charts::CHART_FOLDER;
-use super::document::{Block, Document, Table};
+use super::document::{Document, Element, Table};
 use super::terminal::said;
 use crate::text::{is_shown, xml};
 
@@ -31,23 +31,23 @@ pub(crate) fn write_markdown(document: &Document<'_>) -> String {
     out
 }
 
-fn blocks(out: &mut String, blocks: &[Block<'_>]) {
+fn blocks(out: &mut String, blocks: &[Element<'_>]) {
     let mut links = false;
     for block in blocks {
-        if std::mem::replace(&mut links, matches!(block, Block::Links(..))) && !links {
+        if std::mem::replace(&mut links, matches!(block, Element::Links(..))) && !links {
             out.push('\n');
         }
         match block {
-            Block::Text(text) => {
+            Element::Text(text) => {
                 let _ = writeln!(out, "{}\n", escaped(text));
             }
-            Block::List(heading, lines) => {
+            Element::List(heading, lines) => {
                 if !heading.is_empty() {
                     let _ = writeln!(out, "### {}\n", escaped(heading));
                 }
                 list(out, lines.iter());
             }
-            Block::Table(table) => {
+            Element::Table(table) => {
                 if !table.heading.is_empty() {
                     let _ = writeln!(out, "### {}\n", escaped(&table.heading));
                 }
@@ -57,7 +57,7 @@ fn blocks(out: &mut String, blocks: &[Block<'_>]) {
                     let _ = writeln!(out, "{}\n", escaped(note));
                 }
             }
-            Block::Links(shown, links) => {
+            Element::Links(shown, links) => {
                 let link = |(shown, to): &(String, String)| {
                     let report = if to.ends_with('/') { "summary.md" } else { "" };
                     format!("[{}]({}{report})", escaped(shown), address(to))
@@ -65,7 +65,7 @@ fn blocks(out: &mut String, blocks: &[Block<'_>]) {
                 let links: Vec<String> = links.iter().map(link).collect();
                 let _ = writeln!(out, "- {}: {}", escaped(shown), links.join(", "));
             }
-            Block::Figure { picture, in_summary: true, .. } => {
+            Element::Figure { picture, in_summary: true, .. } => {
                 let (stem, alt) = (&picture.stem, xml(&picture.alt));
                 let _ = writeln!(
                     out,
@@ -75,11 +75,11 @@ fn blocks(out: &mut String, blocks: &[Block<'_>]) {
                      </picture>\n"
                 );
             }
-            Block::Code(code) => {
+            Element::Code(code) => {
                 let code: String = code.chars().filter(|c| *c == '\n' || is_shown(*c)).collect();
                 let _ = writeln!(out, "    {}\n", code.replace('\n', "\n    "));
             }
-            Block::Figure { in_summary: false, .. } | Block::Data(_) => {}
+            Element::Figure { in_summary: false, .. } | Element::Data(_) => {}
         }
     }
     if links {
@@ -152,11 +152,13 @@ mod tests {
             ..Document::default()
         };
         document
-            .fold("Figures", vec![Block::Table(Table::new("One", ["name", "p50"], 1..2, rows))]);
+            .fold("Figures", vec![Element::Table(Table::new("One", ["name", "p50"], 1..2, rows))]);
         let links = vec![("a".into(), "a b/".into()), ("chart".into(), "a/x.svg".into())];
-        document
-            .fold("From", vec![Block::Links("1".into(), links), Block::Code("a\nb\u{1b}".into())]);
-        document.fold("Data", vec![Block::Data("{}".into())]);
+        document.fold(
+            "From",
+            vec![Element::Links("1".into(), links), Element::Code("a\nb\u{1b}".into())],
+        );
+        document.fold("Data", vec![Element::Data("{}".into())]);
         assert_eq!(
             write_markdown(&document),
             "# A \\# title\n\n**Careful.**\n\n**It is so.**\n\n- And &lt;so&gt;.\n\nPASS: all of it\n\n\

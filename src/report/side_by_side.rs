@@ -1,6 +1,6 @@
 //! Two results beside each other. They were not measured in one run, so there is no ratio and no verdict between them.
 
-use super::document::{Block, Document, Table};
+use super::document::{Document, Element, Table};
 use crate::judge::races::{Entry, Race, races};
 use crate::record::{Fingerprint, RunResult};
 use crate::report::format::{figure, place};
@@ -60,10 +60,10 @@ pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> D
     // What only the second has is no less a finding.
     let alone = second.iter().filter(|race| !first.iter().any(|other| other.is_like(race)));
     let tables = of_first.chain(alone.map(|race| table(race, [None, Some(race)])));
-    let warnings = warnings.into_iter().map(Block::Text);
+    let warnings = warnings.into_iter().map(Element::Text);
     Document {
         title: format!("{}: two results", clean(&a.scenario)),
-        blocks: warnings.chain(tables.map(Block::Table)).collect(),
+        blocks: warnings.chain(tables.map(Element::Table)).collect(),
         ..Document::default()
     }
 }
@@ -178,7 +178,7 @@ mod tests {
         for (a, b, column) in [(&less, &more, 2), (&more, &less, 3)] {
             let blocks = side_by_side(a, b, &[]).blocks.into_iter();
             let tables = blocks.filter_map(|block| match block {
-                Block::Table(table) => Some(table),
+                Element::Table(table) => Some(table),
                 _ => None,
             });
             let tables: Vec<Table> = tables.collect();

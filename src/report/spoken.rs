@@ -92,8 +92,8 @@ impl Spoken<'_> {
     }
 }
 
-/// `Ratios of paired rounds (n = 9), intervals at 99.4 %, all 8 together at 95 %. No clear difference: the interval includes
-/// 1.`
+/// `Ratios of paired rounds (n = 9), intervals at 99.4 %, all 8 together at 95 %. No clear difference: the interval reaches
+/// 1.00.`
 pub(super) fn rule(spoken: &[Spoken<'_>]) -> Option<String> {
     let all: Vec<&Comparison> = spoken.iter().flat_map(|one| &one.comparisons).copied().collect();
     let n = all.iter().map(|c| c.n).min()?;
@@ -106,5 +106,5 @@ pub(super) fn rule(spoken: &[Spoken<'_>]) -> Option<String> {
     };
     let unclear =
         all.iter().any(|c| c.ratio.is_some() && c.low.is_some() && side(c) == Side::Unclear);
-    Some(rule + if unclear { " No clear difference: the interval includes 1." } else { "" })
+    Some(rule + if unclear { " No clear difference: the interval reaches 1.00." } else { "" })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::charts::{Kind, Picture, pictures, untrustworthy};
 use super::comparison::families;
-use super::document::{Block, Document, Table};
+use super::document::{Document, Element, Table};
 use super::html::write_html;
 use super::markdown::write_markdown;
 use super::reasons::{self, Reason};
@@ -21,7 +21,8 @@ use crate::units::{Nanos, grouped};
 /// For a terminal; `files` is the report folder, where one was written. With ANSI styles: print it through `anstream`.
 /// What a short text leaves out is in the report, and here if it is `verbose`.
 pub fn text(result: &RunResult, files: Option<&Path>, verbose: bool) -> String {
-    let report = files.map(|files| format!("Report: {}", files.join("index.html").display()));
+    let report =
+        files.map(|files| format!("Report (or --verbose): {}", files.join("index.html").display()));
     write_text(&Document { files: report, ..document(result, &[]) }, verbose)
 }
 
@@ -44,7 +45,7 @@ pub fn html(result: &RunResult) -> String {
 pub(super) fn html_with(result: &RunResult, pictures: &[Picture<'_>]) -> String {
     let mut document = document(result, pictures);
     let (json, note) = raw(result);
-    document.fold("Raw data", vec![Block::Text(note.into()), Block::Data(json)]);
+    document.fold("Raw data", vec![Element::Text(note.into()), Element::Data(json)]);
     write_html(&document)
 }
 
@@ -58,7 +59,7 @@ fn document<'p>(result: &RunResult, pictures: &'p [Picture<'p>]) -> Document<'p>
         blocks: first_screen(result, &races),
         ..Document::default()
     };
-    let figure = |(place, picture): (usize, &'p Picture<'p>)| Block::Figure {
+    let figure = |(place, picture): (usize, &'p Picture<'p>)| Element::Figure {
         heading: if place == 0 { "" } else { heading(picture) },
         picture,
         in_summary: IN_SUMMARY.contains(&picture.kind),
@@ -69,28 +70,29 @@ fn document<'p>(result: &RunResult, pictures: &'p [Picture<'p>]) -> Document<'p>
     document.fold("Figures and comparisons", every_figure(result, &races));
     document.fold("Charts", figures.collect());
     let reasons = reasons::reasons(result, &races);
-    let mut checks = vec![Block::Table(Table::new("", ["check", "found"], 0..0, checks(result)))];
+    let mut checks = vec![Element::Table(Table::new("", ["check", "found"], 0..0, checks(result)))];
     if !reasons.is_empty() {
         let row = |r: Reason| [r.verdict.to_owned(), r.text, r.whose];
         let columns = ["verdict", "reason", "whose"];
         let rows = reasons.into_iter().map(row);
-        checks.push(Block::Table(Table::new("Why trials are marked", columns, 0..0, rows)));
+        checks.push(Element::Table(Table::new("Why trials are marked", columns, 0..0, rows)));
     }
     document.fold("Self-checks", checks);
     let mut how = setting::about(result, &races);
     how.extend(remarks(result));
     document.fold("How it was measured", list(how));
-    let again = vec![Block::Code(reproduce::command(result)), Block::Text(reproduce::note(result))];
+    let again =
+        vec![Element::Code(reproduce::command(result)), Element::Text(reproduce::note(result))];
     document.fold("How to reproduce", again);
     document
 }
 
-fn list<'p>(lines: Vec<String>) -> Vec<Block<'p>> {
-    vec![Block::List("", lines)]
+fn list<'p>(lines: Vec<String>) -> Vec<Element<'p>> {
+    vec![Element::List("", lines)]
 }
 
 /// The table that the answer speaks of, what was expected, and what is not shown.
-fn first_screen<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Block<'p>> {
+fn first_screen<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Element<'p>> {
     let spoken = spoken(result, races);
     let best = sizes::grids(result, races);
     let mut tables = match (best.is_empty(), spoken.len() > 1) {
@@ -101,10 +103,10 @@ fn first_screen<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Block<'p>> {
     tables.extend(experiments::grids(result));
     tables.extend(statements("Expectations", &result.expectations));
     tables.extend(statements("Claims (they do not change the exit code)", &result.claims));
-    let mut blocks: Vec<Block<'p>> = tables.into_iter().map(Block::Table).collect();
-    blocks.extend(rule(&spoken).map(Block::Text));
-    blocks.push(Block::Text(validity(result, races)));
-    blocks.extend(sentences::not_shown(result).map(Block::Text));
+    let mut blocks: Vec<Element<'p>> = tables.into_iter().map(Element::Table).collect();
+    blocks.extend(rule(&spoken).map(Element::Text));
+    blocks.push(Element::Text(validity(result, races)));
+    blocks.extend(sentences::not_shown(result).map(Element::Text));
     blocks
 }
 
@@ -139,7 +141,7 @@ fn statements(heading: &str, judged: &[Judgement]) -> Option<Table> {
     (!judged.is_empty()).then(|| Table::new(heading, columns, 0..0, judged.iter().map(row)))
 }
 
-/// `92 of 96 trials are VALID and 4 SUSPECT; 1 round was void and repeated (2 reasons: report or --verbose).`
+/// `92 of 96 trials are VALID and 4 SUSPECT; 1 round was void and repeated (2 reasons under Self-checks).`
 fn validity(result: &RunResult, races: &[Race<'_>]) -> String {
     let counts = || result.trials.iter().filter(|trial| !trial.voided);
     let of = |verdict| counts().filter(|trial| trial.validity.verdict == verdict).count();
@@ -156,21 +158,21 @@ fn validity(result: &RunResult, races: &[Race<'_>]) -> String {
     };
     let why = match reasons::reasons(result, races).len() {
         0 => String::new(),
-        n => format!(" ({}: report or --verbose)", counted(n, "reason")),
+        n => format!(" ({} under Self-checks)", counted(n, "reason")),
     };
     format!("{}{void}{why}.", listed(&parts))
 }
 
 /// Each race with all its columns, marks and comparisons.
-fn every_figure<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Block<'p>> {
+fn every_figure<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Element<'p>> {
     let mut blocks = Vec::new();
     for race in races {
-        blocks.push(Block::Table(figures::all(race)));
-        blocks.push(Block::List("", figures::marks(result, race)));
-        blocks.extend(figures::comparisons(result, race).map(Block::Table));
+        blocks.push(Element::Table(figures::all(race)));
+        blocks.push(Element::List("", figures::marks(result, race)));
+        blocks.extend(figures::comparisons(result, race).map(Element::Table));
     }
     if !races.is_empty() {
-        blocks.push(Block::Text(figures::NOTE.into()));
+        blocks.push(Element::Text(figures::NOTE.into()));
     }
     blocks
 }

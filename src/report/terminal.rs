@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use owo_colors::{OwoColorize, Style};
 
-use super::document::{Block, Document, Table};
+use super::document::{Document, Element, Table};
 use crate::text::is_shown;
 
 /// Fits a terminal of default width and a code block on a page.
@@ -59,22 +59,22 @@ pub(super) fn said(word: &str, gloss: &str) -> String {
     if gloss.is_empty() { word.to_owned() } else { format!("{word}: {gloss}") }
 }
 
-fn blocks(out: &mut String, blocks: &[Block<'_>]) {
+fn blocks(out: &mut String, blocks: &[Element<'_>]) {
     let mut after_text = false;
     for block in blocks {
-        let is_text = matches!(block, Block::Text(_) | Block::Links(..));
+        let is_text = matches!(block, Element::Text(_) | Element::Links(..));
         let start = if is_text && after_text { "" } else { "\n" };
         match block {
-            Block::Text(text) => {
+            Element::Text(text) => {
                 let _ =
                     writeln!(out, "{start}{}", coloured(&wrapped(text, ""), Style::new(), false));
             }
-            Block::Links(shown, links) => {
+            Element::Links(shown, links) => {
                 let links: Vec<&str> = links.iter().map(|(_, to)| to.as_str()).collect();
                 let line = format!("{shown}: {}", links.join(", "));
                 let _ = writeln!(out, "{start}{}", wrapped(&line, "  "));
             }
-            Block::List(heading, lines) => {
+            Element::List(heading, lines) => {
                 out.push('\n');
                 if !heading.is_empty() {
                     let _ = writeln!(out, "{}", heading.style(HEADING));
@@ -84,7 +84,7 @@ fn blocks(out: &mut String, blocks: &[Block<'_>]) {
                     let _ = writeln!(out, "{}", coloured(&line, Style::new(), false));
                 }
             }
-            Block::Table(table) => {
+            Element::Table(table) => {
                 out.push('\n');
                 if !table.heading.is_empty() {
                     let _ = writeln!(out, "{}", wrapped(&table.heading, "").style(HEADING));
@@ -94,11 +94,11 @@ fn blocks(out: &mut String, blocks: &[Block<'_>]) {
                     let _ = writeln!(out, "{}", wrapped(note, "  ").style(MUTED));
                 }
             }
-            Block::Code(code) => {
+            Element::Code(code) => {
                 let code: String = code.chars().filter(|c| *c == '\n' || is_shown(*c)).collect();
                 let _ = writeln!(out, "\n  {}", code.replace('\n', "\n  "));
             }
-            Block::Figure { .. } | Block::Data(_) => continue,
+            Element::Figure { .. } | Element::Data(_) => continue,
         }
         after_text = is_text;
     }
@@ -345,11 +345,11 @@ mod tests {
             answer: vec!["It is so.".into()],
             verdict: Some(("PASS", "all of it".into())),
             files: Some("Report: a/index.html".into()),
-            blocks: vec![Block::Text("One.".into()), Block::Text("Two.".into())],
+            blocks: vec![Element::Text("One.".into()), Element::Text("Two.".into())],
             ..Document::default()
         };
-        document.fold("More", vec![Block::List("", vec!["a line".into()])]);
-        document.fold("Nothing", vec![Block::List("", Vec::new())]);
+        document.fold("More", vec![Element::List("", vec!["a line".into()])]);
+        document.fold("Nothing", vec![Element::List("", Vec::new())]);
         let end = "Report: a/index.html\nPASS: all of it\n";
         assert_eq!(plain(&document, false), format!("It is so.\n\nOne.\nTwo.\n{end}"));
         let long = format!("It is so.\n\nOne.\nTwo.\n\nMore\n  - a line\n\n{end}");

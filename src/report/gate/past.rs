@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::history::History;
-use crate::report::document::{Block, Document, Table};
+use crate::report::document::{Document, Element, Table};
 use crate::report::markdown::write_markdown;
 use crate::report::terminal::write_text;
 use crate::text::{clean, counted, shortened, times, truncated};
@@ -23,7 +23,7 @@ fn document(history: &History) -> Document<'static> {
     Document {
         title: title(history),
         answer: vec![format!("{}: {}", title(history), count(history))],
-        blocks: vec![Block::Table(Table::new("", COLUMNS, 0..0, rows(history)))],
+        blocks: vec![Element::Table(Table::new("", COLUMNS, 0..0, rows(history)))],
         ..Document::default()
     }
 }

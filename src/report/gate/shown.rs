@@ -2,7 +2,7 @@
 
 use crate::judge::gate::sentences::rows;
 use crate::record::gate::{GateResult, Purpose};
-use crate::report::document::{Block, Document, Table};
+use crate::report::document::{Document, Element, Table};
 use crate::report::markdown::write_markdown;
 use crate::report::terminal::write_text;
 use crate::text::{clean, counted, one_line};
@@ -43,16 +43,16 @@ fn document(result: &GateResult) -> Document<'static> {
     let mut document = Document {
         title: format!("bakeoff gate: {}", clean(&about.scenario)),
         answer: vec![first],
-        blocks: vec![Block::Table(Table::new("", COLUMNS, 2..COLUMNS.len(), cells))],
+        blocks: vec![Element::Table(Table::new("", COLUMNS, 2..COLUMNS.len(), cells))],
         ..Document::default()
     };
-    document.blocks.extend(about.notes.iter().map(|note| Block::Text(one_line(note))));
+    document.blocks.extend(about.notes.iter().map(|note| Element::Text(one_line(note))));
     let reasons: Vec<String> = judgement.reasons.iter().map(|reason| one_line(reason)).collect();
     match about.purpose {
-        Purpose::Gate => document.fold("Reasons", vec![Block::List("", reasons)]),
-        Purpose::Calibration => document.blocks.extend(reasons.into_iter().map(Block::Text)),
+        Purpose::Gate => document.fold("Reasons", vec![Element::List("", reasons)]),
+        Purpose::Calibration => document.blocks.extend(reasons.into_iter().map(Element::Text)),
     }
-    document.blocks.push(Block::Text(format!(
+    document.blocks.push(Element::Text(format!(
         "Baseline {}, candidate {}: {} rounds and {} void at {}/s on {}, {}; order seed {}.",
         clean(&about.baseline),
         clean(&about.candidate),

@@ -26,8 +26,6 @@ const IN_MORE_FOLDERS: &[&str] = &[
     "Counts",
     "Family",
     "Found",
-    "Group",
-    "Judged",
     "Kind",
     "Known",
     "Limits",
