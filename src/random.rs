@@ -10,6 +10,7 @@ pub(crate) enum Purpose {
     Arrivals = 1,
     Operations = 2,
     Bodies = 3,
+    States = 4,
 }
 
 /// A stream of 64-bit numbers: SplitMix64 (Steele, Lea, Flood 2014) started at a key.

@@ -18,7 +18,8 @@ use crate::judge::validity::Evidence;
 use crate::judge::{failures, validity};
 use crate::load::live::Live;
 use crate::load::plan::{
-    Amount, Arrivals, First, Fixed, Operation, Pace, Peer, Plan, Shape, Statuses, WarmUp,
+    Amount, Arrivals, Bursts, First, Fixed, Names, Operation, Pace, Peer, Plan, Replay, Shape,
+    Spike, Statuses, Traffic, WarmUp,
 };
 use crate::load::tls::TlsOptions;
 use crate::load::url::Url;
@@ -64,7 +65,9 @@ pub(crate) struct Args {
     /// Distribution of arrivals: poisson or constant
     #[arg(long, default_value_t)]
     arrivals: Arrivals,
-    /// The measured window [default: 10s]
+    #[command(flatten)]
+    course: Course,
+    /// The measured window [default: 10s, of a replay its length]
     #[arg(long)]
     duration: Option<Nanos>,
     /// Unrecorded load before the window, followed by a drain and a lead-in of half a second or more
@@ -118,6 +121,39 @@ pub(crate) struct Args {
     /// Overwrite the file of --hgrm
     #[arg(long, requires = "hgrm")]
     force: bool,
+}
+
+/// How an open load goes over the window.
+#[derive(Debug, Default, clap::Args)]
+struct Course {
+    /// A spike, x5@3s+2s: five times the rate from 3 s after the window's start on, for 2 s
+    #[arg(long, conflicts_with_all = ["closed", "slo", "bursts"])]
+    spike: Option<Spike>,
+    /// Bursts, x5@200ms/800ms: of five times the calm's rate, of 200 ms in the mean, with 800 ms of calm between them in the
+    /// mean; --rate is the mean of both
+    #[arg(long, conflicts_with_all = ["closed", "slo"])]
+    bursts: Option<Bursts>,
+    /// Arrivals from a file in place of --rate: seconds one a line, or an access log (common, combined, JSON lines)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "closed", "slo", "spike", "bursts"])]
+    replay: Option<PathBuf>,
+    /// The field of JSON lines that has the time; a.b for one within another
+    #[arg(long, value_name = "FIELD", requires = "replay")]
+    replay_time: Option<String>,
+    /// The field of JSON lines that has the duration: seconds, or what its name ends with (_ms, _us, _ns)
+    #[arg(long, value_name = "FIELD", requires = "replay")]
+    replay_duration: Option<String>,
+}
+
+impl Course {
+    fn traffic(&self) -> Result<Option<Traffic>> {
+        let names =
+            Names { time: self.replay_time.clone(), duration: self.replay_duration.clone() };
+        let replay = self.replay.as_ref().map(|path| Replay::read(path, &names));
+        let replay = replay.transpose().map_err(|why| {
+            Error::usage(why).help("write seconds one a line, or name an access log; of JSON lines give --replay-time too")
+        })?;
+        Ok(replay.map(Traffic::Replay).or(self.bursts.map(Traffic::Bursts)))
+    }
 }
 
 /// How TLS is spoken to an https target.
@@ -179,6 +215,14 @@ impl Args {
         let url = Url::parse(&self.url)?;
         let request = request(&self, &url)?;
         let peer = url.peer((&self.certificates).into(), &request.host)?;
+        let traffic = self.course.traffic()?;
+        for note in traffic.iter().flat_map(Traffic::notes) {
+            self.quiet.say(format_args!("{note}"));
+        }
+        let waves = self.course.spike.is_some() || self.course.bursts.is_some();
+        if waves && matches!(self.rate, Some(Rates::Ramp(..))) {
+            return Err(Error::usage("a ramp has neither spike nor bursts").help("give one --rate"));
+        }
         if let Some(path) = &self.hgrm {
             // Said before the load and not after it.
             files::reserve(path, self.force)?;
@@ -194,6 +238,9 @@ impl Args {
         }
         let arrivals = self.arrivals;
         let shape = match (self.rate, self.closed) {
+            _ if let Some(Traffic::Replay(replay)) = &traffic => {
+                Shape::Open { rate: replay.rate(), arrivals }
+            }
             (Some(Rates::Steady(rate)), _) => Shape::Open { rate, arrivals },
             (Some(Rates::Ramp(from, to)), _) => Shape::Ramp { from, to, arrivals },
             (None, true) => Shape::Closed,
@@ -202,8 +249,14 @@ impl Args {
                 None => return Ok(exit::INTERRUPTED),
             },
         };
-        let window = self.duration.unwrap_or(WINDOW);
-        let plan = self.plan(&peer, request, shape, window, self.warm_up());
+        let window = self.duration.unwrap_or(match &traffic {
+            Some(Traffic::Replay(replay)) => replay.lasting(),
+            _ => WINDOW,
+        });
+        let steps = self.course.spike.map(|spike| spike.steps(window));
+        let steps = steps.transpose().map_err(Error::usage)?.unwrap_or_default();
+        let plan =
+            Plan { steps, traffic, ..self.plan(&peer, request, shape, window, self.warm_up()) };
         let taken = Interference::now();
         let outcome = self.load(&plan, &stop)?;
         let mut trial = trial(&self.url, &plan, &outcome, &taken, None);
@@ -266,6 +319,7 @@ impl Args {
             pace: self.pace.unwrap_or_else(|| default_pace(self.threads as usize)),
             cores: Vec::new(),
             steps: Vec::new(),
+            traffic: None,
             keep_alive: self.keepalive == OnOff::On,
         }
     }

@@ -10,6 +10,7 @@
 //! The three rules that everything here serves: no request is skipped or put off because of what comes back; a time
 //! says whose it is (the generator's lag, the backlog for a connection, the service); nothing that is sent is forgotten.
 
+mod access_log;
 pub(crate) mod answer;
 #[doc(hidden)]
 pub mod bench;
@@ -30,6 +31,7 @@ mod pool;
 pub(crate) mod profile;
 mod receipt;
 mod recorder;
+mod replay;
 mod route;
 pub(crate) mod schedule;
 mod sender;
@@ -38,6 +40,7 @@ mod template;
 pub mod tls;
 pub mod url;
 mod warm;
+mod waves;
 mod wire;
 
 use std::num::NonZeroU64;

@@ -1,14 +1,17 @@
 //! What one trial sends: everything the generator knows before its first instant.
 
+pub use super::access_log::Names;
 pub use super::check::Statuses;
 pub use super::peer::{Address, Peer};
+pub use super::replay::Replay;
 pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
 use super::template::has_length;
 pub(crate) use super::template::with_environment;
 pub use super::template::{InvalidRequest, Template, check_header, check_method, check_path};
 pub use super::warm::{Amount, First, WarmUp};
+pub use super::waves::{Bursts, Spike};
 use crate::error::Result;
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, Rate, grouped};
 use crate::words::words;
 
 /// The whole of a trial's load. The same plan makes the same arrivals and the same bodies, whatever answers.
@@ -19,6 +22,8 @@ pub struct Plan {
     pub shape: Shape,
     /// The rate over the window, where [`Shape::Open`] is not steady; empty where it is. They last as long as the window.
     pub steps: Vec<Step>,
+    /// Arrivals of [`Shape::Open`] that are neither steady nor in steps; its rate is their mean.
+    pub traffic: Option<Traffic>,
     /// What to send, with weights above 0.
     pub mix: Vec<(Operation, u32)>,
     /// Sets arrivals, choices and bodies, and is the dataset's seed.
@@ -91,6 +96,28 @@ pub struct Step {
     /// The rate, in times the plan's; above 0.
     pub times: f64,
     pub lasting: Nanos,
+}
+
+/// Arrivals that rise and fall by themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Traffic {
+    Bursts(Bursts),
+    Replay(Replay),
+}
+
+impl Traffic {
+    /// What a reader should know, in sentences.
+    pub fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Bursts(bursts) => vec![format!("the load comes in bursts, {bursts}")],
+            Self::Replay(replay) => {
+                let (n, lasting) = (grouped(replay.len() as f64), replay.lasting());
+                let first = format!("the load repeats {n} arrivals of {lasting}");
+                let own = replay.notes().iter().map(|note| format!("arrivals of the file: {note}"));
+                std::iter::once(first).chain(own).collect()
+            }
+        }
+    }
 }
 
 words! {

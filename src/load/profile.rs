@@ -162,7 +162,7 @@ impl Steps {
         self.legs[next.saturating_sub(1)]
     }
 
-    fn mean(&self) -> Rate {
+    pub(crate) fn mean(&self) -> Rate {
         Rate(self.all / self.end_s)
     }
 }

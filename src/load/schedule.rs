@@ -5,6 +5,9 @@
 //! A ramp or steps bend time: the arrivals of their mean rate, each put where they have brought as many (a Poisson process of
 //! any rate is one of rate 1 seen through the integral of the rate; Kingman, 4.5).
 //!
+//! A replay is a table, and the one schedule that no formula makes: the instants of a file, and before the window those that
+//! would have come before, if the file were repeated.
+//!
 //! Routes with rates of their own need no schedule of their own: independent Poisson arrivals of rates r and s are
 //! Poisson arrivals of rate r + s of which each is one of the first kind with probability r / (r + s), independently
 //! (Kingman, 2.2 and 5.1). So the superposition is this schedule at the sum of the rates, and the mix by weight.
@@ -12,6 +15,7 @@
 use super::plan::Arrivals;
 use super::poisson::{Leaf, Poisson};
 use super::profile::Profile;
+use super::replay::Replay;
 use crate::random::{Purpose, Stream};
 use crate::units::Nanos;
 
@@ -21,7 +25,24 @@ pub(crate) struct Schedule {
     profile: Profile,
     /// Only for Poisson arrivals; before the profile bends them.
     poisson: Option<Poisson>,
+    /// In place of both.
+    replayed: Option<Replayed>,
     len: u64,
+}
+
+/// A file whose first instant comes so long after the origin.
+#[derive(Clone, Debug)]
+struct Replayed {
+    replay: Replay,
+    before: i64,
+    /// The number in the repeated file of the schedule's first arrival.
+    first: i64,
+}
+
+impl Replayed {
+    fn instant(&self, k: u64) -> Nanos {
+        Nanos((self.replay.instant(self.first + k as i64) + self.before) as u64)
+    }
 }
 
 impl Schedule {
@@ -38,7 +59,18 @@ impl Schedule {
             Arrivals::Constant => None,
             Arrivals::Poisson => Some(Poisson::new(stream, profile.mean(), span)),
         };
-        let mut schedule = Self { profile, poisson, len: u64::MAX };
+        let mut schedule = Self { profile, poisson, replayed: None, len: u64::MAX };
+        schedule.len = schedule.rank(span);
+        schedule
+    }
+
+    /// The arrivals of a file, which begins after `before`, over `span`.
+    pub(crate) fn replay(replay: Replay, before: Nanos, span: Nanos) -> Self {
+        let profile = Profile::Steady(replay.rate());
+        let before = before.0 as i64;
+        let first = replay.rank(-before);
+        let replayed = Some(Replayed { replay, before, first });
+        let mut schedule = Self { profile, poisson: None, replayed, len: u64::MAX };
         schedule.len = schedule.rank(span);
         schedule
     }
@@ -60,6 +92,9 @@ impl Schedule {
 
     /// How many arrivals are intended before `instant`: the first k that is not.
     pub(crate) fn rank(&self, instant: Nanos) -> u64 {
+        if let Some(Replayed { replay, before, first }) = &self.replayed {
+            return ((replay.rank(instant.0 as i64 - before) - first).max(0) as u64).min(self.len);
+        }
         let mut k = match &self.poisson {
             Some(poisson) => {
                 let straight = self.profile.straightened(instant);
@@ -88,9 +123,10 @@ impl Schedule {
     }
 
     fn near(&self, k: u64) -> Near {
-        match &self.poisson {
-            None => Near::All(self.profile.clone()),
-            Some(poisson) => Near::Few(poisson.leaf_of(k).moved(|at| self.profile.bent(at))),
+        match (&self.poisson, &self.replayed) {
+            (_, Some(replayed)) => Near::Replayed(replayed.clone()),
+            (None, _) => Near::All(self.profile.clone()),
+            (Some(poisson), _) => Near::Few(poisson.leaf_of(k).moved(|at| self.profile.bent(at))),
         }
     }
 }
@@ -130,13 +166,15 @@ impl Cursor<'_> {
 enum Near {
     /// All of them, by formula: the k-th comes when k have.
     All(Profile),
+    /// All of them, by a table.
+    Replayed(Replayed),
     Few(Leaf),
 }
 
 impl Near {
     fn holds(&self, k: u64) -> bool {
         match self {
-            Self::All(_) => true,
+            Self::All(_) | Self::Replayed(_) => true,
             Self::Few(leaf) => leaf.holds(k),
         }
     }
@@ -144,6 +182,7 @@ impl Near {
     fn intended(&self, k: u64) -> Nanos {
         match self {
             Self::All(profile) => profile.instant(k as f64),
+            Self::Replayed(replayed) => replayed.instant(k),
             Self::Few(leaf) => leaf.instant(k),
         }
     }
@@ -272,6 +311,54 @@ mod tests {
         let instants = walk(&schedule);
         assert_eq!(instants, [Nanos(0), Nanos(333_333_333), Nanos(666_666_666)]);
         assert_eq!(schedule.intended(3_000_000), Nanos(1_000_000_000_000_000), "no drift");
+    }
+
+    #[test]
+    fn a_replay_is_its_file_led_in_by_its_end() {
+        let replay = Replay::of_seconds(&[0.0, 0.25, 1.5]);
+        let (before, span) = (Nanos(1_000_000_000), Nanos(4_000_000_000));
+        let schedule = Schedule::replay(replay, before, span);
+        let ms: Vec<u64> = walk(&schedule).iter().map(|at| at.0 / 1_000_000).collect();
+        // It has a period of 2.25 s, so its end comes 0.75 s before its beginning.
+        assert_eq!(ms, [250, 1_000, 1_250, 2_500, 3_250, 3_500]);
+        for (k, at) in (0..).zip(walk(&schedule)) {
+            assert_eq!((schedule.rank(at), schedule.rank(at + Nanos(1))), (k, k + 1));
+            assert_eq!(schedule.intended(k), at);
+        }
+        let parts: Vec<u64> = (0..2)
+            .flat_map(|thread| {
+                let mut part = schedule.part(thread, 2);
+                std::iter::from_fn(move || {
+                    let next = part.peek()?;
+                    part.advance();
+                    Some(next.0)
+                })
+            })
+            .collect();
+        assert_eq!(parts, [0, 2, 4, 1, 3, 5]);
+    }
+
+    #[test]
+    fn bursts_are_bent_time_with_the_mean_that_is_asked_for() {
+        let bursts: crate::load::plan::Bursts = "x5@200ms/800ms".parse().unwrap();
+        let span = Nanos(200_000_000_000);
+        let path = bursts.path(Stream::of(3), span);
+        let steps = Steps::new(bursts.calm_rate(Rate(500.0)), &path, Nanos(0));
+        let expected = steps.mean().0 * 200.0;
+        let all = Schedule::new(3, 1, Profile::Steps(steps), Arrivals::Poisson, span);
+        assert!((all.len() as f64 - expected).abs() < 5.0 * expected.sqrt());
+        // Two hundred cycles: the path itself is within some 7 % of its long-run mean.
+        assert!((all.len() as f64 / 100_000.0 - 1.0).abs() < 0.3, "{}", all.len());
+        // Counts of 100 ms vary far more than those of a Poisson process, whose variance is the mean.
+        let counts: Vec<f64> = (0..2_000)
+            .map(|n| {
+                let at = |n: u64| all.rank(Nanos(n * 100_000_000));
+                (at(n + 1) - at(n)) as f64
+            })
+            .collect();
+        let mean = counts.iter().sum::<f64>() / 2_000.0;
+        let variance = counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / 1_999.0;
+        assert!(variance > 5.0 * mean, "{variance} and {mean}");
     }
 
     #[test]

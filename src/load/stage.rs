@@ -7,7 +7,7 @@ use super::NEVER;
 use super::dispatch::Dispatch;
 use super::live::{Live, Seen};
 use super::mix::Mix;
-use super::plan::{Amount, Arrivals, Plan, Shape, WarmUp};
+use super::plan::{Amount, Arrivals, Plan, Shape, Traffic, WarmUp};
 use super::pool::Pool;
 use super::profile::{Profile, Ramp, Steps};
 use super::recorder::Recorder;
@@ -15,6 +15,7 @@ use super::schedule::Schedule;
 use super::sender::Sender;
 use super::warm::{LEAD_IN_MAX, lead_in};
 use crate::error::Result;
+use crate::random::{Purpose, Stream};
 use crate::record::outcome::LedIn;
 use crate::units::Nanos;
 
@@ -100,13 +101,22 @@ impl Stage {
         };
         let schedule = match plan.shape {
             Shape::Closed => None,
-            Shape::Open { rate, arrivals } if plan.steps.is_empty() => {
-                Some(schedule(Profile::Steady(rate), arrivals))
-            }
-            Shape::Open { rate, arrivals } => {
-                let steps = Steps::new(rate, &plan.steps, before);
-                Some(schedule(Profile::Steps(steps), arrivals))
-            }
+            Shape::Open { rate, arrivals } => Some(match &plan.traffic {
+                Some(Traffic::Replay(replay)) => {
+                    Schedule::replay(replay.clone(), before, before + plan.duration)
+                }
+                Some(Traffic::Bursts(bursts)) => {
+                    let states = Stream::new(plan.seed, plan.round, Purpose::States);
+                    let path = bursts.path(states, before + plan.duration);
+                    let steps = Steps::new(bursts.calm_rate(rate), &path, Nanos(0));
+                    schedule(Profile::Steps(steps), arrivals)
+                }
+                None if plan.steps.is_empty() => schedule(Profile::Steady(rate), arrivals),
+                None => {
+                    let steps = Steps::new(rate, &plan.steps, before);
+                    schedule(Profile::Steps(steps), arrivals)
+                }
+            }),
             Shape::Ramp { from, to, arrivals } => {
                 let ramp = Ramp::new(from, to, before, plan.duration);
                 Some(schedule(Profile::Ramp(ramp), arrivals))

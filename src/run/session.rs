@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 use crate::judge::cell::exploratory;
 use crate::judge::{bounds, statement, validity};
+use crate::load::plan::Traffic;
 use crate::record::trial::drop_all_but_response_times;
 use crate::record::{
     Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, LostBy, Map,
@@ -530,6 +531,9 @@ impl Session<'_> {
                 .iter()
                 .flat_map(|scenario| scenario.contenders.iter())
                 .flat_map(judge::remarks),
+        );
+        notes.extend(
+            scenarios.iter().filter_map(|one| one.load.traffic.as_ref()).flat_map(Traffic::notes),
         );
         if self.fingerprint.debug_build {
             notes.push("a debug build: its figures say nothing about a release build".into());

@@ -272,6 +272,7 @@ pub(super) fn plan(prepared: &PreparedTrial<'_>, target: Peer) -> Plan {
         shape: prepared.spec.rate.map_or(Shape::Closed, |rate| Shape::Open { rate, arrivals }),
         // A probe in closed loop is of no rate at all.
         steps: prepared.spec.rate.map_or_else(Vec::new, |_| scenario.load.steps.clone()),
+        traffic: prepared.spec.rate.and_then(|_| scenario.load.traffic.clone()),
         mix: scenario.mix.iter().map(|(operation, weight)| (signed(operation), *weight)).collect(),
         seed: scenario.seed,
         round: prepared.spec.round,
@@ -352,6 +353,7 @@ fn judged(
             .steps
             .last()
             .map(|step| step.times)
+            .or(prepared.spec.scenario.load.traffic.as_ref().map(|_| 1.0))
             .filter(|_| prepared.spec.rate.is_some()),
         lag_limit: Some(validity::lag_limit(prepared.spec.scenario)),
         ..Evidence::of(outcome, prepared.spec.rate.is_some())

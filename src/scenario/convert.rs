@@ -38,12 +38,12 @@ pub(super) fn scenario(
     let workload = raw.workload.value;
     let seed = whole(raw.seed.as_ref(), "seed", 42, 0..=i64::MAX as u64)?;
     let rounds = whole(raw.rounds.as_ref(), "rounds", 10, 1..=u64::from(ROUNDS_MAX))?;
-    let load = load(raw.load.as_ref())?;
+    let load = load(raw.load.as_ref(), folder)?;
     let connections = load.connections;
     let host = host(raw);
     let around = Around { workload, store: &store, connections, host, folder, programs };
     let routes = routes(raw, around)?;
-    let (rates, compared) = rates(raw, load.kind, routes.own)?;
+    let (rates, compared) = rates(raw, &load, routes.own)?;
     let request_cpu = request_cpu(raw, workload)?;
     let mix = routes.mix;
     let contenders = contenders(raw, around)?;

@@ -33,7 +33,7 @@ impl Scenario {
     pub fn duration_at(&self, rate: Rate) -> Nanos {
         match self.load.kind {
             LoadKind::Closed => self.load.duration,
-            LoadKind::Open(_) if !self.load.steps.is_empty() => self.load.duration,
+            LoadKind::Open(_) if self.load.says_its_rates() => self.load.duration,
             LoadKind::Open(_) => {
                 self.load.duration.max(rate.window_of(self.load.requests_min as f64))
             }

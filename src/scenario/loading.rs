@@ -1,11 +1,14 @@
 //! The part of a file that says how the load is made, and where.
 
+use std::ops::Range;
+use std::path::Path;
+
 use super::diagnostic::Diagnostic;
 use super::quantity::{At, Quantity};
-use super::raw::{Raw, RawLoad, RawPlacement, RawSlo, RawSteps};
+use super::raw::{Raw, RawLoad, RawOpen, RawPlacement, RawSlo, RawSteps};
 use super::reading::required;
 use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo, WarmUp};
-use crate::load::plan::{Arrivals, Step};
+use crate::load::plan::{Arrivals, Names, Replay, Step, Traffic};
 use crate::scenario::field::{steady, whole};
 use crate::units::{Nanos, Rate, Share};
 
@@ -53,18 +56,30 @@ impl RawLoad {
 }
 
 impl RawLoad {
-    fn steps(&self) -> Option<&RawSteps> {
+    fn open(&self) -> Option<&RawOpen> {
         match self {
-            Self::Open(open) => open.steps.as_ref(),
+            Self::Open(open) => Some(open),
             Self::Closed(_) => None,
         }
     }
 }
 
+impl RawOpen {
+    /// The keys that say how the rate goes, where they stand: at most one of them is given.
+    fn courses(&self) -> impl Iterator<Item = (&'static str, &Range<usize>)> {
+        let given = [
+            ("steps", self.steps.as_ref().map(|at| &at.span)),
+            ("spike", self.spike.as_ref().map(|at| &at.span)),
+            ("bursts", self.bursts.as_ref().map(|at| &at.span)),
+            ("replay", self.replay.as_ref().map(|at| &at.span)),
+        ];
+        given.into_iter().filter_map(|(key, span)| Some((key, span?)))
+    }
+}
+
 impl Raw {
-    /// The steps of the load, if the file has any.
-    fn steps(&self) -> Option<&RawSteps> {
-        self.load.as_ref()?.steps()
+    fn open(&self) -> Option<&RawOpen> {
+        self.load.as_ref()?.open()
     }
 
     /// The rates of the `compare` experiment, if the file has any.
@@ -85,9 +100,16 @@ impl Raw {
 }
 
 /// How the load is made; `requests_min` is left at 0 until the mix and the statements are known.
-pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Diagnostic> {
+pub(super) fn load(raw: Option<&RawLoad>, folder: &Path) -> Result<Load, Diagnostic> {
     let common = raw.map(RawLoad::common).unwrap_or_default();
-    let steps = raw.and_then(RawLoad::steps).map(steps).transpose()?.unwrap_or_default();
+    let open = raw.and_then(RawLoad::open);
+    let mut courses = open.into_iter().flat_map(RawOpen::courses);
+    if let (Some((first, _)), Some((second, span))) = (courses.next(), courses.next()) {
+        let title = format!("a load has `{first}` or `{second}`, not both");
+        return Err(Diagnostic::new(span, title, format!("and `{first}`")));
+    }
+    let mut steps =
+        open.and_then(|open| open.steps.as_ref()).map(steps).transpose()?.unwrap_or_default();
     if let (Some(at), false) = (common.duration, steps.is_empty()) {
         return Err(Diagnostic::new(
             &at.span,
@@ -96,7 +118,19 @@ pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Diagnostic> {
         )
         .help("remove `duration`"));
     }
-    let lasting = Nanos(steps.iter().map(|step| step.lasting.0).sum());
+    let traffic = open.map(|open| traffic(open, folder)).transpose()?.flatten();
+    let lasting = match &traffic {
+        Some(Traffic::Replay(replay)) => replay.lasting().clamp(WINDOW_MIN, WINDOW_MAX),
+        _ => Nanos(5 * Nanos::SECOND.0),
+    };
+    let window = match steps.is_empty() {
+        true => duration(common.duration, "duration", lasting, WINDOW_MIN)?,
+        false => Nanos(steps.iter().map(|step| step.lasting.0).sum()),
+    };
+    if let Some(spike) = open.and_then(|open| open.spike.as_ref()) {
+        let made = spike.value.0.steps(window);
+        steps = made.map_err(|why| Diagnostic::new(&spike.span, why, "outside of the window"))?;
+    }
     let connections = whole(common.connections, "connections", 64, 1..=CONNECTIONS_MAX)?;
     Ok(Load {
         kind: match raw {
@@ -105,15 +139,27 @@ pub(super) fn load(raw: Option<&RawLoad>) -> Result<Load, Diagnostic> {
             None => LoadKind::Open(Arrivals::Poisson),
         },
         warm_up: warm_up(common.warm_up)?,
-        duration: match steps.is_empty() {
-            true => duration(common.duration, "duration", Nanos(5 * Nanos::SECOND.0), WINDOW_MIN)?,
-            false => lasting,
-        },
+        duration: window,
         steps,
+        traffic,
         connections: connections as usize,
         timeout: duration(common.timeout, "timeout", Nanos(2 * Nanos::SECOND.0), Nanos::MILLI)?,
         requests_min: 0,
     })
+}
+
+fn traffic(open: &RawOpen, folder: &Path) -> Result<Option<Traffic>, Diagnostic> {
+    if let Some(bursts) = &open.bursts {
+        return Ok(Some(Traffic::Bursts(bursts.value.0)));
+    }
+    let Some(at) = &open.replay else { return Ok(None) };
+    let names = Names { time: open.replay_time.clone(), duration: open.replay_duration.clone() };
+    let replay = Replay::read(&folder.join(&at.value), &names).map_err(|why| {
+        Diagnostic::new(&at.span, why, "no arrivals").help(
+            "write seconds one a line, or name an access log; of JSON lines give `replay_time` too",
+        )
+    })?;
+    Ok(Some(Traffic::Replay(replay)))
 }
 
 /// The steps as multiples of the first one.
@@ -175,11 +221,22 @@ fn duration(
 /// `own` is the sum of the routes' own rates, where they have them.
 pub(super) fn rates(
     raw: &Raw,
-    kind: LoadKind,
+    load: &Load,
     own: Option<Rate>,
 ) -> Result<(Vec<Level>, usize), Diagnostic> {
-    if let Some(steps) = raw.steps() {
-        return of_steps(raw, steps, own).map(|level| (vec![level], 1));
+    let (open, kind) = (raw.open(), load.kind);
+    if let Some(steps) = open.and_then(|open| open.steps.as_ref()) {
+        refuse_other_rates(raw, ("steps", &steps.span), own)?;
+        return Ok((vec![steps.value[0].0.value.0], 1));
+    }
+    if let (Some(Traffic::Replay(replay)), Some(at)) =
+        (&load.traffic, open.and_then(|open| open.replay.as_ref()))
+    {
+        refuse_other_rates(raw, ("replay", &at.span), own)?;
+        return Ok((vec![Level::Rate(replay.rate())], 1));
+    }
+    if open.is_some_and(|open| open.spike.is_some()) {
+        refuse_searches(raw, "spike")?;
     }
     if let Some(sum) = own {
         return of_routes(raw, kind, sum).map(|levels| (levels, 1));
@@ -235,26 +292,40 @@ fn add_levels(
     Ok(())
 }
 
-/// The one level of a load in steps: the first of them. A search, a map and a gate choose their own rates.
-fn of_steps(raw: &Raw, steps: &RawSteps, own: Option<Rate>) -> Result<Level, Diagnostic> {
+/// A load whose course has the rates in it has no others.
+fn refuse_other_rates(
+    raw: &Raw,
+    (key, span): (&str, &Range<usize>),
+    own: Option<Rate>,
+) -> Result<(), Diagnostic> {
+    if let Some(rates) = raw.rates().or(raw.curve()) {
+        return Err(chooses_others(&rates.span, "`rates`", key));
+    }
+    if own.is_some() {
+        let title = format!("the routes have rates of their own, and the load has `{key}`");
+        return Err(Diagnostic::new(span, title, "which of them?")
+            .help(format!("give the routes weights, or remove `{key}`")));
+    }
+    refuse_searches(raw, key)
+}
+
+/// A search, a map and a gate choose their own rates and windows.
+fn refuse_searches(raw: &Raw, key: &str) -> Result<(), Diagnostic> {
     let experiment = raw.experiment.as_ref();
-    let rates = raw.rates().or(raw.curve()).map(|rates| (&rates.span, "`rates`"));
     let capacity = experiment.and_then(|one| one.capacity.as_ref()).map(|at| &at.span);
     let map = experiment.and_then(|one| one.map.as_ref()).map(|at| &at.span);
     let gate = raw.gate.as_ref().map(|at| &at.span);
     let named = [(capacity, "`capacity`"), (map, "`map`"), (gate, "[gate]")];
-    let named = named.into_iter().filter_map(|(span, name)| Some((span?, name)));
-    if let Some((span, name)) = rates.into_iter().chain(named).next() {
-        let title = "the load goes in steps, which are its rates";
-        return Err(Diagnostic::new(span, title, "and this chooses others")
-            .help(format!("remove {name}, or `steps` of the load")));
+    match named.into_iter().find_map(|(span, name)| Some((span?, name))) {
+        Some((span, name)) => Err(chooses_others(span, name, key)),
+        None => Ok(()),
     }
-    if own.is_some() {
-        let title = "the routes have rates of their own, and the load goes in steps";
-        return Err(Diagnostic::new(&steps.span, title, "which of them?")
-            .help("give the routes weights, or remove `steps`"));
-    }
-    Ok(steps.value[0].0.value.0)
+}
+
+fn chooses_others(span: &Range<usize>, name: &str, key: &str) -> Diagnostic {
+    let title = format!("`{key}` of the load says its rates");
+    Diagnostic::new(span, title, "and this chooses others")
+        .help(format!("remove {name}, or `{key}` of the load"))
 }
 
 /// The one level of routes that have rates: their sum.

@@ -54,7 +54,7 @@ use around::Programs;
 
 use crate::backend::cpu::CpuMode;
 use crate::error::{Error, Result};
-use crate::load::plan::{Arrivals, Operation, Step};
+use crate::load::plan::{Arrivals, Operation, Step, Traffic};
 use crate::units::{Nanos, Rate, Share};
 use crate::words::words;
 
@@ -169,12 +169,21 @@ pub struct Load {
     pub duration: Nanos,
     /// Rates one after another, in times the level's; empty keeps the level. They last as long as the window.
     pub steps: Vec<Step>,
+    /// Bursts or a file of arrivals, in place of a steady rate.
+    pub traffic: Option<Traffic>,
     /// Connections of the generator.
     pub connections: usize,
     /// When an answer is given up.
     pub timeout: Nanos,
     /// Requests that a window must hold at least, so that percentiles are supported; 0 for a smoke run.
     pub requests_min: u64,
+}
+
+impl Load {
+    /// Whether its steps or its file of arrivals make its window and rates.
+    pub(crate) fn says_its_rates(&self) -> bool {
+        !self.steps.is_empty() || matches!(self.traffic, Some(Traffic::Replay(_)))
+    }
 }
 
 /// Whether sending waits for answers.

@@ -45,13 +45,13 @@ impl Scenario {
         let flag =
             [("--rate", overrides.rate.is_some()), ("--duration", overrides.duration.is_some())];
         if let (false, Some((flag, _))) =
-            (self.load.steps.is_empty(), flag.iter().find(|(_, given)| *given))
+            (!self.load.says_its_rates(), flag.iter().find(|(_, given)| *given))
         {
             return Err(Error::usage(format!(
-                "{flag} is for a steady load, and that of {} goes in steps",
+                "{flag} is for a steady load, and that of {} goes in steps or is replayed",
                 self.name
             ))
-            .help("change `steps` in the scenario"));
+            .help("change `steps`, `spike` or `replay` in the scenario"));
         }
         self.set_times(overrides)?;
         if let Some(rate) = overrides.rate {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::Level;
-use crate::load::plan::Statuses;
+use crate::load::plan::{Bursts, Spike, Statuses};
 use crate::units::{Nanos, Rate, Share};
 
 /// A value and where it stands, so that a later complaint can underline it.
@@ -57,6 +57,20 @@ impl Unit for Nanos {
     const EXPECTED: &'static str = "a duration such as \"50ms\"";
     fn spelled(number: &str) -> String {
         format!("\"{number}ms\" or \"{number}s\"")
+    }
+}
+
+impl Unit for Spike {
+    const EXPECTED: &'static str = "a spike such as \"x5@3s+2s\"";
+    fn spelled(number: &str) -> String {
+        format!("\"x{number}@3s+2s\"")
+    }
+}
+
+impl Unit for Bursts {
+    const EXPECTED: &'static str = "bursts such as \"x5@200ms/800ms\"";
+    fn spelled(number: &str) -> String {
+        format!("\"x{number}@200ms/800ms\"")
     }
 }
 

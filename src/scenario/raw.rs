@@ -12,7 +12,7 @@ use super::quantity::{At, Figure, Quantity};
 use super::{CpuMode, Level, MapMetric, Metric, PlacementMode, WarmUp, Workload};
 use crate::backend::Gather;
 use crate::backend::model::{Library, Model, Pitfall};
-use crate::load::plan::{Arrivals, Statuses};
+use crate::load::plan::{Arrivals, Bursts, Spike, Statuses};
 use crate::scenario::quantity::Counts;
 use crate::units::{Nanos, Rate, Share};
 
@@ -394,6 +394,18 @@ pub(super) struct RawOpen {
     /// Rates one after another, each with how long it lasts: [["40%", "1s"], ["300%", "500ms"], ["40%", "3s"]]. In place of
     /// the experiment's rates and of `duration`; 2 to 64, all of them rates or all shares of one ceiling.
     pub(super) steps: Option<RawSteps>,
+    /// `"x5@3s+2s"`: five times the rate from 3 s after the window's start on, for 2 s.
+    pub(super) spike: Option<At<Quantity<Spike>>>,
+    /// `"x5@200ms/800ms"`: bursts of five times the calm's rate, of 200 ms in the mean, and 800 ms of calm between them in the
+    /// mean. The experiment's rates are the means of both.
+    pub(super) bursts: Option<At<Quantity<Bursts>>>,
+    /// A file of arrivals in place of the experiment's rates: seconds one a line, or an access log (common, combined, JSON
+    /// lines), of which the instants are taken; relative to the scenario's folder.
+    pub(super) replay: Option<At<String>>,
+    /// The field of JSON lines that has the time; `a.b` for one within another.
+    pub(super) replay_time: Option<String>,
+    /// The field of JSON lines that has the duration: seconds, or what its name ends with (`_ms`, `_us`, `_ns`).
+    pub(super) replay_duration: Option<String>,
     /// Connections of the generator. Default 64.
     pub(super) connections: Option<At<u64>>,
     /// When an answer is given up. Default 2s.

@@ -62,6 +62,7 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         objective: None,
         timeline: false,
         steps: Vec::new(),
+        traffic: None,
         keep_alive: true,
         pace: Pace::Sleep,
         cores: Vec::new(),

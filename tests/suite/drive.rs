@@ -568,6 +568,7 @@ fn run(port: u16, operation: Operation, sample: impl FnOnce(Receiver<Window>)) -
         objective: None,
         timeline: false,
         steps: Vec::new(),
+        traffic: None,
         keep_alive: true,
     };
     let (tell, window) = mpsc::sync_channel(0);

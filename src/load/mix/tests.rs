@@ -28,6 +28,7 @@ pub(crate) fn plan(mix: Vec<(Operation, u32)>) -> Plan {
         objective: None,
         timeline: false,
         steps: Vec::new(),
+        traffic: None,
         keep_alive: true,
     }
 }

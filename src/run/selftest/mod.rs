@@ -270,6 +270,7 @@ impl Bench<'_> {
             objective: None,
             timeline: false,
             steps: Vec::new(),
+            traffic: None,
             keep_alive: true,
             pace: self.placement.pace,
             cores: self.placement.generator.clone(),

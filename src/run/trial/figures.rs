@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use crate::error::Error;
 use crate::judge::validity::Judged;
 use crate::judge::{failures, validity};
-use crate::load::plan::{Operation, Plan, Shape};
+use crate::load::plan::{Operation, Plan, Shape, Traffic};
 use crate::record;
 use crate::record::histogram::{distribution, ranked};
 use crate::record::outcome;
@@ -278,7 +278,11 @@ fn load(plan: &Plan, outcome: &Outcome) -> record::Load {
     });
     record::Load {
         kind: kind.into(),
-        arrivals: arrivals.map(|arrivals| arrivals.name().into()),
+        arrivals: arrivals.map(|arrivals| match &plan.traffic {
+            None => arrivals.name().into(),
+            Some(Traffic::Bursts(_)) => "bursty".into(),
+            Some(Traffic::Replay(_)) => "replayed".into(),
+        }),
         rate,
         rate_to,
         connections: plan.connections as u32,

@@ -281,6 +281,7 @@ fn run_pilot(
         duration: PILOT_TIME,
         // At the first rate, whatever comes after it.
         steps: Vec::new(),
+        traffic: None,
         timeline: true,
         ..trial::plan(prepared, contender.peer().clone())
     };
