@@ -18,8 +18,8 @@ use crate::judge::validity::Evidence;
 use crate::judge::{failures, validity};
 use crate::load::live::Live;
 use crate::load::plan::{
-    Amount, Arrivals, Bursts, First, Fixed, Names, Operation, Pace, Peer, Plan, Replay, Shape,
-    Spike, Statuses, Traffic, WarmUp,
+    Amount, Arrivals, BodyCheck, Bursts, First, Fixed, Names, Operation, Pace, Peer, Plan, Replay,
+    Shape, Spike, Statuses, Traffic, WarmUp,
 };
 use crate::load::tls::TlsOptions;
 use crate::load::url::Url;
@@ -97,6 +97,9 @@ pub(crate) struct Args {
     /// Statuses of correct responses, such as 200, 2xx or 200,201,3xx; any other is an error
     #[arg(long, value_name = "STATUSES", default_value = "200")]
     expect_status: Statuses,
+    /// What the body of a correct response has: json:/ok=true at a JSON pointer, or contains:TEXT
+    #[arg(long, value_name = "CHECK")]
+    expect_body: Option<BodyCheck>,
     /// Time limit of a response, from the write of the request
     #[arg(long, default_value = "2s")]
     timeout: Nanos,
@@ -460,6 +463,7 @@ pub(crate) fn request(args: &Args, url: &Url) -> Result<Fixed> {
         headers,
         body,
         expect_status: args.expect_status,
+        expect_body: args.expect_body.clone(),
     })
 }
 

@@ -90,9 +90,14 @@ impl Reader {
         Self { kept_max, alone: true, ..Self::default() }
     }
 
+    /// Keeps so much of a body.
+    pub(crate) fn keeping(kept_max: usize) -> Self {
+        Self { kept_max, ..Self::default() }
+    }
+
     /// Forgets what was read: for a new connection.
     pub(crate) fn reset(&mut self) {
-        *self = Self::default();
+        *self = Self { kept_max: self.kept_max, alone: self.alone, ..Self::default() };
     }
 
     /// Takes what a read gave. `head_request`: the answer has no body whatever its head says.

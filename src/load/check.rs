@@ -4,16 +4,19 @@ use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
 
+use super::body_check::BodyCheck;
 use super::ids::PaymentKey;
 use crate::domain::dataset::Tier;
 use crate::domain::payment::Decline;
 use crate::record::outcome::RequestError;
 
 /// What the answer to a request must be. The rules are the domain's, so a server cannot be wrong in their favour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expect {
     /// One of these statuses, whatever the body.
     Status(Statuses),
+    /// One of these, and such a body.
+    Body(Statuses, BodyCheck),
     /// 201 with these figures, or 402 with the reason: the one that the rules give, or that the balance gives. Where it
     /// may be sent a second time, 200 with the same figures too, whichever comes first.
     Payment {
@@ -114,6 +117,10 @@ pub(crate) enum Acknowledged {
 }
 
 impl Expect {
+    pub(crate) fn of(statuses: Statuses, body: Option<BodyCheck>) -> Self {
+        body.map_or(Self::Status(statuses), |body| Self::Body(statuses, body))
+    }
+
     /// Judges a whole answer.
     ///
     /// # Errors
@@ -121,7 +128,11 @@ impl Expect {
     pub(crate) fn check(&self, status: u16, body: &[u8]) -> Result<Acknowledged, RequestError> {
         match *self {
             Self::Status(right) if right.has(status) => Ok(Acknowledged::Nothing),
-            Self::Status(_) => Err(RequestError::BadStatus),
+            Self::Body(right, ref body_check) if right.has(status) => {
+                self::right(body_check.holds(body))?;
+                Ok(Acknowledged::Nothing)
+            }
+            Self::Status(_) | Self::Body(..) => Err(RequestError::BadStatus),
             Self::Payment { key, amount_minor, fee_minor, decision, repeated } => {
                 let again = repeated && status == 200;
                 let first = if again { 201 } else { status };

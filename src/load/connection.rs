@@ -68,6 +68,11 @@ pub(crate) enum Received {
 }
 
 impl Connection {
+    /// Whose answers are checked as a whole, as far as they are kept.
+    pub(crate) fn keeping(kept_max: usize) -> Self {
+        Self { reader: Reader::keeping(kept_max), ..Self::default() }
+    }
+
     /// Starts to connect at `now`, and to be watched by `poll`; `stamped` has the kernel note when it receives. With TLS
     /// [`Self::install`] follows instead.
     ///

@@ -155,17 +155,17 @@ impl Mix {
             Source::AccountRead => self.account_read(draws, request),
             Source::Fixed { expect, head, .. } => {
                 request.head = *head;
-                *expect
+                expect.clone()
             }
             Source::Route(route) => {
                 request.head = route.is_head;
                 if route.constant.is_none() {
                     let own = draws.child(SALTED | u64::from(self.salt));
                     let key = PaymentKey::new(self.salt, self.round, k);
-                    let draws = Draws { shared: draws, own, key };
+                    let draws = Draws { k, shared: draws, own, key };
                     route.write(&draws, &mut request.bytes, &mut request.body);
                 }
-                route.expect
+                route.expect.clone()
             }
         };
         request.expect = expect;
@@ -361,7 +361,7 @@ impl Source {
             }
             Operation::Fixed(fixed) => Self::Fixed {
                 bytes: fixed_bytes(fixed, close)?,
-                expect: Expect::Status(fixed.expect_status),
+                expect: Expect::of(fixed.expect_status, fixed.expect_body.clone()),
                 head: fixed.method == "HEAD",
             },
             Operation::Route(route) => {

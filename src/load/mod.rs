@@ -14,6 +14,7 @@ mod access_log;
 pub(crate) mod answer;
 #[doc(hidden)]
 pub mod bench;
+mod body_check;
 mod check;
 mod connection;
 mod dispatch;
@@ -36,6 +37,7 @@ mod route;
 pub(crate) mod schedule;
 mod sender;
 mod stage;
+mod table;
 mod template;
 pub mod tls;
 pub mod url;

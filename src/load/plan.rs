@@ -1,10 +1,12 @@
 //! What one trial sends: everything the generator knows before its first instant.
 
 pub use super::access_log::Names;
+pub use super::body_check::BodyCheck;
 pub use super::check::Statuses;
 pub use super::peer::{Address, Peer};
 pub use super::replay::Replay;
 pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
+pub use super::table::{Format, Pick, TABLE_BYTES_MAX, Table};
 use super::template::has_length;
 pub(crate) use super::template::with_environment;
 pub use super::template::{InvalidRequest, Template, check_header, check_method, check_path};
@@ -185,9 +187,20 @@ pub struct Fixed {
     pub body: Vec<u8>,
     /// Answers with another status are errors.
     pub expect_status: Statuses,
+    /// And so are those with another body.
+    pub expect_body: Option<BodyCheck>,
 }
 
 impl Operation {
+    /// Whether the body of an answer is looked at beyond what the contract has.
+    pub(crate) fn checks_bodies(&self) -> bool {
+        match self {
+            Self::Fixed(fixed) => fixed.expect_body.is_some(),
+            Self::Route(route) => route.expect_body.is_some(),
+            _ => false,
+        }
+    }
+
     /// The kind's name in scenarios and reports.
     pub fn name(&self) -> &str {
         match self {
@@ -240,6 +253,7 @@ mod tests {
                 headers: vec![(header.0.into(), header.1.into())],
                 body: b"hi".to_vec(),
                 expect_status: crate::load::plan::Statuses::default(),
+                expect_body: None,
             };
             fixed_bytes(&fixed, false)
         };

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hdrhistogram::Histogram;
 use rustix::io::Errno;
 
+use super::body_check::CHECKED_BYTES_MAX;
 use super::clock;
 use super::connection::{Connection, Phase};
 use super::flight::Flight;
@@ -79,9 +80,14 @@ impl Pool {
             }
             _ => None,
         };
+        let checked = plan.mix.iter().any(|(operation, _)| operation.checks_bodies());
+        let connection = || match checked {
+            true => Connection::keeping(CHECKED_BYTES_MAX),
+            false => Connection::default(),
+        };
         let mut pool = Self {
             poll,
-            connections: (0..count).map(|_| Connection::default()).collect(),
+            connections: (0..count).map(|_| connection()).collect(),
             target,
             handshakes,
             timeout,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::body_check::BodyCheck;
 use super::check::{Expect, Statuses};
 use super::template::{Draws, Template, push_integer};
 use crate::error::Result;
@@ -26,6 +27,8 @@ pub struct Route {
     pub body: Body,
     /// Answers with another status are errors.
     pub status: Statuses,
+    /// And so are those with another body.
+    pub expect_body: Option<BodyCheck>,
 }
 
 /// The body of a route's requests.
@@ -151,7 +154,7 @@ impl Prepared {
             head,
             body,
             has_length,
-            expect: Expect::Status(route.status),
+            expect: Expect::of(route.status, route.expect_body.clone()),
             is_head: route.method == "HEAD",
             constant: None,
         };
@@ -211,13 +214,14 @@ mod tests {
             headers: vec![("idempotency-key".into(), Template::parse("{key}").unwrap())],
             body: Body::Template(Template::parse(body).unwrap()),
             status: Statuses::default(),
+            expect_body: None,
         }
     }
 
     fn written(route: &Route, k: u64) -> String {
         let prepared = Prepared::new(route, "h:1", false).unwrap();
         let shared = Stream::of(1).child(k);
-        let draws = Draws { shared, own: shared.child(1), key: PaymentKey::new(1, 1, k) };
+        let draws = Draws { k, shared, own: shared.child(1), key: PaymentKey::new(1, 1, k) };
         let (mut bytes, mut body) = (Vec::new(), Vec::new());
         prepared.write(&draws, &mut bytes, &mut body);
         String::from_utf8(bytes).unwrap()

@@ -343,7 +343,10 @@ impl Loop<'_> {
                 self.sender.recorder.distribution_unknown(accounts);
             }
             Expect::Webhook { .. } => self.sender.recorder.webhook_unknown(),
-            Expect::Status(_) | Expect::Account { .. } | Expect::Gateway { .. } => {}
+            Expect::Status(_)
+            | Expect::Body(..)
+            | Expect::Account { .. }
+            | Expect::Gateway { .. } => {}
         }
     }
 

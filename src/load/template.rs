@@ -1,8 +1,10 @@
 //! Text with seeded fields: `{"id":"{uuid}","user":{int:1..1000000}}`. Read once, written for every request.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::ids::PaymentKey;
+use super::table::Table;
 use crate::error::Error;
 use crate::random::Stream;
 
@@ -25,6 +27,7 @@ const FIELDS: [(&str, &str); 5] = [
 /// | `{key}` | the request's own key, 20 characters such as `00012-001-000000002a`, the same at each place of a request |
 /// | `{int:1..1000000}` | a whole number from the first to the second, both included |
 /// | `{pick:EUR\|USD\|GBP}` | one of the words |
+/// | `{users.id}` | the column `id` of the table `users`, all fields of one request from one row |
 /// | `{env:TOKEN}` | the environment variable, the same in all requests; no output shows it |
 ///
 /// A brace before a lower-case letter opens a field, any other brace stands for itself, so JSON needs no escapes; `{{`
@@ -41,9 +44,20 @@ enum Part {
     Literal(Vec<u8>),
     Uuid,
     Key,
-    Int { low: u64, span: u64 },
+    Int {
+        low: u64,
+        span: u64,
+    },
     Pick(Vec<Vec<u8>>),
-    Secret { name: String, value: Secret },
+    Secret {
+        name: String,
+        value: Secret,
+    },
+    /// Of a table, by its place.
+    Cell {
+        table: Arc<Table>,
+        column: usize,
+    },
 }
 
 /// A value of the environment, which nothing prints.
@@ -60,6 +74,7 @@ impl fmt::Debug for Secret {
 /// What the fields of one request are made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draws {
+    pub(crate) k: u64,
     /// Of (seed, round, k).
     pub(crate) shared: Stream,
     /// Of the salt as well.
@@ -68,12 +83,20 @@ pub(crate) struct Draws {
 }
 
 impl Template {
+    /// Reads a text without fields of tables.
+    ///
+    /// # Errors
+    /// As [`Self::parse_with`].
+    pub fn parse(text: &str) -> Result<Self, InvalidRequest> {
+        Self::parse_with(text, &[])
+    }
+
     /// Reads a text.
     ///
     /// # Errors
     /// An unknown or unclosed field, one whose range or words are none, another tool's variable, or one that the
     /// environment lacks.
-    pub fn parse(text: &str) -> Result<Self, InvalidRequest> {
+    pub fn parse_with(text: &str, tables: &[Arc<Table>]) -> Result<Self, InvalidRequest> {
         let mut template = Self::default();
         let mut rest = text;
         let mut foreign = Ok(());
@@ -92,7 +115,7 @@ impl Template {
                     InvalidRequest::new(format!("the field `{{{}` is not closed", shortened(after)))
                         .help("end it with `}`, or write `{{` for a brace that opens no field")
                 })?;
-                template.parts.push(field(&after[..end])?);
+                template.parts.push(field(&after[..end], tables)?);
                 &after[end + 1..]
             } else {
                 template.literal("{");
@@ -159,6 +182,9 @@ impl Template {
                 bytes.iter().all(|&byte| allowed(byte))
             }
             Part::Pick(words) => words.iter().flatten().all(|&byte| allowed(byte)),
+            Part::Cell { table, column } => {
+                table.cells(*column).flatten().all(|&byte| allowed(byte))
+            }
             Part::Uuid | Part::Key | Part::Int { .. } => true,
         })
     }
@@ -179,6 +205,10 @@ impl Template {
             match part {
                 Part::Literal(text) | Part::Secret { value: Secret(text), .. } => {
                     bytes.extend_from_slice(text);
+                    continue;
+                }
+                Part::Cell { table, column } => {
+                    bytes.extend_from_slice(table.cell(*column, draws.k, draws.shared));
                     continue;
                 }
                 Part::Uuid => push_uuid(bytes, draws.own.child(*place)),
@@ -204,7 +234,12 @@ impl Template {
     }
 }
 
-fn field(text: &str) -> Result<Part, InvalidRequest> {
+fn field(text: &str, tables: &[Arc<Table>]) -> Result<Part, InvalidRequest> {
+    if let Some((table, column)) = text.split_once('.')
+        && !text.contains(':')
+    {
+        return cell(table, column, tables);
+    }
     let (name, argument) =
         text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
     match (name, argument) {
@@ -223,6 +258,20 @@ fn field(text: &str) -> Result<Part, InvalidRequest> {
         }
         _ => Err(unknown(name, text)),
     }
+}
+
+fn cell(name: &str, column: &str, tables: &[Arc<Table>]) -> Result<Part, InvalidRequest> {
+    let Some(table) = tables.iter().find(|table| table.name == name) else {
+        let title = format!("there is no [data.{}]", shortened(name));
+        return Err(InvalidRequest::new(title)
+            .help("its fields are written as {users.id}, of [data.users]"));
+    };
+    let place = table.column(column).ok_or_else(|| {
+        let columns = table.columns().join(", ");
+        InvalidRequest::new(format!("`{name}` has no column `{}`", shortened(column)))
+            .help(format!("it has {columns}"))
+    })?;
+    Ok(Part::Cell { table: table.clone(), column: place })
 }
 
 /// Refuses `${TOKEN}` and `{{token}}`. `before` ends where the brace stands, `after` begins behind it.

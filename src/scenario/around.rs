@@ -2,7 +2,9 @@
 
 use super::Workload;
 use super::store::Store;
+use crate::load::plan::Table;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the rest of the file says about contenders.
 #[derive(Clone, Copy)]
@@ -10,6 +12,8 @@ pub(crate) struct Around<'a> {
     pub(crate) workload: Workload,
     pub(crate) store: &'a Store,
     pub(crate) connections: usize,
+    /// What fills in the fields of routes.
+    pub(crate) tables: &'a [Arc<Table>],
     /// What the routes say of their `host`, where they do.
     pub(crate) host: Option<&'a str>,
     /// The scenario's.

@@ -4,6 +4,7 @@ use crate::scenario::field::{cpu_time, name, no_signature, sentence, whole};
 use std::path::Path;
 
 use super::contenders::contenders;
+use super::data::tables;
 use super::diagnostic::Diagnostic;
 use super::experiment::experiments;
 use super::loading::{load, objective, placement, rates};
@@ -41,7 +42,9 @@ pub(super) fn scenario(
     let load = load(raw.load.as_ref(), folder)?;
     let connections = load.connections;
     let host = host(raw);
-    let around = Around { workload, store: &store, connections, host, folder, programs };
+    let tables = tables(raw, folder)?;
+    let around =
+        Around { workload, store: &store, connections, tables: &tables, host, folder, programs };
     let routes = routes(raw, around)?;
     let (rates, compared) = rates(raw, &load, routes.own)?;
     let request_cpu = request_cpu(raw, workload)?;

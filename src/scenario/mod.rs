@@ -9,6 +9,7 @@ mod builtin;
 mod contender;
 mod contenders;
 mod convert;
+mod data;
 mod diagnostic;
 mod disturbance;
 mod experiment;

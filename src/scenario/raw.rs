@@ -12,7 +12,7 @@ use super::quantity::{At, Figure, Quantity};
 use super::{CpuMode, Level, MapMetric, Metric, PlacementMode, WarmUp, Workload};
 use crate::backend::Gather;
 use crate::backend::model::{Library, Model, Pitfall};
-use crate::load::plan::{Arrivals, Bursts, Spike, Statuses};
+use crate::load::plan::{Arrivals, Bursts, Pick, Spike, Statuses};
 use crate::scenario::quantity::Counts;
 use crate::units::{Nanos, Rate, Share};
 
@@ -49,6 +49,10 @@ pub(super) struct Raw {
     /// The operations of the load. Default: payments, or distributions of 1,000 accounts.
     #[serde(default)]
     pub(super) route: Vec<At<RawRoute>>,
+    /// Files of rows that fill in the fields of routes, by name: `{users.id}` is the column `id` of [data.users].
+    #[serde(default, deserialize_with = "in_file_order")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, RawData>"))]
+    pub(super) data: Vec<(At<String>, At<RawData>)>,
     /// The servers under test, by name; the first is the one that others are compared with.
     #[serde(deserialize_with = "in_file_order")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, RawContender>"))]
@@ -67,6 +71,19 @@ pub(super) struct Raw {
     /// Statements that are judged and never change the exit code.
     #[serde(default)]
     pub(super) claim: Vec<RawStatement>,
+}
+
+/// A file of rows, relative to the scenario's folder, at most 256 MiB.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawData {
+    /// Comma-separated, with the columns' names in the first line.
+    pub(super) csv: Option<At<String>>,
+    /// A JSON object a line.
+    pub(super) jsonl: Option<At<String>>,
+    /// Which row a request gets: `sequence` in turn, and again from the first, or `random`. Default sequence.
+    pub(super) pick: Option<Pick>,
 }
 
 /// What is done with the contenders.
@@ -278,6 +295,8 @@ pub(super) struct RawRoute {
     pub(super) body_lines: Option<At<String>>,
     /// The statuses of right answers, at most 8, each a status or a class: [200, 404], "2xx". Default [200].
     pub(super) status: Option<At<Statuses>>,
+    /// What the body of a right answer has: `json:/ok=true` at a JSON pointer, or `contains:text`. The first MiB is looked at.
+    pub(super) expect_body: Option<At<String>>,
     /// Its share of the requests, against the other routes' weights. Default 1.
     pub(super) weight: Option<At<u64>>,
     /// Its own rate, in independent Poisson arrivals; then every route has one, and the experiment has no `rates`.

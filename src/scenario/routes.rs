@@ -8,8 +8,8 @@ use super::{Server, Workload};
 use crate::domain::dataset::POPULATION;
 use crate::files;
 use crate::load::plan::{
-    BODIES_BYTES_MAX, Bodies, Body, InvalidRequest, Operation, Route, Statuses, Template,
-    check_header, check_method, check_path,
+    BODIES_BYTES_MAX, Bodies, Body, BodyCheck, InvalidRequest, Operation, Route, Statuses,
+    Template, check_header, check_method, check_path,
 };
 use crate::scenario::around::Around;
 use crate::scenario::field::{name, whole};
@@ -143,6 +143,7 @@ fn key_of_anyones(route: &RawRoute) -> Option<(&'static str, &std::ops::Range<us
         ("body_file", route.body_file.as_ref().map(|at| &at.span)),
         ("body_lines", route.body_lines.as_ref().map(|at| &at.span)),
         ("status", route.status.as_ref().map(|at| &at.span)),
+        ("expect_body", route.expect_body.as_ref().map(|at| &at.span)),
     ]
     .into_iter()
     .find_map(|(key, span)| Some((key, span?)))
@@ -211,19 +212,20 @@ fn anyones(route: &At<RawRoute>, around: Around<'_>) -> Result<Route, Diagnostic
     if let Some(at) = method {
         check_method(&at.value).map_err(|wrong| diagnostic(at, wrong, "not a method"))?;
     }
-    let template = template(path)?;
+    let template = template(path, around)?;
     check_path(&template, &path.value).map_err(|wrong| diagnostic(path, wrong, "not a path"))?;
     Ok(Route {
         name: name(named, "route's name")?,
         method: method.map_or(if with_body { "POST" } else { "GET" }, |at| &at.value).into(),
         path: template,
-        headers: headers(raw)?,
+        headers: headers(raw, around)?,
         body,
         status: raw.status.as_ref().map_or_else(Statuses::default, |at| at.value),
+        expect_body: raw.expect_body.as_ref().map(body_check).transpose()?,
     })
 }
 
-fn headers(raw: &RawRoute) -> Result<Vec<(String, Template)>, Diagnostic> {
+fn headers(raw: &RawRoute, around: Around<'_>) -> Result<Vec<(String, Template)>, Diagnostic> {
     if let Some((key, _)) = raw.headers.get(HEADERS_MAX) {
         let title = format!("a route has at most {HEADERS_MAX} headers");
         return Err(Diagnostic::new(&key.span, title, "one too many"));
@@ -231,7 +233,7 @@ fn headers(raw: &RawRoute) -> Result<Vec<(String, Template)>, Diagnostic> {
     let mut names: Vec<String> = Vec::new();
     let header = |(key, value): &(At<String>, At<String>)| {
         // Its words may be a secret, and so may a field that is none.
-        let template = Template::parse(&value.value).map_err(|wrong| {
+        let template = Template::parse_with(&value.value, around.tables).map_err(|wrong| {
             let title = format!(
                 "the value of the header `{}` cannot be filled in",
                 key.value.escape_debug()
@@ -257,7 +259,7 @@ fn body(raw: &RawRoute, around: Around<'_>) -> Result<Body, Diagnostic> {
     let given: Vec<_> = text.into_iter().chain(file).chain(lines).collect();
     match given[..] {
         [] => Ok(Body::Template(Template::default())),
-        [("body", text)] => template(text).map(Body::Template),
+        [("body", text)] => template(text, around).map(Body::Template),
         [(key, file)] => bodies(key, file, around).map(Body::OneOf),
         [(first, _), (second, at), ..] => {
             let title = format!("a route has a `{first}` or a `{second}`, not both");
@@ -281,8 +283,13 @@ fn bodies(key: &str, file: &At<String>, around: Around<'_>) -> Result<Bodies, Di
     read.map_err(|wrong| diagnostic(file, wrong, "not to be sent"))
 }
 
-fn template(at: &At<String>) -> Result<Template, Diagnostic> {
-    Template::parse(&at.value).map_err(|wrong| diagnostic(at, wrong, "a field of it is wrong"))
+fn body_check(at: &At<String>) -> Result<BodyCheck, Diagnostic> {
+    at.value.parse().map_err(|why: String| Diagnostic::new(&at.span, why, "not a check"))
+}
+
+fn template(at: &At<String>, around: Around<'_>) -> Result<Template, Diagnostic> {
+    Template::parse_with(&at.value, around.tables)
+        .map_err(|wrong| diagnostic(at, wrong, "a field of it is wrong"))
 }
 
 /// What the load refuses, where it stands.

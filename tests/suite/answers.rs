@@ -46,6 +46,7 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         headers: Vec::new(),
         body: Vec::new(),
         expect_status: expect_status.to_string().parse().expect("it is a status"),
+        expect_body: None,
     };
     let plan = Plan {
         target: SocketAddr::from(([127, 0, 0, 1], port)).into(),

@@ -254,6 +254,7 @@ impl Bench<'_> {
             headers: Vec::new(),
             body: Vec::new(),
             expect_status: Statuses::default(),
+            expect_body: None,
         };
         Plan {
             target: target.into(),
