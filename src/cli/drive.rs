@@ -239,18 +239,8 @@ impl Args {
         if let Some(slo) = self.slo {
             return search::run(&self, slo, &peer, &request, &stop);
         }
-        let arrivals = self.arrivals;
-        let shape = match (self.rate, self.closed) {
-            _ if let Some(Traffic::Replay(replay)) = &traffic => {
-                Shape::Open { rate: replay.rate(), arrivals }
-            }
-            (Some(Rates::Steady(rate)), _) => Shape::Open { rate, arrivals },
-            (Some(Rates::Ramp(from, to)), _) => Shape::Ramp { from, to, arrivals },
-            (None, true) => Shape::Closed,
-            (None, false) => match self.half_of_ceiling(&peer, &request, &stop)? {
-                Some(shape) => shape,
-                None => return Ok(exit::INTERRUPTED),
-            },
+        let Some(shape) = self.shape(traffic.as_ref(), &peer, &request, &stop)? else {
+            return Ok(exit::INTERRUPTED);
         };
         let window = self.duration.unwrap_or(match &traffic {
             Some(Traffic::Replay(replay)) => replay.lasting(),
@@ -281,6 +271,24 @@ impl Args {
         }
         print(&shown)?;
         Ok(exit_code(&trial, failing.is_some(), stop.load(Ordering::Relaxed)))
+    }
+
+    /// Nothing when it is stopped while it looks for a rate.
+    fn shape(
+        &self,
+        traffic: Option<&Traffic>,
+        peer: &Peer,
+        request: &Fixed,
+        stop: &AtomicBool,
+    ) -> Result<Option<Shape>> {
+        let arrivals = self.arrivals;
+        Ok(Some(match (self.rate, traffic) {
+            (_, Some(Traffic::Replay(replay))) => Shape::Open { rate: replay.rate(), arrivals },
+            (Some(Rates::Steady(rate)), _) => Shape::Open { rate, arrivals },
+            (Some(Rates::Ramp(from, to)), _) => Shape::Ramp { from, to, arrivals },
+            (None, _) if self.closed => Shape::Closed,
+            (None, _) => return self.half_of_ceiling(peer, request, stop),
+        }))
     }
 
     /// Sends a plan, with its status on stderr.

@@ -136,7 +136,9 @@ fn common(line: &str) -> Result<(i64, Option<i64>), String> {
     let (_, rest) = line.split_once('[').ok_or_else(wrong)?;
     let (stamp, rest) = rest.split_once(']').ok_or_else(wrong)?;
     let at = common_time(stamp).ok_or_else(wrong)?;
-    let last = rest.rsplit(' ').next().unwrap_or_default().trim_matches('"');
+    // In quotes of its own or none: the end of an agent is no duration.
+    let last = rest.rsplit(' ').next().unwrap_or_default();
+    let last = last.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(last);
     let took = last.contains('.').then(|| last.parse::<f64>().ok()).flatten();
     let took = took.filter(|took| (0.0..1e6).contains(took));
     Ok((at, took.map(|seconds| (seconds * 1e9).round() as i64)))

@@ -11,7 +11,7 @@ use super::template::has_length;
 pub(crate) use super::template::with_environment;
 pub use super::template::{InvalidRequest, Template, check_header, check_method, check_path};
 pub use super::warm::{Amount, First, WarmUp};
-pub use super::waves::{Bursts, Spike};
+pub use super::waves::{Bursts, Spike, Step};
 use crate::error::Result;
 use crate::units::{Nanos, Rate, grouped};
 use crate::words::words;
@@ -90,14 +90,6 @@ pub enum Shape {
     },
     /// Every connection sends when its answer has come. Has no response time.
     Closed,
-}
-
-/// A stretch of the window with a rate of its own.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// The rate, in times the plan's; above 0.
-    pub times: f64,
-    pub lasting: Nanos,
 }
 
 /// Arrivals that rise and fall by themselves.

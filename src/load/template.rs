@@ -480,8 +480,12 @@ mod tests {
 
     fn written(text: &str, k: u64, salt: u32) -> String {
         let shared = Stream::of(42).child(k);
-        let draws =
-            Draws { shared, own: shared.child(u64::from(salt)), key: PaymentKey::new(salt, 1, k) };
+        let draws = Draws {
+            k,
+            shared,
+            own: shared.child(u64::from(salt)),
+            key: PaymentKey::new(salt, 1, k),
+        };
         let mut bytes = Vec::new();
         Template::parse(text).unwrap().write(&draws, &mut 0, &mut bytes);
         String::from_utf8(bytes).unwrap()

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::plan::Step;
 use crate::random::Stream;
 use crate::units::{Nanos, Rate};
 
@@ -11,6 +10,14 @@ use crate::units::{Nanos, Rate};
 const TIMES_MAX: f64 = 1_000.0;
 /// The shortest stretch, so that an hour has at most some hundred thousand of them.
 const STRETCH_MIN: Nanos = Nanos(10 * Nanos::MILLI.0);
+
+/// A stretch of the window with a rate of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The rate, in times the plan's; above 0.
+    pub times: f64,
+    pub lasting: Nanos,
+}
 
 /// `x5@3s+2s`: five times the rate from 3 s after the window's start on, for 2 s.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,6 +9,7 @@ use super::quantity::{At, Figure, Quantity, Unit};
 use super::raw::Raw;
 use super::{Level, WarmUp};
 use crate::load::plan::Statuses;
+use crate::load::plan::{Bursts, Spike};
 use crate::record::json;
 use crate::scenario::quantity::Counts;
 use crate::units::{Nanos, Rate, Share};
@@ -40,12 +41,19 @@ trait Spelling: Unit {
 }
 
 impl Spelling for Nanos {
-    const PATTERN: &'static str = r"^\s*[0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|m|min)\s*$";
+    const PATTERN: &'static str = r"^\s*([0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|m|min|h)\s*)+$";
 }
 
 impl Spelling for WarmUp {
-    const PATTERN: &'static str =
-        r"^\s*(auto|none|[0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|m|min)|[0-9][0-9,_]*\s*requests?)\s*$";
+    const PATTERN: &'static str = r"^\s*(auto|none|([0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|m|min|h)\s*)+|[0-9][0-9,_]*\s*requests?)\s*$";
+}
+
+impl Spelling for Spike {
+    const PATTERN: &'static str = r"^x[0-9.]+@[0-9.]+[a-zµ][0-9a-zµ.]*\+[0-9.]+[a-zµ][0-9a-zµ.]*$";
+}
+
+impl Spelling for Bursts {
+    const PATTERN: &'static str = r"^x[0-9.]+@[0-9.]+[a-zµ][0-9a-zµ.]*/[0-9.]+[a-zµ][0-9a-zµ.]*$";
 }
 
 impl Spelling for Share {

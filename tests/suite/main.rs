@@ -28,6 +28,7 @@ mod serve_smoke;
 mod standin;
 mod tidy;
 mod tls;
+mod traffic;
 mod validity;
 mod warm;
 

@@ -1,0 +1,150 @@
+//! Loads that rise and fall or come from a file, requests filled in from rows, and bodies that are checked.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::{Command, Output};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use serde_json::Value;
+
+/// Answers everything with `body`, and gives the heads of requests as they come in.
+fn server(body: &'static str) -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (heads, seen) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, heads) = (stream.unwrap(), heads.clone());
+            stream.set_nodelay(true).unwrap();
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                let answer =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                    let _ = heads.send(String::from_utf8_lossy(&buffer[..count]).into_owned());
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+            });
+        }
+    });
+    (port, seen)
+}
+
+fn bakeoff(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bakeoff")).args(args).output().unwrap()
+}
+
+fn drive(port: u16, flags: &[&str]) -> Value {
+    let url = format!("http://127.0.0.1:{port}/");
+    let common = ["drive", &url, "--format", "json", "--pace", "sleep", "--arrivals", "constant"];
+    let output = bakeoff(&[&common, flags].concat());
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn number(trial: &Value, path: &str) -> u64 {
+    trial.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {path}"))
+}
+
+#[test]
+fn a_spike_is_a_stretch_of_a_higher_rate() {
+    let (port, _seen) = server("ok");
+    let flags = ["--rate", "100/s", "--duration", "600ms", "--spike", "x5@200ms+200ms"];
+    let trial = drive(port, &flags);
+    assert!((139..=141).contains(&number(&trial, "/requests")), "{trial}");
+    let rates: Vec<f64> = trial["load"]["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["rate"].as_f64().unwrap())
+        .collect();
+    assert_eq!(rates, [100.0, 500.0, 100.0]);
+    let late =
+        bakeoff(&[&["drive", "http://127.0.0.1:1/", "--spike", "x5@9s+2s"], &flags[..2]].concat());
+    assert_eq!(late.status.code(), Some(2), "{late:?}");
+}
+
+#[test]
+fn bursts_are_the_same_for_a_seed_and_their_mean_is_the_rate() {
+    let (port, _seen) = server("ok");
+    let flags = ["--rate", "500/s", "--duration", "1s", "--bursts", "x4@20ms/30ms"];
+    let (one, other) = (drive(port, &flags), drive(port, &flags));
+    assert_eq!(
+        (&one["schedule_hash"], &one["load"]["arrivals"]),
+        (&other["schedule_hash"], &"bursty".into())
+    );
+    // Some twenty bursts: the path's own mean is within a factor of two of the long run's.
+    assert!((250..=1_000).contains(&number(&one, "/requests")), "{one}");
+    let seed = drive(port, &[&flags[..], &["--seed", "7"]].concat());
+    assert_ne!(seed["schedule_hash"], one["schedule_hash"]);
+}
+
+#[test]
+fn a_file_of_arrivals_is_replayed() {
+    let (port, _seen) = server("ok");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl").display().to_string();
+    let line = |n: u64| format!("{{\"t\":{},\"ms\":5}}\n", 1_791_640_536_000_u64 + n * 5);
+    fs::write(&path, (0..100).map(line).collect::<String>()).unwrap();
+    let trial = drive(port, &["--replay", &path, "--replay-time", "t"]);
+    assert_eq!(
+        (number(&trial, "/requests"), &trial["load"]["arrivals"]),
+        (100, &"replayed".into())
+    );
+    assert!((trial["load"]["rate"].as_f64().unwrap() - 200.0).abs() < 0.01, "{trial}");
+    assert_eq!(trial["errors"], serde_json::json!({}));
+    let unnamed = bakeoff(&["drive", &format!("http://127.0.0.1:{port}/"), "--replay", &path]);
+    let told = String::from_utf8(unnamed.stderr).unwrap();
+    assert!(told.contains("line 1: which field") && told.contains("--replay-time"), "{told}");
+}
+
+#[test]
+fn a_wrong_body_is_a_wrong_answer() {
+    let (port, _seen) = server("{\"ok\":false}");
+    let load = ["--rate", "100/s", "--duration", "300ms", "--expect-body"];
+    let wrong = drive(port, &[&load[..], &["json:/ok=true"]].concat());
+    assert_eq!(number(&wrong, "/errors/wrong_answer"), 30);
+    assert_eq!(wrong["first_errors"]["wrong_answer"], "200: {\"ok\":false}");
+    let right = drive(port, &[&load[..], &["contains:false"]].concat());
+    assert_eq!(right["errors"], serde_json::json!({}));
+}
+
+#[test]
+fn a_scenario_has_a_spike_rows_and_a_body() {
+    let (port, seen) = server("{\"ok\":true}");
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(at("users.csv"), "id,token\n1,aa\n2,bb\n3,cc\n").unwrap();
+    fs::write(
+        at("own.toml"),
+        format!(
+            "schema = 1\nname = \"own\"\ntitle = \"Own\"\nworkload = \"http\"\nrounds = 1\nheadline = \"none\"\n\
+             experiment.compare.rates = [\"150/s\"]\nslo = {{ p99 = \"60ms\" }}\n\
+             load.open = {{ duration = \"3s\", spike = \"x3@500ms+500ms\", warm_up = \"none\" }}\n\
+             data.users = {{ csv = \"users.csv\" }}\n\
+             [[route]]\nname = \"r\"\npath = \"/u/{{users.id}}\"\nexpect_body = \"json:/ok=true\"\n\
+             headers = {{ authorization = \"Bearer {{users.token}}\" }}\n\
+             [contender.own]\nurl = \"http://127.0.0.1:{port}\"\n"
+        ),
+    )
+    .unwrap();
+    let output = bakeoff(&["run", &at("own.toml"), "--out", &at("out")]);
+    let lines = fs::read_to_string(at("out/trials.jsonl"))
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let trial: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(trial["errors"], serde_json::json!({}));
+    let disturbed = &trial["timeline"]["fault"];
+    let told = disturbed["from_ns"] == 500_000_000 && disturbed["for_ns"] == 500_000_000;
+    assert!(told || trial["saturated"] == true, "{disturbed}");
+    assert!(trial["goodput_rps"].as_f64().unwrap() > 0.0);
+    assert_eq!(trial["load"]["steps"].as_array().unwrap().len(), 3);
+    let heads: Vec<String> = seen.try_iter().filter(|head| head.contains("/u/")).collect();
+    for (id, token) in [("1", "aa"), ("2", "bb"), ("3", "cc")] {
+        let of = heads.iter().filter(|head| head.starts_with(&format!("GET /u/{id} ")));
+        let of: Vec<&String> = of.collect();
+        assert!(of.len() > heads.len() / 4, "{} of {}", of.len(), heads.len());
+        assert!(of.iter().all(|head| head.contains(&format!("Bearer {token}\r\n"))));
+    }
+}
