@@ -1,6 +1,6 @@
 //! What each contender can do at most, from one short closed loop: the measure of every level given in percent.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
 use crate::record::{Ceiling, LostBy, Trial};
@@ -47,10 +47,7 @@ pub(crate) fn probe(
                 round: 0,
                 place: place as u32,
             };
-            let trial = testbed.trial(&spec, stop)?;
-            if stop.load(Ordering::Relaxed) {
-                return Ok((ceilings, trials));
-            }
+            let Some(trial) = testbed.trial(&spec, stop)? else { return Ok((ceilings, trials)) };
             let found = ceiling(&trial, cores);
             trials.push(trial);
             if found.closed_rps.is_some() {

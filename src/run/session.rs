@@ -263,13 +263,10 @@ impl<'a> Session<'a> {
             let spec = TrialSpec { scenario, contender, rate, level, duration, round, place };
             let open = matches!(scenario.load.kind, LoadKind::Open(_));
             let trial = match open && rate.is_none() {
-                true => self.testbed.lost(&spec, "it lost the probe of its ceiling twice")?,
+                true => Some(self.testbed.lost(&spec, "it lost the probe of its ceiling twice")?),
                 false => self.testbed.trial(&spec, stop)?,
             };
-            // A trial that was cut short is no trial.
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
+            let Some(trial) = trial else { break };
             self.trials.push(trial);
         }
         let invalidated = self.trials[first..].iter().any(|trial| trial.validity.voids_round);

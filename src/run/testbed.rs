@@ -126,13 +126,16 @@ impl<'a> Testbed<'a> {
         self.calibrations.iter().find(|(asked, _)| *asked == cpu).map(|(_, measured)| *measured)
     }
 
-    /// Runs a trial and writes it down. It is marked and judged. One that was cut short by
-    /// `stop` is no trial and nowhere written.
+    /// Runs a trial, judges it and writes it down. Nothing where `stop` cut it short: that is no trial, and nowhere written.
     ///
     /// # Errors
     /// When the contender or what it waits for cannot be started, or the generator cannot run; when an earlier run that is
     /// gone on with took another course.
-    pub(crate) fn trial(&mut self, spec: &TrialSpec<'_>, stop: &AtomicBool) -> Result<Trial> {
+    pub(crate) fn trial(
+        &mut self,
+        spec: &TrialSpec<'_>,
+        stop: &AtomicBool,
+    ) -> Result<Option<Trial>> {
         if let Some(journal) = &mut self.journal
             && let Some(trial) = journal.found(spec)?
         {
@@ -140,17 +143,19 @@ impl<'a> Testbed<'a> {
             self.warmth.saw(&trial);
             self.starts.note(&trial);
             self.progress.finished(&trial);
-            return Ok(trial);
+            return Ok(Some(trial));
         }
         let run = self.run_pilots(spec, stop).and_then(|()| match stop.load(Ordering::Relaxed) {
             true => Err(Error::interrupted()),
             false => self.run(spec, stop),
         });
         let mut trial = match run {
-            // The caller checks `stop` and discards this.
-            Err(error) if error.is_interrupt() => self.untried(spec, LostBy::Start, &error)?,
+            Err(error) if error.is_interrupt() => return Ok(None),
             run => run?,
         };
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         self.look_around();
         // A smoke has no figures to doubt.
         if let Some(doubt) = self.host.neighbours.doubt().filter(|_| !spec.scenario.smoke) {
@@ -159,12 +164,10 @@ impl<'a> Testbed<'a> {
         self.warmth.saw(&trial);
         self.starts.note(&trial);
         self.progress.finished(&trial);
-        if let Some(journal) = &mut self.journal
-            && !stop.load(Ordering::Relaxed)
-        {
+        if let Some(journal) = &mut self.journal {
             journal.keep(&trial)?;
         }
-        Ok(trial)
+        Ok(Some(trial))
     }
 
     /// Runs the pilots of a trial's scenario that are to come before it.
@@ -214,18 +217,14 @@ impl<'a> Testbed<'a> {
             self.salt();
             return Ok(trial);
         }
-        let trial = self.untried(spec, LostBy::Idle, &Error::invalid(why))?;
+        let placement = placement(spec.scenario)?;
+        let prepared = self.prepare(spec.clone(), &placement);
+        let trial = trial::figures::lost(&prepared, LostBy::Idle, &Error::invalid(why));
         self.progress.finished(&trial);
         if let Some(journal) = &mut self.journal {
             journal.keep(&trial)?;
         }
         Ok(trial)
-    }
-
-    fn untried(&mut self, spec: &TrialSpec<'_>, by: LostBy, why: &Error) -> Result<Trial> {
-        let placement = placement(spec.scenario)?;
-        let prepared = self.prepare(spec.clone(), &placement);
-        Ok(trial::figures::lost(&prepared, by, why))
     }
 
     /// Adds what this testbed knows.

@@ -255,10 +255,8 @@ fn at_the_rate(context: &mut ExperimentContext<'_, '_>, scenario: &Scenario) -> 
                 round,
                 place: place as u32,
             };
-            trials.push(context.testbed.trial(&spec, context.stop)?);
-            if context.stop.load(Ordering::Relaxed) {
-                return Ok(kept);
-            }
+            let Some(trial) = context.testbed.trial(&spec, context.stop)? else { return Ok(kept) };
+            trials.push(trial);
         }
         if !trials.iter().any(|trial| trial.validity.voids_round) {
             held += 1;

@@ -1,8 +1,6 @@
 //! The highest rate at which each contender keeps the SLO, as an interval. The search itself is `stats::capacity`'s; here
 //! its trials are run, those of all contenders in turn, so that a slow minute hits all of them alike.
 
-use std::sync::atomic::Ordering;
-
 use crate::error::Result;
 use crate::judge::statement::capacity::{interval, the_pool_binds_both};
 use crate::record::{Capacity, Ceiling, Comparison, Trial, TrialVerdict, late};
@@ -136,10 +134,7 @@ impl Looking<'_> {
         step: Step,
         slo: Slo,
     ) -> Result<Option<Trial>> {
-        let mut trial = context.testbed.trial(spec, context.stop)?;
-        if context.stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
+        let Some(mut trial) = context.testbed.trial(spec, context.stop)? else { return Ok(None) };
         self.trials += 1;
         let kept = kept(&trial, slo);
         trial.voided = trial.validity.voids_round;

@@ -2,7 +2,6 @@
 //! `decide`. What is compared are closed ceilings, with so many connections that the contender's cores are what binds.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
 
 use crate::backend::model::Model;
 use crate::error::Result;
@@ -127,8 +126,7 @@ fn block(
     let contender = &scenario.contenders[index];
     let duration = scenario.load.duration;
     let spec = TrialSpec { scenario, contender, rate: None, level, duration, round, place };
-    let trial = context.testbed.trial(&spec, context.stop)?;
-    Ok((!context.stop.load(Ordering::Relaxed)).then_some(trial))
+    context.testbed.trial(&spec, context.stop)
 }
 
 /// A contender at its best size, in closed loop.

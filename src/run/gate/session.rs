@@ -212,10 +212,7 @@ impl<'a> Session<'a> {
         loop {
             self.testbed.progress.expect(1);
             let began = Instant::now();
-            let probe = self.trial(&baseline, None, 0, 0, stop)?;
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::interrupted());
-            }
+            let probe = self.trial(&baseline, None, 0, 0, stop)?.ok_or_else(Error::interrupted)?;
             let found = Rate(probe.achieved_rps);
             if found.0 <= 0.0 {
                 let why = match probe.validity.reasons.join("; ") {
@@ -252,10 +249,7 @@ impl<'a> Session<'a> {
             duration: CLOSED,
             ..spec_of(&self.scenario, &self.about, &baseline, Some(rate), (0, 0))
         };
-        let trial = self.testbed.trial(&spec, stop)?;
-        if stop.load(Ordering::Relaxed) {
-            return Err(Error::interrupted());
-        }
+        let trial = self.testbed.trial(&spec, stop)?.ok_or_else(Error::interrupted)?;
         if trial.validity.lost && trial.validity.lost_by != Some(LostBy::Errors) {
             let why = trial.validity.reasons.join("; ");
             return Err(Error::invalid(format!("the baseline is broken: {why}"))
@@ -372,10 +366,7 @@ impl<'a> Session<'a> {
         let rates = [Some(Rate(self.about.rate_rps)), None];
         let rates = &rates[..if self.closes() { 2 } else { 1 }];
         for rate in rates {
-            let trial = self.trial(contender, *rate, round, place, stop)?;
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
+            let Some(trial) = self.trial(contender, *rate, round, place, stop)? else { break };
             let lost = trial.validity.lost;
             trials.push(trial);
             if lost {
@@ -399,7 +390,7 @@ impl<'a> Session<'a> {
         round: u32,
         place: u32,
         stop: &AtomicBool,
-    ) -> Result<Trial> {
+    ) -> Result<Option<Trial>> {
         let spec = spec_of(&self.scenario, &self.about, contender, rate, (round, place));
         self.testbed.trial(&spec, stop)
     }
