@@ -28,7 +28,7 @@ pub struct Finding {
     /// Why it matters to a measurement.
     pub why: &'static str,
     /// A command, or a sentence, that fixes it; where there is something to fix.
-    pub mend: Option<String>,
+    pub fix: Option<String>,
 }
 
 /// What follows from a finding.
@@ -37,7 +37,7 @@ pub enum State {
     /// Nothing.
     Fine,
     /// Figures are better once it is fixed.
-    Mend,
+    Fix,
     /// The machine does not say.
     Unknown,
 }
@@ -47,7 +47,7 @@ impl State {
     pub fn name(self) -> &'static str {
         match self {
             Self::Fine => "fine",
-            Self::Mend => "mend",
+            Self::Fix => "fix",
             Self::Unknown => "unknown",
         }
     }
@@ -69,17 +69,17 @@ pub fn examine() -> Result<Vec<Finding>> {
 impl Finding {
     /// Nothing to fix.
     fn fine(check: &'static str, found: impl Into<String>, why: &'static str) -> Self {
-        Self { check, state: State::Fine, found: found.into(), why, mend: None }
+        Self { check, state: State::Fine, found: found.into(), why, fix: None }
     }
 
     /// Nothing to see.
     fn unknown(check: &'static str, found: impl Into<String>, why: &'static str) -> Self {
-        Self { check, state: State::Unknown, found: found.into(), why, mend: None }
+        Self { check, state: State::Unknown, found: found.into(), why, fix: None }
     }
 
     /// The same finding, if it is as it should be; else with what fixes it.
-    fn unless(self, good: bool, mend: impl Into<String>) -> Self {
-        if good { self } else { Self { state: State::Mend, mend: Some(mend.into()), ..self } }
+    fn unless(self, good: bool, fix: impl Into<String>) -> Self {
+        if good { self } else { Self { state: State::Fix, fix: Some(fix.into()), ..self } }
     }
 }
 
@@ -169,11 +169,11 @@ fn apart(cores: &Cores, siblings: &[Cores]) -> Finding {
             first.sort_unstable();
             first.dedup();
             let list = first.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-            let mend = match first.len() {
+            let fix = match first.len() {
                 0 | 1 => "nothing on this machine: it has one core with two threads".into(),
                 _ => format!("taskset -c {list} bakeoff run .."),
             };
-            Finding::fine("siblings", found, why).unless(false, mend)
+            Finding::fine("siblings", found, why).unless(false, fix)
         }
     }
 }
@@ -256,25 +256,25 @@ pub(crate) fn look_at_limits() -> Vec<Finding> {
 fn descriptors(soft: Option<u64>, hard: Option<u64>) -> Finding {
     let why = "every connection of the generator and of a server is a descriptor; without more, connects fail";
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= DESCRIPTORS_WANTED);
-    let mend = match enough(hard) {
+    let fix = match enough(hard) {
         true => format!("ulimit -n {}", hard.unwrap_or(65_536).min(65_536)),
         false => "sudo prlimit --nofile=65536 --pid $$".into(),
     };
-    Finding::fine("descriptors", shown(soft), why).unless(enough(soft), mend)
+    Finding::fine("descriptors", shown(soft), why).unless(enough(soft), fix)
 }
 
 fn threads(processes: Option<u64>, group: Option<&str>) -> Finding {
     let why = "a thread for each connection needs as many threads as connections";
     let group = group.and_then(|text| text.parse().ok());
     let least = [processes, group].into_iter().flatten().min();
-    let mend = match group.is_some() && group == least {
+    let fix = match group.is_some() && group == least {
         true => {
             "start the container with --pids-limit -1, or systemctl set-property UNIT TasksMax=infinity"
         }
         false => "ulimit -u 16384",
     };
     Finding::fine("threads", shown(least), why)
-        .unless(least.is_none_or(|least| least >= THREADS_WANTED), mend)
+        .unless(least.is_none_or(|least| least >= THREADS_WANTED), fix)
 }
 
 fn free_ports(range: Option<&str>) -> Finding {
@@ -454,11 +454,11 @@ mod tests {
     use crate::error::Error;
 
     #[test]
-    fn every_check_says_why_and_only_what_is_to_be_mended_has_a_command() {
+    fn every_check_says_why_and_only_what_is_to_be_fixed_has_a_command() {
         let findings = examine().unwrap();
         for one in &findings {
             assert!(!one.found.is_empty() && one.why.len() > 20, "{one:?}");
-            assert_eq!(one.mend.is_some(), one.state == State::Mend, "{one:?}");
+            assert_eq!(one.fix.is_some(), one.state == State::Fix, "{one:?}");
         }
         let mut names: Vec<_> = findings.iter().map(|one| one.check).collect();
         names.sort_unstable();
@@ -474,11 +474,11 @@ mod tests {
 
     #[test]
     fn a_debug_build_and_a_missing_database_are_told() {
-        assert_eq!((build(false).state, build(true).state), (State::Fine, State::Mend));
+        assert_eq!((build(false).state, build(true).state), (State::Fine, State::Fix));
         assert_eq!(database(Ok("/usr/bin".into())).state, State::Fine);
         let missing = database(Err(Error::usage("not installed").help("apt-get install it")));
         assert_eq!(
-            (missing.found.as_str(), missing.mend.unwrap().as_str()),
+            (missing.found.as_str(), missing.fix.unwrap().as_str()),
             ("not installed", "apt-get install it")
         );
     }
@@ -492,9 +492,9 @@ mod tests {
     #[test]
     fn too_few_cores_and_a_narrow_mask_are_told() {
         assert_eq!(number(2).state, State::Fine);
-        assert_eq!(number(1).state, State::Mend);
+        assert_eq!(number(1).state, State::Fix);
         assert_eq!(affinity(&vec![0, 1], 2).state, State::Fine);
-        assert!(affinity(&vec![1], 4).mend.unwrap().contains("-c 0-3"));
+        assert!(affinity(&vec![1], 4).fix.unwrap().contains("-c 0-3"));
     }
 
     #[test]
@@ -503,10 +503,10 @@ mod tests {
         let pairs = [vec![0, 2], vec![1, 3], vec![0, 2], vec![1, 3]];
         let found = apart(&four, &pairs);
         assert_eq!(found.found, "cores 0 and 2 are one");
-        assert!(found.mend.unwrap().contains("taskset -c 0,1 "));
+        assert!(found.fix.unwrap().contains("taskset -c 0,1 "));
         assert_eq!(apart(&vec![0, 1], &[vec![0, 2], vec![1, 3]]).state, State::Fine);
         assert_eq!(apart(&vec![0, 1], &[]).state, State::Unknown);
-        assert!(apart(&vec![0, 1], &[vec![0, 1], vec![0, 1]]).mend.unwrap().contains("nothing"));
+        assert!(apart(&vec![0, 1], &[vec![0, 1], vec![0, 1]]).fix.unwrap().contains("nothing"));
     }
 
     #[test]
@@ -516,7 +516,7 @@ mod tests {
         let held = quota(Some(1.5), 2, Some(Nanos(1_500_000_000)));
         assert_eq!(
             (held.state, held.found.as_str()),
-            (State::Mend, "1.5 of 2 cores, held back for 1.5 s so far")
+            (State::Fix, "1.5 of 2 cores, held back for 1.5 s so far")
         );
         let names =
             |names: &[&str]| governor(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
@@ -527,7 +527,7 @@ mod tests {
                 names(&["performance", "powersave"]).state,
                 names(&["performance", "powersave"]).found.as_str()
             ),
-            (State::Mend, "powersave")
+            (State::Fix, "powersave")
         );
     }
 
@@ -535,54 +535,54 @@ mod tests {
     fn a_low_limit_is_told_with_what_can_be_done_without_and_with_rights() {
         assert_eq!(descriptors(None, None).found, "no limit");
         assert_eq!(descriptors(Some(4_096), Some(4_096)).state, State::Fine);
-        assert_eq!(descriptors(Some(1_024), Some(20_000)).mend.unwrap(), "ulimit -n 20000");
-        assert!(descriptors(Some(1_024), Some(1_024)).mend.unwrap().contains("prlimit"));
+        assert_eq!(descriptors(Some(1_024), Some(20_000)).fix.unwrap(), "ulimit -n 20000");
+        assert!(descriptors(Some(1_024), Some(1_024)).fix.unwrap().contains("prlimit"));
     }
 
     #[test]
     fn the_lower_of_two_limits_on_threads_counts() {
         assert_eq!(threads(None, Some("max")).found, "no limit");
-        assert!(threads(Some(90_000), Some("512")).mend.unwrap().contains("--pids-limit"));
-        assert_eq!(threads(Some(1_000), Some("8192")).mend.unwrap(), "ulimit -u 16384");
+        assert!(threads(Some(90_000), Some("512")).fix.unwrap().contains("--pids-limit"));
+        assert_eq!(threads(Some(1_000), Some("8192")).fix.unwrap(), "ulimit -u 16384");
     }
 
     #[test]
     fn few_ports_and_a_short_backlog_are_told() {
         assert_eq!(free_ports(Some("32768\t60999")).found, "28232 (32768 to 60999)");
-        assert_eq!(free_ports(Some("60000 60999")).state, State::Mend);
+        assert_eq!(free_ports(Some("60000 60999")).state, State::Fix);
         assert_eq!(free_ports(Some("?")).state, State::Unknown);
         assert_eq!(
             (backlog(Some(4_096)).state, backlog(Some(128)).state),
-            (State::Fine, State::Mend)
+            (State::Fine, State::Fix)
         );
     }
 
     #[test]
     fn pages_that_come_unasked_and_too_little_memory_are_told() {
         assert_eq!(huge_pages(Some("always [madvise] never")).state, State::Fine);
-        assert!(huge_pages(Some("[always] madvise never")).mend.unwrap().contains("echo madvise"));
+        assert!(huge_pages(Some("[always] madvise never")).fix.unwrap().contains("echo madvise"));
         assert_eq!(huge_pages(None).state, State::Unknown);
         assert_eq!(available(Some(4 << 30), 0).found, "4 GiB available");
-        assert_eq!(available(Some(1 << 20), 1 << 20).state, State::Mend);
+        assert_eq!(available(Some(1 << 20), 1 << 20).state, State::Fix);
     }
 
     #[test]
     fn a_restless_machine_is_told() {
         assert_eq!(others(Some(0.01)).state, State::Fine);
-        assert!(others(Some(0.5)).mend.is_some() && others(None).state == State::Unknown);
-        assert_eq!(stolen(Some(0.06)).state, State::Mend);
+        assert!(others(Some(0.5)).fix.is_some() && others(None).state == State::Unknown);
+        assert_eq!(stolen(Some(0.06)).state, State::Fix);
         let calm = Hiccups { worst: Nanos(300_000), lost: Share(0.001), floor: [Nanos(0); 4] };
         assert_eq!(stops(&calm).found, "longest 300 us, 0.1% lost, floor of p99 0 ns");
         let restless =
             Hiccups { floor: [Nanos(0), Nanos(0), Nanos(2_500_000), Nanos(4_000_000)], ..calm };
-        assert_eq!(stops(&restless).state, State::Mend);
+        assert_eq!(stops(&restless).state, State::Fix);
     }
 
     #[test]
     fn a_coarse_timer_and_a_dear_clock_are_told() {
         assert_eq!(timer((Nanos(52_000), Nanos(300_000))).state, State::Fine);
-        assert_eq!(timer((Nanos(1_000_000), Nanos(1_100_000))).state, State::Mend);
+        assert_eq!(timer((Nanos(1_000_000), Nanos(1_100_000))).state, State::Fix);
         assert_eq!(clock(Some("tsc".into()), Nanos(22)).found, "tsc, 22 ns a reading");
-        assert!(clock(Some("acpi_pm".into()), Nanos(900)).mend.unwrap().contains("echo tsc"));
+        assert!(clock(Some("acpi_pm".into()), Nanos(900)).fix.unwrap().contains("echo tsc"));
     }
 }

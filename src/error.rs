@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Failure {
     /// A defect of bakeoff itself, or of the machine under it (1).
     Internal = 1,
-    /// A flag, a scenario or a file that the user can mend (2).
+    /// A flag, a scenario or a file that the user can fix (2).
     Usage = 2,
     /// A number was asked for and none that holds could be made (5).
     Invalid = 5,
@@ -38,7 +38,7 @@ impl Error {
         Self::new(Failure::Internal, message)
     }
 
-    /// A flag, a scenario or a file that the user can mend.
+    /// A flag, a scenario or a file that the user can fix.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Failure::Usage, message)
     }
@@ -78,7 +78,7 @@ impl Error {
         }
     }
 
-    /// The same error with a sentence that says how to mend it.
+    /// The same error with a sentence that says how to fix it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -160,7 +160,7 @@ impl std::error::Error for Error {}
 pub trait Context<T> {
     /// An internal failure described by `what`.
     fn context(self, what: impl FnOnce() -> String) -> Result<T>;
-    /// A failure that the user can mend, described by `what`.
+    /// A failure that the user can fix, described by `what`.
     fn usage(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 

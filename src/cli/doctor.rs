@@ -45,10 +45,10 @@ fn text(findings: &[Finding]) -> String {
         let state = format!("{:<7}", one.state.name());
         let state = state.style(style(one.state));
         let _ = writeln!(out, "{state} {:<12} {}", one.check, one.found);
-        if let Some(mend) = &one.mend {
+        if let Some(fix) = &one.fix {
             let _ = writeln!(out, "{}", wrapped(&format!("{INDENT}{}", one.why), INDENT));
             // In one piece, to be copied.
-            let _ = writeln!(out, "{INDENT}-> {mend}");
+            let _ = writeln!(out, "{INDENT}-> {fix}");
         }
     }
     let _ = writeln!(out, "\n{}", closing(findings));
@@ -60,7 +60,7 @@ const INDENT: &str = "        ";
 fn style(state: State) -> Style {
     match state {
         State::Fine => Style::new().green(),
-        State::Mend => Style::new().yellow().bold(),
+        State::Fix => Style::new().yellow().bold(),
         State::Unknown => Style::new().dimmed(),
     }
 }
@@ -68,8 +68,8 @@ fn style(state: State) -> Style {
 fn markdown(findings: &[Finding]) -> String {
     let mut out = "| check | state | found | why | fix |\n|---|---|---|---|---|\n".to_owned();
     for one in findings {
-        let mend = one.mend.as_deref().map(|mend| format!("`{mend}`")).unwrap_or_default();
-        let cells = [one.check, one.state.name(), &one.found, one.why, &mend];
+        let fix = one.fix.as_deref().map(|fix| format!("`{fix}`")).unwrap_or_default();
+        let cells = [one.check, one.state.name(), &one.found, one.why, &fix];
         let _ = writeln!(out, "| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
     }
     let _ = writeln!(out, "\n{}", closing(findings));
@@ -77,7 +77,7 @@ fn markdown(findings: &[Finding]) -> String {
 }
 
 fn closing(findings: &[Finding]) -> String {
-    match findings.iter().filter(|one| one.state == State::Mend).count() {
+    match findings.iter().filter(|one| one.state == State::Fix).count() {
         0 => "Nothing to fix.".into(),
         1 => "One problem to fix; nothing was changed.".into(),
         n => format!("{n} problems to fix; nothing was changed."),
@@ -91,7 +91,7 @@ fn json(findings: &[Finding]) -> String {
             "state": one.state.name(),
             "found": one.found,
             "why": one.why,
-            "mend": one.mend,
+            "fix": one.fix,
         })
     });
     let report = json!({ "schema": "bakeoff.doctor/1", "checks": checks.collect::<Vec<_>>() });
@@ -111,14 +111,14 @@ mod tests {
                 state: State::Fine,
                 found: "2 usable".into(),
                 why,
-                mend: None,
+                fix: None,
             },
             Finding {
                 check: "governor",
-                state: State::Mend,
+                state: State::Fix,
                 found: "powersave".into(),
                 why,
-                mend: Some("sudo cpupower frequency-set -g performance".into()),
+                fix: Some("sudo cpupower frequency-set -g performance".into()),
             },
         ]
     }
@@ -128,7 +128,7 @@ mod tests {
         let text = anstream::adapter::strip_str(&text(&findings())).to_string();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "fine    cores        2 usable");
-        assert_eq!(lines[1], "mend    governor     powersave");
+        assert_eq!(lines[1], "fix     governor     powersave");
         assert_eq!(
             lines[2],
             "        a core that changes its clock with the load makes the quiet contender"
@@ -140,10 +140,10 @@ mod tests {
     #[test]
     fn the_other_formats_have_everything() {
         let report: serde_json::Value = serde_json::from_str(&json(&findings())).unwrap();
-        assert_eq!(report["checks"][1]["state"], "mend");
-        assert!(report["checks"][0]["mend"].is_null());
+        assert_eq!(report["checks"][1]["state"], "fix");
+        assert!(report["checks"][0]["fix"].is_null());
         let markdown = markdown(&findings());
-        assert!(markdown.contains("| governor | mend | powersave | a core"), "{markdown}");
+        assert!(markdown.contains("| governor | fix | powersave | a core"), "{markdown}");
         assert!(markdown.contains("| `sudo cpupower frequency-set -g performance` |"));
     }
 }
