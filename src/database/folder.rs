@@ -124,9 +124,6 @@ const NAMES: [&str; 2] = ["postgres", "nobody"];
 
 impl Account {
     /// The user to run as, if this process is root.
-    ///
-    /// # Errors
-    /// When there is no such user.
     pub(crate) fn to_become() -> Result<Option<Self>> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);

@@ -52,9 +52,6 @@ impl Database {
     /// What the trial `n` works on: no payment, no points, whatever the trial before it did. A cluster of our own copies
     /// its template (about 0.2 s) and allows several at once; a schema that is given is loaded again (some seconds), and
     /// has one trial at a time.
-    ///
-    /// # Errors
-    /// When the server refuses.
     pub fn fresh(&self, n: u32) -> Result<Trial<'_>> {
         match &self.0 {
             Origin::Auto(auto) => {
@@ -142,9 +139,6 @@ pub(crate) struct Auto {
 
 impl Auto {
     /// From nothing to loaded; `latency` is added to the schema.
-    ///
-    /// # Errors
-    /// When there is no PostgreSQL, or it does not do as it is told.
     pub(crate) fn start(program: &Path, setup: &Setup, latency: &str) -> Result<Self> {
         let keeper = Keeper::start(program, &cluster::find_programs()?, setup.connections)?;
         let inside = |user: &str, database: &str| {

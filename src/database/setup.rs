@@ -136,9 +136,6 @@ const PIECE_BYTES: usize = 64 * 1024;
 const EMPTY: &str = "TRUNCATE payments, distributions, credits, webhooks";
 
 /// Fills the tables that `connect` leads to, whatever is in them.
-///
-/// # Errors
-/// When the server refuses, or the user interrupts.
 pub(crate) fn load(connect: &(dyn Fn() -> Result<Connection> + Sync), seed: u64) -> Result<()> {
     let data = Dataset::new(seed);
     thread::scope(|scope| {

@@ -68,9 +68,6 @@ impl Url {
     }
 
     /// The same with settings of the session, as `-c search_path=x`, for a URL that has none yet.
-    ///
-    /// # Errors
-    /// When it has some.
     pub(crate) fn with_options(&self, options: &str) -> Result<Self> {
         if self.server.options.is_some() {
             return Err(Error::usage(format!("the URL {self} has `options`"))

@@ -105,17 +105,11 @@ impl Drop for Cgroup {
 const PROCESSES: &str = "cgroup.procs";
 
 /// Moves this process into a group; what it starts from then on is born there.
-///
-/// # Errors
-/// When the group is gone or may not be entered.
 pub(crate) fn enter(folder: &Path) -> io::Result<()> {
     fs::write(folder.join(PROCESSES), "0")
 }
 
 /// The same for as long as `action` takes.
-///
-/// # Errors
-/// When the group cannot be entered or left.
 pub(crate) fn within<T>(folder: &Path, action: impl FnOnce() -> T) -> io::Result<T> {
     let Some((own, _)) = own() else { return Err(io::ErrorKind::NotFound.into()) };
     enter(folder)?;

@@ -15,9 +15,6 @@ use crate::error::{Context, Result};
 use crate::units::Nanos;
 
 /// This very program, which starts itself in other roles.
-///
-/// # Errors
-/// When its file cannot be found.
 pub(crate) fn own_program() -> Result<PathBuf> {
     std::env::current_exe().context(|| "cannot find this program's file".into())
 }

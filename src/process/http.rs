@@ -18,17 +18,11 @@ const CONNECTS_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 
 /// The body of a 2xx answer. Tries again until `within` is over, for a server that is about to listen.
-///
-/// # Errors
-/// The last reason why there was no such answer.
 pub(crate) fn get(peer: &Peer, path: &str, within: Duration) -> Result<Vec<u8>, String> {
     ask("GET", peer, path, within)
 }
 
 /// The same with another method and no body.
-///
-/// # Errors
-/// The last reason why there was no such answer.
 pub(crate) fn ask(
     method: &str,
     peer: &Peer,
@@ -39,9 +33,6 @@ pub(crate) fn ask(
 }
 
 /// What `once` gives, which may take so long each time; tries again until `within` is over.
-///
-/// # Errors
-/// The last reason that says something.
 pub(crate) fn tried<T>(
     within: Duration,
     once: impl Fn(Duration) -> Result<T, Failed>,
@@ -84,9 +75,6 @@ impl Failed {
 
 /// The same, asked once: of a server that is there, and may not know `path`. `within` bounds the whole answer, which ends
 /// as its framing says, whatever becomes of the connection.
-///
-/// # Errors
-/// Why there was no such answer.
 pub(crate) fn once(
     method: &str,
     peer: &Peer,

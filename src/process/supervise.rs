@@ -191,9 +191,6 @@ pub(crate) struct SupervisedProcess {
 
 impl SupervisedProcess {
     /// Starts `program` on `cores`.
-    ///
-    /// # Errors
-    /// When it cannot be started; the message has why.
     pub(crate) fn start(program: &Program<'_>, cores: &Cores) -> Result<Self> {
         let binary = proc::own_program()?;
         let mut command = Command::new(binary);
@@ -277,9 +274,6 @@ impl SupervisedProcess {
     }
 
     /// Has the program ended and waits for that. Its exit status is not checked.
-    ///
-    /// # Errors
-    /// When it had ended before, had to be killed, or broke down.
     pub(crate) fn stop(mut self) -> Result<()> {
         if self.ended().is_some() {
             return Err(self.failed("ended before it was asked to"));

@@ -23,9 +23,6 @@ pub(crate) fn needed(scenario: &Scenario) -> bool {
 
 /// Probes every contender of a scenario, and again each one that lost its probe; fewer when it is stopped. A contender
 /// that loses both has no ceiling.
-///
-/// # Errors
-/// When no contender has one.
 pub(crate) fn probe(
     testbed: &mut Testbed<'_>,
     scenario: &Scenario,

@@ -125,9 +125,6 @@ impl Host {
     }
 
     /// Starts a server on `cores`, or finds the one that runs, and waits until it is ready.
-    ///
-    /// # Errors
-    /// By the contender, when it does not start, ends early, or is not ready in time.
     pub(crate) fn start(
         &self,
         name: &str,
@@ -145,17 +142,11 @@ impl Host {
     }
 
     /// Starts a contender only to see how long that takes, and ends it.
-    ///
-    /// # Errors
-    /// By the contender, when it does not start, answer or end.
     pub(crate) fn time_start(&self, what: &Startable, cores: &Cores) -> Result<Started> {
         what.start(cores)
     }
 
     /// Has the PostgreSQL of a scenario ready, if it names one; `say` tells that this takes a while.
-    ///
-    /// # Errors
-    /// When there is none to be had, or it cannot be loaded.
     pub(crate) fn provide(&mut self, scenario: &Scenario, say: impl FnOnce(&str)) -> Result<()> {
         let Some(rows) = Rows::of(scenario) else { return Ok(()) };
         if !self.databases.iter().any(|(known, _)| *known == rows) {
@@ -202,9 +193,6 @@ impl Host {
     }
 
     /// Sends the load and samples what it costs. `several` processes of a contender know nothing of each other's pools.
-    ///
-    /// # Errors
-    /// When the generator cannot run.
     pub(crate) fn load(
         &self,
         plan: &Plan,

@@ -86,9 +86,6 @@ impl Journal {
     }
 
     /// What an earlier run found when it asked for this, if it came so far.
-    ///
-    /// # Errors
-    /// When it had asked for something else.
     pub(crate) fn found(&mut self, spec: &TrialSpec<'_>) -> Result<Option<Trial>> {
         let Some(trial) = self.finished.pop_front() else { return Ok(None) };
         let name = |scenario, contender, level, round, place| {
@@ -113,9 +110,6 @@ impl Journal {
     }
 
     /// Appends a pilot to those of the run.
-    ///
-    /// # Errors
-    /// When the disk does not take it.
     pub(crate) fn keep_pilot(&mut self, pilot: &Pilot) -> Result<()> {
         let line = record::pilot_line(pilot) + "\n";
         if self.file.is_none() {
@@ -133,9 +127,6 @@ impl Journal {
     }
 
     /// Appends a trial.
-    ///
-    /// # Errors
-    /// When the disk does not take it.
     pub(crate) fn keep(&mut self, trial: &Trial) -> Result<()> {
         let line = record::trial_line(trial) + "\n";
         let Some(file) = &mut self.file else {

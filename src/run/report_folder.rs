@@ -73,9 +73,6 @@ impl ReportFolder {
     }
 
     /// Deletes the earlier report in it, if it was claimed by force: else there is none.
-    ///
-    /// # Errors
-    /// Usage, when a file cannot be deleted.
     pub(crate) fn clean(&self) -> Result<()> {
         clean(&self.path)
     }
@@ -179,9 +176,6 @@ fn holder(file: &File) -> Option<u32> {
 
 /// Deletes the files of the report that is in a folder, and those of the scenarios of a ledger: no others, and none where no
 /// report is.
-///
-/// # Errors
-/// Usage, when one cannot be deleted.
 pub(super) fn clean(folder: &Path) -> Result<()> {
     emptied(folder).usage(|| format!("cannot clean {}", folder.display()))
 }

@@ -112,9 +112,6 @@ impl<'a> Session<'a> {
     }
 
     /// Every experiment of every scenario.
-    ///
-    /// # Errors
-    /// When no contender gives a right answer or starts, and when the generator cannot run.
     pub(crate) fn run(&mut self, stop: &AtomicBool) -> Result<()> {
         self.probe_ceilings(stop)?;
         self.run_rounds(Part::Compare, stop)?;
@@ -130,9 +127,6 @@ impl<'a> Session<'a> {
     }
 
     /// Whether there is anything to tell.
-    ///
-    /// # Errors
-    /// When no contender has ever started.
     fn has_started(&self) -> Result<()> {
         let not_started = |trial: &Trial| trial.validity.lost_by == Some(LostBy::Start);
         match self.trials.first() {

@@ -39,9 +39,6 @@ pub(crate) struct Testbed<'a> {
 
 impl<'a> Testbed<'a> {
     /// Watches the machine and calibrates the CPU work of the scenarios that are known by now.
-    ///
-    /// # Errors
-    /// When the affinity mask cannot be read, or a contender asks for a client that this build is without.
     pub(crate) fn open(
         scenarios: &[Scenario],
         progress: &'a mut Progress,

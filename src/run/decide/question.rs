@@ -66,9 +66,6 @@ impl Question {
     }
 
     /// Refuses what cannot be asked, with what can.
-    ///
-    /// # Errors
-    /// Usage errors.
     pub(super) fn check(&self) -> Result<()> {
         if self.lookups != LOOKUPS && self.lookups != 0 {
             return Err(Error::usage(format!(
@@ -165,9 +162,6 @@ impl Question {
     }
 
     /// The scenario itself: what is run is what can be saved.
-    ///
-    /// # Errors
-    /// When the question makes no scenario.
     pub(super) fn scenario(&self, threads: &[(&str, Option<usize>)]) -> Result<Scenario> {
         scenario::parse("decide.toml", &self.text(threads)?)
     }

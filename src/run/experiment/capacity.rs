@@ -36,9 +36,6 @@ pub(crate) fn cost(scenario: &Scenario, ceiling: Rate) -> Cost {
 }
 
 /// The capacities in the scenario's order, and all trials.
-///
-/// # Errors
-/// When a contender cannot be started, or the generator cannot run.
 pub(crate) fn run(
     context: &mut ExperimentContext<'_, '_>,
     scenario: &Scenario,

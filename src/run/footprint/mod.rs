@@ -35,9 +35,6 @@ const STARTS: usize = usize::MAX >> 1;
 /// sizes up what it consists of; `out` is a folder for what is made on the way. Nothing once `stop` is set.
 ///
 /// A start that a contender loses is one of its starts; after two at the beginning it is not started again.
-///
-/// # Errors
-/// When a file of a contender cannot be read.
 pub(crate) fn footprints(
     testbed: &mut Testbed<'_>,
     scenario: &Scenario,

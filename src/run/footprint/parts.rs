@@ -29,9 +29,6 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// The parts of `contender`; `stripped` is where a copy of this program without its symbols goes.
-    ///
-    /// # Errors
-    /// When a file of the payload is not there.
     pub(crate) fn of(contender: &Contender, stripped: &Path) -> Result<Self> {
         match &contender.kind {
             Kind::Command { argv, setup } => Self::of_command(argv, setup),
@@ -95,9 +92,6 @@ impl Parts {
 }
 
 /// The bytes of files; a link counts as what it says.
-///
-/// # Errors
-/// When a file is not there any more.
 pub(crate) fn bytes(files: &[Packed]) -> Result<u64> {
     let size = |file: &Packed| fs::symlink_metadata(&file.from).map(|about| about.len());
     let sizes = files.iter().map(size).sum::<io::Result<u64>>();

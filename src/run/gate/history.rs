@@ -56,9 +56,6 @@ pub(crate) fn stored(path: &Path) -> Result<History> {
 
 /// Whether a gate's line can be added, found out before any work. A file that is not there yet is not made: to remove it
 /// again could take the line of another gate.
-///
-/// # Errors
-/// Usage, when the file cannot be written.
 pub(super) fn writable(path: &Path) -> Result<()> {
     let folder = folder_of(path)?;
     match File::options().append(true).open(path) {
@@ -70,9 +67,6 @@ pub(super) fn writable(path: &Path) -> Result<()> {
 }
 
 /// Adds a gate's line to the end, in one piece.
-///
-/// # Errors
-/// Usage, when the file cannot be written.
 pub(super) fn append(path: &Path, result: &GateResult) -> Result<()> {
     let mut file = open(path)?;
     let mut last = [0];

@@ -48,9 +48,6 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Calibrates; nothing runs yet, and nothing is written before the first round.
-    ///
-    /// # Errors
-    /// Usage, when the budget is too short, or the machine cannot be watched.
     pub(super) fn open(
         request: &'a Request,
         past: &'a History,

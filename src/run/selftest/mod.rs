@@ -149,9 +149,6 @@ fn checks(quick: bool) -> Vec<Check> {
 }
 
 /// Does every check; `say` is told how far it is. An interrupted selftest gives the rows that it has.
-///
-/// # Errors
-/// When there are fewer than two cores.
 pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report> {
     let started = Instant::now();
     let apart = scenario::Placement { mode: PlacementMode::Apart, contender_cores: Some(1) };

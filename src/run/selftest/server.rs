@@ -41,9 +41,6 @@ const SEED: u64 = 7;
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// Serves on a free port of 127.0.0.1, which is printed, until the process is ended.
-///
-/// # Errors
-/// When nothing can be listened on.
 pub fn serve(law: Law) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").context(|| "cannot listen".into())?;
     let address = listener.local_addr().context(|| "cannot listen".into())?;
@@ -336,9 +333,6 @@ const LEAD: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The median response time, from its intended instant, of `count` requests `gap` apart, to a server of known times.
-///
-/// # Errors
-/// When the server does not answer.
 pub(crate) fn plain_median(
     address: SocketAddr,
     gap: Duration,

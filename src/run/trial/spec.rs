@@ -73,9 +73,6 @@ pub(crate) struct Placement {
 impl Placement {
     /// What the scenario asks for, on these cores. The contender gets the highest ones, because the lowest are where
     /// interrupts go; where they are shared, all.
-    ///
-    /// # Errors
-    /// When there are too few cores for it.
     pub(crate) fn of(
         cores: Vec<usize>,
         wanted: scenario::Placement,

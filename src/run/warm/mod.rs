@@ -98,9 +98,6 @@ impl Warmth {
     }
 
     /// Runs a pilot. Nothing where it was stopped.
-    ///
-    /// # Errors
-    /// When what the contender waits for cannot be started, or the generator cannot run.
     pub(crate) fn run(
         &mut self,
         host: &Host,
@@ -248,9 +245,6 @@ struct Seen {
 }
 
 /// Runs a pilot. One that the contender breaks off has a `failure`; nothing where it was stopped.
-///
-/// # Errors
-/// When what the contender waits for cannot be started, or the generator cannot run.
 fn run_pilot(
     host: &Host,
     prepared: &PreparedTrial<'_>,
