@@ -64,13 +64,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         only.and_then(|only| field(only).clone())
     };
     Trial {
-        workload: String::new(),
-        scenario: String::new(),
-        contender: String::new(),
         round: plan.round,
-        order: 0,
-        level: String::new(),
-        placement: record::Placement::default(),
         schedule_hash: format!("{:016x}", outcome.schedule_hash),
         load: load(plan, outcome),
         offered_rps: per_second(outcome, outcome.offered),
@@ -84,11 +78,9 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         service_ns: only_of(|kind| &kind.service_ns),
         backlog_ns: only_of(|kind| &kind.backlog_ns),
         generator_lag_ns: only_of(|kind| &kind.generator_lag_ns),
-        pool_wait_ns: None,
         connect_ns: Some(distribution(&outcome.connect)),
         handshake_ns: plan.target.tls.is_some().then(|| distribution(&outcome.handshake)),
         by_request,
-        server: record::Server::default(),
         generator: record::Generator {
             cpu_share: validity::generator_share(outcome),
             receive_lag_ns: validity::receive_lag(outcome).as_ref().map(distribution),
@@ -98,16 +90,8 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         saturated: judged.saturated,
         validity: judged.validity,
         audit,
-        voided: false,
-        standin: None,
-        dependency: None,
-        pool: None,
-        timeline: None,
-        accounts_per_s: None,
-        goodput_rps: None,
-        recovery: None,
-        runtime: None,
         led_in: outcome.led_in.as_ref().map(led_in),
+        ..Trial::default()
     }
 }
 
@@ -329,49 +313,22 @@ fn without_figures(prepared: &PreparedTrial<'_>, validity: Validity) -> Trial {
         order: prepared.spec.place,
         level: prepared.spec.level.clone(),
         placement: placement(prepared.placement),
-        schedule_hash: String::new(),
         load: record::Load {
             kind: if prepared.spec.rate.is_some() { "open".into() } else { "closed".into() },
             rate: prepared.spec.rate.map(|rate| rate.0),
             connections: prepared.spec.scenario.load.connections as u32,
             ..record::Load::default()
         },
-        offered_rps: 0.0,
-        achieved_rps: 0.0,
-        requests: 0,
-        errors: BTreeMap::new(),
-        statuses: BTreeMap::new(),
-        first_errors: BTreeMap::new(),
-        response_ns: None,
-        response_less_lag_ns: None,
-        service_ns: None,
-        backlog_ns: None,
-        generator_lag_ns: None,
-        pool_wait_ns: None,
-        connect_ns: None,
-        handshake_ns: None,
-        by_request: BTreeMap::new(),
-        server: record::Server::default(),
-        generator: record::Generator::default(),
         bound_by: "nothing".into(),
-        saturated: false,
         audit: Audit { verdict: "unavailable".into(), reasons: validity.reasons.clone() },
         validity,
-        voided: false,
-        led_in: None,
-        standin: None,
         dependency: prepared
             .spec
             .scenario
             .store
             .dependency()
             .map(|dependency| dependency.describe()),
-        pool: None,
-        timeline: None,
-        accounts_per_s: None,
-        goodput_rps: None,
-        recovery: None,
-        runtime: None,
+        ..Trial::default()
     }
 }
 
