@@ -2,14 +2,16 @@
 //!
 //! This is the only folder that runs both sides. [`run`] reads as the pipeline.
 
+pub(crate) mod capacity;
 pub(crate) mod ceilings;
 mod decide;
-pub(crate) mod experiment;
 mod footprint;
 pub(crate) mod gate;
 pub(crate) mod host;
 mod journal;
 mod ledger;
+pub(crate) mod map;
+pub(crate) mod paired;
 mod plan;
 mod progress;
 mod report_folder;

@@ -1,6 +1,6 @@
 //! What a run comes to before anything is started: its trials, its time, and the differences that it can see.
 
-use crate::run::experiment::capacity;
+use crate::run::capacity;
 use crate::run::rounds;
 use crate::scenario::{LoadKind, PILOT_REQUESTS, PILOT_TIME, Scenario, counted};
 use crate::units::{Nanos, Rate};

@@ -12,13 +12,14 @@ use crate::record::{
     Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, LostBy, Map,
     RunResult, Trial, TrialVerdict,
 };
-use crate::run::experiment::{ExperimentContext, capacity, map};
 use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::{Budget, RandomizedBlock, Repeats};
+use crate::run::testbed::ExperimentContext;
 use crate::run::testbed::{Testbed, placement};
 use crate::run::trial::spec::TrialSpec;
 use crate::run::{Progress, Request, ceilings, footprint, journal, rounds, warm};
+use crate::run::{capacity, map};
 use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario, Statement};
 use crate::units::{Nanos, Rate};
 use crate::{clock, judge, random, record, scenario};

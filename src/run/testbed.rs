@@ -12,6 +12,7 @@ use crate::random;
 use crate::record::{Calibrated, Hiccups, LostBy, Trial};
 use crate::run::host::Host;
 use crate::run::journal::Journal;
+use crate::run::rounds::Budget;
 use crate::run::trial::spec::{Placement, PreparedTrial, Signature, TrialSpec};
 use crate::run::warm::Warmth;
 use crate::run::{Progress, trial, warm};
@@ -256,6 +257,14 @@ impl<'a> Testbed<'a> {
         let work = self.calibrated(contender.request_cpu().unwrap_or(scenario.request_cpu));
         Signature { rounds: work.rounds, cpu: mode.settled(work.measured) }
     }
+}
+
+/// What every experiment needs.
+pub(crate) struct ExperimentContext<'a, 'b> {
+    pub(crate) testbed: &'a mut Testbed<'b>,
+    pub(crate) order_seed: u64,
+    pub(crate) budget: Budget,
+    pub(crate) stop: &'a AtomicBool,
 }
 
 /// Where the sides of a scenario run.

@@ -12,7 +12,7 @@ use crate::record::{
     Ceiling, Decided, Decision, Meeting, RunResult, Trial, TrialVerdict, Verdict, Winner, late,
 };
 use crate::run::decide::question::{ERROR_RATE, MODELS, Question, REQUESTS, WINDOW_MAX_S};
-use crate::run::experiment::paired::Best;
+use crate::run::paired::Best;
 use crate::scenario::Scenario;
 use crate::stats::over_the_error_bound;
 use crate::stats::percentile::FAILED_NS;

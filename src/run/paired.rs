@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::judge::cell::{PairComparison, compare_blocks};
 use crate::latency::Latency;
 use crate::record::Trial;
-use crate::run::experiment::ExperimentContext;
 use crate::run::rounds;
 use crate::run::rounds::RandomizedBlock;
+use crate::run::testbed::ExperimentContext;
 use crate::run::testbed::placement;
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{
@@ -64,7 +64,11 @@ pub(crate) fn compare_pair(
     let mut scenario = at(base, &[of, versus], point)?;
     let mut sizes = [String::new(), String::new()];
     for (index, size) in sizes.iter_mut().enumerate() {
-        let tried = if rules.best { self::sizes(&scenario, index, point)? } else { Vec::new() };
+        let tried = if rules.best {
+            crate::run::paired::sizes(&scenario, index, point)?
+        } else {
+            Vec::new()
+        };
         if tried.is_empty() {
             continue;
         }

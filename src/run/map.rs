@@ -7,8 +7,9 @@ use crate::error::Result;
 use crate::judge::cell;
 use crate::latency::Latency;
 use crate::record::{Map, MapPlace};
-use crate::run::experiment::paired::{OperatingPoint, Rules};
-use crate::run::experiment::{ExperimentContext, paired};
+use crate::run::paired;
+use crate::run::paired::{OperatingPoint, Rules};
+use crate::run::testbed::ExperimentContext;
 use crate::scenario::{MapPlan, Scenario};
 use crate::units::Nanos;
 

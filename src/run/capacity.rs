@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::judge::statement::capacity::{interval, the_pool_binds_both};
 use crate::record::{Capacity, Ceiling, Comparison, Trial, TrialVerdict, late};
-use crate::run::experiment::ExperimentContext;
+use crate::run::testbed::ExperimentContext;
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{CapacitySearch, Contender, Scenario, Slo};
 use crate::stats::capacity::{Cost, Plan, Search, Stage, Step};
