@@ -11,7 +11,7 @@ use rustix::thread::set_current_timer_slack;
 
 use crate::database;
 use crate::error::{Context, Result};
-use crate::machine::cores::Cores;
+use crate::machine::Cores;
 use crate::machine::interference;
 use crate::machine::interference::{Interference, Ticks, cpu_quota, throttled};
 use crate::machine::proc::Lines;
@@ -58,7 +58,7 @@ impl State {
 /// # Errors
 /// When the affinity mask cannot be read or set, or a thread cannot have the timer slack of the generator.
 pub fn examine() -> Result<Vec<Finding>> {
-    let cores = crate::machine::cores::allowed()?;
+    let cores = crate::machine::allowed_cores()?;
     let mut findings = look_at_cores(&cores);
     findings.extend(look_at_time(&cores)?);
     findings.extend(look_at_limits());

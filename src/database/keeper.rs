@@ -17,9 +17,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
+use crate::database::cluster;
 use crate::database::cluster::Cluster;
-use crate::database::folder;
-use crate::database::folder::KEEPER;
+use crate::database::cluster::KEEPER;
 use crate::error::{Context, Error, Failure, Result};
 use crate::interrupt;
 
@@ -31,7 +31,7 @@ use crate::interrupt;
 pub fn keep(binaries: &Path, connections: u32) -> Result<()> {
     let asked = on_signals(&[SIGHUP, SIGINT, SIGTERM])?;
     let mut child = on_signals(&[SIGCHLD])?;
-    folder::sweep();
+    cluster::sweep();
     let no_longer_wanted = || readable([&asked, &child], &std::io::stdin(), Some(&AT_ONCE));
     let mut cluster = Cluster::start(binaries, connections, &|| {
         no_longer_wanted().is_ok_and(|[asked, _, stdin]| asked || stdin)
@@ -190,7 +190,7 @@ impl Drop for Keeper {
         self.end();
         let _ = self.child.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
         // It was killed, if there is anything left to remove.
-        folder::remove(&self.folder);
+        cluster::remove(&self.folder);
     }
 }
 

@@ -2,14 +2,13 @@
 //!
 //! - [`Database`] is what a run has, [`Trial`] what one trial gets of it: the same rows every time, and nothing else.
 //! - `keeper` is a process between this one and the cluster, which removes the cluster even after `kill -9`;
-//!   `folder` and `cluster` are what it is made of.
+//!   `cluster` is what it keeps.
 //! - `setup` writes the rows and makes lookups and writes wait, `url` hides passwords.
 //! - [`probe`] asks a server one query again and again and says how long it takes.
 //!
 //! Nothing here runs while a trial is measured.
 
 mod cluster;
-mod folder;
 mod keeper;
 pub mod probe;
 pub(crate) mod server;

@@ -141,7 +141,7 @@ mod tests {
             trial.dependency = scenario.store.dependency().map(|one| one.describe());
             trial.server.cpu_us_per_request = Some(us);
             trial.achieved_rps = 0.9e6 / us;
-            probed.push(crate::run::ceilings::ceiling(trial, 1));
+            probed.push(crate::run::capacity::ceiling(trial, 1));
         }
         let own = |scenario: &Scenario| {
             let ceiling = ceilings(scenario, 1, &probed, &trials).remove(0);

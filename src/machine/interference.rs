@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use crate::error::Result;
+use crate::machine;
+use crate::machine::proc;
 use crate::machine::proc::{Group, Mount};
-use crate::machine::{cores, proc};
 use crate::record::Hiccups;
 use crate::stats::percentile::RANKS;
 use crate::units::{Nanos, Share};
@@ -217,7 +218,7 @@ pub(crate) fn watch(cores: &[usize], time: Duration) -> Result<Hiccups> {
         let watchers: Vec<_> = cores
             .iter()
             .map(|&core| {
-                scope.spawn(move || cores::on_cores(&vec![core], || read_clock(time.min(WATCH))))
+                scope.spawn(move || machine::on_cores(&vec![core], || read_clock(time.min(WATCH))))
             })
             .collect();
         watchers.into_iter().try_fold(none, |worst, watcher| {
@@ -401,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_core_that_is_shared_with_a_busy_thread_is_noticed() {
-        let core = cores::allowed().unwrap()[0];
+        let core = machine::allowed_cores().unwrap()[0];
         // Two watchers on one core: each is the other's hiccup.
         let shared = watch(&[core, core], WATCH).unwrap();
         assert!(shared.lost.0 > 0.2, "{shared:?}");

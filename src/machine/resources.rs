@@ -15,9 +15,9 @@ use nix::unistd::Pid;
 
 use crate::clock;
 use crate::machine::cgroup::Cgroup;
-use crate::machine::cores::{Cores, stay_on};
 use crate::machine::proc;
 use crate::machine::proc::Lines;
+use crate::machine::{Cores, stay_on_cores};
 use crate::units::Nanos;
 
 #[derive(Debug)]
@@ -250,7 +250,7 @@ pub(crate) fn memory_samples(
     (start, end): (Nanos, Nanos),
     running: &Receiver<()>,
 ) -> MemorySamples {
-    stay_on(cores);
+    stay_on_cores(cores);
     let mut seen = MemorySamples::default();
     let (mut sample, mut group_at) = (1, start);
     while sample <= SAMPLES {

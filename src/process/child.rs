@@ -14,11 +14,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::error::{Context, Error, Result};
 use crate::load::peer::{Address, Peer};
 use crate::load::tls::Tls;
+use crate::machine;
+use crate::machine::Cores;
 use crate::machine::cgroup::Cgroup;
-use crate::machine::cores::Cores;
+use crate::machine::proc;
 use crate::machine::proc::listening_below;
 use crate::machine::resources::Watch;
-use crate::machine::{cores, proc};
 use crate::process::http;
 use crate::process::http::{Failed, PAUSE};
 use crate::process::supervise::{Program, StderrTail, SupervisedProcess};
@@ -102,7 +103,7 @@ impl Contender {
         command.process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A child inherits the mask of the thread that starts it, before its first instruction.
-        let mut child = cores::on_cores(cores, || command.spawn())?
+        let mut child = machine::on_cores(cores, || command.spawn())?
             .context(|| format!("cannot start contender `{name}`"))?;
         let stdout = child.stdout.take().expect("stdout is piped");
         let said = child.stderr.take().map(StderrTail::of);
@@ -448,7 +449,7 @@ fn before(name: &str, setup: &Setup, env: &[(String, String)]) -> Result<()> {
         patience: Duration::from_secs(1),
         group: None,
     };
-    SupervisedProcess::start(&program, &cores::allowed()?)?.finish(BEFORE_WITHIN)
+    SupervisedProcess::start(&program, &machine::allowed_cores()?)?.finish(BEFORE_WITHIN)
 }
 
 /// Well-known services are below.

@@ -30,8 +30,9 @@ use rustix::process::{
 
 use crate::error::{Context, Error, Result};
 use crate::interrupt;
-use crate::machine::cores::Cores;
-use crate::machine::{cgroup, cores, proc};
+use crate::machine;
+use crate::machine::Cores;
+use crate::machine::{cgroup, proc};
 
 /// The exit code when there was no program to run, as shells have it.
 const NOT_STARTED: u8 = 127;
@@ -204,7 +205,7 @@ impl SupervisedProcess {
         command.envs(program.env.iter().map(|(name, value)| (name, value)));
         command.current_dir(program.folder).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut supervisor = cores::on_cores(cores, || command.spawn())?
+        let mut supervisor = machine::on_cores(cores, || command.spawn())?
             .context(|| format!("cannot start {}", program.what))?;
         let stdout = supervisor.stdout.take().expect("stdout is piped");
         let stderr = supervisor.stderr.take().expect("stderr is piped");

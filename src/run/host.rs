@@ -16,7 +16,6 @@ use crate::database::{self, Database, Setup, Url};
 use crate::error::{Error, Result};
 use crate::load::Window;
 use crate::load::plan::{Address, Plan};
-use crate::machine::cores::{self, stay_on};
 use crate::machine::interference::{self, Interference, Neighbours};
 use crate::machine::resources::{MemorySamples, Switches, Tick, Used, memory_samples};
 use crate::machine::{self, proc};
@@ -29,7 +28,7 @@ use crate::scenario::{self, Dependency, Scenario};
 use crate::units::Nanos;
 use crate::{clock, load};
 
-pub(crate) use crate::machine::cores::Cores;
+pub(crate) use crate::machine::Cores;
 pub(crate) use crate::machine::resources::{SAMPLES as MEMORY_SAMPLES, Watch};
 pub(crate) use crate::process::child::{Contender as Server, Startable, Started};
 
@@ -106,12 +105,12 @@ impl Host {
 
     /// Those that this process may use.
     pub(crate) fn cores() -> Result<Cores> {
-        cores::allowed()
+        machine::allowed_cores()
     }
 
     /// Keeps the calling thread off the contender's cores.
     pub(crate) fn stay_on(cores: &Cores) {
-        stay_on(cores);
+        machine::stay_on_cores(cores);
     }
 
     pub(crate) fn own_program() -> Result<PathBuf> {
@@ -121,7 +120,7 @@ impl Host {
     /// What an idle core loses, watched for a second or for a shorter time where no window is longer.
     pub(crate) fn hiccups(&self, longest: Option<Nanos>) -> Result<Hiccups> {
         let time = longest.map_or(interference::WATCH, Into::into);
-        interference::watch(&cores::allowed()?, time)
+        interference::watch(&machine::allowed_cores()?, time)
     }
 
     /// Starts a server on `cores`, or finds the one that runs, and waits until it is ready.

@@ -3,14 +3,12 @@
 //! This is the only folder that runs both sides. [`run`] reads as the pipeline.
 
 pub(crate) mod capacity;
-pub(crate) mod ceilings;
 mod decide;
 mod footprint;
 pub(crate) mod gate;
 pub(crate) mod host;
 mod journal;
 mod ledger;
-pub(crate) mod map;
 pub(crate) mod paired;
 mod plan;
 mod progress;

@@ -55,7 +55,7 @@ pub fn plan(scenario: &Scenario) -> Planned {
             (compared, scenario.rates.len() - compared)
         }
     };
-    if super::ceilings::needed(scenario) {
+    if crate::run::capacity::needed(scenario) {
         let what = format!("{contenders} closed loops of 3 s, one of each contender");
         parts.push(Part { name: "ceilings", what, trials: (contenders, contenders) });
     }

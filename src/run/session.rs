@@ -15,11 +15,9 @@ use crate::record::{
 use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::{Budget, RandomizedBlock, Repeats};
-use crate::run::testbed::ExperimentContext;
-use crate::run::testbed::{Testbed, placement};
+use crate::run::testbed::{ExperimentContext, Testbed, placement};
 use crate::run::trial::spec::TrialSpec;
-use crate::run::{Progress, Request, ceilings, footprint, journal, rounds, warm};
-use crate::run::{capacity, map};
+use crate::run::{Progress, Request, capacity, footprint, journal, paired, rounds, warm};
 use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario, Statement};
 use crate::units::{Nanos, Rate};
 use crate::{clock, judge, random, record, scenario};
@@ -142,7 +140,7 @@ impl<'a> Session<'a> {
     /// Probes the ceilings of the scenarios that need them.
     fn probe_ceilings(&mut self, stop: &AtomicBool) -> Result<()> {
         let request = self.request;
-        let scenarios = || request.scenarios.iter().filter(|scenario| ceilings::needed(scenario));
+        let scenarios = || request.scenarios.iter().filter(|scenario| capacity::needed(scenario));
         self.testbed
             .progress
             .expect(scenarios().map(|scenario| scenario.contenders.len() as u64).sum());
@@ -154,7 +152,7 @@ impl<'a> Session<'a> {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let (found, trials) = ceilings::probe(&mut self.testbed, scenario, stop)?;
+            let (found, trials) = capacity::probe(&mut self.testbed, scenario, stop)?;
             self.ceilings.extend(found);
             self.probes.extend(trials);
         }
@@ -234,7 +232,7 @@ impl<'a> Session<'a> {
                 plan.cell_estimate().as_secs_f64()
             ));
             context.testbed.progress.expect(cells as u64 * u64::from(2 * plan.rounds));
-            let (map, left) = map::run(&mut context, scenario, plan)?;
+            let (map, left) = paired::map(&mut context, scenario, plan)?;
             if left > 0 {
                 self.left.push(format!("{left} of {cells} cells of the map were not measured"));
             }
@@ -308,7 +306,7 @@ impl<'a> Session<'a> {
             LoadKind::Closed => (scenario.level_name(level), None),
             LoadKind::Open(_) => {
                 let (name, of) = (&contender.name, &scenario.name);
-                let rate = ceilings::rate_at(scenario.rates[level], name, of, &self.ceilings);
+                let rate = capacity::rate_at(scenario.rates[level], name, of, &self.ceilings);
                 (scenario.level_name(level), rate)
             }
         }

@@ -18,11 +18,9 @@ use crate::record::{Decided, Decision, Limit, Meeting, RunResult, Trial};
 use crate::run::host::Host;
 use crate::run::paired::{Best, OperatingPoint, Rules};
 use crate::run::rounds::{Budget, RandomizedBlock};
-use crate::run::testbed::ExperimentContext;
-use crate::run::testbed::Testbed;
+use crate::run::testbed::{ExperimentContext, Testbed};
 use crate::run::trial::spec::TrialSpec;
-use crate::run::{Progress, ceilings, rounds};
-use crate::run::{capacity, paired};
+use crate::run::{Progress, capacity, paired, rounds};
 use crate::scenario::{MapMetric, Scenario};
 use crate::units::Nanos;
 use crate::{clock, files, random, record, scenario};
@@ -129,7 +127,7 @@ pub fn decide(
         ceilings: sizes
             .iter()
             .filter_map(|best| best.closed.as_ref())
-            .map(|it| ceilings::ceiling(it, cores))
+            .map(|it| capacity::ceiling(it, cores))
             .collect(),
         trials: rows,
     };
@@ -335,7 +333,7 @@ fn search(
     let Some(how) = scenario.experiments.capacity else { return Ok(Vec::new()) };
     let closed = sizes.iter().filter_map(|best| best.closed.as_ref());
     let ceilings: Vec<record::Ceiling> =
-        closed.map(|trial| ceilings::ceiling(trial, cores)).collect();
+        closed.map(|trial| capacity::ceiling(trial, cores)).collect();
     capacity::run(context, scenario, how, &ceilings).map(|(found, _)| found)
 }
 

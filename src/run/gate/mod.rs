@@ -13,7 +13,6 @@
 mod block;
 mod budget;
 pub(crate) mod history;
-mod rate;
 pub(crate) mod selftest;
 mod session;
 

@@ -15,8 +15,8 @@ use crate::record::gate::{
 use crate::record::{LostBy, Trial};
 use crate::report::gate::history::History;
 use crate::run::gate::budget::{CLOSED, OVERHEAD};
-use crate::run::gate::rate::{Strained, agree, shown};
-use crate::run::gate::{Request, block, budget, rate};
+use crate::run::gate::budget::{Strained, agree, shown};
+use crate::run::gate::{Request, block, budget};
 use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::RandomizedBlock;
@@ -253,7 +253,7 @@ impl<'a> Session<'a> {
                 .by_contender(trial.validity.wrote));
         }
         let cores = placement(&self.scenario)?.contender.len();
-        Ok(rate::strained(&trial, rate, share, cores))
+        Ok(budget::strained(&trial, rate, share, cores))
     }
 
     /// Sets the length of the blocks and the most rounds, and says what that can see.

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Context, Error, Result};
-use crate::machine::cores::Cores;
-use crate::machine::{cores, proc};
+use crate::machine::Cores;
+use crate::machine::{self, proc};
 use crate::poll::{Event, Poll, READABLE};
 use crate::process::http;
 use crate::random::Stream;
@@ -282,7 +282,7 @@ impl Process {
         command.arg("selftest-server").arg(law.to_string());
         command.arg(format!("--die-with-parent={}", std::process::id()));
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = cores::on_cores(cores, || command.spawn())?
+        let mut child = machine::on_cores(cores, || command.spawn())?
             .context(|| "cannot start the selftest's server".into())?;
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut process = Self { child, address: ([127, 0, 0, 1], 0).into() };
@@ -339,7 +339,7 @@ pub(crate) fn plain_median(
     count: u32,
     cores: &Cores,
 ) -> Result<Nanos> {
-    let times = cores::on_cores(cores, || times(address, gap, count))?;
+    let times = machine::on_cores(cores, || times(address, gap, count))?;
     let mut times = times.context(|| format!("the plain client got no answer of {address}"))?;
     times.sort_unstable();
     let place = times.len().div_ceil(2).checked_sub(1);
