@@ -26,7 +26,7 @@ use crate::load::url::Url;
 use crate::machine::interference::{Interference, Neighbours};
 use crate::record::histogram::Ranked;
 use crate::record::outcome::{Outcome, RequestError};
-use crate::record::{Audit, Placement, Trial, TrialVerdict};
+use crate::record::{Audit, AuditVerdict, Placement, PlacementKind, Trial, TrialVerdict};
 use crate::report::hgrm::hgrm;
 use crate::run::trial::figures;
 use crate::stats::over_the_error_bound;
@@ -514,7 +514,7 @@ pub(crate) fn trial(
         ..Evidence::of(outcome, open)
     });
     let audit = Audit {
-        verdict: "unavailable".into(),
+        verdict: AuditVerdict::Unavailable,
         reasons: vec!["a server given by URL has no books to look at".into()],
     };
     Trial {
@@ -539,7 +539,7 @@ fn placement(plan: &Plan) -> Placement {
     let mask = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
     let cores = (0..CpuSet::MAX_CPU).filter(|&core| mask.is_set(core)).map(|core| core as u32);
     Placement {
-        mode: "unknown".into(),
+        mode: PlacementKind::Unknown,
         contender_cores: Vec::new(),
         generator_cores: cores.collect(),
         pace: plan.pace.name().into(),

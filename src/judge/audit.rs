@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use crate::record::Audit;
 use crate::record::outcome::Tally;
+use crate::record::{Audit, AuditVerdict};
 
 /// Compares a trial's acknowledgements with its server's `/audit`.
 pub(crate) fn judge(tally: &Tally, answer: Result<Vec<u8>, String>) -> Audit {
@@ -13,9 +13,9 @@ pub(crate) fn judge(tally: &Tally, answer: Result<Vec<u8>, String>) -> Audit {
             .map_err(|error| format!("/audit answers no JSON: {error}"))
     });
     match books.and_then(|books| differences(tally, &books)) {
-        Ok(reasons) if reasons.is_empty() => Audit { verdict: "balanced".into(), reasons },
-        Ok(reasons) => Audit { verdict: "unbalanced".into(), reasons },
-        Err(reason) => Audit { verdict: "unavailable".into(), reasons: vec![reason] },
+        Ok(reasons) if reasons.is_empty() => Audit { verdict: AuditVerdict::Balanced, reasons },
+        Ok(reasons) => Audit { verdict: AuditVerdict::Unbalanced, reasons },
+        Err(reason) => Audit { verdict: AuditVerdict::Unavailable, reasons: vec![reason] },
     }
 }
 
@@ -128,14 +128,14 @@ mod tests {
 
     #[test]
     fn an_unknown_payment_may_or_may_not_have_been_applied() {
-        assert_eq!(verdict(|_| ()).verdict, "balanced");
+        assert_eq!(verdict(|_| ()).verdict, AuditVerdict::Balanced);
         let without = verdict(|books| {
             books["applied"]["payments"] = 10.into();
             books["money_in_minor"] = 1_000.into();
             books["money_out_minor"] = 980.into();
             books["fees_minor"] = 20.into();
         });
-        assert_eq!(without.verdict, "balanced", "{without:?}");
+        assert_eq!(without.verdict, AuditVerdict::Balanced, "{without:?}");
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
             ("/points_issued", 5_001),
         ] {
             let audit = verdict(|books| *books.pointer_mut(pointer).unwrap() = value.into());
-            assert_eq!(audit.verdict, "unbalanced", "{pointer} = {value}");
+            assert_eq!(audit.verdict, AuditVerdict::Unbalanced, "{pointer} = {value}");
             assert!(!audit.reasons.is_empty());
         }
     }
@@ -181,17 +181,20 @@ mod tests {
             ..TALLY
         };
         let grown = |after| judge_growth(&tally, Ok(books(7, 30)), Ok(after)).verdict;
-        assert_eq!(grown(books(17, 30)), "balanced");
-        assert_eq!(grown(books(16, 30)), "unbalanced", "one payment was lost");
-        assert_eq!(grown(books(17, 31)), "unbalanced", "a point came from nowhere");
-        assert_eq!(grown(books(0, 0)), "unbalanced", "the books were burnt");
-        assert_eq!(grown(b"{}".to_vec()), "unavailable");
-        assert_eq!(judge_growth(&tally, Err("404".into()), Ok(books(1, 1))).verdict, "unavailable");
+        assert_eq!(grown(books(17, 30)), AuditVerdict::Balanced);
+        assert_eq!(grown(books(16, 30)), AuditVerdict::Unbalanced, "one payment was lost");
+        assert_eq!(grown(books(17, 31)), AuditVerdict::Unbalanced, "a point came from nowhere");
+        assert_eq!(grown(books(0, 0)), AuditVerdict::Unbalanced, "the books were burnt");
+        assert_eq!(grown(b"{}".to_vec()), AuditVerdict::Unavailable);
+        assert_eq!(
+            judge_growth(&tally, Err("404".into()), Ok(books(1, 1))).verdict,
+            AuditVerdict::Unavailable
+        );
     }
 
     #[test]
     fn a_server_without_an_audit_is_not_called_a_liar() {
-        assert_eq!(judge(&TALLY, Err("404".into())).verdict, "unavailable");
-        assert_eq!(judge(&TALLY, Ok(b"{}".to_vec())).verdict, "unavailable");
+        assert_eq!(judge(&TALLY, Err("404".into())).verdict, AuditVerdict::Unavailable);
+        assert_eq!(judge(&TALLY, Ok(b"{}".to_vec())).verdict, AuditVerdict::Unavailable);
     }
 }

@@ -3,7 +3,7 @@
 use crate::judge::races::{Entry, Figure, Race, slo_of};
 use crate::judge::statement::series::{Series, ratio};
 use crate::record::{ContenderInfo, RunResult, SloInfo, Trial};
-use crate::stats::{Better, LOST, error_bound};
+use crate::stats::{Better, LOST};
 
 /// Between a size and the best one nothing is called a difference below this confidence.
 const CONFIDENCE: f64 = 0.95;
@@ -135,7 +135,7 @@ impl<'r> Judge<'r> {
         let (entry, over) = (one.entry, one.is_over_the_budget());
         // What none of them carries is carried furthest by the one that answers most.
         let achieved = -entry.middle(|trial| Some(trial.achieved_rps)).unwrap_or(0.0);
-        let lost = entry.has_lost(self.slo.map_or(error_bound::USUAL, |slo| slo.error_rate));
+        let lost = entry.has_lost();
         match entry.response(self.kind, 990) {
             _ if self.closed => ([over, lost || achieved == 0.0, false], achieved),
             Figure::Value(ns) | Figure::Late { ns, .. } if !lost => {

@@ -3,7 +3,7 @@
 use crate::judge::races::Race;
 use crate::judge::statement::series::{End, metric_of};
 use crate::record::metric::{Metric, label};
-use crate::record::{Comparison, Exploratory, MapCell, RunResult, Trial, Winner};
+use crate::record::{Comparison, Direction, Exploratory, MapCell, RunResult, Trial, Winner};
 use crate::scenario::MapMetric;
 use crate::stats;
 use crate::stats::{Better, Difference, Estimate, Interval, LOST, discoveries};
@@ -152,7 +152,7 @@ fn reason(rounds: &[[Trial; 2]], metric: MapMetric) -> String {
     let free = |index: usize| {
         let of = rounds.iter().map(|pair| &pair[index]);
         let free = of.filter(|trial| trial.server.cpu_share.is_some_and(|share| share < BUSY));
-        free.map(|trial| trial.bound_by.as_str()).collect::<Vec<_>>()
+        free.map(|trial| trial.bound_by.name()).collect::<Vec<_>>()
     };
     let (a, b) = (free(0), free(1));
     if 2 * a.len() <= rounds.len() || 2 * b.len() <= rounds.len() {
@@ -177,7 +177,7 @@ pub(crate) fn exploratory<'c>(
             continue;
         }
         found.compared += 1;
-        found.differ += u32::from(side(c) != Side::Unclear);
+        found.differ += u32::from(c.verdict != Direction::Inconclusive);
         found.by_chance += stats::misses(c.n as usize, CONFIDENCE);
     }
     (found.compared > 0).then_some(found)
@@ -209,36 +209,6 @@ pub(crate) fn headline<'r>(
 ) -> impl Iterator<Item = &'r Comparison> {
     let own = |c: &&Comparison| belongs(race, c) && c.headline_confidence.is_some();
     result.comparisons.iter().filter(own)
-}
-
-/// The three outcomes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The whole interval lies above 1.
-    Higher,
-    /// The whole interval lies below 1.
-    Lower,
-    /// It covers 1, or there is none.
-    Unclear,
-}
-
-impl Side {
-    /// `higher`, ..
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Higher => "higher",
-            Self::Lower => "lower",
-            Self::Unclear => "unclear",
-        }
-    }
-}
-
-pub(crate) fn side(c: &Comparison) -> Side {
-    match c.verdict.as_str() {
-        "higher" => Side::Higher,
-        "lower" => Side::Lower,
-        _ => Side::Unclear,
-    }
 }
 
 /// The lowest and the highest ratio of a round.

@@ -159,9 +159,9 @@ fn compare(
         difference: Some(difference),
         n,
         verdict: match interval {
-            Some((low, _)) if low > 1.0 => "higher",
-            Some((_, high)) if high < 1.0 => "lower",
-            _ => "inconclusive",
+            Some((low, _)) if low > 1.0 => Direction::Higher,
+            Some((_, high)) if high < 1.0 => Direction::Lower,
+            _ => Direction::Inconclusive,
         }
         .into(),
         headline_confidence: (metric == "p99").then_some(0.99),
@@ -187,7 +187,7 @@ fn trial(
         order,
         level: level.into(),
         placement: Placement {
-            mode: "apart".into(),
+            mode: PlacementKind::Apart,
             contender_cores: vec![0],
             generator_cores: vec![1],
             pace: "spin".into(),
@@ -195,7 +195,7 @@ fn trial(
         },
         schedule_hash: format!("{round:016x}"),
         load: Load {
-            kind: "open".into(),
+            kind: LoopKind::Open,
             arrivals: Some("poisson".into()),
             rate: Some(rps),
             connections: 64,
@@ -219,15 +219,15 @@ fn trial(
         by_request,
         server: server(name, *p50_us, round, order),
         generator: Generator { cpu_share: 0.12, receive_lag_ns: None, threads: 1 },
-        bound_by: "nothing".into(),
+        bound_by: BoundBy::Nothing,
         saturated: false,
         validity: Validity {
             lag_limit_ns: Some(100_000),
             steal_share: Some(0.0),
-            drift: "not tested".into(),
+            drift: DriftVerdict::NotTested,
             ..Validity::default()
         },
-        audit: Audit { verdict: "balanced".into(), reasons: Vec::new() },
+        audit: Audit { verdict: AuditVerdict::Balanced, reasons: Vec::new() },
         voided: false,
         standin: None,
         dependency: None,
@@ -287,7 +287,7 @@ pub(crate) fn saturate(result: &mut RunResult, contender: &str) {
     for trial in result.trials.iter_mut().filter(|trial| trial.contender == contender) {
         trial.saturated = true;
         trial.achieved_rps = 3_180.0;
-        trial.bound_by = "contender".into();
+        trial.bound_by = BoundBy::Contender;
         for requests in trial.by_request.values_mut() {
             requests.response_ns = None;
         }
@@ -295,7 +295,7 @@ pub(crate) fn saturate(result: &mut RunResult, contender: &str) {
     for c in result.comparisons.iter_mut().filter(|c| c.of == contender && c.metric == "p99") {
         (c.ratio, c.low, c.high, c.difference) = (None, None, None, None);
         c.n = 0;
-        c.verdict = "inconclusive".into();
+        c.verdict = Direction::Inconclusive;
     }
 }
 
@@ -410,7 +410,7 @@ pub(crate) fn everything_of(contenders: &[Shape<'_>]) -> RunResult {
         high: Some(1.51),
         difference: Some(1_850.0),
         n: rounds,
-        verdict: "higher".into(),
+        verdict: Direction::Higher,
         ..Comparison::default()
     });
     let connections =
@@ -418,7 +418,7 @@ pub(crate) fn everything_of(contenders: &[Shape<'_>]) -> RunResult {
     let mut rss = connections.cloned().expect("a race compares CPU times");
     (rss.metric, rss.at) = ("memory".into(), "6,000/s".into());
     (rss.ratio, rss.low, rss.high) = (Some(1.73), Some(1.72), Some(1.75));
-    rss.verdict = "higher".into();
+    rss.verdict = Direction::Higher;
     result.comparisons.push(rss);
     let mut recovery = result.comparisons.last().cloned().expect("memory was compared");
     (recovery.metric, recovery.at) = ("recovery".into(), "4,000/s".into());

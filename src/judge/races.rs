@@ -8,15 +8,15 @@ use crate::record::{
     ByRequest, ContenderInfo, Distribution, RunResult, SloInfo, Trial, TrialVerdict, histogram,
     late,
 };
-use crate::stats::percentile::{Quantile, supported};
-use crate::stats::{hodges_lehmann, over_the_error_bound};
+use crate::stats::hodges_lehmann;
+use crate::stats::percentile::Quantile;
 use crate::text::clean;
 
 /// One workload at one level: contenders that are compared with each other.
 pub(crate) struct Race<'a> {
     /// `payment`, ..
     pub(crate) workload: &'a str,
-    /// The scenario's name; empty in an older result.
+    /// The scenario's name; empty where one server was driven.
     pub(crate) scenario: &'a str,
     /// As the scenario writes it.
     pub(crate) level: &'a str,
@@ -110,18 +110,13 @@ pub(crate) fn measured(result: &RunResult) -> &[Trial] {
     if result.trials.is_empty() { &result.probes } else { &result.trials }
 }
 
-/// Whether what names a scenario is of this one. In older files it names none, and is of all.
-pub(crate) fn is_of_scenario(named: &str, scenario: &str) -> bool {
-    named.is_empty() || named == scenario
-}
-
 /// What the service of a scenario promises.
 pub(crate) fn slo_of<'r>(
     result: &'r RunResult,
     workload: &str,
     scenario: &str,
 ) -> Option<&'r SloInfo> {
-    let of = |slo: &&SloInfo| slo.workload == workload && is_of_scenario(&slo.scenario, scenario);
+    let of = |slo: &&SloInfo| slo.workload == workload && slo.scenario == scenario;
     result.slos.iter().find(of)
 }
 
@@ -157,13 +152,13 @@ impl<'a> Race<'a> {
     /// Whether it is the same race in another result.
     pub(crate) fn is_like(&self, other: &Race<'_>) -> bool {
         (self.workload, self.level) == (other.workload, other.level)
-            && (is_of_scenario(self.scenario, other.scenario) || other.scenario.is_empty())
+            && self.scenario == other.scenario
     }
 
     pub(crate) fn info<'r>(&self, result: &'r RunResult, name: &str) -> Option<&'r ContenderInfo> {
         let of = |info: &&ContenderInfo| {
             (self.workload, name) == (&*info.workload, &*info.contender)
-                && is_of_scenario(&info.scenario, self.scenario)
+                && info.scenario == self.scenario
         };
         result.contenders.iter().find(of)
     }
@@ -315,8 +310,8 @@ impl<'a> Entry<'a> {
     }
 
     /// Whether it lost half of its rounds or more. Such a contender wins nothing.
-    pub(crate) fn has_lost(&self, bound: f64) -> bool {
-        let lost = self.trials.iter().filter(|trial| has_lost(trial, bound)).count();
+    pub(crate) fn has_lost(&self) -> bool {
+        let lost = self.trials.iter().filter(|trial| trial.validity.lost).count();
         lost > 0 && 2 * lost >= self.trials.len()
     }
 
@@ -335,16 +330,11 @@ impl<'a> Entry<'a> {
     }
 
     /// What bound most of its rounds; among equals the first that was seen.
-    pub(crate) fn bound_by(&self) -> &'a str {
-        let count = |what: &str| self.trials.iter().filter(|trial| trial.bound_by == what).count();
-        let mut most = ("-", 0);
-        for trial in &self.trials {
-            let rounds = count(&trial.bound_by);
-            if rounds > most.1 {
-                most = (&trial.bound_by, rounds);
-            }
-        }
-        most.0
+    pub(crate) fn bound_by(&self) -> &'static str {
+        let count = |what| self.trials.iter().filter(|trial| trial.bound_by == what).count();
+        // The last of equals is taken.
+        let most = self.trials.iter().rev().max_by_key(|trial| count(trial.bound_by));
+        most.map_or("-", |trial| trial.bound_by.name())
     }
 
     /// The requests of all usable, unsaturated rounds together; `None` where there are none.
@@ -373,22 +363,12 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Whether a trial is lost in every metric. An older file does not say that its failures are more than `bound`.
-pub(crate) fn has_lost(trial: &Trial, bound: f64) -> bool {
-    let failures = trial.errors.values().sum();
-    trial.validity.lost || over_the_error_bound(failures, trial.requests, bound)
-}
-
 /// What one trial says about a percentile.
 pub(crate) fn response(trial: &Trial, requests: &ByRequest, per_mille: u64) -> Figure {
     if trial.saturated {
         return Figure::Saturated;
     }
     let Some(times) = &requests.response_ns else { return Figure::Withheld };
-    // An older file keeps its failures apart and withholds what they leave without a bound.
-    if times.failures == 0 && failed_share(requests) > (1_000 - per_mille) as f64 / 1_000.0 {
-        return Figure::Unbounded;
-    }
     match times.at(per_mille) {
         Quantile::Withheld => Figure::Withheld,
         Quantile::Time(ns) | Quantile::AtMost(ns) => {
@@ -405,18 +385,6 @@ fn late_figure(ns: f64, without: f64) -> Figure {
         Late::No => Figure::Value(ns),
         Late::Marked | Late::Bound => Figure::Late { ns, without },
     }
-}
-
-/// Failures of every kind, timeouts among them, over the requests that were due.
-pub(crate) fn failed_share(requests: &ByRequest) -> f64 {
-    let failed: u64 = requests.errors.values().sum();
-    if requests.requests == 0 { 0.0 } else { failed as f64 / requests.requests as f64 }
-}
-
-/// A percentile that the samples support and that an older file withheld all the same: the generator's share was too large.
-pub(crate) fn withheld_by_us(distribution: &Distribution, per_mille: u64) -> bool {
-    supported(distribution.n, per_mille as f64 / 1_000.0)
-        && distribution.at(per_mille) == Quantile::Withheld
 }
 
 /// The median of the rounds, a saturated one, or one that fell on a failure, being later than any value. Withheld if most rounds are.

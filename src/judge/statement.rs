@@ -356,6 +356,7 @@ fn limits(bound: Bound) -> (f64, f64) {
 mod tests {
     use super::*;
     use crate::judge::mock;
+    use crate::record::Direction;
     use crate::scenario::builtin;
 
     #[test]
@@ -409,7 +410,7 @@ mod tests {
         assert_eq!(judged(&trials, Bound::AtMost(0.5 * high), None).0, Fails);
         let ends = comparisons(Family::of(&[]), &scenario, &trials);
         let p99 = ends.iter().find(|c| c.metric == "p99").unwrap();
-        assert_eq!(p99.verdict, "inconclusive", "0.66 to 1.8");
+        assert_eq!(p99.verdict, Direction::Inconclusive, "0.66 to 1.8");
         assert!(p99.low < Some(0.7) && p99.high > Some(1.8), "{p99:?}");
     }
 

@@ -93,17 +93,14 @@ pub struct Decided {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99_without_lateness_ns: Option<f64>,
     /// Requests at the asked rate that failed, in all rounds.
-    #[serde(default)]
     pub failures: u64,
     /// Of so many.
-    #[serde(default)]
     pub requests: u64,
     /// Median of the rounds, us.
     pub cpu_us_per_request: Option<f64>,
     /// Median of the rounds.
     pub rss_peak_bytes: Option<f64>,
     /// What the machine gave, kernel memory included, median of the rounds.
-    #[serde(default)]
     pub memory_peak_bytes: Option<f64>,
     /// Rounds that hold.
     pub rounds: u32,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::is_zero;
+use crate::words::words;
 
 /// One metric of one contender against another's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -10,8 +11,7 @@ use super::is_zero;
 pub struct Comparison {
     /// `payment` or `loyalty`
     pub workload: String,
-    /// The scenario's name; empty in older files.
-    #[serde(default)]
+    /// The scenario's name.
     pub scenario: String,
     /// `p99`, `cpu_per_request`, ..
     pub metric: String,
@@ -34,21 +34,33 @@ pub struct Comparison {
     /// Paired rounds, lost ones among them: they lie without end on the worse side, so a ratio or limit that they decide
     /// is `null`, and the verdict stands all the same.
     pub n: u32,
-    /// Those that `of` has lost; left out where it lost none, and in older files.
+    /// Those that `of` has lost; left out where it lost none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost_of: u32,
     /// Those that `versus` has lost.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost_versus: u32,
-    /// `higher`, `lower` or `inconclusive`
-    pub verdict: String,
+    pub verdict: Direction,
     /// The confidence of the limits of a headline comparison, with which all of the run hold at once at 95 %. Left out of an
-    /// exploratory one, whose limits hold at 95 % by themselves, and in older files.
+    /// exploratory one, whose limits hold at 95 % by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headline_confidence: Option<f64>,
     /// The contender that has this percentile from the machine in most rounds: a difference may be hidden by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_floor: Option<String>,
+}
+
+words! {
+    "direction"
+    /// On which side of 1 the interval of a ratio lies.
+    #[derive(Default, Serialize)]
+    pub enum Direction {
+        Higher = "higher",
+        Lower = "lower",
+        /// It covers 1, or there is none.
+        #[default]
+        Inconclusive = "inconclusive",
+    }
 }
 
 /// How much chance finds among comparisons that nobody asked for.
@@ -68,10 +80,8 @@ pub struct Exploratory {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Capacity {
     /// `payment`, `loyalty` or `http`; empty where only one server was driven.
-    #[serde(default)]
     pub workload: String,
-    /// The scenario's name; empty where only one server was driven, and in older files.
-    #[serde(default)]
+    /// The scenario's name; empty where only one server was driven.
     pub scenario: String,
     /// Whose it is.
     pub contender: String,
@@ -80,13 +90,10 @@ pub struct Capacity {
     /// Not kept.
     pub below_rps: Option<f64>,
     /// What bound the trials that did not keep it: `contender`, `pool`, ..; empty where none was run.
-    #[serde(default)]
     pub bound_by: String,
     /// Trials that it took.
-    #[serde(default)]
     pub trials: u32,
     /// Why an end is open, or the interval wide because no trial inside it held, in a few words; else empty.
-    #[serde(default)]
     pub reason: String,
 }
 
@@ -107,47 +114,34 @@ pub struct Judgement {
     /// Upper limit.
     pub high: Option<f64>,
     /// of - versus in the metric's unit: ns, us, bytes, requests per second; `null` without `versus`.
-    #[serde(default)]
     pub difference: Option<f64>,
     /// Rounds, lost ones among them: an estimate or limit that they decide is `null`.
     pub n: u32,
-    /// Those that the first contender has lost; left out where it lost none, and in older files.
+    /// Those that the first contender has lost; left out where it lost none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost_of: u32,
     /// Those that the second one has lost.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost_versus: u32,
     /// About how many would decide what is inconclusive; `null` when it is decided, and where no number would.
-    #[serde(default)]
     pub rounds_to_decide: Option<u32>,
     /// What stood for the real systems.
     pub tested_with: String,
     /// The statement of a ledger's row needs it.
-    #[serde(default)]
     pub decides: bool,
 }
 
-/// How a statement was judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum StatementVerdict {
-    /// The interval lies inside the bound.
-    Holds,
-    /// It lies outside.
-    Fails,
-    /// It does not settle it.
-    #[default]
-    Inconclusive,
-}
-
-impl StatementVerdict {
-    /// As every output for people writes it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::Fails => "fails",
-            Self::Inconclusive => "inconclusive",
-        }
+words! {
+    "verdict"
+    /// How a statement was judged.
+    #[derive(Default, Serialize)]
+    pub enum StatementVerdict {
+        /// The interval lies inside the bound.
+        Holds = "holds",
+        /// It lies outside.
+        Fails = "fails",
+        /// It does not settle it.
+        #[default]
+        Inconclusive = "inconclusive",
     }
 }

@@ -57,8 +57,7 @@ pub struct About {
     pub warm_up_ns: u64,
     /// The measured window of each block.
     pub duration_ns: u64,
-    /// The generator lag p99 over which a round is void, ns; `null` in older files.
-    #[serde(default)]
+    /// The generator lag p99 over which a round is void, ns.
     pub lag_limit_ns: Option<u64>,
     /// What a reader should know before the verdict, as sentences.
     pub notes: Vec<String>,
@@ -184,16 +183,14 @@ pub struct Block {
     /// generator's own lateness. `null` for any other; empty where there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at_most: Vec<Option<f64>>,
-    /// How its memory was read, `cgroup` or `pss`; two kinds are not compared. `null` where it was not, and in older files.
+    /// How its memory was read, `cgroup` or `pss`; two kinds are not compared. `null` where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_kind: Option<String>,
     /// What the contender did wrong.
     pub faults: Vec<Fault>,
-    /// Requests of the open block; 0 in older files.
-    #[serde(default)]
+    /// Requests of the open block.
     pub requests: u64,
     /// Those of them that failed.
-    #[serde(default)]
     pub failures: u64,
 }
 
@@ -242,7 +239,7 @@ pub struct Judgement {
     pub void_rounds: u32,
     /// Each metric, in the order of the plan.
     pub metrics: Vec<MetricJudgement>,
-    /// Failed requests, which every gate decides upon; `null` in older files.
+    /// Failed requests, which every gate decides upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<FailureJudgement>,
 }

@@ -21,7 +21,7 @@ pub struct Ledger {
     pub confidence: f64,
     /// What a budget took away from every scenario, in a sentence.
     pub note: Option<String>,
-    /// What was asked, as words after `bakeoff run`; empty in older files.
+    /// What was asked, as words after `bakeoff run`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<String>,
     /// One for each statement that a machine can test.
@@ -55,18 +55,12 @@ pub struct LedgerRow {
     pub figure: String,
     /// `Go 1.24 and Node.js 22`, `their scheduling shape in Rust (no GC, no JIT)` or `not measured`.
     pub tested_with: String,
-    /// Any of the claims that it needs was judged; true in older files.
-    #[serde(default = "yes")]
+    /// Any of the claims that it needs was judged.
     pub measured: bool,
     /// Those that the wording needs decide, the others stand beside it.
     pub claims: Vec<LedgerClaim>,
     /// Pictures, by their path from the ledger's folder.
     pub charts: Vec<String>,
-}
-
-/// Older files do not say it.
-fn yes() -> bool {
-    true
 }
 
 /// A judged claim of a scenario.

@@ -24,7 +24,7 @@ pub use begun::{
 };
 pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};
 pub use footprint::{Footprint, Image, OverStarts, Part};
-pub use found::{Capacity, Comparison, Exploratory, Judgement, StatementVerdict};
+pub use found::{Capacity, Comparison, Direction, Exploratory, Judgement, StatementVerdict};
 pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_from, ledger_json};
 pub use pictures::{
     ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
@@ -33,8 +33,9 @@ pub use pictures::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 pub use trial::{
-    Audit, ByRequest, Ceiling, Distribution, Generator, Load, LoadStep, LostBy, Placement,
-    Recovery, Server, Standin, Trial, TrialVerdict, Validity, trial_from, trial_line,
+    Audit, AuditVerdict, BoundBy, ByRequest, Ceiling, Distribution, DriftVerdict, Generator, Load,
+    LoadStep, LoopKind, LostBy, Placement, PlacementKind, Recovery, Server, Standin, Trial,
+    TrialVerdict, Validity, trial_from, trial_line,
 };
 
 /// The version that is written, and the only one that is read.
@@ -84,7 +85,7 @@ pub struct RunResult {
     pub probes: Vec<Trial>,
     /// Each contender against the first one, by level and request kind.
     pub comparisons: Vec<Comparison>,
-    /// How much of them chance would find; left out where none is exploratory, and in older files.
+    /// How much of them chance would find; left out where none is exploratory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exploratory: Option<Exploratory>,
     /// Capacity within the SLO, where an experiment looked for it.
@@ -101,22 +102,17 @@ pub struct RunResult {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<String>,
     /// What each contender was, where it is known.
-    #[serde(default)]
     pub contenders: Vec<ContenderInfo>,
     /// By scenario with an open load: the generator lag p99 over which a round was void, ns. One limit for all contenders.
-    #[serde(default)]
     pub lag_limits_ns: BTreeMap<String, u64>,
     /// What each scenario's service promises, where it promises something.
-    #[serde(default)]
     pub slos: Vec<SloInfo>,
     /// Who wins at which wait and CPU, where an experiment asked.
-    #[serde(default)]
     pub map: Option<Map>,
     /// Earlier gates of the same scenario on the same fingerprint, the oldest first.
-    #[serde(default)]
     pub gate_history: Vec<GatePoint>,
-    /// What was asked, as words after `bakeoff run`, without the order seed and the report's folder; empty in older files and
-    /// where nobody typed it.
+    /// What was asked, as words after `bakeoff run`, without the order seed and the report's folder; empty where
+    /// nobody typed it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<String>,
     /// What contenders are beside their load, where an experiment asked.
@@ -151,8 +147,7 @@ pub struct Fingerprint {
     pub scenario: String,
     /// Built without optimisation.
     pub debug_build: bool,
-    /// The Cargo profile of the build, by the name of its folder: `release`, `dist`, `debug`; empty in older files.
-    #[serde(default)]
+    /// The Cargo profile of the build, by the name of its folder: `release`, `dist`, `debug`.
     pub profile: String,
 }
 
@@ -161,7 +156,6 @@ impl Fingerprint {
     pub fn unusual_build(&self) -> String {
         match self.profile.as_str() {
             "release" => String::new(),
-            "" if self.debug_build => " (debug build)".into(),
             "" => String::new(),
             // Cargo's names of profiles; a file may say anything.
             name if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) => {
@@ -282,7 +276,6 @@ mod tests {
         assert_eq!(print("release", false).unusual_build(), "");
         assert_eq!(print("dist", false).unusual_build(), " (dist build)");
         assert_eq!(print("debug", true).unusual_build(), " (debug build)");
-        assert_eq!(print("", true).unusual_build(), " (debug build)", "an older file");
         assert_eq!(print("", false).unusual_build(), "");
         assert_eq!(print("a\u{1b}[2J", false).unusual_build(), " (unknown build)");
     }

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct ContenderInfo {
     /// `payment`, `loyalty` or `http`
     pub workload: String,
-    /// The scenario's name, which tells those of one run apart; empty in older files.
-    #[serde(default)]
+    /// The scenario's name, which tells those of one run apart.
     pub scenario: String,
     /// Its name in the scenario.
     pub contender: String,
@@ -40,8 +39,7 @@ pub struct ContenderInfo {
 pub struct SloInfo {
     /// `payment`, `loyalty` or `http`
     pub workload: String,
-    /// The scenario's name, which tells those of one run apart; empty in older files.
-    #[serde(default)]
+    /// The scenario's name, which tells those of one run apart.
     pub scenario: String,
     /// The response time that 99 % must meet, ns.
     pub p99_ns: u64,
@@ -102,17 +100,15 @@ pub struct MapCell {
     /// Why there is no ratio, in a few words: `the pool binds both`; else empty.
     pub reason: String,
     /// The size of each, in words: `833 threads of 833, 1,024`; empty where it has none.
-    #[serde(default)]
     pub sizes: [String; 2],
     /// The metric of both, round by round, in its unit.
-    #[serde(default)]
     pub rounds: Vec<[f64; 2]>,
-    /// How likely chance alone takes the ratio so far out of 1/1.05 to 1.05; left out where there is no ratio, and in older
-    /// files.
+    /// How likely chance alone takes the ratio so far out of 1/1.05 to 1.05; left out where there is no
+    /// ratio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p: Option<f64>,
-    /// Who is better here, once all cells of its map are judged together; left out where nobody clearly is, and in older
-    /// files.
+    /// Who is better here, once all cells of its map are judged together; left out where nobody clearly
+    /// is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub winner: Option<Winner>,
 }
@@ -187,7 +183,6 @@ pub struct TimeWindow {
     /// Response time of right answers, ns.
     pub max_ns: Option<u64>,
     /// Right answers by response time, in equal steps of its logarithm; trailing zeros are left out.
-    #[serde(default)]
     pub counts: Vec<u64>,
 }
 

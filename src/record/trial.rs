@@ -4,15 +4,15 @@ use super::{LedIn, Spent, Timeline, is_zero, json};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use crate::words::words;
+
 /// One contender at one level in one fresh process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Trial {
     /// `payment` or `loyalty`; `http` for anyone's service.
     pub workload: String,
-    /// The scenario's name, which tells those of one run apart; empty where only one server was driven, and in older
-    /// files.
-    #[serde(default)]
+    /// The scenario's name, which tells those of one run apart; empty where only one server was driven.
     pub scenario: String,
     /// Its name in the scenario.
     pub contender: String,
@@ -66,8 +66,7 @@ pub struct Trial {
     pub server: Server,
     /// What the generator used.
     pub generator: Generator,
-    /// `generator`, `connections`, `dependency`, `pool`, `contender` or `nothing`.
-    pub bound_by: String,
+    pub bound_by: BoundBy,
     /// Outstanding work grew without end: there are no percentiles.
     pub saturated: bool,
     /// Whether the trial's numbers hold.
@@ -77,41 +76,104 @@ pub struct Trial {
     /// Belongs to a round that was run again, or was itself in a search for a capacity.
     pub voided: bool,
     /// The stand-in that it waited for; `null` where it waited for something else, or for nothing.
-    #[serde(default)]
     pub standin: Option<Standin>,
     /// What it waited for: `a stand-in (lookup 50ms, write 1ms)`; `null` where state was in memory.
-    #[serde(default)]
     pub dependency: Option<String>,
     /// Connections of its pool; `null` without one.
-    #[serde(default)]
     pub pool: Option<u32>,
     /// The response times by when their requests were due, where they were kept.
-    #[serde(default)]
     pub timeline: Option<Timeline>,
     /// Accounts credited per second of the window; `null` where no distributions were sent.
-    #[serde(default)]
     pub accounts_per_s: Option<f64>,
     /// Right answers per second within the objective's time, of all that were due in the window; left out without an
-    /// objective, and in older files.
+    /// objective.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goodput_rps: Option<f64>,
     /// How it came back from a fault or a burst; `null` where there was none, no objective, or no 1,000 requests in a second.
-    #[serde(default)]
     pub recovery: Option<Recovery>,
     /// What the contender said that runs it: `Node.js 24.22.3`; `null` where it did not say.
-    #[serde(default)]
     pub runtime: Option<String>,
     /// What came before its window, where that was drained and led in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub led_in: Option<LedIn>,
 }
 
+words! {
+    "bound"
+    /// What bound a trial.
+    #[derive(Default, Serialize)]
+    pub enum BoundBy {
+        /// The generator's core, descriptors or ports.
+        Generator = "generator",
+        /// Every connection was busy while the contender was not.
+        Connections = "connections",
+        /// What the contender waits for was full.
+        Dependency = "dependency",
+        /// The contender's connections to it were.
+        Pool = "pool",
+        /// The contender's cores, or it fell behind.
+        Contender = "contender",
+        /// There was room everywhere.
+        #[default]
+        Nothing = "nothing",
+    }
+}
+
+words! {
+    "placement"
+    /// Whether contender and generator have cores of their own.
+    #[derive(Default, Serialize)]
+    pub enum PlacementKind {
+        Apart = "apart",
+        /// Co-located.
+        Shared = "shared",
+        #[default]
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    "loop"
+    /// Whether sending depends on responses.
+    #[derive(Default, Serialize)]
+    pub enum LoopKind {
+        #[default]
+        Open = "open",
+        Closed = "closed",
+    }
+}
+
+words! {
+    "drift"
+    /// Whether the response time moved in the course of a trial.
+    #[derive(Default, Serialize)]
+    pub enum DriftVerdict {
+        Slower = "slower",
+        Faster = "faster",
+        None = "none",
+        /// It is no open load of 20 s with ten answers in most seconds.
+        #[default]
+        NotTested = "not tested",
+    }
+}
+
+words! {
+    "audit verdict"
+    /// Whether the books balance.
+    #[derive(Default, Serialize)]
+    pub enum AuditVerdict {
+        Balanced = "balanced",
+        Unbalanced = "unbalanced",
+        #[default]
+        Unavailable = "unavailable",
+    }
+}
+
 /// Who ran where.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Placement {
-    /// `apart` or `shared` (co-located).
-    pub mode: String,
+    pub mode: PlacementKind,
     /// Core numbers.
     pub contender_cores: Vec<u32>,
     /// Core numbers.
@@ -119,7 +181,6 @@ pub struct Placement {
     /// `spin` or `sleep`
     pub pace: String,
     /// Core numbers; empty without a dependency.
-    #[serde(default)]
     pub dependency_cores: Vec<u32>,
 }
 
@@ -127,8 +188,7 @@ pub struct Placement {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Load {
-    /// `open` or `closed`
-    pub kind: String,
+    pub kind: LoopKind,
     /// `poisson` or `constant`; `null` when closed.
     pub arrivals: Option<String>,
     /// Requests due per second; `null` when closed.
@@ -177,8 +237,7 @@ pub struct Distribution {
     pub max: Option<u64>,
     /// ns; of the samples that have a time.
     pub mean: Option<f64>,
-    /// Samples without a time: requests that were not answered, or not rightly. 0 where left out, and in older files,
-    /// which kept them apart.
+    /// Samples without a time: requests that were not answered, or not rightly. 0 where left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u64,
     /// The part of `failures` that was given up as timeouts; they rank below the others.
@@ -217,11 +276,9 @@ pub struct ByRequest {
     /// The generator's own lateness, of requests that failed too.
     pub generator_lag_ns: Option<Distribution>,
     /// Where the time of requests near a percentile went, where that was kept.
-    #[serde(default)]
     pub spent: Vec<Spent>,
     /// p99 of the response time in thirty equal windows of the trial, ns, an hour where it falls on a failure; empty where
     /// one of them does not support it.
-    #[serde(default)]
     pub p99_windows_ns: Vec<u64>,
 }
 
@@ -239,26 +296,21 @@ pub struct Server {
     /// The most that was resident of its process over its life; `null` of several processes, whose sum would have shared
     /// pages in each.
     pub rss_peak_bytes: Option<u64>,
-    /// What the machine gave to all its processes, kernel memory included; `null` where it could not be read, and in older
-    /// files.
-    #[serde(default)]
+    /// What the machine gave to all its processes, kernel memory included; `null` where it could not be read.
     pub memory_peak_bytes: Option<u64>,
     /// How that was read, of two kinds that are not compared with each other. `cgroup`: the largest reading in the window, ten
     /// a second, of a control group of its own, less file cache. `pss`: once after the window, the proportional set size with
     /// page tables and kernel stacks.
-    #[serde(default)]
     pub memory_kind: Option<String>,
     /// It waited and let another run.
     pub context_switches_voluntary: Option<u64>,
     /// It was made to.
     pub context_switches_involuntary: Option<u64>,
     /// It went on on another core.
-    #[serde(default)]
     pub migrations: Option<u64>,
     /// Threads at the end of the load.
     pub threads_max: Option<u64>,
     /// Resident memory at the end of each of thirty equal windows of the trial; empty where it could not be read.
-    #[serde(default)]
     pub rss_windows_bytes: Vec<u64>,
 }
 
@@ -285,28 +337,22 @@ pub struct Validity {
     /// Machine or generator at fault: the round is void.
     pub voids_round: bool,
     /// The generator lag p99 over which the round is void, ns: one limit for all contenders, fixed before the run; `null`
-    /// in closed loop, where a server was driven without a promise, and in older files.
-    #[serde(default)]
+    /// in closed loop and where a server was driven without a promise.
     pub lag_limit_ns: Option<u64>,
     /// The generator's share of each percentile of the response time, by percentile (`p50`..), worst request kind.
     pub our_share: BTreeMap<String, f64>,
     /// Time the hypervisor gave to others, as a share of the trial; `null` if unknown.
     pub steal_share: Option<f64>,
     /// Time that a CPU quota held tasks back, as a share of the machine's in the trial; `null` if unknown.
-    #[serde(default)]
     pub throttled_share: Option<f64>,
     /// Percentiles of the response time (`p50`..) that are the machine's, by request kind: its stops before the run
     /// alone come to half of them or more.
-    #[serde(default)]
     pub at_floor: BTreeMap<String, Vec<String>>,
-    /// `slower`, `faster` or `none`; `not tested` where it is no open load of 20 s with ten answers in most seconds.
-    #[serde(default)]
-    pub drift: String,
+    pub drift: DriftVerdict,
     /// The contender broke down, answered wrongly or failed too many requests: it has lost the round in every metric, and the
     /// round stands. (A saturated one has lost it in the metrics of response time.)
-    #[serde(default)]
     pub lost: bool,
-    /// By what; left out where it has not lost, and in older files.
+    /// By what; left out where it has not lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_by: Option<LostBy>,
     /// The last of what a contender that broke down wrote to stderr, at most 4 KiB; left out where that was nothing.
@@ -360,8 +406,7 @@ impl TrialVerdict {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Audit {
-    /// `balanced`, `unbalanced` or `unavailable`
-    pub verdict: String,
+    pub verdict: AuditVerdict,
     /// What does not balance, or why there is no audit.
     pub reasons: Vec<String>,
 }
@@ -385,8 +430,7 @@ pub fn trial_from(line: &str) -> Result<Trial, String> {
 pub struct Ceiling {
     /// `payment` or `loyalty`
     pub workload: String,
-    /// The scenario's name; empty in older files.
-    #[serde(default)]
+    /// The scenario's name.
     pub scenario: String,
     /// Whose it is.
     pub contender: String,
@@ -395,15 +439,12 @@ pub struct Ceiling {
     /// Contender's cores over its CPU time per request; `null` if CPU could not be read.
     pub cpu_rps: Option<f64>,
     /// Connections of its pool over the connection-seconds of a request; `null` where nothing is waited for.
-    #[serde(default)]
     pub pool_rps: Option<f64>,
     /// Threads over the time that a request holds one; `null` where waiting holds none.
-    #[serde(default)]
     pub threads_rps: Option<f64>,
     /// The resource with the lowest ceiling: `cpu`, `pool`, `threads`; `unknown` where the CPU's is.
     pub binds: String,
     /// What it waited for, as its trials say it.
-    #[serde(default)]
     pub dependency: Option<String>,
 }
 

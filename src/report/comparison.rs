@@ -1,10 +1,10 @@
 //! One contender against another in words: ratio and difference with interval and n, and three outcomes always.
 
 use super::losses;
-use crate::judge::cell::{CONFIDENCE, Side, ends, exploratory, factor, lost, range, side};
+use crate::judge::cell::{CONFIDENCE, ends, exploratory, factor, lost, range};
 use crate::judge::races::{Entry, Race};
 use crate::record::metric::label;
-use crate::record::{Comparison, Exploratory};
+use crate::record::{Comparison, Direction, Exploratory};
 use crate::report::format::difference;
 use crate::text::{clean, counted, listed, percent, times};
 
@@ -17,9 +17,9 @@ pub(crate) fn compared(race: &Race<'_>, c: &Comparison) -> String {
     let lost = losses::of_comparison(race, c);
     match (c.ratio, lost) {
         (None, None) => format!("not compared: {}", why_not(race, c)),
-        (None, Some(lost)) => match side(c) {
-            Side::Unclear => format!("no clear difference: {lost}"),
-            side => format!("{}: {lost}", side.word()),
+        (None, Some(lost)) => match c.verdict {
+            Direction::Inconclusive => format!("no clear difference: {lost}"),
+            side => format!("{}: {lost}", side.name()),
         },
         (Some(ratio), None) => found(race, c, ratio),
         (Some(ratio), Some(lost)) => format!("{}; {lost}", found(race, c, ratio)),
@@ -41,8 +41,8 @@ fn found(race: &Race<'_>, c: &Comparison, ratio: f64) -> String {
         };
     }
     let (low, high) = ends(c);
-    match side(c) {
-        Side::Unclear => {
+    match c.verdict {
+        Direction::Inconclusive => {
             let interval = format!("{} to {}, n = {}", times(low), times(high), c.n);
             match &c.at_floor {
                 Some(name) => format!("{}: {} {AT_FLOOR} ({interval})", UNSEEN, clean(name)),
@@ -51,13 +51,13 @@ fn found(race: &Race<'_>, c: &Comparison, ratio: f64) -> String {
         }
         side => {
             let (low, high) =
-                if side == Side::Lower { (1.0 / high, 1.0 / low) } else { (low, high) };
+                if side == Direction::Lower { (1.0 / high, 1.0 / low) } else { (low, high) };
             let difference = c.difference.map(|d| difference(&c.metric, d));
             let difference = difference.map_or_else(String::new, |d| format!(" ({d})"));
             format!(
                 "{} {}{difference}, {} interval {} to {}, n = {}",
                 times(factor(c)),
-                side.word(),
+                side.name(),
                 confidence(c),
                 times(low),
                 times(high),
@@ -134,10 +134,10 @@ mod tests {
             low: Some(0.9),
             high: Some(1.1),
             n: 6,
-            verdict: "inconclusive".into(),
+            verdict: Direction::Inconclusive,
             ..Comparison::default()
         };
-        let differs = Comparison { verdict: "higher".into(), ..one.clone() };
+        let differs = Comparison { verdict: Direction::Higher, ..one.clone() };
         let headline = Comparison { headline_confidence: Some(0.99), ..differs.clone() };
         let capacity = Comparison { metric: "capacity".into(), ..differs.clone() };
         let mut all = vec![one; 47];

@@ -1,10 +1,10 @@
 //! Where a difference disappears: two contenders that differ in memory, and what is left of it behind a dependency.
 
 use super::comparison::UNSEEN;
-use crate::judge::cell::{Side, factor, headline, side};
+use crate::judge::cell::{factor, headline};
 use crate::judge::races::Race;
 use crate::record::metric::label;
-use crate::record::{Comparison, RunResult};
+use crate::record::{Comparison, Direction, RunResult};
 use crate::text::{clean, times};
 
 /// One sentence for each workload that was run both in memory and behind a dependency:
@@ -30,8 +30,9 @@ fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<St
     let Some(largest) = largest(result, memory) else {
         let first = headline(result, memory).next()?;
         // Without an interval nothing is known, and what is left out by a lost round may be a difference.
-        let known =
-            |c: &Comparison| c.low.is_some() && c.high.is_some() && side(c) == Side::Unclear;
+        let known = |c: &Comparison| {
+            c.low.is_some() && c.high.is_some() && c.verdict == Direction::Inconclusive
+        };
         if !headline(result, memory).all(known) {
             return None;
         }
@@ -50,7 +51,7 @@ fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<St
         };
         let Some(found) = headline(result, race).find(pair) else { continue };
         let known = found.low.is_some() && found.high.is_some();
-        gone |= known && side(found) == Side::Unclear && found.at_floor.is_none();
+        gone |= known && found.verdict == Direction::Inconclusive && found.at_floor.is_none();
         left.push(format!("behind {dependency} {}", in_words(found)));
     }
     if left.is_empty() {
@@ -66,7 +67,8 @@ fn sentence(result: &RunResult, races: &[Race<'_>], workload: &str) -> Option<St
 
 /// The clearest difference of a race.
 fn largest<'a>(result: &'a RunResult, race: &Race<'_>) -> Option<&'a Comparison> {
-    let clear = headline(result, race).filter(|c| side(c) != Side::Unclear && c.low.is_some());
+    let clear =
+        headline(result, race).filter(|c| c.verdict != Direction::Inconclusive && c.low.is_some());
     clear.max_by(|a, b| factor(a).total_cmp(&factor(b)))
 }
 
@@ -81,9 +83,9 @@ fn in_words(c: &Comparison) -> String {
         true => (of, versus, ratio),
         false => (versus, of, ratio.recip()),
     };
-    match (side(c), &*c.metric) {
-        (Side::Unclear, _) if c.at_floor.is_some() => format!("{what} {UNSEEN}"),
-        (Side::Unclear, _) => format!("no clear difference in {what}"),
+    match (c.verdict, &*c.metric) {
+        (Direction::Inconclusive, _) if c.at_floor.is_some() => format!("{what} {UNSEEN}"),
+        (Direction::Inconclusive, _) => format!("no clear difference in {what}"),
         (_, "cpu_per_request") => format!("{more} uses {} the CPU of {less}", times(ratio)),
         _ => format!("{what} of {more} is {} that of {less}", times(ratio)),
     }
@@ -108,7 +110,7 @@ mod tests {
             c.at = "800/s".into();
             (c.low, c.high) = (Some(range.0), Some(range.1));
             c.ratio = Some(f64::midpoint(range.0, range.1));
-            c.verdict = if range.0 > 1.0 { "higher" } else { "inconclusive" }.into();
+            c.verdict = if range.0 > 1.0 { Direction::Higher } else { Direction::Inconclusive };
         }
         result.trials.extend(trials);
         result.comparisons.extend(comparisons);

@@ -4,7 +4,7 @@ use super::document::Table;
 use super::{footprint, setting};
 use crate::judge::cell::{ROUNDS_MIN, quantity, winner};
 use crate::judge::races::slo_of;
-use crate::record::{Capacity, Comparison, Map, MapCell, RunResult, Winner};
+use crate::record::{Capacity, Comparison, Direction, Map, MapCell, RunResult, Winner};
 use crate::text::{capital, clean, counted, times};
 use crate::units::{Nanos, Rate};
 
@@ -82,12 +82,14 @@ fn compared(c: &Comparison) -> String {
     let more = c.difference.map_or(String::new(), |d| {
         format!(", {}{}", if d < 0.0 { "-" } else { "+" }, Rate(d.abs()))
     });
-    match (c.verdict.as_str(), c.ratio) {
-        ("higher" | "lower", Some(ratio)) => {
+    match (c.verdict, c.ratio) {
+        (Direction::Higher | Direction::Lower, Some(ratio)) => {
             format!("{of} carries {} what {versus} carries ({range}{more}).", times(ratio))
         }
         // An end is open: there is a bound of the ratio and no ratio.
-        ("higher" | "lower", None) => format!("{of} carries {range} what {versus} carries."),
+        (Direction::Higher | Direction::Lower, None) => {
+            format!("{of} carries {range} what {versus} carries.")
+        }
         _ if (c.low, c.high) == (None, None) => {
             format!("The capacities of {of} and {versus} were not both found and are not compared.")
         }

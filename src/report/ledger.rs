@@ -44,7 +44,7 @@ pub fn markdown(ledger: &Ledger) -> String {
 fn document(ledger: &Ledger) -> Document<'static> {
     let columns = ["#", "statement", "verdict", "figure", "tested with"];
     let row = |row: &LedgerRow| {
-        let verdict = if row.measured { row.verdict.word() } else { "not measured" };
+        let verdict = if row.measured { row.verdict.name() } else { "not measured" };
         let [number, verdict] = [row.number.to_string(), verdict.to_owned()];
         [number, row.statement.clone(), verdict, row.figure.clone(), row.tested_with.clone()]
     };
@@ -114,7 +114,7 @@ fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
         let judged = &claim.judgement;
         format!(
             "{}: {} ({}): {}",
-            judged.verdict.word(),
+            judged.verdict.name(),
             judged.text,
             claim.scenario,
             judged.reason

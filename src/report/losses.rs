@@ -73,6 +73,7 @@ mod tests {
     use super::*;
     use crate::judge::mock;
     use crate::judge::races::races;
+    use crate::record::Direction;
     use crate::record::{LostBy, RunResult, TrialVerdict};
     use crate::report::summary;
 
@@ -88,7 +89,7 @@ mod tests {
         }
         for c in result.comparisons.iter_mut().filter(|c| c.of == "thread-pool") {
             (c.ratio, c.high, c.difference, c.lost_of) = (None, None, None, 4);
-            c.verdict = "inconclusive".into();
+            c.verdict = Direction::Inconclusive;
         }
         result
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::judge::races::Race;
 use crate::record::metric::label;
-use crate::record::{RunResult, Trial};
+use crate::record::{DriftVerdict, RunResult, Trial};
 use crate::report::format::place;
 use crate::text::{alike, clean, counted, listed};
 
@@ -94,7 +94,8 @@ pub(crate) fn marks(result: &RunResult) -> Vec<String> {
 
 /// Nothing for trials of an earlier version, which do not say.
 fn drift(trials: &[&Trial]) -> Option<String> {
-    let untested = trials.iter().filter(|trial| trial.validity.drift == "not tested").count();
+    let untested =
+        trials.iter().filter(|trial| trial.validity.drift == DriftVerdict::NotTested).count();
     match untested {
         0 => None,
         n if n == trials.len() => Some(
@@ -137,7 +138,7 @@ mod tests {
             marks(&result),
             ["Drift: not tested; it takes an open load of 20 s with ten answers in most seconds."]
         );
-        result.trials[0].validity.drift = "none".into();
+        result.trials[0].validity.drift = DriftVerdict::None;
         let name = result.trials[0].contender.clone();
         let marked = BTreeMap::from([("payment".into(), vec!["p99_9".into()])]);
         result.trials[0].validity.at_floor = marked;

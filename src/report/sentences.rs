@@ -3,10 +3,10 @@
 use super::comparison::{UNSEEN, metric_of};
 use super::spoken::spoken;
 use super::{disappears, experiments, losses};
-use crate::judge::cell::{self, Side, belongs, factor, side};
+use crate::judge::cell::{self, belongs, factor};
 use crate::judge::races::{Entry, Race, measured, middle};
 use crate::record::metric::label;
-use crate::record::{Comparison, RunResult, Trial, Verdict};
+use crate::record::{Comparison, Direction, LoopKind, PlacementKind, RunResult, Trial, Verdict};
 use crate::report::format::{figure, load, place};
 use crate::text::{WITHHELD, capital, clean, one_line, times};
 use crate::units::{Rate, bytes, grouped, three_digits};
@@ -179,14 +179,14 @@ fn limitations(result: &RunResult) -> Vec<[&'static str; 2]> {
             ],
         ),
         (
-            any(|t| t.placement.mode == "shared"),
+            any(|t| t.placement.mode == PlacementKind::Shared),
             [
                 "a contender undisturbed by the generator (shared cores)",
                 "Co-located: generator and contender share cores, and each disturbs the other.",
             ],
         ),
         (
-            any(|t| t.load.kind == "closed"),
+            any(|t| t.load.kind == LoopKind::Closed),
             [
                 "response times (closed loop)",
                 "Closed loop finds a maximum throughput; it has no response time and no percentile of one.",
@@ -280,12 +280,14 @@ impl MetricFindings {
             exploratory: all.iter().all(|c| c.headline_confidence.is_none()),
         };
         for c in all.into_iter().filter(|c| c.ratio.is_some()) {
-            match side(&c) {
-                Side::Unclear if c.low.is_none() && c.high.is_none() => found.undecided.push(c),
-                Side::Higher => found.higher.push(c),
-                Side::Lower => found.lower.push(c),
-                Side::Unclear if c.at_floor.is_some() => found.unseen.push(c),
-                Side::Unclear => found.unclear.push(c),
+            match c.verdict {
+                Direction::Inconclusive if c.low.is_none() && c.high.is_none() => {
+                    found.undecided.push(c)
+                }
+                Direction::Higher => found.higher.push(c),
+                Direction::Lower => found.lower.push(c),
+                Direction::Inconclusive if c.at_floor.is_some() => found.unseen.push(c),
+                Direction::Inconclusive => found.unclear.push(c),
             }
         }
         found.higher.sort_by(|a, b| b.ratio.partial_cmp(&a.ratio).expect("ratios are finite"));

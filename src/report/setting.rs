@@ -1,7 +1,7 @@
 //! On what and how a run was measured, in words.
 
 use crate::judge::races::{Entry, Race, measured};
-use crate::record::{RunResult, Trial};
+use crate::record::{PlacementKind, RunResult, Trial};
 use crate::text::{capital, clean, counted, listed};
 use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
@@ -14,7 +14,7 @@ pub(crate) fn placements<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<Str
             let list: Vec<String> = cores.iter().map(u32::to_string).collect();
             format!("core{} {}", if cores.len() == 1 { "" } else { "s" }, list.join(", "))
         };
-        let how = if p.mode == "shared" { "co-located" } else { p.mode.as_str() };
+        let how = if p.mode == PlacementKind::Shared { "co-located" } else { p.mode.name() };
         let text = format!(
             "contender on {}, {} ({}, {})",
             cores(&p.contender_cores),
@@ -51,7 +51,7 @@ pub(crate) fn loads<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<String> 
         };
         let arrivals = if load.steps.is_empty() { arrivals } else { arrivals + " in steps" };
         let connections = counted(load.connections as usize, "connection");
-        let way = format!("{} loop{arrivals}, {connections}", clean(&load.kind));
+        let way = format!("{} loop{arrivals}, {connections}", load.kind);
         match seen.iter_mut().find(|(text, ..)| *text == way) {
             Some((_, low, high)) => {
                 *low = low.min(load.duration_s);

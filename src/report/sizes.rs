@@ -143,16 +143,11 @@ mod tests {
         result.slos[0].p99_ns = 1_000_000_000;
         for trial in result.trials.iter_mut().filter(|one| one.contender == "thread-pool-64") {
             mock::fail(trial, 26);
+            trial.validity.lost = true;
         }
         assert_eq!(rows(&result)[1][1], "256 threads", "the other one fails too often");
         result.trials.iter_mut().for_each(|trial| trial.level = "closed".into());
         assert_eq!(rows(&result)[1][1], "256 threads", "in closed loop too");
-        result.slos.clear();
-        assert_eq!(
-            rows(&result)[1][1],
-            "64 threads",
-            "half a percent may fail where no SLO says less"
-        );
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use super::comparison::{AT_FLOOR, UNSEEN, confidence};
 use super::format::{figure, place};
 use super::losses;
-use crate::judge::cell::{Side, ends, headline, side};
+use crate::judge::cell::{ends, headline};
 use crate::judge::races::Race;
 use crate::record::metric::label;
-use crate::record::{Comparison, RunResult, TrialVerdict, Verdict};
+use crate::record::{Comparison, Direction, RunResult, TrialVerdict, Verdict};
 use crate::text::{WITHHELD, capital, or_withheld, times};
 use crate::units::{bytes, grouped, three_digits};
 
@@ -50,14 +50,14 @@ impl Spoken<'_> {
         let of = self.race.sized(self.result, &c.of);
         let (low, high) = ends(c);
         let interval = format!("({} to {})", times(low), times(high));
-        match (c.ratio, side(c), losses::of_comparison(self.race, c)) {
+        match (c.ratio, c.verdict, losses::of_comparison(self.race, c)) {
             (_, _, Some(lost)) => lost,
             (None, ..) => format!("{of} not compared"),
             (Some(_), ..) if c.low.is_none() => format!("{of} too few rounds (n = {})", c.n),
-            (Some(_), Side::Unclear, _) if c.at_floor.is_some() => {
+            (Some(_), Direction::Inconclusive, _) if c.at_floor.is_some() => {
                 format!("{of} {UNSEEN} {interval}: it {AT_FLOOR}")
             }
-            (Some(_), Side::Unclear, _) => format!("{of} no clear difference {interval}"),
+            (Some(_), Direction::Inconclusive, _) => format!("{of} no clear difference {interval}"),
             (Some(ratio), ..) => format!("{of} {} {interval}", times(ratio)),
         }
     }
@@ -104,7 +104,8 @@ pub(super) fn rule(spoken: &[Spoken<'_>]) -> Option<String> {
             "Ratios of paired rounds (n = {n}), intervals at {level}, all {all} together at 95 %."
         ),
     };
-    let unclear =
-        all.iter().any(|c| c.ratio.is_some() && c.low.is_some() && side(c) == Side::Unclear);
+    let unclear = all
+        .iter()
+        .any(|c| c.ratio.is_some() && c.low.is_some() && c.verdict == Direction::Inconclusive);
     Some(rule + if unclear { " No clear difference: the interval reaches 1.00." } else { "" })
 }

@@ -14,7 +14,7 @@ use super::terminal::write_text;
 use super::{experiments, figures, reproduce, sentences, setting, sizes};
 use crate::judge::races::{Race, measured, races};
 use crate::record::trial::{drop_all_but_response_times, drop_histograms};
-use crate::record::{Judgement, RunResult, Trial, TrialVerdict, Verdict};
+use crate::record::{AuditVerdict, Judgement, RunResult, Trial, TrialVerdict, Verdict};
 use crate::text::{clean, counted, listed, percent};
 use crate::units::{Nanos, grouped};
 
@@ -135,7 +135,7 @@ fn statements(heading: &str, judged: &[Judgement]) -> Option<Table> {
         if !one.tested_with.is_empty() {
             reason += &format!(" (tested with {})", clean(&one.tested_with));
         }
-        [one.verdict.word().to_owned(), clean(&one.text), reason]
+        [one.verdict.name().to_owned(), clean(&one.text), reason]
     };
     let columns = ["verdict", "statement", "reason"];
     (!judged.is_empty()).then(|| Table::new(heading, columns, 0..0, judged.iter().map(row)))
@@ -250,16 +250,16 @@ fn checks(result: &RunResult) -> Vec<[String; 2]> {
         return vec![row("Validity", what.into()), voided];
     }
     let of = |verdict| trials.iter().filter(|t| t.validity.verdict == verdict).count();
-    let audits = |verdict: &str| trials.iter().filter(|t| t.audit.verdict == verdict).count();
+    let audits = |verdict| trials.iter().filter(|t| t.audit.verdict == verdict).count();
     let busy = trials.iter().map(|trial| trial.generator.cpu_share).fold(0.0, f64::max);
     let steal = trials.iter().filter_map(|t| t.validity.steal_share).fold(0.0, f64::max);
-    let audited = trials.iter().any(|trial| trial.audit.verdict != "unavailable");
+    let audited = trials.iter().any(|trial| trial.audit.verdict != AuditVerdict::Unavailable);
     let audit = match audited {
         true => format!(
             "{} balanced, {} unbalanced, {} unavailable",
-            audits("balanced"),
-            audits("unbalanced"),
-            audits("unavailable")
+            audits(AuditVerdict::Balanced),
+            audits(AuditVerdict::Unbalanced),
+            audits(AuditVerdict::Unavailable)
         ),
         false => "none: this service has no /audit".into(),
     };

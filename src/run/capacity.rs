@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
 use crate::judge::statement::capacity::{interval, the_pool_binds_both};
-use crate::record::{Capacity, Ceiling, Comparison, LostBy, Trial, TrialVerdict, late};
+use crate::record::{Capacity, Ceiling, Comparison, Direction, LostBy, Trial, TrialVerdict, late};
 use crate::run::testbed::{ExperimentContext, Testbed, placement};
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{CapacitySearch, Contender, Level, LoadKind, Scenario, Slo};
@@ -139,7 +139,7 @@ impl Looking<'_> {
         let kept = kept(&trial, slo);
         trial.voided = trial.validity.voids_round;
         if kept == Some(false) {
-            self.broken.push((step.rate, trial.bound_by.clone()));
+            self.broken.push((step.rate, trial.bound_by.name().to_owned()));
         }
         if self.search.record(step.rate, kept) {
             let why = trial.validity.reasons.join("; ");
@@ -219,10 +219,10 @@ fn compare(of: &Capacity, versus: &Capacity, ceilings: &[Ceiling]) -> Comparison
     let interval = interval(of, versus);
     let middle = |one: &Capacity| Some((one.at_least_rps? * one.below_rps?).sqrt());
     let verdict = match interval {
-        _ if the_pool_binds_both(of, versus, ceilings) => "inconclusive",
-        Some((low, _)) if low > 1.0 => "higher",
-        Some((_, high)) if high < 1.0 => "lower",
-        _ => "inconclusive",
+        _ if the_pool_binds_both(of, versus, ceilings) => Direction::Inconclusive,
+        Some((low, _)) if low > 1.0 => Direction::Higher,
+        Some((_, high)) if high < 1.0 => Direction::Lower,
+        _ => Direction::Inconclusive,
     };
     Comparison {
         workload: of.workload.clone(),
@@ -237,7 +237,7 @@ fn compare(of: &Capacity, versus: &Capacity, ceilings: &[Ceiling]) -> Comparison
         high: interval.map(|(_, high)| high).filter(|high| high.is_finite()),
         difference: middle(of).zip(middle(versus)).map(|(of, versus)| of - versus),
         n: of.trials.min(versus.trials),
-        verdict: verdict.into(),
+        verdict,
         ..Comparison::default()
     }
 }
@@ -404,11 +404,11 @@ mod tests {
         );
         let compare = |of: &Capacity, versus: &Capacity| super::compare(of, versus, &[]);
         let compared = compare(&a, &b);
-        assert_eq!((compared.low, compared.verdict.as_str()), (Some(2.0), "higher"));
+        assert_eq!((compared.low, compared.verdict), (Some(2.0), Direction::Higher));
         assert!((compared.high.unwrap() - 2_200.0 / 900.0).abs() < 1e-12);
-        assert_eq!(compare(&b, &a).verdict, "lower");
+        assert_eq!(compare(&b, &a).verdict, Direction::Lower);
         let near = capacity("c", 1_900.0, 2_100.0, "contender");
-        assert_eq!(compare(&a, &near).verdict, "inconclusive");
+        assert_eq!(compare(&a, &near).verdict, Direction::Inconclusive);
     }
 
     #[test]
@@ -419,9 +419,13 @@ mod tests {
             let ceilings = [ceiling("a", pools[0], binds[0]), ceiling("b", pools[1], binds[1])];
             compare(&a, &b, &ceilings).verdict
         };
-        assert_eq!(verdict([2_300.0; 2], ["pool"; 2]), "inconclusive");
-        assert_eq!(verdict([2_300.0; 2], ["cpu"; 2]), "higher", "a full pool that does not bind");
-        assert_eq!(verdict([2_300.0, 1_000.0], ["pool"; 2]), "higher", "two pools");
+        assert_eq!(verdict([2_300.0; 2], ["pool"; 2]), Direction::Inconclusive);
+        assert_eq!(
+            verdict([2_300.0; 2], ["cpu"; 2]),
+            Direction::Higher,
+            "a full pool that does not bind"
+        );
+        assert_eq!(verdict([2_300.0, 1_000.0], ["pool"; 2]), Direction::Higher, "two pools");
     }
 
     #[test]
@@ -430,7 +434,7 @@ mod tests {
         a.below_rps = None;
         let compared = compare(&a, &capacity("b", 900.0, 1_000.0, "contender"), &[]);
         assert_eq!((compared.low, compared.high, compared.ratio), (Some(2.0), None, None));
-        assert_eq!(compared.verdict, "higher");
+        assert_eq!(compared.verdict, Direction::Higher);
     }
 
     #[test]

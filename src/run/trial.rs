@@ -16,7 +16,7 @@ use crate::judge::{audit, validity};
 use crate::load::plan::{Operation, Peer, Plan, Shape};
 use crate::record::histogram::distribution;
 use crate::record::outcome::{self, Outcome, RequestError, Tally};
-use crate::record::{Audit, LostBy, Trial};
+use crate::record::{Audit, AuditVerdict, LostBy, Trial};
 use crate::run::host::{DependencyHandle, Host, Loaded, Server, Start};
 use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{BuiltIn, Kind, LoadKind, Metric, PlacementMode, Scenario, Workload, store};
@@ -63,11 +63,11 @@ pub(crate) fn run(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) 
     let audit = match &crash {
         Some(error) => {
             let reasons = vec![error.message().to_owned()];
-            Audit { verdict: "unavailable".into(), reasons }
+            Audit { verdict: AuditVerdict::Unavailable, reasons }
         }
         None => audited(prepared, &contender, outcome, books, stop),
     };
-    if crash.is_none() && audit.verdict == "unavailable" && !audit.reasons.is_empty() {
+    if crash.is_none() && audit.verdict == AuditVerdict::Unavailable && !audit.reasons.is_empty() {
         crash = broken_down(&mut contender);
     }
     let server = server(&loaded, prepared.placement.contender.len());
@@ -216,7 +216,7 @@ fn audited(
         return Audit::default();
     }
     if prepared.spec.scenario.workload == Workload::Http {
-        return Audit { verdict: "unavailable".into(), reasons: Vec::new() };
+        return Audit { verdict: AuditVerdict::Unavailable, reasons: Vec::new() };
     }
     at_rest(&outcome.tally, AUDIT_WITHIN, stop, || {
         let after = contender.ask("/audit", AUDIT_WITHIN);
@@ -364,7 +364,7 @@ fn judged(
         judged.lose(LostBy::Crash, error.message().to_owned());
         error.contender_wrote().unwrap_or_default().clone_into(&mut judged.validity.wrote);
     }
-    let unbalanced = audit.reasons.iter().filter(|_| audit.verdict == "unbalanced");
+    let unbalanced = audit.reasons.iter().filter(|_| audit.verdict == AuditVerdict::Unbalanced);
     let unbalanced = unbalanced.map(|reason| format!("the books do not balance: {reason}"));
     for reason in unbalanced.chain(wrong_answers(outcome)) {
         judged.lose(LostBy::Wrong, reason);
@@ -436,7 +436,7 @@ fn at_rest(
     loop {
         let audit = judged();
         let over = Instant::now() >= deadline || stop.load(Ordering::Relaxed);
-        if audit.verdict != "unbalanced" || unknown == 0 || over {
+        if audit.verdict != AuditVerdict::Unbalanced || unknown == 0 || over {
             return audit;
         }
         thread::sleep(AGAIN_AFTER);
@@ -481,13 +481,17 @@ mod tests {
             let (mut times, within) = (0, Duration::from_millis(within));
             let audit = at_rest(&tally, within, &AtomicBool::new(false), || {
                 times += 1;
-                let verdict = if times > whole_after { "balanced" } else { "unbalanced" };
+                let verdict = if times > whole_after {
+                    AuditVerdict::Balanced
+                } else {
+                    AuditVerdict::Unbalanced
+                };
                 Audit { verdict: verdict.into(), reasons: Vec::new() }
             });
             (audit.verdict, times)
         };
-        assert_eq!(read(1, 2, 60_000), ("balanced".into(), 3));
-        assert_eq!(read(0, 2, 60_000), ("unbalanced".into(), 1), "everything was answered");
-        assert_eq!(read(1, u32::MAX, 60).0, "unbalanced", "it never balances");
+        assert_eq!(read(1, 2, 60_000), (AuditVerdict::Balanced, 3));
+        assert_eq!(read(0, 2, 60_000), (AuditVerdict::Unbalanced, 1), "everything was answered");
+        assert_eq!(read(1, u32::MAX, 60).0, AuditVerdict::Unbalanced, "it never balances");
     }
 }

@@ -162,7 +162,7 @@ fn a_capacity_is_searched_and_a_budget_ends_the_search() {
     assert!(stdout(&again).contains("Either carries something"), "{}", stderr(&again));
 
     // They are a chart, unless the machine was so busy that one of them at most was carried.
-    let tried = result.probes.iter().filter(|trial| trial.load.kind == "open");
+    let tried = result.probes.iter().filter(|trial| trial.load.kind.name() == "open");
     let carried = |trial: &&record::Trial| {
         !trial.saturated
             && trial.validity.verdict != record::TrialVerdict::Invalid

@@ -202,10 +202,7 @@ fn a_foreign_server_is_raced_against_a_variant_of_itself() {
     for trial in &result.trials {
         assert!(trial.errors.is_empty(), "{:?}", trial.errors);
         assert_eq!(trial.runtime.as_deref(), Some("Snake 3.4"));
-        assert_eq!(
-            (trial.workload.as_str(), trial.audit.verdict.as_str()),
-            ("http", "unavailable")
-        );
+        assert_eq!((trial.workload.as_str(), trial.audit.verdict.name()), ("http", "unavailable"));
         assert!(trial.audit.reasons.is_empty(), "a service without books is not blamed for it");
         let kinds: Vec<_> = trial.by_request.keys().map(String::as_str).collect();
         assert_eq!(kinds, ["charge", "look"]);
@@ -538,7 +535,13 @@ fn a_contender_of_the_contract_may_be_a_command_or_a_url() {
     assert!(matches!(output.status.code(), Some(0 | 5)), "{}", stderr(&output));
     for trial in &result.trials {
         assert!(trial.errors.is_empty(), "{}: {:?}", trial.contender, trial.errors);
-        assert_eq!(trial.audit.verdict, "balanced", "{}: {:?}", trial.contender, trial.audit);
+        assert_eq!(
+            trial.audit.verdict.name(),
+            "balanced",
+            "{}: {:?}",
+            trial.contender,
+            trial.audit
+        );
         assert_eq!(trial.level, "100/s", "the sum of both rates");
         assert_eq!(trial.server.cpu_us_per_request.is_none(), trial.contender == "url");
     }

@@ -11,7 +11,7 @@ use crate::judge::validity::limit_of;
 use crate::load::plan::{Fixed, Peer, Plan, Shape, WarmUp};
 use crate::machine::interference::Interference;
 use crate::record::outcome::Outcome;
-use crate::record::{Capacity, Trial, TrialVerdict, late};
+use crate::record::{BoundBy, Capacity, Trial, TrialVerdict, late};
 use crate::stats::Quantile;
 use crate::stats::capacity::{self, Search};
 use crate::units::{Nanos, Rate, Share};
@@ -211,7 +211,7 @@ fn sentence(slo: Slo, found: capacity::Capacity, trials: &[Trial]) -> String {
         (None, Some(high)) => format!("below {high}, and no rate that holds was found"),
         (None, None) => "not found: the trials did not settle it".into(),
     };
-    let busy = |trial: &&Trial| trial.bound_by == "connections";
+    let busy = |trial: &&Trial| trial.bound_by == BoundBy::Connections;
     let connections = trials.iter().find(busy).map_or(String::new(), |trial| {
         format!(
             "\nall {} connections were busy in some trials: with more of them it may be higher",

@@ -3,7 +3,7 @@
 use super::series::{End, Place, alike_read, behind_the_floor, paired, series};
 use super::{CONFIDENCE, better, everything_lost, finite};
 use crate::error::{Error, Result};
-use crate::record::{Comparison, Trial};
+use crate::record::{Comparison, Direction, Trial};
 use crate::scenario::{LoadKind, Metric, Scenario};
 use crate::stats;
 use crate::stats::Better;
@@ -88,7 +88,7 @@ fn compare(
     let at = |end, other| compare_at(trials, place, metric, confidence, (of, end), (versus, other));
     let (low, high) = (at(End::Low, End::High), at(End::High, End::Low));
     let far = |one: &Comparison| one.ratio.map_or(f64::INFINITY, |ratio| ratio.ln().abs());
-    let verdict = if low.verdict == high.verdict { &high.verdict } else { "inconclusive" }.into();
+    let verdict = if low.verdict == high.verdict { high.verdict } else { Direction::Inconclusive };
     let limits = (low.low, high.high);
     let nearer = if far(&low) < far(&high) { low } else { high };
     Comparison { verdict, low: limits.0, high: limits.1, ..nearer }
@@ -115,12 +115,16 @@ fn compare_at(
     // What is printed as equal is not ranked.
     let equal = ratio.is_some_and(|ratio| reads_as_equal(ratio.value));
     let verdict = match (first_is_worse, interval) {
-        (Some(worse), _) if worse == (better(metric) == Better::Less) => "higher",
-        (Some(_), _) => "lower",
-        (None, _) if equal => "inconclusive",
-        (None, Some(interval)) if interval.low > 1.0 && !reads_as_equal(interval.low) => "higher",
-        (None, Some(interval)) if interval.high < 1.0 && !reads_as_equal(interval.high) => "lower",
-        _ => "inconclusive",
+        (Some(worse), _) if worse == (better(metric) == Better::Less) => Direction::Higher,
+        (Some(_), _) => Direction::Lower,
+        (None, _) if equal => Direction::Inconclusive,
+        (None, Some(interval)) if interval.low > 1.0 && !reads_as_equal(interval.low) => {
+            Direction::Higher
+        }
+        (None, Some(interval)) if interval.high < 1.0 && !reads_as_equal(interval.high) => {
+            Direction::Lower
+        }
+        _ => Direction::Inconclusive,
     };
     let [lost_of, lost_versus] = lost;
     Comparison {
@@ -138,7 +142,7 @@ fn compare_at(
         n: a.len() as u32,
         lost_of: lost_of as u32,
         lost_versus: lost_versus as u32,
-        verdict: verdict.into(),
+        verdict,
         headline_confidence: None,
         at_floor: behind_the_floor(trials, place, metric, [of, versus]).map(Into::into),
     }
@@ -285,19 +289,23 @@ mod tests {
 
     #[test]
     fn what_reads_as_equal_is_not_ranked() {
-        assert_eq!(p99(1.02, 0).verdict, "higher");
+        assert_eq!(p99(1.02, 0).verdict, Direction::Higher);
         let equal = p99(1.003, 0);
         assert!(equal.low.unwrap() > 1.0, "{equal:?}");
-        assert_eq!(equal.verdict, "inconclusive");
+        assert_eq!(equal.verdict, Direction::Inconclusive);
     }
 
     #[test]
     fn who_is_at_the_machines_floor_in_most_rounds_is_named() {
         assert_eq!(p99(1.0, 3).at_floor, None);
         let unseen = p99(1.0, 4);
-        assert_eq!(unseen.verdict, "inconclusive");
+        assert_eq!(unseen.verdict, Direction::Inconclusive);
         assert_eq!(unseen.at_floor.as_deref(), Some("event-loop"));
-        assert_eq!(p99(1.5, 4).verdict, "higher", "the floor hides a difference and makes none");
+        assert_eq!(
+            p99(1.5, 4).verdict,
+            Direction::Higher,
+            "the floor hides a difference and makes none"
+        );
     }
 
     fn scenario(contenders: usize, rounds: u32) -> Scenario {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::judge::mock;
 use crate::judge::statement::*;
-use crate::record::{Comparison, LostBy, TrialVerdict};
+use crate::record::{Comparison, Direction, LostBy, TrialVerdict};
 use crate::scenario::{Level, builtin};
 use crate::stats::percentile::FAILED_NS;
 use crate::stats::tests::Random;
@@ -146,14 +146,14 @@ fn comparisons_count_lost_rounds_and_never_have_a_loser_win() {
     let fast = [vec![Lost], vec![Figure(1); 9]].concat();
     let found = compared([&[Figure(3); 10], &fast], "p99");
     assert_eq!((found.n, found.lost_of, found.lost_versus), (10, 1, 0));
-    assert_eq!((found.verdict.as_str(), found.high), ("inconclusive", None));
+    assert_eq!((found.verdict, found.high), (Direction::Inconclusive, None));
     assert!(found.ratio.is_some_and(|ratio| ratio < 0.5) && found.low.is_some());
     let all = compared([&[Figure(1); 10], &[Lost; 10]], "cpu_per_request");
-    assert_eq!((all.verdict.as_str(), all.ratio, all.lost_of), ("higher", None, 10));
+    assert_eq!((all.verdict, all.ratio, all.lost_of), (Direction::Higher, None, 10));
     let other = compared([&[Lost; 2], &[Figure(1); 2]], "p99");
-    assert_eq!((other.verdict.as_str(), other.lost_versus), ("lower", 2));
+    assert_eq!((other.verdict, other.lost_versus), (Direction::Lower, 2));
     let saturated = compared([&[Figure(1); 6], &[Saturated; 6]], "p99");
-    assert_eq!((saturated.verdict.as_str(), saturated.n), ("higher", 6));
+    assert_eq!((saturated.verdict, saturated.n), (Direction::Higher, 6));
     let text = serde_json::to_value(&all).unwrap();
     assert_eq!((&text["lost_of"], text.get("lost_versus")), (&10.into(), None));
 }
@@ -262,7 +262,8 @@ fn claimed(failing: &Failing, runs: usize) -> [f64; 2] {
         let found = comparisons(family, &scenario, &trials);
         for (metric, claims) in ["p99", "cpu_per_request"].into_iter().zip(&mut claims) {
             let of = |c: &&Comparison| c.metric == metric;
-            *claims += usize::from(found.iter().find(of).unwrap().verdict != "inconclusive");
+            *claims +=
+                usize::from(found.iter().find(of).unwrap().verdict != Direction::Inconclusive);
         }
     }
     claims.map(|claims| claims as f64 / runs as f64)

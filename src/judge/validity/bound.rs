@@ -1,6 +1,7 @@
 //! What bound a trial, in the method's order: generator, connections, dependency, pool, contender, or nothing.
 
 use crate::judge::failures;
+use crate::record::BoundBy;
 use crate::record::outcome::{Kind, Outcome, RequestError};
 use crate::stats::percentile::percentile;
 use crate::stats::{error_bound, over_the_error_bound};
@@ -26,37 +27,6 @@ const POOL_WAIT: f64 = 0.10;
 /// So many connections that had to be opened again are what uses up local ports: the range has tens of thousands, and a
 /// closed one keeps its own for a minute.
 const CLOSES_MIN: u64 = 1_000;
-
-/// What bound a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BoundBy {
-    /// Its core, descriptors or ports.
-    Generator,
-    /// Every one of them was busy while the contender was not.
-    Connections,
-    /// What the contender waits for was full.
-    Dependency,
-    /// The contender's connections to it were.
-    Pool,
-    /// Its cores, or it fell behind.
-    Contender,
-    /// There was room everywhere.
-    Nothing,
-}
-
-impl BoundBy {
-    /// As reports spell it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Generator => "generator",
-            Self::Connections => "connections",
-            Self::Dependency => "dependency",
-            Self::Pool => "pool",
-            Self::Contender => "contender",
-            Self::Nothing => "nothing",
-        }
-    }
-}
 
 /// The first that applies. A closed loop with a full contender found what it was looking for, however busy its own core.
 pub(crate) fn by(evidence: &Evidence<'_>, saturated: bool) -> BoundBy {

@@ -2,6 +2,7 @@
 
 use super::{Evidence, Finding};
 use crate::judge::failures;
+use crate::record::DriftVerdict;
 use crate::record::outcome::{Kind, Slice};
 use crate::stats::mann_kendall::mann_kendall;
 use crate::stats::median;
@@ -31,13 +32,12 @@ pub(crate) enum Drift {
 }
 
 impl Drift {
-    /// As reports spell it.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn verdict(self) -> DriftVerdict {
         match self {
-            Self::NotTested => "not tested",
-            Self::Steady => "none",
-            Self::Moved { change, .. } if change > 0.0 => "slower",
-            Self::Moved { .. } => "faster",
+            Self::NotTested => DriftVerdict::NotTested,
+            Self::Steady => DriftVerdict::None,
+            Self::Moved { change, .. } if change > 0.0 => DriftVerdict::Slower,
+            Self::Moved { .. } => DriftVerdict::Faster,
         }
     }
 }

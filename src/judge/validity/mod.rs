@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::record::outcome::Outcome;
-use crate::record::{Hiccups, LostBy, Trial, TrialVerdict, Validity};
+use crate::record::{BoundBy, Hiccups, LostBy, Trial, TrialVerdict, Validity};
 use crate::units::Nanos;
-pub(crate) use bound::{BoundBy, generator_share};
+pub(crate) use bound::generator_share;
 pub(crate) use lateness::{lag_limit, limit_of, receive_lag};
 
 /// What is known about a trial when it is judged. `None` is unknown, and no rule marks a trial for it.
@@ -113,7 +113,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
     let saturated = evidence.open && !late && machine::saturated(evidence);
     let bound_by = bound::by(evidence, saturated);
     validity.at_floor = machine::marks(evidence, saturated);
-    validity.drift = drift::of(evidence).name().into();
+    validity.drift = drift::of(evidence).verdict();
     let marked = lateness
         .marked
         .into_iter()

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::judge::mock;
-use crate::judge::validity::drift::Drift;
+use crate::record::DriftVerdict;
 use crate::record::outcome::{Breakdown, Kind, Outstanding, RequestError, Slice, Tally, Timed};
 use crate::units::{Nanos, Share};
 
@@ -407,19 +407,18 @@ fn a_service_that_begins_to_fail_has_drifted() {
 fn a_drift_is_told_from_noise() {
     let drift = |outcome: &Outcome| judged(outcome, |_| ()).validity;
     let slower = drift(&by_second(|second| 500 + 20 * second + second % 3 * 7));
-    assert_eq!((slower.drift.as_str(), slower.verdict), ("slower", TrialVerdict::Suspect));
+    assert_eq!((slower.drift, slower.verdict), (DriftVerdict::Slower, TrialVerdict::Suspect));
     assert!(slower.reasons[0].contains("median of payment rose by"), "{:?}", slower.reasons);
     assert!(!slower.voids_round);
     let faster = drift(&by_second(|second| 1_000 - 20 * second + second % 3 * 7));
-    assert_eq!(faster.drift, "faster");
+    assert_eq!(faster.drift, DriftVerdict::Faster);
     let noise = drift(&by_second(|second| 500 + second * 7_919 % 101));
-    assert_eq!((noise.drift.as_str(), noise.verdict), ("none", TrialVerdict::Valid));
+    assert_eq!((noise.drift, noise.verdict), (DriftVerdict::None, TrialVerdict::Valid));
     let small = drift(&by_second(|second| 500 + second / 2));
-    assert_eq!(small.drift, "none", "2 % are of no consequence");
+    assert_eq!(small.drift, DriftVerdict::None, "2 % are of no consequence");
     let mut short = by_second(|second| 500 + 20 * second);
     short.window = Nanos(19_999_999_999);
-    assert_eq!(drift(&short).drift, "not tested");
-    assert_eq!(Drift::NotTested.name(), "not tested");
+    assert_eq!(drift(&short).drift, DriftVerdict::NotTested);
 }
 
 #[test]
@@ -478,7 +477,7 @@ fn what_is_under_way_changes_with_the_steps_of_a_load() {
     assert_ne!(full(steps), full(steady), "a burst may fill a contender for a while");
     let moving = by_second(|second| 500 + 20 * second);
     let drift = judged(&moving, |evidence| evidence.in_steps = steps).validity.drift;
-    assert_eq!(drift, "not tested");
+    assert_eq!(drift, DriftVerdict::NotTested);
 }
 
 #[test]

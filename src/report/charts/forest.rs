@@ -12,8 +12,8 @@ use super::theme::Family;
 use super::view::{Member, View};
 use crate::judge::cell::{ZONE, belongs, ends, more_is_better};
 use crate::judge::races::Race;
-use crate::record::Comparison;
 use crate::record::metric::label;
+use crate::record::{Comparison, Direction};
 use crate::report::comparison::{confidence, families};
 use crate::report::format::load;
 use crate::text::{clean, counted, slug, times};
@@ -131,10 +131,10 @@ fn inverted(c: &Comparison) -> Comparison {
         high: c.low.map(|r| 1.0 / r),
         lost_of: c.lost_versus,
         lost_versus: c.lost_of,
-        verdict: match c.verdict.as_str() {
-            "higher" => "lower".into(),
-            "lower" => "higher".into(),
-            other => other.into(),
+        verdict: match c.verdict {
+            Direction::Higher => Direction::Lower,
+            Direction::Lower => Direction::Higher,
+            other => other,
         },
         ..c.clone()
     }
@@ -149,7 +149,7 @@ fn row(view: &View<'_>, c: &Comparison) -> Row {
     let kind = c.request.as_deref().filter(|_| several).map(|kind| format!("({})", clean(kind)));
     let place = [Some(clean(&c.workload)), Some(load), dependency, kind];
     let lost = c.lost_of + c.lost_versus > 0;
-    let clear = c.verdict != "inconclusive" && (c.low.or(c.high).is_some() || lost);
+    let clear = c.verdict != Direction::Inconclusive && (c.low.or(c.high).is_some() || lost);
     let better = more_is_better(&c.metric);
     // With an open end there is a bound of the ratio and no ratio: the bound stands for it.
     let bound = c.low.or(c.high).filter(|_| clear);
@@ -396,12 +396,17 @@ mod tests {
         let mut run = mock::everything();
         run.comparisons.retain(|c| c.metric == "capacity");
         for (limits, verdict, title, told) in [
-            ((Some(31.0), None), "higher", "better in 1 (capacity)", "at least 31.0x higher"),
-            ((None, Some(0.5)), "lower", "better in 1 (capacity)", "at least 2.00x lower"),
-            ((Some(0.8), None), "inconclusive", "1 unclear", "not compared"),
+            (
+                (Some(31.0), None),
+                Direction::Higher,
+                "better in 1 (capacity)",
+                "at least 31.0x higher",
+            ),
+            ((None, Some(0.5)), Direction::Lower, "better in 1 (capacity)", "at least 2.00x lower"),
+            ((Some(0.8), None), Direction::Inconclusive, "1 unclear", "not compared"),
         ] {
             let c = &mut run.comparisons[0];
-            (c.ratio, c.low, c.high, c.verdict) = (None, limits.0, limits.1, verdict.into());
+            (c.ratio, c.low, c.high, c.verdict) = (None, limits.0, limits.1, verdict);
             let pair = (c.of.clone(), c.versus.clone());
             let view = View::of(&run);
             let pictures = pictures(&view, Some((&pair.0, &pair.1)));

@@ -11,8 +11,8 @@ use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::text::{Weight, typeset, width};
 use super::theme::Style;
 use super::view::{Member, View, band_words, failed, late, ways};
-use crate::judge::races::{Race, is_of_scenario};
-use crate::record::{Capacity, Comparison, RunResult, Trial};
+use crate::judge::races::Race;
+use crate::record::{Capacity, Comparison, Direction, RunResult, Trial};
 use crate::report::sentences::title;
 use crate::text::{capital, clean, slug, times};
 use crate::units::{Nanos, Rate, grouped};
@@ -104,9 +104,9 @@ fn finding(view: &View<'_>, workload: &str, levels: &[&Race<'_>], kind: &str) ->
     };
     let within = |name: &str| capacity(view.result, telling, name);
     let (Some(of), Some(versus)) = (within(&c.of), within(&c.versus)) else { return plain };
-    let (more, less) = if c.verdict == "lower" { (versus, of) } else { (of, versus) };
-    let found = match (c.verdict.as_str(), kept(more), kept(less)) {
-        ("higher" | "lower", Some(most), Some(least)) => format!(
+    let (more, less) = if c.verdict == Direction::Lower { (versus, of) } else { (of, versus) };
+    let found = match (c.verdict, kept(more), kept(less)) {
+        (Direction::Higher | Direction::Lower, Some(most), Some(least)) => format!(
             "{} holds the {} SLO to {most}; {} to {least}",
             capital(&label(more)),
             Nanos(slo as u64),
@@ -124,8 +124,7 @@ fn finding(view: &View<'_>, workload: &str, levels: &[&Race<'_>], kind: &str) ->
 
 fn capacity<'r>(result: &'r RunResult, race: &Race<'_>, name: &str) -> Option<&'r Capacity> {
     let own = |c: &&Capacity| {
-        (race.workload, name) == (&*c.workload, &*c.contender)
-            && is_of_scenario(&c.scenario, race.scenario)
+        (race.workload, name) == (&*c.workload, &*c.contender) && c.scenario == race.scenario
     };
     result.capacity.iter().find(own)
 }
@@ -171,7 +170,7 @@ impl Promise {
             let of = capacity(&c.of)?.at_least_rps?;
             let versus = capacity(&c.versus)?.at_least_rps?;
             let text = format!("{} capacity ({} to {})", times(ratio), times(low), times(high));
-            (c.verdict != "inconclusive").then(|| (of.min(versus), of.max(versus), text))
+            (c.verdict != Direction::Inconclusive).then(|| (of.min(versus), of.max(versus), text))
         });
         Self { slo_ns: view.slo_ns(race), capacities, arrow }
     }

@@ -3,13 +3,12 @@
 use super::plot::nines;
 use super::theme::Style;
 use super::view::Member;
-use crate::judge::races::{Entry, Race, failed_share, withheld_by_us};
+use crate::judge::races::{Entry, Race};
+use crate::record::TrialVerdict;
 use crate::record::histogram::Ranked;
 use crate::record::late::Late;
-use crate::record::{ByRequest, TrialVerdict};
 use crate::report::sentences::saturated;
 use crate::stats::percentile::{PRINTED, at_rank, supported};
-use crate::text::counted;
 use crate::units::grouped;
 
 pub(super) struct Series {
@@ -52,7 +51,7 @@ fn one(entry: &Entry<'_>, kind: &str, member: &Member<'_>) -> Series {
     }
     match entry.merged(kind, |requests| requests.response_ns.as_ref()) {
         Ok(Some(requests)) => {
-            let limit = last_quantile(entry, kind, &requests);
+            let limit = last_quantile(&requests);
             series.n = requests.requests();
             series.response = points(&requests, limit);
             series.p99_ns = timed(&requests, 0.99).filter(|_| limit >= 0.99);
@@ -60,7 +59,7 @@ fn one(entry: &Entry<'_>, kind: &str, member: &Member<'_>) -> Series {
                 series.service = points(&service, limit);
             }
             if series.response.is_empty() {
-                series.remark = Some(why_empty(entry, kind, series.n));
+                series.remark = Some(why_empty(series.n));
             }
         }
         // Its remark says that it lost them.
@@ -81,15 +80,8 @@ fn bound_from(entry: &Entry<'_>, kind: &str) -> f64 {
 }
 
 /// Why not even the median may be shown.
-fn why_empty(entry: &Entry<'_>, kind: &str, n: u64) -> String {
-    let ours = |requests: &ByRequest| {
-        requests.response_ns.as_ref().is_some_and(|times| withheld_by_us(times, 500))
-    };
-    let late = entry.usable().filter(|t| !t.saturated);
-    let late = late.filter(|t| t.by_request.get(kind).is_some_and(ours)).count();
-    if late > 0 {
-        format!("generator late in {}", counted(late, "round"))
-    } else if supported(n, 0.5) {
+fn why_empty(n: u64) -> String {
+    if supported(n, 0.5) {
         "most requests failed".into()
     } else {
         format!("too few samples: {}", grouped(n as f64))
@@ -112,23 +104,11 @@ pub(super) fn remark(entry: &Entry<'_>) -> Option<String> {
     })
 }
 
-/// How far a line may be drawn: enough samples beyond, fewer failures than lie beyond, and nothing that a trial of an
-/// older file withheld because too much of it was the generator's.
-fn last_quantile(entry: &Entry<'_>, kind: &str, merged: &Ranked) -> f64 {
-    let kinds = || entry.usable().filter(|t| !t.saturated).filter_map(|t| t.by_request.get(kind));
+/// How far a line may be drawn: enough samples beyond, and fewer failures than lie beyond.
+fn last_quantile(merged: &Ranked) -> f64 {
     let sampled = 1.0 - PRINTED as f64 / merged.requests() as f64;
     let answered = merged.times.len() as f64 / merged.requests() as f64;
-    // An older file keeps its failures apart.
-    let apart = |r: &&ByRequest| r.response_ns.as_ref().is_some_and(|d| d.failures == 0);
-    let failed = 1.0 - kinds().filter(apart).map(failed_share).fold(0.0, f64::max);
-    let withheld = |per_mille| {
-        let by =
-            |r: &ByRequest| r.response_ns.as_ref().is_some_and(|d| withheld_by_us(d, per_mille));
-        kinds().any(by)
-    };
-    let before = [(500, 0.0), (900, 0.5), (990, 0.9), (999, 0.99)];
-    let ours = before.iter().find(|(per_mille, _)| withheld(*per_mille)).map_or(1.0, |(_, q)| *q);
-    sampled.min(answered).min(failed).min(ours).min(MAX_QUANTILE)
+    sampled.min(answered).min(MAX_QUANTILE)
 }
 
 /// Six nines: ten million samples, beyond any run.

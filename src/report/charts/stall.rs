@@ -11,9 +11,9 @@ use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::text::{Weight, fitted, fitted_name, typeset, width};
 use super::theme::Style;
 use super::view::View;
-use crate::judge::cell::{Side, belongs, side};
+use crate::judge::cell::belongs;
 use crate::judge::races::{Race, middle};
-use crate::record::{Comparison, Fault, Timeline};
+use crate::record::{Comparison, Direction, Fault, Timeline};
 use crate::report::format::place;
 use crate::report::sentences::finding_in;
 use crate::stats::percentile::FAILED_NS;
@@ -113,7 +113,7 @@ fn finding(view: &View<'_>, race: &Race<'_>, panels: &[Panel<'_>]) -> String {
     let all = view.result.comparisons.iter();
     let all: Vec<&Comparison> =
         all.filter(|c| c.metric == "recovery" && belongs(race, c) && c.n > 0).collect();
-    let Some(c) = all.iter().filter(|c| side(c) != Side::Unclear).max_by(|a, b| {
+    let Some(c) = all.iter().filter(|c| c.verdict != Direction::Inconclusive).max_by(|a, b| {
         let far = |c: &Comparison| c.ratio.map_or(f64::INFINITY, |ratio| ratio.ln().abs());
         far(a).total_cmp(&far(b))
     }) else {

@@ -69,7 +69,7 @@ pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Questio
         closed_bound_by: best
             .closed
             .as_ref()
-            .map_or_else(String::new, |trial| trial.bound_by.clone()),
+            .map_or_else(String::new, |trial| trial.bound_by.name().into()),
         p99_ns: p99_ns.filter(|_| !saturated),
         p99_at_least_ns: p99_at_least_ns.filter(|_| !saturated),
         p99_without_lateness_ns: p99

@@ -3,7 +3,7 @@
 use crate::judge::failures::error_bound;
 use crate::record::gate::{Block, Fault, FaultKind, Metric, MetricPlan};
 use crate::record::late::Late;
-use crate::record::{LostBy, Trial};
+use crate::record::{AuditVerdict, LostBy, Trial};
 use crate::scenario::Scenario;
 use crate::stats::over_the_error_bound;
 use crate::stats::percentile::{FAILED_NS, beyond};
@@ -94,7 +94,7 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut add = |kind, what: String| faults.push(Fault { kind, what });
     let wrong = trial.errors.get("wrong_answer").copied().unwrap_or(0);
-    if trial.audit.verdict == "unbalanced" {
+    if trial.audit.verdict == AuditVerdict::Unbalanced {
         add(
             FaultKind::Wrong,
             format!("the books do not balance: {}", trial.audit.reasons.join("; ")),
@@ -191,7 +191,10 @@ mod tests {
             trial.errors.insert(name.into(), n);
         };
         assert_eq!(kinds(|trial| trial.validity.lost = true), [FaultKind::Crashed]);
-        assert_eq!(kinds(|trial| trial.audit.verdict = "unbalanced".into()), [FaultKind::Wrong]);
+        assert_eq!(
+            kinds(|trial| trial.audit.verdict = AuditVerdict::Unbalanced),
+            [FaultKind::Wrong]
+        );
         assert_eq!(kinds(|trial| error(trial, "wrong_answer", 1)), [FaultKind::Wrong]);
         let within = kinds(|trial| error(trial, "bad_status", 56));
         assert!(within.is_empty(), "1 % of 5,200 may fail, and four more");

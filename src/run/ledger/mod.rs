@@ -300,7 +300,7 @@ fn figure(deciding: &[&LedgerClaim], missing: &[&Needed], not_run: &[NotRun]) ->
                 true => format!("{scenario}: {}", judgement.reason),
                 false => format!(
                     "{scenario}: {}: {}: {}",
-                    judgement.verdict.word(),
+                    judgement.verdict.name(),
                     judgement.text,
                     judgement.reason
                 ),

@@ -12,11 +12,14 @@ use crate::record;
 use crate::record::histogram::{distribution, ranked};
 use crate::record::outcome;
 use crate::record::outcome::{Kind, Outcome, SLO_BUCKET};
-use crate::record::{Audit, LostBy, TimeWindow, Timeline, Trial, TrialVerdict, Validity};
+use crate::record::{
+    Audit, AuditVerdict, BoundBy, LoopKind, LostBy, PlacementKind, TimeWindow, Timeline, Trial,
+    TrialVerdict, Validity,
+};
 use crate::run::host::MEMORY_SAMPLES;
 use crate::run::trial::spec::Placement;
 use crate::run::trial::spec::PreparedTrial;
-use crate::scenario::{Disturbance, Scenario};
+use crate::scenario::{Disturbance, PlacementMode, Scenario};
 use crate::stats::percentile::{Failures, Quantile, at_rank, quantile};
 use crate::stats::{self, Recovery, SloBucket};
 use crate::units::Nanos;
@@ -86,7 +89,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
             receive_lag_ns: validity::receive_lag(outcome).as_ref().map(distribution),
             threads: plan.threads as u32,
         },
-        bound_by: judged.bound_by.name().into(),
+        bound_by: judged.bound_by,
         saturated: judged.saturated,
         validity: judged.validity,
         audit,
@@ -243,7 +246,10 @@ fn p99_windows(kind: &Kind) -> Vec<u64> {
 pub(crate) fn placement(placement: &Placement) -> record::Placement {
     let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect();
     record::Placement {
-        mode: placement.mode.name().into(),
+        mode: match placement.mode {
+            PlacementMode::Apart => PlacementKind::Apart,
+            PlacementMode::Shared => PlacementKind::Shared,
+        },
         contender_cores: numbers(&placement.contender),
         generator_cores: numbers(&placement.generator),
         pace: placement.pace.name().into(),
@@ -253,15 +259,17 @@ pub(crate) fn placement(placement: &Placement) -> record::Placement {
 
 fn load(plan: &Plan, outcome: &Outcome) -> record::Load {
     let (kind, arrivals, rate, rate_to) = match plan.shape {
-        Shape::Open { rate, arrivals } => ("open", Some(arrivals), Some(rate.0), None),
-        Shape::Ramp { from, to, arrivals } => ("open", Some(arrivals), Some(from.0), Some(to.0)),
-        Shape::Closed => ("closed", None, None, None),
+        Shape::Open { rate, arrivals } => (LoopKind::Open, Some(arrivals), Some(rate.0), None),
+        Shape::Ramp { from, to, arrivals } => {
+            (LoopKind::Open, Some(arrivals), Some(from.0), Some(to.0))
+        }
+        Shape::Closed => (LoopKind::Closed, None, None, None),
     };
     let steps = plan.steps.iter().filter_map(|step| {
         Some(record::LoadStep { rate: rate? * step.times, duration_s: step.lasting.as_secs_f64() })
     });
     record::Load {
-        kind: kind.into(),
+        kind,
         arrivals: arrivals.map(|arrivals| match &plan.traffic {
             None => arrivals.name().into(),
             Some(Traffic::Bursts(_)) => "bursty".into(),
@@ -314,13 +322,13 @@ fn without_figures(prepared: &PreparedTrial<'_>, validity: Validity) -> Trial {
         level: prepared.spec.level.clone(),
         placement: placement(prepared.placement),
         load: record::Load {
-            kind: if prepared.spec.rate.is_some() { "open".into() } else { "closed".into() },
+            kind: if prepared.spec.rate.is_some() { LoopKind::Open } else { LoopKind::Closed },
             rate: prepared.spec.rate.map(|rate| rate.0),
             connections: prepared.spec.scenario.load.connections as u32,
             ..record::Load::default()
         },
-        bound_by: "nothing".into(),
-        audit: Audit { verdict: "unavailable".into(), reasons: validity.reasons.clone() },
+        bound_by: BoundBy::Nothing,
+        audit: Audit { verdict: AuditVerdict::Unavailable, reasons: validity.reasons.clone() },
         validity,
         dependency: prepared
             .spec

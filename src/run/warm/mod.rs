@@ -17,7 +17,7 @@ use crate::load::live::Live;
 use crate::load::plan::{Amount, First, Plan, Shape, WarmUp as Before};
 use crate::load::run_seen;
 use crate::record::outcome::Outcome;
-use crate::record::{Pilot, PilotSpan, Trial};
+use crate::record::{LoopKind, Pilot, PilotSpan, Trial};
 use crate::run::host::{Host, Watch};
 use crate::run::trial;
 use crate::run::trial::spec::{PreparedTrial, TrialSpec, Warming};
@@ -68,7 +68,7 @@ impl Warmth {
 
     /// A closed probe shows a ceiling.
     pub(crate) fn saw(&mut self, trial: &Trial) {
-        let probe = trial.round == 0 && trial.load.kind == "closed";
+        let probe = trial.round == 0 && trial.load.kind == LoopKind::Closed;
         if probe && self.ceiling(&trial.scenario, &trial.contender).is_none() {
             let (scenario, contender) = (trial.scenario.clone(), trial.contender.clone());
             self.ceilings.push((scenario, contender, Rate(trial.achieved_rps)));
@@ -454,7 +454,7 @@ mod tests {
         let mut warmth = Warmth::default();
         let mut probe = crate::judge::mock::payments(1, &[("node", 100.0, 1.0)]).trials.remove(0);
         (probe.scenario, probe.achieved_rps) = ("a".into(), 4_000.0);
-        (probe.load.kind, probe.round) = ("closed".into(), 0);
+        (probe.load.kind, probe.round) = (LoopKind::Closed, 0);
         warmth.saw(&probe);
         let due = warmth.due(&spec_of(&scenario, 0, Some(500.0)));
         assert_eq!(due.len(), 1, "the model has none");
