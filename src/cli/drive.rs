@@ -28,6 +28,7 @@ use crate::record::histogram::Ranked;
 use crate::record::outcome::{Outcome, RequestError};
 use crate::record::{Audit, AuditVerdict, Placement, PlacementKind, Trial, TrialVerdict};
 use crate::report::hgrm::hgrm;
+use crate::report::openmetrics::openmetrics;
 use crate::run::trial::figures;
 use crate::stats::over_the_error_bound;
 use crate::text::{clean, listed};
@@ -121,8 +122,11 @@ pub(crate) struct Args {
     /// Also write the percentile listing of the response time (closed: of the service time) to this file
     #[arg(long, value_name = "FILE")]
     hgrm: Option<PathBuf>,
-    /// Overwrite the file of --hgrm
-    #[arg(long, requires = "hgrm")]
+    /// Also write the figures to this file in the OpenMetrics text format
+    #[arg(long, value_name = "FILE", conflicts_with = "slo")]
+    metrics: Option<PathBuf>,
+    /// Overwrite the files of --hgrm and --metrics
+    #[arg(long)]
     force: bool,
 }
 
@@ -226,7 +230,7 @@ impl Args {
         if waves && matches!(self.rate, Some(Rates::Ramp(..))) {
             return Err(Error::usage("a ramp has neither spike nor bursts").help("give one --rate"));
         }
-        if let Some(path) = &self.hgrm {
+        for path in self.hgrm.iter().chain(&self.metrics) {
             // Said before the load and not after it.
             files::reserve(path, self.force)?;
         }
@@ -258,6 +262,9 @@ impl Args {
         neighbours.note().into_iter().for_each(|doubt| trial.validity.doubt(doubt));
         if let Some(path) = &self.hgrm {
             write_hgrm(path, &plan, &outcome, self.force)?;
+        }
+        if let Some(path) = &self.metrics {
+            files::write(path, openmetrics([&trial]).as_bytes(), self.force)?;
         }
         let failing = failing(&trial, self.error_rate);
         let shown = match self.format {

@@ -14,7 +14,7 @@ use crate::run::{Claim, LedgerRequest, Planned, Progress, ReportFolder, Request,
 use crate::scenario::{Overrides, Scenario, WarmUp};
 use crate::text::percent;
 use crate::units::{Nanos, Rate};
-use crate::{exit, interrupt, record, report, run, scenario};
+use crate::{exit, files, interrupt, record, report, run, scenario};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     scenarios: Vec<String>,
     #[command(flatten)]
     out: Out,
+    /// Also write the figures of all trials to this file in the OpenMetrics text format; --force overwrites it
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
     /// Trials of each contender at each level
     #[arg(long, value_name = "N", env = "BAKEOFF_ROUNDS", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
@@ -97,7 +100,11 @@ impl Args {
         // All of them before the first one runs: what cannot be written is said now.
         let folders = requests.iter_mut().map(|request| self.claim(request));
         let _folders = folders.collect::<Result<Vec<_>>>()?;
+        if let Some(path) = &self.metrics {
+            files::reserve(path, self.out.force)?;
+        }
         let (mut codes, began) = (Vec::new(), Instant::now());
+        let mut trials = Vec::new();
         for mut request in requests {
             // A budget is for all of them together.
             let gone = Nanos::from(began.elapsed());
@@ -106,9 +113,14 @@ impl Args {
             let result = run::run(request, &mut Progress::new(self.quiet.quiet), &stop)?;
             print(&self.show_plans(&result, &request.out))?;
             codes.push(result.exit_code);
+            trials.extend(result.trials);
             if result.verdict == Verdict::Interrupted {
                 break;
             }
+        }
+        if let Some(path) = &self.metrics {
+            let text = report::openmetrics::openmetrics(&trials);
+            files::write(path, text.as_bytes(), self.out.force)?;
         }
         Ok(exit::gravest(&codes))
     }

@@ -216,6 +216,7 @@ fn trial(
         pool_wait_ns: None,
         connect_ns: None,
         handshake_ns: None,
+        transfer: None,
         by_request,
         server: server(name, *p50_us, round, order),
         generator: Generator { cpu_share: 0.12, receive_lag_ns: None, threads: 1 },

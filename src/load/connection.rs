@@ -39,6 +39,9 @@ pub(crate) struct Connection {
     /// Counts the sockets that were here, so that a late event of an earlier one is known for what it is.
     generation: u32,
     opened_at: Nanos,
+    /// Bytes of HTTP that this place has received and written, of all its sockets.
+    pub(crate) received_bytes: u64,
+    pub(crate) sent_bytes: u64,
     /// Whether this socket has carried a whole answer.
     pub(crate) proven: bool,
 }
@@ -197,6 +200,7 @@ impl Connection {
         let answer = match read {
             Ok(read) if read.is_empty() => self.reader.end().map(Some),
             Ok(read) => {
+                self.received_bytes += read.len() as u64;
                 if self.at.first_byte < self.at.written {
                     self.at.first_byte = self.at.received;
                 }
@@ -250,7 +254,10 @@ impl Connection {
         let bytes = &mix.bytes(&self.request)[self.written..];
         let wire = self.wire.as_mut().expect("a connection with a request has a socket");
         match wire.write(bytes) {
-            Ok(count) => self.written += count,
+            Ok(count) => {
+                self.written += count;
+                self.sent_bytes += count as u64;
+            }
             Err(error) if is_transient(&error) => {}
             Err(_) => return Err(RequestError::Reset),
         }

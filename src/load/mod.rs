@@ -289,21 +289,11 @@ fn prepare_thread(plan: &Plan, thread: usize, stop: &AtomicBool) -> Result<Pool>
     Pool::open(plan, count, stop)
 }
 
-/// Adds up what the threads have brought.
-fn gather(
-    plan: &Plan,
-    main: &Stage,
-    schedule_hash: u64,
-    parts: Vec<ThreadResult>,
-    window: Range<Nanos>,
-) -> Outcome {
-    let schedule = main.schedule.as_ref();
-    let stopped = parts.iter().filter_map(|part| part.stopped).max();
-    let end = stopped.map_or(window.end, |stopped| stopped.clamp(window.start, window.end));
-    let length = end - window.start;
-    let mut outcome = Outcome {
+/// Nothing sent yet.
+fn empty(plan: &Plan, schedule_hash: u64, window: Nanos) -> Outcome {
+    Outcome {
         schedule_hash,
-        window: length,
+        window,
         slice: recorder::slice_of(plan.duration, plan.timeline),
         offered: 0,
         unfinished: 0,
@@ -320,15 +310,35 @@ fn gather(
         reconnects: 0,
         connect: times_within(plan.timeout),
         handshake: times_within(plan.timeout),
+        first_service: times_within(plan.timeout),
+        received_bytes: 0,
+        sent_bytes: 0,
         began_empty: plan.warm_up == WarmUp::Through(Nanos(0)),
         led_in: None,
         tally: Default::default(),
-    };
+    }
+}
+
+/// Adds up what the threads have brought.
+fn gather(
+    plan: &Plan,
+    main: &Stage,
+    schedule_hash: u64,
+    parts: Vec<ThreadResult>,
+    window: Range<Nanos>,
+) -> Outcome {
+    let schedule = main.schedule.as_ref();
+    let stopped = parts.iter().filter_map(|part| part.stopped).max();
+    let end = stopped.map_or(window.end, |stopped| stopped.clamp(window.start, window.end));
+    let length = end - window.start;
+    let mut outcome = empty(plan, schedule_hash, length);
     let mut merged: Option<Recorder> = None;
     for part in parts {
         outcome.outstanding.at_start += part.meter.outstanding_at_start;
         outcome.outstanding.at_end += part.meter.outstanding_at_end;
         outcome.metered += part.meter.metered;
+        outcome.received_bytes += part.meter.received_bytes;
+        outcome.sent_bytes += part.meter.sent_bytes;
         outcome.cpu += part.meter.cpu;
         outcome.spun += part.meter.spun;
         outcome.held += part.meter.held;
@@ -349,6 +359,7 @@ fn gather(
     }
     let merged = merged.expect("a plan has at least one thread");
     outcome.answered_in_first_half = merged.answered_in_first_half();
+    outcome.first_service = merged.first_service().clone();
     (outcome.kinds, outcome.answered_in_window, outcome.tally) = merged.into_parts();
     let ended = outcome.kinds.iter().map(|kind| kind.requests).sum();
     outcome.offered = schedule.map_or(ended, |schedule| {

@@ -145,6 +145,12 @@ impl Pool {
         self.flight.len() - self.connecting
     }
 
+    /// Bytes of HTTP received and written so far.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        let sum = |of: fn(&Connection) -> u64| self.connections.iter().map(of).sum();
+        (sum(|one| one.received_bytes), sum(|one| one.sent_bytes))
+    }
+
     /// Takes a connection for a request.
     pub(crate) fn acquire(&mut self) -> Option<usize> {
         self.free.pop_front()

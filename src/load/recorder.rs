@@ -25,6 +25,8 @@ pub(crate) struct Recorder {
     answered_in_window: u64,
     answered_in_first_half: u64,
     tally: Tally,
+    /// Of right answers that were the first on their connections.
+    first_service: Histogram<u64>,
 }
 
 /// What of its plan a recorder has to know.
@@ -101,6 +103,7 @@ impl Recorder {
             answered_in_window: 0,
             answered_in_first_half: 0,
             tally: Tally::default(),
+            first_service: times_within(timeout),
         }
     }
 
@@ -119,6 +122,20 @@ impl Recorder {
             self.kinds[kind].requests += 1;
             self.times(kind, at);
             self.bucket(kind, at, false);
+        }
+    }
+
+    /// An answer with this status, right or not.
+    pub(crate) fn answered(&mut self, kind: usize, at: &Instants, status: u16) {
+        if self.counts(at) {
+            *self.kinds[kind].answers.entry(status).or_default() += 1;
+        }
+    }
+
+    /// A success was the first on its connection.
+    pub(crate) fn first_on_connection(&mut self, at: &Instants) {
+        if self.counts(at) {
+            self.first_service.saturating_record(at.service().0);
         }
     }
 
@@ -201,6 +218,8 @@ impl Recorder {
         self.answered_in_window += other.answered_in_window;
         self.answered_in_first_half += other.answered_in_first_half;
         self.tally += other.tally;
+        let same = "histograms of one plan have the same bounds";
+        self.first_service.add(&other.first_service).expect(same);
     }
 
     /// Takes over what was acknowledged before.
@@ -211,6 +230,10 @@ impl Recorder {
     /// Right answers in the window's first half.
     pub(crate) fn answered_in_first_half(&self) -> u64 {
         self.answered_in_first_half
+    }
+
+    pub(crate) fn first_service(&self) -> &Histogram<u64> {
+        &self.first_service
     }
 
     /// Gives up what it holds: the kinds, the answers in the window, the tally.
@@ -313,6 +336,7 @@ fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
         requests: 0,
         errors: Default::default(),
         statuses: Default::default(),
+        answers: Default::default(),
         firsts: Default::default(),
         unanswered: 0,
         timeout,
@@ -341,6 +365,9 @@ fn merge(kind: &mut Kind, other: &Kind) {
     }
     for (status, count) in &other.statuses {
         *kind.statuses.entry(*status).or_default() += count;
+    }
+    for (status, count) in &other.answers {
+        *kind.answers.entry(*status).or_default() += count;
     }
     for (own, others) in [
         (&mut kind.response, &other.response),

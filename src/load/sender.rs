@@ -67,6 +67,8 @@ pub(crate) struct Meter {
     pub(crate) metered: Nanos,
     pub(crate) outstanding_at_start: u64,
     pub(crate) outstanding_at_end: u64,
+    pub(crate) received_bytes: u64,
+    pub(crate) sent_bytes: u64,
     cpu_at_start: Nanos,
     held_at_start: Nanos,
     started: Nanos,
@@ -247,8 +249,13 @@ impl Loop<'_> {
             Received::Broken(error) => self.fail(index, error, done),
             Received::Answer { verdict, status, reusable } => {
                 let (kind, at) = (connection.request.operation, connection.at);
+                let first = !connection.proven;
+                self.sender.recorder.answered(kind, &at, status);
                 match verdict {
                     Ok(acknowledged) => {
+                        if first {
+                            self.sender.recorder.first_on_connection(&at);
+                        }
                         self.sender.live.answer();
                         self.tail.answer(done, at.response());
                         self.sender.recorder.success(kind, &at, acknowledged);
@@ -394,6 +401,7 @@ impl Loop<'_> {
             self.meter.passed = Passed::Start;
             self.meter.started = now;
             self.meter.outstanding_at_start = self.outstanding(start);
+            (self.meter.received_bytes, self.meter.sent_bytes) = self.sender.pool.bytes();
             self.meter.cpu_at_start = clock::thread_cpu();
             self.meter.held_at_start = clock::thread_held();
         }
@@ -407,6 +415,9 @@ impl Loop<'_> {
         self.meter.passed = Passed::End;
         self.meter.metered = now.saturating_sub(self.meter.started);
         self.meter.outstanding_at_end = self.outstanding(end);
+        let (received, sent) = self.sender.pool.bytes();
+        self.meter.received_bytes = received - self.meter.received_bytes;
+        self.meter.sent_bytes = sent - self.meter.sent_bytes;
         self.meter.cpu = clock::thread_cpu() - self.meter.cpu_at_start;
         self.meter.held = clock::thread_held().saturating_sub(self.meter.held_at_start);
         // Polling is timed by the wall: what it was preempted for is not its CPU time.

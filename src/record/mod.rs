@@ -34,8 +34,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 pub use trial::{
     Audit, AuditVerdict, BoundBy, ByRequest, Ceiling, Distribution, DriftVerdict, Generator, Load,
-    LoadStep, LoopKind, LostBy, Placement, PlacementKind, Recovery, Server, Standin, Trial,
-    TrialVerdict, Validity, trial_from, trial_line,
+    LoadStep, LoopKind, LostBy, Placement, PlacementKind, Recovery, Server, Standin, Transfer,
+    Trial, TrialVerdict, Validity, trial_from, trial_line,
 };
 
 /// The version that is written, and the only one that is read.

@@ -47,6 +47,11 @@ pub struct Outcome {
     pub connect: Histogram<u64>,
     /// From there to the end of the TLS handshake; empty without TLS.
     pub handshake: Histogram<u64>,
+    /// Service times of right answers that were the first on their connections.
+    pub first_service: Histogram<u64>,
+    /// Bytes of HTTP that came in the window, and that were written.
+    pub received_bytes: u64,
+    pub sent_bytes: u64,
     /// The window's first request met an idle server: nothing was sent before it.
     pub began_empty: bool,
     /// What came before the window, where the plan has it drained and led in.
@@ -66,6 +71,8 @@ pub struct Kind {
     pub errors: BTreeMap<&'static str, u64>,
     /// The statuses of the `bad_status` ones.
     pub statuses: BTreeMap<u16, u64>,
+    /// The statuses of all answers.
+    pub answers: BTreeMap<u16, u64>,
     /// What the first failure of a kind was, in words: the status and the body's first line, what was malformed, where an
     /// answer broke off.
     pub firsts: BTreeMap<&'static str, String>,

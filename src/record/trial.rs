@@ -60,6 +60,9 @@ pub struct Trial {
     /// From there to the end of the TLS handshake; left out without TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handshake_ns: Option<Distribution>,
+    /// What went over the connections; left out where nothing was sent, and in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
     /// The same by request kind, always.
     pub by_request: BTreeMap<String, ByRequest>,
     /// What the contender used.
@@ -205,6 +208,23 @@ pub struct Load {
     /// The rates of a load in steps, from the window's start; left out where it is steady.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<LoadStep>,
+}
+
+/// What went over the generator's connections in the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Transfer {
+    /// Bytes of HTTP, without TLS and what is below it.
+    pub received_bytes_per_s: f64,
+    pub sent_bytes_per_s: f64,
+    /// Answers by status, right and wrong ones.
+    pub answers: BTreeMap<String, u64>,
+    /// The part of right answers that came over a connection that had carried one before; `null` without any.
+    pub reused_share: Option<f64>,
+    /// Service time of the others: the first on a connection.
+    pub first_service_ns: Distribution,
+    /// Connections that were opened again over the whole trial: the server had closed them, or an exchange failed on them.
+    pub reconnects: u64,
 }
 
 /// A stretch of a window with a rate of its own.

@@ -5,9 +5,9 @@ use super::markdown::write_markdown;
 use super::terminal::write_text;
 use crate::judge::failures::{error_counts, firsts};
 use crate::record::late::{LATE_NOTE, Late};
-use crate::record::{Distribution, Trial};
-use crate::text::WITHHELD;
-use crate::units::{Nanos, Rate, Share, grouped};
+use crate::record::{Distribution, Transfer, Trial};
+use crate::text::{WITHHELD, counted, listed};
+use crate::units::{Nanos, Rate, Share, bytes, grouped};
 
 /// For a terminal. `first` is what a search found, or that too many requests failed.
 pub fn text(trial: &Trial, first: Option<&str>) -> String {
@@ -27,6 +27,7 @@ fn document(trial: &Trial, first: Option<&str>) -> Document<'static> {
         ..Document::default()
     };
     document.blocks.extend(firsts(trial).into_iter().map(Element::Text));
+    document.blocks.extend(trial.transfer.as_ref().map(|it| Element::Text(transfer(it))));
     document.blocks.push(Element::Text(generator(trial)));
     document
 }
@@ -100,6 +101,8 @@ fn times(trial: &Trial) -> Table {
     }
     rows.extend(trial.connect_ns.as_ref().map(|times| row("connect", times)));
     rows.extend(trial.handshake_ns.as_ref().map(|times| row("TLS handshake", times)));
+    let first = trial.transfer.as_ref().map(|it| &it.first_service_ns).filter(|it| it.n > 0);
+    rows.extend(first.map(|times| row("service, first on a connection", times)));
     let lag = trial.generator.receive_lag_ns.as_ref();
     rows.extend(lag.map(|times| row("receive lag, one read in 100", times)));
     let table = Table::new("", ["", "p50", "p90", "p99", "p99.9", "max", "n"], 1..7, rows);
@@ -114,6 +117,26 @@ fn row(name: &str, times: &Distribution) -> [String; 7] {
     let [p50, p90, p99, p99_9] = [500, 900, 990, 999].map(|it| times.shown(it));
     let max = times.max.map_or(WITHHELD.into(), |ns| Nanos(ns).to_string());
     [name.into(), p50, p90, p99, p99_9, max, grouped(times.n as f64)]
+}
+
+/// `responses: 5,000 of 200; received 1.2 MiB/s, sent 600 KiB/s; 99.2 % on a connection used before; 3 connections opened again`
+pub(super) fn transfer(of: &Transfer) -> String {
+    let answers =
+        of.answers.iter().map(|(status, n)| format!("{} of {status}", grouped(*n as f64)));
+    let answers: Vec<String> = answers.collect();
+    let answers = if answers.is_empty() { "none".into() } else { listed(&answers) };
+    let [received, sent] = [of.received_bytes_per_s, of.sent_bytes_per_s].map(bytes);
+    let reused = of.reused_share.map(|share| {
+        format!("; {} on a connection used before", Share((share * 1e3).round() / 1e3))
+    });
+    let again = match of.reconnects {
+        0 => String::new(),
+        n => format!("; {} opened again", counted(n as usize, "connection")),
+    };
+    format!(
+        "responses: {answers}; received {received}/s, sent {sent}/s{}{again}",
+        reused.unwrap_or_default()
+    )
 }
 
 fn generator(trial: &Trial) -> String {

@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use super::comparison::{compared, metric_of};
 use super::document::Table;
+use super::drive::transfer;
 use super::{losses, sentences, setting};
 use crate::judge::cell::belongs;
 use crate::judge::races::{Entry, Figure, Race, slo_of};
 use crate::record::late::{LATE_NOTE, share};
-use crate::record::{Ceiling, Comparison, RunResult, Trial};
+use crate::record::{Ceiling, Comparison, RunResult, Transfer, Trial};
 use crate::report::format::{figure, memory_words, place};
 use crate::text::{capital, clean, listed, or_withheld, shortened};
 use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
@@ -45,6 +46,28 @@ pub(super) fn few(race: &Race<'_>) -> Table {
 pub(super) fn all(race: &Race<'_>) -> Table {
     let rows = race.entries.iter().flat_map(|entry| rows(race, entry));
     Table::new(capital(&place(race)), COLUMNS, NUMBERS, rows)
+}
+
+/// What went over the connections to each contender, of all its rounds: sums, and means of what is per second.
+pub(super) fn transfers(race: &Race<'_>) -> Vec<String> {
+    let of = |entry: &Entry<'_>| {
+        let all: Vec<_> = entry.trials.iter().filter_map(|trial| trial.transfer.as_ref()).collect();
+        let mut sum = (*all.first()?).clone();
+        for other in &all[1..] {
+            for (status, n) in &other.answers {
+                *sum.answers.entry(status.clone()).or_default() += n;
+            }
+            sum.reconnects += other.reconnects;
+        }
+        let mean = |of: &dyn Fn(&Transfer) -> f64| {
+            all.iter().map(|one| of(one)).sum::<f64>() / all.len() as f64
+        };
+        sum.received_bytes_per_s = mean(&|it| it.received_bytes_per_s);
+        sum.sent_bytes_per_s = mean(&|it| it.sent_bytes_per_s);
+        sum.reused_share = sum.reused_share.map(|_| mean(&|it| it.reused_share.unwrap_or(0.0)));
+        Some(format!("{}: {}", name(entry.name), transfer(&sum)))
+    };
+    race.entries.iter().filter_map(of).collect()
 }
 
 /// Lost rounds, saturation, failures and ceilings: one line each.

@@ -24,6 +24,7 @@ pub mod ledger;
 mod losses;
 pub(crate) mod markdown;
 pub mod note;
+pub mod openmetrics;
 mod reasons;
 mod reproduce;
 mod sentences;

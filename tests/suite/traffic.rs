@@ -101,6 +101,50 @@ fn a_file_of_arrivals_is_replayed() {
 }
 
 #[test]
+fn what_went_over_the_connections_is_counted() {
+    let (port, _seen) = server("0123456789");
+    let flags = ["--rate", "200/s", "--duration", "500ms", "--connections", "4"];
+    let trial = drive(port, &flags);
+    let transfer = &trial["transfer"];
+    assert_eq!(transfer["answers"], serde_json::json!({ "200": 100 }));
+    assert_eq!(number(transfer, "/first_service_ns/n"), 4);
+    assert!((transfer["reused_share"].as_f64().unwrap() - 0.96).abs() < 1e-9, "{transfer}");
+    // 50 bytes an answer, 200 a second; those on their way at the window's end are not in it.
+    let received = transfer["received_bytes_per_s"].as_f64().unwrap();
+    assert!((9_000.0..=10_000.0).contains(&received), "{received}");
+    assert!(transfer["sent_bytes_per_s"].as_f64().unwrap() >= 200.0 * 30.0, "{transfer}");
+    let once = drive(port, &[&flags[..], &["--keepalive", "off"]].concat());
+    assert_eq!(number(&once["transfer"], "/first_service_ns/n"), 100);
+    assert_eq!(once["transfer"]["reused_share"], 0.0);
+}
+
+#[test]
+fn metrics_are_read_by_the_parser_of_prometheus() {
+    let (port, _seen) = server("ok");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metrics.txt").display().to_string();
+    let flags = ["--rate", "400/s", "--duration", "500ms", "--metrics", &path];
+    drive(port, &flags);
+    let text = fs::read_to_string(&path).unwrap();
+    let line = |start: &str| text.lines().find(|line| line.starts_with(start));
+    assert!(line("bakeoff_requests_total{").is_some_and(|line| line.ends_with(" 200")), "{text}");
+    let again = bakeoff(&[&["drive", &format!("http://127.0.0.1:{port}/")], &flags[..]].concat());
+    assert_eq!(again.status.code(), Some(2), "it is not overwritten: {again:?}");
+    let Some(python) = crate::python() else { return };
+    let parse = "import sys\n\
+                 try:\n    from prometheus_client.openmetrics.parser import text_string_to_metric_families as read\n\
+                 except ImportError:\n    sys.exit(77)\n\
+                 families = {family.name: family for family in read(open(sys.argv[1]).read())}\n\
+                 quantiles = {s.labels.get('quantile') for s in families['bakeoff_response_seconds'].samples}\n\
+                 assert '0.5' in quantiles and len(families) == 13, families\n";
+    let parsed = Command::new(python).args(["-c", parse, &path]).output().unwrap();
+    match parsed.status.code() {
+        Some(77) => crate::skipped("there is no prometheus_client for python3"),
+        code => assert_eq!(code, Some(0), "{}", String::from_utf8_lossy(&parsed.stderr)),
+    }
+}
+
+#[test]
 fn a_wrong_body_is_a_wrong_answer() {
     let (port, _seen) = server("{\"ok\":false}");
     let load = ["--rate", "100/s", "--duration", "300ms", "--expect-body"];

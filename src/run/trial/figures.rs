@@ -82,6 +82,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         backlog_ns: only_of(|kind| &kind.backlog_ns),
         generator_lag_ns: only_of(|kind| &kind.generator_lag_ns),
         connect_ns: Some(distribution(&outcome.connect)),
+        transfer: Some(transfer(outcome)),
         handshake_ns: plan.target.tls.is_some().then(|| distribution(&outcome.handshake)),
         by_request,
         generator: record::Generator {
@@ -107,6 +108,25 @@ fn led_in(seen: &outcome::LedIn) -> record::LedIn {
         drain_s: seen.drain.as_secs_f64(),
         slowest_ns: seen.slowest.0,
         lead_in_s: seen.lead_in.as_secs_f64(),
+    }
+}
+
+/// What went over the connections.
+fn transfer(outcome: &Outcome) -> record::Transfer {
+    let mut answers = BTreeMap::new();
+    for (status, count) in outcome.kinds.iter().flat_map(|kind| &kind.answers) {
+        *answers.entry(status.to_string()).or_insert(0) += count;
+    }
+    let failed = |kind: &Kind| kind.errors.values().sum::<u64>();
+    let right: u64 = outcome.kinds.iter().map(|kind| kind.requests - failed(kind)).sum();
+    let first = outcome.first_service.len();
+    record::Transfer {
+        received_bytes_per_s: per_second(outcome, outcome.received_bytes),
+        sent_bytes_per_s: per_second(outcome, outcome.sent_bytes),
+        answers,
+        reused_share: (right > 0).then(|| 1.0 - first as f64 / right as f64),
+        first_service_ns: distribution(&outcome.first_service),
+        reconnects: outcome.reconnects,
     }
 }
 
