@@ -212,7 +212,6 @@ enum OnOff {
 const CONNECTIONS_MAX: u64 = 28_000;
 /// Far beyond the cores of any machine that this is meant for.
 const THREADS_MAX: u64 = 256;
-/// The measured window.
 const WINDOW: Nanos = Nanos(10_000_000_000);
 /// How long the ceiling is looked for when no rate is given.
 const PROBE: Nanos = Nanos(2_000_000_000);

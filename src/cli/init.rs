@@ -181,7 +181,6 @@ fn by_command(argv: &[String]) -> (String, String, String) {
     ("/".into(), mine, format!("#{argv}"))
 }
 
-/// As a string of TOML.
 fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }

@@ -127,7 +127,6 @@ const LEDGER: &str = "ledger.json";
 /// Two thousand trials have eight million bytes.
 const BYTES_MAX: u64 = 64 << 20;
 
-/// Something that was stored.
 #[derive(Debug)]
 pub(crate) enum Stored {
     Result(Box<RunResult>),

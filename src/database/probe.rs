@@ -109,7 +109,6 @@ pub fn probe(url: &Url, question: &Question, stop: &AtomicBool) -> Result<Answer
 /// The SQLSTATE of a statement that has taken too long.
 const CANCELED: &str = "57014";
 
-/// A connection that has the query.
 struct Asker(Connection);
 
 const QUERY: &str = "probe";

@@ -14,7 +14,6 @@ use crate::units::Nanos;
 /// What a database must hold and how it must behave.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Of the dataset.
     pub seed: u64,
     /// What every lookup waits.
     pub lookup: Latency,
@@ -32,7 +31,6 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Asks the server.
     pub(crate) fn ask(connection: &mut Connection) -> Result<Self> {
         let mut show = |name: &str| {
             let rows = connection.query(&format!("SHOW {name}"));

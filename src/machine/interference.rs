@@ -180,7 +180,6 @@ impl Neighbours {
         (!self.now.is_empty()).then(|| sentence(self.now.iter().copied()))
     }
 
-    /// About all that were seen.
     pub(crate) fn note(&self) -> Option<String> {
         (!self.seen.is_empty()).then(|| sentence(self.seen.iter().copied()))
     }

@@ -59,7 +59,6 @@ pub(crate) struct Contender {
 enum ProcessOwner {
     /// A child of this process.
     Parent(Child),
-    /// A child of a supervisor process.
     Supervisor(SupervisedProcess),
     /// Started by the user, outside bakeoff.
     External,

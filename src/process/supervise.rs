@@ -163,7 +163,6 @@ const BEYOND_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Program<'a> {
     pub(crate) what: String,
-    /// With its arguments.
     pub(crate) argv: &'a [String],
     /// Added to this process's own.
     pub(crate) env: &'a [(String, String)],
@@ -191,7 +190,6 @@ pub(crate) struct SupervisedProcess {
 }
 
 impl SupervisedProcess {
-    /// Starts `program` on `cores`.
     pub(crate) fn start(program: &Program<'_>, cores: &Cores) -> Result<Self> {
         let binary = proc::own_program()?;
         let mut command = Command::new(binary);
@@ -236,7 +234,6 @@ impl SupervisedProcess {
         self.supervisor.id()
     }
 
-    /// How the program ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<String> {
         let what = described(self.status()?);
         Some(match self.is_in_the_background() {

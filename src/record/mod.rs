@@ -42,7 +42,7 @@ pub use trial::{
 pub const SCHEMA: &str = "bakeoff.result/2";
 
 /// A run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunResult {
     /// [`SCHEMA`]
@@ -167,7 +167,7 @@ impl Fingerprint {
 }
 
 /// What a run says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -178,6 +178,7 @@ pub enum Verdict {
     /// An expectation could not be decided and none fails.
     Inconclusive,
     /// A contender lacks valid rounds.
+    #[default]
     Invalid,
     /// Stopped by a signal; what was finished is here.
     Interrupted,

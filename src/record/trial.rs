@@ -445,7 +445,7 @@ pub fn trial_from(line: &str) -> Result<Trial, String> {
 }
 
 /// What a contender can do at most, and what it did in closed loop where that was probed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ceiling {
     /// `payment` or `loyalty`

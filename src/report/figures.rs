@@ -313,10 +313,8 @@ mod tests {
             contender: "mine".into(),
             closed_rps: Some(1_033.0),
             cpu_rps: Some(800.0),
-            pool_rps: None,
-            threads_rps: None,
             binds: "cpu".into(),
-            dependency: None,
+            ..Ceiling::default()
         };
         let told = ceiling(&of, 1).unwrap();
         assert_eq!(

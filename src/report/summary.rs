@@ -400,14 +400,10 @@ mod tests {
         let mut result = mock::payments(6, &mock::MODELS);
         result.ceilings.push(crate::record::Ceiling {
             workload: "payment".into(),
-            scenario: String::new(),
             contender: "event-loop".into(),
             closed_rps: Some(21_300.0),
-            cpu_rps: None,
-            pool_rps: None,
-            threads_rps: None,
             binds: "cpu".into(),
-            dependency: None,
+            ..crate::record::Ceiling::default()
         });
         insta::assert_snapshot!(shown(&result, true));
         let mut full = mock::everything_of(&mock::MODELS);

@@ -343,15 +343,11 @@ mod tests {
 
     fn ceiling(name: &str, pool_rps: f64, binds: &str) -> Ceiling {
         Ceiling {
-            workload: "payment".into(),
-            scenario: String::new(),
             contender: name.into(),
-            closed_rps: None,
             cpu_rps: Some(9_000.0),
             pool_rps: Some(pool_rps),
-            threads_rps: None,
             binds: binds.into(),
-            dependency: None,
+            ..Ceiling::default()
         }
     }
 
@@ -440,15 +436,10 @@ mod tests {
     #[test]
     fn a_percentage_is_of_the_lowest_unless_it_is_of_ones_own() {
         let ceiling = |contender: &str, scenario: &str, closed_rps| Ceiling {
-            workload: "payment".into(),
             scenario: scenario.into(),
             contender: contender.into(),
             closed_rps: Some(closed_rps),
-            cpu_rps: None,
-            pool_rps: None,
-            threads_rps: None,
-            binds: "cpu".into(),
-            dependency: None,
+            ..Ceiling::default()
         };
         let ceilings =
             [ceiling("a", "slow", 10.0), ceiling("a", "fast", 900.0), ceiling("b", "fast", 600.0)];

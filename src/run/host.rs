@@ -443,17 +443,7 @@ mod tests {
                 let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
             }
         });
-        let setup = Setup {
-            filled: Vec::new(),
-            env: Vec::new(),
-            ready: Ready::Tcp,
-            ready_within: Nanos::SECOND,
-            stop_within: Nanos::SECOND,
-            before: None,
-            payload: Vec::new(),
-            folder: ".".into(),
-            tls: None,
-        };
+        let setup = Setup::plain(Ready::Tcp, Nanos::SECOND);
         let contender = Server::find("absent-minded", &address, &setup, Vec::new()).unwrap();
         assert!(PoolUse::of(&contender).is_none());
         let all: Vec<String> = lines.try_iter().collect();

@@ -109,7 +109,6 @@ impl Journal {
         &self.pilots
     }
 
-    /// Appends a pilot to those of the run.
     pub(crate) fn keep_pilot(&mut self, pilot: &Pilot) -> Result<()> {
         let line = record::pilot_line(pilot) + "\n";
         if self.file.is_none() {
@@ -126,7 +125,6 @@ impl Journal {
             .usage(|| format!("cannot write {}", path.display()))
     }
 
-    /// Appends a trial.
     pub(crate) fn keep(&mut self, trial: &Trial) -> Result<()> {
         let line = record::trial_line(trial) + "\n";
         let Some(file) = &mut self.file else {

@@ -144,7 +144,6 @@ pub(crate) struct Best {
     pub(crate) threads: Option<usize>,
     /// `32 threads (best of 16, 32, 64)`; empty where it has none.
     pub(crate) words: String,
-    /// The trial that was best.
     pub(crate) closed: Option<Trial>,
 }
 

@@ -9,7 +9,6 @@ use std::{fs, io};
 use crate::error::{Context, Error, Result};
 use crate::files;
 
-/// How a folder is to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     /// One that is not there yet: where it is, another one beside it, `NAME-2`.

@@ -159,17 +159,8 @@ fn several(
         argv[port + 1] = "{port}".into();
     }
     argv.extend(["--processes".to_owned(), built_in.processes.to_string()]);
-    let setup = scenario::Setup {
-        env: Vec::new(),
-        filled: Vec::new(),
-        ready: scenario::Ready::Path("/healthz".into()),
-        ready_within: Nanos(10 * Nanos::SECOND.0),
-        stop_within: scenario::STOP_WITHIN,
-        before: None,
-        payload: Vec::new(),
-        folder: ".".into(),
-        tls: None,
-    };
+    let ready = scenario::Ready::Path("/healthz".into());
+    let setup = scenario::Setup::plain(ready, Nanos(10 * Nanos::SECOND.0));
     let start = Start::Command { argv: &argv, setup: &setup };
     let (name, cores) = (&prepared.spec.contender.name, &prepared.placement.contender);
     host.start(name, &start, depends, cores)
@@ -413,7 +404,6 @@ fn idle(outcome: &Outcome) -> Option<String> {
     (outcome.offered > 0 && !answered).then(|| "no right answer".into())
 }
 
-/// The percentile that the scenario is about.
 fn headline(scenario: &Scenario) -> &'static str {
     let mut metrics = scenario.expectations.iter().map(|statement| statement.metric);
     let own = || scenario.headline.and_then(Metric::percentile);

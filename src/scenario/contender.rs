@@ -97,6 +97,23 @@ pub struct Setup {
     pub tls: Option<Tls>,
 }
 
+impl Setup {
+    /// Nothing is done around it: it is started here, and ready within so long.
+    pub(crate) fn plain(ready: Ready, ready_within: Nanos) -> Self {
+        Self {
+            env: Vec::new(),
+            filled: Vec::new(),
+            ready,
+            ready_within,
+            stop_within: STOP_WITHIN,
+            before: None,
+            payload: Vec::new(),
+            folder: ".".into(),
+            tls: None,
+        }
+    }
+}
+
 /// When a server counts as ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ready {

@@ -290,7 +290,6 @@ pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunR
             _ => Verdict::Pass,
         },
         exit_code,
-        voided_rounds: 0,
         rounds,
         self_check: scenario.self_check,
         request_cpu_ns: scenario.request_cpu.0,
@@ -300,22 +299,13 @@ pub(super) fn result(scenario: &Scenario, decision: &Decision, ran: Ran) -> RunR
         exploratory: exploratory(&comparisons),
         comparisons,
         capacity: decision.capacity.clone(),
-        expectations: Vec::new(),
-        claims: Vec::new(),
-        not_checked: Vec::new(),
         notes: answer.cloned().collect(),
-        broken: Vec::new(),
         ceilings: ran.ceilings,
         trials: ran.trials,
-        probes: Vec::new(),
         contenders: judge::contenders(scenario),
         lag_limits_ns: judge::lag_limit(scenario).into_iter().collect::<BTreeMap<_, _>>(),
         slos: judge::slo(scenario).into_iter().collect(),
-        map: None,
-        gate_history: Vec::new(),
-        words: Vec::new(),
-        footprints: Vec::new(),
-        pilots: Vec::new(),
+        ..RunResult::default()
     }
 }
 

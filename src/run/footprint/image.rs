@@ -24,7 +24,6 @@ pub(crate) struct Packed {
     pub(crate) from: PathBuf,
 }
 
-/// A layer of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layer {
     pub(crate) raw_bytes: u64,
@@ -37,7 +36,6 @@ const BLOCK: usize = 512;
 const NAME_MAX: usize = 100;
 
 impl Layer {
-    /// The layer of `files`.
     pub(crate) fn of(files: &[Packed]) -> Result<Self> {
         let gzip = GzEncoder::new(Counted::of(io::sink()), Compression::default());
         let Counted { to: gzip, bytes: raw_bytes } = archive(files, Counted::of(gzip))?;

@@ -192,15 +192,9 @@ mod tests {
 
     fn setup(folder: &Path, payload: &[&str]) -> Setup {
         Setup {
-            env: Vec::new(),
-            filled: Vec::new(),
-            ready: Ready::Tcp,
-            ready_within: Nanos::SECOND,
-            stop_within: Nanos::SECOND,
-            before: None,
             payload: payload.iter().map(|path| (*path).to_owned()).collect(),
             folder: folder.join("scenarios"),
-            tls: None,
+            ..Setup::plain(Ready::Tcp, Nanos::SECOND)
         }
     }
 

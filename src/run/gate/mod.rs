@@ -57,7 +57,6 @@ pub(crate) struct Request {
     pub(crate) yes: bool,
 }
 
-/// A gate that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) result: GateResult,

@@ -26,7 +26,6 @@ const CONFIDENCE: f64 = 0.99;
 /// What stands for a verdict where nothing that decides was run.
 const NOT_MEASURED: &str = "not measured";
 
-/// A ledger that is asked for.
 #[derive(Debug)]
 pub struct LedgerRequest {
     /// Of a folder, as they would be run alone.

@@ -35,7 +35,6 @@ use crate::units::{Nanos, Rate};
 pub struct Report {
     /// In the order in which they were checked.
     pub rows: Vec<Row>,
-    /// How long it took.
     pub took: Nanos,
 }
 
@@ -56,7 +55,6 @@ pub struct Row {
 /// How a figure was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// As expected.
     Holds,
     /// Not as expected, and the machine was quiet.
     Fails,
@@ -280,7 +278,6 @@ fn open(rate: f64, arrivals: Arrivals) -> Shape {
     Shape::Open { rate: Rate(rate), arrivals }
 }
 
-/// The one kind of an outcome here.
 fn only(outcome: &Outcome) -> &Kind {
     outcome.kinds.first().expect("a plan here sends one kind")
 }

@@ -55,12 +55,10 @@ pub(crate) struct Warming {
     pub(crate) note: Option<String>,
 }
 
-/// Who runs where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Placement {
     /// Whether the sides share cores.
     pub(crate) mode: PlacementMode,
-    /// The contender's.
     pub(crate) contender: Vec<usize>,
     /// The generator's, one thread for each.
     pub(crate) generator: Vec<usize>,

@@ -10,7 +10,6 @@ use crate::units::Nanos;
 /// What was seen between two looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample {
-    /// Right answers.
     pub(crate) answered: u64,
     pub(crate) elapsed: Nanos,
     /// What they cost, all together.
@@ -20,7 +19,6 @@ pub(crate) struct Sample {
 /// Samples together that are enough for a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Span {
-    /// Right answers.
     pub(crate) answered: u64,
     /// Of each, ns.
     pub(crate) cost: f64,
