@@ -139,8 +139,7 @@ fn compare(
             Some((low, _)) if low > 1.0 => Direction::Higher,
             Some((_, high)) if high < 1.0 => Direction::Lower,
             _ => Direction::Inconclusive,
-        }
-        .into(),
+        },
         headline_confidence: (metric == "p99").then_some(0.99),
         ..Comparison::default()
     }
