@@ -213,6 +213,17 @@ fn the_parts_of_the_response_time_add_up() {
     assert!((mean("response_less_lag_ns") / less_lag - 1.0).abs() < 0.002);
 }
 
+/// A trial that the machine has left alone, of three; `None` after that: then nothing is tested.
+fn undisturbed(trial: impl Fn() -> Value) -> Option<Value> {
+    let disturbed =
+        |trial: &Value| trial["saturated"] == true || trial["validity"]["voids_round"] == true;
+    let found = (0..3).map(|_| trial()).find(|trial| !disturbed(trial));
+    if found.is_none() {
+        skipped(format_args!("the machine was too busy for a short trial"));
+    }
+    found
+}
+
 #[test]
 fn every_failure_is_counted_under_its_name_and_ranks_above_every_time() {
     let late = |act| Act::After(Duration::from_millis(20), Box::new(act));
@@ -227,7 +238,7 @@ fn every_failure_is_counted_under_its_name_and_ranks_above_every_time() {
         ("malformed", at_once(&format!("{OK}{OK}"))),
     ] {
         let act = move |n| if n % 4 == 3 { act.clone() } else { at_once(OK) };
-        let trial = trial(server(act), &OPEN);
+        let Some(trial) = undisturbed(|| trial(server(act.clone()), &OPEN)) else { return };
         // A busy machine makes a stale one later, and then it is what else it looks like.
         let least = if name == "stale" { 25 } else { 50 };
         assert!(errors(&trial, name) >= least, "{name}: {trial}");
@@ -324,8 +335,9 @@ fn a_run_over_the_error_bound_says_so_first_and_exits_3() {
 /// A server of one connection at a time that gives up each after one answer, and says so only by closing it.
 #[test]
 fn a_close_that_is_found_before_the_write_is_no_failure() {
-    let port = server(|_| Act::AnswerAndClose(OK.into()));
-    let trial = trial(port, &[&OPEN[..], &["--connections", "64"]].concat());
+    let once = || server(|_| Act::AnswerAndClose(OK.into()));
+    let flags = [&OPEN[..], &["--connections", "64"]].concat();
+    let Some(trial) = undisturbed(|| trial(once(), &flags)) else { return };
     // Each connection is idle for 160 ms between two requests: every close is known long before.
     assert_eq!((number(&trial, "/requests"), all_errors(&trial)), (200, 0), "{trial}");
 }

@@ -147,7 +147,8 @@ fn a_foreign_service_is_gated_and_the_verdict_follows_from_its_rounds() {
     );
     let outputs = fs::read_to_string(outputs).unwrap();
     assert!(outputs.starts_with("earlier=1\nverdict=regressed\nexit-code=3\n"), "{outputs}");
-    assert!(fs::read_to_string(summary).unwrap().starts_with("## bakeoff gate: REGRESSED"));
+    let summary = fs::read_to_string(summary).unwrap();
+    assert!(summary.starts_with("# bakeoff gate: small\n\n**REGRESSED ("), "{summary}");
     the_other_formats_read(&gate);
 }
 

@@ -25,6 +25,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("bakeoff selftest --quick", "takes a minute; selftest.rs runs it"),
     ("bakeoff decide ..", "takes four minutes; it has tests of its own"),
     ("bakeoff drive http://127.0.0.1:8080/ --slo ..", "takes minutes; drive.rs runs it"),
+    ("bakeoff drive https://..", "needs a server with a certificate; tls.rs runs it"),
+    ("bakeoff drive unix:..", "needs a server on a socket; drive.rs runs it"),
     ("bakeoff probe postgres ..", "needs a database; postgres/ runs it"),
     ("bakeoff gate ..", "takes minutes and two builds; it has tests of its own"),
 ];
@@ -114,6 +116,7 @@ fn every_command_runs() {
     let ledger = dir.path().join("reports/ledger/2026-11-24T04-09-53Z");
     fs::create_dir_all(&ledger).unwrap();
     fs::copy(KEPT_LEDGER, ledger.join("ledger.json")).unwrap();
+    fs::write(dir.path().join("access.log"), "0.01\n0.02\n0.05\n").unwrap();
     let (mut server, port) = listening(&words("bakeoff serve --model null"));
     let mut done: Vec<String> = Vec::new();
     let mut races = Vec::new();
@@ -172,6 +175,10 @@ fn small(words: &mut Vec<String>) {
     let wanted = |flag: &&&str| !has(words, flag.split('=').next().unwrap_or(flag));
     let more: Vec<String> = short.iter().filter(wanted).map(|&flag| flag.to_owned()).collect();
     words.extend(more);
+    // Within that time.
+    if let Some(spike) = words.iter().position(|word| word == "--spike") {
+        words[spike + 1] = "x5@50ms+50ms".into();
+    }
 }
 
 /// Figures of a busy machine may be judged anyhow; an error, a usage error or a panic is one.
