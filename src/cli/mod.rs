@@ -48,7 +48,7 @@ enum Verb {
     /// Recommend a model for your service, and show what would change it
     Decide(decide::Args),
     /// Send load to an HTTP server on this machine and measure it
-    Drive(drive::Args),
+    Drive(Box<drive::Args>),
     /// Compare two builds; fail when the new one is worse
     Gate(gate::Args),
     /// Draw one chart of a result, with a description

@@ -162,7 +162,6 @@ impl Cursor<'_> {
 
 /// The arrivals around one of them.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one for each thread, looked at for every request")]
 enum Near {
     /// All of them, by formula: the k-th comes when k have.
     All(Profile),

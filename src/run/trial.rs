@@ -476,7 +476,7 @@ mod tests {
                 } else {
                     AuditVerdict::Unbalanced
                 };
-                Audit { verdict: verdict, reasons: Vec::new() }
+                Audit { verdict, reasons: Vec::new() }
             });
             (audit.verdict, times)
         };

@@ -391,6 +391,7 @@ pub(super) struct RawPlacement {
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "one for each file")]
 pub(super) enum RawLoad {
     /// Requests are sent at their instants, whatever comes back.
     Open(RawOpen),
