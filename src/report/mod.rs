@@ -1,6 +1,6 @@
 //! What people and programs read. Everything here is made from what [`crate::record`] holds, and nothing is judged.
 //!
-//! A report for people is a [`document::Document`]: `summary` describes a run, `decision`, `drive`, `side_by_side`, `ledger`
+//! A report for people is a `document::Document`: `summary` describes a run, `decision`, `drive`, `side_by_side`, `ledger`
 //! and `gate` the others. `terminal`, `markdown` and `html` write any of them.
 
 pub mod charts;
