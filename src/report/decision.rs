@@ -8,11 +8,11 @@ use super::terminal::write_text;
 use crate::record::late::Late;
 use crate::record::{Capacity, Decided, Decision, Meeting, late};
 use crate::stats::percentile::{FAILED_NS, Quantile};
-use crate::text::or_withheld;
+use crate::text::{WITHHELD, counted, or_withheld};
 use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
 const COLUMNS: [&str; 7] =
-    ["model", "size", "SLO", "p99", "CPU us/request", "memory", "closed ceiling"];
+    ["model", "size", "SLO kept", "p99", "CPU us/request", "memory", "closed/s"];
 const PLACES: [&str; 3] = ["place", "closed ceilings", "in figures"];
 const SEARCHED: [&str; 5] = ["model", "at least", "below", "bound by", "remark"];
 
@@ -32,8 +32,7 @@ fn document(decision: &Decision) -> Document<'static> {
         answer: vec![decision.finding.clone(), decision.flips.clone()],
         ..Document::default()
     };
-    let models =
-        Table::new("", COLUMNS, 3..6, decision.models.iter().map(|one| model(one, decision)));
+    let models = Table::new("", COLUMNS, 3..7, decision.models.iter().map(model));
     document.blocks.push(Element::Table(models.noted(failures(decision))));
     if !decision.capacity.is_empty() {
         let rows = decision.capacity.iter().map(|one| searched(one, decision));
@@ -44,12 +43,20 @@ fn document(decision: &Decision) -> Document<'static> {
             rows,
         )));
     }
+    if decision.meetings.first().is_some_and(|meeting| meeting.cell.winner.is_none()) {
+        document.blocks.push(Element::Text(format!(
+            "No clear difference: a winner is ahead by more than 5 %, all {} judged together (Benjamini-Hochberg at 5 %).",
+            counted(decision.meetings.len(), "comparison")
+        )));
+    }
     let (few, others) = decision.notes.split_at(decision.notes.len().min(NOTES_MAX));
     document.add_list("Limitations", few.to_vec());
     document.fold("More limitations", vec![Element::List("", others.to_vec())]);
     let places = Table::new("", PLACES, 0..0, decision.meetings.iter().map(place))
         .noted([format!("{}.", winner_rule("place"))]);
     document.fold("What would change the answer", vec![Element::Table(places)]);
+    let closed = decision.models.iter().map(|one| closed(one, decision)).collect();
+    document.fold("Maximum throughput in closed loop", vec![Element::List("", closed)]);
     let mut before = vec![format!("Floor: {}: {}", Nanos(decision.floor_ns), decision.floor)];
     let ceilings = decision.ceilings.iter();
     before.extend(
@@ -89,7 +96,7 @@ fn late_time(ns: f64, without: Option<f64>) -> String {
     Late::of(share).shown(&Nanos(ns as u64).to_string())
 }
 
-fn model(one: &Decided, decision: &Decision) -> [String; 7] {
+fn model(one: &Decided) -> [String; 7] {
     let p99 = match (one.saturated, one.p99_at_least_ns) {
         (true, _) => "saturated".into(),
         (_, Some(bound)) => Quantile::AtLeast(bound as u64).to_string(),
@@ -99,23 +106,30 @@ fn model(one: &Decided, decision: &Decision) -> [String; 7] {
         }),
     };
     let keeps = match one.keeps_slo {
-        Some(true) => "kept",
-        Some(false) => "NOT kept",
+        Some(true) => "yes",
+        Some(false) => "NO",
         None => "-",
     };
-    let ceiling = rate_and_core(one.closed_rps, decision);
     [
         one.model.clone(),
-        if one.size.is_empty() { "-".into() } else { one.size.clone() },
+        // Of which sizes it is the best is in a section.
+        one.size.split(" (").next().filter(|size| !size.is_empty()).unwrap_or(WITHHELD).into(),
         keeps.into(),
         p99,
         or_withheld(one.cpu_us_per_request, three_digits),
         or_withheld(one.memory_peak_bytes, bytes),
-        match one.closed_bound_by.as_str() {
-            "" | "nothing" => ceiling,
-            by => format!("{ceiling} ({by})"),
-        },
+        grouped(one.closed_rps),
     ]
+}
+
+/// `thread-pool with 7 threads (best of 7, 14, 28): 2,210/s, bound by contender`
+fn closed(one: &Decided, decision: &Decision) -> String {
+    let by = match one.closed_bound_by.as_str() {
+        "" => "nothing",
+        by => by,
+    };
+    let size = if one.size.is_empty() { String::new() } else { format!(" with {}", one.size) };
+    format!("{}{size}: {}, bound by {by}", one.model, rate_and_core(one.closed_rps, decision))
 }
 
 /// `event-loop failed 12 of 6,000 requests`, of each that did.
@@ -142,4 +156,97 @@ fn searched(one: &Capacity, decision: &Decision) -> [String; 5] {
         one.bound_by.clone(),
         one.reason.clone(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Asked, DECISION_SCHEMA, Fingerprint, Limit, MapCell};
+
+    fn decision() -> Decision {
+        let model = |name: &str, size: &str, p99_ns: Option<f64>| Decided {
+            model: name.into(),
+            size: size.into(),
+            closed_rps: 2_210.0,
+            closed_bound_by: "contender".into(),
+            p99_ns,
+            p99_at_least_ns: None,
+            p99_without_lateness_ns: None,
+            failures: 0,
+            requests: 13_500,
+            cpu_us_per_request: Some(412.0),
+            rss_peak_bytes: None,
+            memory_peak_bytes: Some(14.5 * 1024.0 * 1024.0),
+            rounds: 6,
+            saturated: p99_ns.is_none(),
+            keeps_slo: Some(p99_ns.is_some()),
+        };
+        let cell = MapCell {
+            wait_ns: 0,
+            cpu_ns: 0,
+            ratio: Some(1.08),
+            low: Some(1.02),
+            high: Some(1.24),
+            n: 9,
+            reason: String::new(),
+            sizes: Default::default(),
+            rounds: Vec::new(),
+            p: None,
+            winner: None,
+        };
+        let meeting = |place: &str| Meeting {
+            place: place.into(),
+            figures: "CPU 300 us, wait p50=2ms,p99=9ms, pool 50".into(),
+            cell: cell.clone(),
+            of: "event-loop".into(),
+            versus: "thread-pool".into(),
+        };
+        let sizes = "7 threads (best of 7, 14, 28)";
+        Decision {
+            schema: DECISION_SCHEMA.into(),
+            asked: Asked {
+                cpu_ns: 300_000,
+                wait: "p50=2ms,p99=9ms".into(),
+                lookups: 3,
+                rate_rps: 1_500.0,
+                slo_ns: 100_000_000,
+                cores: 1,
+                pool: 50,
+            },
+            started_utc: String::new(),
+            fingerprint: Fingerprint::default(),
+            floor_ns: 2_300_000,
+            floor: "3 lookups at once and 300 us of CPU".into(),
+            ceilings: vec![Limit { of: "CPU".into(), rps: 3_333.0 }],
+            models: vec![
+                model("event-loop", "", Some(13.4e6)),
+                model("thread-pool", sizes, Some(9.87e6)),
+                model("thread-per-connection", sizes, None),
+            ],
+            meetings: vec![meeting("as asked"), meeting("half the CPU")],
+            finding: "Every model but thread-per-connection keeps the SLO.".into(),
+            flips: "Nothing tested changes it.".into(),
+            capacity: Vec::new(),
+            notes: (1..=7).map(|n| format!("Limitation {n}.")).collect(),
+            exit_code: 0,
+        }
+    }
+
+    #[test]
+    fn an_answer_is_one_table_and_the_rest_is_there_on_request() {
+        let shown = |verbose| {
+            let text = text(&decision(), Some("Report: a/index.html".into()), verbose);
+            anstream::adapter::strip_str(&text).to_string()
+        };
+        insta::assert_snapshot!(shown(true));
+        let short = shown(false);
+        assert!(short.lines().count() <= 24, "{short}");
+        assert!(!short.contains("half the CPU") && !short.contains("Limitation 6"), "{short}");
+        for text in [short, shown(true)] {
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        }
+        assert!(
+            markdown(&decision()).contains("| as asked | no clear difference (1.02 to 1.24) |")
+        );
+    }
 }

@@ -6,7 +6,7 @@ use super::terminal::write_text;
 use crate::judge::failures::{error_counts, firsts};
 use crate::record::late::{LATE_NOTE, Late};
 use crate::record::{Distribution, Transfer, Trial};
-use crate::text::{WITHHELD, counted, listed};
+use crate::text::{WITHHELD, counted, listed, percent};
 use crate::units::{Nanos, Rate, Share, bytes, grouped};
 
 /// For a terminal. `first` is what a search found, or that too many requests failed.
@@ -140,11 +140,10 @@ pub(super) fn transfer(of: &Transfer) -> String {
 }
 
 fn generator(trial: &Trial) -> String {
-    let share = (trial.generator.cpu_share * 1e3).round() / 1e3;
     format!(
-        "generator: {} of {} core(s) busy, polling left out; bound by {}; drift: {}",
-        Share(share),
-        trial.generator.threads,
+        "generator: {} of {} busy, polling left out; bound by {}; drift: {}",
+        percent(trial.generator.cpu_share, 1),
+        counted(trial.generator.threads as usize, "core"),
         trial.bound_by,
         trial.validity.drift
     )

@@ -16,7 +16,7 @@ use crate::text::{capital, clean, listed, or_withheld, shortened};
 use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
 /// The columns of a table of figures; validity and what bound the trials stand behind the others.
-const COLUMNS: [&str; 9] = [
+pub(super) const COLUMNS: [&str; 9] = [
     "contender",
     "p50",
     "p99",
@@ -103,7 +103,7 @@ fn named(race: &Race<'_>, c: &Comparison) -> String {
 }
 
 /// One row; with several request kinds one for the contender and one below it for each kind.
-fn rows(race: &Race<'_>, entry: &Entry<'_>) -> Vec<[String; COLUMNS.len()]> {
+pub(super) fn rows(race: &Race<'_>, entry: &Entry<'_>) -> Vec<[String; COLUMNS.len()]> {
     let kinds = race.kinds();
     let one = if kinds.len() == 1 { Some(kinds[0]) } else { None };
     let latency = |kind: &str| [500, 990].map(|per_mille| figure(entry.response(kind, per_mille)));

@@ -36,10 +36,6 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
         Verdict::Interrupted => ", which was interrupted",
         _ => "",
     };
-    let limits: Vec<String> = limits(result)
-        .iter()
-        .map(|limit| limit.trim_end_matches('.').replacen(". ", "; ", 9))
-        .collect();
     let rounds = match result.trials.is_empty() {
         true => String::new(),
         false => format!(" in {}", counted(result.rounds as usize, "round")),
@@ -58,14 +54,14 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
     let method = picture.method.trim_end_matches('.').replace(". ", "; ");
     let how: Vec<String> = ways.into_iter().chain([method]).collect();
     format!(
-        "Measured in {measured} by bakeoff {} on {}, {}, Linux {}{}{doubt}: {}. Limits: {}.",
+        "Measured in {measured} by bakeoff {} on {}, {}, Linux {}{}{doubt}: {}. Limits: not shown are {}.",
         clean(&print.bakeoff),
         clean(&print.cpu_model),
         counted(print.cores as usize, "core"),
         clean(&print.kernel),
         super::setting::versions(result),
         how.join("; "),
-        limits.join("; ")
+        limits(result).join(", ")
     )
 }
 

@@ -143,83 +143,35 @@ fn alone(race: &Race<'_>, name: &str, kind: Option<&str>) -> Option<String> {
 }
 
 /// What the run's sentences do not say.
-pub(crate) fn limits(result: &RunResult) -> Vec<String> {
-    limitations(result).into_iter().map(|[_, whole]| whole.to_owned()).collect()
-}
-
-/// The same in one line: `Not shown: parallelism (one core for the contender), a network (loopback on one machine).`
-pub(super) fn not_shown(result: &RunResult) -> Option<String> {
-    let short: Vec<String> =
-        limitations(result).into_iter().map(|[short, _]| short.to_owned()).collect();
-    (!short.is_empty()).then(|| format!("Not shown: {}.", short.join(", ")))
-}
-
-/// Each in a few words and as a sentence.
-fn limitations(result: &RunResult) -> Vec<[&'static str; 2]> {
+pub(super) fn limits(result: &RunResult) -> Vec<&'static str> {
     let trials = || measured(result).iter().filter(|trial| !trial.voided);
     let any = |what: fn(&Trial) -> bool| trials().any(what);
-    let built_in = |trial: &Trial| trial.workload != "http";
-    let waits = trials().filter(|t| built_in(t)).any(|t| t.dependency.is_some());
+    let ours = any(|t| t.workload != "http");
     let modelled = result.contenders.iter().filter(|one| one.model.is_some()).count();
-    let all_modelled = modelled == result.contenders.len() && any(|t| t.workload != "http");
-    let some_modelled = modelled > 0 && modelled < result.contenders.len();
     let each = [
         (
-            any(|t| t.workload != "http") && !waits,
-            [
-                "a service that waits (state is in memory)",
-                "Nothing waits here: state is in memory. Your service waits; a scenario with a dependency answers that.",
-            ],
+            ours && !any(|t| t.workload != "http" && t.dependency.is_some()),
+            "a service that waits (state is in memory)",
         ),
         (
             any(|t| t.placement.contender_cores.len() == 1),
-            [
-                "parallelism (one core for the contender)",
-                "One core for the contender: models with several threads are not judged on parallelism here.",
-            ],
+            "parallelism (one core for the contender)",
         ),
         (
             any(|t| t.placement.mode == PlacementKind::Shared),
-            [
-                "a contender undisturbed by the generator (shared cores)",
-                "Co-located: generator and contender share cores, and each disturbs the other.",
-            ],
+            "a contender undisturbed by the generator (shared cores)",
+        ),
+        (any(|t| t.load.kind == LoopKind::Closed), "response times in closed loop"),
+        (
+            modelled > 0 && modelled < result.contenders.len(),
+            "Go or Node.js by the models (those are Rust, without GC or JIT)",
         ),
         (
-            any(|t| t.load.kind == LoopKind::Closed),
-            [
-                "response times (closed loop)",
-                "Closed loop finds a maximum throughput; it has no response time and no percentile of one.",
-            ],
+            modelled == result.contenders.len() && ours,
+            "Go and Node.js (the models are Rust, without GC or JIT)",
         ),
-        (
-            some_modelled,
-            [
-                "Go or Node.js by the models (those are Rust)",
-                "The models are in Rust, without garbage collector or JIT: findings about them are not about Go or Node.js.",
-            ],
-        ),
-        (
-            all_modelled,
-            [
-                "Go and Node.js (the models are Rust)",
-                "The models are in Rust, without garbage collector or JIT: Go and Node.js themselves are not measured.",
-            ],
-        ),
-        (
-            true,
-            [
-                "a network (loopback on one machine)",
-                "One machine over loopback: with a network or on another machine every figure differs.",
-            ],
-        ),
-        (
-            result.fingerprint.debug_build,
-            [
-                "the speed of a release build (this is a debug build)",
-                "Built without optimisation: do not quote these figures.",
-            ],
-        ),
+        (true, "a network (loopback on one machine)"),
+        (result.fingerprint.debug_build, "the speed of a release build (this is a debug build)"),
     ];
     each.into_iter().filter(|(applies, _)| *applies).map(|(_, limit)| limit).collect()
 }
@@ -435,7 +387,7 @@ mod tests {
     fn nothing_that_was_measured_is_said_not_to_be() {
         let mut result = mock::payments(2, &[("go", 100.0, 1.0), ("node", 200.0, 1.0)]);
         let unmeasured = |result: &RunResult| {
-            limits(result).iter().any(|limit| limit.contains("themselves are not measured"))
+            limits(result).iter().any(|limit| limit.starts_with("Go and Node.js"))
         };
         let model = Some("event-loop".to_owned());
         result.contenders = vec![ContenderInfo { model, ..Default::default() }; 2];

@@ -1,13 +1,14 @@
 //! Two results beside each other. They were not measured in one run, so there is no ratio and no verdict between them.
 
 use super::document::{Document, Element, Table};
-use crate::judge::races::{Entry, Race, races};
+use super::figures;
+use crate::judge::races::{Race, races};
 use crate::record::{Fingerprint, RunResult};
-use crate::report::format::{figure, place};
-use crate::text::{capital, clean, or_withheld};
-use crate::units::{bytes, grouped, three_digits};
+use crate::report::format::place;
+use crate::text::{capital, clean};
+use crate::units::three_digits;
 
-const COLUMNS: [&str; 4] = ["contender", "metric", "first", "second"];
+const SIDES: [&str; 2] = ["first", "second"];
 
 /// In what two results are unlike, in words; empty where they may stand beside each other.
 pub(crate) fn mismatches(a: &Fingerprint, b: &Fingerprint) -> Vec<String> {
@@ -54,12 +55,12 @@ pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> D
         warnings.push(format!("Unlike: {}.", unlike.join("; ")));
     }
     let (first, second) = (races(a), races(b));
-    let of_first = first
-        .iter()
-        .map(|race| table(race, [Some(race), second.iter().find(|other| other.is_like(race))]));
+    let of_first =
+        first.iter().map(|race| [Some(race), second.iter().find(|other| other.is_like(race))]);
     // What only the second has is no less a finding.
     let alone = second.iter().filter(|race| !first.iter().any(|other| other.is_like(race)));
-    let tables = of_first.chain(alone.map(|race| table(race, [None, Some(race)])));
+    let tables = of_first.chain(alone.map(|race| [None, Some(race)]));
+    let tables = tables.map(|sides| table(sides, [a, b]));
     let warnings = warnings.into_iter().map(Element::Text);
     Document {
         title: format!("{}: two results", clean(&a.scenario)),
@@ -68,74 +69,39 @@ pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> D
     }
 }
 
-/// Every contender and request kind that either side has.
-fn table(named: &Race<'_>, sides: [Option<&Race<'_>>; 2]) -> Table {
+/// Every contender that either side has, and below it what is to be known about each side.
+fn table(sides: [Option<&Race<'_>>; 2], results: [&RunResult; 2]) -> Table {
     let both = || sides.into_iter().flatten();
-    let (mut names, mut kinds): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let mut names: Vec<&str> = Vec::new();
     for name in both().flat_map(|race| race.entries.iter().map(|entry| entry.name)) {
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    for kind in both().flat_map(Race::kinds) {
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (name, (side, race)) in
+        names.iter().flat_map(|name| SIDES.iter().zip(sides).map(move |it| (name, it)))
+    {
+        let found = race.and_then(|race| Some(figures::rows(race, race.entry(name)?)));
+        let not_run = || {
+            vec![std::array::from_fn(
+                |place| if place == 0 { clean(name) } else { "not run".into() },
+            )]
+        };
+        rows.extend(found.unwrap_or_else(not_run).into_iter().map(|row| {
+            let (name, figures) = row.split_first().expect("a row has a name");
+            let shown = figures.iter().take(figures::COLUMNS.len() - 2).cloned();
+            std::iter::once(format!("{name} ({side})")).chain(shown).collect()
+        }));
     }
-    let mut rows = Vec::new();
-    for name in names {
-        let pair = sides.map(|race| race.and_then(|race| race.entry(name)));
-        for kind in &kinds {
-            for (metric, per_mille) in [("p50", 500), ("p99", 990)] {
-                let of = |entry: &Entry<'_>| figure(entry.response(kind, per_mille));
-                let metric = match kinds.len() {
-                    1 => metric.into(),
-                    _ => format!("{metric} of {}", clean(kind)),
-                };
-                rows.push(row(name, pair, metric, of));
-            }
-        }
-        rows.extend(costs(name, pair));
-    }
-    Table::new(capital(&place(named)), COLUMNS, 2..4, rows)
-}
-
-/// The same contender in two results, where they have it.
-type Pair<'e, 'r> = [Option<&'e Entry<'r>>; 2];
-
-fn costs(name: &str, pair: Pair<'_, '_>) -> Vec<[String; 4]> {
-    let achieved = |e: &Entry<'_>| or_withheld(e.middle(|t| Some(t.achieved_rps)), grouped);
-    let cpu = |e: &Entry<'_>| or_withheld(e.middle(|t| t.server.cpu_us_per_request), three_digits);
-    let memory = |e: &Entry<'_>| match (e.memory(), e.memory_kind()) {
-        (Some(memory), Some(kind)) => format!("{} ({})", bytes(memory), clean(kind)),
-        _ => or_withheld(None, bytes),
-    };
-    let rss = |e: &Entry<'_>| or_withheld(e.rss(), bytes);
-    let valid = |e: &Entry<'_>| e.validity().to_string();
-    let failed = |e: &Entry<'_>| {
-        let (failures, requests) = e.failures();
-        format!("{} of {}", grouped(failures as f64), grouped(requests as f64))
-    };
-    let fails = pair.into_iter().flatten().any(|entry| entry.failures().0 > 0);
-    let failed = fails.then(|| row(name, pair, "failed".into(), failed));
-    let figures = [
-        row(name, pair, "achieved/s".into(), achieved),
-        row(name, pair, "CPU us/request".into(), cpu),
-        row(name, pair, "memory".into(), memory),
-        row(name, pair, "peak RSS".into(), rss),
-        row(name, pair, "validity".into(), valid),
-    ];
-    failed.into_iter().chain(figures).collect()
-}
-
-fn row(
-    name: &str,
-    pair: Pair<'_, '_>,
-    metric: String,
-    of: impl Fn(&Entry<'_>) -> String,
-) -> [String; 4] {
-    let [first, second] = pair.map(|entry| entry.map_or_else(|| "not run".into(), &of));
-    [clean(name), metric, first, second]
+    let columns = figures::COLUMNS[..8].iter().copied();
+    let heading = both().next().map(|race| capital(&place(race))).unwrap_or_default();
+    let table = Table::new(heading, columns, 1..7, rows);
+    let marks = SIDES.iter().zip(sides).zip(results).flat_map(|((side, race), result)| {
+        let marks = race.map(|race| figures::marks(result, race)).unwrap_or_default();
+        marks.into_iter().map(move |mark| format!("{side}: {mark}"))
+    });
+    table.noted(marks)
 }
 
 #[cfg(test)]
@@ -175,7 +141,7 @@ mod tests {
         let others = more.trials.clone().into_iter();
         more.trials.extend(others.map(|trial| Trial { level: "8,000/s".into(), ..trial }));
         let name = mock::MODELS[1].0;
-        for (a, b, column) in [(&less, &more, 2), (&more, &less, 3)] {
+        for (a, b, side) in [(&less, &more, "first"), (&more, &less, "second")] {
             let blocks = side_by_side(a, b, &[]).blocks.into_iter();
             let tables = blocks.filter_map(|block| match block {
                 Element::Table(table) => Some(table),
@@ -184,12 +150,14 @@ mod tests {
             let tables: Vec<Table> = tables.collect();
             assert_eq!(tables.len(), 2, "the level that one side has alone is a table");
             assert!(tables[1].heading.contains("8,000/s"), "{}", tables[1].heading);
+            let own_name = format!("{name} ({side})");
             for Table { rows, .. } in &tables {
-                let mut own = rows.iter().filter(|row| row[0] == name).peekable();
+                let mut own = rows.iter().filter(|row| row[0] == own_name).peekable();
                 assert!(own.peek().is_some(), "so is the contender");
-                assert!(own.all(|row| row[column] == "not run"), "{rows:?}");
+                assert!(own.all(|row| row[1..].iter().all(|cell| cell == "not run")), "{rows:?}");
             }
-            let one = tables[0].rows.iter().find(|row| row[0] == mock::MODELS[0].0).unwrap();
+            let one =
+                tables[0].rows.iter().find(|row| row[0].starts_with(mock::MODELS[0].0)).unwrap();
             assert!(!one.contains(&"not run".to_owned()), "what both have stands side by side");
         }
     }

@@ -66,7 +66,6 @@ fn document<'p>(result: &RunResult, pictures: &'p [Picture<'p>]) -> Document<'p>
     };
     let mut figures = pictures.iter().enumerate().map(figure);
     document.blocks.extend(figures.next());
-    document.fold("Limitations", list(sentences::limits(result)));
     document.fold("Figures and comparisons", every_figure(result, &races));
     document.fold("Charts", figures.collect());
     let reasons = reasons::reasons(result, &races);
@@ -106,7 +105,8 @@ fn first_screen<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Element<'p>> 
     let mut blocks: Vec<Element<'p>> = tables.into_iter().map(Element::Table).collect();
     blocks.extend(rule(&spoken).map(Element::Text));
     blocks.push(Element::Text(validity(result, races)));
-    blocks.extend(sentences::not_shown(result).map(Element::Text));
+    let limits = sentences::limits(result).join(", ");
+    blocks.push(Element::Text(format!("Not shown: {limits}.")));
     blocks
 }
 
@@ -243,14 +243,12 @@ fn heading(picture: &Picture<'_>) -> &'static str {
 
 /// What the run says about itself.
 fn checks(result: &RunResult) -> Vec<[String; 2]> {
-    let voided = ["Void rounds, repeated".to_owned(), result.voided_rounds.to_string()];
     let trials: Vec<&Trial> = measured(result).iter().filter(|trial| !trial.voided).collect();
     let row = |check: &str, found: String| [check.to_owned(), found];
     if trials.is_empty() {
         let what = "no trial stands alone; those of a map's cells are in trials.jsonl";
-        return vec![row("Validity", what.into()), voided];
+        return vec![row("Trials", what.into())];
     }
-    let of = |verdict| trials.iter().filter(|t| t.validity.verdict == verdict).count();
     let audits = |verdict| trials.iter().filter(|t| t.audit.verdict == verdict).count();
     let busy = trials.iter().map(|trial| trial.generator.cpu_share).fold(0.0, f64::max);
     let steal = trials.iter().filter_map(|t| t.validity.steal_share).fold(0.0, f64::max);
@@ -264,20 +262,11 @@ fn checks(result: &RunResult) -> Vec<[String; 2]> {
         ),
         false => "none: this service has no /audit".into(),
     };
-    let validity = format!(
-        "{}: {} VALID, {} SUSPECT, {} INVALID",
-        counted(trials.len(), "trial"),
-        of(TrialVerdict::Valid),
-        of(TrialVerdict::Suspect),
-        of(TrialVerdict::Invalid)
-    );
     vec![
-        row("Validity", validity),
         row("Generator lateness", lateness(result, &trials)),
         row("Generator busy", format!("at most {} of its cores", percent(busy, 1))),
         row("Audit", audit),
         row("Failures", failures(&trials)),
-        voided,
         row("Steal", format!("at most {}", percent(steal, 2))),
     ]
 }
@@ -430,7 +419,7 @@ mod tests {
         let mut run = mock::everything();
         run.title = "<img src=x onerror=alert(1)></title></script>".into();
         let page = html(&run);
-        for id in ["limitations", "figures-and-comparisons", "charts", "self-checks", "raw-data"] {
+        for id in ["figures-and-comparisons", "charts", "self-checks", "raw-data"] {
             assert!(page.contains(&format!("<details id=\"{id}\">")), "{id}");
         }
         assert!(page.contains("--order-seed 7301"), "seeds");

@@ -101,10 +101,9 @@ fn blocks_of_figures_are_those_of_the_committed_results() {
     for page in documents().iter().filter(|page| page.is_markdown()) {
         let (whole, n) = with_blocks(&page.text);
         blocks += n;
-        if std::env::var_os("UPDATE").is_some() {
-            fs::write(root().join(&page.name), &whole).unwrap();
-        } else {
-            assert_eq!(page.text, whole, "{}: UPDATE=1 writes its blocks anew", page.name);
+        match std::env::var_os("UPDATE") {
+            Some(_) => fs::write(root().join(&page.name), &whole).unwrap(),
+            None => assert_eq!(page.text, whole, "{}: UPDATE=1 writes its blocks anew", page.name),
         }
     }
     assert!(blocks > 0, "no page has a block");
@@ -123,7 +122,7 @@ fn with_blocks(text: &str) -> (String, usize) {
         let end = body.find(BLOCK_END).unwrap_or_else(|| panic!("{head} has no {BLOCK_END}"));
         let made = match source.split_once(": ") {
             Some((ledger, scenarios)) => ledger_table(ledger, scenarios),
-            None => printed(source),
+            None => format!("```text\n{}```\n", printed(source)),
         };
         out += &format!("{}{head} -->\n{made}", &rest[..at]);
         (rest, blocks) = (&body[end..], blocks + 1);
@@ -131,14 +130,14 @@ fn with_blocks(text: &str) -> (String, usize) {
     (out + rest, blocks)
 }
 
-/// What a command prints at the root of the repository, as a block of text.
+/// What a command prints at the root of the repository.
 fn printed(command: &str) -> String {
     let words: Vec<&str> = command.split(' ').collect();
     assert_eq!(words[0], "bakeoff", "{command}");
     let mut bakeoff = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
     let done = bakeoff.args(&words[1..]).current_dir(root()).output().unwrap();
     assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
-    format!("```text\n{}```\n", String::from_utf8(done.stdout).unwrap())
+    String::from_utf8(done.stdout).unwrap()
 }
 
 /// The first deciding claim of each scenario, its interval and its bound.
