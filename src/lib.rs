@@ -36,6 +36,7 @@ compile_error!(
 pub mod backend;
 pub mod cli;
 mod clock;
+pub mod conform;
 pub mod database;
 pub mod doctor;
 pub mod domain;

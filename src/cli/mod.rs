@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Results go to stdout, everything else to stderr.
 
 mod chart;
+mod conform;
 mod decide;
 mod doctor;
 mod drive;
@@ -61,6 +62,8 @@ enum Verb {
     Standin(standin::Args),
     /// Write a commented scenario for your own service
     Init(init::Args),
+    /// Check any server against CONTRACT.md
+    Conform(conform::Args),
     /// Check whether this machine is suitable for benchmarks
     Doctor(doctor::Args),
     /// List the built-in scenarios and models
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
         Verb::Serve(args) => args.run(),
         Verb::Standin(args) => args.run(),
         Verb::Init(args) => args.run(),
+        Verb::Conform(args) => args.run(),
         Verb::Doctor(args) => args.run(),
         Verb::List(args) => args.run(),
         Verb::Supervise(args) => args.run(),

@@ -1,10 +1,9 @@
 //! The servers of `contenders/`, each in its own language: found if they are built, started as CONTRACT.md says.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::client::Client;
-use crate::server::{Mount, Server};
+use crate::server::Mount;
 use crate::{database, standin};
 
 /// A server that is no model of this crate.
@@ -12,6 +11,8 @@ use crate::{database, standin};
 pub(crate) struct Contender {
     /// As `/healthz` says it.
     pub(crate) name: &'static str,
+    /// What `/healthz` says of its runtime before the version.
+    pub(crate) runtime: Option<&'static str>,
     /// What starts it, with paths below `contenders/`.
     command: &'static [&'static str],
     /// `BAKEOFF_WORKERS`
@@ -35,7 +36,17 @@ const POOL: u32 = 8;
 
 impl Contender {
     const fn mount(name: &'static str, command: &'static [&'static str]) -> Mount {
-        let contender = Self { name, command, workers: 1, store: Store::Memory };
+        let contender = Self { name, runtime: None, command, workers: 1, store: Store::Memory };
+        Mount { contender: Some(contender), ..Mount::NULL }
+    }
+
+    const fn on(
+        runtime: &'static str,
+        name: &'static str,
+        command: &'static [&'static str],
+    ) -> Mount {
+        let contender =
+            Self { name, runtime: Some(runtime), command, workers: 1, store: Store::Memory };
         Mount { contender: Some(contender), ..Mount::NULL }
     }
 
@@ -54,7 +65,7 @@ impl Contender {
                 false => argument.into(),
             }));
         }
-        command.env("BAKEOFF_WORKERS", self.workers.to_string()).stdin(Stdio::null());
+        command.env("BAKEOFF_WORKERS", self.workers.to_string());
         let url = match self.store {
             Store::Memory => None,
             Store::Standin => Some(standin::url(&[])),
@@ -65,16 +76,6 @@ impl Contender {
             command.env("BAKEOFF_POOL", POOL.to_string());
         }
         command
-    }
-
-    /// What a flag of `bakeoff serve` is called in the environment.
-    pub(crate) fn variable(flag: &str) -> &'static str {
-        match flag {
-            "--port" => "BAKEOFF_PORT",
-            "--seed" => "BAKEOFF_SEED",
-            "--signature-rounds" => "BAKEOFF_SIGNATURE_ROUNDS",
-            _ => panic!("the contract has no {flag}: this test is for the crate's own models"),
-        }
     }
 }
 
@@ -107,10 +108,16 @@ impl Mount {
         &[BAKEOFF, "serve", "--model", "thread-pool", "--threads", "4"],
     );
 
-    pub(crate) const GO: Self = Contender::mount("go", &["go/bin/server"]);
-    pub(crate) const NODE: Self = Contender::mount("node", &[NODE, MAIN, "http"]);
-    pub(crate) const EXPRESS: Self = Contender::mount("express", &[NODE, MAIN, "express"]);
-    pub(crate) const FASTIFY: Self = Contender::mount("fastify", &[NODE, MAIN, "fastify"]);
+    pub(crate) const GO: Self = Contender::on("Go ", "go", &["go/bin/server"]);
+    pub(crate) const NODE: Self = Contender::on("Node.js ", "node", &[NODE, MAIN, "http"]);
+    pub(crate) const EXPRESS: Self = Contender::on("Node.js ", "express", &[NODE, MAIN, "express"]);
+    pub(crate) const FASTIFY: Self = Contender::on("Node.js ", "fastify", &[NODE, MAIN, "fastify"]);
+    pub(crate) const JAVA_VIRTUAL: Self =
+        Contender::on("Java ", "java-virtual", &["java/bin/server", "virtual"]);
+    pub(crate) const JAVA_THREADS: Self =
+        Contender::on("Java ", "java-threads", &["java/bin/server", "threads", "64"]);
+    pub(crate) const AXUM: Self = Contender::on("axum ", "axum", &["axum/bin/server"]);
+    pub(crate) const URING: Self = Contender::on("compio ", "uring", &["uring/bin/server"]);
 
     /// The same server with a database as its store, as so many processes if it knows how to.
     pub(crate) const fn on_postgres(self, workers: u32) -> Self {
@@ -126,43 +133,17 @@ impl Mount {
         Self { contender: Some(Contender { store, ..contender }), ..self }
     }
 
-    fn is_node(self) -> bool {
+    pub(crate) fn is_node(self) -> bool {
         self.contender.is_some_and(|contender| contender.command[0] == NODE)
     }
 
-    /// What runs it, with its version to follow; nothing for the crate's own models.
-    pub(crate) fn runtime(self) -> Option<&'static str> {
-        match self.contender?.command[0] {
-            NODE => Some("Node.js "),
-            BAKEOFF => None,
-            _ => Some("Go "),
-        }
+    pub(crate) fn is_java(self) -> bool {
+        self.contender.is_some_and(|contender| contender.runtime == Some("Java "))
     }
 
-    /// Whether it takes a byte order mark before a body for nothing, as body-parser does.
-    pub(crate) fn reads_over_a_byte_order_mark(self) -> bool {
-        self.contender.is_some_and(|contender| contender.name == "express")
-    }
-
-    /// Whether it takes a request line without a version for HTTP/0.9.
-    pub(crate) fn speaks_http_0_9(self) -> bool {
-        self.is_node()
-    }
-
-    /// Whether it grants a connection that has sent nothing all of the 5 s that its end may take, as Go does.
-    pub(crate) fn waits_for_the_silent(self) -> bool {
-        self.contender.is_some_and(|contender| contender.name == "go")
-    }
-
-    /// So many signature rounds, or about as much work where each of them costs four times as much.
-    pub(crate) fn rounds(self, count: u32) -> u32 {
-        if self.is_node() { count / 4 } else { count }
-    }
-
-    /// So many accounts, or fewer where each of them costs two round trips to a database.
-    pub(crate) fn accounts(self, count: u32) -> u32 {
-        let database = self.contender.is_some_and(|contender| contender.store != Store::Memory);
-        if database { count.min(300) } else { count }
+    /// Whether it is the contender of this name.
+    pub(crate) fn is(self, name: &str) -> bool {
+        self.contender.is_some_and(|contender| contender.name == name)
     }
 }
 
@@ -187,46 +168,4 @@ pub(crate) fn missing(mount: Mount) -> Option<String> {
 /// Whether it keeps its rows in the one database.
 pub(crate) fn is_on_postgres(mount: Mount) -> bool {
     mount.contender.is_some_and(|contender| contender.store == Store::Postgres)
-}
-
-pub(crate) fn workers_that_share_nothing_are_refused(mount: Mount) {
-    let mut command = mount.command();
-    let output = command.env("BAKEOFF_WORKERS", "2").output().expect("it starts");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("BAKEOFF_DATABASE_URL"), "{stderr}");
-}
-
-pub(crate) fn a_database_that_is_not_there_is_a_clear_error(mount: Mount) {
-    let mut command = mount.command();
-    command.env("BAKEOFF_DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing");
-    let output = command.output().expect("it starts");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("BAKEOFF_DATABASE_URL"), "{stderr}");
-    assert!(stderr.to_ascii_lowercase().contains("refused"), "{stderr}");
-}
-
-pub(crate) fn settings_that_cannot_be_are_named(mount: Mount) {
-    for (name, value) in [
-        ("BAKEOFF_PORT", "65536"),
-        ("BAKEOFF_SEED", "x"),
-        ("BAKEOFF_SIGNATURE_ROUNDS", "-1"),
-        ("BAKEOFF_WORKERS", "0"),
-        ("BAKEOFF_POOL", "0"),
-    ] {
-        let output = mount.command().env(name, value).output().expect("it starts");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{name}={value}: {stderr}");
-        assert!(stderr.contains(name) && output.stdout.is_empty(), "{name}={value}: {stderr}");
-    }
-}
-
-/// A server of a contender that calls `upstream`.
-pub(crate) fn with_upstream(mount: Mount, upstream: &str) -> (Server, Client) {
-    let mut command = mount.command();
-    command.env("BAKEOFF_PORT", "0").env("BAKEOFF_UPSTREAM_URL", upstream);
-    let server = Server::launch(command);
-    let client = Client::to(&server);
-    (server, client)
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use bakeoff::domain::dataset::{BUSINESSES, POPULATION, Tier};
 use bakeoff::sql::SCHEMA;
 
-use crate::bodies::data;
-use crate::server::PATIENCE;
+use bakeoff::conform::bodies::data;
+use bakeoff::conform::server::PATIENCE;
 
 /// The one cluster of the test run.
 static CLUSTER: OnceLock<Cluster> = OnceLock::new();

@@ -14,9 +14,12 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use serde_json::json;
 
-use crate::bodies::{Books, Distribution, Payment};
-use crate::client::{Client, request};
-use crate::server::{Mount, PATIENCE, Server};
+use bakeoff::conform::Subject as _;
+use bakeoff::conform::bodies::{Books, DistributionBody, PaymentBody};
+use bakeoff::conform::client::{Caller, request};
+use bakeoff::conform::server::{PATIENCE, Server};
+
+use crate::server::Mount;
 use crate::{database, standin};
 
 /// A server of the mount over a database, with so many connections to it.
@@ -43,12 +46,13 @@ pub(crate) fn a_pool_of_three_is_never_a_deadlock(mount: Mount) {
             for who in 0..16_u64 {
                 let server = &server;
                 scope.spawn(move || {
-                    let mut client = Client::to(server);
+                    let mut client = Caller::to(server);
                     for turn in 0..3 {
-                        let payment = Payment::new(format!("{who}-{turn}"));
+                        let payment = PaymentBody::new(format!("{who}-{turn}"));
                         client.post("/payments", &payment.body()).expect(201, payment.captured());
                         let id = 100 * who + turn;
-                        let distribution = Distribution { accounts: 7, ..Distribution::new(id) };
+                        let distribution =
+                            DistributionBody { accounts: 7, ..DistributionBody::new(id) };
                         client
                             .post("/loyalty/distributions", &distribution.body())
                             .expect(200, distribution.credited());
@@ -64,7 +68,7 @@ pub(crate) fn a_pool_says_how_it_was_used(mount: Mount) {
     const READS: u64 = 5;
     let url = standin::url(&["--latency", "4ms"]);
     let server = over(mount, &url, 3, &[]);
-    let mut client = Client::to(&server);
+    let mut client = Caller::to(&server);
     for id in 1..=READS {
         assert_eq!(client.get(&format!("/loyalty/accounts/{id}")).status, 200);
     }
@@ -140,7 +144,8 @@ impl Drop for Ends<'_> {
 /// Payments, each sent by four clients at once until they have a right answer, one of which first gives up before it can have
 /// one. Keeps the books as they must be.
 fn insist(server: &Server, payments: Range<usize>, books: &mut Books) {
-    let payments: Vec<Payment> = payments.map(|i| Payment::new(format!("key-{i}"))).collect();
+    let payments: Vec<PaymentBody> =
+        payments.map(|i| PaymentBody::new(format!("key-{i}"))).collect();
     let firsts = std::thread::scope(|scope| {
         let clients = (0..4).map(|who| {
             let payments = &payments;
@@ -168,17 +173,17 @@ fn insist(server: &Server, payments: Range<usize>, books: &mut Books) {
 }
 
 /// Sends a payment and goes away, as a client does whose patience has ended.
-fn give_up_at_once(server: &Server, payment: &Payment) {
+fn give_up_at_once(server: &Server, payment: &PaymentBody) {
     let mut stream = TcpStream::connect(server.address()).expect("the server accepts");
     // A server that has closed already has done the client's part for it.
     let _ = stream.write_all(&request("POST", "/payments", &payment.body()));
 }
 
 /// Sends a payment until it is captured or was; gives which.
-fn until_answered(server: &Server, payment: &Payment) -> u16 {
+fn until_answered(server: &Server, payment: &PaymentBody) -> u16 {
     let start = Instant::now();
     loop {
-        let answer = Client::to(server).post("/payments", &payment.body());
+        let answer = Caller::to(server).post("/payments", &payment.body());
         match answer.status {
             200 | 201 => {
                 assert_eq!(answer.json(), payment.captured());

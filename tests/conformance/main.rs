@@ -4,25 +4,15 @@
 //! take the rows of the dataset from `bakeoff::domain`, which `contracts/` checks on its own. A test that is in no list
 //! of `checks` is dead code, which the linter refuses.
 
-mod bodies;
 mod checks;
-mod client;
-mod concurrency;
-mod connections;
 mod contender;
 mod database;
 mod dependency;
-mod ending;
-mod gateway;
-mod malformed;
+mod models;
 mod null;
-mod protocol;
-mod routes;
 mod same;
 mod server;
 mod standin;
-mod vectors;
-mod webhooks;
 
 use std::process::ExitCode;
 
@@ -54,14 +44,13 @@ fn mounted(suite: &Suite) -> Vec<(bool, Trial)> {
         let missing = contender::missing(mount);
         let missing = missing.or_else(|| takes_turns.then(database::missing)?);
         if let Some(missing) = &missing {
-            let tests: usize = suite.checks.iter().map(|list| list.len()).sum();
-            eprintln!("SKIPPED: {tests} tests {} {name}: {missing}", suite.name);
+            eprintln!("SKIPPED: {} tests {} {name}: {missing}", suite.all().count(), suite.name);
         }
-        for &(check, test) in suite.checks.iter().copied().flatten() {
+        for (check, test) in suite.all() {
             let name = format!("{}::{name}::{check}", suite.name);
             let trial = trial(name, move || {
                 let _alone = takes_turns.then(database::claim);
-                test(mount);
+                test.run(mount);
             });
             let trial = trial.with_ignored_flag(missing.is_some());
             trials.push((takes_turns, trial));

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::bodies::{Books, Payment};
-use crate::client::{Client, request};
-use crate::server::{Mount, Server};
+use bakeoff::conform::bodies::{Books, PaymentBody};
+use bakeoff::conform::client::{Caller, request};
+use bakeoff::conform::server::Server;
+
+use crate::server::Mount;
 
 pub(crate) fn it_answers_anything_with_a_constant() {
-    let server = Server::start(Mount::NULL);
-    let mut client = Client::to(&server);
+    let server = Server::start(&Mount::NULL);
+    let mut client = Caller::to(&server);
     let ok = || json!({"ok": true});
     client.get("/null").expect(200, ok());
     client.get("/nothing").expect(200, ok());
-    client.post("/payments", &Payment::new("k-1").body()).expect(200, ok());
+    client.post("/payments", &PaymentBody::new("k-1").body()).expect(200, ok());
     client.post("/payments", "no JSON").expect(200, ok());
     client.ask("DELETE", "/x", "").expect(200, ok());
     let audit = client.get("/audit");
@@ -24,9 +26,9 @@ pub(crate) fn it_answers_anything_with_a_constant() {
 }
 
 pub(crate) fn it_keeps_count_of_requests_however_they_arrive() {
-    let server = Server::start(Mount::NULL);
-    let mut client = Client::to(&server);
-    let whole = request("POST", "/payments", &Payment::new("k-1").body());
+    let server = Server::start(&Mount::NULL);
+    let mut client = Caller::to(&server);
+    let whole = request("POST", "/payments", &PaymentBody::new("k-1").body());
     client.send(&whole.repeat(500));
     for _ in 0..500 {
         client.receive().expect(200, json!({"ok": true}));

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::bodies::{
-    Books, Distribution, Payment, blocked_user, closed_merchant, data, merchants, payers,
+use bakeoff::conform::bodies::{
+    Books, DistributionBody, PaymentBody, blocked_user, closed_merchant, data, merchants, payers,
 };
-use crate::client::Client;
-use crate::server::{Mount, Server};
+use bakeoff::conform::client::Caller;
+
+use crate::server::{Mount, with};
 
 /// Requests in the sequence.
 const REQUESTS: usize = 600;
@@ -43,8 +44,8 @@ type Answered = (String, u16, Value);
 fn transcript(mount: Mount, rounds: u32, cpu: &str) -> Vec<Answered> {
     let rounds_flag = rounds.to_string();
     let flags = ["--signature-rounds", &rounds_flag, "--cpu-mode", cpu, "--cores", "2"];
-    let server = Server::with(mount, &flags);
-    let mut client = Client::to(&server);
+    let server = with(mount, &flags);
+    let mut client = Caller::to(&server);
     let mut session = Session::new(rounds);
     let mut answers = Vec::new();
     for _ in 0..REQUESTS {
@@ -70,8 +71,8 @@ fn transcript(mount: Mount, rounds: u32, cpu: &str) -> Vec<Answered> {
 
 /// What was asked for, as far as it can end up in the books.
 enum Asked {
-    Payment(Payment),
-    Distribution(Distribution),
+    PaymentBody(PaymentBody),
+    DistributionBody(DistributionBody),
     Other,
 }
 
@@ -79,8 +80,8 @@ enum Asked {
 struct Session {
     state: u64,
     rounds: u32,
-    payments: Vec<Payment>,
-    distributions: Vec<Distribution>,
+    payments: Vec<PaymentBody>,
+    distributions: Vec<DistributionBody>,
     credited: Vec<u64>,
     books: Books,
 }
@@ -127,24 +128,24 @@ impl Session {
         let user = payers().nth(self.below(3) as usize).unwrap();
         let merchant = merchants().nth(self.below(20) as usize).unwrap();
         let limit = data().limits(user).unwrap().per_payment_minor;
-        let new = Payment {
+        let new = PaymentBody {
             user,
             merchant,
             amount: 1 + self.below(limit / 2),
             rounds: self.rounds,
-            ..Payment::new(format!("k-{}", self.payments.len()))
+            ..PaymentBody::new(format!("k-{}", self.payments.len()))
         };
         let earlier = self.below(self.payments.len().max(1) as u64) as usize;
         let earlier = self.payments.get(earlier).cloned().unwrap_or_else(|| new.clone());
         let asked = match self.below(20) {
             0..9 => new,
             9..12 => earlier,
-            12..14 => Payment { amount: earlier.amount / 2 + 1, ..earlier },
-            14 => Payment { user: blocked_user(), ..new },
-            15 => Payment { merchant: closed_merchant(), ..new },
-            16 => Payment { amount: limit + 1, ..new },
-            17 => Payment { user: 1_000_001, ..new },
-            18 => Payment { amount: 0, ..new },
+            12..14 => PaymentBody { amount: earlier.amount / 2 + 1, ..earlier },
+            14 => PaymentBody { user: blocked_user(), ..new },
+            15 => PaymentBody { merchant: closed_merchant(), ..new },
+            16 => PaymentBody { amount: limit + 1, ..new },
+            17 => PaymentBody { user: 1_000_001, ..new },
+            18 => PaymentBody { amount: 0, ..new },
             _ => {
                 let body = match self.below(2) {
                     0 => new.body_with("signature", Some(json!("00"))),
@@ -154,14 +155,14 @@ impl Session {
             }
         };
         let body = asked.body();
-        (Asked::Payment(asked), "POST", "/payments".into(), body)
+        (Asked::PaymentBody(asked), "POST", "/payments".into(), body)
     }
 
     fn distribution(&mut self) -> (Asked, &'static str, String, String) {
         // A business has fewer members than everyone, and what is asked for must be there.
         let business = self.below(5) as u32;
         let most = if business == 0 && self.below(4) == 0 { 5_000 } else { 30 };
-        let new = Distribution {
+        let new = DistributionBody {
             id: self.distributions.len() as u64 + 1,
             business,
             first: 1 + self.below(2_000) as u32,
@@ -173,7 +174,7 @@ impl Session {
         let asked = match self.below(10) {
             0..5 => new,
             5..7 => earlier,
-            7 => Distribution { spend: earlier.spend + 1, ..earlier },
+            7 => DistributionBody { spend: earlier.spend + 1, ..earlier },
             _ => {
                 let body = match self.below(3) {
                     0 => new.body_with("business_id", Some(json!(701))),
@@ -183,17 +184,17 @@ impl Session {
                 return (Asked::Other, "POST", "/loyalty/distributions".into(), body);
             }
         };
-        (Asked::Distribution(asked), "POST", "/loyalty/distributions".into(), asked.body())
+        (Asked::DistributionBody(asked), "POST", "/loyalty/distributions".into(), asked.body())
     }
 
     /// Books what was acknowledged for the first time; a distribution's answer does not say whether it was.
     fn book(&mut self, asked: &Asked, status: u16) {
         match (asked, status) {
-            (Asked::Payment(payment), 201) => {
+            (Asked::PaymentBody(payment), 201) => {
                 self.books.captured(payment);
                 self.payments.push(payment.clone());
             }
-            (Asked::Distribution(distribution), 200)
+            (Asked::DistributionBody(distribution), 200)
                 if !self.credited.contains(&distribution.id) =>
             {
                 self.books.credited(distribution);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use crate::server::SEED;
+use bakeoff::conform::server::SEED;
 
 thread_local! {
     static LATEST: RefCell<Option<Standin>> = const { RefCell::new(None) };

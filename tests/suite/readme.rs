@@ -21,6 +21,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("bakeoff run scenarios/..", "takes hours; experiments.rs runs a folder"),
     ("bakeoff run go-vs-node-..", "needs contenders/build; tests/conformance runs the servers"),
     ("bakeoff run footprint", "needs contenders/build; its parts have tests of their own"),
+    ("bakeoff conform ..", "needs a server; tests/conformance makes its checks"),
     ("bakeoff selftest", "takes two minutes; selftest.rs runs the quick one"),
     ("bakeoff selftest --quick", "takes a minute; selftest.rs runs it"),
     ("bakeoff decide ..", "takes four minutes; it has tests of its own"),

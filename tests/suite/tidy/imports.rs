@@ -10,7 +10,7 @@ const ROWS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["run"],
-    &["doctor", "report"],
+    &["conform", "doctor", "report"],
     &["judge", "database"],
     &["process"],
     &["machine"],

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::bodies::{Books, Distribution, Payment, account};
-use crate::client::{Client, request};
-use crate::malformed::chunked;
-use crate::server::{Mount, Server};
+use super::Subject;
+use super::bodies::{Books, DistributionBody, PaymentBody, account};
+use super::client::{Caller, request};
+use super::malformed::chunked;
+use super::server::Server;
 
-pub(crate) fn five_hundred_pipelined_requests_are_answered_in_order(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
-    let payments = (0..250).map(|i| Payment { amount: 100 + i, ..Payment::new(format!("p-{i}")) });
+pub(super) fn five_hundred_pipelined_requests_are_answered_in_order(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
+    let payments =
+        (0..250).map(|i| PaymentBody { amount: 100 + i, ..PaymentBody::new(format!("p-{i}")) });
     let payments = payments.collect::<Vec<_>>();
     let mut bytes = Vec::new();
     for (i, payment) in payments.iter().enumerate() {
@@ -29,10 +31,10 @@ pub(crate) fn five_hundred_pipelined_requests_are_answered_in_order(mount: Mount
     client.get("/audit").expect(200, books.json());
 }
 
-pub(crate) fn a_request_may_come_byte_by_byte(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
-    let payment = Payment::new("k-1");
+pub(super) fn a_request_may_come_byte_by_byte(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
+    let payment = PaymentBody::new("k-1");
     for status in [201, 200] {
         for byte in request("POST", "/payments", &payment.body()) {
             client.send(&[byte]);
@@ -42,10 +44,10 @@ pub(crate) fn a_request_may_come_byte_by_byte(mount: Mount) {
     }
 }
 
-pub(crate) fn a_request_may_be_split_anywhere(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
-    let payment = |at: usize| Payment::new(format!("split-{at:03}"));
+pub(super) fn a_request_may_be_split_anywhere(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
+    let payment = |at: usize| PaymentBody::new(format!("split-{at:03}"));
     let whole = |at| request("POST", "/payments", &payment(at).body());
     for at in 1..whole(0).len() {
         let bytes = whole(at);
@@ -67,16 +69,16 @@ pub(crate) fn a_request_may_be_split_anywhere(mount: Mount) {
     }
 }
 
-pub(crate) fn a_half_closed_client_is_still_answered(mount: Mount) {
-    let server = Server::with(mount, &["--signature-rounds", "20000"]);
-    let payment = Payment { rounds: 20_000, ..Payment::new("k-1") };
-    let mut client = Client::to(&server);
+pub(super) fn a_half_closed_client_is_still_answered(subject: &dyn Subject) {
+    let server = Server::with(subject, &[("BAKEOFF_SIGNATURE_ROUNDS", "20000")]);
+    let payment = PaymentBody { rounds: 20_000, ..PaymentBody::new("k-1") };
+    let mut client = Caller::to(&server);
     client.send(&request("POST", "/payments", &payment.body()));
     client.half_close();
     client.receive().expect(201, payment.captured());
     client.expect_closed();
 
-    let mut client = Client::to(&server);
+    let mut client = Caller::to(&server);
     client.send(&request("POST", "/payments", &payment.body()).repeat(20));
     client.half_close();
     for _ in 0..20 {
@@ -85,24 +87,24 @@ pub(crate) fn a_half_closed_client_is_still_answered(mount: Mount) {
     client.expect_closed();
 
     // Half a request and no more to come: nothing to answer, nothing to wait for.
-    let bytes = request("POST", "/payments", &Payment::new("k-2").body());
+    let bytes = request("POST", "/payments", &PaymentBody::new("k-2").body());
     for at in [1, 30, bytes.len() - 1] {
-        let mut client = Client::to(&server);
+        let mut client = Caller::to(&server);
         client.send(&bytes[..at]);
         client.half_close();
         let answer = client.try_receive().expect("an exact answer or none");
         assert!(answer.is_none_or(|a| a.status == 400), "cut at {at}");
     }
-    let mut client = Client::to(&server);
+    let mut client = Caller::to(&server);
     client.half_close();
     client.expect_closed();
 }
 
-pub(crate) fn a_client_that_asks_to_continue_is_told_so(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
+pub(super) fn a_client_that_asks_to_continue_is_told_so(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
     for turn in 0..2 {
-        let payment = Payment::new(format!("k-{turn}"));
+        let payment = PaymentBody::new(format!("k-{turn}"));
         let body = payment.body();
         let head = "POST /payments HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n";
         client.send(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes());
@@ -113,10 +115,10 @@ pub(crate) fn a_client_that_asks_to_continue_is_told_so(mount: Mount) {
     }
 }
 
-pub(crate) fn a_body_may_be_chunked(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
-    let payment = Payment::new("k-1");
+pub(super) fn a_body_may_be_chunked(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
+    let payment = PaymentBody::new("k-1");
     let body = payment.body().into_bytes();
     client.send(&chunked(&[&body], true));
     client.receive().expect(201, payment.captured());
@@ -131,10 +133,10 @@ pub(crate) fn a_body_may_be_chunked(mount: Mount) {
     client.get("/null").expect(200, json!({"ok": true}));
 }
 
-pub(crate) fn a_body_that_no_route_reads_is_skipped(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
-    let body = Payment::new("k-1").body();
+pub(super) fn a_body_that_no_route_reads_is_skipped(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
+    let body = PaymentBody::new("k-1").body();
     for (method, path, status) in
         [("GET", "/null", 200), ("POST", "/nothing", 404), ("PUT", "/payments", 405)]
     {
@@ -146,27 +148,27 @@ pub(crate) fn a_body_that_no_route_reads_is_skipped(mount: Mount) {
         let next = client.try_receive().expect("an exact answer or none");
         match next {
             Some(answer) => assert_eq!(answer.status, 200, "after {method} {path}"),
-            None => client = Client::to(&server),
+            None => client = Caller::to(&server),
         }
     }
     client.get("/audit").expect(200, Books::default().json());
 }
 
-pub(crate) fn a_connection_ends_when_it_is_asked_to(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
+pub(super) fn a_connection_ends_when_it_is_asked_to(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
     client.send(b"GET /null HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     let answer = client.receive();
     answer.expect(200, json!({"ok": true}));
     assert_eq!(answer.header("connection"), Some("close"));
     client.expect_closed();
 
-    let mut client = Client::to(&server);
+    let mut client = Caller::to(&server);
     client.send(b"GET /null HTTP/1.0\r\n\r\n");
     client.receive().expect(200, json!({"ok": true}));
     client.expect_closed();
 
-    let mut client = Client::to(&server);
+    let mut client = Caller::to(&server);
     for _ in 0..2 {
         client.send(b"GET /null HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
         let answer = client.receive();
@@ -175,9 +177,9 @@ pub(crate) fn a_connection_ends_when_it_is_asked_to(mount: Mount) {
     }
 }
 
-pub(crate) fn a_head_has_no_body_and_keeps_the_connection_in_step(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
+pub(super) fn a_head_has_no_body_and_keeps_the_connection_in_step(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
     for path in ["/null", "/payments", "/nothing"] {
         let head = client.ask("HEAD", path, "");
         assert!(matches!(head.status, 200 | 404 | 405), "{path}: {}", head.status);
@@ -185,14 +187,14 @@ pub(crate) fn a_head_has_no_body_and_keeps_the_connection_in_step(mount: Mount) 
     }
 }
 
-pub(crate) fn every_answer_says_when_it_was_made(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
-    let distribution = Distribution::new(1).body();
+pub(super) fn every_answer_says_when_it_was_made(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
+    let distribution = DistributionBody::new(1).body();
     for answer in [
         client.get("/null"),
         client.get("/nothing"),
-        client.post("/payments", &Payment::new("k-1").body()),
+        client.post("/payments", &PaymentBody::new("k-1").body()),
         client.post("/loyalty/distributions", &distribution),
     ] {
         let date = answer.header("date").unwrap_or_default();

@@ -1,15 +1,16 @@
 //! A client that reads HTTP/1.1 exactly and forgives nothing: what it accepts, any client accepts.
 
+use std::fmt::Display;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::server::{PATIENCE, Server};
+use super::server::{CAME, PATIENCE, Server};
 
 /// A request with the headers that every client sends. An empty `body` sends no length either.
-pub(crate) fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
+pub fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
     let length = match body.len() {
         0 => String::new(),
         length => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
@@ -18,46 +19,55 @@ pub(crate) fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
 }
 
 /// One connection.
-pub(crate) struct Client {
+pub struct Caller {
     stream: TcpStream,
     /// Bytes that have come and belong to no answer yet.
     buffer: Vec<u8>,
+    /// Whether the server may close after a refusal; then the next request takes another connection.
+    closes_after_refusals: bool,
+    is_over: bool,
 }
 
-impl Client {
+impl Caller {
     /// Connects to `server`.
-    pub(crate) fn to(server: &Server) -> Self {
-        let stream = TcpStream::connect(server.address()).expect("the server accepts");
-        stream.set_nodelay(true).expect("nodelay");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
-        Self { stream, buffer: Vec::new() }
+    pub fn to(server: &Server) -> Self {
+        let closes_after_refusals = server.closes_after_refusals;
+        let stream = connect(server.address()).expect("the server accepts");
+        Self { stream, buffer: Vec::new(), closes_after_refusals, is_over: false }
     }
 
     /// Sends `bytes` as they are.
-    pub(crate) fn send(&mut self, bytes: &[u8]) {
+    pub fn send(&mut self, bytes: &[u8]) {
         self.try_send(bytes).expect("the server takes the bytes");
     }
 
     /// The same where the server may have closed.
-    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        if self.is_over {
+            self.expect_closed();
+            self.stream = connect(self.stream.peer_addr()?)?;
+            self.is_over = false;
+        }
         self.stream.write_all(bytes)
     }
 
     /// Keeps little of what comes, and lets [`Self::try_send`] fail when the server has taken nothing for `wait`.
-    pub(crate) fn go_deaf(&self, wait: Duration) {
+    pub fn go_deaf(&self, wait: Duration) {
         rustix::net::sockopt::set_socket_recv_buffer_size(&self.stream, 4096)
             .expect("a small buffer");
         self.stream.set_write_timeout(Some(wait)).expect("a write timeout");
     }
 
     /// Whether the server has taken all that was sent: the kernel keeps nothing for it, on either side.
-    pub(crate) fn is_taken(&self) -> bool {
+    pub fn is_taken(&self) -> bool {
         let socket = |address: std::io::Result<SocketAddr>| {
             format!("0100007F:{:04X}", address.expect("it is connected").port())
         };
         let (own, server) = (socket(self.stream.local_addr()), socket(self.stream.peer_addr()));
-        let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's sockets");
+        // A server may listen with a socket that takes IPv6 as well.
+        let table = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+        let table = table.map(Result::unwrap_or_default).concat();
+        let table = table.replace("0000000000000000FFFF00000100007F", "0100007F");
         // A number, the local and the remote address, a state, bytes to send and bytes to read.
         let queues = |from: &str, to: &str| {
             let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -69,17 +79,17 @@ impl Client {
     }
 
     /// `GET path` and its answer.
-    pub(crate) fn get(&mut self, path: &str) -> Answer {
+    pub fn get(&mut self, path: &str) -> Answer {
         self.ask("GET", path, "")
     }
 
     /// `POST path` with `body` and its answer.
-    pub(crate) fn post(&mut self, path: &str, body: &str) -> Answer {
+    pub fn post(&mut self, path: &str, body: &str) -> Answer {
         self.ask("POST", path, body)
     }
 
     /// A request and its answer, with nothing behind it.
-    pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
+    pub fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
         self.send(&request(method, path, body));
         let answer = if method == "HEAD" { self.receive_bodiless() } else { self.receive() };
         assert!(self.buffer.is_empty(), "stray bytes: {:?}", self.buffered());
@@ -87,14 +97,14 @@ impl Client {
     }
 
     /// The next answer.
-    pub(crate) fn receive(&mut self) -> Answer {
+    pub fn receive(&mut self) -> Answer {
         self.try_receive()
             .unwrap_or_else(|defect| panic!("{defect}; after {:?}", self.buffered()))
             .unwrap_or_else(|| panic!("closed without an answer"))
     }
 
     /// The next answer, which has no body whatever its headers say: that of a HEAD, or an interim one.
-    pub(crate) fn receive_bodiless(&mut self) -> Answer {
+    pub fn receive_bodiless(&mut self) -> Answer {
         loop {
             match head(&self.buffer) {
                 Ok(Some((answer, length))) => {
@@ -114,10 +124,12 @@ impl Client {
     ///
     /// # Errors
     /// Anything that is no exact HTTP/1.1 answer, such as one that breaks off.
-    pub(crate) fn try_receive(&mut self) -> Result<Option<Answer>, String> {
+    pub fn try_receive(&mut self) -> Result<Option<Answer>, String> {
         loop {
             if let Some((answer, length)) = whole(&self.buffer)? {
                 self.buffer.drain(..length);
+                let closes = answer.status >= 400 && answer.header("connection") == Some("close");
+                self.is_over = self.closes_after_refusals && closes;
                 return Ok(Some(answer));
             }
             match self.fill() {
@@ -143,7 +155,7 @@ impl Client {
     }
 
     /// Waits until the server closes, with no further byte.
-    pub(crate) fn expect_closed(&mut self) {
+    pub fn expect_closed(&mut self) {
         match self.fill() {
             Ok(0) if self.buffer.is_empty() => {}
             Err(e) if is_reset(&e) && self.buffer.is_empty() => {}
@@ -152,7 +164,7 @@ impl Client {
     }
 
     /// Whether the server has closed by now, which may be after a last answer.
-    pub(crate) fn is_closed_within(&mut self, wait: Duration) -> bool {
+    pub fn is_closed_within(&mut self, wait: Duration) -> bool {
         let start = Instant::now();
         self.stream.set_read_timeout(Some(wait)).expect("a read timeout");
         let closed = loop {
@@ -168,12 +180,12 @@ impl Client {
     }
 
     /// Says that nothing more will be sent.
-    pub(crate) fn half_close(&self) {
+    pub fn half_close(&self) {
         self.stream.shutdown(Shutdown::Write).expect("the sending half closes");
     }
 
     /// Closes with a reset instead of an orderly end.
-    pub(crate) fn reset(self) {
+    pub fn reset(self) {
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))
             .expect("linger can be set");
     }
@@ -190,22 +202,35 @@ impl Client {
     }
 }
 
+fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
 fn is_reset(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
+/// Fails a check: what the contract says, and what came.
+pub fn differs(expected: impl Display, came: impl Display) -> ! {
+    panic!("{expected}{CAME}{came}")
+}
+
 /// One answer.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
+pub struct Answer {
+    pub status: u16,
     /// In lower case, in their order.
     headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// The value of the one header `name`, if there is one.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| &**value);
         let value = values.next();
         assert!(values.next().is_none(), "two headers {name}: {:?}", self.headers);
@@ -220,7 +245,7 @@ impl Answer {
     }
 
     /// The JSON body.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let text = String::from_utf8_lossy(&self.body);
         let kind = self.header("content-type").unwrap_or_default();
         assert!(kind.starts_with("application/json"), "content-type {kind:?} of {text}");
@@ -228,17 +253,22 @@ impl Answer {
     }
 
     /// Checks the status and the whole JSON body.
-    pub(crate) fn expect(&self, status: u16, body: Value) {
-        assert_eq!((self.status, self.json()), (status, body));
+    pub fn expect(&self, status: u16, body: Value) {
+        let came = (self.status, self.json());
+        if came != (status, body.clone()) {
+            differs(format_args!("{status} {body}"), format_args!("{} {}", came.0, came.1));
+        }
     }
 
     /// Checks that this is an error of `status` that says what is wrong.
-    pub(crate) fn expect_error(&self, status: u16) {
+    pub fn expect_error(&self, status: u16) {
         let body = self.json();
-        assert_eq!(self.status, status, "{body}");
-        let fields = body.as_object().unwrap_or_else(|| panic!("no object: {body}"));
-        let message = fields.get("error").and_then(Value::as_str).unwrap_or_default();
-        assert!(fields.len() == 1 && !message.is_empty(), "no error message: {body}");
+        let message = body["error"].as_str().unwrap_or_default();
+        let fields = body.as_object().map_or(0, serde_json::Map::len);
+        if self.status != status || message.is_empty() || fields != 1 {
+            let came = format_args!("{} {body}", self.status);
+            differs(format_args!("{status} {{\"error\":\"..\"}}"), came);
+        }
     }
 }
 
@@ -288,23 +318,29 @@ fn status(line: &str) -> Option<u16> {
     (code.len() == 3).then(|| code.parse().ok())?
 }
 
-/// The reader itself must refuse what is not exact, or every test that uses it is worth nothing.
-pub(crate) fn the_reader_forgives_nothing() {
-    let good = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1";
-    let (answer, length) = whole(good).unwrap().unwrap();
-    assert_eq!((answer.status, &*answer.body, length), (200, &b"ok"[..], good.len() - 8));
-    assert_eq!(whole(&good[..good.len() - 9]), Ok(None));
-    for bad in [
-        "HTTP/2 200 OK\r\ncontent-length: 0\r\n\r\n",
-        "HTTP/1.1 20 OK\r\ncontent-length: 0\r\n\r\n",
-        "HTTP/1.1 200 OK\ncontent-length: 0\n\n\r\n\r\n",
-        "HTTP/1.1 200 OK\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
-        "HTTP/1.1 400 Bad Request\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\nx",
-        "HTTP/1.1 200 OK\r\ncontent length: 1\r\n\r\nx",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-    ] {
-        assert!(whole(bad.as_bytes()).is_err(), "{bad:?}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reader itself must refuse what is not exact, or every test that uses it is worth nothing.
+    #[test]
+    fn the_reader_forgives_nothing() {
+        let good = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1";
+        let (answer, length) = whole(good).unwrap().unwrap();
+        assert_eq!((answer.status, &*answer.body, length), (200, &b"ok"[..], good.len() - 8));
+        assert_eq!(whole(&good[..good.len() - 9]), Ok(None));
+        for bad in [
+            "HTTP/2 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 20 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\ncontent-length: 0\n\n\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\nx",
+            "HTTP/1.1 200 OK\r\ncontent length: 1\r\n\r\nx",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        ] {
+            assert!(whole(bad.as_bytes()).is_err(), "{bad:?}");
+        }
     }
 }

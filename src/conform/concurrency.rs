@@ -1,18 +1,20 @@
 //! The same thing asked for many times at once happens once.
 
+use std::panic::resume_unwind;
 use std::sync::Barrier;
 
 use serde_json::{Value, json};
 
-use crate::bodies::{Books, Distribution, Payment, data, payers};
-use crate::client::{Answer, Client};
-use crate::server::{Mount, Server};
+use super::Subject;
+use super::bodies::{Books, DistributionBody, PaymentBody, data, payers};
+use super::client::{Answer, Caller};
+use super::server::Server;
 
-pub(crate) fn one_key_from_sixteen_connections_is_captured_once(mount: Mount) {
-    let server = Server::start(mount);
+pub(super) fn one_key_from_sixteen_connections_is_captured_once(subject: &dyn Subject) {
+    let server = Server::start(subject);
     let mut books = Books::default();
-    let payments = (0..25).map(|i| Payment::new(format!("shared-{i}"))).collect::<Vec<_>>();
-    let bodies = payments.iter().map(Payment::body).collect::<Vec<_>>();
+    let payments = (0..25).map(|i| PaymentBody::new(format!("shared-{i}"))).collect::<Vec<_>>();
+    let bodies = payments.iter().map(PaymentBody::body).collect::<Vec<_>>();
     let answers = at_once(&server, 16, |_, client| {
         bodies.iter().map(|body| client.post("/payments", body)).collect()
     });
@@ -23,18 +25,21 @@ pub(crate) fn one_key_from_sixteen_connections_is_captured_once(mount: Mount) {
         assert!(answers.iter().all(|of_one| of_one[i].json() == payment.captured()), "key {i}");
         books.captured(payment);
     }
-    Client::to(&server).get("/audit").expect(200, books.json());
+    Caller::to(&server).get("/audit").expect(200, books.json());
 }
 
-pub(crate) fn one_balance_is_not_spent_twice(mount: Mount) {
-    let server = Server::start(mount);
+pub(super) fn one_balance_is_not_spent_twice(subject: &dyn Subject) {
+    let server = Server::start(subject);
     let limit = |id| data().limits(id).unwrap().per_payment_minor;
     let user = payers().find(|&id| limit(id) > 1_000_000).unwrap();
     let balance = data().user(user).unwrap().opening_balance_minor;
     // Sixteen connections try to take a fourth of it eight times each: four of them all may have it.
     let amount = (balance / 4).min(limit(user));
-    let payment =
-        |who: usize, i: usize| Payment { user, amount, ..Payment::new(format!("{who}-{i}")) };
+    let payment = |who: usize, i: usize| PaymentBody {
+        user,
+        amount,
+        ..PaymentBody::new(format!("{who}-{i}"))
+    };
     let answers = at_once(&server, 16, |who, client| {
         (0..8).map(|i| client.post("/payments", &payment(who, i).body())).collect()
     });
@@ -46,17 +51,17 @@ pub(crate) fn one_balance_is_not_spent_twice(mount: Mount) {
         }
     }
     assert_eq!(books.payments, balance / amount);
-    Client::to(&server).get("/audit").expect(200, books.json());
+    Caller::to(&server).get("/audit").expect(200, books.json());
 }
 
-pub(crate) fn one_distribution_from_eight_connections_is_credited_once(mount: Mount) {
-    let server = Server::start(mount);
+pub(super) fn one_distribution_from_eight_connections_is_credited_once(subject: &dyn Subject) {
+    let server = Server::start(subject);
     let mut books = Books::default();
     let distributions =
         [3, 1_000, 100_000, 999, 40_000].into_iter().zip(1..).map(|(accounts, id)| {
-            let accounts = mount.accounts(accounts);
+            let accounts = subject.accounts(accounts);
             let business = if accounts > 1_000 { 0 } else { 7 };
-            Distribution { business, accounts, ..Distribution::new(id) }
+            DistributionBody { business, accounts, ..DistributionBody::new(id) }
         });
     let distributions = distributions.collect::<Vec<_>>();
     let answers = at_once(&server, 8, |_, client| {
@@ -68,19 +73,19 @@ pub(crate) fn one_distribution_from_eight_connections_is_credited_once(mount: Mo
         }
         books.credited(distribution);
     }
-    Client::to(&server).get("/audit").expect(200, books.json());
+    Caller::to(&server).get("/audit").expect(200, books.json());
 }
 
-pub(crate) fn rivals_for_one_key_or_id_have_one_winner(mount: Mount) {
-    let server = Server::start(mount);
+pub(super) fn rivals_for_one_key_or_id_have_one_winner(subject: &dyn Subject) {
+    let server = Server::start(subject);
     let mut books = Books::default();
-    let payment = |who: usize, turn| Payment {
+    let payment = |who: usize, turn| PaymentBody {
         amount: 100 + who as u64,
-        ..Payment::new(format!("rival-{turn}"))
+        ..PaymentBody::new(format!("rival-{turn}"))
     };
-    let distribution = |who: usize, turn: u64| Distribution {
+    let distribution = |who: usize, turn: u64| DistributionBody {
         spend: 10_000 + 100 * who as u64,
-        ..Distribution::new(turn)
+        ..DistributionBody::new(turn)
     };
     let answers = at_once(&server, 8, |who, client| {
         let turns = 0..20;
@@ -104,27 +109,30 @@ pub(crate) fn rivals_for_one_key_or_id_have_one_winner(mount: Mount) {
             assert!(matches!(of_one[at + 1].status, 200 | 409), "turn {turn}");
         }
     }
-    Client::to(&server).get("/audit").expect(200, books.json());
+    Caller::to(&server).get("/audit").expect(200, books.json());
 }
 
 /// What `ask` gets on each of `count` connections that start together.
 fn at_once(
     server: &Server,
     count: usize,
-    ask: impl Fn(usize, &mut Client) -> Vec<Answer> + Sync,
+    ask: impl Fn(usize, &mut Caller) -> Vec<Answer> + Sync,
 ) -> Vec<Vec<Answer>> {
     let start = Barrier::new(count);
     let (start, ask) = (&start, &ask);
     std::thread::scope(|scope| {
         let threads = (0..count).map(|who| {
             scope.spawn(move || {
-                let mut client = Client::to(server);
+                let mut client = Caller::to(server);
                 assert_eq!(client.get("/null").json(), Value::from_iter([("ok", true)]));
                 start.wait();
                 ask(who, &mut client)
             })
         });
         let threads = threads.collect::<Vec<_>>();
-        threads.into_iter().map(|thread| thread.join().expect("a client finishes")).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|e| resume_unwind(e)))
+            .collect()
     })
 }

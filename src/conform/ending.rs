@@ -1,28 +1,30 @@
 //! How a server starts, refuses to start, and ends.
 
 use std::net::TcpListener;
+use std::panic::resume_unwind;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::bodies::{Payment, account};
-use crate::client::{Client, request};
-use crate::routes::expect_health;
-use crate::server::{Mount, PATIENCE, SEED, Server};
+use super::Subject;
+use super::bodies::{PaymentBody, account};
+use super::client::{Caller, request};
+use super::routes::expect_health;
+use super::server::{PATIENCE, SEED, Server};
 
 /// What requests in hand may take of the end, 5 s, and a little for a slow machine.
 const END: Duration = Duration::from_secs(8);
 
-pub(crate) fn requests_in_hand_are_answered_before_the_end(mount: Mount) {
+pub(super) fn requests_in_hand_are_answered_before_the_end(subject: &dyn Subject) {
     // Some 20 ms of work each, 300 where the CPU has no SHA instructions.
     const ROUNDS: u32 = 400_000;
     // Work that was begun.
     const BEGUN: Duration = Duration::from_millis(10);
-    let mut server = Server::with(mount, &["--signature-rounds", &ROUNDS.to_string()]);
-    let payment = |i| Payment { rounds: ROUNDS, ..Payment::new(format!("k-{i}")) };
-    let mut clients = [Client::to(&server), Client::to(&server)];
+    let mut server = Server::with(subject, &[("BAKEOFF_SIGNATURE_ROUNDS", &ROUNDS.to_string())]);
+    let payment = |i| PaymentBody { rounds: ROUNDS, ..PaymentBody::new(format!("k-{i}")) };
+    let mut clients = [Caller::to(&server), Caller::to(&server)];
     for client in &mut clients {
         assert_eq!(client.get("/null").status, 200);
     }
@@ -31,7 +33,7 @@ pub(crate) fn requests_in_hand_are_answered_before_the_end(mount: Mount) {
         client.send(&request("POST", "/payments", &payment(i).body()));
     }
     let start = Instant::now();
-    while server.cpu() < at_rest + BEGUN || !clients.iter().all(Client::is_taken) {
+    while server.cpu() < at_rest + BEGUN || !clients.iter().all(Caller::is_taken) {
         assert!(start.elapsed() < PATIENCE, "they are not taken in hand");
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -44,17 +46,18 @@ pub(crate) fn requests_in_hand_are_answered_before_the_end(mount: Mount) {
     assert!(status.success(), "{status}");
 }
 
-pub(crate) fn a_server_under_load_ends_without_a_broken_answer(mount: Mount) {
-    let mut server = Server::start(mount);
+pub(super) fn a_server_under_load_ends_without_a_broken_answer(subject: &dyn Subject) {
+    let mut server = Server::start(subject);
     let answered = AtomicU64::new(0);
     std::thread::scope(|scope| {
         let clients = (0..8).map(|who| {
             let (server, answered) = (&server, &answered);
-            let mut client = Client::to(server);
+            let mut client = Caller::to(server);
             scope.spawn(move || {
                 for i in 0_u32.. {
                     // The least there is, so that nobody runs out of money however long it takes.
-                    let payment = Payment { amount: 1, ..Payment::new(format!("{who}-{i}")) };
+                    let payment =
+                        PaymentBody { amount: 1, ..PaymentBody::new(format!("{who}-{i}")) };
                     if client.try_send(&request("POST", "/payments", &payment.body())).is_err() {
                         return;
                     }
@@ -76,17 +79,17 @@ pub(crate) fn a_server_under_load_ends_without_a_broken_answer(mount: Mount) {
         }
         server.signal(Signal::TERM);
         for client in clients {
-            client.join().expect("a client saw no broken answer");
+            client.join().unwrap_or_else(|defect| resume_unwind(defect));
         }
     });
     let status = server.wait(END);
     assert!(status.success(), "{status}");
 }
 
-pub(crate) fn idle_connections_do_not_delay_the_end(mount: Mount) {
+pub(super) fn idle_connections_do_not_delay_the_end(subject: &dyn Subject) {
     for signal in [Signal::TERM, Signal::INT] {
-        let mut server = Server::start(mount);
-        let mut clients = (0..20).map(|_| Client::to(&server)).collect::<Vec<_>>();
+        let mut server = Server::start(subject);
+        let mut clients = (0..20).map(|_| Caller::to(&server)).collect::<Vec<_>>();
         for (i, client) in clients.iter_mut().enumerate() {
             if i % 2 == 0 {
                 assert_eq!(client.get("/null").status, 200);
@@ -94,7 +97,7 @@ pub(crate) fn idle_connections_do_not_delay_the_end(mount: Mount) {
         }
         server.signal(signal);
         // Well below the 5 s that requests in hand may take, and the 75 s of an idle connection.
-        let limit = if mount.waits_for_the_silent() { END } else { Duration::from_secs(4) };
+        let limit = if subject.waits_for_the_silent() { END } else { Duration::from_secs(4) };
         let status = server.wait(limit);
         assert!(status.success(), "{status}");
         for mut client in clients {
@@ -104,53 +107,53 @@ pub(crate) fn idle_connections_do_not_delay_the_end(mount: Mount) {
 }
 
 /// It takes all of its 5 s, so it is not asked of every store: what keeps the rows never sees half a head.
-pub(crate) fn a_half_sent_request_delays_the_end_by_its_seconds_at_most(mount: Mount) {
-    let mut server = Server::start(mount);
-    let mut client = Client::to(&server);
+pub(super) fn a_half_sent_request_delays_the_end_by_its_seconds_at_most(subject: &dyn Subject) {
+    let mut server = Server::start(subject);
+    let mut client = Caller::to(&server);
     client.send(b"POST /payments HTTP/1.1\r\nContent-Le");
     server.signal(Signal::TERM);
     let status = server.wait(END);
     assert!(status.success(), "{status}");
 }
 
-pub(crate) fn a_port_in_use_is_a_clear_error(mount: Mount) {
+pub(super) fn a_port_in_use_is_a_clear_error(subject: &dyn Subject) {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("its address").port().to_string();
-    let output = mount.command().env("BAKEOFF_PORT", &port).output().expect("bakeoff runs");
+    let output = subject.command().env("BAKEOFF_PORT", &port).output().expect("it starts");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains(&port) && stderr.contains("in use"), "{stderr}");
     assert!(output.stdout.is_empty(), "{:?}", String::from_utf8_lossy(&output.stdout));
 }
 
-pub(crate) fn settings_may_come_from_the_environment(mount: Mount) {
-    let mut command = mount.command();
+pub(super) fn settings_may_come_from_the_environment(subject: &dyn Subject) {
+    let mut command = subject.command();
     command.envs([
         ("BAKEOFF_PORT", "0"),
         ("BAKEOFF_SEED", &SEED.to_string()),
         ("BAKEOFF_SIGNATURE_ROUNDS", "3"),
     ]);
     let server = Server::launch(command);
-    let mut client = Client::to(&server);
-    expect_health(&mut client, mount);
-    let payment = Payment { rounds: 3, ..Payment::new("k-1") };
+    let mut client = Caller::to(&server);
+    expect_health(&mut client, subject);
+    let payment = PaymentBody { rounds: 3, ..PaymentBody::new("k-1") };
     client.post("/payments", &payment.body()).expect(201, payment.captured());
-    let other = Payment { rounds: 2, ..Payment::new("k-2") };
+    let other = PaymentBody { rounds: 2, ..PaymentBody::new("k-2") };
     assert_eq!(client.post("/payments", &other.body()).status, 402);
     for id in 1..20 {
         client.get(&format!("/loyalty/accounts/{id}")).expect(200, account(id, 0));
     }
 }
 
-pub(crate) fn a_reader_of_stdout_may_go_away(mount: Mount) {
+pub(super) fn a_reader_of_stdout_may_go_away(subject: &dyn Subject) {
     // Another process may take the port before the server does; three times in a row it will not.
     let start = Instant::now();
     for _ in 0..3 {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = mount.command();
+        let mut command = subject.command();
         command.env("BAKEOFF_PORT", port.to_string());
         command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("the bakeoff binary starts");
+        let mut child = command.spawn().expect("it starts");
         drop(child.stdout.take());
         let answers = loop {
             if child.try_wait().unwrap().is_some() || start.elapsed() > PATIENCE {
@@ -171,22 +174,4 @@ pub(crate) fn a_reader_of_stdout_may_go_away(mount: Mount) {
         }
     }
     panic!("a closed stdout ended the server");
-}
-
-pub(crate) fn settings_that_cannot_be_are_usage_errors() {
-    for (mount, flags) in [
-        (Mount::EVENT_LOOP, &["--threads", "4"][..]),
-        (Mount { threads: None, ..Mount::THREAD_POOL }, &["--threads", "0"]),
-        (Mount { threads: None, ..Mount::WORK_STEALING }, &["--threads", "1000000"]),
-        (Mount { model: "thread-pol", ..Mount::EVENT_LOOP }, &[]),
-        (Mount::EVENT_LOOP, &["--workload", "cash"]),
-        (Mount::EVENT_LOOP, &["--port", "65536"]),
-        (Mount::EVENT_LOOP, &["--idle-timeout", "5"]),
-        (Mount::EVENT_LOOP, &["--no-such-flag"]),
-    ] {
-        let output = mount.command().args(flags).output().expect("bakeoff runs");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{mount:?} {flags:?}: {stderr}");
-        assert!(stderr.starts_with("error: ") && output.stdout.is_empty(), "{flags:?}: {stderr}");
-    }
 }

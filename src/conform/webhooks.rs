@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::client::Client;
-use crate::server::{Mount, Server};
+use super::Subject;
+use super::client::Caller;
+use super::server::Server;
 
-pub(crate) fn an_event_is_kept_once(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
+pub(super) fn an_event_is_kept_once(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
     let event = |id: &str, body: &str| json!({"event_id": id, "body": body}).to_string();
     let longest = "e".repeat(64);
     for (id, body, status) in [
@@ -24,9 +25,9 @@ pub(crate) fn an_event_is_kept_once(mount: Mount) {
     assert_eq!(webhooks(&mut client), 3);
 }
 
-pub(crate) fn malformed_events_are_refused(mount: Mount) {
-    let server = Server::start(mount);
-    let mut client = Client::to(&server);
+pub(super) fn malformed_events_are_refused(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    let mut client = Caller::to(&server);
     let long = "e".repeat(65);
     for body in [
         json!({}),
@@ -49,6 +50,6 @@ pub(crate) fn malformed_events_are_refused(mount: Mount) {
     assert_eq!(webhooks(&mut client), 0);
 }
 
-fn webhooks(client: &mut Client) -> Value {
+fn webhooks(client: &mut Caller) -> Value {
     client.get("/audit").json()["applied"]["webhooks"].clone()
 }

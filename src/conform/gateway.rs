@@ -6,9 +6,9 @@ use std::sync::{Arc, Barrier};
 
 use serde_json::json;
 
-use crate::client::Client;
-use crate::contender::with_upstream;
-use crate::server::{Mount, Server};
+use super::Subject;
+use super::client::Caller;
+use super::server::Server;
 
 /// The upstream's answer for `id`, or its refusal of what ends with 9.
 fn answer(id: u64) -> String {
@@ -50,8 +50,8 @@ fn serve(stream: &TcpStream, both: &Barrier) {
     }
 }
 
-pub(crate) fn two_upstream_answers_are_joined(mount: Mount) {
-    let (_server, mut client) = with_upstream(mount, &upstream());
+pub(super) fn two_upstream_answers_are_joined(subject: &dyn Subject) {
+    let (_server, mut client) = with_upstream(subject, &upstream());
     for id in [1_u64, 2, 1, 70_000] {
         let values = json!([id * 7, (id + 1) * 7]);
         client.get(&format!("/gateway/{id}")).expect(200, json!({"id": id, "values": values}));
@@ -66,10 +66,19 @@ pub(crate) fn two_upstream_answers_are_joined(mount: Mount) {
     client.post("/gateway/1", "{}").expect_error(405);
 }
 
-pub(crate) fn without_an_upstream_there_is_no_gateway(mount: Mount) {
-    let server = Server::start(mount);
-    Client::to(&server).get("/gateway/1").expect_error(404);
+pub(super) fn without_an_upstream_there_is_no_gateway(subject: &dyn Subject) {
+    let server = Server::start(subject);
+    Caller::to(&server).get("/gateway/1").expect_error(404);
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (_server, mut client) = with_upstream(mount, &format!("http://{nobody}"));
+    let (_server, mut client) = with_upstream(subject, &format!("http://{nobody}"));
     client.get("/gateway/1").expect_error(502);
+}
+
+/// A server of a contender that calls `upstream`.
+fn with_upstream(subject: &dyn Subject, upstream: &str) -> (Server, Caller) {
+    let mut command = subject.command();
+    command.env("BAKEOFF_PORT", "0").env("BAKEOFF_UPSTREAM_URL", upstream);
+    let server = Server::launch(command);
+    let client = Caller::to(&server);
+    (server, client)
 }
