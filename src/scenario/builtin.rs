@@ -66,6 +66,25 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("go-vs-node-io-concurrency", include_str!("../../scenarios/go-vs-node-io-concurrency.toml")),
     ("go-vs-node-memory", include_str!("../../scenarios/go-vs-node-memory.toml")),
     ("go-vs-node-p99", include_str!("../../scenarios/go-vs-node-p99.toml")),
+    ("java-virtual-vs-platform", include_str!("../../scenarios/java-virtual-vs-platform.toml")),
+    (
+        "java-virtual-vs-platform-memory",
+        include_str!("../../scenarios/java-virtual-vs-platform-memory.toml"),
+    ),
+    (
+        "java-virtual-vs-platform-10k",
+        include_str!("../../scenarios/java-virtual-vs-platform-10k.toml"),
+    ),
+    (
+        "java-virtual-vs-platform-small-pool",
+        include_str!("../../scenarios/java-virtual-vs-platform-small-pool.toml"),
+    ),
+    ("uring-vs-epoll", include_str!("../../scenarios/uring-vs-epoll.toml")),
+    ("uring-vs-epoll-payment", include_str!("../../scenarios/uring-vs-epoll-payment.toml")),
+    ("uring-vs-epoll-10k", include_str!("../../scenarios/uring-vs-epoll-10k.toml")),
+    ("frameworks", include_str!("../../scenarios/frameworks.toml")),
+    ("frameworks-1ms", include_str!("../../scenarios/frameworks-1ms.toml")),
+    ("frameworks-50ms", include_str!("../../scenarios/frameworks-50ms.toml")),
     ("footprint", include_str!("../../scenarios/footprint.toml")),
     ("canary", include_str!("../../scenarios/canary.toml")),
 ];

@@ -224,7 +224,7 @@ pub(super) fn missing(argv: &[String], folder: &Path) -> Option<String> {
 
 /// What builds the servers of the folder `contenders`.
 pub(super) const BUILD: &str =
-    "`contenders/build --install` builds the servers in Go and on Node.js, and says what it lacks";
+    "`contenders/build --install` builds the servers of contenders/, and says what it lacks";
 
 /// Whether an argument is a file of the folder `contenders`.
 fn is_ours(argument: &str) -> bool {

@@ -241,7 +241,7 @@ fn a_folder_is_one_ledger() {
     let text = fs::read_to_string(out.join("ledger.json")).unwrap();
     let ledger: serde_json::Value = serde_json::from_str(&text).unwrap();
     let rows = ledger["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 15);
+    assert_eq!(rows.len(), 19);
     assert_eq!(rows[0]["figure"], "not measured (go-vs-node-raw: it is not in this folder)");
     assert_eq!(rows[7]["claims"][0]["judgement"]["text"], "Alike");
     assert_eq!(ledger["not_run"][0]["scenario"], "silent");

@@ -11,8 +11,8 @@ pub(crate) struct Statement {
     pub(crate) scenarios: &'static [&'static str],
 }
 
-/// Statements about servers in Go and on Node.js, and about what waits and what computes.
-pub(crate) const STATEMENTS: [Statement; 15] = [
+/// Statements about servers in Go, on Node.js, in Java and in Rust, and about what waits and what computes.
+pub(crate) const STATEMENTS: [Statement; 19] = [
     Statement {
         number: 1,
         text: "Synthetic tests show Go serving more raw requests per second than Node.js",
@@ -94,6 +94,26 @@ pub(crate) const STATEMENTS: [Statement; 15] = [
         scenarios: &["go-vs-node-gateway", "go-vs-node-webhook"],
     },
     Statement { number: 15, text: "The bottleneck decides, not the language", scenarios: &[] },
+    Statement {
+        number: 16,
+        text: "Virtual threads carry thousands of waiting requests that platform threads are too heavy for",
+        scenarios: &["java-virtual-vs-platform", "java-virtual-vs-platform-10k"],
+    },
+    Statement {
+        number: 17,
+        text: "Virtual threads cost nothing where nothing waits, or where a pool of connections is the limit",
+        scenarios: &["java-virtual-vs-platform-memory", "java-virtual-vs-platform-small-pool"],
+    },
+    Statement {
+        number: 18,
+        text: "io_uring with a thread per core serves more than epoll does",
+        scenarios: &["uring-vs-epoll", "uring-vs-epoll-payment", "uring-vs-epoll-10k"],
+    },
+    Statement {
+        number: 19,
+        text: "A framework like axum costs next to nothing over its HTTP library",
+        scenarios: &["frameworks", "frameworks-1ms", "frameworks-50ms"],
+    },
 ];
 
 /// Statements that no measurement settles: listed and not scored.
