@@ -73,6 +73,9 @@ pub(crate) struct Args {
     /// Continue the interrupted run in this report folder; scenario and flags must be the same
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "force", "order_seed"])]
     resume: Option<PathBuf>,
+    /// Say where a request's CPU goes: by mode, with waits for a core, context switches and page faults
+    #[arg(long)]
+    why: bool,
     /// Print every comparison, ceiling and reason, as the report has them
     #[arg(long)]
     verbose: bool,
@@ -232,6 +235,7 @@ impl Args {
         flag("contender", (!self.contender.is_empty()).then(|| self.contender.join(",")));
         flag("budget", self.budget.map(Nanos::spelled));
         words.extend(self.smoke.then(|| "--smoke".to_owned()));
+        words.extend(self.why.then(|| "--why".to_owned()));
         words
     }
 

@@ -200,6 +200,13 @@ fn trial(
 fn server(name: &str, p50_us: f64, round: u32, order: u32) -> Server {
     Server {
         cpu_us_per_request: Some(p50_us * 0.4 + f64::from(round) * 0.1),
+        user_us_per_request: Some(p50_us * 0.1 + f64::from(round) * 0.1),
+        system_us_per_request: Some(p50_us * 0.3),
+        faults_minor_per_request: Some(0.02),
+        faults_major_per_request: Some(0.0),
+        run_queue_us_per_request: Some(p50_us * 0.05),
+        switches_voluntary_per_request: Some(0.95),
+        switches_involuntary_per_request: Some(0.01),
         cpu_share: Some(0.4),
         rss_peak_bytes: Some(21_400_000 + u64::from(order) * 3_000_000),
         context_switches_voluntary: Some(10_000),

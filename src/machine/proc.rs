@@ -31,24 +31,91 @@ pub(crate) fn threads(pid: u32) -> impl Iterator<Item = PathBuf> {
     folder.into_iter().flatten().flatten().map(|thread| thread.path())
 }
 
-/// CPU time of the children of a process that have ended and been waited for, and of theirs.
-pub(crate) fn waited_for(pid: u32) -> Option<Nanos> {
-    let ticks = ticks_waited_for(&text(format!("/proc/{pid}/stat"))?)?;
-    Some(Nanos(ticks.saturating_mul(1_000_000_000) / clock_ticks_per_second().max(1)))
+/// What `/proc/PID/stat` counts of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// Of all its threads, the ended ones too.
+    pub(crate) own: Spent,
+    /// Of its children that have ended and been waited for, and of theirs.
+    pub(crate) waited_for: Spent,
+    pub(crate) threads: u64,
 }
 
-/// `cutime` and `cstime` of the text of `/proc/PID/stat`.
-fn ticks_waited_for(stat: &str) -> Option<u64> {
-    // The second field is a name in brackets, which may hold anything; the last bracket ends it.
-    let (_, from_third) = stat.rsplit_once(')')?;
-    let mut fields = from_third.split_ascii_whitespace().skip(16 - 3);
-    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some(user.saturating_add(system))
+/// CPU time in hundredths of a second, and page faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spent {
+    pub(crate) user: Nanos,
+    pub(crate) system: Nanos,
+    /// Page faults that needed no reading from a disk.
+    pub(crate) minor_faults: u64,
+    /// Page faults that did.
+    pub(crate) major_faults: u64,
+}
+
+impl Stat {
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        Self::parse(&text(format!("/proc/{pid}/stat"))?)
+    }
+
+    fn parse(stat: &str) -> Option<Self> {
+        // The second field is a name in brackets, which may hold anything; the last bracket ends it.
+        let (_, from_third) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = from_third.split_ascii_whitespace().collect();
+        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+        let time = |number| {
+            let ticks = field(number)?.saturating_mul(1_000_000_000);
+            Some(Nanos(ticks / clock_ticks_per_second().max(1)))
+        };
+        let spent = |user, minor| {
+            Some(Spent {
+                user: time(user)?,
+                system: time(user + 1)?,
+                minor_faults: field(minor)?,
+                major_faults: field(minor + 2)?,
+            })
+        };
+        Some(Self { own: spent(14, 10)?, waited_for: spent(16, 11)?, threads: field(20)? })
+    }
+}
+
+impl Spent {
+    pub(crate) fn cpu(self) -> Nanos {
+        self.user + self.system
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            user: self.user + other.user,
+            system: self.system + other.system,
+            minor_faults: self.minor_faults + other.minor_faults,
+            major_faults: self.major_faults + other.major_faults,
+        }
+    }
+
+    /// What came since `earlier`; nothing where a figure went down, because a process ended that nobody waited for.
+    pub(crate) fn since(self, earlier: Self) -> Option<Self> {
+        let time = |now: Nanos, then: Nanos| Some(Nanos(now.0.checked_sub(then.0)?));
+        Some(Self {
+            user: time(self.user, earlier.user)?,
+            system: time(self.system, earlier.system)?,
+            minor_faults: self.minor_faults.checked_sub(earlier.minor_faults)?,
+            major_faults: self.major_faults.checked_sub(earlier.major_faults)?,
+        })
+    }
+}
+
+/// How long a thread was ready to run and did not, by the text of its `schedstat`.
+pub(crate) fn run_queue_delay(thread: &Path) -> Option<Nanos> {
+    second_number(&text(thread.join("schedstat"))?).map(Nanos)
+}
+
+fn second_number(line: &str) -> Option<u64> {
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 /// The memory that a process holds.
 pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
-    resident_pages(&text(format!("/proc/{pid}/statm"))?)?.checked_mul(page_size() as u64)
+    second_number(&text(format!("/proc/{pid}/statm"))?)?.checked_mul(page_size() as u64)
 }
 
 /// The part of the machine's memory that a process has, shared pages divided among those that share them, with its page
@@ -66,11 +133,6 @@ fn proportional(rollup: &Lines, status: &Lines) -> Option<u64> {
 
 /// Of each thread, on x86-64 and on AArch64: bytes.
 const KERNEL_STACK: u64 = 16 * 1_024;
-
-/// The second figure of the text of `/proc/PID/statm`.
-fn resident_pages(statm: &str) -> Option<u64> {
-    statm.split_ascii_whitespace().nth(1)?.parse().ok()
-}
 
 /// Lines of a name, a colon and a value: `status`, `sched`, `meminfo`, `cpuinfo`.
 #[derive(Debug)]
@@ -243,10 +305,18 @@ mod tests {
 
     #[test]
     fn a_name_of_brackets_and_line_ends_moves_no_field() {
-        let after = "S 1 7 7 0 -1 4194560 100 200 0 0 11 12 13 14 20 0 1 0 5 6 7";
+        let after = "S 1 7 7 0 -1 4194560 100 200 3 4 11 12 13 14 20 0 5 0 6 7";
+        let tick = 1_000_000_000 / clock_ticks_per_second();
         for name in ["sh", "", ") (", "a) S 1 2", "\n) R 1\n", "(((", ")))", "\u{fffd}\u{fffd}"] {
             let stat = format!("42 ({name}) {after}\n");
-            assert_eq!(ticks_waited_for(&stat), Some(27), "{name:?}");
+            let found = Stat::parse(&stat).unwrap();
+            let spent = |user, system, minor_faults, major_faults| {
+                let [user, system] = [user, system].map(|ticks: u64| Nanos(ticks * tick));
+                Spent { user, system, minor_faults, major_faults }
+            };
+            assert_eq!(found.own, spent(11, 12, 100, 3), "{name:?}");
+            assert_eq!(found.waited_for, spent(13, 14, 200, 4), "{name:?}");
+            assert_eq!((found.threads, found.waited_for.cpu()), (5, Nanos(27 * tick)));
         }
     }
 
@@ -257,15 +327,15 @@ mod tests {
             "42 (sh",
             "42 (sh)",
             "42 (sh) S 1 7",
-            "42 (sh) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 13",
-            "42 (sh) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 x 14 20",
-            "42 (sh) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 13 -14 20",
+            "42 (sh) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 13 14 20 0",
+            "42 (sh) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 x 14 20 0 5",
+            "42 (sh) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 13 -14 20 0 5",
         ] {
-            assert_eq!(ticks_waited_for(stat), None, "{stat}");
+            assert_eq!(Stat::parse(stat), None, "{stat}");
         }
-        assert_eq!(resident_pages("900 321 5 1 0 7 0\n"), Some(321));
-        for statm in ["", "900", "900 many 5", "900 -1"] {
-            assert_eq!(resident_pages(statm), None, "{statm}");
+        assert_eq!(second_number("900 321 5 1 0 7 0\n"), Some(321));
+        for line in ["", "900", "900 many 5", "900 -1"] {
+            assert_eq!(second_number(line), None, "{line}");
         }
         assert_eq!(numbers("12 x 13 -1 99999999999\n 14"), [12, 13, 14]);
     }
@@ -340,11 +410,12 @@ mod tests {
     fn this_process_is_read_and_nobody_is_not() {
         let own = std::process::id();
         assert!(threads(own).count() >= 1 && resident_bytes(own) > Some(100_000));
-        assert!(waited_for(own).is_some());
+        assert!(Stat::of(own).is_some_and(|stat| stat.threads >= 1 && stat.own.minor_faults > 0));
+        assert!(threads(own).all(|thread| run_queue_delay(&thread).is_some()));
         assert!(!groups().unwrap().is_empty());
         assert!(mounts().unwrap().iter().any(|mount| mount.at == Path::new("/proc")));
         assert!(threads(NO_PROCESS).next().is_none() && children(NO_PROCESS).is_empty());
-        assert!(resident_bytes(NO_PROCESS).is_none() && waited_for(NO_PROCESS).is_none());
+        assert!(resident_bytes(NO_PROCESS).is_none() && Stat::of(NO_PROCESS).is_none());
         assert!(Lines::read(format!("/proc/{NO_PROCESS}/status")).is_none());
     }
 

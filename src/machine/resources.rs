@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use crate::clock;
 use crate::machine::cgroup::Cgroup;
 use crate::machine::proc;
-use crate::machine::proc::Lines;
+use crate::machine::proc::{Lines, Spent, Stat};
 use crate::machine::{Cores, stay_on_cores};
 use crate::units::Nanos;
 
@@ -43,10 +43,11 @@ const MEMBERS_MAX: usize = 4_096;
 pub(crate) struct Tick {
     at: Nanos,
     cpu: Option<Nanos>,
+    spent: Option<Spent>,
     threads: Option<u64>,
 }
 
-/// Context switches and migrations of all threads that live.
+/// Context switches, migrations and waits for a core of all threads that live.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Switches {
     /// It waited.
@@ -55,6 +56,8 @@ pub(crate) struct Switches {
     pub(crate) involuntary: u64,
     /// It went on on another core; nothing where the kernel does not say (CONFIG_SCHED_DEBUG).
     pub(crate) migrations: Option<u64>,
+    /// It was ready to run and did not; nothing where the kernel does not say (CONFIG_SCHED_INFO).
+    pub(crate) run_queue: Option<Nanos>,
 }
 
 /// What was used between two ticks.
@@ -64,6 +67,8 @@ pub(crate) struct Used {
     pub(crate) cpu: Option<Nanos>,
     /// The time between the ticks.
     pub(crate) elapsed: Nanos,
+    /// Of which mode the CPU time was, and page faults.
+    pub(crate) spent: Option<Spent>,
     /// Threads at the later tick.
     pub(crate) threads: Option<u64>,
 }
@@ -76,24 +81,32 @@ impl Watch {
     /// The CPU clock and the number of threads now.
     pub(crate) fn tick(&self) -> Tick {
         match self {
-            Self::One(one) => Tick { at: clock::now(), cpu: one.cpu(), threads: one.threads() },
-            Self::Nothing => Tick { at: clock::now(), cpu: None, threads: None },
+            Self::One(one) => {
+                let (at, cpu, stat) = (clock::now(), one.cpu(), one.stat());
+                Tick { at, cpu, spent: stat.map(|stat| stat.own), threads: stat.map(|s| s.threads) }
+            }
+            Self::Nothing => Tick { at: clock::now(), cpu: None, spent: None, threads: None },
             Self::Below(supervisor) => {
                 let members = below(*supervisor);
                 let at = clock::now();
-                let cpu = members.iter().map(|one| Some(one.cpu()? + one.waited_for()));
-                let own = Member::new(*supervisor).waited_for();
-                let known = cpu.flatten().chain([own]);
+                let known: Vec<(Nanos, Stat)> =
+                    members.iter().filter_map(|one| Some((one.cpu()?, one.stat()?))).collect();
+                let ended = Member::new(*supervisor).stat().unwrap_or_default().waited_for;
+                let waited = known.iter().map(|(_, stat)| stat.waited_for).fold(ended, Spent::and);
+                let cpu = known.iter().fold(waited.cpu(), |sum, (cpu, _)| sum + *cpu);
+                let spent = known.iter().map(|(_, stat)| stat.own).fold(waited, Spent::and);
+                let some = !members.is_empty();
                 Tick {
                     at,
-                    cpu: (!members.is_empty()).then(|| known.fold(Nanos(0), |sum, cpu| sum + cpu)),
-                    threads: members.iter().filter_map(Member::threads).reduce(|a, b| a + b),
+                    cpu: some.then_some(cpu),
+                    spent: some.then_some(spent),
+                    threads: some.then(|| known.iter().map(|(_, stat)| stat.threads).sum()),
                 }
             }
         }
     }
 
-    /// Context switches so far. Reads two files for each thread.
+    /// Context switches and waits so far. Reads three files for each thread.
     pub(crate) fn switches(&self) -> Option<Switches> {
         match self {
             Self::One(one) => one.switches(),
@@ -160,13 +173,8 @@ impl Member {
         Some(Nanos(cpu.tv_sec() as u64 * 1_000_000_000 + cpu.tv_nsec() as u64))
     }
 
-    /// CPU time of its children that have ended and been waited for, and of theirs.
-    fn waited_for(&self) -> Nanos {
-        proc::waited_for(self.pid).unwrap_or(Nanos(0))
-    }
-
-    fn threads(&self) -> Option<u64> {
-        self.status()?.number("Threads")
+    fn stat(&self) -> Option<Stat> {
+        Stat::of(self.pid)
     }
 
     fn switches(&self) -> Option<Switches> {
@@ -179,11 +187,7 @@ impl Member {
     }
 
     fn rss_peak_bytes(&self) -> Option<u64> {
-        self.status()?.number("VmHWM")
-    }
-
-    fn status(&self) -> Option<Lines> {
-        Lines::read(format!("/proc/{}/status", self.pid))
+        Lines::read(format!("/proc/{}/status", self.pid))?.number("VmHWM")
     }
 }
 
@@ -196,6 +200,7 @@ impl Switches {
             voluntary: status.number("voluntary_ctxt_switches")?,
             involuntary: status.number("nonvoluntary_ctxt_switches")?,
             migrations: sched.and_then(|sched| sched.number("se.nr_migrations")),
+            run_queue: proc::run_queue_delay(thread),
         })
     }
 
@@ -204,6 +209,7 @@ impl Switches {
             voluntary: self.voluntary + other.voluntary,
             involuntary: self.involuntary + other.involuntary,
             migrations: self.migrations.zip(other.migrations).map(|(own, other)| own + other),
+            run_queue: self.run_queue.zip(other.run_queue).map(|(own, other)| own + other),
         }
     }
 }
@@ -214,6 +220,7 @@ impl Tick {
         Used {
             cpu: start.cpu.zip(self.cpu).map(|(start, end)| end.saturating_sub(start)),
             elapsed: self.at.saturating_sub(start.at),
+            spent: self.spent.zip(start.spent).and_then(|(end, start)| end.since(start)),
             threads: self.threads,
         }
     }

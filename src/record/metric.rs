@@ -23,6 +23,16 @@ words! {
         Goodput = "goodput",
         /// CPU time of the contender per request.
         CpuPerRequest = "cpu_per_request",
+        /// The part of it in user mode.
+        UserCpuPerRequest = "user_cpu_per_request",
+        /// The part of it in the kernel.
+        SystemCpuPerRequest = "system_cpu_per_request",
+        /// How long threads of the contender were ready to run and did not, per request.
+        RunQueuePerRequest = "run_queue_per_request",
+        /// Context switches of the contender per request, voluntary and involuntary.
+        SwitchesPerRequest = "switches_per_request",
+        /// Page faults of the contender per request, minor and major.
+        FaultsPerRequest = "faults_per_request",
         /// What the machine gave to all processes of the contender, kernel memory included.
         Memory = "memory",
         /// Peak resident memory of the contender's process; a contender of several has none.
@@ -65,6 +75,8 @@ pub enum Unit {
     Bytes,
     /// So many times another.
     Times,
+    /// A number for each request.
+    Count,
 }
 
 impl Metric {
@@ -98,6 +110,14 @@ impl Metric {
         self.is_of_a_request() || matches!(self, Self::Completion | Self::Recovery)
     }
 
+    /// Whether it is read of the contender's processes, of which a contender by URL has none that are known.
+    pub fn is_of_a_process(self) -> bool {
+        matches!(self, Self::CpuPerRequest | Self::Memory | Self::Rss | Self::RssSpread)
+            || matches!(self, Self::UserCpuPerRequest | Self::SystemCpuPerRequest)
+            || matches!(self, Self::RunQueuePerRequest)
+            || self.unit() == Unit::Count
+    }
+
     /// Whether it is a figure of a footprint, which no load has a part in.
     pub fn is_of_a_footprint(self) -> bool {
         matches!(self, Self::StartUp | Self::RssIdle) || self.is_exact()
@@ -117,7 +137,11 @@ impl Metric {
     pub fn unit(self) -> Unit {
         match self {
             Self::Achieved | Self::Capacity | Self::Goodput | Self::AccountsPerS => Unit::PerSecond,
-            Self::CpuPerRequest => Unit::Micros,
+            Self::CpuPerRequest | Self::UserCpuPerRequest | Self::SystemCpuPerRequest => {
+                Unit::Micros
+            }
+            Self::RunQueuePerRequest => Unit::Micros,
+            Self::SwitchesPerRequest | Self::FaultsPerRequest => Unit::Count,
             Self::Memory | Self::Rss | Self::RssIdle | Self::Payload | Self::Image => Unit::Bytes,
             Self::RssSpread | Self::P99Spread => Unit::Times,
             Self::P50 | Self::P90 | Self::P99 | Self::P99_9 => Unit::Nanos,
@@ -131,6 +155,11 @@ pub(crate) fn label(name: &str) -> Cow<'static, str> {
     match name {
         "p99_9" => "p99.9".into(),
         "cpu_per_request" => "CPU/request".into(),
+        "user_cpu_per_request" => "user CPU/request".into(),
+        "system_cpu_per_request" => "system CPU/request".into(),
+        "run_queue_per_request" => "run queue/request".into(),
+        "switches_per_request" => "switches/request".into(),
+        "faults_per_request" => "page faults/request".into(),
         "rss" => "peak RSS".into(),
         "achieved" => "throughput".into(),
         other => clean(other).into(),

@@ -311,6 +311,29 @@ pub struct Server {
     /// The same of the window's first half and of its second one; empty where it could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cpu_us_per_request_halves: Vec<f64>,
+    /// The part of `cpu_us_per_request` in user mode and in the kernel, as the kernel's clock ticks divide it; left out where
+    /// that could not be read, and in older files, as are the next five.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_us_per_request: Option<f64>,
+    /// The kernel's part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_us_per_request: Option<f64>,
+    /// Page faults of the window that read no disk, over its right answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults_minor_per_request: Option<f64>,
+    /// Page faults of the window that did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults_major_per_request: Option<f64>,
+    /// How long its threads were ready to run and did not, from the start of the load to the window's end, over the right
+    /// answers of that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_queue_us_per_request: Option<f64>,
+    /// `context_switches_voluntary` over the right answers from the start of the load to the window's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switches_voluntary_per_request: Option<f64>,
+    /// The same of `context_switches_involuntary`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switches_involuntary_per_request: Option<f64>,
     /// Busy share of its cores.
     pub cpu_share: Option<f64>,
     /// The most that was resident of its process over its life; `null` of several processes, whose sum would have shared
@@ -332,6 +355,18 @@ pub struct Server {
     pub threads_max: Option<u64>,
     /// Resident memory at the end of each of thirty equal windows of the trial; empty where it could not be read.
     pub rss_windows_bytes: Vec<u64>,
+}
+
+impl Server {
+    /// Context switches of a request, of both kinds.
+    pub fn switches_per_request(&self) -> Option<f64> {
+        Some(self.switches_voluntary_per_request? + self.switches_involuntary_per_request?)
+    }
+
+    /// Page faults of a request, of both kinds.
+    pub fn faults_per_request(&self) -> Option<f64> {
+        Some(self.faults_minor_per_request? + self.faults_major_per_request?)
+    }
 }
 
 /// What the generator used.

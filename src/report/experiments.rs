@@ -1,7 +1,7 @@
 //! What experiments beside `compare` and `curve` found: capacities and the map, as tables without a format.
 
 use super::document::Table;
-use super::{footprint, setting};
+use super::{footprint, setting, why};
 use crate::judge::cell::{ROUNDS_MIN, quantity, winner};
 use crate::judge::races::slo_of;
 use crate::record::{Capacity, Comparison, Direction, Map, MapCell, RunResult, Winner};
@@ -13,6 +13,7 @@ pub(crate) fn grids(result: &RunResult) -> Vec<Table> {
     let mut grids: Vec<Table> = capacities.map(|all| capacity(result, all)).collect();
     grids.extend(result.map.as_ref().map(map));
     grids.extend(footprint::grid(result));
+    grids.extend(why::grids(result));
     grids
 }
 

@@ -32,7 +32,11 @@ pub(crate) fn difference(metric: &str, value: f64) -> String {
     let sign = if value < 0.0 { '-' } else { '+' };
     let size = value.abs();
     match metric {
-        "cpu_per_request" => format!("{sign}{} us", three_digits(size)),
+        "cpu_per_request"
+        | "user_cpu_per_request"
+        | "system_cpu_per_request"
+        | "run_queue_per_request" => format!("{sign}{} us", three_digits(size)),
+        "switches_per_request" | "faults_per_request" => format!("{sign}{}", three_digits(size)),
         "memory" | "rss" => format!("{sign}{}", bytes(size)),
         "achieved" | "goodput" | "accounts_per_s" => format!("{sign}{}/s", grouped(size)),
         _ => format!("{sign}{}", Nanos(size as u64)),

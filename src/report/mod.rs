@@ -34,6 +34,7 @@ mod sizes;
 mod spoken;
 pub mod summary;
 pub(crate) mod terminal;
+mod why;
 pub mod write;
 
 pub(crate) use reproduce::quoted;

@@ -15,9 +15,10 @@ use serde_json::Value;
 use crate::database::{self, Database, Setup, Url};
 use crate::error::{Error, Result};
 use crate::load::Window;
+use crate::load::live::Live;
 use crate::load::plan::{Address, Plan};
 use crate::machine::interference::{self, Interference, Neighbours};
-use crate::machine::resources::{MemorySamples, Switches, Tick, Used, memory_samples};
+use crate::machine::resources::{MemorySamples, Tick, Used, memory_samples};
 use crate::machine::{self, proc};
 use crate::process::http;
 use crate::record::outcome::Outcome;
@@ -29,7 +30,7 @@ use crate::units::Nanos;
 use crate::{clock, load};
 
 pub(crate) use crate::machine::Cores;
-pub(crate) use crate::machine::resources::{SAMPLES as MEMORY_SAMPLES, Watch};
+pub(crate) use crate::machine::resources::{SAMPLES as MEMORY_SAMPLES, Switches, Watch};
 pub(crate) use crate::process::child::{Contender as Server, Startable, Started};
 
 /// Connections of a database beside those of the contenders' pools.
@@ -204,9 +205,11 @@ impl Host {
         let (switches, taken) = (watch.switches(), Interference::now());
         // Without capacity: no connection is closed before the window's last sample.
         let (tell, window) = mpsc::sync_channel(0);
+        let live = Live::new(plan.threads);
         let (outcome, seen) = thread::scope(|scope| {
-            let loading = scope.spawn(move || load::run(plan, stop, Some(&tell)));
-            let seen = sample(sides, &placement.generator, several, window);
+            let live = &live;
+            let loading = scope.spawn(move || load::run_seen(plan, stop, Some(&tell), live));
+            let seen = sample(sides, &placement.generator, several, window, live);
             (loading.join().expect("the generator does not panic"), seen)
         });
         let Samples { start, middle, end, memory, pss } = seen;
@@ -218,6 +221,7 @@ impl Host {
             halves: None,
             pool: None,
             switches: None,
+            answered: 0,
             shares: (taken.steal_share(), taken.throttled_share()),
         };
         if let (Some(start), Some(end)) = (start, end) {
@@ -227,6 +231,7 @@ impl Host {
             let elapsed = loaded.used.elapsed;
             loaded.pool = start.pool.zip(end.pool).map(|(start, end)| end.since(&start, elapsed));
             loaded.switches = end.switches.zip(switches);
+            loaded.answered = end.answered;
         }
         Ok(loaded)
     }
@@ -245,6 +250,8 @@ pub(crate) struct Loaded {
     pub(crate) pool: Option<(Histogram<u64>, f64)>,
     /// Context switches at the window's end and before the load.
     pub(crate) switches: Option<(Switches, Switches)>,
+    /// Right answers between them, those of the warm-up too.
+    pub(crate) answered: u64,
     /// Of the machine's time: stolen and throttled.
     pub(crate) shares: (Option<f64>, Option<f64>),
 }
@@ -283,6 +290,8 @@ struct Sample {
     pool: Option<PoolUse>,
     /// At the window's end: a thread that ends with its connection takes its count along.
     switches: Option<Switches>,
+    /// Right answers since the load began.
+    answered: u64,
 }
 
 /// Samples at the window's instants. A window that has begun has an end, also where the load was stopped before it.
@@ -291,6 +300,7 @@ fn sample(
     generator: &Cores,
     several: bool,
     window: Receiver<Window>,
+    live: &Live,
 ) -> Samples {
     let mut seen = Samples::default();
     // Another message, or none any more, is that the load has ended.
@@ -313,13 +323,13 @@ fn sample(
         if let Some(dependency) = dependency {
             dependency.window_starts();
         }
-        seen.start = Some(Sample { tick, pool: pool(), switches: None });
+        seen.start = Some(Sample { tick, pool: pool(), switches: None, answered: 0 });
         if comes(at.middle) {
             seen.middle = Some(watch.tick());
             comes(at.end);
         }
-        let tick = watch.tick();
-        seen.end = Some(Sample { tick, pool: pool(), switches: watch.switches() });
+        let (tick, answered) = (watch.tick(), live.seen().answered);
+        seen.end = Some(Sample { tick, pool: pool(), switches: watch.switches(), answered });
         drop(looking);
         // With all connections open, and only where there is no group to be read.
         seen.pss = if group.is_none() { watch.pss_bytes() } else { None };

@@ -17,7 +17,7 @@ use crate::load::plan::{Operation, Peer, Plan, Shape};
 use crate::record::histogram::distribution;
 use crate::record::outcome::{self, Outcome, RequestError, Tally};
 use crate::record::{Audit, AuditVerdict, LostBy, Trial};
-use crate::run::host::{DependencyHandle, Host, Loaded, Server, Start};
+use crate::run::host::{DependencyHandle, Host, Loaded, Server, Start, Switches};
 use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{BuiltIn, Kind, LoadKind, Metric, PlacementMode, Scenario, Workload, store};
 use crate::stats::over_the_error_bound;
@@ -293,28 +293,48 @@ fn per_request(outcome: &Outcome, halves: Option<(Nanos, Nanos)>) -> Vec<f64> {
     }
 }
 
-/// What the contender used in the window; context switches up to its end, and memory at most.
+/// What the contender used in the window; context switches and waits for a core up to its end, and memory at most.
 fn server(loaded: &Loaded, cores: usize) -> record::Server {
     let Loaded { outcome, memory, used, switches, .. } = loaded;
-    let answered = outcome.answered_in_window as f64;
-    let per_request = |cpu: Nanos| cpu.as_micros_f64() / answered;
+    let in_window = |figure: f64| over(figure, outcome.answered_in_window);
+    let in_all = |figure: u64| over(figure as f64, loaded.answered);
+    let cpu = used.cpu.and_then(|cpu| in_window(cpu.as_micros_f64()));
+    // The kernel divides the time by mode in hundredths of a second: the exact time is the CPU clock's.
+    let user = used.spent.filter(|spent| spent.cpu() > Nanos(0));
+    let user = user.map(|spent| spent.user.0 as f64 / spent.cpu().0 as f64);
+    // Threads take their counts along when they end: a sum that went down says nothing.
+    let grown = |of: fn(&Switches) -> Option<u64>| {
+        let (after, before) = switches.as_ref()?;
+        of(after)?.checked_sub(of(before)?)
+    };
+    let voluntary = grown(|switches| Some(switches.voluntary));
+    let involuntary = grown(|switches| Some(switches.involuntary));
+    let run_queue = grown(|switches| switches.run_queue.map(|delay| delay.0));
     record::Server {
-        cpu_us_per_request: used.cpu.filter(|_| answered > 0.0).map(per_request),
+        cpu_us_per_request: cpu,
+        user_us_per_request: cpu.zip(user).map(|(cpu, user)| cpu * user),
+        system_us_per_request: cpu.zip(user).map(|(cpu, user)| cpu * (1.0 - user)),
+        faults_minor_per_request: used.spent.and_then(|it| in_window(it.minor_faults as f64)),
+        faults_major_per_request: used.spent.and_then(|it| in_window(it.major_faults as f64)),
+        run_queue_us_per_request: run_queue.and_then(in_all).map(|ns| ns / 1_000.0),
+        switches_voluntary_per_request: voluntary.and_then(in_all),
+        switches_involuntary_per_request: involuntary.and_then(in_all),
         cpu_share: used.cpu_share(cores),
         rss_peak_bytes: loaded.rss_peak_bytes,
-        // Threads take their counts along when they end: a sum that went down says nothing.
-        context_switches_voluntary: switches
-            .and_then(|(after, before)| after.voluntary.checked_sub(before.voluntary)),
-        context_switches_involuntary: switches
-            .and_then(|(after, before)| after.involuntary.checked_sub(before.involuntary)),
-        migrations: switches
-            .and_then(|(after, before)| after.migrations?.checked_sub(before.migrations?)),
+        context_switches_voluntary: voluntary,
+        context_switches_involuntary: involuntary,
+        migrations: grown(|switches| switches.migrations),
         threads_max: used.threads,
-        cpu_us_per_request_halves: self::per_request(outcome, loaded.halves),
+        cpu_us_per_request_halves: per_request(outcome, loaded.halves),
         rss_windows_bytes: memory.resident.clone(),
         memory_peak_bytes: memory.peak,
         memory_kind: memory.kind.clone(),
     }
+}
+
+/// A figure of one answer; nothing where there was none.
+fn over(figure: f64, answered: u64) -> Option<f64> {
+    (answered > 0).then(|| figure / answered as f64)
 }
 
 /// The rules of the method, and what a contender did to itself.

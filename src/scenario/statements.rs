@@ -138,7 +138,7 @@ fn has_faults(store: &Store) -> bool {
 /// A server that is not ours has no figure of its process.
 fn of_a_url(name: &str, metric: Metric, span: &Range<usize>) -> Result<(), Diagnostic> {
     match metric {
-        Metric::CpuPerRequest | Metric::Memory | Metric::Rss | Metric::RssSpread => {
+        metric if metric.is_of_a_process() => {
             let title =
                 format!("`{}` of `{name}`, a contender by URL, is not known", metric.name());
             Err(Diagnostic::new(span, title, "runs outside of bakeoff's hands")
@@ -327,6 +327,13 @@ fn figure(at: &At<Figure>, metric: Metric, paired: bool) -> Result<f64, Diagnost
             "the largest is at least as large as the median".to_owned(),
             "write a bare number from 1 on, such as 1.5".to_owned(),
         ),
+        (Figure::Number(count), false) if metric.unit() == Unit::Count && *count >= 0.0 => {
+            Ok(*count)
+        }
+        (_, false) if metric.unit() == Unit::Count => diagnostic(
+            "a number for each request has no unit".to_owned(),
+            "write a bare number from 0 on, such as 2.5".to_owned(),
+        ),
         (Figure::Number(number), false) => diagnostic(
             format!("`{number}` has no unit, and there is no `versus` to make it a ratio"),
             format!("write a value such as \"{example}\", or `versus`"),
@@ -344,7 +351,7 @@ fn example(metric: Metric) -> &'static str {
         Unit::PerSecond => "5000/s",
         Unit::Micros => "60us",
         Unit::Bytes => "16MiB",
-        Unit::Times => "1.5",
+        Unit::Times | Unit::Count => "1.5",
     }
 }
 
@@ -354,7 +361,7 @@ fn value(text: &str, metric: Metric) -> Result<f64, String> {
         Unit::PerSecond => text.parse::<Rate>().map(|rate| rate.0),
         Unit::Micros => text.parse::<Nanos>().map(Nanos::as_micros_f64),
         Unit::Bytes => bytes(text),
-        Unit::Times => Err(format!("`{text}` is a number of times and needs no unit")),
+        Unit::Times | Unit::Count => Err(format!("`{text}` is a number and needs no unit")),
     }
 }
 

@@ -65,6 +65,32 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+#[test]
+fn counters_of_a_right_answer_are_read_and_add_up() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("why");
+    let load = ["--smoke", "--why", "--duration", "300ms", "--warm-up", "50ms", "--verbose"];
+    let args = [&["run", "payment-memory"], &load[..], &["--out", folder.to_str().unwrap()]];
+    let output = run(&args.concat());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("What a right answer cost"), "{said}{}", stderr(&output));
+    let result = result(&folder);
+    let counted = result.trials.iter().map(|trial| &trial.server);
+    // A window of this size may have no answer on a busy machine, or less than one tick of CPU.
+    let counted: Vec<_> = counted.filter(|server| server.user_us_per_request.is_some()).collect();
+    if counted.is_empty() {
+        skipped(format_args!("the machine was too busy to count a request's CPU"));
+        return;
+    }
+    for server in counted {
+        let parts = server.user_us_per_request.unwrap() + server.system_us_per_request.unwrap();
+        assert!((parts / server.cpu_us_per_request.unwrap() - 1.0).abs() < 1e-9, "{server:?}");
+        assert!(server.switches_per_request().is_some_and(|n| n > 0.0), "{server:?}");
+        assert!(server.faults_per_request().is_some(), "{server:?}");
+        assert!(server.run_queue_us_per_request.is_some(), "{server:?}");
+    }
+}
+
 /// Rounds of every model, enough to be stopped in the middle.
 fn start_run(out: &Path) -> Child {
     let rounds = ["--rate", "200/s", "--rounds", "100", "--duration", "200ms", "--warm-up", "50ms"];

@@ -54,6 +54,7 @@ pub(crate) fn unit(metric: Metric) -> &'static str {
         Unit::Micros => "us",
         Unit::Bytes => "bytes",
         Unit::Times => "times",
+        Unit::Count => "per request",
     }
 }
 
