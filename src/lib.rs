@@ -64,4 +64,5 @@ pub mod standin;
 pub mod stats;
 pub mod text;
 pub mod units;
+mod why;
 mod words;

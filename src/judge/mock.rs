@@ -354,6 +354,7 @@ pub(crate) fn everything_of(contenders: &[Shape<'_>]) -> RunResult {
             requests.spent = vec![spent(500, 1.0), spent(990, 3.4)];
         }
     }
+    result.why = Some(why(8));
     result.slos.push(SloInfo {
         workload: "payment".into(),
         p99_ns: 2_000_000,
@@ -529,4 +530,51 @@ fn history() -> Vec<GatePoint> {
         }
     }
     history
+}
+
+/// Profiled rounds of two contenders: the second takes 4 us more of scheduling and has none of the first's microsecond of
+/// memory.
+pub(crate) fn why(rounds: u32) -> Why {
+    let profile = |contender: &str, round: u32, layers: &[(&str, f64)]| Profile {
+        scenario: "payment-memory".into(),
+        contender: contender.into(),
+        level: "4,000/s".into(),
+        round,
+        samples: 1_000,
+        lost: 0,
+        cut_share: 0.25,
+        unnamed_share: 0.01,
+        cpu_us_per_request: layers.iter().map(|(_, us)| us).sum(),
+        layers: layers.iter().map(|(name, us)| ((*name).to_owned(), *us)).collect(),
+    };
+    let (scheduling, memory) = ("kernel scheduling and locks", "kernel memory");
+    let mut profiles = Vec::new();
+    for round in 1..=rounds {
+        let noise = if round % 2 == 0 { 0.01 } else { -0.01 };
+        let first = [("service", 20.0 + noise), (scheduling, 1.0), (memory, 1.0)];
+        profiles.push(profile("event-loop", round, &first));
+        profiles.push(profile("thread-pool", round, &[("service", 20.0), (scheduling, 5.0)]));
+    }
+    let stack =
+        |frames: &str, us, layer: &str| Stack { frames: frames.into(), us, layer: layer.into() };
+    let flame = |contender: &str, stacks| Flame {
+        scenario: "payment-memory".into(),
+        contender: contender.into(),
+        level: "4,000/s".into(),
+        stacks,
+    };
+    let service = || stack("main;serve;payment <b>", 20.0, "service");
+    let mut why = Why {
+        level: WhyLevel::Full,
+        next: None,
+        samples_per_s: 997,
+        profiles,
+        flames: vec![
+            flame("event-loop", vec![service(), stack("main;serve;epoll_[k]", 2.0, scheduling)]),
+            flame("thread-pool", vec![service(), stack("main;wait;futex_[k]", 5.0, scheduling)]),
+        ],
+        differences: Vec::new(),
+    };
+    why.differences = crate::judge::why::differences(&why);
+    why
 }

@@ -12,6 +12,7 @@ pub(crate) mod mock;
 pub(crate) mod races;
 pub(crate) mod statement;
 pub(crate) mod validity;
+pub(crate) mod why;
 
 use crate::error::Error;
 use crate::exit;

@@ -15,6 +15,7 @@ pub(crate) mod metric;
 pub mod outcome;
 mod pictures;
 pub(crate) mod trial;
+mod why;
 
 use crate::stats::percentile::RANKS;
 use crate::units::{Nanos, Share};
@@ -37,6 +38,8 @@ pub use trial::{
     LoadStep, LoopKind, LostBy, Placement, PlacementKind, Recovery, Server, Standin, Transfer,
     Trial, TrialVerdict, Validity, trial_from, trial_line,
 };
+
+pub use why::{Flame, LayerDifference, Profile, Stack, Why, WhyLevel};
 
 /// The version that is written, and the only one that is read.
 pub const SCHEMA: &str = "bakeoff.result/2";
@@ -121,6 +124,9 @@ pub struct RunResult {
     /// When contenders that are not built in were warm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pilots: Vec<Pilot>,
+    /// Where the CPU of a request goes, where `--why` asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
 }
 
 /// The machine and the build.

@@ -13,6 +13,7 @@ const ROWS: &[&[&str]] = &[
     &["conform", "doctor", "report"],
     &["judge", "database"],
     &["process"],
+    &["why"],
     &["machine"],
     &["scenario"],
     &["backend", "load", "standin"],
@@ -25,7 +26,7 @@ const ROWS: &[&[&str]] = &[
 /// What a part must not name although it stands in a row below.
 const NEVER: &[(&str, &[&str], &str)] = &[
     ("report", OUTSIDE, "a printer reads records and findings"),
-    ("judge", &["database", "process", "machine"], "a verdict is a function of records"),
+    ("judge", &["database", "process", "machine", "why"], "a verdict is a function of records"),
     ("record", &["domain", "postgres"], "records are plain values"),
     ("backend", &["stats", "record"], "a server does not know that it is measured"),
     ("load", &["stats", "postgres"], "the generator records, and judges nothing"),

@@ -1,0 +1,245 @@
+//! Samples of stacks: the kernel's software clock on each core, inherited by what the opening thread starts.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use blazesym::symbolize::source::{Kernel, Process, Source};
+use blazesym::symbolize::{Input, Symbolizer};
+use blazesym::{MaybeDefault, Pid};
+use perf_event::data::Record;
+use perf_event::events::Software;
+use perf_event::{Builder, ReadFormat, SampleFlag, Sampler};
+
+use crate::machine;
+use crate::record::WhyLevel;
+use crate::why::{SAMPLES_PER_S, Sampled, StackSample, UNKNOWN, shared_name};
+
+/// Pages of a core's ring buffer: with its first page what a user without rights may lock.
+const PAGES: usize = 128;
+/// Between two readings of the buffers, which hold several times as much.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Samples the processes that the opening thread starts from then on. It and its other threads are sampled too while the
+/// window is open, and left out by [`Profiler::named`].
+#[derive(Debug)]
+pub(crate) struct Profiler {
+    shared: Arc<Shared>,
+    reader: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    rings: Mutex<Rings>,
+    over: AtomicBool,
+}
+
+struct Rings {
+    /// One for each core.
+    rings: Vec<Sampler>,
+    seen: Vec<AddressSample>,
+    lost: u64,
+}
+
+impl std::fmt::Debug for Rings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rings").field("seen", &self.seen.len()).finish_non_exhaustive()
+    }
+}
+
+/// A sample as addresses, the innermost first, with marks where kernel and program begin.
+#[derive(Debug)]
+struct AddressSample {
+    pid: u32,
+    chain: Vec<u64>,
+}
+
+/// What can be seen, and the setting that gives the next level.
+pub(crate) fn level() -> (WhyLevel, Option<String>) {
+    let paranoid = "sysctl kernel.perf_event_paranoid=1".to_owned();
+    if clock(0, true).and_then(|clock| clock.sampled(1)).is_ok() {
+        return match kernel_is_named() {
+            true => (WhyLevel::Full, None),
+            false => (WhyLevel::UserOnly, Some("sysctl kernel.kptr_restrict=0".into())),
+        };
+    }
+    match clock(0, false).and_then(|clock| clock.sampled(1)) {
+        Ok(_) => (WhyLevel::UserOnly, Some(paranoid)),
+        // A container's filter of system calls gives this whatever the setting is.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let found = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
+            let open = found.is_ok_and(|text| text.trim().parse().is_ok_and(|n: i32| n < 3));
+            let container = "run the container with --cap-add PERFMON".to_owned();
+            (WhyLevel::CountersOnly, Some(if open { container } else { paranoid }))
+        }
+        Err(_) => (WhyLevel::CountersOnly, None),
+    }
+}
+
+/// Whether the kernel shows the addresses of its functions.
+fn kernel_is_named() -> bool {
+    use std::io::{BufRead, BufReader};
+    let Ok(symbols) = std::fs::File::open("/proc/kallsyms") else { return false };
+    let first = BufReader::new(symbols).lines().next().and_then(Result::ok);
+    first.is_some_and(|line| line.bytes().take_while(|b| *b != b' ').any(|b| b != b'0'))
+}
+
+/// The software clock of this thread and of what it starts, on one core, stopped.
+fn clock(core: usize, kernel: bool) -> io::Result<perf_event::Counter> {
+    let mut builder = Builder::new(Software::CPU_CLOCK);
+    builder.observe_self().one_cpu(core).inherit(true).enabled(false);
+    builder.exclude_kernel(!kernel).read_format(ReadFormat::empty());
+    builder.sample_period(1_000_000_000 / u64::from(SAMPLES_PER_S));
+    builder.sample(SampleFlag::TID | SampleFlag::CALLCHAIN);
+    // Nobody waits for a buffer: they are read now and then.
+    builder.wakeup_watermark(PAGES * 4_096 - 1);
+    builder.build()
+}
+
+impl Profiler {
+    /// On the thread that starts the contender, before it does.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn open(level: WhyLevel) -> io::Result<Self> {
+        let kernel = level == WhyLevel::Full;
+        let allowed = machine::allowed_cores()
+            .map_err(|error| io::Error::other(error.message().to_owned()))?;
+        let rings = allowed.into_iter().map(|core| clock(core, kernel)?.sampled(PAGES));
+        let rings = rings.collect::<io::Result<_>>()?;
+        let rings = Mutex::new(Rings { rings, seen: Vec::new(), lost: 0 });
+        let shared = Arc::new(Shared { rings, over: AtomicBool::new(false) });
+        Ok(Self { shared, reader: Mutex::default() })
+    }
+
+    /// The window begins.
+    pub(crate) fn begin(&self) {
+        self.shared.rings().switch(true);
+        let shared = self.shared.clone();
+        let reader = std::thread::spawn(move || {
+            while !shared.over.load(Ordering::Relaxed) {
+                std::thread::park_timeout(EVERY);
+                shared.rings().read();
+            }
+        });
+        *self.reader.lock().expect("no reader panics") = Some(reader);
+    }
+
+    /// The window ends.
+    pub(crate) fn end(&self) {
+        let mut rings = self.shared.rings();
+        rings.switch(false);
+        rings.read();
+        self.shared.over.store(true, Ordering::Relaxed);
+    }
+
+    /// The samples with names, but not those of this process and of `others`. Names are those of processes that still live.
+    pub(crate) fn named(self, others: &[u32]) -> Sampled {
+        self.end();
+        if let Some(reader) = self.reader.lock().expect("no reader panics").take() {
+            reader.thread().unpark();
+            reader.join().expect("a reader does not panic");
+        }
+        let mut rings = self.shared.rings();
+        let own = std::process::id();
+        let mut names = Names::new();
+        let samples = std::mem::take(&mut rings.seen).into_iter();
+        let samples = samples.filter(|raw| raw.pid != own && !others.contains(&raw.pid));
+        Sampled { samples: samples.map(|raw| names.sample(&raw)).collect(), lost: rings.lost }
+    }
+}
+
+impl Shared {
+    fn rings(&self) -> MutexGuard<'_, Rings> {
+        self.rings.lock().expect("no reader panics")
+    }
+}
+
+impl Rings {
+    /// Starts or stops the clocks, and with them all that were inherited from them.
+    fn switch(&mut self, on: bool) {
+        for ring in &mut self.rings {
+            // A clock that does not start gives no samples, which is seen.
+            let _ = if on { ring.enable() } else { ring.disable() };
+        }
+    }
+
+    fn read(&mut self) {
+        let Self { rings, seen, lost } = self;
+        for ring in rings {
+            while let Some(record) = ring.next_record() {
+                match record.parse_record() {
+                    Ok(Record::Sample(sample)) => {
+                        let (pid, chain) = (sample.pid(), sample.callchain());
+                        seen.extend(
+                            pid.zip(chain)
+                                .map(|(pid, chain)| AddressSample { pid, chain: chain.to_vec() }),
+                        );
+                    }
+                    Ok(Record::Lost(some)) => *lost += some.lost,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// Marks in a chain of addresses (PERF_CONTEXT_* of linux/perf_event.h): from here on addresses are the kernel's, or the
+/// program's.
+const KERNEL: u64 = (-128_i64) as u64;
+const USER: u64 = (-512_i64) as u64;
+/// Every mark is above this.
+const MARKS: u64 = (-4_096_i64) as u64;
+
+/// Names of addresses; each address of a process is looked up once.
+struct Names {
+    symbols: Symbolizer,
+    known: HashMap<(u32, u64), Arc<str>>,
+    unknown: Arc<str>,
+}
+
+impl Names {
+    fn new() -> Self {
+        let symbols =
+            Symbolizer::builder().enable_code_info(false).enable_inlined_fns(false).build();
+        Self { symbols, known: HashMap::new(), unknown: UNKNOWN.into() }
+    }
+
+    fn sample(&mut self, raw: &AddressSample) -> StackSample {
+        let (mut sample, mut kernel) = (StackSample::default(), false);
+        let mut innermost = true;
+        for &address in &raw.chain {
+            if address >= MARKS {
+                (kernel, innermost) = (address == KERNEL, address == USER || address == KERNEL);
+                continue;
+            }
+            // But for the innermost, an address is where a call returns to.
+            let at = if innermost { address } else { address.saturating_sub(1) };
+            innermost = false;
+            let name = self.name(if kernel { 0 } else { raw.pid }, at);
+            if kernel { &mut sample.kernel } else { &mut sample.user }.push(name);
+        }
+        sample
+    }
+
+    /// Of an address of a process; those of the kernel are process 0's.
+    fn name(&mut self, pid: u32, address: u64) -> Arc<str> {
+        if let Some(known) = self.known.get(&(pid, address)) {
+            return known.clone();
+        }
+        let source = if pid == 0 {
+            // What runs, and not a file that may be of another build.
+            Source::Kernel(Kernel { vmlinux: MaybeDefault::None, ..Kernel::default() })
+        } else {
+            Source::Process(Process::new(Pid::from(pid)))
+        };
+        let found = self.symbols.symbolize_single(&source, Input::AbsAddr(address));
+        let found = found.ok().and_then(|found| found.into_sym());
+        let name = found.map_or_else(|| self.unknown.clone(), |one| shared_name(&one.name).into());
+        self.known.insert((pid, address), name.clone());
+        name
+    }
+}
