@@ -15,8 +15,9 @@ use crate::machine::Cores;
 use crate::machine::interference;
 use crate::machine::interference::{Interference, Ticks, cpu_quota, throttled};
 use crate::machine::proc::Lines;
-use crate::record::Hiccups;
+use crate::record::{Hiccups, WhyLevel};
 use crate::units::{Nanos, Share, bytes};
+use crate::why;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
@@ -96,7 +97,13 @@ fn chosen(text: &str) -> Option<&str> {
 /// Looks at this program and at what it may start.
 pub(crate) fn programs() -> Vec<Finding> {
     let found = database::find_programs().map(|folder| folder.display().to_string());
-    vec![build(cfg!(debug_assertions)), database(found)]
+    let (level, next) = why::level();
+    vec![build(cfg!(debug_assertions)), database(found), profiler(level, next)]
+}
+
+fn profiler(level: WhyLevel, next: Option<String>) -> Finding {
+    let why = "`run --why` says where a request's CPU goes as far as the kernel shows it";
+    Finding::fine("profiler", level.name(), why).unless(next.is_none(), next.unwrap_or_default())
 }
 
 fn build(debug: bool) -> Finding {

@@ -78,6 +78,14 @@ impl Watch {
         Self::One(Member::new(pid))
     }
 
+    /// The process that stands between this one and a contender of any program.
+    pub(crate) fn supervisor(&self) -> Option<u32> {
+        match self {
+            Self::Below(supervisor) => Some(*supervisor),
+            Self::One(_) | Self::Nothing => None,
+        }
+    }
+
     /// The CPU clock and the number of threads now.
     pub(crate) fn tick(&self) -> Tick {
         match self {

@@ -23,7 +23,7 @@ use crate::machine::{self, proc};
 use crate::process::http;
 use crate::record::outcome::Outcome;
 use crate::record::{self, Fingerprint, Hiccups, histogram};
-use crate::run::trial::spec::{Placement, PreparedTrial};
+use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::store::pool;
 use crate::scenario::{self, Dependency, Scenario};
 use crate::units::Nanos;
@@ -196,7 +196,7 @@ impl Host {
     pub(crate) fn load(
         &self,
         plan: &Plan,
-        placement: &Placement,
+        prepared: &PreparedTrial<'_>,
         sides: (&Server, Option<&DependencyHandle<'_>>),
         several: bool,
         stop: &AtomicBool,
@@ -209,7 +209,7 @@ impl Host {
         let (outcome, seen) = thread::scope(|scope| {
             let live = &live;
             let loading = scope.spawn(move || load::run_seen(plan, stop, Some(&tell), live));
-            let seen = sample(sides, &placement.generator, several, window, live);
+            let seen = sample(sides, prepared, several, window, live);
             (loading.join().expect("the generator does not panic"), seen)
         });
         let Samples { start, middle, end, memory, pss } = seen;
@@ -297,7 +297,7 @@ struct Sample {
 /// Samples at the window's instants. A window that has begun has an end, also where the load was stopped before it.
 fn sample(
     (contender, dependency): (&Server, Option<&DependencyHandle<'_>>),
-    generator: &Cores,
+    prepared: &PreparedTrial<'_>,
     several: bool,
     window: Receiver<Window>,
     live: &Live,
@@ -318,6 +318,8 @@ fn sample(
     let (looking, running) = mpsc::channel();
     thread::scope(|scope| {
         let (watch, ends) = (&watch, (at.start, at.end));
+        let generator = &prepared.placement.generator;
+        prepared.profiling.inspect(|profiling| profiling.begin());
         let tick = watch.tick();
         let memory = scope.spawn(move || memory_samples(watch, group, generator, ends, &running));
         if let Some(dependency) = dependency {
@@ -329,6 +331,7 @@ fn sample(
             comes(at.end);
         }
         let (tick, answered) = (watch.tick(), live.seen().answered);
+        prepared.profiling.inspect(|profiling| profiling.end());
         seen.end = Some(Sample { tick, pool: pool(), switches: watch.switches(), answered });
         drop(looking);
         // With all connections open, and only where there is no group to be read.

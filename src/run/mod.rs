@@ -19,6 +19,7 @@ mod session;
 mod testbed;
 pub(crate) mod trial;
 mod warm;
+mod why;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;

@@ -10,14 +10,14 @@ use crate::load::plan::Traffic;
 use crate::record::trial::drop_all_but_response_times;
 use crate::record::{
     Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, LostBy, Map,
-    RunResult, Trial, TrialVerdict,
+    RunResult, Trial, TrialVerdict, Why,
 };
 use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::{Budget, RandomizedBlock, Repeats};
 use crate::run::testbed::{ExperimentContext, Testbed, placement};
 use crate::run::trial::spec::TrialSpec;
-use crate::run::{Progress, Request, capacity, footprint, journal, paired, rounds, warm};
+use crate::run::{Progress, Request, capacity, footprint, journal, paired, rounds, warm, why};
 use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario, Statement};
 use crate::units::{Nanos, Rate};
 use crate::{clock, judge, random, record, scenario};
@@ -40,6 +40,7 @@ pub(crate) struct Session<'a> {
     capacity: Vec<Capacity>,
     map: Option<Map>,
     footprints: Vec<Footprint>,
+    why: Option<Why>,
     /// What an experiment left undone, in sentences.
     left: Vec<String>,
 }
@@ -99,6 +100,7 @@ impl<'a> Session<'a> {
             capacity: Vec::new(),
             map: None,
             footprints: Vec::new(),
+            why: None,
             left: Vec::new(),
         };
         if session.fingerprint.debug_build {
@@ -122,6 +124,36 @@ impl<'a> Session<'a> {
                 self.run_experiments(scenario, stop)?;
             }
         }
+        self.run_profiled(stop)
+    }
+
+    /// Profiled rounds at the first level of every scenario, where they were asked for.
+    fn run_profiled(&mut self, stop: &AtomicBool) -> Result<()> {
+        let request = self.request;
+        let asked = request.words.iter().any(|word| word == "--why");
+        if !asked || stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let blocks = self.blocks(Part::Compare, 1..=1);
+        let mut due = Vec::new();
+        for block in blocks.into_iter().filter(|block| block.level == 0) {
+            let scenario = &request.scenarios[block.scenario];
+            for contender in &scenario.contenders {
+                let (level, rate) = self.level(scenario, block.level, contender);
+                let duration =
+                    rate.map_or(scenario.load.duration, |_| self.duration(scenario, block.level));
+                due.push(TrialSpec {
+                    scenario,
+                    contender,
+                    rate,
+                    level,
+                    duration,
+                    round: 0,
+                    place: 0,
+                });
+            }
+        }
+        self.why = Some(why::run(&mut self.testbed, &due, self.order_seed, self.budget, stop)?);
         Ok(())
     }
 
@@ -398,8 +430,7 @@ impl Session<'_> {
             };
             request.scenarios.iter().flat_map(of).collect()
         };
-        let expectations = judged(|scenario| &scenario.expectations);
-        let claims = judged(|scenario| &scenario.claims);
+        let (expectations, claims) = (judged(|one| &one.expectations), judged(|one| &one.claims));
         let broken = |scenario| statement::broken(scenario, &self.trials);
         let broken: Vec<String> = request.scenarios.iter().flat_map(broken).collect();
         // A canary is detected by a failing statement, not by a crash.
@@ -446,6 +477,7 @@ impl Session<'_> {
             words: request.words.clone(),
             footprints: self.footprints,
             pilots: self.testbed.warmth.pilots().to_vec(),
+            why: self.why,
         }
     }
 

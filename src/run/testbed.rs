@@ -9,7 +9,7 @@ use crate::backend::services::payment;
 use crate::backend::services::payment::Calibration;
 use crate::error::{Error, Result};
 use crate::random;
-use crate::record::{Calibrated, Hiccups, LostBy, Trial};
+use crate::record::{Calibrated, Hiccups, LostBy, Trial, WhyLevel};
 use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::Budget;
@@ -18,6 +18,7 @@ use crate::run::warm::Warmth;
 use crate::run::{Progress, trial, warm};
 use crate::scenario::{Contender, Scenario, Workload};
 use crate::units::Nanos;
+use crate::why::{Profiling, Sampled};
 
 /// Ready to run trials of any scenario.
 #[derive(Debug)]
@@ -207,6 +208,24 @@ impl<'a> Testbed<'a> {
         }
     }
 
+    /// Runs a trial with a profiler beside it. It is written down nowhere: its figures are not those of timed trials.
+    pub(crate) fn profiled(
+        &mut self,
+        spec: &TrialSpec<'_>,
+        level: WhyLevel,
+        stop: &AtomicBool,
+    ) -> Result<(Trial, Option<Sampled>)> {
+        let placement = placement(spec.scenario)?;
+        self.host.provide(spec.scenario, |what| self.progress.say(what))?;
+        self.progress.starts(&spec.contender.name, &spec.level);
+        let profiling = Profiling::of(level);
+        let prepared = self.prepare(spec.clone(), &placement);
+        let prepared = PreparedTrial { profiling: Some(&profiling), ..prepared };
+        let trial = trial::run(&self.host, &prepared, stop)?;
+        self.progress.finished(&trial);
+        Ok((trial, profiling.sampled()))
+    }
+
     /// A trial that cannot be run because of the contender: it is lost, and written down as any other.
     pub(crate) fn lost(&mut self, spec: &TrialSpec<'_>, why: &str) -> Result<Trial> {
         if let Some(journal) = &mut self.journal
@@ -237,6 +256,7 @@ impl<'a> Testbed<'a> {
             warming: self.warmth.before(&spec),
             placement,
             hiccups: self.hiccups,
+            profiling: None,
             spec,
         }
     }

@@ -33,6 +33,7 @@ const LINES_TOLD: usize = 3;
 /// Runs one trial. A contender that does not start or crashes has lost and is reported so.
 pub(crate) fn run(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Trial> {
     let dependency = host.start_dependency(prepared)?;
+    prepared.profiling.inspect(|profiling| profiling.open());
     let mut contender = match start(host, prepared, dependency.as_ref()) {
         Ok(contender) => contender,
         Err(error) => {
@@ -44,7 +45,7 @@ pub(crate) fn run(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) 
     let books = books_before(prepared, &contender);
     let several = prepared.spec.contender.built_in().is_some_and(|built_in| built_in.processes > 1);
     let sides = (&contender, dependency.as_ref());
-    let loaded = match host.load(&plan, prepared.placement, sides, several, stop) {
+    let loaded = match host.load(&plan, prepared, sides, several, stop) {
         Ok(loaded) => loaded,
         Err(error) => {
             let error = broken_down(&mut contender).unwrap_or(error);
@@ -58,6 +59,8 @@ pub(crate) fn run(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) 
     };
     let outcome = &loaded.outcome;
     let standin = dependency.as_ref().and_then(|dependency| dependency.window_ends(outcome.window));
+    let supervisor = contender.watch().supervisor();
+    prepared.profiling.inspect(|profiling| profiling.name(supervisor.as_slice()));
     let runtime = contender.runtime().map(str::to_owned);
     let mut crash = contender.crashed().map(|status| crashed(&contender, &status));
     let audit = match &crash {

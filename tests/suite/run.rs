@@ -66,7 +66,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
-fn counters_of_a_right_answer_are_read_and_add_up() {
+fn what_a_right_answer_costs_adds_up_by_mode_and_by_layer() {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("why");
     let load = ["--smoke", "--why", "--duration", "300ms", "--warm-up", "50ms", "--verbose"];
@@ -75,6 +75,23 @@ fn counters_of_a_right_answer_are_read_and_add_up() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("What a right answer cost"), "{said}{}", stderr(&output));
     let result = result(&folder);
+    let why = result.why.as_ref().expect("it was asked for");
+    if matches!(why.level, record::WhyLevel::Full | record::WhyLevel::UserOnly) {
+        assert!(!why.profiles.is_empty(), "{why:?}");
+        for profile in &why.profiles {
+            let sum: f64 = profile.layers.values().sum();
+            assert!((sum / profile.cpu_us_per_request - 1.0).abs() < 1e-6, "{profile:?}");
+            assert!(
+                result.trials.iter().all(|trial| trial.round < 1_000),
+                "a profiled trial is timed"
+            );
+        }
+        assert!(folder.join("charts").read_dir().unwrap().flatten().any(|file| {
+            file.file_name().to_string_lossy().starts_with("flame-payment-memory-")
+        }));
+    } else {
+        skipped(format_args!("no profiler here: {:?}, {:?}", why.level, why.next));
+    }
     let counted = result.trials.iter().map(|trial| &trial.server);
     // A window of this size may have no answer on a busy machine, or less than one tick of CPU.
     let counted: Vec<_> = counted.filter(|server| server.user_us_per_request.is_some()).collect();

@@ -7,6 +7,7 @@ use crate::record::Hiccups;
 use crate::scenario;
 use crate::scenario::{Contender, PlacementMode, Scenario};
 use crate::units::{Nanos, Rate};
+use crate::why::Profiling;
 
 #[derive(Clone, Debug)]
 pub(crate) struct TrialSpec<'a> {
@@ -34,6 +35,8 @@ pub(crate) struct PreparedTrial<'a> {
     pub(crate) placement: &'a Placement,
     /// What the machine took from an idle core before the run.
     pub(crate) hiccups: Hiccups,
+    /// Its profile, of a profiled trial.
+    pub(crate) profiling: Option<&'a Profiling>,
 }
 
 /// The CPU work of a request, calibrated once by the orchestrator and the same in every trial.
