@@ -33,10 +33,10 @@ pub(crate) struct Args {
     /// What to show [default: the lead: the first of these that the result has data for]
     #[arg(long, value_enum)]
     kind: Option<KindArg>,
-    /// The first contender of a forest
+    /// The first contender of a forest or a flame-diff
     #[arg(long, value_name = "NAME", requires = "versus")]
     of: Option<String>,
-    /// The second contender of a forest
+    /// The second contender of a forest or a flame-diff
     #[arg(long, value_name = "NAME", requires = "of")]
     versus: Option<String>,
     /// Of several charts of a kind, the first whose name contains this, e.g. a workload or a rate
@@ -77,6 +77,10 @@ enum KindArg {
     Cpu,
     /// Memory against connections
     Memory,
+    /// CPU time by stack
+    Flame,
+    /// CPU time by stack, against another contender's
+    FlameDiff,
     /// Earlier gates
     Gate,
     /// The generator's own lateness
@@ -238,6 +242,8 @@ impl From<KindArg> for Kind {
             KindArg::Time => Self::Time,
             KindArg::Cpu => Self::Cpu,
             KindArg::Memory => Self::Memory,
+            KindArg::Flame => Self::Flame,
+            KindArg::FlameDiff => Self::FlameDiff,
             KindArg::Gate => Self::Gate,
             KindArg::Lag => Self::Lag,
         }

@@ -11,7 +11,7 @@ use super::markdown::write_markdown;
 use super::reasons::{self, Reason};
 use super::spoken::{Spoken, rule, spoken};
 use super::terminal::write_text;
-use super::{experiments, figures, reproduce, sentences, setting, sizes};
+use super::{experiments, figures, reproduce, sentences, setting, sizes, why};
 use crate::judge::races::{Race, measured, races};
 use crate::record::trial::{drop_all_but_response_times, drop_histograms};
 use crate::record::{AuditVerdict, Judgement, RunResult, Trial, TrialVerdict, Verdict};
@@ -55,7 +55,10 @@ fn document<'p>(result: &RunResult, pictures: &'p [Picture<'p>]) -> Document<'p>
         title: format!("{}: {}", clean(&result.scenario), clean(&result.title)),
         verdict: Some((result.verdict.word(), gloss(result))),
         alarm: alarm(result),
-        answer: sentences::answer(result, &races),
+        answer: {
+            let answer = sentences::answer(result, &races).into_iter();
+            answer.chain(why::sentences(result)).collect()
+        },
         blocks: first_screen(result, &races),
         ..Document::default()
     };
@@ -238,6 +241,8 @@ fn heading(picture: &Picture<'_>) -> &'static str {
         Kind::Lag => "Self-check: the generator's own lateness",
         Kind::Time => "Where the time goes",
         Kind::Gate => "Gate history",
+        Kind::Flame => "Where the CPU goes",
+        Kind::FlameDiff => "Where the CPU goes, against another",
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! `theme` (colours, and whose they are), `text` (the font, measured), `canvas` (the surface, in px), `svg` (the
 //! document), `png` (the same as pixels), `plot` and `labels` are the kit; `view` is what every chart says of its run, `picture` a
-//! chart that can be drawn, and what surrounds it. One file for each of the ten kinds;
+//! chart that can be drawn, and what surrounds it. One file for each of the kinds;
 //! `series` is what percentile plots show, `levels` what plots against the load do.
 
 mod canvas;
 mod cpu;
+mod flame;
 mod forest;
 mod gate;
 mod hdr;
@@ -87,6 +88,8 @@ fn of_kind<'a>(view: &View<'a>, kind: Kind, pair: Option<(&str, &str)>) -> Vec<P
         Kind::Lag => lag::pictures(view),
         Kind::Time => time::pictures(view),
         Kind::Gate => gate::pictures(view),
+        Kind::Flame => flame::pictures(view),
+        Kind::FlameDiff => flame::differences(view, pair),
     }
 }
 

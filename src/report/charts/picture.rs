@@ -30,6 +30,10 @@ pub enum Kind {
     Time,
     /// Gates of the past.
     Gate,
+    /// CPU time by stack.
+    Flame,
+    /// The same against another contender's.
+    FlameDiff,
 }
 
 /// Light or dark.
@@ -61,7 +65,7 @@ pub(super) type Body<'a> = Box<dyn Fn(&mut Canvas) + 'a>;
 
 impl Kind {
     /// Every kind, in the order in which a report shows them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Load,
         Self::Map,
         Self::Hdr,
@@ -70,6 +74,8 @@ impl Kind {
         Self::Time,
         Self::Cpu,
         Self::Memory,
+        Self::Flame,
+        Self::FlameDiff,
         Self::Gate,
         Self::Lag,
     ];
@@ -87,6 +93,8 @@ impl Kind {
             Self::Lag => "lag",
             Self::Time => "time",
             Self::Gate => "gate",
+            Self::Flame => "flame",
+            Self::FlameDiff => "flame-diff",
         }
     }
 
@@ -107,6 +115,8 @@ impl Kind {
             Self::Lag => "the generator's lateness",
             Self::Time => "service times",
             Self::Gate => "two gates of the same scenario on one machine",
+            Self::Flame => "profiled trials, which `run --why` makes",
+            Self::FlameDiff => "profiled trials of two contenders, which `run --why` makes",
         }
     }
 }

@@ -38,8 +38,21 @@ fn runs() -> Vec<RunResult> {
         hostile,
         invalid,
         searched(),
+        profiled(),
         failing(),
     ]
+}
+
+/// A run with profiled rounds, of functions that an enemy has named.
+fn profiled() -> RunResult {
+    let mut run = mock::payments(6, &mock::MODELS);
+    let mut why = mock::why(8);
+    for flame in &mut why.flames {
+        let deep = (0..60).map(|n| format!("<script>{n}</script>")).collect::<Vec<_>>().join(";");
+        flame.stacks[0].frames += &format!(";{deep}");
+    }
+    run.why = Some(why);
+    run
 }
 
 /// The run of every chart in which the last contender has no p99 at 2,000/s, for more than one in a hundred failed.
@@ -283,7 +296,7 @@ fn every_text_of_a_png_is_drawn() {
 #[test]
 fn figures_are_under_the_pointer_on_a_page_and_nowhere_else() {
     let run = mock::everything();
-    let kinds = ["load-", "hdr-", "cpu-", "memory-", "time-"];
+    let kinds = ["load-", "hdr-", "cpu-", "memory-", "time-", "flame-"];
     for picture in pictures(&run) {
         let titles = |fonts| {
             let svg = picture.drawing(LIGHT, Size::Blog, fonts).svg;
