@@ -80,7 +80,7 @@ fn kernel(functions: &[Arc<str>]) -> Option<Layer> {
             return of_call(call, inner);
         }
         match &**name {
-            "asm_exc_page_fault" | "exc_page_fault" | "do_user_addr_fault" | "do_mem_abort" => {
+            "asm_exc_page_fault" | "exc_page_fault" | "do_mem_abort" | "vm_mmap_pgoff" => {
                 return Some(Layer::Memory);
             }
             "net_rx_action" | "net_tx_action" | "__napi_poll" | "process_backlog" => {
@@ -101,7 +101,9 @@ fn kernel(functions: &[Arc<str>]) -> Option<Layer> {
 }
 
 fn system_call(name: &str) -> Option<&str> {
-    ["__x64_sys_", "__arm64_sys_", "__ia32_sys_"].iter().find_map(|it| name.strip_prefix(it))
+    ["__x64_sys_", "__arm64_sys_", "__ia32_sys_", "ksys_"]
+        .iter()
+        .find_map(|it| name.strip_prefix(it))
 }
 
 /// Of a system call and what it called.
