@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::memory::{Capture, Memory, Terms, WORD};
-use crate::backend::services::payment::Rows;
-use crate::domain::dataset::{Dataset, Limits, Merchant, User};
+use crate::backend::services::payment::PaymentRows;
+use crate::domain::dataset::{ComplianceLimits, Dataset, Merchant, User};
 use crate::domain::loyalty::Distribution;
 use crate::domain::payment::{Payment, fee_minor};
 
@@ -88,7 +88,7 @@ fn both(memory: &Memory, naive: &mut Naive, step: Step) -> Result<(), TestCaseEr
         Step::Capture { key, user, amount } => {
             let payment = Payment::new(user.into(), 7, amount, "EUR").unwrap();
             let user = User { blocked: false, opening_balance_minor: OPENING_MINOR };
-            let rows = Rows::new(user, MERCHANT, Limits { per_payment_minor: 0 });
+            let rows = PaymentRows::new(user, MERCHANT, ComplianceLimits { per_payment_minor: 0 });
             let said = memory.capture(&format!("k{key}"), &payment, rows);
             prop_assert_eq!(said, naive.capture(key, payment));
         }

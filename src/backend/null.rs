@@ -20,20 +20,20 @@ const READ_BYTES: usize = 64 * 1024;
 pub(crate) fn serve(name: &str, listener: TcpListener, ready: impl FnOnce()) -> Result<()> {
     let reactor = Reactor::new(listener, Pace::Sleep)?;
     ready();
-    Server { reactor, answers: Answers::new(name), peers: Vec::new(), free: Vec::new() }
+    NullServer { reactor, answers: Answers::new(name), peers: Vec::new(), free: Vec::new() }
         .run()
         .context(|| "the epoll set failed".into())
 }
 
-struct Server {
+struct NullServer {
     reactor: Reactor,
     answers: Answers,
-    peers: Vec<Option<Peer>>,
+    peers: Vec<Option<Caller>>,
     free: Vec<usize>,
 }
 
 /// A connection, with what the last read and write left over.
-struct Peer {
+struct Caller {
     stream: TcpStream,
     /// The start of a request whose end has not come.
     half: Vec<u8>,
@@ -46,7 +46,7 @@ struct Peer {
 /// Whether a connection goes on.
 type Alive = bool;
 
-impl Server {
+impl NullServer {
     fn run(mut self) -> io::Result<()> {
         let mut events: Events = [MaybeUninit::uninit(); EVENTS];
         let mut bytes = vec![0; READ_BYTES];
@@ -67,7 +67,7 @@ impl Server {
         while let Some(stream) = self.reactor.accept() {
             let index = self.free.pop().unwrap_or(self.peers.len());
             let added = self.reactor.poll.add(&stream, index as u64, READABLE);
-            let peer = Peer { stream, half: Vec::new(), skip: 0, unsent: Vec::new() };
+            let peer = Caller { stream, half: Vec::new(), skip: 0, unsent: Vec::new() };
             if index == self.peers.len() {
                 self.peers.push(None);
             }
@@ -95,7 +95,7 @@ impl Server {
     }
 }
 
-impl Peer {
+impl Caller {
     /// Reads once, and writes once for all the requests that were complete.
     fn answer(
         &mut self,

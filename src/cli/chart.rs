@@ -9,7 +9,7 @@ use crate::cli::report::Stored;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::record::RunResult;
-use crate::report::charts::{self, Kind, Picture, Shade, Size};
+use crate::report::charts::{self, ChartKind, Picture, Shade, Size};
 use crate::report::note::note;
 
 #[derive(Debug, clap::Args)]
@@ -109,7 +109,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<u8> {
         let (result, kind) = self.result()?;
         let pair = self.of.as_deref().zip(self.versus.as_deref());
-        let kind = kind.or(pair.map(|_| Kind::Forest));
+        let kind = kind.or(pair.map(|_| ChartKind::Forest));
         let pictures = match kind {
             Some(kind) => charts::pictures_of(&result, kind, pair),
             None => charts::pictures(&result),
@@ -155,14 +155,14 @@ impl Args {
     }
 
     /// What is drawn from, and the kind that is asked for. Of a history there is one kind.
-    fn result(&self) -> Result<(RunResult, Option<Kind>)> {
+    fn result(&self) -> Result<(RunResult, Option<ChartKind>)> {
         let shown = self.result.display();
         match Stored::read(&self.result)? {
-            Stored::Result(result) => Ok((*result, self.kind.map(Kind::from))),
+            Stored::Result(result) => Ok((*result, self.kind.map(ChartKind::from))),
             Stored::History(history) => {
                 let series = history.series();
                 let series = series.ok_or_else(|| Error::usage(format!("{shown} has no gate")))?;
-                Ok((series, Some(self.kind.map_or(Kind::Gate, Kind::from))))
+                Ok((series, Some(self.kind.map_or(ChartKind::Gate, ChartKind::from))))
             }
             Stored::Ledger(_) => {
                 Err(Error::usage(format!("{shown} is a ledger, which has no chart of its own"))
@@ -171,7 +171,12 @@ impl Args {
         }
     }
 
-    fn nothing(&self, kind: Option<Kind>, pictures: &[Picture<'_>], result: &RunResult) -> Error {
+    fn nothing(
+        &self,
+        kind: Option<ChartKind>,
+        pictures: &[Picture<'_>],
+        result: &RunResult,
+    ) -> Error {
         let file = self.result.display();
         if let (Some(text), false) = (&self.only, pictures.is_empty()) {
             let stems: Vec<&str> = pictures.iter().map(|picture| picture.stem.as_str()).collect();
@@ -182,7 +187,7 @@ impl Args {
             .map_or(("chart", "finished trials that are not INVALID"), |k| (k.name(), k.needs()));
         Error::usage(format!("{file} has not the data of a `{what}` chart")).help(
             match &result.notes[..] {
-                notes if kind == Some(Kind::Gate) && !notes.is_empty() => {
+                notes if kind == Some(ChartKind::Gate) && !notes.is_empty() => {
                     format!("it needs {needs}; {}", notes.join("; "))
                 }
                 _ => format!("it needs {needs}"),
@@ -231,7 +236,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-impl From<KindArg> for Kind {
+impl From<KindArg> for ChartKind {
     fn from(kind: KindArg) -> Self {
         match kind {
             KindArg::Load => Self::Load,

@@ -26,7 +26,7 @@ use crate::load::url::Url;
 use crate::machine::interference::{Interference, Neighbours};
 use crate::record::histogram::Ranked;
 use crate::record::outcome::{Outcome, RequestError};
-use crate::record::{Audit, AuditVerdict, Placement, PlacementKind, Trial, TrialVerdict};
+use crate::record::{Audit, AuditVerdict, PlacementKind, Trial, TrialPlacement, TrialVerdict};
 use crate::report::hgrm::hgrm;
 use crate::report::openmetrics::openmetrics;
 use crate::run::trial::figures;
@@ -541,10 +541,10 @@ fn level(plan: &Plan) -> String {
 }
 
 /// The cores that this process inherited; the contender's are not known.
-fn placement(plan: &Plan) -> Placement {
+fn placement(plan: &Plan) -> TrialPlacement {
     let mask = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
     let cores = (0..CpuSet::MAX_CPU).filter(|&core| mask.is_set(core)).map(|core| core as u32);
-    Placement {
+    TrialPlacement {
         mode: PlacementKind::Unknown,
         contender_cores: Vec::new(),
         generator_cores: cores.collect(),

@@ -15,7 +15,7 @@ use crate::record::gate::{GateResult, Purpose, to_json};
 use crate::report::gate::annotations::{annotations, outputs};
 use crate::report::gate::shown;
 use crate::run::gate::selftest::{Check, selftest};
-use crate::run::gate::{self, Ended, Pair, Request};
+use crate::run::gate::{self, Ended, GateRequest, Pair};
 use crate::run::{Progress, ReportFolder};
 use crate::scenario::{self, Gate, LoadKind, Overrides, Scenario, WarmUp};
 use crate::units::{Nanos, Rate};
@@ -137,11 +137,11 @@ impl Args {
         })
     }
 
-    fn request(&self) -> Result<Request> {
+    fn request(&self) -> Result<GateRequest> {
         let scenario = self.scenario()?;
         let gate = self.gate(&scenario)?;
         let pair = self.pair(&scenario, &gate)?;
-        Ok(Request {
+        Ok(GateRequest {
             pair,
             gate,
             purpose: if self.calibrate { Purpose::Calibration } else { Purpose::Gate },

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::flags::Quiet;
 use super::{Format, print};
-use crate::database::probe::{Answers, Question};
+use crate::database::probe::{Answers, ProbeQuestion};
 use crate::database::{Typed, Url, probe};
 use crate::error::Result;
 use crate::load::plan::Arrivals;
@@ -90,7 +90,7 @@ impl Postgres {
     fn run(self) -> Result<u8> {
         let url = Url::read(&self.url)?;
         let stop = interrupt::listen()?;
-        let question = Question {
+        let question = ProbeQuestion {
             query: self.query.clone(),
             rate: self.rate,
             arrivals: self.arrivals,
@@ -227,7 +227,7 @@ fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> Stri
     out
 }
 
-fn json(url: &Url, question: &Question, answers: &Answers, found: &Found) -> String {
+fn json(url: &Url, question: &ProbeQuestion, answers: &Answers, found: &Found) -> String {
     let mut response = ranked(&answers.response, answers.failures());
     response.ours = found.ours.clone();
     (response.p50, response.p99) = (found.p50.written(), found.p99.written());

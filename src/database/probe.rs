@@ -26,7 +26,7 @@ use crate::units::{Nanos, Rate};
 
 /// What is asked, and how often.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct ProbeQuestion {
     /// One statement without parameters.
     pub query: String,
     /// Mean arrivals per second.
@@ -84,7 +84,7 @@ pub struct Answers {
 ///
 /// # Errors
 /// When the server refuses a connection or the query, or closes a connection on the way.
-pub fn probe(url: &Url, question: &Question, stop: &AtomicBool) -> Result<Answers> {
+pub fn probe(url: &Url, question: &ProbeQuestion, stop: &AtomicBool) -> Result<Answers> {
     let ready = (0..question.connections).map(|_| Asker::ready(url, &question.query));
     let ready = ready.collect::<Result<Vec<_>>>()?;
     let span = question.duration;

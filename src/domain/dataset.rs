@@ -27,7 +27,7 @@ pub struct User {
 
 /// What compliance allows a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ComplianceLimits {
     /// The most that one payment may move, in minor units: 5,000.00 to 50,000.00.
     pub per_payment_minor: u64,
 }
@@ -75,7 +75,7 @@ impl Dataset {
     }
 
     pub fn user(self, id: u32) -> Option<User> {
-        let h = self.row(Table::User, id, 1, POPULATION)?;
+        let h = self.row(RowTable::User, id, 1, POPULATION)?;
         Some(User {
             blocked: h % 100 == 0,
             opening_balance_minor: 1_000_000 + u64::from(h >> 8) % 9_000_000,
@@ -83,19 +83,19 @@ impl Dataset {
     }
 
     /// The compliance limits of the user `id`, if there is one.
-    pub fn limits(self, id: u32) -> Option<Limits> {
-        let h = self.row(Table::Limits, id, 1, POPULATION)?;
-        Some(Limits { per_payment_minor: 500_000 * (1 + u64::from(h % 10)) })
+    pub fn limits(self, id: u32) -> Option<ComplianceLimits> {
+        let h = self.row(RowTable::Limits, id, 1, POPULATION)?;
+        Some(ComplianceLimits { per_payment_minor: 500_000 * (1 + u64::from(h % 10)) })
     }
 
     pub fn merchant(self, id: u32) -> Option<Merchant> {
-        let h = self.row(Table::Merchant, id, 1, BUSINESSES)?;
+        let h = self.row(RowTable::Merchant, id, 1, BUSINESSES)?;
         Some(Merchant { closed: h % 100 == 0, fee_bps: 50 + u64::from(h >> 8) % 201 })
     }
 
     /// The loyalty account `id`, if there is one.
     pub fn account(self, id: u32) -> Option<Account> {
-        let h = self.row(Table::Account, id, 1, POPULATION)?;
+        let h = self.row(RowTable::Account, id, 1, POPULATION)?;
         let tier = match h % 100 {
             0..60 => Tier::Basic,
             60..85 => Tier::Silver,
@@ -107,17 +107,17 @@ impl Dataset {
 
     /// The business `id`, if there is one; [`EVERYONE`] is one.
     pub fn business(self, id: u32) -> Option<Business> {
-        let h = self.row(Table::Business, id, EVERYONE, BUSINESSES)?;
+        let h = self.row(RowTable::Business, id, EVERYONE, BUSINESSES)?;
         Some(Business { bonus_percent: 10 * u64::from(h % 6) })
     }
 
     /// What the upstream service behind a gateway says of `id`; any id will do.
     pub fn upstream_value(self, id: u32) -> u32 {
-        fmix32(id ^ fmix32(self.seed ^ Table::Upstream as u32)) % 1_000_000
+        fmix32(id ^ fmix32(self.seed ^ RowTable::Upstream as u32)) % 1_000_000
     }
 
     /// The hash of a row, or nothing when the table has no such row.
-    fn row(self, table: Table, id: u32, first: u32, last: u32) -> Option<u32> {
+    fn row(self, table: RowTable, id: u32, first: u32, last: u32) -> Option<u32> {
         (first..=last).contains(&id).then(|| fmix32(id ^ fmix32(self.seed ^ table as u32)))
     }
 }
@@ -167,7 +167,7 @@ impl Members {
 
 /// What sets the hashes of two tables apart.
 #[derive(Clone, Copy)]
-enum Table {
+enum RowTable {
     User = 1,
     Limits = 2,
     Merchant = 3,

@@ -46,7 +46,7 @@ pub struct Distribution {
 
 /// Why a distribution cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum DistributionRefusal {
     /// There is no such business (404).
     UnknownBusiness,
     /// A field is out of range (422); the text names it.
@@ -62,23 +62,24 @@ impl Distribution {
         first_account: u64,
         accounts: u64,
         spend_minor: u64,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, DistributionRefusal> {
         if id > DISTRIBUTION_ID_MAX {
-            return Err(Refusal::OutOfRange("distribution_id must be below 2^53"));
+            return Err(DistributionRefusal::OutOfRange("distribution_id must be below 2^53"));
         }
         let accounts = u32::try_from(accounts)
             .ok()
             .filter(|accounts| (1..=POPULATION).contains(accounts))
-            .ok_or(Refusal::OutOfRange("accounts must be 1 to 1000000"))?;
+            .ok_or(DistributionRefusal::OutOfRange("accounts must be 1 to 1000000"))?;
         if !(1..=SPEND_MAX_MINOR).contains(&spend_minor) {
-            return Err(Refusal::OutOfRange("spend_minor must be 1 to 10000000"));
+            return Err(DistributionRefusal::OutOfRange("spend_minor must be 1 to 10000000"));
         }
         let business_id = u32::try_from(business_id).unwrap_or(u32::MAX);
-        let business = data.business(business_id).ok_or(Refusal::UnknownBusiness)?;
+        let business = data.business(business_id).ok_or(DistributionRefusal::UnknownBusiness)?;
         let first = u32::try_from(first_account).unwrap_or(u32::MAX);
-        let members = Members::of(business_id, first, accounts).ok_or(Refusal::OutOfRange(
-            "accounts must be at most the members from first_account on",
-        ))?;
+        let members =
+            Members::of(business_id, first, accounts).ok_or(DistributionRefusal::OutOfRange(
+                "accounts must be at most the members from first_account on",
+            ))?;
         Ok(Self { id, members, business, spend_minor })
     }
 
@@ -117,24 +118,24 @@ mod tests {
             Distribution::new(Dataset::new(42), id, business, 1, accounts, spend)
         };
         let new = |business, accounts, spend| any(9, business, accounts, spend);
-        assert_eq!(new(701, 1, 1), Err(Refusal::UnknownBusiness));
-        assert_eq!(new(u64::MAX, 1, 1), Err(Refusal::UnknownBusiness));
+        assert_eq!(new(701, 1, 1), Err(DistributionRefusal::UnknownBusiness));
+        assert_eq!(new(u64::MAX, 1, 1), Err(DistributionRefusal::UnknownBusiness));
         for (accounts, spend) in
             [(0, 1), (1_430, 1), (u64::MAX, 1), (1, 0), (1, SPEND_MAX_MINOR + 1)]
         {
             assert!(
-                matches!(new(1, accounts, spend), Err(Refusal::OutOfRange(_))),
+                matches!(new(1, accounts, spend), Err(DistributionRefusal::OutOfRange(_))),
                 "{accounts} {spend}"
             );
         }
         for (id, accounts, spend) in [(9, 0, 1), (9, 1, 0), (DISTRIBUTION_ID_MAX + 1, 1, 1)] {
             let refusal = any(id, 701, accounts, spend);
             assert!(
-                matches!(refusal, Err(Refusal::OutOfRange(_))),
+                matches!(refusal, Err(DistributionRefusal::OutOfRange(_))),
                 "ranges come before the business"
             );
         }
-        assert_eq!(new(701, 1_000, 1), Err(Refusal::UnknownBusiness));
+        assert_eq!(new(701, 1_000, 1), Err(DistributionRefusal::UnknownBusiness));
         assert_eq!(new(1, 1_429, 100).unwrap().members.len(), 1_429);
         assert!(any(DISTRIBUTION_ID_MAX, 1, 1, 1).is_ok());
     }

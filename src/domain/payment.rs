@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::dataset::{Limits, Merchant, User};
+use super::dataset::{ComplianceLimits, Merchant, User};
 
 /// One payment moves at most this much, in minor units.
 pub const AMOUNT_MAX_MINOR: u64 = 10_000_000;
@@ -117,7 +117,7 @@ pub fn decide(
     payment: &Payment,
     user: User,
     merchant: Merchant,
-    limits: Limits,
+    limits: ComplianceLimits,
     signature_holds: bool,
 ) -> Result<(), Decline> {
     if !signature_holds {
@@ -145,7 +145,7 @@ mod tests {
 
     const USER: User = User { blocked: false, opening_balance_minor: 1_000_000 };
     const MERCHANT: Merchant = Merchant { closed: false, fee_bps: 150 };
-    const LIMITS: Limits = Limits { per_payment_minor: 500_000 };
+    const LIMITS: ComplianceLimits = ComplianceLimits { per_payment_minor: 500_000 };
 
     fn payment(amount: u64) -> Payment {
         Payment::new(1, 2, amount, "EUR").unwrap()

@@ -16,11 +16,11 @@ pub(crate) struct BestSizes<'r, 'a> {
     /// In closed loop the requests answered per second are compared instead.
     pub(crate) closed: bool,
     /// In the order of the race.
-    pub(crate) families: Vec<Family<'r, 'a>>,
+    pub(crate) families: Vec<SizeFamily<'r, 'a>>,
 }
 
 /// The sizes of one contender, within one pool of connections.
-pub(crate) struct Family<'r, 'a> {
+pub(crate) struct SizeFamily<'r, 'a> {
     /// As the scenario writes it.
     pub(crate) name: &'r str,
     /// Where its sizes were swept over several pools.
@@ -30,7 +30,7 @@ pub(crate) struct Family<'r, 'a> {
     best: usize,
 }
 
-impl<'r, 'a> Family<'r, 'a> {
+impl<'r, 'a> SizeFamily<'r, 'a> {
     /// The smallest size that is not clearly worse than the best.
     pub(crate) fn best(&self) -> &Sized<'r, 'a> {
         &self.members[self.best]
@@ -87,18 +87,18 @@ fn load(race: &Race<'_>) -> Option<f64> {
     race.entries.iter().filter_map(Entry::offered_rps).max_by(f64::total_cmp)
 }
 
-fn families<'r, 'a>(result: &'r RunResult, race: &'r Race<'a>) -> Vec<Family<'r, 'a>> {
-    let mut families: Vec<Family<'r, 'a>> = Vec::new();
+fn families<'r, 'a>(result: &'r RunResult, race: &'r Race<'a>) -> Vec<SizeFamily<'r, 'a>> {
+    let mut families: Vec<SizeFamily<'r, 'a>> = Vec::new();
     for entry in &race.entries {
         let info = race.info(result, entry.name);
         let sweep = info.and_then(|info| info.sweep.as_deref());
         let pool = info.filter(|info| has_several_pools(result, info)).and_then(|info| info.pool);
         let (name, pool) = sweep.map_or((entry.name, None), |sweep| (sweep, pool));
         let member = Sized { entry, info };
-        let own = |family: &&mut Family<'r, 'a>| (family.name, family.pool) == (name, pool);
+        let own = |family: &&mut SizeFamily<'r, 'a>| (family.name, family.pool) == (name, pool);
         match families.iter_mut().find(|family| sweep.is_some() && own(family)) {
             Some(family) => family.members.push(member),
-            None => families.push(Family { name, pool, members: vec![member], best: 0 }),
+            None => families.push(SizeFamily { name, pool, members: vec![member], best: 0 }),
         }
     }
     families

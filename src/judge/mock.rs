@@ -161,7 +161,7 @@ fn trial(
         round,
         order,
         level: level.into(),
-        placement: Placement {
+        placement: TrialPlacement {
             mode: PlacementKind::Apart,
             contender_cores: vec![0],
             generator_cores: vec![1],
@@ -197,8 +197,8 @@ fn trial(
     }
 }
 
-fn server(name: &str, p50_us: f64, round: u32, order: u32) -> Server {
-    Server {
+fn server(name: &str, p50_us: f64, round: u32, order: u32) -> ServerUsage {
+    ServerUsage {
         cpu_us_per_request: Some(p50_us * 0.4 + f64::from(round) * 0.1),
         user_us_per_request: Some(p50_us * 0.1 + f64::from(round) * 0.1),
         system_us_per_request: Some(p50_us * 0.3),
@@ -305,9 +305,9 @@ pub(crate) fn footprint(contender: &str) -> Footprint {
         rss_idle_bytes: over(mib(7.34) as f64),
         rss_load_bytes: Some(mib(9.47) as f64),
         load: Some("4,000/s".into()),
-        payload: Part { files: 2_893, bytes: mib(12.2) },
-        runtime: Part { files: 0, bytes: 0 },
-        base: Some(Part { files: 3, bytes: mib(3.03) }),
+        payload: FileSet { files: 2_893, bytes: mib(12.2) },
+        runtime: FileSet { files: 0, bytes: 0 },
+        base: Some(FileSet { files: 3, bytes: mib(3.03) }),
         image: Some(Image { raw_bytes: mib(15.2), compressed_bytes: mib(6.7), layers: 2 }),
         note: "its own program".into(),
         lost_starts: Vec::new(),

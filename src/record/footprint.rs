@@ -19,11 +19,11 @@ pub struct Footprint {
     /// The level of those trials.
     pub load: Option<String>,
     /// What is deployed.
-    pub payload: Part,
+    pub payload: FileSet,
     /// The program that runs the payload; nothing where the payload is the program.
-    pub runtime: Part,
+    pub runtime: FileSet,
     /// The shared libraries and the loader that the program is linked with; `null` where they are not known.
-    pub base: Option<Part>,
+    pub base: Option<FileSet>,
     /// The smallest image with all of these; `null` where the base is not known.
     pub image: Option<Image>,
     /// What the payload is.
@@ -56,7 +56,7 @@ pub struct OverStarts {
 /// Some of the files that a contender consists of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Part {
+pub struct FileSet {
     /// How many.
     pub files: u64,
     /// Their lengths together.

@@ -24,7 +24,7 @@ pub use begun::{
     begun_json, pilot_from, pilot_line,
 };
 pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};
-pub use footprint::{Footprint, Image, OverStarts, Part};
+pub use footprint::{FileSet, Footprint, Image, OverStarts};
 pub use found::{Capacity, Comparison, Direction, Exploratory, Judgement, StatementVerdict};
 pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_from, ledger_json};
 pub use pictures::{
@@ -35,8 +35,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 pub use trial::{
     Audit, AuditVerdict, BoundBy, ByRequest, Ceiling, Distribution, DriftVerdict, Generator, Load,
-    LoadStep, LoopKind, LostBy, Placement, PlacementKind, Recovery, Server, Standin, Transfer,
-    Trial, TrialVerdict, Validity, trial_from, trial_line,
+    LoadStep, LoopKind, LostBy, PlacementKind, Recovery, ServerUsage, Standin, Transfer, Trial,
+    TrialPlacement, TrialVerdict, Validity, trial_from, trial_line,
 };
 
 pub use why::{Flame, LayerDifference, Profile, Stack, Why, WhyLevel};

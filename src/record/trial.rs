@@ -23,7 +23,7 @@ pub struct Trial {
     /// The level as the scenario writes it: `50%`, `4,000/s`, `closed`.
     pub level: String,
     /// Who ran where.
-    pub placement: Placement,
+    pub placement: TrialPlacement,
     /// Of the intended instants and what each sent, 16 hexadecimal digits; contenders of a round share it.
     pub schedule_hash: String,
     /// How the load was made.
@@ -66,7 +66,7 @@ pub struct Trial {
     /// The same by request kind, always.
     pub by_request: BTreeMap<String, ByRequest>,
     /// What the contender used.
-    pub server: Server,
+    pub server: ServerUsage,
     /// What the generator used.
     pub generator: Generator,
     pub bound_by: BoundBy,
@@ -175,7 +175,7 @@ words! {
 /// Who ran where.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Placement {
+pub struct TrialPlacement {
     pub mode: PlacementKind,
     /// Core numbers.
     pub contender_cores: Vec<u32>,
@@ -305,7 +305,7 @@ pub struct ByRequest {
 /// What a contender used, all its threads and children together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Server {
+pub struct ServerUsage {
     /// All CPU time of the window over its right answers; `null` if it could not be read, or there was none.
     pub cpu_us_per_request: Option<f64>,
     /// The same of the window's first half and of its second one; empty where it could not be read.

@@ -1,7 +1,7 @@
 //! The footprint of contenders as a table that every output shows.
 
 use super::document::Table;
-use crate::record::{Footprint, OverStarts, Part, RunResult};
+use crate::record::{FileSet, Footprint, OverStarts, RunResult};
 use crate::text::{clean, or_withheld};
 use crate::units::{Nanos, bytes, grouped};
 
@@ -34,7 +34,8 @@ pub(super) fn grid(result: &RunResult) -> Option<Table> {
 }
 
 fn row(one: &Footprint) -> Vec<String> {
-    let part = |part: &Part| if part.files == 0 { "none".into() } else { bytes(part.bytes as f64) };
+    let part =
+        |part: &FileSet| if part.files == 0 { "none".into() } else { bytes(part.bytes as f64) };
     let image = |size: fn(&crate::record::Image) -> u64| {
         or_withheld(one.image.as_ref().map(|image| size(image) as f64), bytes)
     };
@@ -96,8 +97,8 @@ mod tests {
             rss_idle_bytes: over(8.0 * 1024.0 * 1024.0),
             rss_load_bytes: None,
             load: None,
-            payload: Part { files: 1, bytes: 6 << 20 },
-            base: Some(Part::default()),
+            payload: FileSet { files: 1, bytes: 6 << 20 },
+            base: Some(FileSet::default()),
             image: Some(Image { raw_bytes: 7 << 20, compressed_bytes: 3 << 20, layers: 1 }),
             note: "its own <program>".into(),
             ..mock::footprint("go")

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::charts::{Kind, Picture};
+use super::charts::{ChartKind, Picture};
 use super::markdown::{address, escaped};
 use super::reproduce;
 use super::sentences::limits;
@@ -16,7 +16,7 @@ pub fn note(result: &RunResult, picture: &Picture<'_>, chart: &str, file: &str) 
     let _ = writeln!(out, "![{}]({})\n", escaped(&picture.alt), address(file));
     let _ = writeln!(out, "{}\n", escaped(&method(result, picture)));
     let _ = writeln!(out, "Alternative text: {}\n", escaped(&picture.alt));
-    let run = match picture.kind != Kind::Gate {
+    let run = match picture.kind != ChartKind::Gate {
         true => reproduce::command(result) + "\n",
         // Many gates made it, each by a command of its own.
         false => String::new(),
@@ -41,7 +41,7 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
         false => format!(" in {}", counted(result.rounds as usize, "round")),
     };
     let measured = match &result.map {
-        _ if picture.kind == Kind::Gate => {
+        _ if picture.kind == ChartKind::Gate => {
             let mut gates: Vec<&str> =
                 result.gate_history.iter().map(|point| &*point.utc).collect();
             gates.sort_unstable();
@@ -83,7 +83,7 @@ mod tests {
         let mut run = mock::everything();
         run.trials.clear();
         run.probes.clear();
-        let pictures = crate::report::charts::pictures_of(&run, Kind::Gate, None);
+        let pictures = crate::report::charts::pictures_of(&run, ChartKind::Gate, None);
         let text = note(&run, &pictures[0], "bakeoff chart h.jsonl -o a.svg", "a.svg");
         assert!(
             text.contains("gates by bakeoff") && text.contains("bakeoff chart h.jsonl"),

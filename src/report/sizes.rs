@@ -1,7 +1,7 @@
 //! The headline of a run with sweeps: each model once, at its best size.
 
 use super::document::Table;
-use crate::judge::best_size::{BestSizes, Family, Sized, best_sizes};
+use crate::judge::best_size::{BestSizes, SizeFamily, Sized, best_sizes};
 use crate::judge::races::Race;
 use crate::record::RunResult;
 use crate::report::format::{figure, place};
@@ -25,18 +25,18 @@ fn grid(found: &BestSizes<'_, '_>) -> Table {
 }
 
 /// ` within 256 MiB`
-fn within(families: &[Family<'_, '_>]) -> String {
+fn within(families: &[SizeFamily<'_, '_>]) -> String {
     let members = families.iter().flat_map(|family| &family.members);
     let budget = members.filter_map(|one| one.info?.memory_max_bytes).next();
     budget.map_or_else(String::new, |budget| format!(" within {}", bytes(budget as f64)))
 }
 
-fn name(family: &Family<'_, '_>) -> String {
+fn name(family: &SizeFamily<'_, '_>) -> String {
     let pool = family.pool.map_or_else(String::new, |pool| format!(", pool {pool}"));
     clean(family.name) + &pool
 }
 
-fn row(found: &BestSizes<'_, '_>, family: &Family<'_, '_>) -> Vec<String> {
+fn row(found: &BestSizes<'_, '_>, family: &SizeFamily<'_, '_>) -> Vec<String> {
     let Sized { entry, info } = family.best();
     let threads = info.and_then(|info| info.threads);
     let over = if family.best().is_over_the_budget() { ", over the budget" } else { "" };
@@ -56,7 +56,7 @@ fn row(found: &BestSizes<'_, '_>, family: &Family<'_, '_>) -> Vec<String> {
 }
 
 /// `thread-pool: 128 threads of 64 (30 ms), 128 (12 ms) and 512 (12.3 ms)`
-fn note(found: &BestSizes<'_, '_>, family: &Family<'_, '_>) -> Option<String> {
+fn note(found: &BestSizes<'_, '_>, family: &SizeFamily<'_, '_>) -> Option<String> {
     let size = |one: &Sized<'_, '_>| {
         let threads = one.info.and_then(|info| info.threads);
         threads.map_or_else(|| clean(one.entry.name), |threads| grouped(f64::from(threads)))

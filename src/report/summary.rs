@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::charts::{Kind, Picture, pictures, untrustworthy};
+use super::charts::{ChartKind, Picture, pictures, untrustworthy};
 use super::comparison::families;
 use super::document::{Document, Element, Table};
 use super::html::write_html;
@@ -226,23 +226,24 @@ fn alarm(result: &RunResult) -> Option<&'static str> {
 }
 
 /// Charts that a pull request shows; the others lie beside them.
-const IN_SUMMARY: [Kind; 5] = [Kind::Load, Kind::Map, Kind::Hdr, Kind::Forest, Kind::Stall];
+const IN_SUMMARY: [ChartKind; 5] =
+    [ChartKind::Load, ChartKind::Map, ChartKind::Hdr, ChartKind::Forest, ChartKind::Stall];
 
 /// What a chart is of: the finding is its own title.
 fn heading(picture: &Picture<'_>) -> &'static str {
     match picture.kind {
-        Kind::Load => "Latency against load",
-        Kind::Hdr => "Response time by percentile",
-        Kind::Map => "Decision map",
-        Kind::Forest => "Every metric of two contenders",
-        Kind::Stall => "Before, in and after a fault",
-        Kind::Cpu => "CPU per request",
-        Kind::Memory => "Memory",
-        Kind::Lag => "Self-check: the generator's own lateness",
-        Kind::Time => "Where the time goes",
-        Kind::Gate => "Gate history",
-        Kind::Flame => "Where the CPU goes",
-        Kind::FlameDiff => "Where the CPU goes, against another",
+        ChartKind::Load => "Latency against load",
+        ChartKind::Hdr => "Response time by percentile",
+        ChartKind::Map => "Decision map",
+        ChartKind::Forest => "Every metric of two contenders",
+        ChartKind::Stall => "Before, in and after a fault",
+        ChartKind::Cpu => "CPU per request",
+        ChartKind::Memory => "Memory",
+        ChartKind::Lag => "Self-check: the generator's own lateness",
+        ChartKind::Time => "Where the time goes",
+        ChartKind::Gate => "Gate history",
+        ChartKind::Flame => "Where the CPU goes",
+        ChartKind::FlameDiff => "Where the CPU goes, against another",
     }
 }
 

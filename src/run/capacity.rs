@@ -10,7 +10,7 @@ use crate::record::{Capacity, Ceiling, Comparison, Direction, LostBy, Trial, Tri
 use crate::run::testbed::{ExperimentContext, Testbed, placement};
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{CapacitySearch, Contender, Level, LoadKind, Scenario, Slo};
-use crate::stats::capacity::{Cost, Plan, Search, Stage, Step};
+use crate::stats::capacity::{Cost, Search, SearchPlan, SearchStep, Stage};
 use crate::stats::over_the_error_bound;
 use crate::units::{Nanos, Rate};
 
@@ -107,17 +107,17 @@ fn looking<'a>(
 }
 
 /// Where a search looks: no further than the connections carry within the SLO.
-fn plan(scenario: &Scenario, ceiling: Rate, order_seed: u64) -> Plan {
+fn plan(scenario: &Scenario, ceiling: Rate, order_seed: u64) -> SearchPlan {
     let slo = scenario.slo.map_or(1.0, |slo| slo.p99.as_secs_f64());
     let carried = scenario.load.connections as f64 / (2.0 * slo);
     let shortest = Rate::for_window(scenario.load.requests_min as f64, WINDOW_MAX_S);
     // The search also covers a service so slow that its windows are longer.
     let lowest = (LOWEST_OF_CEILING * ceiling.0).max(shortest.0).min(carried).min(ceiling.0 / 2.0);
-    Plan::around(ceiling, Rate(lowest), Rate(carried), order_seed)
+    SearchPlan::around(ceiling, Rate(lowest), Rate(carried), order_seed)
 }
 
 /// Long enough for its percentile, whatever it is for.
-fn window(scenario: &Scenario, how: CapacitySearch, step: Step) -> Nanos {
+fn window(scenario: &Scenario, how: CapacitySearch, step: SearchStep) -> Nanos {
     let least = match step.stage {
         Stage::Short => how.short,
         Stage::Deciding => how.deciding.unwrap_or(scenario.load.duration),
@@ -131,7 +131,7 @@ impl Looking<'_> {
         &mut self,
         context: &mut ExperimentContext<'_, '_>,
         spec: &TrialSpec<'_>,
-        step: Step,
+        step: SearchStep,
         slo: Slo,
     ) -> Result<Option<Trial>> {
         let Some(mut trial) = context.testbed.trial(spec, context.stop)? else { return Ok(None) };

@@ -33,7 +33,7 @@ use crate::scenario::Scenario;
 use crate::units::Nanos;
 use crate::{interrupt, judge, report};
 
-pub use decide::{Answer, Extras, Question, decide};
+pub use decide::{Extras, Question, Recommendation, decide};
 pub use ledger::{LedgerPlan, LedgerRequest, ledger, plan_ledger};
 pub use plan::{Part, Planned, Sight, plan};
 pub use progress::Progress;

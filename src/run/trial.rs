@@ -297,7 +297,7 @@ fn per_request(outcome: &Outcome, halves: Option<(Nanos, Nanos)>) -> Vec<f64> {
 }
 
 /// What the contender used in the window; context switches and waits for a core up to its end, and memory at most.
-fn server(loaded: &Loaded, cores: usize) -> record::Server {
+fn server(loaded: &Loaded, cores: usize) -> record::ServerUsage {
     let Loaded { outcome, memory, used, switches, .. } = loaded;
     let in_window = |figure: f64| over(figure, outcome.answered_in_window);
     let in_all = |figure: u64| over(figure as f64, loaded.answered);
@@ -313,7 +313,7 @@ fn server(loaded: &Loaded, cores: usize) -> record::Server {
     let voluntary = grown(|switches| Some(switches.voluntary));
     let involuntary = grown(|switches| Some(switches.involuntary));
     let run_queue = grown(|switches| switches.run_queue.map(|delay| delay.0));
-    record::Server {
+    record::ServerUsage {
         cpu_us_per_request: cpu,
         user_us_per_request: cpu.zip(user).map(|(cpu, user)| cpu * user),
         system_us_per_request: cpu.zip(user).map(|(cpu, user)| cpu * (1.0 - user)),

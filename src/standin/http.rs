@@ -6,26 +6,26 @@ use httparse::{EMPTY_HEADER, Request, Status};
 use serde_json::{Value, json};
 
 use super::dial::{Fate, Promise};
-use super::stats::Kind;
+use super::stats::StatementKind;
 use super::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, OUTPUT_BYTES_MAX, World};
 use crate::sql::Class;
-use crate::standin::step::{Input, Refusal, Step};
+use crate::standin::step::{ConnectionRefusal, Input, Step};
 use crate::units::Nanos;
 
 /// A connection that speaks HTTP.
 #[derive(Debug)]
-pub(super) struct Session {
-    waiting: Option<Waiting>,
+pub(super) struct HttpConversation {
+    waiting: Option<WaitingRequest>,
     /// Bytes of a body that are still to be thrown away.
     skip: usize,
     /// When the answer before was due.
     free: Nanos,
-    refused: Option<Refusal>,
+    refused: Option<ConnectionRefusal>,
 }
 
 /// A lookup that has begun.
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
+struct WaitingRequest {
     promise: Promise,
     id: u32,
     last: bool,
@@ -49,8 +49,8 @@ struct Head {
     last: bool,
 }
 
-impl Session {
-    pub(super) fn new(refused: Option<Refusal>) -> Self {
+impl HttpConversation {
+    pub(super) fn new(refused: Option<ConnectionRefusal>) -> Self {
         Self { waiting: None, skip: 0, free: Nanos(0), refused }
     }
 
@@ -104,15 +104,15 @@ impl Session {
     ) -> bool {
         let asked = match self.refused {
             None => head.asked,
-            Some(Refusal::TooMany) => Err(503),
-            Some(Refusal::NoTarget) => Err(502),
+            Some(ConnectionRefusal::TooMany) => Err(503),
+            Some(ConnectionRefusal::NoTarget) => Err(502),
         };
         let last = head.last || self.refused.is_some();
         match asked {
             Ok(Asked::Upstream(id)) => {
-                world.stats.count(Kind::Upstream);
+                world.stats.count(StatementKind::Upstream);
                 let promise = world.dial.begin(Class::Lookup, self.free.max(arrived));
-                self.waiting = Some(Waiting { promise, id, last });
+                self.waiting = Some(WaitingRequest { promise, id, last });
             }
             Ok(Asked::Health) => {
                 respond(out, 200, &json!({"ready": true, "name": world.name}), last)
@@ -128,7 +128,7 @@ impl Session {
     }
 }
 
-impl Waiting {
+impl WaitingRequest {
     /// Answers the lookup; gives whether the connection ends with it.
     fn finish(self, world: &mut World, out: &mut Vec<u8>) -> bool {
         if self.promise.fate == Fate::Drop {
@@ -212,7 +212,7 @@ fn refuse(out: &mut Vec<u8>, status: u16, last: bool) {
         411 => "a body needs a content-length",
         413 => "the body is too long",
         431 => "the head is too long",
-        502 => Refusal::NO_TARGET,
+        502 => ConnectionRefusal::NO_TARGET,
         _ => "the stand-in refuses this, as it was told to or for too many connections",
     };
     respond(out, status, &json!({"error": why}), last);
@@ -248,7 +248,7 @@ fn head(out: &mut Vec<u8>, status: u16, length: usize, last: bool) {
 mod tests {
     use super::*;
     use crate::standin::Settings;
-    use crate::standin::server::Session as Any;
+    use crate::standin::server::Conversation as Any;
     use crate::standin::step::Key;
 
     /// Feeds `parts` at 1 ms each to a world whose lookups take 50 ms; gives what came out and the instants of it.

@@ -44,7 +44,7 @@ use crate::standin::ledger::Ledger;
 use crate::standin::stats::Stats;
 use crate::standin::step::Key;
 use crate::units::Nanos;
-use server::Server;
+use server::StandinServer;
 use std::net::SocketAddrV4;
 
 /// Everything that the stand-in is started with.
@@ -87,7 +87,9 @@ impl Default for Settings {
 pub fn serve(settings: &Settings) -> Result<()> {
     raise_descriptor_limit(CONNECTIONS_MAX as u64 + OTHER_DESCRIPTORS);
     let reactor = start(settings.port, settings.pace)?;
-    Server::new(reactor, World::new(settings)).run().context(|| "the epoll set failed".into())
+    StandinServer::new(reactor, World::new(settings))
+        .run()
+        .context(|| "the epoll set failed".into())
 }
 
 /// Relays connections to `target`, and lets each answer wait for a time that is drawn from `latency`, until SIGTERM or

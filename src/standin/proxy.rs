@@ -14,7 +14,7 @@ use std::net::{Shutdown, SocketAddrV4, TcpStream};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use super::server::Peer;
+use super::server::SocketSession;
 use super::{READ_BYTES, REFUSED_MAX, RELAY_BYTES_MAX, RELAYS_MAX, Settings, World};
 use crate::clock;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ use crate::latency::Latency;
 use crate::poll::{Event, EventFlags, Poll, READABLE, WRITABLE};
 use crate::random::Stream;
 use crate::reactor::{EVENTS, Events, LISTENER, Reactor, SIGNAL};
-use crate::standin::step::Refusal;
+use crate::standin::step::ConnectionRefusal;
 use crate::units::Nanos;
 
 /// Whether a relay may go to `target`: on this machine alone.
@@ -41,7 +41,7 @@ pub(super) struct Proxy {
     latency: Latency,
     times: Stream,
     drawn: u64,
-    places: Vec<Option<Place>>,
+    places: Vec<Option<RelayEnd>>,
     free: Vec<usize>,
     /// Of the places that are taken, how many are relays, and how many of those there may be.
     relays: usize,
@@ -54,12 +54,12 @@ pub(super) struct Proxy {
 
 /// A client, and what becomes of it.
 #[derive(Debug)]
-enum Place {
+enum RelayEnd {
     Relay(Box<Relay>),
-    Refused(Box<Peer>),
+    Refused(Box<SocketSession>),
 }
 
-impl Place {
+impl RelayEnd {
     fn token(&self) -> u64 {
         match self {
             Self::Relay(relay) => relay.token,
@@ -161,21 +161,21 @@ impl Proxy {
     }
 
     /// What becomes of a client; nothing when it is closed.
-    fn admit(&mut self, client: TcpStream, token: u64) -> Option<Place> {
+    fn admit(&mut self, client: TcpStream, token: u64) -> Option<RelayEnd> {
         let refusal = match self.relays < self.relays_max {
             true => match connect(self.target) {
                 Ok(target) => {
                     let relay = Relay::new(client, target, token);
                     relay.watch_all(&self.reactor.poll).ok()?;
                     self.relays += 1;
-                    return Some(Place::Relay(relay.into()));
+                    return Some(RelayEnd::Relay(relay.into()));
                 }
                 Err(error) => {
                     say_unreachable(self.target, &error, "this connection gets an error");
-                    Refusal::NoTarget
+                    ConnectionRefusal::NoTarget
                 }
             },
-            false => Refusal::TooMany,
+            false => ConnectionRefusal::TooMany,
         };
         // Its own place is taken already.
         let refused = self.places.len() - self.free.len() - 1 - self.relays;
@@ -183,13 +183,13 @@ impl Proxy {
             return None;
         }
         let key = self.world.key(0, self.accepted);
-        Some(Place::Refused(Peer::new(client, token, key, Some(refusal)).into()))
+        Some(RelayEnd::Refused(SocketSession::new(client, token, key, Some(refusal)).into()))
     }
 
     /// Goes on with everything that has something due.
     fn wake(&mut self) {
         while let Some(token) = self.reactor.expired(clock::now()) {
-            if let Some(Place::Relay(relay)) = place(&mut self.places, token) {
+            if let Some(RelayEnd::Relay(relay)) = place(&mut self.places, token) {
                 relay.timer = None;
                 let alive = relay.go_on(clock::now(), &mut self.reactor);
                 self.settle(token, alive);
@@ -202,17 +202,17 @@ impl Proxy {
         let now = clock::now();
         let alive = match place(&mut self.places, token & !TARGET) {
             None => return,
-            Some(Place::Refused(peer)) => {
+            Some(RelayEnd::Refused(peer)) => {
                 peer.serve(flags, &mut self.scratch, &mut self.world, &mut self.reactor)
             }
-            Some(Place::Relay(relay)) if token & TARGET == 0 => {
+            Some(RelayEnd::Relay(relay)) if token & TARGET == 0 => {
                 relay.client.blocked &= !flags.contains(EventFlags::OUT);
                 let latency = self.latency.draw(self.times.at(self.drawn));
                 let (alive, read) = relay.read_client(flags, latency, &mut self.scratch);
                 self.drawn += u64::from(read);
                 alive && relay.go_on(now, &mut self.reactor)
             }
-            Some(Place::Relay(relay)) => {
+            Some(RelayEnd::Relay(relay)) => {
                 relay.target.blocked &= !flags.contains(EventFlags::OUT);
                 relay.read_target(flags, now, &mut self.scratch);
                 relay.go_on(now, &mut self.reactor)
@@ -224,7 +224,7 @@ impl Proxy {
     fn settle(&mut self, token: u64, alive: Alive) {
         if !alive {
             let place = (token >> 32) as usize;
-            self.relays -= usize::from(matches!(self.places[place], Some(Place::Relay(_))));
+            self.relays -= usize::from(matches!(self.places[place], Some(RelayEnd::Relay(_))));
             self.places[place] = None;
             self.free.push(place);
             self.reactor.closed();
@@ -232,7 +232,7 @@ impl Proxy {
     }
 }
 
-fn place(places: &mut [Option<Place>], token: u64) -> Option<&mut Place> {
+fn place(places: &mut [Option<RelayEnd>], token: u64) -> Option<&mut RelayEnd> {
     places.get_mut((token >> 32) as usize)?.as_mut().filter(|place| place.token() == token)
 }
 
@@ -301,17 +301,17 @@ impl Relay {
         scratch: &mut [u8],
     ) -> (Alive, bool) {
         match self.client.read(flags, scratch) {
-            Read::Bytes(len) => {
+            ReadOutcome::Bytes(len) => {
                 self.latency = latency;
                 self.target.push(Nanos(0), &scratch[..len]);
                 (true, true)
             }
-            Read::End => {
+            ReadOutcome::End => {
                 self.target.push(Nanos(0), &[]);
                 (true, false)
             }
-            Read::Nothing => (true, false),
-            Read::Broken => (false, false),
+            ReadOutcome::Nothing => (true, false),
+            ReadOutcome::Broken => (false, false),
         }
     }
 
@@ -319,10 +319,10 @@ impl Relay {
     fn read_target(&mut self, flags: EventFlags, now: Nanos, scratch: &mut [u8]) {
         let due = now + self.latency;
         match self.target.read(flags, scratch) {
-            Read::Bytes(len) => self.client.push(due, &scratch[..len]),
-            Read::End => self.client.push(due, &[]),
-            Read::Nothing => {}
-            Read::Broken => self.lose_target(due),
+            ReadOutcome::Bytes(len) => self.client.push(due, &scratch[..len]),
+            ReadOutcome::End => self.client.push(due, &[]),
+            ReadOutcome::Nothing => {}
+            ReadOutcome::Broken => self.lose_target(due),
         }
     }
 
@@ -352,7 +352,7 @@ impl Relay {
 }
 
 /// What a read has given.
-enum Read {
+enum ReadOutcome {
     Bytes(usize),
     End,
     Nothing,
@@ -373,24 +373,24 @@ impl Side {
         }
     }
 
-    fn read(&mut self, flags: EventFlags, scratch: &mut [u8]) -> Read {
+    fn read(&mut self, flags: EventFlags, scratch: &mut [u8]) -> ReadOutcome {
         // Reported whether it is watched for or not, and again until what came before it has been read.
         let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
         if self.ended {
-            return if broken && !self.closed { Read::Broken } else { Read::Nothing };
+            return if broken && !self.closed { ReadOutcome::Broken } else { ReadOutcome::Nothing };
         }
         if !broken && !self.watched.contains(EventFlags::IN) {
-            return Read::Nothing;
+            return ReadOutcome::Nothing;
         }
         match self.stream.read(scratch) {
             Ok(0) => {
                 self.ended = true;
-                Read::End
+                ReadOutcome::End
             }
-            Ok(len) => Read::Bytes(len),
+            Ok(len) => ReadOutcome::Bytes(len),
             Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Read::Nothing,
-                _ => Read::Broken,
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => ReadOutcome::Nothing,
+                _ => ReadOutcome::Broken,
             },
         }
     }

@@ -4,7 +4,7 @@ use super::{CONNECTIONS_MAX, READ_BYTES, World};
 use crate::clock;
 use crate::poll::{Event, EventFlags, READABLE, WRITABLE};
 use crate::reactor::{EVENTS, Events, LISTENER, Reactor, SIGNAL};
-use crate::standin::step::{Input, Key, Refusal, Step};
+use crate::standin::step::{ConnectionRefusal, Input, Key, Step};
 use crate::standin::{INPUT_BYTES_MAX, http, postgres};
 use crate::units::Nanos;
 use std::io;
@@ -13,19 +13,19 @@ use std::mem::MaybeUninit;
 use std::net::TcpStream;
 
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct StandinServer {
     reactor: Reactor,
     world: World,
-    peers: Vec<Option<Peer>>,
+    peers: Vec<Option<SocketSession>>,
     free: Vec<usize>,
     accepted: u32,
     scratch: Box<[u8]>,
 }
 
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(super) struct SocketSession {
     stream: TcpStream,
-    session: Session,
+    session: Conversation,
     /// Its place, and below it which of those that have had the place it is. Events of the others are not its own.
     pub(super) token: u64,
     out: Vec<u8>,
@@ -40,7 +40,7 @@ pub(super) struct Peer {
 /// Whether a connection goes on.
 type Alive = bool;
 
-impl Server {
+impl StandinServer {
     pub(super) fn new(reactor: Reactor, world: World) -> Self {
         let scratch = vec![0; READ_BYTES].into();
         Self { reactor, world, peers: Vec::new(), free: Vec::new(), accepted: 0, scratch }
@@ -77,10 +77,10 @@ impl Server {
                 self.peers.push(None);
             }
             let too_many = self.world.connections >= CONNECTIONS_MAX;
-            let refused = too_many.then_some(Refusal::TooMany);
+            let refused = too_many.then_some(ConnectionRefusal::TooMany);
             self.world.connections += 1;
             let key = self.world.key(place, self.accepted);
-            self.peers[place] = Some(Peer::new(stream, token, key, refused));
+            self.peers[place] = Some(SocketSession::new(stream, token, key, refused));
         }
     }
 
@@ -133,15 +133,20 @@ impl Server {
 }
 
 /// The connection of `token`, unless it has been closed meanwhile.
-fn peer(peers: &mut [Option<Peer>], token: u64) -> Option<&mut Peer> {
+fn peer(peers: &mut [Option<SocketSession>], token: u64) -> Option<&mut SocketSession> {
     peers.get_mut((token >> 32) as usize)?.as_mut().filter(|peer| peer.token == token)
 }
 
-impl Peer {
-    pub(super) fn new(stream: TcpStream, token: u64, key: Key, refused: Option<Refusal>) -> Self {
+impl SocketSession {
+    pub(super) fn new(
+        stream: TcpStream,
+        token: u64,
+        key: Key,
+        refused: Option<ConnectionRefusal>,
+    ) -> Self {
         Self {
             stream,
-            session: Session::new(key, refused),
+            session: Conversation::new(key, refused),
             token,
             out: Vec::new(),
             blocked: false,
@@ -244,24 +249,24 @@ impl Peer {
 
 /// A connection of either protocol.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct Conversation {
     input: Input,
     protocol: Protocol,
     key: Key,
-    refused: Option<Refusal>,
+    refused: Option<ConnectionRefusal>,
 }
 
 #[derive(Debug)]
 enum Protocol {
     /// Nothing has come yet.
     Unknown,
-    Postgres(Box<postgres::Session>),
-    Http(http::Session),
+    Postgres(Box<postgres::PostgresConversation>),
+    Http(http::HttpConversation),
 }
 
-impl Session {
+impl Conversation {
     /// A connection that was accepted, and perhaps only to be refused.
-    pub(super) fn new(key: Key, refused: Option<Refusal>) -> Self {
+    pub(super) fn new(key: Key, refused: Option<ConnectionRefusal>) -> Self {
         Self { input: Input::default(), protocol: Protocol::Unknown, key, refused }
     }
 
@@ -292,10 +297,11 @@ impl Session {
             // The length of a PostgreSQL startup begins with 0, a request line with a letter.
             self.protocol = match self.input.rest().first() {
                 None => return Step::Read,
-                Some(0) => {
-                    Protocol::Postgres(Box::new(postgres::Session::new(self.key, self.refused)))
-                }
-                Some(_) => Protocol::Http(http::Session::new(self.refused)),
+                Some(0) => Protocol::Postgres(Box::new(postgres::PostgresConversation::new(
+                    self.key,
+                    self.refused,
+                ))),
+                Some(_) => Protocol::Http(http::HttpConversation::new(self.refused)),
             };
         }
         let step = match &mut self.protocol {

@@ -11,7 +11,7 @@ use crate::sql::Statement;
 use crate::units::Nanos;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum StatementKind {
     Statement(Statement),
     Other,
     /// A lookup over HTTP.
@@ -54,11 +54,11 @@ impl Stats {
         self.cpu_at_start = clock::thread_cpu();
     }
 
-    pub(super) fn count(&mut self, kind: Kind) {
+    pub(super) fn count(&mut self, kind: StatementKind) {
         self.counts[match kind {
-            Kind::Statement(statement) => statement as usize,
-            Kind::Other => OTHER,
-            Kind::Upstream => UPSTREAM,
+            StatementKind::Statement(statement) => statement as usize,
+            StatementKind::Other => OTHER,
+            StatementKind::Upstream => UPSTREAM,
         }] += 1;
     }
 
@@ -107,8 +107,8 @@ mod tests {
     fn errors_and_counts_are_given_since_the_windows_start() {
         let mut stats = Stats::new();
         for round in 0..2 {
-            stats.count(Kind::Statement(Statement::Capture));
-            stats.count(Kind::Upstream);
+            stats.count(StatementKind::Statement(Statement::Capture));
+            stats.count(StatementKind::Upstream);
             stats.answers(Nanos(1_000));
             stats.answers(Nanos(2_000));
             assert!(stats.awaits_write());

@@ -72,12 +72,12 @@ pub(crate) struct Key {
 
 /// Why a connection gets no other answer than that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum ConnectionRefusal {
     TooMany,
     /// The proxy cannot reach its target.
     NoTarget,
 }
 
-impl Refusal {
+impl ConnectionRefusal {
     pub(crate) const NO_TARGET: &'static str = "nothing answers where the proxy relays to";
 }

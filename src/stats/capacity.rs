@@ -36,7 +36,7 @@ const BISECTIONS_MAX: u32 = 6;
 
 /// Where to look, and how closely.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Plan {
+pub struct SearchPlan {
     /// The first rate to try, a guess: half the closed ceiling is a good one.
     pub first: Rate,
     /// No rate above it is tried: what the generator can send, or the connections carry.
@@ -49,7 +49,7 @@ pub struct Plan {
     pub order_seed: u64,
 }
 
-impl Plan {
+impl SearchPlan {
     /// A search around the ceiling of a closed loop, from `lowest` on and within `highest`.
     pub fn around(ceiling: Rate, lowest: Rate, highest: Rate, order_seed: u64) -> Self {
         let highest = (HIGHEST_OF_CEILING * ceiling.0).min(highest.0).max(lowest.0);
@@ -59,7 +59,7 @@ impl Plan {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub struct SearchStep {
     pub rate: Rate,
     /// Whether a short trial will do.
     pub stage: Stage,
@@ -94,7 +94,7 @@ pub struct Capacity {
 /// The search: a getter [`Self::answer`], a `record` for what happened, a `next` for what to do.
 #[derive(Clone, Debug)]
 pub struct Search {
-    plan: Plan,
+    plan: SearchPlan,
     /// Levels count from the first rate in steps of the finest ratio; these are the outermost.
     bottom: i64,
     top: i64,
@@ -102,7 +102,7 @@ pub struct Search {
     kept: Option<i64>,
     broken: Option<i64>,
     /// The two levels to decide, once the border is found.
-    sides: Option<[Side; 2]>,
+    sides: Option<[BracketEnd; 2]>,
     /// What `next` gave last and `record` has not had yet.
     pending: Option<(i64, Stage)>,
     /// How often that was void.
@@ -112,7 +112,7 @@ pub struct Search {
 
 /// One end of the interval.
 #[derive(Clone, Debug)]
-struct Side {
+struct BracketEnd {
     /// Whether trials of its level are expected to be kept.
     lower: bool,
     /// `None` where the interval is open.
@@ -135,8 +135,8 @@ impl Search {
     ///
     /// # Panics
     /// When the rates are not in the order lowest, first, highest, or more than 6 bisections are asked for.
-    pub fn new(plan: Plan) -> Self {
-        let Plan { first, highest, lowest, bisections, .. } = plan;
+    pub fn new(plan: SearchPlan) -> Self {
+        let SearchPlan { first, highest, lowest, bisections, .. } = plan;
         assert!(0.0 < lowest.0 && lowest <= first && first <= highest, "rates out of order");
         assert!(bisections <= BISECTIONS_MAX, "{bisections} bisections");
         let steps = f64::from(1_u32 << bisections);
@@ -170,11 +170,11 @@ impl Search {
 
     /// The trial to run next; the same one until its answer is recorded. `None` when the answer stands.
     #[expect(clippy::should_implement_trait, reason = "an iterator could not be told the answers")]
-    pub fn next(&mut self) -> Option<Step> {
+    pub fn next(&mut self) -> Option<SearchStep> {
         if self.pending.is_none() {
             self.pending = self.choose();
         }
-        self.pending.map(|(level, stage)| Step { rate: self.rate(level), stage })
+        self.pending.map(|(level, stage)| SearchStep { rate: self.rate(level), stage })
     }
 
     /// Takes the answer to the trial that `next` gave: whether the contender kept its SLO at this rate; `None` when the
@@ -231,7 +231,7 @@ impl Search {
 
     /// From here on the levels on either side of the border are decided, as far as there are any.
     fn find_border(&mut self) {
-        self.sides = Some([Side::new(true, self.kept), Side::new(false, self.broken)]);
+        self.sides = Some([BracketEnd::new(true, self.kept), BracketEnd::new(false, self.broken)]);
     }
 
     /// The level of the next short trial; `None` when the border is found or lies outside.
@@ -274,7 +274,7 @@ impl Search {
     }
 }
 
-impl Side {
+impl BracketEnd {
     fn new(lower: bool, level: Option<i64>) -> Self {
         Self { lower, level, trials: Vec::new(), settled: false, moves: 0 }
     }

@@ -15,19 +15,19 @@ mod sync {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::services::payment::Rows;
-    use crate::domain::dataset::{Dataset, Limits, Merchant, User};
+    use crate::backend::services::payment::PaymentRows;
+    use crate::domain::dataset::{ComplianceLimits, Dataset, Merchant, User};
     use crate::domain::loyalty::Distribution;
     use crate::domain::payment::Payment;
     use std::sync::Barrier;
     use std::sync::atomic::Ordering::Relaxed;
 
     /// Those of a payer with so much, and of a merchant that pays a hundredth.
-    pub(crate) fn rows(opening_balance_minor: u64) -> Rows {
-        Rows::new(
+    pub(crate) fn rows(opening_balance_minor: u64) -> PaymentRows {
+        PaymentRows::new(
             User { blocked: false, opening_balance_minor },
             Merchant { closed: false, fee_bps: 100 },
-            Limits { per_payment_minor: 0 },
+            ComplianceLimits { per_payment_minor: 0 },
         )
     }
 

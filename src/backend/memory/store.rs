@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::sync::{AtomicU64, Mutex, MutexGuard, OnceLock};
 use crate::backend::hash::{BuildMix, shard};
-use crate::backend::services::payment::Rows;
+use crate::backend::services::payment::PaymentRows;
 use crate::domain::dataset::{BUSINESSES, Dataset, POPULATION, User};
 use crate::domain::loyalty::Distribution;
 use crate::domain::payment::{Payment, fee_minor};
@@ -24,24 +24,24 @@ const BLOCK: usize = 4_096;
 /// Members that one word of a record's bitmap stands for. Work is divided at its multiples.
 pub(crate) const WORD: u32 = u64::BITS;
 
-type Table<K, V> = [Mutex<HashMap<K, V, BuildMix>>; SHARDS];
+type KeyedTable<K, V> = [Mutex<HashMap<K, V, BuildMix>>; SHARDS];
 
 /// Balances, captured payments, points and distributions.
 #[derive(Debug)]
 pub(crate) struct Memory {
     /// By idempotency key. A key's shard is locked before the payer's, never the other way round.
-    payments: Table<Box<str>, Captured>,
+    payments: KeyedTable<Box<str>, Captured>,
     /// What each user has paid since the start, in minor units.
-    spent: Table<u32, u64>,
+    spent: KeyedTable<u32, u64>,
     /// By merchant id.
     takings: Box<[Takings]>,
-    distributions: Table<u64, Arc<Record>>,
+    distributions: KeyedTable<u64, Arc<Record>>,
     /// By account id, in blocks that exist once one of their accounts was credited.
     points: Box<[OnceLock<Box<[AtomicU64]>>]>,
     points_issued: AtomicU64,
     credits: AtomicU64,
     /// By event id.
-    webhooks: Table<Box<str>, Box<str>>,
+    webhooks: KeyedTable<Box<str>, Box<str>>,
 }
 
 /// A payment that was captured, and what it cost the merchant.
@@ -123,7 +123,7 @@ impl Memory {
     /// Moves the money of `payment` once, however often and from wherever `key` comes.
     ///
     /// The payer's and the merchant's rows are passed in, since the caller has looked them up to decide.
-    pub(crate) fn capture(&self, key: &str, payment: &Payment, rows: Rows) -> Capture {
+    pub(crate) fn capture(&self, key: &str, payment: &Payment, rows: PaymentRows) -> Capture {
         let mut payments = lock(&self.payments[shard(key, SHARDS)]);
         if let Some(earlier) = payments.get(key) {
             return match earlier.payment == *payment {
@@ -263,7 +263,7 @@ impl Record {
     }
 }
 
-fn table<K, V>() -> Table<K, V> {
+fn table<K, V>() -> KeyedTable<K, V> {
     std::array::from_fn(|_| Mutex::default())
 }
 

@@ -6,7 +6,7 @@
 use super::{Param, Question};
 use crate::backend::memory::{Audit, Capture};
 use crate::backend::runtime::{Buffers, ClientError, Protocol};
-use crate::domain::dataset::{Account, Limits, Merchant, Tier, User};
+use crate::domain::dataset::{Account, ComplianceLimits, Merchant, Tier, User};
 use crate::postgres;
 use crate::postgres::{Login, Refusal, Server};
 use crate::sql::Statement;
@@ -19,14 +19,14 @@ use std::io;
 #[derive(Debug)]
 pub(crate) struct PostgresProtocol {
     buffers: Buffers,
-    phase: Phase,
+    phase: ProtocolPhase,
     /// What the answer under way holds so far.
     reply: Reply,
     refusal: Option<ClientError>,
 }
 
 #[derive(Debug)]
-enum Phase {
+enum ProtocolPhase {
     /// Is not let in yet.
     Login(Login),
     Preparing,
@@ -40,27 +40,27 @@ impl Protocol for PostgresProtocol {
 
     fn begin(server: &Server) -> Self {
         let mut buffers = Buffers::default();
-        let phase = Phase::Login(Login::begin(server, &mut buffers.outgoing));
+        let phase = ProtocolPhase::Login(Login::begin(server, &mut buffers.outgoing));
         Self { buffers, phase, reply: Reply::default(), refusal: None }
     }
 
     fn greet(&mut self) -> Result<bool, ClientError> {
         while let Some(message) = self.next()? {
             let ready = match (&mut self.phase, &message) {
-                (Phase::Login(login), message) => {
+                (ProtocolPhase::Login(login), message) => {
                     login.hear(message, &mut self.buffers.outgoing)?
                 }
                 (_, Message::ErrorResponse(error)) => return Err(refused(error)),
                 (_, message) => matches!(message, Message::ReadyForQuery(_)),
             };
-            if ready && matches!(self.phase, Phase::Login(_)) {
-                self.phase = Phase::Preparing;
+            if ready && matches!(self.phase, ProtocolPhase::Login(_)) {
+                self.phase = ProtocolPhase::Preparing;
                 self.prepare();
             } else if ready {
-                self.phase = Phase::Ready;
+                self.phase = ProtocolPhase::Ready;
             }
         }
-        Ok(matches!(self.phase, Phase::Ready))
+        Ok(matches!(self.phase, ProtocolPhase::Ready))
     }
 
     fn ask(&mut self, question: Question<'_>) {
@@ -168,8 +168,8 @@ impl Reply {
         })
     }
 
-    pub(crate) fn limits(&self) -> Result<Option<Limits>, ClientError> {
-        self.read(|columns| Some(Limits { per_payment_minor: columns.int8()? }))
+    pub(crate) fn limits(&self) -> Result<Option<ComplianceLimits>, ClientError> {
+        self.read(|columns| Some(ComplianceLimits { per_payment_minor: columns.int8()? }))
     }
 
     pub(crate) fn merchant(&self) -> Result<Option<Merchant>, ClientError> {

@@ -12,7 +12,7 @@ use crate::backend::postgres::Question;
 #[cfg(feature = "cross-check")]
 use crate::backend::runtime::event_loop::cross_check::client;
 use crate::backend::runtime::event_loop::helpers::{Helpers, Place};
-use crate::backend::runtime::event_loop::remote::Pool;
+use crate::backend::runtime::event_loop::remote::ClientPool;
 #[cfg(not(feature = "cross-check"))]
 use crate::backend::runtime::event_loop::remote::client;
 use crate::backend::services::{Common, Store, audited, cpu_mode, database, stats, upstream};
@@ -28,7 +28,7 @@ pub(crate) use crate::backend::runtime::event_loop::remote::Client;
 pub(crate) struct App {
     pub(crate) common: Common,
     pub(crate) store: Store<Client>,
-    pub(crate) upstream: Option<Arc<Pool<Exchange>>>,
+    pub(crate) upstream: Option<Arc<ClientPool<Exchange>>>,
     pub(crate) helpers: Helpers,
     /// The pitfall `global-lock`. A lock of the runtime's, since one of the kernel's would stop the loop.
     lock: Mutex<()>,
@@ -41,7 +41,7 @@ impl App {
             Some(peer) => Store::Postgres(Arc::new(client(settings, peer)?)),
             None => Store::Memory(Arc::new(Memory::new())),
         };
-        let upstream = upstream(settings)?.map(|peer| Arc::new(Pool::new(peer)));
+        let upstream = upstream(settings)?.map(|peer| Arc::new(ClientPool::new(peer)));
         let helpers = Helpers::new(cpu_mode(settings), settings.cores, place);
         Ok(Self { common: Common::of(settings), store, upstream, helpers, lock: Mutex::new(()) })
     }

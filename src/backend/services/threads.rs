@@ -8,18 +8,18 @@ use crate::backend::memory::Memory;
 use crate::backend::model::Pitfall;
 use crate::backend::postgres::{PostgresProtocol, Question};
 use crate::backend::runtime::threads::helpers::Helpers;
-use crate::backend::runtime::threads::remote::Pool;
+use crate::backend::runtime::threads::remote::ClientPool;
 use crate::backend::services::{Common, Store, audited, cpu_mode, database, stats, upstream};
 use crate::backend::upstream::Exchange;
 use crate::error;
 
-pub(crate) type Client = Pool<PostgresProtocol>;
+pub(crate) type Client = ClientPool<PostgresProtocol>;
 
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) common: Common,
     pub(crate) store: Store<Client>,
-    pub(crate) upstream: Option<Arc<Pool<Exchange>>>,
+    pub(crate) upstream: Option<Arc<ClientPool<Exchange>>>,
     pub(crate) helpers: Helpers,
     /// The pitfall `global-lock`. Held through a request's waits, so that all others wait with it.
     lock: Mutex<()>,
@@ -32,7 +32,7 @@ impl App {
             Some(peer) => Store::Postgres(Arc::new(Client::new(peer))),
             None => Store::Memory(Arc::new(Memory::new())),
         };
-        let upstream = upstream(settings)?.map(|peer| Arc::new(Pool::new(peer)));
+        let upstream = upstream(settings)?.map(|peer| Arc::new(ClientPool::new(peer)));
         let helpers = Helpers::new(cpu_mode(settings), settings.cores);
         Ok(Self { common: Common::of(settings), store, upstream, helpers, lock: Mutex::new(()) })
     }

@@ -119,10 +119,10 @@ struct Kept {
 }
 
 /// Where the search looks: no rate whose window would be too long for the percentile.
-fn places(args: &Args, slo: Slo, ceiling: Rate) -> capacity::Plan {
+fn places(args: &Args, slo: Slo, ceiling: Rate) -> capacity::SearchPlan {
     let longest = args.duration.unwrap_or(TRIAL).as_secs_f64() * LONGER_MAX;
     let lowest = Rate::for_window(slo.needs, longest).0.min(RATE_MAX);
-    capacity::Plan::around(ceiling, Rate(lowest), Rate(RATE_MAX), args.seed)
+    capacity::SearchPlan::around(ceiling, Rate(lowest), Rate(RATE_MAX), args.seed)
 }
 
 fn trials_rate(trial: &Trial) -> f64 {

@@ -87,7 +87,7 @@ fn starts(one: &Footprint, metric: Metric) -> Option<&OverStarts> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Judgement, Part, StatementVerdict};
+    use crate::record::{FileSet, Judgement, StatementVerdict};
     use crate::scenario::{Bound, builtin};
 
     fn footprint(contender: &str, payload: u64, start_ms: f64) -> Footprint {
@@ -99,8 +99,8 @@ mod tests {
             rss_idle_bytes: None,
             rss_load_bytes: None,
             load: None,
-            payload: Part { files: 1, bytes: payload },
-            runtime: Part::default(),
+            payload: FileSet { files: 1, bytes: payload },
+            runtime: FileSet::default(),
             base: None,
             image: None,
             note: String::new(),

@@ -4,7 +4,7 @@ use super::MAX_SERIES;
 use super::canvas::Canvas;
 use super::labels::{self, Label};
 use super::levels::{self, Saturated, Track, extent, rounds, top_rps, tracks};
-use super::picture::{Kind, Picture};
+use super::picture::{ChartKind, Picture};
 use super::plot::{Frame, Plot, linear};
 use super::text::typeset;
 use super::view::{View, band_words, ways};
@@ -36,7 +36,7 @@ fn picture<'a>(view: &View<'a>, workload: &'a str) -> Option<Picture<'a>> {
     let figures: Vec<String> = tracks.iter().map(figures).collect();
     let alt = format!("{title}. CPU time per request by offered load: {}.", figures.join("; "));
     let stem = format!("cpu-{}", slug(workload));
-    Some(Picture::new(Kind::Cpu, stem, chrome, alt, move |canvas| draw(canvas, &tracks)))
+    Some(Picture::new(ChartKind::Cpu, stem, chrome, alt, move |canvas| draw(canvas, &tracks)))
 }
 
 fn figures(track: &Track) -> String {

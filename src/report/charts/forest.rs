@@ -5,10 +5,10 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::style::{Color, RGBColor};
 
 use super::canvas::{Anchor, Canvas, Ink, snapped};
-use super::picture::{Kind, MARGIN, Picture};
+use super::picture::{ChartKind, MARGIN, Picture};
 use super::plot::{Frame, Plot, name_ink, tick_ink};
 use super::text::{Weight, fitted, fitted_name, typeset, width};
-use super::theme::Family;
+use super::theme::ColourFamily;
 use super::view::{Member, View};
 use crate::judge::cell::{ZONE, belongs, ends, more_is_better};
 use crate::judge::races::Race;
@@ -39,12 +39,12 @@ fn usual(view: &View<'_>) -> Option<(String, String)> {
         })
     };
     let other = others().find(|member| family(member) != family(base)).or(others().next())?;
-    let (a, b) = if family(base) == Family::Threaded { (other, base) } else { (base, other) };
+    let (a, b) = if family(base) == ColourFamily::Threaded { (other, base) } else { (base, other) };
     Some((a.name.to_owned(), b.name.to_owned()))
 }
 
 /// One comparison, turned so that a ratio above 1 says that the first contender is better.
-struct Row {
+struct ForestRow {
     metric: String,
     /// Workload, load, dependency and request kind, as far as they differ between rows.
     place: Vec<String>,
@@ -59,7 +59,7 @@ struct Row {
 }
 
 fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<ForestRow> = Vec::new();
     let (mut n, mut drawn) = (0, Vec::new());
     for c in &view.result.comparisons {
         let turned = match (c.of == of && c.versus == versus, c.of == versus && c.versus == of) {
@@ -112,7 +112,9 @@ fn picture<'a>(view: &View<'a>, of: &str, versus: &str) -> Option<Picture<'a>> {
         .map(|r| format!("{} {}: {} {}", r.metric, r.place.join(" "), r.found, r.interval));
     let alt = format!("{title}. {}.", told.collect::<Vec<_>>().join("; "));
     let stem = format!("forest-{}-{}", slug(of), slug(versus));
-    Some(Picture::new(Kind::Forest, stem, chrome, alt, move |canvas| draw(canvas, &rows, &a, &b)))
+    Some(Picture::new(ChartKind::Forest, stem, chrome, alt, move |canvas| {
+        draw(canvas, &rows, &a, &b)
+    }))
 }
 
 /// The order of the metrics; what is not here comes first.
@@ -140,7 +142,7 @@ fn inverted(c: &Comparison) -> Comparison {
     }
 }
 
-fn row(view: &View<'_>, c: &Comparison) -> Row {
+fn row(view: &View<'_>, c: &Comparison) -> ForestRow {
     let race = view.races.iter().find(|race| belongs(race, c));
     let load = race.map_or_else(|| format!("at {}", clean(&c.at)), load);
     let load = load.replace("each one's own", "own");
@@ -192,7 +194,7 @@ fn row(view: &View<'_>, c: &Comparison) -> Row {
         _ => format!("n = {}", c.n),
     };
     let place = place.into_iter().flatten().collect();
-    Row { metric: label(&c.metric).into_owned(), place, advantage, clear, found, interval }
+    ForestRow { metric: label(&c.metric).into_owned(), place, advantage, clear, found, interval }
 }
 
 /// `[2.33, 3.23]`
@@ -201,14 +203,14 @@ fn between(low: f64, high: f64) -> String {
 }
 
 /// Takes from the rows' places what is the same in all of them.
-fn common(rows: &mut [Row]) -> Vec<String> {
+fn common(rows: &mut [ForestRow]) -> Vec<String> {
     let mut common = rows.first().map(|row| row.place.clone()).unwrap_or_default();
     common.retain(|part| rows.iter().all(|row| row.place.contains(part)));
     rows.iter_mut().for_each(|row| row.place.retain(|part| !common.contains(part)));
     common
 }
 
-fn finding(rows: &[Row], a: &Member<'_>, b: &Member<'_>) -> String {
+fn finding(rows: &[ForestRow], a: &Member<'_>, b: &Member<'_>) -> String {
     let clear = || rows.iter().filter(|row| row.clear).filter_map(|row| row.advantage);
     let first = clear().filter(|(ratio, ..)| *ratio > 1.0).count();
     let second = clear().filter(|(ratio, ..)| *ratio < 1.0).count();
@@ -236,7 +238,7 @@ fn finding(rows: &[Row], a: &Member<'_>, b: &Member<'_>) -> String {
     format!("Of {}: {}", counted(rows.len(), "comparison"), parts.join("; "))
 }
 
-fn draw(canvas: &mut Canvas, rows: &[Row], a: &Member<'_>, b: &Member<'_>) {
+fn draw(canvas: &mut Canvas, rows: &[ForestRow], a: &Member<'_>, b: &Member<'_>) {
     let reach = rows.iter().filter_map(|row| row.advantage);
     let far = reach.map(|(_, low, high)| high.max(1.0 / low)).fold(2.2, f64::max).min(FAR) * 1.15;
     let columns = Columns::of(canvas);
@@ -357,7 +359,7 @@ fn estimate(
     canvas: &mut Canvas,
     plot: &Plot<LogCoord<f64>, RangedCoordf64>,
     columns: &Columns,
-    row: &Row,
+    row: &ForestRow,
     y: f64,
     (a, b): (&Member<'_>, &Member<'_>),
 ) {

@@ -5,7 +5,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::style::{Color, RGBColor};
 
 use super::canvas::{Anchor, Canvas, Ink, snapped};
-use super::picture::{Kind, MARGIN, Picture};
+use super::picture::{ChartKind, MARGIN, Picture};
 use super::plot::{Frame, Plot, tick_ink};
 use super::text::{Weight, fitted_name, typeset, width};
 use super::view::View;
@@ -40,7 +40,7 @@ fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
     let told: Vec<String> = told.collect();
     let told = if told.is_empty() { "no change".into() } else { told.join("; ") };
     let alt = format!("{title}. Over {}: {told}.", counted(most, "gate"));
-    Some(Picture::new(Kind::Gate, "gate".into(), chrome, alt, move |canvas| {
+    Some(Picture::new(ChartKind::Gate, "gate".into(), chrome, alt, move |canvas| {
         draw(canvas, &panels);
     }))
 }
@@ -296,7 +296,7 @@ mod tests {
         history.extend([far, gate(None, "regressed"), gate(None, "inconclusive")]);
         let mut run = crate::judge::mock::everything();
         run.gate_history = history;
-        let picture = &crate::report::charts::pictures_of(&run, Kind::Gate, None)[0];
+        let picture = &crate::report::charts::pictures_of(&run, ChartKind::Gate, None)[0];
         assert!(picture.method.contains("Arrow:") && picture.method.contains("Cross:"));
         let svg = picture.inline_svg(super::super::picture::Shade::Light);
         let document = roxmltree::Document::parse(&svg).unwrap();

@@ -6,7 +6,7 @@ use plotters::prelude::Color;
 use super::MAX_SERIES;
 use super::canvas::{Anchor, Canvas, Dash, Ink, snapped};
 use super::labels::{self, Label};
-use super::picture::{Kind, Picture};
+use super::picture::{ChartKind, Picture};
 use super::plot::{Frame, Percentiles, Plot, Tick, durations, nines};
 use super::series::{Series, series};
 use super::text::{Weight, fitted, typeset};
@@ -63,7 +63,7 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>, kind: &str, several: bool) -> P
         failures
     );
     let (floor, slo) = (view.result.floor_ns, view.slo_ns(race));
-    Picture::new(Kind::Hdr, stem, chrome, alt, move |canvas| draw(canvas, &series, floor, slo))
+    Picture::new(ChartKind::Hdr, stem, chrome, alt, move |canvas| draw(canvas, &series, floor, slo))
 }
 
 /// `4,000/s` beside a level that is a share.

@@ -7,7 +7,7 @@ use super::MAX_SERIES;
 use super::canvas::{Anchor, Canvas, Dash, Ink};
 use super::hdr::{bends, percent};
 use super::labels::{self, Label};
-use super::picture::{Kind, Picture};
+use super::picture::{ChartKind, Picture};
 use super::plot::{Frame, Percentiles, Plot, Tick, durations, nines};
 use super::series::{points, timed};
 use super::text::{Weight, typeset, width};
@@ -99,7 +99,9 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
         .collect();
     let alt = format!("{title}. Lateness while each contender was driven: {}.", told.join("; "));
     let stem = format!("lag-{}-{}", slug(race.workload), slug(race.level));
-    Some(Picture::new(Kind::Lag, stem, chrome, alt, move |canvas| draw(canvas, &lines, &limit)))
+    Some(Picture::new(ChartKind::Lag, stem, chrome, alt, move |canvas| {
+        draw(canvas, &lines, &limit)
+    }))
 }
 
 /// The lower of two curves over the same quantiles, as far as both go.

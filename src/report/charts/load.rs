@@ -6,7 +6,7 @@ use super::MAX_SERIES;
 use super::canvas::{Anchor, Canvas, Ink, snapped};
 use super::labels::{self, Label};
 use super::levels::{self, Saturated, Track, extent, rounds, top_rps, tracks};
-use super::picture::{Kind, Picture};
+use super::picture::{ChartKind, Picture};
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::text::{Weight, typeset, width};
 use super::theme::Style;
@@ -72,7 +72,9 @@ fn picture<'a>(
         failed(levels) + &late
     );
     let promise = Promise::of(view, &members, levels[0]);
-    Some(Picture::new(Kind::Load, stem, chrome, alt, move |canvas| draw(canvas, &tracks, &promise)))
+    Some(Picture::new(ChartKind::Load, stem, chrome, alt, move |canvas| {
+        draw(canvas, &tracks, &promise)
+    }))
 }
 
 /// Why a point has no value.

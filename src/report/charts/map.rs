@@ -3,10 +3,10 @@
 use plotters::style::{Color, RGBColor};
 
 use super::canvas::{Anchor, Canvas, Ink};
-use super::picture::{Kind, MARGIN, Picture};
+use super::picture::{ChartKind, MARGIN, Picture};
 use super::plot::{Frame, duration, name_ink};
 use super::text::{Weight, fitted, fitted_name, typeset};
-use super::theme::{Family, RAMP, Style, Theme, styles};
+use super::theme::{ColourFamily, RAMP, Style, Theme, styles};
 use super::view::{View, interval_words};
 use crate::judge::cell::{ROUNDS_MIN, quantity, winner};
 use crate::record::{Map, MapCell, MapPlace, Winner};
@@ -25,7 +25,7 @@ struct Side {
 }
 
 /// What is known of a cell.
-enum Found<'a> {
+enum MapFinding<'a> {
     /// Who wins (0 the first) and by how much.
     Won(usize, f64),
     /// No clear difference of more than 5 %.
@@ -53,7 +53,7 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     let wins = |side: usize| {
         map.cells
             .iter()
-            .filter(move |cell| matches!(found(cell), Found::Won(who, _) if who == side))
+            .filter(move |cell| matches!(found(cell), MapFinding::Won(who, _) if who == side))
     };
     let (first, second) = (wins(0).count(), wins(1).count());
     let title = format!(
@@ -80,16 +80,16 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     let chrome = view.chrome(title.clone(), &what, &races, &method);
     let alt = format!("{title}. {}", told(map, &sides));
     let stem = format!("map-{}", slug(&map.workload));
-    Some(Picture::new(Kind::Map, stem, chrome, alt, move |canvas| draw(canvas, map, &sides)))
+    Some(Picture::new(ChartKind::Map, stem, chrome, alt, move |canvas| draw(canvas, map, &sides)))
 }
 
-fn found(cell: &MapCell) -> Found<'_> {
+fn found(cell: &MapCell) -> MapFinding<'_> {
     let (Some(_), Some(low), Some(high)) = (cell.ratio, cell.low, cell.high) else {
-        return Found::Unknown(&cell.reason);
+        return MapFinding::Unknown(&cell.reason);
     };
     match winner(cell) {
-        Some((side, by)) => Found::Won(usize::from(side == Winner::Versus), by),
-        None => Found::Unclear(low, high),
+        Some((side, by)) => MapFinding::Won(usize::from(side == Winner::Versus), by),
+        None => MapFinding::Unclear(low, high),
     }
 }
 
@@ -98,9 +98,9 @@ fn told(map: &Map, sides: &[Side]) -> String {
     let cells = map.cells.iter().map(|cell| {
         let place = format!("wait {}, CPU {}", Nanos(cell.wait_ns), Nanos(cell.cpu_ns));
         match found(cell) {
-            Found::Won(who, by) => format!("{place}: {} {}", sides[who].name, times(by)),
-            Found::Unclear(..) => format!("{place}: no clear difference"),
-            Found::Unknown(reason) => format!("{place}: no ratio, {}", clean(reason)),
+            MapFinding::Won(who, by) => format!("{place}: {} {}", sides[who].name, times(by)),
+            MapFinding::Unclear(..) => format!("{place}: no clear difference"),
+            MapFinding::Unknown(reason) => format!("{place}: no ratio, {}", clean(reason)),
         }
     });
     cells.collect::<Vec<_>>().join("; ") + "."
@@ -181,7 +181,7 @@ fn amount(ns: u64) -> String {
 
 fn draw_cell(
     canvas: &mut Canvas,
-    found: &Found<'_>,
+    found: &MapFinding<'_>,
     sides: &[Side],
     from: (f64, f64),
     to: (f64, f64),
@@ -192,7 +192,7 @@ fn draw_cell(
     let (big, small) = if to.1 - from.1 > 44.0 { (17.0, 12.0) } else { (13.0, 11.5) };
     let apart = big * 0.5 + small * 0.5;
     match found {
-        Found::Won(who, by) => {
+        MapFinding::Won(who, by) => {
             let fill = ramp(&theme, sides[*who].style)[strength(*by)];
             canvas.rectangle(from, to, fill.to_rgba());
             let ink = Theme::ink_on(fill);
@@ -203,7 +203,7 @@ fn draw_cell(
             write(&times(*by), -apart / 2.0 - 2.0, big, Weight::SemiBold);
             write(&sides[*who].name, apart / 2.0 + 3.0, small, Weight::Regular);
         }
-        Found::Unclear(low, high) => {
+        MapFinding::Unclear(low, high) => {
             unsettled(canvas, from, to);
             let mut write = |text: &str, dy, px, weight| {
                 let text = fitted(&typeset(text), px, weight, room);
@@ -222,7 +222,7 @@ fn draw_cell(
                 Weight::Regular,
             );
         }
-        Found::Unknown(reason) => {
+        MapFinding::Unknown(reason) => {
             unsettled(canvas, from, to);
             let text = fitted(&clean(reason), 11.5, Weight::Regular, room);
             let ink = Ink { px: 11.5, weight: Weight::Regular, colour: theme.muted };
@@ -237,7 +237,7 @@ fn unsettled(canvas: &Canvas, from: (f64, f64), to: (f64, f64)) {
 }
 
 fn ramp(theme: &Theme, style: Style) -> [RGBColor; RAMP] {
-    if style.family() == Family::Threaded { theme.threaded_ramp } else { theme.awaiting_ramp }
+    if style.family() == ColourFamily::Threaded { theme.threaded_ramp } else { theme.awaiting_ramp }
 }
 
 /// The step of a ramp that a ratio has.

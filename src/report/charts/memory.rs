@@ -3,7 +3,7 @@
 use super::MAX_SERIES;
 use super::canvas::Canvas;
 use super::labels::{self, Label};
-use super::picture::{Kind, Picture};
+use super::picture::{ChartKind, Picture};
 use super::plot::{Frame, Plot, logarithmic};
 use super::theme::Style;
 use super::view::View;
@@ -126,7 +126,7 @@ fn picture<'a>(view: &View<'a>, races: &[Race<'a>]) -> Option<Picture<'a>> {
         Holding::Connections => format!("memory-{}", slug(workload)),
         Holding::InFlight => format!("memory-{}-in-flight", slug(workload)),
     };
-    Some(Picture::new(Kind::Memory, stem, chrome, alt, move |canvas| {
+    Some(Picture::new(ChartKind::Memory, stem, chrome, alt, move |canvas| {
         draw(canvas, &tracks, holding, shown.axis())
     }))
 }

@@ -32,7 +32,7 @@ mod view;
 
 pub(crate) use lag::untrustworthy;
 pub(crate) use page::{Palette, both, page_style};
-pub use picture::{Kind, Picture, Shade};
+pub use picture::{ChartKind, Picture, Shade};
 #[cfg(feature = "png")]
 pub use png::png;
 pub use svg::Size;
@@ -46,14 +46,14 @@ pub const CHART_FOLDER: &str = "charts";
 /// Labels of more contenders than this do not find room beside a plot.
 const MAX_SERIES: usize = 8;
 
-/// Every chart for which `result` has the data, the lead first, in the order of [`Kind::ALL`].
+/// Every chart for which `result` has the data, the lead first, in the order of [`ChartKind::ALL`].
 pub fn pictures(result: &RunResult) -> Vec<Picture<'_>> {
     let view = View::of(result);
     let mut pictures: Vec<Picture<'_>> =
-        Kind::ALL.into_iter().flat_map(|kind| of_kind(&view, kind, None)).collect();
+        ChartKind::ALL.into_iter().flat_map(|kind| of_kind(&view, kind, None)).collect();
     // Where no load is varied, a fault or a burst is what a reader came to see.
     let first = |kind| pictures.iter().position(|picture: &Picture<'_>| picture.kind == kind);
-    if let (None, Some(stall)) = (first(Kind::Load), first(Kind::Stall)) {
+    if let (None, Some(stall)) = (first(ChartKind::Load), first(ChartKind::Stall)) {
         pictures[..=stall].rotate_right(1);
     }
     let mut stems: Vec<String> = Vec::new();
@@ -70,26 +70,26 @@ pub fn pictures(result: &RunResult) -> Vec<Picture<'_>> {
 /// The charts of one kind; a forest is of the `pair` of contenders, where one is given.
 pub fn pictures_of<'a>(
     result: &'a RunResult,
-    kind: Kind,
+    kind: ChartKind,
     pair: Option<(&str, &str)>,
 ) -> Vec<Picture<'a>> {
     of_kind(&View::of(result), kind, pair)
 }
 
-fn of_kind<'a>(view: &View<'a>, kind: Kind, pair: Option<(&str, &str)>) -> Vec<Picture<'a>> {
+fn of_kind<'a>(view: &View<'a>, kind: ChartKind, pair: Option<(&str, &str)>) -> Vec<Picture<'a>> {
     match kind {
-        Kind::Load => load::pictures(view),
-        Kind::Hdr => hdr::pictures(view),
-        Kind::Map => map::pictures(view),
-        Kind::Forest => forest::pictures(view, pair),
-        Kind::Stall => stall::pictures(view),
-        Kind::Cpu => cpu::pictures(view),
-        Kind::Memory => memory::pictures(view),
-        Kind::Lag => lag::pictures(view),
-        Kind::Time => time::pictures(view),
-        Kind::Gate => gate::pictures(view),
-        Kind::Flame => flame::pictures(view),
-        Kind::FlameDiff => flame::differences(view, pair),
+        ChartKind::Load => load::pictures(view),
+        ChartKind::Hdr => hdr::pictures(view),
+        ChartKind::Map => map::pictures(view),
+        ChartKind::Forest => forest::pictures(view, pair),
+        ChartKind::Stall => stall::pictures(view),
+        ChartKind::Cpu => cpu::pictures(view),
+        ChartKind::Memory => memory::pictures(view),
+        ChartKind::Lag => lag::pictures(view),
+        ChartKind::Time => time::pictures(view),
+        ChartKind::Gate => gate::pictures(view),
+        ChartKind::Flame => flame::pictures(view),
+        ChartKind::FlameDiff => flame::differences(view, pair),
     }
 }
 

@@ -10,7 +10,7 @@ use plotters::style::{Color, RGBColor};
 
 /// What a chart shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ChartKind {
     /// Latency against load: the lead where a scenario has several rates.
     Load,
     /// Percentiles of the response time.
@@ -48,7 +48,7 @@ pub enum Shade {
 
 /// A chart that can be drawn.
 pub struct Picture<'a> {
-    pub kind: Kind,
+    pub kind: ChartKind,
     /// Names its files, unique in a run: `hdr-payment-4000`.
     pub stem: String,
     pub title: String,
@@ -57,13 +57,13 @@ pub struct Picture<'a> {
     /// How it is to be read.
     pub method: String,
     pub(super) chrome: Chrome,
-    pub(super) body: Body<'a>,
+    pub(super) body: Draw<'a>,
 }
 
 /// Draws inside the chrome.
-pub(super) type Body<'a> = Box<dyn Fn(&mut Canvas) + 'a>;
+pub(super) type Draw<'a> = Box<dyn Fn(&mut Canvas) + 'a>;
 
-impl Kind {
+impl ChartKind {
     /// Every kind, in the order in which a report shows them.
     pub const ALL: [Self; 12] = [
         Self::Load,
@@ -137,7 +137,7 @@ impl Shade {
 
 impl<'a> Picture<'a> {
     pub(super) fn new(
-        kind: Kind,
+        kind: ChartKind,
         stem: String,
         chrome: Chrome,
         alt: String,

@@ -6,7 +6,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::style::Color;
 
 use super::canvas::{Anchor, Canvas, Ink, snapped};
-use super::picture::{Kind, MARGIN, Picture};
+use super::picture::{ChartKind, MARGIN, Picture};
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::text::{Weight, fitted, fitted_name, typeset, width};
 use super::theme::Style;
@@ -83,7 +83,9 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>) -> Option<Picture<'a>> {
     let alt = format!("{title}. {}.", told.join("; "));
     let stem = format!("stall-{}-{}", slug(race.workload), slug(race.level));
     let slo = view.slo_ns(race);
-    Some(Picture::new(Kind::Stall, stem, chrome, alt, move |canvas| draw(canvas, &panels, slo)))
+    Some(Picture::new(ChartKind::Stall, stem, chrome, alt, move |canvas| {
+        draw(canvas, &panels, slo)
+    }))
 }
 
 /// Right above a panel, px: how soon the contender recovered.

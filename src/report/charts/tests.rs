@@ -199,12 +199,12 @@ fn misplaced(placed: &[Placed], size: Size) -> Vec<String> {
 #[test]
 fn every_kind_is_drawn_where_its_data_exist_and_only_there() {
     let full = mock::everything();
-    for kind in Kind::ALL {
+    for kind in ChartKind::ALL {
         assert!(!pictures_of(&full, kind, None).is_empty(), "{}", kind.name());
     }
     let plain = mock::payments(6, &mock::MODELS);
-    let kinds: Vec<Kind> = pictures(&plain).iter().map(|picture| picture.kind).collect();
-    assert_eq!(kinds, [Kind::Hdr, Kind::Forest, Kind::Time]);
+    let kinds: Vec<ChartKind> = pictures(&plain).iter().map(|picture| picture.kind).collect();
+    assert_eq!(kinds, [ChartKind::Hdr, ChartKind::Forest, ChartKind::Time]);
     assert!(pictures(&mock::empty("tour", "Nothing")).is_empty());
 }
 
@@ -222,8 +222,8 @@ fn searched() -> RunResult {
 fn a_search_for_the_capacity_leads_with_its_rates() {
     let run = searched();
     let all = pictures(&run);
-    let kinds: Vec<Kind> = all.iter().map(|picture| picture.kind).collect();
-    assert_eq!(kinds.first(), Some(&Kind::Load), "{kinds:?}");
+    let kinds: Vec<ChartKind> = all.iter().map(|picture| picture.kind).collect();
+    assert_eq!(kinds.first(), Some(&ChartKind::Load), "{kinds:?}");
     let load = &all[0];
     assert_eq!(load.title, "Event-loop holds the 2 ms SLO to 5,900/s; thread-pool to 4,050/s");
     assert!(load.alt.contains("at 1,000/s") && load.alt.contains("saturated"), "{}", load.alt);
@@ -240,7 +240,7 @@ fn a_search_for_the_capacity_leads_with_its_rates() {
 #[test]
 fn a_forest_is_of_the_pair_that_is_asked_for() {
     let run = mock::payments(6, &mock::MODELS);
-    let forest = |of, versus| pictures_of(&run, Kind::Forest, Some((of, versus)));
+    let forest = |of, versus| pictures_of(&run, ChartKind::Forest, Some((of, versus)));
     assert!(forest("thread-pool", "event-loop")[0].alt.contains("higher"));
     assert!(forest("event-loop", "thread-pool")[0].alt.contains("lower"));
     assert!(forest("event-loop", "nobody").is_empty());
@@ -264,7 +264,7 @@ fn a_saturated_contender_has_no_percentile_anywhere() {
     let mut run = mock::everything();
     mock::saturate(&mut run, "thread-pool");
     for picture in pictures(&run) {
-        if matches!(picture.kind, Kind::Hdr | Kind::Load) {
+        if matches!(picture.kind, ChartKind::Hdr | ChartKind::Load) {
             let at = picture.alt.find("thread-pool p50").map(|at| &picture.alt[at..]);
             assert!(at.is_none_or(|text| text.contains("saturated")), "{}", picture.alt);
         }
@@ -275,7 +275,7 @@ fn a_saturated_contender_has_no_percentile_anywhere() {
 fn an_invalid_run_is_stamped_and_concludes_nothing() {
     let mut run = mock::everything();
     run.verdict = Verdict::Invalid;
-    for picture in pictures(&run).into_iter().filter(|picture| picture.kind != Kind::Gate) {
+    for picture in pictures(&run).into_iter().filter(|picture| picture.kind != ChartKind::Gate) {
         let svg = picture.svg(Shade::Light, Size::Blog);
         assert!(svg.contains(">INVALID<"), "{}", picture.stem);
         assert!(picture.title.contains("INVALID"), "{}", picture.title);

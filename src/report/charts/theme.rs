@@ -122,7 +122,7 @@ const COLOURED: usize = 4;
 /// A colour by place in its family, and a shape by family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Style {
-    family: Family,
+    family: ColourFamily,
     /// Among those of the family, counted from 0.
     place: usize,
     /// Beyond [`COLOURED`].
@@ -131,7 +131,7 @@ pub(super) struct Style {
 
 /// Who waits how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(super) enum ColourFamily {
     /// By awaiting.
     Awaiting,
     /// By blocking a thread.
@@ -143,10 +143,10 @@ pub(super) enum Family {
 pub(super) fn styles<'a>(
     contenders: impl Iterator<Item = (&'a str, Option<&'a ContenderInfo>)>,
 ) -> Vec<Style> {
-    let mut seen: Vec<Family> = Vec::new();
+    let mut seen: Vec<ColourFamily> = Vec::new();
     contenders
         .map(|(name, info)| {
-            let family = Family::of(name, info);
+            let family = ColourFamily::of(name, info);
             let place = seen.iter().filter(|other| **other == family).count();
             seen.push(family);
             Style { family, place, grey: seen.len() > COLOURED }
@@ -158,25 +158,25 @@ impl Style {
     pub(super) fn colour(self, theme: &Theme) -> RGBColor {
         match (self.family, self.place) {
             _ if self.grey => theme.muted,
-            (Family::Awaiting, place @ 0..2) => theme.awaiting[place],
-            (Family::Threaded, place @ 0..2) => theme.threaded[place],
-            (Family::Other, 0) => theme.third,
-            (Family::Other, place @ 1..3) => theme.awaiting[place - 1],
-            (Family::Other, 3) => theme.threaded[0],
+            (ColourFamily::Awaiting, place @ 0..2) => theme.awaiting[place],
+            (ColourFamily::Threaded, place @ 0..2) => theme.threaded[place],
+            (ColourFamily::Other, 0) => theme.third,
+            (ColourFamily::Other, place @ 1..3) => theme.awaiting[place - 1],
+            (ColourFamily::Other, 3) => theme.threaded[0],
             _ => theme.muted,
         }
     }
 
     pub(super) fn is_square(self) -> bool {
-        self.family == Family::Threaded
+        self.family == ColourFamily::Threaded
     }
 
-    pub(super) fn family(self) -> Family {
+    pub(super) fn family(self) -> ColourFamily {
         self.family
     }
 }
 
-impl Family {
+impl ColourFamily {
     /// As the scenario says; else by the name: built-in contenders are named as their model, and people name theirs
     /// for what they are.
     fn of(name: &str, info: Option<&ContenderInfo>) -> Self {

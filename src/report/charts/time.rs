@@ -4,7 +4,7 @@ use plotters::style::{Color, RGBAColor};
 
 use super::MAX_SERIES;
 use super::canvas::{Anchor, Canvas, Ink, snapped};
-use super::picture::{Kind, MARGIN, Picture};
+use super::picture::{ChartKind, MARGIN, Picture};
 use super::plot::{Frame, Plot, duration, linear, tick_ink};
 use super::text::{Weight, fitted_name, typeset, width};
 use super::theme::Style;
@@ -81,7 +81,7 @@ fn picture<'a>(view: &View<'a>, race: &Race<'a>, kind: &str, several: bool) -> O
     if several {
         stem = format!("{stem}-{}", slug(kind));
     }
-    Some(Picture::new(Kind::Time, stem, chrome, alt, move |canvas| draw(canvas, &bars)))
+    Some(Picture::new(ChartKind::Time, stem, chrome, alt, move |canvas| draw(canvas, &bars)))
 }
 
 /// The bars of a contender: of the mean, and at p50 and p99 where the samples support them. Parts of means add up.

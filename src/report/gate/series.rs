@@ -140,7 +140,7 @@ fn fingerprint(gate: &Value) -> Fingerprint {
 mod tests {
     use super::*;
     use crate::record::gate::{GateResult, Purpose};
-    use crate::report::charts::{Kind, pictures_of};
+    use crate::report::charts::{ChartKind, pictures_of};
     use crate::report::gate::history::{addition, read};
     use crate::report::gate::sample_tests::{passed, sample};
 
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(series.gate_history.len(), alike.gate_history.len());
         assert!(series.notes[0].starts_with("Loads differ: 300/s and "), "{:?}", series.notes);
         assert_eq!(series.notes[1], "1 earlier gate left out: other cores");
-        let pictures = pictures_of(&series, Kind::Gate, None);
+        let pictures = pictures_of(&series, ChartKind::Gate, None);
         assert!(pictures[0].method.contains("Loads differ: 300/s"), "{}", pictures[0].method);
         assert!(alike.notes.is_empty());
     }
@@ -180,7 +180,7 @@ mod tests {
         let throughput = point("throughput");
         let bad = sample().judgement.metrics[3].looks.last().and_then(|look| look.ratio).unwrap();
         assert!((throughput.ratio.unwrap() * bad - 1.0).abs() < 1e-12, "more of it is better");
-        let pictures = pictures_of(&series, Kind::Gate, None);
+        let pictures = pictures_of(&series, ChartKind::Gate, None);
         assert!(pictures[0].title.starts_with("2 gates, 2 regressions"), "{}", pictures[0].title);
         assert!(of(&[calibration]).is_none() && of(&[]).is_none());
     }
@@ -196,7 +196,8 @@ mod tests {
             of(&[passed(), gate]).unwrap()
         };
         let (regressed, equal) = (of(50), of(0));
-        let [regressed, equal] = [&regressed, &equal].map(|run| pictures_of(run, Kind::Gate, None));
+        let [regressed, equal] =
+            [&regressed, &equal].map(|run| pictures_of(run, ChartKind::Gate, None));
         let title = &regressed[0].title;
         assert!(title.starts_with("2 gates, 1 regression: the last in errors"), "{title}");
         assert!(regressed[0].method.contains("Cross: no ratio"), "{}", regressed[0].method);

@@ -57,7 +57,7 @@ pub struct Extras {
 
 /// An answer, and the run that it rests on, as `report` and `chart` read it: nothing where there was none.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Recommendation {
     /// For people.
     pub decision: Decision,
     pub result: Option<RunResult>,
@@ -72,7 +72,7 @@ pub fn decide(
     extras: &Extras,
     progress: &mut Progress,
     stop: &AtomicBool,
-) -> Result<Answer> {
+) -> Result<Recommendation> {
     question.check()?;
     if let Some(path) = &extras.save {
         files::reserve(path, extras.force)?;
@@ -95,7 +95,7 @@ pub fn decide(
         context.testbed.progress.end();
         let stopped = stop.load(Ordering::Relaxed);
         let decision = concluded(question, &base, Measured::default(), stopped)?;
-        return Ok(Answer { decision, result: None });
+        return Ok(Recommendation { decision, result: None });
     }
     let threads: Vec<(&str, Option<usize>)> =
         MODELS.into_iter().zip(&sizes).map(|(model, best)| (model, best.threads)).collect();
@@ -132,7 +132,7 @@ pub fn decide(
         trials: rows,
     };
     let result = (!ran.trials.is_empty()).then(|| answer::result(&scenario, &decision, ran));
-    Ok(Answer { decision, result })
+    Ok(Recommendation { decision, result })
 }
 
 /// Refuses a budget in which the models cannot have their rounds and the two best one meeting.

@@ -16,7 +16,7 @@ use parts::Parts;
 
 use crate::error::{Context, Error, Result};
 
-use crate::record::{Footprint, Image, OverStarts, Part};
+use crate::record::{FileSet, Footprint, Image, OverStarts};
 use crate::run::host::{Host, Startable, Started};
 use crate::run::rounds::RandomizedBlock;
 use crate::run::testbed::{Testbed, placement};
@@ -176,8 +176,8 @@ fn over(values: &[f64], lost: usize) -> Option<OverStarts> {
     })
 }
 
-fn part(files: &[Packed]) -> Result<Part> {
-    Ok(Part { files: files.len() as u64, bytes: parts::bytes(files)? })
+fn part(files: &[Packed]) -> Result<FileSet> {
+    Ok(FileSet { files: files.len() as u64, bytes: parts::bytes(files)? })
 }
 
 /// Sizes up the images of contenders.

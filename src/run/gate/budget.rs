@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::judge::gate::decision::{ROUNDS_MAX, ROUNDS_MIN};
 use crate::record::Trial;
 use crate::record::gate::{MetricPlan, Plan, Purpose};
-use crate::run::gate::Request;
+use crate::run::gate::GateRequest;
 use crate::run::gate::block::requests_needed;
 use crate::scenario::{Level, Scenario};
 use crate::units::{Nanos, POISSON_MARGIN, Rate, Share, grouped, three_digits};
@@ -44,7 +44,7 @@ pub(super) struct Room {
 ///
 /// # Errors
 /// Usage, with the least that could do.
-pub(super) fn expect_some_room(request: &Request) -> Result<()> {
+pub(super) fn expect_some_room(request: &GateRequest) -> Result<()> {
     let Some(budget) = request.gate.budget else { return Ok(()) };
     let block = shortest(&request.scenario);
     let before = request.scenario.load.warm_up.asked();

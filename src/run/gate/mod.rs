@@ -32,7 +32,7 @@ use crate::run::{Progress, journal};
 use crate::scenario::{BuiltIn, Contender, Gate, Kind, Scenario, Setup};
 
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct GateRequest {
     /// The load, and where it comes from. Its contenders are not looked at.
     pub(crate) scenario: Scenario,
     /// Who is compared with whom.
@@ -69,7 +69,11 @@ pub(crate) struct Ended {
 /// # Errors
 /// Usage, when the history cannot be read or written, the report folder cannot be written, or the budget is too short.
 /// Invalid, when the baseline has no ceiling to be found.
-pub(crate) fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<Ended> {
+pub(crate) fn run(
+    request: &GateRequest,
+    progress: &mut Progress,
+    stop: &AtomicBool,
+) -> Result<Ended> {
     let past = history::read(request.history.as_deref())?;
     request.history.as_deref().map_or(Ok(()), history::writable)?;
     let mut session = Session::open(request, &past, progress)?;
@@ -84,7 +88,7 @@ pub(crate) fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool)
 }
 
 /// Adds the gate to its history, and draws that.
-fn keep(history: &Path, request: &Request, result: &GateResult) -> Result<()> {
+fn keep(history: &Path, request: &GateRequest, result: &GateResult) -> Result<()> {
     history::append(history, result)?;
     draw(&request.out, &history::read(Some(history))?)
 }
@@ -109,7 +113,7 @@ pub(super) fn write(out: &Path, result: &GateResult) -> Result<()> {
 /// Draws the gates so far, once there are two.
 pub(super) fn draw(out: &Path, past: &History) -> Result<()> {
     let Some(series) = past.series() else { return Ok(()) };
-    for picture in pictures_of(&series, charts::Kind::Gate, None) {
+    for picture in pictures_of(&series, charts::ChartKind::Gate, None) {
         for (shade, name) in [(Shade::Light, "light"), (Shade::Dark, "dark")] {
             let path = out.join(format!("history-{name}.svg"));
             fs::write(&path, picture.svg(shade, Size::Blog))

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::Result;
 use crate::record::gate::{GateResult, Metric, Purpose, Verdict};
 use crate::run::Progress;
-use crate::run::gate::{Ended, Pair, Request, run};
+use crate::run::gate::{Ended, GateRequest, Pair, run};
 use crate::scenario::{self, Gate, Kind, Level, Scenario, WarmUp};
 use crate::units::{Nanos, Share};
 
@@ -47,7 +47,7 @@ pub(crate) fn selftest(
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let request = Request {
+        let request = GateRequest {
             gate: gate(quick),
             scenario: scenario.clone(),
             pair,

@@ -16,7 +16,7 @@ use crate::record::{LostBy, Trial};
 use crate::report::gate::history::History;
 use crate::run::gate::budget::{CLOSED, OVERHEAD};
 use crate::run::gate::budget::{Strained, agree, shown};
-use crate::run::gate::{Request, block, budget};
+use crate::run::gate::{GateRequest, block, budget};
 use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::RandomizedBlock;
@@ -35,7 +35,7 @@ const CHECKS: u32 = 5;
 /// A gate under way.
 #[derive(Debug)]
 pub(super) struct Session<'a> {
-    request: &'a Request,
+    request: &'a GateRequest,
     /// The request's with the two contenders alone.
     scenario: Scenario,
     past: &'a History,
@@ -49,7 +49,7 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Calibrates; nothing runs yet, and nothing is written before the first round.
     pub(super) fn open(
-        request: &'a Request,
+        request: &'a GateRequest,
         past: &'a History,
         progress: &'a mut Progress,
     ) -> Result<Self> {
@@ -427,7 +427,7 @@ fn spec_of<'b>(
 
 /// The request's scenario with its two contenders, about the first percentile that is gated: where the generator was
 /// late in that one a trial is marked.
-fn pared(request: &Request) -> Scenario {
+fn pared(request: &GateRequest) -> Scenario {
     let pair = &request.pair;
     let mut gated = request.gate.metrics.iter().map(|metric| metric.figure);
     let memory = gated.clone().any(|figure| matches!(figure, Metric::Memory | Metric::Rss));
@@ -454,7 +454,7 @@ fn pared(request: &Request) -> Scenario {
     }
 }
 
-fn plan(request: &Request) -> Plan {
+fn plan(request: &GateRequest) -> Plan {
     let gate = &request.gate;
     let metrics = gate.metrics.iter().map(|chosen| {
         let metric = chosen.figure;

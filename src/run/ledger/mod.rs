@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use statements::{STATEMENTS, Statement, UNSETTLED};
+use statements::{LedgerStatement, STATEMENTS, UNSETTLED};
 
 use crate::error::Result;
 use crate::record::{
@@ -110,7 +110,7 @@ struct Needed {
 }
 
 /// Those of a statement's scenarios; of one that is not at hand those of the built-in one.
-fn needed(statement: &Statement, scenarios: &[Scenario]) -> Vec<Needed> {
+fn needed(statement: &LedgerStatement, scenarios: &[Scenario]) -> Vec<Needed> {
     let of = |name: &&str| {
         let own = scenarios.iter().find(|one| one.name == **name).cloned();
         own.or_else(|| builtin(name))
@@ -147,7 +147,7 @@ fn estimate(scenarios: &[Scenario]) -> Nanos {
 /// beside a statement; those of none are the last.
 fn in_order(scenarios: &[Scenario]) -> Vec<Scenario> {
     let place = |scenario: &Scenario| {
-        let of = |statement: &Statement| {
+        let of = |statement: &LedgerStatement| {
             let turn = statement.scenarios.iter().position(|name| *name == scenario.name)?;
             Some((statement.number, turn))
         };
@@ -235,7 +235,7 @@ pub fn ledger(
 }
 
 fn row(
-    statement: &Statement,
+    statement: &LedgerStatement,
     needed: &[Needed],
     results: &[RunResult],
     not_run: &[NotRun],
@@ -317,7 +317,7 @@ fn figure(deciding: &[&LedgerClaim], missing: &[&Needed], not_run: &[NotRun]) ->
         .join("; ")
 }
 
-fn unmeasured(statement: &Statement, missing: &[&Needed], not_run: &[NotRun]) -> String {
+fn unmeasured(statement: &LedgerStatement, missing: &[&Needed], not_run: &[NotRun]) -> String {
     let mut scenarios: Vec<&str> = missing.iter().map(|one| one.scenario.as_str()).collect();
     scenarios.dedup();
     let own: Vec<String> =

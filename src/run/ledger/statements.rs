@@ -12,13 +12,13 @@ pub(crate) struct Statement {
 }
 
 /// Statements about servers in Go, on Node.js, in Java and in Rust, and about what waits and what computes.
-pub(crate) const STATEMENTS: [Statement; 19] = [
-    Statement {
+pub(crate) const STATEMENTS: [LedgerStatement; 19] = [
+    LedgerStatement {
         number: 1,
         text: "Synthetic tests show Go serving more raw requests per second than Node.js",
         scenarios: &["go-vs-node-raw"],
     },
-    Statement {
+    LedgerStatement {
         number: 2,
         text: "That difference means nothing when each request waits for a 50 ms query",
         scenarios: &[
@@ -28,7 +28,7 @@ pub(crate) const STATEMENTS: [Statement; 19] = [
             "payment-50ms-query-small-pool",
         ],
     },
-    Statement {
+    LedgerStatement {
         number: 3,
         text: "A thousand, and thousands, of concurrent workers are cheap",
         scenarios: &[
@@ -38,78 +38,78 @@ pub(crate) const STATEMENTS: [Statement; 19] = [
             "loyalty-fanout-1000-pool-1000",
         ],
     },
-    Statement {
+    LedgerStatement {
         number: 4,
         text: "Points can be spread over a million accounts and 700 businesses in parallel",
         scenarios: &["loyalty-million", "loyalty-million-postgres"],
     },
-    Statement {
+    LedgerStatement {
         number: 5,
         text: "Go's collector does not stop the world for long: its p99 is consistent",
         scenarios: &["go-vs-node-p99"],
     },
-    Statement {
+    LedgerStatement {
         number: 6,
         text: "Go's memory is low and predictable, that of Node.js higher and with spikes",
         scenarios: &["go-vs-node-memory"],
     },
-    Statement {
+    LedgerStatement {
         number: 7,
         text: "An event loop is extremely efficient for services that mostly wait",
         scenarios: &["webhook-receiver", "gateway"],
     },
-    Statement {
+    LedgerStatement {
         number: 8,
         text: "Both are excellent at I/O-bound concurrency",
         scenarios: &["go-vs-node-io-concurrency", "io-concurrency", "connections-10k"],
     },
-    Statement {
+    LedgerStatement {
         number: 9,
         text: "Three lookups awaited together cost one wait",
         scenarios: &["payment-parallel-lookups"],
     },
-    Statement {
+    LedgerStatement {
         number: 10,
         text: "In heavy computation and cryptography a single thread loses",
         scenarios: &["go-vs-node-cpu", "go-vs-node-cpu-mixed"],
     },
-    Statement {
+    LedgerStatement {
         number: 11,
         text: "For a p99 below a millisecond, choose Go",
         scenarios: &["go-vs-node-sub-millisecond"],
     },
-    Statement {
+    LedgerStatement {
         number: 12,
         text: "A well-written service in one model always beats a poorly written one in the other",
         scenarios: &["craft-beats-model", "craft-beats-model-memory", "craft-beats-model-loyalty"],
     },
-    Statement {
+    LedgerStatement {
         number: 13,
         text: "Go ships as one small static binary, Node.js with node_modules: images tiny against large",
         scenarios: &["footprint"],
     },
-    Statement {
+    LedgerStatement {
         number: 14,
         text: "An API gateway or a webhook receiver is fine with either",
         scenarios: &["go-vs-node-gateway", "go-vs-node-webhook"],
     },
-    Statement { number: 15, text: "The bottleneck decides, not the language", scenarios: &[] },
-    Statement {
+    LedgerStatement { number: 15, text: "The bottleneck decides, not the language", scenarios: &[] },
+    LedgerStatement {
         number: 16,
         text: "Virtual threads carry thousands of waiting requests that platform threads are too heavy for",
         scenarios: &["java-virtual-vs-platform", "java-virtual-vs-platform-10k"],
     },
-    Statement {
+    LedgerStatement {
         number: 17,
         text: "Virtual threads cost nothing where nothing waits, or where a pool of connections is the limit",
         scenarios: &["java-virtual-vs-platform-memory", "java-virtual-vs-platform-small-pool"],
     },
-    Statement {
+    LedgerStatement {
         number: 18,
         text: "io_uring with a thread per core serves more than epoll does",
         scenarios: &["uring-vs-epoll", "uring-vs-epoll-payment", "uring-vs-epoll-10k"],
     },
-    Statement {
+    LedgerStatement {
         number: 19,
         text: "A framework like axum costs next to nothing over its HTTP library",
         scenarios: &["frameworks", "frameworks-1ms", "frameworks-50ms"],

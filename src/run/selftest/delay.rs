@@ -15,7 +15,7 @@ use crate::units::Nanos;
 use crate::{clock, load};
 
 /// The null server, by which the generator's own lateness is seen best.
-const NULL: Known = Known {
+const NULL: KnownDelay = KnownDelay {
     what: "p50 of a null server",
     delay: Nanos(0),
     gap: Duration::from_millis(2),
@@ -23,7 +23,7 @@ const NULL: Known = Known {
     allowed: Nanos(25_000),
 };
 /// No whole number of milliseconds: a clock that ticks in them cannot read it. 1 % of it is allowed.
-const DELAY: Known = Known {
+const DELAY: KnownDelay = KnownDelay {
     what: "p50 with a delay of 10.4 ms",
     delay: Nanos(10_400_000),
     gap: Duration::from_millis(30),
@@ -40,7 +40,7 @@ const WARM_UP: Nanos = Nanos(60_000_000);
 
 /// A delay, and how far the generator may be from the client.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct KnownDelay {
     what: &'static str,
     delay: Nanos,
     /// Between two requests, each of which is alone.
@@ -79,7 +79,7 @@ pub(super) fn checks() -> Vec<Check> {
         .collect()
 }
 
-impl Known {
+impl KnownDelay {
     /// How long a turn takes, both parts of it.
     fn turn(self) -> Nanos {
         Nanos(2 * self.window().0 + WARM_UP.0)
@@ -90,7 +90,7 @@ impl Known {
     }
 }
 
-fn take(bench: &Bench<'_>, known: Known, turns: &mut Vec<Turn>) -> Result<()> {
+fn take(bench: &Bench<'_>, known: KnownDelay, turns: &mut Vec<Turn>) -> Result<()> {
     let server = Process::start(Law::Constant(known.delay), bench.server_cores())?;
     let shape = open(1.0 / known.gap.as_secs_f64(), Arrivals::Constant);
     let plan = bench.plan(server.address, shape, known.window());
@@ -122,8 +122,8 @@ fn take(bench: &Bench<'_>, known: Known, turns: &mut Vec<Turn>) -> Result<()> {
 }
 
 /// How much later the generator is than the client, turn by turn.
-fn judge(known: Known, turns: &[Turn]) -> Row {
-    let Known { what, allowed, .. } = known;
+fn judge(known: KnownDelay, turns: &[Turn]) -> Row {
+    let KnownDelay { what, allowed, .. } = known;
     let all = turns.len();
     let turns: Vec<Turn> = turns.iter().copied().filter(|turn| turn.taken < TAKEN_MAX).collect();
     let clients: Vec<f64> = turns.iter().map(|turn| turn.client.0 as f64).collect();
@@ -171,7 +171,7 @@ mod tests {
 
     /// Turns of a client that sees `client` and a generator that sees what `generator` makes of it, on a machine that
     /// scatters by some us and stops now and then for the one or for the other.
-    fn judged(known: Known, n: u64, client: u64, generator: impl Fn(u64) -> u64) -> Row {
+    fn judged(known: KnownDelay, n: u64, client: u64, generator: impl Fn(u64) -> u64) -> Row {
         let turns: Vec<Turn> = (0..n)
             .map(|turn| {
                 let scatter = |of: u64| (turn * 7_919 + of * 104_729) % 9_000;

@@ -55,7 +55,7 @@ fn queue(bench: &Bench<'_>, name: &str, law: Law, rho: f64, way: f64) -> Result<
     let served = server.served()?;
     let rate = outcome.offered as f64 / window.0 as f64;
     let kind = only(&outcome);
-    let seen = Seen {
+    let seen = SeenQueue {
         rho: rate * served.mean,
         expected: way + pollaczek_khinchine(rate, served.mean, served.mean_square),
         moved: moved(kind, served, rate * served.mean, window),
@@ -87,7 +87,7 @@ fn queue(bench: &Bench<'_>, name: &str, law: Law, rho: f64, way: f64) -> Result<
 
 /// A queue as it was, times in ns.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct SeenQueue {
     rho: f64,
     /// Of a machine that never stops but while it serves.
     expected: f64,
@@ -98,7 +98,7 @@ struct Seen {
     half: f64,
 }
 
-impl Seen {
+impl SeenQueue {
     fn verdict(self) -> Verdict {
         let Self { expected, moved, mean, half, .. } = self;
         if moved > MOVED_MAX * expected {
@@ -155,15 +155,19 @@ mod tests {
     }
     #[test]
     fn a_mean_that_the_machine_may_have_moved_too_far_is_undecided_and_others_are_not() {
-        let quiet = Seen { rho: 0.6, expected: 1e6, moved: 2e4, mean: 1.01e6, half: 5e4 };
+        let quiet = SeenQueue { rho: 0.6, expected: 1e6, moved: 2e4, mean: 1.01e6, half: 5e4 };
         assert_eq!(quiet.verdict(), Verdict::Holds);
-        assert_eq!(Seen { mean: 1.06e6, ..quiet }.verdict(), Verdict::Holds, "by the stops");
-        assert_eq!(Seen { mean: 1.08e6, ..quiet }.verdict(), Verdict::Fails, "not by the stops");
+        assert_eq!(SeenQueue { mean: 1.06e6, ..quiet }.verdict(), Verdict::Holds, "by the stops");
         assert_eq!(
-            Seen { mean: 0.94e6, ..quiet }.verdict(),
+            SeenQueue { mean: 1.08e6, ..quiet }.verdict(),
+            Verdict::Fails,
+            "not by the stops"
+        );
+        assert_eq!(
+            SeenQueue { mean: 0.94e6, ..quiet }.verdict(),
             Verdict::Fails,
             "stops make nothing quicker"
         );
-        assert_eq!(Seen { moved: 1.1e5, ..quiet }.verdict(), Verdict::Undecided);
+        assert_eq!(SeenQueue { moved: 1.1e5, ..quiet }.verdict(), Verdict::Undecided);
     }
 }

@@ -49,7 +49,7 @@ pub fn serve(law: Law) -> Result<()> {
     poll.add(&listener, LISTENER, READABLE).context(|| "cannot watch the listener".into())?;
     println!("listening {address}");
     let clock = Clock { zero: Instant::now(), last: Nanos(0), log: Log::default() };
-    Server { law, poll, listener, peers: Vec::new(), clock, drawn: 0 }
+    KnownServer { law, poll, listener, peers: Vec::new(), clock, drawn: 0 }
         .run()
         .context(|| "the epoll set failed".into())
 }
@@ -91,22 +91,22 @@ impl Law {
     }
 }
 
-struct Server {
+struct KnownServer {
     law: Law,
     poll: Poll,
     listener: TcpListener,
-    peers: Vec<Option<Peer>>,
+    peers: Vec<Option<Caller>>,
     clock: Clock,
     /// Service times so far.
     drawn: u64,
 }
 
-struct Peer {
+struct Caller {
     stream: TcpStream,
     half: Vec<u8>,
 }
 
-impl Server {
+impl KnownServer {
     fn run(mut self) -> std::io::Result<()> {
         let mut events = [MaybeUninit::uninit(); EVENTS];
         // The end of the service before, while the server has not been idle since.
@@ -137,7 +137,7 @@ impl Server {
             let index = self.peers.len();
             let set = stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true));
             let added = set.and_then(|()| self.poll.add(&stream, index as u64, READABLE));
-            self.peers.push(added.is_ok().then_some(Peer { stream, half: Vec::new() }));
+            self.peers.push(added.is_ok().then_some(Caller { stream, half: Vec::new() }));
         }
     }
 

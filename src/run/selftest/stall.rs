@@ -79,7 +79,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
         needs: None,
     };
     let rows = rows.into_iter().chain([shown]).map(|row| row.excused(needs.as_deref()));
-    let counts = Counts {
+    let counts = StallCounts {
         due: due(window),
         offered: outcome.offered,
         recorded: kind.response.len(),
@@ -90,7 +90,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
 
 /// Requests of the window, as those count them who had to do with them.
 #[derive(Clone, Copy, Debug)]
-struct Counts {
+struct StallCounts {
     /// By the rate and the window.
     due: u64,
     /// By the generator.
@@ -105,7 +105,7 @@ fn due(time: Nanos) -> u64 {
     (RATE * time.as_secs_f64()).round() as u64
 }
 
-impl Counts {
+impl StallCounts {
     /// None may be lost, whatever the machine does: a freeze puts requests off and takes none away.
     fn row(self) -> Row {
         let Self { due, offered, recorded, served } = self;
@@ -142,13 +142,13 @@ mod tests {
 
     #[test]
     fn a_lost_request_in_a_thousand_is_caught_whoever_lost_it() {
-        let sound = Counts { due: 5_000, offered: 5_000, recorded: 5_000, served: 5_000 };
+        let sound = StallCounts { due: 5_000, offered: 5_000, recorded: 5_000, served: 5_000 };
         assert_eq!(sound.row().verdict, Verdict::Holds);
         for lost in [
-            Counts { offered: 4_995, recorded: 4_995, served: 4_995, ..sound },
-            Counts { recorded: 4_995, ..sound },
-            Counts { recorded: 4_995, served: 4_995, ..sound },
-            Counts { served: 5_001, ..sound },
+            StallCounts { offered: 4_995, recorded: 4_995, served: 4_995, ..sound },
+            StallCounts { recorded: 4_995, ..sound },
+            StallCounts { recorded: 4_995, served: 4_995, ..sound },
+            StallCounts { served: 5_001, ..sound },
         ] {
             assert_eq!(lost.row().verdict, Verdict::Fails, "{lost:?}");
         }

@@ -28,7 +28,7 @@ pub(crate) fn report(
     prepared: &PreparedTrial<'_>,
     plan: &Plan,
     outcome: &Outcome,
-    server: record::Server,
+    server: record::ServerUsage,
     judged: Judged,
     audit: Audit,
 ) -> Trial {
@@ -263,9 +263,9 @@ fn p99_windows(kind: &Kind) -> Vec<u64> {
     (0..windows).map(window).collect::<Option<_>>().unwrap_or_default()
 }
 
-pub(crate) fn placement(placement: &Placement) -> record::Placement {
+pub(crate) fn placement(placement: &Placement) -> record::TrialPlacement {
     let numbers = |cores: &[usize]| cores.iter().map(|&core| core as u32).collect();
-    record::Placement {
+    record::TrialPlacement {
         mode: match placement.mode {
             PlacementMode::Apart => PlacementKind::Apart,
             PlacementMode::Shared => PlacementKind::Shared,

@@ -244,7 +244,7 @@ pub(super) fn startup(input: &mut Input) -> Result<Option<Startup>, SqlError> {
     if input.rest().len() < length {
         return Ok(None);
     }
-    let mut body = Body(&input.take(length)[4..]);
+    let mut body = MessageBody(&input.take(length)[4..]);
     let code = body.u32()?;
     match (code >> 16, code & 0xffff) {
         (1_234, 5_679 | 5_680) => Ok(Some(Startup::Encryption)),
@@ -261,7 +261,7 @@ pub(super) fn startup(input: &mut Input) -> Result<Option<Startup>, SqlError> {
 ///
 /// # Errors
 /// A length that cannot be, or that is above the limit.
-pub(super) fn next_message(input: &mut Input) -> Result<Option<(u8, Body<'_>)>, SqlError> {
+pub(super) fn next_message(input: &mut Input) -> Result<Option<(u8, MessageBody<'_>)>, SqlError> {
     let Some((&tag, rest)) = input.rest().split_first() else {
         return Ok(None);
     };
@@ -276,7 +276,7 @@ pub(super) fn next_message(input: &mut Input) -> Result<Option<(u8, Body<'_>)>, 
     if rest.len() < length {
         return Ok(None);
     }
-    Ok(Some((tag, Body(&input.take(1 + length)[5..]))))
+    Ok(Some((tag, MessageBody(&input.take(1 + length)[5..]))))
 }
 
 fn length(bytes: &[u8]) -> Option<usize> {
@@ -285,9 +285,9 @@ fn length(bytes: &[u8]) -> Option<usize> {
 
 /// The rest of a message. Every method takes something from its start.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Body<'a>(&'a [u8]);
+pub(super) struct MessageBody<'a>(&'a [u8]);
 
-impl<'a> Body<'a> {
+impl<'a> MessageBody<'a> {
     pub(super) fn u8(&mut self) -> Result<u8, SqlError> {
         Ok(self.bytes(1)?[0])
     }

@@ -20,13 +20,13 @@ mod value;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use self::named::{Named, Portal, Prepared};
+use self::named::{Named, Portal, PreparedStatement};
 use self::value::{Arguments, PARAMETERS_MAX};
 use super::dial::{Fate, Promise};
 use super::{OUTPUT_BYTES_MAX, PORTALS_MAX, SCRIPT_MAX, STATEMENTS_MAX, World};
 use crate::standin::postgres::known::{Query, SETTINGS, SETTINGS_TOLD};
-use crate::standin::postgres::messages::{Body, Formats, Startup};
-use crate::standin::step::{Input, Key, Refusal, Step};
+use crate::standin::postgres::messages::{Formats, MessageBody, Startup};
+use crate::standin::step::{ConnectionRefusal, Input, Key, Step};
 use crate::units::Nanos;
 
 /// An error as a client sees it: a code of five characters (PostgreSQL's manual, appendix A) and a message.
@@ -61,12 +61,12 @@ impl SqlError {
 
 /// A connection that speaks PostgreSQL's protocol.
 #[derive(Debug)]
-pub(super) struct Session {
-    phase: Phase,
+pub(super) struct PostgresConversation {
+    phase: SessionPhase,
     transaction: Transaction,
     /// Of the transaction, each with how much had been written before it.
     savepoints: Vec<(Box<str>, u32)>,
-    statements: Named<Prepared>,
+    statements: Named<PreparedStatement>,
     portals: Named<Portal>,
     /// The statement that has begun.
     waiting: Option<Waiting>,
@@ -77,11 +77,11 @@ pub(super) struct Session {
     /// Whether something has been answered that the client waits for.
     flush: bool,
     key: Key,
-    refused: Option<Refusal>,
+    refused: Option<ConnectionRefusal>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum SessionPhase {
     Startup,
     Ready,
     /// After an error in the extended protocol: everything up to the next Sync is passed over.
@@ -107,13 +107,13 @@ struct Waiting {
 }
 
 /// Whether a connection goes on.
-type Alive = bool;
+type AliveSession = bool;
 
-impl Session {
+impl PostgresConversation {
     /// A connection of which nothing has been read.
-    pub(super) fn new(key: Key, refused: Option<Refusal>) -> Self {
+    pub(super) fn new(key: Key, refused: Option<ConnectionRefusal>) -> Self {
         Self {
-            phase: Phase::Startup,
+            phase: SessionPhase::Startup,
             transaction: Transaction::None,
             savepoints: Vec::new(),
             statements: Named::new(STATEMENTS_MAX),
@@ -188,16 +188,16 @@ impl Session {
         input: &mut Input,
         world: &mut World,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Alive>, SqlError> {
+    ) -> Result<Option<AliveSession>, SqlError> {
         let start = self.free.max(input.arrived());
-        if self.phase == Phase::Startup {
+        if self.phase == SessionPhase::Startup {
             let startup = messages::startup(input)?;
             return startup.map(|startup| self.start(startup, world, out)).transpose();
         }
         let Some((tag, body)) = messages::next_message(input)? else {
             return Ok(None);
         };
-        let skipping = self.phase == Phase::Skipping;
+        let skipping = self.phase == SessionPhase::Skipping;
         match tag {
             b'X' => return Ok(Some(false)),
             b'S' => self.sync(out),
@@ -222,7 +222,7 @@ impl Session {
         startup: Startup,
         world: &mut World,
         out: &mut Vec<u8>,
-    ) -> Result<Alive, SqlError> {
+    ) -> Result<AliveSession, SqlError> {
         let minor = match startup {
             Startup::Encryption => {
                 out.push(b'N');
@@ -236,11 +236,11 @@ impl Session {
         };
         match self.refused {
             None => {}
-            Some(Refusal::TooMany) => {
+            Some(ConnectionRefusal::TooMany) => {
                 return Err(SqlError::new("53300", "sorry, too many clients already"));
             }
-            Some(Refusal::NoTarget) => {
-                return Err(SqlError::new("08001", Refusal::NO_TARGET));
+            Some(ConnectionRefusal::NoTarget) => {
+                return Err(SqlError::new("08001", ConnectionRefusal::NO_TARGET));
             }
         }
         if minor > 0 {
@@ -251,7 +251,7 @@ impl Session {
             messages::parameter_status(out, name, value);
         }
         messages::backend_key_data(out, self.key);
-        self.phase = Phase::Ready;
+        self.phase = SessionPhase::Ready;
         self.ready(out);
         Ok(true)
     }
@@ -267,7 +267,7 @@ impl Session {
     }
 
     fn sync(&mut self, out: &mut Vec<u8>) {
-        self.phase = Phase::Ready;
+        self.phase = SessionPhase::Ready;
         // Portals live as long as their transaction.
         if self.transaction == Transaction::None {
             self.portals.clear();
@@ -285,11 +285,11 @@ impl Session {
         if self.script.take().is_some() {
             self.ready(out);
         } else {
-            self.phase = Phase::Skipping;
+            self.phase = SessionPhase::Skipping;
         }
     }
 
-    fn simple(&mut self, mut body: Body<'_>, out: &mut Vec<u8>) {
+    fn simple(&mut self, mut body: MessageBody<'_>, out: &mut Vec<u8>) {
         self.script = Some(VecDeque::new());
         match body.string().and_then(|text| query::script(text, SCRIPT_MAX)) {
             Ok(queries) if queries.is_empty() => messages::empty_query(out),
@@ -317,7 +317,7 @@ impl Session {
     fn extended(
         &mut self,
         tag: u8,
-        mut body: Body<'_>,
+        mut body: MessageBody<'_>,
         start: Nanos,
         world: &mut World,
         out: &mut Vec<u8>,
@@ -342,7 +342,7 @@ impl Session {
         }
     }
 
-    fn parse(&mut self, mut body: Body<'_>, out: &mut Vec<u8>) -> Result<(), SqlError> {
+    fn parse(&mut self, mut body: MessageBody<'_>, out: &mut Vec<u8>) -> Result<(), SqlError> {
         let (name, text, said) = (body.string()?, body.string()?, body.u16()?);
         let query = Query::parse(text)?;
         let wanted = query.parameters();
@@ -355,14 +355,14 @@ impl Session {
             let said = if at < usize::from(said) { body.u32()? } else { 0 };
             types[at] = value::settle(*wanted, said)?;
         }
-        self.statements.insert(name, Prepared { query, types }, "42P05")?;
+        self.statements.insert(name, PreparedStatement { query, types }, "42P05")?;
         messages::parse_complete(out);
         Ok(())
     }
 
-    fn bind(&mut self, mut body: Body<'_>, out: &mut Vec<u8>) -> Result<(), SqlError> {
+    fn bind(&mut self, mut body: MessageBody<'_>, out: &mut Vec<u8>) -> Result<(), SqlError> {
         let (portal, name) = (body.string()?, body.string()?);
-        let Prepared { query, types } =
+        let PreparedStatement { query, types } =
             self.statements.get(name).ok_or_else(|| no_statement(name))?;
         let wanted = query.parameters().len();
         let formats = format_codes(&mut body, wanted)?;
@@ -389,10 +389,10 @@ impl Session {
         Ok(())
     }
 
-    fn describe(&mut self, mut body: Body<'_>, out: &mut Vec<u8>) -> Result<(), SqlError> {
+    fn describe(&mut self, mut body: MessageBody<'_>, out: &mut Vec<u8>) -> Result<(), SqlError> {
         let (kind, name) = (body.u8()?, body.string()?);
         let (columns, formats) = if kind == b'S' {
-            let Prepared { query, types } =
+            let PreparedStatement { query, types } =
                 self.statements.get(name).ok_or_else(|| no_statement(name))?;
             messages::parameter_description(out, &types[..query.parameters().len()]);
             (query.columns(), 0)
@@ -410,7 +410,7 @@ impl Session {
     /// Begins what a portal stands for. Its limit of rows is of no interest: there is never more than one.
     fn execute(
         &mut self,
-        mut body: Body<'_>,
+        mut body: MessageBody<'_>,
         start: Nanos,
         world: &mut World,
         out: &mut Vec<u8>,
@@ -448,7 +448,7 @@ impl Session {
     }
 
     /// The statement is due: does its work and answers.
-    fn finish(&mut self, waiting: Waiting, world: &mut World, out: &mut Vec<u8>) -> Alive {
+    fn finish(&mut self, waiting: Waiting, world: &mut World, out: &mut Vec<u8>) -> AliveSession {
         let Promise { due, fate } = waiting.promise;
         self.free = due;
         if fate != Fate::Drop {
@@ -475,7 +475,7 @@ impl Session {
 }
 
 /// One format code for all, one for each, or none for text.
-fn format_codes(body: &mut Body<'_>, of: usize) -> Result<Formats, SqlError> {
+fn format_codes(body: &mut MessageBody<'_>, of: usize) -> Result<Formats, SqlError> {
     let given = usize::from(body.u16()?);
     let mut formats = 0;
     for at in 0..given {

@@ -9,7 +9,7 @@ use crate::standin::postgres::known::Query;
 
 /// A statement with the types of its parameters.
 #[derive(Clone, Debug)]
-pub(super) struct Prepared {
+pub(super) struct PreparedStatement {
     pub(super) query: Query,
     pub(super) types: [u32; PARAMETERS_MAX],
 }

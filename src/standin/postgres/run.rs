@@ -2,14 +2,14 @@
 
 use super::messages::{Cell, Formats};
 use super::value::{Arguments, Value};
-use super::{Session, Transaction, Waiting, messages};
+use super::{PostgresConversation, Transaction, Waiting, messages};
 use crate::domain::dataset::Tier;
 use crate::sql::{Class, Statement};
 use crate::standin::dial::Promise;
 use crate::standin::ledger::{OutOfRange, Payment};
 use crate::standin::postgres::SqlError;
 use crate::standin::postgres::known::Query;
-use crate::standin::stats::Kind;
+use crate::standin::stats::StatementKind;
 use crate::standin::{SAVEPOINTS_MAX, World};
 use crate::units::Nanos;
 
@@ -24,10 +24,10 @@ pub(super) fn begin(
     world: &mut World,
 ) -> Result<Promise, SqlError> {
     if let Query::Schema(statement, _) = query {
-        world.stats.count(Kind::Statement(*statement));
+        world.stats.count(StatementKind::Statement(*statement));
         return Ok(world.dial.begin(statement.class(), start));
     }
-    world.stats.count(Kind::Other);
+    world.stats.count(StatementKind::Other);
     let seconds = match (query, &arguments[0]) {
         (Query::Sleep(Some(seconds)), _) | (Query::Sleep(None), Value::Float(seconds)) => *seconds,
         (Query::Sleep(None), Value::Int(seconds)) => *seconds as f64,
@@ -45,7 +45,7 @@ pub(super) fn begin(
 /// A day.
 const SLEEP_SECONDS_MAX: f64 = 86_400.0;
 
-impl Session {
+impl PostgresConversation {
     /// Does the work of a statement and writes all of its answer.
     pub(super) fn run(
         &mut self,

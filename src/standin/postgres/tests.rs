@@ -2,15 +2,15 @@
 
 use super::super::Settings;
 use crate::sql::Statement;
-use crate::standin::server::Session;
-use crate::standin::step::{Key, Refusal, Step};
+use crate::standin::server::Conversation;
+use crate::standin::step::{ConnectionRefusal, Key, Step};
 use crate::standin::{MESSAGE_BYTES_MAX, SAVEPOINTS_MAX, STATEMENTS_MAX, World};
 use crate::units::Nanos;
 
 /// A session, what it has answered, and when.
 struct Talk {
     world: World,
-    session: Session,
+    session: Conversation,
     now: Nanos,
     step: Step,
     /// Of messages that have not been read by the test.
@@ -33,7 +33,7 @@ impl Talk {
         });
         Self {
             world,
-            session: Session::new(KEY, None),
+            session: Conversation::new(KEY, None),
             now: Nanos(0),
             step: Step::Read,
             out: Vec::new(),
@@ -550,7 +550,7 @@ fn limits_are_kept() {
     assert_eq!(talk.say(&[parse("one more", "SELECT 1"), sync()].concat()), "E 54000\nZ I");
     assert_eq!(talk.say(&[parse("", "SELECT 1"), sync()].concat()), "1\nZ I");
     let mut refused = Talk::new("0ms", &[]);
-    refused.session = Session::new(KEY, Some(Refusal::TooMany));
+    refused.session = Conversation::new(KEY, Some(ConnectionRefusal::TooMany));
     refused.send(&startup());
     assert_eq!((refused.heard().as_str(), refused.step), ("E 53300", Step::Close));
 }

@@ -1,13 +1,13 @@
 use super::*;
 use crate::stats::tests::Random;
 
-fn plan(first: f64, bisections: u32, order_seed: u64) -> Plan {
+fn plan(first: f64, bisections: u32, order_seed: u64) -> SearchPlan {
     let (lowest, highest) = (Rate(10.0), Rate(100_000.0));
-    Plan { first: Rate(first), highest, lowest, bisections, order_seed }
+    SearchPlan { first: Rate(first), highest, lowest, bisections, order_seed }
 }
 
 /// Runs a search to its end; gives the answer with the number of short and of deciding trials.
-fn run(plan: Plan, mut kept: impl FnMut(f64) -> bool) -> (Capacity, usize, usize) {
+fn run(plan: SearchPlan, mut kept: impl FnMut(f64) -> bool) -> (Capacity, usize, usize) {
     let mut search = Search::new(plan);
     let (cost, mut short, mut deciding) = (search.cost(), 0, 0);
     while let Some(step) = search.next() {
@@ -217,7 +217,7 @@ fn a_void_trial_is_asked_for_again_before_it_is_given_up() {
 #[test]
 fn a_search_around_a_ceiling_keeps_its_rates_in_order() {
     for (ceiling, lowest, highest) in [(1e4, 50.0, 1e6), (100.0, 500.0, 1e6), (1e5, 10.0, 200.0)] {
-        let plan = Plan::around(Rate(ceiling), Rate(lowest), Rate(highest), 1);
+        let plan = SearchPlan::around(Rate(ceiling), Rate(lowest), Rate(highest), 1);
         assert!(plan.lowest <= plan.first && plan.first <= plan.highest, "{plan:?}");
         assert!(plan.lowest.0 == lowest && plan.highest.0 <= highest.max(lowest), "{plan:?}");
     }

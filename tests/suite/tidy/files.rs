@@ -18,40 +18,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Folders in which the same type name may be defined.
 const FOLDERS_MAX: usize = 2;
 /// Types that are still defined in more. One that is no longer is taken off this list; none is added.
-const IN_MORE_FOLDERS: &[&str] = &[
-    "Alive",
-    "Answer",
-    "Body",
-    "Connection",
-    "Counts",
-    "Family",
-    "Found",
-    "Kind",
-    "Known",
-    "Limits",
-    "Part",
-    "Peer",
-    "Phase",
-    "Place",
-    "Placement",
-    "Plan",
-    "Pool",
-    "Prepared",
-    "Question",
-    "Read",
-    "Refusal",
-    "Request",
-    "Row",
-    "Rows",
-    "Seen",
-    "Server",
-    "Session",
-    "Side",
-    "Statement",
-    "Step",
-    "Table",
-    "Waiting",
-];
+const IN_MORE_FOLDERS: &[&str] = &[];
 /// Files of tests with another name; none is added.
 const OTHER_TESTS: &[&str] = &[
     "backend/memory/interleavings.rs",

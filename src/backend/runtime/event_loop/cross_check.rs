@@ -16,7 +16,7 @@ use crate::backend::model::Library;
 use crate::backend::postgres::protocol::Reply;
 use crate::backend::postgres::{Param, PostgresProtocol, Question};
 use crate::backend::runtime::event_loop::helpers::FanOutPool;
-use crate::backend::runtime::event_loop::remote::Pool;
+use crate::backend::runtime::event_loop::remote::ClientPool;
 use crate::backend::runtime::{ANSWER_WITHIN, ClientError, Gather, Peer, Usage};
 use crate::error::{self, Error};
 use crate::postgres::Server;
@@ -24,14 +24,14 @@ use crate::postgres::Server;
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one for each server")]
 pub(crate) enum Client {
-    Bakeoff(Pool<PostgresProtocol>),
+    Bakeoff(ClientPool<PostgresProtocol>),
     Borrowed(Borrowed),
 }
 
 /// The client that the settings name, without a connection yet.
 pub(crate) fn client(settings: &Settings, peer: Peer<Server>) -> error::Result<Client> {
     match settings.client {
-        Library::Bakeoff => Ok(Client::Bakeoff(Pool::new(peer))),
+        Library::Bakeoff => Ok(Client::Bakeoff(ClientPool::new(peer))),
         Library::TokioPostgres => Borrowed::new(&peer).map(Client::Borrowed),
     }
 }

@@ -16,7 +16,7 @@ use crate::backend::runtime::{
 
 /// An event loop's connections to the database.
 #[cfg(not(feature = "cross-check"))]
-pub(crate) type Client = Pool<crate::backend::postgres::PostgresProtocol>;
+pub(crate) type Client = ClientPool<crate::backend::postgres::PostgresProtocol>;
 
 /// The client of the database, without a connection yet.
 #[cfg(not(feature = "cross-check"))]
@@ -29,16 +29,16 @@ pub(crate) fn client(
 
 /// Connections to one server, opened as they are first needed.
 #[derive(Debug)]
-pub(crate) struct Pool<P: Protocol> {
+pub(crate) struct ClientPool<P: Protocol> {
     peer: Peer<P::Target>,
     /// Connections that may still be taken. Callers get theirs in the order in which they came.
     free: Semaphore,
-    idle: Mutex<Vec<Connection<P>>>,
+    idle: Mutex<Vec<PooledConnection<P>>>,
     usage: Usage,
     fan_out: FanOutPool,
 }
 
-impl<P: Protocol> Pool<P> {
+impl<P: Protocol> ClientPool<P> {
     pub(crate) fn new(peer: Peer<P::Target>) -> Self {
         let size = peer.connections;
         let (free, idle) = (Semaphore::new(size), Mutex::default());
@@ -101,27 +101,27 @@ impl<P: Protocol> Pool<P> {
         let idle = self.idle().pop();
         let mut lease = Lease { pool: self, connection: idle, since, _permit: permit };
         if lease.connection.is_none() {
-            lease.connection = Some(Connection::open(&self.peer).await?);
+            lease.connection = Some(PooledConnection::open(&self.peer).await?);
         }
         Ok(lease)
     }
 
     /// Nothing panics while the list is locked.
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection<P>>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<PooledConnection<P>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A connection that is taken. Dropping it gives it back, unless an answer is still to come on it.
 struct Lease<'a, P: Protocol> {
-    pool: &'a Pool<P>,
-    connection: Option<Connection<P>>,
+    pool: &'a ClientPool<P>,
+    connection: Option<PooledConnection<P>>,
     since: Instant,
     _permit: SemaphorePermit<'a>,
 }
 
 impl<P: Protocol> Lease<'_, P> {
-    fn connection(&mut self) -> &mut Connection<P> {
+    fn connection(&mut self) -> &mut PooledConnection<P> {
         self.connection.as_mut().expect("a lease has its connection until it is dropped")
     }
 
@@ -141,14 +141,14 @@ impl<P: Protocol> Drop for Lease<'_, P> {
 
 /// One connection, with at most one question under way.
 #[derive(Debug)]
-struct Connection<P> {
+struct PooledConnection<P> {
     stream: TcpStream,
     protocol: P,
     /// A question was sent whose answer has not been read.
     waiting: bool,
 }
 
-impl<P: Protocol> Connection<P> {
+impl<P: Protocol> PooledConnection<P> {
     async fn open(peer: &Peer<P::Target>) -> Result<Self, ClientError> {
         timeout(GREET_WITHIN, Self::greeted(peer))
             .await

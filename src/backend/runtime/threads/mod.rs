@@ -12,7 +12,7 @@ use crate::backend::http::{
     Answer, Arriving, Operation, Plain, Route, check, farewell, health, null,
 };
 use crate::backend::model::{CONNECTION_THREADS, Model, POOL_THREADS, Pitfall};
-use crate::backend::runtime::threads::pool::{Connection, Driven, Pool, drive, rest};
+use crate::backend::runtime::threads::pool::{Driven, Pool, ServedConnection, drive, rest};
 use crate::backend::runtime::threads::socket::{KernelTimeout, Socket, Waiting};
 use crate::backend::services::threads::App;
 use crate::backend::services::{gateway, loyalty, payment, webhook};
@@ -162,7 +162,7 @@ fn lingering() -> SyncSender<Arc<TcpStream>> {
 }
 
 /// Differs: a thread polls its connection itself, and sleeps in the read that the connection asks for.
-fn block_on(mut connection: Connection, watch: Arc<Watch>) {
+fn block_on(mut connection: ServedConnection, watch: Arc<Watch>) {
     let waker = Waker::from(Arc::clone(&watch));
     while drive(&mut connection, &watch, &waker) == Driven::WantsRead {
         watch.let_read();
@@ -175,7 +175,7 @@ fn connect(
     watch: Arc<Watch>,
     limits: Limits,
     waiting: Waiting,
-) -> Connection {
+) -> ServedConnection {
     Box::pin(async move {
         let Ok(socket) = Socket::new(stream, Arc::clone(&watch), limits, waiting) else {
             return;

@@ -42,7 +42,7 @@ pub(crate) struct Pool<F> {
 
 /// A connection that no worker has.
 struct Waiting {
-    connection: Connection,
+    connection: ServedConnection,
     stream: Arc<TcpStream>,
     watch: Arc<Watch>,
     waker: Waker,
@@ -50,7 +50,7 @@ struct Waiting {
     deadline: Option<(Wait, Instant)>,
 }
 
-impl<F: Fn(Arc<TcpStream>, Arc<Watch>) -> Connection> Pool<F> {
+impl<F: Fn(Arc<TcpStream>, Arc<Watch>) -> ServedConnection> Pool<F> {
     /// A pool that accepts from `listener`, and makes no progress until threads [`Self::work`].
     ///
     /// # Errors
@@ -213,7 +213,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A connection that can be driven, from whatever thread.
-pub(crate) type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type ServedConnection = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Differs: accepting goes on in a moment, for the pool too. The process is out of descriptors.
 pub(crate) fn rest() {
@@ -234,7 +234,7 @@ pub(crate) enum Driven {
 ///
 /// # Panics
 /// When the connection waits for neither a read nor a write: then nothing would ever wake it.
-pub(crate) fn drive(connection: &mut Connection, watch: &Watch, waker: &Waker) -> Driven {
+pub(crate) fn drive(connection: &mut ServedConnection, watch: &Watch, waker: &Waker) -> Driven {
     let mut context = Context::from_waker(waker);
     loop {
         match connection.as_mut().poll(&mut context) {

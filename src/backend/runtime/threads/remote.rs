@@ -15,16 +15,16 @@ use crate::backend::runtime::{
 
 /// Connections to one server, opened as they are first needed.
 #[derive(Debug)]
-pub(crate) struct Pool<P: Protocol> {
+pub(crate) struct ClientPool<P: Protocol> {
     peer: Peer<P::Target>,
     /// Connections that may still be taken. Callers get theirs in the order in which they came.
     free: FifoSemaphore,
-    idle: Mutex<Vec<Connection<P>>>,
+    idle: Mutex<Vec<PooledConnection<P>>>,
     usage: Usage,
     fan_out: FanOutPool,
 }
 
-impl<P: Protocol> Pool<P> {
+impl<P: Protocol> ClientPool<P> {
     pub(crate) fn new(peer: Peer<P::Target>) -> Self {
         let size = peer.connections;
         let (free, idle) = (FifoSemaphore::new(size), Mutex::default());
@@ -142,27 +142,27 @@ impl<P: Protocol> Pool<P> {
         drop(idle);
         for lease in &mut leases {
             if lease.connection.is_none() {
-                lease.connection = Some(Connection::open(&self.peer)?);
+                lease.connection = Some(PooledConnection::open(&self.peer)?);
             }
         }
         Ok(leases)
     }
 
     /// Nothing panics while the list is locked.
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection<P>>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<PooledConnection<P>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A connection that is taken. Dropping it gives it back, unless an answer is still to come on it.
 struct Lease<'a, P: Protocol> {
-    pool: &'a Pool<P>,
-    connection: Option<Connection<P>>,
+    pool: &'a ClientPool<P>,
+    connection: Option<PooledConnection<P>>,
     since: Instant,
 }
 
 impl<P: Protocol> Lease<'_, P> {
-    fn connection(&mut self) -> &mut Connection<P> {
+    fn connection(&mut self) -> &mut PooledConnection<P> {
         self.connection.as_mut().expect("a lease has its connection until it is dropped")
     }
 
@@ -183,14 +183,14 @@ impl<P: Protocol> Drop for Lease<'_, P> {
 
 /// One connection, with at most one question under way.
 #[derive(Debug)]
-struct Connection<P> {
+struct PooledConnection<P> {
     stream: TcpStream,
     protocol: P,
     /// A question was sent whose answer has not been read.
     waiting: bool,
 }
 
-impl<P: Protocol> Connection<P> {
+impl<P: Protocol> PooledConnection<P> {
     fn open(peer: &Peer<P::Target>) -> Result<Self, ClientError> {
         let connection = Self::greeted(peer)?;
         connection.stream.set_read_timeout(Some(ANSWER_WITHIN))?;

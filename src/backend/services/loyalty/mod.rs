@@ -17,11 +17,11 @@ use crate::backend::memory::{Memory, Record, Terms};
 use crate::backend::postgres::Question;
 use crate::backend::runtime::ClientError;
 use crate::domain::dataset::{Account, Dataset};
-use crate::domain::loyalty::{Distribution, Refusal};
+use crate::domain::loyalty::{Distribution, DistributionRefusal};
 
 /// The body of `POST /loyalty/distributions`. Fields that it does not name are ignored.
 #[derive(Deserialize)]
-struct Body {
+struct DistributionBody {
     #[serde(deserialize_with = "whole_number")]
     distribution_id: u64,
     #[serde(deserialize_with = "whole_number")]
@@ -49,15 +49,15 @@ struct Read<'a> {
 
 /// A distribution that can be, as it was asked for.
 #[derive(Clone, Copy)]
-struct Request {
+struct DistributionRequest {
     distribution: Distribution,
     terms: Terms,
 }
 
-impl Request {
+impl DistributionRequest {
     /// Reads a body, or gives the answer that says what is wrong with it.
     fn parse(data: Dataset, body: &[u8]) -> Result<Self, Answer> {
-        let Body { distribution_id, business_id, first_account, accounts, spend_minor } =
+        let DistributionBody { distribution_id, business_id, first_account, accounts, spend_minor } =
             parse(body)?;
         let (id, first) = (distribution_id, first_account);
         let distribution = Distribution::new(data, id, business_id, first, accounts, spend_minor)
@@ -102,8 +102,12 @@ struct Task {
 
 impl Task {
     /// Begins the distribution, or gives the answer that says why not.
-    fn begin(data: Dataset, memory: &Arc<Memory>, request: &Request) -> Result<Self, Answer> {
-        let Request { distribution, terms } = *request;
+    fn begin(
+        data: Dataset,
+        memory: &Arc<Memory>,
+        request: &DistributionRequest,
+    ) -> Result<Self, Answer> {
+        let DistributionRequest { distribution, terms } = *request;
         let record = memory.begin(distribution.id, terms).ok_or_else(conflict)?;
         Ok(Self { data, memory: Arc::clone(memory), distribution, record })
     }
@@ -120,12 +124,14 @@ impl Task {
 }
 
 /// The answer to a distribution that cannot be.
-fn refused(refusal: Refusal) -> Answer {
+fn refused(refusal: DistributionRefusal) -> Answer {
     match refusal {
-        Refusal::UnknownBusiness => {
+        DistributionRefusal::UnknownBusiness => {
             Answer::error(StatusCode::NOT_FOUND, "there is no such business")
         }
-        Refusal::OutOfRange(why) => Answer::error(StatusCode::UNPROCESSABLE_ENTITY, why),
+        DistributionRefusal::OutOfRange(why) => {
+            Answer::error(StatusCode::UNPROCESSABLE_ENTITY, why)
+        }
     }
 }
 

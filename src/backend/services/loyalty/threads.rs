@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Request, Task, account_id, conflict, distributed, read};
+use super::{Answer, DistributionRequest, Task, account_id, conflict, distributed, read};
 use crate::backend::memory::Memory;
 use crate::backend::postgres::Question;
 use crate::backend::runtime::ClientError;
@@ -12,7 +12,7 @@ use crate::domain::dataset::Account;
 
 /// Credits every member of a distribution once, and finishes one that was left half-way.
 pub(crate) fn distribute(app: &App, body: &[u8]) -> Result<Answer, Answer> {
-    let request = Request::parse(app.common.data, body)?;
+    let request = DistributionRequest::parse(app.common.data, body)?;
     let points = match &app.store {
         Store::Memory(memory) => credit_here(app, memory, &request)?,
         Store::Postgres(pool) => credit_there(pool, request)?,
@@ -21,7 +21,11 @@ pub(crate) fn distribute(app: &App, body: &[u8]) -> Result<Answer, Answer> {
 }
 
 /// In memory nothing waits: members are computed in pieces.
-fn credit_here(app: &App, memory: &Arc<Memory>, request: &Request) -> Result<u64, Answer> {
+fn credit_here(
+    app: &App,
+    memory: &Arc<Memory>,
+    request: &DistributionRequest,
+) -> Result<u64, Answer> {
     let task = Task::begin(app.common.data, memory, request)?;
     if let Some(points) = task.finished() {
         return Ok(points);
@@ -31,7 +35,7 @@ fn credit_here(app: &App, memory: &Arc<Memory>, request: &Request) -> Result<u64
 }
 
 /// In a database everything waits: as many members at once as there are connections.
-fn credit_there(pool: &Arc<Client>, request: Request) -> Result<u64, Answer> {
+fn credit_there(pool: &Arc<Client>, request: DistributionRequest) -> Result<u64, Answer> {
     if !pool.ask(request.begin())?.bool()? {
         return Err(conflict());
     }
@@ -41,7 +45,11 @@ fn credit_there(pool: &Arc<Client>, request: Request) -> Result<u64, Answer> {
 }
 
 /// One member: loads the account, works out its points, credits it.
-fn credit(pool: Arc<Client>, request: Request, member: u32) -> Result<u64, ClientError> {
+fn credit(
+    pool: Arc<Client>,
+    request: DistributionRequest,
+    member: u32,
+) -> Result<u64, ClientError> {
     let id = request.distribution.members.id(member);
     let row = pool.ask(Question::Account(id))?.account()?;
     let (points, credit) = request.credit(member, row)?;

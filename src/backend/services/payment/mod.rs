@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 use crate::backend::http::{Answer, parse, whole_number};
 use crate::backend::memory::Capture;
 use crate::backend::postgres::Question;
-use crate::domain::dataset::{Limits, Merchant, User};
+use crate::domain::dataset::{ComplianceLimits, Merchant, User};
 use crate::domain::payment::{Decline, Payment, canonical, decide, fee_minor, is_key};
 use crate::domain::signature::Key;
 use crate::units::Nanos;
 
 /// The body of `POST /payments`. Fields that it does not name are ignored.
 #[derive(Deserialize)]
-struct Body<'a> {
+struct PaymentBody<'a> {
     #[serde(borrow)]
     idempotency_key: Cow<'a, str>,
     #[serde(deserialize_with = "whole_number")]
@@ -39,7 +39,7 @@ struct Body<'a> {
 }
 
 /// A request that is well-formed and in range.
-struct Request<'a> {
+struct PaymentRequest<'a> {
     key: Cow<'a, str>,
     payment: Payment,
     signature: Cow<'a, str>,
@@ -47,10 +47,10 @@ struct Request<'a> {
 
 /// The three rows that a decision needs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rows {
+pub(crate) struct PaymentRows {
     pub(crate) user: User,
     pub(crate) merchant: Merchant,
-    limits: Limits,
+    limits: ComplianceLimits,
 }
 
 #[derive(Serialize)]
@@ -67,16 +67,16 @@ struct Declined<'a> {
     reason: &'a str,
 }
 
-impl Rows {
-    pub(crate) fn new(user: User, merchant: Merchant, limits: Limits) -> Self {
+impl PaymentRows {
+    pub(crate) fn new(user: User, merchant: Merchant, limits: ComplianceLimits) -> Self {
         Self { user, merchant, limits }
     }
 }
 
-impl<'a> Request<'a> {
+impl<'a> PaymentRequest<'a> {
     /// Reads a body, or gives the answer that says what is wrong with it.
     fn parse(body: &'a [u8]) -> Result<Self, Answer> {
-        let body: Body<'a> = parse(body)?;
+        let body: PaymentBody<'a> = parse(body)?;
         let out_of_range = |why| Answer::error(StatusCode::UNPROCESSABLE_ENTITY, why);
         if !is_key(&body.idempotency_key) {
             return Err(out_of_range(
@@ -92,24 +92,24 @@ impl<'a> Request<'a> {
     fn rows(
         user: Option<User>,
         merchant: Option<Merchant>,
-        limits: Option<Limits>,
-    ) -> Result<Rows, Answer> {
+        limits: Option<ComplianceLimits>,
+    ) -> Result<PaymentRows, Answer> {
         let unknown =
             |what| Answer::error(StatusCode::NOT_FOUND, format_args!("there is no such {what}"));
         let user = user.ok_or_else(|| unknown("user"))?;
         let limits = limits.ok_or_else(|| unknown("user"))?;
         let merchant = merchant.ok_or_else(|| unknown("merchant"))?;
-        Ok(Rows::new(user, merchant, limits))
+        Ok(PaymentRows::new(user, merchant, limits))
     }
 
     /// Checks the signature against the stretched key, and everything else that needs no balance.
-    fn decide(&self, rows: Rows, key: &Key) -> Result<(), Answer> {
+    fn decide(&self, rows: PaymentRows, key: &Key) -> Result<(), Answer> {
         let holds = key.sign(canonical(&self.key, &self.payment)).is(&self.signature);
         decide(&self.payment, rows.user, rows.merchant, rows.limits, holds).map_err(declined)
     }
 
     /// What a database is asked.
-    fn capture(&self, rows: Rows) -> Question<'_> {
+    fn capture(&self, rows: PaymentRows) -> Question<'_> {
         let fee_minor = fee_minor(self.payment.amount_minor, rows.merchant);
         Question::Capture { key: &self.key, payment: &self.payment, fee_minor }
     }

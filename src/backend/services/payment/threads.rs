@@ -1,6 +1,6 @@
 //! Authorising a payment on a thread: every wait blocks it, and the kernel runs another.
 
-use super::{Answer, Request, Rows};
+use super::{Answer, PaymentRequest, PaymentRows};
 use crate::backend::cpu::signature;
 use crate::backend::memory::Capture;
 use crate::backend::postgres::Question;
@@ -13,7 +13,7 @@ use crate::domain::signature::Key;
 /// # Errors
 /// The answer to a payment that does not get as far as its capture.
 pub(crate) fn authorise(app: &App, body: &[u8]) -> Result<Answer, Answer> {
-    let request = Request::parse(body)?;
+    let request = PaymentRequest::parse(body)?;
     let rows = look_up(app, &request)?;
     let key = stretch(app, request.payment.merchant_id);
     request.decide(rows, &key)?;
@@ -22,7 +22,7 @@ pub(crate) fn authorise(app: &App, body: &[u8]) -> Result<Answer, Answer> {
 }
 
 /// The payer, the payee and the payer's limits, all at once.
-fn look_up(app: &App, request: &Request<'_>) -> Result<Rows, Answer> {
+fn look_up(app: &App, request: &PaymentRequest<'_>) -> Result<PaymentRows, Answer> {
     let (user_id, merchant_id) = (request.payment.user_id, request.payment.merchant_id);
     let (user, merchant, limits) = match &app.store {
         Store::Memory(_) => {
@@ -36,7 +36,7 @@ fn look_up(app: &App, request: &Request<'_>) -> Result<Rows, Answer> {
             (user.user()?, merchant.merchant()?, limits.limits()?)
         }
     };
-    Request::rows(user, merchant, limits)
+    PaymentRequest::rows(user, merchant, limits)
 }
 
 /// The merchant's signing key: the work that a scenario dials, done afresh for each payment.
@@ -47,7 +47,7 @@ fn stretch(app: &App, merchant_id: u32) -> Key {
 }
 
 /// Moves the money, once for each key.
-fn capture(app: &App, request: &Request<'_>, rows: Rows) -> Result<Capture, Answer> {
+fn capture(app: &App, request: &PaymentRequest<'_>, rows: PaymentRows) -> Result<Capture, Answer> {
     match &app.store {
         Store::Memory(memory) => Ok(memory.capture(&request.key, &request.payment, rows)),
         Store::Postgres(pool) => Ok(pool.ask(request.capture(rows))?.capture()?),
