@@ -2,7 +2,7 @@
 
 /// A statement that a machine can test.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Statement {
+pub(crate) struct LedgerStatement {
     /// Counted from 1.
     pub(crate) number: u32,
     /// In our words.
@@ -127,7 +127,7 @@ pub(crate) const UNSETTLED: [&str; 7] = [
     "how little ceremony JSON takes",
 ];
 
-impl Statement {
+impl LedgerStatement {
     /// Whether a scenario speaks to it, by its whole name: what a name begins with is chance.
     pub(crate) fn is_tested_by(&self, scenario: &str) -> bool {
         self.scenarios.contains(&scenario)
