@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::server::{CAME, PATIENCE, Server};
+use super::server::{CAME, PATIENCE, TestedServer};
 
 /// A request with the headers that every client sends. An empty `body` sends no length either.
 pub fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
@@ -19,7 +19,7 @@ pub fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
 }
 
 /// One connection.
-pub struct Caller {
+pub struct RawClient {
     stream: TcpStream,
     /// Bytes that have come and belong to no answer yet.
     buffer: Vec<u8>,
@@ -28,9 +28,9 @@ pub struct Caller {
     is_over: bool,
 }
 
-impl Caller {
+impl RawClient {
     /// Connects to `server`.
-    pub fn to(server: &Server) -> Self {
+    pub fn to(server: &TestedServer) -> Self {
         let closes_after_refusals = server.closes_after_refusals;
         let stream = connect(server.address()).expect("the server accepts");
         Self { stream, buffer: Vec::new(), closes_after_refusals, is_over: false }
@@ -79,17 +79,17 @@ impl Caller {
     }
 
     /// `GET path` and its answer.
-    pub fn get(&mut self, path: &str) -> Answer {
+    pub fn get(&mut self, path: &str) -> RawAnswer {
         self.ask("GET", path, "")
     }
 
     /// `POST path` with `body` and its answer.
-    pub fn post(&mut self, path: &str, body: &str) -> Answer {
+    pub fn post(&mut self, path: &str, body: &str) -> RawAnswer {
         self.ask("POST", path, body)
     }
 
     /// A request and its answer, with nothing behind it.
-    pub fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
+    pub fn ask(&mut self, method: &str, path: &str, body: &str) -> RawAnswer {
         self.send(&request(method, path, body));
         let answer = if method == "HEAD" { self.receive_bodiless() } else { self.receive() };
         assert!(self.buffer.is_empty(), "stray bytes: {:?}", self.buffered());
@@ -97,14 +97,14 @@ impl Caller {
     }
 
     /// The next answer.
-    pub fn receive(&mut self) -> Answer {
+    pub fn receive(&mut self) -> RawAnswer {
         self.try_receive()
             .unwrap_or_else(|defect| panic!("{defect}; after {:?}", self.buffered()))
             .unwrap_or_else(|| panic!("closed without an answer"))
     }
 
     /// The next answer, which has no body whatever its headers say: that of a HEAD, or an interim one.
-    pub fn receive_bodiless(&mut self) -> Answer {
+    pub fn receive_bodiless(&mut self) -> RawAnswer {
         loop {
             match head(&self.buffer) {
                 Ok(Some((answer, length))) => {
@@ -124,7 +124,7 @@ impl Caller {
     ///
     /// # Errors
     /// Anything that is no exact HTTP/1.1 answer, such as one that breaks off.
-    pub fn try_receive(&mut self) -> Result<Option<Answer>, String> {
+    pub fn try_receive(&mut self) -> Result<Option<RawAnswer>, String> {
         loop {
             if let Some((answer, length)) = whole(&self.buffer)? {
                 self.buffer.drain(..length);
@@ -143,7 +143,7 @@ impl Caller {
     }
 
     /// The answer that ends with the connection.
-    fn last(&mut self) -> Result<Answer, String> {
+    fn last(&mut self) -> Result<RawAnswer, String> {
         match head(&self.buffer)? {
             Some((mut answer, start)) if answer.ends_with_close() => {
                 answer.body = self.buffer.split_off(start);
@@ -221,14 +221,14 @@ pub fn differs(expected: impl Display, came: impl Display) -> ! {
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub struct RawAnswer {
     pub status: u16,
     /// In lower case, in their order.
     headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl RawAnswer {
     /// The value of the one header `name`, if there is one.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| &**value);
@@ -273,7 +273,7 @@ impl Answer {
 }
 
 /// The answer at the start of `bytes` and its length, once it is all there.
-fn whole(bytes: &[u8]) -> Result<Option<(Answer, usize)>, String> {
+fn whole(bytes: &[u8]) -> Result<Option<(RawAnswer, usize)>, String> {
     let Some((mut answer, start)) = head(bytes)? else { return Ok(None) };
     if answer.header("transfer-encoding").is_some() {
         return Err("a small JSON answer needs no transfer coding".into());
@@ -294,7 +294,7 @@ fn whole(bytes: &[u8]) -> Result<Option<(Answer, usize)>, String> {
 }
 
 /// The status line and headers at the start of `bytes` and their length, once they are all there.
-fn head(bytes: &[u8]) -> Result<Option<(Answer, usize)>, String> {
+fn head(bytes: &[u8]) -> Result<Option<(RawAnswer, usize)>, String> {
     let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
     let text = std::str::from_utf8(&bytes[..end]).map_err(|e| e.to_string())?;
     let mut lines = text.split("\r\n");
@@ -308,7 +308,7 @@ fn head(bytes: &[u8]) -> Result<Option<(Answer, usize)>, String> {
         }
         headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
-    Ok(Some((Answer { status, headers, body: Vec::new() }, end + 4)))
+    Ok(Some((RawAnswer { status, headers, body: Vec::new() }, end + 4)))
 }
 
 /// `HTTP/1.1 200 OK`: version, three digits, a reason.

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::Subject;
 use super::bodies::{Books, DistributionBody, PaymentBody, data, payers};
-use super::client::{Answer, Caller};
-use super::server::Server;
+use super::client::{RawAnswer, RawClient};
+use super::server::TestedServer;
 
 pub(super) fn one_key_from_sixteen_connections_is_captured_once(subject: &dyn Subject) {
-    let server = Server::start(subject);
+    let server = TestedServer::start(subject);
     let mut books = Books::default();
     let payments = (0..25).map(|i| PaymentBody::new(format!("shared-{i}"))).collect::<Vec<_>>();
     let bodies = payments.iter().map(PaymentBody::body).collect::<Vec<_>>();
@@ -25,11 +25,11 @@ pub(super) fn one_key_from_sixteen_connections_is_captured_once(subject: &dyn Su
         assert!(answers.iter().all(|of_one| of_one[i].json() == payment.captured()), "key {i}");
         books.captured(payment);
     }
-    Caller::to(&server).get("/audit").expect(200, books.json());
+    RawClient::to(&server).get("/audit").expect(200, books.json());
 }
 
 pub(super) fn one_balance_is_not_spent_twice(subject: &dyn Subject) {
-    let server = Server::start(subject);
+    let server = TestedServer::start(subject);
     let limit = |id| data().limits(id).unwrap().per_payment_minor;
     let user = payers().find(|&id| limit(id) > 1_000_000).unwrap();
     let balance = data().user(user).unwrap().opening_balance_minor;
@@ -51,11 +51,11 @@ pub(super) fn one_balance_is_not_spent_twice(subject: &dyn Subject) {
         }
     }
     assert_eq!(books.payments, balance / amount);
-    Caller::to(&server).get("/audit").expect(200, books.json());
+    RawClient::to(&server).get("/audit").expect(200, books.json());
 }
 
 pub(super) fn one_distribution_from_eight_connections_is_credited_once(subject: &dyn Subject) {
-    let server = Server::start(subject);
+    let server = TestedServer::start(subject);
     let mut books = Books::default();
     let distributions =
         [3, 1_000, 100_000, 999, 40_000].into_iter().zip(1..).map(|(accounts, id)| {
@@ -73,11 +73,11 @@ pub(super) fn one_distribution_from_eight_connections_is_credited_once(subject: 
         }
         books.credited(distribution);
     }
-    Caller::to(&server).get("/audit").expect(200, books.json());
+    RawClient::to(&server).get("/audit").expect(200, books.json());
 }
 
 pub(super) fn rivals_for_one_key_or_id_have_one_winner(subject: &dyn Subject) {
-    let server = Server::start(subject);
+    let server = TestedServer::start(subject);
     let mut books = Books::default();
     let payment = |who: usize, turn| PaymentBody {
         amount: 100 + who as u64,
@@ -109,21 +109,21 @@ pub(super) fn rivals_for_one_key_or_id_have_one_winner(subject: &dyn Subject) {
             assert!(matches!(of_one[at + 1].status, 200 | 409), "turn {turn}");
         }
     }
-    Caller::to(&server).get("/audit").expect(200, books.json());
+    RawClient::to(&server).get("/audit").expect(200, books.json());
 }
 
 /// What `ask` gets on each of `count` connections that start together.
 fn at_once(
-    server: &Server,
+    server: &TestedServer,
     count: usize,
-    ask: impl Fn(usize, &mut Caller) -> Vec<Answer> + Sync,
-) -> Vec<Vec<Answer>> {
+    ask: impl Fn(usize, &mut RawClient) -> Vec<RawAnswer> + Sync,
+) -> Vec<Vec<RawAnswer>> {
     let start = Barrier::new(count);
     let (start, ask) = (&start, &ask);
     std::thread::scope(|scope| {
         let threads = (0..count).map(|who| {
             scope.spawn(move || {
-                let mut client = Caller::to(server);
+                let mut client = RawClient::to(server);
                 assert_eq!(client.get("/null").json(), Value::from_iter([("ok", true)]));
                 start.wait();
                 ask(who, &mut client)

@@ -6,21 +6,21 @@ use serde_json::json;
 
 use super::Subject;
 use super::bodies::PaymentBody;
-use super::client::{Caller, request};
-use super::server::{Held, Server};
+use super::client::{RawClient, request};
+use super::server::{Held, TestedServer};
 
 pub(super) fn half_sent_requests_hold_nobody_up(subject: &dyn Subject) {
-    let server = Server::start(subject);
+    let server = TestedServer::start(subject);
     let payment = |i: usize| PaymentBody::new(format!("half-{i:02}"));
     // Ten times as many as there are workers, cut inside the request line, the headers and the body.
     let mut halves = Vec::new();
     for i in 0..40 {
         let bytes = request("POST", "/payments", &payment(i).body());
-        let (cut, mut client) = (1 + i * (bytes.len() - 2) / 39, Caller::to(&server));
+        let (cut, mut client) = (1 + i * (bytes.len() - 2) / 39, RawClient::to(&server));
         client.send(&bytes[..cut]);
         halves.push((client, bytes[cut..].to_vec()));
     }
-    let mut other = Caller::to(&server);
+    let mut other = RawClient::to(&server);
     for i in 100..150 {
         other.post("/payments", &payment(i).body()).expect(201, payment(i).captured());
     }
@@ -31,8 +31,8 @@ pub(super) fn half_sent_requests_hold_nobody_up(subject: &dyn Subject) {
 }
 
 pub(super) fn many_connections_stay_open_side_by_side(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut clients = (0..256).map(|_| Caller::to(&server)).collect::<Vec<_>>();
+    let server = TestedServer::start(subject);
+    let mut clients = (0..256).map(|_| RawClient::to(&server)).collect::<Vec<_>>();
     let payment = |round, i| PaymentBody::new(format!("{round}-{i}"));
     for round in 0..4 {
         for (i, client) in clients.iter_mut().enumerate() {
@@ -43,23 +43,23 @@ pub(super) fn many_connections_stay_open_side_by_side(subject: &dyn Subject) {
             client.receive().expect(201, payment(round, i).captured());
         }
     }
-    let mut last = Caller::to(&server);
+    let mut last = RawClient::to(&server);
     let audit = last.get("/audit").json();
     assert_eq!(audit["applied"]["payments"], json!(4 * 256));
 }
 
 pub(super) fn clients_that_vanish_take_nothing_with_them(subject: &dyn Subject) {
     let rounds = subject.rounds(20_000);
-    let server = Server::with(subject, &[("BAKEOFF_SIGNATURE_ROUNDS", &rounds.to_string())]);
+    let server = TestedServer::with(subject, &[("BAKEOFF_SIGNATURE_ROUNDS", &rounds.to_string())]);
     let payment = |key: String| PaymentBody { rounds, ..PaymentBody::new(key) };
     for i in 0..40 {
         let bytes = request("POST", "/payments", &payment(format!("gone-{i}")).body());
-        let mut client = Caller::to(&server);
+        let mut client = RawClient::to(&server);
         // Inside the head, inside the body, and while the answer is being made.
         client.send(&bytes[..[10, bytes.len() - 5, bytes.len()][i % 3]]);
         if i % 2 == 0 { client.reset() } else { drop(client) }
     }
-    let mut other = Caller::to(&server);
+    let mut other = RawClient::to(&server);
     for i in 0..8 {
         let payment = payment(format!("here-{i}"));
         other.post("/payments", &payment.body()).expect(201, payment.captured());
@@ -67,9 +67,9 @@ pub(super) fn clients_that_vanish_take_nothing_with_them(subject: &dyn Subject) 
 }
 
 pub(super) fn a_thousand_connections_leave_nothing_behind(subject: &dyn Subject) {
-    let server = Server::start(subject);
+    let server = TestedServer::start(subject);
     let visit = |count: usize| {
-        let mut clients = (0..count).map(|_| Caller::to(&server)).collect::<Vec<_>>();
+        let mut clients = (0..count).map(|_| RawClient::to(&server)).collect::<Vec<_>>();
         for (i, mut client) in clients.drain(..).enumerate() {
             match i % 4 {
                 0 => assert_eq!(client.get("/null").status, 200),

@@ -10,9 +10,9 @@ use rustix::process::Signal;
 
 use super::Subject;
 use super::bodies::{PaymentBody, account};
-use super::client::{Caller, request};
+use super::client::{RawClient, request};
 use super::routes::expect_health;
-use super::server::{PATIENCE, SEED, Server};
+use super::server::{PATIENCE, SEED, TestedServer};
 
 /// What requests in hand may take of the end, 5 s, and a little for a slow machine.
 const END: Duration = Duration::from_secs(8);
@@ -22,9 +22,10 @@ pub(super) fn requests_in_hand_are_answered_before_the_end(subject: &dyn Subject
     const ROUNDS: u32 = 400_000;
     // Work that was begun.
     const BEGUN: Duration = Duration::from_millis(10);
-    let mut server = Server::with(subject, &[("BAKEOFF_SIGNATURE_ROUNDS", &ROUNDS.to_string())]);
+    let mut server =
+        TestedServer::with(subject, &[("BAKEOFF_SIGNATURE_ROUNDS", &ROUNDS.to_string())]);
     let payment = |i| PaymentBody { rounds: ROUNDS, ..PaymentBody::new(format!("k-{i}")) };
-    let mut clients = [Caller::to(&server), Caller::to(&server)];
+    let mut clients = [RawClient::to(&server), RawClient::to(&server)];
     for client in &mut clients {
         assert_eq!(client.get("/null").status, 200);
     }
@@ -33,7 +34,7 @@ pub(super) fn requests_in_hand_are_answered_before_the_end(subject: &dyn Subject
         client.send(&request("POST", "/payments", &payment(i).body()));
     }
     let start = Instant::now();
-    while server.cpu() < at_rest + BEGUN || !clients.iter().all(Caller::is_taken) {
+    while server.cpu() < at_rest + BEGUN || !clients.iter().all(RawClient::is_taken) {
         assert!(start.elapsed() < PATIENCE, "they are not taken in hand");
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -47,12 +48,12 @@ pub(super) fn requests_in_hand_are_answered_before_the_end(subject: &dyn Subject
 }
 
 pub(super) fn a_server_under_load_ends_without_a_broken_answer(subject: &dyn Subject) {
-    let mut server = Server::start(subject);
+    let mut server = TestedServer::start(subject);
     let answered = AtomicU64::new(0);
     std::thread::scope(|scope| {
         let clients = (0..8).map(|who| {
             let (server, answered) = (&server, &answered);
-            let mut client = Caller::to(server);
+            let mut client = RawClient::to(server);
             scope.spawn(move || {
                 for i in 0_u32.. {
                     // The least there is, so that nobody runs out of money however long it takes.
@@ -88,8 +89,8 @@ pub(super) fn a_server_under_load_ends_without_a_broken_answer(subject: &dyn Sub
 
 pub(super) fn idle_connections_do_not_delay_the_end(subject: &dyn Subject) {
     for signal in [Signal::TERM, Signal::INT] {
-        let mut server = Server::start(subject);
-        let mut clients = (0..20).map(|_| Caller::to(&server)).collect::<Vec<_>>();
+        let mut server = TestedServer::start(subject);
+        let mut clients = (0..20).map(|_| RawClient::to(&server)).collect::<Vec<_>>();
         for (i, client) in clients.iter_mut().enumerate() {
             if i % 2 == 0 {
                 assert_eq!(client.get("/null").status, 200);
@@ -108,8 +109,8 @@ pub(super) fn idle_connections_do_not_delay_the_end(subject: &dyn Subject) {
 
 /// It takes all of its 5 s, so it is not asked of every store: what keeps the rows never sees half a head.
 pub(super) fn a_half_sent_request_delays_the_end_by_its_seconds_at_most(subject: &dyn Subject) {
-    let mut server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let mut server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     client.send(b"POST /payments HTTP/1.1\r\nContent-Le");
     server.signal(Signal::TERM);
     let status = server.wait(END);
@@ -133,8 +134,8 @@ pub(super) fn settings_may_come_from_the_environment(subject: &dyn Subject) {
         ("BAKEOFF_SEED", &SEED.to_string()),
         ("BAKEOFF_SIGNATURE_ROUNDS", "3"),
     ]);
-    let server = Server::launch(command);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::launch(command);
+    let mut client = RawClient::to(&server);
     expect_health(&mut client, subject);
     let payment = PaymentBody { rounds: 3, ..PaymentBody::new("k-1") };
     client.post("/payments", &payment.body()).expect(201, payment.captured());

@@ -7,13 +7,13 @@ use std::sync::{Arc, Barrier};
 use serde_json::json;
 
 use super::Subject;
-use super::client::Caller;
-use super::server::Server;
+use super::client::RawClient;
+use super::server::TestedServer;
 
 /// The upstream's answer for `id`, or its refusal of what ends with 9.
 fn answer(id: u64) -> String {
     let (status, body) = match id % 10 {
-        9 => ("500 Internal Server Error", json!({"error": "out of order"})),
+        9 => ("500 Internal TestedServer Error", json!({"error": "out of order"})),
         8 => ("200 OK", json!({"id": id})),
         _ => ("200 OK", json!({"id": id, "value": id * 7})),
     };
@@ -67,18 +67,18 @@ pub(super) fn two_upstream_answers_are_joined(subject: &dyn Subject) {
 }
 
 pub(super) fn without_an_upstream_there_is_no_gateway(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    Caller::to(&server).get("/gateway/1").expect_error(404);
+    let server = TestedServer::start(subject);
+    RawClient::to(&server).get("/gateway/1").expect_error(404);
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_server, mut client) = with_upstream(subject, &format!("http://{nobody}"));
     client.get("/gateway/1").expect_error(502);
 }
 
 /// A server of a contender that calls `upstream`.
-fn with_upstream(subject: &dyn Subject, upstream: &str) -> (Server, Caller) {
+fn with_upstream(subject: &dyn Subject, upstream: &str) -> (TestedServer, RawClient) {
     let mut command = subject.command();
     command.env("BAKEOFF_PORT", "0").env("BAKEOFF_UPSTREAM_URL", upstream);
-    let server = Server::launch(command);
-    let client = Caller::to(&server);
+    let server = TestedServer::launch(command);
+    let client = RawClient::to(&server);
     (server, client)
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::Subject;
 use super::bodies::{Books, DistributionBody, PaymentBody};
-use super::client::{Caller, request};
-use super::server::{PATIENCE, Server};
+use super::client::{RawClient, request};
+use super::server::{PATIENCE, TestedServer};
 
 /// The largest body that is read: 64 KiB.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -14,8 +14,8 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 const HTTP_0_9: &str = "GET /null\r\n\r\n";
 
 pub(super) fn broken_bodies_are_bad_requests(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let before = client.get("/audit").json();
     let deep = "[".repeat(20_000);
     let good = [PaymentBody::new("k-1").body(), DistributionBody::new(1).body()];
@@ -55,8 +55,8 @@ pub(super) fn broken_bodies_are_bad_requests(subject: &dyn Subject) {
 const ODD: char = '\u{1}';
 
 pub(super) fn bodies_that_are_not_utf_8_are_bad_requests(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let (payment, distribution) = (PaymentBody::new("k-1"), DistributionBody::new(1));
     let odd = |text: &str| Some(json!(format!("{ODD}{text}")));
     let event = |id: &str, body: &str| json!({"event_id": id, "body": body}).to_string();
@@ -119,12 +119,12 @@ fn post(parameters: &str, path: &str, body: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn missing_and_ill_typed_fields_are_bad_requests(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let before = client.get("/audit").json();
     let payment = PaymentBody::new("k-1");
     let distribution = DistributionBody::new(1);
-    let refused = |client: &mut Caller, path, body: String| {
+    let refused = |client: &mut RawClient, path, body: String| {
         let answer = client.post(path, &body);
         assert_eq!(answer.status, 400, "{path} {body}");
         answer.expect_error(400);
@@ -152,8 +152,8 @@ pub(super) fn missing_and_ill_typed_fields_are_bad_requests(subject: &dyn Subjec
 }
 
 pub(super) fn fields_out_of_range_are_unprocessable(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let before = client.get("/audit").json();
     let payment = PaymentBody::new("k-1");
     let odd_keys = ["", " ", "a b", "a\"b", "a\\b", "\u{e9}", "a\nb", &"x".repeat(65)];
@@ -190,8 +190,8 @@ pub(super) fn fields_out_of_range_are_unprocessable(subject: &dyn Subject) {
 }
 
 pub(super) fn unknown_fields_and_blanks_are_ignored(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let payment = PaymentBody::new("k-1");
     let extra = payment.body_with("note", Some(json!({"deep": [1, {"x": null}]})));
     client.post("/payments", &extra).expect(201, payment.captured());
@@ -203,8 +203,8 @@ pub(super) fn unknown_fields_and_blanks_are_ignored(subject: &dyn Subject) {
 }
 
 pub(super) fn bodies_up_to_the_limit_are_read(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let payment = PaymentBody::new("k-1");
     let body = payment.body();
     let padded = format!("{body}{}", " ".repeat(BODY_BYTES_MAX - body.len()));
@@ -214,49 +214,49 @@ pub(super) fn bodies_up_to_the_limit_are_read(subject: &dyn Subject) {
 }
 
 pub(super) fn a_length_above_the_limit_is_refused_before_the_body(subject: &dyn Subject) {
-    let server = Server::start(subject);
+    let server = TestedServer::start(subject);
     for length in ["65537", "1000000000", "18446744073709551615"] {
-        let mut client = Caller::to(&server);
+        let mut client = RawClient::to(&server);
         let head = "POST /payments HTTP/1.1\r\nHost: x\r\nContent-Length: ";
         client.send(format!("{head}{length}\r\n\r\n").as_bytes());
         // A length that is none (2^64 - 1) is judged with the head.
         assert!(matches!(client.receive().status, 400 | 413 | 431), "{length}");
     }
     // A client that sends its body all the same may be reset before it sees the answer.
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     let _ = client.try_send(&request("POST", "/payments", &" ".repeat(BODY_BYTES_MAX + 1)));
     let answer = client.try_receive().expect("an exact answer or none");
     assert!(answer.is_none_or(|a| a.status == 413));
     // One that asks first is told before it sends anything.
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     let head = "POST /payments HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n";
     client.send(format!("{head}Content-Length: 65537\r\n\r\n").as_bytes());
     client.receive().expect_error(413);
 }
 
 pub(super) fn a_chunked_body_is_refused_when_it_outgrows_the_limit(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     // One byte too many and no end: the answer cannot wait for the rest.
     let half = [b' '; BODY_BYTES_MAX / 2];
     client.send(&chunked(&[&half, &half], false));
     client.send(b"1\r\n \r\n");
     client.receive().expect_error(413);
     // A chunk that only promises to be huge is refused as well, or the connection ends.
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     client.send(b"POST /payments HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     client.send(b"ffffffffffffffffff\r\n");
     let answer = client.try_receive().expect("an exact answer or none");
     assert!(answer.is_none_or(|a| matches!(a.status, 400 | 413)), "a huge chunk");
-    Caller::to(&server).get("/audit").expect(200, Books::default().json());
+    RawClient::to(&server).get("/audit").expect(200, Books::default().json());
 }
 
 pub(super) fn too_many_and_too_large_headers_are_refused(subject: &dyn Subject) {
-    let server = Server::start(subject);
+    let server = TestedServer::start(subject);
     let many = (0..2_000).map(|i| format!("X-{i}: {i}\r\n")).collect::<String>();
     let large = format!("X-Large: {}\r\n", "x".repeat(2 << 20));
     for headers in [many, large] {
-        let mut client = Caller::to(&server);
+        let mut client = RawClient::to(&server);
         // The server may answer and close before it has read everything.
         let _ =
             client.try_send(format!("GET /null HTTP/1.1\r\nHost: x\r\n{headers}\r\n").as_bytes());
@@ -264,11 +264,11 @@ pub(super) fn too_many_and_too_large_headers_are_refused(subject: &dyn Subject) 
         assert!(answer.is_none_or(|a| matches!(a.status, 400 | 431)), "{} bytes", headers.len());
         assert!(client.is_closed_within(PATIENCE));
     }
-    Caller::to(&server).get("/null").expect(200, json!({"ok": true}));
+    RawClient::to(&server).get("/null").expect(200, json!({"ok": true}));
 }
 
 pub(super) fn what_is_no_http_is_refused_and_closed(subject: &dyn Subject) {
-    let server = Server::start(subject);
+    let server = TestedServer::start(subject);
     for garbage in [
         "GARBAGE\r\n\r\n",
         "GET\r\n\r\n",
@@ -286,7 +286,7 @@ pub(super) fn what_is_no_http_is_refused_and_closed(subject: &dyn Subject) {
         if garbage == HTTP_0_9 && subject.speaks_http_0_9() {
             continue;
         }
-        let mut client = Caller::to(&server);
+        let mut client = RawClient::to(&server);
         client.send(garbage.as_bytes());
         match client.receive().status {
             400 => {}
@@ -296,7 +296,7 @@ pub(super) fn what_is_no_http_is_refused_and_closed(subject: &dyn Subject) {
         client.expect_closed();
     }
     // What came before the garbage is answered before it.
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     client.send(b"GET /null HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE\r\n\r\n");
     client.receive().expect(200, json!({"ok": true}));
     assert_eq!(client.receive().status, 400);

@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
-use server::{CAME, Server};
+use server::{CAME, TestedServer};
 
 /// A server that is checked, and in what its library differs from others as CONTRACT.md allows.
 pub trait Subject: Sync {
@@ -118,7 +118,7 @@ impl Requirement {
 /// # Errors
 /// Why the server does not start, or nobody listens.
 pub fn starts(subject: &dyn Subject) -> Result<(), String> {
-    Server::begin(subject, &[]).map(drop)
+    TestedServer::begin(subject, &[]).map(drop)
 }
 
 /// Requirements by their section and topic.

@@ -6,13 +6,13 @@ use serde_json::json;
 
 use super::Subject;
 use super::bodies::{Books, DistributionBody, PaymentBody, account};
-use super::client::{Caller, request};
+use super::client::{RawClient, request};
 use super::malformed::chunked;
-use super::server::Server;
+use super::server::TestedServer;
 
 pub(super) fn five_hundred_pipelined_requests_are_answered_in_order(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let payments =
         (0..250).map(|i| PaymentBody { amount: 100 + i, ..PaymentBody::new(format!("p-{i}")) });
     let payments = payments.collect::<Vec<_>>();
@@ -32,8 +32,8 @@ pub(super) fn five_hundred_pipelined_requests_are_answered_in_order(subject: &dy
 }
 
 pub(super) fn a_request_may_come_byte_by_byte(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let payment = PaymentBody::new("k-1");
     for status in [201, 200] {
         for byte in request("POST", "/payments", &payment.body()) {
@@ -45,8 +45,8 @@ pub(super) fn a_request_may_come_byte_by_byte(subject: &dyn Subject) {
 }
 
 pub(super) fn a_request_may_be_split_anywhere(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let payment = |at: usize| PaymentBody::new(format!("split-{at:03}"));
     let whole = |at| request("POST", "/payments", &payment(at).body());
     for at in 1..whole(0).len() {
@@ -70,15 +70,15 @@ pub(super) fn a_request_may_be_split_anywhere(subject: &dyn Subject) {
 }
 
 pub(super) fn a_half_closed_client_is_still_answered(subject: &dyn Subject) {
-    let server = Server::with(subject, &[("BAKEOFF_SIGNATURE_ROUNDS", "20000")]);
+    let server = TestedServer::with(subject, &[("BAKEOFF_SIGNATURE_ROUNDS", "20000")]);
     let payment = PaymentBody { rounds: 20_000, ..PaymentBody::new("k-1") };
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     client.send(&request("POST", "/payments", &payment.body()));
     client.half_close();
     client.receive().expect(201, payment.captured());
     client.expect_closed();
 
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     client.send(&request("POST", "/payments", &payment.body()).repeat(20));
     client.half_close();
     for _ in 0..20 {
@@ -89,20 +89,20 @@ pub(super) fn a_half_closed_client_is_still_answered(subject: &dyn Subject) {
     // Half a request and no more to come: nothing to answer, nothing to wait for.
     let bytes = request("POST", "/payments", &PaymentBody::new("k-2").body());
     for at in [1, 30, bytes.len() - 1] {
-        let mut client = Caller::to(&server);
+        let mut client = RawClient::to(&server);
         client.send(&bytes[..at]);
         client.half_close();
         let answer = client.try_receive().expect("an exact answer or none");
         assert!(answer.is_none_or(|a| a.status == 400), "cut at {at}");
     }
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     client.half_close();
     client.expect_closed();
 }
 
 pub(super) fn a_client_that_asks_to_continue_is_told_so(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     for turn in 0..2 {
         let payment = PaymentBody::new(format!("k-{turn}"));
         let body = payment.body();
@@ -116,8 +116,8 @@ pub(super) fn a_client_that_asks_to_continue_is_told_so(subject: &dyn Subject) {
 }
 
 pub(super) fn a_body_may_be_chunked(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let payment = PaymentBody::new("k-1");
     let body = payment.body().into_bytes();
     client.send(&chunked(&[&body], true));
@@ -134,8 +134,8 @@ pub(super) fn a_body_may_be_chunked(subject: &dyn Subject) {
 }
 
 pub(super) fn a_body_that_no_route_reads_is_skipped(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let body = PaymentBody::new("k-1").body();
     for (method, path, status) in
         [("GET", "/null", 200), ("POST", "/nothing", 404), ("PUT", "/payments", 405)]
@@ -148,27 +148,27 @@ pub(super) fn a_body_that_no_route_reads_is_skipped(subject: &dyn Subject) {
         let next = client.try_receive().expect("an exact answer or none");
         match next {
             Some(answer) => assert_eq!(answer.status, 200, "after {method} {path}"),
-            None => client = Caller::to(&server),
+            None => client = RawClient::to(&server),
         }
     }
     client.get("/audit").expect(200, Books::default().json());
 }
 
 pub(super) fn a_connection_ends_when_it_is_asked_to(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     client.send(b"GET /null HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     let answer = client.receive();
     answer.expect(200, json!({"ok": true}));
     assert_eq!(answer.header("connection"), Some("close"));
     client.expect_closed();
 
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     client.send(b"GET /null HTTP/1.0\r\n\r\n");
     client.receive().expect(200, json!({"ok": true}));
     client.expect_closed();
 
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     for _ in 0..2 {
         client.send(b"GET /null HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
         let answer = client.receive();
@@ -178,8 +178,8 @@ pub(super) fn a_connection_ends_when_it_is_asked_to(subject: &dyn Subject) {
 }
 
 pub(super) fn a_head_has_no_body_and_keeps_the_connection_in_step(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     for path in ["/null", "/payments", "/nothing"] {
         let head = client.ask("HEAD", path, "");
         assert!(matches!(head.status, 200 | 404 | 405), "{path}: {}", head.status);
@@ -188,8 +188,8 @@ pub(super) fn a_head_has_no_body_and_keeps_the_connection_in_step(subject: &dyn 
 }
 
 pub(super) fn every_answer_says_when_it_was_made(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let distribution = DistributionBody::new(1).body();
     for answer in [
         client.get("/null"),

@@ -7,19 +7,19 @@ use super::bodies::{
     Books, DistributionBody, PaymentBody, account, blocked_user, closed_merchant, data, declined,
     merchants, payers,
 };
-use super::client::{Caller, differs};
-use super::server::Server;
+use super::client::{RawClient, differs};
+use super::server::TestedServer;
 
 pub(super) fn health_names_the_contender_and_null_does_nothing(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     expect_health(&mut client, subject);
     client.get("/null").expect(200, json!({"ok": true}));
     assert_eq!(client.get("/audit").status, 200);
 }
 
 /// It is ready, says its name, and perhaps the version of what runs it.
-pub(super) fn expect_health(client: &mut Caller, subject: &dyn Subject) {
+pub(super) fn expect_health(client: &mut RawClient, subject: &dyn Subject) {
     let answer = client.get("/healthz");
     let said = answer.json();
     let own = said["contender"].as_str().unwrap_or_default();
@@ -39,8 +39,8 @@ pub(super) fn expect_health(client: &mut Caller, subject: &dyn Subject) {
 }
 
 pub(super) fn a_payment_is_captured_once_and_replayed(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let payment = PaymentBody::new("k-1");
     client.post("/payments", &payment.body()).expect(201, payment.captured());
     for _ in 0..3 {
@@ -55,8 +55,8 @@ pub(super) fn a_payment_is_captured_once_and_replayed(subject: &dyn Subject) {
 }
 
 pub(super) fn a_key_with_another_payment_is_a_conflict(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let first = PaymentBody::new("k-1");
     client.post("/payments", &first.body()).expect(201, first.captured());
     let (user, merchant) = (payers().nth(1).unwrap(), merchants().nth(1).unwrap());
@@ -74,8 +74,8 @@ pub(super) fn a_key_with_another_payment_is_a_conflict(subject: &dyn Subject) {
 }
 
 pub(super) fn a_payment_is_declined_for_each_reason(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let good = PaymentBody::new("k-1");
     let forged = good.body_with("signature", Some("0".repeat(64).into()));
     client.post("/payments", &forged).expect(402, declined("bad_signature"));
@@ -99,8 +99,8 @@ pub(super) fn a_payment_is_declined_for_each_reason(subject: &dyn Subject) {
 }
 
 pub(super) fn a_balance_is_spent_to_the_last_unit(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let (user, limit) = payers()
         .map(|id| (id, data().limits(id).unwrap().per_payment_minor))
         .find(|&(id, limit)| {
@@ -130,8 +130,8 @@ pub(super) fn a_balance_is_spent_to_the_last_unit(subject: &dyn Subject) {
 }
 
 pub(super) fn payments_of_the_unknown_are_not_found(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let good = PaymentBody::new("k-1");
     for user in [0, 1_000_001, u32::MAX] {
         let unknown = PaymentBody { user, ..good.clone() };
@@ -146,8 +146,8 @@ pub(super) fn payments_of_the_unknown_are_not_found(subject: &dyn Subject) {
 }
 
 pub(super) fn a_distribution_credits_each_account_once(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let small = DistributionBody::new(1);
     let whole = DistributionBody { business: 13, accounts: 1_428, ..DistributionBody::new(2) };
     let many = subject.accounts(50_000);
@@ -164,8 +164,8 @@ pub(super) fn a_distribution_credits_each_account_once(subject: &dyn Subject) {
 }
 
 pub(super) fn an_account_shows_its_points(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let path = |id: u32| format!("/loyalty/accounts/{id}");
     let (one, two) =
         (DistributionBody::new(1), DistributionBody { spend: 77_700, ..DistributionBody::new(2) });
@@ -196,8 +196,8 @@ pub(super) fn an_account_shows_its_points(subject: &dyn Subject) {
 }
 
 pub(super) fn a_distribution_id_with_other_fields_is_a_conflict(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let first = DistributionBody::new(5);
     client.post("/loyalty/distributions", &first.body()).expect(200, first.credited());
     for other in [
@@ -214,8 +214,8 @@ pub(super) fn a_distribution_id_with_other_fields_is_a_conflict(subject: &dyn Su
 }
 
 pub(super) fn unknown_routes_and_wrong_methods_are_told_apart(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     for path in ["/", "/nothing", "/payments/", "/payments/1", "/loyalty", "/null/", "/NULL", "//"]
     {
         client.get(path).expect_error(404);

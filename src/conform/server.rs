@@ -23,7 +23,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const SEED: u64 = 42;
 
 /// A running server. Dropping it ends it with SIGTERM and fails the test unless it ends cleanly.
-pub struct Server {
+pub struct TestedServer {
     address: SocketAddr,
     /// Whether it may close a connection after a refusal.
     pub(super) closes_after_refusals: bool,
@@ -39,7 +39,7 @@ struct Process {
     ended: bool,
 }
 
-impl Server {
+impl TestedServer {
     /// A server with free signatures and otherwise the defaults.
     pub fn start(subject: &dyn Subject) -> Self {
         Self::with(subject, &[])
@@ -186,7 +186,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for TestedServer {
     fn drop(&mut self) {
         let Some(process) = &mut self.process else { return };
         if std::thread::panicking() {
@@ -211,7 +211,7 @@ impl Drop for Server {
     }
 }
 
-impl Server {
+impl TestedServer {
     fn wait_or_kill(&mut self, limit: Duration) -> ExitStatus {
         let process = self.process.as_mut().expect("it was started here");
         let start = Instant::now();

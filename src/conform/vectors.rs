@@ -3,16 +3,18 @@
 use serde_json::Value;
 
 use super::Subject;
-use super::client::{Caller, differs};
-use super::server::Server;
+use super::client::{RawClient, differs};
+use super::server::TestedServer;
 
 pub(super) fn the_published_exchanges_hold(subject: &dyn Subject) {
     let text = include_str!("../../contracts/vectors.json");
     let vectors: Value = serde_json::from_str(text).unwrap();
     let (seed, rounds) = (vectors["seed"].to_string(), vectors["signature_rounds"].to_string());
-    let server =
-        Server::with(subject, &[("BAKEOFF_SEED", &seed), ("BAKEOFF_SIGNATURE_ROUNDS", &rounds)]);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::with(
+        subject,
+        &[("BAKEOFF_SEED", &seed), ("BAKEOFF_SIGNATURE_ROUNDS", &rounds)],
+    );
+    let mut client = RawClient::to(&server);
     let exchanges = vectors["exchanges"].as_array().unwrap();
     assert!(exchanges.len() >= 20, "only {} exchanges", exchanges.len());
     for exchange in exchanges {

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::Subject;
-use super::client::Caller;
-use super::server::Server;
+use super::client::RawClient;
+use super::server::TestedServer;
 
 pub(super) fn an_event_is_kept_once(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let event = |id: &str, body: &str| json!({"event_id": id, "body": body}).to_string();
     let longest = "e".repeat(64);
     for (id, body, status) in [
@@ -26,8 +26,8 @@ pub(super) fn an_event_is_kept_once(subject: &dyn Subject) {
 }
 
 pub(super) fn malformed_events_are_refused(subject: &dyn Subject) {
-    let server = Server::start(subject);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
     let long = "e".repeat(65);
     for body in [
         json!({}),
@@ -50,6 +50,6 @@ pub(super) fn malformed_events_are_refused(subject: &dyn Subject) {
     assert_eq!(webhooks(&mut client), 0);
 }
 
-fn webhooks(client: &mut Caller) -> Value {
+fn webhooks(client: &mut RawClient) -> Value {
     client.get("/audit").json()["applied"]["webhooks"].clone()
 }

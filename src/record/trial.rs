@@ -357,7 +357,7 @@ pub struct ServerUsage {
     pub rss_windows_bytes: Vec<u64>,
 }
 
-impl Server {
+impl ServerUsage {
     /// Context switches of a request, of both kinds.
     pub fn switches_per_request(&self) -> Option<f64> {
         Some(self.switches_voluntary_per_request? + self.switches_involuntary_per_request?)

@@ -2,14 +2,16 @@
 
 use crate::judge::races::{Race, middle, races};
 use crate::judge::why::is_clear;
-use crate::record::{LayerDifference, Profile, RunResult, Server, Trial, Verdict, Why, WhyLevel};
+use crate::record::{
+    LayerDifference, Profile, RunResult, ServerUsage, Trial, Verdict, Why, WhyLevel,
+};
 use crate::report::document::Table;
 use crate::report::format::place;
 use crate::text::{clean, counted, listed, or_withheld, percent};
 use crate::units::{grouped, three_digits};
 
 /// A column and its figure of a trial.
-type Column = (&'static str, fn(&Server) -> Option<f64>);
+type Column = (&'static str, fn(&ServerUsage) -> Option<f64>);
 
 const COLUMNS: [Column; 8] = [
     ("CPU us", |server| server.cpu_us_per_request),

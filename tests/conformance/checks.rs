@@ -7,11 +7,14 @@ use bakeoff::conform::{
 use crate::server::Mount;
 use crate::{dependency, models, null, same};
 
+/// A check of this suite alone.
+type Named = (&'static str, fn(Mount));
+
 /// Checks of the contract, or of this suite alone by their names.
 #[derive(Clone, Copy)]
 pub(crate) enum Checks {
     Shared(&'static [Requirement]),
-    Own(&'static [(&'static str, fn(Mount))]),
+    Own(&'static [Named]),
 }
 
 use Checks::{Own, Shared};

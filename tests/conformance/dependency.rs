@@ -16,19 +16,19 @@ use serde_json::json;
 
 use bakeoff::conform::Subject as _;
 use bakeoff::conform::bodies::{Books, DistributionBody, PaymentBody};
-use bakeoff::conform::client::{Caller, request};
-use bakeoff::conform::server::{PATIENCE, Server};
+use bakeoff::conform::client::{RawClient, request};
+use bakeoff::conform::server::{PATIENCE, TestedServer};
 
 use crate::server::Mount;
 use crate::{database, standin};
 
 /// A server of the mount over a database, with so many connections to it.
-fn over(mount: Mount, url: &str, pool: u32, flags: &[&str]) -> Server {
+fn over(mount: Mount, url: &str, pool: u32, flags: &[&str]) -> TestedServer {
     let mut command = mount.command();
     command.args(flags).env("BAKEOFF_PORT", "0").env("BAKEOFF_SEED", "42");
     command.env("BAKEOFF_DATABASE_URL", url).env("BAKEOFF_POOL", pool.to_string());
     command.env("BAKEOFF_SIGNATURE_ROUNDS", "0");
-    Server::launch(command)
+    TestedServer::launch(command)
 }
 
 /// Sixteen requests at once, each of which wants three connections of a pool that has three: taken one by one they would
@@ -46,7 +46,7 @@ pub(crate) fn a_pool_of_three_is_never_a_deadlock(mount: Mount) {
             for who in 0..16_u64 {
                 let server = &server;
                 scope.spawn(move || {
-                    let mut client = Caller::to(server);
+                    let mut client = RawClient::to(server);
                     for turn in 0..3 {
                         let payment = PaymentBody::new(format!("{who}-{turn}"));
                         client.post("/payments", &payment.body()).expect(201, payment.captured());
@@ -68,7 +68,7 @@ pub(crate) fn a_pool_says_how_it_was_used(mount: Mount) {
     const READS: u64 = 5;
     let url = standin::url(&["--latency", "4ms"]);
     let server = over(mount, &url, 3, &[]);
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     for id in 1..=READS {
         assert_eq!(client.get(&format!("/loyalty/accounts/{id}")).status, 200);
     }
@@ -143,7 +143,7 @@ impl Drop for Ends<'_> {
 
 /// Payments, each sent by four clients at once until they have a right answer, one of which first gives up before it can have
 /// one. Keeps the books as they must be.
-fn insist(server: &Server, payments: Range<usize>, books: &mut Books) {
+fn insist(server: &TestedServer, payments: Range<usize>, books: &mut Books) {
     let payments: Vec<PaymentBody> =
         payments.map(|i| PaymentBody::new(format!("key-{i}"))).collect();
     let firsts = std::thread::scope(|scope| {
@@ -173,17 +173,17 @@ fn insist(server: &Server, payments: Range<usize>, books: &mut Books) {
 }
 
 /// Sends a payment and goes away, as a client does whose patience has ended.
-fn give_up_at_once(server: &Server, payment: &PaymentBody) {
+fn give_up_at_once(server: &TestedServer, payment: &PaymentBody) {
     let mut stream = TcpStream::connect(server.address()).expect("the server accepts");
     // A server that has closed already has done the client's part for it.
     let _ = stream.write_all(&request("POST", "/payments", &payment.body()));
 }
 
 /// Sends a payment until it is captured or was; gives which.
-fn until_answered(server: &Server, payment: &PaymentBody) -> u16 {
+fn until_answered(server: &TestedServer, payment: &PaymentBody) -> u16 {
     let start = Instant::now();
     loop {
-        let answer = Caller::to(server).post("/payments", &payment.body());
+        let answer = RawClient::to(server).post("/payments", &payment.body());
         match answer.status {
             200 | 201 => {
                 assert_eq!(answer.json(), payment.captured());

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use bakeoff::conform::Subject as _;
 use bakeoff::conform::bodies::{Books, DistributionBody, PaymentBody};
-use bakeoff::conform::client::{Caller, request};
+use bakeoff::conform::client::{RawClient, request};
 use bakeoff::conform::malformed::{BODY_BYTES_MAX, chunked};
-use bakeoff::conform::server::{PATIENCE, Server};
+use bakeoff::conform::server::{PATIENCE, TestedServer};
 use serde_json::json;
 
 use crate::server::{Mount, with};
@@ -16,7 +16,7 @@ pub(crate) fn a_workload_mounts_its_own_routes_alone(mount: Mount) {
     let distribution = DistributionBody::new(1);
     for (workload, payments, loyalty) in [("payment", 201, 404), ("loyalty", 404, 200)] {
         let server = with(mount, &["--workload", workload]);
-        let mut client = Caller::to(&server);
+        let mut client = RawClient::to(&server);
         assert_eq!(client.post("/payments", &payment).status, payments, "{workload}");
         let answer = client.post("/loyalty/distributions", &distribution.body());
         assert_eq!(answer.status, loyalty, "{workload}");
@@ -29,7 +29,7 @@ pub(crate) fn a_workload_mounts_its_own_routes_alone(mount: Mount) {
 
 /// Closing on bytes that nobody has read is a reset, which may overtake the answer.
 pub(crate) fn a_refusal_is_not_lost_to_a_reset(mount: Mount) {
-    let server = Server::start(&mount);
+    let server = TestedServer::start(&mount);
     let too_large = request("POST", "/payments", &" ".repeat(512 * 1024));
     let no_length = chunked(&[&[b' '; BODY_BYTES_MAX], &[b' '; BODY_BYTES_MAX]], true);
     let no_host = b"POST /payments HTTP/1.1\r\nContent-Length: 400000\r\n\r\n";
@@ -43,7 +43,7 @@ pub(crate) fn a_refusal_is_not_lost_to_a_reset(mount: Mount) {
         (&[b"GARBAGE\r\n\r\n", &[b'x'; 200_000][..]].concat(), 400),
     ] {
         for _ in 0..8 {
-            let mut client = Caller::to(&server);
+            let mut client = RawClient::to(&server);
             client.send(bytes);
             // By now the server has answered, and would have closed.
             std::thread::sleep(Duration::from_millis(20));
@@ -52,7 +52,7 @@ pub(crate) fn a_refusal_is_not_lost_to_a_reset(mount: Mount) {
         }
     }
     // What never ends is listened to for a while only.
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     client.send(b"POST /payments HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n");
     let start = Instant::now();
     while client.try_send(&[b' '; BODY_BYTES_MAX]).is_ok() {
@@ -61,7 +61,7 @@ pub(crate) fn a_refusal_is_not_lost_to_a_reset(mount: Mount) {
 }
 
 pub(crate) fn a_request_names_its_host_once(mount: Mount) {
-    let server = Server::start(&mount);
+    let server = TestedServer::start(&mount);
     for (hosts, version, status) in [
         ("", "1.1", 400),
         ("Host: a\r\nHost: b\r\n", "1.1", 400),
@@ -70,7 +70,7 @@ pub(crate) fn a_request_names_its_host_once(mount: Mount) {
         ("", "1.0", 200),
         ("Host:\r\n", "1.1", 200),
     ] {
-        let mut client = Caller::to(&server);
+        let mut client = RawClient::to(&server);
         client.send(format!("GET /null HTTP/{version}\r\n{hosts}\r\n").as_bytes());
         let answer = client.receive();
         assert_eq!(answer.status, status, "HTTP/{version} {hosts:?}");
@@ -82,10 +82,10 @@ pub(crate) fn a_request_names_its_host_once(mount: Mount) {
 }
 
 pub(crate) fn the_preface_of_http_2_is_answered(mount: Mount) {
-    let server = Server::start(&mount);
+    let server = TestedServer::start(&mount);
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     for cut in [preface.len(), 1, 17, 20, 24] {
-        let mut client = Caller::to(&server);
+        let mut client = RawClient::to(&server);
         client.send(&preface[..cut]);
         std::thread::sleep(Duration::from_millis(5));
         // It may have been refused and closed before the rest is sent.
@@ -93,7 +93,7 @@ pub(crate) fn the_preface_of_http_2_is_answered(mount: Mount) {
         assert!(matches!(client.receive().status, 400 | 505), "cut at {cut}");
         client.expect_closed();
     }
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     client.send(&[&request("GET", "/null", ""), &preface[..]].concat());
     client.receive().expect(200, json!({"ok": true}));
     assert!(matches!(client.receive().status, 400 | 505), "after another request");
@@ -104,7 +104,7 @@ pub(crate) fn a_reader_that_does_not_read_holds_nobody_up(mount: Mount) {
     let server = with(mount, &["--write-timeout", "10m"]);
     // More than there are workers.
     let deaf = (0..6).map(|_| deaf_client(&server)).collect::<Vec<_>>();
-    let mut other = Caller::to(&server);
+    let mut other = RawClient::to(&server);
     for _ in 0..20 {
         other.get("/null").expect(200, json!({"ok": true}));
     }
@@ -112,8 +112,8 @@ pub(crate) fn a_reader_that_does_not_read_holds_nobody_up(mount: Mount) {
 }
 
 /// A client that asks until neither side's buffers take any more, and reads nothing.
-fn deaf_client(server: &Server) -> Caller {
-    let mut client = Caller::to(server);
+fn deaf_client(server: &TestedServer) -> RawClient {
+    let mut client = RawClient::to(server);
     client.go_deaf(Duration::from_millis(200));
     let batch = request("GET", "/nothing", "").repeat(2_000);
     let start = Instant::now();
@@ -130,7 +130,7 @@ pub(crate) fn a_reader_that_does_not_read_is_cut_off(mount: Mount) {
     // Were it not cut off, it would now be answered to the last request and stay connected.
     assert!(deaf.is_closed_within(Duration::from_secs(5)), "it is waited for without end");
     // One that is only slow is served to the end.
-    let mut slow = Caller::to(&server);
+    let mut slow = RawClient::to(&server);
     slow.send(&request("GET", "/nothing", "").repeat(20_000));
     for at in 0..20_000 {
         if at % 5_000 == 0 {
@@ -143,12 +143,12 @@ pub(crate) fn a_reader_that_does_not_read_is_cut_off(mount: Mount) {
 /// What a connection has is there from its start, so that memory under idle connections compares like with like.
 pub(crate) fn a_silent_connection_has_what_one_that_spoke_has(mount: Mount) {
     const COUNT: usize = 1_000;
-    let server = Server::start(&mount);
-    Caller::to(&server).get("/null").expect(200, json!({"ok": true}));
+    let server = TestedServer::start(&mount);
+    RawClient::to(&server).get("/null").expect(200, json!({"ok": true}));
     let before = server.resident_kib();
-    let mut clients = (0..COUNT).map(|_| Caller::to(&server)).collect::<Vec<_>>();
+    let mut clients = (0..COUNT).map(|_| RawClient::to(&server)).collect::<Vec<_>>();
     // The last of them has been accepted when one more is answered.
-    Caller::to(&server).get("/null").expect(200, json!({"ok": true}));
+    RawClient::to(&server).get("/null").expect(200, json!({"ok": true}));
     let silent = server.resident_kib() - before;
     for client in &mut clients {
         client.get("/null").expect(200, json!({"ok": true}));
@@ -162,8 +162,8 @@ pub(crate) fn a_silent_connection_has_what_one_that_spoke_has(mount: Mount) {
 
 pub(crate) fn idle_connections_are_closed(mount: Mount) {
     let server = with(mount, &["--idle-timeout", "1s"]);
-    let mut silent = Caller::to(&server);
-    let mut served = Caller::to(&server);
+    let mut silent = RawClient::to(&server);
+    let mut served = RawClient::to(&server);
     served.get("/null").expect(200, json!({"ok": true}));
     silent.expect_closed();
     served.expect_closed();
@@ -171,7 +171,7 @@ pub(crate) fn idle_connections_are_closed(mount: Mount) {
 
 pub(crate) fn busy_connections_are_not_idle(mount: Mount) {
     let server = with(mount, &["--idle-timeout", "1500ms"]);
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     for _ in 0..9 {
         client.get("/null").expect(200, json!({"ok": true}));
         std::thread::sleep(Duration::from_millis(250));
@@ -181,9 +181,9 @@ pub(crate) fn busy_connections_are_not_idle(mount: Mount) {
 pub(crate) fn headers_that_never_end_are_cut_off(mount: Mount) {
     let server = with(mount, &["--header-timeout", "1s"]);
     let bytes = request("POST", "/payments", &PaymentBody::new("k-1").body());
-    let mut stuck = Caller::to(&server);
+    let mut stuck = RawClient::to(&server);
     stuck.send(&bytes[..20]);
-    let mut later = Caller::to(&server);
+    let mut later = RawClient::to(&server);
     later.get("/null").expect(200, json!({"ok": true}));
     later.send(&bytes[..20]);
     assert!(stuck.is_closed_within(PATIENCE), "half a head");
@@ -195,17 +195,17 @@ pub(crate) fn headers_that_never_end_are_cut_off(mount: Mount) {
 pub(crate) fn bodies_that_never_end_are_cut_off(mount: Mount) {
     let server = with(mount, &["--body-timeout", "1s"]);
     let bytes = request("POST", "/payments", &PaymentBody::new("k-1").body());
-    let mut stuck = Caller::to(&server);
+    let mut stuck = RawClient::to(&server);
     stuck.send(&bytes[..bytes.len() - 1]);
     assert!(stuck.is_closed_within(PATIENCE), "half a body");
     let head = b"POST /payments HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n";
     assert!(trickle(&server, head), "a trickled body");
-    Caller::to(&server).get("/audit").expect(200, Books::default().json());
+    RawClient::to(&server).get("/audit").expect(200, Books::default().json());
 }
 
 /// Sends `head` and then a byte at a time; whether the server puts an end to it.
-fn trickle(server: &Server, head: &[u8]) -> bool {
-    let mut client = Caller::to(server);
+fn trickle(server: &TestedServer, head: &[u8]) -> bool {
+    let mut client = RawClient::to(server);
     client.send(head);
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
@@ -219,13 +219,13 @@ fn trickle(server: &Server, head: &[u8]) -> bool {
 /// Threads are the one thing that a thread per connection can run out of.
 pub(crate) fn connections_beyond_the_threads_are_refused_until_one_is_free() {
     let mount = Mount { threads: Some(8), ..Mount::THREAD_PER_CONNECTION };
-    let server = Server::start(&mount);
-    let mut held = (0..8).map(|_| Caller::to(&server)).collect::<Vec<_>>();
+    let server = TestedServer::start(&mount);
+    let mut held = (0..8).map(|_| RawClient::to(&server)).collect::<Vec<_>>();
     for client in &mut held {
         client.get("/null").expect(200, json!({"ok": true}));
     }
     for _ in 0..3 {
-        let mut refused = Caller::to(&server);
+        let mut refused = RawClient::to(&server);
         refused.receive().expect_error(503);
         refused.expect_closed();
     }
@@ -233,7 +233,7 @@ pub(crate) fn connections_beyond_the_threads_are_refused_until_one_is_free() {
     let start = Instant::now();
     let served = loop {
         // Refused at first: the freed thread is free once the server has seen the other end close.
-        let mut next = Caller::to(&server);
+        let mut next = RawClient::to(&server);
         let _ = next.try_send(&request("GET", "/null", ""));
         match next.try_receive().expect("an exact answer or none") {
             Some(answer) if answer.status == 200 => break true,

@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use bakeoff::conform::bodies::{Books, PaymentBody};
-use bakeoff::conform::client::{Caller, request};
-use bakeoff::conform::server::Server;
+use bakeoff::conform::client::{RawClient, request};
+use bakeoff::conform::server::TestedServer;
 
 use crate::server::Mount;
 
 pub(crate) fn it_answers_anything_with_a_constant() {
-    let server = Server::start(&Mount::NULL);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(&Mount::NULL);
+    let mut client = RawClient::to(&server);
     let ok = || json!({"ok": true});
     client.get("/null").expect(200, ok());
     client.get("/nothing").expect(200, ok());
@@ -26,8 +26,8 @@ pub(crate) fn it_answers_anything_with_a_constant() {
 }
 
 pub(crate) fn it_keeps_count_of_requests_however_they_arrive() {
-    let server = Server::start(&Mount::NULL);
-    let mut client = Caller::to(&server);
+    let server = TestedServer::start(&Mount::NULL);
+    let mut client = RawClient::to(&server);
     let whole = request("POST", "/payments", &PaymentBody::new("k-1").body());
     client.send(&whole.repeat(500));
     for _ in 0..500 {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use bakeoff::conform::bodies::{
     Books, DistributionBody, PaymentBody, blocked_user, closed_merchant, data, merchants, payers,
 };
-use bakeoff::conform::client::Caller;
+use bakeoff::conform::client::RawClient;
 
 use crate::server::{Mount, with};
 
@@ -45,7 +45,7 @@ fn transcript(mount: Mount, rounds: u32, cpu: &str) -> Vec<Answered> {
     let rounds_flag = rounds.to_string();
     let flags = ["--signature-rounds", &rounds_flag, "--cpu-mode", cpu, "--cores", "2"];
     let server = with(mount, &flags);
-    let mut client = Caller::to(&server);
+    let mut client = RawClient::to(&server);
     let mut session = Session::new(rounds);
     let mut answers = Vec::new();
     for _ in 0..REQUESTS {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use bakeoff::conform::Subject;
-use bakeoff::conform::server::{SEED, Server};
+use bakeoff::conform::server::{SEED, TestedServer};
 
 use crate::contender::{Contender, Store};
 
@@ -95,11 +95,11 @@ impl Subject for Mount {
 }
 
 /// A model with flags of `bakeoff serve`; one that is given stands for the suite's own.
-pub(crate) fn with(mount: Mount, flags: &[&str]) -> Server {
+pub(crate) fn with(mount: Mount, flags: &[&str]) -> TestedServer {
     let mut command = mount.command();
     let seed = SEED.to_string();
     let own = [["--port", "0"], ["--seed", &seed], ["--signature-rounds", "0"]];
     let own = own.iter().filter(|[flag, _]| !flags.contains(flag));
     command.args(own.flatten()).args(flags);
-    Server::launch(command)
+    TestedServer::launch(command)
 }

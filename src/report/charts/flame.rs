@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use plotters::style::{Color, RGBColor};
 
 use super::canvas::{Anchor, Canvas, Ink};
-use super::picture::{Kind, MARGIN, Picture};
+use super::picture::{ChartKind, MARGIN, Picture};
 use super::text::{Weight, fitted};
 use super::theme::{RAMP, Theme};
 use super::view::View;
@@ -46,7 +46,7 @@ pub(super) fn differences<'a>(view: &View<'a>, pair: Option<(&str, &str)>) -> Ve
 struct Node {
     /// us, of the contender and of the one that it is compared with.
     us: [f64; 2],
-    called: BTreeMap<String, Node>,
+    called: BTreeMap<String, Self>,
 }
 
 impl Node {
@@ -103,7 +103,7 @@ fn picture<'a>(view: &View<'a>, flame: &'a Flame) -> Picture<'a> {
     let alt = format!("{title}. By layer: {}.", by_layer(flame));
     let stem = format!("flame-{}-{}", slug(&flame.scenario), slug(&flame.contender));
     let root = Node::of([Some(flame), None]).bared();
-    Picture::new(Kind::Flame, stem, chrome, alt, move |canvas| {
+    Picture::new(ChartKind::Flame, stem, chrome, alt, move |canvas| {
         let colour = |theme: &Theme, name: &str, _: &Node| match name.ends_with("_[k]") {
             true => theme.threaded_ramp[1],
             false => theme.awaiting_ramp[1],
@@ -142,7 +142,7 @@ fn difference<'a>(view: &View<'a>, of: &'a Flame, versus: &'a Flame) -> Picture<
     let root = Node::of([Some(of), Some(versus)]).bared();
     // What half of the largest difference takes has the strongest colour.
     let most = (root.us[0] - root.us[1]).abs().max(root.us[0] * 0.05);
-    Picture::new(Kind::FlameDiff, stem, chrome, alt, move |canvas| {
+    Picture::new(ChartKind::FlameDiff, stem, chrome, alt, move |canvas| {
         let colour = |theme: &Theme, _: &str, node: &Node| {
             let more = node.us[0] - node.us[1];
             let step = (more.abs() / most * 2.0 * RAMP as f64) as usize;
@@ -244,16 +244,18 @@ mod tests {
     #[test]
     fn a_contender_and_a_pair_have_a_graph_without_scripts() {
         let mut run = mock::payments(6, &mock::MODELS);
-        assert!(pictures_of(&run, Kind::Flame, None).is_empty());
+        assert!(pictures_of(&run, ChartKind::Flame, None).is_empty());
         run.why = Some(mock::why(8));
-        assert_eq!(pictures_of(&run, Kind::Flame, None).len(), 2);
-        let differences = pictures_of(&run, Kind::FlameDiff, None);
+        assert_eq!(pictures_of(&run, ChartKind::Flame, None).len(), 2);
+        let differences = pictures_of(&run, ChartKind::FlameDiff, None);
         let [difference] = &differences[..] else { panic!("one pair") };
         assert!(difference.title.starts_with("Of the 3 us"), "{}", difference.title);
         let svg = difference.svg(Shade::Light, Size::Blog);
         assert!(!svg.contains("<script") && svg.contains("payment &lt;b&gt;"), "{svg}");
         let turned = Some(("event-loop", "thread-pool"));
-        assert_eq!(pictures_of(&run, Kind::FlameDiff, turned).len(), 1);
-        assert!(pictures_of(&run, Kind::FlameDiff, Some(("nobody", "thread-pool"))).is_empty());
+        assert_eq!(pictures_of(&run, ChartKind::FlameDiff, turned).len(), 1);
+        assert!(
+            pictures_of(&run, ChartKind::FlameDiff, Some(("nobody", "thread-pool"))).is_empty()
+        );
     }
 }

@@ -93,7 +93,11 @@ pub(crate) const STATEMENTS: [LedgerStatement; 19] = [
         text: "An API gateway or a webhook receiver is fine with either",
         scenarios: &["go-vs-node-gateway", "go-vs-node-webhook"],
     },
-    LedgerStatement { number: 15, text: "The bottleneck decides, not the language", scenarios: &[] },
+    LedgerStatement {
+        number: 15,
+        text: "The bottleneck decides, not the language",
+        scenarios: &[],
+    },
     LedgerStatement {
         number: 16,
         text: "Virtual threads carry thousands of waiting requests that platform threads are too heavy for",
