@@ -29,6 +29,11 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("bakeoff drive https://..", "needs a server with a certificate; tls.rs runs it"),
     ("bakeoff drive unix:..", "needs a server on a socket; drive.rs runs it"),
     ("bakeoff probe postgres ..", "needs a database; postgres/ runs it"),
+    (
+        "bakeoff chart reports/my-service --kind flame..",
+        "needs profiles of a run; the charts' tests draw them",
+    ),
+    ("bakeoff conform ..", "needs a server of the contract; conform.rs runs it"),
     ("bakeoff gate ..", "takes minutes and two builds; it has tests of its own"),
 ];
 
