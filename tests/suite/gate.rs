@@ -295,7 +295,9 @@ fn a_contender_by_url_is_reported_and_never_fails() {
     let Some(gate) = Gate::of("") else { return };
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (server, port) = (format!("{DATA}/server.py"), port.to_string());
-    let mut server = Command::new(gate.python).args([&server, &port]).spawn().unwrap();
+    // Some milliseconds of work, beside which the generator is never late.
+    let args = [server.as_str(), &port, "--spin", "40000"];
+    let mut server = Command::new(gate.python).args(args).spawn().unwrap();
     let text = fs::read_to_string(gate.path("small.toml")).unwrap();
     let url = |name: &str| format!("[contender.{name}]\nurl = \"http://127.0.0.1:{port}\"\n");
     let text = text.replace("[load.open]", &(url("base") + &url("head") + "[load.open]"));
