@@ -66,15 +66,16 @@ impl Tls {
             .map_err(|_| Error::usage(format!("`{name}` is no host name for TLS")))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut hash = Sha256::new();
-        let verifier: Arc<dyn ServerCertVerifier> = match options.insecure {
-            true => Arc::new(Anyone(provider.clone())),
-            false => Arc::new(Trusted::read(options.cacert.as_deref(), &provider, &mut hash)?),
+        let trusted = match options.insecure {
+            true => None,
+            false => Some(Trusted::read(options.cacert.as_deref(), &provider, &mut hash)?),
         };
+        let verifier = Verifier { trusted, provider: provider.clone() };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::internal(error.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(verifier);
+            .with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match &options.client {
             None => builder.with_no_client_auth(),
             Some((cert, key)) => {
@@ -197,7 +198,15 @@ fn system() -> Result<Vec<CertificateDer<'static>>> {
     certificates(&found, &mut Sha256::new())
 }
 
-impl ServerCertVerifier for Trusted {
+/// Whoever the server may be, its key must sign the handshake.
+#[derive(Debug)]
+struct Verifier {
+    /// Nothing where any certificate will do.
+    trusted: Option<Trusted>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end: &CertificateDer<'_>,
@@ -206,11 +215,14 @@ impl ServerCertVerifier for Trusted {
         stapled: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        if self.given.iter().any(|given| given.as_ref() == end.as_ref()) {
+        let Some(Trusted { given, issued }) = &self.trusted else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        if given.iter().any(|given| given.as_ref() == end.as_ref()) {
             verify_server_name(&ParsedCertificate::try_from(end)?, name)?;
             return Ok(ServerCertVerified::assertion());
         }
-        self.issued.verify_server_cert(end, between, name, stapled, now)
+        issued.verify_server_cert(end, between, name, stapled, now)
     }
 
     fn verify_tls12_signature(
@@ -219,7 +231,8 @@ impl ServerCertVerifier for Trusted {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.issued.verify_tls12_signature(message, cert, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, signed, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -228,50 +241,12 @@ impl ServerCertVerifier for Trusted {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.issued.verify_tls13_signature(message, cert, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.issued.supported_verify_schemes()
-    }
-}
-
-/// Accepts any certificate whose key signs the handshake.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
