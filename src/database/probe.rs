@@ -21,6 +21,7 @@ use crate::load::plan::Arrivals;
 use crate::load::profile::Profile;
 use crate::load::schedule::{Cursor, Schedule};
 use crate::postgres::{Connection, ConnectionError, Refusal};
+use crate::stats::backlog::grew;
 use crate::stats::percentile::Failures;
 use crate::units::{Nanos, Rate};
 
@@ -225,11 +226,11 @@ impl Answers {
         }
     }
 
-    /// Outstanding work grew by more than 1 % of what was due and by more than its own fluctuation: the server does not
-    /// keep up, and a percentile would say how long was asked.
+    /// Outstanding work grew all along the window: the server does not keep up, and a percentile would say how long was
+    /// asked.
     pub fn saturated(&self) -> bool {
-        let growth = self.outstanding_late.saturating_sub(self.outstanding_early) as f64;
-        growth > 0.01 * self.due as f64 && growth > 3.0 * (2.0 * self.outstanding_mean + 1.0).sqrt()
+        let [early, late] = [self.outstanding_early, self.outstanding_late].map(|n| n as f64);
+        grew(early, late, self.outstanding_mean, self.due)
     }
 
     /// Counts an arrival by when it was due and when it was over, since the first instant of the window.

@@ -25,6 +25,7 @@
 //! Every function is total over finite numbers; where lost rounds count, infinite ones stand for them; the others are
 //! refused with `None`.
 
+pub mod backlog;
 pub mod batch_means;
 pub mod capacity;
 pub mod error_bound;

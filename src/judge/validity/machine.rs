@@ -7,6 +7,7 @@ use super::{Evidence, Finding};
 use crate::judge::failures;
 use crate::record::Hiccups;
 use crate::record::outcome::{Kind, Outcome};
+use crate::stats::backlog;
 use crate::stats::percentile::RANKS;
 use crate::text::percent;
 use crate::units::{Nanos, grouped};
@@ -72,44 +73,35 @@ fn at_floor(evidence: &Evidence<'_>, kind: &Kind, index: usize) -> bool {
     floor > Nanos(0) && floor.0 as f64 >= AT_FLOOR * value as f64
 }
 
-/// Outstanding work that grew by more than this share of what was offered is no fluctuation of a service that keeps up.
-const GROWTH: f64 = 0.01;
-/// Standard deviations of the difference of two Poisson counts.
-const DEVIATIONS: f64 = 3.0;
-
-/// Outstanding work grew by more than 1 % of what was offered and by more than its own fluctuation.
+/// Outstanding requests grew all along the window, by more than fluctuation.
 pub(super) fn saturated(evidence: &Evidence<'_>) -> bool {
-    let outcome = evidence.outcome;
-    let outstanding = outcome.outstanding;
-    let start = outstanding.at_start as f64;
+    let Outcome { outstanding, offered, began_empty, .. } = evidence.outcome;
+    let (start, end) = (outstanding.at_start as f64, outstanding.at_end as f64);
     // Before the first request of all nothing is under way, and soon as much as ever. Of what grows without end, the mean
     // is half of the end.
-    let start = if outcome.began_empty { start.max(outstanding.mean) } else { start };
-    exceeds(outcome, outstanding.at_end as f64 - expected(evidence, start))
+    if *began_empty {
+        return backlog::changed(end - start.max(outstanding.mean), outstanding.mean, *offered);
+    }
+    match evidence.in_steps {
+        // The mean of steps tells nothing of growth.
+        Some(steps) => backlog::changed(end - start * steps, outstanding.mean, *offered),
+        None => backlog::grew(start, end, outstanding.mean, *offered),
+    }
 }
 
-/// Outstanding work fell by as much: what the window measured was a backlog from before it.
+/// Outstanding requests fell by as much: what the window measured was a backlog from before it.
 pub(super) fn worked_off(evidence: &Evidence<'_>) -> Option<Finding> {
-    let outstanding = evidence.outcome.outstanding;
+    let Outcome { outstanding, offered, .. } = evidence.outcome;
     let (start, end) = (outstanding.at_start, outstanding.at_end);
-    let fell = expected(evidence, start as f64) - end as f64;
-    let fell = evidence.open && exceeds(evidence.outcome, fell);
+    // By Little's law as much is under way at the end of steps as the rates differ by.
+    let fell = start as f64 * evidence.in_steps.unwrap_or(1.0) - end as f64;
+    let fell = evidence.open && backlog::changed(fell, outstanding.mean, *offered);
     fell.then(|| {
         let [start, end] = [start, end].map(|n| grouped(n as f64));
         Finding::suspect(format!(
             "a backlog was worked off: {start} requests were outstanding at the window's start and {end} at its end"
         ))
     })
-}
-
-/// What is under way at the end by Little's law, where so much was at the start.
-fn expected(evidence: &Evidence<'_>, start: f64) -> f64 {
-    start * evidence.in_steps.unwrap_or(1.0)
-}
-
-fn exceeds(outcome: &Outcome, change: f64) -> bool {
-    change > GROWTH * outcome.offered as f64
-        && change > DEVIATIONS * (2.0 * outcome.outstanding.mean + 1.0).sqrt()
 }
 
 /// More than this of the machine is too much for a load generator.

@@ -259,6 +259,8 @@ fn growth_beyond_its_fluctuation_is_saturation_and_no_other_fault() {
     assert_eq!(behind.validity.verdict, TrialVerdict::Valid);
     outcome.outstanding = Outstanding { at_start: 2, at_end: 21, mean: 200.0 };
     assert!(!judged(&outcome, |_| ()).saturated, "19 is less than 1 % of 2,000");
+    outcome.outstanding = Outstanding { at_start: 118, at_end: 200, mean: 123.0 };
+    assert!(!judged(&outcome, |_| ()).saturated, "a pause before the window's end");
 }
 
 #[test]
