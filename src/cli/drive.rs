@@ -445,7 +445,8 @@ fn write_hgrm(path: &Path, plan: &Plan, outcome: &Outcome, force: bool) -> Resul
     let kind = outcome.kinds.first().expect("drive sends one kind");
     let times = if plan.shape == Shape::Closed { &kind.service } else { &kind.response };
     let requests = Ranked { times: times.clone(), failures: failures::of_kind(kind) };
-    files::write(path, hgrm(&requests).as_bytes(), force)
+    let insecure = plan.target.tls.as_ref().is_some_and(|tls| tls.is_insecure());
+    files::write(path, hgrm(&requests, insecure).as_bytes(), force)
 }
 
 /// A body is held in memory and sent again and again.

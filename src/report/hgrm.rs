@@ -9,8 +9,9 @@ use crate::files::LISTING_UNIT;
 use crate::record::histogram::Ranked;
 use crate::stats::percentile::FAILED_NS;
 
-/// `requests` (ns) as a percentile listing (ms). Failures stand at an hour, and their number below it.
-pub fn hgrm(requests: &Ranked) -> String {
+/// `requests` (ns) as a percentile listing (ms). Failures stand at an hour, and their number below it. `insecure`: of a server
+/// whose certificate was not verified.
+pub fn hgrm(requests: &Ranked, insecure: bool) -> String {
     let mut out = String::from("       Value     Percentile TotalCount 1/(1-Percentile)\n\n");
     let (mut total, whole) = (0, requests.whole());
     for step in whole.iter_quantiles(STEPS_PER_HALF_DISTANCE) {
@@ -35,6 +36,9 @@ pub fn hgrm(requests: &Ranked) -> String {
         let (failed, at) = (requests.failures.all, ms(FAILED_NS));
         let _ = writeln!(out, "#[Failed  = {failed:12}, Listed at      = {at:12.0}]");
         out += "#[Mean, StdDeviation and Max are of the requests that did not fail]\n";
+    }
+    if insecure {
+        out += "#[TLS     = certificate NOT verified (insecure)]\n";
     }
     out
 }
@@ -63,7 +67,7 @@ mod tests {
     fn the_listing_ends_at_the_maximum_with_every_sample() {
         let mut histogram = Histogram::new_with_bounds(1, 60_000_000_000, 3).unwrap();
         (1..=10_000_u64).for_each(|i| histogram.record(i * 1_000).unwrap());
-        let text = hgrm(&all_answered(histogram));
+        let text = hgrm(&all_answered(histogram), false);
         let rows: Vec<Vec<&str>> = text
             .lines()
             .skip(2)
@@ -80,7 +84,7 @@ mod tests {
         assert_eq!(&rows.last().unwrap()[1..], ["1.000000000000", "10000", "inf"]);
         assert!(text.contains("Max     =    10.002431, Total count    =        10000]"), "{text}");
         assert!(text.contains("#[Unit    =           ms"));
-        assert!(!text.contains("Failed"), "{text}");
+        assert!(!text.contains("Failed") && !text.contains("TLS"), "{text}");
     }
 
     #[test]
@@ -88,7 +92,8 @@ mod tests {
         let mut times = Histogram::new_with_bounds(1, 60_000_000_000, 3).unwrap();
         times.record_n(1_000_000, 990).unwrap();
         let failures = Failures { all: 10, timeouts: 10, timeout_ns: 1 };
-        let text = hgrm(&Ranked { times, failures });
+        let text = hgrm(&Ranked { times, failures }, true);
+        assert!(text.ends_with("#[TLS     = certificate NOT verified (insecure)]\n"), "{text}");
         let rows: Vec<&str> =
             text.lines().filter(|line| line.contains(" 1.000000000000 ")).collect();
         assert!(rows.last().unwrap().starts_with("3600000.000000 "), "{text}");
@@ -103,7 +108,7 @@ mod tests {
 
     #[test]
     fn an_empty_histogram_has_a_heading_and_a_foot() {
-        let text = hgrm(&all_answered(Histogram::new(3).unwrap()));
+        let text = hgrm(&all_answered(Histogram::new(3).unwrap()), false);
         assert!(text.contains("Total count    =            0]"), "{text}");
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn expect_page_writable(dir: &Path, beside: &[(&str, &str)], force: b
 /// A file for each of [`merged`]. Names that look alike as a file's have a number, and each file says whose it is.
 fn histograms(result: &RunResult) -> Result<Vec<(String, String)>> {
     let mut files: Vec<(String, String)> = Vec::new();
-    for (of, merged) in merged(result)? {
+    for (of, (merged, insecure)) in merged(result)? {
         let stem = of.iter().map(|part| slug(part)).collect::<Vec<_>>().join("-");
         let names = (1_u32..).map(|n| match n {
             1 => format!("{stem}.hgrm"),
@@ -93,14 +93,16 @@ fn histograms(result: &RunResult) -> Result<Vec<(String, String)>> {
         let free = |name: &String| !files.iter().any(|(taken, _)| taken == name);
         let name = names.into_iter().find(free).expect("there is always a next number");
         let of: Vec<String> = of.iter().map(|part| clean(part)).collect();
-        files.push((name, format!("{}#[Of      = {}]\n", hgrm(&merged), of.join(", "))));
+        let listing = hgrm(&merged, insecure);
+        files.push((name, format!("{listing}#[Of      = {}]\n", of.join(", "))));
     }
     Ok(files)
 }
 
-/// Requests by scenario, workload, contender, level and request kind, of all trials that count: merged, never averaged.
-fn merged(result: &RunResult) -> Result<BTreeMap<Vec<&str>, Ranked>> {
-    let mut merged: BTreeMap<Vec<&str>, Ranked> = BTreeMap::new();
+/// Requests by scenario, workload, contender, level and request kind, of all trials that count: merged, never averaged. Beside
+/// them, whether the certificate of the server was not verified.
+fn merged(result: &RunResult) -> Result<BTreeMap<Vec<&str>, (Ranked, bool)>> {
+    let mut merged: BTreeMap<Vec<&str>, (Ranked, bool)> = BTreeMap::new();
     let counts = |trial: &&Trial| !trial.voided && trial.validity.verdict != TrialVerdict::Invalid;
     for trial in result.trials.iter().filter(counts) {
         for (kind, of_kind) in &trial.by_request {
@@ -112,9 +114,10 @@ fn merged(result: &RunResult) -> Result<BTreeMap<Vec<&str>, Ranked>> {
             }
             let one = requests(response).map_err(Error::internal)?;
             match merged.get_mut(&parts) {
-                Some(sum) => sum.add(&one).map_err(Error::internal)?,
+                Some((sum, _)) => sum.add(&one).map_err(Error::internal)?,
                 None => {
-                    merged.insert(parts, one);
+                    let insecure = trial.load.tls.as_deref() == Some("insecure");
+                    merged.insert(parts, (one, insecure));
                 }
             }
         }
@@ -149,7 +152,8 @@ mod tests {
         let others = result.trials.clone().into_iter();
         result.trials.extend(others.map(|trial| Trial { scenario: "waits".into(), ..trial }));
         assert_eq!(names(&result), [alone[0].clone(), format!("waits-{}", alone[0])]);
-        let samples: Vec<u64> = merged(&result).unwrap().values().map(Ranked::requests).collect();
+        let all = merged(&result).unwrap();
+        let samples: Vec<u64> = all.values().map(|(one, _)| one.requests()).collect();
         assert_eq!(samples[0], samples[1]);
     }
 
