@@ -337,6 +337,7 @@ impl Args {
             cores: Vec::new(),
             steps: Vec::new(),
             traffic: None,
+            setup: Vec::new(),
             keep_alive: self.keepalive == OnOff::On,
         }
     }

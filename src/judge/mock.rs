@@ -242,6 +242,7 @@ fn requests((_, p50_us, tail): &Shape<'_>, round: u32, n: u64, kind: usize) -> B
         generator_lag_ns: None,
         spent: Vec::new(),
         p99_windows_ns: Vec::new(),
+        steps: Vec::new(),
     }
 }
 

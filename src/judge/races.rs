@@ -369,13 +369,21 @@ pub(crate) fn response(trial: &Trial, requests: &ByRequest, per_mille: u64) -> F
         return Figure::Saturated;
     }
     let Some(times) = &requests.response_ns else { return Figure::Withheld };
-    match times.at(per_mille) {
-        Quantile::Withheld => Figure::Withheld,
-        Quantile::Time(ns) | Quantile::AtMost(ns) => {
-            late_figure(ns as f64, late::without(ns as f64, times.ours_at(per_mille)))
+    match Figure::of(times.at(per_mille)) {
+        Figure::Value(ns) => late_figure(ns, late::without(ns, times.ours_at(per_mille))),
+        other => other,
+    }
+}
+
+impl Figure {
+    /// A percentile alone.
+    pub(crate) fn of(quantile: Quantile) -> Self {
+        match quantile {
+            Quantile::Withheld => Self::Withheld,
+            Quantile::Time(ns) | Quantile::AtMost(ns) => Self::Value(ns as f64),
+            Quantile::AtLeast(ns) => Self::AtLeast(ns as f64),
+            Quantile::Unbounded => Self::Unbounded,
         }
-        Quantile::AtLeast(ns) => Figure::AtLeast(ns as f64),
-        Quantile::Unbounded => Figure::Unbounded,
     }
 }
 

@@ -21,11 +21,15 @@ const LINE_BYTES_MAX: usize = 4 * 1024;
 pub(crate) struct Reader {
     /// So much of a body in pieces is kept.
     kept_max: usize,
+    /// Whether heads are kept.
+    heads: bool,
     /// Whether anything may follow an answer, and is left unread.
     alone: bool,
     state: State,
     /// The head so far, while it is incomplete.
     head: Vec<u8>,
+    /// The last whole head, where heads are kept.
+    kept_head: Vec<u8>,
     /// The body's beginning, when it comes in pieces.
     body: Vec<u8>,
     status: u16,
@@ -37,6 +41,8 @@ pub(crate) struct Reader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
+    /// Empty where heads are not kept.
+    pub(crate) head: &'a [u8],
     /// Its beginning, when it came in pieces and is long.
     pub(crate) body: &'a [u8],
     /// Whether the connection can carry another request.
@@ -73,9 +79,11 @@ impl Default for Reader {
     fn default() -> Self {
         Self {
             kept_max: BODY_KEPT_MAX,
+            heads: false,
             alone: false,
             state: State::Head,
             head: Vec::new(),
+            kept_head: Vec::new(),
             body: Vec::new(),
             status: 0,
             reusable: false,
@@ -90,14 +98,15 @@ impl Reader {
         Self { kept_max, alone: true, ..Self::default() }
     }
 
-    /// Keeps so much of a body.
-    pub(crate) fn keeping(kept_max: usize) -> Self {
-        Self { kept_max, ..Self::default() }
+    /// Keeps so much of a body, and the head if `heads`.
+    pub(crate) fn keeping(kept_max: usize, heads: bool) -> Self {
+        Self { kept_max, heads, ..Self::default() }
     }
 
     /// Forgets what was read: for a new connection.
     pub(crate) fn reset(&mut self) {
-        *self = Self { kept_max: self.kept_max, alone: self.alone, ..Self::default() };
+        let Self { kept_max, heads, alone, .. } = *self;
+        *self = Self { kept_max, heads, alone, ..Self::default() };
     }
 
     /// Takes what a read gave. `head_request`: the answer has no body whatever its head says.
@@ -164,7 +173,8 @@ impl Reader {
     }
 
     fn answer(&self) -> Answer<'_> {
-        Answer { status: self.status, body: &self.body, reusable: self.reusable }
+        let Self { status, reusable, .. } = *self;
+        Answer { status, head: &self.kept_head, body: &self.body, reusable }
     }
 
     /// Reads heads from the start of `bytes`, skipping interim answers; gives their length when the last one is whole.
@@ -205,6 +215,10 @@ impl Reader {
             let status = response.code.unwrap_or_default();
             self.status = status;
             self.body.clear();
+            if self.heads {
+                self.kept_head.clear();
+                self.kept_head.extend_from_slice(&bytes[from - length..from]);
+            }
             let framing = Framing::read(response.version == Some(1), response.headers);
             let framing = framing.map_err(|why| self.malformed(why))?;
             let bodiless = head_request || status == 204 || status == 304;

@@ -40,7 +40,9 @@ impl Record {
         let done = woken + service;
         let (acquired, written) = (woken, woken);
         let (first_byte, received) = (done, done);
-        let at = Instants { intended, woken, acquired, written, first_byte, received, done };
+        let paused = Nanos(0);
+        let at =
+            Instants { intended, woken, acquired, written, first_byte, received, done, paused };
         self.0.success(0, &at, Acknowledged::Payment { amount_minor: 1, fee_minor: 1 });
         if (intended.0 / 50_000).is_multiple_of(100) {
             self.0.timed(0, &at, Nanos(5_000));

@@ -13,6 +13,7 @@ use rustix::net::{
 
 use super::answer::{Answer, Reader};
 use super::check::Acknowledged;
+use super::extract::capture;
 use super::mix::{Mix, Request};
 use super::peer::Address;
 use super::receipt;
@@ -71,9 +72,9 @@ pub(crate) enum Received {
 }
 
 impl Connection {
-    /// Whose answers are checked as a whole, as far as they are kept.
-    pub(crate) fn keeping(kept_max: usize) -> Self {
-        Self { reader: Reader::keeping(kept_max), ..Self::default() }
+    /// Whose answers are looked at as a whole, as far as they are kept, and their heads if `heads`.
+    pub(crate) fn keeping(kept_max: usize, heads: bool) -> Self {
+        Self { reader: Reader::keeping(kept_max, heads), ..Self::default() }
     }
 
     /// Starts to connect at `now`, and to be watched by `poll`; `stamped` has the kernel note when it receives. With TLS
@@ -187,16 +188,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads once, marks the instants, and checks an answer that is whole. If `timed`, also says how long what was read had
-    /// been there.
-    pub(crate) fn receive(&mut self, scratch: &mut [u8], timed: bool) -> (Received, Option<Nanos>) {
+    /// Reads once, marks the instants, and checks an answer that is whole, from which a step takes its values. If `timed`,
+    /// also says how long what was read had been there.
+    pub(crate) fn receive(
+        &mut self,
+        mix: &Mix,
+        scratch: &mut [u8],
+        timed: bool,
+    ) -> (Received, Option<Nanos>) {
         let wire = self.wire.as_mut().expect("a connection with a request has a socket");
         let Receipt { read, received, done, lag } = wire.receive(scratch, timed);
         (self.at.received, self.at.done) = (received, done);
-        (self.take(read, scratch), lag)
+        (self.take(mix, read, scratch), lag)
     }
 
-    fn take(&mut self, read: io::Result<Range<usize>>, scratch: &[u8]) -> Received {
+    fn take(&mut self, mix: &Mix, read: io::Result<Range<usize>>, scratch: &[u8]) -> Received {
         let answer = match read {
             Ok(read) if read.is_empty() => self.reader.end().map(Some),
             Ok(read) => {
@@ -219,10 +225,17 @@ impl Connection {
         let (received, what) = match answer {
             Ok(None) => return Received::Partial,
             Ok(Some(answer)) => {
-                let verdict = self.request.expect.check(answer.status, answer.body);
+                let mut verdict = self.request.expect.check(answer.status, answer.body);
+                let mut missing = String::new();
+                if verdict.is_ok()
+                    && let Err(why) =
+                        capture(mix.extracts(&self.request), &answer, &mut self.request.values)
+                {
+                    (verdict, missing) = (Err(RequestError::WrongAnswer), format!("{why}: "));
+                }
                 let is_new = |error: &RequestError| self.told & error.bit() == 0;
-                let what =
-                    verdict.as_ref().err().filter(|&error| is_new(error)).map(|_| told(&answer));
+                let new = verdict.as_ref().err().filter(|&error| is_new(error));
+                let what = new.map(|_| missing + &told(&answer));
                 // An answer that came before the whole request was out leaves the stream in the middle of it.
                 let reusable = answer.reusable && self.written == self.request.len;
                 (Received::Answer { verdict, status: answer.status, reusable }, what)
@@ -337,12 +350,15 @@ pub(crate) struct Instants {
     pub(crate) received: Nanos,
     /// When its whole answer was there: after decryption, where there is some, else the same.
     pub(crate) done: Nanos,
+    /// Of a whole session, the think times between, which nobody waits for.
+    pub(crate) paused: Nanos,
 }
 
 impl Instants {
     /// The generator's own lateness.
     pub(crate) fn generator_lag(&self) -> Nanos {
-        (self.woken - self.intended) + (self.written - self.acquired) + (self.done - self.received)
+        let decrypted = self.done - self.received - self.paused;
+        (self.woken - self.intended) + (self.written - self.acquired) + decrypted
     }
 
     /// Waiting for a free connection.
@@ -357,13 +373,29 @@ impl Instants {
 
     /// What a user who came at the intended instant waited: the sum of the three.
     pub(crate) fn response(&self) -> Nanos {
-        self.done - self.intended
+        self.done - self.intended - self.paused
     }
 
     /// A request that was given up at `done` while it waited for a connection: all of its time is backlog and lag.
     pub(crate) fn never_sent(intended: Nanos, woken: Nanos, done: Nanos) -> Self {
         let (acquired, written, first_byte, received) = (done, done, done, done);
-        Self { intended, woken, acquired, written, first_byte, received, done }
+        let paused = Nanos(0);
+        Self { intended, woken, acquired, written, first_byte, received, done, paused }
+    }
+
+    /// The same at another time, with the same parts.
+    pub(crate) fn moved_to(self, intended: Nanos) -> Self {
+        let at = |instant: Nanos| intended + instant.saturating_sub(self.intended);
+        Self {
+            intended,
+            woken: at(self.woken),
+            acquired: at(self.acquired),
+            written: at(self.written),
+            first_byte: at(self.first_byte),
+            received: at(self.received),
+            done: at(self.done),
+            paused: self.paused,
+        }
     }
 }
 
@@ -381,6 +413,7 @@ mod tests {
             first_byte: Nanos(140),
             received: Nanos(150),
             done: Nanos(153),
+            paused: Nanos(0),
         };
         assert_eq!(instants.generator_lag(), Nanos(7), "decryption is the generator's");
         assert_eq!(instants.backlog(), Nanos(7));

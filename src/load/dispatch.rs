@@ -4,6 +4,8 @@
 //! wait for a connection are simply those between the next of the schedule and now, so a backlog of millions takes no
 //! memory and a sender that stalls cannot skip one.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::schedule::Cursor;
@@ -15,6 +17,22 @@ pub(crate) struct Ticket {
     pub(crate) k: u64,
     pub(crate) intended: Nanos,
     pub(crate) woken: Nanos,
+    /// The visit whose next step it is; none where it is the first step or no session's.
+    pub(crate) visit: Option<u32>,
+}
+
+/// Steps of sessions after the first ones: when each is due, its visit and its k.
+#[derive(Debug, Default)]
+struct Later(BinaryHeap<Reverse<(Nanos, u32, u64)>>);
+
+impl Later {
+    fn next(&self) -> Option<Nanos> {
+        self.0.peek().map(|Reverse((intended, ..))| *intended)
+    }
+
+    fn pop(&mut self) -> Option<(u64, Nanos, Option<u32>)> {
+        self.0.pop().map(|Reverse((intended, visit, k))| (k, intended, Some(visit)))
+    }
 }
 
 /// Hands out one thread's requests. A getter unless it says otherwise.
@@ -40,6 +58,7 @@ pub(crate) struct Open<'a> {
     window: Range<Nanos>,
     /// No arrivals from here on: the window's end, or earlier when stopped.
     end: Nanos,
+    later: Later,
 }
 
 /// Whenever a connection is free.
@@ -50,6 +69,9 @@ pub(crate) struct Closed {
     end: Nanos,
     /// No `k` from this one on.
     last: u64,
+    later: Later,
+    /// Free connections. A user who thinks keeps one from being another's.
+    free: usize,
 }
 
 impl<'a> Dispatch<'a> {
@@ -64,12 +86,14 @@ impl<'a> Dispatch<'a> {
             all_busy_until: Nanos(0),
             window,
             end,
+            later: Later::default(),
         })
     }
 
     /// Every `stride`-th request from `first` on and below `last`, one after the other until `end`.
     pub(crate) fn closed(first: u64, stride: u64, end: Nanos, last: u64) -> Self {
-        Self::Closed(Closed { k: first, stride, end, last })
+        let (later, free) = (Later::default(), 0);
+        Self::Closed(Closed { k: first, stride, end, last, later, free })
     }
 
     /// The k that is next, so that its request can be written ahead.
@@ -83,8 +107,41 @@ impl<'a> Dispatch<'a> {
     /// When the next request is or was due; nothing when there is none any more.
     pub(crate) fn next_instant(&self, now: Nanos) -> Option<Nanos> {
         match self {
-            Self::Open(open) => open.next().map(|(_, intended)| intended),
-            Self::Closed(closed) => (now < closed.end && closed.k < closed.last).then_some(now),
+            Self::Open(open) => {
+                let next = open.next().map(|(_, intended)| intended);
+                next.into_iter().chain(open.later.next()).min()
+            }
+            Self::Closed(closed) => {
+                let later = closed.later.next();
+                let has_user = later.is_none() || closed.free > closed.later.0.len();
+                let next = now < closed.end && closed.k < closed.last && has_user;
+                later.filter(|at| *at <= now || !next).or(next.then_some(now))
+            }
+        }
+    }
+
+    /// A mutator: so many connections are free.
+    pub(crate) fn has_free(&mut self, free: usize) {
+        if let Self::Closed(closed) = self {
+            closed.free = free;
+        }
+    }
+
+    /// A mutator: the next step of a visit is due at `intended`.
+    pub(crate) fn follow(&mut self, intended: Nanos, visit: u32, k: u64) {
+        self.later().0.push(Reverse((intended, visit, k)));
+    }
+
+    /// A mutator: a step that is or will be due, whenever that is, is not sent.
+    pub(crate) fn drop_step(&mut self) -> Option<Ticket> {
+        let (k, intended, visit) = self.later().pop()?;
+        Some(Ticket { k, intended, woken: intended, visit })
+    }
+
+    fn later(&mut self) -> &mut Later {
+        match self {
+            Self::Open(open) => &mut open.later,
+            Self::Closed(closed) => &mut closed.later,
         }
     }
 
@@ -96,10 +153,14 @@ impl<'a> Dispatch<'a> {
     pub(crate) fn take(&mut self, now: Nanos) -> Ticket {
         match self {
             Self::Open(open) => open.take(now),
+            Self::Closed(closed) if closed.later.next().is_some_and(|at| at <= now) => {
+                let (k, intended, visit) = closed.later.pop().expect("it is there");
+                Ticket { k, intended, woken: now, visit }
+            }
             Self::Closed(closed) => {
                 let k = closed.k;
                 closed.k += closed.stride;
-                Ticket { k, intended: now, woken: now }
+                Ticket { k, intended: now, woken: now, visit: None }
             }
         }
     }
@@ -121,11 +182,14 @@ impl<'a> Dispatch<'a> {
     /// A mutator: the next request, when it has waited for a connection since before `now - patience`.
     pub(crate) fn give_up(&mut self, now: Nanos, patience: Nanos) -> Option<Ticket> {
         match self {
-            Self::Open(open) => {
-                let (_, intended) = open.next()?;
-                (intended + patience <= now).then(|| open.take(now))
+            Self::Open(_) => {
+                let intended = self.next_instant(now)?;
+                (intended + patience <= now).then(|| self.take(now))
             }
-            Self::Closed(_) => None,
+            Self::Closed(closed) => {
+                let intended = closed.later.next()?;
+                (intended + patience <= now).then(|| self.take(now))
+            }
         }
     }
 
@@ -140,7 +204,11 @@ impl<'a> Dispatch<'a> {
     /// How many requests due before `now` have not been taken.
     pub(crate) fn waiting(&self, now: Nanos) -> u64 {
         match self {
-            Self::Open(open) => open.cursor.waiting(now.min(open.end).saturating_sub(open.origin)),
+            Self::Open(open) => {
+                let due = |step: &&Reverse<(Nanos, u32, u64)>| step.0.0 <= now;
+                let steps = open.later.0.iter().filter(due).count() as u64;
+                open.cursor.waiting(now.min(open.end).saturating_sub(open.origin)) + steps
+            }
             Self::Closed(_) => 0,
         }
     }
@@ -162,14 +230,22 @@ impl Open<'_> {
     }
 
     fn take(&mut self, now: Nanos) -> Ticket {
-        let (k, intended) = self.next().expect("a request that is due is there");
-        self.cursor.advance();
+        let next = self.next();
+        let step = self.later.next().filter(|at| next.is_none_or(|(_, intended)| *at < intended));
+        let (k, intended, visit) = match step.and_then(|_| self.later.pop()) {
+            Some(step) => step,
+            None => {
+                let (k, intended) = next.expect("a request that is due is there");
+                self.cursor.advance();
+                (k, intended, None)
+            }
+        };
         let woken = self.starved_since.unwrap_or(now).max(intended);
         // Waits overlap, and both their ends are in order: what this one adds lies after the one before.
         let from = woken.max(self.all_busy_until).max(self.window.start);
         self.all_busy += now.min(self.window.end).saturating_sub(from);
         self.all_busy_until = self.all_busy_until.max(now);
-        Ticket { k, intended, woken }
+        Ticket { k, intended, woken, visit }
     }
 }
 
@@ -276,7 +352,7 @@ mod tests {
         assert!(!dispatch.is_due(at(999)) && dispatch.is_due(at(1_300)));
         assert_eq!(
             dispatch.take(at(1_300)),
-            Ticket { k: 1, intended: at(1_000), woken: at(1_300) }
+            Ticket { k: 1, intended: at(1_000), woken: at(1_300), visit: None }
         );
         // It comes 200 us late for k = 2 and has none; one is free at 5,500.
         dispatch.pool_exhausted(at(2_200));
@@ -317,7 +393,54 @@ mod tests {
         let mut closed = Dispatch::closed(1, 2, Nanos(100), u64::MAX);
         assert!(closed.is_due(Nanos(99)) && !closed.is_due(Nanos(100)));
         let ticket = closed.take(Nanos(5));
-        assert_eq!(ticket, Ticket { k: 1, intended: Nanos(5), woken: Nanos(5) });
+        let expected = Ticket { k: 1, intended: Nanos(5), woken: Nanos(5), visit: None };
+        assert_eq!(ticket, expected);
         assert_eq!(closed.upcoming(), Some(3));
+    }
+
+    #[test]
+    fn a_step_is_due_between_arrivals_and_waits_as_they_do() {
+        let schedule = schedule(1, 1_000.0, Arrivals::Constant);
+        let mut dispatch = dispatch(&schedule);
+        let at = |us: u64| ORIGIN + Nanos(us * 1_000);
+        assert_eq!(dispatch.take(at(0)).k, 0);
+        dispatch.follow(at(1_500), 7, 0);
+        dispatch.follow(at(600), 8, 5);
+        assert_eq!((dispatch.next_instant(at(0)), dispatch.upcoming()), (Some(at(600)), Some(1)));
+        assert_eq!((dispatch.waiting(at(700)), dispatch.waiting(at(1_600))), (1, 3));
+        dispatch.pool_exhausted(at(500));
+        let taken = [0; 3].map(|_| dispatch.take(at(1_600)));
+        assert_eq!(taken.map(|it| (it.k, it.visit)), [(5, Some(8)), (1, None), (0, Some(7))]);
+        assert_eq!(
+            taken.map(|it| it.woken),
+            [at(600), at(1_000), at(1_500)],
+            "all for want of one"
+        );
+        assert_eq!(dispatch.all_busy(), Nanos(1_000_000));
+        // It goes on after the last arrival.
+        dispatch.stop(at(1_700));
+        dispatch.follow(at(9_000), 7, 0);
+        assert_eq!(dispatch.next_instant(at(1_700)), Some(at(9_000)));
+        assert_eq!(dispatch.give_up(at(9_009), Nanos(10_000)), None);
+        assert!(dispatch.give_up(at(9_010), Nanos(10_000)).is_some_and(|it| it.visit == Some(7)));
+        assert_eq!(dispatch.next_instant(at(9_010)), None);
+    }
+
+    #[test]
+    fn a_user_who_thinks_in_a_closed_loop_is_not_replaced() {
+        let mut closed = Dispatch::closed(0, 1, Nanos(100), u64::MAX);
+        closed.has_free(2);
+        assert_eq!(closed.take(Nanos(1)).k, 0);
+        closed.follow(Nanos(50), 3, 0);
+        assert_eq!(closed.next_instant(Nanos(2)), Some(Nanos(2)), "the other connection's user");
+        closed.has_free(1);
+        assert_eq!(closed.next_instant(Nanos(2)), Some(Nanos(50)), "the one that is free is taken");
+        let step = closed.take(Nanos(50));
+        assert_eq!((step.visit, step.intended), (Some(3), Nanos(50)));
+        closed.follow(Nanos(200), 3, 0);
+        assert_eq!(closed.next_instant(Nanos(150)), Some(Nanos(200)), "after the end");
+        assert_eq!(closed.give_up(Nanos(209), Nanos(10)), None);
+        assert!(closed.give_up(Nanos(210), Nanos(10)).is_some());
+        assert!(closed.next_instant(Nanos(210)).is_none() && closed.drop_step().is_none());
     }
 }

@@ -5,9 +5,12 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::sync::Arc;
+
 use super::check::Expect;
+use super::extract::Extract;
 use super::ids::{PaymentKey, distribution_id};
-use super::plan::{Operation, Plan};
+use super::plan::{Operation, Plan, SessionStep};
 use super::route::Prepared;
 use super::template::{Draws, push_integer};
 use crate::domain::dataset::{Account, BUSINESSES, Dataset, EVERYONE, POPULATION, Tier};
@@ -17,6 +20,7 @@ use crate::domain::signature::{KEYS, Key};
 use crate::error::{Error, Result};
 use crate::load::plan::fixed_bytes;
 use crate::random::{Purpose, Stream};
+use crate::units::Nanos;
 
 /// Every business has at least so many members.
 const MEMBERS_MIN: u32 = POPULATION / BUSINESSES;
@@ -31,6 +35,8 @@ const EXACT_ACCOUNTS_MAX: u32 = 64;
 const REPLAY_BACK_MIN: u64 = 256;
 /// Where none of so many is a payment, a replay is the first of its key.
 const REPLAY_BACK_MAX: u64 = REPLAY_BACK_MIN + 1_024;
+/// The fields of a session's step are counted from so many times its place.
+const FIELDS_OF_A_STEP: u64 = 1 << 40;
 /// Sets the stream of salted fields apart from those of places.
 const SALTED: u64 = 1 << 32;
 /// No account gets less than the first of these, and none more than the second.
@@ -53,13 +59,18 @@ pub(crate) struct Mix {
     host: String,
     /// The place of the payments of which some are sent twice.
     repeated: Option<usize>,
+    /// What the setup has captured, for all requests.
+    values: Arc<[Vec<u8>]>,
 }
+
+/// The stretched keys of payments by slot.
+type Keys = [Key; KEYS as usize];
 
 /// One operation, with what its requests share.
 #[derive(Debug)]
 enum Source {
-    /// The stretched keys by slot: stretching is the server's work, a client keeps them.
-    Payment(Box<[Key; KEYS as usize]>),
+    /// Stretching the keys is the server's work, a client keeps them.
+    Payment(Box<Keys>),
     Distribution {
         accounts: u32,
     },
@@ -74,6 +85,24 @@ enum Source {
         head: bool,
     },
     Route(Box<Prepared>),
+    Session(Vec<SourceStep>),
+}
+
+/// A step of a session.
+#[derive(Debug)]
+struct SourceStep {
+    source: Source,
+    think: Nanos,
+    extract: Vec<Extract>,
+}
+
+/// A step of one session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) k: u64,
+    /// The place of the session in the mix.
+    pub(crate) operation: usize,
+    pub(crate) step: usize,
 }
 
 /// A request, ready to be sent. Its buffer is used again for the next one.
@@ -83,6 +112,12 @@ pub(crate) struct Request {
     pub(crate) k: Option<u64>,
     /// The place of its operation in the mix.
     pub(crate) operation: usize,
+    /// Of a session, which of its steps.
+    pub(crate) step: usize,
+    /// The visit that it belongs to, once it is sent.
+    pub(crate) visit: Option<u32>,
+    /// What was captured from its answer.
+    pub(crate) values: Vec<Vec<u8>>,
     pub(crate) expect: Expect,
     /// Whether its answer has no body whatever its head says.
     pub(crate) head: bool,
@@ -93,11 +128,11 @@ pub(crate) struct Request {
 }
 
 impl Mix {
-    /// Checks the operations and stretches the keys.
+    /// Checks the operations and stretches the keys; `values` are what the plan's setup has captured.
     ///
     /// # Errors
     /// An empty mix, a weight of 0, a distribution larger than the population, or a fixed request that is no HTTP.
-    pub(crate) fn new(plan: &Plan) -> Result<Self> {
+    pub(crate) fn new(plan: &Plan, values: Arc<[Vec<u8>]>) -> Result<Self> {
         if plan.mix.is_empty() || plan.mix.iter().any(|(_, weight)| *weight == 0) {
             return Err(Error::usage(
                 "a mix needs at least one operation, each with a weight above 0",
@@ -127,6 +162,7 @@ impl Mix {
             salt: plan.salt,
             round: plan.round,
             host: plan.target.at.host(),
+            values,
         })
     }
 
@@ -137,18 +173,39 @@ impl Mix {
         self.up_to.partition_point(|&up_to| up_to <= ticket)
     }
 
+    /// Writes the request of `k`; of a session, its first step.
     pub(crate) fn write(&self, k: u64, request: &mut Request) {
-        request.k = Some(k);
         request.operation = self.operation(k);
+        request.step = 0;
+        self.fill(k, &[], request);
+    }
+
+    /// Writes the next step of a session.
+    pub(crate) fn write_step(&self, turn: Turn, values: &[Vec<u8>], request: &mut Request) {
+        (request.operation, request.step) = (turn.operation, turn.step);
+        self.fill(turn.k, values, request);
+    }
+
+    fn fill(&self, k: u64, values: &[Vec<u8>], request: &mut Request) {
+        request.k = Some(k);
+        request.visit = None;
+        request.values.clear();
         request.body.clear();
         request.bytes.clear();
         request.head = false;
         let draws = self.bodies.child(k);
-        let expect = match &self.sources[request.operation] {
-            Source::Payment(_) => self.payment(k, request.operation, request),
-            Source::Replay(payments) => {
-                self.payment(self.replayed(k, *payments), *payments, request)
+        let expect = match self.source(request) {
+            Source::Payment(keys) => {
+                let repeated = self.repeated == Some(request.operation);
+                self.payment(k, keys, repeated, request)
             }
+            Source::Replay(payments) => {
+                let Source::Payment(keys) = &self.sources[*payments] else {
+                    unreachable!("a replay's place is that of payments")
+                };
+                self.payment(self.replayed(k, *payments), keys, true, request)
+            }
+            Source::Session(_) => unreachable!("a step is no session"),
             Source::Webhook => self.webhook(k, draws, request),
             Source::Gateway => self.gateway(draws, request),
             Source::Distribution { accounts } => self.distribution(k, draws, *accounts, request),
@@ -162,8 +219,10 @@ impl Mix {
                 if route.constant.is_none() {
                     let own = draws.child(SALTED | u64::from(self.salt));
                     let key = PaymentKey::new(self.salt, self.round, k);
-                    let draws = Draws { k, shared: draws, own, key };
-                    route.write(&draws, &mut request.bytes, &mut request.body);
+                    let setup = &self.values;
+                    let draws = Draws { k, shared: draws, own, key, setup, session: values };
+                    let place = request.step as u64 * FIELDS_OF_A_STEP;
+                    route.write(&draws, place, &mut request.bytes, &mut request.body);
                 }
                 route.expect.clone()
             }
@@ -174,10 +233,38 @@ impl Mix {
 
     /// What goes over the wire for `request`.
     pub(crate) fn bytes<'a>(&'a self, request: &'a Request) -> &'a [u8] {
-        match &self.sources[request.operation] {
+        match self.source(request) {
             Source::Fixed { bytes, .. } => bytes,
             Source::Route(route) => route.constant.as_ref().unwrap_or(&request.bytes),
             _ => &request.bytes,
+        }
+    }
+
+    /// Whether `operation` is a session.
+    pub(crate) fn is_session(&self, operation: usize) -> bool {
+        matches!(self.sources[operation], Source::Session(_))
+    }
+
+    /// What the answer to `request` must have for later steps.
+    pub(crate) fn extracts(&self, request: &Request) -> &[Extract] {
+        match &self.sources[request.operation] {
+            Source::Session(steps) => &steps[request.step].extract,
+            _ => &[],
+        }
+    }
+
+    /// How long the user of a session thinks before this step; nothing where there is none.
+    pub(crate) fn think(&self, turn: Turn) -> Option<Nanos> {
+        match &self.sources[turn.operation] {
+            Source::Session(steps) => steps.get(turn.step).map(|step| step.think),
+            _ => None,
+        }
+    }
+
+    fn source(&self, request: &Request) -> &Source {
+        match &self.sources[request.operation] {
+            Source::Session(steps) => &steps[request.step].source,
+            source => source,
         }
     }
 
@@ -188,10 +275,7 @@ impl Mix {
         back.into_iter().find(|&earlier| self.operation(earlier) == payments).unwrap_or(k)
     }
 
-    fn payment(&self, k: u64, place: usize, request: &mut Request) -> Expect {
-        let Source::Payment(keys) = &self.sources[place] else {
-            unreachable!("a replay's place is that of payments")
-        };
+    fn payment(&self, k: u64, keys: &Keys, repeated: bool, request: &mut Request) -> Expect {
         let draws = self.bodies.child(k);
         let span = AMOUNT_MINOR.end() - AMOUNT_MINOR.start() + 1;
         let u = draws.at(2) >> 32;
@@ -231,7 +315,7 @@ impl Mix {
             amount_minor: payment.amount_minor,
             fee_minor: fee_minor(payment.amount_minor, merchant),
             decision: decide(&payment, user, merchant, limits, true),
-            repeated: self.repeated == Some(place),
+            repeated,
         }
     }
 
@@ -366,6 +450,13 @@ impl Source {
             },
             Operation::Route(route) => {
                 Self::Route(Box::new(Prepared::new(route, &plan.target.at.host(), close)?))
+            }
+            Operation::Session(session) => {
+                let step = |step: &SessionStep| {
+                    let source = Self::new(&step.operation, plan)?;
+                    Ok(SourceStep { source, think: step.think, extract: step.extract.clone() })
+                };
+                Self::Session(session.steps.iter().map(step).collect::<Result<_>>()?)
             }
         })
     }

@@ -5,6 +5,7 @@
 //! - `schedule` says when a request is due and `mix` what it is, both as pure functions of the plan and k.
 //! - `dispatch` hands requests out, `pool` connections, `sender` brings them together and stamps seven instants;
 //!   `answer` reads HTTP, `check` judges it, `recorder` keeps histograms.
+//! - `visit` has the sessions under way, `extract` what their steps take from answers, `setup` what is sent before.
 //! - `peer` is the server, `wire` the bytes to it (TCP, a unix socket, TLS), `handshake` the thread that opens those of TLS.
 //!
 //! The three rules that everything here serves: no request is skipped or put off because of what comes back; a time
@@ -18,6 +19,7 @@ mod body_check;
 mod check;
 mod connection;
 mod dispatch;
+mod extract;
 mod flight;
 #[doc(hidden)]
 pub mod fuzz;
@@ -36,11 +38,13 @@ mod replay;
 mod route;
 pub(crate) mod schedule;
 mod sender;
+mod setup;
 mod stage;
 mod table;
 mod template;
 pub mod tls;
 pub mod url;
+mod visit;
 mod warm;
 mod waves;
 mod wire;
@@ -118,7 +122,8 @@ pub fn run_seen(
 ) -> Result<Outcome> {
     check(plan)?;
     raise_descriptor_limit(plan.connections as u64 + DESCRIPTORS_ASIDE);
-    let (first, main) = (Stage::warm_up(plan)?, Stage::window(plan)?);
+    let values = setup::values(plan, stop)?;
+    let (first, main) = (Stage::warm_up(plan, values.clone())?, Stage::window(plan, values)?);
     let schedule = main.schedule.as_ref();
     let digest = schedule.map_or(0, |schedule| digest(schedule, &main.mix));
     let (parts, window, led_in) = thread::scope(|scope| {

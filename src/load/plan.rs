@@ -3,13 +3,16 @@
 pub use super::access_log::Names;
 pub use super::body_check::BodyCheck;
 pub use super::check::Statuses;
+pub use super::extract::{Extract, Origin};
 pub use super::peer::{Address, Peer};
 pub use super::replay::Replay;
 pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
 pub use super::table::{Format, Pick, TABLE_BYTES_MAX, Table};
 use super::template::has_length;
-pub(crate) use super::template::with_environment;
-pub use super::template::{InvalidRequest, Template, check_header, check_method, check_path};
+pub use super::template::{
+    Fields, InvalidRequest, Template, check_header, check_method, check_path,
+};
+pub(crate) use super::template::{is_field, with_environment};
 pub use super::warm::{Amount, First, WarmUp};
 pub use super::waves::{Bursts, Spike, Step};
 use crate::error::Result;
@@ -28,6 +31,8 @@ pub struct Plan {
     pub traffic: Option<Traffic>,
     /// What to send, with weights above 0.
     pub mix: Vec<(Operation, u32)>,
+    /// Sent once, in order, before everything else and by nobody's schedule. Templates of the mix may use what it captures.
+    pub setup: Vec<SessionStep>,
     /// Sets arrivals, choices and bodies, and is the dataset's seed.
     pub seed: u64,
     /// Rounds have different arrivals and bodies.
@@ -165,6 +170,29 @@ pub enum Operation {
     Fixed(Fixed),
     /// A request to anyone's service, with seeded fields.
     Route(Route),
+    /// Several requests of one user, in order.
+    Session(UserSession),
+}
+
+/// Requests that one user sends in order. One that fails ends the session, and the whole of it has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserSession {
+    /// The kind's name in reports.
+    pub name: String,
+    /// At least one.
+    pub steps: Vec<SessionStep>,
+}
+
+/// One request of a session. The first is due at the session's intended instant, each later one when its think time after
+/// the answer before it is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionStep {
+    pub name: String,
+    /// No session, and no replay.
+    pub operation: Operation,
+    pub think: Nanos,
+    /// What the templates of later steps may use, in the order of all the session's values.
+    pub extract: Vec<Extract>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,12 +212,22 @@ pub struct Fixed {
 }
 
 impl Operation {
-    /// Whether the body of an answer is looked at beyond what the contract has.
-    pub(crate) fn checks_bodies(&self) -> bool {
+    /// Whether the bodies of answers are looked at beyond what the contract has, and whether their heads are.
+    pub(crate) fn looks_at(&self) -> (bool, bool) {
         match self {
-            Self::Fixed(fixed) => fixed.expect_body.is_some(),
-            Self::Route(route) => route.expect_body.is_some(),
-            _ => false,
+            Self::Fixed(fixed) => (fixed.expect_body.is_some(), false),
+            Self::Route(route) => (route.expect_body.is_some(), false),
+            Self::Session(session) => {
+                let json = |one: &Extract| matches!(one.from, Origin::Json(_));
+                let of = |step: &SessionStep| {
+                    let (body, head) = step.operation.looks_at();
+                    let all = &step.extract;
+                    (body || all.iter().any(json), head || !all.iter().all(json))
+                };
+                let both = session.steps.iter().map(of);
+                both.fold((false, false), |sum, one| (sum.0 || one.0, sum.1 || one.1))
+            }
+            _ => (false, false),
         }
     }
 
@@ -204,6 +242,7 @@ impl Operation {
             Self::Gateway => "gateway",
             Self::Fixed(fixed) => &fixed.name,
             Self::Route(route) => &route.name,
+            Self::Session(session) => &session.name,
         }
     }
 }

@@ -80,10 +80,11 @@ impl Pool {
             }
             _ => None,
         };
-        let checked = plan.mix.iter().any(|(operation, _)| operation.checks_bodies());
-        let connection = || match checked {
-            true => Connection::keeping(CHECKED_BYTES_MAX),
-            false => Connection::default(),
+        let looks = plan.mix.iter().map(|(operation, _)| operation.looks_at());
+        let looks = looks.fold((false, false), |sum, one| (sum.0 || one.0, sum.1 || one.1));
+        let connection = || match looks {
+            (false, false) => Connection::default(),
+            (_, heads) => Connection::keeping(CHECKED_BYTES_MAX, heads),
         };
         let mut pool = Self {
             poll,
@@ -134,6 +135,11 @@ impl Pool {
     /// Whether a connection is ready for a request.
     pub(crate) fn has_free(&self) -> bool {
         !self.free.is_empty()
+    }
+
+    /// Connections that are ready.
+    pub(crate) fn free(&self) -> usize {
+        self.free.len()
     }
 
     /// Whether no connection is open and the last attempt to open one failed.

@@ -5,7 +5,8 @@ use std::ops::Range;
 use hdrhistogram::Histogram;
 
 use super::check::Acknowledged;
-use super::plan::{Plan, Shape};
+use super::plan::{Operation, Plan, Shape};
+use super::visit::{Past, whole};
 use crate::load::connection::Instants;
 use crate::record::outcome::{
     Breakdown, Kind, RequestError, SLO_BUCKET, Slice, SloBucket, Tally, Timed,
@@ -27,6 +28,37 @@ pub(crate) struct Recorder {
     tally: Tally,
     /// Of right answers that were the first on their connections.
     first_service: Histogram<u64>,
+}
+
+/// A kind of request, or a step of a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KindPlace {
+    kind: usize,
+    step: Option<usize>,
+}
+
+impl From<usize> for KindPlace {
+    fn from(kind: usize) -> Self {
+        Self { kind, step: None }
+    }
+}
+
+/// How a request failed.
+#[derive(Clone, Debug)]
+pub(crate) struct FailedRequest {
+    pub(crate) error: RequestError,
+    /// Of its answer; 0 where there was none.
+    pub(crate) status: u16,
+    /// Whether it had been written.
+    pub(crate) written: bool,
+    /// In words; the first of each kind is kept.
+    pub(crate) what: Option<String>,
+}
+
+impl From<RequestError> for FailedRequest {
+    fn from(error: RequestError) -> Self {
+        Self { error, status: 0, written: false, what: None }
+    }
 }
 
 /// What of its plan a recorder has to know.
@@ -77,6 +109,19 @@ pub(crate) fn slice_of(window: Nanos, timeline: bool) -> Nanos {
 }
 
 impl Recorder {
+    /// Nothing recorded, for the requests of a plan.
+    pub(crate) fn of(plan: &Plan, window: Range<Nanos>) -> Self {
+        let names = plan.mix.iter().map(|(operation, _)| operation.name());
+        let mut recorder = Self::new(names, window, plan.into());
+        for (kind, (operation, _)) in recorder.kinds.iter_mut().zip(&plan.mix) {
+            if let Operation::Session(session) = operation {
+                let step = |name: &str| empty(name, plan.timeout, 0);
+                kind.steps = session.steps.iter().map(|one| step(&one.name)).collect();
+            }
+        }
+        recorder
+    }
+
     /// Nothing recorded, for requests of these kinds.
     pub(crate) fn new<'a>(
         names: impl IntoIterator<Item = &'a str>,
@@ -107,29 +152,57 @@ impl Recorder {
         }
     }
 
-    /// A request was answered rightly.
+    /// A request, or a whole session, was answered rightly.
     pub(crate) fn success(&mut self, kind: usize, at: &Instants, acknowledged: Acknowledged) {
-        self.acknowledge(acknowledged);
+        self.acknowledge(acknowledged, at);
         self.answered_in_window += u64::from(self.window.contains(&at.done));
         let half = self.window.start..middle(&self.window);
         self.answered_in_first_half += u64::from(half.contains(&at.done));
-        if let Acknowledged::Distribution { accounts, .. } = acknowledged
-            && self.window.contains(&at.done)
-        {
-            self.tally.credits_in_window += u64::from(accounts);
-        }
-        if self.counts(at) {
-            self.kinds[kind].requests += 1;
-            self.times(kind, at);
-            self.bucket(kind, at, false);
-        }
+        self.right(kind.into(), at);
     }
 
     /// An answer with this status, right or not.
-    pub(crate) fn answered(&mut self, kind: usize, at: &Instants, status: u16) {
+    pub(crate) fn answered(&mut self, place: impl Into<KindPlace>, at: &Instants, status: u16) {
         if self.counts(at) {
-            *self.kinds[kind].answers.entry(status).or_default() += 1;
+            *self.kind(place.into()).answers.entry(status).or_default() += 1;
         }
+    }
+
+    /// A session came to its end with these steps behind it, the last of which failed if there is a failure.
+    pub(crate) fn session(&mut self, kind: usize, past: &[Past], failure: Option<FailedRequest>) {
+        let whole = whole(past);
+        // The times of a step are its own, and the window that it belongs to is its session's.
+        let of_session = |at: &Instants| match self.closed {
+            true => at.moved_to(whole.done - (at.done - at.intended)),
+            false => at.moved_to(whole.intended),
+        };
+        let moved: Vec<_> = past.iter().map(|one| (of_session(&one.at), one.status)).collect();
+        for (step, (at, status)) in moved.into_iter().enumerate() {
+            let place = KindPlace { kind, step: Some(step) };
+            if status != 0 {
+                self.answered(kind, &whole, status);
+                self.answered(place, &at, status);
+            }
+            match &failure {
+                Some(failure) if step + 1 == past.len() => self.failed(place, &at, failure),
+                _ => self.right(place, &at),
+            }
+        }
+        let Some(mut failure) = failure else {
+            return self.success(kind, &whole, Acknowledged::Nothing);
+        };
+        let rest = match failure.error {
+            RequestError::Unfinished => RequestError::Unfinished,
+            _ => RequestError::NotReached,
+        };
+        let instant = if self.closed { whole.done } else { whole.intended };
+        let unsent = Instants::never_sent(instant, instant, instant);
+        for step in past.len()..self.kinds[kind].steps.len() {
+            self.failed(KindPlace { kind, step: Some(step) }, &unsent, &rest.into());
+        }
+        let step = &self.kinds[kind].steps[past.len() - 1].name;
+        failure.what = failure.what.map(|what| format!("{step}: {what}"));
+        self.failed(kind, &whole, &failure);
     }
 
     /// A success was the first on its connection.
@@ -140,44 +213,44 @@ impl Recorder {
     }
 
     /// A request failed and leaves no response time. What it waited for before it was written is known all the same.
-    pub(crate) fn failure(&mut self, kind: usize, at: &Instants, error: RequestError) {
-        if self.counts(at) {
-            let slice = self.slice(at);
-            let counted = &mut self.kinds[kind];
-            counted.requests += 1;
-            *counted.errors.entry(error.name()).or_default() += 1;
-            counted.failed_for += if self.closed { at.service() } else { at.response() };
-            if let Some(slice) = slice {
-                counted.backlog.saturating_record(at.backlog().0);
-                counted.generator_lag.saturating_record(at.generator_lag().0);
-                let slice = &mut counted.slices[slice];
-                *(if error == RequestError::Timeout {
-                    &mut slice.timeouts
-                } else {
-                    &mut slice.others
-                }) += 1;
+    pub(crate) fn failed(
+        &mut self,
+        place: impl Into<KindPlace>,
+        at: &Instants,
+        failure: &FailedRequest,
+    ) {
+        let (place, error) = (place.into(), failure.error);
+        if let Some(what) = &failure.what {
+            let firsts = &mut self.kind(place).firsts;
+            firsts.entry(error.name()).or_insert_with(|| what.clone());
+        }
+        if !self.counts(at) {
+            return;
+        }
+        let (closed, slice) = (self.closed, self.slice(at));
+        let counted = self.kind(place);
+        counted.requests += 1;
+        *counted.errors.entry(error.name()).or_default() += 1;
+        match error {
+            RequestError::Timeout => counted.unanswered += u64::from(failure.written),
+            RequestError::BadStatus => {
+                *counted.statuses.entry(failure.status).or_default() += 1;
             }
-            self.bucket(kind, at, true);
+            _ => {}
         }
-    }
-
-    /// A request that was written had no answer in time.
-    pub(crate) fn unanswered(&mut self, kind: usize, at: &Instants) {
-        self.kinds[kind].unanswered += u64::from(self.counts(at));
-        self.failure(kind, at, RequestError::Timeout);
-    }
-
-    /// What a failure of the whole trial was, in words; the first of each kind is kept.
-    pub(crate) fn first(&mut self, kind: usize, error: RequestError, what: String) {
-        self.kinds[kind].firsts.entry(error.name()).or_insert(what);
-    }
-
-    /// The same of an answer with a status that was not expected.
-    pub(crate) fn bad_status(&mut self, kind: usize, at: &Instants, status: u16) {
-        if self.counts(at) {
-            *self.kinds[kind].statuses.entry(status).or_default() += 1;
+        counted.failed_for += if closed { at.service() } else { at.response() };
+        if let Some(slice) = slice {
+            counted.backlog.saturating_record(at.backlog().0);
+            counted.generator_lag.saturating_record(at.generator_lag().0);
+            if let Some(slice) = counted.slices.get_mut(slice) {
+                let count = match error {
+                    RequestError::Timeout => &mut slice.timeouts,
+                    _ => &mut slice.others,
+                };
+                *count += 1;
+            }
         }
-        self.failure(kind, at, RequestError::BadStatus);
+        self.bucket(place, at, true);
     }
 
     /// The answer of a success had been in the kernel for `receive_lag` when it was read. Open loop only.
@@ -241,13 +314,29 @@ impl Recorder {
         (self.kinds, self.answered_in_window, self.tally)
     }
 
+    fn kind(&mut self, KindPlace { kind, step }: KindPlace) -> &mut Kind {
+        let kind = &mut self.kinds[kind];
+        match step {
+            Some(step) => &mut kind.steps[step],
+            None => kind,
+        }
+    }
+
+    fn right(&mut self, place: KindPlace, at: &Instants) {
+        if self.counts(at) {
+            self.kind(place).requests += 1;
+            self.times(place, at);
+            self.bucket(place, at, false);
+        }
+    }
+
     fn counts(&self, at: &Instants) -> bool {
         self.window.contains(if self.closed { &at.done } else { &at.intended })
     }
 
-    fn times(&mut self, kind: usize, at: &Instants) {
+    fn times(&mut self, place: KindPlace, at: &Instants) {
         let slice = self.slice(at);
-        let kind = &mut self.kinds[kind];
+        let kind = self.kind(place);
         kind.service.saturating_record(at.service().0);
         if let Some(slice) = slice {
             let (response, lag) = (at.response(), at.generator_lag());
@@ -256,7 +345,9 @@ impl Recorder {
             kind.backlog.saturating_record(at.backlog().0);
             kind.generator_lag.saturating_record(lag.0);
             kind.breakdown.record(response, lag, at.backlog());
-            kind.slices[slice].times.saturating_record(response.0);
+            if let Some(slice) = kind.slices.get_mut(slice) {
+                slice.times.saturating_record(response.0);
+            }
         }
     }
 
@@ -266,16 +357,18 @@ impl Recorder {
     }
 
     /// Whether the objective was kept. Only of what was intended inside the window.
-    fn bucket(&mut self, kind: usize, at: &Instants, failed: bool) {
+    fn bucket(&mut self, place: KindPlace, at: &Instants, failed: bool) {
         if let Some(objective) = self.objective {
-            let place = (at.intended - self.window.start).0 / SLO_BUCKET.0;
-            let bucket = &mut self.kinds[kind].buckets[place as usize];
+            let bucket = (at.intended - self.window.start).0 / SLO_BUCKET.0;
+            let Some(bucket) = self.kind(place).buckets.get_mut(bucket as usize) else { return };
             bucket.due += 1;
             bucket.late += u32::from(failed || at.response() > objective);
         }
     }
 
-    fn acknowledge(&mut self, acknowledged: Acknowledged) {
+    /// A right answer acknowledged this.
+    pub(crate) fn acknowledge(&mut self, acknowledged: Acknowledged, at: &Instants) {
+        let in_window = self.window.contains(&at.done);
         let tally = &mut self.tally;
         match acknowledged {
             Acknowledged::Nothing => {}
@@ -287,6 +380,7 @@ impl Recorder {
             Acknowledged::Distribution { accounts, points } => {
                 tally.distributions += 1;
                 tally.credits += u64::from(accounts);
+                tally.credits_in_window += if in_window { u64::from(accounts) } else { 0 };
                 tally.points += points;
             }
             Acknowledged::Webhook => tally.webhooks += 1,
@@ -350,6 +444,7 @@ fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
         slices: (0..slices).map(slice).collect(),
         breakdown: Breakdown::new(),
         buckets: Vec::new(),
+        steps: Vec::new(),
     }
 }
 
@@ -391,6 +486,9 @@ fn merge(kind: &mut Kind, other: &Kind) {
         own.timeouts += others.timeouts;
         own.others += others.others;
     }
+    for (own, others) in kind.steps.iter_mut().zip(&other.steps) {
+        merge(own, others);
+    }
 }
 
 #[cfg(test)]
@@ -413,7 +511,12 @@ mod tests {
         let done = acquired + Nanos(service);
         let intended = Nanos(intended);
         let (written, first_byte, received) = (acquired, done, done);
-        Instants { intended, woken, acquired, written, first_byte, received, done }
+        let paused = Nanos(0);
+        Instants { intended, woken, acquired, written, first_byte, received, done, paused }
+    }
+
+    fn status(status: u16) -> FailedRequest {
+        FailedRequest { status, written: true, ..RequestError::BadStatus.into() }
     }
 
     #[test]
@@ -424,9 +527,9 @@ mod tests {
             let half = if n % 3 == 0 { &mut left } else { &mut right };
             for recorder in [&mut one, half] {
                 match n % 10 {
-                    0 => recorder.failure(0, &at, RequestError::Timeout),
-                    1 => recorder.failure(1, &at, RequestError::Reset),
-                    5 => recorder.bad_status(1, &at, 500 + (n % 4) as u16),
+                    0 => recorder.failed(0, &at, &RequestError::Timeout.into()),
+                    1 => recorder.failed(1, &at, &RequestError::Reset.into()),
+                    5 => recorder.failed(1, &at, &status(500 + (n % 4) as u16)),
                     2 => recorder.success(
                         0,
                         &at,
@@ -541,7 +644,7 @@ mod tests {
         let at = |intended: u64, service| instants(1_000 + intended, 0, 0, service);
         recorder.success(0, &at(0, 500_000), Acknowledged::Nothing);
         recorder.success(0, &at(1, 500_001), Acknowledged::Nothing);
-        recorder.failure(0, &at(9_999_999, 10), RequestError::Reset);
+        recorder.failed(0, &at(9_999_999, 10), &RequestError::Reset.into());
         recorder.success(1, &at(10_000_000, 10), Acknowledged::Nothing);
         let mut other = recorder.clone();
         other.merge(&recorder);
@@ -566,11 +669,38 @@ mod tests {
         let mut recorder = recorder();
         let at = instants(2_000, 0, 0, 10);
         recorder.success(0, &at, Acknowledged::Nothing);
-        recorder.failure(0, &at, RequestError::WrongAnswer);
-        recorder.bad_status(0, &at, 500);
+        recorder.failed(0, &at, &RequestError::WrongAnswer.into());
+        recorder.failed(0, &at, &status(500));
         let (kinds, answered, _) = recorder.into_parts();
         assert_eq!((kinds[0].requests, answered), (3, 1));
         assert_eq!((kinds[0].service.len(), kinds[0].failed_for), (1, Nanos(20)));
+    }
+
+    #[test]
+    fn a_session_counts_once_and_takes_its_steps_along() {
+        let mut recorder = recorder();
+        let step = |name| empty(name, Nanos::SECOND, 0);
+        recorder.kinds[0].steps = ["login", "basket", "pay"].map(step).into();
+        let end = WINDOW.end.0;
+        let past = |intended| Past { at: instants(intended, 1, 0, 100), status: 200 };
+        // Its second and third steps are due after the window's end, and are of it all the same.
+        recorder.session(0, &[past(end - 10), past(end + 500), past(end + 900)], None);
+        let what = Some("401: no".to_owned());
+        let failure = FailedRequest { status: 401, what, ..status(401) };
+        let refused = Past { at: instants(5_000, 1, 0, 50), status: 401 };
+        recorder.session(0, &[refused], Some(failure));
+        // One that began before the window is no part of it, whenever it ends.
+        recorder.session(0, &[past(500), past(2_000), past(3_000)], None);
+        let (kinds, answered, _) = recorder.into_parts();
+        let all = &kinds[0];
+        assert_eq!((all.requests, all.errors["bad_status"], all.response.len()), (2, 1, 1));
+        assert_eq!(all.response.max(), 303, "three times 101");
+        assert_eq!((all.answers[&200], all.answers[&401]), (3, 1));
+        assert_eq!(all.firsts["bad_status"], "login: 401: no");
+        assert_eq!(answered, 1, "the last one, whose end was in the window");
+        let errors = |step: usize| all.steps[step].errors.keys().copied().collect::<Vec<_>>();
+        assert_eq!([errors(0), errors(1)], [["bad_status"], ["not_reached"]]);
+        assert!(all.steps.iter().all(|step| (step.requests, step.response.len()) == (2, 1)));
     }
 
     #[test]

@@ -162,9 +162,14 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// Writes the request of `draws` into `bytes`, by way of `body`; both are empty.
-    pub(crate) fn write(&self, draws: &Draws, bytes: &mut Vec<u8>, body: &mut Vec<u8>) {
-        let mut place = 0;
+    /// Writes the request of `draws` into `bytes`, by way of `body`; both are empty. Its fields are counted from `place`.
+    pub(crate) fn write(
+        &self,
+        draws: &Draws<'_>,
+        mut place: u64,
+        bytes: &mut Vec<u8>,
+        body: &mut Vec<u8>,
+    ) {
         self.head.write(draws, &mut place, bytes);
         let body = match &self.body {
             Body::Template(template) => {
@@ -221,9 +226,10 @@ mod tests {
     fn written(route: &Route, k: u64) -> String {
         let prepared = Prepared::new(route, "h:1", false).unwrap();
         let shared = Stream::of(1).child(k);
-        let draws = Draws { k, shared, own: shared.child(1), key: PaymentKey::new(1, 1, k) };
+        let (own, key) = (shared.child(1), PaymentKey::new(1, 1, k));
+        let draws = Draws { k, shared, own, key, setup: &[], session: &[] };
         let (mut bytes, mut body) = (Vec::new(), Vec::new());
-        prepared.write(&draws, &mut bytes, &mut body);
+        prepared.write(&draws, 0, &mut bytes, &mut body);
         String::from_utf8(bytes).unwrap()
     }
 

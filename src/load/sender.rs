@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::check::Expect;
+use super::check::{Acknowledged, Expect};
 use super::clock;
 use super::connection::{Phase, Received};
 use super::dispatch::{Dispatch, Ticket};
@@ -14,7 +14,8 @@ use super::mix::{Mix, Request};
 use super::plan::{Pace, Shape};
 use super::pool::{EVENTS, Pool};
 use super::receipt::Sampler;
-use super::recorder::Recorder;
+use super::recorder::{FailedRequest, Recorder};
+use super::visit::{Past, Visits};
 use super::warm::Tail;
 use super::wire::SCRATCH_BYTES;
 use crate::error::{Context, Result};
@@ -55,6 +56,8 @@ pub(crate) struct ThreadResult {
     pub(crate) slowest: Nanos,
     /// When it was stopped, if it was.
     pub(crate) stopped: Option<Nanos>,
+    /// What the first session captured.
+    pub(crate) values: Vec<Vec<u8>>,
 }
 
 /// What a thread used and had under way at the window's ends.
@@ -94,6 +97,7 @@ impl Sender<'_> {
             scratch: vec![0; SCRATCH_BYTES].into(),
             meter: Meter::default(),
             tail: Tail::default(),
+            visits: Visits::default(),
         }
         .run()
     }
@@ -108,6 +112,7 @@ struct Loop<'a> {
     meter: Meter,
     sampler: Sampler,
     tail: Tail,
+    visits: Visits,
 }
 
 impl Loop<'_> {
@@ -149,7 +154,11 @@ impl Loop<'_> {
 
     /// Sends everything that is due and can be sent; gives a recent instant.
     fn send_due(&mut self, mut now: Nanos) -> Nanos {
-        while self.sender.dispatch.is_due(now) {
+        loop {
+            self.sender.dispatch.has_free(self.sender.pool.free());
+            if !self.sender.dispatch.is_due(now) {
+                break;
+            }
             let Some(index) = self.sender.pool.acquire() else { break };
             let ticket = self.sender.dispatch.take(now);
             now = self.send(index, ticket, now);
@@ -163,13 +172,23 @@ impl Loop<'_> {
     }
 
     fn send(&mut self, index: usize, ticket: Ticket, acquired: Nanos) -> Nanos {
-        let Self { sender, next, .. } = self;
-        if next.k != Some(ticket.k) {
-            sender.mix.write(ticket.k, next);
-        }
+        let Self { sender, next, visits, .. } = self;
         let connection = &mut sender.pool.connections[index];
-        std::mem::swap(&mut connection.request, next);
-        next.k = None;
+        if let Some(visit) = ticket.visit {
+            let own = visits.get(visit);
+            sender.mix.write_step(own.turn, &own.values, &mut connection.request);
+            connection.request.visit = Some(visit);
+        } else {
+            if next.k != Some(ticket.k) {
+                sender.mix.write(ticket.k, next);
+            }
+            std::mem::swap(&mut connection.request, next);
+            next.k = None;
+            let operation = connection.request.operation;
+            if sender.mix.is_session(operation) {
+                connection.request.visit = Some(visits.begin(ticket.k, operation));
+            }
+        }
         if sender.pool.keep_alive {
             connection.seal(sender.mix);
         }
@@ -179,7 +198,16 @@ impl Loop<'_> {
             _ => (ticket.intended, ticket.woken, acquired),
         };
         let (first_byte, received, done) = (Nanos(0), Nanos(0), Nanos(0));
-        connection.at = Instants { intended, woken, acquired, written, first_byte, received, done };
+        connection.at = Instants {
+            intended,
+            woken,
+            acquired,
+            written,
+            first_byte,
+            received,
+            done,
+            paused: Nanos(0),
+        };
         let sent = if sender.pool.keep_alive {
             connection.send(sender.mix, index, &sender.pool.poll)
         } else {
@@ -242,43 +270,16 @@ impl Loop<'_> {
         if connection.phase != Phase::Busy {
             return;
         }
-        let (received, receive_lag) = connection.receive(&mut self.scratch, self.sampler.asks());
+        let asks = self.sampler.asks();
+        let (received, receive_lag) = connection.receive(self.sender.mix, &mut self.scratch, asks);
         let done = connection.at.done;
         match received {
             Received::Partial => return,
             Received::Broken(error) => self.fail(index, error, done),
             Received::Answer { verdict, status, reusable } => {
-                let (kind, at) = (connection.request.operation, connection.at);
-                let first = !connection.proven;
-                self.sender.recorder.answered(kind, &at, status);
                 match verdict {
-                    Ok(acknowledged) => {
-                        if first {
-                            self.sender.recorder.first_on_connection(&at);
-                        }
-                        self.sender.live.answer();
-                        self.tail.answer(done, at.response());
-                        self.sender.recorder.success(kind, &at, acknowledged);
-                        if let Some(lag) = receive_lag {
-                            self.sender.recorder.timed(kind, &at, lag);
-                        }
-                    }
-                    Err(error) => {
-                        self.sender.live.failure();
-                        // What a server refuses with 4xx it has not done.
-                        if !(400..500).contains(&status) {
-                            self.unknown(index);
-                        }
-                        match error {
-                            RequestError::BadStatus => {
-                                self.sender.recorder.bad_status(kind, &at, status)
-                            }
-                            error => self.sender.recorder.failure(kind, &at, error),
-                        }
-                        if let Some(what) = self.sender.pool.connections[index].first.take() {
-                            self.sender.recorder.first(kind, error, what);
-                        }
-                    }
+                    Ok(acknowledged) => self.right(index, acknowledged, status, receive_lag),
+                    Err(error) => self.wrong(index, error, status),
                 }
                 if reusable {
                     self.sender.pool.release(index);
@@ -288,6 +289,61 @@ impl Loop<'_> {
             }
         }
         self.send_due(done);
+    }
+
+    fn right(&mut self, index: usize, acknowledged: Acknowledged, status: u16, lag: Option<Nanos>) {
+        let connection = &mut self.sender.pool.connections[index];
+        let (kind, at, visit) =
+            (connection.request.operation, connection.at, connection.request.visit);
+        let recorder = &mut self.sender.recorder;
+        if !connection.proven {
+            recorder.first_on_connection(&at);
+        }
+        if let Some(visit) = visit {
+            recorder.acknowledge(acknowledged, &at);
+            let past = Past { at, status };
+            let turn = self.visits.passed(visit, past, &mut connection.request.values).turn;
+            if let Some(think) = self.sender.mix.think(turn) {
+                self.sender.dispatch.follow(at.done + think, visit, turn.k);
+                return;
+            }
+            let past = &self.visits.end(visit).past;
+            self.tail.answer(at.done, at.done - past[0].at.intended);
+            recorder.session(kind, past, None);
+        } else {
+            self.tail.answer(at.done, at.response());
+            recorder.answered(kind, &at, status);
+            recorder.success(kind, &at, acknowledged);
+            if let Some(lag) = lag {
+                recorder.timed(kind, &at, lag);
+            }
+        }
+        self.sender.live.answer();
+    }
+
+    fn wrong(&mut self, index: usize, error: RequestError, status: u16) {
+        // What a server refuses with 4xx it has not done.
+        if !(400..500).contains(&status) {
+            self.unknown(index);
+        }
+        let connection = &mut self.sender.pool.connections[index];
+        let (kind, at, visit) =
+            (connection.request.operation, connection.at, connection.request.visit);
+        let what = connection.first.take();
+        self.sender.live.failure();
+        if visit.is_none() {
+            self.sender.recorder.answered(kind, &at, status);
+        }
+        self.failed(kind, visit, &at, FailedRequest { error, status, written: true, what });
+    }
+
+    /// A request, or a step and with it its session, has failed.
+    fn failed(&mut self, kind: usize, visit: Option<u32>, at: &Instants, failure: FailedRequest) {
+        let Some(visit) = visit else { return self.sender.recorder.failed(kind, at, &failure) };
+        let past = Past { at: *at, status: failure.status };
+        self.visits.passed(visit, past, &mut Vec::new());
+        let past = &self.visits.end(visit).past;
+        self.sender.recorder.session(kind, past, Some(failure));
     }
 
     /// Gives up requests that have been on their way, or have waited for a connection, for longer than the timeout.
@@ -306,12 +362,19 @@ impl Loop<'_> {
         let error =
             if self.sender.pool.is_down() { RequestError::Connect } else { RequestError::Timeout };
         while let Some(ticket) = self.sender.dispatch.give_up(now, timeout) {
-            let Ticket { k, intended, woken } = ticket;
+            let Ticket { intended, woken, .. } = ticket;
             let at = Instants::never_sent(intended, woken, (intended + timeout).max(woken));
-            let kind = self.sender.mix.operation(k);
             self.sender.live.failure();
-            self.sender.recorder.failure(kind, &at, error);
+            self.unsent(ticket, &at, error);
         }
+    }
+
+    /// A request that was due is not sent any more.
+    fn unsent(&mut self, Ticket { k, visit, .. }: Ticket, at: &Instants, error: RequestError) {
+        let kind = self.sender.mix.operation(k);
+        let visit =
+            visit.or_else(|| self.sender.mix.is_session(kind).then(|| self.visits.begin(k, kind)));
+        self.failed(kind, visit, at, error.into());
     }
 
     /// The exchange on `index` came to nothing, at `done`.
@@ -320,8 +383,9 @@ impl Loop<'_> {
         let kept = self.sender.pool.keep_alive;
         let connection = &mut self.sender.pool.connections[index];
         (connection.at.received, connection.at.done) = (done, done);
-        let (kind, at) = (connection.request.operation, connection.at);
-        let first = connection.first.take();
+        let (kind, at, visit) =
+            (connection.request.operation, connection.at, connection.request.visit);
+        let what = connection.first.take();
         let crossed = kept && at.first_byte < at.written && at.service() <= STALE;
         let error = match error {
             RequestError::Reset | RequestError::Closed if crossed => RequestError::Stale,
@@ -330,13 +394,7 @@ impl Loop<'_> {
         // A peer that breaks new connections is not hammered with more of them.
         let proven = connection.proven || error == RequestError::Timeout;
         self.sender.live.failure();
-        match error {
-            RequestError::Timeout => self.sender.recorder.unanswered(kind, &at),
-            error => self.sender.recorder.failure(kind, &at, error),
-        }
-        if let Some(what) = first {
-            self.sender.recorder.first(kind, error, what);
-        }
+        self.failed(kind, visit, &at, FailedRequest { error, status: 0, written: true, what });
         self.sender.pool.replace(index, proven, clock::now());
     }
 
@@ -444,7 +502,8 @@ impl Loop<'_> {
         }
         let Sender { pool, dispatch, recorder, .. } = self.sender;
         let (all_busy, slowest) = (dispatch.all_busy(), self.tail.slowest());
-        ThreadResult { recorder, meter: self.meter, all_busy, pool, slowest, stopped }
+        let values = self.visits.into_values();
+        ThreadResult { recorder, meter: self.meter, all_busy, pool, slowest, stopped, values }
     }
 
     /// What is under way or due at a stop has no end. What was sent may or may not have been carried out.
@@ -454,21 +513,28 @@ impl Loop<'_> {
             let phase = connection.phase;
             if matches!(phase, Phase::Busy | Phase::Opening) {
                 (connection.at.received, connection.at.done) = (now, now);
-                let (kind, at) = (connection.request.operation, connection.at);
+                let (kind, at, visit) =
+                    (connection.request.operation, connection.at, connection.request.visit);
                 if phase == Phase::Busy {
                     self.unknown(index);
                 }
                 // In closed loop a request is of the window when it ends.
                 if self.sender.shape != Shape::Closed {
-                    self.sender.recorder.failure(kind, &at, RequestError::Unfinished);
+                    self.failed(kind, visit, &at, RequestError::Unfinished.into());
                 }
             }
         }
-        while let Some(Ticket { k, intended, woken }) = self.sender.dispatch.give_up(now, Nanos(0))
-        {
-            let at = Instants::never_sent(intended, woken, now);
-            let kind = self.sender.mix.operation(k);
-            self.sender.recorder.failure(kind, &at, RequestError::Unfinished);
+        if self.sender.shape == Shape::Closed {
+            return;
+        }
+        while let Some(ticket) = self.sender.dispatch.give_up(now, Nanos(0)) {
+            let at = Instants::never_sent(ticket.intended, ticket.woken, now);
+            self.unsent(ticket, &at, RequestError::Unfinished);
+        }
+        // Whose users think.
+        while let Some(ticket) = self.sender.dispatch.drop_step() {
+            let at = Instants::never_sent(ticket.intended, ticket.intended, ticket.intended);
+            self.unsent(ticket, &at, RequestError::Unfinished);
         }
     }
 }

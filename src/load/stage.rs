@@ -1,6 +1,7 @@
 //! The parts of a trial's load: a warm-up that is drained, where the plan has one, and the window with what leads to it.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::NEVER;
@@ -65,7 +66,7 @@ const OTHER_ROUND: u32 = 1 << 31;
 
 impl Stage {
     /// The warm-up of a plan that has it drained.
-    pub(super) fn warm_up(plan: &Plan) -> Result<Option<Self>> {
+    pub(super) fn warm_up(plan: &Plan, values: Arc<[Vec<u8>]>) -> Result<Option<Self>> {
         let WarmUp::Led(first) = plan.warm_up else { return Ok(None) };
         let own =
             Plan { salt: plan.salt ^ OTHER_SALT, round: plan.round ^ OTHER_ROUND, ..plan.clone() };
@@ -87,11 +88,12 @@ impl Stage {
         // Cut by their number, they end with the last one.
         let last = schedule.as_ref().filter(|all| all.len() == requests && requests > 0);
         let before = last.map_or(span, |all| all.intended(requests - 1));
-        Ok(Some(Self { mix: Mix::new(&own)?, schedule, before, last: requests, warms: true }))
+        let mix = Mix::new(&own, values)?;
+        Ok(Some(Self { mix, schedule, before, last: requests, warms: true }))
     }
 
     /// The window, with what leads to it.
-    pub(super) fn window(plan: &Plan) -> Result<Self> {
+    pub(super) fn window(plan: &Plan, values: Arc<[Vec<u8>]>) -> Result<Self> {
         let before = match plan.warm_up {
             WarmUp::Through(time) => time,
             WarmUp::Led(_) => LEAD_IN_MAX,
@@ -122,7 +124,8 @@ impl Stage {
                 Some(schedule(Profile::Ramp(ramp), arrivals))
             }
         };
-        Ok(Self { mix: Mix::new(plan)?, schedule, before, last: u64::MAX, warms: false })
+        let mix = Mix::new(plan, values)?;
+        Ok(Self { mix, schedule, before, last: u64::MAX, warms: false })
     }
 
     /// When it is measured, where its origin is there.
@@ -136,7 +139,6 @@ impl Stage {
         let Sending { plan, thread, stop, live } = *of;
         let (first, stride) = (thread as u64, plan.threads as u64);
         let window = self.measured(plan, go.origin);
-        let names = plan.mix.iter().map(|(operation, _)| operation.name());
         Sender {
             mix: &self.mix,
             pool,
@@ -150,7 +152,7 @@ impl Stage {
                     Dispatch::closed(first, stride, end, self.last)
                 }
             },
-            recorder: Recorder::new(names, window.clone(), plan.into()),
+            recorder: Recorder::of(plan, window.clone()),
             shape: plan.shape,
             pace: plan.pace,
             timeout: plan.timeout,

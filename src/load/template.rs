@@ -29,6 +29,7 @@ const FIELDS: [(&str, &str); 5] = [
 /// | `{pick:EUR\|USD\|GBP}` | one of the words |
 /// | `{users.id}` | the column `id` of the table `users`, all fields of one request from one row |
 /// | `{env:TOKEN}` | the environment variable, the same in all requests; no output shows it |
+/// | `{token}` | what an earlier step of the session, or the setup, has captured under this name |
 ///
 /// A brace before a lower-case letter opens a field, any other brace stands for itself, so JSON needs no escapes; `{{`
 /// stands for one brace. `${TOKEN}` and `{{token}}` are refused: other tools' variables, sent as they are, fail every
@@ -58,6 +59,20 @@ enum Part {
         table: Arc<Table>,
         column: usize,
     },
+    /// Captured by the setup, by its place.
+    OfSetup(usize),
+    /// Captured by an earlier step of the session.
+    OfSession(usize),
+}
+
+/// What a text's fields may be beside those that have a meaning of their own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fields<'a> {
+    pub tables: &'a [Arc<Table>],
+    /// The names of what the setup captures, in order.
+    pub setup: &'a [String],
+    /// The names of what earlier steps of the session capture, in order.
+    pub session: &'a [String],
 }
 
 /// A value of the environment, which nothing prints.
@@ -73,22 +88,25 @@ impl fmt::Debug for Secret {
 
 /// What the fields of one request are made of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Draws {
+pub(crate) struct Draws<'a> {
     pub(crate) k: u64,
     /// Of (seed, round, k).
     pub(crate) shared: Stream,
     /// Of the salt as well.
     pub(crate) own: Stream,
     pub(crate) key: PaymentKey,
+    /// What was captured.
+    pub(crate) setup: &'a [Vec<u8>],
+    pub(crate) session: &'a [Vec<u8>],
 }
 
 impl Template {
-    /// Reads a text without fields of tables.
+    /// Reads a text without fields of tables or answers.
     ///
     /// # Errors
     /// As [`Self::parse_with`].
     pub fn parse(text: &str) -> Result<Self, InvalidRequest> {
-        Self::parse_with(text, &[])
+        Self::parse_with(text, Fields::default())
     }
 
     /// Reads a text.
@@ -96,7 +114,7 @@ impl Template {
     /// # Errors
     /// An unknown or unclosed field, one whose range or words are none, another tool's variable, or one that the
     /// environment lacks.
-    pub fn parse_with(text: &str, tables: &[Arc<Table>]) -> Result<Self, InvalidRequest> {
+    pub fn parse_with(text: &str, fields: Fields<'_>) -> Result<Self, InvalidRequest> {
         let mut template = Self::default();
         let mut rest = text;
         let mut foreign = Ok(());
@@ -115,7 +133,7 @@ impl Template {
                     InvalidRequest::new(format!("the field `{{{}` is not closed", shortened(after)))
                         .help("end it with `}`, or write `{{` for a brace that opens no field")
                 })?;
-                template.parts.push(field(&after[..end], tables)?);
+                template.parts.push(field(&after[..end], fields)?);
                 &after[end + 1..]
             } else {
                 template.literal("{");
@@ -185,6 +203,8 @@ impl Template {
             Part::Cell { table, column } => {
                 table.cells(*column).flatten().all(|&byte| allowed(byte))
             }
+            // What was captured is looked at when it is.
+            Part::OfSetup(_) | Part::OfSession(_) => true,
             Part::Uuid | Part::Key | Part::Int { .. } => true,
         })
     }
@@ -200,7 +220,7 @@ impl Template {
     }
 
     /// Appends the text of one request. `place` counts the fields of the whole request and goes on from there.
-    pub(crate) fn write(&self, draws: &Draws, place: &mut u64, bytes: &mut Vec<u8>) {
+    pub(crate) fn write(&self, draws: &Draws<'_>, place: &mut u64, bytes: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
                 Part::Literal(text) | Part::Secret { value: Secret(text), .. } => {
@@ -209,6 +229,14 @@ impl Template {
                 }
                 Part::Cell { table, column } => {
                     bytes.extend_from_slice(table.cell(*column, draws.k, draws.shared));
+                    continue;
+                }
+                Part::OfSetup(value) => {
+                    bytes.extend_from_slice(&draws.setup[*value]);
+                    continue;
+                }
+                Part::OfSession(value) => {
+                    bytes.extend_from_slice(&draws.session[*value]);
                     continue;
                 }
                 Part::Uuid => push_uuid(bytes, draws.own.child(*place)),
@@ -234,11 +262,18 @@ impl Template {
     }
 }
 
-fn field(text: &str, tables: &[Arc<Table>]) -> Result<Part, InvalidRequest> {
+fn field(text: &str, fields: Fields<'_>) -> Result<Part, InvalidRequest> {
     if let Some((table, column)) = text.split_once('.')
         && !text.contains(':')
     {
-        return cell(table, column, tables);
+        return cell(table, column, fields.tables);
+    }
+    let of = |names: &[String]| names.iter().position(|name| name == text);
+    if let Some(value) = of(fields.session) {
+        return Ok(Part::OfSession(value));
+    }
+    if let Some(value) = of(fields.setup) {
+        return Ok(Part::OfSetup(value));
     }
     let (name, argument) =
         text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
@@ -256,7 +291,7 @@ fn field(text: &str, tables: &[Arc<Table>]) -> Result<Part, InvalidRequest> {
             let value = variable(name)?;
             Ok(Part::Secret { name: name.into(), value: Secret(value.into_bytes()) })
         }
-        _ => Err(unknown(name, text)),
+        _ => Err(unknown(name, text, fields)),
     }
 }
 
@@ -341,12 +376,21 @@ fn int(range: &str) -> Option<Part> {
     Some(Part::Int { low, span })
 }
 
-fn unknown(name: &str, text: &str) -> InvalidRequest {
+/// Whether `name` is that of a field with a meaning of its own.
+pub(crate) fn is_field(name: &str) -> bool {
+    FIELDS.iter().any(|(known, _)| *known == name)
+}
+
+fn unknown(name: &str, text: &str, fields: Fields<'_>) -> InvalidRequest {
     let known = FIELDS.iter().find(|(known, _)| *known == name);
     let wrong = InvalidRequest::new(format!("there is no field `{{{}}}`", shortened(text)));
     match known {
         Some((_, example)) => wrong.help(format!("write it as {example}")),
         None => {
+            let mut captured = fields.session.iter().chain(fields.setup);
+            if let Some(near) = captured.find(|known| strsim::osa_distance(known, name) <= 2) {
+                return wrong.help(format!("did you mean {{{near}}}?"));
+            }
             let near = FIELDS.iter().find(|(known, _)| strsim::osa_distance(known, name) <= 1);
             match near {
                 Some((_, example)) => wrong.help(format!("did you mean {example}?")),
@@ -481,6 +525,8 @@ mod tests {
     fn written(text: &str, k: u64, salt: u32) -> String {
         let shared = Stream::of(42).child(k);
         let draws = Draws {
+            setup: &[],
+            session: &[],
             k,
             shared,
             own: shared.child(u64::from(salt)),

@@ -35,8 +35,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 pub use trial::{
     Audit, AuditVerdict, BoundBy, ByRequest, Ceiling, Distribution, DriftVerdict, Generator, Load,
-    LoadStep, LoopKind, LostBy, PlacementKind, Recovery, ServerUsage, Standin, Transfer, Trial,
-    TrialPlacement, TrialVerdict, Validity, trial_from, trial_line,
+    LoadStep, LoopKind, LostBy, PlacementKind, Recovery, ServerUsage, Standin, StepFigures,
+    Transfer, Trial, TrialPlacement, TrialVerdict, Validity, trial_from, trial_line,
 };
 
 pub use why::{Flame, LayerDifference, Profile, Stack, Why, WhyLevel};

@@ -102,6 +102,9 @@ pub struct Kind {
     pub breakdown: Breakdown,
     /// How the plan's objective was kept, in buckets of [`SLO_BUCKET`] from the window's start. Empty without an objective.
     pub buckets: Vec<SloBucket>,
+    /// Of sessions: the same of each step, in order, without `slices` and `buckets`. A step belongs to the window if its
+    /// session does.
+    pub steps: Vec<Self>,
 }
 
 /// The requests of a kind that were due in one part of the window.
@@ -155,6 +158,8 @@ pub enum RequestError {
     BadStatus,
     /// The expected status with a wrong body.
     WrongAnswer,
+    /// A step that was not sent: one before it had failed. Only of steps.
+    NotReached,
     /// An early stop left it without an end.
     Unfinished,
 }
@@ -177,6 +182,7 @@ impl RequestError {
             Self::Malformed => "malformed",
             Self::BadStatus => "bad_status",
             Self::WrongAnswer => "wrong_answer",
+            Self::NotReached => "not_reached",
             Self::Unfinished => "unfinished",
         }
     }

@@ -300,6 +300,25 @@ pub struct ByRequest {
     /// p99 of the response time in thirty equal windows of the trial, ns, an hour where it falls on a failure; empty where
     /// one of them does not support it.
     pub p99_windows_ns: Vec<u64>,
+    /// Of a session: its steps, in order. Figures of `by_request` itself are of whole sessions, whose times are the sums of
+    /// their steps' without the think times between; left out of other requests, and in older files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepFigures>,
+}
+
+/// One step of a session, of the sessions of the measured window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StepFigures {
+    pub name: String,
+    /// Sessions, those that never came to it among them.
+    pub requests: u64,
+    /// Failures by kind; `not_reached` where an earlier step had failed.
+    pub errors: BTreeMap<String, u64>,
+    /// From the end of the think time, or the session's intended instant, to the answer; `null` in closed loop.
+    pub response_ns: Option<Distribution>,
+    /// From the write to the answer.
+    pub service_ns: Distribution,
 }
 
 /// What a contender used, all its threads and children together.
@@ -559,6 +578,10 @@ pub(crate) fn drop_all_but_response_times(trial: &mut Trial) {
         let ByRequest { response_less_lag_ns, service_ns, backlog_ns, generator_lag_ns, .. } = kind;
         let others = [response_less_lag_ns, service_ns, backlog_ns, generator_lag_ns];
         others.into_iter().for_each(empty);
+        for step in &mut kind.steps {
+            empty(&mut step.response_ns);
+            step.service_ns.hdr_v2 = String::new();
+        }
     }
 }
 

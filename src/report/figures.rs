@@ -8,9 +8,9 @@ use super::document::Table;
 use super::drive::transfer;
 use super::{losses, sentences, setting};
 use crate::judge::cell::belongs;
-use crate::judge::races::{Entry, Figure, Race, slo_of};
+use crate::judge::races::{Entry, Figure, Race, median, slo_of};
 use crate::record::late::{LATE_NOTE, share};
-use crate::record::{Ceiling, Comparison, RunResult, Transfer, Trial};
+use crate::record::{Ceiling, Comparison, RunResult, StepFigures, Transfer, Trial};
 use crate::report::format::{figure, memory_words, place};
 use crate::text::{capital, clean, listed, or_withheld, shortened};
 use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
@@ -68,6 +68,47 @@ pub(super) fn transfers(race: &Race<'_>) -> Vec<String> {
         Some(format!("{}: {}", name(entry.name), transfer(&sum)))
     };
     race.entries.iter().filter_map(of).collect()
+}
+
+/// The steps of each contender's sessions, where there are sessions: counts of all rounds, and medians of the rounds.
+pub(super) fn steps(race: &Race<'_>) -> Option<Table> {
+    let columns =
+        ["contender", "session", "step", "sessions", "failed", "not reached", "p50", "p99"];
+    let mut rows = Vec::new();
+    for (entry, kind) in
+        race.entries.iter().flat_map(|it| race.kinds().into_iter().map(move |kind| (it, kind)))
+    {
+        let of = |trial: &&'_ Trial| trial.by_request.get(kind).map_or(0, |it| it.steps.len());
+        for place in 0..entry.trials.iter().map(|trial| of(&trial)).max().unwrap_or(0) {
+            rows.extend(step(entry, kind, place));
+        }
+    }
+    (!rows.is_empty()).then(|| Table::new("Steps of the sessions", columns, 3..8, rows))
+}
+
+fn step(entry: &Entry<'_>, kind: &str, place: usize) -> Option<[String; 8]> {
+    let all: Vec<_> =
+        entry.usable().filter_map(|trial| trial.by_request.get(kind)?.steps.get(place)).collect();
+    let sum =
+        |of: &dyn Fn(&StepFigures) -> u64| all.iter().map(|step| of(step)).sum::<u64>() as f64;
+    let unreached = |step: &StepFigures| step.errors.get("not_reached").copied().unwrap_or(0);
+    let failed = |step: &StepFigures| step.errors.values().sum::<u64>() - unreached(step);
+    let time = |per_mille| {
+        let of = |step: &&StepFigures| {
+            Figure::of(step.response_ns.as_ref().unwrap_or(&step.service_ns).at(per_mille))
+        };
+        figure(median(all.iter().map(of).collect()))
+    };
+    Some([
+        name(entry.name),
+        name(kind),
+        name(&all.first()?.name),
+        grouped(sum(&|step| step.requests)),
+        grouped(sum(&failed)),
+        grouped(sum(&unreached)),
+        time(500),
+        time(990),
+    ])
 }
 
 /// Lost rounds, saturation, failures and ceilings: one line each.

@@ -172,6 +172,7 @@ fn every_figure<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Element<'p>> 
     for race in races {
         blocks.push(Element::Table(figures::all(race)));
         blocks.push(Element::List("", figures::marks(result, race)));
+        blocks.extend(figures::steps(race).map(Element::Table));
         blocks.push(Element::List("", figures::transfers(race)));
         blocks.extend(figures::comparisons(result, race).map(Element::Table));
     }

@@ -257,17 +257,14 @@ pub(super) fn plan(prepared: &PreparedTrial<'_>, target: Peer) -> Plan {
         LoadKind::Open(arrivals) => arrivals,
         LoadKind::Closed => Default::default(),
     };
-    let signed = |operation: &Operation| match operation {
-        Operation::Payment { .. } => Operation::Payment { rounds: prepared.signature.rounds },
-        other => other.clone(),
-    };
     Plan {
         target,
         shape: prepared.spec.rate.map_or(Shape::Closed, |rate| Shape::Open { rate, arrivals }),
         // A probe in closed loop is of no rate at all.
         steps: prepared.spec.rate.map_or_else(Vec::new, |_| scenario.load.steps.clone()),
         traffic: prepared.spec.rate.and_then(|_| scenario.load.traffic.clone()),
-        mix: scenario.mix.iter().map(|(operation, weight)| (signed(operation), *weight)).collect(),
+        mix: scenario.mix.iter().map(|(one, weight)| (signed(one, prepared), *weight)).collect(),
+        setup: scenario.setup.clone(),
         seed: scenario.seed,
         round: prepared.spec.round,
         salt: prepared.salt,
@@ -282,6 +279,20 @@ pub(super) fn plan(prepared: &PreparedTrial<'_>, target: Peer) -> Plan {
         timeline: scenario.disturbance().is_some(),
         keep_alive: true,
     }
+}
+
+/// The same with the stretches that the contender makes of a payment's signature.
+fn signed(operation: &Operation, prepared: &PreparedTrial<'_>) -> Operation {
+    let mut own = operation.clone();
+    match &mut own {
+        Operation::Payment { rounds } => *rounds = prepared.signature.rounds,
+        Operation::Session(session) => {
+            let steps = session.steps.iter_mut();
+            steps.for_each(|step| step.operation = signed(&step.operation, prepared));
+        }
+        _ => {}
+    }
+    own
 }
 
 /// CPU time over right answers, in each half of the window.

@@ -2,9 +2,8 @@
 
 use super::Workload;
 use super::store::Store;
-use crate::load::plan::Table;
+use crate::load::plan::Fields;
 use std::path::Path;
-use std::sync::Arc;
 
 /// What the rest of the file says about contenders.
 #[derive(Clone, Copy)]
@@ -13,7 +12,7 @@ pub(crate) struct Around<'a> {
     pub(crate) store: &'a Store,
     pub(crate) connections: usize,
     /// What fills in the fields of routes.
-    pub(crate) tables: &'a [Arc<Table>],
+    pub(crate) fields: Fields<'a>,
     /// What the routes say of their `host`, where they do.
     pub(crate) host: Option<&'a str>,
     /// The scenario's.

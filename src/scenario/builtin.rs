@@ -43,6 +43,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("curve-payment-50ms", include_str!("../../scenarios/curve-payment-50ms.toml")),
     ("event-loop-processes", include_str!("../../scenarios/event-loop-processes.toml")),
     ("map-cpu-wait", include_str!("../../scenarios/map-cpu-wait.toml")),
+    ("checkout-session", include_str!("../../scenarios/checkout-session.toml")),
     ("webhook-receiver", include_str!("../../scenarios/webhook-receiver.toml")),
     ("gateway", include_str!("../../scenarios/gateway.toml")),
     ("sub-millisecond-p99", include_str!("../../scenarios/sub-millisecond-p99.toml")),

@@ -10,10 +10,12 @@ use super::experiment::experiments;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::At;
 use super::raw::Raw;
-use super::routes::{host, routes};
+use super::sent::{Routes, host, routes};
+use super::sessions::setup;
 use super::statements::{Known, headline, statements};
 use super::store::store;
 use super::{Scenario, Workload, gate};
+use crate::load::plan::Fields;
 use crate::scenario::around::{Around, Programs};
 use crate::units::{Nanos, grouped};
 
@@ -37,20 +39,19 @@ pub(super) fn scenario(
     let store = store(raw.store.as_ref())?;
     let title = sentence(&raw.title, "title")?;
     let workload = raw.workload.value;
-    let seed = whole(raw.seed.as_ref(), "seed", 42, 0..=i64::MAX as u64)?;
     let rounds = whole(raw.rounds.as_ref(), "rounds", 10, 1..=u64::from(ROUNDS_MAX))?;
     let load = load(raw.load.as_ref(), folder)?;
     let connections = load.connections;
     let host = host(raw);
     let tables = tables(raw, folder)?;
-    let around =
-        Around { workload, store: &store, connections, tables: &tables, host, folder, programs };
-    let routes = routes(raw, around)?;
-    let (rates, compared) = rates(raw, &load, routes.own)?;
+    let fields = Fields { tables: &tables, ..Fields::default() };
+    let around = Around { workload, store: &store, connections, fields, host, folder, programs };
+    let (setup, captured) = setup(raw, around)?;
+    let around = Around { fields: Fields { setup: &captured, ..fields }, ..around };
+    let Routes { mix, own } = routes(raw, around)?;
+    let (rates, compared) = rates(raw, &load, own)?;
     let request_cpu = request_cpu(raw, workload)?;
-    let mix = routes.mix;
     let contenders = contenders(raw, around)?;
-    let placement = placement(raw.placement.as_ref())?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
     let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref(), &store)?;
     let gate_around = gate::Around { contenders: &contenders, mix: &mix, kind: load.kind };
@@ -71,17 +72,18 @@ pub(super) fn scenario(
     let mut scenario = Scenario {
         name,
         title,
-        seed,
+        seed: whole(raw.seed.as_ref(), "seed", 42, 0..=i64::MAX as u64)?,
         rounds: rounds as u32,
         self_check: raw.self_check.as_ref().is_some_and(|at| at.value),
         workload,
         store,
         mix,
+        setup,
         rates,
         experiments,
         request_cpu,
         contenders,
-        placement,
+        placement: placement(raw.placement.as_ref())?,
         load,
         slo,
         headline,
@@ -122,11 +124,10 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Diagnostic> {
         let level = scenario.rates[place];
         let both = [raw.rates(), raw.curve()];
         let mut given = both.into_iter().flatten().flat_map(|rates| &rates.value);
-        let span = match (given.nth(place), raw.route.first()) {
-            (Some(level), _) => &level.span,
-            (None, Some(route)) => &route.span,
-            (None, None) => unreachable!("a level is the experiment's or the routes'"),
-        };
+        let routes = raw.route.iter().map(|route| &route.span);
+        let mut sent = routes.chain(raw.session.iter().map(|session| &session.span));
+        let span = given.nth(place).map(|level| &level.span).or_else(|| sent.next());
+        let span = span.expect("a level is the experiment's or that of what is sent");
         let title =
             format!("at {level} a window would last {:.0} minutes", window.as_secs_f64() / 60.0);
         return Err(Diagnostic::new(span, title, "too low a rate").help(format!(

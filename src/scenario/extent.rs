@@ -2,7 +2,7 @@
 
 use super::loading::WINDOW_MAX;
 use super::{Level, LoadKind, Metric, Scenario};
-use crate::load::plan::Operation;
+use crate::load::plan::{Operation, UserSession};
 use crate::units::{Nanos, POISSON_MARGIN, Rate};
 
 /// A percentile is printed when so many samples lie beyond it.
@@ -235,8 +235,14 @@ fn in_all(operation: &Operation) -> (u32, u32) {
         Operation::AccountRead => (1, 0),
         Operation::Webhook => (0, 1),
         Operation::Gateway => (2, 0),
+        Operation::Session(session) => of_steps(session, in_all),
         Operation::Fixed(_) | Operation::Route(_) => (0, 0),
     }
+}
+
+fn of_steps(session: &UserSession, of: fn(&Operation) -> (u32, u32)) -> (u32, u32) {
+    let steps = session.steps.iter().map(|step| of(&step.operation));
+    steps.fold((0, 0), |sum, step| (sum.0 + step.0, sum.1 + step.1))
 }
 
 /// Those of them that wait for each other, where the others are made at once.
@@ -246,6 +252,7 @@ fn in_turn(operation: &Operation) -> (u32, u32) {
         Operation::Distribution { .. } => (1, 2),
         Operation::AccountRead | Operation::Gateway => (1, 0),
         Operation::Webhook => (0, 1),
+        Operation::Session(session) => of_steps(session, in_turn),
         Operation::Fixed(_) | Operation::Route(_) => (0, 0),
     }
 }

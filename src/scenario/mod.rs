@@ -28,6 +28,8 @@ mod reading;
 mod routes;
 #[cfg(test)]
 mod schema;
+mod sent;
+mod sessions;
 mod statements;
 pub(crate) mod store;
 mod warm_up;
@@ -55,7 +57,7 @@ use around::Programs;
 
 use crate::backend::cpu::CpuMode;
 use crate::error::{Error, Result};
-use crate::load::plan::{Arrivals, Operation, Step, Traffic};
+use crate::load::plan::{Arrivals, Operation, SessionStep, Step, Traffic};
 use crate::units::{Nanos, Rate, Share};
 use crate::words::words;
 
@@ -78,6 +80,8 @@ pub struct Scenario {
     pub store: Store,
     /// The operations of the load and their weights, at least one, weights above 0.
     pub mix: Vec<(Operation, u32)>,
+    /// What is sent once before each trial's load.
+    pub setup: Vec<SessionStep>,
     /// The load levels of the `compare` experiment and then those of `curve`: none under a closed load, and none where
     /// the other experiments find their own.
     pub rates: Vec<Level>,

@@ -49,6 +49,13 @@ pub(super) struct Raw {
     /// The operations of the load. Default: payments, or distributions of 1,000 accounts.
     #[serde(default)]
     pub(super) route: Vec<At<RawRoute>>,
+    /// Requests that one user sends in order; beside routes, or in their place.
+    #[serde(default)]
+    pub(super) session: Vec<At<RawSession>>,
+    /// Requests that are sent once before each trial's load, in order. What they `extract` is a field of all routes and
+    /// steps: a token that all users share.
+    #[serde(default)]
+    pub(super) setup: Vec<At<RawRoute>>,
     /// Files of rows that fill in the fields of routes, by name: `{users.id}` is the column `id` of [data.users].
     #[serde(default, deserialize_with = "in_file_order")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, RawData>"))]
@@ -303,6 +310,29 @@ pub(super) struct RawRoute {
     pub(super) rate: Option<At<Quantity<Rate>>>,
     /// Members of one distribution. Default 1000.
     pub(super) accounts: Option<At<u64>>,
+    /// Of a step of a session: how long the user waits between the answer to the step before and this one. Default 0s.
+    pub(super) think: Option<At<Quantity<Nanos>>>,
+    /// Of a step of a session or the setup: values of its answer, which later steps write as {name}. `json:/token` at a JSON
+    /// pointer, `header:x-token`, or `cookie:sid`. A right answer has all of them.
+    #[serde(default, deserialize_with = "in_file_order")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    pub(super) extract: Vec<(At<String>, At<String>)>,
+}
+
+/// Requests that one user sends in order, at most 32. The load's rates are of sessions. One that fails ends its session.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSession {
+    /// Its name in reports.
+    pub(super) name: At<String>,
+    /// Its share of what is sent, against the weights of routes and other sessions. Default 1.
+    pub(super) weight: Option<At<u64>>,
+    /// Its own rate, in independent Poisson arrivals; then every route and session has one.
+    pub(super) rate: Option<At<Quantity<Rate>>>,
+    /// The requests: routes, or built-in operations of the workload.
+    #[serde(default)]
+    pub(super) step: Vec<At<RawRoute>>,
 }
 
 /// How TLS is spoken to a server. Files are relative to the scenario's folder. SNI and the name in the certificate are those

@@ -1,9 +1,10 @@
-//! The part of a file that says what is sent: `[[route]]`.
+//! The part of a file that says what one request is: `[[route]]`, and the steps of sessions.
+
+use std::ops::Range;
 
 use super::diagnostic::Diagnostic;
 use super::quantity::At;
-use super::raw::{Raw, RawOperation, RawRoute};
-use super::reading::required;
+use super::raw::{RawOperation, RawRoute};
 use super::{Server, Workload};
 use crate::domain::dataset::POPULATION;
 use crate::files;
@@ -13,115 +14,42 @@ use crate::load::plan::{
 };
 use crate::scenario::around::Around;
 use crate::scenario::field::{name, whole};
-use crate::units::Rate;
 
-/// Weights are shares of a whole; a million to one is beyond what a trial can show.
-const WEIGHT_MAX: u64 = 1_000_000;
-/// What the highest of the routes' own rates becomes as a weight: the others are exact to a billionth of it.
-const WEIGHT_OF_HIGHEST: f64 = 1e9;
 /// Members of a distribution, where the file leaves them out.
-const ACCOUNTS_DEFAULT: u32 = 1_000;
-/// Kinds of request of one scenario.
-const ROUTES_MAX: usize = 50;
+pub(super) const ACCOUNTS_DEFAULT: u32 = 1_000;
 /// Headers of one route.
 const HEADERS_MAX: usize = 50;
 
-/// What is sent, and how much of each.
-pub(super) struct Routes {
-    pub(super) mix: Vec<(Operation, u32)>,
-    /// The sum of the routes' own rates, where they have them.
-    pub(super) own: Option<Rate>,
-}
-
-/// The routes of a file, or what its workload sends where it has none.
-pub(super) fn routes(raw: &Raw, around: Around<'_>) -> Result<Routes, Diagnostic> {
-    let usual = |operation| Ok(Routes { mix: vec![(operation, 1)], own: None });
-    if raw.route.is_empty() {
-        return match around.workload {
-            Workload::Payment => usual(Operation::Payment { rounds: 0 }),
-            Workload::Loyalty => usual(Operation::Distribution { accounts: ACCOUNTS_DEFAULT }),
-            Workload::Http => Err(required(
-                "route",
-                "what is sent to this service?",
-                "[[route]] and below it name = \"home\" and path = \"/\"",
-            )),
-        };
-    }
-    if let Some(route) = raw.route.get(ROUTES_MAX) {
-        let title = format!("a scenario has at most {ROUTES_MAX} routes");
-        return Err(Diagnostic::new(&route.span, title, "one too many"));
-    }
-    let mut operations: Vec<Operation> = Vec::new();
-    for route in &raw.route {
-        let operation = operation(route, around)?;
-        if operations.iter().any(|known| known.name() == operation.name()) {
-            let title = format!("`{}` has two routes", operation.name());
-            let named = route.value.name.as_ref().map(|at| &at.span);
-            let span = route.value.operation.as_ref().map(|at| &at.span).or(named);
-            return Err(Diagnostic::new(span.unwrap_or(&route.span), title, "a second time").help(
-                "make one of the two, with the sum of their weights, or give one another name",
-            ));
-        }
-        operations.push(operation);
-    }
-    let of_payments = |one: &Operation| matches!(one, Operation::Payment { .. });
-    if let Some(place) = operations.iter().position(|one| *one == Operation::Replay)
-        && !operations.iter().any(of_payments)
-    {
+/// What a route sends.
+pub(super) fn operation(route: &At<RawRoute>, around: Around<'_>) -> Result<Operation, Diagnostic> {
+    let of_steps = [
+        ("think", route.value.think.as_ref().map(|at| &at.span)),
+        ("extract", route.value.extract.first().map(|(key, _)| &key.span)),
+    ];
+    if let Some((key, span)) = of_steps.into_iter().find_map(|(key, span)| Some((key, span?))) {
         return Err(Diagnostic::new(
-            &raw.route[place].span,
-            "no payments to repeat",
-            "a replay of what?",
+            span,
+            format!("`{key}` is of a step of a session"),
+            "not here",
         )
-        .help("write another [[route]] and below it operation = \"payment\""));
+        .help("write [[session]] with a name, and this as its [[session.step]]"));
     }
-    let (weights, own) = weights(&raw.route)?;
-    Ok(Routes { mix: operations.into_iter().zip(weights).collect(), own })
+    if let (Some(name), true) = (&route.value.name, around.workload != Workload::Http) {
+        return Err(of_anyones("name", &name.span, around));
+    }
+    step_operation(route, around)
 }
 
-/// The name under which the first route that says so wants its server called, unless that is filled in.
-pub(super) fn host(raw: &Raw) -> Option<&str> {
-    let headers = raw.route.iter().flat_map(|route| &route.value.headers);
-    let mut hosts = headers.filter(|(name, _)| name.value.eq_ignore_ascii_case("host"));
-    hosts.next().map(|(_, value)| value.value.as_str()).filter(|value| !value.contains('{'))
-}
-
-/// The routes' weights, and the sum of their own rates where they have rates instead.
-fn weights(routes: &[At<RawRoute>]) -> Result<(Vec<u32>, Option<Rate>), Diagnostic> {
-    let rates: Vec<_> = routes.iter().filter_map(|route| route.value.rate.as_ref()).collect();
-    if rates.is_empty() {
-        let weight = |route: &At<RawRoute>| {
-            Ok(whole(route.value.weight.as_ref(), "weight", 1, 1..=WEIGHT_MAX)? as u32)
-        };
-        return Ok((routes.iter().map(weight).collect::<Result<_, _>>()?, None));
-    }
-    if let Some(weight) = routes.iter().find_map(|route| route.value.weight.as_ref()) {
-        return Err(Diagnostic::new(
-            &weight.span,
-            "routes have weights or rates, not both",
-            "a weight",
-        )
-        .help("give every route its own `rate`, or every one a `weight`"));
-    }
-    if let Some(without) = routes.iter().find(|route| route.value.rate.is_none()) {
-        let title = "another route has its own `rate`, and this one has none";
-        return Err(Diagnostic::new(&without.span, title, "how often?")
-            .help("write rate = \"10/s\" here too, or weights everywhere"));
-    }
-    let highest = rates.iter().map(|rate| rate.value.0.0).fold(0.0, f64::max);
-    let weight = |rate: f64| (rate / highest * WEIGHT_OF_HIGHEST).round().max(1.0) as u32;
-    let sum = rates.iter().map(|rate| rate.value.0.0).sum();
-    Ok((rates.iter().map(|rate| weight(rate.value.0.0)).collect(), Some(Rate(sum))))
-}
-
-fn operation(route: &At<RawRoute>, around: Around<'_>) -> Result<Operation, Diagnostic> {
+/// What a step of a session sends; as a route, but that a built-in operation may have a name.
+pub(super) fn step_operation(
+    route: &At<RawRoute>,
+    around: Around<'_>,
+) -> Result<Operation, Diagnostic> {
     if around.workload == Workload::Http {
         return anyones(route, around).map(Operation::Route);
     }
     if let Some((key, span)) = key_of_anyones(&route.value) {
-        let title = format!("`{key}` is of routes to anyone's service");
-        return Err(Diagnostic::new(span, title, format!("not of {}", around.workload.name()))
-            .help("write workload = \"http\", or `operation`"));
+        return Err(of_anyones(key, span, around));
     }
     match &route.value.operation {
         Some(operation) => built_in(operation, &route.value, around),
@@ -132,10 +60,15 @@ fn operation(route: &At<RawRoute>, around: Around<'_>) -> Result<Operation, Diag
     }
 }
 
+fn of_anyones(key: &str, span: &Range<usize>, around: Around<'_>) -> Diagnostic {
+    let title = format!("`{key}` is of routes to anyone's service");
+    Diagnostic::new(span, title, format!("not of {}", around.workload.name()))
+        .help("write workload = \"http\", or `operation`")
+}
+
 /// The first key that the built-in operations do not have.
-fn key_of_anyones(route: &RawRoute) -> Option<(&'static str, &std::ops::Range<usize>)> {
+fn key_of_anyones(route: &RawRoute) -> Option<(&'static str, &Range<usize>)> {
     [
-        ("name", route.name.as_ref().map(|at| &at.span)),
         ("method", route.method.as_ref().map(|at| &at.span)),
         ("path", route.path.as_ref().map(|at| &at.span)),
         ("headers", route.headers.first().map(|(key, _)| &key.span)),
@@ -233,7 +166,7 @@ fn headers(raw: &RawRoute, around: Around<'_>) -> Result<Vec<(String, Template)>
     let mut names: Vec<String> = Vec::new();
     let header = |(key, value): &(At<String>, At<String>)| {
         // Its words may be a secret, and so may a field that is none.
-        let template = Template::parse_with(&value.value, around.tables).map_err(|wrong| {
+        let template = Template::parse_with(&value.value, around.fields).map_err(|wrong| {
             let title = format!(
                 "the value of the header `{}` cannot be filled in",
                 key.value.escape_debug()
@@ -288,7 +221,7 @@ fn body_check(at: &At<String>) -> Result<BodyCheck, Diagnostic> {
 }
 
 fn template(at: &At<String>, around: Around<'_>) -> Result<Template, Diagnostic> {
-    Template::parse_with(&at.value, around.tables)
+    Template::parse_with(&at.value, around.fields)
         .map_err(|wrong| diagnostic(at, wrong, "a field of it is wrong"))
 }
 

@@ -64,6 +64,7 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         timeline: false,
         steps: Vec::new(),
         traffic: None,
+        setup: Vec::new(),
         keep_alive: true,
         pace: Pace::Sleep,
         cores: Vec::new(),

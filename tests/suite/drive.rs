@@ -581,6 +581,7 @@ fn run(port: u16, operation: Operation, sample: impl FnOnce(Receiver<Window>)) -
         timeline: false,
         steps: Vec::new(),
         traffic: None,
+        setup: Vec::new(),
         keep_alive: true,
     };
     let (tell, window) = mpsc::sync_channel(0);

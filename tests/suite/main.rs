@@ -26,6 +26,7 @@ mod run;
 mod scenario_errors;
 mod selftest;
 mod serve_smoke;
+mod sessions;
 mod standin;
 mod tidy;
 mod tls;

@@ -26,6 +26,7 @@ pub(crate) fn outcome(lag_ns: u64) -> Outcome {
         answered_in_window: 2_000,
         answered_in_first_half: 1_000,
         kinds: vec![Kind {
+            steps: Vec::new(),
             name: "payment".into(),
             requests: 2_000,
             errors: BTreeMap::new(),

@@ -29,6 +29,7 @@ pub(crate) fn plan(mix: Vec<(Operation, u32)>) -> Plan {
         timeline: false,
         steps: Vec::new(),
         traffic: None,
+        setup: Vec::new(),
         keep_alive: true,
     }
 }
@@ -44,7 +45,7 @@ fn body(mix: &Mix, k: u64) -> (serde_json::Value, Expect) {
 
 #[test]
 fn payments_are_right_signed_and_small() {
-    let mix = Mix::new(&plan(vec![(EVERYTHING[0].clone(), 1)])).unwrap();
+    let mix = Mix::new(&plan(vec![(EVERYTHING[0].clone(), 1)]), [].into()).unwrap();
     let (mut declined, mut sum) = (0, 0);
     for k in 0..2_000 {
         let (body, expect) = body(&mix, k);
@@ -69,7 +70,8 @@ fn payments_are_right_signed_and_small() {
 #[test]
 fn distributions_are_ones_that_the_domain_accepts() {
     for accounts in [1, 64, 65, 1_000, MEMBERS_MIN, MEMBERS_MIN + 1, POPULATION] {
-        let mix = Mix::new(&plan(vec![(Operation::Distribution { accounts }, 1)])).unwrap();
+        let mix =
+            Mix::new(&plan(vec![(Operation::Distribution { accounts }, 1)]), [].into()).unwrap();
         for k in 0..50 {
             let (body, expect) = body(&mix, k);
             let field = |name: &str| body[name].as_u64().unwrap();
@@ -99,7 +101,7 @@ fn distributions_are_ones_that_the_domain_accepts() {
 fn the_salt_touches_ids_and_nothing_else() {
     let all = |salt| {
         let mix: Vec<_> = EVERYTHING.into_iter().map(|operation| (operation, 1)).collect();
-        let mix = Mix::new(&Plan { salt, ..plan(mix) }).unwrap();
+        let mix = Mix::new(&Plan { salt, ..plan(mix) }, [].into()).unwrap();
         (0..200).map(move |k| {
             let mut request = Request::default();
             mix.write(k, &mut request);
@@ -131,7 +133,7 @@ fn the_salt_touches_ids_and_nothing_else() {
 #[test]
 fn a_replay_is_an_earlier_payment_to_the_byte() {
     let operations = vec![(Operation::Payment { rounds: 0 }, 9), (Operation::Replay, 1)];
-    let mix = Mix::new(&plan(operations)).unwrap();
+    let mix = Mix::new(&plan(operations), [].into()).unwrap();
     let written = |k| {
         let mut request = Request::default();
         mix.write(k, &mut request);
@@ -151,16 +153,16 @@ fn a_replay_is_an_earlier_payment_to_the_byte() {
         }
     }
     assert!((200..400).contains(&replays) && first < 50, "{replays} {first}");
-    assert!(Mix::new(&plan(vec![(Operation::Replay, 1)])).is_err());
+    assert!(Mix::new(&plan(vec![(Operation::Replay, 1)]), [].into()).is_err());
 }
 
 #[test]
 fn events_are_new_and_gateways_know_what_the_upstream_says() {
-    let mix = Mix::new(&plan(vec![(Operation::Webhook, 1)])).unwrap();
+    let mix = Mix::new(&plan(vec![(Operation::Webhook, 1)]), [].into()).unwrap();
     let ids: std::collections::HashSet<String> =
         (0..100).map(|k| body(&mix, k).0["event_id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), 100);
-    let mix = Mix::new(&plan(vec![(Operation::Gateway, 1)])).unwrap();
+    let mix = Mix::new(&plan(vec![(Operation::Gateway, 1)]), [].into()).unwrap();
     let mut request = Request::default();
     mix.write(5, &mut request);
     let Expect::Gateway { id, values } = request.expect else { panic!() };
@@ -172,7 +174,7 @@ fn events_are_new_and_gateways_know_what_the_upstream_says() {
 #[test]
 fn operations_follow_their_weights() {
     let mix = plan(vec![(EVERYTHING[2].clone(), 9), (EVERYTHING[0].clone(), 1)]);
-    let mix = Mix::new(&mix).unwrap();
+    let mix = Mix::new(&mix, [].into()).unwrap();
     let payments = (0..10_000).filter(|&k| mix.operation(k) == 1).count();
     assert!((850..1_150).contains(&payments), "{payments}");
 }

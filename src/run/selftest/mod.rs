@@ -267,6 +267,7 @@ impl Bench<'_> {
             timeline: false,
             steps: Vec::new(),
             traffic: None,
+            setup: Vec::new(),
             keep_alive: true,
             pace: self.placement.pace,
             cores: self.placement.generator.clone(),

@@ -118,7 +118,11 @@ fn transfer(outcome: &Outcome) -> record::Transfer {
         *answers.entry(status.to_string()).or_insert(0) += count;
     }
     let failed = |kind: &Kind| kind.errors.values().sum::<u64>();
-    let right: u64 = outcome.kinds.iter().map(|kind| kind.requests - failed(kind)).sum();
+    let sent = outcome.kinds.iter().flat_map(|kind| match kind.steps.is_empty() {
+        true => std::slice::from_ref(kind),
+        false => &kind.steps,
+    });
+    let right: u64 = sent.map(|kind| kind.requests - failed(kind)).sum();
     let first = outcome.first_service.len();
     record::Transfer {
         received_bytes_per_s: per_second(outcome, outcome.received_bytes),
@@ -225,13 +229,30 @@ fn by_request(kind: &Kind, open: bool, judged: &Judged) -> record::ByRequest {
     record::ByRequest {
         p99_windows_ns: if has_p99 { p99_windows(kind) } else { Vec::new() },
         requests: kind.requests,
-        errors: kind.errors.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+        errors: named(&kind.errors),
+        steps: kind.steps.iter().map(|step| step_figures(step, open, judged)).collect(),
         response_ns: response,
         response_less_lag_ns: failing(&kind.response_less_lag),
         service_ns: Some(ranked(&kind.service, failures)),
         backlog_ns: shown(&kind.backlog),
         generator_lag_ns: shown(&kind.generator_lag),
         spent,
+    }
+}
+
+fn named(errors: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    errors.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+/// A step; a session that did not come to it failed in it too, above every time.
+fn step_figures(step: &Kind, open: bool, judged: &Judged) -> record::StepFigures {
+    let failures = failures::of_kind(step);
+    record::StepFigures {
+        name: step.name.clone(),
+        requests: step.requests,
+        errors: named(&step.errors),
+        response_ns: (open && !judged.saturated).then(|| ranked(&step.response, failures)),
+        service_ns: ranked(&step.service, failures),
     }
 }
 
