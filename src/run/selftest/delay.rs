@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::load::plan::{Arrivals, Plan, WarmUp};
 use crate::run::selftest::server::{Law, Process};
-use crate::run::selftest::{Bench, Check, Row, Verdict, only, open, quantile, server};
+use crate::run::selftest::{Bench, Check, Row, Verdict, Wire, only, open, quantile, server};
 use crate::stats::{hodges_lehmann, median};
 use crate::text::{WITHHELD, or_withheld};
 use crate::units::Nanos;
@@ -21,6 +21,7 @@ const NULL: KnownDelay = KnownDelay {
     gap: Duration::from_millis(2),
     count: 100,
     allowed: Nanos(25_000),
+    wire: Wire::Plain,
 };
 /// No whole number of milliseconds: a clock that ticks in them cannot read it. 1 % of it is allowed.
 const DELAY: KnownDelay = KnownDelay {
@@ -29,7 +30,11 @@ const DELAY: KnownDelay = KnownDelay {
     gap: Duration::from_millis(30),
     count: 10,
     allowed: Nanos(104_000),
+    wire: Wire::Plain,
 };
+/// The same for the generator over TLS. The client is plain: what encryption adds is far below what is allowed.
+const DELAY_TLS: KnownDelay =
+    KnownDelay { what: "p50 with a delay of 10.4 ms over TLS", wire: Wire::Tls, ..DELAY };
 /// Turns in one go: the fewest that have an interval of [`CONFIDENCE`].
 const TURNS: usize = 8;
 const CONFIDENCE: f64 = 0.99;
@@ -48,6 +53,8 @@ struct KnownDelay {
     /// Requests of a turn.
     count: u32,
     allowed: Nanos,
+    /// Of the generator.
+    wire: Wire,
 }
 
 /// A median of the client's and one of the generator's.
@@ -61,7 +68,7 @@ struct Turn {
 
 /// One check for each delay. Done again, it adds to the turns that it has.
 pub(super) fn checks() -> Vec<Check> {
-    [NULL, DELAY]
+    [NULL, DELAY, DELAY_TLS]
         .into_iter()
         .map(|known| {
             let turns = RefCell::new(Vec::new());
@@ -93,7 +100,7 @@ impl KnownDelay {
 fn take(bench: &Bench<'_>, known: KnownDelay, turns: &mut Vec<Turn>) -> Result<()> {
     let server = Process::start(Law::Constant(known.delay), bench.server_cores())?;
     let shape = open(1.0 / known.gap.as_secs_f64(), Arrivals::Constant);
-    let plan = bench.plan(server.address, shape, known.window());
+    let plan = known.wire.over(bench.plan(server.address, shape, known.window()))?;
     let plan = Plan { connections: 1, warm_up: WarmUp::Through(WARM_UP), ..plan };
     for turn in 0..TURNS {
         server.served()?;

@@ -22,7 +22,8 @@ use hdrhistogram::Histogram;
 
 use crate::error::Result;
 use crate::judge::failures;
-use crate::load::plan::{Arrivals, Fixed, Operation, Plan, Shape, Statuses, WarmUp};
+use crate::load::plan::{Arrivals, Fixed, Operation, Peer, Plan, Shape, Statuses, WarmUp};
+use crate::load::tls::{Tls, TlsOptions};
 use crate::record::outcome::{Kind, Outcome};
 use crate::run::host::{Cores, Host};
 use crate::run::trial::spec::Placement;
@@ -138,12 +139,17 @@ impl Check {
 
 fn checks(quick: bool) -> Vec<Check> {
     let mut checks =
-        vec![Check::new("ranks", 0, ranks::check), Check::new("stall", 11, stall::check)];
+        vec![Check::new("ranks", 0, ranks::check), stall(Wire::Plain), stall(Wire::Tls)];
     checks.extend(delay::checks());
     checks.extend(queueing::checks(quick));
     checks.push(Check::new("A/A", 24, runs::same));
     checks.push(Check::new("canary", 16, runs::canary));
     checks
+}
+
+fn stall(wire: Wire) -> Check {
+    let run = move |bench: &Bench<'_>| stall::check(bench, wire);
+    Check { name: format!("stall{}", wire.said()), ..Check::new("stall", 11, run) }
 }
 
 /// Does every check; `say` is told how far it is. An interrupted selftest gives the rows that it has.
@@ -281,6 +287,35 @@ fn open(rate: f64, arrivals: Arrivals) -> Shape {
 
 fn only(outcome: &Outcome) -> &Kind {
     outcome.kinds.first().expect("a plan here sends one kind")
+}
+
+/// Whether the servers of a check are spoken to over TLS. What is known of their times is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wire {
+    Plain,
+    Tls,
+}
+
+impl Wire {
+    /// Of a figure's or a check's name.
+    fn said(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Tls => " over TLS",
+        }
+    }
+
+    fn over(self, plan: Plan) -> Result<Plan> {
+        let tls = match self {
+            Self::Plain => None,
+            // The certificate is one that nobody signed.
+            Self::Tls => {
+                let options = TlsOptions { insecure: true, ..TlsOptions::default() };
+                Some(Tls::new(options, "localhost")?)
+            }
+        };
+        Ok(Plan { target: Peer { tls, ..plan.target.clone() }, ..plan })
+    }
 }
 
 /// A percentile of one of a kind's times, its failures ranked above them.

@@ -7,9 +7,13 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::ServerConnection;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::{Context, Error, Result};
 use crate::machine::Cores;
@@ -37,6 +41,11 @@ const REQUEST_BYTES_MAX: usize = 4 * 1024;
 const PAUSE: Nanos = Nanos(100_000);
 /// Sets the service times; of what value makes no difference.
 const SEED: u64 = 7;
+
+/// The type of the record that begins a connection of TLS: a handshake's.
+const HANDSHAKE: u8 = 22;
+/// A certificate for `localhost` and its key, both known to everybody. Nothing but the selftest's server shows it.
+const KNOWN_PEM: &[u8] = include_bytes!("known.pem");
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -103,7 +112,63 @@ struct KnownServer {
 
 struct Caller {
     stream: TcpStream,
+    /// Where it began with a handshake.
+    tls: Option<Box<ServerConnection>>,
     half: Vec<u8>,
+}
+
+impl Caller {
+    /// Takes in what was read; gives whether the connection is still of use.
+    fn take(&mut self, mut bytes: &[u8]) -> bool {
+        if self.tls.is_none() && self.half.is_empty() && bytes.first() == Some(&HANDSHAKE) {
+            self.tls = session().ok().map(Box::new);
+        }
+        let Some(tls) = &mut self.tls else {
+            self.half.extend_from_slice(bytes);
+            return true;
+        };
+        while !bytes.is_empty() {
+            if tls.read_tls(&mut bytes).is_err() || tls.process_new_packets().is_err() {
+                return false;
+            }
+            let mut plain = [0; REQUEST_BYTES_MAX];
+            while let Ok(count @ 1..) = tls.reader().read(&mut plain) {
+                self.half.extend_from_slice(&plain[..count]);
+            }
+        }
+        self.flush().is_ok()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => tls.writer().write_all(bytes)?,
+            None => self.stream.write_all(bytes)?,
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        while tls.wants_write() {
+            tls.write_tls(&mut self.stream)?;
+        }
+        Ok(())
+    }
+}
+
+/// A connection's side of TLS.
+fn session() -> Result<ServerConnection> {
+    let wrong = || "the selftest's certificate cannot be used".to_owned();
+    let chain = vec![CertificateDer::from_pem_slice(KNOWN_PEM).context(wrong)?];
+    let key = PrivateKeyDer::from_pem_slice(KNOWN_PEM).context(wrong)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context(wrong)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context(wrong)?;
+    ServerConnection::new(Arc::new(config)).context(wrong)
 }
 
 impl KnownServer {
@@ -137,7 +202,8 @@ impl KnownServer {
             let index = self.peers.len();
             let set = stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true));
             let added = set.and_then(|()| self.poll.add(&stream, index as u64, READABLE));
-            self.peers.push(added.is_ok().then_some(Caller { stream, half: Vec::new() }));
+            let caller = Caller { stream, tls: None, half: Vec::new() };
+            self.peers.push(added.is_ok().then_some(caller));
         }
     }
 
@@ -147,9 +213,10 @@ impl KnownServer {
         let mut bytes = [0; REQUEST_BYTES_MAX];
         match peer.stream.read(&mut bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-            Ok(count) if count > 0 && peer.half.len() + count <= REQUEST_BYTES_MAX => {
-                peer.half.extend_from_slice(&bytes[..count]);
-            }
+            Ok(count)
+                if count > 0
+                    && peer.half.len() + count <= REQUEST_BYTES_MAX
+                    && peer.take(&bytes[..count]) => {}
             _ => {
                 self.peers[index] = None;
                 return None;
@@ -159,7 +226,7 @@ impl KnownServer {
         while let Some(end) = memchr::memmem::find(&peer.half, b"\r\n\r\n") {
             let head: Vec<u8> = peer.half.drain(..end + 4).collect();
             if head.starts_with(b"GET /stats ") {
-                let _ = peer.stream.write_all(&answer(&self.clock.take_log().to_json()));
+                let _ = peer.write(&answer(&self.clock.take_log().to_json()));
                 self.peers[index] = None;
                 break;
             }
@@ -167,7 +234,7 @@ impl KnownServer {
             let until = start + self.law.draw(self.drawn);
             self.drawn += 1;
             while self.clock.look() < until {}
-            let sent = peer.stream.write_all(ANSWER);
+            let sent = peer.write(ANSWER);
             let now = self.clock.look();
             self.clock.log.served(now.saturating_sub(start));
             ended = Some(now);
@@ -396,6 +463,11 @@ mod tests {
             assert_eq!(law.to_string().parse::<Law>().unwrap(), law);
         }
         assert!("constant".parse::<Law>().is_err() && "normal:1ms".parse::<Law>().is_err());
+    }
+
+    #[test]
+    fn the_known_certificate_can_be_used() {
+        session().unwrap();
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rustix::process::{Signal, kill_process};
 use crate::error::Result;
 use crate::load::plan::{Arrivals, WarmUp};
 use crate::run::selftest::server::{Law, Process};
-use crate::run::selftest::{Bench, Row, Verdict, only, open, quantile, unanswered};
+use crate::run::selftest::{Bench, Row, Verdict, Wire, only, open, quantile, unanswered};
 use crate::units::Nanos;
 use crate::{clock, load};
 
@@ -26,7 +26,7 @@ const TOLERANCE: f64 = 0.02;
 const LIE: f64 = 0.1;
 
 /// Freezes the server with SIGSTOP, in the middle.
-pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
+pub(super) fn check(bench: &Bench<'_>, wire: Wire) -> Result<Vec<Row>> {
     let window = bench.span(Nanos(10_000_000_000), Nanos(5_000_000_000));
     let server = Process::start(Law::Constant(Nanos(0)), bench.server_cores())?;
     let shape = open(RATE, Arrivals::Constant);
@@ -34,7 +34,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
         connections: CONNECTIONS,
         timeout: window,
         warm_up: WarmUp::Through(WARM_UP),
-        ..bench.plan(server.address, shape, window)
+        ..wire.over(bench.plan(server.address, shape, window))?
     };
     let (tell, told) = mpsc::sync_channel(0);
     let server = &server;
@@ -62,7 +62,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
         let off = measured.0.abs_diff(expected.0) as f64;
         Row {
             check: "stall",
-            what: format!("{name}, frozen {frozen} of {window}"),
+            what: format!("{name}, frozen {frozen} of {window}{}", wire.said()),
             expected: format!("{expected} within 2 %"),
             measured: measured.to_string(),
             verdict: Verdict::of(off <= TOLERANCE * expected.0 as f64),
@@ -72,7 +72,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<Vec<Row>> {
     let [truth, lie] = [&kind.response, &kind.service].map(|times| quantile(kind, times, 0.99));
     let shown = Row {
         check: "stall",
-        what: "p99 of the service time alone".into(),
+        what: format!("p99 of the service time alone{}", wire.said()),
         expected: "hides it".into(),
         measured: lie.to_string(),
         verdict: Verdict::of((lie.0 as f64) < LIE * truth.0 as f64),
