@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use owo_colors::OwoColorize;
@@ -13,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::exit;
 use crate::load::peer::Address;
 use crate::load::url::Url;
+use crate::machine::proc;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -22,7 +24,8 @@ Examples:
   bakeoff conform http://127.0.0.1:8080       one that runs already, started just now with BAKEOFF_SEED=42
   bakeoff conform --format json ./server | jq '.checks[] | select(.state == \"differs\")'
 
-A command is started without the BAKEOFF_ variables of this shell, so with its state in memory. A URL is asked what needs
+A command is started without the BAKEOFF_ variables of this shell, so with its state in memory. What it starts ends with
+bakeoff, even if bakeoff is killed. A URL is asked what needs
 no server of its own. `--except` leaves out a check in which a server's library has made another choice: the section
 Exceptions of CONTRACT.md has those of well-known ones.
 
@@ -55,20 +58,26 @@ enum Format {
 
 /// Someone's server.
 struct Theirs {
+    /// This very program, which supervises theirs.
+    bakeoff: PathBuf,
     argv: Vec<String>,
     address: Option<SocketAddr>,
 }
 
 impl Subject for Theirs {
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.argv[0]);
-        command.args(&self.argv[1..]);
+        let mut command = conform::server::supervised(&self.bakeoff);
+        command.args(&self.argv);
         for (name, _) in std::env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"BAKEOFF_") {
                 command.env_remove(name);
             }
         }
         command
+    }
+
+    fn is_supervised(&self) -> bool {
+        true
     }
 
     fn address(&self) -> Option<SocketAddr> {
@@ -82,7 +91,8 @@ struct Checked(&'static Requirement, Option<Result<(), Differs>>);
 impl Args {
     pub(crate) fn run(self) -> Result<u8> {
         self.check_names()?;
-        let theirs = Theirs { address: address(&self.server)?, argv: self.server };
+        let (bakeoff, address) = (proc::own_program()?, address(&self.server)?);
+        let theirs = Theirs { bakeoff, address, argv: self.server };
         conform::starts(&theirs)
             .map_err(|why| Error::invalid(format!("it does not run: {why}")))?;
         // A difference is a check's panic, and is shown with the others.

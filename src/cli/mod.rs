@@ -171,6 +171,9 @@ pub(crate) struct SuperviseArgs {
     /// The control group in which the program is started
     #[arg(long)]
     group: Option<PathBuf>,
+    /// The program has stdout, and nothing is said there
+    #[arg(long)]
+    transparent: bool,
     /// The program and its arguments
     #[arg(required = true, last = true)]
     argv: Vec<OsString>,
@@ -179,7 +182,9 @@ pub(crate) struct SuperviseArgs {
 impl SuperviseArgs {
     /// Gives the program's exit code.
     pub(crate) fn run(self) -> Result<u8> {
-        supervise::supervise(&self.argv, self.patience.into(), self.group.as_deref())
+        let (patience, group) = (self.patience.into(), self.group);
+        let how = supervise::Supervision { patience, group, transparent: self.transparent };
+        supervise::supervise(&self.argv, &how)
     }
 }
 

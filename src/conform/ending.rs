@@ -12,7 +12,7 @@ use super::Subject;
 use super::bodies::{PaymentBody, account};
 use super::client::{RawClient, request};
 use super::routes::expect_health;
-use super::server::{PATIENCE, SEED, TestedServer};
+use super::server::{PATIENCE, Running, SEED, TestedServer};
 
 /// What requests in hand may take of the end, 5 s, and a little for a slow machine.
 const END: Duration = Duration::from_secs(8);
@@ -134,7 +134,7 @@ pub(super) fn settings_may_come_from_the_environment(subject: &dyn Subject) {
         ("BAKEOFF_SEED", &SEED.to_string()),
         ("BAKEOFF_SIGNATURE_ROUNDS", "3"),
     ]);
-    let server = TestedServer::launch(command);
+    let server = TestedServer::launch(subject, command);
     let mut client = RawClient::to(&server);
     expect_health(&mut client, subject);
     let payment = PaymentBody { rounds: 3, ..PaymentBody::new("k-1") };
@@ -154,10 +154,10 @@ pub(super) fn a_reader_of_stdout_may_go_away(subject: &dyn Subject) {
         let mut command = subject.command();
         command.env("BAKEOFF_PORT", port.to_string());
         command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("it starts");
-        drop(child.stdout.take());
+        let mut running = Running::start(subject, command).expect("it starts");
+        drop(running.child.stdout.take());
         let answers = loop {
-            if child.try_wait().unwrap().is_some() || start.elapsed() > PATIENCE {
+            if running.child.try_wait().unwrap().is_some() || start.elapsed() > PATIENCE {
                 break false;
             }
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
@@ -167,9 +167,8 @@ pub(super) fn a_reader_of_stdout_may_go_away(subject: &dyn Subject) {
         };
         // It must still be there a little later: a broken pipe ends a program at once.
         std::thread::sleep(Duration::from_millis(100));
-        let lives = child.try_wait().unwrap().is_none();
-        let _ = child.kill();
-        let _ = child.wait();
+        let lives = running.child.try_wait().unwrap().is_none();
+        let _ = running.kill();
         if answers && lives {
             return;
         }

@@ -78,7 +78,7 @@ pub(super) fn without_an_upstream_there_is_no_gateway(subject: &dyn Subject) {
 fn with_upstream(subject: &dyn Subject, upstream: &str) -> (TestedServer, RawClient) {
     let mut command = subject.command();
     command.env("BAKEOFF_PORT", "0").env("BAKEOFF_UPSTREAM_URL", upstream);
-    let server = TestedServer::launch(command);
+    let server = TestedServer::launch(subject, command);
     let client = RawClient::to(&server);
     (server, client)
 }

@@ -25,8 +25,13 @@ use server::{CAME, TestedServer};
 
 /// A server that is checked, and in what its library differs from others as CONTRACT.md allows.
 pub trait Subject: Sync {
-    /// What starts it. A check sets the variables of the contract.
+    /// What starts it, with its stdin. A check sets the variables of the contract.
     fn command(&self) -> Command;
+
+    /// Whether the command is one of [`server::supervised`].
+    fn is_supervised(&self) -> bool {
+        false
+    }
 
     /// Where it runs already.
     fn address(&self) -> Option<SocketAddr> {

@@ -1,16 +1,22 @@
 //! One server that is checked: started, watched, and ended by its own process id.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Read, Seek};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Subject;
+use crate::machine::proc;
+
+/// The exit code of a supervisor that found no program, as shells have it.
+const NOT_FOUND: i32 = 127;
 
 /// What stands between what was expected and what came, in a message.
 pub(super) const CAME: &str = "\n   came: ";
@@ -22,6 +28,61 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The seed of every server here, and of the rows in `bodies`.
 pub const SEED: u64 = 42;
 
+/// The beginning of a supervised command, to which the program and its arguments are added: the program ends, and all that
+/// it has started, when this process ends, even by SIGKILL. `bakeoff` is the program that supervises.
+pub fn supervised(bakeoff: &Path) -> Command {
+    // Each supervisor reads it. It is closed when this process ends: nobody else has the writing end.
+    static PIPE: LazyLock<(PipeReader, PipeWriter)> = LazyLock::new(|| io::pipe().expect("a pipe"));
+    let mut command = Command::new(bakeoff);
+    command.args(["supervise", "--transparent", "--patience=5s", "--"]).process_group(0);
+    command.stdin(PIPE.0.try_clone().expect("a second handle"));
+    command
+}
+
+/// The process of a subject's command, and the server itself, which is below it if it is supervised.
+pub(super) struct Running {
+    pub(super) child: Child,
+    supervised: bool,
+}
+
+impl Running {
+    pub(super) fn start(subject: &dyn Subject, mut command: Command) -> Result<Self, String> {
+        let program = command.get_program().to_owned();
+        let child = command.spawn();
+        let child = child.map_err(|e| format!("cannot start {}: {e}", program.display()))?;
+        Ok(Self { child, supervised: subject.is_supervised() })
+    }
+
+    /// The server; none once it has ended and its supervisor has noticed.
+    fn server(&self) -> Option<u32> {
+        match self.supervised {
+            // What the program has left behind comes after it.
+            true => proc::children(self.child.id()).first().copied(),
+            false => Some(self.child.id()),
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.server().and_then(|pid| Pid::from_raw(pid as i32)) {
+            // One that has ended shows it in its status.
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Ends it at once. A supervisor ends by itself then.
+    pub(super) fn kill(&mut self) -> io::Result<ExitStatus> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            self.signal(Signal::KILL);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.child.kill().and_then(|()| self.child.wait())
+    }
+}
+
 /// A running server. Dropping it ends it with SIGTERM and fails the test unless it ends cleanly.
 pub struct TestedServer {
     address: SocketAddr,
@@ -32,7 +93,7 @@ pub struct TestedServer {
 }
 
 struct Process {
-    child: Child,
+    running: Running,
     /// Held, so that the server's stdout stays open as long as it runs.
     _stdout: BufReader<ChildStdout>,
     stderr: File,
@@ -61,25 +122,22 @@ impl TestedServer {
         let mut command = subject.command();
         command.envs([("BAKEOFF_PORT", "0"), ("BAKEOFF_SIGNATURE_ROUNDS", "0")]);
         command.env("BAKEOFF_SEED", SEED.to_string()).envs(variables.iter().copied());
-        let mut server = Self::try_launch(command)?;
+        let mut server = Self::try_launch(subject, command)?;
         server.closes_after_refusals = closes_after_refusals;
         Ok(server)
     }
 
     /// Starts `command` and waits until it says where it listens.
-    pub fn launch(command: Command) -> Self {
-        Self::try_launch(command).unwrap_or_else(|message| panic!("{message}"))
+    pub fn launch(subject: &dyn Subject, command: Command) -> Self {
+        Self::try_launch(subject, command).unwrap_or_else(|message| panic!("{message}"))
     }
 
-    fn try_launch(mut command: Command) -> Result<Self, String> {
+    fn try_launch(subject: &dyn Subject, mut command: Command) -> Result<Self, String> {
         let stderr = memfd_create("stderr", MemfdFlags::CLOEXEC).expect("memory for stderr");
         let stderr = File::from(stderr);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        command.stderr(stderr.try_clone().expect("a second handle"));
-        let program = command.get_program().to_owned();
-        let child = command.spawn();
-        let mut child = child.map_err(|e| format!("cannot start {}: {e}", program.display()))?;
-        let stdout = child.stdout.take().expect("stdout is piped");
+        command.stdout(Stdio::piped()).stderr(stderr.try_clone().expect("a second handle"));
+        let mut running = Running::start(subject, command)?;
+        let stdout = running.child.stdout.take().expect("stdout is piped");
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             let mut stdout = BufReader::new(stdout);
@@ -94,14 +152,16 @@ impl TestedServer {
         };
         let address = line.trim_end().strip_prefix("listening ").and_then(|a| a.parse().ok());
         let (Some(address), Some(stdout)) = (address, stdout) else {
-            let _ = child.kill();
-            let status = child.wait();
+            let status = running.kill();
+            if running.supervised && status.as_ref().is_ok_and(|it| it.code() == Some(NOT_FOUND)) {
+                return Err(format!("cannot start {}", text(&stderr).trim_end()));
+            }
             let status = status.map_or_else(|e| e.to_string(), |status| status.to_string());
             let expected = "the line `listening 127.0.0.1:PORT` on stdout";
             let came = format!("{line:?}, {status}; stderr: {}", text(&stderr));
             return Err(format!("{expected}{CAME}{came}"));
         };
-        let process = Process { child, _stdout: stdout, stderr, ended: false };
+        let process = Process { running, _stdout: stdout, stderr, ended: false };
         Ok(Self { address, closes_after_refusals: false, process: Some(process) })
     }
 
@@ -110,7 +170,7 @@ impl TestedServer {
     }
 
     fn id(&self) -> u32 {
-        self.process().child.id()
+        self.process().running.server().expect("the server runs")
     }
 
     /// Where it listens.
@@ -162,8 +222,7 @@ impl TestedServer {
 
     /// Sends `signal` to it.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process().child), signal)
-            .expect("the server can be signalled");
+        self.process().running.signal(signal);
     }
 
     /// Waits for its end, at most `limit`, and gives how it ended.
@@ -171,7 +230,8 @@ impl TestedServer {
         let process = self.process.as_mut().expect("it was started here");
         let start = Instant::now();
         loop {
-            if let Some(status) = process.child.try_wait().expect("the server can be waited for") {
+            let ended = process.running.child.try_wait().expect("the server can be waited for");
+            if let Some(status) = ended {
                 process.ended = true;
                 return status;
             }
@@ -191,8 +251,7 @@ impl Drop for TestedServer {
         let Some(process) = &mut self.process else { return };
         if std::thread::panicking() {
             if !process.ended {
-                let _ = process.child.kill();
-                let _ = process.child.wait();
+                let _ = process.running.kill();
             }
             match text(&process.stderr) {
                 nothing if nothing.is_empty() => {}
@@ -216,13 +275,12 @@ impl TestedServer {
         let process = self.process.as_mut().expect("it was started here");
         let start = Instant::now();
         while start.elapsed() < limit {
-            if let Ok(Some(status)) = process.child.try_wait() {
+            if let Ok(Some(status)) = process.running.child.try_wait() {
                 return status;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        let _ = process.child.kill();
-        let _ = process.child.wait();
+        let _ = process.running.kill();
         panic!("did not end within {limit:?} of SIGTERM; stderr: {}", self.stderr());
     }
 }

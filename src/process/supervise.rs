@@ -10,7 +10,8 @@
 //! program is killed at once.
 //!
 //! On stdout it says `started PID`, `killed` when the program did not end when it was asked to, and `background` when it ended
-//! by itself and left processes. What the program writes goes to stderr.
+//! by itself and left processes. What the program writes goes to stderr. A transparent supervisor leaves stdout to the program
+//! and says nothing.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -43,19 +44,37 @@ pub(crate) const KILLED: &str = "killed";
 /// Rounds of ending what was orphaned: each ends a generation.
 const GENERATIONS_MAX: usize = 64;
 
-/// Runs `argv`, in the control group `group` if it is given, until it ends, or something comes on stdin or it ends; then it
-/// is asked to end, and killed after `patience`. Gives the program's exit code, 128 and the signal's number when it was ended by one.
+#[derive(Clone, Debug)]
+pub(crate) struct Supervision {
+    /// How long the program may take to end when it is asked to.
+    pub(crate) patience: Duration,
+    /// The control group that it is started in.
+    pub(crate) group: Option<PathBuf>,
+    /// Whether stdout is the program's.
+    pub(crate) transparent: bool,
+}
+
+/// Runs `argv` until it ends, or something comes on stdin or it ends; then it is asked to end, and killed after `patience`.
+/// Gives the program's exit code, 128 and the signal's number when it was ended by one.
 ///
 /// # Errors
 /// When this process cannot do its work.
 ///
 /// # Panics
 /// When `argv` is empty.
-pub(crate) fn supervise(argv: &[OsString], patience: Duration, group: Option<&Path>) -> Result<u8> {
+pub(crate) fn supervise(argv: &[OsString], how: &Supervision) -> Result<u8> {
+    let Supervision { patience, ref group, transparent } = *how;
+    let say = move |what: &str| {
+        if !transparent {
+            say(what);
+        }
+    };
     set_child_subreaper(Some(getpid())).context(|| "cannot become a subreaper".into())?;
     let mut command = Command::new(&argv[0]);
-    command.args(&argv[1..]).stdin(Stdio::null()).stdout(Stdio::from(io::stderr()));
-    command.process_group(0);
+    command.args(&argv[1..]).stdin(Stdio::null()).process_group(0);
+    if !transparent {
+        command.stdout(Stdio::from(io::stderr()));
+    }
     let spawned = match group {
         // It is born there, and this process is not counted with it.
         Some(group) => cgroup::within(group, || command.spawn())
@@ -76,7 +95,7 @@ pub(crate) fn supervise(argv: &[OsString], patience: Duration, group: Option<&Pa
     thread::spawn(move || {
         let asked = matches!(io::stdin().read(&mut [0]), Ok(1..));
         // Where the orchestrator has ended already, no process can ask for an earlier kill.
-        group.end(patience, || asked && is_closed(&io::stdin()));
+        group.end(patience, || asked && is_closed(&io::stdin()), say);
     });
     // It stays a zombie for now: as long as it is, its number is not reused.
     let status = waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
@@ -99,7 +118,7 @@ struct Group {
 
 impl Group {
     /// SIGTERM, patience while nothing is `over`, SIGKILL.
-    fn end(&self, patience: Duration, over: impl Fn() -> bool) {
+    fn end(&self, patience: Duration, over: impl Fn() -> bool, say: impl Fn(&str)) {
         self.signal(Signal::TERM);
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline && !over() {

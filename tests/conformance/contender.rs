@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bakeoff::conform::server::supervised;
+
 use crate::server::Mount;
 use crate::{database, standin};
 
@@ -50,19 +52,27 @@ impl Contender {
         Mount { contender: Some(contender), ..Mount::NULL }
     }
 
+    pub(crate) fn is_bakeoff(&self) -> bool {
+        self.command[0] == BAKEOFF
+    }
+
     /// It as the suite starts it, with `flags` of `bakeoff serve` as what the environment calls them.
     pub(crate) fn command(&self) -> Command {
         let [program, arguments @ ..] = self.command else {
             unreachable!("a command has a program")
         };
-        let mut command = Command::new(folder().join(program));
+        let mut command;
         // bakeoff's own models take part as anyone's program would, by the environment alone.
-        if program == &BAKEOFF {
+        if self.is_bakeoff() {
+            command = Command::new(program);
             command.args(arguments).arg(format!("--die-with-parent={}", std::process::id()));
         } else {
-            command.args(arguments.iter().map(|argument| match argument.contains('/') {
-                true => folder().join(argument),
-                false => argument.into(),
+            command = supervised(Path::new(BAKEOFF));
+            command.arg(folder().join(program)).args(arguments.iter().map(|argument| {
+                match argument.contains('/') {
+                    true => folder().join(argument),
+                    false => argument.into(),
+                }
             }));
         }
         command.env("BAKEOFF_WORKERS", self.workers.to_string());

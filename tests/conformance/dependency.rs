@@ -28,7 +28,7 @@ fn over(mount: Mount, url: &str, pool: u32, flags: &[&str]) -> TestedServer {
     command.args(flags).env("BAKEOFF_PORT", "0").env("BAKEOFF_SEED", "42");
     command.env("BAKEOFF_DATABASE_URL", url).env("BAKEOFF_POOL", pool.to_string());
     command.env("BAKEOFF_SIGNATURE_ROUNDS", "0");
-    TestedServer::launch(command)
+    TestedServer::launch(&mount, command)
 }
 
 /// Sixteen requests at once, each of which wants three connections of a pool that has three: taken one by one they would

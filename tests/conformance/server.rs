@@ -1,6 +1,6 @@
 //! The servers under test: models with the sizes that the suite gives them, and contenders.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use bakeoff::conform::Subject;
 use bakeoff::conform::server::{SEED, TestedServer};
@@ -51,6 +51,9 @@ impl Mount {
 impl Subject for Mount {
     fn command(&self) -> Command {
         let mut command = self.contender.map_or_else(|| self.serve(), |it| it.command());
+        if !self.is_supervised() {
+            command.stdin(Stdio::null());
+        }
         for (name, _) in std::env::vars_os() {
             let set = command.get_envs().any(|(own, _)| own == name);
             if name.to_string_lossy().starts_with("BAKEOFF_") && !set {
@@ -58,6 +61,10 @@ impl Subject for Mount {
             }
         }
         command
+    }
+
+    fn is_supervised(&self) -> bool {
+        self.contender.is_some_and(|contender| !contender.is_bakeoff())
     }
 
     fn name(&self) -> Option<&str> {
@@ -101,5 +108,5 @@ pub(crate) fn with(mount: Mount, flags: &[&str]) -> TestedServer {
     let own = [["--port", "0"], ["--seed", &seed], ["--signature-rounds", "0"]];
     let own = own.iter().filter(|[flag, _]| !flags.contains(flag));
     command.args(own.flatten()).args(flags);
-    TestedServer::launch(command)
+    TestedServer::launch(&mount, command)
 }

@@ -123,6 +123,27 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 
 const MEMORY: &str = "[store.memory]";
 
+/// A server that leaves its process group, leaves something behind, and never says where it listens.
+const STRAY: &str = "#!/bin/sh\nsetsid sleep 600 &\nsleep 600 &\ntouch begun\nexec sleep 600\n";
+
+#[test]
+fn a_killed_conform_leaves_nothing_that_it_started() {
+    for n in 0..kills(1) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("stray"), STRAY).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+        command.args(["conform", "sh", "stray"]).current_dir(&folder);
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        wait_until("it has started a server", || folder.path().join("begun").exists());
+        thread::sleep(STEP * (n as u32 % 8));
+        let below = below(child.id());
+        assert!(below.len() >= 3, "{below:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        wait_until("nothing of it is left", || below.iter().all(|&pid| is_gone(pid)));
+    }
+}
+
 #[test]
 fn a_signal_ends_a_run_with_130_and_what_is_finished_is_kept() {
     // Under nohup a hang-up is nothing to hear.
