@@ -83,6 +83,23 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("uring-vs-epoll", include_str!("../../scenarios/uring-vs-epoll.toml")),
     ("uring-vs-epoll-payment", include_str!("../../scenarios/uring-vs-epoll-payment.toml")),
     ("uring-vs-epoll-10k", include_str!("../../scenarios/uring-vs-epoll-10k.toml")),
+    ("uring-vs-epoll-in-flight-1", include_str!("../../scenarios/uring-vs-epoll-in-flight-1.toml")),
+    (
+        "uring-vs-epoll-in-flight-10",
+        include_str!("../../scenarios/uring-vs-epoll-in-flight-10.toml"),
+    ),
+    (
+        "uring-vs-epoll-in-flight-100",
+        include_str!("../../scenarios/uring-vs-epoll-in-flight-100.toml"),
+    ),
+    (
+        "uring-vs-epoll-in-flight-1000",
+        include_str!("../../scenarios/uring-vs-epoll-in-flight-1000.toml"),
+    ),
+    (
+        "uring-vs-epoll-in-flight-10000",
+        include_str!("../../scenarios/uring-vs-epoll-in-flight-10000.toml"),
+    ),
     ("frameworks", include_str!("../../scenarios/frameworks.toml")),
     ("frameworks-1ms", include_str!("../../scenarios/frameworks-1ms.toml")),
     ("frameworks-50ms", include_str!("../../scenarios/frameworks-50ms.toml")),

@@ -111,7 +111,16 @@ pub(crate) const STATEMENTS: [LedgerStatement; 19] = [
     LedgerStatement {
         number: 18,
         text: "io_uring with a thread per core serves more than epoll does",
-        scenarios: &["uring-vs-epoll", "uring-vs-epoll-payment", "uring-vs-epoll-10k"],
+        scenarios: &[
+            "uring-vs-epoll",
+            "uring-vs-epoll-in-flight-1",
+            "uring-vs-epoll-in-flight-10",
+            "uring-vs-epoll-in-flight-100",
+            "uring-vs-epoll-in-flight-1000",
+            "uring-vs-epoll-in-flight-10000",
+            "uring-vs-epoll-payment",
+            "uring-vs-epoll-10k",
+        ],
     },
     LedgerStatement {
         number: 19,
