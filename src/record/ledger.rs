@@ -47,6 +47,9 @@ pub struct Ledger {
 pub struct LedgerRow {
     /// Counted from 1.
     pub number: u32,
+    /// Whose statement it is, `Java`; empty in ledgers of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub community: String,
     /// In our words.
     pub statement: String,
     /// By the claims that its wording needs.

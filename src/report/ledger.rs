@@ -48,15 +48,14 @@ fn document(ledger: &Ledger) -> Document<'static> {
         let [number, verdict] = [row.number.to_string(), verdict.to_owned()];
         [number, row.statement.clone(), verdict, row.figure.clone(), row.tested_with.clone()]
     };
-    let mut document = Document {
-        title: TITLE.into(),
-        answer: vec![summary(ledger)],
-        blocks: vec![
-            Element::Table(Table::new("", columns, 0..1, ledger.rows.iter().map(row))),
-            Element::Text(about(ledger)),
-        ],
-        ..Document::default()
-    };
+    let mut document =
+        Document { title: TITLE.into(), answer: vec![summary(ledger)], ..Document::default() };
+    for rows in ledger.rows.chunk_by(|a, b| a.community == b.community) {
+        let community = &rows[0].community;
+        let table = Table::new(community, columns, 0..1, rows.iter().map(row));
+        document.blocks.push(Element::Table(table));
+    }
+    document.blocks.push(Element::Text(about(ledger)));
     let led = ledger.rows.iter().map(|row| (row.number.to_string(), links(row)));
     let led = led.filter(|(_, links)| !links.is_empty());
     let led = led.map(|(number, links)| Element::Links(number, links));
@@ -163,16 +162,18 @@ mod tests {
             rows: vec![
                 LedgerRow {
                     number: 1,
+                    community: "Go and Node.js".into(),
                     statement: "One".into(),
                     verdict: StatementVerdict::Holds,
                     figure: judgement.reason.clone(),
-                    tested_with: "real Go and Node.js".into(),
+                    tested_with: "Go 1.27.3".into(),
                     measured: true,
                     claims: vec![LedgerClaim { scenario: "a".into(), decides: true, judgement }],
                     charts: vec!["a/charts/forest-light.svg".into()],
                 },
                 LedgerRow {
                     number: 2,
+                    community: "Java".into(),
                     statement: "Two".into(),
                     verdict: StatementVerdict::Inconclusive,
                     figure: "not measured (no such scenario)".into(),
@@ -199,9 +200,16 @@ mod tests {
         let shown = anstream::adapter::strip_str(&text(&ledger(), None, true)).to_string();
         let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         for text in [&shown, &read("ledger.md"), &read("index.html"), &read("ledger.json")] {
-            for part in
-                ["no such scenario", "it claims nothing", "hiring", "1.02x", "Two", "2026-11-01"]
-            {
+            for part in [
+                "Go and Node.js",
+                "Java",
+                "no such scenario",
+                "it claims nothing",
+                "hiring",
+                "1.02x",
+                "Two",
+                "2026-11-01",
+            ] {
                 assert!(text.contains(part), "{part}: {text}");
             }
         }

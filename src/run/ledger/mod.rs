@@ -260,6 +260,7 @@ fn row(
     let measured = !deciding.is_empty();
     LedgerRow {
         number: statement.number,
+        community: statement.community.into(),
         statement: statement.text.into(),
         verdict: together(deciding.iter().map(|claim| claim.judgement.verdict), &missing),
         figure: match measured {

@@ -5,21 +5,30 @@
 pub(crate) struct LedgerStatement {
     /// Counted from 1.
     pub(crate) number: u32,
+    /// Whose statement it is: the rows of a community stand together.
+    pub(crate) community: &'static str,
     /// In our words.
     pub(crate) text: &'static str,
     /// Names of scenarios: their claims with `decides = true` decide, the others stand beside it.
     pub(crate) scenarios: &'static [&'static str],
 }
 
+const GO_AND_NODE: &str = "Go and Node.js";
+const JAVA: &str = "Java";
+const IO_URING: &str = "io_uring and thread per core";
+const FRAMEWORKS: &str = "Rust frameworks";
+
 /// Statements about servers in Go, on Node.js, in Java and in Rust, and about what waits and what computes.
 pub(crate) const STATEMENTS: [LedgerStatement; 19] = [
     LedgerStatement {
         number: 1,
+        community: GO_AND_NODE,
         text: "Synthetic tests show Go serving more raw requests per second than Node.js",
         scenarios: &["go-vs-node-raw"],
     },
     LedgerStatement {
         number: 2,
+        community: GO_AND_NODE,
         text: "That difference means nothing when each request waits for a 50 ms query",
         scenarios: &[
             "go-vs-node-payment-50ms",
@@ -30,6 +39,7 @@ pub(crate) const STATEMENTS: [LedgerStatement; 19] = [
     },
     LedgerStatement {
         number: 3,
+        community: GO_AND_NODE,
         text: "A thousand, and thousands, of concurrent workers are cheap",
         scenarios: &[
             "go-vs-node-loyalty",
@@ -40,76 +50,91 @@ pub(crate) const STATEMENTS: [LedgerStatement; 19] = [
     },
     LedgerStatement {
         number: 4,
+        community: GO_AND_NODE,
         text: "Points can be spread over a million accounts and 700 businesses in parallel",
         scenarios: &["loyalty-million", "loyalty-million-postgres"],
     },
     LedgerStatement {
         number: 5,
+        community: GO_AND_NODE,
         text: "Go's collector does not stop the world for long: its p99 is consistent",
         scenarios: &["go-vs-node-p99"],
     },
     LedgerStatement {
         number: 6,
+        community: GO_AND_NODE,
         text: "Go's memory is low and predictable, that of Node.js higher and with spikes",
         scenarios: &["go-vs-node-memory"],
     },
     LedgerStatement {
         number: 7,
+        community: GO_AND_NODE,
         text: "An event loop is extremely efficient for services that mostly wait",
         scenarios: &["webhook-receiver", "gateway"],
     },
     LedgerStatement {
         number: 8,
+        community: GO_AND_NODE,
         text: "Both are excellent at I/O-bound concurrency",
         scenarios: &["go-vs-node-io-concurrency", "io-concurrency", "connections-10k"],
     },
     LedgerStatement {
         number: 9,
+        community: GO_AND_NODE,
         text: "Three lookups awaited together cost one wait",
         scenarios: &["payment-parallel-lookups"],
     },
     LedgerStatement {
         number: 10,
+        community: GO_AND_NODE,
         text: "In heavy computation and cryptography a single thread loses",
         scenarios: &["go-vs-node-cpu", "go-vs-node-cpu-mixed"],
     },
     LedgerStatement {
         number: 11,
+        community: GO_AND_NODE,
         text: "For a p99 below a millisecond, choose Go",
         scenarios: &["go-vs-node-sub-millisecond"],
     },
     LedgerStatement {
         number: 12,
+        community: GO_AND_NODE,
         text: "A well-written service in one model always beats a poorly written one in the other",
         scenarios: &["craft-beats-model", "craft-beats-model-memory", "craft-beats-model-loyalty"],
     },
     LedgerStatement {
         number: 13,
+        community: GO_AND_NODE,
         text: "Go ships as one small static binary, Node.js with node_modules: images tiny against large",
         scenarios: &["footprint"],
     },
     LedgerStatement {
         number: 14,
+        community: GO_AND_NODE,
         text: "An API gateway or a webhook receiver is fine with either",
         scenarios: &["go-vs-node-gateway", "go-vs-node-webhook"],
     },
     LedgerStatement {
         number: 15,
+        community: GO_AND_NODE,
         text: "The bottleneck decides, not the language",
         scenarios: &[],
     },
     LedgerStatement {
         number: 16,
+        community: JAVA,
         text: "Virtual threads carry thousands of waiting requests that platform threads are too heavy for",
         scenarios: &["java-virtual-vs-platform", "java-virtual-vs-platform-10k"],
     },
     LedgerStatement {
         number: 17,
+        community: JAVA,
         text: "Virtual threads cost nothing where nothing waits, or where a pool of connections is the limit",
         scenarios: &["java-virtual-vs-platform-memory", "java-virtual-vs-platform-small-pool"],
     },
     LedgerStatement {
         number: 18,
+        community: IO_URING,
         text: "io_uring with a thread per core serves more than epoll does",
         scenarios: &[
             "uring-vs-epoll",
@@ -124,6 +149,7 @@ pub(crate) const STATEMENTS: [LedgerStatement; 19] = [
     },
     LedgerStatement {
         number: 19,
+        community: FRAMEWORKS,
         text: "A framework like axum costs next to nothing over its HTTP library",
         scenarios: &["frameworks", "frameworks-1ms", "frameworks-50ms"],
     },
@@ -175,6 +201,8 @@ mod tests {
     #[test]
     fn statements_are_counted_and_name_whole_scenarios() {
         assert!(STATEMENTS.iter().zip(1..).all(|(statement, number)| statement.number == number));
+        let communities = STATEMENTS.chunk_by(|a, b| a.community == b.community).count();
+        assert_eq!(communities, 4, "the rows of a community stand together");
         let memory = &STATEMENTS[5];
         assert!(memory.is_tested_by("go-vs-node-memory"));
         for other in ["memory-over-time-postgres", "go-vs-node-memoryless", "payment-memory"] {
