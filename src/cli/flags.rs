@@ -42,7 +42,7 @@ impl Out {
 }
 
 /// The time as a folder's name.
-fn now() -> String {
+pub(super) fn now() -> String {
     clock::utc().replace(':', "-")
 }
 

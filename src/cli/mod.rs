@@ -1,5 +1,6 @@
 //! The command line: one file per verb. Results go to stdout, everything else to stderr.
 
+mod bisect;
 mod chart;
 mod conform;
 mod decide;
@@ -52,6 +53,8 @@ enum Verb {
     Drive(Box<drive::Args>),
     /// Compare two builds; fail when the new one is worse
     Gate(gate::Args),
+    /// Find the version that made a metric worse
+    Bisect(bisect::Args),
     /// Draw one chart of a result, with a description
     Chart(chart::Args),
     /// Show a stored result again, or two side by side
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
         Verb::Decide(args) => args.run(),
         Verb::Drive(args) => args.run(),
         Verb::Gate(args) => args.run(),
+        Verb::Bisect(args) => args.run(),
         Verb::Chart(args) => args.run(),
         Verb::Report(args) => args.run(),
         Verb::Serve(args) => args.run(),

@@ -27,6 +27,8 @@ enum Of {
     Result,
     /// gate.json, what `gate` writes
     Gate,
+    /// bisect.json, what `bisect` writes
+    Bisect,
     /// ledger.json, what `run FOLDER` writes
     Ledger,
     /// What `decide --format json` prints
@@ -39,6 +41,7 @@ impl Args {
             Of::Scenario => json::SCENARIO,
             Of::Result => json::RESULT,
             Of::Gate => json::GATE,
+            Of::Bisect => json::BISECT,
             Of::Ledger => json::LEDGER,
             Of::Decision => json::DECISION,
         })?;

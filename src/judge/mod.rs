@@ -3,6 +3,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod best_size;
+pub(crate) mod bisect;
 pub(crate) mod bounds;
 pub(crate) mod cell;
 pub(crate) mod failures;

@@ -53,6 +53,8 @@ pub(crate) const SCENARIO: &str = include_str!("../../scenarios/bakeoff.schema.j
 pub(crate) const RESULT: &str = include_str!("../../contracts/result.schema.json");
 /// Of `gate.json`.
 pub(crate) const GATE: &str = include_str!("../../contracts/gate.schema.json");
+/// Of `bisect.json`.
+pub(crate) const BISECT: &str = include_str!("../../contracts/bisect.schema.json");
 /// Of `ledger.json`.
 pub(crate) const LEDGER: &str = include_str!("../../contracts/ledger.schema.json");
 /// Of an answer of `decide`.

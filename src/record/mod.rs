@@ -3,6 +3,7 @@
 //! Fields end in their unit. `null` is a figure that was withheld or could not be had, and never zero.
 
 mod begun;
+pub mod bisect;
 mod decision;
 mod footprint;
 mod found;

@@ -3,6 +3,7 @@
 //! A report for people is a `document::Document`: `summary` describes a run, `decision`, `drive`, `side_by_side`, `ledger`
 //! and `gate` the others. `terminal`, `markdown` and `html` write any of them.
 
+pub(crate) mod bisect;
 pub mod charts;
 pub(crate) mod comparison;
 pub mod decision;

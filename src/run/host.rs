@@ -31,6 +31,7 @@ use crate::{clock, load};
 
 pub(crate) use crate::machine::Cores;
 pub(crate) use crate::machine::resources::{SAMPLES as MEMORY_SAMPLES, Switches, Watch};
+pub(crate) use crate::process::builds::{Builds, commits};
 pub(crate) use crate::process::child::{Contender as Server, Startable, Started};
 
 /// Connections of a database beside those of the contenders' pools.

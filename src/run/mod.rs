@@ -2,6 +2,7 @@
 //!
 //! This is the only folder that runs both sides. [`run`] reads as the pipeline.
 
+pub(crate) mod bisect;
 pub(crate) mod capacity;
 mod decide;
 mod footprint;

@@ -109,6 +109,7 @@ fn the_schemas_are_those_of_the_repository() {
         ("scenario", "scenarios/bakeoff.schema.json"),
         ("result", "contracts/result.schema.json"),
         ("gate", "contracts/gate.schema.json"),
+        ("bisect", "contracts/bisect.schema.json"),
         ("ledger", "contracts/ledger.schema.json"),
         ("decision", "contracts/decision.schema.json"),
     ] {

@@ -7,6 +7,7 @@
 
 mod action;
 mod answers;
+mod bisect;
 mod conform;
 mod contract;
 mod documents;

@@ -33,7 +33,7 @@ const NOT_RUN: &[(&str, &str)] = &[
         "bakeoff chart reports/my-service --kind flame..",
         "needs profiles of a run; the charts' tests draw them",
     ),
-    ("bakeoff conform ..", "needs a server of the contract; conform.rs runs it"),
+    ("bakeoff bisect ..", "takes minutes and many builds; bisect.rs runs it"),
     ("bakeoff gate ..", "takes minutes and two builds; it has tests of its own"),
 ];
 

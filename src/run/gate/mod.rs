@@ -19,12 +19,12 @@ mod session;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use session::Session;
 
 use crate::error::{Context, Error, Result};
-use crate::record::gate::{GateResult, Purpose, to_json};
+use crate::record::gate::{GateResult, Plan, Purpose, Round, to_json};
 use crate::report::charts::{self, Shade, Size, pictures_of};
 use crate::report::gate::history::History;
 use crate::report::gate::{dashboards, junit, shown};
@@ -77,7 +77,7 @@ pub(crate) fn run(
     let past = history::read(request.history.as_deref())?;
     request.history.as_deref().map_or(Ok(()), history::writable)?;
     let mut session = Session::open(request, &past, progress)?;
-    let result = session.run(stop)?;
+    let result = session.run(stop, None)?;
     let written = write(&request.out, &result);
     let kept = match &request.history {
         Some(path) if result.judgement.finished => keep(path, request, &result),
@@ -86,6 +86,28 @@ pub(crate) fn run(
     let unwritten = [written, kept].into_iter().filter_map(Result::err).collect();
     Ok(Ended { result, unwritten })
 }
+
+/// Rounds of a pair until `enough`, without a verdict or a report: for a search, which judges them in its own way.
+///
+/// # Errors
+/// Those of [`run`]; interrupted, when `stop` is set before there are enough.
+pub(super) fn measure(
+    request: &GateRequest,
+    progress: &mut Progress,
+    stop: &AtomicBool,
+    enough: &Enough<'_>,
+) -> Result<GateResult> {
+    let past = history::read(None)?;
+    let mut session = Session::open(request, &past, progress)?;
+    let result = session.run(stop, Some(enough))?;
+    match stop.load(Ordering::Relaxed) && !enough(&result.plan, &result.rounds) {
+        true => Err(Error::interrupted()),
+        false => Ok(result),
+    }
+}
+
+/// Whether a plan needs no more rounds than these.
+pub(super) type Enough<'a> = dyn Fn(&Plan, &[Round]) -> bool + 'a;
 
 /// Adds the gate to its history, and draws that.
 fn keep(history: &Path, request: &GateRequest, result: &GateResult) -> Result<()> {
@@ -250,7 +272,7 @@ fn other<'a>(one: &str, first: &'a str, second: &'a str) -> &'a str {
 }
 
 /// An absolute path to a file that can be run.
-fn runnable(flag: &str, binary: &Path) -> Result<PathBuf> {
+pub(super) fn runnable(flag: &str, binary: &Path) -> Result<PathBuf> {
     let shown = binary.display();
     let about = fs::metadata(binary).usage(|| format!("{flag}: cannot read {shown}"))?;
     if !about.is_file() || about.permissions().mode() & 0o111 == 0 {

@@ -16,7 +16,7 @@ use crate::record::{LostBy, Trial};
 use crate::report::gate::history::History;
 use crate::run::gate::budget::{CLOSED, OVERHEAD};
 use crate::run::gate::budget::{Strained, agree, shown};
-use crate::run::gate::{GateRequest, block, budget};
+use crate::run::gate::{Enough, GateRequest, block, budget};
 use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::RandomizedBlock;
@@ -97,11 +97,15 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The whole gate.
+    /// The whole gate, or rounds until `enough` says so.
     ///
     /// # Errors
     /// When the baseline cannot be probed, the budget is too short, or a trial fails that no contender is responsible for.
-    pub(super) fn run(&mut self, stop: &AtomicBool) -> Result<GateResult> {
+    pub(super) fn run(
+        &mut self,
+        stop: &AtomicBool,
+        enough: Option<&Enough<'_>>,
+    ) -> Result<GateResult> {
         self.began = Instant::now();
         for note in &self.about.notes {
             self.testbed.progress.say(&format!("warning: {note}"));
@@ -115,7 +119,7 @@ impl<'a> Session<'a> {
         // A gate that is refused by now leaves nothing, and an earlier report as it was.
         let ran = interrupt::forgiven(settled)
             .and_then(|()| self.testbed.write_down())
-            .and_then(|()| self.run_rounds(stop));
+            .and_then(|()| self.run_rounds(stop, enough));
         self.testbed.progress.end();
         interrupt::forgiven(ran)?;
         self.about.notes.extend(self.testbed.host.neighbours.note());
@@ -301,8 +305,8 @@ impl<'a> Session<'a> {
         self.request.gate.budget.is_some_and(|all| Nanos::from(self.began.elapsed()) >= all)
     }
 
-    /// Rounds until the verdict stands or the budget ends; a calibration has all of them whatever they say.
-    fn run_rounds(&mut self, stop: &AtomicBool) -> Result<()> {
+    /// Rounds until the verdict stands, `enough` says so or the budget ends; a calibration has all of them whatever they say.
+    fn run_rounds(&mut self, stop: &AtomicBool, enough: Option<&Enough<'_>>) -> Result<()> {
         for round in 1.. {
             if stop.load(Ordering::Relaxed) || self.is_out_of_time() {
                 break;
@@ -313,9 +317,10 @@ impl<'a> Session<'a> {
                 break;
             }
             self.rounds.push(round);
-            let enough = match self.request.purpose {
-                Purpose::Gate => judge(&self.plan, &self.rounds).finished,
-                Purpose::Calibration => {
+            let enough = match (enough, self.request.purpose) {
+                (Some(enough), _) => enough(&self.plan, &self.rounds),
+                (None, Purpose::Gate) => judge(&self.plan, &self.rounds).finished,
+                (None, Purpose::Calibration) => {
                     let counted = self.rounds.iter().filter(|round| round.void.is_none()).count();
                     let blamed = attribution(&self.plan, &self.rounds).is_some();
                     blamed || counted >= self.plan.rounds_max as usize
