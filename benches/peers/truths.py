@@ -28,7 +28,7 @@ CONNECTIONS = 64
 PEERS = {
     "bakeoff": {
         "open": "{bakeoff} drive {url} --rate {rate}/s --arrivals {arrivals} --duration {seconds}s --connections {connections} "
-                "--warm-up none --pace {pace} --format json",
+                "--pace {pace} --format json",
         "closed": "{bakeoff} drive {url} --closed --duration {seconds}s --connections {connections} --format json",
         "poisson": True, "reads": "ours", "lateness": "said, per request and percentile",
     },
@@ -257,8 +257,11 @@ def load(args, peer, url, rate, arrivals, during, pace):
         if during:
             during()
         output = process.stdout.read()
-        _, _, usage = os.wait4(process.pid, 0)
-        process.returncode = 0
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        # 5: ours measured, and says that the machine was too busy to believe it.
+        if process.returncode not in (0, 5):
+            sys.exit(f"{' '.join(command)} exited with {process.returncode}")
         result = READERS[peer["reads"]](output, file)
     result["us_per_request"] = (usage.ru_utime + usage.ru_stime) * 1e6 / max(result["requests"], 1)
     return result
@@ -331,6 +334,8 @@ def off(value, true):
 def us(value):
     if value is None:
         return ""
+    if value != value:
+        return "withheld"
     if value in (UNBOUNDED, -UNBOUNDED):
         return "unbounded" if value > 0 else "below it"
     return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.0f}"
@@ -338,7 +343,7 @@ def us(value):
 
 def chart(rows):
     """Errors of p99 beside each other, on a logarithmic scale of us; an unbounded one is a full bar."""
-    shown = [row for row in rows if row[2] == "p99" and row[4] is not None]
+    shown = [row for row in rows if row[2] == "p99" and row[4] is not None and row[4] == row[4]]
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{40 + 22 * len(shown)}" font-family="sans-serif" '
              'font-size="13"><rect width="100%" height="100%" fill="white"/>',
              '<text x="10" y="22">Error of p99 against the known truth, us (logarithmic)</text>']
