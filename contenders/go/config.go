@@ -8,6 +8,7 @@ import (
 
 // config is what the environment says.
 type config struct {
+	address     string // an IP address of this machine
 	port        int
 	seed        uint64
 	rounds      int    // of a signature
@@ -19,8 +20,12 @@ type config struct {
 
 func configFromEnv() (config, error) {
 	c := config{
+		address:     os.Getenv("BAKEOFF_ADDRESS"),
 		databaseURL: os.Getenv("BAKEOFF_DATABASE_URL"),
 		upstreamURL: os.Getenv("BAKEOFF_UPSTREAM_URL"),
+	}
+	if c.address == "" {
+		c.address = "127.0.0.1"
 	}
 	var err error
 	if c.seed, err = number("BAKEOFF_SEED", 42, 0, 1<<64-1); err != nil {

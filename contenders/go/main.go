@@ -57,7 +57,7 @@ func run() error {
 	defer st.Close()
 
 	// The kernel's limit bounds the backlog: Go listens with all of net.core.somaxconn.
-	listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", c.port))
+	listener, err := net.Listen("tcp", net.JoinHostPort(c.address, fmt.Sprint(c.port)))
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ use cpu::CpuMode;
 use http::socket::Limits;
 use model::{Model, Pitfall};
 pub use runtime::Gather;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -36,8 +36,8 @@ pub struct Settings {
     pub model: Model,
     /// The service that is mounted; `None` mounts both.
     pub workload: Option<Workload>,
-    /// Its port on 127.0.0.1; 0 lets the system choose.
-    pub port: u16,
+    /// Where it listens; port 0 lets the system choose.
+    pub listen: SocketAddr,
     /// Workers of `work-stealing` and `thread-pool`, connections at most of `thread-per-connection`; `None` takes the
     /// model's default.
     pub threads: Option<usize>,
@@ -90,7 +90,7 @@ pub enum Workload {
     Loyalty,
 }
 
-/// Listens on 127.0.0.1, says so on stdout (`listening 127.0.0.1:PORT`), and serves until SIGTERM or SIGINT.
+/// Listens, says so on stdout (`listening 127.0.0.1:PORT`), and serves until SIGTERM or SIGINT.
 ///
 /// Requests in progress are then finished, for 5 s at most.
 ///
@@ -98,19 +98,19 @@ pub enum Workload {
 /// A port that is taken or a number of threads that cannot be (2), a machine that is out of something (1).
 pub fn serve(settings: &Settings) -> Result<()> {
     check(settings)?;
-    serve_on(settings, listen(settings.port)?)
+    serve_on(settings, listen(settings.listen)?)
 }
 
 /// The same on a port that several processes share.
 pub fn serve_beside(settings: &Settings) -> Result<()> {
     check(settings)?;
-    serve_on(settings, listen_beside(settings.port)?)
+    serve_on(settings, listen_beside(settings.listen)?)
 }
 
 fn serve_on(settings: &Settings, listener: TcpListener) -> Result<()> {
     model::check_client(settings)?;
-    let port = listener.local_addr().context(|| "cannot read the port".into())?.port();
-    let ready = || announce(port);
+    let at = listener.local_addr().context(|| "cannot read the port".into())?;
+    let ready = || announce(at);
     match settings.model {
         Model::EventLoop | Model::WorkStealing => {
             runtime::event_loop::serve(settings, listener, ready)

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -38,9 +39,12 @@ pub(crate) struct Args {
     /// The service to mount [default: both]
     #[arg(long, value_enum, value_name = "SERVICE")]
     workload: Option<Workload>,
-    /// The port on 127.0.0.1; 0 for any free one
+    /// The port; 0 for any free one
     #[arg(long, value_name = "PORT", env = "BAKEOFF_PORT", default_value_t = 0)]
     port: u16,
+    /// The address to listen on
+    #[arg(long, value_name = "IP", env = "BAKEOFF_ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
     /// Workers of work-stealing and thread-pool; maximum number of connections of thread-per-connection
     #[arg(long, value_name = "N", env = "BAKEOFF_WORKERS", visible_alias = "workers")]
     threads: Option<usize>,
@@ -145,7 +149,7 @@ impl Args {
             name: self.name.clone().unwrap_or_else(|| self.model.to_string()),
             model: self.model,
             workload: self.workload,
-            port: self.port,
+            listen: SocketAddr::new(self.address, self.port),
             threads: self.threads,
             cpu: self.cpu_mode,
             cores: self.cores.unwrap_or_else(own_cores).max(1),
@@ -255,15 +259,15 @@ pub(crate) fn serve_in_processes(settings: &Settings, processes: u32) -> Result<
             .help("give --database-url"));
     }
     let stop = interrupt::listen()?;
-    let reserved = listen::reserve(settings.port)?;
-    let port = reserved.local_addr().context(|| "cannot read the port".into())?.port();
+    let reserved = listen::reserve(settings.listen)?;
+    let at = reserved.local_addr().context(|| "cannot read the port".into())?;
     let pool = (settings.pool / processes as usize).max(1);
     let mut children = Children(Vec::new());
     for _ in 0..processes {
-        children.0.push(start_process(port, pool)?);
+        children.0.push(start_process(at.port(), pool)?);
     }
     children.0.iter_mut().try_for_each(listening)?;
-    listen::announce(port);
+    listen::announce(at);
     while !stop.load(Ordering::Relaxed) {
         for child in &mut children.0 {
             if let Some(status) = child.try_wait().context(|| "cannot watch a process".into())? {

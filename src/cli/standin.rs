@@ -1,6 +1,6 @@
 //! `bakeoff standin`: the dependency of the services, or a relay to one's own, until SIGTERM or SIGINT.
 
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::flags::Parent;
 use crate::error;
@@ -19,9 +19,12 @@ It prints `listening 127.0.0.1:PORT` and serves until SIGTERM or SIGINT.
 
 Exit codes: 0 ended as asked, 1 internal error, 2 bad flag, or a port in use")]
 pub(crate) struct Args {
-    /// The port on 127.0.0.1; 0 for any free one
+    /// The port; 0 for any free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
+    /// The address to listen on
+    #[arg(long, value_name = "IP", env = "BAKEOFF_ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
     /// Seed of the rows, latencies and faults
     #[arg(long, value_name = "N", env = "BAKEOFF_SEED", default_value_t = 42)]
     seed: u64,
@@ -55,7 +58,7 @@ impl Args {
         }
         let settings = Settings {
             name: self.name,
-            port: self.port,
+            listen: SocketAddr::new(self.address, self.port),
             seed: self.seed,
             lookup: self.latency,
             write: self.write_latency,

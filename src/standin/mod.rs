@@ -45,15 +45,15 @@ use crate::standin::stats::Stats;
 use crate::standin::step::Key;
 use crate::units::Nanos;
 use server::StandinServer;
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
 
 /// Everything that the stand-in is started with.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What `/healthz` calls it.
     pub name: String,
-    /// Its port on 127.0.0.1; 0 lets the system choose.
-    pub port: u16,
+    /// Where it listens; port 0 lets the system choose.
+    pub listen: SocketAddr,
     /// Chooses the rows, and the streams that times and faults are drawn from.
     pub seed: u64,
     /// How long a statement takes that reads one row.
@@ -70,7 +70,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             name: "standin".into(),
-            port: 0,
+            listen: ([127, 0, 0, 1], 0).into(),
             seed: 42,
             lookup: Latency::ZERO,
             write: Latency::ZERO,
@@ -80,13 +80,13 @@ impl Default for Settings {
     }
 }
 
-/// Listens on 127.0.0.1, says so on stdout (`listening 127.0.0.1:PORT`), and answers until SIGTERM or SIGINT.
+/// Listens, says so on stdout (`listening 127.0.0.1:PORT`), and answers until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// A port that is taken (2), a machine that is out of something (1).
 pub fn serve(settings: &Settings) -> Result<()> {
     raise_descriptor_limit(CONNECTIONS_MAX as u64 + OTHER_DESCRIPTORS);
-    let reactor = start(settings.port, settings.pace)?;
+    let reactor = start(settings.listen, settings.pace)?;
     StandinServer::new(reactor, World::new(settings))
         .run()
         .context(|| "the epoll set failed".into())
@@ -101,18 +101,18 @@ pub fn relay(settings: &Settings, target: SocketAddrV4) -> Result<()> {
     proxy::check(target)?;
     raise_descriptor_limit((2 * RELAYS_MAX + REFUSED_MAX) as u64 + OTHER_DESCRIPTORS);
     proxy::look_for(target);
-    let reactor = start(settings.port, settings.pace)?;
+    let reactor = start(settings.listen, settings.pace)?;
     proxy::Proxy::new(reactor, target, settings).run().context(|| "the epoll set failed".into())
 }
 
 /// For the standard streams, the epoll set and the like.
 const OTHER_DESCRIPTORS: u64 = 64;
 
-fn start(port: u16, pace: Pace) -> Result<Reactor> {
-    let listener = listen(port)?;
-    let port = listener.local_addr().context(|| "cannot read the port".into())?.port();
+fn start(at: SocketAddr, pace: Pace) -> Result<Reactor> {
+    let listener = listen(at)?;
+    let at = listener.local_addr().context(|| "cannot read the port".into())?;
     let reactor = Reactor::new(listener, pace)?;
-    announce(port);
+    announce(at);
     Ok(reactor)
 }
 

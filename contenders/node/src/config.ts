@@ -1,6 +1,8 @@
 // What the environment says.
 
 export interface Config {
+  /** An IP address of this machine. */
+  address: string;
   port: number;
   seed: bigint;
   signatureRounds: number;
@@ -15,6 +17,7 @@ export interface Config {
 
 export function configFromEnv(env: NodeJS.ProcessEnv): Config {
   const config: Config = {
+    address: env.BAKEOFF_ADDRESS || "127.0.0.1",
     port: number(env, "BAKEOFF_PORT", 0, 0, 65_535),
     seed: seed(env.BAKEOFF_SEED || "42"),
     signatureRounds: number(env, "BAKEOFF_SIGNATURE_ROUNDS", 0, 0, 2 ** 32 - 1),

@@ -23,12 +23,12 @@ async function main(): Promise<void> {
   const variant = VARIANTS[process.argv[2] as keyof typeof VARIANTS];
   if (variant === undefined) throw new Error("usage: node dist/main.js http|express|fastify");
   const config = configFromEnv(process.env);
-  if (config.workers > 1 && cluster.isPrimary) await supervise(config.workers);
+  if (config.workers > 1 && cluster.isPrimary) await supervise(config);
   else await work(variant, config);
 }
 
 /** Starts the workers, says where they listen, and ends with them. */
-async function supervise(count: number): Promise<void> {
+async function supervise({ workers: count, address: host }: Config): Promise<void> {
   let stopping = false;
   for (let index = 0; index < count; index++) cluster.fork();
   cluster.on("exit", (_worker, code) => {
@@ -41,7 +41,7 @@ async function supervise(count: number): Promise<void> {
       if (++ready === count) resolve(address.port);
     });
   });
-  console.log(`listening 127.0.0.1:${port}`);
+  console.log(`listening ${host}:${port}`);
   await signalled;
   stopping = true;
   const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
@@ -72,8 +72,8 @@ async function work(variant: (typeof VARIANTS)["http" | "express" | "fastify"], 
       : undefined,
   };
   const create = await variant.load();
-  const listening = await listen(await create(app), config.port);
-  if (cluster.isPrimary) console.log(`listening 127.0.0.1:${listening.port}`);
+  const listening = await listen(await create(app), config.address, config.port);
+  if (cluster.isPrimary) console.log(`listening ${config.address}:${listening.port}`);
   await signalled;
   await stop(listening);
   app.upstream?.agent.destroy();

@@ -27,8 +27,11 @@ export interface Listening {
   connections: Connections;
 }
 
-/** Listens on 127.0.0.1. */
-export async function listen(listener: RequestListener, port: number): Promise<Listening> {
+export async function listen(
+  listener: RequestListener,
+  host: string,
+  port: number,
+): Promise<Listening> {
   const connections: Connections = new Map();
   const server = createServer({
     headersTimeout: HEAD_MAX_MS,
@@ -61,7 +64,7 @@ export async function listen(listener: RequestListener, port: number): Promise<L
   server.on("clientError", (error, socket) => refuse(connections, error, socket as Socket));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ host: "127.0.0.1", port, backlog: BACKLOG }, resolve);
+    server.listen({ host, port, backlog: BACKLOG }, resolve);
   });
   return { server, port: (server.address() as AddressInfo).port, connections };
 }
