@@ -2,6 +2,8 @@
 //!
 //! Each check is a function of figures that were read, and reading is apart from it, so that every finding has a test.
 
+pub mod hosts;
+
 use std::num::NonZeroU64;
 use std::thread;
 use std::time::{Duration, Instant};

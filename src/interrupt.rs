@@ -50,6 +50,11 @@ fn is_second(first: Instant, now: Instant) -> bool {
     now.duration_since(first) >= SECOND_AFTER
 }
 
+/// Asks for the end as a signal would.
+pub(crate) fn ask() {
+    ASKED.store(true, Ordering::Relaxed);
+}
+
 /// Whether the end was asked for.
 pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)

@@ -44,6 +44,7 @@ pub mod error;
 mod exit;
 pub mod fault;
 mod files;
+mod hosts;
 mod interrupt;
 pub mod judge;
 pub mod latency;

@@ -11,6 +11,7 @@ pub(crate) enum Purpose {
     Operations = 2,
     Bodies = 3,
     States = 4,
+    Parts = 5,
 }
 
 /// A stream of 64-bit numbers: SplitMix64 (Steele, Lea, Flood 2014) started at a key.
@@ -23,6 +24,9 @@ pub(crate) fn fresh_seed() -> u64 {
 }
 
 impl Stream {
+    /// Where nothing is drawn.
+    pub(crate) const ZERO: Self = Self(0);
+
     pub(crate) fn of(seed: u64) -> Self {
         Self(seed)
     }

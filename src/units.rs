@@ -6,7 +6,19 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// A duration, or an instant since some named origin, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct Nanos(pub u64);
 
 impl Nanos {
@@ -145,7 +157,7 @@ impl Nanos {
 const MAX_DURATION_NS: f64 = 86_400e9;
 
 /// Requests per second.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize)]
 pub struct Rate(pub f64);
 
 /// A Poisson window with a mean of 1,100 falls short of 1,000 once in a thousand times.
@@ -199,7 +211,7 @@ impl FromStr for Rate {
 const MAX_RATE: f64 = 1e7;
 
 /// A part of a whole, 0.5 for `50%`.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize)]
 pub struct Share(pub f64);
 
 impl fmt::Display for Share {

@@ -1,6 +1,7 @@
 //! `bakeoff doctor`
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use owo_colors::{OwoColorize, Style};
 use serde_json::json;
@@ -10,17 +11,22 @@ use crate::doctor;
 use crate::doctor::{Finding, State};
 use crate::error::Result;
 use crate::report::terminal::wrapped;
+use crate::scenario::Hosts;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bakeoff doctor
+  bakeoff doctor --hosts hosts.toml   starts an agent on each host and looks from there
   bakeoff doctor --format json | jq '.checks[] | select(.state != \"fine\")'
 
 It takes about four seconds and changes nothing: run the commands that it suggests yourself.
 
-Exit codes: 0 checked, whatever the findings, 1 internal error")]
+Exit codes: 0 checked, whatever the findings, 1 internal error, 2 a host without an agent")]
 pub(crate) struct Args {
+    /// Check the hosts of this file in place of this one
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -28,7 +34,10 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<u8> {
-        let findings = doctor::examine()?;
+        let findings = match &self.hosts {
+            Some(file) => doctor::hosts::examine(&Hosts::read(file)?)?,
+            None => doctor::examine()?,
+        };
         print(&match self.format {
             Format::Text => text(&findings),
             Format::Json => json(&findings),

@@ -1,5 +1,6 @@
 //! The command line: one file per verb. Results go to stdout, everything else to stderr.
 
+mod agent;
 mod bisect;
 mod chart;
 mod conform;
@@ -71,6 +72,8 @@ enum Verb {
     Doctor(doctor::Args),
     /// List the built-in scenarios and models
     List(list::Args),
+    /// Measure on this host for a run on another; a launcher starts it
+    Agent(agent::Args),
     /// (internal) supervise a contender's process
     #[command(hide = true)]
     Supervise(SuperviseArgs),
@@ -134,6 +137,7 @@ pub fn main() -> ExitCode {
         Verb::Conform(args) => args.run(),
         Verb::Doctor(args) => args.run(),
         Verb::List(args) => args.run(),
+        Verb::Agent(args) => args.run(),
         Verb::Supervise(args) => args.run(),
         Verb::Enter(args) => args.run(),
         Verb::Selftest(args) => args.run(),

@@ -11,7 +11,7 @@ use crate::cli::{Format, print};
 use crate::error::{Error, Result};
 use crate::record::{RunResult, Verdict};
 use crate::run::{Claim, LedgerRequest, Planned, Progress, ReportFolder, Request, plan};
-use crate::scenario::{Overrides, Scenario, WarmUp};
+use crate::scenario::{Hosts, Overrides, Scenario, WarmUp};
 use crate::text::percent;
 use crate::units::{Nanos, Rate};
 use crate::{exit, files, interrupt, record, report, run, scenario};
@@ -58,6 +58,9 @@ pub(crate) struct Args {
     /// Only these contenders
     #[arg(long, value_name = "NAME", num_args = 1.., env = "BAKEOFF_CONTENDER", value_delimiter = ',')]
     contender: Vec<String>,
+    /// Hosts and who runs where, instead of or beside the scenario's [host.NAME] and [placement]
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
     /// Two short rounds at the lowest level: checks that everything works, does not measure speed
     #[arg(long)]
     smoke: bool,
@@ -94,6 +97,10 @@ impl Args {
         }
         let mut requests = self.requests()?;
         requests.iter().try_for_each(Request::check)?;
+        let elsewhere = |one: &Scenario| one.hosts.roles.is_some();
+        if self.why && requests.iter().flat_map(|request| &request.scenarios).any(elsewhere) {
+            return Err(Error::usage("--why profiles contenders on this host alone"));
+        }
         if self.plan {
             let scenarios = requests.iter().flat_map(|request| &request.scenarios);
             print(&show_plans(scenarios, self.budget, self.format))?;
@@ -217,6 +224,7 @@ impl Args {
             rate: self.rate,
             seed: self.seed,
             contenders: self.contender.clone(),
+            hosts: self.hosts.as_deref().map_or_else(|| Ok(Hosts::default()), Hosts::read)?,
             smoke: self.smoke,
         })
     }
@@ -234,6 +242,7 @@ impl Args {
         flag("seed", self.seed.map(|n| n.to_string()));
         flag("contender", (!self.contender.is_empty()).then(|| self.contender.join(",")));
         flag("budget", self.budget.map(Nanos::spelled));
+        flag("hosts", self.hosts.as_ref().map(|file| file.display().to_string()));
         words.extend(self.smoke.then(|| "--smoke".to_owned()));
         words.extend(self.why.then(|| "--why".to_owned()));
         words
@@ -311,6 +320,9 @@ fn as_text(plans: &[Planned], time: Nanos, budget: Option<Nanos>, bullet: &str) 
     let mut out = String::new();
     for plan in plans {
         let _ = writeln!(out, "{bullet}{}: about {}", plan.scenario, minutes(plan.time));
+        for told in &plan.hosts {
+            let _ = writeln!(out, "    {:<9} {told}", "hosts");
+        }
         for part in &plan.parts {
             let (least, most) = part.trials;
             let trials = match least == most {
@@ -349,6 +361,7 @@ fn as_json(plans: &[Planned], time: Nanos) -> serde_json::Value {
         json!({
             "scenario": plan.scenario,
             "time_s": plan.time.as_secs_f64().round(),
+            "hosts": plan.hosts,
             "experiments": plan.parts.iter().map(part).collect::<Vec<_>>(),
             "sees": plan.sees.iter().map(sight).collect::<Vec<_>>(),
         })

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-/// `json:/ok=true`: the value at a JSON pointer (RFC 6901). `contains:text`: these bytes somewhere. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BodyCheck(Arc<Rule>);
+use crate::record::carried;
 
-#[derive(Debug, PartialEq, Eq)]
+/// `json:/ok=true`: the value at a JSON pointer (RFC 6901). `contains:text`: these bytes somewhere. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct BodyCheck(#[serde(with = "carried::shared")] Arc<Rule>);
+
+#[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 enum Rule {
     Json { pointer: String, value: Value },
     Contains(Vec<u8>),

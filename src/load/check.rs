@@ -46,6 +46,17 @@ impl Default for Expect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statuses([u16; Self::MAX]);
 
+/// As scenarios write them.
+impl serde::Serialize for Statuses {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let word = |status: &u16| match status {
+            2..=5 => format!("{status}xx"),
+            status => status.to_string(),
+        };
+        to.collect_seq(self.0.iter().filter(|status| **status > 0).map(word))
+    }
+}
+
 /// 200 alone.
 impl Default for Statuses {
     fn default() -> Self {

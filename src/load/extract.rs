@@ -11,7 +11,7 @@ use super::answer::Answer;
 const VALUE_BYTES_MAX: usize = 8 << 10;
 
 /// A value of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Extract {
     /// As templates call it: `{name}`.
     pub name: String,
@@ -19,7 +19,7 @@ pub struct Extract {
 }
 
 /// Where in an answer a value stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Origin {
     /// At a JSON pointer (RFC 6901) of the body: a string, a number or a truth value.
     Json(String),

@@ -27,6 +27,8 @@ mod handshake;
 mod ids;
 pub mod live;
 mod mix;
+#[cfg(test)]
+mod parts_tests;
 pub mod peer;
 pub mod plan;
 mod poisson;
@@ -51,6 +53,7 @@ mod wire;
 
 use std::num::NonZeroU64;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender as Channel, SyncSender};
 use std::thread;
@@ -61,10 +64,10 @@ use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use self::live::Live;
 use self::mix::Mix;
 use self::peer::Address;
-use self::plan::{Plan, WarmUp};
+use self::plan::{Part, Plan, WarmUp};
 use self::pool::Pool;
 use self::recorder::{Recorder, times_within};
-use self::schedule::Schedule;
+use self::schedule::{Schedule, Share};
 use self::sender::ThreadResult;
 use self::stage::{Go, Sending, Stage, Warmed};
 use crate::error::{Context, Error, Result};
@@ -120,6 +123,33 @@ pub fn run_seen(
     tell: Option<&SyncSender<Window>>,
     live: &Live,
 ) -> Result<Outcome> {
+    let alone = |slowest| Some(Begin { at: clock::now() + LEAD, slowest });
+    run_together(plan, stop, tell, live, &alone)
+}
+
+/// When a part of a load begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Begin {
+    pub at: Nanos,
+    /// The slowest of the last right answers of the warm-up, of all generators.
+    pub slowest: Nanos,
+}
+
+/// The same as one of several generators. Each gives `meet` the slowest of its last right answers, before the warm-up and
+/// again before the window, and begins when it says so; nothing ends the load.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run_seen`].
+pub fn run_together(
+    plan: &Plan,
+    stop: &AtomicBool,
+    tell: Option<&SyncSender<Window>>,
+    live: &Live,
+    meet: &dyn Fn(Nanos) -> Option<Begin>,
+) -> Result<Outcome> {
     check(plan)?;
     raise_descriptor_limit(plan.connections as u64 + DESCRIPTORS_ASIDE);
     let values = setup::values(plan, stop)?;
@@ -144,20 +174,19 @@ pub fn run_seen(
         for _ in 0..plan.threads {
             readiness.recv().context(|| "a sending thread died".into())??;
         }
-        let all = |go: Go| {
-            for (_, thread) in &threads {
-                // One that has died says why when it is joined.
-                let _ = thread.send(go);
-            }
-        };
-        let mut go = Go { origin: clock::now() + LEAD, skip: Nanos(0) };
+        // One that has died says why when it is joined.
+        let all = |go: Go| threads.iter().for_each(|(_, thread)| _ = thread.send(go));
+        let begin = meet(Nanos(0)).ok_or_else(Error::interrupted)?;
+        let mut go = Go { origin: begin.at, skip: Nanos(0) };
         all(go);
         let mut led_in = None;
         let ready = first.as_ref().is_none_or(|first| {
             let ended = || threads.iter().any(|(thread, _)| thread.is_finished());
-            let Some(warmed) = all_warm(plan.threads, &readiness, ended) else { return false };
+            let Some(mut warmed) = all_warm(plan.threads, &readiness, ended) else { return false };
+            let Some(begin) = meet(warmed.slowest) else { return false };
+            warmed.slowest = begin.slowest;
             let led = first.led_in(go.origin, warmed, live.seen());
-            go = Go::window(clock::now() + LEAD, led.lead_in);
+            go = Go::window(begin.at, led.lead_in);
             led_in = Some(led);
             all(go);
             true
@@ -184,6 +213,7 @@ pub fn run_seen(
 
 fn check(plan: &Plan) -> Result<()> {
     if let Address::Tcp(at) = &plan.target.at
+        && !plan.beyond
         && !url::is_of_this_machine(at.ip())
     {
         return Err(Error::usage(format!("{at} is not on this machine"))
@@ -222,6 +252,17 @@ fn digest(schedule: &Schedule, mix: &Mix) -> u64 {
         cursor.advance();
     }
     digest
+}
+
+/// How many requests of all generators of a plan are due in its window; nothing in closed loop.
+///
+/// # Errors
+/// A plan that cannot be run.
+pub(crate) fn offered(plan: &Plan) -> Result<Option<u64>> {
+    let whole = Plan { part: Part::WHOLE, ..plan.clone() };
+    let main = Stage::window(&whole, Arc::default())?;
+    let (from, to) = (main.before, main.before + plan.duration);
+    Ok(main.schedule.map(|schedule| schedule.count(Share::of(&whole), from, to)))
 }
 
 /// The life of a sending thread.
@@ -368,8 +409,7 @@ fn gather(
     (outcome.kinds, outcome.answered_in_window, outcome.tally) = merged.into_parts();
     let ended = outcome.kinds.iter().map(|kind| kind.requests).sum();
     outcome.offered = schedule.map_or(ended, |schedule| {
-        let offset = |instant| schedule.rank(instant);
-        offset(main.before + length) - offset(main.before)
+        schedule.count(Share::of(plan), main.before, main.before + length)
     });
     let unfinished = |kind: &Kind| kind.errors.get(RequestError::Unfinished.name()).copied();
     outcome.unfinished = outcome.kinds.iter().filter_map(unfinished).sum();

@@ -12,15 +12,16 @@ use rustls::StreamOwned;
 use super::tls::Tls;
 
 /// A server on this machine.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Peer {
     pub at: Address,
-    /// `None` sends plain HTTP.
+    /// `None` sends plain HTTP. Its certificates are files of one host, so no frame has it.
+    #[serde(skip)]
     pub tls: Option<Tls>,
 }
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Address {
     /// Always an address of this machine.
     Tcp(SocketAddr),

@@ -20,9 +20,9 @@ use crate::units::{Nanos, Rate, grouped};
 use crate::words::words;
 
 /// The whole of a trial's load. The same plan makes the same arrivals and the same bodies, whatever answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Plan {
-    /// Always on this machine.
+    /// On this machine, unless [`Plan::beyond`].
     pub target: Peer,
     pub shape: Shape,
     /// The rate over the window, where [`Shape::Open`] is not steady; empty where it is. They last as long as the window.
@@ -60,6 +60,10 @@ pub struct Plan {
     /// Whether a connection carries one request after another. Else each request opens its own once it is due, and the
     /// time from the write is that from the connect.
     pub keep_alive: bool,
+    /// Which of the requests this generator sends. The connections are its own.
+    pub part: Part,
+    /// Whether the target may be on another machine: one whose agent has its address.
+    pub beyond: bool,
 }
 
 impl Plan {
@@ -74,8 +78,22 @@ impl Plan {
     }
 }
 
+/// One generator's part of a load that several send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Part {
+    /// Below `of`.
+    pub index: u32,
+    /// Generators.
+    pub of: u32,
+}
+
+impl Part {
+    /// One generator sends everything.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
+}
+
 /// Whether sending waits for answers.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Shape {
     /// At intended instants, whatever comes back.
     Open {
@@ -98,7 +116,7 @@ pub enum Shape {
 }
 
 /// Arrivals that rise and fall by themselves.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Traffic {
     Bursts(Bursts),
     Replay(Replay),
@@ -122,7 +140,7 @@ impl Traffic {
 words! {
     "kind of arrivals"
     /// How arrivals are spread over time.
-    #[derive(Default)]
+    #[derive(Default, serde::Serialize)]
     pub enum Arrivals {
         /// Independent users.
         #[default]
@@ -135,7 +153,7 @@ words! {
 words! {
     "pace"
     /// How a sending thread waits for the next instant.
-    #[derive(Default)]
+    #[derive(Default, serde::Serialize)]
     pub enum Pace {
         /// Polls and never sleeps, under an open load: for a core of its own. A closed load has no instants to be late for.
         #[default]
@@ -146,7 +164,7 @@ words! {
 }
 
 /// One kind of request. Each has histograms of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Operation {
     /// `POST /payments` with a fresh key; the signature has `rounds` stretches.
     Payment {
@@ -175,7 +193,7 @@ pub enum Operation {
 }
 
 /// Requests that one user sends in order. One that fails ends the session, and the whole of it has failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct UserSession {
     /// The kind's name in reports.
     pub name: String,
@@ -185,7 +203,7 @@ pub struct UserSession {
 
 /// One request of a session. The first is due at the session's intended instant, each later one when its think time after
 /// the answer before it is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SessionStep {
     pub name: String,
     /// No session, and no replay.
@@ -195,7 +213,7 @@ pub struct SessionStep {
     pub extract: Vec<Extract>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Fixed {
     /// The kind's name in reports.
     pub name: String,

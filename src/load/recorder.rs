@@ -286,7 +286,7 @@ impl Recorder {
     /// Adds what another thread recorded under the same plan.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (kind, other) in self.kinds.iter_mut().zip(&other.kinds) {
-            merge(kind, other);
+            kind.merge(other);
         }
         self.answered_in_window += other.answered_in_window;
         self.answered_in_first_half += other.answered_in_first_half;
@@ -388,24 +388,6 @@ impl Recorder {
     }
 }
 
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.payments += other.payments;
-        self.money_minor += other.money_minor;
-        self.fees_minor += other.fees_minor;
-        self.distributions += other.distributions;
-        self.credits += other.credits;
-        self.credits_in_window += other.credits_in_window;
-        self.points += other.points;
-        self.payments_unknown += other.payments_unknown;
-        self.money_unknown_minor += other.money_unknown_minor;
-        self.distributions_unknown += other.distributions_unknown;
-        self.credits_unknown += other.credits_unknown;
-        self.webhooks += other.webhooks;
-        self.webhooks_unknown += other.webhooks_unknown;
-    }
-}
-
 /// Three significant digits from 1 ns to four timeouts or a minute, whichever is longer: 216 KiB a histogram for the
 /// usual timeouts, of which only the pages that are written to count.
 pub(crate) fn times_within(timeout: Nanos) -> Histogram<u64> {
@@ -445,49 +427,6 @@ fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
         breakdown: Breakdown::new(),
         buckets: Vec::new(),
         steps: Vec::new(),
-    }
-}
-
-fn merge(kind: &mut Kind, other: &Kind) {
-    kind.requests += other.requests;
-    kind.unanswered += other.unanswered;
-    kind.failed_for += other.failed_for;
-    for (name, count) in &other.errors {
-        *kind.errors.entry(name).or_default() += count;
-    }
-    for (name, what) in &other.firsts {
-        kind.firsts.entry(name).or_insert_with(|| what.clone());
-    }
-    for (status, count) in &other.statuses {
-        *kind.statuses.entry(*status).or_default() += count;
-    }
-    for (status, count) in &other.answers {
-        *kind.answers.entry(*status).or_default() += count;
-    }
-    for (own, others) in [
-        (&mut kind.response, &other.response),
-        (&mut kind.response_less_lag, &other.response_less_lag),
-        (&mut kind.service, &other.service),
-        (&mut kind.backlog, &other.backlog),
-        (&mut kind.generator_lag, &other.generator_lag),
-        (&mut kind.timed.receive_lag, &other.timed.receive_lag),
-        (&mut kind.timed.less_lag, &other.timed.less_lag),
-        (&mut kind.timed.less_both, &other.timed.less_both),
-    ] {
-        own.add(others).expect("histograms of one plan have the same bounds");
-    }
-    kind.breakdown.merge(&other.breakdown);
-    for (own, others) in kind.buckets.iter_mut().zip(&other.buckets) {
-        own.due += others.due;
-        own.late += others.late;
-    }
-    for (own, others) in kind.slices.iter_mut().zip(&other.slices) {
-        own.times.add(&others.times).expect("histograms of one plan have the same bounds");
-        own.timeouts += others.timeouts;
-        own.others += others.others;
-    }
-    for (own, others) in kind.steps.iter_mut().zip(&other.steps) {
-        merge(own, others);
     }
 }
 

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::access_log::{Line, Names, Reader};
 use crate::files;
 use crate::random::Stream;
+use crate::record::carried;
 use crate::units::{Nanos, Rate, grouped};
 
 /// 80 MB of them.
@@ -22,9 +23,10 @@ const SKIPPED_MAX: usize = 100;
 const PLACES: u64 = 0x5eed;
 
 /// A file of instants. Cheap to clone.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Replay {
     /// Since the first instant of a log, or the beginning of the file's time; ascending.
+    #[serde(with = "carried::shared")]
     instants: Arc<[u64]>,
     /// After which the file begins again: the last instant and the mean gap.
     period: u64,

@@ -10,6 +10,7 @@ use super::check::{Expect, Statuses};
 use super::template::{Draws, Template, push_integer};
 use crate::error::Result;
 use crate::load::template::{InvalidRequest, check_header, check_method, check_path, has_length};
+use crate::record::carried;
 
 /// Lines of a file with a body a line.
 const LINES_MAX: usize = 1_000_000;
@@ -17,7 +18,7 @@ const LINES_MAX: usize = 1_000_000;
 pub const BODIES_BYTES_MAX: usize = 16 << 20;
 
 /// One kind of request to anyone's service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Route {
     /// The kind's name in reports.
     pub name: String,
@@ -32,7 +33,7 @@ pub struct Route {
 }
 
 /// The body of a route's requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Body {
     /// Written for each request; may be empty.
     Template(Template),
@@ -41,8 +42,9 @@ pub enum Body {
 }
 
 /// The bodies of a file: one, or one a line. Cheap to clone.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Bodies {
+    #[serde(with = "carried::shared")]
     lines: Arc<[Box<[u8]>]>,
     digest: String,
 }

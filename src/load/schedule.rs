@@ -12,7 +12,7 @@
 //! Poisson arrivals of rate r + s of which each is one of the first kind with probability r / (r + s), independently
 //! (Kingman, 2.2 and 5.1). So the superposition is this schedule at the sum of the rates, and the mix by weight.
 
-use super::plan::Arrivals;
+use super::plan::{Arrivals, Plan};
 use super::poisson::{Leaf, Poisson};
 use super::profile::Profile;
 use super::replay::Replay;
@@ -119,7 +119,12 @@ impl Schedule {
 
     /// Every `stride`-th arrival from `first` on: one thread's part. The parts of all threads are the schedule.
     pub(crate) fn part(&self, first: u64, stride: u64) -> Cursor<'_> {
-        Cursor { schedule: self, k: first, stride, near: self.near(first) }
+        Cursor { schedule: self, k: first, stride, near: self.near(first), share: Share::WHOLE }
+    }
+
+    /// How many arrivals of a share are intended in a span.
+    pub(crate) fn count(&self, share: Share, from: Nanos, to: Nanos) -> u64 {
+        share.count(self.rank(from), self.rank(to), 1)
     }
 
     fn near(&self, k: u64) -> Near {
@@ -131,6 +136,37 @@ impl Schedule {
     }
 }
 
+/// The arrivals that one of several generators sends: those of whose number a hash says so. A part of a Poisson process that
+/// is chosen independently of the instants is itself Poisson, so what the generators' clocks differ by does not change the
+/// law of their union. Every n-th arrival would: it is more regular.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    stream: Stream,
+    index: u64,
+    of: u64,
+}
+
+impl Share {
+    const WHOLE: Self = Self { stream: Stream::ZERO, index: 0, of: 1 };
+
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let stream = Stream::new(plan.seed, plan.round, Purpose::Parts);
+        Self { stream, index: plan.part.index.into(), of: plan.part.of.into() }
+    }
+
+    fn has(self, k: u64) -> bool {
+        self.of == 1 || self.stream.below(k, self.of) == self.index
+    }
+
+    /// How many of every `stride`-th number from `from` on and below `to`.
+    fn count(self, from: u64, to: u64, stride: u64) -> u64 {
+        match self.of {
+            1 => to.saturating_sub(from).div_ceil(stride),
+            _ => (from..to).step_by(stride as usize).filter(|k| self.has(*k)).count() as u64,
+        }
+    }
+}
+
 /// Walks over a part of a schedule in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
@@ -138,9 +174,17 @@ pub(crate) struct Cursor<'a> {
     k: u64,
     stride: u64,
     near: Near,
+    share: Share,
 }
 
 impl Cursor<'_> {
+    /// The same arrivals without those of other generators.
+    pub(crate) fn shared(mut self, share: Share) -> Self {
+        self.share = share;
+        self.skip();
+        self
+    }
+
     /// The next arrival of this part.
     pub(crate) fn peek(&self) -> Option<(u64, Nanos)> {
         (self.k < self.schedule.len).then(|| (self.k, self.near.intended(self.k)))
@@ -149,6 +193,14 @@ impl Cursor<'_> {
     /// Goes on to the one after it.
     pub(crate) fn advance(&mut self) {
         self.k += self.stride;
+        self.skip();
+    }
+
+    /// Goes on to the first arrival of the share.
+    fn skip(&mut self) {
+        while self.k < self.schedule.len && !self.share.has(self.k) {
+            self.k += self.stride;
+        }
         if self.k < self.schedule.len && !self.near.holds(self.k) {
             self.near = self.schedule.near(self.k);
         }
@@ -156,7 +208,7 @@ impl Cursor<'_> {
 
     /// Arrivals of this part not yet passed whose intended instant is before `instant`.
     pub(crate) fn waiting(&self, instant: Nanos) -> u64 {
-        self.schedule.rank(instant).saturating_sub(self.k).div_ceil(self.stride)
+        self.share.count(self.k, self.schedule.rank(instant), self.stride)
     }
 }
 
@@ -266,14 +318,18 @@ mod tests {
         }
 
         #[test]
-        fn the_parts_of_the_threads_are_the_schedule(
-            (schedule, span, _) in any_schedule(), threads in 1..5_u64
+        fn the_parts_of_generators_and_threads_are_the_schedule(
+            (schedule, span, _) in any_schedule(), threads in 1..4_u64, of in 1..5_u64
         ) {
-            let mut all: Vec<_> = (0..threads).flat_map(|thread| {
-                let mut part = schedule.part(thread, threads);
+            let share = |index| Share { stream: Stream::of(9), index, of };
+            let parts = (0..of).flat_map(|index| (0..threads).map(move |thread| (index, thread)));
+            let mut all: Vec<_> = parts.flat_map(|(index, thread)| {
+                let mut part = schedule.part(thread, threads).shared(share(index));
                 prop_waiting(&part, span);
                 std::iter::from_fn(move || { let next = part.peek(); part.advance(); next })
             }).collect();
+            let counted = (0..of).map(|index| schedule.count(share(index), Nanos(0), span));
+            prop_assert_eq!(counted.sum::<u64>(), all.len() as u64);
             all.sort_unstable();
             let expected: Vec<_> = (0..).zip(walk(&schedule)).collect();
             prop_assert_eq!(all, expected);

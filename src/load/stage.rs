@@ -12,7 +12,7 @@ use super::plan::{Amount, Arrivals, Plan, Shape, Traffic, WarmUp};
 use super::pool::Pool;
 use super::profile::{Profile, Ramp, Steps};
 use super::recorder::Recorder;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Share};
 use super::sender::Sender;
 use super::warm::{LEAD_IN_MAX, lead_in};
 use crate::error::Result;
@@ -145,11 +145,14 @@ impl Stage {
             dispatch: match &self.schedule {
                 Some(schedule) => {
                     let part = schedule.part(schedule.rank(go.skip) + first, stride);
+                    let part = part.shared(Share::of(plan));
                     Dispatch::open(part, go.origin, window.clone())
                 }
                 None => {
                     let end = if self.warms { go.origin + self.before } else { window.end };
-                    Dispatch::closed(first, stride, end, self.last)
+                    // No two generators have a number in common, however many threads each has.
+                    let (index, of) = (u64::from(plan.part.index), u64::from(plan.part.of));
+                    Dispatch::closed(first * of + index, stride * of, end, self.last)
                 }
             },
             recorder: Recorder::of(plan, window.clone()),

@@ -5,6 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::random::Stream;
+use crate::record::carried;
 use crate::words::words;
 
 /// Bytes of a file: all of it is held in memory, and its cells are counted with 32 bits.
@@ -15,7 +16,7 @@ const ROWS: u64 = 1 << 33;
 words! {
     "way to pick a row"
     /// Which row a request gets. All its fields of one table are of one row.
-    #[derive(Default)]
+    #[derive(Default, serde::Serialize)]
     pub enum Pick {
         /// Row k of the k-th request, and after the last the first again.
         #[default]
@@ -35,12 +36,13 @@ pub enum Format {
 }
 
 /// A named file of rows.
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Table {
     pub name: String,
     pick: Pick,
     columns: Vec<String>,
     rows: u64,
+    #[serde(with = "carried::bytes")]
     bytes: Vec<u8>,
     /// Where each cell ends in `bytes`, row by row.
     ends: Vec<u32>,

@@ -7,6 +7,7 @@ use super::ids::PaymentKey;
 use super::table::Table;
 use crate::error::Error;
 use crate::random::Stream;
+use crate::record::carried;
 
 /// Literals and fields of one text.
 const PARTS_MAX: usize = 1_000;
@@ -35,14 +36,14 @@ const FIELDS: [(&str, &str); 5] = [
 /// stands for one brace. `${TOKEN}` and `{{token}}` are refused: other tools' variables, sent as they are, fail every
 /// request. Fields are a pure function of (seed, round, k, place); `{uuid}` and `{key}`
 /// also of the salt, so that no contender sees another's ids, and are of one length, so that all read as many bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Template {
     parts: Vec<Part>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 enum Part {
-    Literal(Vec<u8>),
+    Literal(#[serde(with = "carried::bytes")] Vec<u8>),
     Uuid,
     Key,
     Int {
@@ -56,6 +57,7 @@ enum Part {
     },
     /// Of a table, by its place.
     Cell {
+        #[serde(with = "carried::shared")]
         table: Arc<Table>,
         column: usize,
     },
@@ -76,8 +78,8 @@ pub struct Fields<'a> {
 }
 
 /// A value of the environment, which nothing prints.
-#[derive(Clone, PartialEq, Eq)]
-struct Secret(Vec<u8>);
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Secret(#[serde(with = "carried::bytes")] Vec<u8>);
 
 /// A scenario's fingerprint is made of what this prints.
 impl fmt::Debug for Secret {

@@ -3,7 +3,7 @@
 use crate::units::{Nanos, Rate};
 
 /// Before the window.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum WarmUp {
     /// The window's load for so long, and the window opens without a stop. Nought: the first request is of the window.
     Through(Nanos),
@@ -13,7 +13,7 @@ pub enum WarmUp {
 }
 
 /// The load before the drain.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct First {
     pub amount: Amount,
     /// Its rate, where it is not the window's. A closed loop has none.
@@ -21,7 +21,7 @@ pub struct First {
 }
 
 /// Until when a warm-up sends.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Amount {
     Time(Nanos),
     /// So many requests, unless the time is over before.

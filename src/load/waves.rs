@@ -12,7 +12,7 @@ const TIMES_MAX: f64 = 1_000.0;
 const STRETCH_MIN: Nanos = Nanos(10 * Nanos::MILLI.0);
 
 /// A stretch of the window with a rate of its own.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
     /// The rate, in times the plan's; above 0.
     pub times: f64,
@@ -30,7 +30,7 @@ pub struct Spike {
 /// `x5@200ms/800ms`: bursts of 200 ms in the mean with five times the rate of the calm between them, which lasts 800 ms in
 /// the mean. Both are exponential, so the arrivals are a Markov-modulated Poisson process of two states; their long-run mean
 /// is the rate that is asked for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Bursts {
     pub times: f64,
     /// Mean length of a burst.

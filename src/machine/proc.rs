@@ -19,6 +19,11 @@ pub(crate) fn own_program() -> Result<PathBuf> {
     std::env::current_exe().context(|| "cannot find this program's file".into())
 }
 
+/// Differs between two boots.
+pub(crate) fn boot_id() -> Option<String> {
+    text("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
+}
+
 /// The children of a process: of any of its threads.
 pub(crate) fn children(pid: u32) -> Vec<u32> {
     let lists = threads(pid).filter_map(|thread| text(thread.join("children")));
@@ -42,7 +47,7 @@ pub(crate) struct Stat {
 }
 
 /// CPU time in hundredths of a second, and page faults.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Spent {
     pub(crate) user: Nanos,
     pub(crate) system: Nanos,

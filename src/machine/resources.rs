@@ -48,7 +48,7 @@ pub(crate) struct Tick {
 }
 
 /// Context switches, migrations and waits for a core of all threads that live.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Switches {
     /// It waited.
     pub(crate) voluntary: u64,
@@ -61,7 +61,7 @@ pub(crate) struct Switches {
 }
 
 /// What was used between two ticks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Used {
     /// CPU time of all threads.
     pub(crate) cpu: Option<Nanos>,

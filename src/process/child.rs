@@ -1,7 +1,7 @@
 //! A contender's process: started on its cores, asked whether it is ready, and always ended.
 
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -116,8 +116,8 @@ impl Contender {
         Ok(contender)
     }
 
-    /// Starts a program on `cores`, on a free port, and waits until it is ready. `env` is what the workload tells
-    /// every contender; the scenario's own variables go before it.
+    /// Starts a program on `cores`, on a free port, and waits until it is ready at one of two addresses. `env` is what the
+    /// workload tells every contender; the scenario's own variables go before it.
     ///
     /// # Errors
     /// When what is to run before fails, or the program cannot be started, ends early, or is not ready in time; the
@@ -128,19 +128,26 @@ impl Contender {
         setup: &Setup,
         env: Vec<(String, String)>,
         cores: &Cores,
+        at: [IpAddr; 2],
     ) -> Result<Self> {
-        on_a_free_port(|port| Self::launch_on(port, name, argv, setup, env.clone(), cores))
+        on_a_free_port(|port| {
+            let at = at.map(|ip| SocketAddr::new(ip, port));
+            Self::launch_on(at, name, argv, setup, env.clone(), cores)
+        })
     }
 
     fn launch_on(
-        port: u16,
+        at: [SocketAddr; 2],
         name: &str,
         argv: &[String],
         setup: &Setup,
         mut env: Vec<(String, String)>,
         cores: &Cores,
     ) -> Result<Self> {
-        let filled = |text: &String| text.replace("{port}", &port.to_string());
+        let (address, port) = (at[0].ip(), at[0].port());
+        let filled = |text: &String| {
+            text.replace("{port}", &port.to_string()).replace("{address}", &address.to_string())
+        };
         // Most servers that can be told a port are told it by the second name.
         env.extend(["BAKEOFF_PORT", "PORT"].map(|name| (name.into(), port.to_string())));
         env.extend(setup.env.iter().map(|(name, value)| (name.clone(), filled(value))));
@@ -158,9 +165,7 @@ impl Contender {
             group: group.as_ref().map(Cgroup::folder),
         };
         let mut held = SupervisedProcess::start(&program, cores)?;
-        // A server that listens on `localhost` may have chosen either.
-        let addresses = [([127, 0, 0, 1], port).into(), (Ipv6Addr::LOCALHOST, port).into()];
-        let peers = addresses.map(|at| Peer { at: Address::Tcp(at), tls: setup.tls.clone() });
+        let peers = at.map(|at| Peer { at: Address::Tcp(at), tls: setup.tls.clone() });
         let deadline = Instant::now() + Duration::from(setup.ready_within);
         let mut told = None;
         let (peer, runtime) = loop {
@@ -217,6 +222,10 @@ impl Contender {
         let (name, process) = (name.to_owned(), ProcessOwner::External);
         Ok(Self { name, process, group: None, peer, said: None, runtime })
     }
+
+    /// Where a program listens that is not told where: on `localhost` it may choose either.
+    pub(crate) const LOCAL: [IpAddr; 2] =
+        [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
     pub(crate) fn peer(&self) -> &Peer {
         &self.peer

@@ -4,6 +4,7 @@
 
 mod begun;
 pub mod bisect;
+pub(crate) mod carried;
 mod decision;
 mod footprint;
 mod found;
@@ -37,7 +38,7 @@ use std::collections::BTreeMap;
 pub use trial::{
     Audit, AuditVerdict, BoundBy, ByRequest, Ceiling, Distribution, DriftVerdict, Generator, Load,
     LoadStep, LoopKind, LostBy, PlacementKind, Recovery, ServerUsage, Standin, StepFigures,
-    Transfer, Trial, TrialPlacement, TrialVerdict, Validity, trial_from, trial_line,
+    Transfer, Trial, TrialHosts, TrialPlacement, TrialVerdict, Validity, trial_from, trial_line,
 };
 
 pub use why::{Flame, LayerDifference, Profile, Stack, Why, WhyLevel};
@@ -259,7 +260,7 @@ struct Kind {
 }
 
 /// What one core lost.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Hiccups {
     /// The longest pause.
     pub(crate) worst: Nanos,

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::carried;
 use crate::units::Nanos;
 
 /// Everything the generator learned in one trial. Counts are of the measured window only: a request belongs to it when
 /// its *intended* instant does (open loop) or when its answer came inside it (closed loop).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     /// A digest of the intended instants and of what each sends; 0 in closed loop.
     pub schedule_hash: u64,
@@ -40,14 +42,18 @@ pub struct Outcome {
     /// How long in the window the generator's threads were ready to run and others had their cores, all together.
     pub held: Nanos,
     /// Connections that could not be opened, by reason (`connect`, `descriptors`, `ports`, `handshake`).
+    #[serde(deserialize_with = "by_name")]
     pub refused: BTreeMap<&'static str, u64>,
     /// Connections opened again over the whole trial: the server closed them, or an exchange failed on them.
     pub reconnects: u64,
     /// From the start of each connect that succeeded to the open connection, over the whole trial and its beginning.
+    #[serde(with = "carried::times")]
     pub connect: Histogram<u64>,
     /// From there to the end of the TLS handshake; empty without TLS.
+    #[serde(with = "carried::times")]
     pub handshake: Histogram<u64>,
     /// Service times of right answers that were the first on their connections.
+    #[serde(with = "carried::times")]
     pub first_service: Histogram<u64>,
     /// Bytes of HTTP that came in the window, and that were written.
     pub received_bytes: u64,
@@ -60,14 +66,59 @@ pub struct Outcome {
     pub tally: Tally,
 }
 
+impl Outcome {
+    /// Adds another generator's part of the same load. Nothing is lost: counts add up, and so do histograms.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.window = self.window.min(other.window);
+        self.offered += other.offered;
+        self.unfinished += other.unfinished;
+        self.answered_in_window += other.answered_in_window;
+        self.answered_in_first_half += other.answered_in_first_half;
+        self.kinds.iter_mut().zip(&other.kinds).for_each(|(own, other)| own.merge(other));
+        self.outstanding.at_start += other.outstanding.at_start;
+        self.outstanding.at_end += other.outstanding.at_end;
+        self.outstanding.mean += other.outstanding.mean;
+        // Busy on one generator alone is busy too, as it is on one thread.
+        self.all_busy = self.all_busy.max(other.all_busy);
+        self.metered += other.metered;
+        self.cpu += other.cpu;
+        self.spun += other.spun;
+        self.held += other.held;
+        for (reason, count) in other.refused {
+            *self.refused.entry(reason).or_default() += count;
+        }
+        self.reconnects += other.reconnects;
+        for (own, other) in [
+            (&mut self.connect, &other.connect),
+            (&mut self.handshake, &other.handshake),
+            (&mut self.first_service, &other.first_service),
+        ] {
+            own.add(other).expect("histograms of one plan have the same bounds");
+        }
+        self.received_bytes += other.received_bytes;
+        self.sent_bytes += other.sent_bytes;
+        self.began_empty &= other.began_empty;
+        self.led_in = self.led_in.zip(other.led_in).map(|(own, other)| LedIn {
+            answered: own.answered + other.answered,
+            failed: own.failed + other.failed,
+            warm_up: own.warm_up.max(other.warm_up),
+            drain: own.drain.max(other.drain),
+            slowest: own.slowest.max(other.slowest),
+            lead_in: own.lead_in.max(other.lead_in),
+        });
+        self.tally += other.tally;
+    }
+}
+
 /// One request kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Kind {
     pub name: String,
     /// Requests of this kind due in the window (open), or answered in it (closed).
     pub requests: u64,
     /// Failures by the names of [`RequestError`]. None of them has a time in `response`, `response_less_lag`, `service` or
     /// `slices`: percentiles must rank them above every time.
+    #[serde(deserialize_with = "by_name")]
     pub errors: BTreeMap<&'static str, u64>,
     /// The statuses of the `bad_status` ones.
     pub statuses: BTreeMap<u16, u64>,
@@ -75,6 +126,7 @@ pub struct Kind {
     pub answers: BTreeMap<u16, u64>,
     /// What the first failure of a kind was, in words: the status and the body's first line, what was malformed, where an
     /// answer broke off.
+    #[serde(deserialize_with = "by_name")]
     pub firsts: BTreeMap<&'static str, String>,
     /// The timeouts of requests that had been written; the others waited for a connection.
     pub unanswered: u64,
@@ -83,14 +135,19 @@ pub struct Kind {
     /// How long the failures were under way, all together.
     pub failed_for: Nanos,
     /// done - intended. Empty in closed loop, like the other three but `service`.
+    #[serde(with = "carried::times")]
     pub response: Histogram<u64>,
     /// The same less the generator's lag, request by request.
+    #[serde(with = "carried::times")]
     pub response_less_lag: Histogram<u64>,
     /// received - written.
+    #[serde(with = "carried::times")]
     pub service: Histogram<u64>,
     /// acquired - woken: waiting for a free connection. Of failures too, some of which waited for nothing else.
+    #[serde(with = "carried::times")]
     pub backlog: Histogram<u64>,
     /// (woken - intended) + (written - acquired) + (done - received), of failures too.
+    #[serde(with = "carried::times")]
     pub generator_lag: Histogram<u64>,
     /// The one read in a hundred that was timed at both its ends.
     pub timed: Timed,
@@ -107,17 +164,64 @@ pub struct Kind {
     pub steps: Vec<Self>,
 }
 
+impl Kind {
+    /// Adds what another recorder has of the same load.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.unanswered += other.unanswered;
+        self.failed_for += other.failed_for;
+        for (name, count) in &other.errors {
+            *self.errors.entry(name).or_default() += count;
+        }
+        for (name, what) in &other.firsts {
+            self.firsts.entry(name).or_insert_with(|| what.clone());
+        }
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += count;
+        }
+        for (status, count) in &other.answers {
+            *self.answers.entry(*status).or_default() += count;
+        }
+        for (own, others) in [
+            (&mut self.response, &other.response),
+            (&mut self.response_less_lag, &other.response_less_lag),
+            (&mut self.service, &other.service),
+            (&mut self.backlog, &other.backlog),
+            (&mut self.generator_lag, &other.generator_lag),
+            (&mut self.timed.receive_lag, &other.timed.receive_lag),
+            (&mut self.timed.less_lag, &other.timed.less_lag),
+            (&mut self.timed.less_both, &other.timed.less_both),
+        ] {
+            own.add(others).expect("histograms of one plan have the same bounds");
+        }
+        self.breakdown.merge(&other.breakdown);
+        for (own, others) in self.buckets.iter_mut().zip(&other.buckets) {
+            own.due += others.due;
+            own.late += others.late;
+        }
+        for (own, others) in self.slices.iter_mut().zip(&other.slices) {
+            own.times.add(&others.times).expect("histograms of one plan have the same bounds");
+            own.timeouts += others.timeouts;
+            own.others += others.others;
+        }
+        for (own, others) in self.steps.iter_mut().zip(&other.steps) {
+            own.merge(others);
+        }
+    }
+}
+
 /// The requests of a kind that were due in one part of the window.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
     /// Response times of right answers, in ns.
+    #[serde(with = "carried::times")]
     pub times: Histogram<u32>,
     pub timeouts: u32,
     pub others: u32,
 }
 
 /// How the objective was kept by the requests that were due in a short stretch of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SloBucket {
     pub due: u32,
     /// Those that failed, or exceeded it.
@@ -128,13 +232,16 @@ pub struct SloBucket {
 pub const SLO_BUCKET: Nanos = Nanos(10 * Nanos::MILLI.0);
 
 /// Requests whose last read was timed at the kernel's end too. None in closed loop.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Timed {
     /// From the kernel's receipt of an answer's last bytes to the instant at which the generator had read them.
+    #[serde(with = "carried::times")]
     pub receive_lag: Histogram<u64>,
     /// Of the same requests, the response time less the generator's lag.
+    #[serde(with = "carried::times")]
     pub less_lag: Histogram<u64>,
     /// That less the receive lag.
+    #[serde(with = "carried::times")]
     pub less_both: Histogram<u64>,
 }
 
@@ -167,7 +274,23 @@ pub enum RequestError {
 /// A close so soon after a write crossed it on its way.
 pub const STALE: Nanos = Nanos(5 * Nanos::MILLI.0);
 
+/// Why a connection could not be opened.
+pub(crate) const REFUSALS: [&str; 4] = ["connect", "descriptors", "ports", "handshake"];
+
 impl RequestError {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Timeout,
+        Self::Connect,
+        Self::Reset,
+        Self::Closed,
+        Self::Stale,
+        Self::Malformed,
+        Self::BadStatus,
+        Self::WrongAnswer,
+        Self::NotReached,
+        Self::Unfinished,
+    ];
+
     pub(crate) fn bit(self) -> u16 {
         1 << self as u16
     }
@@ -188,8 +311,22 @@ impl RequestError {
     }
 }
 
+/// Counts whose names are words of this program. One that is not known is an error: it would be lost.
+fn by_name<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<&'static str, T>, D::Error> {
+    let read = BTreeMap::<String, T>::deserialize(from)?;
+    let known = || RequestError::ALL.map(RequestError::name).into_iter().chain(REFUSALS);
+    let named = |(name, value): (String, T)| {
+        let word = known().find(|word| *word == name);
+        let unknown = || serde::de::Error::custom(format!("`{name}` is no kind of failure"));
+        word.map(|word| (word, value)).ok_or_else(unknown)
+    };
+    read.into_iter().map(named).collect()
+}
+
 /// How much was under way.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outstanding {
     /// At the window's start.
     pub at_start: u64,
@@ -200,7 +337,7 @@ pub struct Outstanding {
 
 /// What was acknowledged, and what may or may not have happened: every request that was written and not answered
 /// rightly counts as unknown, be it a timeout, a reset or a 500. An answer of 4xx counts as nothing done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Payments answered 201: the first time, be it to a replay that came before its payment.
     pub payments: u64,
@@ -227,8 +364,26 @@ pub struct Tally {
     pub webhooks_unknown: u64,
 }
 
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.payments += other.payments;
+        self.money_minor += other.money_minor;
+        self.fees_minor += other.fees_minor;
+        self.distributions += other.distributions;
+        self.credits += other.credits;
+        self.credits_in_window += other.credits_in_window;
+        self.points += other.points;
+        self.payments_unknown += other.payments_unknown;
+        self.money_unknown_minor += other.money_unknown_minor;
+        self.distributions_unknown += other.distributions_unknown;
+        self.credits_unknown += other.credits_unknown;
+        self.webhooks += other.webhooks;
+        self.webhooks_unknown += other.webhooks_unknown;
+    }
+}
+
 /// What came of a warm-up with a drain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedIn {
     /// Right answers of the warm-up.
     pub answered: u64,
@@ -253,12 +408,12 @@ const NEAR_PER_MILLE: f64 = 5.0;
 const NEAR_MIN: u64 = 10;
 
 /// Sums over requests of like response times.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breakdown {
     steps: Vec<Sums>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Sums {
     n: u64,
     response: u64,

@@ -99,6 +99,9 @@ pub struct Trial {
     /// What came before its window, where that was drained and led in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub led_in: Option<LedIn>,
+    /// Left out where all was on one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<TrialHosts>,
 }
 
 words! {
@@ -130,6 +133,8 @@ words! {
         Apart = "apart",
         /// Co-located.
         Shared = "shared",
+        /// On hosts of their own.
+        Hosts = "hosts",
         #[default]
         Unknown = "unknown",
     }
@@ -185,6 +190,23 @@ pub struct TrialPlacement {
     pub pace: String,
     /// Core numbers; empty without a dependency.
     pub dependency_cores: Vec<u32>,
+}
+
+/// The hosts of a trial that did not run on one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TrialHosts {
+    /// Names of the scenario.
+    pub contender: String,
+    /// `null` where it waited for nothing.
+    pub dependency: Option<String>,
+    pub generators: Vec<String>,
+    /// What each of the generators sent in the window.
+    pub requests: Vec<u64>,
+    /// By how much the clocks of the generators and of the contender may be off each other, at most.
+    pub clock_bound_ns: u64,
+    /// At least two of the hosts are one machine.
+    pub one_machine: bool,
 }
 
 /// How a load was made.

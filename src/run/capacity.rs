@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use crate::error::{Error, Result};
 use crate::judge::statement::capacity::{interval, the_pool_binds_both};
 use crate::record::{Capacity, Ceiling, Comparison, Direction, LostBy, Trial, TrialVerdict, late};
-use crate::run::testbed::{ExperimentContext, Testbed, placement};
+use crate::run::testbed::{ExperimentContext, Testbed};
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{CapacitySearch, Contender, Level, LoadKind, Scenario, Slo};
 use crate::stats::capacity::{Cost, Search, SearchPlan, SearchStep, Stage};
@@ -261,7 +261,7 @@ pub(crate) fn probe(
     scenario: &Scenario,
     stop: &AtomicBool,
 ) -> Result<(Vec<Ceiling>, Vec<Trial>)> {
-    let cores = placement(scenario)?.contender.len();
+    let cores = testbed.host.placement(scenario)?.contender.len();
     let (mut ceilings, mut trials) = (Vec::new(), Vec::new());
     // A smoke run asks whether it works.
     let smoke = scenario.load.requests_min == 0;

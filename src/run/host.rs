@@ -1,47 +1,50 @@
 //! What trials run on. The rest of `run` reaches machine, processes and databases only through a [`Host`]: it describes,
-//! starts, stops, samples and loads. There is one host today, this computer.
-//!
-//! Specifications, plans, samples and outcomes are plain values, so that a host elsewhere can be asked the same.
+//! starts, stops, samples and loads. It is this computer, or those of a [`Cluster`], which are asked the same in frames:
+//! specifications, plans, samples and outcomes are plain values.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde_json::Value;
 
+use crate::backend::services::payment;
+use crate::backend::services::payment::Calibration;
 use crate::database::{self, Database, Setup, Url};
 use crate::error::{Error, Result};
-use crate::load::Window;
+use crate::hosts::ask;
+use crate::hosts::sampler::{self, ANSWERS_WITHIN, Sampled, Sampling};
+use crate::load;
 use crate::load::live::Live;
-use crate::load::plan::{Address, Plan};
-use crate::machine::interference::{self, Interference, Neighbours};
-use crate::machine::resources::{MemorySamples, Tick, Used, memory_samples};
+use crate::load::plan::{Address, Peer, Plan};
+use crate::machine::interference::{self, Neighbours};
 use crate::machine::{self, proc};
+use crate::process::child::Contender;
 use crate::process::http;
+use crate::process::supervise::StderrTail;
 use crate::record::outcome::Outcome;
-use crate::record::{self, Fingerprint, Hiccups, histogram};
-use crate::run::trial::spec::PreparedTrial;
+use crate::record::{self, Fingerprint, Hiccups, TrialHosts, histogram};
+use crate::run::cluster::{Cluster, Remote, Role};
+use crate::run::trial::spec::{Placement, PreparedTrial};
 use crate::scenario::store::pool;
 use crate::scenario::{self, Dependency, Scenario};
 use crate::units::Nanos;
-use crate::{clock, load};
 
 pub(crate) use crate::machine::Cores;
 pub(crate) use crate::machine::resources::{SAMPLES as MEMORY_SAMPLES, Switches, Watch};
 pub(crate) use crate::process::builds::{Builds, commits};
-pub(crate) use crate::process::child::{Contender as Server, Startable, Started};
+pub(crate) use crate::process::child::{Startable, Started};
 
 /// Connections of a database beside those of the contenders' pools.
 const CONNECTIONS_ASIDE: usize = 16;
-/// Questions about a trial are answered at once or not at all.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
-/// This computer.
+/// This computer, and the agents of others where a scenario names any.
 #[derive(Debug)]
 pub(crate) struct Host {
+    /// The hosts of every scenario that has its own.
+    clusters: Vec<Cluster>,
     /// A given database may be written to without asking.
     yes: bool,
     /// Started when they are first needed and kept until the end.
@@ -95,9 +98,29 @@ pub(crate) enum Start<'a> {
     Running { address: &'a Address, setup: &'a scenario::Setup },
 }
 
+impl Start<'_> {
+    /// As an agent is asked for it.
+    fn carried(&self) -> Result<ask::Start> {
+        match self {
+            Self::Own { binary: None, verb, flags } => {
+                Ok(ask::Start::Own { verb: (*verb).to_owned(), flags: flags.clone() })
+            }
+            Self::Command { argv, setup } => {
+                Ok(ask::Start::Command { argv: argv.to_vec(), setup: (*setup).clone() })
+            }
+            _ => Err(Error::internal("an agent cannot start this")),
+        }
+    }
+}
+
 impl Host {
     pub(crate) fn local(yes: bool) -> Self {
-        Self { yes, databases: Vec::new(), neighbours: Neighbours::announced() }
+        Self {
+            yes,
+            clusters: Vec::new(),
+            databases: Vec::new(),
+            neighbours: Neighbours::announced(),
+        }
     }
 
     /// The machine and the build. `scenarios` are digests.
@@ -115,14 +138,67 @@ impl Host {
         machine::stay_on_cores(cores);
     }
 
+    /// This program, where a scenario's contenders run.
+    pub(crate) fn program_of(&self, scenario: &Scenario) -> Result<PathBuf> {
+        match scenario.hosts.roles {
+            Some(_) => Ok(self.cluster(scenario)?.program()),
+            None => proc::own_program(),
+        }
+    }
+
     pub(crate) fn own_program() -> Result<PathBuf> {
         proc::own_program()
     }
 
-    /// What an idle core loses, watched for a second or for a shorter time where no window is longer.
+    /// Launches the agents of the hosts that the scenarios name.
+    pub(crate) fn join(&mut self, scenarios: &[Scenario]) -> Result<()> {
+        for scenario in scenarios.iter().filter(|one| one.hosts.roles.is_some()) {
+            if self.cluster(scenario).is_err() {
+                self.clusters.push(Cluster::join(scenario, &machine::fingerprint(&[]).binary)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn cluster(&self, scenario: &Scenario) -> Result<&Cluster> {
+        let found = self.clusters.iter().find(|cluster| cluster.is_of(scenario));
+        found.ok_or_else(|| Error::internal("the scenario's hosts have not been joined"))
+    }
+
+    /// Where the sides of a scenario run.
+    pub(crate) fn placement(&self, scenario: &Scenario) -> Result<Placement> {
+        match scenario.hosts.roles {
+            Some(_) => self.cluster(scenario).map(|cluster| cluster.placement.clone()),
+            None => Self::here(scenario),
+        }
+    }
+
+    /// Where they run on this computer.
+    pub(crate) fn here(scenario: &Scenario) -> Result<Placement> {
+        let depends = scenario.store.dependency().is_some();
+        Placement::of(machine::allowed_cores()?, scenario.placement, depends)
+    }
+
+    /// What a reader should know of the hosts of these scenarios.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.clusters.iter().filter_map(Cluster::note).collect()
+    }
+
+    /// What an idle core loses, watched for a second or for a shorter time where no window is longer; the worst of all hosts.
     pub(crate) fn hiccups(&self, longest: Option<Nanos>) -> Result<Hiccups> {
         let time = longest.map_or(interference::WATCH, Into::into);
-        interference::watch(&machine::allowed_cores()?, time)
+        match &self.clusters[..] {
+            [] => interference::watch(&machine::allowed_cores()?, time),
+            [first, ..] => first.hiccups(time.into()),
+        }
+    }
+
+    /// How many rounds a CPU time comes to, where contenders run.
+    pub(crate) fn calibrate(&self, cpu: Nanos) -> Result<Calibration> {
+        match &self.clusters[..] {
+            [] => Ok(payment::calibrate(cpu)),
+            [first, ..] => first.calibrate(cpu),
+        }
     }
 
     /// Starts a server on `cores`, or finds the one that runs, and waits until it is ready.
@@ -132,13 +208,33 @@ impl Host {
         start: &Start<'_>,
         env: Vec<(String, String)>,
         cores: &Cores,
-    ) -> Result<Server> {
-        match start {
+    ) -> Result<ServerHandle> {
+        let started = match start {
             Start::Own { binary, verb, flags } => {
-                Server::start(name, *binary, verb, flags, &env, cores)
+                Contender::start(name, *binary, verb, flags, &env, cores)
             }
-            Start::Command { argv, setup } => Server::launch(name, argv, setup, env, cores),
-            Start::Running { address, setup } => Server::find(name, address, setup, env),
+            Start::Command { argv, setup } => {
+                Contender::launch(name, argv, setup, env, cores, Contender::LOCAL)
+            }
+            Start::Running { address, setup } => Contender::find(name, address, setup, env),
+        };
+        started.map(ServerHandle::Here)
+    }
+
+    /// Starts a trial's contender where the scenario has it run.
+    pub(crate) fn start_contender(
+        &self,
+        prepared: &PreparedTrial<'_>,
+        start: &Start<'_>,
+        env: Vec<(String, String)>,
+    ) -> Result<ServerHandle> {
+        let (name, scenario) = (&prepared.spec.contender.name, prepared.spec.scenario);
+        match scenario.hosts.roles {
+            Some(_) => {
+                let cluster = self.cluster(scenario)?;
+                cluster.start(Role::Contender, name, start.carried()?, env).map(ServerHandle::There)
+            }
+            None => self.start(name, start, env, &prepared.placement.contender),
         }
     }
 
@@ -147,8 +243,12 @@ impl Host {
         what.start(cores)
     }
 
-    /// Has the PostgreSQL of a scenario ready, if it names one; `say` tells that this takes a while.
-    pub(crate) fn provide(&mut self, scenario: &Scenario, say: impl FnOnce(&str)) -> Result<()> {
+    /// Has the PostgreSQL of a scenario ready, if it names one, and the agents of its hosts; `say` tells that this takes a
+    /// while.
+    pub(crate) fn provide(&mut self, scenario: &Scenario, say: impl Fn(&str)) -> Result<()> {
+        if let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.is_of(scenario)) {
+            cluster.launch_again(&say)?;
+        }
         let Some(rows) = Rows::of(scenario) else { return Ok(()) };
         if !self.databases.iter().any(|(known, _)| *known == rows) {
             say(&format!("preparing {}", rows.dependency.describe()));
@@ -189,7 +289,18 @@ impl Host {
         let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
         let start = Start::Own { binary: None, verb: "standin", flags };
         let cores = &prepared.placement.dependency;
-        let standin = self.start("stand-in", &start, Vec::new(), cores)?;
+        let standin = match scenario.hosts.roles {
+            Some(_) => {
+                let (cluster, start) = (self.cluster(scenario)?, start.carried()?);
+                ServerHandle::There(cluster.start(
+                    Role::Dependency,
+                    "stand-in",
+                    start,
+                    Vec::new(),
+                )?)
+            }
+            None => self.start("stand-in", &start, Vec::new(), cores)?,
+        };
         Ok(Some(DependencyHandle::Standin(standin)))
     }
 
@@ -198,154 +309,171 @@ impl Host {
         &self,
         plan: &Plan,
         prepared: &PreparedTrial<'_>,
-        sides: (&Server, Option<&DependencyHandle<'_>>),
+        sides: (&ServerHandle, Option<&DependencyHandle<'_>>),
         several: bool,
         stop: &AtomicBool,
     ) -> Result<Loaded> {
-        let watch = sides.0.watch();
-        let (switches, taken) = (watch.switches(), Interference::now());
+        let pooled = sides.1.is_some() && !several;
+        let contender = match sides.0 {
+            ServerHandle::Here(contender) => contender,
+            ServerHandle::There(remote) => {
+                let sides = (remote, sides.1.and_then(DependencyHandle::remote));
+                let cluster = self.cluster(prepared.spec.scenario)?;
+                let (sent, sampled, hosts) = cluster.load(plan, sides, pooled, stop)?;
+                return Ok(Loaded::merged(sent, sampled, hosts));
+            }
+        };
         // Without capacity: no connection is closed before the window's last sample.
         let (tell, window) = mpsc::sync_channel(0);
         let live = Live::new(plan.threads);
-        let (outcome, seen) = thread::scope(|scope| {
+        let cores = &prepared.placement.generator;
+        let sampling = Sampling { contender, pooled, cores, profiling: prepared.profiling };
+        let (mut outcome, mut answered) = (None, 0);
+        let sampled = thread::scope(|scope| {
             let live = &live;
             let loading = scope.spawn(move || load::run_seen(plan, stop, Some(&tell), live));
-            let seen = sample(sides, prepared, several, window, live);
-            (loading.join().expect("the generator does not panic"), seen)
+            let begins = || sides.1.into_iter().for_each(DependencyHandle::window_starts);
+            let ends = || answered = live.seen().answered;
+            let join = || outcome = Some(loading.join().expect("the generator does not panic"));
+            sampling.run(window, begins, ends, join)
         });
-        let Samples { start, middle, end, memory, pss } = seen;
-        let mut loaded = Loaded {
-            outcome: outcome?,
-            memory: Memory::of(memory, pss),
-            rss_peak_bytes: watch.rss_peak_bytes(),
-            used: Used::default(),
-            halves: None,
-            pool: None,
-            switches: None,
-            answered: 0,
-            shares: (taken.steal_share(), taken.throttled_share()),
-        };
-        if let (Some(start), Some(end)) = (start, end) {
-            loaded.used = end.tick.since(start.tick);
-            loaded.halves = middle
-                .and_then(|middle| middle.since(start.tick).cpu.zip(end.tick.since(middle).cpu));
-            let elapsed = loaded.used.elapsed;
-            loaded.pool = start.pool.zip(end.pool).map(|(start, end)| end.since(&start, elapsed));
-            loaded.switches = end.switches.zip(switches);
-            loaded.answered = end.answered;
-        }
-        Ok(loaded)
+        let outcome = outcome.expect("its end was waited for")?;
+        Ok(Loaded { outcome, sampled, answered, elsewhere: None })
     }
 }
 
 /// A load that has ended, and what was sampled meanwhile.
 pub(crate) struct Loaded {
     pub(crate) outcome: Outcome,
-    pub(crate) memory: Memory,
-    pub(crate) rss_peak_bytes: Option<u64>,
-    /// Between the window's ends.
-    pub(crate) used: Used,
-    /// CPU time of the window's halves.
-    pub(crate) halves: Option<(Nanos, Nanos)>,
-    /// The waits for a connection of the contender's pool, and the busy share of the pool.
-    pub(crate) pool: Option<(Histogram<u64>, f64)>,
-    /// Context switches at the window's end and before the load.
-    pub(crate) switches: Option<(Switches, Switches)>,
-    /// Right answers between them, those of the warm-up too.
+    pub(crate) sampled: Sampled,
+    /// Right answers up to the window's end, those of the warm-up too.
     pub(crate) answered: u64,
-    /// Of the machine's time: stolen and throttled.
-    pub(crate) shares: (Option<f64>, Option<f64>),
+    /// Of a load that came from other hosts: which, and what each sent.
+    pub(crate) elsewhere: Option<(TrialHosts, Vec<Outcome>)>,
 }
 
-/// What a contender held in the window.
-pub(crate) struct Memory {
-    /// Resident, by window of the load.
-    pub(crate) resident: Vec<u64>,
-    /// What the machine gave it at most, and how that was read.
-    pub(crate) peak: Option<u64>,
-    pub(crate) kind: Option<String>,
-}
-
-impl Memory {
-    fn of(usage: MemorySamples, pss: Option<u64>) -> Self {
-        let (kind, peak) = match usage.group_peak {
-            Some(bytes) => ("cgroup", Some(bytes)),
-            None => ("pss", pss),
-        };
-        Self { resident: usage.resident, peak, kind: peak.map(|_| kind.to_owned()) }
+impl Loaded {
+    /// The parts of several generators as one. Of the machines the most disturbed one counts.
+    fn merged(sent: Vec<ask::Sent>, mut sampled: Sampled, hosts: TrialHosts) -> Self {
+        let answered = sent.iter().map(|part| part.answered).sum();
+        let (steal, throttled) = &mut sampled.shares;
+        for part in &sent {
+            *steal = worse(*steal, part.shares.0);
+            *throttled = worse(*throttled, part.shares.1);
+        }
+        let parts: Vec<Outcome> = sent.into_iter().map(|part| part.outcome).collect();
+        let whole = parts.iter().cloned().reduce(|mut all, part| {
+            all.merge(part);
+            all
+        });
+        let outcome = whole.expect("there is a generator");
+        Self { outcome, sampled, answered, elsewhere: Some((hosts, parts)) }
     }
 }
 
-#[derive(Default)]
-struct Samples {
-    start: Option<Sample>,
-    middle: Option<Tick>,
-    end: Option<Sample>,
-    memory: MemorySamples,
-    pss: Option<u64>,
+/// The larger of two shares, where they are known.
+fn worse(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).reduce(f64::max)
 }
 
-/// What was looked at from outside at an end of the window.
-struct Sample {
-    tick: Tick,
-    pool: Option<PoolUse>,
-    /// At the window's end: a thread that ends with its connection takes its count along.
-    switches: Option<Switches>,
-    /// Right answers since the load began.
-    answered: u64,
+/// A server, here or on another host.
+pub(crate) enum ServerHandle {
+    Here(Contender),
+    There(Remote),
 }
 
-/// Samples at the window's instants. A window that has begun has an end, also where the load was stopped before it.
-fn sample(
-    (contender, dependency): (&Server, Option<&DependencyHandle<'_>>),
-    prepared: &PreparedTrial<'_>,
-    several: bool,
-    window: Receiver<Window>,
-    live: &Live,
-) -> Samples {
-    let mut seen = Samples::default();
-    // Another message, or none any more, is that the load has ended.
-    let comes = |instant: Nanos| {
-        let left = instant.saturating_sub(clock::now());
-        window.recv_timeout(left.into()) == Err(RecvTimeoutError::Timeout)
-    };
-    let Ok(at) = window.recv() else { return seen };
-    if !comes(at.start) {
-        return seen;
+impl ServerHandle {
+    pub(crate) fn peer(&self) -> &Peer {
+        match self {
+            Self::Here(contender) => contender.peer(),
+            Self::There(remote) => &remote.running.peer,
+        }
     }
-    let (watch, group) = (contender.watch(), contender.group());
-    // Of several processes one answers, and it knows nothing of the others' pools.
-    let pool = || dependency.filter(|_| !several).and_then(|_| PoolUse::of(contender));
-    let (looking, running) = mpsc::channel();
-    thread::scope(|scope| {
-        let (watch, ends) = (&watch, (at.start, at.end));
-        let generator = &prepared.placement.generator;
-        prepared.profiling.inspect(|profiling| profiling.begin());
-        let tick = watch.tick();
-        let memory = scope.spawn(move || memory_samples(watch, group, generator, ends, &running));
-        if let Some(dependency) = dependency {
-            dependency.window_starts();
+
+    /// What it answers at a path, tried until `within` is over; or why it does not.
+    pub(crate) fn ask(&self, path: &str, within: Duration) -> std::result::Result<Vec<u8>, String> {
+        match self {
+            Self::Here(contender) => contender.ask(path, within),
+            Self::There(remote) => remote.ask("GET", path, within),
         }
-        seen.start = Some(Sample { tick, pool: pool(), switches: None, answered: 0 });
-        if comes(at.middle) {
-            seen.middle = Some(watch.tick());
-            comes(at.end);
+    }
+
+    fn stats(&self) -> Option<Value> {
+        match self {
+            Self::Here(contender) => sampler::stats(contender.peer()),
+            Self::There(_) => {
+                serde_json::from_slice(&self.ask("/stats", ANSWERS_WITHIN).ok()?).ok()
+            }
         }
-        let (tick, answered) = (watch.tick(), live.seen().answered);
-        prepared.profiling.inspect(|profiling| profiling.end());
-        seen.end = Some(Sample { tick, pool: pool(), switches: watch.switches(), answered });
-        drop(looking);
-        // With all connections open, and only where there is no group to be read.
-        seen.pss = if group.is_none() { watch.pss_bytes() } else { None };
-        seen.memory = memory.join().expect("looking at a process does not panic");
-    });
-    seen
+    }
+
+    /// What runs it, with its version, where it says so.
+    pub(crate) fn runtime(&self) -> Option<&str> {
+        match self {
+            Self::Here(contender) => contender.runtime(),
+            Self::There(remote) => remote.running.runtime.as_deref(),
+        }
+    }
+
+    /// Measures what it uses, where it is here.
+    pub(crate) fn watch(&self) -> Watch {
+        match self {
+            Self::Here(contender) => contender.watch(),
+            Self::There(_) => Watch::Nothing,
+        }
+    }
+
+    /// How it ended, if it has without being asked; where something has just failed (`soon`) that may take a moment to show.
+    pub(crate) fn crashed(&mut self, soon: bool) -> Result<Option<String>> {
+        Ok(match self {
+            Self::Here(contender) if soon => contender.crashed_by_now(),
+            Self::Here(contender) => contender.crashed(),
+            Self::There(remote) => return remote.crashed(soon),
+        })
+    }
+
+    /// The last of what it wrote, once it has ended.
+    pub(crate) fn wrote(&self) -> String {
+        match self {
+            Self::Here(contender) => contender.wrote(),
+            Self::There(remote) => remote.wrote(),
+        }
+    }
+
+    /// Asks it to end and waits. Gives the last of what it wrote to stderr, where it is told it.
+    ///
+    /// # Errors
+    /// By the contender, when it had ended before, had to be killed or ended with a failure.
+    pub(crate) fn stop(self) -> (Result<()>, Tail) {
+        match self {
+            Self::Here(contender) => {
+                let tail = contender.stderr();
+                (contender.stop(), Tail::Here(tail))
+            }
+            Self::There(remote) => (remote.stop(), Tail::There(remote)),
+        }
+    }
+}
+
+/// What a server wrote last that has been ended.
+pub(crate) enum Tail {
+    Here(Option<StderrTail>),
+    There(Remote),
+}
+
+impl Tail {
+    pub(crate) fn last(&self) -> String {
+        match self {
+            Self::Here(tail) => tail.as_ref().map_or_else(String::new, StderrTail::last),
+            Self::There(remote) => remote.wrote(),
+        }
+    }
 }
 
 /// What the contender of one trial waits for.
 pub(crate) enum DependencyHandle<'a> {
     /// A process of our own.
-    Standin(Server),
+    Standin(ServerHandle),
     /// A database with the rows of the dataset and nothing else.
     Postgres(database::Trial<'a>),
 }
@@ -370,14 +498,23 @@ impl DependencyHandle<'_> {
     pub(crate) fn window_starts(&self) {
         if let Self::Standin(standin) = self {
             // A stand-in that is gone shows in every answer of its contender.
-            let _ = http::ask("POST", standin.peer(), "/window", ANSWERS_WITHIN);
+            if let ServerHandle::Here(standin) = standin {
+                let _ = http::ask("POST", standin.peer(), "/window", ANSWERS_WITHIN);
+            }
+        }
+    }
+
+    fn remote(&self) -> Option<&Remote> {
+        match self {
+            Self::Standin(ServerHandle::There(remote)) => Some(remote),
+            _ => None,
         }
     }
 
     /// What it says of itself at the window's end.
     pub(crate) fn window_ends(&self, window: Nanos) -> Option<record::Standin> {
         let Self::Standin(standin) = self else { return None };
-        let stats = stats(standin)?;
+        let stats = standin.stats()?;
         let late = histogram::decode(stats.get("latency_error_ns")?.as_str()?).ok()?;
         let cpu = stats.get("cpu_ns")?.as_u64()? as f64;
         Some(record::Standin {
@@ -389,91 +526,8 @@ impl DependencyHandle<'_> {
     /// Ends it, when its contender has ended.
     pub(crate) fn stop(self) -> Result<()> {
         match self {
-            Self::Standin(standin) => standin.stop(),
+            Self::Standin(standin) => standin.stop().0,
             Self::Postgres(_) => Ok(()),
         }
-    }
-}
-
-/// How a contender's pool was used up to an instant.
-#[derive(Debug)]
-pub(crate) struct PoolUse {
-    size: u64,
-    busy: Nanos,
-    waits: Histogram<u64>,
-}
-
-impl PoolUse {
-    /// As the contender tells it; nothing where it has no pool or does not say.
-    pub(crate) fn of(contender: &Server) -> Option<Self> {
-        let stats = stats(contender)?;
-        let pool = stats.get("pool")?;
-        Some(Self {
-            size: pool.get("size")?.as_u64()?,
-            busy: Nanos(pool.get("busy_ns")?.as_u64()?),
-            waits: histogram::decode(stats.get("pool_wait")?.as_str()?).ok()?,
-        })
-    }
-
-    /// The waits since `earlier`, and the share of the pool that was busy in the `window` between.
-    pub(crate) fn since(mut self, earlier: &Self, window: Nanos) -> (Histogram<u64>, f64) {
-        let busy = self.busy.saturating_sub(earlier.busy).0 as f64;
-        // What was there earlier is there still, so nothing is taken that there is not.
-        let _ = self.waits.subtract(&earlier.waits);
-        (self.waits, busy / (self.size.max(1) as f64 * window.0.max(1) as f64))
-    }
-}
-
-fn stats(server: &Server) -> Option<Value> {
-    // Once: it is asked at the ends of the measured window, and who has no such page pays for each time.
-    let body = http::once("GET", server.peer(), "/stats", ANSWERS_WITHIN).ok()?;
-    serde_json::from_slice(&body).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{BufRead, BufReader, Write};
-    use std::net::TcpListener;
-    use std::sync::mpsc;
-
-    use crate::scenario::{Ready, Setup};
-
-    /// It is asked inside the measured window: each time costs a contender that has no such page what its answers do
-    /// not count.
-    #[test]
-    fn a_contender_without_stats_is_asked_for_them_once() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = Address::Tcp(listener.local_addr().unwrap());
-        let (asked, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let mut line = String::new();
-                BufReader::new(&stream).read_line(&mut line).unwrap();
-                if !line.is_empty() {
-                    asked.send(line).unwrap();
-                }
-                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
-            }
-        });
-        let setup = Setup::plain(Ready::Tcp, Nanos::SECOND);
-        let contender = Server::find("absent-minded", &address, &setup, Vec::new()).unwrap();
-        assert!(PoolUse::of(&contender).is_none());
-        let all: Vec<String> = lines.try_iter().collect();
-        assert_eq!(all, ["GET /stats HTTP/1.1\r\n"]);
-    }
-
-    #[test]
-    fn a_pools_use_is_that_of_the_window_alone() {
-        let used = |waits: &[u64], busy_ms: u64| {
-            let mut histogram = Histogram::new(3).unwrap();
-            waits.iter().for_each(|wait| histogram.record(*wait).unwrap());
-            PoolUse { size: 4, busy: Nanos(busy_ms * 1_000_000), waits: histogram }
-        };
-        let (before, after) = (used(&[900_000, 5], 700), used(&[900_000, 5, 70, 70], 1_500));
-        let (waits, share) = after.since(&before, Nanos::SECOND);
-        assert_eq!((waits.len(), waits.max()), (2, 70), "the wait of the warm-up is not in it");
-        assert!((share - 0.2).abs() < 1e-9, "0.8 s of four connections in a second: {share}");
     }
 }

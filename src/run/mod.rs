@@ -4,6 +4,7 @@
 
 pub(crate) mod bisect;
 pub(crate) mod capacity;
+mod cluster;
 mod decide;
 mod footprint;
 pub(crate) mod gate;

@@ -13,9 +13,10 @@ use crate::judge::cell;
 use crate::judge::cell::{PairComparison, compare_blocks};
 use crate::latency::Latency;
 use crate::record::{Map, MapPlace, Trial};
+use crate::run::host::Host;
 use crate::run::rounds;
 use crate::run::rounds::RandomizedBlock;
-use crate::run::testbed::{ExperimentContext, placement};
+use crate::run::testbed::ExperimentContext;
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{
     Contender, Dependency, Kind, LoadKind, MapMetric, MapPlan, Scenario, Server, Store, WarmUp,
@@ -203,7 +204,7 @@ pub(crate) fn sizes(
     index: usize,
     point: &OperatingPoint,
 ) -> Result<Vec<usize>> {
-    let cores = placement(scenario)?.contender.len();
+    let cores = Host::here(scenario)?.contender.len();
     let Some(built_in) = scenario.contenders[index].built_in() else { return Ok(Vec::new()) };
     let least = match built_in.model {
         Model::WorkStealing => cores,
@@ -223,7 +224,7 @@ fn set_threads(contender: &mut Contender, size: Option<usize>) {
 
 /// The scenario of an operating point: these contenders alone, in closed loop.
 pub(crate) fn at(base: &Scenario, names: &[&str], point: &OperatingPoint) -> Result<Scenario> {
-    let cores = placement(base)?.contender.len();
+    let cores = Host::here(base)?.contender.len();
     let connections = point.connections(cores);
     let wait = point.wait.mean();
     let mut scenario = base.clone();

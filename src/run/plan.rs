@@ -10,6 +10,8 @@ use crate::{stats, text};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub scenario: String,
+    /// Who runs on which host, in sentences; empty where all is here.
+    pub hosts: Vec<String>,
     /// One for each experiment, in their order.
     pub parts: Vec<Part>,
     /// About how long all of it takes.
@@ -111,9 +113,9 @@ pub fn plan(scenario: &Scenario) -> Planned {
         let most = blocks + if map.best { 6 } else { 0 };
         parts.push(Part { name: "map", what, trials: (cells * blocks, cells * most) });
     }
-    let compared = contenders > 1 && levels.0 + levels.1 > 0;
-    let sees = if compared { sees(scenario.rounds) } else { Vec::new() };
-    Planned { scenario: scenario.name.clone(), parts, time: scenario.estimate(), sees }
+    let sees = sees(if contenders > 1 && levels != (0, 0) { scenario.rounds } else { 0 });
+    let (hosts, time) = (scenario.hosts_told(), scenario.estimate());
+    Planned { scenario: scenario.name.clone(), hosts, parts, time, sees }
 }
 
 /// What so many paired rounds see; nothing where they have no interval.

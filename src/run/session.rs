@@ -15,7 +15,7 @@ use crate::record::{
 use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::{Budget, RandomizedBlock, Repeats};
-use crate::run::testbed::{ExperimentContext, Testbed, placement};
+use crate::run::testbed::{ExperimentContext, Testbed};
 use crate::run::trial::spec::TrialSpec;
 use crate::run::{Progress, Request, capacity, footprint, journal, paired, rounds, warm, why};
 use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario, Statement};
@@ -64,9 +64,9 @@ impl<'a> Session<'a> {
         let contenders = journal::contender_files(&request.scenarios);
         let mut testbed = Testbed::open(&request.scenarios, progress, request.yes)?;
         let maps = request.scenarios.iter().filter_map(|one| one.experiments.map.as_ref());
-        maps.flat_map(|map| &map.cpus).for_each(|cpu| {
-            testbed.calibrated(*cpu);
-        });
+        for cpu in maps.flat_map(|map| &map.cpus) {
+            testbed.calibrated(*cpu)?;
+        }
         let begun = if request.resume {
             let begun = journal::begun(&request.out, &fingerprint, &contenders)?;
             testbed.calibrate_as(&begun.calibrations);
@@ -323,7 +323,8 @@ impl<'a> Session<'a> {
 
     /// What bounds a scenario's contenders, as far as `trials` show.
     fn bounds(&self, scenario: &Scenario, trials: &[Trial]) -> Vec<Ceiling> {
-        let cores = placement(scenario).map_or(1, |placement| placement.contender.len());
+        let cores =
+            self.testbed.host.placement(scenario).map_or(1, |placement| placement.contender.len());
         bounds::ceilings(scenario, cores, &self.ceilings, trials)
     }
 
@@ -535,13 +536,16 @@ impl Session<'_> {
             );
         }
         notes.extend(self.testbed.host.neighbours.note());
+        notes.extend(self.request.scenarios.iter().flat_map(Scenario::hosts_told));
+        notes.extend(self.testbed.host.notes());
         notes.extend(self.left.iter().chain(self.testbed.warmth.notes()).cloned());
         let scenarios = &self.request.scenarios;
         if scenarios.iter().any(|scenario| scenario.placement.mode == PlacementMode::Shared) {
             notes.push("co-located: generator and contenders share cores".into());
         }
         let one_core = |scenario: &Scenario| {
-            placement(scenario).is_ok_and(|placement| placement.contender.len() == 1)
+            let placement = self.testbed.host.placement(scenario);
+            placement.is_ok_and(|placement| placement.contender.len() == 1)
         };
         if scenarios.iter().any(one_core) {
             notes.push(

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backend::cpu::CpuMode;
-use crate::backend::services::payment;
 use crate::backend::services::payment::Calibration;
 use crate::error::{Error, Result};
 use crate::random;
@@ -52,7 +51,8 @@ impl<'a> Testbed<'a> {
         }
         // What is taken from windows shorter than the watch shows in a watch as long as they are.
         let longest = scenarios.iter().map(|one| one.load.duration).max();
-        let host = Host::local(yes);
+        let mut host = Host::local(yes);
+        host.join(scenarios)?;
         let mut testbed = Self {
             progress,
             hiccups: host.hiccups(longest)?,
@@ -66,9 +66,9 @@ impl<'a> Testbed<'a> {
         testbed.look_around();
         for scenario in scenarios.iter().filter(|one| one.workload == Workload::Payment) {
             let own = scenario.contenders.iter().filter_map(Contender::request_cpu);
-            own.chain([scenario.request_cpu]).for_each(|cpu| {
-                testbed.calibrated(cpu);
-            });
+            for cpu in own.chain([scenario.request_cpu]) {
+                testbed.calibrated(cpu)?;
+            }
         }
         Ok(testbed)
     }
@@ -111,13 +111,13 @@ impl<'a> Testbed<'a> {
     }
 
     /// How many SHA-256 rounds a CPU time comes to, measured on a contender's core when it is first asked for.
-    pub(crate) fn calibrated(&mut self, cpu: Nanos) -> Calibration {
+    pub(crate) fn calibrated(&mut self, cpu: Nanos) -> Result<Calibration> {
         if let Some(known) = self.calibration(cpu) {
-            return known;
+            return Ok(known);
         }
-        let measured = payment::calibrate(cpu);
+        let measured = self.host.calibrate(cpu)?;
         self.calibrations.push((cpu, measured));
-        measured
+        Ok(measured)
     }
 
     /// What a CPU time came to, if it was asked for.
@@ -175,12 +175,12 @@ impl<'a> Testbed<'a> {
         if due.is_empty() {
             return Ok(());
         }
-        let placement = placement(spec.scenario)?;
         self.host.provide(spec.scenario, |what| self.progress.say(what))?;
+        let placement = self.host.placement(spec.scenario)?;
         for (contender, rate) in due {
             self.progress.say(&warm::announced(contender, rate));
             let spec = TrialSpec { contender, rate, round: 0, ..spec.clone() };
-            let prepared = self.prepare(spec, &placement);
+            let prepared = self.prepare(spec, &placement)?;
             let Some(pilot) = self.warmth.run(&self.host, &prepared, stop)? else { return Ok(()) };
             self.progress.say(&warm::told(&pilot));
             if let Some(journal) = &mut self.journal {
@@ -191,11 +191,11 @@ impl<'a> Testbed<'a> {
     }
 
     fn run(&mut self, spec: &TrialSpec<'_>, stop: &AtomicBool) -> Result<Trial> {
-        let placement = placement(spec.scenario)?;
         self.host.provide(spec.scenario, |what| self.progress.say(what))?;
+        let placement = self.host.placement(spec.scenario)?;
         self.progress.starts(&spec.contender.name, &spec.level);
         let given_up = self.starts.given_up(&spec.scenario.name, &spec.contender.name);
-        let prepared = self.prepare(spec.clone(), &placement);
+        let prepared = self.prepare(spec.clone(), &placement)?;
         self.warmth.does(&prepared.warming);
         if let Some(why) = given_up {
             return Ok(trial::figures::lost(&prepared, LostBy::Start, &Error::invalid(why)));
@@ -215,11 +215,11 @@ impl<'a> Testbed<'a> {
         level: WhyLevel,
         stop: &AtomicBool,
     ) -> Result<(Trial, Option<Sampled>)> {
-        let placement = placement(spec.scenario)?;
         self.host.provide(spec.scenario, |what| self.progress.say(what))?;
+        let placement = self.host.placement(spec.scenario)?;
         self.progress.starts(&spec.contender.name, &spec.level);
         let profiling = Profiling::of(level);
-        let prepared = self.prepare(spec.clone(), &placement);
+        let prepared = self.prepare(spec.clone(), &placement)?;
         let prepared = PreparedTrial { profiling: Some(&profiling), ..prepared };
         let trial = trial::run(&self.host, &prepared, stop)?;
         self.progress.finished(&trial);
@@ -234,8 +234,8 @@ impl<'a> Testbed<'a> {
             self.salt();
             return Ok(trial);
         }
-        let placement = placement(spec.scenario)?;
-        let prepared = self.prepare(spec.clone(), &placement);
+        let placement = self.host.placement(spec.scenario)?;
+        let prepared = self.prepare(spec.clone(), &placement)?;
         let trial = trial::figures::lost(&prepared, LostBy::Idle, &Error::invalid(why));
         self.progress.finished(&trial);
         if let Some(journal) = &mut self.journal {
@@ -249,16 +249,16 @@ impl<'a> Testbed<'a> {
         &mut self,
         spec: TrialSpec<'b>,
         placement: &'b Placement,
-    ) -> PreparedTrial<'b> {
-        PreparedTrial {
+    ) -> Result<PreparedTrial<'b>> {
+        Ok(PreparedTrial {
             salt: self.salt(),
-            signature: self.signature(spec.contender, spec.scenario),
+            signature: self.signature(spec.contender, spec.scenario)?,
             warming: self.warmth.before(&spec),
             placement,
             hiccups: self.hiccups,
             profiling: None,
             spec,
-        }
+        })
     }
 
     /// Keys of one trial never meet another's, not even by way of a contender that outlives its trial.
@@ -269,13 +269,13 @@ impl<'a> Testbed<'a> {
     }
 
     /// A contender's CPU work, decided here and not in its process, so that all decide alike.
-    fn signature(&mut self, contender: &Contender, scenario: &Scenario) -> Signature {
+    fn signature(&mut self, contender: &Contender, scenario: &Scenario) -> Result<Signature> {
         let mode = contender.built_in().map_or(CpuMode::Auto, |built_in| built_in.cpu);
         if scenario.workload != Workload::Payment {
-            return Signature { rounds: 0, cpu: mode };
+            return Ok(Signature { rounds: 0, cpu: mode });
         }
-        let work = self.calibrated(contender.request_cpu().unwrap_or(scenario.request_cpu));
-        Signature { rounds: work.rounds, cpu: mode.settled(work.measured) }
+        let work = self.calibrated(contender.request_cpu().unwrap_or(scenario.request_cpu))?;
+        Ok(Signature { rounds: work.rounds, cpu: mode.settled(work.measured) })
     }
 }
 
@@ -285,11 +285,6 @@ pub(crate) struct ExperimentContext<'a, 'b> {
     pub(crate) order_seed: u64,
     pub(crate) budget: Budget,
     pub(crate) stop: &'a AtomicBool,
-}
-
-/// Where the sides of a scenario run.
-pub(crate) fn placement(scenario: &Scenario) -> Result<Placement> {
-    Placement::of(Host::cores()?, scenario.placement, scenario.store.dependency().is_some())
 }
 
 /// A salt fits the 20 bits that request keys have for it.

@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 use crate::backend::Gather;
 use crate::backend::model::Library;
 use crate::error::{Error, Result};
+use crate::hosts::sampler::Sampled;
 use crate::judge::failures::error_bound;
 use crate::judge::validity::{Evidence, Judged};
 use crate::judge::{audit, validity};
-use crate::load::plan::{Operation, Peer, Plan, Shape};
+use crate::load::plan::{Operation, Part, Peer, Plan, Shape};
 use crate::record::histogram::distribution;
 use crate::record::outcome::{self, Outcome, RequestError, Tally};
 use crate::record::{Audit, AuditVerdict, LostBy, Trial};
-use crate::run::host::{DependencyHandle, Host, Loaded, Server, Start, Switches};
+use crate::run::cluster;
+use crate::run::host::{DependencyHandle, Host, Loaded, ServerHandle, Start, Switches};
 use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{BuiltIn, Kind, LoadKind, Metric, PlacementMode, Scenario, Workload, store};
 use crate::stats::over_the_error_bound;
@@ -30,8 +32,18 @@ const AUDIT_WITHIN: Duration = Duration::from_secs(10);
 /// Lines that are kept of what a contender wrote last that has lost and runs: most servers log each request.
 const LINES_TOLD: usize = 3;
 
-/// Runs one trial. A contender that does not start or crashes has lost and is reported so.
+/// Runs one trial. A contender that does not start or crashes has lost and is reported so. A trial whose agents are lost is
+/// void.
 pub(crate) fn run(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Trial> {
+    match attempt(host, prepared, stop) {
+        Err(error) if error.is_by_machine() && prepared.placement.mode == PlacementMode::Hosts => {
+            Ok(figures::void(prepared, &error))
+        }
+        result => result,
+    }
+}
+
+fn attempt(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Result<Trial> {
     let dependency = host.start_dependency(prepared)?;
     prepared.profiling.inspect(|profiling| profiling.open());
     let mut contender = match start(host, prepared, dependency.as_ref()) {
@@ -48,7 +60,7 @@ pub(crate) fn run(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) 
     let loaded = match host.load(&plan, prepared, sides, several, stop) {
         Ok(loaded) => loaded,
         Err(error) => {
-            let error = broken_down(&mut contender).unwrap_or(error);
+            let error = broken_down(&mut contender)?.unwrap_or(error);
             if error.contender_wrote().is_none() {
                 return Err(error);
             }
@@ -62,7 +74,7 @@ pub(crate) fn run(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) 
     let supervisor = contender.watch().supervisor();
     prepared.profiling.inspect(|profiling| profiling.name(supervisor.as_slice()));
     let runtime = contender.runtime().map(str::to_owned);
-    let mut crash = contender.crashed().map(|status| crashed(&contender, &status));
+    let mut crash = contender.crashed(false)?.map(|status| crashed(&contender, &status));
     let audit = match &crash {
         Some(error) => {
             let reasons = vec![error.message().to_owned()];
@@ -71,28 +83,29 @@ pub(crate) fn run(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) 
         None => audited(prepared, &contender, outcome, books, stop),
     };
     if crash.is_none() && audit.verdict == AuditVerdict::Unavailable && !audit.reasons.is_empty() {
-        crash = broken_down(&mut contender);
+        crash = broken_down(&mut contender)?;
     }
     let server = server(&loaded, prepared.placement.contender.len());
-    let stderr = contender.stderr();
-    if crash.is_none()
-        && let Err(error) = contender.stop()
-    {
-        crash = Some(error);
+    let (stopped, tail) = contender.stop();
+    match stopped {
+        Err(error) if error.is_by_machine() => return Err(error),
+        Err(error) if crash.is_none() => crash = Some(error),
+        _ => {}
     }
     dependency.map_or(Ok(()), DependencyHandle::stop)?;
     let dependency_share = standin.as_ref().and_then(|standin| standin.cpu_share);
-    let mut judged = judged(prepared, &loaded, dependency_share, &audit, crash.as_ref());
+    let mut judged = judged(prepared, &plan, &loaded, dependency_share, &audit, crash.as_ref());
     // Of a round that is void too: a smoke, which has no other, tells whose requests failed.
     let fails = || failing(outcome, error_bound(prepared.spec.scenario)).is_some();
     if crash.is_none() && (judged.validity.lost || fails()) {
-        judged.validity.wrote = stderr.map_or_else(String::new, |tail| last_lines(&tail.last()));
+        judged.validity.wrote = last_lines(&tail.last());
     }
     let mut trial = figures::report(prepared, &plan, outcome, server, judged, audit);
     let pooled = prepared.spec.scenario.store.dependency();
     trial.dependency = pooled.map(|dependency| dependency.describe());
     trial.pool = pooled.map(|one| store::pool(prepared.spec.contender.built_in(), one) as u32);
-    trial.pool_wait_ns = loaded.pool.as_ref().map(|(waits, _)| distribution(waits));
+    trial.pool_wait_ns = loaded.sampled.pool.as_ref().map(|pool| distribution(&pool.waits));
+    trial.hosts = loaded.elsewhere.map(|(hosts, _)| hosts);
     trial.standin = standin;
     trial.runtime = runtime;
     Ok(trial)
@@ -108,11 +121,11 @@ fn unstarted(prepared: &PreparedTrial<'_>, error: Error) -> Result<Trial> {
 }
 
 /// How the contender ended without being asked, if it has; where something has just failed.
-fn broken_down(contender: &mut Server) -> Option<Error> {
-    contender.crashed_by_now().map(|status| crashed(contender, &status))
+fn broken_down(contender: &mut ServerHandle) -> Result<Option<Error>> {
+    Ok(contender.crashed(true)?.map(|status| crashed(contender, &status)))
 }
 
-fn crashed(contender: &Server, status: &str) -> Error {
+fn crashed(contender: &ServerHandle, status: &str) -> Error {
     Error::invalid(format!("the contender crashed: {status}")).by_contender(contender.wrote())
 }
 
@@ -127,8 +140,7 @@ pub(super) fn start(
     host: &Host,
     prepared: &PreparedTrial<'_>,
     dependency: Option<&DependencyHandle<'_>>,
-) -> Result<Server> {
-    let (name, cores) = (&prepared.spec.contender.name, &prepared.placement.contender);
+) -> Result<ServerHandle> {
     let depends = dependency.map(DependencyHandle::environment).unwrap_or_default();
     let (start, env) = match &prepared.spec.contender.kind {
         Kind::BuiltIn(built_in) if built_in.processes > 1 => {
@@ -145,7 +157,7 @@ pub(super) fn start(
             (Start::Running { address, setup }, environment(prepared, depends))
         }
     };
-    host.start(name, &start, env, cores)
+    host.start_contender(prepared, &start, env)
 }
 
 /// Several processes: as for any program, all processes below its supervisor are counted together.
@@ -154,8 +166,9 @@ fn several(
     prepared: &PreparedTrial<'_>,
     built_in: &BuiltIn,
     depends: Vec<(String, String)>,
-) -> Result<Server> {
-    let binary = built_in.binary.clone().map_or_else(Host::own_program, Ok)?;
+) -> Result<ServerHandle> {
+    let own = || host.program_of(prepared.spec.scenario);
+    let binary = built_in.binary.clone().map_or_else(own, Ok)?;
     let mut argv = vec![binary.display().to_string(), "serve".into()];
     argv.extend(serve_flags(prepared, built_in));
     if let Some(port) = argv.iter().position(|flag| flag == "--port") {
@@ -165,8 +178,7 @@ fn several(
     let ready = scenario::Ready::Path("/healthz".into());
     let setup = scenario::Setup::plain(ready, Nanos(10 * Nanos::SECOND.0));
     let start = Start::Command { argv: &argv, setup: &setup };
-    let (name, cores) = (&prepared.spec.contender.name, &prepared.placement.contender);
-    host.start(name, &start, depends, cores)
+    host.start_contender(prepared, &start, depends)
 }
 
 /// What the contract has a contender read. An HTTP workload has no contract.
@@ -190,7 +202,7 @@ pub(crate) fn environment(
 /// The books as they are before the load, of a server that is not fresh.
 fn books_before(
     prepared: &PreparedTrial<'_>,
-    contender: &Server,
+    contender: &ServerHandle,
 ) -> Option<std::result::Result<Vec<u8>, String>> {
     let begun =
         prepared.spec.contender.is_url() && prepared.spec.scenario.workload != Workload::Http;
@@ -200,7 +212,7 @@ fn books_before(
 /// Whether the books balance; a service of an HTTP workload has none.
 fn audited(
     prepared: &PreparedTrial<'_>,
-    contender: &Server,
+    contender: &ServerHandle,
     outcome: &Outcome,
     before: Option<std::result::Result<Vec<u8>, String>>,
     stop: &AtomicBool,
@@ -278,6 +290,8 @@ pub(super) fn plan(prepared: &PreparedTrial<'_>, target: Peer) -> Plan {
         objective: scenario.slo.map(|slo| slo.p99),
         timeline: scenario.disturbance().is_some(),
         keep_alive: true,
+        part: Part::WHOLE,
+        beyond: false,
     }
 }
 
@@ -309,7 +323,7 @@ fn per_request(outcome: &Outcome, halves: Option<(Nanos, Nanos)>) -> Vec<f64> {
 
 /// What the contender used in the window; context switches and waits for a core up to its end, and memory at most.
 fn server(loaded: &Loaded, cores: usize) -> record::ServerUsage {
-    let Loaded { outcome, memory, used, switches, .. } = loaded;
+    let Loaded { outcome, sampled: Sampled { memory, used, switches, .. }, .. } = loaded;
     let in_window = |figure: f64| over(figure, outcome.answered_in_window);
     let in_all = |figure: u64| over(figure as f64, loaded.answered);
     let cpu = used.cpu.and_then(|cpu| in_window(cpu.as_micros_f64()));
@@ -334,12 +348,12 @@ fn server(loaded: &Loaded, cores: usize) -> record::ServerUsage {
         switches_voluntary_per_request: voluntary.and_then(in_all),
         switches_involuntary_per_request: involuntary.and_then(in_all),
         cpu_share: used.cpu_share(cores),
-        rss_peak_bytes: loaded.rss_peak_bytes,
+        rss_peak_bytes: loaded.sampled.rss_peak_bytes,
         context_switches_voluntary: voluntary,
         context_switches_involuntary: involuntary,
         migrations: grown(|switches| switches.migrations),
         threads_max: used.threads,
-        cpu_us_per_request_halves: per_request(outcome, loaded.halves),
+        cpu_us_per_request_halves: per_request(outcome, loaded.sampled.halves),
         rss_windows_bytes: memory.resident.clone(),
         memory_peak_bytes: memory.peak,
         memory_kind: memory.kind.clone(),
@@ -354,18 +368,20 @@ fn over(figure: f64, answered: u64) -> Option<f64> {
 /// The rules of the method, and what a contender did to itself.
 fn judged(
     prepared: &PreparedTrial<'_>,
+    plan: &Plan,
     loaded: &Loaded,
     dependency_share: Option<f64>,
     audit: &Audit,
     crash: Option<&Error>,
 ) -> Judged {
-    let Loaded { outcome, used, pool, shares: (steal_share, throttled_share), .. } = loaded;
+    let Loaded { outcome, sampled, elsewhere, .. } = loaded;
+    let Sampled { used, pool, shares: (steal_share, throttled_share), .. } = sampled;
     let shared = prepared.placement.mode == PlacementMode::Shared;
     let mut judged = validity::judge(&Evidence {
         contender_share: used.cpu_share(prepared.placement.contender.len()),
         dependency_share,
-        pool_share: pool.as_ref().map(|(_, share)| *share),
-        pool_wait: pool.as_ref().map(|(waits, _)| waits),
+        pool_share: pool.as_ref().map(|pool| pool.busy_share),
+        pool_wait: pool.as_ref().map(|pool| &pool.waits),
         steal_share: *steal_share,
         throttled_share: *throttled_share,
         hiccups: Some(prepared.hiccups),
@@ -384,6 +400,14 @@ fn judged(
         ..Evidence::of(outcome, prepared.spec.rate.is_some())
     });
     prepared.warming.doubt.iter().for_each(|doubt| judged.doubt(doubt.clone()));
+    if let Some((hosts, parts)) = elsewhere {
+        let open = prepared.spec.rate.is_some();
+        let limit = validity::lag_limit(prepared.spec.scenario);
+        if let Some((host, part)) = cluster::latest(hosts, parts) {
+            judged.void_by(host, &Evidence { lag_limit: Some(limit), ..Evidence::of(part, open) });
+        }
+        cluster::start_error(plan, hosts).into_iter().for_each(|doubt| judged.doubt(doubt));
+    }
     // A contender that breaks down or cheats has lost; that is no reason to run the round again.
     if let Some(error) = crash {
         judged.lose(LostBy::Crash, error.message().to_owned());

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::CpuMode;
 use crate::backend::Gather;
 use crate::backend::model::{Library, Model, Pitfall};
@@ -75,7 +77,7 @@ pub struct BuiltIn {
 pub const STOP_WITHIN: Nanos = Nanos(8 * Nanos::SECOND.0);
 
 /// What is done around a server that is not built in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setup {
     /// More variables for its environment and that of `before`; `{port}` stands for the port.
     pub env: Vec<(String, String)>,
@@ -93,7 +95,8 @@ pub struct Setup {
     pub payload: Vec<String>,
     /// The scenario's: where commands run.
     pub folder: PathBuf,
-    /// How TLS is spoken to it; `None` sends plain HTTP.
+    /// How TLS is spoken to it; `None` sends plain HTTP. Its certificates are files of one host, so no frame has it.
+    #[serde(skip)]
     pub tls: Option<Tls>,
 }
 
@@ -115,7 +118,7 @@ impl Setup {
 }
 
 /// When a server counts as ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ready {
     /// Its port accepts a connection.
     Tcp,

@@ -7,6 +7,7 @@ use super::contenders::contenders;
 use super::data::tables;
 use super::diagnostic::Diagnostic;
 use super::experiment::experiments;
+use super::hosts::hosts;
 use super::loading::{load, objective, placement, rates};
 use super::quantity::At;
 use super::raw::Raw;
@@ -37,7 +38,6 @@ pub(super) fn scenario(
     version(&raw.schema)?;
     let name = name(&raw.name, "name")?;
     let store = store(raw.store.as_ref())?;
-    let title = sentence(&raw.title, "title")?;
     let workload = raw.workload.value;
     let rounds = whole(raw.rounds.as_ref(), "rounds", 10, 1..=u64::from(ROUNDS_MAX))?;
     let load = load(raw.load.as_ref(), folder)?;
@@ -71,7 +71,7 @@ pub(super) fn scenario(
     let claims = statements(&raw.claim, &known)?;
     let mut scenario = Scenario {
         name,
-        title,
+        title: sentence(&raw.title, "title")?,
         seed: whole(raw.seed.as_ref(), "seed", 42, 0..=i64::MAX as u64)?,
         rounds: rounds as u32,
         self_check: raw.self_check.as_ref().is_some_and(|at| at.value),
@@ -84,6 +84,7 @@ pub(super) fn scenario(
         request_cpu,
         contenders,
         placement: placement(raw.placement.as_ref())?,
+        hosts: hosts(&raw.host, raw.placement.as_ref())?,
         load,
         slo,
         headline,

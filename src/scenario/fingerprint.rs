@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use super::{Kind, Scenario};
+use super::{Hosts, Kind, Scenario};
 use crate::load::plan::Operation;
 
 /// The digest of each.
@@ -17,7 +17,9 @@ pub(crate) fn fingerprints(scenarios: &[Scenario]) -> Vec<String> {
 /// keys in the file do not, nor does the calibration, which is the machine's.
 pub fn fingerprint(scenario: &Scenario) -> String {
     // What a gate makes of the figures does not change them; its rate is kept beside the digest.
-    let mut canonical = Scenario { notes: Vec::new(), gate: None, ..scenario.clone() };
+    // Nor does where it runs, and files from before there were hosts keep their digest.
+    let mut canonical =
+        Scenario { notes: Vec::new(), gate: None, hosts: Hosts::default(), ..scenario.clone() };
     for contender in &mut canonical.contenders {
         // Where a folder lies says nothing about what is in it.
         match &mut contender.kind {
@@ -34,7 +36,8 @@ pub fn fingerprint(scenario: &Scenario) -> String {
             *rounds = 0;
         }
     }
-    let digest = Sha256::digest(format!("{canonical:?}"));
+    let text = format!("{canonical:?}").replace(&format!(" hosts: {:?},", canonical.hosts), "");
+    let digest = Sha256::digest(text);
     digest.iter().take(8).fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a String takes all that is written");
         text

@@ -18,6 +18,7 @@ pub(crate) mod field;
 mod fingerprint;
 mod foreign;
 mod gate;
+mod hosts;
 mod loading;
 mod node;
 mod overrides;
@@ -44,6 +45,7 @@ pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan}
 pub use fingerprint::fingerprint;
 pub(crate) use fingerprint::fingerprints;
 pub use gate::{Gate, GateMetric};
+pub use hosts::{HostAt, Hosts, Roles};
 pub use overrides::Overrides;
 pub use store::{Dependency, Server, Store};
 pub use warm_up::WarmUp;
@@ -93,6 +95,8 @@ pub struct Scenario {
     pub contenders: Vec<Contender>,
     /// Who runs on which cores.
     pub placement: Placement,
+    /// Who runs on which host.
+    pub hosts: Hosts,
     /// How the load is made.
     pub load: Load,
     /// What the service promises, if anything.
@@ -160,6 +164,8 @@ words! {
         Apart = "apart",
         /// All cores for the contender, the generator beside it; labelled co-located.
         Shared = "shared",
+        /// On the hosts that are named.
+        Hosts = "hosts",
     }
 }
 

@@ -1,6 +1,7 @@
 //! Flags over the scenario: what they change, what falls away with it, and what must hold again.
 
 use super::convert::ROUNDS_MAX;
+use super::hosts::Hosts;
 use super::loading::{WINDOW_MAX, WINDOW_MIN};
 use super::{Contender, Experiments, Kind, Level, LoadKind, Scenario, Statement, WarmUp, foreign};
 use crate::error::{Error, Result};
@@ -21,6 +22,8 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// The only contenders; empty keeps all. Their order stays the scenario's.
     pub contenders: Vec<String>,
+    /// More hosts, and who runs where.
+    pub hosts: Hosts,
     /// Two short rounds at the lowest level: quick proof that everything runs, and no numbers to keep.
     pub smoke: bool,
 }
@@ -58,6 +61,8 @@ impl Scenario {
             self.set_rate(rate)?;
         }
         self.seed = overrides.seed.unwrap_or(self.seed);
+        self.hosts = self.hosts.with(&overrides.hosts);
+        self.check_hosts()?;
         self.drop_unrun_map();
         self.drop_unrun_statements();
         self.load.requests_min = if overrides.smoke { 0 } else { self.requests_needed() };

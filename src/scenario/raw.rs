@@ -66,6 +66,10 @@ pub(super) struct Raw {
     pub(super) contender: Vec<(At<String>, At<RawContender>)>,
     /// Who runs on which cores.
     pub(super) placement: Option<RawPlacement>,
+    /// Other hosts, by name, for `placement.mode = "hosts"`; `--hosts FILE` adds more.
+    #[serde(default, deserialize_with = "in_file_order")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, RawHost>"))]
+    pub(super) host: Vec<(At<String>, At<RawHost>)>,
     /// How the load is made. Default open.
     pub(super) load: Option<RawLoad>,
     /// What the service promises.
@@ -413,8 +417,39 @@ pub(super) struct RawContender {
 pub(super) struct RawPlacement {
     /// Default apart.
     pub(super) mode: Option<At<PlacementMode>>,
-    /// Cores of the contender. Default: 1 of 2, 2 of 4, 4 of 8.
+    /// Cores of the contender. Default: 1 of 2, 2 of 4, 4 of 8; of a host of its own all but one.
     pub(super) contender_cores: Option<At<u64>>,
+    /// The contender's host, with `mode = "hosts"`.
+    pub(super) contender: Option<At<String>>,
+    /// The host of what it waits for. Default: the first generator's.
+    pub(super) dependency: Option<At<String>>,
+    /// The hosts that the load comes from; `local` is this one. Default: local.
+    pub(super) generators: Option<At<Vec<String>>>,
+}
+
+/// A file of hosts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHosts {
+    #[serde(default, deserialize_with = "in_file_order")]
+    pub(super) host: Vec<(At<String>, At<RawHost>)>,
+    pub(super) placement: Option<RawPlacement>,
+}
+
+/// Another host, where a launcher starts `bakeoff agent`.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHost {
+    /// A command that gives stdin and stdout of a process there, such as ["ssh", "-T", "b"]; the path of bakeoff and `agent` are
+    /// appended. Without it the process is one of this host.
+    pub(super) launch: Option<Vec<String>>,
+    /// The IP address at which the other hosts reach it. Default 127.0.0.1.
+    pub(super) address: Option<At<String>>,
+    /// Where commands run. Default: the scenario's folder.
+    pub(super) folder: Option<At<String>>,
+    /// The path of bakeoff there, of the same build. Default: the path of the one that runs.
+    pub(super) bakeoff: Option<At<String>>,
 }
 
 /// How the load is made.

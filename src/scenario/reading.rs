@@ -6,18 +6,17 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, is_secretive, listed};
 use super::node::{self, Node, Refusal};
-use super::raw::Raw;
+use serde::de::DeserializeOwned;
 
 /// Reads `text` as TOML of the right shape.
-pub(super) fn read(text: &str) -> Result<Raw, Diagnostic> {
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Diagnostic> {
     if text.len() > BYTES_MAX {
         let title =
             format!("this file has {} bytes; a scenario has at most {BYTES_MAX}", text.len());
         return Err(Diagnostic::of_file(title, "is this a scenario?"));
     }
     let table = DeTable::parse(text).map_err(|error| syntax(&error))?;
-    serde::Deserialize::deserialize(Node::root(&table))
-        .map_err(|refusal| shape(&refusal, table.get_ref()))
+    T::deserialize(Node::root(&table)).map_err(|refusal| shape(&refusal, table.get_ref()))
 }
 
 /// The longest file that is read: a thousand times what a scenario needs.

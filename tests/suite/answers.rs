@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bakeoff::load;
-use bakeoff::load::plan::{Arrivals, Fixed, Operation, Pace, Plan, Shape, WarmUp};
+use bakeoff::load::plan::{Arrivals, Fixed, Operation, Pace, Part, Plan, Shape, WarmUp};
 use bakeoff::record::outcome::Kind;
 use bakeoff::units::{Nanos, Rate};
 use rustix::net::sockopt::set_socket_linger;
@@ -66,6 +66,8 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         traffic: None,
         setup: Vec::new(),
         keep_alive: true,
+        part: Part::WHOLE,
+        beyond: false,
         pace: Pace::Sleep,
         cores: Vec::new(),
     };

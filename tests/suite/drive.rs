@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bakeoff::load::plan::{Arrivals, Operation, Pace, Plan, Shape, WarmUp};
+use bakeoff::load::plan::{Arrivals, Operation, Pace, Part, Plan, Shape, WarmUp};
 use bakeoff::load::{self, Window};
 use bakeoff::record::outcome::{Kind, Outcome};
 use bakeoff::units::{Nanos, Rate};
@@ -583,6 +583,8 @@ fn run(port: u16, operation: Operation, sample: impl FnOnce(Receiver<Window>)) -
         traffic: None,
         setup: Vec::new(),
         keep_alive: true,
+        part: Part::WHOLE,
+        beyond: false,
     };
     let (tell, window) = mpsc::sync_channel(0);
     thread::scope(|scope| {

@@ -16,6 +16,7 @@ mod experiments;
 mod first_steps;
 mod gate;
 mod gate_recorded;
+mod hosts;
 mod http;
 mod kills;
 mod mutations;

@@ -21,6 +21,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("bakeoff run scenarios/..", "takes hours; experiments.rs runs a folder"),
     ("bakeoff run go-vs-node-..", "needs contenders/build; tests/conformance runs the servers"),
     ("bakeoff run footprint", "needs contenders/build; its parts have tests of their own"),
+    ("bakeoff doctor --hosts ..", "needs other hosts; hosts.rs has three on this one"),
+    ("bakeoff run payment-memory --hosts ..", "needs other hosts; hosts.rs has three on this one"),
     ("bakeoff conform ..", "needs a server; tests/conformance makes its checks"),
     ("bakeoff selftest", "takes two minutes; selftest.rs runs the quick one"),
     ("bakeoff selftest --quick", "takes a minute; selftest.rs runs it"),

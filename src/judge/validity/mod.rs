@@ -130,6 +130,15 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
 }
 
 impl Judged {
+    /// The generator on one of several hosts was too late by itself: the round is void.
+    pub(crate) fn void_by(&mut self, host: &str, evidence: &Evidence<'_>) {
+        if let Some(late) = lateness::judge(evidence).void {
+            let reason = format!("on host {host} {}", late.reason);
+            self.validity.voids_round = true;
+            self.validity.add(Finding { reason, ..late });
+        }
+    }
+
     /// A reason to doubt it that no rule here sees.
     pub(crate) fn doubt(&mut self, reason: String) {
         self.validity.doubt(reason);

@@ -1,7 +1,7 @@
 //! What a mix writes: right, signed, new each time, and the same for each contender.
 
 use super::*;
-use crate::load::plan::{Pace, Shape, WarmUp};
+use crate::load::plan::{Pace, Part, Shape, WarmUp};
 use crate::units::Nanos;
 
 const EVERYTHING: [Operation; 3] = [
@@ -31,6 +31,8 @@ pub(crate) fn plan(mix: Vec<(Operation, u32)>) -> Plan {
         traffic: None,
         setup: Vec::new(),
         keep_alive: true,
+        part: Part::WHOLE,
+        beyond: false,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::error::{Context, Error, Result};
 use crate::record::{FileSet, Footprint, Image, OverStarts};
 use crate::run::host::{Host, Startable, Started};
 use crate::run::rounds::RandomizedBlock;
-use crate::run::testbed::{Testbed, placement};
+use crate::run::testbed::Testbed;
 use crate::run::trial::spec::{Placement, PreparedTrial, TrialSpec};
 use crate::run::{rounds, trial};
 use crate::scenario::{Contender, Kind, Ready, STOP_WITHIN, Scenario};
@@ -45,7 +45,7 @@ pub(crate) fn footprints(
     let Some(scenario::Footprint { starts }) = scenario.experiments.footprint else {
         return Ok(Vec::new());
     };
-    let placement = placement(scenario)?;
+    let placement = testbed.host.placement(scenario)?;
     let contenders = &scenario.contenders;
     let mut programs = Vec::new();
     for contender in contenders {
@@ -58,7 +58,7 @@ pub(crate) fn footprints(
             round: 0,
             place: 0,
         };
-        programs.push(startable(&testbed.prepare(spec, &placement))?);
+        programs.push(startable(&testbed.prepare(spec, &placement)?)?);
     }
     let Some(found) =
         start_all(testbed, contenders, &programs, &placement, (order_seed, starts), stop)?

@@ -20,7 +20,7 @@ use crate::run::gate::{Enough, GateRequest, block, budget};
 use crate::run::host::Host;
 use crate::run::journal::Journal;
 use crate::run::rounds::RandomizedBlock;
-use crate::run::testbed::{Testbed, placement};
+use crate::run::testbed::Testbed;
 use crate::run::trial::spec::TrialSpec;
 use crate::run::{Progress, rounds};
 use crate::scenario::{self, Bound, Contender, Level, Scenario, Statement};
@@ -57,6 +57,9 @@ impl<'a> Session<'a> {
         let pair = &request.pair;
         budget::expect_some_room(request)?;
         let order_seed = request.order_seed.unwrap_or_else(random::fresh_seed);
+        if scenario.hosts.roles.is_some() {
+            return Err(Error::usage("a gate runs on this host alone"));
+        }
         let fingerprint = Host::describe(&[scenario::fingerprint(&request.scenario)]);
         let mut notes = Vec::new();
         if pair.is_alike() && request.purpose == Purpose::Gate {
@@ -256,7 +259,7 @@ impl<'a> Session<'a> {
             return Err(Error::invalid(format!("the baseline is broken: {why}"))
                 .by_contender(trial.validity.wrote));
         }
-        let cores = placement(&self.scenario)?.contender.len();
+        let cores = self.testbed.host.placement(&self.scenario)?.contender.len();
         Ok(budget::strained(&trial, rate, share, cores))
     }
 

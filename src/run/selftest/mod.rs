@@ -22,7 +22,7 @@ use hdrhistogram::Histogram;
 
 use crate::error::Result;
 use crate::judge::failures;
-use crate::load::plan::{Arrivals, Fixed, Operation, Peer, Plan, Shape, Statuses, WarmUp};
+use crate::load::plan::{Arrivals, Fixed, Operation, Part, Peer, Plan, Shape, Statuses, WarmUp};
 use crate::load::tls::{Tls, TlsOptions};
 use crate::record::outcome::{Kind, Outcome};
 use crate::run::host::{Cores, Host};
@@ -275,6 +275,8 @@ impl Bench<'_> {
             traffic: None,
             setup: Vec::new(),
             keep_alive: true,
+            part: Part::WHOLE,
+            beyond: false,
             pace: self.placement.pace,
             cores: self.placement.generator.clone(),
         }

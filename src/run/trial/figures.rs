@@ -290,6 +290,7 @@ pub(crate) fn placement(placement: &Placement) -> record::TrialPlacement {
         mode: match placement.mode {
             PlacementMode::Apart => PlacementKind::Apart,
             PlacementMode::Shared => PlacementKind::Shared,
+            PlacementMode::Hosts => PlacementKind::Hosts,
         },
         contender_cores: numbers(&placement.contender),
         generator_cores: numbers(&placement.generator),

@@ -107,6 +107,7 @@ impl Placement {
                     pace,
                 })
             }
+            PlacementMode::Hosts => Err(Error::usage("runs on other hosts are not made here")),
             PlacementMode::Apart => Err(Error::usage(format!(
                 "generator and contender cannot be apart: {contender_cores} of {} usable cores are the contender's",
                 cores.len()

@@ -291,9 +291,9 @@ fn run_pilot(
         (outcome, looking.join().expect("looking at a process does not panic"))
     });
     let stopped = stop.load(Ordering::Relaxed);
-    let broken = match contender.crashed() {
+    let broken = match contender.crashed(false)? {
         Some(status) => Some(format!("the contender crashed: {status}")),
-        None => contender.stop().err().map(|error| error.message().to_owned()),
+        None => contender.stop().0.err().map(|error| error.message().to_owned()),
     };
     if let Some(dependency) = dependency {
         dependency.stop()?;

@@ -11,7 +11,7 @@ const ROWS: &[&[&str]] = &[
     &["cli"],
     &["run"],
     &["conform", "doctor", "report"],
-    &["judge", "database"],
+    &["hosts", "judge", "database"],
     &["process"],
     &["why"],
     &["machine"],
@@ -26,15 +26,20 @@ const ROWS: &[&[&str]] = &[
 /// What a part must not name although it stands in a row below.
 const NEVER: &[(&str, &[&str], &str)] = &[
     ("report", OUTSIDE, "a printer reads records and findings"),
-    ("judge", &["database", "process", "machine", "why"], "a verdict is a function of records"),
+    (
+        "judge",
+        &["database", "hosts", "process", "machine", "why"],
+        "a verdict is a function of records",
+    ),
     ("record", &["domain", "postgres"], "records are plain values"),
     ("backend", &["stats", "record"], "a server does not know that it is measured"),
     ("load", &["stats", "postgres"], "the generator records, and judges nothing"),
     ("domain", &["clock", "files", "listen", "poll", "interrupt"], "the rules are pure"),
     ("stats", &["clock", "files", "listen", "poll", "interrupt"], "statistics are pure"),
 ];
-const OUTSIDE: &[&str] =
-    &["database", "process", "machine", "scenario", "backend", "load", "standin", "domain"];
+const OUTSIDE: &[&str] = &[
+    "database", "hosts", "process", "machine", "scenario", "backend", "load", "standin", "domain",
+];
 
 /// What in `run/` names machine, process and database: the rest asks the host. The self-test signals servers of its own.
 const HOST: &[&str] = &["src/run/host.rs", "src/run/selftest/server.rs"];

@@ -126,15 +126,34 @@ const RULES: &[Rule] = &[
     },
     Rule {
         within: "",
-        except: &["record/", "backend/*/mod.rs"],
+        except: &[
+            "record/",
+            "backend/*/mod.rs",
+            // What frames carry between hosts: plans, what is started, samples, and their units.
+            "hosts/",
+            "load/",
+            "machine/",
+            "scenario/contender.rs",
+            "units.rs",
+        ],
         names: &["Serialize"],
-        because: "only records and HTTP bodies are written out",
+        because: "only records, HTTP bodies and frames are written out",
     },
     Rule {
         within: "",
-        except: &["record/", "backend/*/mod.rs", "backend/upstream.rs", "scenario/", "words.rs"],
+        except: &[
+            "record/",
+            "backend/*/mod.rs",
+            "backend/upstream.rs",
+            "scenario/",
+            "words.rs",
+            "hosts/",
+            "load/",
+            "machine/",
+            "units.rs",
+        ],
         names: &["Deserialize"],
-        because: "only scenarios, records and HTTP bodies are read in",
+        because: "only scenarios, records, HTTP bodies and frames are read in",
     },
     Rule {
         within: "",

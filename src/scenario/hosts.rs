@@ -1,0 +1,301 @@
+//! Other hosts, and who runs on which: [host.NAME] and [placement], in the scenario or in a file of their own.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::{Diagnostic, listed, nearest};
+use super::field::name;
+use super::quantity::At;
+use super::raw::{RawHost, RawHosts, RawPlacement};
+use super::{PlacementMode, Scenario, Server, reading};
+use crate::error::{Context, Error, Result};
+use crate::files;
+
+/// This computer, where no [host.local] says otherwise.
+const LOCAL: &str = "local";
+/// A host needs five lines.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// The hosts that are known, and who runs where; without roles everything runs here.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hosts {
+    pub all: Vec<HostAt>,
+    pub roles: Option<Roles>,
+}
+
+/// How an agent on a host is come by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostAt {
+    pub name: String,
+    /// What is run to have the stdin and stdout of a process there; the program and `agent` are appended. Empty for a process
+    /// of this host.
+    pub launch: Vec<String>,
+    /// Where the other hosts reach it.
+    pub address: IpAddr,
+    /// Where commands run; `None` takes the scenario's folder.
+    pub folder: Option<PathBuf>,
+    /// The program there; `None` takes this program's own path.
+    pub bakeoff: Option<PathBuf>,
+}
+
+/// Who runs where, by names of hosts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Roles {
+    pub contender: String,
+    /// What contenders wait for.
+    pub dependency: String,
+    /// At least one.
+    pub generators: Vec<String>,
+}
+
+impl Hosts {
+    /// The hosts of a file, with its placement where it has one.
+    ///
+    /// # Errors
+    /// Usage: it cannot be read, or has a mistake, which is underlined.
+    pub fn read(path: &Path) -> Result<Self> {
+        let shown = path.display().to_string();
+        let text = files::read_text(path, BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
+        let read =
+            reading::read(&text).and_then(|raw: RawHosts| hosts(&raw.host, raw.placement.as_ref()));
+        read.map_err(|diagnostic| diagnostic.render(&shown, &text))
+    }
+
+    /// The same hosts and those of `other`, whose hosts and placement come first.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        self.all.retain(|own| other.all.iter().all(|host| host.name != own.name));
+        self.all.extend(other.all.iter().cloned());
+        self.roles = other.roles.clone().or(self.roles);
+        self
+    }
+
+    /// The host of a name.
+    ///
+    /// # Errors
+    /// Usage: there is none.
+    pub fn named(&self, name: &str) -> Result<HostAt> {
+        if let Some(host) = self.all.iter().find(|host| host.name == name) {
+            return Ok(host.clone());
+        }
+        if name == LOCAL {
+            return Ok(HostAt {
+                name: LOCAL.into(),
+                launch: Vec::new(),
+                address: Ipv4Addr::LOCALHOST.into(),
+                folder: None,
+                bakeoff: None,
+            });
+        }
+        let known = || self.all.iter().map(|host| host.name.as_str());
+        let help = match nearest(name, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if self.all.is_empty() => {
+                format!("write [host.{name}] into the scenario, or give --hosts FILE")
+            }
+            None => format!("there are {}", listed(known())),
+        };
+        Err(Error::usage(format!("there is no host `{name}`")).help(help))
+    }
+}
+
+impl Roles {
+    /// Every host that has a role, once.
+    pub fn names(&self) -> Vec<&str> {
+        let all = [&self.contender, &self.dependency].into_iter().chain(&self.generators);
+        let mut names: Vec<&str> = Vec::new();
+        for name in all {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+impl Scenario {
+    /// Whether it can run on the hosts that it names.
+    pub(super) fn check_hosts(&self) -> Result<()> {
+        let Some(roles) = &self.hosts.roles else { return Ok(()) };
+        roles.names().into_iter().try_for_each(|name| self.hosts.named(name).map(drop))?;
+        let dependency = self.store.dependency().map(|dependency| &dependency.server);
+        let over_tls = |one: &super::Contender| match &one.kind {
+            super::Kind::Command { setup, .. } => setup.tls.is_some(),
+            _ => false,
+        };
+        let what = if self.contenders.iter().any(super::Contender::is_url) {
+            "a contender by URL has no agent that could measure it"
+        } else if self.contenders.iter().any(over_tls) {
+            "certificates are files of this host"
+        } else if matches!(dependency, Some(Server::Postgres { .. })) {
+            "a PostgreSQL runs on this host alone; a stand-in can run on another"
+        } else if self.experiments.map.is_some() || self.experiments.footprint.is_some() {
+            "a map and a footprint are made on this host alone"
+        } else if self.piloted().next().is_some() {
+            "a pilot runs on this host alone: write a `warm_up` of its own into the load"
+        } else {
+            return Ok(());
+        };
+        Err(Error::usage(format!("{} cannot run on other hosts: {what}", self.name)))
+    }
+
+    /// Who runs where, in sentences; empty where all is here.
+    pub fn hosts_told(&self) -> Vec<String> {
+        let Some(roles) = &self.hosts.roles else { return Vec::new() };
+        let at = |name: &String| match self.hosts.named(name) {
+            Ok(host) => format!("{name} ({})", host.address),
+            Err(_) => name.clone(),
+        };
+        let generators: Vec<String> = roles.generators.iter().map(at).collect();
+        let mut told = vec![format!("the contender runs on {}", at(&roles.contender))];
+        if self.store.dependency().is_some() {
+            told.push(format!("what it waits for runs on {}", at(&roles.dependency)));
+        }
+        told.push(match &generators[..] {
+            [one] => format!("the load comes from {one}"),
+            several => {
+                format!("the load comes from {} generators: {}", several.len(), several.join(", "))
+            }
+        });
+        told
+    }
+}
+
+/// The hosts of a file's tables.
+pub(super) fn hosts(
+    raw: &[(At<String>, At<RawHost>)],
+    placement: Option<&RawPlacement>,
+) -> Result<Hosts, Diagnostic> {
+    let all = raw.iter().map(|(name, host)| host_at(name, host)).collect::<Result<_, _>>()?;
+    Ok(Hosts { all, roles: placement.map_or(Ok(None), roles)? })
+}
+
+fn host_at(named: &At<String>, raw: &At<RawHost>) -> Result<HostAt, Diagnostic> {
+    let RawHost { launch, address, folder, bakeoff } = &raw.value;
+    let name = name(named, "host's name")?;
+    let address = match address {
+        Some(at) => at.value.parse().map_err(|_| {
+            Diagnostic::new(&at.span, "`address` must be an IP address", "no address")
+                .help("names are not looked up: write for example address = \"10.77.0.2\"")
+        })?,
+        None => Ipv4Addr::LOCALHOST.into(),
+    };
+    let path = |at: &Option<At<String>>| at.as_ref().map(|at| PathBuf::from(&at.value));
+    Ok(HostAt {
+        name,
+        launch: launch.clone().unwrap_or_default(),
+        address,
+        folder: path(folder),
+        bakeoff: path(bakeoff),
+    })
+}
+
+fn roles(raw: &RawPlacement) -> Result<Option<Roles>, Diagnostic> {
+    let RawPlacement { mode, contender, dependency, generators, .. } = raw;
+    let among_hosts = mode.as_ref().filter(|mode| mode.value == PlacementMode::Hosts);
+    let spans = [contender, dependency].into_iter().flatten().map(|at| &at.span);
+    let Some(mode) = among_hosts else {
+        return match spans.chain(generators.as_ref().map(|at| &at.span)).next() {
+            None => Ok(None),
+            Some(span) => Err(Diagnostic::new(span, "hosts are named", "and everything runs here")
+                .help("write mode = \"hosts\" beside it")),
+        };
+    };
+    let Some(contender) = contender else {
+        return Err(Diagnostic::new(&mode.span, "no host is named for the contender", "needs one")
+            .help("write for example: contender = \"b\""));
+    };
+    let generators = match generators {
+        None => vec![LOCAL.to_owned()],
+        Some(at) if at.value.is_empty() => {
+            return Err(Diagnostic::new(&at.span, "no host is named for the load", "none"));
+        }
+        Some(at) => at.value.clone(),
+    };
+    if let Some(place) =
+        (1..generators.len()).find(|place| generators[..*place].contains(&generators[*place]))
+    {
+        let title = format!("host `{}` is named twice", generators[place]);
+        let at = raw.generators.as_ref().map_or(&mode.span, |at| &at.span);
+        return Err(Diagnostic::new(at, title, "each has one generator"));
+    }
+    let dependency =
+        dependency.as_ref().map_or_else(|| generators[0].clone(), |at| at.value.clone());
+    Ok(Some(Roles { contender: contender.value.clone(), dependency, generators }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Hosts> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Hosts::read(file.path())
+    }
+
+    const TWO: &str = "[host.b]\nlaunch = [\"ssh\", \"b\"]\naddress = \"10.77.0.2\"\n[host.d]\nlaunch = [\"ssh\", \"d\"]\n";
+
+    #[test]
+    fn a_file_names_hosts_and_who_runs_where() {
+        let placed =
+            "[placement]\nmode = \"hosts\"\ncontender = \"b\"\ngenerators = [\"local\", \"d\"]\n";
+        let hosts = read(&format!("{TWO}{placed}")).unwrap();
+        let roles = hosts.roles.clone().unwrap();
+        assert_eq!(roles.names(), ["b", "local", "d"]);
+        assert_eq!(roles.dependency, "local", "where the load comes from");
+        assert_eq!(hosts.named("b").unwrap().address, IpAddr::from([10, 77, 0, 2]));
+        assert!(hosts.named("local").unwrap().launch.is_empty());
+        let error = hosts.named("e").unwrap_err().to_string();
+        assert!(error.contains("no host `e`"), "{error}");
+        // A file that only has hosts leaves the placement to the scenario.
+        assert!(read(TWO).unwrap().roles.is_none());
+        let both = hosts.with(&read("[host.b]\naddress = \"10.0.0.9\"\n").unwrap());
+        assert_eq!((both.all.len(), both.roles.is_some()), (2, true));
+        assert_eq!(both.named("b").unwrap().address, IpAddr::from([10, 0, 0, 9]));
+    }
+
+    #[test]
+    fn mistakes_are_underlined() {
+        for (text, why) in [
+            ("[host.b]\naddress = \"b.example\"\n", "must be an IP address"),
+            ("[host.b]\nlunch = [\"ssh\"]\n", "did you mean `launch`?"),
+            ("[placement]\ncontender = \"b\"\n", "mode = \"hosts\""),
+            ("[placement]\nmode = \"hosts\"\n", "no host is named for the contender"),
+            ("[placement]\nmode = \"hosts\"\ncontender = \"b\"\ngenerators = []\n", "for the load"),
+            (
+                "[placement]\nmode = \"hosts\"\ncontender = \"b\"\ngenerators = [\"a\", \"a\"]\n",
+                "named twice",
+            ),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.exit_code() == 2 && error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_can_only_run_here_is_refused_and_nothing_else_changes() {
+        let with = |name: &str, host: &str| {
+            let placed = format!("{TWO}[placement]\nmode = \"hosts\"\ncontender = \"{host}\"\n");
+            let overrides =
+                super::super::Overrides { hosts: read(&placed).unwrap(), ..Default::default() };
+            super::super::builtin(name).unwrap().with(&overrides)
+        };
+        let there = with("payment-50ms-query", "b").unwrap();
+        assert_eq!(
+            there.hosts_told(),
+            [
+                "the contender runs on b (10.77.0.2)",
+                "what it waits for runs on local (127.0.0.1)",
+                "the load comes from local (127.0.0.1)"
+            ]
+        );
+        let here = super::super::builtin("payment-50ms-query").unwrap();
+        let fingerprint = super::super::fingerprint;
+        assert_eq!(fingerprint(&there), fingerprint(&here), "where it runs is the machine's");
+        assert!(here.hosts_told().is_empty());
+        let error = with("map-cpu-wait", "b").unwrap_err().to_string();
+        assert!(error.contains("on this host alone"), "{error}");
+        assert!(with("payment-memory", "x").is_err());
+    }
+}

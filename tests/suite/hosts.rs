@@ -1,0 +1,347 @@
+//! Runs on several hosts, each of which is an agent on this machine behind a launcher of its own, and what becomes of them
+//! when an agent, a launcher or the run is killed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bakeoff::record::{self, RunResult, Trial, Verdict};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+const BAKEOFF: &str = env!("CARGO_BIN_EXE_bakeoff");
+/// Every process of a run has it in its environment, however it was started.
+const MARK: &str = "BAKEOFF_TEST_MARK";
+/// A run on a busy machine of two cores.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Contender and dependency on `b`, load from `a` and `d`. The launcher of `b` stays in front of its agent, as ssh does.
+const HOSTS: &str = "[host.a]\nlaunch = [\"env\", \"AT_HOST=a\"]\n[host.d]\nlaunch = [\"env\", \"AT_HOST=d\"]\n\
+    [host.b]\nlaunch = [\"sh\", \"-c\", 'echo welcome to b; AT_HOST=b \"$@\"; exit', \"sh\"]\n";
+const PLACEMENT: &str = "[placement]\nmode = \"hosts\"\ncontender = \"b\"\ndependency = \"b\"\ngenerators = [\"a\", \"d\"]\n";
+
+/// A smoke has 300 ms of it.
+const OPEN: &str = "experiment.compare.rates = [\"400/s\"]\nload.open.connections = 64\n";
+/// No machine is too busy for it.
+const CLOSED: &str =
+    "load.closed = { connections = 8, warm_up = \"100ms\", duration = \"1500ms\" }\n";
+
+struct Scratch(TempDir);
+
+impl Scratch {
+    /// A scenario of one model under a load; `placement` says where it runs.
+    fn new(placement: &str, load: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = format!(
+            "schema = 1\nname = \"apart\"\ntitle = \"Apart\"\nheadline = \"none\"\nworkload = \"payment\"\nrounds = 2\n\
+             {load}[request]\ncpu = \"20us\"\n\
+             [store.standin]\nlatency = {{ lookup = {{ constant = \"1ms\" }} }}\n\
+             [contender.loop]\nmodel = \"event-loop\"\n{placement}"
+        );
+        fs::write(folder.path().join("apart.toml"), scenario).unwrap();
+        fs::write(folder.path().join("hosts.toml"), HOSTS).unwrap();
+        Self(folder)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BAKEOFF);
+        command.args(args).env(MARK, self.mark()).current_dir(self.0.path());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, more: &[&str]) -> Output {
+        let args = ["run", "apart.toml", "--quiet", "--out", "out"];
+        self.command(&[&args, more].concat()).output().unwrap()
+    }
+
+    fn start(&self) -> Child {
+        let args = ["run", "apart.toml", "--quiet", "--out", "out", "--hosts", "hosts.toml"];
+        let output = || Stdio::from(fs::File::create(self.0.path().join("log")).unwrap());
+        self.command(&args).stdout(output()).stderr(output()).spawn().unwrap()
+    }
+
+    fn mark(&self) -> String {
+        self.0.path().display().to_string()
+    }
+
+    fn result(&self) -> RunResult {
+        let text = fs::read_to_string(self.0.path().join("out/result.json")).unwrap();
+        record::from_json(&text).unwrap()
+    }
+
+    /// The processes that bear the mark: PID, command line, environment.
+    fn processes(&self) -> Vec<(i32, String, String)> {
+        let mark = format!("{MARK}={}", self.mark());
+        let all = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let read = |name: &str| {
+                let bytes = fs::read(format!("/proc/{pid}/{name}")).ok()?;
+                Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+            };
+            Some((pid, read("cmdline")?, read("environ")?))
+        });
+        all.filter(|(_, _, environ)| environ.contains(&mark)).collect()
+    }
+
+    /// The one process of host `b` whose command line `is_it`.
+    fn of_b(&self, is_it: impl Fn(&str) -> bool) -> i32 {
+        let mut found = None;
+        wait_until("there is such a process", || {
+            let all = self.processes();
+            found = all.iter().find(|(_, line, _)| is_it(line)).map(|(pid, ..)| *pid);
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    fn expect_nothing_left(&self) {
+        wait_until("no process is left", || self.processes().is_empty());
+    }
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "not in {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn kill(pid: i32) {
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+}
+
+/// Loads of the first trial are under way: its contender serves.
+fn wait_for_a_contender(scratch: &Scratch) -> i32 {
+    scratch.of_b(|line| line.contains(" serve --model"))
+}
+
+/// The names of what a trial has, to any depth.
+fn names(trial: &Trial) -> Vec<String> {
+    let trial: serde_json::Value = serde_json::from_str(&record::trial_line(trial)).unwrap();
+    trial
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, it)| !it.is_null())
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+#[test]
+fn a_trial_of_three_hosts_has_what_one_of_this_host_has() {
+    let here = Scratch::new("[placement]\nmode = \"shared\"\n", OPEN);
+    let done = here.run(&["--smoke"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let there = Scratch::new(PLACEMENT, OPEN);
+    let done = there.run(&["--smoke", "--hosts", "hosts.toml"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    there.expect_nothing_left();
+    let (here, there) = (here.result(), there.result());
+    for trial in there.trials.iter().filter(|trial| !trial.voided) {
+        let hosts = trial.hosts.as_ref().unwrap();
+        assert_eq!((hosts.contender.as_str(), hosts.generators.len()), ("b", 2));
+        assert!(hosts.requests.iter().all(|sent| *sent > 20), "{hosts:?}");
+        assert_eq!(hosts.requests.iter().sum::<u64>(), trial.requests);
+        assert!(hosts.one_machine && hosts.clock_bound_ns > 0);
+        let local = here.trials.iter().find(|one| one.round == trial.round).unwrap();
+        assert_eq!(trial.schedule_hash, local.schedule_hash, "one schedule, however it is split");
+        assert_eq!(trial.requests, local.requests);
+        let mut names = names(trial);
+        names.retain(|name| name != "hosts");
+        assert_eq!(names, self::names(local));
+        assert!(trial.server.cpu_us_per_request.is_some_and(|cpu| cpu > 1.0), "{:?}", trial.server);
+        assert!(trial.server.rss_peak_bytes.is_some() && trial.pool_wait_ns.is_some());
+        assert!(trial.standin.is_some() && trial.audit.reasons.is_empty(), "{:?}", trial.audit);
+    }
+    assert!(there.notes.iter().any(|note| note.starts_with("co-located")), "{:?}", there.notes);
+    assert!(there.notes.iter().any(|note| note.contains("2 generators")), "{:?}", there.notes);
+}
+
+#[test]
+fn a_killed_agent_voids_the_trial_and_is_launched_again() {
+    let scratch = Scratch::new(PLACEMENT, CLOSED);
+    let mut run = scratch.start();
+    wait_for_a_contender(&scratch);
+    kill(scratch.of_b(|line| line.trim_end().ends_with(" agent") && line.starts_with(BAKEOFF)));
+    expect_one_void(&scratch, &mut run, "the agent of host ");
+}
+
+#[test]
+fn a_killed_launcher_voids_the_trial_and_leaves_nothing_behind() {
+    let scratch = Scratch::new(PLACEMENT, CLOSED);
+    let mut run = scratch.start();
+    let contender = wait_for_a_contender(&scratch);
+    kill(scratch.of_b(|line| line.starts_with("sh -c echo welcome")));
+    // The agent behind it ends at the end of its stdin, with its contender.
+    wait_until("its contender has ended", || !Path::new(&format!("/proc/{contender}")).exists());
+    expect_one_void(&scratch, &mut run, "the agent of host `b` is lost: ");
+}
+
+fn expect_one_void(scratch: &Scratch, run: &mut Child, why: &str) {
+    let status = run.wait().unwrap();
+    let log = fs::read_to_string(scratch.0.path().join("log")).unwrap();
+    assert!(status.success(), "{status}: {log}");
+    scratch.expect_nothing_left();
+    let result = scratch.result();
+    assert_ne!(result.verdict, Verdict::Invalid);
+    let void: Vec<&Trial> = result.trials.iter().filter(|trial| trial.voided).collect();
+    let told = |trial: &&Trial| trial.validity.reasons.iter().any(|reason| reason.starts_with(why));
+    assert!(void.iter().any(told), "{void:?}");
+    let lost: Vec<_> = result.trials.iter().filter(|it| it.validity.lost).collect();
+    assert!(lost.is_empty(), "it is no fault of the contender: {lost:?}");
+    assert_eq!(result.trials.iter().filter(|trial| !trial.voided).count(), 2, "both rounds count");
+}
+
+#[test]
+fn a_killed_run_leaves_no_process_behind() {
+    let scratch = Scratch::new(PLACEMENT, CLOSED);
+    let mut run = scratch.start();
+    wait_for_a_contender(&scratch);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    scratch.expect_nothing_left();
+}
+
+#[test]
+fn an_agent_ends_with_its_stdin_or_by_a_signal_and_refuses_rubbish() {
+    use std::io::{BufRead, BufReader, Write};
+    for (written, code) in [("", 0), ("\"beat\"\n", 0), ("rubbish\n", 2)] {
+        let mut agent = Command::new(BAKEOFF)
+            .arg("agent")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(agent.stdout.take().unwrap()).lines();
+        assert!(lines.next().unwrap().unwrap().starts_with("bakeoff-agent/1 "));
+        let mut stdin = agent.stdin.take().unwrap();
+        stdin.write_all(written.as_bytes()).unwrap();
+        if written.contains("beat") {
+            assert_eq!(lines.next().unwrap().unwrap(), "\"beat\"");
+        }
+        if code == 0 {
+            drop(stdin);
+        }
+        assert_eq!(agent.wait().unwrap().code(), Some(code), "{written}");
+    }
+}
+
+#[test]
+fn doctor_looks_at_every_host_and_a_launcher_that_fails_is_told() {
+    let scratch = Scratch::new(PLACEMENT, OPEN);
+    fs::write(scratch.0.path().join("placed.toml"), format!("{HOSTS}{PLACEMENT}")).unwrap();
+    let done = scratch.command(&["doctor", "--hosts", "placed.toml", "--format", "json"]).output();
+    let done = done.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    scratch.expect_nothing_left();
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let found = |check: &str| checks.iter().filter(|one| one["check"] == check).count();
+    assert_eq!([found("build"), found("clock"), found("reach")], [3, 3, 2], "{report:#}");
+    let fine = |check: &&serde_json::Value| check["check"] != "cores" && check["check"] != "clock";
+    assert!(checks.iter().filter(fine).all(|one| one["state"] == "fine"), "{report:#}");
+
+    let broken = "[host.b]\nlaunch = [\"sh\", \"-c\", \"echo no route to b >&2; exit 255\"]\n";
+    fs::write(scratch.0.path().join("broken.toml"), broken).unwrap();
+    let done = scratch.command(&["doctor", "--hosts", "broken.toml"]).output().unwrap();
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(2));
+    assert!(told.contains("host `b`") && told.contains("no route to b"), "{told}");
+}
+
+#[test]
+fn the_plan_says_who_runs_where() {
+    let scratch = Scratch::new(PLACEMENT, OPEN);
+    let done = scratch.run(&["--plan", "--hosts", "hosts.toml"]);
+    let told = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(told.contains("hosts     the contender runs on b (127.0.0.1)"), "{told}");
+    assert!(told.contains("2 generators: a (127.0.0.1), d (127.0.0.1)"), "{told}");
+    let done = scratch.run(&["--plan"]);
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(told.contains("there is no host `b`") && told.contains("--hosts FILE"), "{told}");
+}
+
+/// Three network namespaces on a bridge in a fourth one, removed when dropped.
+struct Network(Vec<String>);
+
+impl Network {
+    /// Nothing where this process may not make any.
+    fn new() -> Option<Self> {
+        let name = |one: &str| format!("bakeoff-{}-{one}", std::process::id());
+        let mut network = Self(Vec::new());
+        for one in ["hub", "a", "b", "d"] {
+            ip(&["netns", "add", &name(one)])?;
+            network.0.push(name(one));
+            ip(&["-n", &name(one), "link", "set", "lo", "up"])?;
+        }
+        let hub = name("hub");
+        ip(&["-n", &hub, "link", "add", "bridge", "type", "bridge"])?;
+        ip(&["-n", &hub, "link", "set", "bridge", "up"])?;
+        for (one, address) in [("a", "10.77.0.1/24"), ("b", "10.77.0.2/24"), ("d", "10.77.0.4/24")]
+        {
+            let (there, port) = (name(one), format!("to-{one}"));
+            ip(&[
+                "-n", &hub, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns",
+                &there,
+            ])?;
+            ip(&["-n", &hub, "link", "set", &port, "master", "bridge", "up"])?;
+            ip(&["-n", &there, "address", "add", address, "dev", "eth0"])?;
+            ip(&["-n", &there, "link", "set", "eth0", "up"])?;
+        }
+        Some(network)
+    }
+
+    /// The hosts file: each agent is in its namespace.
+    fn hosts(&self) -> String {
+        let host = |one: &str, place: usize, address: &str| {
+            let launch = format!("[\"ip\", \"netns\", \"exec\", \"{}\"]", self.0[place]);
+            format!("[host.{one}]\nlaunch = {launch}\naddress = \"{address}\"\n")
+        };
+        host("a", 1, "10.77.0.1") + &host("b", 2, "10.77.0.2") + &host("d", 3, "10.77.0.4")
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|name| _ = ip(&["netns", "delete", name]));
+    }
+}
+
+fn ip(args: &[&str]) -> Option<()> {
+    let done = Command::new("ip").args(args).stderr(Stdio::null()).status();
+    done.is_ok_and(|status| status.success()).then_some(())
+}
+
+#[test]
+fn hosts_of_a_network_reach_each_other_at_their_addresses() {
+    let Some(network) = Network::new() else {
+        eprintln!("SKIPPED: only root can make network namespaces, with `ip`");
+        return;
+    };
+    let placed = PLACEMENT.replace("dependency = \"b\"", "dependency = \"d\"");
+    let scratch = Scratch::new(&placed, OPEN);
+    let hosts = network.hosts();
+    fs::write(scratch.0.path().join("hosts.toml"), &hosts).unwrap();
+    fs::write(scratch.0.path().join("placed.toml"), hosts.clone() + &placed).unwrap();
+    let done = scratch.run(&["--smoke", "--hosts", "hosts.toml"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    scratch.expect_nothing_left();
+    for trial in scratch.result().trials.iter().filter(|trial| !trial.voided) {
+        assert!(trial.hosts.as_ref().unwrap().requests.iter().all(|sent| *sent > 20));
+        assert!(trial.standin.is_some() && trial.audit.reasons.is_empty(), "{:?}", trial.audit);
+    }
+    let done = scratch.command(&["doctor", "--hosts", "placed.toml"]).output().unwrap();
+    let told = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(told.contains("d reaches b at 10.77.0.2:"), "{told}");
+    // An address that the host does not have is no target.
+    let wrong = hosts.replace("10.77.0.2", "10.77.0.9");
+    fs::write(scratch.0.path().join("hosts.toml"), wrong).unwrap();
+    let done = scratch.run(&["--hosts", "hosts.toml", "--force"]);
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.code() == Some(2) && told.contains("has no address 10.77.0.9"), "{told}");
+}
