@@ -358,13 +358,16 @@ fn as_json(plans: &[Planned], time: Nanos) -> serde_json::Value {
             json!({ "experiment": part.name, "what": part.what, "trials_min": least, "trials_max": most })
         };
         let sight = |sight: &crate::run::Sight| json!({ "scatter": sight.scatter, "usual": sight.usual, "difference": sight.difference });
-        json!({
+        let mut plan_json = json!({
             "scenario": plan.scenario,
             "time_s": plan.time.as_secs_f64().round(),
-            "hosts": plan.hosts,
             "experiments": plan.parts.iter().map(part).collect::<Vec<_>>(),
             "sees": plan.sees.iter().map(sight).collect::<Vec<_>>(),
-        })
+        });
+        if !plan.hosts.is_empty() {
+            plan_json["hosts"] = json!(plan.hosts);
+        }
+        plan_json
     };
     json!({
         "plans": plans.iter().map(plan).collect::<Vec<_>>(),

@@ -345,3 +345,31 @@ fn hosts_of_a_network_reach_each_other_at_their_addresses() {
     let told = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(done.status.code() == Some(2) && told.contains("has no address 10.77.0.9"), "{told}");
 }
+
+#[test]
+fn clocks_of_hosts_may_differ_by_hours() {
+    let in_time = |seconds: u32| {
+        let words = format!("unshare --time --monotonic {seconds} --fork --kill-child");
+        words.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+    };
+    let made = Command::new("unshare").args(["--time", "--monotonic", "1", "true"]).output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        eprintln!("SKIPPED: only root can make time namespaces, with `unshare` of util-linux");
+        return;
+    }
+    let scratch = Scratch::new(PLACEMENT, OPEN);
+    let host = |one: &str, seconds| format!("[host.{one}]\nlaunch = [{}]\n", in_time(seconds));
+    let hosts = host("a", 5_000) + &host("b", 20_000) + &host("d", 1);
+    fs::write(scratch.0.path().join("hosts.toml"), hosts).unwrap();
+    let done = scratch.run(&["--smoke", "--hosts", "hosts.toml"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    scratch.expect_nothing_left();
+    for trial in scratch.result().trials {
+        let hosts = trial.hosts.as_ref().unwrap();
+        assert!(hosts.requests.iter().all(|sent| *sent > 20), "{hosts:?}");
+        // Round trips of a busy machine, and not the hours.
+        assert!(hosts.clock_bound_ns < 2_000_000_000, "{hosts:?}");
+        let halves = &trial.server.cpu_us_per_request_halves;
+        assert!(halves.len() == 2 && halves.iter().all(|cpu| *cpu > 1.0), "{halves:?}");
+    }
+}
