@@ -92,23 +92,21 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Runs a gate until the machine lets it decide, twice at most, and `None` after that: then nothing is tested.
+/// A gate that the machine lets decide.
 fn decided(gate: &Gate, run: impl Fn() -> Output) -> Option<(Output, GateResult)> {
-    let mut line = String::new();
-    for _ in 0..2 {
+    crate::undisturbed(2, || {
         let _ = fs::remove_file(gate.path("history.jsonl"));
         let output = run();
         let result = gate.result();
         let void = result.judgement.verdict == Verdict::Invalid
             && result.judgement.void_rounds > result.plan.rounds_max / 4;
-        line.clone_from(&result.judgement.line);
+        let line = result.judgement.line.clone();
         let cut = ["when the budget ended", "nothing left to gate"];
-        if !void && !cut.iter().any(|said| line.contains(said)) {
-            return Some((output, result));
+        match void || cut.iter().any(|said| line.contains(said)) {
+            true => Err(line),
+            false => Ok((output, result)),
         }
-    }
-    skipped(format_args!("the machine was too busy for a gate: {line}"));
-    None
+    })
 }
 
 const GREETERS: &str = "\

@@ -49,10 +49,25 @@ fn skipped(why: impl Display) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }
 
-/// What holds unless the machine does something else just then: in one of three attempts.
-fn in_one_of_three(attempt: impl Fn() -> Result<(), String>) {
-    let failed = (0..3).map_while(|_| attempt().err()).collect::<Vec<_>>();
-    assert!(failed.len() < 3, "{}", failed.join("\n"));
+/// What comes of the first attempt that the machine does not disturb.
+///
+/// # Errors
+/// What disturbed each of `n`.
+fn attempts<T>(n: usize, attempt: impl Fn() -> Result<T, String>) -> Result<T, String> {
+    let mut disturbed = Vec::new();
+    for _ in 0..n {
+        match attempt() {
+            Ok(found) => return Ok(found),
+            Err(what) => disturbed.push(what),
+        }
+    }
+    Err(disturbed.join("\n"))
+}
+
+/// The same for a test that tests nothing on a busy machine: it is skipped.
+fn undisturbed<T>(n: usize, attempt: impl Fn() -> Result<T, String>) -> Option<T> {
+    let disturbed = |what| skipped(format_args!("the machine was too busy: {what}"));
+    attempts(n, attempt).map_err(disturbed).ok()
 }
 
 /// The Python interpreter itself: what stands for it on PATH may be a slow script. Where there is none the test is

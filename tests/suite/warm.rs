@@ -208,7 +208,7 @@ const STEADY: [&str; 8] =
 
 #[test]
 fn a_stall_in_the_warm_up_is_drained_and_the_lead_in_grows_with_the_slowest_answer() {
-    crate::in_one_of_three(|| {
+    crate::attempts(3, || {
         let url = stalling(100, Duration::from_millis(700));
         let trial = drive(&url, &[&STEADY[..], &["--duration", "1s"]].concat());
         let led_in = &trial["led_in"];
@@ -222,19 +222,21 @@ fn a_stall_in_the_warm_up_is_drained_and_the_lead_in_grows_with_the_slowest_answ
         let drained = seconds("drain_s") >= 0.3;
         let holds = drained && !reasons(&trial).contains("a backlog was worked off");
         if holds { Ok(()) } else { Err(trial.to_string()) }
-    });
+    })
+    .unwrap();
 }
 
 #[test]
 fn a_backlog_from_before_the_window_that_is_worked_off_in_it_is_suspect() {
-    crate::in_one_of_three(|| {
+    crate::attempts(3, || {
         // It stops in the lead-in and a third of a second into the window.
         let url = stalling(250, Duration::from_millis(700));
         let trial = drive(&url, &[&STEADY[..], &["--duration", "1s"]].concat());
         let marked = reasons(&trial).contains("a backlog was worked off");
         assert!(!marked || trial["validity"]["verdict"] != "valid", "{trial}");
         if marked && trial["saturated"] == false { Ok(()) } else { Err(trial.to_string()) }
-    });
+    })
+    .unwrap();
 }
 
 #[test]
@@ -242,10 +244,11 @@ fn a_server_that_waits_is_not_saturated_by_its_empty_start() {
     let url = server(|_| thread::sleep(Duration::from_millis(50)));
     let load = ["--rate", "1000/s", "--connections", "128", "--duration", "1s", "--pace", "sleep"];
     for warm_up in ["0s", "200ms"] {
-        crate::in_one_of_three(|| {
+        crate::attempts(3, || {
             let trial = drive(&url, &[&load[..], &["--warm-up", warm_up]].concat());
             assert_eq!(trial["led_in"].is_null(), warm_up == "0s", "without a warm-up no lead-in");
             if trial["saturated"] == false { Ok(()) } else { Err(trial.to_string()) }
-        });
+        })
+        .unwrap();
     }
 }
