@@ -2,7 +2,7 @@
 
 mod files;
 mod imports;
-mod source;
+pub(crate) mod source;
 mod twins;
 mod words;
 
@@ -38,6 +38,7 @@ fn the_source_keeps_its_rules() {
         imports::upwards(&program),
         imports::circles(&program),
         words::forbidden(&program),
+        crate::documents::mannered(&program),
         twins::unlike(&program),
         files::long(&program),
         files::types(&program),

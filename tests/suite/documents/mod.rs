@@ -1,14 +1,19 @@
 //! What people read: words that the documentation does not use, links that lead somewhere, and figures that are those of
 //! the committed results. `readme` runs the commands.
 
+mod figures;
+
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 use tempfile::TempDir;
 
+use crate::tidy::source::Source;
 use crate::tidy::{Breach, expect_none};
 
 /// Words and phrases in lower case, and what to write instead. A star at the end stands for any ending.
@@ -82,6 +87,41 @@ fn help_uses_plain_words() {
     expect_none(help().iter().flat_map(banned).collect());
 }
 
+/// Banned words in what the program prints: its string literals of several words.
+pub(crate) fn mannered(program: &[Source]) -> Vec<Breach> {
+    let mut found = Vec::new();
+    for file in program {
+        let mut literals = Vec::new();
+        collect(file.file.to_token_stream(), &mut literals);
+        for (line, text) in literals.into_iter().filter(|(_, text)| text.contains(' ')) {
+            let breaches = banned(&Document { name: file.path.clone(), text });
+            found.extend(breaches.into_iter().map(|breach| Breach { line, ..breach }));
+        }
+    }
+    found
+}
+
+/// The string literals of `tokens` with their lines, doc comments left out.
+fn collect(tokens: TokenStream, found: &mut Vec<(usize, String)>) {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                tokens.next_if(|next| next.to_string() == "!");
+                tokens.next_if(|next| next.to_string().starts_with("[doc"));
+            }
+            TokenTree::Group(group) => collect(group.stream(), found),
+            TokenTree::Literal(literal) => {
+                let line = literal.span().start().line;
+                if let Ok(text) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
+                    found.push((line, text.value()));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 #[test]
 fn links_lead_somewhere() {
     let pages: Vec<Document> = documents().into_iter().filter(Document::is_markdown).collect();
@@ -89,79 +129,20 @@ fn links_lead_somewhere() {
 }
 
 #[test]
+fn bold_type_ends_where_it_should() {
+    for page in documents().iter().filter(|page| page.is_markdown()) {
+        let prose = page.prose().into_iter().map(|(_, line)| line + "\n").collect::<String>();
+        for paragraph in prose.replace("\n- ", "\n\n").split("\n\n") {
+            let marks = paragraph.matches("**").count();
+            assert!(marks.is_multiple_of(2), "{}: {paragraph}", page.name);
+        }
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     let lines = read("README.md").lines().count();
     assert!(lines <= README_LINES_MAX, "README.md has {lines} lines, at most {README_LINES_MAX}");
-}
-
-/// `UPDATE=1 cargo test --test suite -- documents::` writes them anew.
-#[test]
-fn blocks_of_figures_are_those_of_the_committed_results() {
-    let mut blocks = 0;
-    for page in documents().iter().filter(|page| page.is_markdown()) {
-        let (whole, n) = with_blocks(&page.text);
-        blocks += n;
-        match std::env::var_os("UPDATE") {
-            Some(_) => fs::write(root().join(&page.name), &whole).unwrap(),
-            None => assert_eq!(page.text, whole, "{}: UPDATE=1 writes its blocks anew", page.name),
-        }
-    }
-    assert!(blocks > 0, "no page has a block");
-}
-
-const BLOCK: &str = "\n<!-- from ";
-const BLOCK_END: &str = "<!-- end -->";
-
-/// `text` with each block made anew, and how many there are. A block begins with `<!-- from bakeoff ARGUMENTS -->`, and has
-/// what that prints, or with `<!-- from LEDGER: SCENARIOS -->`, and has a row for what decides in each.
-fn with_blocks(text: &str) -> (String, usize) {
-    let (mut out, mut blocks, mut rest) = (String::new(), 0, text);
-    while let Some(at) = rest.find(BLOCK) {
-        let (head, body) = rest[at..].split_once(" -->\n").expect("a block's first line ends");
-        let source = &head[BLOCK.len()..];
-        let end = body.find(BLOCK_END).unwrap_or_else(|| panic!("{head} has no {BLOCK_END}"));
-        let made = match source.split_once(": ") {
-            Some((ledger, scenarios)) => ledger_table(ledger, scenarios),
-            None => format!("```text\n{}```\n", printed(source)),
-        };
-        out += &format!("{}{head} -->\n{made}", &rest[..at]);
-        (rest, blocks) = (&body[end..], blocks + 1);
-    }
-    (out + rest, blocks)
-}
-
-/// What a command prints at the root of the repository.
-fn printed(command: &str) -> String {
-    let words: Vec<&str> = command.split(' ').collect();
-    assert_eq!(words[0], "bakeoff", "{command}");
-    let mut bakeoff = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
-    let done = bakeoff.args(&words[1..]).current_dir(root()).output().unwrap();
-    assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap()
-}
-
-/// The first deciding claim of each scenario, its interval and its bound.
-fn ledger_table(ledger: &str, scenarios: &str) -> String {
-    let ledger: serde_json::Value = serde_json::from_str(&read(ledger)).unwrap();
-    let rows = ledger["rows"].as_array().unwrap().iter();
-    let claims: Vec<_> = rows.flat_map(|row| row["claims"].as_array().unwrap()).collect();
-    let mut out = String::from("| claim | verdict | measured | tested with |\n|---|---|---|---|\n");
-    for scenario in scenarios.split(' ') {
-        let decides =
-            |claim: &&&serde_json::Value| claim["scenario"] == scenario && claim["decides"] == true;
-        let claim = claims.iter().find(decides);
-        let of = &claim.unwrap_or_else(|| panic!("{scenario} decides nothing"))["judgement"];
-        let text = |key: &str| of[key].as_str().unwrap().to_owned();
-        let reason = text("reason");
-        let figure = match reason.find(')') {
-            Some(end) => &reason[..=end],
-            None => reason.split(';').next().unwrap(),
-        };
-        let bound = reason.rsplit("; ").next().unwrap();
-        let (claim, verdict, with) = (text("text"), text("verdict"), text("tested_with"));
-        out += &format!("| {claim} | {verdict} | {figure}; {bound} | {with} |\n");
-    }
-    out
 }
 
 /// Scenarios in full are read as they stand, beside programs that do nothing.
@@ -407,18 +388,4 @@ fn dead_links_are_found() {
     {
         assert_eq!(dead_links(&page(bad)).len(), 1, "{bad}");
     }
-}
-
-#[test]
-fn a_block_is_made_anew_and_the_rest_stays() {
-    let ledger = "reports/reference/ledger/ledger.json";
-    let page = format!("a{BLOCK}{ledger}: footprint -->\nstale\n{BLOCK_END}\nb\n");
-    let (made, blocks) = with_blocks(&page);
-    assert_eq!(blocks, 1);
-    assert!(made.starts_with("a\n<!-- from") && made.ends_with("|\n<!-- end -->\nb\n"), "{made}");
-    assert!(
-        !made.contains("stale") && made.contains(" | holds | 0.72x, counted; asked: "),
-        "{made}"
-    );
-    assert_eq!(with_blocks(&made), (made.clone(), 1));
 }
