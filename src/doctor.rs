@@ -1,4 +1,4 @@
-//! Is this machine fit to measure? What was found, why it matters, and the command that fixes it. Changes nothing.
+//! Is this machine suitable for benchmarks? What was found, why it matters, and the command that fixes it. Changes nothing.
 //!
 //! Each check is a function of figures that were read, and reading is apart from it, so that every finding has a test.
 

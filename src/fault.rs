@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::units::{Nanos, Share};
 
-/// A fault that is dialled for a stretch of a trial.
+/// A fault that is configured for a stretch of a trial.
 ///
 /// On the command line: `stall=1s@3s`, `slow=x5@3s+2s`, `errors=10%@3s+2s`, `drop=20%@3s+2s`. After the `@` stands the
 /// instant since the window's start, after the `+` how long it lasts.
@@ -56,7 +56,7 @@ impl FromStr for Fault {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let bad = || format!("`{text}` is no fault; write {SPELLINGS}");
+        let bad = || format!("`{text}` is not a fault; write {SPELLINGS}");
         let (kind, rest) = text.split_once('=').ok_or_else(bad)?;
         let (what, when) = rest.split_once('@').ok_or_else(bad)?;
         if kind == "stall" {
@@ -87,7 +87,7 @@ impl Fault {
 
 fn factor(text: &str) -> Result<f64, String> {
     let factor = text.trim().strip_prefix('x').and_then(|factor| factor.parse::<f64>().ok());
-    let bad = || format!("`{text}` is no factor from x1 to x{FACTOR_MAX}; write it as x5");
+    let bad = || format!("`{text}` is not a factor from x1 to x{FACTOR_MAX}; write it as x5");
     factor.filter(|factor| (1.0..=FACTOR_MAX).contains(factor)).ok_or_else(bad)
 }
 
@@ -128,11 +128,11 @@ mod tests {
             ("slow=x0.5@3s+2s", "from x1 to x1000"),
             ("slow=xNaN@3s+2s", "from x1"),
             ("slow=x5@3s", "slow=x5@3s+2s"),
-            ("errors=10@3s+2s", "no share"),
+            ("errors=10@3s+2s", "not a share"),
             ("errors=101%@3s+2s", "at most 100%"),
             ("drop=0%@3s+2s", "above 0%"),
             ("drop=5%@3s+0s", "lasts 0s"),
-            ("explode=5%@3s+2s", "no fault"),
+            ("explode=5%@3s+2s", "not a fault"),
         ] {
             let error = text.parse::<Fault>().unwrap_err();
             assert!(error.contains(says), "{text}: {error}");

@@ -191,7 +191,7 @@ pub(crate) fn signed(text: &str) -> String {
     let digest: String =
         Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!(
-        "# Written by bakeoff, which overwrites this file as long as nobody has edited it: {digest}\n{text}"
+        "# Written by bakeoff, which overwrites this file unless it was edited: {digest}\n{text}"
     )
 }
 

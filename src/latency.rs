@@ -101,7 +101,7 @@ impl Latency {
             }
             let time = line.parse::<f64>().ok().filter(|ms| (0.0..=TRACE_MS_MAX).contains(ms));
             let time = time.ok_or_else(|| {
-                Error::usage(format!("{name}:{number}: `{line}` is no time in milliseconds"))
+                Error::usage(format!("{name}:{number}: `{line}` is not a time in milliseconds"))
                     .help(format!("write one number from 0 to {TRACE_MS_MAX} a line: 2.5"))
             })?;
             times.push(Nanos::from_secs_f64(time / 1e3));
@@ -216,7 +216,7 @@ impl FromStr for Latency {
         if let Some(range) = text.strip_prefix("uniform=") {
             let (min, max) = range
                 .split_once("..")
-                .ok_or_else(|| format!("`{range}` is no range; write it as uniform=1ms..3ms"))?;
+                .ok_or_else(|| format!("`{range}` is not a range; write it as uniform=1ms..3ms"))?;
             return Self::uniform(min.parse()?, max.parse()?);
         }
         if let Some((p50, p99)) = text.strip_prefix("p50=").and_then(|rest| rest.split_once(',')) {
@@ -226,7 +226,7 @@ impl FromStr for Latency {
         }
         if text.contains('=') {
             return Err(format!(
-                "`{text}` is no latency; write 50ms, uniform=1ms..3ms, p50=2ms,p99=9ms or trace=FILE"
+                "`{text}` is not a latency; write 50ms, uniform=1ms..3ms, p50=2ms,p99=9ms or trace=FILE"
             ));
         }
         text.parse().map(Self::Constant)
@@ -271,7 +271,7 @@ mod tests {
             ("p50=2ms,p90=3ms", "p50=2ms,p99=9ms"),
             ("p50=0ms,p99=3ms", "no lognormal law"),
             ("p50=9ms,p99=2ms", "below its p50"),
-            ("normal=3ms", "no latency"),
+            ("normal=3ms", "not a latency"),
             ("trace=/nowhere/at.all", "cannot read /nowhere/at.all"),
         ] {
             let error = text.parse::<Latency>().unwrap_err();

@@ -1,6 +1,6 @@
 //! The statements that contenders send to a database: what a client, the stand-in and a real PostgreSQL agree on.
 //!
-//! `contracts/schema.sql` has the tables, views and functions behind them. A dialled latency is part of that schema, by
+//! `contracts/schema.sql` has the tables, views and functions behind them. A configured latency is part of that schema, by
 //! class, so a client sends the same text whatever it has to wait.
 
 /// The tables, views and functions of a database, without a dialled latency.
@@ -94,7 +94,7 @@ impl Statement {
         }
     }
 
-    /// What a latency is dialled for.
+    /// What a latency is configured for.
     pub fn class(self) -> Class {
         match self {
             Self::User | Self::Limits | Self::Merchant | Self::Account => Class::Lookup,

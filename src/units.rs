@@ -120,7 +120,7 @@ impl FromStr for Nanos {
             let number = number.parse::<f64>().ok().filter(|_| scale < before);
             let number = number.ok_or_else(|| {
                 format!(
-                    "`{}` is no duration; write it as \"50ms\", \"1.5s\" or \"1h30m\"",
+                    "`{}` is not a duration; write it as \"50ms\", \"1.5s\" or \"1h30m\"",
                     text.trim()
                 )
             })?;
@@ -148,7 +148,7 @@ impl Nanos {
                     "`{text}` has no unit; write it as \"{text}ms\" or \"{text}s\""
                 ));
             }
-            _ => return Err(format!("`{unit}` is no unit of time; use ns, us, ms, s, m or h")),
+            _ => return Err(format!("`{unit}` is not a unit of time; use ns, us, ms, s, m or h")),
         })
     }
 }
@@ -186,7 +186,8 @@ impl fmt::Display for Rate {
 impl FromStr for Rate {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is no rate; write it as \"300/s\", \"20k/s\" or \"90/min\"");
+        let bad =
+            || format!("`{text}` is not a rate; write it as \"300/s\", \"20k/s\" or \"90/min\"");
         let (number, per) = text.trim().split_once('/').ok_or_else(bad)?;
         let seconds = match per.trim() {
             "s" => 1.0,
@@ -224,7 +225,7 @@ impl fmt::Display for Share {
 impl FromStr for Share {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is no share; write it as \"50%\"");
+        let bad = || format!("`{text}` is not a share; write it as \"50%\"");
         let percent: f64 =
             text.trim().strip_suffix('%').ok_or_else(bad)?.trim().parse().map_err(|_| bad())?;
         if percent.is_finite() && percent >= 0.0 { Ok(Self(percent / 100.0)) } else { Err(bad()) }

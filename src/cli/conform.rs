@@ -139,7 +139,7 @@ fn address(server: &[String]) -> Result<Option<SocketAddr>> {
     }
     match Url::parse(url)? {
         Url { target: Address::Tcp(address), https: false, .. } => Ok(Some(address)),
-        _ => Err(Error::usage(format!("`{}` is no plain HTTP", url.escape_debug()))
+        _ => Err(Error::usage(format!("`{}` is not a plain HTTP", url.escape_debug()))
             .help("write it as http://127.0.0.1:8080")),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME")]
     cpu: Nanos,
     /// Latency of a lookup: 2ms, uniform=1ms..3ms, or p50=2ms,p99=9ms
-    #[arg(long, value_name = "LAW", default_value = "0ms")]
+    #[arg(long, value_name = "LATENCY", default_value = "0ms")]
     wait: Latency,
     /// Concurrent lookups per request; 0 for state in memory
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RATE")]
     rate: Rate,
     /// The objective: p99=100ms
-    #[arg(long, value_name = "PROMISE", value_parser = promise)]
+    #[arg(long, value_name = "OBJECTIVE", value_parser = promise)]
     slo: Nanos,
     /// Cores of the service [default: half of the machine's]
     #[arg(long, value_name = "N")]

@@ -18,7 +18,7 @@ Examples:
   bakeoff init --command './server --port {port}'               started by bakeoff for each trial
   bakeoff init --command './server --port {port}' --out checkout.toml
 
-A server that bakeoff starts is new in every trial, and its CPU and memory are measured. With --url neither is so.
+With --command the server is a new process in every trial, and its CPU and memory are measured; with --url neither.
 
 Exit codes: 0 written, 1 internal error, 2 the file exists, the URL is of another machine, or there is no
 such program")]

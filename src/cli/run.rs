@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", env = "BAKEOFF_DURATION")]
     duration: Option<Nanos>,
     /// Load before the window, not recorded: auto, 10s, '20000 requests' or none
-    #[arg(long, value_name = "HOW-MUCH", env = "BAKEOFF_WARM_UP")]
+    #[arg(long, value_name = "AMOUNT", env = "BAKEOFF_WARM_UP")]
     warm_up: Option<WarmUp>,
     /// One load level instead of the scenario's, e.g. 4000/s
     #[arg(long, value_name = "RATE", env = "BAKEOFF_RATE")]
@@ -335,7 +335,7 @@ fn as_text(plans: &[Planned], time: Nanos, budget: Option<Nanos>, bullet: &str) 
             let (scatter, difference) = (percent(sight.scatter, 0), percent(sight.difference, 0));
             let _ = writeln!(
                 out,
-                "    sees      {difference} 8 times of 10 where rounds scatter by {scatter} ({})",
+                "    detects   {difference} in 8 of 10 runs if rounds vary by {scatter} ({})",
                 sight.usual
             );
         }

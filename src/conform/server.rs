@@ -116,7 +116,8 @@ impl TestedServer {
     pub(super) fn begin(subject: &dyn Subject, variables: &[(&str, &str)]) -> Result<Self, String> {
         let closes_after_refusals = subject.closes_after_refusals();
         if let Some(address) = subject.address() {
-            TcpStream::connect(address).map_err(|e| format!("nobody listens at {address}: {e}"))?;
+            TcpStream::connect(address)
+                .map_err(|e| format!("no server listens at {address}: {e}"))?;
             return Ok(Self { address, closes_after_refusals, process: None });
         }
         let mut command = subject.command();

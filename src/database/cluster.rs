@@ -388,8 +388,10 @@ impl Account {
             fs::read_to_string("/etc/passwd").context(|| "cannot read /etc/passwd".into())?;
         let account = NAMES.iter().find_map(|name| of(&passwd, name));
         account.map(Some).ok_or_else(|| {
-            Error::usage("PostgreSQL does not run as root, and there is no user postgres or nobody")
-                .help("run bakeoff as another user, or give the URL of a server on this machine")
+            Error::usage(
+                "PostgreSQL does not run as root, and there is no user `postgres` or `nobody`",
+            )
+            .help("run bakeoff as another user, or give the URL of a server on this machine")
         })
     }
 

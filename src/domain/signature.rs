@@ -1,7 +1,7 @@
-//! Signing a payment: the work that a scenario dials up and down.
+//! Signing a payment: the CPU work that a scenario configures.
 //!
 //! A merchant's signing key is stretched by `rounds` chained SHA-256 digests, as a password hash would be, each time a
-//! payment is verified. A server must not remember stretched keys: the stretching *is* the dial. A client may.
+//! payment is verified. A server must not remember stretched keys: the stretching is the work. A client may.
 
 use std::fmt;
 

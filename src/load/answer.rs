@@ -205,7 +205,7 @@ impl Reader {
             match response.code.unwrap_or_default() {
                 101 => {
                     return Err(
-                        self.malformed("it switches protocols (101), and nobody asked for that")
+                        self.malformed("it switches protocols (101) without being asked to")
                     );
                 }
                 100..200 => continue,

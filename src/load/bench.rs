@@ -25,7 +25,7 @@ pub struct Record(Recorder);
 
 impl Record {
     /// Records whatever is intended in the first twenty seconds.
-    #[expect(clippy::new_without_default, reason = "a default recorder says nothing to anyone")]
+    #[expect(clippy::new_without_default, reason = "a recorder has no default")]
     pub fn new() -> Self {
         let window = Nanos(0)..Nanos(20_000_000_000);
         let scope =

@@ -1,11 +1,11 @@
-//! A route of anyone's service: its request put together at the start, its fields filled in for every k.
+//! A route of any service: its request put together at the start, its fields filled in for every k.
 
 use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::body_check::BodyCheck;
+use super::check::BodyCheck;
 use super::check::{Expect, Statuses};
 use super::template::{Draws, Template, push_integer};
 use crate::error::Result;

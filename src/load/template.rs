@@ -283,7 +283,7 @@ fn field(text: &str, fields: Fields<'_>) -> Result<Part, InvalidRequest> {
         ("uuid", None) => Ok(Part::Uuid),
         ("key", None) => Ok(Part::Key),
         ("int", Some(range)) => int(range).ok_or_else(|| {
-            InvalidRequest::new(format!("`{range}` is no range of whole numbers"))
+            InvalidRequest::new(format!("`{range}` is not a range of whole numbers"))
                 .help("write {int:LOW..HIGH}, both included, such as {int:1..1000000}")
         }),
         ("pick", Some(words)) if !words.is_empty() => {
@@ -474,7 +474,7 @@ pub fn check_method(method: &str) -> Result<(), InvalidRequest> {
     if is_token(method) && upper {
         return Ok(());
     }
-    Err(InvalidRequest::new(format!("`{}` is no HTTP method", method.escape_debug()))
+    Err(InvalidRequest::new(format!("`{}` is not an HTTP method", method.escape_debug()))
         .help("write GET, POST, PUT, PATCH, DELETE or HEAD"))
 }
 
@@ -486,7 +486,7 @@ pub fn check_path(path: &Template, shown: &str) -> Result<(), InvalidRequest> {
     if path.starts_with("/") && path.all_bytes(|b| b.is_ascii_graphic()) {
         return Ok(());
     }
-    Err(InvalidRequest::new(format!("`{}` is no path", shown.escape_debug()))
+    Err(InvalidRequest::new(format!("`{}` is not a path", shown.escape_debug()))
         .help("a path starts with / and spaces in it are written %20"))
 }
 

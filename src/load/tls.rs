@@ -63,7 +63,7 @@ impl Tls {
     pub fn new(options: TlsOptions, host: &str) -> Result<Self> {
         let name = name_of(host);
         let name = ServerName::try_from(name.clone())
-            .map_err(|_| Error::usage(format!("`{name}` is no host name for TLS")))?;
+            .map_err(|_| Error::usage(format!("`{name}` is not a host name for TLS")))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut hash = Sha256::new();
         let trusted = match options.insecure {

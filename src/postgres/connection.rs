@@ -324,7 +324,7 @@ impl Login {
     fn scram(&mut self) -> Result<&mut sasl::ScramSha256, ConnectionError> {
         self.scram
             .as_mut()
-            .ok_or_else(|| refused("the server goes on with a login that none began"))
+            .ok_or_else(|| refused("the server continues a login that was not begun"))
     }
 }
 

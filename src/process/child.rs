@@ -441,7 +441,7 @@ fn elsewhere(port: u16, at: &[SocketAddr]) -> String {
     }
     let at: Vec<String> = at.iter().map(SocketAddr::to_string).collect();
     format!(
-        "; it listens on {}, and is told its port by {{port}} in `command` and `env`, and by PORT and BAKEOFF_PORT",
+        "; it listens on {}, and gets its port by {{port}} in `command` and `env`, and by PORT and BAKEOFF_PORT",
         at.join(" and ")
     )
 }

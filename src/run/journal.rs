@@ -1,6 +1,6 @@
-//! `trials.jsonl`: every finished trial, written down before anything else happens, and read again by a run that goes on.
+//! `trials.jsonl`: every finished trial, written down before anything else happens, and read again by a resumed run.
 //!
-//! The course of a run is a function of its scenarios, its order seed and what its trials came to. So a run that goes on
+//! The course of a run is a function of its scenarios, its order seed and what its trials came to. So a resumed run
 //! asks for the same trials in the same order, and takes those that had finished from here.
 
 use std::collections::VecDeque;
@@ -101,7 +101,7 @@ impl Journal {
             "{} has {had}, where this run asks for {asked}",
             self.path.display()
         ))
-        .help("it is another run's; start anew without --resume"))
+        .help("it belongs to another run; start a new one without --resume"))
     }
 
     /// What an earlier run knows of when its contenders are warm.
@@ -183,7 +183,7 @@ pub(crate) fn begun(
     match differs.map(|(what, _)| format!("another {what}")).or_else(rebuilt) {
         None => Ok(begun),
         Some(what) => Err(Error::usage(format!("{} was started with {what}", out.display()))
-            .help("go on with the same scenario, flags and programs, or start anew")),
+            .help("continue with the same scenario, flags and programs, or start a new run")),
     }
 }
 
@@ -207,7 +207,7 @@ fn without_torn_end<T>(
             _ if whole + line.len() == bytes.len() => break,
             Ok(_) => unreachable!("only the last line has no end"),
             Err(error) => {
-                return Err(error).usage(|| format!("{shown}:{number} is no {what}"));
+                return Err(error).usage(|| format!("{shown}:{number} is not a {what}"));
             }
         }
     }
@@ -311,7 +311,7 @@ mod tests {
         }
         fs::write(&path, ["\u{fffd}\n", &first].concat()).unwrap();
         let told = Journal::resume(folder.path()).unwrap_err().to_string();
-        assert!(told.contains("trials.jsonl:1 is no trial"), "{told}");
+        assert!(told.contains("trials.jsonl:1 is not a trial"), "{told}");
     }
 
     #[test]

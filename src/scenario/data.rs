@@ -74,7 +74,7 @@ mod tests {
             (users, "/u/{users.name}", right, "`users` has no column `name`"),
             (users, "/u/{user.id}", right, "there is no [data.user]"),
             (users, "/u/{users.token}", right, "path"),
-            (users, "/", "json:ok", "is no check of a body"),
+            (users, "/", "json:ok", "is not a check of a body"),
             ("data.users.csv = \"none.csv\"", "/", right, "cannot read none.csv"),
             ("data.users.pick = \"random\"", "/", right, "has no file"),
         ] {

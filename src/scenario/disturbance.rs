@@ -16,7 +16,7 @@ pub struct Disturbance {
 }
 
 impl Scenario {
-    /// The last fault that is dialled, or else the last burst of the load.
+    /// The last fault that is configured, or else the last burst of the load.
     pub fn disturbance(&self) -> Option<Disturbance> {
         self.store.faults().iter().max_by_key(|fault| fault.range().end).map(of_fault).or_else(
             || {

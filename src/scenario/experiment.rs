@@ -216,7 +216,7 @@ fn model(at: &At<String>, contenders: &[Contender]) -> Result<String, Diagnostic
     match contenders.iter().find(|one| one.name == at.value) {
         Some(contender) if contender.built_in().is_some() => Ok(at.value.clone()),
         Some(_) => {
-            let title = format!("`{}` is no built-in model", at.value);
+            let title = format!("`{}` is not a built-in model", at.value);
             Err(Diagnostic::new(&at.span, title, "its CPU time and wait cannot be turned"))
         }
         None => {

@@ -3,6 +3,7 @@
 use super::loading::WINDOW_MAX;
 use super::{Level, LoadKind, Metric, Scenario};
 use crate::load::plan::{Operation, UserSession};
+use crate::record::CLOSED_LEVEL;
 use crate::units::{Nanos, POISSON_MARGIN, Rate};
 
 /// A percentile is printed when so many samples lie beyond it.
@@ -23,7 +24,7 @@ impl Scenario {
     /// A level as trials name it, by its place among the rates: `50%`, `4,000/s`, `closed`.
     pub fn level_name(&self, place: usize) -> String {
         match self.load.kind {
-            LoadKind::Closed => "closed".into(),
+            LoadKind::Closed => CLOSED_LEVEL.into(),
             LoadKind::Open(_) => self.rates[place].to_string(),
         }
     }

@@ -66,7 +66,7 @@ pub(super) fn no_signature(workload: Workload, span: &std::ops::Range<usize>) ->
     let title = format!("{} has no signature to spend this CPU time on", workload.name());
     Diagnostic::new(span, title, "only of payments").help(match workload {
         Workload::Loyalty => {
-            "remove it; a distribution's CPU time is dialled by `accounts` of its [[route]]"
+            "remove it; a distribution's CPU time is set by `accounts` of its [[route]]"
         }
         _ => "remove it; what a request of this service costs is its own affair",
     })

@@ -137,7 +137,7 @@ fn tls(at: &At<RawTls>, raw: &RawContender, around: Around<'_>) -> Result<Tls, D
         }
     };
     if let (Some(cacert), Some(true)) = (cacert, insecure) {
-        let title = "`insecure` trusts anyone, and needs no `cacert`";
+        let title = "`insecure` accepts any certificate: remove `cacert`";
         return Err(Diagnostic::new(&cacert.span, title, "trusted by whom?"));
     }
     let options = TlsOptions {

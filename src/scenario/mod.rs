@@ -22,7 +22,6 @@ mod hosts;
 mod loading;
 mod node;
 mod overrides;
-mod pared;
 mod quantity;
 mod raw;
 mod reading;

@@ -110,7 +110,10 @@ impl FromStr for Level {
             return Ok(if own { Self::OfOwn(share) } else { Self::OfLowest(share) });
         }
         if own || !text.contains('/') {
-            return Err(format!("`{text}` is no load level; write it as {}", Self::spelled("50")));
+            return Err(format!(
+                "`{text}` is not a load level; write it as {}",
+                Self::spelled("50")
+            ));
         }
         text.parse::<Rate>().map(Self::Rate)
     }

@@ -195,7 +195,7 @@ pub(super) struct RawRequest {
 pub(super) enum RawStore {
     /// In the contender's own memory.
     Memory(Nothing),
-    /// In a stand-in for a database: bakeoff's own, with dialled latencies and faults.
+    /// In a stand-in for a database: bakeoff's own, with configured latencies and faults.
     Standin(RawStandin),
     /// In a real PostgreSQL.
     Postgres(RawPostgres),

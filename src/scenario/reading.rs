@@ -75,7 +75,7 @@ fn unknown_word(span: &Range<usize>, path: &[String], word: &str, known: &[&str]
         [.., parent, last] if last == word => parent,
         _ => key,
     };
-    let title = format!("`{}` is no {}", word.escape_debug(), key.replace('_', " "));
+    let title = format!("`{}` is not a value of `{key}`", word.escape_debug());
     Diagnostic::new(span, title, "not known").suggest(word, known.iter().copied())
 }
 

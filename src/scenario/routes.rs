@@ -61,7 +61,7 @@ pub(super) fn step_operation(
 }
 
 fn of_anyones(key: &str, span: &Range<usize>, around: Around<'_>) -> Diagnostic {
-    let title = format!("`{key}` is of routes to anyone's service");
+    let title = format!("`{key}` is for routes of `workload = \"http\"`");
     Diagnostic::new(span, title, format!("not of {}", around.workload.name()))
         .help("write workload = \"http\", or `operation`")
 }

@@ -113,7 +113,7 @@ fn step(
     let named = raw.value.name.as_ref().map(|at| name(at, "step's name")).transpose()?;
     let think = match &raw.value.think {
         Some(at) if whose == "a setup" || earlier.is_empty() => {
-            let title = "nobody thinks before a first step, or in a setup";
+            let title = "there is no think time before a first step, or in a setup";
             return Err(Diagnostic::new(&at.span, title, "not here")
                 .help("`think` is the time between the answer to a step and the next one"));
         }
@@ -238,7 +238,7 @@ mod tests {
         for (steps, told) in [
             (format!("{named}{twice}"), "has `webhook` once"),
             (step("operation = \"replay\""), "no replay"),
-            (step("path = \"/\"\nname = \"a\""), "of routes to anyone's service"),
+            (step("path = \"/\"\nname = \"a\""), "is for routes of"),
             (step("operation = \"webhook\"\nextract = { a = \"json:/a\" }"), "themselves"),
         ] {
             let error = of(&steps).unwrap_err();

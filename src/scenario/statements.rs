@@ -313,7 +313,7 @@ fn figure(at: &At<Figure>, metric: Metric, paired: bool) -> Result<f64, Diagnost
     match (&at.value, paired) {
         (Figure::Number(ratio), true) if ratio.is_finite() && *ratio > 0.0 => Ok(*ratio),
         (Figure::Number(ratio), true) => diagnostic(
-            format!("`{ratio}` is no ratio"),
+            format!("`{ratio}` is not a ratio"),
             "a ratio is above 0, such as 1.5".to_owned(),
         ),
         (Figure::Text(_), true) => diagnostic(
@@ -375,8 +375,8 @@ pub(super) fn bytes(text: &str) -> Result<f64, String> {
         "MiB" => 1024.0 * 1024.0,
         "GiB" => 1024.0 * 1024.0 * 1024.0,
         "" => return Err(format!("`{text}` has no unit")),
-        unit => return Err(format!("`{unit}` is no unit of memory; use KiB, MiB or GiB")),
+        unit => return Err(format!("`{unit}` is not a unit of memory; use KiB, MiB or GiB")),
     };
-    let number: f64 = text[..digits].parse().map_err(|_| format!("`{text}` is no size"))?;
+    let number: f64 = text[..digits].parse().map_err(|_| format!("`{text}` is not a size"))?;
     Ok(number * scale)
 }

@@ -58,7 +58,7 @@ impl std::fmt::Debug for Server {
 }
 
 impl Store {
-    /// What is dialled to go wrong with the dependency.
+    /// What is configured to go wrong with the dependency.
     pub fn faults(&self) -> &[Fault] {
         match self.dependency().map(|dependency| &dependency.server) {
             Some(Server::Standin { faults }) => faults,

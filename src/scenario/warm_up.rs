@@ -92,13 +92,13 @@ impl FromStr for WarmUp {
                 Ok(0) => Ok(Self::None),
                 Ok(requests) => Ok(Self::Requests(requests)),
                 Err(_) => Err(format!(
-                    "`{text}` is no number of requests; write it as \"20000 requests\""
+                    "`{text}` is not a number of requests; write it as \"20000 requests\""
                 )),
             };
         }
         if !text.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
             return Err(format!(
-                "`{text}` is no warm-up; write auto, none, 10s or \"20000 requests\""
+                "`{text}` is not a warm-up; write auto, none, 10s or \"20000 requests\""
             ));
         }
         match text.parse() {

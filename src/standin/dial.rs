@@ -69,7 +69,7 @@ impl Dial {
         self.promise(latency, start, true)
     }
 
-    /// Something that takes `latency` whatever is dialled begins at `start`. It is never made to fail.
+    /// Something that takes `latency` whatever is configured begins at `start`. It is never made to fail.
     pub(super) fn begin_sleep(&mut self, latency: Nanos, start: Nanos) -> Promise {
         self.promise(latency, start, false)
     }

@@ -1,7 +1,7 @@
-//! The dependency of the services: a server that speaks PostgreSQL's protocol and takes as long as it is told to.
+//! The dependency of the services: a server that speaks PostgreSQL's protocol and takes as long as configured.
 //!
 //! It holds the dataset and a ledger in memory and answers the statements of `contracts/schema.sql` with exactly their
-//! meaning. What is dialled is how long that takes ([`Latency`]) and what goes wrong ([`Fault`]). Its own error, from the
+//! meaning. What is configured is how long that takes ([`Latency`]) and what goes wrong ([`Fault`]). Its own error, from the
 //! instant an answer was due to the write of it, is in `GET /stats` as a histogram.
 //!
 //! - `postgres/` and `http` are the two protocols of a session. They take bytes and give bytes, and say when they want to
@@ -35,10 +35,10 @@ use crate::error::{Context as _, Result};
 use crate::fault::Fault;
 use crate::latency::Latency;
 use crate::listen::{announce, listen};
+pub use crate::poll::Pace;
+use crate::poll::Reactor;
 use crate::poll::raise_descriptor_limit;
 use crate::random::Stream;
-pub use crate::reactor::Pace;
-use crate::reactor::Reactor;
 use crate::standin::dial::Dial;
 use crate::standin::ledger::Ledger;
 use crate::standin::stats::Stats;

@@ -4,7 +4,7 @@
 //! later than it came. So an answer of one piece or of many takes what the target takes and the latency; bytes keep their
 //! order, and what the target sends before it was asked anything is not delayed.
 //!
-//! A client that cannot be relayed is told why in PostgreSQL's words or in HTTP's, whichever it speaks.
+//! A client that cannot be relayed gets the reason in PostgreSQL's words or in HTTP's, whichever it speaks.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -19,9 +19,9 @@ use super::{READ_BYTES, REFUSED_MAX, RELAY_BYTES_MAX, RELAYS_MAX, Settings, Worl
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::latency::Latency;
+use crate::poll::{EVENTS, Events, LISTENER, Reactor, SIGNAL};
 use crate::poll::{Event, EventFlags, Poll, READABLE, WRITABLE};
 use crate::random::Stream;
-use crate::reactor::{EVENTS, Events, LISTENER, Reactor, SIGNAL};
 use crate::standin::step::ConnectionRefusal;
 use crate::units::Nanos;
 

@@ -70,7 +70,7 @@ fn what_cannot_be_started_or_named_is_told() {
     for (arguments, code, said) in [
         (&["./no-such-server"][..], 5, "cannot start ./no-such-server"),
         (&["true"], 5, "listening 127.0.0.1:PORT"),
-        (&["http://127.0.0.1:1"], 5, "nobody listens at 127.0.0.1:1"),
+        (&["http://127.0.0.1:1"], 5, "no server listens at 127.0.0.1:1"),
         (&["http://198.51.100.1"], 2, "is not on this machine"),
         (&["--except", "no_such_check", "true"], 2, "there is no check `no_such_check`"),
         (&[], 2, "COMMAND|URL"),

@@ -125,7 +125,7 @@ fn difference<'a>(view: &View<'a>, of: &'a Flame, versus: &'a Flame) -> Picture<
     };
     let title = view.title("this graph", title);
     let what = format!(
-        "CPU time of {} by stack at {}, coloured by its difference from {}",
+        "CPU time of {} by stack at {}, the hue is its difference from {}",
         names.0,
         clean(&of.level),
         names.1

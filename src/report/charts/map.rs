@@ -67,7 +67,7 @@ fn picture<'a>(view: &View<'a>, map: &'a Map) -> Option<Picture<'a>> {
     let title = view.title("this map", title);
     let n = map.cells.iter().map(|cell| cell.n).max().unwrap_or(0);
     let what = format!(
-        "Ratio of {} of {} by I/O wait and CPU per request; coloured where it is beyond +-5 %",
+        "Ratio of {} of {} by I/O wait and CPU per request; grey within +-5 %",
         quantity(&map.metric),
         clean(&map.workload)
     );

@@ -1,11 +1,11 @@
 //! A contender's part of a round: its trial as the gate reads it.
 
 use crate::judge::failures::error_bound;
+use crate::judge::failures::over_the_error_bound;
 use crate::record::gate::{Block, Fault, FaultKind, Metric, MetricPlan};
 use crate::record::late::Late;
 use crate::record::{AuditVerdict, LostBy, Trial};
 use crate::scenario::Scenario;
-use crate::stats::over_the_error_bound;
 use crate::stats::percentile::{FAILED_NS, beyond};
 use crate::units::Rate;
 
@@ -39,7 +39,7 @@ pub(super) fn block(
     Block {
         values: metrics.iter().map(value).collect(),
         at_most,
-        memory_kind: open.server.memory_kind.clone(),
+        memory_kind: open.server.memory_kind,
         faults,
         requests: open.requests,
         failures: open.errors.values().sum(),

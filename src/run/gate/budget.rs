@@ -187,7 +187,9 @@ pub(crate) fn strained(trial: &Trial, rate: Rate, share: Share, cores: usize) ->
             lower(share.0 * fits.0),
             format!("{share} of the {} at which its CPU is full", shown(fits)),
         ),
-        None => (lower(f64::INFINITY), "the highest of the tried rates that it bears".to_owned()),
+        None => {
+            (lower(f64::INFINITY), "the highest of the tried rates that it sustains".to_owned())
+        }
     };
     let failed = trial.errors.values().sum::<u64>();
     let why = if trial.saturated {

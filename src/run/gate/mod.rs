@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!     read the history            past scatter on this machine; an unreadable one stops everything before it starts
-//!     probe the baseline          if the rate is a share of its ceiling, until it is one that the baseline bears
+//!     probe the baseline          if the rate is a share of its ceiling, until it is one that the baseline sustains
 //!     say what can be seen        and how long it takes
 //!     loop {                      one block of each, in random order, both started anew
 //!         judge                   until it is finished
@@ -27,7 +27,7 @@ use crate::error::{Context, Error, Result};
 use crate::record::gate::{GateResult, Plan, Purpose, Round, to_json};
 use crate::report::charts::{self, Shade, Size, pictures_of};
 use crate::report::gate::history::History;
-use crate::report::gate::{dashboards, junit, shown};
+use crate::report::gate::{ci, dashboards, shown};
 use crate::run::{Progress, journal};
 use crate::scenario::{BuiltIn, Contender, Gate, Kind, Scenario, Setup};
 
@@ -121,7 +121,7 @@ pub(super) fn write(out: &Path, result: &GateResult) -> Result<()> {
     for (name, text) in [
         ("gate.json", to_json(result) + "\n"),
         ("summary.md", shown::markdown(result)),
-        ("junit.xml", junit::junit(result)),
+        ("junit.xml", ci::junit(result)),
         ("bencher.json", dashboards::bencher(result)),
         ("benchmark-smaller-is-better.json", dashboards::smaller_is_better(result)),
         ("benchmark-bigger-is-better.json", dashboards::bigger_is_better(result)),

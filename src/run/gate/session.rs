@@ -9,6 +9,7 @@ use crate::judge::gate::decision::ROUNDS_MAX;
 use crate::judge::gate::failures::attribution;
 use crate::judge::gate::{judge, sensitivity};
 use crate::judge::{insecure, validity};
+use crate::record::CLOSED_LEVEL;
 use crate::record::gate::{
     About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
 };
@@ -244,7 +245,7 @@ impl<'a> Session<'a> {
         let baseline = self.request.pair.baseline.clone();
         let rate = Rate(self.about.rate_rps);
         self.testbed.progress.say(&format!(
-            "`{}` for {CLOSED} at {}, to see whether it bears that",
+            "`{}` for {CLOSED} at {}, to see whether it sustains that",
             baseline.name,
             shown(rate)
         ));
@@ -428,7 +429,7 @@ fn spec_of<'b>(
     rate: Option<Rate>,
     (round, place): (u32, u32),
 ) -> TrialSpec<'b> {
-    let level = rate.map_or_else(|| "closed".into(), |rate| Rate(rate.0.round()).to_string());
+    let level = rate.map_or_else(|| CLOSED_LEVEL.into(), |rate| Rate(rate.0.round()).to_string());
     let duration = rate.map_or(CLOSED, |_| Nanos(about.duration_ns));
     TrialSpec { scenario, contender, rate, level, duration, round, place }
 }

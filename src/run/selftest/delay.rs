@@ -167,7 +167,7 @@ fn judge(known: KnownDelay, turns: &[Turn]) -> Row {
         let more = turns.len() as f64 * ((half / room).powi(2) - 1.0).max(0.0);
         let more = (more.ceil() as usize).max(TURNS);
         let time = Nanos(known.turn().0 * more as u64);
-        format!("about {more} more turns, {time}, on a machine as restless as this")
+        format!("about {more} more turns, {time}, on a machine as noisy as this")
     });
     row
 }

@@ -1,4 +1,4 @@
-//! A dialled latency is waited for by the server itself, and by those statements that it is dialled for.
+//! A dialled latency is waited for by the server itself, and by those statements that it is configured for.
 
 use std::time::{Duration, Instant};
 
