@@ -1,7 +1,6 @@
 //! `bakeoff drive`: the load generator alone, against any HTTP server on this machine.
 
 mod search;
-mod show;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use super::flags::Quiet;
 use super::{Format, print};
 use crate::error::{Context, Error, Result};
 use crate::judge::failures::error_counts;
+use crate::judge::failures::over_the_error_bound;
 use crate::judge::validity::Evidence;
 use crate::judge::{failures, validity};
 use crate::load::live::Live;
@@ -24,13 +24,13 @@ use crate::load::plan::{
 use crate::load::tls::TlsOptions;
 use crate::load::url::Url;
 use crate::machine::interference::{Interference, Neighbours};
+use crate::record::CLOSED_LEVEL;
 use crate::record::histogram::Ranked;
 use crate::record::outcome::{Outcome, RequestError};
 use crate::record::{Audit, AuditVerdict, PlacementKind, Trial, TrialPlacement, TrialVerdict};
 use crate::report::hgrm::hgrm;
 use crate::report::openmetrics::openmetrics;
 use crate::run::trial::figures;
-use crate::stats::over_the_error_bound;
 use crate::text::{clean, listed};
 use crate::units::{Nanos, Rate, Share, grouped, three_digits};
 use crate::{exit, files, interrupt, load, record, report};
@@ -300,7 +300,9 @@ impl Args {
     /// Sends a plan, with its status on stderr.
     fn load(&self, plan: &Plan, stop: &AtomicBool) -> Result<Outcome> {
         let live = Live::new(plan.threads);
-        show::while_shown(plan, &live, self.quiet.quiet, || load::run_seen(plan, stop, None, &live))
+        crate::run::progress::while_shown(plan, &live, self.quiet.quiet, || {
+            load::run_seen(plan, stop, None, &live)
+        })
     }
 
     /// Unless it is asked for there is none, and then no lead-in.
@@ -540,7 +542,7 @@ fn level(plan: &Plan) -> String {
     match plan.shape {
         Shape::Open { rate, .. } => rate.to_string(),
         Shape::Ramp { from, to, .. } => format!("{from}..{to}"),
-        Shape::Closed => "closed".into(),
+        Shape::Closed => CLOSED_LEVEL.into(),
     }
 }
 
@@ -552,7 +554,7 @@ fn placement(plan: &Plan) -> TrialPlacement {
         mode: PlacementKind::Unknown,
         contender_cores: Vec::new(),
         generator_cores: cores.collect(),
-        pace: plan.pace.name().into(),
+        pace: plan.pace,
         dependency_cores: Vec::new(),
     }
 }

@@ -16,6 +16,7 @@ use crate::machine::interference::Interference;
 use crate::machine::resources::{MemorySamples, Switches, Tick, Used, memory_samples};
 use crate::process::child::Contender;
 use crate::process::http;
+use crate::record::MemoryKind;
 use crate::record::carried;
 use crate::record::histogram;
 use crate::units::Nanos;
@@ -147,16 +148,16 @@ pub(crate) struct Memory {
     pub(crate) resident: Vec<u64>,
     /// What the machine gave it at most, and how that was read.
     pub(crate) peak: Option<u64>,
-    pub(crate) kind: Option<String>,
+    pub(crate) kind: Option<MemoryKind>,
 }
 
 impl Memory {
     fn of(usage: MemorySamples, pss: Option<u64>) -> Self {
         let (kind, peak) = match usage.group_peak {
-            Some(bytes) => ("cgroup", Some(bytes)),
-            None => ("pss", pss),
+            Some(bytes) => (MemoryKind::Cgroup, Some(bytes)),
+            None => (MemoryKind::Pss, pss),
         };
-        Self { resident: usage.resident, peak, kind: peak.map(|_| kind.to_owned()) }
+        Self { resident: usage.resident, peak, kind: peak.map(|_| kind) }
     }
 }
 

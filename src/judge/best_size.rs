@@ -127,7 +127,7 @@ impl<'r> Judge<'r> {
         };
         let kind = race.kinds().into_iter().max_by_key(sent).unwrap_or_default();
         let slo = slo_of(result, race.workload, race.scenario);
-        Self { kind, slo, closed: race.level == "closed" }
+        Self { kind, slo, closed: race.is_closed() }
     }
 
     /// Lower is better: whether it takes too much memory, has lost, misses the SLO, and its figure.

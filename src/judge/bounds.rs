@@ -2,6 +2,7 @@
 //! costs after it.
 
 use crate::backend::model::{CONNECTION_THREADS, Model, POOL_THREADS, Pitfall};
+use crate::record::Resource;
 use crate::record::{Ceiling, Trial, TrialVerdict};
 use crate::scenario::{Contender, Scenario, store};
 use crate::stats::median;
@@ -39,8 +40,9 @@ fn ceiling_text(ceiling: &Ceiling) -> Option<String> {
 }
 
 /// The ceilings that are known, by what they are of.
-fn known(ceiling: &Ceiling) -> Vec<(&'static str, f64)> {
-    [("cpu", ceiling.cpu_rps), ("pool", ceiling.pool_rps), ("threads", ceiling.threads_rps)]
+pub(crate) fn known(ceiling: &Ceiling) -> Vec<(Resource, f64)> {
+    use Resource::{Cpu, Pool, Threads};
+    [(Cpu, ceiling.cpu_rps), (Pool, ceiling.pool_rps), (Threads, ceiling.threads_rps)]
         .into_iter()
         .filter_map(|(what, rps)| Some((what, rps?)))
         .collect()
@@ -87,17 +89,17 @@ fn ceiling(
         threads_rps: threads
             .and_then(|threads| scenario.threads_ceiling(threads, pool, in_turn))
             .map(|rate| rate.0),
-        binds: String::new(),
+        binds: Resource::Unknown,
         dependency: depends.map(|one| one.describe()),
     };
-    ceiling.binds = binds(&ceiling).into();
+    ceiling.binds = binds(&ceiling);
     ceiling
 }
 
 /// The lowest of all ceilings; unknown as long as what a request costs is.
-fn binds(ceiling: &Ceiling) -> &'static str {
+fn binds(ceiling: &Ceiling) -> Resource {
     let lowest = known(ceiling).into_iter().min_by(|(_, a), (_, b)| a.total_cmp(b));
-    lowest.filter(|_| ceiling.cpu_rps.is_some()).map_or("unknown", |(what, _)| what)
+    lowest.filter(|_| ceiling.cpu_rps.is_some()).map_or(Resource::Unknown, |(what, _)| what)
 }
 
 #[cfg(test)]
@@ -110,18 +112,18 @@ mod tests {
         let probed = |scenario: &Scenario| -> Vec<Ceiling> {
             let mut all = ceilings(scenario, 1, &[], &[]);
             for ceiling in &mut all {
-                assert_eq!(ceiling.binds, "unknown", "what a request costs is not known");
+                assert_eq!(ceiling.binds, Resource::Unknown, "what a request costs is not known");
                 ceiling.cpu_rps = Some(8_000.0);
-                ceiling.binds = binds(ceiling).into();
+                ceiling.binds = binds(ceiling);
             }
             all
         };
         let small = builtin("payment-50ms-query-small-pool").unwrap();
         let all = probed(&small);
-        assert!(all.iter().all(|ceiling| ceiling.binds == "pool"), "{all:?}");
+        assert!(all.iter().all(|ceiling| ceiling.binds == Resource::Pool), "{all:?}");
         assert_eq!(all[0].pool_rps.unwrap().round(), 424.0);
         let large = probed(&builtin("payment-50ms-query").unwrap());
-        assert!(large.iter().all(|ceiling| ceiling.binds == "cpu"), "{large:?}");
+        assert!(large.iter().all(|ceiling| ceiling.binds == Resource::Cpu), "{large:?}");
         assert_eq!(large[0].pool_rps.unwrap().round(), 13_563.0);
         let said = sentence(&small, &all).unwrap();
         assert!(said.contains("no answer before 51.1 ms"), "{said}");

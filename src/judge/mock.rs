@@ -3,6 +3,7 @@
 use crate::judge::cell;
 use crate::record::histogram::{distribution, ranked, requests as requests_of};
 use crate::record::*;
+use crate::record::{ArrivalKind, BoundBy, GatePointVerdict, MemoryKind, Pace};
 use crate::stats::percentile::Failures;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -165,13 +166,13 @@ fn trial(
             mode: PlacementKind::Apart,
             contender_cores: vec![0],
             generator_cores: vec![1],
-            pace: "spin".into(),
+            pace: Pace::Spin,
             dependency_cores: Vec::new(),
         },
         schedule_hash: format!("{round:016x}"),
         load: Load {
             kind: LoopKind::Open,
-            arrivals: Some("poisson".into()),
+            arrivals: Some(ArrivalKind::Poisson),
             rate: Some(rps),
             connections: 64,
             duration_s: 1.3,
@@ -215,7 +216,7 @@ fn server(name: &str, p50_us: f64, round: u32, order: u32) -> ServerUsage {
         threads_max: Some(if name.contains("thread-") { 66 } else { 2 }),
         cpu_us_per_request_halves: Vec::new(),
         memory_peak_bytes: Some(25_600_000 + u64::from(order) * 3_100_000),
-        memory_kind: Some("cgroup".into()),
+        memory_kind: Some(MemoryKind::Cgroup),
         rss_windows_bytes: Vec::new(),
     }
 }
@@ -400,7 +401,7 @@ fn capacity(contender: &str, at_least: f64, below: f64) -> Capacity {
         contender: contender.into(),
         at_least_rps: Some(at_least),
         below_rps: Some(below),
-        bound_by: "contender".into(),
+        bound_by: Some(BoundBy::Contender),
         trials: 17,
         ..Capacity::default()
     }
@@ -514,9 +515,9 @@ fn history() -> Vec<GatePoint> {
     for metric in ["p99", "capacity"] {
         for index in 0..14_u32 {
             let (ratio, verdict) = match (metric, index) {
-                ("p99", 9) => (1.24, "regressed"),
-                ("p99", 11) => (0.81, "improved"),
-                _ => (1.0 + 0.01 * (f64::from(index * 7 % 5) - 2.0), "pass"),
+                ("p99", 9) => (1.24, GatePointVerdict::Regressed),
+                ("p99", 11) => (0.81, GatePointVerdict::Improved),
+                _ => (1.0 + 0.01 * (f64::from(index * 7 % 5) - 2.0), GatePointVerdict::Pass),
             };
             history.push(GatePoint {
                 version: 1,
@@ -526,7 +527,7 @@ fn history() -> Vec<GatePoint> {
                 ratio: Some(ratio),
                 low: Some(ratio * 0.95),
                 high: Some(ratio * 1.05),
-                verdict: verdict.into(),
+                verdict,
             });
         }
     }

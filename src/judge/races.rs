@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::record::CLOSED_LEVEL;
+use crate::record::MemoryKind;
 use crate::record::histogram::Ranked;
 use crate::record::late::Late;
 use crate::record::{
@@ -144,6 +146,10 @@ fn grouped<'a>(result: &'a RunResult, trials: &'a [Trial]) -> Vec<Race<'a>> {
 }
 
 impl<'a> Race<'a> {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.level == CLOSED_LEVEL
+    }
+
     pub(crate) fn is_of(&self, trial: &Trial) -> bool {
         (self.workload, self.scenario, self.level)
             == (&*trial.workload, &*trial.scenario, &*trial.level)
@@ -293,8 +299,8 @@ impl<'a> Entry<'a> {
     }
 
     /// How that was read in all its rounds.
-    pub(crate) fn memory_kind(&self) -> Option<&'a str> {
-        let mut kinds = self.usable().filter_map(|trial| trial.server.memory_kind.as_deref());
+    pub(crate) fn memory_kind(&self) -> Option<MemoryKind> {
+        let mut kinds = self.usable().filter_map(|trial| trial.server.memory_kind);
         let first = kinds.next()?;
         kinds.all(|kind| kind == first).then_some(first)
     }

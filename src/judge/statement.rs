@@ -9,6 +9,7 @@ mod lost_tests;
 pub(crate) mod series;
 mod words;
 
+use crate::record::CLOSED_LEVEL;
 use crate::record::{Capacity, Ceiling, Footprint, Judgement, StatementVerdict, Trial};
 use crate::scenario::{Bound, Metric, Scenario, Statement};
 use crate::stats::{self, Better, Estimate, Interval, LOST};
@@ -42,7 +43,7 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     if judged.verdict == StatementVerdict::Inconclusive {
         return judged;
     }
-    let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
+    let level = statement.at.map_or_else(|| CLOSED_LEVEL.to_owned(), |level| level.to_string());
     let place = Place { scenario, level: &level, request: statement.request.as_deref() };
     let names = [Some(statement.of.as_str()), statement.versus.as_deref()].into_iter().flatten();
     let unseen = || behind_the_floor(found.trials, place, statement.metric, names);
@@ -151,7 +152,7 @@ impl Judged {
 }
 
 fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judged {
-    let level = statement.at.map_or_else(|| "closed".to_owned(), |level| level.to_string());
+    let level = statement.at.map_or_else(|| CLOSED_LEVEL.to_owned(), |level| level.to_string());
     let only = scenario.mix.first().map(|(operation, _)| operation.name());
     let request = match statement.metric {
         Metric::Completion => Some("distribution"),

@@ -1,5 +1,6 @@
 //! What `decide` found, `bakeoff.decision/1`.
 
+use super::BoundBy;
 use serde::{Deserialize, Serialize};
 
 use super::{Capacity, Fingerprint, MapCell, json};
@@ -81,8 +82,10 @@ pub struct Decided {
     pub size: String,
     /// Requests per second in closed loop, with no promise of a response time.
     pub closed_rps: f64,
-    /// What bound that loop.
-    pub closed_bound_by: String,
+    /// What bound that loop; empty where it was not run.
+    #[serde(with = "super::or_empty")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub closed_bound_by: Option<BoundBy>,
     /// Median of the rounds at the asked rate, ns; an hour when it is a failure; `null` when withheld, saturated or not
     /// run.
     pub p99_ns: Option<f64>,

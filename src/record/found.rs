@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::BoundBy;
 use super::is_zero;
 use crate::words::words;
 
@@ -89,8 +90,10 @@ pub struct Capacity {
     pub at_least_rps: Option<f64>,
     /// Not kept.
     pub below_rps: Option<f64>,
-    /// What bound the trials that did not keep it: `contender`, `pool`, ..; empty where none was run.
-    pub bound_by: String,
+    /// What bound the trials that did not keep it; empty where none was run.
+    #[serde(with = "super::or_empty")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub bound_by: Option<BoundBy>,
     /// Trials that it took.
     pub trials: u32,
     /// Why an end is open, or the interval wide because no trial inside it held, in a few words; else empty.

@@ -1,11 +1,12 @@
 //! `gate.json`, `bakeoff.gate/1`: what a gate was asked, what its rounds measured, and what follows.
 //!
-//! The judgement is a function of the plan and the rounds, [`crate::record::gate::Plan`] and [`Round`], so that anyone
+//! The judgement is a function of the plan and the rounds, [`crate::record::gate::Plan`] and [`Round`], so that any reader
 //! can make it anew from the file. Fields end in their unit. `null` is a figure that could not be had, or one beyond
 //! all bounds, and never zero.
 
 use serde::{Deserialize, Serialize};
 
+use super::MemoryKind;
 use super::{Fingerprint, json};
 use crate::words::words;
 
@@ -183,9 +184,9 @@ pub struct Block {
     /// generator's own lateness. `null` for any other; empty where there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at_most: Vec<Option<f64>>,
-    /// How its memory was read, `cgroup` or `pss`; two kinds are not compared. `null` where it was not.
+    /// How its memory was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory_kind: Option<String>,
+    pub memory_kind: Option<MemoryKind>,
     /// What the contender did wrong.
     pub faults: Vec<Fault>,
     /// Requests of the open block.

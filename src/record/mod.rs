@@ -30,15 +30,16 @@ pub use footprint::{FileSet, Footprint, Image, OverStarts};
 pub use found::{Capacity, Comparison, Direction, Exploratory, Judgement, StatementVerdict};
 pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_from, ledger_json};
 pub use pictures::{
-    ContenderInfo, Fault, GatePoint, Map, MapCell, MapPlace, SloInfo, Spent, TimeWindow, Timeline,
-    Winner,
+    ContenderInfo, Fault, GatePoint, GatePointVerdict, Map, MapCell, MapPlace, SloInfo, Spent,
+    TimeWindow, Timeline, Winner,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 pub use trial::{
-    Audit, AuditVerdict, BoundBy, ByRequest, Ceiling, Distribution, DriftVerdict, Generator, Load,
-    LoadStep, LoopKind, LostBy, PlacementKind, Recovery, ServerUsage, Standin, StepFigures,
-    Transfer, Trial, TrialHosts, TrialPlacement, TrialVerdict, Validity, trial_from, trial_line,
+    ArrivalKind, Audit, AuditVerdict, BoundBy, ByRequest, CLOSED_LEVEL, Ceiling, CertificateCheck,
+    Distribution, DriftVerdict, Generator, Load, LoadStep, LoopKind, LostBy, MemoryKind, Pace,
+    PlacementKind, Recovery, Resource, ServerUsage, Standin, StepFigures, Transfer, Trial,
+    TrialHosts, TrialPlacement, TrialVerdict, Validity, trial_from, trial_line,
 };
 
 pub use why::{Flame, LayerDifference, Profile, Stack, Why, WhyLevel};
@@ -74,7 +75,7 @@ pub struct RunResult {
     pub rounds: u32,
     /// A canary: its expectation is meant to fail.
     pub self_check: bool,
-    /// CPU time dialled for one payment's signature, ns.
+    /// CPU time configured for one payment's signature, ns.
     pub request_cpu_ns: u64,
     /// The same as measured at start, ns.
     pub request_cpu_measured_ns: u64,
@@ -269,6 +270,35 @@ pub(crate) struct Hiccups {
     /// What the pauses alone make of each percentile of [`RANKS`]: by so much they put off a request that comes at any
     /// time and needs the core at once.
     pub(crate) floor: [Nanos; RANKS.len()],
+}
+
+/// An optional word as a string, which is empty where there is none.
+mod or_empty {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        word: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match word {
+            Some(word) => serializer.collect_str(word),
+            None => serializer.serialize_str(""),
+        }
+    }
+
+    pub(super) fn deserialize<'de, T: FromStr<Err = String>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "" => Ok(None),
+            word => word.parse().map(Some).map_err(D::Error::custom),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What pictures need beyond trials and comparisons. Each is optional: a chart is drawn only where its data exist.
 
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 
 /// What a contender was.
@@ -124,6 +125,20 @@ pub enum Winner {
     Versus,
 }
 
+words! {
+    "verdict"
+    /// What a gate said of a metric.
+    #[derive(Serialize)]
+    pub enum GatePointVerdict {
+        Regressed = "regressed",
+        Improved = "improved",
+        Pass = "pass",
+        Inconclusive = "inconclusive",
+        /// Another metric had decided before this one was.
+        Open = "open",
+    }
+}
+
 /// One gate of the past.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -142,8 +157,7 @@ pub struct GatePoint {
     pub low: Option<f64>,
     /// Upper limit.
     pub high: Option<f64>,
-    /// `regressed`, `improved`, `pass` or `inconclusive`
-    pub verdict: String,
+    pub verdict: GatePointVerdict,
 }
 
 /// Response times by when their requests were due.
@@ -160,7 +174,7 @@ pub struct Timeline {
     pub lowest_ns: u64,
     /// How many of `counts` make a factor of ten.
     pub steps_per_decade: u32,
-    /// The fault that was dialled, if one was.
+    /// The fault that was configured, if one was.
     pub fault: Option<Fault>,
     /// From the fault's end until the SLO held again, ns; `null` if it never did, or was not asked.
     pub recovery_ns: Option<u64>,
@@ -186,7 +200,7 @@ pub struct TimeWindow {
     pub counts: Vec<u64>,
 }
 
-/// A fault that was dialled.
+/// A fault that was configured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fault {

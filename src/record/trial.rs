@@ -104,6 +104,9 @@ pub struct Trial {
     pub hosts: Option<TrialHosts>,
 }
 
+/// The level of trials in closed loop; others are named by their rate or share: `1,500/s`, `60%`.
+pub const CLOSED_LEVEL: &str = "closed";
+
 words! {
     "bound"
     /// What bound a trial.
@@ -152,6 +155,70 @@ words! {
 }
 
 words! {
+    "kind of arrivals"
+    /// How requests were spread over time.
+    #[derive(Serialize)]
+    pub enum ArrivalKind {
+        Poisson = "poisson",
+        /// Equal gaps.
+        Constant = "constant",
+        /// Bursts at random instants.
+        Bursty = "bursty",
+        /// The instants of a file.
+        Replayed = "replayed",
+    }
+}
+
+words! {
+    "check of a certificate"
+    /// Whether the server's certificate was checked.
+    #[derive(Serialize)]
+    pub enum CertificateCheck {
+        Verified = "verified",
+        Insecure = "insecure",
+    }
+}
+
+words! {
+    "pace"
+    /// How a sending thread waits for the next instant.
+    #[derive(Default, Serialize)]
+    pub enum Pace {
+        /// Polls and never sleeps, under an open load: for a core of its own. A closed load has no instants to be late for.
+        #[default]
+        Spin = "spin",
+        /// Sleeps to the instant: for a shared core.
+        Sleep = "sleep",
+    }
+}
+
+words! {
+    "kind of memory"
+    /// How memory was read; two kinds are not compared with each other.
+    #[derive(PartialOrd, Ord, Serialize)]
+    pub enum MemoryKind {
+        /// The largest reading in the window, ten a second, of a control group of its own, less file cache.
+        Cgroup = "cgroup",
+        /// Once after the window, the proportional set size with page tables and kernel stacks.
+        Pss = "pss",
+    }
+}
+
+words! {
+    "resource"
+    /// What has a ceiling.
+    #[derive(Default, Serialize)]
+    pub enum Resource {
+        Cpu = "cpu",
+        Pool = "pool",
+        Threads = "threads",
+        /// What a request costs is not known.
+        #[default]
+        Unknown = "unknown",
+    }
+}
+
+words! {
     "drift"
     /// Whether the response time moved in the course of a trial.
     #[derive(Default, Serialize)]
@@ -186,8 +253,7 @@ pub struct TrialPlacement {
     pub contender_cores: Vec<u32>,
     /// Core numbers.
     pub generator_cores: Vec<u32>,
-    /// `spin` or `sleep`
-    pub pace: String,
+    pub pace: Pace,
     /// Core numbers; empty without a dependency.
     pub dependency_cores: Vec<u32>,
 }
@@ -214,8 +280,8 @@ pub struct TrialHosts {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Load {
     pub kind: LoopKind,
-    /// `poisson` or `constant`; `null` when closed.
-    pub arrivals: Option<String>,
+    /// `null` when closed.
+    pub arrivals: Option<ArrivalKind>,
     /// Requests due per second; `null` when closed.
     pub rate: Option<f64>,
     /// The rate at the window's end, to which a ramp goes; `null` where it stays.
@@ -224,9 +290,9 @@ pub struct Load {
     pub connections: u32,
     /// Measured seconds.
     pub duration_s: f64,
-    /// `verified` or `insecure`: whether the server's certificate was checked; left out without TLS.
+    /// Left out without TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<String>,
+    pub tls: Option<CertificateCheck>,
     /// The rates of a load in steps, from the window's start; left out where it is steady.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<LoadStep>,
@@ -382,10 +448,8 @@ pub struct ServerUsage {
     pub rss_peak_bytes: Option<u64>,
     /// What the machine gave to all its processes, kernel memory included; `null` where it could not be read.
     pub memory_peak_bytes: Option<u64>,
-    /// How that was read, of two kinds that are not compared with each other. `cgroup`: the largest reading in the window, ten
-    /// a second, of a control group of its own, less file cache. `pss`: once after the window, the proportional set size with
-    /// page tables and kernel stacks.
-    pub memory_kind: Option<String>,
+    /// How that was read.
+    pub memory_kind: Option<MemoryKind>,
     /// It waited and let another run.
     pub context_switches_voluntary: Option<u64>,
     /// It was made to.
@@ -538,8 +602,8 @@ pub struct Ceiling {
     pub pool_rps: Option<f64>,
     /// Threads over the time that a request holds one; `null` where waiting holds none.
     pub threads_rps: Option<f64>,
-    /// The resource with the lowest ceiling: `cpu`, `pool`, `threads`; `unknown` where the CPU's is.
-    pub binds: String,
+    /// The resource with the lowest ceiling.
+    pub binds: Resource,
     /// What it waited for, as its trials say it.
     pub dependency: Option<String>,
 }
@@ -556,7 +620,7 @@ impl Ceiling {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Standin {
-    /// How much later than dialled its answers were.
+    /// How much later than configured its answers were.
     pub latency_error_ns: Distribution,
     /// Busy share of its core.
     pub cpu_share: Option<f64>,

@@ -124,10 +124,7 @@ fn model(one: &Decided) -> [String; 7] {
 
 /// `thread-pool with 7 threads (best of 7, 14, 28): 2,210/s, bound by contender`
 fn closed(one: &Decided, decision: &Decision) -> String {
-    let by = match one.closed_bound_by.as_str() {
-        "" => "nothing",
-        by => by,
-    };
+    let by = one.closed_bound_by.unwrap_or_default();
     let size = if one.size.is_empty() { String::new() } else { format!(" with {}", one.size) };
     format!("{}{size}: {}, bound by {by}", one.model, rate_and_core(one.closed_rps, decision))
 }
@@ -153,7 +150,7 @@ fn searched(one: &Capacity, decision: &Decision) -> [String; 5] {
         one.contender.clone(),
         rate(one.at_least_rps),
         rate(one.below_rps),
-        one.bound_by.clone(),
+        one.bound_by.map_or_else(String::new, |by| by.to_string()),
         one.reason.clone(),
     ]
 }
@@ -161,6 +158,7 @@ fn searched(one: &Capacity, decision: &Decision) -> [String; 5] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::BoundBy;
     use crate::record::{Asked, DECISION_SCHEMA, Fingerprint, Limit, MapCell};
 
     fn decision() -> Decision {
@@ -168,7 +166,7 @@ mod tests {
             model: name.into(),
             size: size.into(),
             closed_rps: 2_210.0,
-            closed_bound_by: "contender".into(),
+            closed_bound_by: Some(BoundBy::Contender),
             p99_ns,
             p99_at_least_ns: None,
             p99_without_lateness_ns: None,

@@ -4,6 +4,7 @@ use super::document::{Document, Element, Table};
 use super::markdown::write_markdown;
 use super::terminal::write_text;
 use crate::judge::failures::{error_counts, firsts};
+use crate::record::CertificateCheck;
 use crate::record::late::{LATE_NOTE, Late};
 use crate::record::{Distribution, Transfer, Trial};
 use crate::text::{WITHHELD, counted, listed, percent};
@@ -79,9 +80,9 @@ fn headline(trial: &Trial) -> String {
 
 /// Whether TLS was spoken, and to whom.
 pub(crate) fn tls(trial: &Trial) -> &'static str {
-    match trial.load.tls.as_deref() {
+    match trial.load.tls {
         None => "",
-        Some("insecure") => ", TLS, certificate NOT verified (--insecure)",
+        Some(CertificateCheck::Insecure) => ", TLS, certificate NOT verified (--insecure)",
         Some(_) => ", TLS",
     }
 }

@@ -1,6 +1,8 @@
 //! Figures, names and places as text: the same in the terminal, in Markdown and on charts.
 
 use crate::judge::races::{Figure, Race};
+use crate::record::CLOSED_LEVEL;
+use crate::record::MemoryKind;
 use crate::text::{WITHHELD, clean};
 use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
@@ -19,11 +21,10 @@ pub(crate) fn figure(figure: Figure) -> String {
 }
 
 /// How memory was read, in words.
-pub(crate) fn memory_words(kind: &str) -> String {
+pub(crate) fn memory_words(kind: MemoryKind) -> &'static str {
     match kind {
-        "cgroup" => "by a cgroup of its own, less file cache, kernel memory included".into(),
-        "pss" => "PSS after the window, page tables and kernel stacks included".into(),
-        other => clean(other),
+        MemoryKind::Cgroup => "by a cgroup of its own, less file cache, kernel memory included",
+        MemoryKind::Pss => "PSS after the window, page tables and kernel stacks included",
     }
 }
 
@@ -64,7 +65,7 @@ pub(crate) fn load(race: &Race<'_>) -> String {
         };
     }
     match (level.strip_suffix("% own"), race.offered_rps()) {
-        _ if level == "closed" => "in closed loop".to_owned(),
+        _ if level == CLOSED_LEVEL => "in closed loop".to_owned(),
         (Some(share), _) => format!("at {share}% of each one's own ceiling"),
         (None, Some(rate)) if level.ends_with('%') => format!("at {level} ({})", Rate(rate)),
         _ => format!("at {level}"),

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
+use crate::record::CertificateCheck;
 use crate::record::histogram::{Ranked, requests};
 use crate::record::{RunResult, Trial, TrialVerdict};
 use crate::report::charts::{CHART_FOLDER, Picture, Shade, Size, pictures};
@@ -116,7 +117,7 @@ fn merged(result: &RunResult) -> Result<BTreeMap<Vec<&str>, (Ranked, bool)>> {
             match merged.get_mut(&parts) {
                 Some((sum, _)) => sum.add(&one).map_err(Error::internal)?,
                 None => {
-                    let insecure = trial.load.tls.as_deref() == Some("insecure");
+                    let insecure = trial.load.tls == Some(CertificateCheck::Insecure);
                     merged.insert(parts, (one, insecure));
                 }
             }

@@ -5,13 +5,15 @@
 use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
+use crate::judge::failures::over_the_error_bound;
 use crate::judge::statement::capacity::{interval, the_pool_binds_both};
+use crate::record::CLOSED_LEVEL;
+use crate::record::{BoundBy, Resource};
 use crate::record::{Capacity, Ceiling, Comparison, Direction, LostBy, Trial, TrialVerdict, late};
 use crate::run::testbed::{ExperimentContext, Testbed};
 use crate::run::trial::spec::TrialSpec;
 use crate::scenario::{CapacitySearch, Contender, Level, LoadKind, Scenario, Slo};
 use crate::stats::capacity::{Cost, Search, SearchPlan, SearchStep, Stage};
-use crate::stats::over_the_error_bound;
 use crate::units::{Nanos, Rate};
 
 /// No rate below this share of the closed ceiling is tried, and none whose window would be longer than this.
@@ -27,7 +29,7 @@ struct Looking<'a> {
     /// Trials that were run, void ones too.
     trials: u32,
     /// What bound those that did not keep the SLO, by rate.
-    broken: Vec<(Rate, String)>,
+    broken: Vec<(Rate, BoundBy)>,
     given_up: Option<String>,
     /// Why an end is open: no trial there holds.
     unanswered: Option<String>,
@@ -139,7 +141,7 @@ impl Looking<'_> {
         let kept = kept(&trial, slo);
         trial.voided = trial.validity.voids_round;
         if kept == Some(false) {
-            self.broken.push((step.rate, trial.bound_by.name().to_owned()));
+            self.broken.push((step.rate, trial.bound_by));
         }
         if self.search.record(step.rate, kept) {
             let why = trial.validity.reasons.join("; ");
@@ -151,8 +153,8 @@ impl Looking<'_> {
     fn answer(self, scenario: &Scenario) -> Capacity {
         let found = self.search.answer();
         let at_border = self.broken.iter().filter(|(rate, _)| found.below == Some(*rate));
-        let mut bound: Vec<&str> = at_border.map(|(_, by)| by.as_str()).collect();
-        bound.sort_unstable();
+        let mut bound: Vec<BoundBy> = at_border.map(|(_, by)| *by).collect();
+        bound.sort_unstable_by_key(|by| by.name());
         let most = bound.chunk_by(|a, b| a == b).max_by_key(|alike| alike.len());
         let open = match (self.given_up.or(self.unanswered), found.below) {
             (Some(why), _) => why,
@@ -167,7 +169,7 @@ impl Looking<'_> {
             contender: self.contender.name.clone(),
             at_least_rps: found.at_least.map(|rate| rate.0),
             below_rps: found.below.map(|rate| rate.0),
-            bound_by: most.map_or(String::new(), |alike| alike[0].to_owned()),
+            bound_by: most.map(|alike| alike[0]),
             trials: self.trials,
             reason: open,
         }
@@ -272,7 +274,7 @@ pub(crate) fn probe(
                 scenario,
                 contender,
                 rate: None,
-                level: "closed".into(),
+                level: CLOSED_LEVEL.into(),
                 duration,
                 round: 0,
                 place: place as u32,
@@ -309,7 +311,7 @@ pub(crate) fn ceiling(trial: &Trial, cores: usize) -> Ceiling {
         cpu_rps: trial.server.cpu_us_per_request.map(|us| cores as f64 * 1e6 / us),
         pool_rps: None,
         threads_rps: None,
-        binds: if busy { "cpu".into() } else { "unknown".into() },
+        binds: if busy { Resource::Cpu } else { Resource::Unknown },
         dependency: trial.dependency.clone(),
     }
 }
@@ -346,7 +348,7 @@ mod tests {
             contender: name.into(),
             cpu_rps: Some(9_000.0),
             pool_rps: Some(pool_rps),
-            binds: binds.into(),
+            binds: binds.parse().unwrap(),
             ..Ceiling::default()
         }
     }
@@ -356,7 +358,7 @@ mod tests {
             contender: name.into(),
             at_least_rps: Some(at_least),
             below_rps: Some(below),
-            bound_by: bound_by.into(),
+            bound_by: bound_by.parse().ok(),
             ..Capacity::default()
         }
     }

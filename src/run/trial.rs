@@ -12,6 +12,7 @@ use crate::backend::model::Library;
 use crate::error::{Error, Result};
 use crate::hosts::sampler::Sampled;
 use crate::judge::failures::error_bound;
+use crate::judge::failures::over_the_error_bound;
 use crate::judge::validity::{Evidence, Judged};
 use crate::judge::{audit, validity};
 use crate::load::plan::{Operation, Part, Peer, Plan, Shape};
@@ -22,7 +23,6 @@ use crate::run::cluster;
 use crate::run::host::{DependencyHandle, Host, Loaded, ServerHandle, Start, Switches};
 use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{BuiltIn, Kind, LoadKind, Metric, PlacementMode, Scenario, Workload, store};
-use crate::stats::over_the_error_bound;
 use crate::units::{Nanos, Share, grouped};
 use crate::{record, scenario};
 
@@ -356,7 +356,7 @@ fn server(loaded: &Loaded, cores: usize) -> record::ServerUsage {
         cpu_us_per_request_halves: per_request(outcome, loaded.sampled.halves),
         rss_windows_bytes: memory.resident.clone(),
         memory_peak_bytes: memory.peak,
-        memory_kind: memory.kind.clone(),
+        memory_kind: memory.kind,
     }
 }
 

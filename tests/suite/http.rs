@@ -212,7 +212,7 @@ fn a_foreign_server_is_raced_against_a_variant_of_itself() {
         assert_eq!(server.cpu_us_per_request.is_some(), trial.achieved_rps > 0.0, "{server:?}");
         // The server and the child that it has.
         assert!(server.memory_peak_bytes.is_some_and(|bytes| bytes > 8 << 20), "{server:?}");
-        assert!(matches!(server.memory_kind.as_deref(), Some("cgroup" | "pss")), "{server:?}");
+        assert!(server.memory_kind.is_some(), "{server:?}");
         assert_eq!(server.rss_peak_bytes, None, "no sum over several processes");
         // One of each process and one of each connection: all are open when they are counted.
         assert!(server.threads_max.is_some_and(|threads| threads > 2), "{server:?}");

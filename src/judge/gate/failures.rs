@@ -226,7 +226,7 @@ impl FaultKind {
 mod tests {
     use super::*;
     use crate::judge::gate::judge;
-    use crate::judge::gate::verdict::tests::{fault, plan, round, rounds as sound};
+    use crate::judge::gate::tests::{fault, plan, round, rounds as sound};
     use crate::record::gate::{Judgement, Metric, Verdict};
 
     const REQUESTS: u64 = 7_000;

@@ -140,7 +140,8 @@ pub(crate) fn is_lost(block: &Block) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::gate::verdict::tests::{fault, plan, round};
+    use crate::judge::gate::tests::{fault, plan, round};
+    use crate::record::MemoryKind;
 
     #[test]
     fn weights_are_those_of_the_method_and_shared_anew_among_the_chosen() {
@@ -167,10 +168,10 @@ mod tests {
     #[test]
     fn memory_that_was_read_in_two_ways_is_not_compared() {
         let mut round = round(1, &[100.0], &[110.0]);
-        round.baseline.memory_kind = Some("cgroup".into());
+        round.baseline.memory_kind = Some(MemoryKind::Cgroup);
         assert_eq!(difference(Metric::Memory, 0, &round), None);
         assert!(difference(Metric::Rss, 0, &round).is_some(), "resident is resident");
-        round.candidate.memory_kind = Some("cgroup".into());
+        round.candidate.memory_kind = Some(MemoryKind::Cgroup);
         assert!(difference(Metric::Memory, 0, &round).is_some());
     }
 

@@ -37,8 +37,10 @@ pub fn sight(plan: &Plan, index: usize, scatter: Scatter) -> Option<Sight> {
 pub fn underpowered(margin: f64, sight: Option<&Sight>) -> Option<String> {
     match sight {
         Some(sight) if sight.hidden <= HIDDEN_MAX_MARGINS * margin => None,
-        Some(sight) => Some(format!("sees {}, margin {}", signed(sight.hidden), percent(margin))),
-        None => Some(format!("sees nothing, margin {}", percent(margin))),
+        Some(sight) => {
+            Some(format!("detects {}, margin {}", signed(sight.hidden), percent(margin)))
+        }
+        None => Some(format!("detects nothing, margin {}", percent(margin))),
     }
 }
 
@@ -79,7 +81,7 @@ pub fn after(metric: &MetricJudgement) -> String {
 fn sentence(seen: &Sight, margin: f64) -> String {
     let Sight { scatter, band_low, band_high, usually, surely, .. } = seen;
     format!(
-        "catches 8 of 10 at {}, 99 of 100 at {} (rounds scatter by {}: {} to {}, as far as {} of them can tell); a true \
+        "catches 8 of 10 at {}, 99 of 100 at {} (rounds vary by {}: {} to {}, as far as {} of them can tell); a true \
          regression equal to the margin of {} is caught half the time: to catch it, set the margin to {}",
         signed(*usually),
         signed(*surely),
@@ -118,7 +120,7 @@ pub(crate) fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::gate::verdict::tests::plan;
+    use crate::judge::gate::tests::plan;
     use crate::record::gate::Metric;
 
     const ROUND: Nanos = Nanos(14_000_000_000);
@@ -138,7 +140,7 @@ mod tests {
         );
         assert_eq!(
             lines[1],
-            "p99 catches 8 of 10 at +12 %, 99 of 100 at +14 % (rounds scatter by 10 %: 5 % to 17 %, as far as 12 of them can tell); \
+            "p99 catches 8 of 10 at +12 %, 99 of 100 at +14 % (rounds vary by 10 %: 5 % to 17 %, as far as 12 of them can tell); \
              a true regression equal to the margin of 10 % is caught half the time: to catch it, set the margin to 5 %."
         );
         assert!(before(&plan(40, &[Metric::P99]), ROUND)[1].contains("--calibrate"));
@@ -162,15 +164,15 @@ mod tests {
         }
         assert_eq!(
             before(&calibrated(0.36, 12), ROUND)[1],
-            "p99 NOT GATED: sees +24 %, margin 10 %."
+            "p99 NOT GATED: detects +24 %, margin 10 %."
         );
         assert_eq!(
             before(&calibrated(1e9, 12), ROUND)[1],
-            "p99 NOT GATED: sees nothing, margin 10 %."
+            "p99 NOT GATED: detects nothing, margin 10 %."
         );
         assert_eq!(
             before(&calibrated(0.1, 0), ROUND)[1],
-            "p99 NOT GATED: sees nothing, margin 10 %."
+            "p99 NOT GATED: detects nothing, margin 10 %."
         );
     }
 

@@ -20,7 +20,7 @@ const ATTRIBUTION_MAX: usize = 120;
 
 /// Everything that a person must know, in one line: the verdict, which metrics it rests on, and which it does not.
 ///
-/// `PASS (cpu/request, p50). p99 NOT GATED: sees +24 %, margin 10 %`
+/// `PASS (cpu/request, p50). p99 NOT GATED: detects +24 %, margin 10 %`
 pub(crate) fn line(
     plan: &Plan,
     verdict: Verdict,
@@ -50,7 +50,7 @@ pub(crate) fn line(
             && !errors
             && gated(Outcome::Regressed).next().is_none() =>
         {
-            parts.push(format!("{} now and then", verdict.word()));
+            parts.push(format!("{} intermittently", verdict.word()));
         }
         None => {}
     }
@@ -131,7 +131,7 @@ pub(crate) fn lost(counted: &[&Round]) -> Vec<String> {
         let faults = first.candidate.faults.iter().chain(&first.baseline.faults);
         let why = faults.map(|fault| fault.kind.verb()).next().unwrap_or_default();
         let (n, all) = (rounds.len(), counted.len());
-        Some(format!("{who} did not bear the load in {n} of {all} rounds ({why})."))
+        Some(format!("{who} did not sustain the load in {n} of {all} rounds ({why})."))
     };
     let who = [("The candidate alone", [false, true]), ("The baseline alone", [true, false])];
     who.into_iter().chain([("Both", [true, true])]).filter_map(|(who, it)| of(who, it)).collect()
@@ -155,7 +155,7 @@ fn of_outcome(metric: &MetricJudgement) -> String {
     }
 }
 
-/// `p99 NOT GATED: sees +24 %, margin 10 %`
+/// `p99 NOT GATED: detects +24 %, margin 10 %`
 fn not_gated(metric: &MetricJudgement) -> Option<String> {
     let why = metric.not_gated.as_ref()?;
     // Report-only, yet never silent about what was found all the same.

@@ -4,10 +4,10 @@
 //! error bound, in every one of its rounds a server does not do what it is asked. Where a statement names a contender the
 //! statement decides, unless the contender never did its work.
 
+use crate::judge::failures::over_the_error_bound;
 use crate::judge::failures::{error_bound, error_counts, firsts};
 use crate::record::{LostBy, Trial};
 use crate::scenario::{Contender, Scenario};
-use crate::stats::over_the_error_bound;
 use crate::text::{one_line, truncated};
 
 /// Characters shown of what a server wrote last.

@@ -1,6 +1,7 @@
 //! Statements about capacities, which are known between two rates each and belong to no trial.
 
 use super::{Found, Judged, figure, limits, unit};
+use crate::record::Resource;
 use crate::record::{Capacity, Ceiling, StatementVerdict};
 use crate::scenario::{Scenario, Statement};
 use crate::stats::{Estimate, Interval};
@@ -98,9 +99,9 @@ pub(crate) fn interval(of: &Capacity, versus: &Capacity) -> Option<(f64, f64)> {
 pub(crate) fn the_pool_binds_both(of: &Capacity, versus: &Capacity, all: &[Ceiling]) -> bool {
     let ceiling =
         |one: &Capacity| all.iter().find(|ceiling| ceiling.is_of(&one.scenario, &one.contender));
-    ceiling(of)
-        .zip(ceiling(versus))
-        .is_some_and(|(a, b)| a.binds == "pool" && b.binds == "pool" && a.pool_rps == b.pool_rps)
+    ceiling(of).zip(ceiling(versus)).is_some_and(|(a, b)| {
+        a.binds == Resource::Pool && b.binds == Resource::Pool && a.pool_rps == b.pool_rps
+    })
 }
 
 #[cfg(test)]
@@ -135,7 +136,7 @@ mod tests {
             cpu_rps: Some(9_000.0),
             pool_rps: Some(424.0),
             threads_rps: None,
-            binds: binds.into(),
+            binds: binds.parse().unwrap(),
             dependency: scenario.store.dependency().map(|one| one.describe()),
         });
         let found = Found { trials: &[], ceilings: &ceilings, capacity, footprints: &[] };

@@ -255,7 +255,7 @@ fn claimed(failing: &Failing, runs: usize) -> [f64; 2] {
             let kind = trial.by_request.get_mut("payment").unwrap();
             kind.response_ns.as_mut().unwrap().p99 = Some(p99 as u64);
             trial.server.cpu_us_per_request = Some((0.02 * random.normal()).exp());
-            let lost = crate::stats::over_the_error_bound(failures, 5_200, 0.01);
+            let lost = crate::judge::failures::over_the_error_bound(failures, 5_200, 0.01);
             trial.validity.lost = lost;
             trial.validity.verdict = if lost { TrialVerdict::Invalid } else { TrialVerdict::Valid };
         }

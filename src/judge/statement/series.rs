@@ -64,7 +64,7 @@ pub(crate) fn alike_read(trials: &[Trial], place: Place<'_>, names: [&str; 2]) -
             && names.contains(&&*trial.contender)
             && !trial.voided
     });
-    let mut kinds = here.filter_map(|trial| trial.server.memory_kind.as_deref());
+    let mut kinds = here.filter_map(|trial| trial.server.memory_kind);
     kinds.next().is_none_or(|first| kinds.all(|kind| kind == first))
 }
 
@@ -173,6 +173,7 @@ pub(crate) fn behind_the_floor<'n>(
 mod tests {
     use super::*;
     use crate::judge::mock;
+    use crate::record::MemoryKind;
 
     fn kind_of(trial: &mut Trial) -> &mut crate::record::ByRequest {
         trial.by_request.get_mut("payment").expect("its only kind")
@@ -212,7 +213,7 @@ mod tests {
         let names = ["event-loop", "work-stealing"];
         assert!(alike_read(&trials, place, names));
         let other = trials.iter_mut().find(|trial| trial.contender == names[1]).unwrap();
-        other.server.memory_kind = Some("pss".into());
+        other.server.memory_kind = Some(MemoryKind::Pss);
         assert!(!alike_read(&trials, place, names));
         assert!(alike_read(&trials, place, ["event-loop", "thread-pool"]), "of the others");
         let of = |all: &[crate::record::Comparison]| {

@@ -1,10 +1,10 @@
 //! What bound a trial, in the method's order: generator, connections, dependency, pool, contender, or nothing.
 
 use crate::judge::failures;
+use crate::judge::failures::over_the_error_bound;
 use crate::record::BoundBy;
 use crate::record::outcome::{Kind, Outcome, RequestError};
 use crate::stats::percentile::percentile;
-use crate::stats::{error_bound, over_the_error_bound};
 use crate::text::percent;
 use crate::units::{Nanos, grouped};
 
@@ -149,7 +149,7 @@ fn held_by_failures(evidence: &Evidence<'_>) -> Option<String> {
     let malformed = of(&[RequestError::Malformed]);
     let requests = kinds().map(|kind| kind.requests).sum();
     let failed = unanswered + down + closed + malformed;
-    if !waited_for(evidence) || !over_the_error_bound(failed, requests, error_bound::USUAL) {
+    if !waited_for(evidence) || !over_the_error_bound(failed, requests, failures::USUAL) {
         return None;
     }
     let timeout = kinds().map(|kind| kind.timeout).max().unwrap_or_default();

@@ -4,7 +4,7 @@ use super::{Evidence, Finding};
 use crate::judge::failures;
 use crate::record::DriftVerdict;
 use crate::record::outcome::{Kind, Slice};
-use crate::stats::mann_kendall::mann_kendall;
+use crate::stats::mann_kendall;
 use crate::stats::median;
 use crate::text::percent;
 use crate::units::Nanos;

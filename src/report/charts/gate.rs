@@ -11,6 +11,7 @@ use super::text::{Weight, fitted_name, typeset, width};
 use super::view::View;
 use crate::judge::cell::{ZONE, more_is_better};
 use crate::record::GatePoint;
+use crate::record::GatePointVerdict;
 use crate::record::metric::label;
 use crate::text::{clean, counted, shortened, times};
 
@@ -35,7 +36,7 @@ fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
         points
             .iter()
             .filter(|p| changed(p))
-            .map(move |p| format!("{} of {} {}", label(name), clean(&p.commit), clean(&p.verdict)))
+            .map(move |p| format!("{} of {} {}", label(name), clean(&p.commit), p.verdict))
     });
     let told: Vec<String> = told.collect();
     let told = if told.is_empty() { "no change".into() } else { told.join("; ") };
@@ -47,8 +48,8 @@ fn picture<'a>(view: &View<'a>) -> Option<Picture<'a>> {
 
 /// How it is to be read.
 fn method(panels: &[Panel<'_>]) -> String {
-    let mut method = "Whisker: the gate's interval at its last look; grey zone: within +-5 %. Coloured: regressed or \
-                      improved; grey: neither."
+    let mut method = "Whisker: the gate's interval at its last analysis; grey zone: within +-5 %. Red: regressed; \
+                      blue: improved; grey: neither."
         .to_owned();
     let any = |what: &dyn Fn(&GatePoint, f64) -> bool| {
         panels.iter().any(|(_, points)| points.iter().any(|point| what(point, reach(points))))
@@ -94,7 +95,7 @@ const MAX_PANELS: usize = 3;
 const MAX_COMMITS: usize = 40;
 
 fn changed(point: &GatePoint) -> bool {
-    matches!(point.verdict.as_str(), "regressed" | "improved")
+    matches!(point.verdict, GatePointVerdict::Regressed | GatePointVerdict::Improved)
 }
 
 fn finding(panels: &[Panel<'_>]) -> String {
@@ -104,7 +105,7 @@ fn finding(panels: &[Panel<'_>]) -> String {
             let name = (*name).to_owned();
             points
                 .iter()
-                .filter(|p| p.verdict == "regressed")
+                .filter(|p| p.verdict == GatePointVerdict::Regressed)
                 .map(|p| (name.clone(), (*p).clone()))
                 .collect::<Vec<_>>()
         };
@@ -203,16 +204,16 @@ struct Marks<'p> {
 impl Marks<'_> {
     fn draw(&mut self, canvas: &mut Canvas, point: &GatePoint, index: usize) {
         let (theme, frame) = (canvas.theme, self.plot.frame);
-        let colour = match point.verdict.as_str() {
-            "regressed" => theme.alarm,
-            "improved" => theme.awaiting[0],
+        let colour = match point.verdict {
+            GatePointVerdict::Regressed => theme.alarm,
+            GatePointVerdict::Improved => theme.awaiting[0],
             _ => theme.muted,
         };
         let edges = [frame.top + MARK_PX, frame.bottom - MARK_PX];
         let Some(ratio) = point.ratio else {
             let (x, middle) = self.plot.at((index as f64, 1.0));
             let worse = edges[usize::from(self.worse_is_low)];
-            let y = if point.verdict == "regressed" { worse } else { middle };
+            let y = if point.verdict == GatePointVerdict::Regressed { worse } else { middle };
             for slope in [MARK_PX, -MARK_PX] {
                 let ends = [(x - MARK_PX, y - slope), (x + MARK_PX, y + slope)];
                 canvas.line(&ends, colour.to_rgba(), 2.0);
@@ -233,7 +234,7 @@ impl Marks<'_> {
             let arrow = [(x, tip - back), (x - MARK_PX, base), (x + MARK_PX, base)];
             canvas.polygon(&arrow, colour.to_rgba());
             self.figure(canvas, ratio, (x + MARK_PX + 4.0, tip), low, colour);
-        } else if point.verdict == "regressed" {
+        } else if point.verdict == GatePointVerdict::Regressed {
             canvas.square((x, y), 4.4, colour, false);
         } else {
             canvas.circle((x, y), 4.2, colour, !changed(point));
@@ -280,7 +281,7 @@ mod tests {
             ratio: Some(1.0),
             low: None,
             high: None,
-            verdict: verdict.into(),
+            verdict: verdict.parse().unwrap(),
         }
     }
 

@@ -2,12 +2,14 @@
 
 use super::MAX_SERIES;
 use super::canvas::Canvas;
-use super::labels::{self, Label};
 use super::picture::{ChartKind, Picture};
+use super::plot;
+use super::plot::Label;
 use super::plot::{Frame, Plot, logarithmic};
 use super::theme::Style;
 use super::view::View;
 use crate::judge::races::{Race, middle};
+use crate::record::MemoryKind;
 use crate::record::{ByRequest, Trial};
 use crate::report::format::memory_words;
 use crate::report::sentences::title_of;
@@ -26,20 +28,20 @@ pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
 /// What is shown of a trial: what the machine gave, read in one way by all trials, or of an older file what was resident.
 #[derive(Clone, Debug, PartialEq)]
 struct Shown {
-    kind: Option<String>,
+    kind: Option<MemoryKind>,
 }
 
 impl Shown {
     /// Nothing where contenders were read in two ways.
     fn of(races: &[Race<'_>]) -> Option<Self> {
         let trials = || races.iter().flat_map(Race::trials);
-        let mut kinds: Vec<&str> =
-            trials().filter_map(|trial| trial.server.memory_kind.as_deref()).collect();
+        let mut kinds: Vec<MemoryKind> =
+            trials().filter_map(|trial| trial.server.memory_kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
         match kinds[..] {
             [] => Some(Self { kind: None }),
-            [kind] => Some(Self { kind: Some(kind.to_owned()) }),
+            [kind] => Some(Self { kind: Some(kind) }),
             _ => None,
         }
     }
@@ -56,7 +58,7 @@ impl Shown {
     }
 
     fn words(&self) -> String {
-        match &self.kind {
+        match self.kind {
             Some(kind) => format!("Memory of the contender ({})", memory_words(kind)),
             None => "Peak resident memory of the contender".into(),
         }
@@ -234,7 +236,7 @@ fn draw(canvas: &mut Canvas, tracks: &[Track], holding: Holding, axis: &str) {
         end: None,
     };
     let mut labels: Vec<Label> = tracks.iter().map(label).collect();
-    let frame = Frame::beside(canvas, labels::room(canvas, &labels));
+    let frame = Frame::beside(canvas, plot::room(canvas, &labels));
     let (least, most) = ends(|point| point.0);
     let (low, high) = ends(|point| point.1 / MIB);
     let (x, columns) = logarithmic(least, most, grouped);
@@ -257,7 +259,7 @@ fn draw(canvas: &mut Canvas, tracks: &[Track], holding: Holding, axis: &str) {
         }
         label.end = path.last().copied();
     }
-    labels::draw(canvas, frame, &labels);
+    plot::draw_labels(canvas, frame, &labels);
 }
 
 const MIB: f64 = 1024.0 * 1024.0;

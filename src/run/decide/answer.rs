@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::backend::services::payment::Calibration;
 use crate::judge::cell::exploratory;
+use crate::judge::failures::over_the_error_bound;
 use crate::judge::races::Figure;
 use crate::judge::statement::Family;
 use crate::judge::{cell, races, statement};
+use crate::record::BoundBy;
 use crate::record::late::Late;
 use crate::record::{
     Ceiling, Decided, Decision, Meeting, RunResult, Trial, TrialVerdict, Verdict, Winner, late,
@@ -14,7 +16,6 @@ use crate::record::{
 use crate::run::decide::question::{ERROR_RATE, MODELS, Question, REQUESTS, WINDOW_MAX_S};
 use crate::run::paired::Best;
 use crate::scenario::Scenario;
-use crate::stats::over_the_error_bound;
 use crate::stats::percentile::FAILED_NS;
 use crate::units::Rate;
 use crate::{exit, judge, record, stats};
@@ -66,10 +67,7 @@ pub(super) fn row(model: &str, best: &Best, trials: &[Trial], question: &Questio
         model: model.into(),
         size: best.words.clone(),
         closed_rps: best.closed_rps(),
-        closed_bound_by: best
-            .closed
-            .as_ref()
-            .map_or_else(String::new, |trial| trial.bound_by.name().into()),
+        closed_bound_by: best.closed.as_ref().map(|trial| trial.bound_by),
         p99_ns: p99_ns.filter(|_| !saturated),
         p99_at_least_ns: p99_at_least_ns.filter(|_| !saturated),
         p99_without_lateness_ns: p99
@@ -125,7 +123,7 @@ pub(super) fn finding(
             question.rate,
             Rate(most.closed_rps),
             most.model,
-            bound(&most.closed_bound_by),
+            bound(most.closed_bound_by),
             (question.rate.0 / most.closed_rps).ceil()
         );
     }
@@ -160,16 +158,16 @@ pub(super) fn finding(
             "between the two best, {of} and {versus}, there is no clear difference ({low:.2} to {high:.2}, closed loop): \
              choose by what you know best"
         ),
-        _ => format!("{of} and {versus} cannot be told apart: {}", cell.reason),
+        _ => format!("{of} and {versus} do not differ clearly: {}", cell.reason),
     };
     format!("{kept}; {compared}.")
 }
 
-fn bound(by: &str) -> &str {
+fn bound(by: Option<BoundBy>) -> &'static str {
     match by {
-        "contender" => "cores",
-        "" | "nothing" => "threads",
-        other => other,
+        Some(BoundBy::Contender) => "cores",
+        None | Some(BoundBy::Nothing) => "threads",
+        Some(other) => other.name(),
     }
 }
 
@@ -213,8 +211,8 @@ pub(super) fn flips(meetings: &[Meeting]) -> String {
         false => format!("; no clear difference with {}", even.join(", ")),
     };
     match turned.is_empty() {
-        true => format!("Nothing tested flips it ({places}){even}."),
-        false => format!("It would flip with: {turned}{even}."),
+        true => format!("Nothing tested changes it ({places}){even}."),
+        false => format!("It would change with: {turned}{even}."),
     }
 }
 
@@ -363,10 +361,13 @@ mod tests {
         let even = meeting("twice the wait", 0.97, 1.04);
         let turned = meeting("twice the CPU", 0.7, 0.8);
         let text = flips(&[base.clone(), same.clone(), even.clone()]);
-        assert!(text.contains("Nothing tested flips it"), "{text}");
+        assert!(text.contains("Nothing tested changes it"), "{text}");
         assert!(text.contains("no clear difference with twice the wait"), "{text}");
         let text = flips(&[base, same.clone(), turned]);
-        assert!(text.starts_with("It would flip with: twice the CPU (thread-pool 1.34x"), "{text}");
+        assert!(
+            text.starts_with("It would change with: twice the CPU (thread-pool 1.34x"),
+            "{text}"
+        );
         let text = flips(&[even, same]);
         assert!(text.starts_with("It would be decided by: half the CPU (event-loop"), "{text}");
     }

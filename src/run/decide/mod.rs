@@ -1,4 +1,4 @@
-//! `decide`: the floor, the ceilings, one row for each model at its best size, and what would turn the answer round.
+//! `decide`: the floor, the ceilings, one row for each model at its best size, and what would change the answer.
 //!
 //! It asks the machine and interpolates nothing: whatever a sentence names was measured.
 

@@ -7,11 +7,13 @@ use hdrhistogram::Histogram;
 use crate::error::Error;
 use crate::judge::validity::Judged;
 use crate::judge::{failures, validity};
+use crate::load::plan::Arrivals;
 use crate::load::plan::{Operation, Plan, Shape, Traffic};
 use crate::record;
 use crate::record::histogram::{distribution, ranked};
 use crate::record::outcome;
 use crate::record::outcome::{Kind, Outcome, SLO_BUCKET};
+use crate::record::{ArrivalKind, CertificateCheck};
 use crate::record::{
     Audit, AuditVerdict, BoundBy, LoopKind, LostBy, PlacementKind, TimeWindow, Timeline, Trial,
     TrialVerdict, Validity,
@@ -294,7 +296,7 @@ pub(crate) fn placement(placement: &Placement) -> record::TrialPlacement {
         },
         contender_cores: numbers(&placement.contender),
         generator_cores: numbers(&placement.generator),
-        pace: placement.pace.name().into(),
+        pace: placement.pace,
         dependency_cores: numbers(&placement.dependency),
     }
 }
@@ -313,20 +315,22 @@ fn load(plan: &Plan, outcome: &Outcome) -> record::Load {
     record::Load {
         kind,
         arrivals: arrivals.map(|arrivals| match &plan.traffic {
-            None => arrivals.name().into(),
-            Some(Traffic::Bursts(_)) => "bursty".into(),
-            Some(Traffic::Replay(_)) => "replayed".into(),
+            None => match arrivals {
+                Arrivals::Poisson => ArrivalKind::Poisson,
+                Arrivals::Constant => ArrivalKind::Constant,
+            },
+            Some(Traffic::Bursts(_)) => ArrivalKind::Bursty,
+            Some(Traffic::Replay(_)) => ArrivalKind::Replayed,
         }),
         rate,
         rate_to,
         connections: plan.connections as u32,
         duration_s: outcome.window.as_secs_f64(),
         steps: steps.collect(),
-        tls: plan
-            .target
-            .tls
-            .as_ref()
-            .map(|tls| if tls.is_insecure() { "insecure" } else { "verified" }.to_owned()),
+        tls: plan.target.tls.as_ref().map(|tls| match tls.is_insecure() {
+            true => CertificateCheck::Insecure,
+            false => CertificateCheck::Verified,
+        }),
     }
 }
 

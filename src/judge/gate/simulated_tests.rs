@@ -3,18 +3,18 @@
 //! Every test run has a seeded smoke. The whole tables, 10,000 gates a cell, are made on demand:
 //!
 //! ```text
-//! cargo test --release --lib gate::tests -- --ignored --nocapture
+//! cargo test --release --lib gate::simulated_tests -- --ignored --nocapture
 //! ```
 
+use crate::judge::failures::{USUAL, over_the_error_bound};
 use crate::judge::gate::decision::{Rule, decide, looks};
 use crate::judge::gate::judge;
 use crate::judge::gate::metric::alpha;
 use crate::judge::gate::sensitivity::sight;
-use crate::judge::gate::verdict::tests::{fault, plan, round};
+use crate::judge::gate::tests::{fault, plan, round};
 use crate::record::gate::{
     Block, FaultKind, Judgement, Metric, Outcome, Plan, Round, Scatter, Verdict,
 };
-use crate::stats::error_bound::{USUAL, over_the_error_bound};
 use crate::stats::residual_sd;
 use crate::stats::tests::Random;
 
