@@ -55,7 +55,6 @@ pub mod poll;
 pub mod postgres;
 mod process;
 mod random;
-mod reactor;
 pub mod record;
 pub mod report;
 pub mod run;

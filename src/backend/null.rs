@@ -10,8 +10,8 @@ use std::net::{TcpListener, TcpStream};
 use memchr::memmem;
 
 use crate::error::{Context as _, Result};
+use crate::poll::{EVENTS, Events, LISTENER, Pace, Reactor, SIGNAL};
 use crate::poll::{Event, EventFlags, Poll, READABLE, WRITABLE};
-use crate::reactor::{EVENTS, Events, LISTENER, Pace, Reactor, SIGNAL};
 
 /// Bytes of one read. A request that does not fit is no request that the generator sends, and ends its connection.
 const READ_BYTES: usize = 64 * 1024;

@@ -12,7 +12,7 @@ use crate::error::{Context, Error, Result};
 use crate::exit;
 use crate::interrupt;
 use crate::record::gate::{GateResult, Purpose, to_json};
-use crate::report::gate::annotations::{annotations, outputs};
+use crate::report::gate::ci::{annotations, outputs};
 use crate::report::gate::shown;
 use crate::run::gate::selftest::{Check, selftest};
 use crate::run::gate::{self, Ended, GateRequest, Pair};
@@ -28,7 +28,7 @@ Examples:
   bakeoff gate my.toml --calibrate                            measure the noise here, for the history
   bakeoff gate --self-test                                    detects a planted regression, no false alarm
 
-Both builds are started anew in every round, in randomized order, on this machine: a stored baseline of another day
+Both builds are started again in every round, in randomized order, on this machine: a stored baseline of another day
 is not comparable. docs/gate.md says which metric detects what and how to choose margins.
 
 Under GitHub Actions the verdict also goes to the step's summary, outputs and annotations.
@@ -64,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", env = "BAKEOFF_DURATION")]
     duration: Option<Nanos>,
     /// Load before the window, not recorded: auto, 10s, '20000 requests' or none
-    #[arg(long, value_name = "HOW-MUCH", env = "BAKEOFF_WARM_UP")]
+    #[arg(long, value_name = "AMOUNT", env = "BAKEOFF_WARM_UP")]
     warm_up: Option<WarmUp>,
     /// Fail only if a regression is shown to exceed the margin, not only zero
     #[arg(long)]

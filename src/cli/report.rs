@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Format, print};
 use crate::error::{Context, Error, Failure, Result};
 use crate::record::{Ledger, RunResult};
+use crate::report::gate::history;
 use crate::report::gate::history::History;
-use crate::report::gate::past;
 use crate::report::markdown::write_markdown;
 use crate::report::side_by_side::{mismatches, side_by_side};
 use crate::report::terminal::write_text;
-use crate::run::gate::history;
+use crate::run::gate::history as stored_history;
 use crate::{files, record, report};
 
 #[derive(Debug, clap::Args)]
@@ -101,9 +101,9 @@ impl Args {
                 .help("draw it: bakeoff chart history.jsonl -o gates.svg"));
         }
         Ok(match self.format {
-            Format::Text => past::text(history),
-            Format::Json => past::json(history),
-            Format::Markdown => past::markdown(history),
+            Format::Text => history::text(history),
+            Format::Json => history::json(history),
+            Format::Markdown => history::markdown(history),
         })
     }
 
@@ -151,7 +151,7 @@ impl Stored {
         };
         let shown = file.display();
         if file.extension().is_some_and(|extension| extension == "jsonl") {
-            let history = history::stored(&file)?;
+            let history = stored_history::stored(&file)?;
             return match history.gates.is_empty() {
                 true => Err(Error::usage(format!("{shown} has no gate"))),
                 false => Ok(Self::History(history)),

@@ -1,18 +1,16 @@
 //! How a server starts, refuses to start, and ends.
 
-use std::net::TcpListener;
-use std::panic::resume_unwind;
-use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-use rustix::process::Signal;
-
 use super::Subject;
 use super::bodies::{PaymentBody, account};
 use super::client::{RawClient, request};
 use super::routes::expect_health;
 use super::server::{PATIENCE, Running, SEED, TestedServer};
+use rustix::process::Signal;
+use std::net::TcpListener;
+use std::panic::resume_unwind;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// What requests in hand may take of the end, 5 s, and a little for a slow machine.
 const END: Duration = Duration::from_secs(8);
@@ -35,7 +33,7 @@ pub(super) fn requests_in_hand_are_answered_before_the_end(subject: &dyn Subject
     }
     let start = Instant::now();
     while server.cpu() < at_rest + BEGUN || !clients.iter().all(RawClient::is_taken) {
-        assert!(start.elapsed() < PATIENCE, "they are not taken in hand");
+        assert!(start.elapsed() < PATIENCE, "they are not started");
         std::thread::sleep(Duration::from_millis(1));
     }
     server.signal(Signal::TERM);
@@ -174,4 +172,39 @@ pub(super) fn a_reader_of_stdout_may_go_away(subject: &dyn Subject) {
         }
     }
     panic!("a closed stdout ended the server");
+}
+
+// Settings that a server must refuse, with the name of each.
+
+pub(super) fn workers_that_share_nothing_are_refused(subject: &dyn Subject) {
+    let mut command = subject.command();
+    let output = command.env("BAKEOFF_WORKERS", "2").output().expect("it starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("BAKEOFF_DATABASE_URL"), "{stderr}");
+}
+
+pub(super) fn a_database_that_is_not_there_is_a_clear_error(subject: &dyn Subject) {
+    let mut command = subject.command();
+    command.env("BAKEOFF_DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing");
+    let output = command.output().expect("it starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("BAKEOFF_DATABASE_URL"), "{stderr}");
+    assert!(stderr.to_ascii_lowercase().contains("refused"), "{stderr}");
+}
+
+pub(super) fn settings_that_cannot_be_are_named(subject: &dyn Subject) {
+    for (name, value) in [
+        ("BAKEOFF_PORT", "65536"),
+        ("BAKEOFF_SEED", "x"),
+        ("BAKEOFF_SIGNATURE_ROUNDS", "-1"),
+        ("BAKEOFF_WORKERS", "0"),
+        ("BAKEOFF_POOL", "0"),
+    ] {
+        let output = subject.command().env(name, value).output().expect("it starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}={value}: {stderr}");
+        assert!(stderr.contains(name) && output.stdout.is_empty(), "{name}={value}: {stderr}");
+    }
 }

@@ -6,16 +6,12 @@
 pub mod bodies;
 pub mod client;
 mod concurrency;
-mod connections;
 mod ending;
 mod gateway;
 pub mod malformed;
 mod protocol;
 mod routes;
 pub mod server;
-mod settings;
-mod vectors;
-mod webhooks;
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -139,7 +135,7 @@ macro_rules! requirements {
 
 /// What is the same wherever a server has its state.
 pub const OF_A_STORE: &[Requirement] = requirements! {
-    "Routes" vectors {
+    "Routes" routes {
         the_published_exchanges_hold,
     }
     "Payments" routes {
@@ -171,7 +167,7 @@ pub const OF_A_STORE: &[Requirement] = requirements! {
         a_server_under_load_ends_without_a_broken_answer,
         idle_connections_do_not_delay_the_end,
     }
-    "Webhooks" webhooks {
+    "Webhooks" routes {
         an_event_is_kept_once,
         malformed_events_are_refused,
     }
@@ -205,7 +201,7 @@ pub const OF_A_SERVER: &[Requirement] = requirements! {
         a_head_has_no_body_and_keeps_the_connection_in_step,
         every_answer_says_when_it_was_made,
     }
-    "Process" connections {
+    "Process" concurrency {
         half_sent_requests_hold_nobody_up,
         many_connections_stay_open_side_by_side,
         clients_that_vanish_take_nothing_with_them,
@@ -224,10 +220,10 @@ pub const OF_A_SERVER: &[Requirement] = requirements! {
 
 /// What the models do by their tests and programs of others by these.
 pub const OF_A_PROGRAM: &[Requirement] = requirements! {
-    "Process" settings {
+    "Process" ending {
         settings_that_cannot_be_are_named,
     }
-    "Database" settings {
+    "Database" ending {
         a_database_that_is_not_there_is_a_clear_error,
     }
 };
@@ -245,7 +241,7 @@ pub const UNLIKE_NODE: &[Requirement] = requirements! {
     "Process" protocol {
         a_half_closed_client_is_still_answered,
     }
-    "Process" connections {
+    "Process" concurrency {
         a_thousand_connections_leave_nothing_behind,
     }
     "Process" ending {
@@ -255,7 +251,7 @@ pub const UNLIKE_NODE: &[Requirement] = requirements! {
 
 /// What a server of several processes does.
 pub const OF_PROCESSES: &[Requirement] = requirements! {
-    "Database" settings {
+    "Database" ending {
         workers_that_share_nothing_are_refused,
     }
 };

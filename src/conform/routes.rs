@@ -1,6 +1,4 @@
-//! Each route's codes and bodies.
-
-use serde_json::json;
+//! The status and the body of each route, and the published exchanges.
 
 use super::Subject;
 use super::bodies::{
@@ -9,6 +7,7 @@ use super::bodies::{
 };
 use super::client::{RawClient, differs};
 use super::server::TestedServer;
+use serde_json::{Value, json};
 
 pub(super) fn health_names_the_contender_and_null_does_nothing(subject: &dyn Subject) {
     let server = TestedServer::start(subject);
@@ -239,4 +238,81 @@ pub(super) fn unknown_routes_and_wrong_methods_are_told_apart(subject: &dyn Subj
     }
     // A query is no part of the path.
     client.get("/null?x=1").expect(200, json!({"ok": true}));
+}
+
+// `contracts/vectors.json`, the exchanges that a server in any language is checked with.
+
+pub(super) fn the_published_exchanges_hold(subject: &dyn Subject) {
+    let text = include_str!("../../contracts/vectors.json");
+    let vectors: Value = serde_json::from_str(text).unwrap();
+    let (seed, rounds) = (vectors["seed"].to_string(), vectors["signature_rounds"].to_string());
+    let server = TestedServer::with(
+        subject,
+        &[("BAKEOFF_SEED", &seed), ("BAKEOFF_SIGNATURE_ROUNDS", &rounds)],
+    );
+    let mut client = RawClient::to(&server);
+    let exchanges = vectors["exchanges"].as_array().unwrap();
+    assert!(exchanges.len() >= 20, "only {} exchanges", exchanges.len());
+    for exchange in exchanges {
+        let field = |name: &str| exchange[name].as_str().unwrap_or_default();
+        let answer = client.ask(field("method"), field("path"), field("body"));
+        let named = |differs: String| format!("{}: {differs}", field("name"));
+        let expected = exchange["status"].as_u64().unwrap();
+        if expected != u64::from(answer.status) {
+            differs(named(expected.to_string()), answer.status);
+        }
+        if !exchange["answer"].is_null() && exchange["answer"] != answer.json() {
+            differs(named(exchange["answer"].to_string()), answer.json());
+        }
+    }
+}
+
+// Events that are delivered more than once are kept once.
+
+pub(super) fn an_event_is_kept_once(subject: &dyn Subject) {
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
+    let event = |id: &str, body: &str| json!({"event_id": id, "body": body}).to_string();
+    let longest = "e".repeat(64);
+    for (id, body, status) in [
+        ("evt-1", "paid", 202),
+        ("evt-1", "paid", 200),
+        ("evt-1", "something else", 200),
+        ("evt-2", "", 202),
+        (&longest, "{\"json\": \"\u{e9}\u{1f600}'\\\"}", 202),
+        ("evt-2", "", 200),
+    ] {
+        let answer = client.post("/webhooks", &event(id, body));
+        answer.expect(status, json!({"event_id": id, "status": "received"}));
+    }
+    assert_eq!(webhooks(&mut client), 3);
+}
+
+pub(super) fn malformed_events_are_refused(subject: &dyn Subject) {
+    let server = TestedServer::start(subject);
+    let mut client = RawClient::to(&server);
+    let long = "e".repeat(65);
+    for body in [
+        json!({}),
+        json!([]),
+        json!({"event_id": "evt-1"}),
+        json!({"body": "paid"}),
+        json!({"event_id": 1, "body": "paid"}),
+        json!({"event_id": "evt-1", "body": {}}),
+        json!({"event_id": null, "body": "paid"}),
+        json!({"event_id": "", "body": "paid"}),
+        json!({"event_id": "a b", "body": "paid"}),
+        json!({"event_id": long, "body": "paid"}),
+        json!({"event_id": "evt-1", "body": "\0"}),
+    ] {
+        let answer = client.post("/webhooks", &body.to_string());
+        assert_eq!(answer.status, 400, "{body}");
+        answer.expect_error(400);
+    }
+    client.get("/webhooks").expect_error(405);
+    assert_eq!(webhooks(&mut client), 0);
+}
+
+fn webhooks(client: &mut RawClient) -> Value {
+    client.get("/audit").json()["applied"]["webhooks"].clone()
 }

@@ -1,14 +1,15 @@
 //! Whether an answer is the right one: checked while measuring, by one pass over its bytes and no parser.
 
-use std::fmt;
-use std::io::Write;
-use std::str::FromStr;
-
-use super::body_check::BodyCheck;
 use super::ids::PaymentKey;
 use crate::domain::dataset::Tier;
 use crate::domain::payment::Decline;
+use crate::record::carried;
 use crate::record::outcome::RequestError;
+use serde_json::Value;
+use std::fmt;
+use std::io::Write;
+use std::str::FromStr;
+use std::sync::Arc;
 
 /// What the answer to a request must be. The rules are the domain's, so a server cannot be wrong in their favour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Statuses {
             let class = word.strip_suffix("xx").or(word.strip_suffix("XX"));
             let found = class.unwrap_or(word).parse::<u16>().ok();
             let found = found.filter(|n| (*n < 10) == class.is_some() && Self::of(&[*n]).is_some());
-            found.ok_or_else(|| format!("`{}` is no status of an answer", word.escape_debug()))
+            found.ok_or_else(|| format!("`{}` is not a status of an answer", word.escape_debug()))
         };
         let all: Vec<u16> = words.into_iter().map(number).collect::<std::result::Result<_, _>>()?;
         Self::of(&all).ok_or_else(|| format!("there must be 1 to {} statuses", Self::MAX))
@@ -291,8 +292,64 @@ fn integer(value: &[u8]) -> Result<u64, RequestError> {
     Ok(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
 }
 
+// What the body of a right answer must have.
+
+/// `json:/ok=true`: the value at a JSON pointer (RFC 6901). `contains:text`: these bytes somewhere. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct BodyCheck(#[serde(with = "carried::shared")] Arc<Rule>);
+
+#[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+enum Rule {
+    Json { pointer: String, value: Value },
+    Contains(Vec<u8>),
+}
+
+/// So much of a body is looked at.
+pub(crate) const CHECKED_BYTES_MAX: usize = 1 << 20;
+
+impl BodyCheck {
+    pub(super) fn holds(&self, body: &[u8]) -> bool {
+        match &*self.0 {
+            Rule::Json { pointer, value } => serde_json::from_slice::<Value>(body)
+                .is_ok_and(|body| body.pointer(pointer) == Some(value)),
+            Rule::Contains(text) => memchr::memmem::find(body, text).is_some(),
+        }
+    }
+}
+
+impl FromStr for BodyCheck {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is not a check of a body; write \"json:/ok=true\" or \"contains:some text\""
+            )
+        };
+        let (kind, rule) = text.split_once(':').ok_or_else(wrong)?;
+        let rule = match kind {
+            "json" => {
+                let (pointer, value) = rule.split_once('=').ok_or_else(wrong)?;
+                if !pointer.is_empty() && !pointer.starts_with('/') {
+                    return Err(format!(
+                        "`{pointer}` is not a JSON pointer; it begins with a slash, as /ok or /user/id"
+                    ));
+                }
+                // A word without quotes is a string.
+                let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+                Rule::Json { pointer: pointer.into(), value }
+            }
+            "contains" if !rule.is_empty() => Rule::Contains(rule.into()),
+            _ => return Err(wrong()),
+        };
+        Ok(Self(Arc::new(rule)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use RequestError::{BadStatus, WrongAnswer};
+
     #[test]
     fn statuses_are_lists_and_classes() {
         let right = |text: &str, status| text.parse::<super::Statuses>().unwrap().has(status);
@@ -304,9 +361,6 @@ mod tests {
         let nine = ["200"; 9].join(",");
         assert!(nine.parse::<super::Statuses>().is_err());
     }
-
-    use super::*;
-    use RequestError::{BadStatus, WrongAnswer};
 
     const DISTRIBUTION: Expect =
         Expect::Distribution { accounts: 1_000, points_min: 10, points_max: 20 };
@@ -441,6 +495,36 @@ mod tests {
         }
         for body in ["", "{}", "[]", "null", r#"{"credited":99999999999999999999,"points":15}"#] {
             assert_eq!(DISTRIBUTION.check(200, body.as_bytes()), Err(WrongAnswer), "{body}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_checked() {
+        let holds =
+            |check: &str, body: &str| check.parse::<BodyCheck>().unwrap().holds(body.as_bytes());
+        let body = r#"{"ok":true,"user":{"name":"Ann","ids":[7,8]},"a/b":null}"#;
+        for check in [
+            "json:/ok=true",
+            "json:/user/name=Ann",
+            "json:/user/name=\"Ann\"",
+            "json:/user/ids/1=8",
+            "json:/a~1b=null",
+            "contains:\"name\":\"Ann\"",
+        ] {
+            assert!(holds(check, body), "{check}");
+        }
+        for check in [
+            "json:/ok=false",
+            "json:/ko=true",
+            "json:/user/ids/2=8",
+            "json:/ok=\"true\"",
+            "contains:ann",
+        ] {
+            assert!(!holds(check, body), "{check}");
+        }
+        assert!(!holds("json:/ok=true", "{\"ok\":true") && holds("json:=7", " 7 "));
+        for bad in ["", "ok", "json:ok=true", "json:/ok", "contains:", "regex:x"] {
+            assert!(bad.parse::<BodyCheck>().is_err(), "{bad}");
         }
     }
 }

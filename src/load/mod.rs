@@ -11,11 +11,9 @@
 //! The three rules that everything here serves: no request is skipped or put off because of what comes back; a time
 //! says whose it is (the generator's lag, the backlog for a connection, the service); nothing that is sent is forgotten.
 
-mod access_log;
 pub(crate) mod answer;
 #[doc(hidden)]
 pub mod bench;
-mod body_check;
 mod check;
 mod connection;
 mod dispatch;
@@ -48,7 +46,6 @@ pub mod tls;
 pub mod url;
 mod visit;
 mod warm;
-mod waves;
 mod wire;
 
 use std::num::NonZeroU64;

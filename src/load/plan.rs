@@ -1,10 +1,11 @@
 //! What one trial sends: everything the generator knows before its first instant.
 
-pub use super::access_log::Names;
-pub use super::body_check::BodyCheck;
+pub use super::check::BodyCheck;
 pub use super::check::Statuses;
 pub use super::extract::{Extract, Origin};
 pub use super::peer::{Address, Peer};
+pub use super::profile::{Bursts, Spike, Step};
+pub use super::replay::Names;
 pub use super::replay::Replay;
 pub use super::route::{BODIES_BYTES_MAX, Bodies, Body, Route};
 pub use super::table::{Format, Pick, TABLE_BYTES_MAX, Table};
@@ -14,8 +15,8 @@ pub use super::template::{
 };
 pub(crate) use super::template::{is_field, with_environment};
 pub use super::warm::{Amount, First, WarmUp};
-pub use super::waves::{Bursts, Spike, Step};
 use crate::error::Result;
+pub use crate::record::Pace;
 use crate::units::{Nanos, Rate, grouped};
 use crate::words::words;
 
@@ -147,19 +148,6 @@ words! {
         Poisson = "poisson",
         /// Equal gaps.
         Constant = "constant",
-    }
-}
-
-words! {
-    "pace"
-    /// How a sending thread waits for the next instant.
-    #[derive(Default, serde::Serialize)]
-    pub enum Pace {
-        /// Polls and never sleeps, under an open load: for a core of its own. A closed load has no instants to be late for.
-        #[default]
-        Spin = "spin",
-        /// Sleeps to the instant: for a shared core.
-        Sleep = "sleep",
     }
 }
 

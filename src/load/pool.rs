@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hdrhistogram::Histogram;
 use rustix::io::Errno;
 
-use super::body_check::CHECKED_BYTES_MAX;
+use super::check::CHECKED_BYTES_MAX;
 use super::clock;
 use super::connection::{Connection, Phase};
 use super::flight::Flight;

@@ -6,9 +6,11 @@ use std::ops::Range;
 use super::comparison::{compared, metric_of};
 use super::document::Table;
 use super::drive::transfer;
-use super::{losses, sentences, setting};
+use super::{reasons, sentences, setting};
+use crate::judge::bounds::known;
 use crate::judge::cell::belongs;
 use crate::judge::races::{Entry, Figure, Race, median, slo_of};
+use crate::record::MemoryKind;
 use crate::record::late::{LATE_NOTE, share};
 use crate::record::{Ceiling, Comparison, RunResult, StepFigures, Transfer, Trial};
 use crate::report::format::{figure, memory_words, place};
@@ -113,7 +115,7 @@ fn step(entry: &Entry<'_>, kind: &str, place: usize) -> Option<[String; 8]> {
 
 /// Lost rounds, saturation, failures and ceilings: one line each.
 pub(super) fn marks(result: &RunResult, race: &Race<'_>) -> Vec<String> {
-    let mut marks: Vec<String> = race.entries.iter().filter_map(losses::mark).collect();
+    let mut marks: Vec<String> = race.entries.iter().filter_map(reasons::lost_mark).collect();
     marks.extend(race.entries.iter().filter_map(saturation));
     marks.extend(race.entries.iter().filter_map(failures));
     marks.extend(late(race));
@@ -244,10 +246,10 @@ fn late(race: &Race<'_>) -> Option<String> {
 
 /// `Memory: by a cgroup of its own, kernel memory included. Peak RSS: event-loop 21.4 MiB, ..`
 fn memory(race: &Race<'_>) -> Option<String> {
-    let mut kinds: Vec<&str> = race.entries.iter().filter_map(Entry::memory_kind).collect();
+    let mut kinds: Vec<MemoryKind> = race.entries.iter().filter_map(Entry::memory_kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let kinds: Vec<String> = kinds.into_iter().map(memory_words).collect();
+    let kinds: Vec<String> = kinds.into_iter().map(|kind| memory_words(kind).into()).collect();
     let rss = race.entries.iter().filter_map(|one| Some((clean(one.name), bytes(one.rss()?))));
     let rss: Vec<String> = rss.map(|(name, rss)| format!("{name} {rss}")).collect();
     let given = (!kinds.is_empty()).then(|| format!("Memory: {}", listed(&kinds)));
@@ -295,11 +297,9 @@ fn ceilings(result: &RunResult, race: &Race<'_>) -> Option<String> {
 }
 
 fn ceiling(of: &Ceiling, cores: usize) -> Option<String> {
-    let bounds = [("cpu", of.cpu_rps), ("pool", of.pool_rps), ("threads", of.threads_rps)];
-    let mut computed: Vec<(String, f64)> = bounds
+    let mut computed: Vec<(String, f64)> = known(of)
         .into_iter()
-        .filter_map(|(what, rps)| {
-            let rps = rps?;
+        .map(|(what, rps)| {
             // What a closed loop has passed binds nothing there: a request costs more under this load.
             let passed = of.closed_rps.is_some_and(|closed| closed > rps);
             let binds = match of.binds == what {
@@ -307,7 +307,7 @@ fn ceiling(of: &Ceiling, cores: usize) -> Option<String> {
                 true => " (binds)",
                 false => "",
             };
-            Some((format!("{what} {}{binds}", Rate(rps)), rps))
+            (format!("{what} {}{binds}", Rate(rps)), rps)
         })
         .collect();
     computed.sort_by(|(_, a), (_, b)| a.total_cmp(b));
@@ -327,6 +327,7 @@ mod tests {
     use super::*;
     use crate::judge::mock;
     use crate::judge::races::races;
+    use crate::record::Resource;
 
     #[test]
     fn a_late_percentile_is_marked_or_a_bound_and_never_missing() {
@@ -354,7 +355,7 @@ mod tests {
             contender: "mine".into(),
             closed_rps: Some(1_033.0),
             cpu_rps: Some(800.0),
-            binds: "cpu".into(),
+            binds: Resource::Cpu,
             ..Ceiling::default()
         };
         let told = ceiling(&of, 1).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::document::{Document, Element, Table};
 use super::html::write_html;
 use super::markdown::write_markdown;
-use super::reproduce::typed;
+use super::setting::typed;
 use super::terminal::write_text;
 use super::write::{expect_page_writable, put};
 use crate::error::{Context, Result};

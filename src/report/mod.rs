@@ -7,35 +7,28 @@ pub(crate) mod bisect;
 pub mod charts;
 pub(crate) mod comparison;
 pub mod decision;
-mod disappears;
 pub(crate) mod document;
 pub mod drive;
 mod experiments;
 mod figures;
-mod footprint;
 pub(crate) mod format;
 pub(crate) mod gate;
 pub mod hgrm;
-#[cfg(test)]
-pub(crate) mod hostile_tests;
 mod html;
-#[cfg(test)]
-pub(crate) mod json_schema_tests;
 pub mod ledger;
-mod losses;
 pub(crate) mod markdown;
 pub mod note;
 pub mod openmetrics;
 mod reasons;
-mod reproduce;
 mod sentences;
 mod setting;
 pub(crate) mod side_by_side;
 mod sizes;
-mod spoken;
 pub mod summary;
 pub(crate) mod terminal;
+#[cfg(test)]
+pub(crate) mod tests;
 mod why;
 pub mod write;
 
-pub(crate) use reproduce::quoted;
+pub(crate) use setting::quoted;

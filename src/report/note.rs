@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::charts::{ChartKind, Picture};
 use super::markdown::{address, escaped};
-use super::reproduce;
 use super::sentences::limits;
+use super::setting;
 use crate::judge::races::measured;
 use crate::record::{RunResult, TrialVerdict, Verdict};
 use crate::text::{clean, counted};
@@ -17,7 +17,7 @@ pub fn note(result: &RunResult, picture: &Picture<'_>, chart: &str, file: &str) 
     let _ = writeln!(out, "{}\n", escaped(&method(result, picture)));
     let _ = writeln!(out, "Alternative text: {}\n", escaped(&picture.alt));
     let run = match picture.kind != ChartKind::Gate {
-        true => reproduce::command(result) + "\n",
+        true => setting::command(result) + "\n",
         // Many gates made it, each by a command of its own.
         false => String::new(),
     };

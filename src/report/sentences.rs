@@ -1,8 +1,8 @@
 //! A run's findings as sentences, built from its verdicts alone.
 
+use super::comparison::spoken;
 use super::comparison::{UNSEEN, metric_of};
-use super::spoken::spoken;
-use super::{disappears, experiments, losses};
+use super::{comparison, experiments, reasons};
 use crate::judge::cell::{self, belongs, factor};
 use crate::judge::races::{Entry, Race, measured, middle};
 use crate::record::metric::label;
@@ -44,7 +44,7 @@ pub(super) fn answer(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
             None => {}
         }
     }
-    sentences.extend(disappears::sentences(result, races));
+    sentences.extend(comparison::disappearances(result, races));
     sentences.extend(experiments);
     if result.verdict == Verdict::Interrupted {
         let first = "The run was interrupted; this is what its finished rounds say.";
@@ -228,7 +228,7 @@ impl MetricFindings {
             unseen: Vec::new(),
             undecided: Vec::new(),
             saturated: saturated.map(saturation).collect(),
-            lost: race.entries.iter().filter_map(losses::rounds).collect(),
+            lost: race.entries.iter().filter_map(reasons::lost_rounds).collect(),
             exploratory: all.iter().all(|c| c.headline_confidence.is_none()),
         };
         for c in all.into_iter().filter(|c| c.ratio.is_some()) {

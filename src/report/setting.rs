@@ -1,6 +1,7 @@
-//! On what and how a run was measured, in words.
+//! On what and how a run was measured, and how it is made again.
 
 use crate::judge::races::{Entry, Race, measured};
+use crate::record::ArrivalKind;
 use crate::record::{PlacementKind, RunResult, Trial};
 use crate::text::{capital, clean, counted, listed};
 use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
@@ -30,7 +31,7 @@ pub(crate) fn placements<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<Str
                 ),
             },
             clean(how),
-            clean(&p.pace)
+            p.pace
         );
         if !seen.contains(&text) {
             seen.push(text);
@@ -44,10 +45,10 @@ pub(crate) fn loads<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<String> 
     let mut seen: Vec<(String, f64, f64)> = Vec::new();
     for trial in trials {
         let load = &trial.load;
-        let arrivals = match load.arrivals.as_deref() {
+        let arrivals = match load.arrivals {
             None => String::new(),
-            Some("poisson") => ", Poisson arrivals".into(),
-            Some(arrivals) => format!(", {} arrivals", clean(arrivals)),
+            Some(ArrivalKind::Poisson) => ", Poisson arrivals".into(),
+            Some(arrivals) => format!(", {arrivals} arrivals"),
         };
         let arrivals = if load.steps.is_empty() { arrivals } else { arrivals + " in steps" };
         let connections = counted(load.connections as usize, "connection");
@@ -122,7 +123,7 @@ pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     let mut dials = format!("Seed {}, order seed {}", result.seed, result.order_seed);
     if result.request_cpu_ns > 0 {
         dials += &format!(
-            "; signature dialled to {}, measured {} ({} SHA-256 rounds)",
+            "; signature set to {}, measured {} ({} SHA-256 rounds)",
             Nanos(result.request_cpu_ns),
             Nanos(result.request_cpu_measured_ns),
             grouped(f64::from(result.signature_rounds))
@@ -165,9 +166,53 @@ pub(crate) fn per_core_mark(result: &RunResult, race: &Race<'_>) -> Option<Strin
         let processes = processes.map_or_else(String::new, |n| format!(" ({n} processes)"));
         Some(format!("{}{processes} {}", clean(entry.name), Rate(achieved / cores as f64)))
     };
-    let shown = cores > 1 && race.level == "closed";
+    let shown = cores > 1 && race.is_closed();
     let each: Vec<String> = race.entries.iter().filter(|_| shown).filter_map(figure).collect();
     (!each.is_empty()).then(|| format!("Per core of {cores}: {}", each.join(", ")))
+}
+
+/// `bakeoff run payment-memory --rounds 10 --order-seed 7301`
+pub(crate) fn command(result: &RunResult) -> String {
+    if !result.words.is_empty() {
+        return format!("{} --order-seed {}", typed(&result.words), result.order_seed);
+    }
+    let scenario = match result.scenario.as_str() {
+        "tour" => String::new(),
+        name => format!(" {}", quoted(&clean(name))),
+    };
+    let (rounds, seed, order) = (result.rounds, result.seed, result.order_seed);
+    format!("bakeoff run{scenario} --rounds {rounds} --seed {seed} --order-seed {order}")
+}
+
+/// Words after `bakeoff run`, for a shell.
+pub(super) fn typed(words: &[String]) -> String {
+    let words = words.iter().map(|word| format!(" {}", quoted(&clean(word))));
+    format!("bakeoff run{}", words.collect::<String>())
+}
+
+/// What the command does not say.
+pub(crate) fn reproduction(result: &RunResult) -> String {
+    let print = &result.fingerprint;
+    format!(
+        "The same arrivals, bodies and order of trials follow from the seeds; the figures also need this machine ({} \
+         with {} cores, Linux {}), this build (binary {}) and this scenario (hash {} after flags; name its file where \
+         it is not built in).",
+        clean(&print.cpu_model),
+        print.cores,
+        clean(&print.kernel),
+        clean(&print.binary),
+        clean(&print.scenario)
+    )
+}
+
+/// As one word of a shell.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
@@ -250,5 +295,23 @@ mod tests {
             assert!(!output.to_lowercase().contains("per core"), "{output}");
         }
         assert_eq!(cores_of(&two, "", "event-loop"), 2);
+    }
+
+    #[test]
+    fn a_run_is_told_as_it_was_asked() {
+        let mut result = crate::judge::mock::payments(6, &crate::judge::mock::MODELS);
+        assert_eq!(command(&result), "bakeoff run --rounds 6 --seed 42 --order-seed 7301");
+        result.words = ["my service.toml", "--contender", "a,b"].map(str::to_owned).to_vec();
+        assert_eq!(
+            command(&result),
+            "bakeoff run 'my service.toml' --contender a,b --order-seed 7301"
+        );
+    }
+
+    #[test]
+    fn a_word_stays_one_word() {
+        assert_eq!(quoted("payment-memory"), "payment-memory");
+        assert_eq!(quoted("a b; rm -rf ~"), "'a b; rm -rf ~'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 }

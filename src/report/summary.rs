@@ -5,13 +5,13 @@ use std::path::Path;
 
 use super::charts::{ChartKind, Picture, pictures, untrustworthy};
 use super::comparison::families;
+use super::comparison::{Spoken, rule, spoken};
 use super::document::{Document, Element, Table};
 use super::html::write_html;
 use super::markdown::write_markdown;
 use super::reasons::{self, Reason};
-use super::spoken::{Spoken, rule, spoken};
 use super::terminal::write_text;
-use super::{experiments, figures, reproduce, sentences, setting, sizes, why};
+use super::{experiments, figures, sentences, setting, sizes, why};
 use crate::judge::races::{Race, measured, races};
 use crate::record::trial::{drop_all_but_response_times, drop_histograms};
 use crate::record::{AuditVerdict, Judgement, RunResult, Trial, TrialVerdict, Verdict};
@@ -84,7 +84,7 @@ fn document<'p>(result: &RunResult, pictures: &'p [Picture<'p>]) -> Document<'p>
     how.extend(remarks(result));
     document.fold("How it was measured", list(how));
     let again =
-        vec![Element::Code(reproduce::command(result)), Element::Text(reproduce::note(result))];
+        vec![Element::Code(setting::command(result)), Element::Text(setting::reproduction(result))];
     document.fold("How to reproduce", again);
     document
 }
@@ -330,6 +330,7 @@ const RAW_MAX_BYTES: usize = 300_000;
 mod tests {
     use super::*;
     use crate::judge::mock;
+    use crate::record::Resource;
 
     fn shown(result: &RunResult, verbose: bool) -> String {
         let files = Path::new("reports/tour/2026-11-24T04-09-53Z");
@@ -398,7 +399,7 @@ mod tests {
             workload: "payment".into(),
             contender: "event-loop".into(),
             closed_rps: Some(21_300.0),
-            binds: "cpu".into(),
+            binds: Resource::Cpu,
             ..crate::record::Ceiling::default()
         });
         insta::assert_snapshot!(shown(&result, true));

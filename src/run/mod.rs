@@ -13,7 +13,7 @@ mod journal;
 mod ledger;
 pub(crate) mod paired;
 mod plan;
-mod progress;
+pub(crate) mod progress;
 mod report_folder;
 mod rounds;
 pub mod selftest;

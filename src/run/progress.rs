@@ -1,14 +1,18 @@
 //! How far a run is, on stderr: a bar at a terminal, plain lines elsewhere, nothing when asked to be quiet.
 //!
-//! Nothing is drawn while a trial is measured, only between trials.
+//! A run draws nothing while a trial is measured, only between trials. A `drive` shows how its one trial goes.
 
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use crate::load::live::{Live, Seen};
+use crate::load::plan::Plan;
 use crate::record::{Trial, TrialVerdict};
 use crate::text::{alike, harmless};
+use crate::units::{Nanos, grouped};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::sync::mpsc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A plain line at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -133,4 +137,67 @@ impl Progress {
 /// A terminal that is gone, or a full disk behind stderr, ends no run.
 fn line(what: &str) {
     let _ = writeln!(anstream::stderr(), "{what}");
+}
+
+// The status of `drive` on stderr while it runs.
+
+/// Four times a second.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Runs `work`, which sends `plan`, with its status shown. Who looks on sleeps between two looks.
+pub(crate) fn while_shown<T>(plan: &Plan, live: &Live, quiet: bool, work: impl FnOnce() -> T) -> T {
+    if quiet {
+        return work();
+    }
+    let terminal = std::io::stderr().is_terminal();
+    let every = if terminal { EVERY } else { LINE_EVERY };
+    let style = ProgressStyle::with_template("{msg}").expect("the template is well formed");
+    let target = match terminal {
+        true => ProgressDrawTarget::stderr_with_hz(8),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(None, target).with_style(style);
+    let (done, is_done) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let bar = &bar;
+        scope.spawn(move || {
+            let (began, mut before) = (Instant::now(), Seen::default());
+            while is_done.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                let now = live.seen();
+                let status = status_line(plan, began.elapsed(), (before, now), every);
+                if terminal {
+                    bar.set_message(status);
+                    bar.tick();
+                } else {
+                    line(&status);
+                }
+                before = now;
+            }
+            bar.finish_and_clear();
+        });
+        let value = work();
+        drop(done);
+        value
+    })
+}
+
+/// `3.2 s of 10 s: 1,000/s answered, 3,210 in all, no failures`
+fn status_line(
+    plan: &Plan,
+    elapsed: Duration,
+    (before, now): (Seen, Seen),
+    every: Duration,
+) -> String {
+    let whole = plan.expected().as_secs_f64();
+    let elapsed = Nanos::from(elapsed).as_secs_f64().min(whole);
+    let rate = now.answered.saturating_sub(before.answered) as f64 / every.as_secs_f64();
+    let failures = match now.failed {
+        0 => "no failures".to_owned(),
+        failed => format!("{} failures", grouped(failed as f64)),
+    };
+    format!(
+        "{elapsed:.1} s of {whole:.1} s: {}/s answered, {} in all, {failures}",
+        grouped(rate),
+        grouped(now.answered as f64)
+    )
 }

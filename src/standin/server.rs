@@ -2,8 +2,8 @@
 
 use super::{CONNECTIONS_MAX, READ_BYTES, World};
 use crate::clock;
+use crate::poll::{EVENTS, Events, LISTENER, Reactor, SIGNAL};
 use crate::poll::{Event, EventFlags, READABLE, WRITABLE};
-use crate::reactor::{EVENTS, Events, LISTENER, Reactor, SIGNAL};
 use crate::standin::step::{ConnectionRefusal, Input, Key, Step};
 use crate::standin::{INPUT_BYTES_MAX, http, postgres};
 use crate::units::Nanos;

@@ -2,7 +2,7 @@
 //!
 //! The estimate is the median of the Walsh averages (d_i + d_j) / 2, i <= j (Hodges and Lehmann, 1963); the interval
 //! is bounded by the k-th smallest and the k-th largest of them, k from the exact law of [`super::significance`] (Tukey,
-//! 1949). It assumes that the differences are symmetric about the centre, which a fair coin for the order of A and B
+//! 1949). It assumes that the differences are symmetric about the centre, which a random order of A and B
 //! brings about when they are alike, and nothing else: no normal law, no equal variances, no calm machine.
 //!
 //! A lost round has a difference without end and keeps its place in the order; a Walsh average of one without end upwards

@@ -3,7 +3,6 @@
 //! - [`median()`]: the middle of a sample.
 //! - [`percentile`]: what requests can say about their tail, failures ranked above every time.
 //! - [`Difference`]: by how much a round differs, or who has lost it.
-//! - [`over_the_error_bound()`]: whether so many failed that nothing else counts.
 //! - [`significance`]: the exact law of the signed-rank statistic; [`fewest_pairs`] that a confidence needs, and how often an
 //!   interval [`misses`].
 //! - [`hodges_lehmann()`]: the centre of paired differences, with the interval that this law gives.
@@ -13,7 +12,7 @@
 //! - [`rounds_to_decide`]: how many rounds would settle what these did not.
 //! - [`residual_sd`]: the scatter of paired differences, whatever a few bad rounds did.
 //! - [`detectable`]: the smallest effect that a gate of so many rounds finds.
-//! - [`SignTest`]: whether more differences are positive than a fair coin allows.
+//! - [`SignTest`]: whether more differences are positive than chance allows.
 //! - [`quantile_interval`]: a quantile of independent values, between two of them.
 //! - [`batch_means()`]: the mean of a correlated series.
 //! - [`mann_kendall()`]: whether a series rises or falls.
@@ -26,30 +25,24 @@
 //! refused with `None`.
 
 pub mod backlog;
-pub mod batch_means;
 pub mod capacity;
-pub mod error_bound;
 pub mod hodges_lehmann;
-pub mod mann_kendall;
-pub mod median;
 pub mod percentile;
 pub mod power;
 pub mod ratio;
 pub mod recovery;
+pub mod series;
 pub mod significance;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use batch_means::batch_means;
-pub use error_bound::over_the_error_bound;
 pub use hodges_lehmann::{
     Better, Difference, Estimate, Interval, LOST, Limits, beyond, hodges_lehmann, one_sided,
     residual_sd,
 };
-pub use mann_kendall::{Trend, mann_kendall};
-pub use median::{median, spread};
 pub use percentile::{Failures, Quantile, quantile_interval, quantile_ranks};
 pub use power::{Detectable, detectable, rounds_to_decide};
 pub use ratio::{Paired, ratio_of};
 pub use recovery::{Recovery, SloBucket, recovery};
+pub use series::{Trend, batch_means, mann_kendall, median, spread};
 pub use significance::{SignTest, discoveries, fewest_pairs, misses};

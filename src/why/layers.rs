@@ -268,7 +268,6 @@ const RUNTIME: &[&str] = &[
     "async_std",
     "smol",
     "bakeoff::backend::runtime",
-    "bakeoff::reactor",
     "bakeoff::poll",
     "runtime.",
     "sync.",

@@ -2,9 +2,10 @@
 
 use super::MAX_SERIES;
 use super::canvas::Canvas;
-use super::labels::{self, Label};
 use super::levels::{self, Saturated, Track, extent, rounds, top_rps, tracks};
 use super::picture::{ChartKind, Picture};
+use super::plot;
+use super::plot::Label;
 use super::plot::{Frame, Plot, linear};
 use super::text::typeset;
 use super::view::{View, band_words, ways};
@@ -61,7 +62,7 @@ fn draw(canvas: &mut Canvas, tracks: &[Track]) {
         end: None,
     };
     let mut labels: Vec<Label> = tracks.iter().map(label).collect();
-    let frame = Frame::beside(canvas, labels::room(canvas, &labels));
+    let frame = Frame::beside(canvas, plot::room(canvas, &labels));
     let ((x, columns), (y, rows)) = (linear(top_rps(tracks)), linear(high));
     let plot = Plot::new(x, y, frame);
     let rows: Vec<_> =
@@ -72,5 +73,5 @@ fn draw(canvas: &mut Canvas, tracks: &[Track]) {
     for (label, track) in labels.iter_mut().zip(tracks) {
         label.end = track.line().last().map(|end| plot.at(*end));
     }
-    labels::draw(canvas, frame, &labels);
+    plot::draw_labels(canvas, frame, &labels);
 }

@@ -5,8 +5,9 @@ use plotters::prelude::Color;
 
 use super::MAX_SERIES;
 use super::canvas::{Anchor, Canvas, Dash, Ink, snapped};
-use super::labels::{self, Label};
 use super::picture::{ChartKind, Picture};
+use super::plot;
+use super::plot::Label;
 use super::plot::{Frame, Percentiles, Plot, Tick, durations, nines};
 use super::series::{Series, series};
 use super::text::{Weight, fitted, typeset};
@@ -28,7 +29,7 @@ pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
             let drawn = race
                 .trials()
                 .any(|trial| trial.saturated || trial.by_request.get(*kind).is_some_and(has));
-            if drawn && race.level != "closed" {
+            if drawn && !race.is_closed() {
                 pictures.push(picture(view, race, kind, kinds.len() > 1));
             }
         }
@@ -119,7 +120,7 @@ fn draw(canvas: &mut Canvas, series: &[Series], floor_ns: Option<u64>, slo_ns: O
         return nothing(canvas, series);
     }
     let mut labels: Vec<Label> = series.iter().map(label).collect();
-    let lines = Lines::over(canvas, &drawn, labels::room(canvas, &labels));
+    let lines = Lines::over(canvas, &drawn, plot::room(canvas, &labels));
     lines.axes(canvas);
     if let Some(floor) = floor_ns {
         lines.floor(canvas, floor as f64);
@@ -136,7 +137,7 @@ fn draw(canvas: &mut Canvas, series: &[Series], floor_ns: Option<u64>, slo_ns: O
     for (label, one) in labels.iter_mut().zip(series) {
         label.end = one.response.last().map(|end| lines.plot.at(*end));
     }
-    labels::draw(canvas, lines.plot.frame, &labels);
+    plot::draw_labels(canvas, lines.plot.frame, &labels);
 }
 
 /// With more contenders than this, a second line for each hides more than it shows.
@@ -189,7 +190,7 @@ impl Lines {
         let colour = canvas.theme.muted;
         let dash = Dash { width: 1.5, on: 7, off: 4 };
         canvas.dashed(&[(frame.left, y), (frame.right, y)], colour.to_rgba(), dash);
-        let ink = Ink { px: labels::DETAIL_PX, weight: Weight::Regular, colour };
+        let ink = Ink { px: plot::DETAIL_PX, weight: Weight::Regular, colour };
         let text = typeset(&format!("floor {}", Nanos(ns as u64)));
         let beside = if y + 22.0 < frame.bottom { y + 12.0 } else { y - 12.0 };
         canvas.label(&text, (frame.right - 8.0, beside), ink, Anchor::End);

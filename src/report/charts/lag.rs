@@ -6,8 +6,9 @@ use plotters::style::Color;
 use super::MAX_SERIES;
 use super::canvas::{Anchor, Canvas, Dash, Ink};
 use super::hdr::{bends, percent};
-use super::labels::{self, Label};
 use super::picture::{ChartKind, Picture};
+use super::plot;
+use super::plot::Label;
 use super::plot::{Frame, Percentiles, Plot, Tick, durations, nines};
 use super::series::{points, timed};
 use super::text::{Weight, typeset, width};
@@ -152,7 +153,7 @@ fn draw(canvas: &mut Canvas, lines: &[Line], limit: &[(f64, f64)]) {
     let last = lines.iter().filter_map(|line| line.points.last()).map(|(q, _)| nines(*q));
     let percentiles = Percentiles { nines: last.fold(1.0, f64::max) };
     let (y, rows) = durations(low, high);
-    let frame = Frame::beside(canvas, labels::room(canvas, &labels));
+    let frame = Frame::beside(canvas, plot::room(canvas, &labels));
     let plot: Plot<Percentiles, LogCoord<f64>> = Plot::new(percentiles, y, frame);
     let columns: Vec<Tick> = percentiles.ticks().map(|q| (q, percent(q))).collect();
     plot.rows(canvas, &rows, "Lateness (log)");
@@ -184,5 +185,5 @@ fn draw(canvas: &mut Canvas, lines: &[Line], limit: &[(f64, f64)]) {
         }
         label.end = path.last().copied();
     }
-    labels::draw(canvas, frame, &labels);
+    plot::draw_labels(canvas, frame, &labels);
 }

@@ -4,9 +4,10 @@ use plotters::style::Color;
 
 use super::MAX_SERIES;
 use super::canvas::{Anchor, Canvas, Ink, snapped};
-use super::labels::{self, Label};
 use super::levels::{self, Saturated, Track, extent, rounds, top_rps, tracks};
 use super::picture::{ChartKind, Picture};
+use super::plot;
+use super::plot::Label;
 use super::plot::{Frame, Plot, durations, linear, tick_ink};
 use super::text::{Weight, typeset, width};
 use super::theme::Style;
@@ -185,7 +186,7 @@ fn draw(canvas: &mut Canvas, tracks: &[Track], promise: &Promise) {
     let low = promise.slo_ns.map_or(low, |slo| slo.min(low));
     let high = promise.slo_ns.map_or(high, |slo| slo.max(high));
     let (y, rows) = durations(low, high);
-    let frame = Frame::beside(canvas, labels::room(canvas, &labels));
+    let frame = Frame::beside(canvas, plot::room(canvas, &labels));
     let plot = Plot::new(x, y, frame);
     if let Some(slo) = promise.slo_ns {
         let broken = canvas.theme.alarm.mix(0.045);
@@ -220,7 +221,7 @@ fn draw(canvas: &mut Canvas, tracks: &[Track], promise: &Promise) {
     for (label, track) in labels.iter_mut().zip(tracks) {
         label.end = track.line().last().map(|end| plot.at(*end));
     }
-    labels::draw(canvas, frame, &labels);
+    plot::draw_labels(canvas, frame, &labels);
 }
 
 fn label(track: &Track, promise: &Promise) -> Label {

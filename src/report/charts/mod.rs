@@ -11,7 +11,6 @@ mod flame;
 mod forest;
 mod gate;
 mod hdr;
-mod labels;
 mod lag;
 mod levels;
 mod load;
@@ -24,18 +23,17 @@ mod plot;
 mod png;
 mod series;
 mod stall;
-mod svg;
 mod text;
 mod theme;
 mod time;
 mod view;
 
+pub use canvas::Size;
 pub(crate) use lag::untrustworthy;
 pub(crate) use page::{Palette, both, page_style};
 pub use picture::{ChartKind, Picture, Shade};
 #[cfg(feature = "png")]
 pub use png::png;
-pub use svg::Size;
 
 use crate::record::RunResult;
 use view::View;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
+use super::canvas::STYLE;
 use super::picture::{Picture, Shade};
-use super::svg::STYLE;
 use super::text::{STACK, faces};
 
 /// Colours of a light and a dark drawing, each pair once.
@@ -27,7 +27,7 @@ pub(crate) fn both(picture: &Picture<'_>, palette: &mut Palette) -> String {
     for (attribute, colour) in colours(&light) {
         let (_, dark) = darker.next().unwrap_or((attribute, colour));
         let written = format!("{attribute}=\"{colour}\"");
-        let at = rest.find(&written).expect("the colour was found in this text");
+        let at = rest.find(&written).expect("it was found in this text");
         out.push_str(&rest[..at]);
         let _ = write!(out, "style=\"{attribute}:var(--c{})\"", palette.place(colour, dark));
         rest = &rest[at + written.len()..];

@@ -1,10 +1,10 @@
 //! A chart that can be drawn: what it says, and how, in any theme and size.
 
 use super::canvas::{Canvas, Drawing, drawn};
-use super::svg::{Fonts, Head};
+use super::canvas::{Fonts, Head};
 use super::theme::{DARK, LIGHT, Theme};
+use crate::report::charts::canvas::Size;
 use crate::report::charts::canvas::{Anchor, Ink};
-use crate::report::charts::svg::Size;
 use crate::report::charts::text::{Weight, broken, fitted, typeset, width};
 use plotters::style::{Color, RGBColor};
 

@@ -6,10 +6,10 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Group, Node, Options, Tree};
 
-use super::svg::STYLE;
+use super::canvas::STYLE;
 use super::text::{FAMILY, FILES, is_drawn, latin};
 use crate::files::PNG_MARK;
-use crate::report::charts::svg::Size;
+use crate::report::charts::canvas::Size;
 use crate::text::xml;
 
 /// Device pixels of a CSS pixel: a picture stays sharp on a dense screen.

@@ -1,7 +1,7 @@
 //! What must hold of every chart, in both themes and sizes, whatever the run.
 
+use super::canvas::Fonts;
 use super::canvas::Placed;
-use super::svg::Fonts;
 use super::text::is_drawn;
 use super::theme::{LIGHT, THEMES};
 use super::*;

@@ -19,7 +19,7 @@ use plotters::coord::types::RangedCoordf64;
 /// One for each open-loop race and request kind whose service times are known.
 pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
     let mut pictures = Vec::new();
-    for race in view.races.iter().filter(|race| race.level != "closed") {
+    for race in view.races.iter().filter(|race| !race.is_closed()) {
         let kinds = race.kinds();
         for kind in &kinds {
             pictures.extend(picture(view, race, kind, kinds.len() > 1));

@@ -182,7 +182,7 @@ impl<'a> View<'a> {
                 c.workload == workload && c.scenario == scenario && c.contender == member.name
             };
             let ceiling = self.result.ceilings.iter().find(of)?;
-            Some(format!("{} ({})", Rate(ceiling.closed_rps?), clean(&ceiling.binds)))
+            Some(format!("{} ({})", Rate(ceiling.closed_rps?), ceiling.binds))
         };
         parts.extend(each(&ceiling).map(|what| format!("ceiling: {what}")));
         parts.join("; ")
@@ -217,7 +217,7 @@ fn levels<'r, 'a>(races: &'r [Race<'a>], workload: &str) -> Vec<&'r Race<'a>> {
         rates.fold(f64::MAX, f64::min)
     };
     let mut levels: Vec<&Race<'a>> =
-        races.iter().filter(|race| race.workload == workload && race.level != "closed").collect();
+        races.iter().filter(|race| race.workload == workload && !race.is_closed()).collect();
     if levels.windows(2).any(|two| two[0].dependency() != two[1].dependency()) {
         return Vec::new();
     }

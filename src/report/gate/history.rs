@@ -1,12 +1,19 @@
-//! `history.jsonl`: one line per gate, appended.
+//! `history.jsonl`: one line per gate, appended; as a list, and as the points of a chart.
 //!
 //! A machine that is switched off leaves a half-written last line. It is kept as it is: the next line starts after it,
 //! and the reader says which lines it could not read.
 
-use serde_json::{Value, json};
-
+use crate::judge::gate::failures::ERRORS;
 use crate::judge::races::middle;
-use crate::record::gate::{About, GateResult, Scatter};
+use crate::record;
+use crate::record::GatePointVerdict;
+use crate::record::gate::{About, GateResult, Metric, Scatter};
+use crate::record::{Fingerprint, GatePoint, RunResult};
+use crate::report::document::{Document, Element, Table};
+use crate::report::markdown::write_markdown;
+use crate::report::terminal::write_text;
+use crate::text::{clean, counted, listed, shortened, times, truncated};
+use serde_json::{Value, json};
 
 /// The version of a line.
 pub(crate) const SCHEMA: &str = "bakeoff.gate-history/1";
@@ -135,9 +142,250 @@ fn fingerprint(about: &About) -> Value {
     })
 }
 
+// The gates of a history for people: a line of each, and what each metric came to.
+
+const COLUMNS: [&str; 4] = ["started", "commit", "verdict", "how many times as bad"];
+
+pub(crate) fn text(history: &History) -> String {
+    write_text(&document(history), false)
+}
+
+/// For a pull request.
+pub(crate) fn markdown(history: &History) -> String {
+    write_markdown(&document(history))
+}
+
+fn document(history: &History) -> Document<'static> {
+    Document {
+        title: title(history),
+        answer: vec![format!("{}: {}", title(history), counted_gates(history))],
+        blocks: vec![Element::Table(Table::new("", COLUMNS, 0..0, past_rows(history)))],
+        ..Document::default()
+    }
+}
+
+/// For programs: the lines as they are stored, as one array.
+pub(crate) fn json(history: &History) -> String {
+    format!("{:#}\n", Value::Array(history.gates.clone()))
+}
+
+fn title(history: &History) -> String {
+    let mut scenarios: Vec<String> = Vec::new();
+    for name in history.gates.iter().map(|gate| text_of(&gate["scenario"])) {
+        if !scenarios.contains(&name) {
+            scenarios.push(name);
+        }
+    }
+    truncated(&format!("Gates of {}", scenarios.join(", ")), 76)
+}
+
+/// `4 gates: 3 pass, 1 regressed; 1 calibration`
+fn counted_gates(history: &History) -> String {
+    let mut verdicts: Vec<(String, usize)> = Vec::new();
+    for gate in history.gates.iter().filter(|gate| !is_calibration(gate)) {
+        let verdict = text_of(&gate["verdict"]);
+        match verdicts.iter_mut().find(|(known, _)| *known == verdict) {
+            Some((_, n)) => *n += 1,
+            None => verdicts.push((verdict, 1)),
+        }
+    }
+    let gates = verdicts.iter().map(|(_, n)| n).sum();
+    let each: Vec<String> = verdicts.iter().map(|(verdict, n)| format!("{n} {verdict}")).collect();
+    let calibrations = history.gates.len() - gates;
+    let mut count = counted(gates, "gate");
+    if gates > 0 {
+        count += &format!(": {}", each.join(", "));
+    }
+    if calibrations > 0 {
+        count += &format!("; {}", counted(calibrations, "calibration"));
+    }
+    count
+}
+
+fn past_rows(history: &History) -> Vec<[String; 4]> {
+    let row = |gate: &Value| {
+        let verdict = match is_calibration(gate) {
+            true => "calibration".into(),
+            false => text_of(&gate["verdict"]).to_uppercase(),
+        };
+        let metrics = gate["metrics"].as_object().into_iter().flatten();
+        let errors = Some(&gate["failures"]).filter(|failures| failures.is_object());
+        let errors = errors.map(|of| format!("errors, {}", text_of(&of["outcome"])));
+        let metrics: Vec<String> =
+            metrics.map(|(name, of)| metric(name, of)).chain(errors).collect();
+        [
+            text_of(&gate["started_utc"]),
+            shortened(&clean(&crate::report::gate::history::commit(gate)), 20),
+            verdict,
+            metrics.join("; "),
+        ]
+    };
+    history.gates.iter().map(row).collect()
+}
+
+/// `p99 1.50x (1.30x to 1.70x), regressed`; a figure that is not there is not made up.
+fn metric(name: &str, of: &Value) -> String {
+    let figure = |key: &str| of[key].as_f64().map(times);
+    let mut text = match figure("ratio") {
+        Some(ratio) => format!("{} {ratio}", clean(name)),
+        None => format!("{} without a ratio", clean(name)),
+    };
+    if let (Some(low), Some(high)) = (figure("low"), figure("high")) {
+        text += &format!(" ({low} to {high})");
+    }
+    match of["not_gated"].as_str() {
+        Some(_) => text + ", not gated",
+        None => format!("{text}, {}", text_of(&of["outcome"])),
+    }
+}
+
+fn is_calibration(gate: &Value) -> bool {
+    gate["purpose"] == "calibration"
+}
+
+/// A text, or that there is none.
+fn text_of(value: &Value) -> String {
+    value.as_str().map(clean).filter(|text| !text.is_empty()).unwrap_or_else(|| "-".into())
+}
+
+// A history as a result with nothing but its gates in it: what the chart of earlier gates is drawn from.
+
+impl History {
+    /// The gates that are alike with the latest one, calibrations left out; `None` without a gate.
+    ///
+    /// Alike is what the history's fingerprint says, machine and scenario; gates under another load are there too, for both
+    /// sides had it, and a note says so. So it does of gates that are left out, with what differs.
+    pub(crate) fn series(&self) -> Option<RunResult> {
+        let gates = || self.gates.iter().filter(|gate| gate["purpose"] != "calibration");
+        let last = gates().next_back()?;
+        let (alike, others): (Vec<&Value>, Vec<&Value>) =
+            gates().partition(|gate| differing(gate, last).is_empty());
+        let notes = [loads(&alike), left_out(&others, last)];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let name = text(&last["scenario"]);
+        Some(RunResult {
+            schema: record::SCHEMA.into(),
+            title: format!("Gates of {name}"),
+            scenario: name,
+            started_utc: text(&last["started_utc"]),
+            fingerprint: fingerprint_of(last),
+            verdict: record::Verdict::Pass,
+            rounds: alike.iter().filter_map(|gate| gate["rounds"].as_u64()).sum::<u64>() as u32,
+            notes: notes.into_iter().flatten().collect(),
+            gate_history: alike.into_iter().flat_map(points).collect(),
+            ..RunResult::default()
+        })
+    }
+}
+
+/// What of machine and scenario is another in `gate` than in `last`.
+fn differing<'a>(gate: &'a Value, last: &Value) -> Vec<&'a str> {
+    let parts = gate["fingerprint"].as_object().into_iter().flatten();
+    let parts =
+        parts.filter(|(part, value)| *part != "load" && **value != last["fingerprint"][*part]);
+    parts.map(|(part, _)| part.as_str()).collect()
+}
+
+/// `Loads differ: 300/s and 60% of the baseline's ceiling`; nothing where they do not.
+fn loads(alike: &[&Value]) -> Option<String> {
+    let mut loads: Vec<String> = Vec::new();
+    for load in alike.iter().filter_map(|gate| gate["fingerprint"]["load"].as_str()) {
+        if !loads.iter().any(|known| known == load) {
+            loads.push(load.into());
+        }
+    }
+    (loads.len() > 1).then(|| format!("Loads differ: {}", listed(&loads)))
+}
+
+/// `2 earlier gates are left out: they differ in cores and scenario`
+fn left_out(others: &[&Value], last: &Value) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for part in others.iter().flat_map(|gate| differing(gate, last)) {
+        if !parts.iter().any(|known| known == part) {
+            parts.push(part.replace('_', " "));
+        }
+    }
+    let n = counted(others.len(), "earlier gate");
+    (!others.is_empty()).then(|| format!("{n} left out: other {}", listed(&parts)))
+}
+
+fn points(gate: &Value) -> Vec<GatePoint> {
+    let metrics = gate["metrics"].as_object().into_iter().flatten();
+    let point = |(label, figures): (&String, &Value)| {
+        // A history has how many times as bad, a chart candidate over baseline.
+        let higher = label == Metric::Throughput.label();
+        let of = |key: &str| figures[key].as_f64().map(|bad| if higher { 1.0 / bad } else { bad });
+        let (low, high) = if higher { (of("high"), of("low")) } else { (of("low"), of("high")) };
+        let verdict = match figures["outcome"].as_str() {
+            Some("pass") if figures["improved"] == true => GatePointVerdict::Improved,
+            outcome => point_verdict(outcome),
+        };
+        GatePoint {
+            version: 1,
+            commit: commit(gate),
+            utc: gate["started_utc"].as_str().unwrap_or_default().into(),
+            metric: label.replace("cpu/request", "cpu_per_request"),
+            ratio: of("ratio"),
+            low,
+            high,
+            verdict,
+        }
+    };
+    metrics.map(point).chain(errors(gate)).collect()
+}
+
+/// Inconclusive where the history does not say.
+fn point_verdict(outcome: Option<&str>) -> GatePointVerdict {
+    outcome.and_then(|outcome| outcome.parse().ok()).unwrap_or(GatePointVerdict::Inconclusive)
+}
+
+/// The point of the failed requests; where none of the baseline's failed there is no ratio.
+fn errors(gate: &Value) -> Option<GatePoint> {
+    let of = |key: &str| gate["failures"][key].as_f64();
+    let (baseline, candidate) = (of("baseline")?, of("candidate")?);
+    Some(GatePoint {
+        version: 1,
+        commit: commit(gate),
+        utc: gate["started_utc"].as_str().unwrap_or_default().into(),
+        metric: ERRORS.into(),
+        ratio: Some(candidate / baseline).filter(|ratio| ratio.is_finite() && *ratio > 0.0),
+        low: None,
+        high: None,
+        verdict: point_verdict(gate["failures"]["outcome"].as_str()),
+    })
+}
+
+/// The candidate's commit, or what stands for it: its binary's digest, or its name.
+pub(crate) fn commit(gate: &Value) -> String {
+    let known = [&gate["commit"], &gate["binaries"][1], &gate["candidate"]];
+    let known = known.into_iter().find_map(Value::as_str).unwrap_or_default();
+    // The start of a hash says it all; names differ at their ends.
+    match known.chars().all(|c| c.is_ascii_hexdigit()) {
+        true => known.chars().take(10).collect(),
+        false => known.to_owned(),
+    }
+}
+
+fn fingerprint_of(gate: &Value) -> Fingerprint {
+    let of = &gate["fingerprint"];
+    let text = |key: &str| of[key].as_str().unwrap_or_default().to_owned();
+    Fingerprint {
+        cpu_model: text("cpu_model"),
+        cores: of["cores"].as_u64().unwrap_or(0) as u32,
+        kernel: text("kernel"),
+        governor: of["governor"].as_str().map(ToOwned::to_owned),
+        cpu_quota: of["cpu_quota"].as_f64(),
+        scenario: text("scenario"),
+        bakeoff: gate["bakeoff"].as_str().unwrap_or_default().into(),
+        ..Fingerprint::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::gate::{GateResult, Purpose};
+    use crate::report::charts::{ChartKind, pictures_of};
     use crate::report::gate::sample_tests::{passed, sample};
 
     /// Appends as a caller does.
@@ -208,5 +456,86 @@ mod tests {
         assert_eq!((found.s, found.rounds), (expected.s, 2 * expected.rounds));
         assert_eq!(history.scatter(&passed().about, "p99"), None);
         assert_eq!(read("").scatter(&passed().about, "p50"), None);
+    }
+
+    #[test]
+    fn a_history_is_told_as_it_is_and_nothing_is_made_up() {
+        let mut calibration = passed();
+        calibration.about.purpose = Purpose::Calibration;
+        let mut lines: String =
+            [sample(), passed(), calibration].iter().map(|gate| addition(gate, None)).collect();
+        lines += "{\"schema\":\"bakeoff.gate-history/1\",\"started_utc\":\"\",\"scenario\":\"\",\"purpose\":\"gate\",\
+                  \"verdict\":\"\",\"metrics\":{\"p99\":{\"outcome\":\"open\",\"ratio\":null}}}\n";
+        let history = read(&lines);
+        for shown in [text(&history), markdown(&history)] {
+            for part in ["REGRESSED", "PASS", "calibration", "p99 without a ratio", "0123456789"] {
+                assert!(shown.contains(part), "{part}: {shown}");
+            }
+            let count = "3 gates: 1 regressed, 1 pass, 1 -; 1 calibration";
+            assert!(shown.contains(count), "{shown}");
+            assert!(!shown.contains("Seed") && !shown.contains("KiB"), "{shown}");
+        }
+        let again: Vec<Value> = serde_json::from_str(&json(&history)).unwrap();
+        assert_eq!(again, history.gates);
+    }
+
+    fn of(gates: &[GateResult]) -> Option<RunResult> {
+        let file: String = gates.iter().map(|gate| addition(gate, None)).collect();
+        read(&file).series()
+    }
+
+    #[test]
+    fn gates_under_another_load_are_shown_with_a_mark_and_others_are_named() {
+        let (mut given, mut elsewhere) = (passed(), passed());
+        given.about.level = "300/s".into();
+        elsewhere.about.fingerprint.cores = 4;
+        let series = of(&[elsewhere, given, passed()]).unwrap();
+        let alike = of(&[passed(), passed()]).unwrap();
+        assert_eq!(series.gate_history.len(), alike.gate_history.len());
+        assert!(series.notes[0].starts_with("Loads differ: 300/s and "), "{:?}", series.notes);
+        assert_eq!(series.notes[1], "1 earlier gate left out: other cores");
+        let pictures = pictures_of(&series, ChartKind::Gate, None);
+        assert!(pictures[0].method.contains("Loads differ: 300/s"), "{}", pictures[0].method);
+        assert!(alike.notes.is_empty());
+    }
+
+    #[test]
+    fn gates_that_are_alike_make_a_chart_and_calibrations_do_not() {
+        let mut calibration = passed();
+        calibration.about.purpose = Purpose::Calibration;
+        let mut elsewhere = passed();
+        elsewhere.about.fingerprint.cores = 4;
+        let series = of(&[elsewhere, sample(), passed(), calibration.clone(), sample()]).unwrap();
+        assert_eq!(series.gate_history.len(), 6 + 3 + 6);
+        let point =
+            |metric: &str| series.gate_history.iter().find(|point| point.metric == metric).unwrap();
+        let cpu = point("cpu_per_request");
+        assert!(cpu.verdict == GatePointVerdict::Regressed && cpu.ratio.unwrap() > 1.1, "{cpu:?}");
+        assert_eq!(cpu.commit, "0123456789");
+        let throughput = point("throughput");
+        let bad = sample().judgement.metrics[3].looks.last().and_then(|look| look.ratio).unwrap();
+        assert!((throughput.ratio.unwrap() * bad - 1.0).abs() < 1e-12, "more of it is better");
+        let pictures = pictures_of(&series, ChartKind::Gate, None);
+        assert!(pictures[0].title.starts_with("2 gates, 2 regressions"), "{}", pictures[0].title);
+        assert!(of(&[calibration]).is_none() && of(&[]).is_none());
+    }
+
+    #[test]
+    fn failures_that_regressed_are_in_the_chart_although_the_baseline_has_none() {
+        let of = |failures: u64| {
+            let mut gate = passed();
+            let again = gate.rounds.clone();
+            gate.rounds.extend(again);
+            gate.rounds.iter_mut().for_each(|round| round.candidate.failures = failures);
+            gate.judgement = crate::judge::gate::judge(&gate.plan, &gate.rounds);
+            of(&[passed(), gate]).unwrap()
+        };
+        let (regressed, equal) = (of(50), of(0));
+        let [regressed, equal] =
+            [&regressed, &equal].map(|run| pictures_of(run, ChartKind::Gate, None));
+        let title = &regressed[0].title;
+        assert!(title.starts_with("2 gates, 1 regression: the last in errors"), "{title}");
+        assert!(regressed[0].method.contains("Cross: no ratio"), "{}", regressed[0].method);
+        assert!(equal[0].title.contains("no regression"), "{}", equal[0].title);
     }
 }

@@ -1,7 +1,7 @@
 //! A gate for the tests of the formats: every outcome, and names that want to break out.
 
 use crate::judge::gate::judge;
-use crate::judge::gate::verdict::tests::{plan, rounds};
+use crate::judge::gate::tests::{plan, rounds};
 use crate::record::Fingerprint;
 use crate::record::gate::{About, GateResult, Metric, Plan, Purpose, Round, SCHEMA, Scatter};
 

@@ -8,7 +8,6 @@
 
 pub(crate) mod known;
 mod messages;
-mod named;
 mod query;
 mod run;
 mod select;
@@ -20,10 +19,10 @@ mod value;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use self::named::{Named, Portal, PreparedStatement};
 use self::value::{Arguments, PARAMETERS_MAX};
 use super::dial::{Fate, Promise};
 use super::{OUTPUT_BYTES_MAX, PORTALS_MAX, SCRIPT_MAX, STATEMENTS_MAX, World};
+use crate::standin::postgres::known::{Named, Portal, PreparedStatement};
 use crate::standin::postgres::known::{Query, SETTINGS, SETTINGS_TOLD};
 use crate::standin::postgres::messages::{Formats, MessageBody, Startup};
 use crate::standin::step::{ConnectionRefusal, Input, Key, Step};

@@ -18,8 +18,8 @@ const ROWS: &[&[&str]] = &[
     &["scenario"],
     &["backend", "load", "standin"],
     &["record"],
-    &["domain", "latency", "postgres", "reactor", "stats", "text"],
-    &["clock", "exit", "fault", "files", "interrupt", "listen", "poll", "random", "sql"],
+    &["domain", "latency", "poll", "postgres", "stats", "text"],
+    &["clock", "exit", "fault", "files", "interrupt", "listen", "random", "sql"],
     &["error", "units", "words"],
 ];
 

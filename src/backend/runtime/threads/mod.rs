@@ -6,7 +6,7 @@ pub(crate) mod remote;
 mod socket;
 
 use crate::backend::Settings;
-use crate::backend::http::socket::{HEAD_BYTES_MAX, Limits};
+use crate::backend::http::socket::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Limits};
 use crate::backend::http::watch::{Connections, Phase, Settling, Watch};
 use crate::backend::http::{
     Answer, Arriving, Operation, Plain, Route, check, farewell, health, null,
@@ -42,9 +42,9 @@ const STACK_BYTES: usize = 256 * 1024;
 /// Refused connections that wait to be closed.
 const REFUSED_MAX: usize = 1_024;
 
-/// How long a refused peer may be silent, and what is read of its request, before its connection is closed.
+/// How long a refused peer may be silent before its connection is closed. All of them are closed by one thread in turn, which
+/// cannot wait for each as long as [`crate::backend::http::socket::DRAIN_MAX`].
 const LINGER: Duration = Duration::from_millis(100);
-const LINGER_BYTES: u64 = 64 * 1024;
 
 /// Serves until the process is told to stop.
 pub(crate) fn serve(
@@ -153,7 +153,8 @@ fn lingering() -> SyncSender<Arc<TcpStream>> {
     let close = move || {
         for stream in closing {
             let _ = stream.set_read_timeout(Some(LINGER));
-            let _ = std::io::copy(&mut (&*stream).take(LINGER_BYTES), &mut std::io::sink());
+            let _ =
+                std::io::copy(&mut (&*stream).take(BODY_BYTES_MAX as u64), &mut std::io::sink());
         }
     };
     // Without this thread a refused connection is closed at once.

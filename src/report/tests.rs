@@ -1,15 +1,14 @@
 //! Every string of a result with something hostile in it: no output may pass it on.
 
-use serde_json::Value;
-
 use super::charts::{Shade, Size, pictures};
 use super::{drive, note, side_by_side, summary};
 use crate::judge::mock;
 use crate::record;
-use crate::record::RunResult;
+use crate::record::{Decision, Ledger, RunResult, json};
 use crate::report::markdown::write_markdown;
 use crate::report::terminal::write_text;
 use crate::text::{harmless, is_shown};
+use serde_json::Value;
 
 const PAYLOAD: &str =
     "</text><script>\"'\u{1b}[31mRED\u{9b}31m\u{202e}\u{2028}\u{0}\r\n::error::x\u{7f}";
@@ -101,5 +100,27 @@ fn no_string_of_a_result_commands_a_terminal_or_a_runner() {
             picture.stem
         );
         expect_harmless(&picture.stem, &svg);
+    }
+}
+
+// The published JSON Schemas against what runs write: `result.json`, `ledger.json` and decide's answer.
+
+#[test]
+fn the_published_schemas_are_current() {
+    json::expect_current::<RunResult>("contracts/result.schema.json");
+    json::expect_current::<Ledger>("contracts/ledger.schema.json");
+    json::expect_current::<Decision>("contracts/decision.schema.json");
+}
+
+#[test]
+fn every_key_of_a_result_is_in_its_schema() {
+    let described: serde_json::Value = serde_json::from_str(json::RESULT).unwrap();
+    let result = crate::record::to_json(&mock::everything());
+    let result: serde_json::Value = serde_json::from_str(&result).unwrap();
+    for (place, value) in [("", &result), ("/$defs/Trial", &result["trials"][0])] {
+        let known = described.pointer(&format!("{place}/properties")).unwrap();
+        for key in value.as_object().unwrap().keys() {
+            assert!(known.get(key).is_some(), "{key} is not in {place}/properties");
+        }
     }
 }
