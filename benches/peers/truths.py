@@ -191,10 +191,10 @@ async def known(kind):
 
 def measured(args, truth, peers):
     """The rows of one truth: (truth, peer, figure, median, low, high, error of the median)."""
-    seen = {}
+    seen, failed = {}, {}
     for number in range(args.runs):
         for name, peer in peers.items():
-            if truth.arrivals == "poisson" and not peer.get("poisson"):
+            if name in failed or truth.arrivals == "poisson" and not peer.get("poisson"):
                 continue
             server, url = serve(args, *truth.server)
             try:
@@ -203,6 +203,9 @@ def measured(args, truth, peers):
                 if truth.p50 is None:
                     gaps = subprocess.run(["curl", "-s", url + "gaps"], capture_output=True, text=True).stdout
                     result = {"cv": float(gaps)}
+            except FAILURES as error:
+                failed[name] = error
+                continue
             finally:
                 server.kill()
                 server.wait()
@@ -213,8 +216,8 @@ def measured(args, truth, peers):
     rows = []
     for name, peer in peers.items():
         for figure, true in figures:
-            if name not in seen:
-                rows.append((truth.name, name, figure, true, None, None, None))
+            if name in failed or name not in seen:
+                rows.append((truth.name, name, figure, true, None, why(failed.get(name)), None))
                 continue
             values = sorted(result[figure] for result in seen[name])
             rows.append((truth.name, name, figure, true, statistics.median(values), values[0], values[-1]))
@@ -222,24 +225,39 @@ def measured(args, truth, peers):
 
 
 def costs(args, peers):
-    """CPU per request of the generator, closed and at 20,000/s, against the null server."""
+    """CPU per request of the generator, closed and at 20,000/s with the rate that it reached, against the null server."""
     rows = []
     for what, rate in [("CPU, closed", None), ("CPU at 20,000/s", 20_000)]:
         for name, peer in peers.items():
             if ("closed" if rate is None else "open") not in peer:
                 rows.append((what, name, "us/request", None, None, None, None))
                 continue
-            values = []
+            results, failed = [], None
             for _ in range(args.runs):
                 server, url = serve(args, "null")
                 try:
-                    values.append(load(args, peer, url, rate, "constant", None, "sleep")["us_per_request"])
+                    results.append(load(args, peer, url, rate, "constant", None, "sleep"))
+                except FAILURES as error:
+                    failed = error
+                    break
                 finally:
                     server.kill()
                     server.wait()
-            values.sort()
-            rows.append((what, name, "us/request", None, statistics.median(values), values[0], values[-1]))
+            for figure, key in [("us/request", "us_per_request")] + [("requests/s", "reached")] * (rate is not None):
+                if failed is not None:
+                    rows.append((what, name, figure, None, None, why(failed), None))
+                    continue
+                values = sorted(result[key] for result in results)
+                rows.append((what, name, figure, None, statistics.median(values), values[0], values[-1]))
     return rows
+
+
+# What the reader of a peer that failed, or wrote something else, raises.
+FAILURES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+
+
+def why(failure):
+    return None if failure is None else f"failed ({type(failure).__name__}: {failure})".replace("|", "/")[:100]
 
 
 def load(args, peer, url, rate, arrivals, during, pace):
@@ -263,6 +281,7 @@ def load(args, peer, url, rate, arrivals, during, pace):
         if process.returncode not in (0, 5):
             sys.exit(f"{' '.join(command)} exited with {process.returncode}")
         result = READERS[peer["reads"]](output, file)
+    result["reached"] = result["requests"] / args.seconds
     result["us_per_request"] = (usage.ru_utime + usage.ru_stime) * 1e6 / max(result["requests"], 1)
     return result
 
@@ -309,11 +328,13 @@ def table(args, peers, missing, rows):
     lines = ["# Generators against known truths", "",
              f"Medians of {args.runs} interleaved runs of {args.seconds} s, lowest and highest run in brackets, us. `error` is the",
              "median less the truth, which leaves out the way there and back (some 50 us, the same for all). A closed generator has",
-             "no rate and meets another load. `nearest` is the smallest error of a row's truth and figure.", ""]
+             "no rate and meets another load. `nearest` is the smallest error of a row's truth and figure. Times of ours are with",
+             "`--pace spin`, its CPU with `--pace sleep`; the others have one way to wait. CPU at a rate is of the rate that was",
+             "reached, in the row below it.", ""]
     lines += ["| truth | figure | true | generator | measured | error | |", "|---|---|---:|---|---:|---:|---|"]
     for truth, name, figure, true, median, low, high in rows:
         if median is None:
-            lines.append(f"| {truth} | {figure} | {us(true)} | {name} | not offered | | |")
+            lines.append(f"| {truth} | {figure} | {us(true)} | {name} | {low or 'not offered'} | | |")
             continue
         error = "" if true is None else us(off(median, true))
         best = min((abs(off(row[4], row[3])) for row in rows
