@@ -14,7 +14,10 @@ use bakeoff::units::{Nanos, Rate};
 use rustix::net::sockopt::set_socket_linger;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+/// Of what is waited for in vain.
 const TIMEOUT: Duration = Duration::from_millis(400);
+/// Of what comes in the end, on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What a server does with the socket when a request has come, whatever it said. Whether the socket goes on.
 type Act = dyn Fn(&mut TcpStream) -> bool + Send + Sync;
@@ -37,7 +40,7 @@ fn server(act: impl Fn(&mut TcpStream) -> bool + Send + Sync + 'static) -> u16 {
 }
 
 /// 40 requests in 200 ms, and what became of them.
-fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
+fn outcome(port: u16, method: &str, expect_status: u16, timeout: Duration) -> Kind {
     let request = Fixed {
         name: "x".into(),
         method: method.into(),
@@ -59,7 +62,7 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
         duration: Nanos(200_000_000),
         connections: 40,
         threads: 1,
-        timeout: TIMEOUT.into(),
+        timeout: timeout.into(),
         objective: None,
         timeline: false,
         steps: Vec::new(),
@@ -73,8 +76,8 @@ fn outcome(port: u16, method: &str, expect_status: u16) -> Kind {
     };
     let began = Instant::now();
     let outcome = load::run(&plan, &AtomicBool::new(false), None).unwrap();
-    // Far beyond the window and a timeout, for a machine that has other things to do.
-    assert!(began.elapsed() < Duration::from_secs(20), "it ends");
+    // Far beyond the window and a timeout.
+    assert!(began.elapsed() < Duration::from_secs(30), "it ends");
     assert_eq!(outcome.unfinished, 0);
     let [kind] = &outcome.kinds[..] else { panic!("one kind was asked for") };
     assert_eq!(kind.requests, 40, "each request is there once");
@@ -113,7 +116,7 @@ fn a_reset_in_the_middle_of_a_body_is_a_reset() {
             set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
             false
         });
-        all_fail(head, "reset", &outcome(port, "GET", 200));
+        all_fail(head, "reset", &outcome(port, "GET", 200, PATIENCE));
     }
 }
 
@@ -129,13 +132,13 @@ fn an_end_in_the_middle_is_closed_and_the_end_of_an_unbounded_body_is_an_answer(
             write(stream, head.as_bytes());
             false
         });
-        all_fail(head, "closed", &outcome(port, "GET", 200));
+        all_fail(head, "closed", &outcome(port, "GET", 200, PATIENCE));
     }
     let port = server(|stream| {
         write(stream, b"HTTP/1.1 200 OK\r\n\r\nuntil the end");
         false
     });
-    assert!(outcome(port, "GET", 200).errors.is_empty());
+    assert!(outcome(port, "GET", 200, PATIENCE).errors.is_empty());
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn garbage_and_what_goes_on_without_end_is_malformed() {
     ] {
         let more = more.into_bytes();
         let port = server(move |stream| for_ever(stream, head, &more));
-        all_fail(what, "malformed", &outcome(port, "GET", 200));
+        all_fail(what, "malformed", &outcome(port, "GET", 200, PATIENCE));
     }
 }
 
@@ -196,7 +199,7 @@ fn what_never_ends_is_a_timeout_however_much_of_it_comes() {
             }
             false
         });
-        let kind = outcome(port, "GET", 200);
+        let kind = outcome(port, "GET", 200, TIMEOUT);
         all_fail(what, "timeout", &kind);
         let bound = 40 * TIMEOUT.as_nanos() as u64;
         assert!(kind.failed_for.0 >= bound, "{what}: not given up early");
@@ -213,7 +216,7 @@ fn answers_without_a_body_are_whole_at_once() {
     for (port, method, status) in
         [(head, "HEAD", 200), (no_content, "GET", 204), (not_modified, "GET", 304)]
     {
-        let kind = outcome(port, method, status);
+        let kind = outcome(port, method, status, PATIENCE);
         assert!(kind.errors.is_empty(), "{method} {status}: {:?}", kind.errors);
         assert_eq!(kind.response.len(), 40);
     }
@@ -233,11 +236,8 @@ fn a_large_answer_is_read_to_its_end() {
         write(stream, head.as_bytes()) && write(stream, body.as_bytes())
     });
     for port in [sized, chunked] {
-        let kind = outcome(port, "GET", 200);
-        // A slow machine may not get 40 MiB through in time; what it gets through is right.
-        let late = kind.errors.get("timeout").copied().unwrap_or(0);
-        assert_eq!(kind.errors.values().sum::<u64>(), late, "{:?}", kind.errors);
-        assert!(late < 40, "some came through");
+        let kind = outcome(port, "GET", 200, PATIENCE);
+        assert!(kind.errors.is_empty(), "{:?}", kind.errors);
     }
 }
 
@@ -251,7 +251,7 @@ fn a_connection_that_closes_after_each_answer_is_opened_again() {
             write(stream, answer.as_bytes());
             false
         });
-        let kind = outcome(port, "GET", 200);
+        let kind = outcome(port, "GET", 200, PATIENCE);
         assert!(kind.errors.is_empty(), "{answer}: {:?}", kind.errors);
     }
 }
