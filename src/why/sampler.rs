@@ -18,9 +18,10 @@ use crate::machine;
 use crate::record::WhyLevel;
 use crate::why::{SAMPLES_PER_S, Sampled, StackSample, UNKNOWN, shared_name};
 
-/// Pages of a core's ring buffer: with its first page what a user without rights may lock.
-const PAGES: usize = 128;
-/// Between two readings of the buffers, which hold several times as much.
+/// Bytes of a core's ring buffer, a power of two: with its first page what a user without rights may lock. The deepest
+/// stacks fill it in half a second.
+const RING_BYTES: usize = 512 << 10;
+/// Between two readings of the buffers.
 const EVERY: Duration = Duration::from_millis(100);
 
 /// Samples the processes that the opening thread starts from then on. It and its other threads are sampled too while the
@@ -95,7 +96,7 @@ fn clock(core: usize, kernel: bool) -> io::Result<perf_event::Counter> {
     builder.sample_period(1_000_000_000 / u64::from(SAMPLES_PER_S));
     builder.sample(SampleFlag::TID | SampleFlag::CALLCHAIN);
     // Nobody waits for a buffer: they are read now and then.
-    builder.wakeup_watermark(PAGES * 4_096 - 1);
+    builder.wakeup_watermark(RING_BYTES - 1);
     builder.build()
 }
 
@@ -108,7 +109,7 @@ impl Profiler {
         let kernel = level == WhyLevel::Full;
         let allowed = machine::allowed_cores()
             .map_err(|error| io::Error::other(error.message().to_owned()))?;
-        let rings = allowed.into_iter().map(|core| clock(core, kernel)?.sampled(PAGES));
+        let rings = allowed.into_iter().map(|core| clock(core, kernel)?.sampled(RING_BYTES));
         let rings = rings.collect::<io::Result<_>>()?;
         let rings = Mutex::new(Rings { rings, seen: Vec::new(), lost: 0 });
         let shared = Arc::new(Shared { rings, over: AtomicBool::new(false) });
@@ -241,5 +242,30 @@ impl Names {
         let name = found.map_or_else(|| self.unknown.clone(), |one| shared_name(&one.name).into());
         self.known.insert((pid, address), name.clone());
         name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_buffer_holds_what_comes_between_two_readings() {
+        if let (level @ (WhyLevel::CountersOnly | WhyLevel::Nothing), _) = level() {
+            eprintln!("SKIPPED: no samples are to be had here: {level:?}");
+            return;
+        }
+        let profiler = Profiler::open(level().0).unwrap();
+        let mut rings = profiler.shared.rings();
+        rings.switch(true);
+        // About 0.2 s of CPU time. Nobody reads before its end, however long that takes.
+        let busy = "i=0; while [ $i -lt 150000 ]; do i=$((i + 1)); done";
+        assert!(Command::new("sh").args(["-c", busy]).status().unwrap().success());
+        rings.switch(false);
+        rings.read();
+        let read = rings.seen.len();
+        assert!(read > 60 && rings.lost == 0, "{read} were read and {} lost", rings.lost);
     }
 }
