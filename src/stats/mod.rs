@@ -15,6 +15,7 @@
 //! - [`SignTest`]: whether more differences are positive than chance allows.
 //! - [`quantile_interval`]: a quantile of independent values, between two of them.
 //! - [`batch_means()`]: the mean of a correlated series.
+//! - [`mean_difference()`]: of paired counts, one of hundreds of comparisons.
 //! - [`mann_kendall()`]: whether a series rises or falls.
 //! - [`spread()`]: the largest of a series over its median.
 //! - [`recovery()`]: when a promise is kept again after a fault.
@@ -27,6 +28,7 @@
 pub mod backlog;
 pub mod capacity;
 pub mod hodges_lehmann;
+pub mod mean_difference;
 pub mod percentile;
 pub mod power;
 pub mod ratio;
@@ -40,6 +42,7 @@ pub use hodges_lehmann::{
     Better, Difference, Estimate, Interval, LOST, Limits, beyond, hodges_lehmann, one_sided,
     residual_sd,
 };
+pub use mean_difference::mean_difference;
 pub use percentile::{Failures, Quantile, quantile_interval, quantile_ranks};
 pub use power::{Detectable, detectable, rounds_to_decide};
 pub use ratio::{Paired, ratio_of};

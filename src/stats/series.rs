@@ -165,12 +165,12 @@ pub fn batch_means(values: &[f64], batches: usize, confidence: f64) -> Option<Es
     Some(Estimate { value, interval, n: batches })
 }
 
-fn mean(values: &[f64]) -> f64 {
+pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Of the mean of independent values; `None` for a single one.
-fn standard_error(values: &[f64], mean: f64) -> Option<f64> {
+pub(super) fn standard_error(values: &[f64], mean: f64) -> Option<f64> {
     let n = values.len() as f64;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (values.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt())
