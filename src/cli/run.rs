@@ -103,7 +103,7 @@ impl Args {
         }
         if self.plan {
             let scenarios = requests.iter().flat_map(|request| &request.scenarios);
-            print(&show_plans(scenarios, self.budget, self.format))?;
+            print(&show_plans(scenarios, self.budget, self.format, self.why))?;
             return Ok(0);
         }
         let stop = interrupt::listen()?;
@@ -266,7 +266,7 @@ fn run_folder(args: &Args, named: &str) -> Result<u8> {
         let not_run =
             planned.not_run.iter().map(|one| format!("not run: {}: {}", one.scenario, one.why));
         let lines: Vec<String> = planned.note.iter().cloned().chain(not_run).collect();
-        print(&show_plans(planned.scenarios.iter(), args.budget, args.format))?;
+        print(&show_plans(planned.scenarios.iter(), args.budget, args.format, false))?;
         if args.format != Format::Json && !lines.is_empty() {
             print(&(lines.join("\n") + "\n"))?;
         }
@@ -306,8 +306,9 @@ pub(crate) fn show_plans<'a>(
     scenarios: impl Iterator<Item = &'a Scenario>,
     budget: Option<Nanos>,
     format: Format,
+    profiled: bool,
 ) -> String {
-    let plans: Vec<Planned> = scenarios.map(plan).collect();
+    let plans: Vec<Planned> = scenarios.map(|one| plan(one, profiled)).collect();
     let time = Nanos(plans.iter().map(|plan| plan.time.0).sum());
     match format {
         Format::Json => format!("{:#}\n", as_json(&plans, time)),

@@ -548,6 +548,15 @@ pub(crate) fn why(rounds: u32) -> Why {
         unnamed_share: 0.01,
         cpu_us_per_request: layers.iter().map(|(_, us)| us).sum(),
         layers: layers.iter().map(|(name, us)| ((*name).to_owned(), *us)).collect(),
+        functions: [
+            ("payment <b>", 800),
+            ("futex_[k]", if contender == "event-loop" { 40 } else { 200 }),
+        ]
+        .map(|(name, n)| (name.to_owned(), n + u64::from(round % 3)))
+        .into(),
+        sample_us: [0.025, 0.025],
+        syscalls_per_request: Some(4.0),
+        instructions_per_request: None,
     };
     let (scheduling, memory) = ("kernel scheduling and locks", "kernel memory");
     let mut profiles = Vec::new();
@@ -564,6 +573,9 @@ pub(crate) fn why(rounds: u32) -> Why {
         contender: contender.into(),
         level: "4,000/s".into(),
         stacks,
+        functions: Vec::new(),
+        overhead: Some(0.012),
+        withheld: None,
     };
     let service = || stack("main;serve;payment <b>", 20.0, "service");
     let mut why = Why {
@@ -576,7 +588,13 @@ pub(crate) fn why(rounds: u32) -> Why {
             flame("thread-pool", vec![service(), stack("main;wait;futex_[k]", 5.0, scheduling)]),
         ],
         differences: Vec::new(),
+        functions: Vec::new(),
     };
+    for flame in &mut why.flames {
+        let own = why.profiles.iter().filter(|one| one.contender == flame.contender);
+        flame.functions = crate::judge::why::costs(&own.collect::<Vec<_>>());
+    }
     why.differences = crate::judge::why::differences(&why);
+    why.functions = crate::judge::why::functions(&why);
     why
 }

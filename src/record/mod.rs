@@ -42,7 +42,10 @@ pub use trial::{
     TrialHosts, TrialPlacement, TrialVerdict, Validity, trial_from, trial_line,
 };
 
-pub use why::{Flame, LayerDifference, Profile, Stack, Why, WhyLevel};
+pub(crate) use why::KERNEL_MARK;
+pub use why::{
+    Flame, FunctionCost, FunctionDifference, LayerDifference, Profile, Stack, Why, WhyLevel,
+};
 
 /// The version that is written, and the only one that is read.
 pub const SCHEMA: &str = "bakeoff.result/2";

@@ -1,7 +1,7 @@
 //! What a run comes to before anything is started: its trials, its time, and the differences that it can see.
 
 use crate::run::capacity;
-use crate::run::rounds;
+use crate::run::{rounds, why};
 use crate::scenario::{LoadKind, PILOT_REQUESTS, PILOT_TIME, Scenario, counted};
 use crate::units::{Nanos, Rate};
 use crate::{stats, text};
@@ -23,7 +23,7 @@ pub struct Planned {
 /// An experiment, or what comes before it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// `compare`, `curve`, `capacity`, `map`, `ceilings` or `pilots`
+    /// `compare`, `curve`, `capacity`, `map`, `ceilings`, `pilots` or `profiled`
     pub name: &'static str,
     pub what: String,
     /// Trials at least, and at most.
@@ -46,8 +46,8 @@ const SCATTERS: [(f64, &str); 3] =
 /// One end of a 95 % interval.
 const ALPHA: f64 = 0.025;
 
-/// What a scenario's run comes to.
-pub fn plan(scenario: &Scenario) -> Planned {
+/// What a scenario's run comes to, with its profiled rounds where they are asked for.
+pub fn plan(scenario: &Scenario, profiled: bool) -> Planned {
     let contenders = scenario.contenders.len() as u64;
     let mut parts = Vec::new();
     let levels = match scenario.load.kind {
@@ -113,9 +113,21 @@ pub fn plan(scenario: &Scenario) -> Planned {
         let most = blocks + if map.best { 6 } else { 0 };
         parts.push(Part { name: "map", what, trials: (cells * blocks, cells * most) });
     }
+    let (part, profiling) = why::planned(scenario).filter(|_| profiled).map(profiled_part).unzip();
+    parts.extend(part);
     let sees = sees(if contenders > 1 && levels != (0, 0) { scenario.rounds } else { 0 });
-    let (hosts, time) = (scenario.hosts_told(), scenario.estimate());
-    Planned { scenario: scenario.name.clone(), hosts, parts, time, sees }
+    let time = scenario.estimate() + profiling.unwrap_or(Nanos(0));
+    Planned { scenario: scenario.name.clone(), hosts: scenario.hosts_told(), parts, time, sees }
+}
+
+fn profiled_part((rounds, contenders, time): (u32, usize, Nanos)) -> (Part, Nanos) {
+    let what = format!(
+        "{} of {} with a profiler, in no statistic of the others; how much CPU it costs is in the report",
+        text::counted(rounds as usize, "round"),
+        text::counted(contenders, "contender")
+    );
+    let trials = u64::from(rounds) * contenders as u64;
+    (Part { name: "profiled", what, trials: (trials, trials) }, time)
 }
 
 /// What so many paired rounds see; nothing where they have no interval.
@@ -135,16 +147,26 @@ mod tests {
 
     #[test]
     fn every_experiment_is_counted() {
-        let planned = plan(&builtin("payment-memory").unwrap());
+        let planned = plan(&builtin("payment-memory").unwrap(), false);
         let names: Vec<_> = planned.parts.iter().map(|part| part.name).collect();
         assert_eq!(names, ["ceilings", "compare"]);
         assert_eq!(planned.parts[1].trials, (120, 156));
         assert_eq!(planned.sees.len(), 3);
-        let planned = plan(&builtin("capacity-payment").unwrap());
+        let profiled = plan(&builtin("payment-memory").unwrap(), true);
+        match why::planned(&builtin("payment-memory").unwrap()) {
+            Some((8, 4, time)) => {
+                let part = profiled.parts.last().unwrap();
+                assert_eq!((part.name, part.trials), ("profiled", (32, 32)));
+                assert_eq!(profiled.time, planned.time + time);
+            }
+            Some(other) => panic!("{other:?}"),
+            None => eprintln!("SKIPPED: no stacks are to be had here"),
+        }
+        let planned = plan(&builtin("capacity-payment").unwrap(), false);
         assert!(planned.parts.iter().any(|part| part.name == "capacity"), "{planned:?}");
-        let planned = plan(&builtin("map-cpu-wait").unwrap());
+        let planned = plan(&builtin("map-cpu-wait").unwrap(), false);
         assert_eq!(planned.parts[0].trials, (500, 650));
-        let planned = plan(&builtin("curve-payment-50ms").unwrap());
+        let planned = plan(&builtin("curve-payment-50ms").unwrap(), false);
         assert_eq!(planned.parts[1].name, "curve");
     }
 

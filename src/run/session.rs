@@ -153,7 +153,17 @@ impl<'a> Session<'a> {
                 });
             }
         }
-        self.why = Some(why::run(&mut self.testbed, &due, self.order_seed, self.budget, stop)?);
+        let (trials, seed) = (&self.trials, self.order_seed);
+        let timed = |spec: &TrialSpec<'_>| {
+            let alike = |trial: &&Trial| {
+                (&trial.scenario, &trial.contender, &trial.level)
+                    == (&spec.scenario.name, &spec.contender.name, &spec.level)
+                    && !trial.voided
+            };
+            let alike = trials.iter().filter(alike);
+            alike.filter_map(|trial| trial.server.cpu_us_per_request).collect()
+        };
+        self.why = Some(why::run(&mut self.testbed, &due, &timed, seed, self.budget, stop)?);
         Ok(())
     }
 

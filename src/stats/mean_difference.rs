@@ -6,7 +6,7 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::::{mean, standard_error};
+use super::series::{mean, standard_error};
 use super::{Estimate, Interval};
 
 /// The mean of the differences `d`, where counting alone gives each of them a variance; `least` is the sum of those.

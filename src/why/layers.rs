@@ -100,6 +100,18 @@ fn kernel(functions: &[Arc<str>]) -> Option<Layer> {
     interrupt.then_some(Layer::Scheduling)
 }
 
+/// The entry point of time in the kernel: the system call, or else the outermost function that says something.
+pub(crate) fn entry(functions: &[Arc<str>]) -> &str {
+    const ENTRIES: &[&str] =
+        &["entry_", "do_syscall_64", "x64_sys_call", "el0", "invoke_syscall", "asm_", "sysvec_"];
+    let outside_in = || functions.iter().rev().map(|name| &**name);
+    outside_in()
+        .find_map(system_call)
+        .or_else(|| outside_in().find(|name| !ENTRIES.iter().any(|it| name.starts_with(it))))
+        .or(outside_in().next())
+        .unwrap_or(UNKNOWN)
+}
+
 fn system_call(name: &str) -> Option<&str> {
     ["__x64_sys_", "__arm64_sys_", "__ia32_sys_", "ksys_"]
         .iter()
@@ -367,6 +379,21 @@ mod tests {
         assert_eq!(kernel(&names(softirq)), Some(Layer::Network));
         let tick = "asm_sysvec_apic_timer_interrupt;handle_softirqs;rcu_core";
         assert_eq!(kernel(&names(tick)), Some(Layer::Scheduling));
+    }
+
+    #[test]
+    fn time_in_the_kernel_is_of_its_entry_point() {
+        for (functions, name) in [
+            (
+                "entry_SYSCALL_64_after_hwframe;do_syscall_64;__x64_sys_recvfrom;schedule",
+                "recvfrom",
+            ),
+            ("asm_exc_page_fault;exc_page_fault;clear_page_erms", "exc_page_fault"),
+            ("asm_sysvec_apic_timer_interrupt;sysvec_apic_timer_interrupt;irq_exit", "irq_exit"),
+            ("entry_SYSCALL_64_after_hwframe;do_syscall_64", "entry_SYSCALL_64_after_hwframe"),
+        ] {
+            assert_eq!(entry(&names(functions)), name, "{functions}");
+        }
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub(crate) struct Sampled {
     pub(crate) samples: Vec<StackSample>,
     /// Samples that the kernel could not deliver.
     pub(crate) lost: u64,
+    /// System calls in the window, and instructions; nothing where they cannot be counted.
+    pub(crate) syscalls: Option<u64>,
+    pub(crate) instructions: Option<u64>,
 }
 
 /// The profile of a trial in the making. Where it cannot be opened there are no samples.

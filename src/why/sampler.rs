@@ -11,8 +11,8 @@ use blazesym::symbolize::source::{Kernel, Process, Source};
 use blazesym::symbolize::{Input, Symbolizer};
 use blazesym::{MaybeDefault, Pid};
 use perf_event::data::Record;
-use perf_event::events::Software;
-use perf_event::{Builder, ReadFormat, SampleFlag, Sampler};
+use perf_event::events::{Event, Hardware, Software, Tracepoint};
+use perf_event::{Builder, Counter, ReadFormat, SampleFlag, Sampler};
 
 use crate::machine;
 use crate::record::WhyLevel;
@@ -43,6 +43,38 @@ struct Rings {
     rings: Vec<Sampler>,
     seen: Vec<AddressSample>,
     lost: u64,
+    syscalls: Option<Counted>,
+    instructions: Option<Counted>,
+}
+
+/// A count of what the started programs do. It begins with their exec, so that it has nothing of this process.
+struct Counted {
+    counter: Counter,
+    /// At the window's beginning, and then in it.
+    count: u64,
+}
+
+impl Counted {
+    /// Nothing where the kernel or the machine has no such event.
+    fn of(event: impl Event, kernel: bool) -> Option<Self> {
+        let mut builder = Builder::new(event);
+        builder.observe_self().any_cpu().inherit(true).enabled(false).enable_on_exec(true);
+        builder.exclude_kernel(!kernel);
+        Some(Self { counter: builder.build().ok()?, count: 0 })
+    }
+
+    fn mark(&mut self) {
+        self.count = self.counter.read().map_or(0, |count| count.saturating_sub(self.count));
+    }
+}
+
+/// Where the kernel says by which number it knows its events, of those that are mounted.
+const TRACING: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+fn system_calls() -> Option<Tracepoint> {
+    let id = |root| std::fs::read_to_string(format!("{root}/events/raw_syscalls/sys_enter/id"));
+    let id = TRACING.into_iter().find_map(|root| id(root).ok())?;
+    Some(Tracepoint::with_id(id.trim().parse().ok()?))
 }
 
 impl std::fmt::Debug for Rings {
@@ -89,7 +121,7 @@ fn kernel_is_named() -> bool {
 }
 
 /// The software clock of this thread and of what it starts, on one core, stopped.
-fn clock(core: usize, kernel: bool) -> io::Result<perf_event::Counter> {
+fn clock(core: usize, kernel: bool) -> io::Result<Counter> {
     let mut builder = Builder::new(Software::CPU_CLOCK);
     builder.observe_self().one_cpu(core).inherit(true).enabled(false);
     builder.exclude_kernel(!kernel).read_format(ReadFormat::empty());
@@ -111,7 +143,13 @@ impl Profiler {
             .map_err(|error| io::Error::other(error.message().to_owned()))?;
         let rings = allowed.into_iter().map(|core| clock(core, kernel)?.sampled(RING_BYTES));
         let rings = rings.collect::<io::Result<_>>()?;
-        let rings = Mutex::new(Rings { rings, seen: Vec::new(), lost: 0 });
+        let rings = Mutex::new(Rings {
+            rings,
+            seen: Vec::new(),
+            lost: 0,
+            syscalls: system_calls().and_then(|event| Counted::of(event, kernel)),
+            instructions: Counted::of(Hardware::INSTRUCTIONS, kernel),
+        });
         let shared = Arc::new(Shared { rings, over: AtomicBool::new(false) });
         Ok(Self { shared, reader: Mutex::default() })
     }
@@ -132,9 +170,10 @@ impl Profiler {
     /// The window ends.
     pub(crate) fn end(&self) {
         let mut rings = self.shared.rings();
-        rings.switch(false);
+        if !self.shared.over.swap(true, Ordering::Relaxed) {
+            rings.switch(false);
+        }
         rings.read();
-        self.shared.over.store(true, Ordering::Relaxed);
     }
 
     /// The samples with names, but not those of this process and of `others`. Names are those of processes that still live.
@@ -145,11 +184,15 @@ impl Profiler {
             reader.join().expect("a reader does not panic");
         }
         let mut rings = self.shared.rings();
-        let own = std::process::id();
         let mut names = Names::new();
         let samples = std::mem::take(&mut rings.seen).into_iter();
-        let samples = samples.filter(|raw| raw.pid != own && !others.contains(&raw.pid));
-        Sampled { samples: samples.map(|raw| names.sample(&raw)).collect(), lost: rings.lost }
+        let samples = samples.filter(|raw| !others.contains(&raw.pid));
+        Sampled {
+            samples: samples.map(|raw| names.sample(&raw)).collect(),
+            lost: rings.lost,
+            syscalls: rings.syscalls.as_ref().map(|counted| counted.count),
+            instructions: rings.instructions.as_ref().map(|counted| counted.count),
+        }
     }
 }
 
@@ -166,17 +209,20 @@ impl Rings {
             // A clock that does not start gives no samples, which is seen.
             let _ = if on { ring.enable() } else { ring.disable() };
         }
+        self.syscalls.iter_mut().chain(&mut self.instructions).for_each(Counted::mark);
     }
 
     fn read(&mut self) {
-        let Self { rings, seen, lost } = self;
+        let Self { rings, seen, lost, .. } = self;
+        let own = std::process::id();
         for ring in rings {
             while let Some(record) = ring.next_record() {
                 match record.parse_record() {
                     Ok(Record::Sample(sample)) => {
                         let (pid, chain) = (sample.pid(), sample.callchain());
                         seen.extend(
-                            pid.zip(chain)
+                            pid.filter(|pid| *pid != own)
+                                .zip(chain)
                                 .map(|(pid, chain)| AddressSample { pid, chain: chain.to_vec() }),
                         );
                     }
@@ -266,6 +312,10 @@ mod tests {
         rings.switch(false);
         rings.read();
         let read = rings.seen.len();
+        if system_calls().is_some() && level().0 == WhyLevel::Full {
+            let calls = rings.syscalls.as_ref().map_or(0, |counted| counted.count);
+            assert!((20..100_000).contains(&calls), "a shell that starts and counts: {calls}");
+        }
         assert!(read > 60 && rings.lost == 0, "{read} were read and {} lost", rings.lost);
     }
 }

@@ -13,7 +13,7 @@ use super::view::View;
 use crate::judge::races::Race;
 use crate::judge::why::ALL;
 use crate::record::{Flame, LayerDifference};
-use crate::report::why::sentence;
+use crate::report::why::{more_cpu, sentence};
 use crate::text::{clean, slug};
 use crate::units::three_digits;
 
@@ -90,6 +90,15 @@ fn races<'r, 'a>(view: &'r View<'a>, flame: &Flame) -> Vec<&'r Race<'a>> {
     view.races.iter().filter(of).collect()
 }
 
+fn method(flames: [Option<&Flame>; 2]) -> String {
+    let cost = |flame: &Flame| {
+        let more = more_cpu(flame.overhead?);
+        Some(format!(" Profiled trials of {} cost {more}.", clean(&flame.contender)))
+    };
+    let costs = flames.into_iter().flatten().filter_map(cost);
+    std::iter::once(METHOD.to_owned()).chain(costs).collect()
+}
+
 const METHOD: &str = "Width: CPU time of a function and of what it called, above it. Software clock at 997 Hz; kernel functions \
      end in _[k]. Functions that nearly all stacks begin with, and boxes under 2 px, are left out.";
 
@@ -99,7 +108,8 @@ fn picture<'a>(view: &View<'a>, flame: &'a Flame) -> Picture<'a> {
     let title = format!("{name} takes {} us of CPU for a right answer", three_digits(us));
     let title = view.title("this graph", title);
     let what = format!("CPU time by stack in profiled trials at {}", clean(&flame.level));
-    let chrome = view.chrome(title.clone(), &what, &races(view, flame), METHOD);
+    let chrome =
+        view.chrome(title.clone(), &what, &races(view, flame), &method([Some(flame), None]));
     let alt = format!("{title}. By layer: {}.", by_layer(flame));
     let stem = format!("flame-{}-{}", slug(&flame.scenario), slug(&flame.contender));
     let root = Node::of([Some(flame), None]).bared();
@@ -130,7 +140,11 @@ fn difference<'a>(view: &View<'a>, of: &'a Flame, versus: &'a Flame) -> Picture<
         clean(&of.level),
         names.1
     );
-    let method = format!("Orange: more than {}, blue: less, grey: as much. {METHOD}", names.1);
+    let method = format!(
+        "Orange: more than {}, blue: less, grey: as much. {}",
+        names.1,
+        method([Some(of), Some(versus)])
+    );
     let chrome = view.chrome(title.clone(), &what, &races(view, of), &method);
     let alt = format!("{title} {}: {}. {}: {}.", names.0, by_layer(of), names.1, by_layer(versus));
     let stem = format!(
@@ -251,6 +265,7 @@ mod tests {
         let [difference] = &differences[..] else { panic!("one pair") };
         assert!(difference.title.starts_with("Of the 3 us"), "{}", difference.title);
         let svg = difference.svg(Shade::Light, Size::Blog);
+        assert!(svg.contains("cost 1.2 % more CPU than timed ones"), "{svg}");
         assert!(!svg.contains("<script") && svg.contains("payment &lt;b&gt;"), "{svg}");
         let turned = Some(("event-loop", "thread-pool"));
         assert_eq!(pictures_of(&run, ChartKind::FlameDiff, turned).len(), 1);
