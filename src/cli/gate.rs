@@ -72,6 +72,10 @@ pub(crate) struct Args {
     /// Fail on occasional large slowdowns even if the median is unchanged
     #[arg(long)]
     fail_intermittent: bool,
+    /// After a regression in CPU time or p50, also run 8 profiled rounds, beyond the budget, and name the function that
+    /// grew; the verdict and the exit code stay as they are
+    #[arg(long, conflicts_with_all = ["calibrate", "self_test"])]
+    why: bool,
     /// Run the baseline against itself and store how much rounds vary on this machine
     #[arg(long, conflicts_with_all = ["candidate", "candidate_bin", "self_test"])]
     calibrate: bool,
@@ -152,6 +156,7 @@ impl Args {
             out: PathBuf::new(),
             history: Some(self.history.clone()),
             yes: self.yes,
+            why: self.why,
             scenario,
         })
     }

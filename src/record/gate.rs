@@ -6,8 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MemoryKind;
-use super::{Fingerprint, json};
+use super::{Fingerprint, MemoryKind, Why, json};
 use crate::words::words;
 
 /// The version that is written, and the only one that is read.
@@ -27,6 +26,9 @@ pub struct GateResult {
     pub rounds: Vec<Round>,
     /// What follows from both.
     pub judgement: Judgement,
+    /// Profiled rounds of both, the baseline as the first contender; no judgement uses them. Left out where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
 }
 
 /// Whose gate, and on what.

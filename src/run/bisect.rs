@@ -317,6 +317,7 @@ impl<'a> BisectSession<'a> {
             out: self.request.out.join(name),
             history: None,
             yes: self.request.yes,
+            why: false,
         };
         let began = Instant::now();
         let result = measure(&request, progress, stop, enough)?;

@@ -5,6 +5,7 @@ use crate::judge::gate::sentences::{clean_name, lost, word};
 use crate::record::gate::{
     FailureJudgement, GateResult, MetricJudgement, OnInconclusive, Outcome, Verdict,
 };
+use crate::report::why::grown_sentence;
 use crate::text::{is_shown, one_line, xml};
 use std::fmt::Write;
 
@@ -31,6 +32,10 @@ pub(crate) fn annotations(result: &GateResult) -> String {
         let title = format!("bakeoff gate: {ERRORS} {}", errors.outcome.word());
         let level = if fails { "error" } else { "warning" };
         out.push_str(&command(level, &title, &errors.sentence(judgement.rounds as usize)));
+    }
+    if let Some(why) = &result.why {
+        let title = "bakeoff gate: the function that grew";
+        out.push_str(&command("notice", title, &grown_sentence(why)));
     }
     let counted: Vec<_> = result.rounds.iter().filter(|round| round.void.is_none()).collect();
     for lost in lost(&counted) {
@@ -231,6 +236,15 @@ mod tests {
         let line = "::warning title=bakeoff gate%3A lost rounds::The candidate alone did not sustain the load in 1 \
                     of 12 rounds (was saturated).";
         assert!(told.contains(line), "{told}");
+    }
+
+    #[test]
+    fn the_function_that_grew_is_told() {
+        let result = GateResult { why: Some(crate::judge::mock::why(8)), ..sample() };
+        let told = annotations(&result);
+        let line = "::notice title=bakeoff gate%3A the function that grew::futex_[k] takes 4 us (";
+        assert!(told.contains(line), "{told}");
+        assert_eq!(outputs(&result), outputs(&sample()));
     }
 
     #[test]

@@ -47,5 +47,5 @@ fn of(plan: Plan, rounds: Vec<Round>) -> GateResult {
         notes: Vec::new(),
         fingerprint: Fingerprint { cpu_model: "A CPU".into(), cores: 2, ..Fingerprint::default() },
     };
-    GateResult { schema: SCHEMA.into(), about, plan, rounds, judgement }
+    GateResult { schema: SCHEMA.into(), about, plan, rounds, judgement, why: None }
 }

@@ -5,6 +5,7 @@ use crate::record::gate::{GateResult, Purpose};
 use crate::report::document::{Document, Element, Table};
 use crate::report::markdown::write_markdown;
 use crate::report::terminal::write_text;
+use crate::report::why::{functions_of, grown_sentence, overheads};
 use crate::text::{clean, counted, one_line};
 use crate::units::grouped;
 
@@ -42,11 +43,16 @@ fn document(result: &GateResult) -> Document<'static> {
     let cells = rows(judgement).into_iter().map(|row| row.map(|cell| one_line(&cell)));
     let mut document = Document {
         title: format!("bakeoff gate: {}", clean(&about.scenario)),
-        answer: vec![first],
+        answer: std::iter::once(first).chain(result.why.as_ref().map(grown_sentence)).collect(),
         blocks: vec![Element::Table(Table::new("", COLUMNS, 2..COLUMNS.len(), cells))],
         ..Document::default()
     };
     document.blocks.extend(about.notes.iter().map(|note| Element::Text(one_line(note))));
+    if let Some(why) = &result.why {
+        document.blocks.extend(overheads(why).map(Element::Text));
+        let tables = functions_of(why, &about.scenario).into_iter().map(Element::Table);
+        document.fold("Functions in profiled rounds", tables.collect());
+    }
     let reasons: Vec<String> = judgement.reasons.iter().map(|reason| one_line(reason)).collect();
     match about.purpose {
         Purpose::Gate => document.fold("Reasons", vec![Element::List("", reasons)]),
@@ -69,6 +75,7 @@ fn document(result: &GateResult) -> Document<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::mock;
     use crate::report::gate::sample_tests::{passed, sample};
 
     #[test]
@@ -91,6 +98,19 @@ mod tests {
         let first = "# bakeoff gate: payment, \"fast\"\n\n**PASS (p50, throughput)**\n\n| metric |";
         assert!(text.starts_with(first), "{text}");
         assert!(text.contains("Baseline main, candidate pull/12 &lt;b&gt;: 12 rounds and 0 void at 1,000/s on A CPU, 2 cores"));
+    }
+
+    #[test]
+    fn the_function_that_grew_is_the_second_sentence_and_changes_no_verdict() {
+        let mut why = mock::why(8);
+        why.functions.iter_mut().for_each(|one| one.scenario = sample().about.scenario);
+        let result = GateResult { why: Some(why), ..sample() };
+        let text = markdown(&result).replace('\\', "");
+        let first = format!("**{}**", one_line(&result.judgement.line));
+        let verdict = text.find(&first[..20]).unwrap();
+        assert!(text[verdict..].contains("futex_[k] takes 4 us"), "{text}");
+        assert!(text.contains("| futex_[k] | thread-pool | event-loop | 4 |"), "{text}");
+        assert_eq!(result.judgement, sample().judgement);
     }
 
     #[test]

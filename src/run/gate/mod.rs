@@ -55,6 +55,8 @@ pub(crate) struct GateRequest {
     pub(crate) history: Option<PathBuf>,
     /// A given database may be written to without asking.
     pub(crate) yes: bool,
+    /// After a regression in CPU time or p50, profiled rounds say which function grew.
+    pub(crate) why: bool,
 }
 
 #[derive(Debug)]

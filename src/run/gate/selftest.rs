@@ -59,6 +59,7 @@ pub(crate) fn selftest(
             out: out.join(name),
             history: None,
             yes: false,
+            why: false,
         };
         let Ended { result, unwritten } = run(&request, &mut progress(), stop)?;
         unwritten.into_iter().try_for_each(Err)?;

@@ -11,19 +11,20 @@ use crate::judge::gate::{judge, sensitivity};
 use crate::judge::{insecure, validity};
 use crate::record::CLOSED_LEVEL;
 use crate::record::gate::{
-    About, Block, GateResult, Metric, MetricPlan, OnInconclusive, Plan, Purpose, Round, SCHEMA,
+    About, Block, GateResult, Judgement, Metric, MetricJudgement, MetricPlan, OnInconclusive,
+    Outcome, Plan, Purpose, Round, SCHEMA, Verdict,
 };
-use crate::record::{LostBy, Trial};
+use crate::record::{LostBy, Trial, Why};
 use crate::report::gate::history::History;
 use crate::run::gate::budget::{CLOSED, OVERHEAD};
 use crate::run::gate::budget::{Strained, agree, shown};
 use crate::run::gate::{Enough, GateRequest, block, budget};
 use crate::run::host::Host;
 use crate::run::journal::Journal;
-use crate::run::rounds::RandomizedBlock;
+use crate::run::rounds::{Budget, RandomizedBlock};
 use crate::run::testbed::Testbed;
 use crate::run::trial::spec::TrialSpec;
-use crate::run::{Progress, rounds};
+use crate::run::{Progress, rounds, why};
 use crate::scenario::{self, Bound, Contender, Level, Scenario, Statement};
 use crate::units::{Nanos, Rate, Share};
 use crate::{clock, random};
@@ -143,13 +144,53 @@ impl<'a> Session<'a> {
         if stop.load(Ordering::Relaxed) && !whole {
             judgement.interrupt();
         }
+        let why = self.why(&judgement, stop);
         Ok(GateResult {
             schema: SCHEMA.into(),
             about: self.about.clone(),
             plan: self.plan.clone(),
             rounds: self.rounds.clone(),
             judgement,
+            why,
         })
+    }
+
+    /// Profiled rounds of both after a regression that a function could explain. What goes wrong there is a note.
+    fn why(&mut self, judgement: &Judgement, stop: &AtomicBool) -> Option<Why> {
+        let explained = |one: &MetricJudgement| {
+            matches!(one.metric, Metric::CpuPerRequest | Metric::P50)
+                && one.outcome == Outcome::Regressed
+                && one.not_gated.is_none()
+        };
+        let due = judgement.verdict == Verdict::Regressed
+            && judgement.metrics.iter().any(explained)
+            && !stop.load(Ordering::Relaxed);
+        if !self.request.why || !due {
+            return None;
+        }
+        let rate = Some(Rate(self.about.rate_rps));
+        let due = self.scenario.contenders.iter();
+        let due = due.map(|one| spec_of(&self.scenario, &self.about, one, rate, (0, 0)));
+        let due: Vec<TrialSpec<'_>> = due.collect();
+        let cpu = self.plan.metrics.iter().position(|one| one.metric == Metric::CpuPerRequest);
+        let rounds = &self.rounds;
+        let timed = |spec: &TrialSpec<'_>| {
+            let block = |round: &Round| match spec.contender.name == self.about.baseline {
+                true => round.baseline.values[cpu?],
+                false => round.candidate.values[cpu?],
+            };
+            rounds.iter().filter(|round| round.void.is_none()).filter_map(block).collect()
+        };
+        let seed = self.about.order_seed;
+        let ran = why::run(&mut self.testbed, &due, &timed, seed, Budget::of(None), stop);
+        self.testbed.progress.end();
+        match ran {
+            Ok(why) => Some(why),
+            Err(error) => {
+                self.about.notes.push(format!("No profiled rounds: {}.", error.message()));
+                None
+            }
+        }
     }
 
     /// Turns a share of the baseline's ceiling into a rate that it bears, and says why it is this rate; gives what a trial
