@@ -15,6 +15,7 @@ use crate::units::Nanos;
 /// A question. Its variants say the type of the answer.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Ask {
     /// What the host is ([`Described`]); `address` is the one that others are to reach it at.
     Describe { address: IpAddr },
@@ -49,6 +50,7 @@ pub(crate) enum Ask {
 /// What is started.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Start {
     /// The agent's own program, by one of its verbs.
     Own { verb: String, flags: Vec<String> },

@@ -80,8 +80,8 @@ pub(super) fn steps(race: &Race<'_>) -> Option<Table> {
     for (entry, kind) in
         race.entries.iter().flat_map(|it| race.kinds().into_iter().map(move |kind| (it, kind)))
     {
-        let of = |trial: &&'_ Trial| trial.by_request.get(kind).map_or(0, |it| it.steps.len());
-        for place in 0..entry.trials.iter().map(|trial| of(&trial)).max().unwrap_or(0) {
+        let of = |trial: &Trial| trial.by_request.get(kind).map_or(0, |it| it.steps.len());
+        for place in 0..entry.trials.iter().map(|trial| of(trial)).max().unwrap_or(0) {
             rows.extend(step(entry, kind, place));
         }
     }

@@ -456,6 +456,7 @@ impl ServerHandle {
 }
 
 /// What a server wrote last that has been ended.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Tail {
     Here(Option<StderrTail>),
     There(Remote),
@@ -496,11 +497,9 @@ impl DependencyHandle<'_> {
 
     /// The measured window begins: what is counted is counted from here, and faults come from here.
     pub(crate) fn window_starts(&self) {
-        if let Self::Standin(standin) = self {
+        if let Self::Standin(ServerHandle::Here(standin)) = self {
             // A stand-in that is gone shows in every answer of its contender.
-            if let ServerHandle::Here(standin) = standin {
-                let _ = http::ask("POST", standin.peer(), "/window", ANSWERS_WITHIN);
-            }
+            let _ = http::ask("POST", standin.peer(), "/window", ANSWERS_WITHIN);
         }
     }
 
