@@ -124,7 +124,7 @@ fn quality(flame: &Flame, own: &[&Profile]) -> String {
 }
 
 /// `1.2 % more CPU than timed ones`
-pub(crate) fn more_cpu(more: f64) -> String {
+fn more_cpu(more: f64) -> String {
     let word = if more < 0.0 { "less" } else { "more" };
     format!("{} {word} CPU than timed ones", percent(more.abs(), 1))
 }

@@ -13,8 +13,8 @@ use super::view::View;
 use crate::judge::races::Race;
 use crate::judge::why::ALL;
 use crate::record::{Flame, LayerDifference};
-use crate::report::why::{more_cpu, sentence};
-use crate::text::{clean, slug};
+use crate::report::why::sentence;
+use crate::text::{clean, percent, slug};
 use crate::units::three_digits;
 
 /// One for each contender that was profiled.
@@ -92,11 +92,14 @@ fn races<'r, 'a>(view: &'r View<'a>, flame: &Flame) -> Vec<&'r Race<'a>> {
 
 fn method(flames: [Option<&Flame>; 2]) -> String {
     let cost = |flame: &Flame| {
-        let more = more_cpu(flame.overhead?);
-        Some(format!(" Profiled trials of {} cost {more}.", clean(&flame.contender)))
+        let more = percent(flame.overhead?, 1);
+        Some(format!("{} {more}", clean(&flame.contender)))
     };
-    let costs = flames.into_iter().flatten().filter_map(cost);
-    std::iter::once(METHOD.to_owned()).chain(costs).collect()
+    let costs: Vec<_> = flames.into_iter().flatten().filter_map(cost).collect();
+    match costs.is_empty() {
+        true => METHOD.to_owned(),
+        false => format!("{METHOD} Profiling adds CPU: {}.", costs.join(", ")),
+    }
 }
 
 const METHOD: &str = "Width: CPU time of a function and of what it called, above it. Software clock at 997 Hz; kernel functions \
@@ -265,7 +268,7 @@ mod tests {
         let [difference] = &differences[..] else { panic!("one pair") };
         assert!(difference.title.starts_with("Of the 3 us"), "{}", difference.title);
         let svg = difference.svg(Shade::Light, Size::Blog);
-        assert!(svg.contains("cost 1.2 % more CPU than timed ones"), "{svg}");
+        assert!(svg.contains("Profiling adds CPU: "), "{svg}");
         assert!(!svg.contains("<script") && svg.contains("payment &lt;b&gt;"), "{svg}");
         let turned = Some(("event-loop", "thread-pool"));
         assert_eq!(pictures_of(&run, ChartKind::FlameDiff, turned).len(), 1);
