@@ -2,7 +2,7 @@
 
 use crate::run::capacity;
 use crate::run::{rounds, why};
-use crate::scenario::{LoadKind, PILOT_REQUESTS, PILOT_TIME, Scenario, counted};
+use crate::scenario::{LoadKind, MapPlan, PILOT_REQUESTS, PILOT_TIME, Scenario, counted};
 use crate::units::{Nanos, Rate};
 use crate::{stats, text};
 
@@ -101,23 +101,25 @@ pub fn plan(scenario: &Scenario, profiled: bool) -> Planned {
             trials: (least * contenders, most * contenders),
         });
     }
-    if let Some(map) = &scenario.experiments.map {
-        let cells = (map.cpus.len() * map.waits.len()) as u64;
-        let blocks = u64::from(2 * map.rounds);
-        let what = format!(
-            "{cells} cells of {} paired rounds{}, about {:.0} s each",
-            map.rounds,
-            if map.best { " and up to 6 blocks to find the best sizes" } else { "" },
-            map.cell_estimate().as_secs_f64()
-        );
-        let most = blocks + if map.best { 6 } else { 0 };
-        parts.push(Part { name: "map", what, trials: (cells * blocks, cells * most) });
-    }
+    parts.extend(scenario.experiments.map.as_ref().map(map_part));
     let (part, profiling) = why::planned(scenario).filter(|_| profiled).map(profiled_part).unzip();
     parts.extend(part);
     let sees = sees(if contenders > 1 && levels != (0, 0) { scenario.rounds } else { 0 });
     let time = scenario.estimate() + profiling.unwrap_or(Nanos(0));
     Planned { scenario: scenario.name.clone(), hosts: scenario.hosts_told(), parts, time, sees }
+}
+
+fn map_part(map: &MapPlan) -> Part {
+    let cells = (map.cpus.len() * map.waits.len()) as u64;
+    let blocks = u64::from(2 * map.rounds);
+    let what = format!(
+        "{cells} cells of {} paired rounds{}, about {:.0} s each",
+        map.rounds,
+        if map.best { " and up to 6 blocks to find the best sizes" } else { "" },
+        map.cell_estimate().as_secs_f64()
+    );
+    let most = blocks + if map.best { 6 } else { 0 };
+    Part { name: "map", what, trials: (cells * blocks, cells * most) }
 }
 
 fn profiled_part((rounds, contenders, time): (u32, usize, Nanos)) -> (Part, Nanos) {

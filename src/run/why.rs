@@ -98,27 +98,35 @@ pub(super) fn run(
     }
     for spec in due {
         let of = (spec.scenario.name.clone(), spec.contender.name.clone());
-        let Some(stacks) = stacks.remove(&of) else { continue };
-        if !why.flames.iter().any(|flame| flame.scenario == of.0) {
-            let own = why.profiles.iter_mut().filter(|one| one.scenario == of.0);
-            pool_rare(&mut own.collect::<Vec<_>>());
+        if let Some(stacks) = stacks.remove(&of) {
+            let flame = flame(&mut why, spec, timed(spec), &stacks);
+            why.flames.push(flame);
         }
-        let own = why.profiles.iter();
-        let own = own.filter(|one| (&one.scenario, &one.contender) == (&of.0, &of.1));
-        let own: Vec<&Profile> = own.collect();
-        why.flames.push(Flame {
-            functions: judge::why::costs(&own),
-            overhead: judge::why::overhead(&own, timed(spec)),
-            withheld: judge::why::withheld(&own),
-            scenario: of.0,
-            contender: of.1,
-            level: spec.level.clone(),
-            stacks: mean(&stacks),
-        });
     }
     why.differences = judge::why::differences(&why);
     why.functions = judge::why::functions(&why);
     Ok(why)
+}
+
+/// What the profiled rounds of a contender come to; rare functions of its scenario are pooled before the first.
+fn flame(why: &mut Why, spec: &TrialSpec<'_>, timed: Vec<f64>, stacks: &[Vec<Stack>]) -> Flame {
+    let (scenario, contender) = (&spec.scenario.name, &spec.contender.name);
+    if !why.flames.iter().any(|flame| flame.scenario == *scenario) {
+        let own = why.profiles.iter_mut().filter(|one| one.scenario == *scenario);
+        pool_rare(&mut own.collect::<Vec<_>>());
+    }
+    let own = why.profiles.iter();
+    let own = own.filter(|one| (&one.scenario, &one.contender) == (scenario, contender));
+    let own: Vec<&Profile> = own.collect();
+    Flame {
+        functions: judge::why::costs(&own),
+        overhead: judge::why::overhead(&own, timed),
+        withheld: judge::why::withheld(&own),
+        scenario: scenario.clone(),
+        contender: contender.clone(),
+        level: spec.level.clone(),
+        stacks: mean(stacks),
+    }
 }
 
 /// Nothing of a trial whose figures do not count.
