@@ -72,6 +72,17 @@ pub(crate) struct Closed {
     later: Later,
     /// Free connections. A user who thinks keeps one from being another's.
     free: usize,
+    arriving: Arriving,
+}
+
+/// The first sessions of users who think begin at equal distances, so that the users are not in phase.
+#[derive(Clone, Copy, Debug, Default)]
+struct Arriving {
+    begun: usize,
+    users: usize,
+    from: Nanos,
+    /// Between two users.
+    every: Nanos,
 }
 
 impl<'a> Dispatch<'a> {
@@ -92,8 +103,21 @@ impl<'a> Dispatch<'a> {
 
     /// Every `stride`-th request from `first` on and below `last`, one after the other until `end`.
     pub(crate) fn closed(first: u64, stride: u64, end: Nanos, last: u64) -> Self {
-        let (later, free) = (Later::default(), 0);
-        Self::Closed(Closed { k: first, stride, end, last, later, free })
+        let (later, free, arriving) = (Later::default(), 0, Arriving::default());
+        Self::Closed(Closed { k: first, stride, end, last, later, free, arriving })
+    }
+
+    /// The same, with the first sessions of `users` spread over `think` after `from`.
+    pub(crate) fn spread(mut self, users: usize, from: Nanos, think: Nanos) -> Self {
+        if let Self::Closed(closed) = &mut self
+            && think > Nanos(0)
+        {
+            let all = users as u64 * closed.stride;
+            let from = from + Nanos(think.0 * closed.k / all);
+            closed.arriving =
+                Arriving { begun: 0, users, from, every: Nanos(think.0 / users as u64) };
+        }
+        self
     }
 
     /// The k that is next, so that its request can be written ahead.
@@ -111,12 +135,7 @@ impl<'a> Dispatch<'a> {
                 let next = open.next().map(|(_, intended)| intended);
                 next.into_iter().chain(open.later.next()).min()
             }
-            Self::Closed(closed) => {
-                let later = closed.later.next();
-                let has_user = later.is_none() || closed.free > closed.later.0.len();
-                let next = now < closed.end && closed.k < closed.last && has_user;
-                later.filter(|at| *at <= now || !next).or(next.then_some(now))
-            }
+            Self::Closed(closed) => closed.later.next().into_iter().chain(closed.next(now)).min(),
         }
     }
 
@@ -160,6 +179,7 @@ impl<'a> Dispatch<'a> {
             Self::Closed(closed) => {
                 let k = closed.k;
                 closed.k += closed.stride;
+                closed.arriving.begun += usize::from(!closed.is_idle());
                 Ticket { k, intended: now, woken: now, visit: None }
             }
         }
@@ -219,6 +239,26 @@ impl<'a> Dispatch<'a> {
             Self::Open(open) => open.all_busy,
             Self::Closed(_) => Nanos(0),
         }
+    }
+}
+
+impl Closed {
+    /// When a user begins a session; nothing where none does.
+    fn next(&self, now: Nanos) -> Option<Nanos> {
+        let Arriving { begun, users, from, every } = self.arriving;
+        let at = match self.is_idle() {
+            true => now,
+            false if begun < users => now.max(from + Nanos(every.0 * begun as u64)),
+            false => return None,
+        };
+        (at < self.end && self.k < self.last).then_some(at)
+    }
+
+    /// Whether a user who has begun has no session. All have begun where nobody thinks.
+    fn is_idle(&self) -> bool {
+        let Arriving { begun, users, .. } = self.arriving;
+        let later = self.later.0.len();
+        (begun == users && later == 0) || self.free + begun > users + later
     }
 }
 
@@ -424,6 +464,26 @@ mod tests {
         assert_eq!(dispatch.give_up(at(9_009), Nanos(10_000)), None);
         assert!(dispatch.give_up(at(9_010), Nanos(10_000)).is_some_and(|it| it.visit == Some(7)));
         assert_eq!(dispatch.next_instant(at(9_010)), None);
+    }
+
+    #[test]
+    fn users_who_think_begin_one_after_the_other() {
+        let mut closed =
+            Dispatch::closed(1, 2, Nanos(1_000), u64::MAX).spread(2, Nanos(100), Nanos(80));
+        closed.has_free(2);
+        assert_eq!(closed.next_instant(Nanos(100)), Some(Nanos(120)), "the second of four");
+        assert_eq!(closed.take(Nanos(120)).k, 1);
+        closed.has_free(1);
+        assert_eq!(closed.next_instant(Nanos(121)), Some(Nanos(160)), "the fourth");
+        // The session of the first one is over before that, and the next one is its user's.
+        closed.has_free(2);
+        assert_eq!(closed.next_instant(Nanos(130)), Some(Nanos(130)));
+        assert_eq!(closed.take(Nanos(130)).k, 3);
+        closed.has_free(1);
+        assert_eq!(closed.next_instant(Nanos(131)), Some(Nanos(160)));
+        closed.take(Nanos(160));
+        closed.has_free(2);
+        assert_eq!(closed.next_instant(Nanos(170)), Some(Nanos(170)), "all have begun");
     }
 
     #[test]

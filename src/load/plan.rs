@@ -77,6 +77,24 @@ impl Plan {
         };
         self.warm_up.expected(rate) + self.duration
     }
+
+    fn sessions(&self) -> impl Iterator<Item = &UserSession> {
+        self.mix.iter().filter_map(|(operation, _)| match operation {
+            Operation::Session(session) => Some(session),
+            _ => None,
+        })
+    }
+
+    /// How long the user of a session thinks at most, all steps together.
+    pub(crate) fn thinking(&self) -> Nanos {
+        self.sessions().map(UserSession::thinking).max().unwrap_or_default()
+    }
+
+    /// The longest time of a request or session: each step of one has a timeout.
+    pub(crate) fn longest(&self) -> Nanos {
+        let steps = self.sessions().map(|session| session.steps.len()).max().unwrap_or(1);
+        Nanos(self.timeout.0.saturating_mul(steps as u64))
+    }
 }
 
 /// One generator's part of a load that several send.
@@ -187,6 +205,13 @@ pub struct UserSession {
     pub name: String,
     /// At least one.
     pub steps: Vec<SessionStep>,
+}
+
+impl UserSession {
+    /// How long its user thinks, all steps together.
+    pub(crate) fn thinking(&self) -> Nanos {
+        Nanos(self.steps.iter().map(|step| step.think.0).sum())
+    }
 }
 
 /// One request of a session. The first is due at the session's intended instant, each later one when its think time after

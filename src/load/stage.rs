@@ -152,7 +152,11 @@ impl Stage {
                     let end = if self.warms { go.origin + self.before } else { window.end };
                     // No two generators have a number in common, however many threads each has.
                     let (index, of) = (u64::from(plan.part.index), u64::from(plan.part.of));
-                    Dispatch::closed(first * of + index, stride * of, end, self.last)
+                    let first = first * of + index;
+                    let users = plan.connections / plan.threads;
+                    let users = users + usize::from(thread < plan.connections % plan.threads);
+                    let closed = Dispatch::closed(first, stride * of, end, self.last);
+                    closed.spread(users, go.origin + go.skip, plan.thinking())
                 }
             },
             recorder: Recorder::of(plan, window.clone()),

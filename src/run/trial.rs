@@ -269,13 +269,16 @@ pub(super) fn plan(prepared: &PreparedTrial<'_>, target: Peer) -> Plan {
         LoadKind::Open(arrivals) => arrivals,
         LoadKind::Closed => Default::default(),
     };
+    // Where an open load is closed to see what a contender can do, nobody thinks: the loop would show its users' pace.
+    let thinks = prepared.spec.rate.is_some() || scenario.load.kind == LoadKind::Closed;
+    let sent = |one: &Operation| sent(one, prepared.signature.rounds, thinks);
     Plan {
         target,
         shape: prepared.spec.rate.map_or(Shape::Closed, |rate| Shape::Open { rate, arrivals }),
         // A probe in closed loop is of no rate at all.
         steps: prepared.spec.rate.map_or_else(Vec::new, |_| scenario.load.steps.clone()),
         traffic: prepared.spec.rate.and_then(|_| scenario.load.traffic.clone()),
-        mix: scenario.mix.iter().map(|(one, weight)| (signed(one, prepared), *weight)).collect(),
+        mix: scenario.mix.iter().map(|(one, weight)| (sent(one), *weight)).collect(),
         setup: scenario.setup.clone(),
         seed: scenario.seed,
         round: prepared.spec.round,
@@ -295,14 +298,16 @@ pub(super) fn plan(prepared: &PreparedTrial<'_>, target: Peer) -> Plan {
     }
 }
 
-/// The same with the stretches that the contender makes of a payment's signature.
-fn signed(operation: &Operation, prepared: &PreparedTrial<'_>) -> Operation {
+/// The same with the stretches that the contender makes of a payment's signature, and without think times unless `thinks`.
+fn sent(operation: &Operation, stretches: u32, thinks: bool) -> Operation {
     let mut own = operation.clone();
     match &mut own {
-        Operation::Payment { rounds } => *rounds = prepared.signature.rounds,
+        Operation::Payment { rounds } => *rounds = stretches,
         Operation::Session(session) => {
-            let steps = session.steps.iter_mut();
-            steps.for_each(|step| step.operation = signed(&step.operation, prepared));
+            for step in &mut session.steps {
+                step.operation = sent(&step.operation, stretches, thinks);
+                step.think = if thinks { step.think } else { Nanos(0) };
+            }
         }
         _ => {}
     }

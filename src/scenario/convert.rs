@@ -15,8 +15,8 @@ use super::sent::{Routes, host, routes};
 use super::sessions::setup;
 use super::statements::{Known, headline, statements};
 use super::store::store;
-use super::{Scenario, Workload, gate};
-use crate::load::plan::Fields;
+use super::{LoadKind, Scenario, Workload, gate};
+use crate::load::plan::{Fields, Operation};
 use crate::scenario::around::{Around, Programs};
 use crate::units::{Nanos, grouped};
 
@@ -136,6 +136,7 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Diagnostic> {
             grouped(scenario.load.requests_min as f64)
         )));
     }
+    thinks_too_long(raw, scenario)?;
     match &raw.self_check {
         Some(at) if at.value && scenario.expectations.is_empty() => {
             let title = "a canary needs an expectation that must fail";
@@ -144,6 +145,22 @@ fn as_a_whole(raw: &Raw, scenario: &Scenario) -> Result<(), Diagnostic> {
         }
         _ => Ok(()),
     }
+}
+
+/// A closed window that is shorter than the thinking in a session sees a part of its users.
+fn thinks_too_long(raw: &Raw, scenario: &Scenario) -> Result<(), Diagnostic> {
+    let window = scenario.load.duration;
+    let longer = |(operation, _): &&(Operation, u32)| match operation {
+        Operation::Session(session) => session.thinking() > window,
+        _ => false,
+    };
+    let mut sessions = scenario.mix.iter().filter(|_| scenario.load.kind == LoadKind::Closed);
+    let Some((operation, _)) = sessions.find(longer) else { return Ok(()) };
+    let at = raw.session.iter().find(|one| one.value.name.value == operation.name());
+    let span = &at.expect("it is of the file").value.name.span;
+    let title = format!("a window of {window} is over before the users of a session have thought");
+    Err(Diagnostic::new(span, title, "thinks for longer than the window")
+        .help("write a longer duration into [load.closed], several times the think times together"))
 }
 
 fn version(schema: &At<u64>) -> Result<(), Diagnostic> {

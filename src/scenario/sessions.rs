@@ -44,15 +44,16 @@ pub(super) fn session(raw: &At<RawSession>, around: Around<'_>) -> Result<Operat
     let named = name(&raw.value.name, "session's name")?;
     let mut captured = Vec::new();
     let steps = steps(&raw.value.step, &raw.span, "a session", around, &mut captured)?;
-    let think: u64 = steps.iter().map(|step| step.think.0).sum();
-    if think > THINK_MAX.0 {
+    let session = UserSession { name: named, steps };
+    let think = session.thinking();
+    if think > THINK_MAX {
         let title = format!("the think times of a session are at most {THINK_MAX} together");
         let longest = raw.value.step.iter().filter_map(|step| step.value.think.as_ref());
         let longest = longest.max_by_key(|at| at.value.0).map_or(&raw.span, |at| &at.span);
-        return Err(Diagnostic::new(longest, title, format!("{} in all", Nanos(think)))
+        return Err(Diagnostic::new(longest, title, format!("{think} in all"))
             .help("the load runs at most so long before the window opens"));
     }
-    Ok(Operation::Session(UserSession { name: named, steps }))
+    Ok(Operation::Session(session))
 }
 
 fn steps(
@@ -64,8 +65,15 @@ fn steps(
 ) -> Result<Vec<SessionStep>, Diagnostic> {
     if !(1..=STEPS_MAX).contains(&raw.len()) {
         let title = format!("{whose} has 1 to {STEPS_MAX} steps");
-        return Err(Diagnostic::new(span, title, format!("{} steps", raw.len()))
-            .help("write [[session.step]] and below it name = \"login\" and path = \"/login\""));
+        let help = match raw.is_empty() {
+            true => {
+                "write [[session.step]] and below it name = \"login\" and path = \"/login\"".into()
+            }
+            false => {
+                format!("remove {}, or write a session of its own for them", raw.len() - STEPS_MAX)
+            }
+        };
+        return Err(Diagnostic::new(span, title, format!("{} steps", raw.len())).help(help));
     }
     let mut steps: Vec<SessionStep> = Vec::new();
     for one in raw {
@@ -119,7 +127,7 @@ fn step(
         }
         think => think.as_ref().map_or(Nanos(0), |at| at.value.0),
     };
-    let extract = extracts(&raw.value, &operation, captured)?;
+    let extract = extracts(&raw.value, &operation, captured, around.fields.setup)?;
     let name = named.unwrap_or_else(|| operation.name().to_owned());
     Ok(SessionStep { name, operation, think, extract })
 }
@@ -128,6 +136,7 @@ fn extracts(
     raw: &RawRoute,
     operation: &Operation,
     captured: &mut Vec<String>,
+    by_setup: &[String],
 ) -> Result<Vec<Extract>, Diagnostic> {
     let mut extracts = Vec::new();
     for (key, from) in &raw.extract {
@@ -140,6 +149,8 @@ fn extracts(
             "this cannot be the name of a value".to_owned()
         } else if is_field(named) {
             format!("{{{named}}} is a field already")
+        } else if by_setup.contains(named) {
+            format!("the setup captures `{named}` already")
         } else if captured.contains(named) {
             format!("`{named}` is captured twice")
         } else {
@@ -192,6 +203,9 @@ mod tests {
     #[test]
     fn mistakes_are_told() {
         let second = |step: &str| format!("{LOGIN}[[session.step]]\nname = \"pay\"\n{step}\n");
+        let more: String =
+            (0..33).map(|n| format!("[[session.step]]\nname = \"s{n}\"\npath = \"/\"\n")).collect();
+        let many = format!("{LOGIN}{more}");
         for (rest, told) in [
             (second("path = \"/{tokn}\""), "did you mean {token}?"),
             (second("path = \"/\"\nthink = \"11s\""), "at most 10 s together"),
@@ -202,6 +216,13 @@ mod tests {
             (second("path = \"/\"\nextract = { a = \"body\" }"), "no part of an answer"),
             (second("path = \"/\"\nname = \"login\"").replace("name = \"pay\"\n", ""), "two steps"),
             ("[[session]]\nname = \"buy\"\n".into(), "1 to 32 steps"),
+            (many, "remove 2, or"),
+            (
+                format!(
+                    "[[setup]]\npath = \"/\"\nname = \"s\"\nextract = {{ token = \"json:/a\" }}\n{LOGIN}"
+                ),
+                "the setup captures `token` already",
+            ),
             (LOGIN.replace("path", "think = \"1s\"\npath"), "before a first step"),
             (
                 format!("[[route]]\nname = \"r\"\npath = \"/{{token}}\"\n{LOGIN}"),
@@ -216,6 +237,21 @@ mod tests {
             let error = of(&rest).unwrap_err();
             assert!(error.contains(told), "{told}: {error}");
         }
+    }
+
+    #[test]
+    fn a_closed_window_is_no_shorter_than_a_sessions_thinking() {
+        let of = |think: &str| {
+            let text = format!(
+                "schema = 1\nname = \"a\"\ntitle = \"A\"\nworkload = \"http\"\n{LOGIN}\
+                 [[session.step]]\nname = \"pay\"\npath = \"/\"\nthink = \"{think}\"\n\
+                 [load.closed]\nduration = \"2s\"\n[contender.a]\nurl = \"http://127.0.0.1:1\"\n"
+            );
+            parse("a.toml", &text).map_err(|error| error.to_string())
+        };
+        assert_eq!(of("2s").map(|_| ()), Ok(()));
+        let error = of("3s").unwrap_err();
+        assert!(error.contains("2 s is over before") && error.contains("buy"), "{error}");
     }
 
     #[test]
