@@ -226,16 +226,18 @@ impl Connection {
             Ok(None) => return Received::Partial,
             Ok(Some(answer)) => {
                 let mut verdict = self.request.expect.check(answer.status, answer.body);
-                let mut missing = String::new();
+                let mut missing = None;
                 if verdict.is_ok()
                     && let Err(why) =
                         capture(mix.extracts(&self.request), &answer, &mut self.request.values)
                 {
-                    (verdict, missing) = (Err(RequestError::WrongAnswer), format!("{why}: "));
+                    // Without its body, in which there may be secrets.
+                    let what = format!("{why}: {}", answer.status);
+                    (verdict, missing) = (Err(RequestError::WrongAnswer), Some(what));
                 }
                 let is_new = |error: &RequestError| self.told & error.bit() == 0;
                 let new = verdict.as_ref().err().filter(|&error| is_new(error));
-                let what = new.map(|_| missing + &told(&answer));
+                let what = new.map(|_| missing.unwrap_or_else(|| told(&answer)));
                 // An answer that came before the whole request was out leaves the stream in the middle of it.
                 let reusable = answer.reusable && self.written == self.request.len;
                 (Received::Answer { verdict, status: answer.status, reusable }, what)

@@ -66,6 +66,7 @@ use self::pool::Pool;
 use self::recorder::{Recorder, times_within};
 use self::schedule::{Schedule, Share};
 use self::sender::ThreadResult;
+pub(crate) use self::setup::setup_failed;
 use self::stage::{Go, Sending, Stage, Warmed};
 use crate::error::{Context, Error, Result};
 use crate::poll::raise_descriptor_limit;

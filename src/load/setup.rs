@@ -17,6 +17,11 @@ use crate::units::Nanos;
 /// Its requests have the keys and draws of this k, which no load reaches.
 const K: u64 = (1 << 40) - 1;
 
+/// How the message begins of a setup that failed by `error`.
+pub(crate) fn setup_failed(error: &str) -> String {
+    format!("the setup failed ({error})")
+}
+
 /// Sends the setup of `plan` over a connection of its own; gives what was captured.
 ///
 /// # Errors
@@ -54,13 +59,13 @@ pub(super) fn values(plan: &Plan, stop: &AtomicBool) -> Result<Arc<[Vec<u8>]>> {
         return Err(Error::interrupted());
     }
     let (kinds, ..) = result.recorder.into_parts();
-    let Some((error, _)) = kinds[0].errors.first_key_value() else {
+    let Some((&error, _)) = kinds[0].errors.first_key_value() else {
         return Ok(result.values.into());
     };
-    let failed = kinds[0].steps.iter().find(|step| step.errors.contains_key(error));
+    let failed = kinds[0].steps.iter().find(|step| step.errors.contains_key(&error));
     let step = failed.map_or("a step", |step| &step.name);
-    let what = kinds[0].firsts.get(error).map_or_else(String::new, |what| format!(": {what}"));
-    Err(Error::invalid(format!("the setup failed ({error}) at {step}{what}"))
+    let what = kinds[0].firsts.get(&error).map_or_else(String::new, |what| format!(": {what}"));
+    Err(Error::invalid(format!("{} at {step}{what}", setup_failed(error)))
         .help("the load is sent only when all of [[setup]] has been answered rightly")
         .by_contender(""))
 }

@@ -16,6 +16,7 @@ use crate::judge::failures::over_the_error_bound;
 use crate::judge::validity::{Evidence, Judged};
 use crate::judge::{audit, validity};
 use crate::load::plan::{Operation, Part, Peer, Plan, Shape};
+use crate::load::setup_failed;
 use crate::record::histogram::distribution;
 use crate::record::outcome::{self, Outcome, RequestError, Tally};
 use crate::record::{Audit, AuditVerdict, LostBy, Trial};
@@ -66,7 +67,7 @@ fn attempt(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Resu
             }
             drop(contender);
             dependency.map_or(Ok(()), DependencyHandle::stop)?;
-            return Ok(figures::lost(prepared, LostBy::Crash, &error));
+            return Ok(figures::lost(prepared, broken_off_by(&error), &error));
         }
     };
     let outcome = &loaded.outcome;
@@ -123,6 +124,17 @@ fn unstarted(prepared: &PreparedTrial<'_>, error: Error) -> Result<Trial> {
 /// How the contender ended without being asked, if it has; where something has just failed.
 fn broken_down(contender: &mut ServerHandle) -> Result<Option<Error>> {
     Ok(contender.crashed(true)?.map(|status| crashed(contender, &status)))
+}
+
+/// By what a contender has lost to which no load could be sent.
+fn broken_off_by(error: &Error) -> LostBy {
+    let failed = |error: RequestError| setup_failed(error.name());
+    let refused = [RequestError::BadStatus, RequestError::WrongAnswer].map(failed);
+    match error.message() {
+        what if refused.iter().any(|refused| what.starts_with(refused)) => LostBy::Wrong,
+        what if what.starts_with(&failed(RequestError::Timeout)) => LostBy::Idle,
+        _ => LostBy::Crash,
+    }
 }
 
 fn crashed(contender: &ServerHandle, status: &str) -> Error {
@@ -499,6 +511,32 @@ fn at_rest(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_thinks_where_a_ceiling_is_looked_for() {
+        let scenario = crate::scenario::builtin("checkout-session").unwrap();
+        let thinking = |thinks: bool| match sent(&scenario.mix[0].0, 7, thinks) {
+            Operation::Session(session) => session.thinking(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(thinking(false), Nanos(0));
+        assert!(thinking(true) > Nanos(0));
+    }
+
+    #[test]
+    fn a_setup_that_is_refused_is_answered_wrongly_and_one_without_an_answer_is_not() {
+        let failed = |error: RequestError| {
+            Error::invalid(format!("{} at login", setup_failed(error.name())))
+        };
+        for (error, by) in [
+            (failed(RequestError::BadStatus), LostBy::Wrong),
+            (failed(RequestError::WrongAnswer), LostBy::Wrong),
+            (failed(RequestError::Timeout), LostBy::Idle),
+            (Error::invalid("the contender crashed: exit status 1"), LostBy::Crash),
+        ] {
+            assert_eq!(broken_off_by(&error), by, "{}", error.message());
+        }
+    }
 
     #[test]
     fn a_trial_without_a_right_answer_is_lost() {

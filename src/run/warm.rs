@@ -297,6 +297,10 @@ fn run_pilot(
     }
     let outcome = match (outcome, broken) {
         (_, failure @ Some(_)) => return Ok(Some(Pilot { failure, ..about(&seen) })),
+        (Err(error), None) if error.contender_wrote().is_some() => {
+            let failure = Some(error.message().to_owned());
+            return Ok(Some(Pilot { failure, ..about(&seen) }));
+        }
         (outcome, None) => outcome?,
     };
     let spans = match seen.by_cpu {

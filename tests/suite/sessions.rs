@@ -210,6 +210,30 @@ fn a_user_of_a_closed_loop_thinks_too() {
 }
 
 #[test]
+fn a_setup_that_fails_in_a_pilot_loses_the_round_and_the_run_goes_on() {
+    let shop = Shop::open(false);
+    let load = OPEN.replace("warm_up = \"none\"\n", "");
+    let text = scenario(shop.port, &load).replace("path = \"/key\"", "path = \"/nokey\"");
+    let (_, trials, told) = run(&text, &[]);
+    let validity = &trials[0]["validity"];
+    assert_eq!(
+        (&validity["lost"], &validity["lost_by"]),
+        (&true.into(), &"wrong".into()),
+        "{told}"
+    );
+    assert!(told.contains("`shop` may not be warm: its pilot failed (the setup failed"), "{told}");
+}
+
+#[test]
+fn what_a_capture_is_missing_in_is_not_told() {
+    let shop = Shop::open(false);
+    let text = scenario(shop.port, OPEN).replace("json:/user/token", "json:/user/name");
+    let (_, trials, told) = run(&text, &[]);
+    let first = &trials[0]["first_errors"]["wrong_answer"];
+    assert_eq!(*first, "login: no `token` at json:/user/name: 200", "{told}");
+}
+
+#[test]
 fn a_setup_that_fails_is_told_and_nothing_is_sent() {
     let shop = Shop::open(false);
     let text = scenario(shop.port, OPEN).replace("path = \"/key\"", "path = \"/nokey\"");

@@ -104,7 +104,12 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
     } else if trial.validity.lost && trial.validity.lost_by != Some(LostBy::Errors) {
         let said = trial.validity.wrote.trim();
         let wrote = if said.is_empty() { String::new() } else { format!("; it wrote: {said}") };
-        add(FaultKind::Crashed, trial.validity.reasons.join("; ") + &wrote);
+        let kind = match trial.validity.lost_by {
+            // The setup, after which nothing was sent.
+            Some(LostBy::Wrong) => FaultKind::Wrong,
+            _ => FaultKind::Crashed,
+        };
+        add(kind, trial.validity.reasons.join("; ") + &wrote);
     }
     if trial.saturated {
         let (answered, offered) =
