@@ -66,6 +66,7 @@ impl From<RequestError> for FailedRequest {
 pub(crate) struct Scope {
     /// No response times, and a request belongs to the window by its end.
     pub(crate) closed: bool,
+    /// The longest of its sessions', whose times are in the same bounds as all others.
     pub(crate) timeout: Nanos,
     /// The plan's; nothing is kept of it in closed loop.
     pub(crate) objective: Option<Nanos>,
@@ -74,7 +75,8 @@ pub(crate) struct Scope {
 
 impl From<&Plan> for Scope {
     fn from(plan: &Plan) -> Self {
-        let Plan { timeout, objective, timeline, .. } = *plan;
+        let Plan { objective, timeline, .. } = *plan;
+        let timeout = plan.longest();
         Self { closed: plan.shape == Shape::Closed, timeout, objective, timeline }
     }
 }
@@ -114,8 +116,11 @@ impl Recorder {
         let names = plan.mix.iter().map(|(operation, _)| operation.name());
         let mut recorder = Self::new(names, window, plan.into());
         for (kind, (operation, _)) in recorder.kinds.iter_mut().zip(&plan.mix) {
+            kind.timeout = plan.timeout;
             if let Operation::Session(session) = operation {
-                let step = |name: &str| empty(name, plan.timeout, 0);
+                kind.timeout.0 = kind.timeout.0.saturating_mul(session.steps.len() as u64);
+                let own = |name: &str| empty(name, plan.longest(), 0);
+                let step = |name: &str| Kind { timeout: plan.timeout, ..own(name) };
                 kind.steps = session.steps.iter().map(|one| step(&one.name)).collect();
             }
         }
@@ -172,30 +177,40 @@ impl Recorder {
     pub(crate) fn session(&mut self, kind: usize, past: &[Past], failure: Option<FailedRequest>) {
         let whole = whole(past);
         // The times of a step are its own, and the window that it belongs to is its session's.
-        let of_session = |at: &Instants| match self.closed {
+        let closed = self.closed;
+        let of_session = |at: &Instants| match closed {
             true => at.moved_to(whole.done - (at.done - at.intended)),
             false => at.moved_to(whole.intended),
         };
-        let moved: Vec<_> = past.iter().map(|one| (of_session(&one.at), one.status)).collect();
-        for (step, (at, status)) in moved.into_iter().enumerate() {
-            let place = KindPlace { kind, step: Some(step) };
-            if status != 0 {
-                self.answered(kind, &whole, status);
-                self.answered(place, &at, status);
+        for (step, one) in past.iter().enumerate() {
+            let (place, at) = (KindPlace { kind, step: Some(step) }, of_session(&one.at));
+            if one.status != 0 {
+                self.answered(kind, &whole, one.status);
+                self.answered(place, &at, one.status);
             }
             match &failure {
                 Some(failure) if step + 1 == past.len() => self.failed(place, &at, failure),
                 _ => self.right(place, &at),
             }
+            if one.first {
+                self.first_on_connection(&at);
+            }
+            if let Some(lag) = one.receive_lag {
+                self.timed(place, &at, lag);
+            }
         }
         let Some(mut failure) = failure else {
+            let lags: Option<Vec<Nanos>> = past.iter().map(|one| one.receive_lag).collect();
+            if let Some(lags) = lags {
+                self.timed(kind, &whole, Nanos(lags.iter().map(|lag| lag.0).sum()));
+            }
             return self.success(kind, &whole, Acknowledged::Nothing);
         };
         let rest = match failure.error {
             RequestError::Unfinished => RequestError::Unfinished,
             _ => RequestError::NotReached,
         };
-        let instant = if self.closed { whole.done } else { whole.intended };
+        let instant = if closed { whole.done } else { whole.intended };
         let unsent = Instants::never_sent(instant, instant, instant);
         for step in past.len()..self.kinds[kind].steps.len() {
             self.failed(KindPlace { kind, step: Some(step) }, &unsent, &rest.into());
@@ -254,12 +269,12 @@ impl Recorder {
     }
 
     /// The answer of a success had been in the kernel for `receive_lag` when it was read. Open loop only.
-    pub(crate) fn timed(&mut self, kind: usize, at: &Instants, receive_lag: Nanos) {
+    pub(crate) fn timed(&mut self, place: impl Into<KindPlace>, at: &Instants, receive_lag: Nanos) {
         // An answer does not come before its request: the clock was set meanwhile.
         if !self.counts(at) || receive_lag > at.service() {
             return;
         }
-        let timed = &mut self.kinds[kind].timed;
+        let timed = &mut self.kind(place.into()).timed;
         timed.receive_lag.saturating_record(receive_lag.0);
         let less_lag = at.response() - at.generator_lag();
         timed.less_lag.saturating_record(less_lag.0);
@@ -433,6 +448,8 @@ fn empty(name: &str, timeout: Nanos, slices: u64) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::load::plan::{SessionStep, UserSession};
 
     const WINDOW: Range<Nanos> = Nanos(1_000)..Nanos(20_000_000_000);
 
@@ -616,17 +633,63 @@ mod tests {
     }
 
     #[test]
+    fn late_reads_and_first_answers_of_a_session_are_of_its_window() {
+        let mut recorder = recorder();
+        let step = |name| empty(name, Nanos::SECOND, 0);
+        recorder.kinds[0].steps = ["login", "pay"].map(step).into();
+        let past = |intended, receive_lag| Past {
+            at: instants(intended, 1, 0, 100),
+            status: 200,
+            receive_lag,
+            first: true,
+        };
+        // Due after the window's end, and of it all the same.
+        let lag = |ns| Some(Nanos(ns));
+        let end = WINDOW.end.0;
+        recorder.session(0, &[past(end - 10, lag(30)), past(end + 500, lag(40))], None);
+        recorder.session(0, &[past(end - 10, None), past(end + 500, None)], None);
+        recorder.session(0, &[past(500, lag(1)), past(2_000, lag(1))], None);
+        assert_eq!(recorder.first_service().len(), 4, "those of the second one too");
+        let (kinds, ..) = recorder.into_parts();
+        let timed = |kind: &Kind| (kind.timed.receive_lag.len(), kind.timed.receive_lag.max());
+        assert_eq!(timed(&kinds[0]), (1, 70));
+        assert_eq!((timed(&kinds[0].steps[0]), timed(&kinds[0].steps[1])), ((1, 30), (1, 40)));
+        assert_eq!((kinds[0].timed.less_lag.max(), kinds[0].timed.less_both.max()), (200, 130));
+    }
+
+    #[test]
+    fn a_sessions_times_may_be_those_of_all_its_steps() {
+        let step = |name: &str| SessionStep {
+            name: name.into(),
+            operation: Operation::AccountRead,
+            think: Nanos(0),
+            extract: Vec::new(),
+        };
+        let steps = ["login", "basket", "pay"].map(step).into();
+        let session = Operation::Session(UserSession { name: "buy".into(), steps });
+        let mut plan =
+            crate::load::mix::tests::plan(vec![(session, 1), (Operation::AccountRead, 1)]);
+        plan.timeout = Nanos(30 * Nanos::SECOND.0);
+        let (kinds, ..) = Recorder::of(&plan, WINDOW).into_parts();
+        let timeouts = [&kinds[0], &kinds[0].steps[2], &kinds[1]].map(|kind| kind.timeout.0);
+        assert_eq!(timeouts, [90, 30, 30].map(|s| s * Nanos::SECOND.0));
+        let most = [&kinds[0], &kinds[0].steps[2], &kinds[1]].map(|kind| kind.response.high());
+        assert_eq!(most, [4 * 90 * Nanos::SECOND.0; 3], "which can be added up");
+    }
+
+    #[test]
     fn a_session_counts_once_and_takes_its_steps_along() {
         let mut recorder = recorder();
         let step = |name| empty(name, Nanos::SECOND, 0);
         recorder.kinds[0].steps = ["login", "basket", "pay"].map(step).into();
         let end = WINDOW.end.0;
-        let past = |intended| Past { at: instants(intended, 1, 0, 100), status: 200 };
+        let past =
+            |intended| Past { at: instants(intended, 1, 0, 100), status: 200, ..Past::default() };
         // Its second and third steps are due after the window's end, and are of it all the same.
         recorder.session(0, &[past(end - 10), past(end + 500), past(end + 900)], None);
         let what = Some("401: no".to_owned());
         let failure = FailedRequest { status: 401, what, ..status(401) };
-        let refused = Past { at: instants(5_000, 1, 0, 50), status: 401 };
+        let refused = Past { at: instants(5_000, 1, 0, 50), status: 401, ..Past::default() };
         recorder.session(0, &[refused], Some(failure));
         // One that began before the window is no part of it, whenever it ends.
         recorder.session(0, &[past(500), past(2_000), past(3_000)], None);

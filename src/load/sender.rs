@@ -270,7 +270,12 @@ impl Loop<'_> {
         if connection.phase != Phase::Busy {
             return;
         }
-        let asks = self.sampler.asks();
+        // A session is timed as a whole: its first step decides.
+        let visit = connection.request.visit.map(|visit| self.visits.get(visit));
+        let asks = match visit.and_then(|visit| visit.past.first()) {
+            Some(first) => first.receive_lag.is_some(),
+            None => self.sampler.asks(),
+        };
         let (received, receive_lag) = connection.receive(self.sender.mix, &mut self.scratch, asks);
         let done = connection.at.done;
         match received {
@@ -296,12 +301,10 @@ impl Loop<'_> {
         let (kind, at, visit) =
             (connection.request.operation, connection.at, connection.request.visit);
         let recorder = &mut self.sender.recorder;
-        if !connection.proven {
-            recorder.first_on_connection(&at);
-        }
+        let first = !connection.proven;
         if let Some(visit) = visit {
             recorder.acknowledge(acknowledged, &at);
-            let past = Past { at, status };
+            let past = Past { at, status, receive_lag: lag, first };
             let turn = self.visits.passed(visit, past, &mut connection.request.values).turn;
             if let Some(think) = self.sender.mix.think(turn) {
                 self.sender.dispatch.follow(at.done + think, visit, turn.k);
@@ -312,6 +315,9 @@ impl Loop<'_> {
             recorder.session(kind, past, None);
         } else {
             self.tail.answer(at.done, at.response());
+            if first {
+                recorder.first_on_connection(&at);
+            }
             recorder.answered(kind, &at, status);
             recorder.success(kind, &at, acknowledged);
             if let Some(lag) = lag {
@@ -340,7 +346,7 @@ impl Loop<'_> {
     /// A request, or a step and with it its session, has failed.
     fn failed(&mut self, kind: usize, visit: Option<u32>, at: &Instants, failure: FailedRequest) {
         let Some(visit) = visit else { return self.sender.recorder.failed(kind, at, &failure) };
-        let past = Past { at: *at, status: failure.status };
+        let past = Past { at: *at, status: failure.status, ..Past::default() };
         self.visits.passed(visit, past, &mut Vec::new());
         let past = &self.visits.end(visit).past;
         self.sender.recorder.session(kind, past, Some(failure));

@@ -23,11 +23,15 @@ pub(crate) struct Visit {
 }
 
 /// A step that has come to its end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Past {
     pub(crate) at: Instants,
     /// 0 where there was no answer.
     pub(crate) status: u16,
+    /// How late its answer was read, where that was timed: in every step of a session or in none.
+    pub(crate) receive_lag: Option<Nanos>,
+    /// It was answered rightly, and was the first on its connection.
+    pub(crate) first: bool,
 }
 
 impl Visits {
@@ -96,7 +100,7 @@ mod tests {
             let (intended, paused) = (at(0), Nanos(0));
             let at =
                 Instants { intended, woken, acquired, written, first_byte, received, done, paused };
-            Past { at, status: 200 }
+            Past { at, status: 200, ..Past::default() }
         };
         let all = whole(&[step(1_000), step(5_000), step(9_000)]);
         assert_eq!((all.intended, all.done), (Nanos(1_000), Nanos(9_053)));
@@ -109,7 +113,7 @@ mod tests {
     fn a_place_is_used_again_and_forgets() {
         let mut visits = Visits::default();
         let (one, other) = (visits.begin(1, 0), visits.begin(2, 0));
-        let past = Past { at: Instants::default(), status: 200 };
+        let past = Past::default();
         visits.passed(one, past, &mut vec![b"x".to_vec()]);
         assert_eq!((visits.get(one).turn.step, visits.get(other).turn.step), (1, 0));
         visits.end(one);

@@ -152,7 +152,8 @@ fn held_by_failures(evidence: &Evidence<'_>) -> Option<String> {
     if !waited_for(evidence) || !over_the_error_bound(failed, requests, failures::USUAL) {
         return None;
     }
-    let timeout = kinds().map(|kind| kind.timeout).max().unwrap_or_default();
+    let timeout =
+        kinds().map(|kind| kind.steps.first().unwrap_or(kind).timeout).max().unwrap_or_default();
     let ways = [
         (down, "could not connect: the server was down".to_owned()),
         (unanswered, format!("had no answer within {timeout}: the server hung or was too slow")),

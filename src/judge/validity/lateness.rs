@@ -89,10 +89,18 @@ fn ends(kind: &Kind, rank: f64) -> Option<(u64, u64)> {
     Some((whole, theirs.saturating_sub(received_late(kind, rank))))
 }
 
-/// Whether p99 of the generator's lag, of all kinds together, is over the limit. It looks at no contender's times. Fewer
+/// Each request by itself: a session's lag is the sum of its steps'.
+fn requests(outcome: &Outcome) -> impl Iterator<Item = &Kind> {
+    outcome.kinds.iter().flat_map(|kind| match kind.steps.is_empty() {
+        true => std::slice::from_ref(kind),
+        false => &kind.steps,
+    })
+}
+
+/// Whether p99 of the generator's lag, of all requests together, is over the limit. It looks at no contender's times. Fewer
 /// than 1,000 requests have no p99; then the highest percentile that they support stands for it, which is no higher.
 fn too_late(evidence: &Evidence<'_>) -> Option<Finding> {
-    let lag = merged(evidence.outcome.kinds.iter().map(|kind| &kind.generator_lag))?;
+    let lag = merged(requests(evidence.outcome).map(|kind| &kind.generator_lag))?;
     let ranks = RANKS.iter().rev().filter(|&&(_, rank)| rank <= 0.99);
     let (name, late) =
         ranks.filter_map(|&(name, rank)| Some((name, percentile(&lag, rank)?))).next()?;
@@ -118,9 +126,9 @@ fn received_late(kind: &Kind, rank: f64) -> u64 {
     ranks.into_iter().find_map(at).map_or(0, |(with, without)| with.saturating_sub(without))
 }
 
-/// How late the generator read, all kinds together; nothing where no read was timed.
+/// How late the generator read, all requests together; nothing where no read was timed.
 pub(crate) fn receive_lag(outcome: &Outcome) -> Option<Histogram<u64>> {
-    merged(outcome.kinds.iter().map(|kind| &kind.timed.receive_lag)).filter(|all| !all.is_empty())
+    merged(requests(outcome).map(|kind| &kind.timed.receive_lag)).filter(|all| !all.is_empty())
 }
 
 fn merged<'a>(mut kinds: impl Iterator<Item = &'a Histogram<u64>>) -> Option<Histogram<u64>> {

@@ -103,6 +103,12 @@ fn a_round_is_void_over_the_limit_whatever_the_response_times() {
     slow.kinds[0].response = histogram(std::iter::repeat_n(50_000_000, 2_000));
     slow.kinds[0].response_less_lag = histogram(std::iter::repeat_n(49_899_000, 2_000));
     assert!(judged(&slow, |_| ()).validity.voids_round);
+    // A session of several requests, each of which is in time.
+    let mut session = outcome(101_000);
+    session.kinds[0].steps = outcome(51_000).kinds;
+    assert!(!judged(&session, |_| ()).validity.voids_round);
+    session.kinds[0].steps = outcome(101_000).kinds;
+    assert!(judged(&session, |_| ()).validity.voids_round);
     // Of 200 requests p90 is the highest that they support.
     let mut few = outcome(0);
     let lags = |late: usize| histogram((0..200).map(|i| if i < late { 101_000 } else { 0 }));
