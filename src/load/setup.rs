@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::NEVER;
 use super::dispatch::Dispatch;
 use super::live::Live;
 use super::mix::Mix;
@@ -10,7 +11,6 @@ use super::plan::{Operation, Pace, Plan, Shape, UserSession};
 use super::pool::Pool;
 use super::recorder::Recorder;
 use super::sender::Sender;
-use super::{NEVER, clock};
 use crate::error::{Error, Result};
 use crate::units::Nanos;
 
@@ -44,7 +44,7 @@ pub(super) fn values(plan: &Plan, stop: &AtomicBool) -> Result<Arc<[Vec<u8>]>> {
     let sender = Sender {
         mix: &mix,
         pool: Pool::open(&own, 1, stop)?,
-        dispatch: Dispatch::closed(K, 1, clock::now() + Nanos::SECOND, K + 1),
+        dispatch: Dispatch::closed(K, 1, NEVER, K + 1),
         recorder: Recorder::of(&own, ever.clone()),
         shape: own.shape,
         pace: own.pace,

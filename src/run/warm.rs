@@ -238,12 +238,11 @@ struct Seen {
     failed: u64,
 }
 
-/// Runs a pilot. One that the contender breaks off has a `failure`; nothing where it was stopped.
-fn run_pilot(
-    host: &Host,
-    prepared: &PreparedTrial<'_>,
-    stop: &AtomicBool,
-) -> Result<Option<Pilot>> {
+/// Nothing where it was stopped.
+type Piloted = Result<Option<Pilot>>;
+
+/// Runs a pilot. One that the contender breaks off has a `failure`.
+fn run_pilot(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Piloted {
     let about = |seen: &Seen| Pilot {
         scenario: prepared.spec.scenario.name.clone(),
         contender: prepared.spec.contender.name.clone(),
@@ -295,14 +294,12 @@ fn run_pilot(
     if stopped {
         return Ok(None);
     }
-    let outcome = match (outcome, broken) {
-        (_, failure @ Some(_)) => return Ok(Some(Pilot { failure, ..about(&seen) })),
-        (Err(error), None) if error.contender_wrote().is_some() => {
-            let failure = Some(error.message().to_owned());
-            return Ok(Some(Pilot { failure, ..about(&seen) }));
-        }
-        (outcome, None) => outcome?,
-    };
+    let refused = outcome.as_ref().err().filter(|error| error.contender_wrote().is_some());
+    let failure = broken.or_else(|| refused.map(|error| error.message().to_owned()));
+    if failure.is_some() {
+        return Ok(Some(Pilot { failure, ..about(&seen) }));
+    }
+    let outcome = outcome?;
     let spans = match seen.by_cpu {
         true => spans(seen.samples.iter().copied()),
         false => by_time(&plan, &outcome, &seen),
