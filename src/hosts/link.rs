@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -256,8 +257,11 @@ impl Channel {
             }
             thread::sleep(Duration::from_millis(2));
         }
-        let _ = launcher.kill();
-        let _ = launcher.wait();
+        // What it has started, a shell's ssh, is in its group. One that was waited for has no number any more.
+        if matches!(launcher.try_wait(), Ok(None)) {
+            let _ = kill_process_group(Pid::from_child(&launcher), Signal::KILL);
+            let _ = launcher.wait();
+        }
     }
 }
 
@@ -297,4 +301,30 @@ impl Drop for Link {
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_launcher_has_started_is_killed_with_it() {
+        // The shell stays in front of what it runs, which holds stdout and heeds no end of stdin.
+        let words = ["sh", "-c", "echo bakeoff-agent/1 5; sleep 60; exit", "sh"];
+        let host = HostAt {
+            name: "b".into(),
+            launch: words.map(str::to_owned).into(),
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            folder: None,
+            bakeoff: None,
+        };
+        let link = Link::launch(&host).unwrap();
+        link.shared.end(Duration::ZERO);
+        // Who reads its output ends when nobody can write to it any more.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !link.is_lost() || Arc::strong_count(&link.shared) > 1 {
+            assert!(Instant::now() < deadline, "what it started still runs");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
