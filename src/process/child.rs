@@ -96,6 +96,8 @@ impl Contender {
         command
             .arg(verb)
             .args(flags)
+            // An exported one says where other servers listen.
+            .env("BAKEOFF_ADDRESS", "127.0.0.1")
             .envs(env.iter().cloned())
             .arg(format!("--die-with-parent={}", std::process::id()));
         // A group of its own: Ctrl-C is for this program, which then ends its contenders in good order.
@@ -150,6 +152,7 @@ impl Contender {
         };
         // Most servers that can be told a port are told it by the second name.
         env.extend(["BAKEOFF_PORT", "PORT"].map(|name| (name.into(), port.to_string())));
+        env.push(("BAKEOFF_ADDRESS".into(), address.to_string()));
         env.extend(setup.env.iter().map(|(name, value)| (name.clone(), filled(value))));
         before(name, setup, &env)?;
         let argv: Vec<String> = argv.iter().map(filled).collect();
