@@ -186,7 +186,7 @@ struct Worker {
     out: Out,
     told: Told,
     servers: HashMap<u64, Guarded>,
-    /// Of those that have been ended.
+    /// Of those that have been ended, until the first server of the next trial is started.
     tails: HashMap<u64, Option<StderrTail>>,
 }
 
@@ -254,6 +254,9 @@ impl Worker {
                 value(Calibrated { asked_ns: cpu.0, rounds, measured_ns })
             }
             Ask::Start { name, start, mut env, cores, address } => {
+                if self.servers.is_empty() {
+                    self.tails.clear();
+                }
                 env.extend(["BAKEOFF_ADDRESS", "HOST"].map(|it| (it.into(), address.to_string())));
                 let server = match start {
                     Start::Own { verb, flags } => {
@@ -271,7 +274,6 @@ impl Worker {
                 let taken = self.servers.remove(&server).and_then(|it| lock(&it).take());
                 let gone = || Error::internal(format!("there is no server {server}"));
                 let taken = taken.ok_or_else(gone)?;
-                self.tails.clear();
                 self.tails.insert(server, taken.stderr());
                 taken.stop().and_then(value)
             }
@@ -384,4 +386,26 @@ fn describe(address: IpAddr) -> Result<Described> {
         has_address: address.is_loopback() || UdpSocket::bind((address, 0)).is_ok(),
         program: proc::own_program()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Ready, Setup};
+
+    #[test]
+    fn what_a_contender_wrote_is_kept_when_the_dependency_beside_it_ends() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let at = Address::Tcp(listener.local_addr().unwrap());
+        let setup = Setup::plain(Ready::Tcp, Nanos(10 * Nanos::SECOND.0));
+        let dependency = Contender::find("stand-in", &at, &setup, Vec::new()).unwrap();
+        let mut worker = Worker {
+            out: Out(Arc::new(Mutex::new(io::stdout()))),
+            told: Told::default(),
+            servers: HashMap::from([(1, Arc::new(Mutex::new(Some(dependency))))]),
+            tails: HashMap::from([(2, Some(StderrTail::of(&b"it broke"[..])))]),
+        };
+        worker.answer(3, Ask::Stop { server: 1 }).unwrap();
+        assert_eq!(worker.answer(4, Ask::Wrote { server: 2 }).unwrap(), "it broke");
+    }
 }
