@@ -405,10 +405,10 @@ fn gather(
     outcome.answered_in_first_half = merged.answered_in_first_half();
     outcome.first_service = merged.first_service().clone();
     (outcome.kinds, outcome.answered_in_window, outcome.tally) = merged.into_parts();
-    let ended = outcome.kinds.iter().map(|kind| kind.requests).sum();
-    outcome.offered = schedule.map_or(ended, |schedule| {
-        schedule.count(Share::of(plan), main.before, main.before + length)
-    });
+    outcome.offered = schedule.map_or_else(
+        || outcome.requests(),
+        |schedule| schedule.count(Share::of(plan), main.before, main.before + length),
+    );
     let unfinished = |kind: &Kind| kind.errors.get(RequestError::Unfinished.name()).copied();
     outcome.unfinished = outcome.kinds.iter().filter_map(unfinished).sum();
     outcome.outstanding.mean = mean_outstanding(&outcome, schedule.is_none());

@@ -67,6 +67,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The requests that were recorded, of all kinds.
+    pub(crate) fn requests(&self) -> u64 {
+        self.kinds.iter().map(|kind| kind.requests).sum()
+    }
+
     /// Adds another generator's part of the same load. Nothing is lost: counts add up, and so do histograms.
     pub(crate) fn merge(&mut self, other: Self) {
         self.window = self.window.min(other.window);

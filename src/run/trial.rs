@@ -420,8 +420,10 @@ fn judged(
     if let Some((hosts, parts)) = elsewhere {
         let open = prepared.spec.rate.is_some();
         let limit = validity::lag_limit(prepared.spec.scenario);
-        if let Some((host, part)) = cluster::latest(hosts, parts) {
-            judged.void_by(host, &Evidence { lag_limit: Some(limit), ..Evidence::of(part, open) });
+        let contender_share = used.cpu_share(prepared.placement.contender.len());
+        for (host, part) in hosts.generators.iter().zip(parts) {
+            let part = Evidence::of(part, open);
+            judged.judge_part(host, &Evidence { lag_limit: Some(limit), contender_share, ..part });
         }
         cluster::start_error(plan, hosts).into_iter().for_each(|doubt| judged.doubt(doubt));
     }
@@ -449,8 +451,7 @@ fn judged(
 /// More failures than the error bound allows.
 fn failing(outcome: &Outcome, bound: Share) -> Option<String> {
     let errors = figures::errors(outcome);
-    let (failed, requests) =
-        (errors.values().sum(), outcome.kinds.iter().map(|k| k.requests).sum());
+    let (failed, requests) = (errors.values().sum(), outcome.requests());
     over_the_error_bound(failed, requests, bound.0).then(|| {
         let kinds: Vec<String> = errors
             .iter()

@@ -130,12 +130,17 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
 }
 
 impl Judged {
-    /// The generator on one of several hosts was too late by itself: the round is void.
-    pub(crate) fn void_by(&mut self, host: &str, evidence: &Evidence<'_>) {
-        if let Some(late) = lateness::judge(evidence).void {
-            let reason = format!("on host {host} {}", late.reason);
+    /// Judges the generator on one of several hosts by its own part: one that was too late or too busy voids the round,
+    /// however the others were.
+    pub(crate) fn judge_part(&mut self, host: &str, evidence: &Evidence<'_>) {
+        if bound::by(evidence, false) == BoundBy::Generator {
+            self.bound_by = BoundBy::Generator;
+        }
+        let late = lateness::judge(evidence).void;
+        for finding in late.into_iter().chain(bound::generator(evidence)) {
+            let reason = format!("on host {host} {}", finding.reason);
             self.validity.voids_round = true;
-            self.validity.add(Finding { reason, ..late });
+            self.validity.add(Finding { reason, ..finding });
         }
     }
 

@@ -87,6 +87,22 @@ fn a_punctual_generator_is_valid() {
 }
 
 #[test]
+fn a_full_generator_is_found_beside_an_idle_one() {
+    let (mut full, mut idle) = (outcome(2_000), outcome(2_000));
+    (full.spun, idle.spun) = (Nanos(0), Nanos::SECOND);
+    let mut whole = full.clone();
+    whole.merge(idle.clone());
+    let mut both = judged(&whole, |_| ());
+    assert_eq!(both.bound_by, BoundBy::Nothing, "on average they had room");
+    both.judge_part("a", &Evidence::of(&idle, true));
+    assert!(!both.validity.voids_round, "{both:?}");
+    both.judge_part("d", &Evidence::of(&full, true));
+    assert!(both.validity.voids_round && both.bound_by == BoundBy::Generator, "{both:?}");
+    let told = |reason: &String| reason.starts_with("on host d the generator's core was 100");
+    assert!(both.validity.reasons.iter().any(told), "{both:?}");
+}
+
+#[test]
 fn a_round_is_void_over_the_limit_whatever_the_response_times() {
     let at = |lag, change: fn(&mut Evidence<'_>)| judged(&outcome(lag), change).validity;
     let late = at(99_000, |_| ());

@@ -74,7 +74,7 @@ pub(crate) fn seen(plan: &Plan, outcome: &Outcome, judged: Judged, audit: Audit)
         load: load(plan, outcome),
         offered_rps: per_second(outcome, outcome.offered),
         achieved_rps: per_second(outcome, outcome.answered_in_window),
-        requests: outcome.kinds.iter().map(|kind| kind.requests).sum(),
+        requests: outcome.requests(),
         errors: errors(outcome),
         statuses: statuses(outcome),
         first_errors: first_errors(outcome),
