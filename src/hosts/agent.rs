@@ -303,7 +303,7 @@ fn load(
     stop: &AtomicBool,
     begins: &Receiver<Begin>,
 ) -> Result<Sent> {
-    permit::check(plan)?;
+    permit::check_target(plan)?;
     let taken = Interference::now();
     let say = |said: Said| {
         let what = serde_json::to_value(said).unwrap_or_default();

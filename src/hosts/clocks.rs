@@ -41,9 +41,26 @@ impl Offset {
     }
 }
 
+/// How far two clocks may be apart after each was set by ours, when each may be off by its own bound: the two largest
+/// bounds together.
+pub(crate) fn apart(bounds: impl Iterator<Item = Nanos>) -> Nanos {
+    let [mut first, mut second] = [Nanos(0); 2];
+    for bound in bounds {
+        second = second.max(first.min(bound));
+        first = first.max(bound);
+    }
+    first + second
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_clocks_differ_by_at_most_the_sum_of_their_bounds() {
+        let of = |bounds: &[u64]| apart(bounds.iter().copied().map(Nanos));
+        assert_eq!([of(&[3, 9, 5]), of(&[9, 3]), of(&[4, 4])], [Nanos(14), Nanos(12), Nanos(8)]);
+    }
 
     const AHEAD: u64 = 7_000_000_000;
 

@@ -5,15 +5,25 @@ use std::net::IpAddr;
 use crate::error::{Error, Result};
 use crate::load::plan::{Address, Plan};
 
+/// Checks the address of a host that is to get load.
+///
+/// # Errors
+/// Usage: a public, link-local or multicast address.
+pub(crate) fn check(ip: IpAddr) -> Result<()> {
+    if is_private(ip) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("no load is sent to {ip}")).help("hosts are reached at private addresses: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7"))
+}
+
 /// Checks the target of a load that another machine gets.
 ///
 /// # Errors
-/// Usage: a public, link-local or multicast address, or no address at all.
-pub(crate) fn check(plan: &Plan) -> Result<()> {
+/// Usage: as of its address, or it has none.
+pub(crate) fn check_target(plan: &Plan) -> Result<()> {
     match &plan.target.at {
-        Address::Tcp(at) if is_private(at.ip()) => Ok(()),
-        target => Err(Error::usage(format!("no load is sent to {target}"))
-            .help("hosts are reached at private addresses: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7")),
+        Address::Tcp(at) => check(at.ip()),
+        target => Err(Error::usage(format!("no load is sent to {target}"))),
     }
 }
 
@@ -55,7 +65,7 @@ mod tests {
             ("2001:4860:4860::8888", false),
             ("::ffff:8.8.8.8", false),
         ] {
-            assert_eq!(is_private(address.parse().unwrap()), permitted, "{address}");
+            assert_eq!(check(address.parse().unwrap()).is_ok(), permitted, "{address}");
         }
     }
 }

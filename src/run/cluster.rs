@@ -11,13 +11,12 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::hosts::Word;
 use crate::hosts::ask::{Ask, Described, Fetched, RunningServer, Said, Sent, Start};
-use crate::hosts::clocks::Offset;
+use crate::hosts::clocks::{self, Offset};
 use crate::hosts::link::{Awaited, Heard, Link};
 use crate::hosts::permit;
 use crate::hosts::sampler::Sampled;
 use crate::load::plan::{Address, Pace, Part, Plan, WarmUp};
 use crate::load::{self, Begin};
-use crate::record::outcome::Outcome;
 use crate::record::{Calibrated, Hiccups, TrialHosts};
 use crate::run::trial::spec::Placement;
 use crate::scenario::{HostAt, Hosts, PlacementMode, Roles, Scenario};
@@ -83,6 +82,10 @@ impl Cluster {
         let hosts = scenario.hosts.clone();
         let roles = hosts.roles.clone().expect("only a scenario with roles is joined");
         let depends = scenario.store.dependency().is_some();
+        let loaded = [&roles.contender].into_iter().chain(depends.then_some(&roles.dependency));
+        for name in loaded {
+            permit::check(hosts.named(name)?.address)?;
+        }
         let named = roles.names().into_iter().filter(|name| depends || is_busy(&roles, name));
         let joined = named.map(|name| hosts.named(name).and_then(Joined::launch));
         let joined = joined.collect::<Result<Vec<_>>>()?;
@@ -90,6 +93,10 @@ impl Cluster {
             return Err(Error::usage(format!("host `{}` has another build", other.host.name))
                 .help("copy this program there; `bakeoff doctor --hosts FILE` shows each"));
         }
+        let boot = |name: &str| {
+            joined.iter().find(|it| it.host.name == name).map(|it| &it.described.boot_id)
+        };
+        hosts.check_reach(depends, |one, other| boot(one) == boot(other))?;
         let wanted = scenario.placement.contender_cores;
         let dealt = deal(&joined, &roles, depends, wanted)?;
         let placement = dealt.placement();
@@ -193,7 +200,7 @@ impl Cluster {
         pooled: bool,
         stop: &AtomicBool,
     ) -> Result<(Vec<Sent>, Sampled, TrialHosts)> {
-        permit::check(plan)?;
+        permit::check_target(plan)?;
         let generators: Vec<&Joined> =
             self.roles.generators.iter().map(|name| self.of(name)).collect();
         let clock_of = |link: &Link| Offset::measure(PINGS[1], || link.ask(Ask::Clock));
@@ -231,14 +238,16 @@ impl Cluster {
         let sampled = sampling.done::<Sampled>();
         let sent = sent?;
         marking.transpose()?.map(Awaited::done::<Fetched>).transpose()?;
-        self.check_sum(plan, &sent, stop)?;
-        let bound = sending.clocks.iter().chain([&contenders]).map(|clock| clock.bound).max();
-        let bound = bound.expect("there is a generator");
+        if !stop.load(Ordering::Relaxed) {
+            check_sum(load::offered(plan)?, &sent)?;
+        }
+        let clocks = sending.clocks.iter().chain([&contenders]);
+        let bound = clocks::apart(clocks.map(|clock| clock.bound));
         let hosts = TrialHosts {
             contender: self.roles.contender.clone(),
             dependency: dependency.map(|_| self.roles.dependency.clone()),
             generators: self.roles.generators.clone(),
-            requests: sent.iter().map(|part| part.outcome.offered).collect(),
+            requests: sent.iter().map(|part| part.outcome.requests()).collect(),
             clock_bound_ns: bound.0,
             one_machine: self.dealt.one_machine,
         };
@@ -253,7 +262,7 @@ impl Cluster {
         let connections = plan.connections / of + usize::from(index < plan.connections % of);
         Plan {
             part: Part { index: index as u32, of: of as u32 },
-            connections: connections.max(threads),
+            connections,
             threads,
             cores,
             pace,
@@ -261,21 +270,22 @@ impl Cluster {
             ..plan.clone()
         }
     }
+}
 
-    /// The parts are one schedule, and add up to it.
-    fn check_sum(&self, plan: &Plan, sent: &[Sent], stop: &AtomicBool) -> Result<()> {
-        let first = sent[0].outcome.schedule_hash;
-        if sent.iter().any(|part| part.outcome.schedule_hash != first) {
-            return Err(Error::internal("the generators had different schedules").by_machine());
+/// Checks that the parts are one schedule, and that the requests that were recorded are as many as it has in the window
+/// (`planned`; nothing in closed loop).
+fn check_sum(planned: Option<u64>, sent: &[Sent]) -> Result<()> {
+    let first = sent[0].outcome.schedule_hash;
+    if sent.iter().any(|part| part.outcome.schedule_hash != first) {
+        return Err(Error::internal("the generators had different schedules").by_machine());
+    }
+    let recorded: u64 = sent.iter().map(|part| part.outcome.requests()).sum();
+    match planned.filter(|planned| *planned != recorded) {
+        Some(planned) => {
+            let what = format!("the generators recorded {recorded} of {planned} requests");
+            Err(Error::internal(what).by_machine())
         }
-        let all: u64 = sent.iter().map(|part| part.outcome.offered).sum();
-        match load::offered(plan)? {
-            Some(planned) if planned != all && !stop.load(Ordering::Relaxed) => {
-                let what = format!("the generators sent {all} of {planned} requests");
-                Err(Error::internal(what).by_machine())
-            }
-            _ => Ok(()),
-        }
+        None => Ok(()),
     }
 }
 
@@ -517,18 +527,6 @@ pub(crate) fn start_error(plan: &Plan, hosts: &TrialHosts) -> Option<String> {
     })
 }
 
-/// The part whose generator was the latest, with its host.
-pub(crate) fn latest<'a>(
-    hosts: &'a TrialHosts,
-    parts: &'a [Outcome],
-) -> Option<(&'a str, &'a Outcome)> {
-    let late = |outcome: &Outcome| {
-        outcome.kinds.iter().map(|kind| kind.generator_lag.value_at_quantile(0.99)).max()
-    };
-    let named = hosts.generators.iter().map(String::as_str).zip(parts);
-    named.max_by_key(|(_, outcome)| late(outcome))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -561,6 +559,23 @@ mod tests {
         let traffic = scenario.load.traffic.unwrap();
         let carried = serde_json::to_string(&traffic).unwrap();
         assert_eq!(serde_json::from_str::<Traffic>(&carried).unwrap(), traffic);
+    }
+
+    #[test]
+    fn parts_that_recorded_fewer_requests_than_were_due_are_void() {
+        let sent = |recorded: u64| {
+            let mut outcome = crate::judge::validity::tests::outcome(0);
+            outcome.kinds[0].requests = recorded;
+            Sent { outcome, answered: 0, shares: (None, None) }
+        };
+        assert!(check_sum(Some(4_000), &[sent(2_000), sent(2_000)]).is_ok());
+        // Each says that all of its own were due.
+        let error = check_sum(Some(4_000), &[sent(2_000), sent(1_999)]).unwrap_err();
+        assert!(error.is_by_machine() && error.to_string().contains("3999 of 4000"), "{error}");
+        assert!(check_sum(None, &[sent(2_000), sent(1_999)]).is_ok(), "a closed loop has no plan");
+        let mut other = sent(2_000);
+        other.outcome.schedule_hash += 1;
+        assert!(check_sum(Some(4_000), &[sent(2_000), other]).is_err());
     }
 
     fn roles(contender: &str, dependency: &str, generators: &[&str]) -> Roles {

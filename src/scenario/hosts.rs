@@ -97,6 +97,34 @@ impl Hosts {
         };
         Err(Error::usage(format!("there is no host `{name}`")).help(help))
     }
+
+    /// Checks that the generators can reach the contender, and the contender what it waits for; `one_machine` says whether
+    /// two hosts, by name, are the same machine.
+    ///
+    /// # Errors
+    /// Usage: the address of one that another machine has to reach is a loopback address.
+    pub(crate) fn check_reach(
+        &self,
+        depends: bool,
+        one_machine: impl Fn(&str, &str) -> bool,
+    ) -> Result<()> {
+        let Some(Roles { contender, dependency, generators }) = &self.roles else { return Ok(()) };
+        let load = generators.iter().map(|from| (from, contender));
+        for (from, to) in load.chain(depends.then_some((contender, dependency))) {
+            let (near, far) = (self.named(from)?.address, self.named(to)?.address);
+            let same = from == to || (near.is_loopback() && one_machine(from, to));
+            if far.is_loopback() && !same {
+                let what = if to == contender { "contender" } else { "dependency" };
+                return Err(Error::usage(format!(
+                    "host `{from}` cannot reach the {what} on host `{to}` at {far}, which is a loopback address"
+                ))
+                .help(format!(
+                    "write the address at which `{from}` reaches it into [host.{to}], or another {what} into [placement]"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Roles {
@@ -118,6 +146,18 @@ impl Scenario {
     pub(super) fn check_hosts(&self) -> Result<()> {
         let Some(roles) = &self.hosts.roles else { return Ok(()) };
         roles.names().into_iter().try_for_each(|name| self.hosts.named(name).map(drop))?;
+        // Whether they are one machine is known when their agents run.
+        self.hosts.check_reach(self.store.dependency().is_some(), |_, _| true)?;
+        let (connections, generators) = (self.load.connections, roles.generators.len());
+        if connections < generators {
+            return Err(Error::usage(format!(
+                "{}: {connections} connections cannot be split among {generators} generators",
+                self.name
+            ))
+            .help(format!(
+                "write connections = {generators} or more into its load, or name fewer generators"
+            )));
+        }
         let dependency = self.store.dependency().map(|dependency| &dependency.server);
         let over_tls = |one: &super::Contender| match &one.kind {
             super::Kind::Command { setup, .. } => setup.tls.is_some(),
@@ -273,20 +313,60 @@ mod tests {
         }
     }
 
+    /// A built-in scenario on the hosts of a file.
+    fn placed(name: &str, hosts: &str) -> Result<Scenario> {
+        let overrides =
+            super::super::Overrides { hosts: read(hosts).unwrap(), ..Default::default() };
+        super::super::builtin(name).unwrap().with(&overrides)
+    }
+
+    fn hosts_mode(contender: &str) -> String {
+        format!("[placement]\nmode = \"hosts\"\ncontender = \"{contender}\"\n")
+    }
+
+    #[test]
+    fn a_loopback_address_that_another_machine_has_to_reach_is_refused() {
+        // By default what the contender waits for is where the load comes from: here.
+        let text = format!("{TWO}{}", hosts_mode("b"));
+        let error = placed("payment-50ms-query", &text).unwrap_err();
+        let told = error.to_string();
+        assert_eq!(error.exit_code(), 2);
+        assert!(told.contains("`b` cannot reach the dependency on host `local` at 127.0.0.1"));
+        assert!(told.contains("[host.local]"), "{told}");
+        assert!(placed("payment-memory", &text).is_ok(), "it waits for nothing");
+        let addressed = format!("[host.local]\naddress = \"10.77.0.1\"\n{text}");
+        assert!(placed("payment-50ms-query", &addressed).is_ok());
+        // One launched elsewhere whose address was forgotten.
+        let hosts = read(&format!("{TWO}{}", hosts_mode("d"))).unwrap();
+        assert!(hosts.check_reach(false, |_, _| true).is_ok(), "agents of one machine");
+        let told = hosts.check_reach(false, |_, _| false).unwrap_err().to_string();
+        assert!(told.contains("`local` cannot reach the contender on host `d`"), "{told}");
+    }
+
+    #[test]
+    fn a_generator_has_one_connection_at_least() {
+        let with = |connections: usize| {
+            let mut scenario = super::super::builtin("payment-memory").unwrap();
+            scenario.load.connections = connections;
+            let text = format!("{TWO}{}generators = [\"local\", \"d\"]\n", hosts_mode("b"));
+            let overrides =
+                super::super::Overrides { hosts: read(&text).unwrap(), ..Default::default() };
+            scenario.with(&overrides)
+        };
+        assert!(with(2).is_ok());
+        let told = with(1).unwrap_err().to_string();
+        assert!(told.contains("1 connections cannot be split among 2 generators"), "{told}");
+    }
+
     #[test]
     fn what_can_only_run_here_is_refused_and_nothing_else_changes() {
-        let with = |name: &str, host: &str| {
-            let placed = format!("{TWO}[placement]\nmode = \"hosts\"\ncontender = \"{host}\"\n");
-            let overrides =
-                super::super::Overrides { hosts: read(&placed).unwrap(), ..Default::default() };
-            super::super::builtin(name).unwrap().with(&overrides)
-        };
-        let there = with("payment-50ms-query", "b").unwrap();
+        let with = |name, host: &str| placed(name, &format!("{TWO}{}", hosts_mode(host)));
+        let there = with("payment-50ms-query", "b\"\ndependency = \"b").unwrap();
         assert_eq!(
             there.hosts_told(),
             [
                 "the contender runs on b (10.77.0.2)",
-                "what it waits for runs on local (127.0.0.1)",
+                "what it waits for runs on b (10.77.0.2)",
                 "the load comes from local (127.0.0.1)"
             ]
         );
