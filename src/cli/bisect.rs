@@ -1,6 +1,6 @@
 //! `bakeoff bisect`
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::cli::flags::Quiet;
 use crate::cli::{Format, flags, print};
@@ -115,6 +115,13 @@ impl Args {
         let contender = self.contender(&scenario, &gate)?;
         let (versions, builds) = match (&self.good, &self.bad, &self.build, &self.binary) {
             (Some(good), Some(bad), Some(command), Some(binary)) => {
+                let below = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+                if !Path::new(binary).components().all(below) {
+                    let message =
+                        format!("--binary: `{}` is not in the worktree", binary.escape_debug());
+                    return Err(Error::usage(message)
+                        .help("give its path from the top of the repository, without `..`"));
+                }
                 let build = Build { command: command.clone(), binary: binary.clone() };
                 let commits = commits(&self.repository, good, bad)?;
                 (commits, Some((self.repository.clone(), build)))

@@ -45,7 +45,12 @@ impl Builds {
             return Ok(Ok(kept));
         }
         let worktree = self.worktree();
+        let made = worktree.join(&self.build.binary);
         if worktree.join(".git").exists() {
+            // A build that makes nothing would leave that of another commit. One that is tracked comes back.
+            if made.exists() {
+                fs::remove_file(&made).usage(|| format!("cannot remove {}", made.display()))?;
+            }
             git(&worktree, &["checkout", "--quiet", "--force", "--detach", commit])?;
         } else {
             let failed = || format!("cannot make {}", self.folder.display());
@@ -58,7 +63,6 @@ impl Builds {
         if let Err(error) = self.build(commit) {
             return if error.is_interrupt() { Err(error) } else { Ok(Err(error.to_string())) };
         }
-        let made = worktree.join(&self.build.binary);
         if !made.is_file() {
             return Ok(Err(format!("the build made no {}", self.build.binary)));
         }
@@ -100,7 +104,7 @@ impl Drop for Builds {
 /// The commit `good`, and those after it up to `bad` by first parents, oldest first.
 ///
 /// # Errors
-/// Usage: no such commit, or `good` is no ancestor of `bad`.
+/// Usage: no such commit, or `good` is no ancestor of `bad` by first parents.
 pub(crate) fn commits(repository: &Path, good: &str, bad: &str) -> Result<Vec<String>> {
     let named = |name: &str| {
         let commit = format!("{name}^{{commit}}");
@@ -115,6 +119,13 @@ pub(crate) fn commits(repository: &Path, good: &str, bad: &str) -> Result<Vec<St
     })?;
     let range = format!("{good}..{bad}");
     let after = git(repository, &["rev-list", "--first-parent", "--reverse", &range])?;
+    if let Some(oldest) = after.lines().next() {
+        let parent = git(repository, &["rev-parse", "--verify", "--quiet", &format!("{oldest}^1")]);
+        if parent.ok().is_none_or(|parent| parent.trim() != good) {
+            let message = format!("{good} is on a side branch that was merged into {bad}");
+            return Err(Error::usage(message).help("give a commit of its first parents as --good"));
+        }
+    }
     Ok(std::iter::once(good).chain(after.lines().map(str::to_owned)).collect())
 }
 
