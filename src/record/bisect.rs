@@ -22,8 +22,14 @@ pub struct Bisection {
     pub request: Option<String>,
     /// The smallest change between the ends that is searched for, 0.03 for 3 %.
     pub margin: f64,
+    /// The name of the contender that the versions are builds of.
+    pub contender: String,
+    /// The load that was asked for: `4000/s`, or a share of the maximum throughput.
+    pub level: String,
     /// The versions, the good end first: commits, or paths of binaries.
     pub versions: Vec<String>,
+    /// SHA-256 of what each binary runs, first 16 digits; nothing for commits.
+    pub digests: Vec<String>,
     /// The command that builds a commit, and the file that it makes; `null` for binaries.
     pub build: Option<Build>,
     /// Sets who goes first in each round.
@@ -95,11 +101,11 @@ pub struct Compared {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Likeness {
-    /// Worse by less than half of the change.
+    /// Worse by less than a quarter of the change.
     First,
-    /// Worse by more than half of it.
+    /// Worse by more than three quarters of it.
     Last,
-    /// Worse by more than a quarter of it, and by less than three.
+    /// Worse by more than a quarter of it, and by less than three quarters.
     Between,
     /// The rounds show none of these.
     Undecided,

@@ -12,6 +12,8 @@ use crate::units::Nanos;
 const COLUMNS: [&str; 6] = ["version", "like", "worse by", "at least", "at most", "rounds"];
 /// Of a commit's digits.
 const COMMIT_DIGITS: usize = 12;
+/// What lost rounds are worse by.
+const ENDLESS: &str = "more than any figure";
 
 /// For a terminal; `files` says where the report is.
 pub(crate) fn text(record: &Bisection, files: String) -> String {
@@ -43,6 +45,7 @@ pub(crate) fn step(record: &Bisection, compared: &Compared) -> String {
     let [name, like, worse, low, high, rounds] = row(record, compared);
     match &compared.why {
         Some(why) => format!("{name} is {like}: {}", one_line(why)),
+        None if compared.ratio.is_none() => format!("{name} is {like}: {worse}, {rounds} rounds"),
         None => format!("{name} is {like}: {worse} ({low} to {high}), {rounds} rounds"),
     }
 }
@@ -50,7 +53,7 @@ pub(crate) fn step(record: &Bisection, compared: &Compared) -> String {
 fn document(record: &Bisection) -> Document<'static> {
     let metric = label(record.metric, record.request.as_deref());
     let worse = record.ends.as_ref().and_then(|ends| ends.ratio).map(|ratio| signed(ratio - 1.0));
-    let worse = worse.unwrap_or_else(|| "more than any figure".into());
+    let worse = worse.unwrap_or_else(|| ENDLESS.into());
     let name = |at: u32| name(record, at as usize);
     let answer = match record.found {
         Some(SearchEnd::Version(at)) => {
@@ -88,6 +91,10 @@ fn document(record: &Bisection) -> Document<'static> {
 
 fn row(record: &Bisection, compared: &Compared) -> [String; 6] {
     let change = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| signed(ratio - 1.0));
+    let worse = match compared.ratio {
+        None if compared.rounds > 0 && compared.likeness == Likeness::Last => ENDLESS.into(),
+        ratio => change(ratio),
+    };
     let like = match compared.likeness {
         Likeness::First => "like the first version",
         Likeness::Last => "like the last version",
@@ -98,7 +105,7 @@ fn row(record: &Bisection, compared: &Compared) -> [String; 6] {
     [
         name(record, compared.version as usize),
         like.into(),
-        change(compared.ratio),
+        worse,
         change(compared.low),
         change(compared.high),
         compared.rounds.to_string(),

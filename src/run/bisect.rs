@@ -23,6 +23,7 @@ use crate::report::bisect::cost;
 use crate::run::Progress;
 use crate::run::gate::{GateRequest, Pair, measure, runnable};
 use crate::run::host::{Builds, Host};
+use crate::run::journal::program_digest;
 use crate::scenario::{self, BuiltIn, Contender, Gate, Kind, Level, Scenario};
 use crate::stats::{Difference, Limits};
 use crate::units::{Nanos, Rate};
@@ -78,6 +79,8 @@ pub(crate) fn run(
 ) -> Result<Bisection> {
     let mut search = BisectSession::open(request)?;
     if search.record.ends.is_none() {
+        // An interrupt is not to lose the order and the builds.
+        search.keep()?;
         progress.say(&request.cost());
         search.compare_ends(progress, stop)?;
     }
@@ -99,13 +102,20 @@ impl<'a> BisectSession<'a> {
             Builds::new(repository, &request.out.join("builds"), build.clone())
         });
         let metric = &request.gate.metrics[0];
+        let digests = match request.builds {
+            Some(_) => Vec::new(),
+            None => digests(request)?,
+        };
         let fresh = Bisection {
             schema: SCHEMA.into(),
             scenario: request.scenario.name.clone(),
             metric: metric.figure,
             request: metric.request.clone(),
             margin: metric.margin.map_or_else(|| metric.figure.margin(), |margin| margin.0),
+            contender: request.contender.name.clone(),
+            level: request.gate.rate.to_string(),
             versions: request.versions.clone(),
+            digests,
             build: request.builds.as_ref().map(|(_, build)| build.clone()),
             order_seed: request.order_seed,
             ends: None,
@@ -168,7 +178,7 @@ impl<'a> BisectSession<'a> {
             rate_rps: result.about.rate_rps,
             rounds: counted(&result.rounds),
             round_ns: round.0,
-            ratio: found.and_then(|_| ratio(size)),
+            ratio: found.and_then(|rule| rule.ratio()),
             worse: found.is_some(),
             size,
             alpha,
@@ -278,20 +288,7 @@ impl<'a> BisectSession<'a> {
     }
 
     fn pair(&self, first: &Path, other: &Path) -> Result<Pair> {
-        let of = |name: &str, binary: &Path| {
-            let binary = runnable("bisect", binary)?;
-            let contender = self.request.contender.clone();
-            let kind = match contender.kind {
-                Kind::BuiltIn(own) => Kind::BuiltIn(BuiltIn { binary: Some(binary), ..own }),
-                Kind::Command { argv, setup } => {
-                    let rest = argv.into_iter().skip(1);
-                    let argv = std::iter::once(binary.display().to_string()).chain(rest).collect();
-                    Kind::Command { argv, setup }
-                }
-                url @ Kind::Url { .. } => url,
-            };
-            Ok::<_, Error>(Contender { name: name.into(), kind, ..contender })
-        };
+        let of = |name, binary| build_of(&self.request.contender, name, binary);
         Ok(Pair { baseline: of("first", first)?, candidate: of("other", other)? })
     }
 
@@ -313,7 +310,7 @@ impl<'a> BisectSession<'a> {
             prove_margin: false,
             fail_intermittent: false,
             commit: None,
-            order_seed: Some(self.request.order_seed.wrapping_add(self.record.steps.len() as u64)),
+            order_seed: Some(self.record.order_seed.wrapping_add(self.record.steps.len() as u64)),
             out: self.request.out.join(name),
             history: None,
             yes: self.request.yes,
@@ -324,6 +321,34 @@ impl<'a> BisectSession<'a> {
         let each = began.elapsed().as_nanos() / result.rounds.len().max(1) as u128;
         Ok((result, Nanos(each as u64)))
     }
+}
+
+/// The contender with another binary.
+///
+/// # Errors
+/// Usage: it cannot be run.
+fn build_of(contender: &Contender, name: &str, binary: &Path) -> Result<Contender> {
+    let binary = runnable("bisect", binary)?;
+    let contender = contender.clone();
+    let kind = match contender.kind {
+        Kind::BuiltIn(own) => Kind::BuiltIn(BuiltIn { binary: Some(binary), ..own }),
+        Kind::Command { argv, setup } => {
+            let rest = argv.into_iter().skip(1);
+            let argv = std::iter::once(binary.display().to_string()).chain(rest).collect();
+            Kind::Command { argv, setup }
+        }
+        url @ Kind::Url { .. } => url,
+    };
+    Ok(Contender { name: name.into(), kind, ..contender })
+}
+
+/// Of each binary.
+fn digests(request: &BisectRequest) -> Result<Vec<String>> {
+    let of = |path: &String| {
+        let contender = build_of(&request.contender, path, Path::new(path))?;
+        Ok(program_digest(&contender).unwrap_or_default())
+    };
+    request.versions.iter().map(of).collect()
 }
 
 const FILE: &str = "bisect.json";
@@ -348,8 +373,9 @@ fn resumed(path: &Path, fresh: &Bisection) -> Result<Bisection> {
         && Bisection { fingerprint: is.fingerprint.clone(), ..was } == is;
     match same {
         true => Ok(found),
-        false => Err(Error::usage(format!("{shown} is of another search"))
-            .help("resume it with the scenario, metric and versions that it was started with")),
+        false => Err(Error::usage(format!("{shown} is of another search")).help(
+            "resume it with the scenario, metric, contender, rate and binaries of its start",
+        )),
     }
 }
 

@@ -86,6 +86,9 @@ fn commits_are_built_once_in_a_worktree_that_is_gone_at_the_end() {
     let commit = git(folder, &["rev-parse", "HEAD~2"]);
     assert!(folder.join("out/builds").join(commit.trim()).join("made").exists());
 
+    let kept = fs::read_to_string(folder.join("out/bisect.json")).unwrap();
+    assert_eq!(from_json(&kept).unwrap().ends, None, "an interrupt could be resumed");
+
     let output = of("HEAD~1", "HEAD", "other");
     assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     assert!(stderr(&output).contains("the last version cannot be built"), "{}", stderr(&output));
@@ -101,6 +104,68 @@ fn commits_are_built_once_in_a_worktree_that_is_gone_at_the_end() {
         assert!(stderr(&output).contains(said), "{}", stderr(&output));
     }
     assert!(!folder.join("third").exists());
+}
+
+#[test]
+fn the_binary_of_another_commit_is_not_taken_for_a_build() {
+    let repository = repository(&["one", "two"]);
+    let build = "grep -q two source || { printf '#!/bin/sh\n' > made && chmod +x made; }";
+    let of = |binary: &str, out: &str| {
+        let commits = ["--good", "HEAD~1", "--bad", "HEAD", "--build", build];
+        bisect(repository.path(), &[&commits[..], &["--binary", binary, "--out", out]].concat())
+    };
+    let output = of("made", "out");
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the build made no made"), "{}", stderr(&output));
+    for binary in ["/bin/true", "../made"] {
+        let output = of(binary, "other");
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("is not in the worktree"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_good_commit_of_a_merged_branch_is_refused() {
+    let repository = repository(&["one"]);
+    let folder = repository.path();
+    git(folder, &["checkout", "--quiet", "-b", "side"]);
+    git(folder, &["commit", "--quiet", "--allow-empty", "--message", "side"]);
+    git(folder, &["checkout", "--quiet", "-"]);
+    git(folder, &["commit", "--quiet", "--allow-empty", "--message", "two"]);
+    git(folder, &["merge", "--quiet", "--no-ff", "--message", "merge", "side"]);
+    let plan = |good: &str| {
+        let commits = ["--good", good, "--bad", "HEAD", "--build", "true", "--binary", "made"];
+        bisect(folder, &[&commits[..], &["--plan"]].concat())
+    };
+    let output = plan("side");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("is on a side branch"), "{}", stderr(&output));
+    assert_eq!(plan("HEAD~2").status.code(), Some(0));
+}
+
+#[test]
+fn a_search_is_resumed_only_as_it_was_started() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a", "b", "c"] {
+        program(&folder.path().join(name), "#!/bin/sh\n");
+    }
+    let of =
+        |rest: &[&str]| bisect(folder.path(), &[&["--binaries", "a", "b", "c"], rest].concat());
+    let output = bisect(folder.path(), &["--binaries", "a", "nothing", "c", "--out", "other"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cannot read nothing"), "{}", stderr(&output));
+    for how in ["--out", "--resume"] {
+        let output = of(&[how, "out"]);
+        assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+        assert!(stderr(&output).contains("are the same binary"), "{}", stderr(&output));
+    }
+    let refused = |output: Output| {
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("is of another search"), "{}", stderr(&output));
+    };
+    refused(of(&["--resume", "out", "--rate", "300/s"]));
+    program(&folder.path().join("b"), "#!/bin/sh\n# rebuilt\n");
+    refused(of(&["--resume", "out"]));
 }
 
 /// Eight greeters, the sixth and later of which compute for longer.
