@@ -8,7 +8,7 @@ use crate::load;
 use crate::load::plan::Arrivals;
 use crate::record::outcome::{Kind, Slice};
 use crate::run::selftest::server::{Law, Process, Served};
-use crate::run::selftest::{Bench, Check, Row, Verdict, Wire, only, open, server, unanswered};
+use crate::run::selftest::{Bench, Check, Row, Verdict, only, open, server, unanswered};
 use crate::units::Nanos;
 
 /// The mean service time: long against the way there and back, short against a batch.
@@ -30,14 +30,12 @@ const STRETCHED_MAX: f64 = 1.1;
 pub(super) fn checks(quick: bool) -> Vec<Check> {
     let laws = [("M/D/1", Law::Constant(SERVICE)), ("M/M/1", Law::Exponential(SERVICE))];
     let rhos = if quick { &RHO[1..2] } else { &RHO[..] };
-    let check = |(name, law), rho, wire| {
-        let run = move |bench: &Bench<'_>| queue(bench, (name, law, wire), rho, way(bench)?);
-        let name = format!("queueing: {name} at {rho}{}", Wire::said(wire));
-        Check { name, ..Check::new("queueing", 8, run) }
+    let check = |(name, law), rho| {
+        let run = move |bench: &Bench<'_>| queue(bench, (name, law), rho, way(bench)?);
+        Check { name: format!("queueing: {name} at {rho}"), ..Check::new("queueing", 8, run) }
     };
-    let all = laws.iter().flat_map(|&law| rhos.iter().map(move |&rho| (law, rho, Wire::Plain)));
-    let tls = (laws[0], RHO[1], Wire::Tls);
-    all.chain([tls]).map(|(law, rho, wire)| check(law, rho, wire)).collect()
+    let all = laws.iter().flat_map(|&law| rhos.iter().map(move |&rho| (law, rho)));
+    all.map(|(law, rho)| check(law, rho)).collect()
 }
 
 /// What a response takes besides its service, ns: of a plain client's, from a server that does nothing.
@@ -50,16 +48,11 @@ fn way(bench: &Bench<'_>) -> Result<f64> {
     Ok((response.0 as f64 - null.served()?.mean).max(0.0))
 }
 
-fn queue(
-    bench: &Bench<'_>,
-    (name, law, wire): (&str, Law, Wire),
-    rho: f64,
-    way: f64,
-) -> Result<Vec<Row>> {
+fn queue(bench: &Bench<'_>, (name, law): (&str, Law), rho: f64, way: f64) -> Result<Vec<Row>> {
     let window = bench.span(Nanos(6_000_000_000), Nanos(3_000_000_000));
     let server = Process::start(law, bench.server_cores())?;
     let shape = open(rho / SERVICE.as_secs_f64(), Arrivals::Poisson);
-    let plan = wire.over(bench.plan(server.address, shape, window))?;
+    let plan = bench.plan(server.address, shape, window);
     let outcome = load::run(&plan, bench.stop, None)?;
     let served = server.served()?;
     let rate = outcome.offered as f64 / window.0 as f64;
@@ -86,7 +79,7 @@ fn queue(
     };
     Ok(vec![Row {
         check: "queueing",
-        what: format!("mean of {name}, rho {:.3}{}", seen.rho, wire.said()),
+        what: format!("mean of {name}, rho {:.3}", seen.rho),
         expected: format!("{}, {} more by stops at most", us(seen.expected), us(seen.moved)),
         measured: format!("{} +- {}", us(seen.mean), us(seen.half)),
         verdict: if needs.is_some() { Verdict::Undecided } else { verdict },
