@@ -359,19 +359,15 @@ mod tests {
 
     #[test]
     fn resampled_searches_name_the_one_version_in_95_of_100_and_a_wrong_one_in_one_at_most() {
-        for factor in [1.1, 1.2] {
-            let found = searches(1_000, factor, &[1.0], false);
-            assert!(found.named >= 0.95 && found.wrong <= 0.01, "x{factor}: {found:?}");
-        }
+        let found = searches(150, 1.2, &[1.0], false);
+        assert!(found.named >= 0.95 && found.wrong <= 0.01, "{found:?}");
     }
 
     #[test]
     fn a_change_in_parts_is_seldom_put_down_to_one_version() {
-        for (parts, adjacent, named) in
-            [(&[0.7, 0.3][..], false, 0.06), (&[0.7, 0.3], true, 0.17), (&[0.25; 4], true, 0.02)]
-        {
-            let found = searches(400, 1.2, parts, adjacent);
-            assert!(found.named + found.wrong <= named, "{parts:?}, {adjacent}: {found:?}");
+        for (parts, named) in [(&[0.7, 0.3][..], 0.1), (&[0.25; 4], 0.02)] {
+            let found = searches(50, 1.2, parts, false);
+            assert!(found.named + found.wrong <= named, "{parts:?}: {found:?}");
         }
     }
 
@@ -379,7 +375,9 @@ mod tests {
     #[ignore = "prints the tables of docs/bisect.md: minutes in a debug build"]
     fn resampled_searches_by_the_size_and_the_parts_of_the_change() {
         for factor in [1.0, 1.05, 1.1, 1.15, 1.2, 1.5] {
-            println!("CPU x{factor}: {:.3?}", searches(1_000, factor, &[1.0], false));
+            let found = searches(1_000, factor, &[1.0], false);
+            println!("CPU x{factor}: {found:.3?}");
+            assert!(factor < 1.1 || found.named >= 0.95 && found.wrong <= 0.01);
         }
         let parts: [&[f64]; 4] = [&[0.8, 0.2], &[0.7, 0.3], &[0.5, 0.5], &[0.25; 4]];
         for (parts, adjacent) in parts.into_iter().flat_map(|one| [(one, false), (one, true)]) {
