@@ -1,5 +1,5 @@
 //! epoll, level-triggered or one-shot, with waits in nanoseconds: what the generator and the thread pool wait in; and
-//! [`Reactor`], the loop of single-threaded servers on it.
+//! `Reactor`, the loop of single-threaded servers on it.
 
 use crate::clock;
 use crate::error::{Context as _, Result};

@@ -90,6 +90,7 @@ pub(crate) const UNKNOWN: &str = "[unknown]";
 
 /// A function's name as two builds of a program share it: without hashes, numbers of closures and tiers of a just-in-time
 /// compiler.
+#[cfg(any(feature = "why", test))]
 pub(crate) fn shared_name(name: &str) -> String {
     let name = match name.rsplit_once("::h") {
         Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
