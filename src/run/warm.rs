@@ -301,12 +301,12 @@ fn run_pilot(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Pi
     }
     let outcome = outcome?;
     let spans = match seen.by_cpu {
-        true => spans(seen.samples.iter().copied()),
+        true => spans(seen.samples.iter().copied(), true),
         false => by_time(&plan, &outcome, &seen),
     };
     let warm_after = warm_after(&spans);
     let told = |span: &Span| PilotSpan { answered: span.answered, cost_us: span.cost / 1e3 };
-    let warm_up_requests = with_margin(warm_after.unwrap_or(seen.answered), MODEL_REQUESTS);
+    let warm_up_requests = with_margin(warm_after.unwrap_or(seen.answered), least(&spans));
     let spans = spans.iter().map(told).collect();
     Ok(Some(Pilot { spans, warm_after, warm_up_requests, ..about(&seen) }))
 }
@@ -322,9 +322,12 @@ fn look(watch: &Watch, live: &Live, enough: &AtomicBool, stop: &AtomicBool) -> S
         let now = live.seen();
         let answered = now.answered - seen.answered;
         let over = enough.load(Ordering::Relaxed);
-        if over || (answered >= ANSWERS_MIN && Nanos::from(since.elapsed()) >= SPAN_MIN) {
-            let tick = watch.tick();
-            let used = tick.since(before);
+        let elapsed = since.elapsed().into();
+        let tick = (over || (answered >= LARGE_ANSWERS_MIN && elapsed >= SPAN_MIN))
+            .then(|| watch.tick())
+            .map(|tick| (tick, tick.since(before)))
+            .filter(|(_, used)| over || suffice(answered, elapsed, used.cpu));
+        if let Some((tick, used)) = tick {
             seen.by_cpu &= used.cpu.is_some() || over;
             // The time of a generator that has ended is no time of the load.
             if !over {
@@ -336,7 +339,7 @@ fn look(watch: &Watch, live: &Live, enough: &AtomicBool, stop: &AtomicBool) -> S
         seen.failed = now.failed;
         seen.elapsed = begun.elapsed().into();
         let requests = now.answered + now.failed;
-        let level = || seen.by_cpu && was_warm(&spans(seen.samples.iter().copied()));
+        let level = || seen.by_cpu && was_warm(&spans(seen.samples.iter().copied(), true));
         let over = over || (seen.elapsed >= SLOW && level());
         if over || requests >= PILOT_REQUESTS || stop.load(Ordering::Relaxed) {
             seen.answered = now.answered;
@@ -354,7 +357,7 @@ fn by_time(plan: &Plan, outcome: &Outcome, seen: &Seen) -> Vec<Span> {
             cost: Nanos(sample.elapsed.0 * plan.connections as u64),
             ..*sample
         };
-        return spans(seen.samples.iter().map(spent));
+        return spans(seen.samples.iter().map(spent), false);
     }
     let mut spans = Vec::new();
     let mut times: Histogram<u32> = Histogram::new(2).expect("two digits are possible");
@@ -366,7 +369,7 @@ fn by_time(plan: &Plan, outcome: &Outcome, seen: &Seen) -> Vec<Span> {
             slice.into_iter().for_each(|slice| times += &slice.times);
         }
         elapsed += outcome.slice;
-        if times.len() >= ANSWERS_MIN && elapsed >= SPAN_MIN {
+        if suffice(times.len(), elapsed, None) {
             let median = times.value_at_quantile(0.5) as f64;
             spans.push(Span { answered: times.len(), cost: median });
             times.reset();
@@ -375,9 +378,6 @@ fn by_time(plan: &Plan, outcome: &Outcome, seen: &Seen) -> Vec<Span> {
     }
     spans
 }
-
-// When a contender is warm, from what its answers cost in the course of a pilot.
-// After the trials: whether their first halves cost more than their second ones, so that they were still warming up.
 
 /// What was seen between two looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -397,8 +397,12 @@ pub(crate) struct Span {
 }
 
 /// A span has so many answers and lasts so long at least.
-pub(crate) const ANSWERS_MIN: u64 = 500;
-pub(crate) const SPAN_MIN: Nanos = Nanos(100 * Nanos::MILLI.0);
+const ANSWERS_MIN: u64 = 500;
+const SPAN_MIN: Nanos = Nanos(100 * Nanos::MILLI.0);
+/// So many are enough if they took so much CPU: a request that writes 1,000 rows is work for a JIT compiler like many small
+/// ones, and 500 of them would take minutes.
+const LARGE_ANSWERS_MIN: u64 = 20;
+const LARGE_CPU_MIN: Nanos = Nanos(500 * Nanos::MILLI.0);
 /// Spans that are looked at together.
 const TOGETHER: usize = 4;
 /// What costs no more than this much of the end's cost is as warm as the end.
@@ -406,15 +410,21 @@ pub(crate) const MORE_EXPENSIVE: f64 = 1.10;
 /// A warm-up has so many times the requests after which the pilot was warm.
 const MARGIN: f64 = 1.5;
 
+/// Whether so many answers give a figure; without a CPU time their number alone tells.
+fn suffice(answered: u64, elapsed: Nanos, cpu: Option<Nanos>) -> bool {
+    let large = answered >= LARGE_ANSWERS_MIN && cpu.is_some_and(|cpu| cpu >= LARGE_CPU_MIN);
+    (answered >= ANSWERS_MIN || large) && elapsed >= SPAN_MIN
+}
+
 /// Puts samples together; what is left at the end is too little for a span.
-pub(crate) fn spans(samples: impl IntoIterator<Item = Sample>) -> Vec<Span> {
+pub(crate) fn spans(samples: impl IntoIterator<Item = Sample>, by_cpu: bool) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut sum = Sample { answered: 0, elapsed: Nanos(0), cost: Nanos(0) };
     for sample in samples {
         sum.answered += sample.answered;
         sum.elapsed += sample.elapsed;
         sum.cost += sample.cost;
-        if sum.answered >= ANSWERS_MIN && sum.elapsed >= SPAN_MIN {
+        if suffice(sum.answered, sum.elapsed, by_cpu.then_some(sum.cost)) {
             spans.push(Span {
                 answered: sum.answered,
                 cost: sum.cost.0 as f64 / sum.answered as f64,
@@ -443,6 +453,14 @@ pub(crate) fn warm_after(spans: &[Span]) -> Option<u64> {
 /// twice as many at least.
 pub(crate) fn was_warm(spans: &[Span]) -> bool {
     spans.len() >= 2 * TOGETHER && warm_after(spans) == Some(0)
+}
+
+/// The shortest warm-up: that of a built-in model, or what four spans have of large requests.
+fn least(spans: &[Span]) -> u64 {
+    match spans.get(..TOGETHER) {
+        Some(four) => four.iter().map(|span| span.answered).sum::<u64>().min(MODEL_REQUESTS),
+        None => MODEL_REQUESTS,
+    }
 }
 
 /// Requests of a warm-up where a pilot was warm after so many.
@@ -690,11 +708,26 @@ mod tests {
             elapsed: Nanos(ms * 1_000_000),
             cost: Nanos(answered * 1_000),
         };
-        let all = spans([sample(300, 60), sample(300, 60), sample(5_000, 50), sample(1, 50)]);
+        let all =
+            spans([sample(300, 60), sample(300, 60), sample(5_000, 50), sample(1, 50)], true);
         assert_eq!(all.len(), 2, "{all:?}");
         assert_eq!((all[0].answered, all[1].answered), (600, 5_001));
         assert!(all.iter().all(|span| span.cost == 1_000.0));
-        assert!(spans([sample(499, 1_000)]).is_empty());
+        assert!(spans([sample(499, 1_000)], true).is_empty());
+    }
+
+    /// A distribution to 1,000 accounts cost Node.js 100 ms of CPU at 7/s: 500 of them take longer than a pilot.
+    #[test]
+    fn large_requests_are_enough_by_their_cpu_time() {
+        let large = |answered| Sample {
+            answered,
+            elapsed: Nanos(answered * 140_000_000),
+            cost: Nanos(answered * 100_000_000),
+        };
+        assert_eq!(spans([large(20), large(19), large(1), large(3)], true).len(), 2);
+        assert!(spans([large(499)], false).is_empty());
+        let small = Sample { cost: Nanos(100_000_000), ..large(400) };
+        assert!(spans([small], true).is_empty());
     }
 
     #[test]

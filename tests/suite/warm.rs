@@ -144,7 +144,7 @@ fn the_built_in_models_are_warm_after_a_thousand_requests() {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "schema = 1\nname = \"models\"\ntitle = \"Models\"\nworkload = \"payment\"\nrounds = 1\n\
-             experiment.compare.rates = [\"2000/s\"]\nrequest.cpu = \"5us\"\n{}[load.open]\nduration = \"100ms\"\n",
+             headline = \"none\"\nexperiment.compare.rates = [\"2000/s\"]\nrequest.cpu = \"5us\"\n{}[load.open]\nduration = \"100ms\"\n",
             left.iter().map(contender).collect::<String>()
         );
         let result = result_of(folder.path(), &text, &[]);
