@@ -155,6 +155,22 @@ pub(crate) fn contender_files(scenarios: &[Scenario]) -> Vec<ContenderFiles> {
     scenarios.iter().flat_map(of).collect()
 }
 
+/// Whether a run has begun in a folder.
+pub(crate) fn has_begun(out: &Path) -> bool {
+    out.join(BEGUN).exists()
+}
+
+/// What an earlier run of whatever build, machine and scenario had drawn and measured.
+///
+/// # Errors
+/// When there is none that can be read.
+pub(crate) fn earlier(out: &Path) -> Result<Begun> {
+    let path = out.join(BEGUN);
+    let unreadable = || format!("cannot read {}", path.display());
+    let text = files::read_json(&path, LINES_BYTES_MAX).usage(unreadable)?;
+    record::begun_from(&text).usage(unreadable)
+}
+
 /// What an earlier run of the same scenarios on the same machine had drawn and measured.
 ///
 /// # Errors
@@ -164,10 +180,7 @@ pub(crate) fn begun(
     now: &record::Fingerprint,
     files: &[ContenderFiles],
 ) -> Result<Begun> {
-    let path = out.join(BEGUN);
-    let text = files::read_json(&path, LINES_BYTES_MAX);
-    let text = text.usage(|| format!("cannot read {}", path.display()))?;
-    let begun = record::begun_from(&text).usage(|| format!("cannot read {}", path.display()))?;
+    let begun = earlier(out)?;
     let then = &begun.fingerprint;
     let differs = [
         ("scenario, or other flags", then.scenario != now.scenario),

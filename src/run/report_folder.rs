@@ -8,6 +8,10 @@ use std::{fs, io};
 
 use crate::error::{Context, Error, Result};
 use crate::files;
+use crate::record::{self, RunResult};
+
+/// Two thousand trials have eight million bytes.
+const BYTES_MAX: u64 = 64 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
@@ -171,6 +175,11 @@ fn holder(file: &File) -> Option<u32> {
         let [_, "FLOCK", _, _, pid, place, ..] = words[..] else { return None };
         (place.rsplit(':').next() == Some(&*inode)).then(|| pid.parse().ok())?
     })
+}
+
+/// The result in a folder, where there is one that can be read.
+pub(super) fn result(folder: &Path) -> Option<RunResult> {
+    record::from_json(&files::read_json(&folder.join("result.json"), BYTES_MAX).ok()?).ok()
 }
 
 /// Deletes the files of the report that is in a folder, and those of the scenarios of a ledger: no others, and none where no

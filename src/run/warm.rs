@@ -708,8 +708,7 @@ mod tests {
             elapsed: Nanos(ms * 1_000_000),
             cost: Nanos(answered * 1_000),
         };
-        let all =
-            spans([sample(300, 60), sample(300, 60), sample(5_000, 50), sample(1, 50)], true);
+        let all = spans([sample(300, 60), sample(300, 60), sample(5_000, 50), sample(1, 50)], true);
         assert_eq!(all.len(), 2, "{all:?}");
         assert_eq!((all[0].answered, all[1].answered), (600, 5_001));
         assert!(all.iter().all(|span| span.cost == 1_000.0));

@@ -6,6 +6,7 @@ mod statements;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use statements::{LedgerStatement, STATEMENTS, UNSETTLED};
@@ -16,7 +17,7 @@ use crate::record::{
 };
 use crate::run::host::Host;
 use crate::run::rounds::Budget;
-use crate::run::{Progress, Request, report_folder};
+use crate::run::{Progress, Request, journal, report_folder};
 use crate::scenario::{Scenario, builtin};
 use crate::units::Nanos;
 use crate::{clock, exit, record, report, scenario, stats};
@@ -159,6 +160,46 @@ fn in_order(scenarios: &[Scenario]) -> Vec<Scenario> {
     ordered
 }
 
+/// One scenario of the ledger. A resumed one keeps what an earlier build measured to its end, and begins again what it left.
+fn measured(
+    request: &LedgerRequest,
+    scenario: &Scenario,
+    budget: Option<Nanos>,
+    progress: &mut Progress,
+    stop: &AtomicBool,
+) -> Result<RunResult> {
+    let out = request.out.join(&scenario.name);
+    let of_one = |resume| Request {
+        name: scenario.name.clone(),
+        title: scenario.title.clone(),
+        resume,
+        out: out.clone(),
+        scenarios: vec![scenario.clone()],
+        order_seed: request.order_seed,
+        words: request.words.clone(),
+        yes: request.yes,
+        budget,
+    };
+    if !request.resume || !journal::has_begun(&out) {
+        return super::run(&of_one(false), progress, stop);
+    }
+    let one = slice::from_ref(scenario);
+    let now = Host::describe(&scenario::fingerprints(one));
+    let files = journal::contender_files(one);
+    let binary = journal::earlier(&out)?.fingerprint.binary;
+    if binary == now.binary {
+        return super::run(&of_one(true), progress, stop);
+    }
+    journal::begun(&out, &Fingerprint { binary, ..now }, &files)?;
+    match report_folder::result(&out).filter(|it| it.verdict != Verdict::Interrupted) {
+        Some(whole) => Ok(whole),
+        None => {
+            report_folder::clean(&out)?;
+            super::run(&of_one(false), progress, stop)
+        }
+    }
+}
+
 /// Runs what the plan has, and writes the ledger.
 ///
 /// # Errors
@@ -184,19 +225,7 @@ pub fn ledger(
             skip("interrupted".into());
             continue;
         }
-        let out = request.out.join(&scenario.name);
-        let of_one = Request {
-            name: scenario.name.clone(),
-            title: scenario.title.clone(),
-            resume: request.resume && out.join("begun.json").exists(),
-            out,
-            scenarios: vec![scenario.clone()],
-            order_seed: request.order_seed,
-            words: request.words.clone(),
-            yes: request.yes,
-            budget: budget.left(),
-        };
-        match super::run(&of_one, &mut progress(), stop) {
+        match measured(request, &scenario, budget.left(), &mut progress(), stop) {
             Ok(result) => results.push(result),
             Err(error) => skip(format!("it could not be run: {}", error.message())),
         }
