@@ -25,9 +25,9 @@ Examples:
   bakeoff bisect my.toml --good v1.2 --bad main --build make --binary server --plan
   bakeoff bisect my.toml --resume reports/bisect/my/2026-12-01T10-00-00Z --binaries builds/1 builds/2 builds/3
 
-The last version is compared with the first, and then versions in between, each in rounds as in a gate. The versions are
-those of one contender: the binary is its model's bakeoff, or the program of its `command`. Commits are those of the
-first parents, each built once in a worktree below the report's folder. docs/bisect.md says how it decides.
+It compares the last version with the first, then versions in between, in rounds as a gate does. All versions are builds
+of one contender: of bakeoff for a `model`, of its program for a `command`. Commits are those by first parents; each is
+built once, in a worktree below the report's folder. docs/bisect.md says how it decides.
 
 Exit codes: 0 found; 1 internal error; 2 bad scenario or flag; 4 a range of versions; 5 invalid, or the last version is
 not clearly worse; 130 interrupted")]
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     /// What became worse: a metric of the scenario's [gate], such as p99 or 'p99 of charge'
     #[arg(long, value_name = "METRIC", default_value = "cpu_per_request")]
     metric: String,
-    /// The contender that the versions are builds of [default: the [gate] contender, else the first]
+    /// The contender of which the versions are builds [default: the [gate] contender, else the first]
     #[arg(long, value_name = "NAME")]
     contender: Option<String>,
     /// The load, e.g. 4000/s [default: [gate] rate, else 60 % of the first version's maximum throughput]
@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", env = "BAKEOFF_DURATION")]
     duration: Option<Nanos>,
     /// Load before the window, not recorded: auto, 10s, '20000 requests' or none
-    #[arg(long, value_name = "HOW-MUCH", env = "BAKEOFF_WARM_UP")]
+    #[arg(long, value_name = "AMOUNT", env = "BAKEOFF_WARM_UP")]
     warm_up: Option<WarmUp>,
     /// Print what it costs at most, and run nothing
     #[arg(long)]

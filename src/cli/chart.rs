@@ -15,7 +15,7 @@ use crate::report::note::note;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff chart reports/tour -o post.png         the lead chart of the newest result there
+  bakeoff chart reports/tour -o post.png         the main chart of the newest result there
   bakeoff chart reports/gate/history.jsonl -o gates.png    the gates so far
   bakeoff chart result.json --kind forest --of event-loop --versus thread-pool -o forest.svg
   bakeoff chart result.json --kind hdr --only loyalty --theme dark --size card -o card.png
@@ -27,10 +27,10 @@ bakeoff did not write are overwritten only with --force.
 
 Exit codes: 0 drawn, 1 internal error, 2 bad flag, no result, or a result without the data of that kind")]
 pub(crate) struct Args {
-    /// A result.json, the folder that it lies in, or one with the folders of several: then the newest
+    /// A result.json, its folder, a folder with several results (the newest is used), or a gate's history.jsonl
     #[arg(value_name = "RESULT")]
     result: PathBuf,
-    /// What to show [default: the lead: the first of these that the result has data for]
+    /// What to show [default: the first of these for which the result has data]
     #[arg(long, value_enum)]
     kind: Option<KindArg>,
     /// The first contender of a forest or a flame-diff
@@ -61,7 +61,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum KindArg {
-    /// Latency against load
+    /// Response time by load
     Load,
     /// The faster contender by wait and CPU time
     Map,
@@ -69,17 +69,17 @@ enum KindArg {
     Hdr,
     /// Every metric of two contenders
     Forest,
-    /// Response times before, in and after a fault
+    /// Response times before, during and after a fault or a burst
     Stall,
     /// Where the time goes
     Time,
-    /// CPU per request against load
+    /// CPU per request by load
     Cpu,
-    /// Memory against connections
+    /// Memory by connections or requests in flight
     Memory,
     /// CPU time by stack
     Flame,
-    /// CPU time by stack, against another contender's
+    /// CPU time by stack, the difference of two contenders
     FlameDiff,
     /// Earlier gates
     Gate,
@@ -125,7 +125,7 @@ impl Args {
             Some("svg") => svg.into_bytes(),
             Some("png") => png(&svg, size)?,
             _ => {
-                let message = format!("{} is not a name for a picture", self.out.display());
+                let message = format!("{} is neither .png nor .svg", self.out.display());
                 return Err(Error::usage(message).help("end it in .png or .svg"));
             }
         };
@@ -185,7 +185,7 @@ impl Args {
         }
         let (what, needs) = kind
             .map_or(("chart", "finished trials that are not INVALID"), |k| (k.name(), k.needs()));
-        Error::usage(format!("{file} has not the data of a `{what}` chart")).help(
+        Error::usage(format!("{file} does not have the data of a `{what}` chart")).help(
             match &result.notes[..] {
                 notes if kind == Some(ChartKind::Gate) && !notes.is_empty() => {
                     format!("it needs {needs}; {}", notes.join("; "))

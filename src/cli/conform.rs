@@ -24,10 +24,10 @@ Examples:
   bakeoff conform http://127.0.0.1:8080       one that runs already, started just now with BAKEOFF_SEED=42
   bakeoff conform --format json ./server | jq '.checks[] | select(.state == \"differs\")'
 
-A command is started without the BAKEOFF_ variables of this shell, so with its state in memory. What it starts ends with
-bakeoff, even if bakeoff is killed. A URL is asked what needs
-no server of its own. `--except` leaves out a check in which a server's library has made another choice: the section
-Exceptions of CONTRACT.md has those of well-known ones.
+Every check starts the command again, without the BAKEOFF_ variables of this shell, so with its state in memory. What it
+starts ends with bakeoff, even if bakeoff is killed. For a URL, only the checks run that can use a running server.
+`--except` leaves out a check in which a server's library has made another choice: the section Exceptions of CONTRACT.md
+has those of well-known ones.
 
 Exit codes: 0 it conforms, 2 usage error, 3 something differs, 5 it cannot be started, 1 internal error")]
 pub(crate) struct Args {

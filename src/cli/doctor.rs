@@ -22,9 +22,9 @@ Examples:
 
 It takes about four seconds and changes nothing: run the commands that it suggests yourself.
 
-Exit codes: 0 checked, whatever the findings, 1 internal error, 2 a host without an agent")]
+Exit codes: 0 checked, whatever the findings, 1 internal error, 2 no agent could be started on a host")]
 pub(crate) struct Args {
-    /// Check the hosts of this file in place of this one
+    /// Check the hosts of this file instead of this machine
     #[arg(long, value_name = "FILE")]
     hosts: Option<PathBuf>,
     /// Output format

@@ -68,10 +68,11 @@ pub(crate) struct Args {
     arrivals: Arrivals,
     #[command(flatten)]
     course: Course,
-    /// The measured window [default: 10s, of a replay its length]
+    /// The measured window [default: 10s, or the length of a replay]
     #[arg(long)]
     duration: Option<Nanos>,
-    /// Unrecorded load before the window, followed by a drain and a lead-in of half a second or more
+    /// Unrecorded load before the window. Then all responses are awaited, and the load runs unrecorded for at least half a
+    /// second more
     #[arg(long, default_value = "0s")]
     warm_up: Nanos,
     /// Number of connections
@@ -136,14 +137,14 @@ struct Course {
     /// A spike, x5@3s+2s: five times the rate from 3 s after the window's start on, for 2 s
     #[arg(long, conflicts_with_all = ["closed", "slo", "bursts"])]
     spike: Option<Spike>,
-    /// Bursts, x5@200ms/800ms: of five times the calm's rate, of 200 ms in the mean, with 800 ms of calm between them in the
-    /// mean; --rate is the mean of both
+    /// Random bursts, x5@200ms/800ms: on average 200 ms at five times the calm rate, then on average 800 ms of calm; --rate is
+    /// the mean of both
     #[arg(long, conflicts_with_all = ["closed", "slo"])]
     bursts: Option<Bursts>,
-    /// Arrivals from a file in place of --rate: seconds one a line, or an access log (common, combined, JSON lines)
+    /// Arrivals from a file instead of --rate: one time in seconds per line, or an access log (common, combined, JSON lines)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "closed", "slo", "spike", "bursts"])]
     replay: Option<PathBuf>,
-    /// The field of JSON lines that has the time; a.b for one within another
+    /// The field of JSON lines that has the time; a.b for a nested field
     #[arg(long, value_name = "FIELD", requires = "replay")]
     replay_time: Option<String>,
     /// The field of JSON lines that has the duration: seconds, or what its name ends with (_ms, _us, _ns)

@@ -25,16 +25,16 @@ use crate::units::{Nanos, Rate};
 Examples:
   bakeoff gate my.toml --baseline base --candidate head       two contenders of a scenario
   bakeoff gate payment-memory --baseline-bin old/bakeoff --candidate-bin new/bakeoff
-  bakeoff gate my.toml --calibrate                            measure the noise here, for the history
+  bakeoff gate my.toml --calibrate                            measure what can be detected here, for the history
   bakeoff gate --self-test                                    detects a planted regression, no false alarm
 
-Both builds are started again in every round, in randomized order, on this machine: a stored baseline of another day
-is not comparable. docs/gate.md says which metric detects what and how to choose margins.
+In every round both builds are started again, in randomized order. A stored baseline from another day would not be
+comparable. docs/gate.md says which metric detects what and how to choose margins.
 
 Under GitHub Actions the verdict also goes to the step's summary, outputs and annotations.
 
-Exit codes: 0 pass, or undecided under on_inconclusive = \"warn\"; 1 internal error; 2 bad scenario or flag;
-3 regressed; 4 undecided under \"fail\", or a required metric could not be gated; 5 invalid; 130 interrupted")]
+Exit codes: 0 pass, or inconclusive with on_inconclusive = \"warn\"; 1 internal error; 2 bad scenario or flag;
+3 regressed; 4 inconclusive with \"fail\", or a required metric could not be gated; 5 invalid; 130 interrupted")]
 pub(crate) struct Args {
     /// A file, or the name of a built-in scenario
     #[arg(value_name = "SCENARIO", required_unless_present = "self_test")]
@@ -85,7 +85,7 @@ pub(crate) struct Args {
     /// Make --self-test shorter, for CI
     #[arg(long, requires = "self_test")]
     quick: bool,
-    /// The file with one line per gate, from which the next gate takes this machine's noise
+    /// File with one line per gate; the next gate reads there how much rounds vary on this machine
     #[arg(
         long,
         value_name = "FILE",

@@ -110,11 +110,11 @@ fn from(folder: &Path, path: &Path) -> Option<PathBuf> {
 /// The words of a command as a shell reads them: blanks part them, quotes and backslashes keep what they hold.
 ///
 /// # Errors
-/// What only a shell does, and a quote without an end.
+/// What only a shell does, and a quote that is not closed.
 fn words(command: &str) -> Result<Vec<String>> {
     let shell = |what: &str| {
         let line = shell_word(command);
-        Error::usage(format!("no shell reads this command, and {what}"))
+        Error::usage(format!("{what} needs a shell, and bakeoff starts the command without one"))
             .help(format!("start one: --command {}", shell_word(&format!("sh -c {line}"))))
     };
     let mut words: Vec<String> = Vec::new();
@@ -129,7 +129,7 @@ fn words(command: &str) -> Result<Vec<String>> {
                 match chars.next() {
                     Some('\'') => break,
                     Some(c) => word.push(c),
-                    None => return Err(Error::usage("a quote `'` of the command has no end")),
+                    None => return Err(Error::usage("a quote `'` of the command is not closed")),
                 }
             },
             '"' => loop {
@@ -139,16 +139,16 @@ fn words(command: &str) -> Result<Vec<String>> {
                     Some('\\') if chars.peek().is_some_and(|c| "\"\\$`".contains(*c)) => {
                         word.extend(chars.next());
                     }
-                    Some('$' | '`') => return Err(shell("`$` or a backtick in it is one's work")),
+                    Some('$' | '`') => return Err(shell("`$` or a backtick")),
                     Some(c) => word.push(c),
-                    None => return Err(Error::usage("a quote `\"` of the command has no end")),
+                    None => return Err(Error::usage("a quote `\"` of the command is not closed")),
                 }
             },
             '\\' => word.get_or_insert_default().extend(chars.next()),
             '$' | '`' | '&' | '|' | ';' | '<' | '>' | '(' | ')' | '*' | '?' => {
-                return Err(shell(&format!("`{c}` in it is one's work")));
+                return Err(shell(&format!("`{c}`")));
             }
-            '~' if word.is_none() => return Err(shell("`~` in it is one's work")),
+            '~' if word.is_none() => return Err(shell("`~`")),
             c => word.get_or_insert_default().push(c),
         }
     }
@@ -156,7 +156,7 @@ fn words(command: &str) -> Result<Vec<String>> {
     match words.first().and_then(|first| first.split_once('=')) {
         Some((name, _)) if !name.contains('/') => {
             let help = format!("write --command {}", shell_word(&format!("env {command}")));
-            Err(Error::usage(format!("`{name}=..` sets a variable, which is a shell's work"))
+            Err(Error::usage(format!("`{name}=..` sets a variable, which needs a shell"))
                 .help(help))
         }
         _ if words.is_empty() => Err(Error::usage("the command is empty")

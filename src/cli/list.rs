@@ -89,7 +89,7 @@ fn json(scenarios: &[Scenario]) -> String {
         })
         .collect();
     let models: Vec<_> = models_shown()
-        .map(|one| json!({ "name": one.name(), "colour": style(one), "what": what(one) }))
+        .map(|one| json!({ "name": one.name(), "style": style(one), "what": what(one) }))
         .collect();
     let list = json!({ "scenarios": scenarios, "models": models });
     format!("{list:#}\n")
@@ -104,7 +104,7 @@ fn row(scenario: &Scenario) -> [String; 6] {
         scenario.name.clone(),
         scenario.workload.name().to_owned(),
         format!("{} {}", load_name(scenario), mix.join(" and ")),
-        if levels.is_empty() { "its ceiling".to_owned() } else { levels.join(", ") },
+        if levels.is_empty() { "maximum throughput".to_owned() } else { levels.join(", ") },
         contender_names(scenario).join(", "),
         about(scenario.estimate()),
     ]
@@ -164,11 +164,11 @@ fn style(model: Model) -> &'static str {
 
 fn what(model: Model) -> &'static str {
     match model {
-        Model::EventLoop => "tokio on one thread: Node's shape",
-        Model::WorkStealing => "tokio on several threads: with threads, Go's shape",
+        Model::EventLoop => "tokio on one thread, scheduled as in Node.js",
+        Model::WorkStealing => "tokio on several threads, scheduled as in Go",
         Model::ThreadPerConnection => "an OS thread for every connection, blocking reads",
         Model::ThreadPool => "a fixed number of OS threads on one epoll set",
-        Model::Null => "the control: a constant for every request",
+        Model::Null => "the control: the same response to every request",
     }
 }
 

@@ -35,7 +35,7 @@ use crate::process::supervise;
 use crate::text::harmless;
 use crate::units::Nanos;
 
-/// Compares async and threaded backends, and says when it cannot
+/// Compares async and threaded backends, and two builds of any HTTP service
 #[derive(Debug, Parser)]
 #[command(name = "bakeoff", version, arg_required_else_help = true, subcommand_value_name = "VERB")]
 #[command(propagate_version = true, max_term_width = 100)]
@@ -46,7 +46,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Compare contenders in a scenario, or take the tour
+    /// Compare the servers of a scenario; without one, take the tour
     Run(run::Args),
     /// Recommend a model for your service, and show what would change it
     Decide(decide::Args),
@@ -72,7 +72,7 @@ enum Verb {
     Doctor(doctor::Args),
     /// List the built-in scenarios and models
     List(list::Args),
-    /// Measure on this host for a run on another; a launcher starts it
+    /// Take part in a run on several hosts; `run --hosts` starts it
     Agent(agent::Args),
     /// (internal) supervise a contender's process
     #[command(hide = true)]

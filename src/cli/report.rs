@@ -19,7 +19,7 @@ use crate::{files, record, report};
 Examples:
   bakeoff report reports/tour                                   the newest result of the tour again
   bakeoff report result.json --format markdown                  for a pull request
-  bakeoff report result.json --out page                         index.html, summary.md and charts anew
+  bakeoff report result.json --out page                         writes index.html, summary.md and charts again
   bakeoff report before/result.json after/result.json           side by side, without a verdict
   bakeoff report reports/ledger                                 the newest ledger again
   bakeoff report reports/gate/history.jsonl                     the gates so far
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Overwrite files in --out that bakeoff did not write
     #[arg(long, requires = "out")]
     force: bool,
-    /// Print every section: comparisons, ceilings and reasons of a result, claims and sources of a ledger
+    /// Print every section: comparisons, maximum throughputs and reasons of a result, claims and sources of a ledger
     #[arg(long)]
     verbose: bool,
     /// Output format

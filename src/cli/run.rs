@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Also write the figures of all trials to this file in the OpenMetrics text format; --force overwrites it
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
-    /// Trials of each contender at each level
+    /// Rounds: trials of each contender at each load level
     #[arg(long, value_name = "N", env = "BAKEOFF_ROUNDS", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
     /// The measured window of each trial, e.g. 5s
@@ -58,7 +58,7 @@ pub(crate) struct Args {
     /// Only these contenders
     #[arg(long, value_name = "NAME", num_args = 1.., env = "BAKEOFF_CONTENDER", value_delimiter = ',')]
     contender: Vec<String>,
-    /// Hosts and who runs where, instead of or beside the scenario's [host.NAME] and [placement]
+    /// File with [host.NAME] and [placement] for a run on several hosts, beside or instead of the scenario's
     #[arg(long, value_name = "FILE")]
     hosts: Option<PathBuf>,
     /// Two short rounds at the lowest level: checks that everything works, does not measure speed
@@ -76,10 +76,10 @@ pub(crate) struct Args {
     /// Continue the interrupted run in this report folder; scenario and flags must be the same
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "force", "order_seed"])]
     resume: Option<PathBuf>,
-    /// Say where a request's CPU goes: by mode, with waits for a core, context switches and page faults
+    /// Also run 8 profiled rounds, and show where a request's CPU goes: by mode, layer and function (docs/why.md)
     #[arg(long)]
     why: bool,
-    /// Print every comparison, ceiling and reason, as the report has them
+    /// Print every comparison, maximum throughput and reason, as the report has them
     #[arg(long)]
     verbose: bool,
     #[command(flatten)]

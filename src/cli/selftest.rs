@@ -20,7 +20,7 @@ Examples:
 
 Exit codes: 0 everything is as expected, 1 internal error, 5 a check failed or is undecided, 130 interrupted")]
 pub(crate) struct Args {
-    /// Shorter and with fewer queues, for CI
+    /// Fewer and shorter checks, for CI
     #[arg(long)]
     quick: bool,
     #[command(flatten)]

@@ -66,7 +66,7 @@ pub(crate) struct Args {
     /// The database client of an event loop: bakeoff or, in builds with cross-check, tokio-postgres
     #[arg(long, value_name = "NAME", default_value_t)]
     client: Library,
-    /// Enable a deliberate mistake; may be repeated
+    /// Enable a deliberate mistake (docs/choose.md lists them); may be repeated
     #[arg(long = "pitfall", value_name = "NAME")]
     pitfalls: Vec<Pitfall>,
     /// Seed of users, accounts, merchants and signing keys
@@ -78,7 +78,7 @@ pub(crate) struct Args {
     /// CPU time to verify one payment, calibrated at the start: 40us
     #[arg(long, value_name = "TIME")]
     cpu: Option<Nanos>,
-    /// auto, inline or offload: where CPU work runs
+    /// Where CPU work runs: inline on the serving thread, offload to helper threads, or auto: offload from 100 us on
     #[arg(long, value_name = "MODE", default_value_t)]
     cpu_mode: CpuMode,
     /// Cores for CPU work [default: all that the process may run on]

@@ -114,9 +114,12 @@ fn a_chart_without_data_is_refused_with_what_it_needs() {
         bakeoff(&args)
     };
     for (more, wanted) in [
-        (&["--kind", "map"][..], "has not the data of a `map` chart"),
+        (&["--kind", "map"][..], "does not have the data of a `map` chart"),
         (&["--kind", "hdr", "--only", "nothing-like-it"], "has `nothing-like-it` in its name"),
-        (&["--of", "event-loop", "--versus", "nobody"], "has not the data of a `forest` chart"),
+        (
+            &["--of", "event-loop", "--versus", "nobody"],
+            "does not have the data of a `forest` chart",
+        ),
     ] {
         let done = chart(more);
         assert_eq!(done.status.code(), Some(2));
