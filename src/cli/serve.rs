@@ -255,7 +255,7 @@ pub(crate) fn serve_in_processes(settings: &Settings, processes: u32) -> Result<
             .help("the other models have several threads: --threads"));
     }
     if settings.store == StoreSettings::Memory {
-        return Err(Error::usage("several processes cannot keep one set of books in their memory")
+        return Err(Error::usage("several processes cannot share state in memory")
             .help("give --database-url"));
     }
     let stop = interrupt::listen()?;

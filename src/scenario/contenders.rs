@@ -37,7 +37,7 @@ pub(super) fn contenders(raw: &Raw, around: Around<'_>) -> Result<Vec<Contender>
             if contenders.iter().any(|other| other.name == contender.name) {
                 let title = format!("two contenders are named `{}`", contender.name);
                 return Err(Diagnostic::new(&key.span, title, "a second one")
-                    .help("a size of a sweep has its contender's name and its size"));
+                    .help("each size of a list is a contender, named with its size"));
             }
             contenders.push(contender);
         }
@@ -107,7 +107,7 @@ fn processes(raw: &RawContender, model: Model, store: &Store) -> Result<usize, D
     }
     let processes = whole(Some(at), "processes", 1, 1..=PROCESSES_MAX)? as usize;
     if processes > 1 && *store == Store::Memory {
-        let title = "several processes cannot keep one set of books in their memory";
+        let title = "several processes cannot share state in memory";
         return Err(Diagnostic::new(&at.span, title, "not in memory")
             .help("write [store.standin] or [store.postgres]"));
     }
@@ -255,7 +255,7 @@ fn counts(at: Option<&At<Counts>>) -> Result<Vec<Swept>, Diagnostic> {
         Counts::Several(several) => several,
     };
     if several.len() < 2 || several.len() > SIZES_MAX {
-        let title = format!("a sweep has 2 to {SIZES_MAX} sizes");
+        let title = format!("a list has 2 to {SIZES_MAX} sizes");
         let label = match several.len() {
             1 => "1 size".to_owned(),
             n => format!("{n} sizes"),
@@ -263,7 +263,7 @@ fn counts(at: Option<&At<Counts>>) -> Result<Vec<Swept>, Diagnostic> {
         return Err(Diagnostic::new(&at.span, title, label).help("write one size without brackets"));
     }
     if several.windows(2).any(|two| two[0] >= two[1]) {
-        return Err(Diagnostic::new(&at.span, "a sweep goes upwards", "not above the one before"));
+        return Err(Diagnostic::new(&at.span, "sizes must increase", "not above the one before"));
     }
     Ok(several.iter().map(|value| (count(*value), Some(*value))).collect())
 }
@@ -306,7 +306,7 @@ mod tests {
         };
         assert!(threads("[]").contains("2 to 8 sizes"));
         assert!(threads("[8]").contains("write one size without brackets"));
-        assert!(threads("[8, 8]").contains("goes upwards"));
+        assert!(threads("[8, 8]").contains("must increase"));
         assert!(threads("[0, 8]").contains("none at all"));
         assert!(threads("\"8\"").contains("or several in brackets"), "{}", threads("\"8\""));
         assert!(threads("-1").contains("or several in brackets"));
@@ -326,7 +326,7 @@ mod tests {
         let bound = with("64MiB", "[8, 64]").unwrap().experiments.memory_max_bytes;
         assert_eq!(bound, Some(64 << 20));
         let refused = |memory, threads| with(memory, threads).unwrap_err().to_string();
-        assert!(refused("64MiB", "8").contains("none are swept"));
+        assert!(refused("64MiB", "8").contains("no contender has several"));
         assert!(refused("64", "[8, 64]").contains("no unit"));
         assert!(refused("0MiB", "[8, 64]").contains("above 0"));
     }

@@ -158,8 +158,8 @@ fn thinks_too_long(raw: &Raw, scenario: &Scenario) -> Result<(), Diagnostic> {
     let Some((operation, _)) = sessions.find(longer) else { return Ok(()) };
     let at = raw.session.iter().find(|one| one.value.name.value == operation.name());
     let span = &at.expect("it is of the file").value.name.span;
-    let title = format!("a window of {window} is over before the users of a session have thought");
-    Err(Diagnostic::new(span, title, "thinks for longer than the window")
+    let title = format!("a window of {window} is shorter than the think times of a session");
+    Err(Diagnostic::new(span, title, "its think times are longer")
         .help("write a longer duration into [load.closed], several times the think times together"))
 }
 

@@ -126,12 +126,12 @@ pub(super) fn experiments(
 
 fn memory_max(raw: &At<String>, contenders: &[Contender]) -> Result<u64, Diagnostic> {
     if contenders.iter().all(|contender| contender.sweep.is_none()) {
-        let title = "`memory` chooses among sizes, and none are swept";
+        let title = "`memory` chooses among sizes, and no contender has several";
         return Err(Diagnostic::new(&raw.span, title, "among which?")
             .help("write for example threads = [16, 64, 256] into a contender"));
     }
     let refused = |why: String| {
-        Diagnostic::new(&raw.span, why, "no size of memory").help("write for example \"256MiB\"")
+        Diagnostic::new(&raw.span, why, "not a size of memory").help("write for example \"256MiB\"")
     };
     match bytes(&raw.value).map_err(refused)? {
         0.0 => Err(refused("`memory` must be above 0".into())),
@@ -148,7 +148,7 @@ fn footprint(
     if *store != Store::Memory {
         return Err(Diagnostic::new(
             &raw.span,
-            "a footprint is of servers alone",
+            "a footprint is measured without a store",
             "and there is a store",
         )
         .help("write [store.memory]"));
@@ -156,7 +156,7 @@ fn footprint(
     if let Some(url) = contenders.iter().find(|contender| contender.is_url()) {
         let title = format!("`{}` runs already and cannot be started again", url.name);
         return Err(Diagnostic::new(&raw.span, title, "starts every contender")
-            .help("a footprint is of contenders by `model` or `command`"));
+            .help("a footprint needs contenders by `model` or `command`"));
     }
     let starts = whole(raw.value.starts.as_ref(), "starts", STARTS, STARTS_MIN..=1_000)?;
     Ok(Footprint { starts: starts as u32 })
@@ -165,7 +165,7 @@ fn footprint(
 fn capacity_search(raw: &At<RawCapacity>, slo: Option<&Slo>) -> Result<CapacitySearch, Diagnostic> {
     if slo.is_none() {
         let title = "there is no SLO to keep";
-        return Err(Diagnostic::new(&raw.span, title, "the highest rate at which what holds?")
+        return Err(Diagnostic::new(&raw.span, title, "needs [slo]")
             .help("write for example: slo = { p99 = \"100ms\" }"));
     }
     let window = |at: &At<Quantity<Nanos>>, key: &str| match WINDOWS.contains(&at.value.0) {
@@ -217,7 +217,7 @@ fn model(at: &At<String>, contenders: &[Contender]) -> Result<String, Diagnostic
         Some(contender) if contender.built_in().is_some() => Ok(at.value.clone()),
         Some(_) => {
             let title = format!("`{}` is not a built-in model", at.value);
-            Err(Diagnostic::new(&at.span, title, "its CPU time and wait cannot be turned"))
+            Err(Diagnostic::new(&at.span, title, "its CPU time and wait cannot be set"))
         }
         None => {
             let title = format!("there is no contender `{}`", at.value.escape_debug());
@@ -244,14 +244,14 @@ fn axis(
     read: impl Fn(&At<Quantity<Nanos>>) -> Result<Nanos, Diagnostic>,
 ) -> Result<Vec<Nanos>, Diagnostic> {
     if raw.value.is_empty() || raw.value.len() > SIDE_MAX {
-        let title = format!("`{key}` of a map must have 1 to {SIDE_MAX} places");
-        return Err(Diagnostic::new(&raw.span, title, format!("{} places", raw.value.len())));
+        let title = format!("`{key}` of a map must have 1 to {SIDE_MAX} values");
+        return Err(Diagnostic::new(&raw.span, title, format!("{} values", raw.value.len())));
     }
     let mut places: Vec<Nanos> = Vec::new();
     for at in &raw.value {
         let place = read(at)?;
         if places.last().is_some_and(|last| *last >= place) {
-            let title = format!("`{key}` of a map goes upwards");
+            let title = format!("`{key}` of a map must increase");
             return Err(Diagnostic::new(&at.span, title, "not above the one before"));
         }
         places.push(place);

@@ -68,7 +68,7 @@ pub(super) fn no_signature(workload: Workload, span: &std::ops::Range<usize>) ->
         Workload::Loyalty => {
             "remove it; a distribution's CPU time is set by `accounts` of its [[route]]"
         }
-        _ => "remove it; what a request of this service costs is its own affair",
+        _ => "remove it; bakeoff cannot set the CPU time of your own service",
     })
 }
 

@@ -50,8 +50,8 @@ pub(super) fn kind(raw: &RawContender, around: Around<'_>) -> Result<Kind, Diagn
         (Some(command), None) => Ok(Kind::Command { argv: argv(command, around)?, setup }),
         (None, Some(at)) => {
             if let Some(at) = &raw.stop_within {
-                let title = "a server that runs already is not stopped";
-                return Err(Diagnostic::new(&at.span, title, "not of a url"));
+                let title = "bakeoff does not stop a server that it did not start";
+                return Err(Diagnostic::new(&at.span, title, "not for a url"));
             }
             let url = url(at)?;
             if url.https && setup.tls.is_none() {
@@ -91,8 +91,8 @@ pub(super) fn refuse_setup(raw: &RawContender) -> Result<(), Diagnostic> {
     match given.into_iter().find_map(|(key, span)| Some((key, span?))) {
         None => Ok(()),
         Some((key, span)) => {
-            let title = format!("`{key}` is of contenders by `command` or `url`");
-            Err(Diagnostic::new(span, title, "not of a built-in model"))
+            let title = format!("`{key}` is only for contenders by `command` or `url`");
+            Err(Diagnostic::new(span, title, "not for a built-in model"))
         }
     }
 }
@@ -200,7 +200,12 @@ fn argv(at: &At<Vec<At<String>>>, around: Around<'_>) -> Result<Vec<String>, Dia
         .file_name()
         .is_some_and(|name| name.as_encoded_bytes().ends_with(b"sh"));
     if let Some(bad) = arguments.iter().find(|it| !shell && it.value.contains("${")) {
-        return Err(Diagnostic::new(&bad.span, "no shell reads this argument", "sent as it is").help(
+        return Err(Diagnostic::new(
+            &bad.span,
+            "`${..}` needs a shell, and none starts this",
+            "passed as it is",
+        )
+        .help(
             "{port} is where the server must listen; give it a variable as env = { NAME = \"{env:NAME}\" }, or start \
              it by [\"sh\", \"-c\", ..]",
         ));

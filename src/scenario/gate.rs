@@ -92,9 +92,9 @@ pub(super) fn rate(raw: &RawGate) -> Result<Level, Diagnostic> {
         Some(At { span, value: Quantity(Level::OfOwn(_)) }) => Err(Diagnostic::new(
             span,
             "a gate offers both contenders the same rate",
-            "not each its own",
+            "not a share of its own",
         )
-        .help("write rate = \"60%\", which is of the baseline's ceiling, or \"300/s\"")),
+        .help("write rate = \"60%\", a share of the baseline's maximum throughput, or \"300/s\"")),
         Some(at) => crate::scenario::field::steady(at).map(|()| at.value.0),
     }
 }
@@ -176,14 +176,14 @@ fn margin(at: &At<Quantity<Share>>) -> Result<Share, Diagnostic> {
 /// The metrics that a file chooses.
 fn chosen(at: &At<Vec<At<String>>>, around: &Around<'_>) -> Result<Vec<GateMetric>, Diagnostic> {
     if at.value.is_empty() {
-        return Err(Diagnostic::new(&at.span, "a gate decides upon at least one metric", "none")
+        return Err(Diagnostic::new(&at.span, "a gate needs at least one metric", "none")
             .help(format!("there are {}", listed(Metric::ALL.map(Metric::name)))));
     }
     let mut metrics: Vec<GateMetric> = Vec::new();
     for one in &at.value {
         let metric = metric(one, around)?;
         if metrics.contains(&metric) {
-            let title = format!("the metric `{metric}` is there twice");
+            let title = format!("the metric `{metric}` is given twice");
             return Err(Diagnostic::new(&one.span, title, "a second time"));
         }
         metrics.push(metric);
@@ -203,7 +203,7 @@ fn metric(at: &At<String>, around: &Around<'_>) -> Result<GateMetric, Diagnostic
     let diagnostic = |title: String, label: &str| Diagnostic::new(&at.span, title, label);
     match request {
         Some(_) if !figure.is_a_response_time() => {
-            let title = format!("`{name}` is of the whole block, not of one request");
+            let title = format!("`{name}` belongs to a block, not to one kind of request");
             return Err(diagnostic(title, "not of a request").help(format!("write \"{name}\"")));
         }
         Some(request) if !kinds().any(|kind| kind == request) => {

@@ -237,8 +237,10 @@ fn roles(raw: &RawPlacement) -> Result<Option<Roles>, Diagnostic> {
     let Some(mode) = among_hosts else {
         return match spans.chain(generators.as_ref().map(|at| &at.span)).next() {
             None => Ok(None),
-            Some(span) => Err(Diagnostic::new(span, "hosts are named", "and everything runs here")
-                .help("write mode = \"hosts\" beside it")),
+            Some(span) => {
+                Err(Diagnostic::new(span, "the mode is not \"hosts\"", "but hosts are named")
+                    .help("write mode = \"hosts\" beside it"))
+            }
         };
     };
     let Some(contender) = contender else {

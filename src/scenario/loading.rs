@@ -113,8 +113,8 @@ pub(super) fn load(raw: Option<&RawLoad>, folder: &Path) -> Result<Load, Diagnos
     if let (Some(at), false) = (common.duration, steps.is_empty()) {
         return Err(Diagnostic::new(
             &at.span,
-            "the steps last as long as they say",
-            "and this too",
+            "`steps` of the load has its own duration",
+            "not beside `steps`",
         )
         .help("remove `duration`"));
     }
@@ -172,9 +172,9 @@ fn steps(raw: &RawSteps) -> Result<Vec<Step>, Diagnostic> {
     let mut steps = Vec::new();
     for (level, lasting) in &raw.value {
         let Some(times) = level.value.0.times(first).filter(|times| *times > 0.0) else {
-            let title = format!("{} is no multiple of {first}", level.value.0);
+            let title = format!("`steps` cannot have both {first} and {}", level.value.0);
             return Err(Diagnostic::new(&level.span, title, "another kind of rate")
-                .help("write all of them as rates, or all as shares of the same ceiling"));
+                .help("write all of them as rates, or all as shares of one maximum throughput"));
         };
         let lasting = duration(Some(lasting), "a step", WINDOW_MIN, WINDOW_MIN)?;
         steps.push(Step { times, lasting });
@@ -284,7 +284,7 @@ fn add_levels(
     for level in &rates.value {
         steady(level)?;
         if levels.contains(&level.value.0) {
-            let title = format!("the level {} is there twice", level.value.0);
+            let title = format!("the level {} is given twice", level.value.0);
             return Err(Diagnostic::new(&level.span, title, "a second time"));
         }
         levels.push(level.value.0);
@@ -323,8 +323,8 @@ fn refuse_searches(raw: &Raw, key: &str) -> Result<(), Diagnostic> {
 }
 
 fn chooses_others(span: &Range<usize>, name: &str, key: &str) -> Diagnostic {
-    let title = format!("`{key}` of the load says its rates");
-    Diagnostic::new(span, title, "and this chooses others")
+    let title = format!("{name} and `{key}` of the load cannot stand together");
+    Diagnostic::new(span, title, "chooses other rates")
         .help(format!("remove {name}, or `{key}` of the load"))
 }
 
@@ -384,8 +384,7 @@ pub(super) fn objective(raw: &RawSlo, load: &Load) -> Result<Slo, Diagnostic> {
         .help("remove [slo], or use [load.open]"));
     }
     if p99 > load.timeout {
-        let title =
-            format!("answers are given up after {}, before the SLO is missed", load.timeout);
+        let title = format!("the timeout of {} is shorter than this SLO", load.timeout);
         return Err(Diagnostic::new(&raw.p99.span, title, "longer than `timeout`")
             .help(format!("write a `timeout` of at least {p99} into [load.open]")));
     }

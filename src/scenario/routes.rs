@@ -129,8 +129,8 @@ fn anyones(route: &At<RawRoute>, around: Around<'_>) -> Result<Route, Diagnostic
         ("accounts", raw.accounts.as_ref().map(|at| &at.span)),
     ];
     if let Some((key, span)) = of_ours.into_iter().find_map(|(key, span)| Some((key, span?))) {
-        let title = format!("`{key}` is of the built-in services");
-        return Err(Diagnostic::new(span, title, "not of workload = \"http\"")
+        let title = format!("`{key}` is only for the built-in services");
+        return Err(Diagnostic::new(span, title, "not with workload = \"http\"")
             .help("write `name`, `method`, `path`, `body` and `status`"));
     }
     let missing = |key: &str, example: &str| {

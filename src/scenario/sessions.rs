@@ -51,7 +51,7 @@ pub(super) fn session(raw: &At<RawSession>, around: Around<'_>) -> Result<Operat
         let longest = raw.value.step.iter().filter_map(|step| step.value.think.as_ref());
         let longest = longest.max_by_key(|at| at.value.0).map_or(&raw.span, |at| &at.span);
         return Err(Diagnostic::new(longest, title, format!("{think} in all"))
-            .help("the load runs at most so long before the window opens"));
+            .help("the load runs at most that long before the window"));
     }
     Ok(Operation::Session(session))
 }
@@ -114,7 +114,7 @@ fn step(
     let repeats =
         |one: &SessionStep| !matches!(operation, Operation::Route(_)) && one.operation == operation;
     if let (Some(at), true) = (&raw.value.operation, earlier.iter().any(repeats)) {
-        let title = format!("a session has `{}` once", operation.name());
+        let title = format!("a session has `{}` at most once", operation.name());
         return Err(Diagnostic::new(&at.span, title, "a second time")
             .help("it would have the same key and be answered as a replay"));
     }
@@ -251,7 +251,8 @@ mod tests {
         };
         assert_eq!(of("2s").map(|_| ()), Ok(()));
         let error = of("3s").unwrap_err();
-        assert!(error.contains("2 s is over before") && error.contains("buy"), "{error}");
+        let told = "2 s is shorter than the think times";
+        assert!(error.contains(told) && error.contains("buy"), "{error}");
     }
 
     #[test]
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!(names, ["basket", "payment"]);
         let twice = step("operation = \"webhook\"\nname = \"other\"");
         for (steps, told) in [
-            (format!("{named}{twice}"), "has `webhook` once"),
+            (format!("{named}{twice}"), "has `webhook` at most once"),
             (step("operation = \"replay\""), "no replay"),
             (step("path = \"/\"\nname = \"a\""), "is for routes of"),
             (step("operation = \"webhook\"\nextract = { a = \"json:/a\" }"), "themselves"),

@@ -101,7 +101,7 @@ fn possible(metric: Metric, span: &Range<usize>, known: &Known<'_>) -> Result<Me
             "use `achieved` or `cpu_per_request`, or write [load.open]",
         ),
         Metric::Achieved if !closed => diagnostic(
-            "`achieved` is the ceiling that a closed load finds",
+            "`achieved` is the maximum throughput, which a closed load finds",
             "an open load is answered at its own rate; write [load.closed]",
         ),
         Metric::Completion | Metric::AccountsPerS if !known.mix.iter().any(distributes) => {
@@ -140,8 +140,8 @@ fn of_a_url(name: &str, metric: Metric, span: &Range<usize>) -> Result<(), Diagn
     match metric {
         metric if metric.is_of_a_process() => {
             let title =
-                format!("`{}` of `{name}`, a contender by URL, is not known", metric.name());
-            Err(Diagnostic::new(span, title, "runs outside of bakeoff's hands")
+                format!("`{}` of `{name}`, a contender by URL, cannot be measured", metric.name());
+            Err(Diagnostic::new(span, title, "not started by bakeoff")
                 .help("give it as a `command`, or use a response time"))
         }
         _ => Ok(()),
@@ -176,12 +176,12 @@ fn level(
     let level = match (&raw.at, known.rates) {
         (None, _) if metric == Metric::Capacity || metric.is_of_a_footprint() => Ok(None),
         (Some(at), _) if metric.is_of_a_footprint() => {
-            let title = format!("`{}` is of no rate", metric.name());
+            let title = format!("`{}` does not depend on the rate", metric.name());
             Err(Diagnostic::new(&at.span, title, "not with this metric").help("remove `at`"))
         }
         (Some(at), _) if metric == Metric::Capacity => {
-            Err(Diagnostic::new(&at.span, "a capacity is of no one rate", "not with this metric")
-                .help("remove `at`"))
+            let title = "a capacity does not belong to one rate";
+            Err(Diagnostic::new(&at.span, title, "not with this metric").help("remove `at`"))
         }
         (None, []) => Ok(None),
         (None, [only]) => Ok(Some(*only)),
@@ -232,7 +232,8 @@ fn request(
     let kinds = || known.mix.iter().map(|(operation, _)| operation.name());
     match &raw.request {
         Some(at) if !metric.is_of_a_request() => {
-            let title = format!("`{}` is not of a kind of request", metric.name());
+            let title =
+                format!("`{}` belongs to a trial, not to one kind of request", metric.name());
             Err(Diagnostic::new(&at.span, title, "not with this metric").help("remove `request`"))
         }
         Some(at) if !kinds().any(|kind| kind == at.value) => {
@@ -261,7 +262,7 @@ fn bound(raw: &RawStatement, metric: Metric, paired: bool) -> Result<Bound, Diag
         return Err(Diagnostic::new(
             &raw.text.span,
             "this statement has no bound",
-            "must hold how?",
+            "needs a bound",
         )
         .help("write one of within = 1.10, within_abs, at_least and at_most"));
     };
@@ -272,7 +273,7 @@ fn bound(raw: &RawStatement, metric: Metric, paired: bool) -> Result<Bound, Diag
     }
     if let (true, false) = (first.starts_with("within"), paired) {
         let title = format!("`{first}` compares two contenders, and there is no `versus`");
-        return Err(Diagnostic::new(span, title, "within what of what?")
+        return Err(Diagnostic::new(span, title, "compared with what?")
             .help("write versus = \"..\", or use at_least or at_most"));
     }
     if let Some(at) = &raw.within {
@@ -300,7 +301,7 @@ fn within(at: &At<f64>) -> Result<Bound, Diagnostic> {
 }
 
 fn no_duration(metric: Metric, span: &Range<usize>) -> Diagnostic {
-    let title = format!("`{}` is not a time of waiting, and this bound is one", metric.name());
+    let title = format!("`within_abs` is for response times, and `{}` is not one", metric.name());
     Diagnostic::new(span, title, "not with this metric").help("write a ratio: within = 1.10")
 }
 
@@ -324,7 +325,7 @@ fn figure(at: &At<Figure>, metric: Metric, paired: bool) -> Result<f64, Diagnost
             Ok(*times)
         }
         (_, false) if metric.unit() == Unit::Times => diagnostic(
-            "the largest is at least as large as the median".to_owned(),
+            "a spread is the largest value over the median, so at least 1".to_owned(),
             "write a bare number from 1 on, such as 1.5".to_owned(),
         ),
         (Figure::Number(count), false) if metric.unit() == Unit::Count && *count >= 0.0 => {

@@ -122,7 +122,7 @@ pub(super) fn store(raw: Option<&RawStore>) -> Result<Store, Diagnostic> {
         Some(RawStore::Postgres(raw)) => {
             let url = (raw.url.value != "auto").then(|| raw.url.value.clone());
             if url.as_ref().is_some_and(|url| !url.starts_with("postgres")) {
-                let title = "this is no database of PostgreSQL's";
+                let title = "this is not the URL of a PostgreSQL database";
                 return Err(Diagnostic::new(&raw.url.span, title, "not a URL").help(
                     "write url = \"auto\", or \"postgres://USER:PASSWORD@127.0.0.1:5432/DATABASE\"",
                 ));

@@ -85,7 +85,7 @@ impl Question {
             ));
         }
         if self.rate.0 < 1.0 {
-            return Err(Error::usage(format!("--rate {} is no load", self.rate))
+            return Err(Error::usage(format!("--rate {} is too low", self.rate))
                 .help("ask for 1/s or more; at such a rate every model does"));
         }
         Ok(())

@@ -244,7 +244,7 @@ fn startable(prepared: &PreparedTrial<'_>) -> Result<Startable> {
         }
         Kind::Url { .. } => {
             Err(Error::usage(format!("`{name}` runs already and cannot be started again"))
-                .help("a footprint is of contenders by model or command"))
+                .help("a footprint needs contenders by model or command"))
         }
     }
 }
