@@ -104,20 +104,19 @@ pub(crate) fn programs() -> Vec<Finding> {
 }
 
 fn profiler(level: WhyLevel, next: Option<String>) -> Finding {
-    let why = "`run --why` says where a request's CPU goes as far as the kernel shows it";
+    let why = "`run --why` shows as much of a request's CPU as the kernel allows";
     Finding::fine("profiler", level.name(), why).unless(next.is_none(), next.unwrap_or_default())
 }
 
 fn build(debug: bool) -> Finding {
-    let why = "without optimisation the contenders are a few times slower, each by another factor";
+    let why = "without optimisation contenders are several times slower, each by a different factor";
     let found = if debug { "a debug build" } else { "a release build" };
     Finding::fine("this build", found, why)
         .unless(!debug, "cargo build --release, then target/release/bakeoff")
 }
 
 fn database(folder: Result<String>) -> Finding {
-    let why =
-        "only [store.postgres] with url = \"auto\" needs it: a throw-away server for each run";
+    let why = "only [store.postgres] with url = \"auto\" needs it: a temporary server for each run";
     match folder {
         Ok(folder) => Finding::fine("PostgreSQL", folder, why),
         Err(error) => {
@@ -143,8 +142,8 @@ pub(crate) fn look_at_cores(cores: &Cores) -> Vec<Finding> {
 }
 
 fn number(cores: usize) -> Finding {
-    let why = "generator, contender and dependency each want a core of their own; on two cores the \
-               generator shares its own with the dependency, and nothing says how a server scales";
+    let why = "generator, contender and dependency each need a core of their own; on two cores the \
+               generator and the dependency share one, and a contender cannot show how it scales";
     Finding::fine("cores", format!("{cores} usable"), why).unless(
         cores >= 2,
         "let this process use two cores or more (taskset, cpuset, a larger machine)",
@@ -152,7 +151,7 @@ fn number(cores: usize) -> Finding {
 }
 
 fn affinity(cores: &Cores, online: usize) -> Finding {
-    let why = "who runs where is decided among the cores of the mask that bakeoff inherits";
+    let why = "bakeoff places processes only on the cores of the affinity mask that it inherits";
     let found = format!("{} of {online} cores", cores.len());
     let all = format!("taskset -a -p -c 0-{} $$", online.saturating_sub(1));
     Finding::fine("affinity", found, why).unless(cores.len() >= online, all)
@@ -160,17 +159,17 @@ fn affinity(cores: &Cores, online: usize) -> Finding {
 
 /// Two hardware threads of one core slow each other down.
 fn apart(cores: &Cores, siblings: &[Cores]) -> Finding {
-    let why = "two hardware threads of one core take turns in it: the generator would slow the contender down";
+    let why = "two hardware threads share one core: the generator would slow the contender down";
     let shared =
         siblings.iter().find(|group| group.iter().filter(|core| cores.contains(core)).count() > 1);
     match shared {
         None if siblings.len() < cores.len() => {
             Finding::unknown("siblings", "the machine does not say", why)
         }
-        None => Finding::fine("siblings", "no two usable cores are one", why),
+        None => Finding::fine("siblings", "no two usable cores are threads of one core", why),
         Some(group) => {
             let found = format!(
-                "cores {} are one",
+                "cores {} are threads of one core",
                 group.iter().map(usize::to_string).collect::<Vec<_>>().join(" and ")
             );
             let mut first: Cores =
@@ -188,8 +187,8 @@ fn apart(cores: &Cores, siblings: &[Cores]) -> Finding {
 }
 
 fn quota(quota: Option<f64>, cores: usize, throttled: Option<Nanos>) -> Finding {
-    let why = "a group that has used up its share of a period is stopped until the next one: tens of \
-               milliseconds in which nothing answers";
+    let why = "a group that has used up its quota is stopped until the next period: for tens of \
+               milliseconds nothing answers";
     let lost = match throttled {
         Some(Nanos(0)) | None => String::new(),
         Some(lost) => format!(", held back for {lost} so far"),
@@ -204,7 +203,7 @@ fn quota(quota: Option<f64>, cores: usize, throttled: Option<Nanos>) -> Finding 
 }
 
 fn governor(governors: &[String]) -> Finding {
-    let why = "a core that changes its clock with the load makes the quiet contender the slow one";
+    let why = "a core that slows down at low load makes a contender with little work look slow";
     let Some(first) = governors.first() else {
         return Finding::unknown("governor", "not visible: a virtual machine", why);
     };
@@ -263,7 +262,7 @@ pub(crate) fn look_at_limits() -> Vec<Finding> {
 
 /// No limit is `None`.
 fn descriptors(soft: Option<u64>, hard: Option<u64>) -> Finding {
-    let why = "every connection of the generator and of a server is a descriptor; without more, connects fail";
+    let why = "each connection of the generator and of a server needs a descriptor; without enough, connects fail";
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= DESCRIPTORS_WANTED);
     let fix = match enough(hard) {
         true => format!("ulimit -n {}", hard.unwrap_or(65_536).min(65_536)),
@@ -302,7 +301,7 @@ fn free_ports(range: Option<&str>) -> Finding {
 }
 
 fn backlog(most: Option<u64>) -> Finding {
-    let why = "beyond it a burst of connects is dropped, and comes again a second later";
+    let why = "in a burst, connects beyond it are dropped and retried a second later";
     match most {
         None => Finding::unknown("backlog", "the machine does not say", why),
         Some(most) => Finding::fine("backlog", format!("at most {most}"), why)
@@ -318,7 +317,7 @@ fn shown(limit: Option<u64>) -> String {
 const AVAILABLE_WANTED: u64 = 1 << 30;
 
 fn huge_pages(enabled: Option<&str>) -> Finding {
-    let why = "with `always` a peak RSS moves in steps of 2 MiB, and the kernel's compaction stops threads";
+    let why = "with `always`, peak RSS moves in steps of 2 MiB, and the kernel's compaction stops threads";
     match enabled.and_then(chosen) {
         None => Finding::unknown("huge pages", "the machine does not say", why),
         Some(word) => Finding::fine("huge pages", word, why).unless(
@@ -329,14 +328,14 @@ fn huge_pages(enabled: Option<&str>) -> Finding {
 }
 
 fn available(available: Option<u64>, swapped: u64) -> Finding {
-    let why = "a machine that swaps measures its disk";
+    let why = "on a machine that swaps, response times are those of its disk";
     let Some(free) = available else {
         return Finding::unknown("memory", "the machine does not say", why);
     };
     let swap =
         if swapped > 0 { format!(", {} in swap", bytes(swapped as f64)) } else { String::new() };
     Finding::fine("memory", format!("{} available{swap}", bytes(free as f64)), why)
-        .unless(free >= AVAILABLE_WANTED, "end what holds it: ps -eo rss,args --sort -rss | head")
+        .unless(free >= AVAILABLE_WANTED, "end what uses it: ps -eo rss,args --sort -rss | head")
 }
 
 /// How long others are watched while this process sleeps.
@@ -376,11 +375,11 @@ pub(crate) fn look_at_time(cores: &Cores) -> Result<Vec<Finding>> {
 
 fn others(busy: Option<f64>) -> Finding {
     let why =
-        "who else computes here takes cores from the contender in one round and not in the next";
+        "other processes take cores from the contender in one round and not in the next";
     match busy {
         None => Finding::unknown("other work", "the machine does not say", why),
         Some(busy) => Finding::fine("other work", format!("{} of the machine", Share(busy)), why)
-            .unless(busy <= BUSY_MAX, "end what runs here, or wait: top -o %CPU shows it"),
+            .unless(busy <= BUSY_MAX, "end other processes, or wait: top -o %CPU shows them"),
     }
 }
 
@@ -397,20 +396,20 @@ fn stolen(steal: Option<f64>) -> Finding {
 
 /// With the percentile that they set a floor to.
 fn stops(hiccups: &Hiccups) -> Finding {
-    let why = "a thread that only reads the clock should not stop: a percentile cannot be shorter than \
-               the machine's own stops";
+    let why = "a thread that only reads the clock should not pause; no percentile can be measured below \
+               the machine's own pauses, its floor";
     let p99 = hiccups.floor[2];
-    let found =
-        format!("longest {}, {} lost, floor of p99 {p99}", hiccups.worst, Share(hiccups.lost.0));
+    let (worst, lost) = (hiccups.worst, Share(hiccups.lost.0));
+    let found = format!("longest pause {worst}, {lost} of the time; floor of p99: {p99}");
     Finding::fine("hiccups", found, why).unless(
         p99 <= FLOOR_MAX,
-        "end what else runs here; on a virtual machine measure more rounds, or move to cores of your own",
+        "end other processes; on a virtual machine, measure more rounds, or use dedicated cores",
     )
 }
 
 /// With the lateness of sleeps, p50 and p99.
 fn timer((p50, p99): (Nanos, Nanos)) -> Finding {
-    let why = "the generator sleeps until shortly before an instant; a later end of the sleep is its own lateness";
+    let why = "the generator sleeps until shortly before it must send; if it oversleeps, it is late";
     Finding::fine("timer", format!("a sleep ends {p50} late, p99 {p99}"), why).unless(
         p50 <= EARLY,
         "give the generator a core of its own, where it polls: mode = \"apart\", bakeoff drive --pace spin",
@@ -418,7 +417,7 @@ fn timer((p50, p99): (Nanos, Nanos)) -> Finding {
 }
 
 fn clock(source: Option<String>, reading: Nanos) -> Finding {
-    let why = "six instants of every request are read; a clock behind a system call makes each of them expensive";
+    let why = "the clock is read six times per request, which is expensive if it needs a system call";
     let source = source.unwrap_or_else(|| "unknown source".into());
     Finding::fine("clock", format!("{source}, {reading} a reading"), why).unless(
         reading <= READING_MAX,
@@ -511,7 +510,7 @@ mod tests {
         let four = vec![0, 1, 2, 3];
         let pairs = [vec![0, 2], vec![1, 3], vec![0, 2], vec![1, 3]];
         let found = apart(&four, &pairs);
-        assert_eq!(found.found, "cores 0 and 2 are one");
+        assert_eq!(found.found, "cores 0 and 2 are threads of one core");
         assert!(found.fix.unwrap().contains("taskset -c 0,1 "));
         assert_eq!(apart(&vec![0, 1], &[vec![0, 2], vec![1, 3]]).state, State::Fine);
         assert_eq!(apart(&vec![0, 1], &[]).state, State::Unknown);
@@ -581,7 +580,8 @@ mod tests {
         assert!(others(Some(0.5)).fix.is_some() && others(None).state == State::Unknown);
         assert_eq!(stolen(Some(0.06)).state, State::Fix);
         let calm = Hiccups { worst: Nanos(300_000), lost: Share(0.001), floor: [Nanos(0); 4] };
-        assert_eq!(stops(&calm).found, "longest 300 us, 0.1% lost, floor of p99 0 ns");
+        let found = "longest pause 300 us, 0.1% of the time; floor of p99: 0 ns";
+        assert_eq!(stops(&calm).found, found);
         let restless =
             Hiccups { floor: [Nanos(0), Nanos(0), Nanos(2_500_000), Nanos(4_000_000)], ..calm };
         assert_eq!(stops(&restless).state, State::Fix);

@@ -1,4 +1,4 @@
-//! Are these hosts fit to measure on together? Starts an agent on each, and a server that does nothing where the contender
+//! Are these hosts suitable to measure on together? Starts an agent on each, and a server that does nothing where the contender
 //! is to run; ends both.
 
 use std::net::SocketAddr;
@@ -57,13 +57,13 @@ fn look_at(host: &HostAt, found: &Described, offset: Offset, own: &str) -> Vec<F
     let clock = format!("{name}: known within {}", offset.bound);
     let interface = format!("{name}: {address}");
     vec![
-        Finding::fine("build", build, "another build may speak and measure otherwise")
+        Finding::fine("build", build, "another build may measure differently")
             .unless(print.binary == own, format!("copy this program to {name}")),
-        Finding::fine("cores", cores, "a host of one core shares it between agent and contender")
-            .unless(found.cores.len() > 1, "take a host of more cores"),
-        Finding::fine("clock", clock, "several generators begin together by it")
-            .unless(offset.bound <= BOUND_MAX, "use a quicker link: round trips take too long"),
-        Finding::fine("address", interface, "load goes to an address that its host has").unless(
+        Finding::fine("cores", cores, "on one core, the agent and the contender would share it")
+            .unless(found.cores.len() > 1, "use a host with more cores"),
+        Finding::fine("clock", clock, "several generators start together by this clock")
+            .unless(offset.bound <= BOUND_MAX, "use a faster link: round trips take too long"),
+        Finding::fine("address", interface, "load goes only to an address that its host has").unless(
             found.has_address,
             format!("write an address that {name} has into [host.{name}]"),
         ),
@@ -97,7 +97,7 @@ fn reach((host, link): &(HostAt, Link), generators: &[&(HostAt, Link)]) -> Resul
 }
 
 fn reached(from: &str, to: &str, at: SocketAddr, fetched: Fetched) -> Finding {
-    let why = "the load of a generator goes straight to the contender";
+    let why = "a generator sends its load directly to the contender";
     match fetched {
         Fetched::Body(_) => Finding::fine("reach", format!("{from} reaches {to} at {at}"), why),
         Fetched::Not(reason) => {
