@@ -129,7 +129,7 @@ impl Args {
             _ => (self.binaries.iter().map(|path| path.display().to_string()).collect(), None),
         };
         if versions.len() < 2 {
-            return Err(Error::usage("a search needs two versions at least"));
+            return Err(Error::usage("a search needs at least two versions"));
         }
         Ok(BisectRequest {
             scenario,
@@ -147,15 +147,15 @@ impl Args {
     fn scenario(&self) -> Result<Scenario> {
         let name = &self.scenario;
         let [scenario]: [Scenario; 1] = scenario::load(name)?.try_into().map_err(|_| {
-            Error::usage(format!("{name} has several scenarios, and a search is about one"))
+            Error::usage(format!("{name} has several scenarios, but a search is about one"))
         })?;
         let (duration, warm_up) = (self.duration, self.warm_up);
         let scenario = scenario.with(&Overrides { duration, warm_up, ..Overrides::default() })?;
         match scenario.load.kind {
             LoadKind::Closed => {
                 let name = &scenario.name;
-                let message = format!("the load of {name} is closed, and a search offers a rate");
-                Err(Error::usage(message).help("write [load.open] in place of [load.closed]"))
+                let message = format!("the load of {name} is closed, and a search needs a rate");
+                Err(Error::usage(message).help("write [load.open] instead of [load.closed]"))
             }
             _ => Ok(scenario),
         }
@@ -183,7 +183,7 @@ impl Args {
         };
         match contender.kind {
             Kind::Url { .. } => Err(Error::usage(format!(
-                "`{}` runs already, and a search starts its versions",
+                "`{}` is given by URL, but a search starts its versions itself",
                 contender.name
             ))
             .help("give it a `command`, or name another with --contender")),

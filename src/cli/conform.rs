@@ -94,7 +94,7 @@ impl Args {
         let (bakeoff, address) = (proc::own_program()?, address(&self.server)?);
         let theirs = Theirs { bakeoff, address, argv: self.server };
         conform::starts(&theirs)
-            .map_err(|why| Error::invalid(format!("it does not run: {why}")))?;
+            .map_err(|why| Error::invalid(format!("the server does not start: {why}")))?;
         // A difference is a check's panic, and is shown with the others.
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| {}));
@@ -139,7 +139,7 @@ fn address(server: &[String]) -> Result<Option<SocketAddr>> {
     }
     match Url::parse(url)? {
         Url { target: Address::Tcp(address), https: false, .. } => Ok(Some(address)),
-        _ => Err(Error::usage(format!("`{}` is not a plain HTTP", url.escape_debug()))
+        _ => Err(Error::usage(format!("`{}` is not a plain HTTP URL", url.escape_debug()))
             .help("write it as http://127.0.0.1:8080")),
     }
 }

@@ -158,7 +158,7 @@ impl Course {
             Names { time: self.replay_time.clone(), duration: self.replay_duration.clone() };
         let replay = self.replay.as_ref().map(|path| Replay::read(path, &names));
         let replay = replay.transpose().map_err(|why| {
-            Error::usage(why).help("write seconds one a line, or name an access log; of JSON lines give --replay-time too")
+            Error::usage(why).help("write one time in seconds per line, or give an access log; with JSON lines also --replay-time")
         })?;
         Ok(replay.map(Traffic::Replay).or(self.bursts.map(Traffic::Bursts)))
     }
@@ -228,7 +228,7 @@ impl Args {
         }
         let waves = self.course.spike.is_some() || self.course.bursts.is_some();
         if waves && matches!(self.rate, Some(Rates::Ramp(..))) {
-            return Err(Error::usage("a ramp has neither spike nor bursts").help("give one --rate"));
+            return Err(Error::usage("a ramp cannot have spike or bursts").help("give one --rate"));
         }
         for path in self.hgrm.iter().chain(&self.metrics) {
             // Said before the load and not after it.
@@ -355,7 +355,7 @@ impl Args {
         stop: &AtomicBool,
     ) -> Result<Option<Shape>> {
         self.quiet.say(format_args!(
-            "no rate given: a closed probe of {PROBE} first, then half of what it finds"
+            "no --rate: first {PROBE} in a closed loop, then half of the throughput found"
         ));
         let Some(ceiling) = closed_ceiling(self, peer, request, stop)? else { return Ok(None) };
         let rate = Rate(ceiling.0 / 2.0);
@@ -383,13 +383,13 @@ fn closed_ceiling(
         let errors = figures::errors(&outcome);
         let mut each: Vec<String> = errors.iter().map(|(name, n)| format!("{n} {name}")).collect();
         if each.is_empty() {
-            each.push(format!("no answer within {PROBE}"));
+            each.push(format!("no response within {PROBE}"));
         }
         let firsts = figures::first_errors(&outcome);
         let firsts = firsts.iter().map(|(name, what)| format!("; first {name}: {}", clean(what)));
         let what = listed(&each) + &firsts.collect::<String>();
-        return Err(Error::invalid(format!("the probe got no right answer: {what}"))
-            .help("give a --rate, or look at --expect-status and --timeout"));
+        return Err(Error::invalid(format!("the probe got no correct response: {what}"))
+            .help("give a --rate, or check --expect-status and --timeout"));
     }
     Ok(Some(Rate(ceiling)))
 }
@@ -440,7 +440,7 @@ fn rates(text: &str) -> std::result::Result<Rates, String> {
 
 fn error_rate(text: &str) -> std::result::Result<Share, String> {
     let share: Share = text.parse()?;
-    if share.0 <= 1.0 { Ok(share) } else { Err("more than all cannot fail".into()) }
+    if share.0 <= 1.0 { Ok(share) } else { Err("a share is at most 100%".into()) }
 }
 
 fn count(most: u64) -> clap::builder::RangedU64ValueParser {
@@ -528,7 +528,7 @@ pub(crate) fn trial(
     });
     let audit = Audit {
         verdict: AuditVerdict::Unavailable,
-        reasons: vec!["a server given by URL has no books to look at".into()],
+        reasons: vec!["a server given by URL has no /audit".into()],
     };
     Trial {
         workload: "http".into(),

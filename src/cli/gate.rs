@@ -165,16 +165,16 @@ impl Args {
     fn scenario(&self) -> Result<Scenario> {
         let name = self.scenario.as_deref().expect("clap requires it");
         let [scenario]: [Scenario; 1] = scenario::load(name)?.try_into().map_err(|_| {
-            Error::usage(format!("{name} has several scenarios, and a gate is about one"))
+            Error::usage(format!("{name} has several scenarios, but a gate is about one"))
         })?;
         let (duration, warm_up) = (self.duration, self.warm_up);
         let scenario = scenario.with(&Overrides { duration, warm_up, ..Overrides::default() })?;
         if scenario.load.kind == LoadKind::Closed {
             return Err(Error::usage(format!(
-                "the load of {} is closed, and a gate offers a rate",
+                "the load of {} is closed, and a gate needs a rate",
                 scenario.name
             ))
-            .help("write [load.open] in place of [load.closed]"));
+            .help("write [load.open] instead of [load.closed]"));
         }
         Ok(scenario)
     }

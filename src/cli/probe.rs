@@ -207,7 +207,7 @@ fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> Stri
     }
     if answers.waited > 0 {
         out += &format!(
-            "{} of {} found all {connections} connections busy, and waiting is part of their time: more --connections?\n",
+            "{} of {} found all {connections} connections busy and waited, which is part of their time: more --connections?\n",
             answers.waited, answers.due
         );
     }
@@ -217,10 +217,10 @@ fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> Stri
     match found.latency() {
         Some(latency) => out += &format!("\n{latency}\n"),
         None if [found.p50, found.p99].iter().any(|it| matches!(it, Quantile::AtMost(_))) => {
-            out += "over a quarter of it is the probe's own lateness: an upper bound is no latency to paste\n";
+            out += "no latency to paste: over a quarter of a percentile is the probe's own lateness\n";
         }
         None if found.reasons.is_empty() => {
-            out += "no p99, so no latency to paste: it takes 1,000 answers, with a longer --duration or a higher --rate\n";
+            out += "no latency to paste: a p99 needs 1,000 responses, by a longer --duration or a higher --rate\n";
         }
         None => {}
     }

@@ -99,7 +99,7 @@ impl Args {
         requests.iter().try_for_each(Request::check)?;
         let elsewhere = |one: &Scenario| one.hosts.roles.is_some();
         if self.why && requests.iter().flat_map(|request| &request.scenarios).any(elsewhere) {
-            return Err(Error::usage("--why profiles contenders on this host alone"));
+            return Err(Error::usage("--why profiles only contenders on this host"));
         }
         if self.plan {
             let scenarios = requests.iter().flat_map(|request| &request.scenarios);

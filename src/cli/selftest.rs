@@ -71,7 +71,7 @@ fn document(report: &Report) -> Document<'static> {
     let what = match report.verdict() {
         Verdict::Holds => "everything is as expected",
         Verdict::Fails => "a figure is not as expected: do not trust results of this build here",
-        Verdict::Undecided => "machine noise hides some figures; nothing else failed",
+        Verdict::Undecided => "machine noise hides some figures; no check failed",
     };
     let row = |row: &Row| {
         let verdict = row.verdict.name().to_owned();

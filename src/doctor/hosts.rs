@@ -63,7 +63,7 @@ fn look_at(host: &HostAt, found: &Described, offset: Offset, own: &str) -> Vec<F
             .unless(found.cores.len() > 1, "use a host with more cores"),
         Finding::fine("clock", clock, "several generators start together by this clock")
             .unless(offset.bound <= BOUND_MAX, "use a faster link: round trips take too long"),
-        Finding::fine("address", interface, "load goes only to an address that its host has").unless(
+        Finding::fine("address", interface, "load goes only to an address of its host").unless(
             found.has_address,
             format!("write an address that {name} has into [host.{name}]"),
         ),

@@ -156,7 +156,7 @@ fn traffic(open: &RawOpen, folder: &Path) -> Result<Option<Traffic>, Diagnostic>
     let names = Names { time: open.replay_time.clone(), duration: open.replay_duration.clone() };
     let replay = Replay::read(&folder.join(&at.value), &names).map_err(|why| {
         Diagnostic::new(&at.span, why, "no arrivals").help(
-            "write seconds one a line, or name an access log; of JSON lines give `replay_time` too",
+            "write one time in seconds per line, or name an access log; with JSON lines also `replay_time`",
         )
     })?;
     Ok(Some(Traffic::Replay(replay)))
@@ -323,7 +323,7 @@ fn refuse_searches(raw: &Raw, key: &str) -> Result<(), Diagnostic> {
 }
 
 fn chooses_others(span: &Range<usize>, name: &str, key: &str) -> Diagnostic {
-    let title = format!("{name} and `{key}` of the load cannot stand together");
+    let title = format!("{name} and `{key}` of the load cannot be used together");
     Diagnostic::new(span, title, "chooses other rates")
         .help(format!("remove {name}, or `{key}` of the load"))
 }

@@ -97,7 +97,7 @@ fn commits_are_built_once_in_a_worktree_that_is_gone_at_the_end() {
     for (good, bad, said) in [
         ("nothing", "HEAD", "there is no commit `nothing`"),
         ("HEAD", "HEAD~1", "is no ancestor of"),
-        ("HEAD", "HEAD", "two versions at least"),
+        ("HEAD", "HEAD", "at least two versions"),
     ] {
         let output = of(good, bad, "third");
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));

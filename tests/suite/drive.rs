@@ -466,7 +466,7 @@ fn a_server_that_never_answers_is_given_up_by_the_probe() {
     let output = drive(&format!("http://{}/", silent.local_addr().unwrap()), &["--timeout", "5s"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(5), "{said}");
-    let why = said.split("no right answer: ").nth(1).unwrap();
+    let why = said.split("no correct response: ").nth(1).unwrap();
     assert!(!why.starts_with('\n'), "{said}");
 }
 

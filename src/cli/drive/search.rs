@@ -50,10 +50,10 @@ impl FromStr for Slo {
             .ok_or_else(|| format!("`{text}` is not an objective; {example}"))?;
         let known = PERCENTILES.iter().find(|(known, ..)| *known == name.trim());
         let (percentile, needs, per_mille) = *known
-            .ok_or_else(|| format!("`{name}` is none of p50, p90, p99 and p99.9; {example}"))?;
+            .ok_or_else(|| format!("`{name}` is not one of p50, p90, p99 and p99.9; {example}"))?;
         let bound = bound.parse::<Nanos>()?;
         if bound == Nanos(0) {
-            return Err("a promise of no time at all cannot be kept".into());
+            return Err("an objective of 0 cannot be met".into());
         }
         Ok(Self { percentile, needs, bound, per_mille })
     }
