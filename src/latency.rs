@@ -102,7 +102,7 @@ impl Latency {
             let time = line.parse::<f64>().ok().filter(|ms| (0.0..=TRACE_MS_MAX).contains(ms));
             let time = time.ok_or_else(|| {
                 Error::usage(format!("{name}:{number}: `{line}` is not a time in milliseconds"))
-                    .help(format!("write one number from 0 to {TRACE_MS_MAX} a line: 2.5"))
+                    .help(format!("write one number from 0 to {TRACE_MS_MAX} per line: 2.5"))
             })?;
             times.push(Nanos::from_secs_f64(time / 1e3));
         }

@@ -53,7 +53,7 @@ fn open(at: SocketAddr, beside: bool, listens: bool) -> Result<TcpListener> {
                 .help("give a --port of 1024 or more, or 0 to have one chosen")
         }
         io::ErrorKind::AddrNotAvailable => {
-            Error::usage(format!("{address} is no address of this machine"))
+            Error::usage(format!("{address} is not an address of this machine"))
         }
         _ => Error::internal(format!("cannot listen on {at}: {error}")),
     })

@@ -11,7 +11,7 @@ Examples:
 It speaks frames on stdin and stdout, listens on no port, and ends with all that it has started when its stdin
 ends, when it hears nothing for 15 s, or at SIGTERM. docs/cluster.md has more.
 
-Exit codes: 0 ended as asked, 1 internal error, 2 what came on stdin is no frame")]
+Exit codes: 0 ended as asked, 1 internal error, 2 what came on stdin is not a frame")]
 pub(crate) struct Args {}
 
 impl Args {

@@ -169,7 +169,7 @@ impl Keeper {
             said
         });
         let why = said.trim().trim_start_matches("error: ");
-        let what = format!("the throw-away PostgreSQL (process {}) is gone: {why}", self.pid);
+        let what = format!("the temporary PostgreSQL (process {}) has ended: {why}", self.pid);
         Some(Error::internal(what).help(
             "it was killed from outside, or the machine has no memory left: see the kernel's log",
         ))

@@ -149,7 +149,7 @@ impl Auto {
                 database: database.into(),
                 ..Server::default()
             };
-            connect(&server, &"the throw-away cluster")
+            connect(&server, &"the temporary cluster")
         };
         let (admin, facts) = keeper.while_wanted(|| {
             let mut admin = inside(SUPERUSER, "postgres")?;

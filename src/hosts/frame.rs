@@ -187,7 +187,7 @@ impl<R: Read> Frames<R> {
                 break;
             }
         }
-        let unread = |error| format!("this is no frame ({error}){}", quoted(&whole));
+        let unread = |error| format!("this is not a frame ({error}){}", quoted(&whole));
         serde_json::from_str(&whole).map(Some).map_err(unread)
     }
 
@@ -247,7 +247,7 @@ mod tests {
         assert!(matches!(read::<ToAgent>("\"beat\"\n"), Ok(Some(ToAgent::Beat))));
         for rubbish in ["{}\n", "\"dance\"\n", "+\"be\n\n", "\u{0}\n", "{\"ask\":{\"id\":1}}\n"] {
             let told = read::<ToAgent>(rubbish).unwrap_err();
-            assert!(told.starts_with("this is no frame"), "{told}");
+            assert!(told.starts_with("this is not a frame"), "{told}");
         }
         assert!(read::<ToAgent>([0xff, 0xfe, b'\n']).is_err());
         let told = read::<ToAgent>("x".repeat(LINE_MAX + 1)).unwrap_err();

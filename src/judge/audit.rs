@@ -10,7 +10,7 @@ use crate::record::{Audit, AuditVerdict};
 pub(crate) fn judge(tally: &Tally, answer: Result<Vec<u8>, String>) -> Audit {
     let books = answer.and_then(|body| {
         serde_json::from_slice::<Value>(&body)
-            .map_err(|error| format!("/audit answers no JSON: {error}"))
+            .map_err(|error| format!("/audit does not answer with JSON: {error}"))
     });
     match books.and_then(|books| differences(tally, &books)) {
         Ok(reasons) if reasons.is_empty() => Audit { verdict: AuditVerdict::Balanced, reasons },

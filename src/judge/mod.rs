@@ -91,7 +91,7 @@ fn remark(contender: &Contender) -> Option<String> {
 pub(crate) fn mark_broken_off(result: &mut RunResult, error: &Error) {
     result.verdict = Verdict::Invalid;
     result.exit_code = error.exit_code();
-    result.notes.insert(0, format!("the run was broken off: {error}"));
+    result.notes.insert(0, format!("the run ended early: {error}"));
 }
 
 /// The run's verdict, by the method's precedence; `broken` are the contenders that do not work.

@@ -210,7 +210,7 @@ impl Reader {
                 }
                 100..200 => continue,
                 200..600 => {}
-                _ => return Err(self.malformed("its status is none from 100 to 599")),
+                _ => return Err(self.malformed("its status is not from 100 to 599")),
             }
             let status = response.code.unwrap_or_default();
             self.status = status;
@@ -319,16 +319,16 @@ fn broken_head(bytes: &[u8], error: httparse::Error) -> &'static str {
     /// The type of the frame that begins a connection of HTTP/2 (RFC 9113, 6.5).
     const SETTINGS: u8 = 4;
     match bytes {
-        [0, _, _, SETTINGS, ..] => "it is a frame of HTTP/2: the server speaks no HTTP/1.1 here",
+        [0, _, _, SETTINGS, ..] => "it is an HTTP/2 frame: the server does not speak HTTP/1.1 here",
         [20..=23, 3, ..] => "it is a record of TLS: the server speaks HTTPS here",
         _ if !bytes.starts_with(b"HTTP/1.") => "it does not begin with HTTP/1.",
         _ => match error {
             httparse::Error::TooManyHeaders => "it has more than 64 header fields",
-            httparse::Error::HeaderName => "a header field's name is none",
+            httparse::Error::HeaderName => "the name of a header field is invalid",
             httparse::Error::HeaderValue => {
                 "a header field's value has a byte that it must not have"
             }
-            _ => "its status line is none",
+            _ => "its status line is invalid",
         },
     }
 }
@@ -348,7 +348,7 @@ impl Framing {
         for header in headers {
             match header.name.len() {
                 14 if header.name.eq_ignore_ascii_case("content-length") => {
-                    let value = decimal(header.value).ok_or("its content-length is no number")?;
+                    let value = decimal(header.value).ok_or("its content-length is not a number")?;
                     // Two lengths that differ are how requests are smuggled (RFC 9112, 6.3).
                     if length.replace(value).is_some_and(|other| other != value) {
                         return Err("it has two content-lengths that differ");

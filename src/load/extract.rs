@@ -98,12 +98,12 @@ impl FromStr for Origin {
                 Ok(Self::Json(pointer.into()))
             }
             Some(("json", pointer)) => Err(format!(
-                "`{pointer}` is no JSON pointer; it begins with a slash, as /token or /user/id"
+                "`{pointer}` is not a JSON pointer; it begins with a slash, as /token or /user/id"
             )),
             Some(("header", name)) if !name.is_empty() => Ok(Self::Header(name.into())),
             Some(("cookie", name)) if !name.is_empty() => Ok(Self::Cookie(name.into())),
             _ => Err(format!(
-                "`{text}` is no part of an answer; write \"json:/token\", \"header:x-token\" or \"cookie:sid\""
+                "`{text}` is not a part of an answer; write \"json:/token\", \"header:x-token\" or \"cookie:sid\""
             )),
         }
     }

@@ -122,5 +122,5 @@ fn a_failure_without_a_name_is_refused() {
     let text = serde_json::to_string(&outcome(&plan, recorder(&plan))).unwrap();
     let unknown = text.replacen("\"errors\":{}", "\"errors\":{\"melted\":1}", 1);
     let error = serde_json::from_str::<Outcome>(&unknown).unwrap_err().to_string();
-    assert!(error.contains("`melted` is no kind of failure"), "{error}");
+    assert!(error.contains("`melted` is not a kind of failure"), "{error}");
 }

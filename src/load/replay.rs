@@ -104,7 +104,7 @@ impl Replay {
             notes.push("its lines were put in order of their starts".into());
         }
         if skipped > 0 {
-            notes.push(format!("{skipped} lines that are no requests were left out"));
+            notes.push(format!("{skipped} lines that are not requests were left out"));
         }
         let gap = match instants.len() {
             1 => Nanos::SECOND.0,

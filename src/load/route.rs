@@ -65,7 +65,7 @@ impl Bodies {
             return Err(InvalidRequest::new(title).help("a sample of them makes the same load"));
         }
         if lines.is_empty() {
-            return Err(InvalidRequest::new("no body in this file").help("write one body a line"));
+            return Err(InvalidRequest::new("no body in this file").help("write one body per line"));
         }
         Ok(Self { lines, digest: digest(text) })
     }

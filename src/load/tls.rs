@@ -263,7 +263,7 @@ pub(crate) fn told(error: &std::io::Error) -> (String, &'static str) {
     match error {
         rustls::Error::InvalidMessage(_) => ("it does not speak TLS on this port".into(), PLAIN),
         rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => (
-            "it speaks no HTTP/1.1 over TLS (ALPN), as a server of HTTP/2 alone".into(),
+            "it does not speak HTTP/1.1 over TLS (ALPN), like a server of HTTP/2 only".into(),
             "bakeoff sends HTTP/1.1: switch it on in the server",
         ),
         rustls::Error::AlertReceived(

@@ -38,7 +38,7 @@ impl Builds {
     /// When git fails or the user interrupts. The inner error is that of a commit that cannot be built.
     pub(crate) fn binary(&self, commit: &str) -> Result<Result<PathBuf, String>> {
         let name = Path::new(&self.build.binary).file_name();
-        let no_file = || Error::usage(format!("`{}` is no file", self.build.binary));
+        let no_file = || Error::usage(format!("`{}` is not a file", self.build.binary));
         let name = name.ok_or_else(no_file)?;
         let kept = self.folder.join(commit).join(name);
         if kept.exists() {
@@ -115,7 +115,8 @@ pub(crate) fn commits(repository: &Path, good: &str, bad: &str) -> Result<Vec<St
     };
     let (good, bad): (String, String) = (named(good)?, named(bad)?);
     git(repository, &["merge-base", "--is-ancestor", &good, &bad]).map_err(|_| {
-        Error::usage(format!("{good} is no ancestor of {bad}")).help("give the older one as --good")
+        Error::usage(format!("{good} is not an ancestor of {bad}"))
+            .help("give the older one as --good")
     })?;
     let range = format!("{good}..{bad}");
     let after = git(repository, &["rev-list", "--first-parent", "--reverse", &range])?;

@@ -115,7 +115,7 @@ pub(crate) fn once(
             return Err(late());
         }
         stream.set_read_timeout(left.min(STEP)).map_err(|error| told(error.to_string()))?;
-        let malformed = |_| told(format!("{path} answers no HTTP"));
+        let malformed = |_| told(format!("{path} does not answer with HTTP"));
         let answer = match stream.read(&mut buffer) {
             Ok(0) => match reader.end() {
                 Ok(answer) => Some(answer),

@@ -257,7 +257,7 @@ impl SupervisedProcess {
         let what = described(self.status()?);
         Some(match self.is_in_the_background() {
             true => format!(
-                "{what}, and what it had started ran on in the background: start it in the foreground, as with `nginx -g \
+                "{what}, and what it had started kept running in the background: start it in the foreground, as with `nginx -g \
                  'daemon off;'`"
             ),
             false => what,
@@ -299,11 +299,11 @@ impl SupervisedProcess {
         if self.said(KILLED) {
             let what = format!("did not end within {:?} of SIGTERM and was killed", self.patience);
             return Err(self.failed(&what).help(
-                "a server must end when it is asked to, or its next trial meets its remains",
+                "a server must end on SIGTERM: what is left of it would disturb the next trial",
             ));
         }
         match self.status().and_then(signal).is_some_and(is_a_crash) {
-            true => Err(self.failed("broke down when it was asked to end")),
+            true => Err(self.failed("failed when it was asked to end")),
             false => Ok(()),
         }
     }

@@ -177,10 +177,10 @@ pub fn requests(distribution: &Distribution) -> Result<Ranked, String> {
 /// # Errors
 /// Where the text is no base64 or no histogram.
 pub fn decode(hdr_v2: &str) -> Result<Histogram<u64>, String> {
-    let bytes = BASE64.decode(hdr_v2).map_err(|error| format!("hdr_v2 is no base64: {error}"))?;
+    let bytes = BASE64.decode(hdr_v2).map_err(|error| format!("hdr_v2 is not base64: {error}"))?;
     Deserializer::new()
         .deserialize(&mut bytes.as_slice())
-        .map_err(|error| format!("hdr_v2 is no histogram: {error}"))
+        .map_err(|error| format!("hdr_v2 is not a histogram: {error}"))
 }
 
 /// HdrHistogram V2, deflated where that is shorter (a histogram of few values is not), base64.

@@ -324,7 +324,7 @@ fn by_name<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     let known = || RequestError::ALL.map(RequestError::name).into_iter().chain(REFUSALS);
     let named = |(name, value): (String, T)| {
         let word = known().find(|word| *word == name);
-        let unknown = || serde::de::Error::custom(format!("`{name}` is no kind of failure"));
+        let unknown = || serde::de::Error::custom(format!("`{name}` is not a kind of failure"));
         word.map(|word| (word, value)).ok_or_else(unknown)
     };
     read.into_iter().map(named).collect()

@@ -61,7 +61,7 @@ fn smoke(result: &RunResult) -> &'static str {
         (false, _) => "SMOKE: it does not work.",
         (true, Verdict::Invalid) => "SMOKE: a contender has no valid round.",
         (true, Verdict::Interrupted) => "SMOKE: interrupted.",
-        (true, _) => "SMOKE: everything works. This is no measurement: run it without --smoke.",
+        (true, _) => "SMOKE: everything works. This is not a measurement: run it without --smoke.",
     }
 }
 

@@ -47,8 +47,8 @@ pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> D
     let mut warnings = vec![
         format!("First: {}", named(a)),
         format!("Second: {}", named(b)),
-        "Two runs on two occasions: the difference between them is no evidence. `bakeoff gate` \
-         compares two builds in one run."
+        "Two runs at different times are no evidence of a difference. `bakeoff gate` compares two \
+         builds in one run."
             .into(),
     ];
     if !unlike.is_empty() {

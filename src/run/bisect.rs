@@ -360,7 +360,7 @@ fn resumed(path: &Path, fresh: &Bisection) -> Result<Bisection> {
     let shown = path.display();
     let bytes = files::read(path, BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
     let found = from_json(&String::from_utf8_lossy(&bytes))
-        .map_err(|why| Error::usage(format!("{shown} is no search: {why}")))?;
+        .map_err(|why| Error::usage(format!("{shown} is not a search: {why}")))?;
     let asked = |one: &Bisection| Bisection {
         ends: None,
         steps: Vec::new(),

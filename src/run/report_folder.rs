@@ -107,7 +107,7 @@ fn expect_room(folder: &Path, how: Claim) -> Result<()> {
         Claim::Fresh | Claim::Resumed => Ok(()),
         Claim::Forced => foreign(folder).map_or(Ok(()), |file| {
             Err(Error::usage(format!(
-                "{} is no file of a report, and one would overwrite it",
+                "{} is not a file of a report, and would be overwritten",
                 file.display()
             ))
             .help("give another folder: --force deletes a report of bakeoff and nothing else"))

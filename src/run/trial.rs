@@ -433,7 +433,7 @@ fn judged(
         error.contender_wrote().unwrap_or_default().clone_into(&mut judged.validity.wrote);
     }
     let unbalanced = audit.reasons.iter().filter(|_| audit.verdict == AuditVerdict::Unbalanced);
-    let unbalanced = unbalanced.map(|reason| format!("the books do not balance: {reason}"));
+    let unbalanced = unbalanced.map(|reason| format!("/audit does not balance: {reason}"));
     for reason in unbalanced.chain(wrong_answers(outcome)) {
         judged.lose(LostBy::Wrong, reason);
     }

@@ -206,7 +206,7 @@ fn bodies(key: &str, file: &At<String>, around: Around<'_>) -> Result<Bodies, Di
     let (path, of_lines) = (around.folder.join(&file.value), key == "body_lines");
     let unread = |why: String| {
         let title = format!("cannot read {}: {why}", file.value.escape_debug());
-        let label = if of_lines { "one body a line" } else { "the body" };
+        let label = if of_lines { "one body per line" } else { "the body" };
         Diagnostic::new(&file.span, title, label)
             .help("a relative path is taken from the scenario's folder")
     };

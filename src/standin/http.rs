@@ -213,7 +213,7 @@ fn refuse(out: &mut Vec<u8>, status: u16, last: bool) {
         413 => "the body is too long",
         431 => "the head is too long",
         502 => ConnectionRefusal::NO_TARGET,
-        _ => "the stand-in refuses this, as it was told to or for too many connections",
+        _ => "the stand-in refuses this, because of a fault or of too many connections",
     };
     respond(out, status, &json!({"error": why}), last);
 }

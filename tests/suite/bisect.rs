@@ -96,7 +96,7 @@ fn commits_are_built_once_in_a_worktree_that_is_gone_at_the_end() {
 
     for (good, bad, said) in [
         ("nothing", "HEAD", "there is no commit `nothing`"),
-        ("HEAD", "HEAD~1", "is no ancestor of"),
+        ("HEAD", "HEAD~1", "is not an ancestor of"),
         ("HEAD", "HEAD", "at least two versions"),
     ] {
         let output = of(good, bad, "third");

@@ -364,7 +364,7 @@ fn a_binary_that_is_no_bakeoff_has_regressed_and_one_that_is_not_there_is_a_usag
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let output = gate.run(&["--baseline-bin", own, "--candidate-bin", readme.to_str().unwrap()]);
     assert_eq!(code(&output), 2);
-    assert!(stderr(&output).contains("is no program that can be run"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("is not a program that can be run"), "{}", stderr(&output));
     let run = || gate.run(&["--baseline-bin", own, "--candidate-bin", "/bin/true"]);
     let Some((output, result)) = decided(&gate, run) else { return };
     assert_eq!(code(&output), 3, "{}", stderr(&output));

@@ -488,7 +488,7 @@ fn a_server_that_listens_elsewhere_or_goes_to_the_background_is_told_so() {
     lab.scenario(1, "[contender.daemon]\ncommand = [\"sh\", \"-c\", \"sleep 300 & echo $! > pids.txt\"]\nready = \"tcp\"\n");
     let told = stderr(&lab.run());
     assert!(
-        told.contains("ran on in the background") && told.contains("in the foreground"),
+        told.contains("kept running in the background") && told.contains("in the foreground"),
         "{told}"
     );
     lab.assert_no_orphan();

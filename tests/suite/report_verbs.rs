@@ -93,7 +93,7 @@ fn what_is_huge_is_refused_with_its_line_and_takes_no_room() {
         ("result.json", &string(40), "line 2 has a string of over"),
         ("ledger.json", &string(40), "line 2 has a string of over"),
         ("numbers.json", &numbers, "this is `bakeoff`"),
-        ("history.jsonl", &string(24).replace('\n', ""), "line 1 is no line of a history"),
+        ("history.jsonl", &string(24).replace('\n', ""), "line 1 is not a line of a history"),
     ] {
         let path = dir.path().join(name);
         fs::write(&path, written).unwrap();

@@ -291,7 +291,7 @@ fn the_wrong_protocol_is_told_in_one_line() {
     let (h2, _) = serve(config, 2, false);
     let text = told(&drive(&format!("https://localhost:{h2}/"), &["--cacert", &ca]));
     assert!(
-        text.contains("speaks no HTTP/1.1 over TLS (ALPN), as a server of HTTP/2 alone"),
+        text.contains("does not speak HTTP/1.1 over TLS (ALPN), like a server of HTTP/2 only"),
         "{text}"
     );
     // A plain port, by a server that answers in plain text.

@@ -219,8 +219,8 @@ pub(super) fn flips(meetings: &[Meeting]) -> String {
 /// What a reader should know.
 pub(super) fn notes(cores: usize, question: &Question) -> Vec<String> {
     let mut notes = vec![
-        "Closed ceilings promise no response time; in brackets stands what bound them. The comparisons are judged together: \
-         of those that name a winner, 5 % are wrong on average. A difference of less than 5 % is none."
+        "The throughput of a closed loop says nothing about response times. The comparisons are judged together: of those \
+         that name a winner, 5 % are wrong on average. A difference of less than 5 % does not count."
             .to_owned(),
         "A request's CPU time is what you asked for and what the server spends on it. Sizes are the best of those named, within the same pool of connections."
             .to_owned(),

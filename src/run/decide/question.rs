@@ -199,7 +199,7 @@ fn law(latency: &Latency) -> Result<String> {
             p50.spelled(),
             p99.spelled()
         )),
-        Latency::Trace(_) => Err(Error::usage("--wait takes no trace")
+        Latency::Trace(_) => Err(Error::usage("--wait does not take a trace")
             .help("write it as 2ms, uniform=1ms..3ms, or p50=2ms,p99=9ms")),
     }
 }

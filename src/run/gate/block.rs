@@ -97,7 +97,7 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
     if trial.audit.verdict == AuditVerdict::Unbalanced {
         add(
             FaultKind::Wrong,
-            format!("the books do not balance: {}", trial.audit.reasons.join("; ")),
+            format!("/audit does not balance: {}", trial.audit.reasons.join("; ")),
         );
     } else if wrong > 0 {
         add(FaultKind::Wrong, format!("{wrong} of {} requests", trial.requests));

@@ -48,7 +48,7 @@ pub(crate) fn stored(path: &Path) -> Result<History> {
                 true => "these are the trials of a run: give its folder",
                 false => "it is incomplete, or another version's; fix or remove that line",
             };
-            let said = format!("{shown}: line {line} is no line of a history of gates");
+            let said = format!("{shown}: line {line} is not a line of a history of gates");
             Err(Error::usage(said).help(help))
         }
     }

@@ -278,7 +278,7 @@ pub(super) fn runnable(flag: &str, binary: &Path) -> Result<PathBuf> {
     let shown = binary.display();
     let about = fs::metadata(binary).usage(|| format!("{flag}: cannot read {shown}"))?;
     if !about.is_file() || about.permissions().mode() & 0o111 == 0 {
-        return Err(Error::usage(format!("{flag}: {shown} is no program that can be run"))
+        return Err(Error::usage(format!("{flag}: {shown} is not a program that can be run"))
             .help("give the path of a built bakeoff, such as target/release/bakeoff"));
     }
     fs::canonicalize(binary).usage(|| format!("{flag}: cannot find {shown}"))

@@ -304,7 +304,7 @@ impl<'a> MessageBody<'a> {
     pub(super) fn string(&mut self) -> Result<&'a str, SqlError> {
         let len = memchr::memchr(0, self.0).ok_or_else(cut_short)?;
         let text = std::str::from_utf8(&self.0[..len]).map_err(|_| {
-            SqlError::new("22021", "a text is no valid UTF-8, which is the encoding here")
+            SqlError::new("22021", "a text is not valid UTF-8, which is the encoding here")
         })?;
         self.0 = &self.0[len + 1..];
         Ok(text)

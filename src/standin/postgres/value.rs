@@ -79,7 +79,7 @@ pub(super) fn decode(bytes: &[u8], binary: bool, oid: u32) -> Result<Value, SqlE
         }
         _ => {
             let text = std::str::from_utf8(bytes).map_err(|_| {
-                SqlError::new("22021", "a parameter is no valid UTF-8, which is the encoding here")
+                SqlError::new("22021", "a parameter is not valid UTF-8, which is the encoding here")
             })?;
             if text.contains('\0') {
                 return Err(SqlError::new("22021", "a text must not contain a zero byte"));
