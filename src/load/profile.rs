@@ -307,7 +307,7 @@ mod tests {
     fn a_ramp_is_its_integral() {
         let up = ramp(100.0, 300.0);
         assert_eq!(up.count(Nanos(2_000_000_000)), 200.0, "the warm-up has the first rate");
-        assert_eq!(up.count(Nanos(12_000_000_000)), 2_200.0, "then 200/s in the mean for 10 s");
+        assert_eq!(up.count(Nanos(12_000_000_000)), 2_200.0, "then 200/s on average for 10 s");
         assert_eq!(up.count(Nanos(7_000_000_000)), 200.0 + 500.0 + 250.0);
         assert_eq!(up.instant(950.0), Nanos(7_000_000_000));
         assert_eq!(ramp(50.0, 50.0).instant(300.0), Nanos(6_000_000_000), "no slope at all");

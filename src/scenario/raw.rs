@@ -91,7 +91,7 @@ pub(super) struct Raw {
 pub(super) struct RawData {
     /// Comma-separated, with the columns' names in the first line.
     pub(super) csv: Option<At<String>>,
-    /// A JSON object a line.
+    /// One JSON object per line.
     pub(super) jsonl: Option<At<String>>,
     /// Which row a request gets: `sequence` in turn, and again from the first, or `random`. Default sequence.
     pub(super) pick: Option<Pick>,
@@ -175,7 +175,7 @@ pub(super) struct RawFootprint {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCompare {
-    /// `"300/s"`; `"50%"` of the lowest closed ceiling among the contenders; `"70% own"` of each one's own.
+    /// `"300/s"`; `"50%"` of the lowest maximum throughput among the contenders; `"70% own"` of each one's own.
     pub(super) rates: Option<At<Vec<At<Quantity<Level>>>>>,
 }
 
@@ -221,7 +221,7 @@ pub(super) struct RawStandin {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPostgres {
-    /// `"auto"` starts a throw-away server; else `postgres://USER:PASSWORD@127.0.0.1:PORT/DATABASE`.
+    /// `"auto"` starts a temporary server; else `postgres://USER:PASSWORD@127.0.0.1:PORT/DATABASE`.
     pub(super) url: At<String>,
     /// What is added to the time of its statements, by sleeping in the server.
     pub(super) latency: Option<RawLatencies>,
@@ -244,7 +244,7 @@ pub(super) struct RawLatencies {
     pub(super) uniform: Option<At<[Quantity<Nanos>; 2]>>,
     /// Of lookups: a lognormal law by two percentiles.
     pub(super) lognormal: Option<At<RawLognormal>>,
-    /// Of lookups: times from a file, milliseconds, one a line.
+    /// Of lookups: times from a file, milliseconds, one per line.
     pub(super) trace: Option<At<String>>,
 }
 
@@ -259,7 +259,7 @@ pub(super) enum RawLatency {
     Uniform([Quantity<Nanos>; 2]),
     /// A lognormal law by two percentiles.
     Lognormal(RawLognormal),
-    /// Times from a file, milliseconds, one a line.
+    /// Times from a file, milliseconds, one per line.
     Trace(String),
 }
 
@@ -302,11 +302,11 @@ pub(super) struct RawRoute {
     pub(super) body: Option<At<String>>,
     /// A file that is the body, byte for byte; relative to the scenario's folder, at most 16 MiB.
     pub(super) body_file: Option<At<String>>,
-    /// A file with one body a line, sent as they are, each as likely; relative to the scenario's folder, at most 16 MiB.
+    /// A file with one body per line, sent as they are, each as likely; relative to the scenario's folder, at most 16 MiB.
     pub(super) body_lines: Option<At<String>>,
-    /// The statuses of right answers, at most 8, each a status or a class: [200, 404], "2xx". Default [200].
+    /// The statuses of correct responses, at most 8, each a status or a class: [200, 404], "2xx". Default [200].
     pub(super) status: Option<At<Statuses>>,
-    /// What the body of a right answer has: `json:/ok=true` at a JSON pointer, or `contains:text`. The first MiB is looked at.
+    /// What the body of a correct response has: `json:/ok=true` at a JSON pointer, or `contains:text`. The first MiB is read.
     pub(super) expect_body: Option<At<String>>,
     /// Its share of the requests, against the other routes' weights. Default 1.
     pub(super) weight: Option<At<u64>>,
@@ -317,7 +317,7 @@ pub(super) struct RawRoute {
     /// Of a step of a session: how long the user waits between the answer to the step before and this one. Default 0s.
     pub(super) think: Option<At<Quantity<Nanos>>>,
     /// Of a step of a session or the setup: values of its answer, which later steps write as {name}. `json:/token` at a JSON
-    /// pointer, `header:x-token`, or `cookie:sid`. A right answer has all of them.
+    /// pointer, `header:x-token`, or `cookie:sid`. A correct response has all of them.
     #[serde(default, deserialize_with = "in_file_order")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub(super) extract: Vec<(At<String>, At<String>)>,
@@ -382,7 +382,7 @@ pub(super) struct RawContender {
     #[serde(default, deserialize_with = "in_file_order")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub(super) env: Vec<(At<String>, At<String>)>,
-    /// A path that answers 200 once the server is ready, or `tcp`. Default tcp, `/healthz` for the built-in services.
+    /// A path that answers 2xx once the server is ready, or `tcp`. Default tcp, `/healthz` for the built-in services.
     pub(super) ready: Option<At<String>>,
     /// How long that may take. Default 10s.
     pub(super) ready_within: Option<At<Quantity<Nanos>>>,
@@ -405,7 +405,7 @@ pub(super) struct RawContender {
     pub(super) fan_out: Option<At<Gather>>,
     /// Which client an event loop asks its database with. Default bakeoff.
     pub(super) client: Option<At<Library>>,
-    /// Mistakes that it makes.
+    /// Mistakes that it makes on purpose.
     #[serde(default)]
     pub(super) pitfalls: Vec<At<Pitfall>>,
 }
@@ -458,13 +458,13 @@ pub(super) struct RawHost {
 #[serde(rename_all = "kebab-case")]
 #[expect(clippy::large_enum_variant, reason = "one for each file")]
 pub(super) enum RawLoad {
-    /// Requests are sent at their instants, whatever comes back.
+    /// Requests are sent at their instants, whether or not responses have arrived.
     Open(RawOpen),
-    /// Each connection sends when its answer has come: finds a ceiling, has no response time.
+    /// Each connection sends when it has the response: finds the maximum throughput, has no response time.
     Closed(RawClosed),
 }
 
-/// Requests are sent at their instants, whatever comes back.
+/// Requests are sent at their instants, whether or not responses have arrived.
 #[derive(Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -481,10 +481,10 @@ pub(super) struct RawOpen {
     pub(super) steps: Option<RawSteps>,
     /// `"x5@3s+2s"`: five times the rate from 3 s after the window's start on, for 2 s.
     pub(super) spike: Option<At<Quantity<Spike>>>,
-    /// `"x5@200ms/800ms"`: bursts of five times the calm's rate, of 200 ms in the mean, and 800 ms of calm between them in the
-    /// mean. The experiment's rates are the means of both.
+    /// `"x5@200ms/800ms"`: random bursts, on average 200 ms at five times the calm rate, then on average 800 ms of calm. The
+    /// experiment's rates are the means of both.
     pub(super) bursts: Option<At<Quantity<Bursts>>>,
-    /// A file of arrivals in place of the experiment's rates: seconds one a line, or an access log (common, combined, JSON
+    /// A file of arrivals instead of the experiment's rates: seconds, one per line, or an access log (common, combined, JSON
     /// lines), of which the instants are taken; relative to the scenario's folder.
     pub(super) replay: Option<At<String>>,
     /// The field of JSON lines that has the time; `a.b` for one within another.
@@ -493,14 +493,14 @@ pub(super) struct RawOpen {
     pub(super) replay_duration: Option<String>,
     /// Connections of the generator. Default 64.
     pub(super) connections: Option<At<u64>>,
-    /// When an answer is given up. Default 2s.
+    /// The time limit of a response. Default 2s.
     pub(super) timeout: Option<At<Quantity<Nanos>>>,
 }
 
 /// Rates one after another, each with how long it lasts.
 pub(super) type RawSteps = At<Vec<(At<Quantity<Level>>, At<Quantity<Nanos>>)>>;
 
-/// Each connection sends when its answer has come.
+/// Each connection sends when it has the response.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -512,7 +512,7 @@ pub(super) struct RawClosed {
     pub(super) duration: Option<At<Quantity<Nanos>>>,
     /// Connections of the generator. Default 64.
     pub(super) connections: Option<At<u64>>,
-    /// When an answer is given up. Default 2s.
+    /// The time limit of a response. Default 2s.
     pub(super) timeout: Option<At<Quantity<Nanos>>>,
 }
 
@@ -534,9 +534,9 @@ pub(super) struct RawSlo {
 pub(super) struct RawGate {
     /// The contender whose model `--baseline-bin` and `--candidate-bin` start. Default: the first one with a model.
     pub(super) contender: Option<At<String>>,
-    /// The load of both: `"300/s"`, or a share of the baseline's ceiling, probed once. Default 60%.
+    /// The load of both: `"300/s"`, or a share of the baseline's maximum throughput, probed once. Default 60%.
     pub(super) rate: Option<At<Quantity<Level>>>,
-    /// How long it may take: sets the most rounds, 12 to 40. Default: 40 rounds.
+    /// Time limit: sets the number of rounds, 12 to 40. Default: 40 rounds.
     pub(super) budget: Option<At<Quantity<Nanos>>>,
     /// What is gated: `p99`, `p50`, `cpu_per_request`, `memory`, `rss`, `throughput`; with several requests `p99 of NAME`. Default
     /// all but throughput.
@@ -544,7 +544,7 @@ pub(super) struct RawGate {
     /// Metrics without which the gate is not passed.
     #[serde(default)]
     pub(super) required: Vec<At<String>>,
-    /// The change for the worse that each metric tolerates. Default: p99 10%, CPU per request 3%, the others 5%.
+    /// How much worse each metric may be. Default: p99 10%, CPU per request 3%, the others 5%.
     #[serde(default, deserialize_with = "in_file_order")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Quantity<Share>>"))]
     pub(super) margin: Vec<(At<String>, At<Quantity<Share>>)>,

@@ -148,7 +148,7 @@ mod tests {
     fn the_same_window_gives_the_same_times() {
         let mut one = dial("p50=2ms,p99=9ms", &["errors=30%@0s+1s"]);
         let first = walk(&mut one, 1_000);
-        assert_eq!(walk(&mut one, 1_000), first, "a window begins its streams anew");
+        assert_eq!(walk(&mut one, 1_000), first, "a window starts its streams again");
         let mut other = dial("p50=2ms,p99=9ms", &["errors=30%@0s+1s"]);
         assert_eq!(walk(&mut other, 1_000), first);
         let settings = Settings {
