@@ -539,7 +539,7 @@ pub(super) struct RawGate {
     /// Time limit: sets the number of rounds, 12 to 40. Default: 40 rounds.
     pub(super) budget: Option<At<Quantity<Nanos>>>,
     /// What is gated: `p99`, `p50`, `cpu_per_request`, `memory`, `rss`, `throughput`; with several requests `p99 of NAME`. Default
-    /// all but throughput.
+    /// all but throughput and rss.
     pub(super) metrics: Option<At<Vec<At<String>>>>,
     /// Metrics without which the gate is not passed.
     #[serde(default)]
