@@ -233,18 +233,18 @@ const IN_SUMMARY: [ChartKind; 5] =
 /// What a chart is of: the finding is its own title.
 fn heading(picture: &Picture<'_>) -> &'static str {
     match picture.kind {
-        ChartKind::Load => "Latency against load",
+        ChartKind::Load => "Response time by load",
         ChartKind::Hdr => "Response time by percentile",
         ChartKind::Map => "Decision map",
         ChartKind::Forest => "Every metric of two contenders",
-        ChartKind::Stall => "Before, in and after a fault",
+        ChartKind::Stall => "Before, during and after a fault or burst",
         ChartKind::Cpu => "CPU per request",
         ChartKind::Memory => "Memory",
         ChartKind::Lag => "Self-check: the generator's own lateness",
         ChartKind::Time => "Where the time goes",
         ChartKind::Gate => "Gate history",
         ChartKind::Flame => "Where the CPU goes",
-        ChartKind::FlameDiff => "Where the CPU goes, against another",
+        ChartKind::FlameDiff => "Where the CPU goes, the difference of two",
     }
 }
 
