@@ -374,8 +374,7 @@ pub(crate) fn look_at_time(cores: &Cores) -> Result<Vec<Finding>> {
 }
 
 fn others(busy: Option<f64>) -> Finding {
-    let why =
-        "other processes take cores from the contender in one round and not in the next";
+    let why = "other processes take cores from the contender in one round and not in the next";
     match busy {
         None => Finding::unknown("other work", "the machine does not say", why),
         Some(busy) => Finding::fine("other work", format!("{} of the machine", Share(busy)), why)

@@ -112,8 +112,7 @@ impl Cluster {
 
     /// What a reader should know of it.
     pub(crate) fn note(&self) -> Option<String> {
-        let co_located =
-            "co-located: hosts with one boot id are one machine, and share its cores";
+        let co_located = "co-located: hosts with one boot id are one machine, and share its cores";
         self.dealt.one_machine.then(|| co_located.to_owned())
     }
 
