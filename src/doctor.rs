@@ -109,7 +109,8 @@ fn profiler(level: WhyLevel, next: Option<String>) -> Finding {
 }
 
 fn build(debug: bool) -> Finding {
-    let why = "without optimisation contenders are several times slower, each by a different factor";
+    let why =
+        "without optimisation contenders are several times slower, each by a different factor";
     let found = if debug { "a debug build" } else { "a release build" };
     Finding::fine("this build", found, why)
         .unless(!debug, "cargo build --release, then target/release/bakeoff")
@@ -408,7 +409,8 @@ fn stops(hiccups: &Hiccups) -> Finding {
 
 /// With the lateness of sleeps, p50 and p99.
 fn timer((p50, p99): (Nanos, Nanos)) -> Finding {
-    let why = "the generator sleeps until shortly before it must send; if it oversleeps, it is late";
+    let why =
+        "the generator sleeps until shortly before it must send; if it oversleeps, it is late";
     Finding::fine("timer", format!("a sleep ends {p50} late, p99 {p99}"), why).unless(
         p50 <= EARLY,
         "give the generator a core of its own, where it polls: mode = \"apart\", bakeoff drive --pace spin",
@@ -416,7 +418,8 @@ fn timer((p50, p99): (Nanos, Nanos)) -> Finding {
 }
 
 fn clock(source: Option<String>, reading: Nanos) -> Finding {
-    let why = "the clock is read six times per request, which is expensive if it needs a system call";
+    let why =
+        "the clock is read six times per request, which is expensive if it needs a system call";
     let source = source.unwrap_or_else(|| "unknown source".into());
     Finding::fine("clock", format!("{source}, {reading} a reading"), why).unless(
         reading <= READING_MAX,

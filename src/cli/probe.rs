@@ -217,7 +217,8 @@ fn text(about: &str, answers: &Answers, found: &Found, connections: u32) -> Stri
     match found.latency() {
         Some(latency) => out += &format!("\n{latency}\n"),
         None if [found.p50, found.p99].iter().any(|it| matches!(it, Quantile::AtMost(_))) => {
-            out += "no latency to paste: over a quarter of a percentile is the probe's own lateness\n";
+            out +=
+                "no latency to paste: over a quarter of a percentile is the probe's own lateness\n";
         }
         None if found.reasons.is_empty() => {
             out += "no latency to paste: a p99 needs 1,000 responses, by a longer --duration or a higher --rate\n";

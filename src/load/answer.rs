@@ -348,7 +348,8 @@ impl Framing {
         for header in headers {
             match header.name.len() {
                 14 if header.name.eq_ignore_ascii_case("content-length") => {
-                    let value = decimal(header.value).ok_or("its content-length is not a number")?;
+                    let value =
+                        decimal(header.value).ok_or("its content-length is not a number")?;
                     // Two lengths that differ are how requests are smuggled (RFC 9112, 6.3).
                     if length.replace(value).is_some_and(|other| other != value) {
                         return Err("it has two content-lengths that differ");

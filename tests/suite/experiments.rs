@@ -261,6 +261,48 @@ fn a_folder_is_one_ledger() {
     assert_eq!(code(&run(&["report", folder, folder])), 2);
 }
 
+/// Changes a string in a file.
+fn replaced(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from} is not in {}", path.display());
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn a_resumed_ledger_keeps_what_another_build_measured_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let claim = "[[claim]]\ntext = \"Alike\"\nmetric = \"cpu_per_request\"\nof = \"thread-pool\"\n\
+                 versus = \"event-loop\"\nwithin = 100.0\n";
+    scenario(folder.path(), "io-concurrency", "compare = { rates = [\"500/s\"] }", claim);
+    let (path, out) = (folder.path().to_str().unwrap(), folder.path().join("out"));
+    let flags = ["-q", "--duration", "200ms", "--warm-up", "none"];
+    let ledger = |how: &str| {
+        let output = run(&[&["run", path, how, out.to_str().unwrap()][..], &flags].concat());
+        assert!(matches!(code(&output), 0 | 5), "{}", stderr(&output));
+        let text = fs::read_to_string(out.join("ledger.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    ledger("--out");
+    let of = out.join("io-concurrency");
+    let journal = || fs::read_to_string(of.join("trials.jsonl")).unwrap();
+    let (before, binary) = (journal(), result(&of).fingerprint.binary);
+    for file in ["begun.json", "result.json"] {
+        replaced(&of.join(file), &binary, &"0".repeat(binary.len()));
+    }
+    let resumed = ledger("--resume");
+    assert_eq!(journal(), before);
+    assert_eq!(resumed["rows"][7]["claims"][0]["judgement"]["text"], "Alike");
+    let source = resumed["sources"][0].as_str().unwrap();
+    assert!(source.contains("by another build"), "{source}");
+
+    // Two builds make no pair: what the other one left unfinished is measured again.
+    fs::remove_file(of.join("result.json")).unwrap();
+    let resumed = ledger("--resume");
+    assert_ne!(journal(), before);
+    assert_eq!(resumed["rows"][7]["claims"][0]["judgement"]["text"], "Alike");
+    assert_eq!(result(&of).fingerprint.binary, binary);
+}
+
 #[test]
 fn a_question_without_an_answer_is_told_why() {
     let ask = |more: &[&str]| {

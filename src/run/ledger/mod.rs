@@ -160,7 +160,8 @@ fn in_order(scenarios: &[Scenario]) -> Vec<Scenario> {
     ordered
 }
 
-/// One scenario of the ledger. A resumed one keeps what an earlier build measured to its end, and begins again what it left.
+/// One scenario of the ledger. A resumed one keeps what an earlier build measured to its end, of the same programs on the same
+/// machine. Anything else that is not of this build begins again.
 fn measured(
     request: &LedgerRequest,
     scenario: &Scenario,
@@ -186,14 +187,15 @@ fn measured(
     let one = slice::from_ref(scenario);
     let now = Host::describe(&scenario::fingerprints(one));
     let files = journal::contender_files(one);
-    let binary = journal::earlier(&out)?.fingerprint.binary;
-    if binary == now.binary {
+    let then = journal::earlier(&out)?.fingerprint;
+    if then.binary == now.binary || then.scenario != now.scenario {
         return super::run(&of_one(true), progress, stop);
     }
-    journal::begun(&out, &Fingerprint { binary, ..now }, &files)?;
+    let as_then = Fingerprint { binary: then.binary, ..now };
+    let comparable = journal::begun(&out, &as_then, &files).is_ok();
     match report_folder::result(&out).filter(|it| it.verdict != Verdict::Interrupted) {
-        Some(whole) => Ok(whole),
-        None => {
+        Some(whole) if comparable => Ok(whole),
+        _ => {
             report_folder::clean(&out)?;
             super::run(&of_one(false), progress, stop)
         }
