@@ -559,7 +559,7 @@ mod tests {
             (b"HTTP/1.1 101 Switching\r\n\r\n", "101"),
             (head(&many).as_bytes(), "64"),
             (head(&format!("x: {}\r\n", "y".repeat(33_000))).as_bytes(), "32 KiB"),
-            (head("content-length: 2, 2\r\n").as_bytes(), "no number"),
+            (head("content-length: 2, 2\r\n").as_bytes(), "not a number"),
             (head("content-length: 2\r\ncontent-length: 3\r\n").as_bytes(), "differ"),
             (
                 head("content-length: 2\r\ntransfer-encoding: chunked\r\n").as_bytes(),

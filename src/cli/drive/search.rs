@@ -254,9 +254,12 @@ mod tests {
         let slo: Slo = "p99=100ms".parse().unwrap();
         assert_eq!((slo.percentile, slo.bound), ("p99", Nanos(100_000_000)));
         assert_eq!("p99.9=1s".parse::<Slo>().unwrap().to_string(), "p99.9 within 1 s");
-        for (bad, why) in
-            [("p99", "p99=100ms"), ("p98=1s", "none of"), ("p99=5", "unit"), ("p99=0s", "no time")]
-        {
+        for (bad, why) in [
+            ("p99", "p99=100ms"),
+            ("p98=1s", "not one of"),
+            ("p99=5", "unit"),
+            ("p99=0s", "cannot be met"),
+        ] {
             let error = bad.parse::<Slo>().unwrap_err();
             assert!(error.contains(why), "{bad}: {error}");
         }
