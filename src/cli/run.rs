@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use clap::FromArgMatches;
 use serde_json::json;
 
-use crate::cli::flags::{Out, Quiet};
-use crate::cli::{Format, print};
-use crate::error::{Error, Result};
-use crate::record::{RunResult, Verdict};
+use crate::cli::flags::{Out, Quiet, without_empty};
+use crate::cli::{Format, command, print};
+use crate::error::{Context, Error, Result};
+use crate::record::{RunResult, Shard, Verdict};
 use crate::run::{Claim, LedgerRequest, Planned, Progress, ReportFolder, Request, plan};
 use crate::scenario::{Hosts, Overrides, Scenario, WarmUp};
 use crate::text::percent;
@@ -24,6 +25,7 @@ Examples:
   bakeoff run my.toml --rounds 20      your own, with more rounds
   bakeoff run scenarios/ --budget 60m  a folder: one ledger of all its claims, at 99 %
   bakeoff run --smoke                  check that everything works (no speed measured)
+  bakeoff run my.toml --shard 1/4 --order-seed 7 --out shards/1    every 4th round
 
 Exit codes: 0 pass or inconclusive, 1 internal error, 2 bad scenario or flag, 3 an expectation failed or
 a contender does not work, 5 invalid, 130 interrupted; with several scenarios the most
@@ -55,6 +57,10 @@ pub(crate) struct Args {
     /// Seed of the order of the trials [default: random; the report has it]
     #[arg(long, value_name = "N", env = "BAKEOFF_ORDER_SEED")]
     order_seed: Option<u64>,
+    /// Part I (from 1 to N) of a run that N machines share, to be joined by `merge`: every N-th round of `compare` and
+    /// `curve`, beginning with round I. Needs --order-seed, the same for all
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Only these contenders
     #[arg(long, value_name = "NAME", num_args = 1.., env = "BAKEOFF_CONTENDER", value_delimiter = ',')]
     contender: Vec<String>,
@@ -90,20 +96,39 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// Those of a run that was asked for by some words.
+    ///
+    /// # Errors
+    /// Usage, when this version does not know them.
+    pub(crate) fn of_words(words: &[String]) -> Result<Self> {
+        let all = ["bakeoff", "run"].into_iter().chain(words.iter().map(String::as_str));
+        let matches = without_empty(command()).try_get_matches_from(all);
+        let args = matches.and_then(|matches| {
+            let (_, run) = matches.subcommand().expect("`run` is one");
+            Self::from_arg_matches(run)
+        });
+        args.usage(|| format!("cannot read `bakeoff run {}`", words.join(" ")))
+    }
+
     /// Gives the most severe exit code of all runs.
     pub(crate) fn run(self) -> Result<u8> {
         if let Some(folder) = self.folder() {
+            self.expect_no_shard(&format!("the folder {folder}"))?;
             return run_folder(&self, folder);
         }
         let mut requests = self.requests()?;
+        if requests.len() > 1 {
+            self.expect_no_shard(&format!("{} scenarios", requests.len()))?;
+        }
         requests.iter().try_for_each(Request::check)?;
         let elsewhere = |one: &Scenario| one.hosts.roles.is_some();
         if self.why && requests.iter().flat_map(|request| &request.scenarios).any(elsewhere) {
             return Err(Error::usage("--why profiles only contenders on this host"));
         }
         if self.plan {
-            let scenarios = requests.iter().flat_map(|request| &request.scenarios);
-            print(&show_plans(scenarios, self.budget, self.format, self.why))?;
+            let scenarios = requests.iter_mut().flat_map(|request| &mut request.scenarios);
+            let scenarios: Vec<&Scenario> = scenarios.map(|one| self.own_part(one)).collect();
+            print(&show_plans(scenarios.into_iter(), self.budget, self.format, self.why))?;
             return Ok(0);
         }
         let stop = interrupt::listen()?;
@@ -135,8 +160,23 @@ impl Args {
         Ok(exit::gravest(&codes))
     }
 
+    /// Shards are of one scenario.
+    fn expect_no_shard(&self, named: &str) -> Result<()> {
+        self.shard.map_or(Ok(()), |shard| {
+            Err(Error::usage(format!("--shard {shard} is of one scenario, and this is {named}"))
+                .help("run the shards of each scenario by themselves"))
+        })
+    }
+
+    /// A scenario with the rounds that are run here, for a plan.
+    fn own_part<'s>(&self, scenario: &'s mut Scenario) -> &'s Scenario {
+        let shard = self.shard.unwrap_or(Shard::WHOLE);
+        scenario.rounds = (1..=scenario.rounds).filter(|round| shard.has(*round)).count() as u32;
+        scenario
+    }
+
     /// One for each scenario; the tour is one of four.
-    fn requests(&self) -> Result<Vec<Request>> {
+    pub(crate) fn requests(&self) -> Result<Vec<Request>> {
         if self.scenarios.is_empty() {
             let scenarios = scenario::tour().into_iter().map(|scenario| self.apply(scenario));
             return Ok(vec![Request {
@@ -149,6 +189,7 @@ impl Args {
                 budget: self.budget,
                 resume: self.resume.is_some(),
                 words: self.words(&[]),
+                shard: self.shard,
             }]);
         }
         let mut loaded = Vec::new();
@@ -173,15 +214,14 @@ impl Args {
                     out => out.unwrap_or_default(),
                 };
                 Ok(Request {
-                    name: scenario.name.clone(),
-                    title: scenario.title.clone(),
-                    scenarios: vec![scenario],
                     order_seed: self.order_seed,
                     out,
                     yes: self.yes,
                     budget: self.budget,
                     resume: self.resume.is_some(),
                     words: self.words(&[argument]),
+                    shard: self.shard,
+                    ..Request::of(scenario)
                 })
             })
             .collect()
@@ -240,6 +280,7 @@ impl Args {
         flag("warm-up", self.warm_up.map(|warm_up| warm_up.to_string().replace(' ', "")));
         flag("rate", self.rate.map(|rate| format!("{}/s", rate.0)));
         flag("seed", self.seed.map(|n| n.to_string()));
+        flag("shard", self.shard.map(|shard| shard.to_string()));
         flag("contender", (!self.contender.is_empty()).then(|| self.contender.join(",")));
         flag("budget", self.budget.map(Nanos::spelled));
         flag("hosts", self.hosts.as_ref().map(|file| file.display().to_string()));
@@ -404,6 +445,9 @@ mod tests {
             words.join(" "),
             "payment-memory --duration 1500ms --rate 1.5/s --contender null,event-loop --smoke"
         );
+        assert_eq!(Args::of_words(&words).unwrap().words(&args.scenarios), words);
+        let shard = parsed("payment-memory --shard 2/3 --order-seed 7").words(&[]);
+        assert_eq!(shard, ["--shard", "2/3"]);
         let again = parsed(&words.join(" "));
         assert_eq!(again.words(&again.scenarios), words);
     }

@@ -1,5 +1,8 @@
 //! What came before the windows: `begun.json`, from which a run is resumed, pilots, and each trial's own warm-up.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::{Fingerprint, json};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +25,63 @@ pub struct Begun {
     pub contenders: Vec<ContenderFiles>,
     /// CPU times that were asked for before the first trial, with the rounds and the ns that they came to.
     pub calibrations: Vec<Calibrated>,
+    /// The words after `bakeoff run`, without the order seed and the report's folder; empty where nobody typed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
+    /// `2/3`; empty of a whole run.
+    #[serde(default, with = "super::or_empty")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub shard: Option<Shard>,
+    /// Differs between two machines, and between two boots of one; empty where it is not known.
+    #[serde(default)]
+    pub boot_id: String,
+}
+
+/// The part of a run that one machine does: every `of`-th round, as the whole run would do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1 to `of`.
+    number: u32,
+    of: u32,
+}
+
+impl Shard {
+    /// Of a run that is not divided.
+    pub const WHOLE: Self = Self { number: 1, of: 1 };
+
+    pub fn number(self) -> u32 {
+        self.number
+    }
+
+    /// How many there are.
+    pub fn of(self) -> u32 {
+        self.of
+    }
+
+    /// Whether a round is its own; each round is one shard's.
+    pub fn has(self, round: u32) -> bool {
+        round % self.of == self.number % self.of
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(number, of)| {
+            let (number, of) = (number.parse().ok()?, of.parse().ok()?);
+            Some(Self { number, of })
+        });
+        let possible = parsed.filter(|one| (1..=one.of).contains(&one.number));
+        possible
+            .ok_or_else(|| "a shard is its number and how many there are: 1/3, 2/3 or 3/3".into())
+    }
 }
 
 /// What a contender ran, as a digest.
@@ -134,4 +194,25 @@ pub fn pilot_line(pilot: &Pilot) -> String {
 /// Where the line is no pilot.
 pub fn pilot_from(line: &str) -> Result<Pilot, String> {
     serde_json::from_str(line).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_round_is_one_shards() {
+        let shards = ["1/3", "2/3", "3/3"].map(|text| text.parse::<Shard>().unwrap());
+        for round in 1..=20 {
+            let own: Vec<u32> =
+                shards.iter().filter(|one| one.has(round)).map(|one| one.number()).collect();
+            assert_eq!(own, [(round - 1) % 3 + 1], "{round}");
+            assert!(Shard::WHOLE.has(round));
+        }
+        assert_eq!(shards.map(|one| one.to_string()), ["1/3", "2/3", "3/3"]);
+        for wrong in ["", "2", "0/3", "4/3", "0/0", "1/0", "-1/3", "a/b", "1/3/4", "1 / 3"] {
+            let said = wrong.parse::<Shard>().unwrap_err();
+            assert!(said.contains("1/3, 2/3 or 3/3"), "{wrong}: {said}");
+        }
+    }
 }

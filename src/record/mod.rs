@@ -22,7 +22,7 @@ mod why;
 use crate::stats::percentile::RANKS;
 use crate::units::{Nanos, Share};
 pub use begun::{
-    BEGUN_SCHEMA, Begun, Calibrated, ContenderFiles, LedIn, Pilot, PilotSpan, begun_from,
+    BEGUN_SCHEMA, Begun, Calibrated, ContenderFiles, LedIn, Pilot, PilotSpan, Shard, begun_from,
     begun_json, pilot_from, pilot_line,
 };
 pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};

@@ -102,6 +102,10 @@ pub struct Trial {
     /// Left out where all was on one host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosts: Option<TrialHosts>,
+    /// When it began and when it had ended, by its machine's clock: `2026-11-24T04:09:53Z`. Left out of one that was not run
+    /// because of its contender, and in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran_utc: Option<[String; 2]>,
 }
 
 /// The level of trials in closed loop; others are named by their rate or share: `1,500/s`, `60%`.

@@ -128,6 +128,11 @@ impl Host {
         machine::fingerprint(scenarios)
     }
 
+    /// Differs between two machines, and between two boots of one; empty where it is not known.
+    pub(crate) fn boot_id() -> String {
+        proc::boot_id().unwrap_or_default()
+    }
+
     /// Those that this process may use.
     pub(crate) fn cores() -> Result<Cores> {
         machine::allowed_cores()

@@ -160,44 +160,65 @@ pub(crate) fn has_begun(out: &Path) -> bool {
     out.join(BEGUN).exists()
 }
 
-/// What an earlier run of whatever build, machine and scenario had drawn and measured.
+/// What an earlier run of the same scenarios on the same machine had drawn and measured; `now` is what this one would begin
+/// with.
 ///
 /// # Errors
-/// When there is none that can be read.
-pub(crate) fn earlier(out: &Path) -> Result<Begun> {
-    let path = out.join(BEGUN);
-    let unreadable = || format!("cannot read {}", path.display());
-    let text = files::read_json(&path, LINES_BYTES_MAX).usage(unreadable)?;
-    record::begun_from(&text).usage(unreadable)
-}
-
-/// What an earlier run of the same scenarios on the same machine had drawn and measured.
-///
-/// # Errors
-/// When there is none, or it was of another scenario, machine, build or program of a contender.
-pub(crate) fn begun(
-    out: &Path,
-    now: &record::Fingerprint,
-    files: &[ContenderFiles],
-) -> Result<Begun> {
-    let begun = earlier(out)?;
-    let then = &begun.fingerprint;
+/// When there is none, or it was of another scenario, shard, machine, build or program of a contender.
+pub(crate) fn begun(out: &Path, now: &Begun) -> Result<Begun> {
+    let begun = read_begun(out)?;
+    let (then, own) = (&begun.fingerprint, &now.fingerprint);
     let differs = [
-        ("scenario, or other flags", then.scenario != now.scenario),
-        ("build of bakeoff", then.binary != now.binary),
-        ("machine", (&then.cpu_model, then.cores) != (&now.cpu_model, now.cores)),
-        ("kernel", then.kernel != now.kernel),
+        ("scenario, or other flags", then.scenario != own.scenario),
+        ("build of bakeoff", then.binary != own.binary),
+        ("machine", (&then.cpu_model, then.cores) != (&own.cpu_model, own.cores)),
+        ("kernel", then.kernel != own.kernel),
+        ("--shard, or without one", begun.shard != now.shard),
     ];
     let differs = differs.into_iter().find(|(_, differs)| *differs);
     let rebuilt = || {
-        let rebuilt = files.iter().find(|own| !begun.contenders.contains(own))?;
+        let rebuilt = now.contenders.iter().find(|own| !begun.contenders.contains(own))?;
         Some(format!("another build of `{}`", rebuilt.contender))
     };
-    match differs.map(|(what, _)| format!("another {what}")).or_else(rebuilt) {
-        None => Ok(begun),
-        Some(what) => Err(Error::usage(format!("{} was started with {what}", out.display()))
-            .help("continue with the same scenario, flags and programs, or start a new run")),
+    if let Some(what) = differs.map(|(what, _)| format!("another {what}")).or_else(rebuilt) {
+        return Err(Error::usage(format!("{} was started with {what}", out.display()))
+            .help("continue with the same scenario, flags and programs, or start a new run"));
     }
+    if let Some(shard) = now.shard.filter(|_| begun.boot_id != now.boot_id) {
+        return Err(Error::usage(format!(
+            "{} was started on another machine, or before this one was booted: all rounds of shard {shard} are run on \
+             one machine",
+            out.display()
+        ))
+        .help("start this shard again: without --resume, with --order-seed, --out and --force"));
+    }
+    Ok(begun)
+}
+
+/// What a run of whatever build, machine and scenario had begun with.
+///
+/// # Errors
+/// When there is none that can be read.
+pub(crate) fn read_begun(out: &Path) -> Result<Begun> {
+    let path = out.join(BEGUN);
+    let text = files::read_json(&path, LINES_BYTES_MAX);
+    let text = text.usage(|| format!("cannot read {}", path.display()))?;
+    record::begun_from(&text).usage(|| format!("cannot read {}", path.display()))
+}
+
+/// What a run had begun with, its finished trials and its pilots. Nothing is written.
+///
+/// # Errors
+/// When these cannot be read, or a line that is not torn is no trial or no pilot.
+pub(crate) fn read(out: &Path) -> Result<(Begun, Vec<Trial>, Vec<Pilot>)> {
+    let begun = read_begun(out)?;
+    let (trials, _) = whole_lines(&out.join("trials.jsonl"), "trial", record::trial_from)?;
+    let pilots = out.join(PILOTS);
+    let pilots = match pilots.exists() {
+        true => whole_lines(&pilots, "pilot", record::pilot_from)?.0,
+        false => Vec::new(),
+    };
+    Ok((begun, trials, pilots))
 }
 
 /// What stands in a file's lines. A last one that cannot be read is what a kill or a full disk has torn, in whatever bytes:
@@ -207,6 +228,19 @@ fn without_torn_end<T>(
     what: &str,
     read: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Vec<T>> {
+    let (found, whole) = whole_lines(path, what, read)?;
+    let file = File::options().write(true).open(path);
+    file.and_then(|file| file.set_len(whole as u64))
+        .usage(|| format!("cannot write {}", path.display()))?;
+    Ok(found)
+}
+
+/// The same, left as it is; with the length of the lines that are whole.
+fn whole_lines<T>(
+    path: &Path,
+    what: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<(Vec<T>, usize)> {
     let shown = path.display();
     let bytes = files::read(path, LINES_BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
     let (mut found, mut whole) = (Vec::new(), 0);
@@ -224,9 +258,7 @@ fn without_torn_end<T>(
             }
         }
     }
-    let file = File::options().write(true).open(path);
-    file.and_then(|file| file.set_len(whole as u64)).usage(|| format!("cannot write {shown}"))?;
-    Ok(found)
+    Ok((found, whole))
 }
 
 /// A trial has some kilobytes.
@@ -349,28 +381,42 @@ mod tests {
     }
 
     #[test]
-    fn a_run_goes_on_with_the_same_programs_only() {
+    fn a_run_goes_on_with_the_same_programs_and_a_shard_on_the_same_machine_only() {
         let folder = tempfile::tempdir().unwrap();
-        let files = |digest: &str| {
-            vec![ContenderFiles {
-                scenario: "a".into(),
-                contender: "one".into(),
-                digest: Some(digest.into()),
-            }]
-        };
-        let fingerprint = Fingerprint::default();
-        let made = Begun {
+        let with = |digest: &str, shard: Option<&str>, boot_id: &str| Begun {
             schema: record::BEGUN_SCHEMA.into(),
             order_seed: 1,
             started_utc: String::new(),
-            fingerprint: fingerprint.clone(),
-            contenders: files("0123"),
+            fingerprint: Fingerprint::default(),
+            contenders: vec![ContenderFiles {
+                scenario: "a".into(),
+                contender: "one".into(),
+                digest: Some(digest.into()),
+            }],
             calibrations: Vec::new(),
+            words: Vec::new(),
+            shard: shard.map(|shard| shard.parse().unwrap()),
+            boot_id: boot_id.into(),
         };
-        begin(folder.path(), &made).unwrap();
-        assert_eq!(begun(folder.path(), &fingerprint, &files("0123")).unwrap(), made);
-        let told = begun(folder.path(), &fingerprint, &files("4567")).unwrap_err().to_string();
-        assert!(told.contains("was started with another build of `one`"), "{told}");
+        let told = |now: &Begun| begun(folder.path(), now).unwrap_err().to_string();
+        let whole = with("0123", None, "here");
+        begin(folder.path(), &whole).unwrap();
+        assert_eq!(begun(folder.path(), &whole).unwrap(), whole);
+        begun(folder.path(), &with("0123", None, "elsewhere")).unwrap();
+        let said = told(&with("4567", None, "here"));
+        assert!(said.contains("was started with another build of `one`"), "{said}");
+        let said = told(&with("0123", Some("2/3"), "here"));
+        assert!(said.contains("was started with another --shard, or without one"), "{said}");
+
+        let shard = with("0123", Some("2/3"), "here");
+        begin(folder.path(), &shard).unwrap();
+        assert_eq!(begun(folder.path(), &shard).unwrap(), shard);
+        for other in [None, Some("1/3")] {
+            let said = told(&with("0123", other, "here"));
+            assert!(said.contains("was started with another --shard"), "{said}");
+        }
+        let said = told(&with("0123", Some("2/3"), "elsewhere"));
+        assert!(said.contains("all rounds of shard 2/3 are run on one machine"), "{said}");
     }
 
     #[test]

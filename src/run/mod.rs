@@ -11,6 +11,7 @@ pub(crate) mod gate;
 pub(crate) mod host;
 mod journal;
 mod ledger;
+mod measured;
 pub(crate) mod paired;
 mod plan;
 pub(crate) mod progress;
@@ -18,6 +19,7 @@ mod report_folder;
 mod rounds;
 pub mod selftest;
 mod session;
+mod shard;
 mod testbed;
 pub(crate) mod trial;
 mod warm;
@@ -30,7 +32,7 @@ use session::Session;
 
 use crate::error::{Error, Result};
 use crate::judge::statement;
-use crate::record::RunResult;
+use crate::record::{RunResult, Shard};
 use crate::scenario::Scenario;
 use crate::units::Nanos;
 use crate::{interrupt, judge, report};
@@ -61,14 +63,24 @@ pub struct Request {
     pub resume: bool,
     /// The arguments after `bakeoff run`, to reproduce it; empty where there was no command line.
     pub words: Vec<String>,
+    /// The part of it that this machine runs; `None` runs it whole.
+    pub shard: Option<Shard>,
 }
 
 impl Request {
+    /// A scenario under its own name.
+    pub(crate) fn of(scenario: Scenario) -> Self {
+        let (name, title) = (scenario.name.clone(), scenario.title.clone());
+        Self { name, title, scenarios: vec![scenario], ..Self::default() }
+    }
+
     /// Whether it can reach a verdict.
     ///
     /// # Errors
-    /// Usage: fewer rounds than its headline needs, or a budget without room for one of them, with the number.
+    /// Usage: fewer rounds than its headline needs, or a budget without room for one of them, with the number; a shard of what
+    /// cannot be divided.
     pub fn check(&self) -> Result<()> {
+        self.shard.map_or(Ok(()), |part| shard::check(part, self))?;
         statement::check_rounds(&self.scenarios)?;
         let least = self.scenarios.iter().map(|one| one.least_estimate().0).sum::<u64>();
         match self.budget.filter(|budget| budget.0 < least && !self.resume) {

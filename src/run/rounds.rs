@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::random::Stream;
+use crate::record::Shard;
 use crate::units::Nanos;
 
 /// The trials of one level in one round: they stand and fall together.
@@ -32,22 +33,28 @@ pub(crate) struct Repeats {
     last: HashMap<(usize, usize), u32>,
     /// The last round that was asked for.
     rounds: u32,
+    /// Whose rounds follow it: no two shards run one again under the same number.
+    shard: Shard,
     left: u32,
 }
 
 impl Repeats {
     /// Nothing was run yet of the blocks of so many rounds.
-    pub(crate) fn of(blocks: &[RandomizedBlock], rounds: u32) -> Self {
-        Self { last: HashMap::new(), rounds, left: extra_rounds(blocks.len() as u32) }
+    pub(crate) fn of(blocks: &[RandomizedBlock], rounds: u32, shard: Shard) -> Self {
+        Self { last: HashMap::new(), rounds, shard, left: extra_rounds(blocks.len() as u32) }
     }
 
     /// Those of the void blocks that are run again.
     pub(crate) fn of_void(&mut self, void: &[RandomizedBlock]) -> Vec<RandomizedBlock> {
         let void = &void[..void.len().min(self.left as usize)];
         self.left -= void.len() as u32;
+        let shard = self.shard;
         let again = |block: &RandomizedBlock| {
             let last = self.last.entry((block.scenario, block.level)).or_insert(self.rounds);
             *last += 1;
+            while !shard.has(*last) {
+                *last += 1;
+            }
             RandomizedBlock { round: *last, ..*block }
         };
         void.iter().map(again).collect()
@@ -147,12 +154,27 @@ mod tests {
         let block = |level, round| RandomizedBlock { scenario: 0, level, round };
         let all: Vec<RandomizedBlock> =
             (1..=10).flat_map(|round| [block(0, round), block(1, round)]).collect();
-        let mut repeats = Repeats::of(&all, 10);
+        let mut repeats = Repeats::of(&all, 10, Shard::WHOLE);
         let first = repeats.of_void(&[block(0, 2), block(1, 3), block(0, 7)]);
         assert_eq!(first, [block(0, 11), block(1, 11), block(0, 12)]);
         assert_eq!(repeats.of_void(&[block(0, 12)]), [block(0, 13)]);
         assert_eq!(repeats.of_void(&[block(0, 13), block(0, 13)]).len(), 1, "a quarter of twenty");
         assert!(repeats.of_void(&[block(0, 14)]).is_empty());
+    }
+
+    #[test]
+    fn rounds_that_shards_run_again_are_in_no_two_of_them() {
+        let block = |round| RandomizedBlock { scenario: 0, level: 0, round };
+        let again = |shard: &str| {
+            let shard: Shard = shard.parse().unwrap();
+            let own: Vec<RandomizedBlock> =
+                (1..=16).filter(|round| shard.has(*round)).map(block).collect();
+            let mut repeats = Repeats::of(&own, 16, shard);
+            assert_eq!(repeats.left, 2, "a quarter of its own");
+            let void = repeats.of_void(&own[..1]);
+            [void[0].round, repeats.of_void(&void)[0].round]
+        };
+        assert_eq!((again("1/2"), again("2/2")), ([17, 19], [18, 20]));
     }
 
     #[test]

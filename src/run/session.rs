@@ -1,26 +1,22 @@
 //! One run under way: what it has decided, what has finished, and the file that keeps it.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
-use crate::judge::cell::exploratory;
 use crate::judge::{bounds, statement, validity};
-use crate::load::plan::Traffic;
-use crate::record::trial::drop_all_but_response_times;
 use crate::record::{
-    Begun, Capacity, Ceiling, Comparison, Fingerprint, Footprint, Judgement, LostBy, Map,
-    RunResult, Trial, TrialVerdict, Why,
+    Begun, Capacity, Ceiling, Fingerprint, Footprint, LostBy, Map, RunResult, Shard, Trial, Why,
 };
 use crate::run::host::Host;
 use crate::run::journal::Journal;
+use crate::run::measured::{Measured, Part, blocks, levels};
 use crate::run::rounds::{Budget, RandomizedBlock, Repeats};
 use crate::run::testbed::{ExperimentContext, Testbed};
 use crate::run::trial::spec::TrialSpec;
-use crate::run::{Progress, Request, capacity, footprint, journal, paired, rounds, warm, why};
-use crate::scenario::{Contender, Experiments, LoadKind, PlacementMode, Scenario, Statement};
+use crate::run::{Progress, Request, capacity, footprint, journal, paired, rounds, shard, why};
+use crate::scenario::{Contender, Experiments, LoadKind, Scenario};
 use crate::units::{Nanos, Rate};
-use crate::{clock, judge, random, record, scenario};
+use crate::{clock, random, record, scenario};
 
 /// A run under way.
 #[derive(Debug)]
@@ -48,18 +44,10 @@ pub(crate) struct Session<'a> {
 /// About how many trials the search for one capacity takes; only how far a run is depends on it.
 const TRIALS_OF_A_SEARCH: u64 = 20;
 
-/// Which of a scenario's levels are run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// Those of `compare`, in their order.
-    Compare,
-    /// Those of `curve`, in another order in each round.
-    Curve,
-}
-
 impl<'a> Session<'a> {
     /// Makes the report folder, calibrates, and says how much is to come.
     pub(crate) fn open(request: &'a Request, progress: &'a mut Progress) -> Result<Self> {
+        shard::check_machine(request.shard, &Host::boot_id())?;
         let fingerprint = Host::describe(&scenario::fingerprints(&request.scenarios));
         let contenders = journal::contender_files(&request.scenarios);
         let mut testbed = Testbed::open(&request.scenarios, progress, request.yes)?;
@@ -67,23 +55,26 @@ impl<'a> Session<'a> {
         for cpu in maps.flat_map(|map| &map.cpus) {
             testbed.calibrated(*cpu)?;
         }
+        let now = Begun {
+            schema: record::BEGUN_SCHEMA.into(),
+            order_seed: request.order_seed.unwrap_or_else(random::fresh_seed),
+            started_utc: clock::utc(),
+            fingerprint,
+            contenders,
+            calibrations: testbed.calibrations(),
+            words: request.words.clone(),
+            shard: request.shard,
+            boot_id: Host::boot_id(),
+        };
         let begun = if request.resume {
-            let begun = journal::begun(&request.out, &fingerprint, &contenders)?;
+            let begun = journal::begun(&request.out, &now)?;
             testbed.calibrate_as(&begun.calibrations);
             testbed.keep_in(Journal::resume(&request.out)?);
             begun
         } else {
             testbed.keep_in(Journal::create(&request.out)?);
-            let begun = Begun {
-                schema: record::BEGUN_SCHEMA.into(),
-                order_seed: request.order_seed.unwrap_or_else(random::fresh_seed),
-                started_utc: clock::utc(),
-                fingerprint,
-                contenders,
-                calibrations: testbed.calibrations(),
-            };
-            journal::begin(&request.out, &begun)?;
-            begun
+            journal::begin(&request.out, &now)?;
+            now
         };
         let session = Self {
             request,
@@ -103,6 +94,10 @@ impl<'a> Session<'a> {
             why: None,
             left: Vec::new(),
         };
+        if let Some(part) = request.shard {
+            let told = shard::told(part, session.rounds());
+            session.testbed.progress.say(&told);
+        }
         if session.fingerprint.debug_build {
             session
                 .testbed
@@ -187,7 +182,7 @@ impl<'a> Session<'a> {
             .progress
             .expect(scenarios().map(|scenario| scenario.contenders.len() as u64).sum());
         for part in [Part::Compare, Part::Curve] {
-            let blocks = self.blocks(part, 1..=self.rounds());
+            let blocks = self.blocks(part, self.asked());
             self.testbed.progress.expect(blocks.iter().map(|block| self.contenders(*block)).sum());
         }
         for scenario in scenarios() {
@@ -209,8 +204,8 @@ impl<'a> Session<'a> {
     /// Runs every round of a part, and void ones again at the end.
     fn run_rounds(&mut self, part: Part, stop: &AtomicBool) -> Result<()> {
         let rounds = self.rounds();
-        let mut due = self.blocks(part, 1..=rounds);
-        let mut repeats = Repeats::of(&due, rounds);
+        let mut due = self.blocks(part, self.asked());
+        let mut repeats = Repeats::of(&due, rounds, self.request.shard.unwrap_or(Shard::WHOLE));
         while !due.is_empty() {
             let mut void = Vec::new();
             let mut begun = 0;
@@ -362,29 +357,20 @@ impl<'a> Session<'a> {
         scenario.duration_at(Rate(lowest))
     }
 
-    /// Rounds asked for: the most that any of the scenarios asks for.
+    /// Rounds of the whole run: the most that any of the scenarios asks for.
     fn rounds(&self) -> u32 {
         self.request.scenarios.iter().map(|scenario| scenario.rounds).max().unwrap_or(0)
     }
 
+    /// Those that are run here.
+    fn asked(&self) -> impl Iterator<Item = u32> {
+        let shard = self.request.shard.unwrap_or(Shard::WHOLE);
+        (1..=self.rounds()).filter(move |round| shard.has(*round))
+    }
+
     /// Every level of a part of every scenario in each of the rounds.
     fn blocks(&self, part: Part, rounds: impl Iterator<Item = u32>) -> Vec<RandomizedBlock> {
-        let scenarios = || self.request.scenarios.iter().enumerate();
-        let mut blocks = Vec::new();
-        for round in rounds {
-            for (scenario, of) in scenarios().filter(|(_, of)| round <= of.rounds) {
-                let levels = levels(of, part);
-                let block = |level| RandomizedBlock { scenario, level, round };
-                match part {
-                    Part::Compare => blocks.extend(levels.map(block)),
-                    Part::Curve => {
-                        let shuffled = rounds::levels(self.order_seed, scenario, round, levels);
-                        blocks.extend(shuffled.into_iter().map(block));
-                    }
-                }
-            }
-        }
-        blocks
+        blocks(&self.request.scenarios, self.order_seed, part, rounds)
     }
 
     /// About how long the next round of a part takes, with the pilots that come before the first.
@@ -400,180 +386,59 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Which of a scenario's levels are of a part; the ceiling of a closed load is one.
-fn levels(scenario: &Scenario, part: Part) -> Range<usize> {
-    let compared = scenario.experiments.compared;
-    match (scenario.load.kind, part) {
-        (LoadKind::Closed, Part::Compare) => 0..1,
-        (LoadKind::Closed, Part::Curve) => 0..0,
-        (LoadKind::Open(_), Part::Compare) => 0..compared,
-        (LoadKind::Open(_), Part::Curve) => compared..scenario.rates.len(),
-    }
-}
-
-/// The request's, and that its contenders were cold where nothing was sent before the windows.
-fn title(request: &Request) -> String {
-    match request.scenarios.iter().any(Scenario::is_cold) {
-        true => format!("{} (cold)", request.title),
-        false => request.title.clone(),
-    }
-}
-
-impl Session<'_> {
+impl<'a> Session<'a> {
     /// What has been found so far, judged.
-    pub(crate) fn result(mut self, stop: &AtomicBool) -> RunResult {
+    pub(crate) fn result(self, stop: &AtomicBool) -> RunResult {
+        self.measured(stop).judged()
+    }
+
+    fn measured(self, stop: &AtomicBool) -> Measured<'a> {
         let request = self.request;
-        self.probes.iter_mut().for_each(drop_all_but_response_times);
-        request.scenarios.iter().for_each(|scenario| warm::mark(scenario, &mut self.trials));
-        let ran = if self.trials.is_empty() { &self.probes } else { &self.trials };
-        let ceilings: Vec<Ceiling> =
-            request.scenarios.iter().flat_map(|scenario| self.bounds(scenario, ran)).collect();
-        let found = statement::Found {
-            trials: &self.trials,
-            ceilings: &ceilings,
-            capacity: &self.capacity,
-            footprints: &self.footprints,
+        let own = request.shard.map(|_| self.asked().count() as u32);
+        let cores = |scenario| {
+            let placement = self.testbed.host.placement(scenario);
+            placement.ok().map(|placement| placement.contender.len())
         };
-        let judged = |statements: fn(&Scenario) -> &Vec<Statement>| -> Vec<Judgement> {
-            let of = |scenario| {
-                let judge = |statement| statement::judge(scenario, statement, found);
-                statements(scenario).iter().map(judge).collect::<Vec<_>>()
-            };
-            request.scenarios.iter().flat_map(of).collect()
-        };
-        let (expectations, claims) = (judged(|one| &one.expectations), judged(|one| &one.claims));
-        let broken = |scenario| statement::broken(scenario, &self.trials);
-        let broken: Vec<String> = request.scenarios.iter().flat_map(broken).collect();
-        // A canary is detected by a failing statement, not by a crash.
-        let rings_falsely = request.scenarios[0].self_check && !broken.is_empty();
-        let enough = self.lacks_rounds().is_none() && !rings_falsely;
-        let interrupted = stop.load(Ordering::Relaxed);
-        let verdict = judge::overall(&expectations, &broken, enough, interrupted);
-        let (notes, comparisons) = (self.notes(), self.comparisons(&ceilings));
-        let first = &request.scenarios[0];
-        let calibration = self.testbed.calibration(first.request_cpu);
-        RunResult {
-            schema: record::SCHEMA.into(),
-            scenario: request.name.clone(),
-            title: title(request),
-            seed: first.seed,
+        let cpu = request.scenarios[0].request_cpu;
+        let mut calibrations = self.testbed.calibrations().into_iter();
+        Measured {
+            request,
             order_seed: self.order_seed,
-            started_utc: self.started_utc.clone(),
-            fingerprint: self.fingerprint.clone(),
-            verdict,
-            exit_code: judge::exit_code(verdict),
-            voided_rounds: self.voided_rounds,
-            rounds: self.rounds(),
-            self_check: first.self_check,
-            request_cpu_ns: first.request_cpu.0,
-            request_cpu_measured_ns: calibration.map_or(0, |calibration| calibration.measured.0),
-            signature_rounds: calibration.map_or(0, |calibration| calibration.rounds),
-            floor_ns: judge::floor(&request.scenarios),
-            exploratory: exploratory(&comparisons),
-            comparisons,
-            capacity: self.capacity,
-            expectations,
-            claims,
-            not_checked: Vec::new(),
-            notes,
-            broken,
-            ceilings,
-            trials: self.trials,
-            probes: self.probes,
-            contenders: request.scenarios.iter().flat_map(judge::contenders).collect(),
-            lag_limits_ns: request.scenarios.iter().filter_map(judge::lag_limit).collect(),
-            slos: request.scenarios.iter().filter_map(judge::slo).collect(),
-            map: self.map,
-            gate_history: Vec::new(),
-            words: request.words.clone(),
-            footprints: self.footprints,
+            rounds: self.asked().count() as u32,
+            needed: self.cut.map(|cut| cut.or(own)),
+            cores: request.scenarios.iter().map(cores).collect(),
+            calibration: calibrations.find(|one| one.asked_ns == cpu.0),
+            notes: self.notes(),
+            interrupted: stop.load(Ordering::Relaxed),
             pilots: self.testbed.warmth.pilots().to_vec(),
+            started_utc: self.started_utc,
+            fingerprint: self.fingerprint,
+            ceilings: self.ceilings,
+            probes: self.probes,
+            trials: self.trials,
+            voided_rounds: self.voided_rounds,
+            capacity: self.capacity,
+            map: self.map,
+            footprints: self.footprints,
             why: self.why,
         }
     }
 
-    /// Each contender against the first one, at every level and in capacity.
-    fn comparisons(&self, ceilings: &[Ceiling]) -> Vec<Comparison> {
-        let scenarios = &self.request.scenarios;
-        let family = statement::Family::of(scenarios);
-        let levels =
-            scenarios.iter().flat_map(|one| statement::comparisons(family, one, &self.trials));
-        let capacity = self.capacity.chunk_by(|a, b| a.scenario == b.scenario);
-        let capacities = capacity.flat_map(|all| capacity::comparisons(all, ceilings));
-        levels.chain(capacities).collect()
-    }
-
-    /// The first contender and level without the required valid rounds.
-    fn lacks_rounds(&self) -> Option<String> {
-        let parts = [Part::Compare, Part::Curve].into_iter();
-        let blocks =
-            parts.flat_map(|part| self.blocks(part, 1..=1).into_iter().map(move |h| (part, h)));
-        for (part, block) in blocks {
-            let scenario = &self.request.scenarios[block.scenario];
-            let level = scenario.level_name(block.level);
-            for contender in &scenario.contenders {
-                let valid = self.trials.iter().filter(|trial| {
-                    trial.scenario == scenario.name
-                        && trial.contender == contender.name
-                        && trial.level == level
-                        && !trial.voided
-                        // A lost trial is a result, and a smoke asks for no figures.
-                        && (scenario.smoke
-                            || trial.validity.lost
-                            || trial.validity.verdict != TrialVerdict::Invalid)
-                });
-                let valid = valid.count() as u32;
-                let asked = self.cut[part as usize]
-                    .map_or(scenario.rounds, |cut| cut.clamp(1, scenario.rounds));
-                if valid < asked {
-                    return Some(format!(
-                        "`{}` at {level} has {valid} rounds that count of the {asked} asked for",
-                        contender.name
-                    ));
-                }
-            }
-        }
-        None
-    }
-
-    /// What a reader should know.
+    /// What only this machine and this session know.
     fn notes(&self) -> Vec<String> {
-        let mut notes: Vec<String> = self.lacks_rounds().into_iter().collect();
+        let request = self.request;
+        let all = self.rounds();
+        let mut notes: Vec<String> =
+            request.shard.map(|shard| shard::told(shard, all)).into_iter().collect();
         for (what, cut) in ["compare", "curve"].into_iter().zip(self.cut) {
-            let all = self.rounds();
             notes.extend(
                 cut.map(|cut| format!("the budget ended `{what}` after {cut} of {all} rounds")),
             );
         }
         notes.extend(self.testbed.host.neighbours.note());
-        notes.extend(self.request.scenarios.iter().flat_map(Scenario::hosts_told));
+        notes.extend(request.scenarios.iter().flat_map(Scenario::hosts_told));
         notes.extend(self.testbed.host.notes());
         notes.extend(self.left.iter().chain(self.testbed.warmth.notes()).cloned());
-        let scenarios = &self.request.scenarios;
-        if scenarios.iter().any(|scenario| scenario.placement.mode == PlacementMode::Shared) {
-            notes.push("co-located: generator and contenders share cores".into());
-        }
-        let one_core = |scenario: &Scenario| {
-            let placement = self.testbed.host.placement(scenario);
-            placement.is_ok_and(|placement| placement.contender.len() == 1)
-        };
-        if scenarios.iter().any(one_core) {
-            notes.push(
-                "each contender has one core: models of several threads are not tested here on CPU parallelism".into(),
-            );
-        }
-        notes.extend(
-            scenarios
-                .iter()
-                .flat_map(|scenario| scenario.contenders.iter())
-                .flat_map(judge::remarks),
-        );
-        notes.extend(
-            scenarios.iter().filter_map(|one| one.load.traffic.as_ref()).flat_map(Traffic::notes),
-        );
-        if self.fingerprint.debug_build {
-            notes.push("a debug build: its figures say nothing about a release build".into());
-        }
         notes
     }
 }

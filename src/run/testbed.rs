@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::backend::cpu::CpuMode;
 use crate::backend::services::payment::Calibration;
 use crate::error::{Error, Result};
-use crate::random;
 use crate::record::{Calibrated, Hiccups, LostBy, Trial, WhyLevel};
 use crate::run::host::Host;
 use crate::run::journal::Journal;
@@ -18,6 +17,7 @@ use crate::run::{Progress, trial, warm};
 use crate::scenario::{Contender, Scenario, Workload};
 use crate::units::Nanos;
 use crate::why::{Profiling, Sampled};
+use crate::{clock, random};
 
 /// Ready to run trials of any scenario.
 #[derive(Debug)]
@@ -144,6 +144,7 @@ impl<'a> Testbed<'a> {
             self.progress.finished(&trial);
             return Ok(Some(trial));
         }
+        let began = clock::utc();
         let run = self.run_pilots(spec, stop).and_then(|()| match stop.load(Ordering::Relaxed) {
             true => Err(Error::interrupted()),
             false => self.run(spec, stop),
@@ -155,6 +156,7 @@ impl<'a> Testbed<'a> {
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
+        trial.ran_utc = Some([began, clock::utc()]);
         self.look_around();
         // A smoke has no figures to doubt.
         if let Some(doubt) = self.host.neighbours.doubt().filter(|_| !spec.scenario.smoke) {

@@ -13,7 +13,8 @@ use statements::{LedgerStatement, STATEMENTS, UNSETTLED};
 
 use crate::error::Result;
 use crate::record::{
-    Fingerprint, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict, Verdict,
+    Begun, Fingerprint, Ledger, LedgerClaim, LedgerRow, NotRun, RunResult, StatementVerdict,
+    Verdict,
 };
 use crate::run::host::Host;
 use crate::run::rounds::Budget;
@@ -171,28 +172,29 @@ fn measured(
 ) -> Result<RunResult> {
     let out = request.out.join(&scenario.name);
     let of_one = |resume| Request {
-        name: scenario.name.clone(),
-        title: scenario.title.clone(),
         resume,
         out: out.clone(),
-        scenarios: vec![scenario.clone()],
         order_seed: request.order_seed,
         words: request.words.clone(),
         yes: request.yes,
         budget,
+        ..Request::of(scenario.clone())
     };
     if !request.resume || !journal::has_begun(&out) {
         return super::run(&of_one(false), progress, stop);
     }
     let one = slice::from_ref(scenario);
     let now = Host::describe(&scenario::fingerprints(one));
-    let files = journal::contender_files(one);
-    let then = journal::earlier(&out)?.fingerprint;
-    if then.binary == now.binary || then.scenario != now.scenario {
+    let then = journal::read_begun(&out)?;
+    if then.fingerprint.binary == now.binary || then.fingerprint.scenario != now.scenario {
         return super::run(&of_one(true), progress, stop);
     }
-    let as_then = Fingerprint { binary: then.binary, ..now };
-    let comparable = journal::begun(&out, &as_then, &files).is_ok();
+    let as_then = Begun {
+        fingerprint: Fingerprint { binary: then.fingerprint.binary.clone(), ..now },
+        contenders: journal::contender_files(one),
+        ..then
+    };
+    let comparable = journal::begun(&out, &as_then).is_ok();
     match report_folder::result(&out).filter(|it| it.verdict != Verdict::Interrupted) {
         Some(whole) if comparable => Ok(whole),
         _ => {
