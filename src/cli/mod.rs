@@ -12,6 +12,7 @@ mod gate;
 mod help;
 mod init;
 mod list;
+mod merge;
 mod probe;
 mod report;
 mod run;
@@ -60,6 +61,8 @@ enum Verb {
     Chart(chart::Args),
     /// Show a stored result again, or two side by side
     Report(report::Args),
+    /// Join shards of a run from several machines, and judge them
+    Merge(merge::Args),
     /// Start one of the built-in services
     Serve(serve::Args),
     /// Start a mock dependency with the latency that you set
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
         Verb::Bisect(args) => args.run(),
         Verb::Chart(args) => args.run(),
         Verb::Report(args) => args.run(),
+        Verb::Merge(args) => args.run(),
         Verb::Serve(args) => args.run(),
         Verb::Standin(args) => args.run(),
         Verb::Init(args) => args.run(),

@@ -6,6 +6,7 @@ mod comparison;
 mod footprint;
 #[cfg(test)]
 mod lost_tests;
+mod machines;
 pub(crate) mod series;
 mod words;
 
@@ -19,6 +20,7 @@ pub(crate) use broken::broken;
 pub(crate) use comparison::comparisons;
 pub(crate) use comparison::{Family, check_rounds};
 pub(crate) use footprint::under_load;
+pub(crate) use machines::across_machines;
 use series::{End, Place, alike_read, behind_the_floor, paired, series};
 use words::{absolute, asked, figure, lost_text, ratio_text, unit};
 
@@ -43,7 +45,7 @@ pub(crate) fn judge(scenario: &Scenario, statement: &Statement, found: Found<'_>
     if judged.verdict == StatementVerdict::Inconclusive {
         return judged;
     }
-    let level = statement.at.map_or_else(|| CLOSED_LEVEL.to_owned(), |level| level.to_string());
+    let level = level_of(statement);
     let place = Place { scenario, level: &level, request: statement.request.as_deref() };
     let names = [Some(statement.of.as_str()), statement.versus.as_deref()].into_iter().flatten();
     let unseen = || behind_the_floor(found.trials, place, statement.metric, names);
@@ -151,15 +153,24 @@ impl Judged {
     }
 }
 
-fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judged {
-    let level = statement.at.map_or_else(|| CLOSED_LEVEL.to_owned(), |level| level.to_string());
+/// The level that a statement is about, as trials name it.
+fn level_of(statement: &Statement) -> String {
+    statement.at.map_or_else(|| CLOSED_LEVEL.to_owned(), |level| level.to_string())
+}
+
+/// The request kind that a statement is about, if its metric is of one.
+fn request_of<'a>(scenario: &'a Scenario, statement: &'a Statement) -> Option<&'a str> {
     let only = scenario.mix.first().map(|(operation, _)| operation.name());
-    let request = match statement.metric {
+    match statement.metric {
         Metric::Completion => Some("distribution"),
         metric if metric.is_of_a_request() => statement.request.as_deref().or(only),
         _ => None,
-    };
-    let place = Place { scenario, level: &level, request };
+    }
+}
+
+fn of_trials(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> Judged {
+    let level = level_of(statement);
+    let place = Place { scenario, level: &level, request: request_of(scenario, statement) };
     if let (Metric::Memory, Some(versus)) = (statement.metric, &statement.versus)
         && !alike_read(trials, place, [&statement.of, versus])
     {

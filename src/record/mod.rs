@@ -13,6 +13,7 @@ pub mod histogram;
 pub(crate) mod json;
 pub(crate) mod late;
 mod ledger;
+mod machines;
 pub(crate) mod metric;
 pub mod outcome;
 mod pictures;
@@ -29,6 +30,7 @@ pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, de
 pub use footprint::{FileSet, Footprint, Image, OverStarts};
 pub use found::{Capacity, Comparison, Direction, Exploratory, Judgement, StatementVerdict};
 pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_from, ledger_json};
+pub use machines::{AcrossMachines, Machine, OnMachine};
 pub use pictures::{
     ContenderInfo, Fault, GatePoint, GatePointVerdict, Map, MapCell, MapPlace, SloInfo, Spent,
     TimeWindow, Timeline, Winner,
@@ -133,6 +135,13 @@ pub struct RunResult {
     /// Where the CPU of a request goes, where `--why` asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Why>,
+    /// The machines of the shards that it was joined from: `fingerprint` and `signature_rounds` are the first one's, a closed
+    /// ceiling is the lowest. Left out of a run that was not divided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<Machine>,
+    /// The comparisons of the headline and of statements on each of several `machines`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub across_machines: Vec<AcrossMachines>,
 }
 
 /// The machine and the build.

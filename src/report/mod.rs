@@ -3,6 +3,7 @@
 //! A report for people is a `document::Document`: `summary` describes a run, `decision`, `drive`, `side_by_side`, `ledger`
 //! and `gate` the others. `terminal`, `markdown` and `html` write any of them.
 
+mod across;
 pub(crate) mod bisect;
 pub mod charts;
 pub(crate) mod comparison;
@@ -16,6 +17,7 @@ pub(crate) mod gate;
 pub mod hgrm;
 mod html;
 pub mod ledger;
+mod machines;
 pub(crate) mod markdown;
 pub mod note;
 pub mod openmetrics;

@@ -56,7 +56,7 @@ fn method(result: &RunResult, picture: &Picture<'_>) -> String {
     format!(
         "Measured in {measured} by bakeoff {} on {}, {}, Linux {}{}{doubt}: {}. Limits: not shown are {}.",
         clean(&print.bakeoff),
-        clean(&print.cpu_model),
+        super::machines::cpu(result),
         counted(print.cores as usize, "core"),
         clean(&print.kernel),
         super::setting::versions(result),

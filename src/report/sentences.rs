@@ -2,7 +2,7 @@
 
 use super::comparison::spoken;
 use super::comparison::{UNSEEN, metric_of};
-use super::{comparison, experiments, reasons};
+use super::{comparison, experiments, machines, reasons};
 use crate::judge::cell::{self, belongs, factor};
 use crate::judge::races::{Entry, Race, measured, middle};
 use crate::record::metric::label;
@@ -46,6 +46,8 @@ pub(super) fn answer(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     }
     sentences.extend(comparison::disappearances(result, races));
     sentences.extend(experiments);
+    let placed = |sentence| machines::placed(result, sentence);
+    let mut sentences: Vec<String> = sentences.into_iter().map(placed).collect();
     if result.verdict == Verdict::Interrupted {
         let first = "The run was interrupted; this is what its finished rounds say.";
         sentences.insert(0, first.into());
@@ -170,7 +172,8 @@ pub(super) fn limits(result: &RunResult) -> Vec<&'static str> {
             modelled == result.contenders.len() && ours,
             "Go and Node.js (the models are Rust, without GC or JIT)",
         ),
-        (true, "a network (loopback on one machine)"),
+        (result.machines.is_empty(), "a network (loopback on one machine)"),
+        (!result.machines.is_empty(), "a network (loopback on each machine)"),
         (result.fingerprint.debug_build, "the speed of a release build (this is a debug build)"),
     ];
     each.into_iter().filter(|(applies, _)| *applies).map(|(_, limit)| limit).collect()

@@ -3,8 +3,9 @@
 use crate::judge::races::{Entry, Race, measured};
 use crate::record::ArrivalKind;
 use crate::record::{PlacementKind, RunResult, Trial};
+use crate::report::machines;
 use crate::text::{capital, clean, counted, listed};
-use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
+use crate::units::{Nanos, Rate, grouped, three_digits};
 
 /// `contender on core 1, generator on core 0 (apart, spin)`, each placement of the trials once.
 pub(crate) fn placements<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<String> {
@@ -92,20 +93,7 @@ pub(crate) fn versions(result: &RunResult) -> String {
 /// Machine, runtimes, placement, load, dials and build: one line each.
 pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     let print = &result.fingerprint;
-    let mut machine = format!(
-        "{}, {}, {}, Linux {}",
-        counted(print.cores as usize, "core"),
-        clean(&print.cpu_model),
-        bytes(print.memory_bytes as f64),
-        clean(&print.kernel)
-    );
-    if let Some(governor) = &print.governor {
-        machine += &format!(", governor {}", clean(governor));
-    }
-    if let Some(quota) = print.cpu_quota {
-        machine += &format!(", quota of {} cores", three_digits(quota));
-    }
-    let mut lines = vec![machine];
+    let mut lines = machines::lines(result);
     let runs =
         |(runtime, names): (String, Vec<String>)| format!("{runtime} runs {}", listed(&names));
     let runs: Vec<String> = runtimes(result).into_iter().map(runs).collect();
@@ -122,9 +110,12 @@ pub(super) fn about(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
     }
     let mut dials = format!("Seed {}, order seed {}", result.seed, result.order_seed);
     if result.request_cpu_ns > 0 {
+        dials += &format!("; signature set to {}", Nanos(result.request_cpu_ns));
+    }
+    // Each of several machines has its own.
+    if result.request_cpu_ns > 0 && result.machines.is_empty() {
         dials += &format!(
-            "; signature set to {}, measured {} ({} SHA-256 rounds)",
-            Nanos(result.request_cpu_ns),
+            ", measured {} ({} SHA-256 rounds)",
             Nanos(result.request_cpu_measured_ns),
             grouped(f64::from(result.signature_rounds))
         );
@@ -193,11 +184,23 @@ pub(super) fn typed(words: &[String]) -> String {
 /// What the command does not say.
 pub(crate) fn reproduction(result: &RunResult) -> String {
     let print = &result.fingerprint;
+    let (machine, with, divided) = match result.machines.first().and_then(|one| one.shards.first())
+    {
+        None => ("this machine", "with", String::new()),
+        Some(shard) => {
+            let of = clean(shard.rsplit('/').next().unwrap_or_default());
+            let divided = format!(
+                " It was run in shards (--shard I/{of} on each machine, then bakeoff merge); the command runs all \
+                 rounds on one machine."
+            );
+            ("these machines", "and", divided)
+        }
+    };
     format!(
-        "The same arrivals, bodies and order of trials follow from the seeds; the figures also need this machine ({} \
-         with {} cores, Linux {}), this build (binary {}) and this scenario (hash {} after flags; name its file where \
-         it is not built in).",
-        clean(&print.cpu_model),
+        "The same arrivals, bodies and order of trials follow from the seeds; the figures also need {machine} ({} \
+         {with} {} cores, Linux {}), this build (binary {}) and this scenario (hash {} after flags; name its file \
+         where it is not built in).{divided}",
+        machines::cpu(result),
         print.cores,
         clean(&print.kernel),
         clean(&print.binary),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::across;
 use super::charts::{ChartKind, Picture, pictures, untrustworthy};
 use super::comparison::families;
 use super::comparison::{Spoken, rule, spoken};
@@ -11,7 +12,7 @@ use super::html::write_html;
 use super::markdown::write_markdown;
 use super::reasons::{self, Reason};
 use super::terminal::write_text;
-use super::{experiments, figures, sentences, setting, sizes, why};
+use super::{experiments, figures, machines, sentences, setting, sizes, why};
 use crate::judge::races::{Race, measured, races};
 use crate::record::trial::{drop_all_but_response_times, drop_histograms};
 use crate::record::{AuditVerdict, Judgement, RunResult, Trial, TrialVerdict, Verdict};
@@ -103,8 +104,9 @@ fn first_screen<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Element<'p>> 
         (true, false) => races.iter().map(figures::few).collect(),
     };
     tables.extend(experiments::grids(result));
-    tables.extend(statements("Expectations", &result.expectations));
-    tables.extend(statements("Claims (they do not change the exit code)", &result.claims));
+    tables.extend(statements(result, "Expectations", &result.expectations));
+    tables.extend(statements(result, "Claims (they do not change the exit code)", &result.claims));
+    tables.extend(across::table(result));
     let mut blocks: Vec<Element<'p>> = tables.into_iter().map(Element::Table).collect();
     blocks.extend(rule(&spoken).map(Element::Text));
     blocks.push(Element::Text(validity(result, races)));
@@ -132,11 +134,15 @@ fn compact(spoken: &[Spoken<'_>]) -> Table {
 }
 
 /// A statement each with what was found.
-fn statements(heading: &str, judged: &[Judgement]) -> Option<Table> {
+fn statements(result: &RunResult, heading: &str, judged: &[Judgement]) -> Option<Table> {
+    let machines = machines::count(result).map(|machines| format!("on {machines}"));
     let row = |one: &Judgement| {
         let mut reason = clean(&one.reason);
-        if !one.tested_with.is_empty() {
-            reason += &format!(" (tested with {})", clean(&one.tested_with));
+        let with = (!one.tested_with.is_empty())
+            .then(|| format!("tested with {}", clean(&one.tested_with)));
+        let how: Vec<String> = with.into_iter().chain(machines.clone()).collect();
+        if !how.is_empty() {
+            reason += &format!(" ({})", how.join(", "));
         }
         [one.verdict.name().to_owned(), clean(&one.text), reason]
     };
@@ -163,7 +169,7 @@ fn validity(result: &RunResult, races: &[Race<'_>]) -> String {
         0 => String::new(),
         n => format!(" ({} under Self-checks)", counted(n, "reason")),
     };
-    format!("{}{void}{why}.", listed(&parts))
+    format!("{}{}{void}{why}.", machines::before(result), listed(&parts))
 }
 
 /// Each race with all its columns, marks and comparisons.

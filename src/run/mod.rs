@@ -12,6 +12,7 @@ pub(crate) mod host;
 mod journal;
 mod ledger;
 mod measured;
+mod merge;
 pub(crate) mod paired;
 mod plan;
 pub(crate) mod progress;
@@ -39,6 +40,7 @@ use crate::{interrupt, judge, report};
 
 pub use decide::{Extras, Question, Recommendation, decide};
 pub use ledger::{LedgerPlan, LedgerRequest, ledger, plan_ledger};
+pub(crate) use merge::{asked, merge, read_shards};
 pub use plan::{Part, Planned, Sight, plan};
 pub use progress::Progress;
 pub(crate) use report_folder::{Claim, ReportFolder};

@@ -19,6 +19,7 @@ mod gate_recorded;
 mod hosts;
 mod http;
 mod kills;
+mod merge;
 mod mutations;
 mod page;
 mod postgres;

@@ -23,6 +23,11 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("bakeoff run footprint", "needs contenders/build; its parts have tests of their own"),
     ("bakeoff doctor --hosts ..", "needs other hosts; hosts.rs has three on this one"),
     ("bakeoff run payment-memory --hosts ..", "needs other hosts; hosts.rs has three on this one"),
+    (
+        "bakeoff run payment-memory --rounds 12 --shard ..",
+        "minutes on each machine; merge.rs runs two",
+    ),
+    ("bakeoff merge ..", "needs shards; merge.rs has two"),
     ("bakeoff conform ..", "needs a server; tests/conformance makes its checks"),
     ("bakeoff selftest", "takes two minutes; selftest.rs runs the quick one"),
     ("bakeoff selftest --quick", "takes a minute; selftest.rs runs it"),

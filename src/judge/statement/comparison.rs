@@ -78,7 +78,7 @@ fn compared(scenario: &Scenario) -> Vec<(Option<&str>, Metric)> {
 
 /// Where percentiles are bounds a ratio has two ends. The one that is nearer to 1 is given, with the limits of both; a
 /// difference is one where it is one at both.
-fn compare(
+pub(super) fn compare(
     trials: &[Trial],
     place: Place<'_>,
     metric: Metric,
@@ -149,7 +149,7 @@ fn compare_at(
 }
 
 /// As it is printed.
-fn reads_as_equal(ratio: f64) -> bool {
+pub(super) fn reads_as_equal(ratio: f64) -> bool {
     format!("{ratio:.2}") == "1.00"
 }
 

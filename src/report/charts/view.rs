@@ -5,6 +5,7 @@ use super::theme::{Style, styles};
 use crate::judge::races::{Entry, Race, probed, races, response, slo_of};
 use crate::record::late::Late;
 use crate::record::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
+use crate::report::machines;
 use crate::report::setting::{loads, placements, versions};
 use crate::text::{capital, clean, counted, listed};
 use crate::units::{Rate, grouped};
@@ -143,7 +144,10 @@ impl<'a> View<'a> {
 
     /// Cores, placement, threads, pool and what binds.
     fn setting(&self, races: &[&Race<'_>]) -> String {
-        let mut parts = vec![counted(self.result.fingerprint.cores as usize, "core")];
+        let cores = counted(self.result.fingerprint.cores as usize, "core");
+        let machines =
+            machines::count(self.result).map(|machines| format!("{machines} of {cores}"));
+        let mut parts = vec![machines.unwrap_or(cores)];
         let here = races.iter().flat_map(|race| race.trials());
         let anywhere = self.result.trials.iter().filter(|_| races.is_empty());
         parts.extend(placements(here.chain(anywhere)).into_iter().take(1));
@@ -198,7 +202,7 @@ impl<'a> View<'a> {
         };
         format!(
             "{}, Linux {}, {}{}; bakeoff {}{}{binary}, {}{seed}, {}; over loopback",
-            clean(&print.cpu_model),
+            machines::cpu(result),
             clean(&print.kernel),
             counted(print.cores as usize, "core"),
             versions(result),
