@@ -386,7 +386,7 @@ mod tests {
     use super::*;
     use crate::record::gate::{GateResult, Purpose};
     use crate::report::charts::{ChartKind, pictures_of};
-    use crate::report::gate::sample_tests::{passed, sample};
+    use crate::report::gate::tests::{passed, sample};
 
     /// Appends as a caller does.
     fn append(file: &mut String, result: &GateResult) {
