@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::{Finding, State};
 use crate::error::{Error, Result};
-use crate::hosts::ask::{Ask, Described, Fetched, RunningServer, Start};
+use crate::hosts::protocol::{Ask, Described, Fetched, RunningServer, Start};
 use crate::hosts::clocks::Offset;
 use crate::hosts::link::Link;
 use crate::load::plan::Address;

@@ -14,7 +14,7 @@ use crate::backend::services::payment;
 use crate::backend::services::payment::Calibration;
 use crate::database::{self, Database, Setup, Url};
 use crate::error::{Error, Result};
-use crate::hosts::ask;
+use crate::hosts::protocol;
 use crate::hosts::sampler::{self, ANSWERS_WITHIN, Sampled, Sampling};
 use crate::load;
 use crate::load::live::Live;
@@ -100,13 +100,13 @@ pub(crate) enum Start<'a> {
 
 impl Start<'_> {
     /// As an agent is asked for it.
-    fn carried(&self) -> Result<ask::Start> {
+    fn carried(&self) -> Result<protocol::Start> {
         match self {
             Self::Own { binary: None, verb, flags } => {
-                Ok(ask::Start::Own { verb: (*verb).to_owned(), flags: flags.clone() })
+                Ok(protocol::Start::Own { verb: (*verb).to_owned(), flags: flags.clone() })
             }
             Self::Command { argv, setup } => {
-                Ok(ask::Start::Command { argv: argv.to_vec(), setup: (*setup).clone() })
+                Ok(protocol::Start::Command { argv: argv.to_vec(), setup: (*setup).clone() })
             }
             _ => Err(Error::internal("an agent cannot start this")),
         }
@@ -354,7 +354,7 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// The parts of several generators as one. Of the machines the most disturbed one counts.
-    fn merged(sent: Vec<ask::Sent>, mut sampled: Sampled, hosts: TrialHosts) -> Self {
+    fn merged(sent: Vec<protocol::Sent>, mut sampled: Sampled, hosts: TrialHosts) -> Self {
         let answered = sent.iter().map(|part| part.answered).sum();
         let (steal, throttled) = &mut sampled.shares;
         for part in &sent {
