@@ -12,16 +12,14 @@
 //! says whose it is (the generator's lag, the backlog for a connection, the service); nothing that is sent is forgotten.
 
 pub(crate) mod answer;
-#[doc(hidden)]
-pub mod bench;
 mod check;
 mod connection;
 mod dispatch;
 mod extract;
 mod flight;
-#[doc(hidden)]
-pub mod fuzz;
 mod handshake;
+#[doc(hidden)]
+pub mod harness;
 mod ids;
 pub mod live;
 mod mix;
