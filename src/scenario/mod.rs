@@ -4,7 +4,6 @@
 //! `loading` and `statements`) -> [`Scenario`]; what is wrong on the way is a `diagnostic`. `overrides` applies a run's
 //! flags.
 
-pub(crate) mod around;
 mod builtin;
 mod contender;
 mod contenders;
@@ -54,7 +53,7 @@ pub(crate) use warm_up::{
 
 use std::path::Path;
 
-use around::Programs;
+use contender::Programs;
 
 use crate::backend::cpu::CpuMode;
 use crate::error::{Error, Result};

@@ -10,7 +10,7 @@ use super::routes::{diagnostic, step_operation};
 use crate::load::plan::{
     Extract, Fields, InvalidRequest, Operation, SessionStep, UserSession, is_field,
 };
-use crate::scenario::around::Around;
+use crate::scenario::contender::Around;
 use crate::scenario::field::name;
 use crate::units::Nanos;
 
