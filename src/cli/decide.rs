@@ -7,7 +7,7 @@ use crate::cli::{Format, print};
 use crate::error::Result;
 use crate::interrupt;
 use crate::latency::Latency;
-use crate::record::decision_json;
+use crate::record::json;
 use crate::report::decision::{markdown, text};
 use crate::report::write::write_report;
 use crate::run::{Extras, Question, decide};
@@ -89,7 +89,7 @@ impl Args {
         let kept = kept.then(|| format!("Report: {}", folder.path().join("index.html").display()));
         print(&match self.output.format {
             Format::Text => text(&decision, kept, self.verbose),
-            Format::Json => decision_json(&decision) + "\n",
+            Format::Json => json::pretty(&decision) + "\n",
             Format::Markdown => markdown(&decision),
         })?;
         written.transpose()?;

@@ -310,7 +310,7 @@ fn raw(result: &RunResult) -> (String, &'static str) {
     for trial in slim.trials.iter_mut().chain(&mut slim.probes) {
         drop_all_but_response_times(trial);
     }
-    let json = crate::record::to_compact_json(&slim);
+    let json = crate::record::json::on_one_line(&slim);
     if json.len() <= RAW_MAX_BYTES {
         let note = "result.json of this run, with the histograms of response times; the others are in the file itself.";
         return (json, note);
@@ -320,7 +320,7 @@ fn raw(result: &RunResult) -> (String, &'static str) {
         drop_histograms(trial);
     }
     let note = "result.json of this run without its histograms, which are in the file itself, beside this page.";
-    (crate::record::to_compact_json(&slim), note)
+    (crate::record::json::on_one_line(&slim), note)
 }
 
 /// With histograms, the tour's page stays below 700 KB.
