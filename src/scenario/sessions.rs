@@ -39,7 +39,6 @@ pub(super) fn setup(
     Ok((steps, captured))
 }
 
-/// One session.
 pub(super) fn session(raw: &At<RawSession>, around: Around<'_>) -> Result<Operation, Diagnostic> {
     let named = name(&raw.value.name, "session's name")?;
     let mut captured = Vec::new();
