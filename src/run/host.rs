@@ -201,14 +201,23 @@ impl Host {
         }
     }
 
-    /// Starts a server on `cores`, or finds the one that runs, and waits until it is ready.
+    /// Starts a server of a trial where its scenario has it run, or finds the one that runs, and waits until it is ready.
     pub(crate) fn start(
         &self,
-        name: &str,
+        prepared: &PreparedTrial<'_>,
+        role: Role,
         start: &Start<'_>,
         env: Vec<(String, String)>,
-        cores: &Cores,
     ) -> Result<ServerHandle> {
+        let (scenario, placement) = (prepared.spec.scenario, prepared.placement);
+        let (name, cores) = match role {
+            Role::Contender => (&*prepared.spec.contender.name, &placement.contender),
+            Role::Dependency => ("stand-in", &placement.dependency),
+        };
+        if scenario.hosts.roles.is_some() {
+            let remote = self.cluster(scenario)?.start(role, name, start.carried()?, env);
+            return remote.map(ServerHandle::There);
+        }
         let started = match start {
             Start::Own { binary, verb, flags } => {
                 Contender::start(name, *binary, verb, flags, &env, cores)
@@ -219,23 +228,6 @@ impl Host {
             Start::Running { address, setup } => Contender::find(name, address, setup, env),
         };
         started.map(ServerHandle::Here)
-    }
-
-    /// Starts a trial's contender where the scenario has it run.
-    pub(crate) fn start_contender(
-        &self,
-        prepared: &PreparedTrial<'_>,
-        start: &Start<'_>,
-        env: Vec<(String, String)>,
-    ) -> Result<ServerHandle> {
-        let (name, scenario) = (&prepared.spec.contender.name, prepared.spec.scenario);
-        match scenario.hosts.roles {
-            Some(_) => {
-                let cluster = self.cluster(scenario)?;
-                cluster.start(Role::Contender, name, start.carried()?, env).map(ServerHandle::There)
-            }
-            None => self.start(name, start, env, &prepared.placement.contender),
-        }
     }
 
     /// Starts a contender only to see how long that takes, and ends it.
@@ -288,19 +280,7 @@ impl Host {
         flags.extend(faults.iter().map(|fault| ("--fault", fault.to_string())));
         let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
         let start = Start::Own { binary: None, verb: "standin", flags };
-        let cores = &prepared.placement.dependency;
-        let standin = match scenario.hosts.roles {
-            Some(_) => {
-                let (cluster, start) = (self.cluster(scenario)?, start.carried()?);
-                ServerHandle::There(cluster.start(
-                    Role::Dependency,
-                    "stand-in",
-                    start,
-                    Vec::new(),
-                )?)
-            }
-            None => self.start("stand-in", &start, Vec::new(), cores)?,
-        };
+        let standin = self.start(prepared, Role::Dependency, &start, Vec::new())?;
         Ok(Some(DependencyHandle::Standin(standin)))
     }
 
