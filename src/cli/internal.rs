@@ -1,5 +1,5 @@
-//! The verbs of processes that bakeoff starts itself: an agent on another host, the supervisor of a contender, a program in
-//! a control group, and the keeper of a temporary PostgreSQL.
+//! The verbs of processes that bakeoff starts itself: an agent on another host, the supervisor of a contender, a program
+//! in a control group, and the keeper of a temporary PostgreSQL.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;

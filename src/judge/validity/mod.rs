@@ -188,8 +188,8 @@ impl Finding {
     }
 }
 
-// What machine and load leave of a trial: interference by others, the machine's floor, a contender that fell behind, and a
-// generator that shares the contender's cores.
+// What machine and load leave of a trial: interference by others, the machine's floor, a contender that fell behind, and
+// a generator that shares the contender's cores.
 
 /// More than this of the machine's time given to others is suspect.
 const STEAL: f64 = 0.05;
