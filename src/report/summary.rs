@@ -15,7 +15,7 @@ use super::{experiments, figures, sentences, setting, sizes, why};
 use crate::judge::races::{Race, measured, races};
 use crate::record::trial::{drop_all_but_response_times, drop_histograms};
 use crate::record::{AuditVerdict, Judgement, RunResult, Trial, TrialVerdict, Verdict};
-use crate::text::{clean, counted, listed, percent};
+use crate::text::{clean, counted, distinct, listed, percent};
 use crate::units::{Nanos, grouped};
 
 /// For a terminal; `files` is the report folder, where one was written. With ANSI styles: print it through `anstream`.
@@ -115,12 +115,8 @@ fn first_screen<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Element<'p>> 
 
 /// Of several races: a row for each contender, a column for each race in the metric that the run speaks of there.
 fn compact(spoken: &[Spoken<'_>]) -> Table {
-    let mut names: Vec<&str> = Vec::new();
-    for entry in spoken.iter().flat_map(|one| &one.race.entries) {
-        if !names.contains(&entry.name) {
-            names.push(entry.name);
-        }
-    }
+    let entries = spoken.iter().flat_map(|one| &one.race.entries);
+    let names = distinct(entries.map(|entry| entry.name));
     let heads: Vec<String> =
         (1..).zip(spoken).map(|(n, one)| format!("{n} {}", one.head())).collect();
     let row = |name: &str| -> Vec<String> {

@@ -6,7 +6,7 @@ use crate::judge::races::{Entry, Race, probed, races, response, slo_of};
 use crate::record::late::Late;
 use crate::record::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
 use crate::report::setting::{loads, placements, versions};
-use crate::text::{capital, clean, counted, listed};
+use crate::text::{capital, clean, counted, distinct, listed};
 use crate::units::{Rate, grouped};
 
 /// A result as charts read it.
@@ -33,13 +33,7 @@ impl<'a> View<'a> {
 
     /// The workloads, in the order in which they were run.
     pub(super) fn workloads(&self) -> Vec<&'a str> {
-        let mut workloads: Vec<&str> = Vec::new();
-        for race in self.races.iter().chain(&self.probed) {
-            if !workloads.contains(&race.workload) {
-                workloads.push(race.workload);
-            }
-        }
-        workloads
+        distinct(self.races.iter().chain(&self.probed).map(|race| race.workload))
     }
 
     /// The open-loop races of a workload by rising rate; none where they waited for different things, since rates with
@@ -56,15 +50,10 @@ impl<'a> View<'a> {
 
     /// The contenders of a workload, in the scenario's order.
     pub(super) fn members(&self, workload: &str) -> Vec<Member<'a>> {
-        let mut names: Vec<&'a str> = Vec::new();
         let races = self.races.iter().chain(&self.probed);
-        for race in races.filter(|race| race.workload == workload) {
-            for entry in &race.entries {
-                if !names.contains(&entry.name) {
-                    names.push(entry.name);
-                }
-            }
-        }
+        let races = races.filter(|race| race.workload == workload);
+        let names: Vec<&'a str> =
+            distinct(races.flat_map(|race| &race.entries).map(|entry| entry.name));
         let styles = styles(names.iter().map(|name| (*name, self.info(workload, name))));
         let label = |name: &'a str| self.label(workload, name);
         let member = |(name, style)| Member { name, label: label(name), style };

@@ -12,7 +12,7 @@ use crate::record::{Fingerprint, GatePoint, RunResult};
 use crate::report::document::{Document, Element, Table};
 use crate::report::markdown::write_markdown;
 use crate::report::terminal::write_text;
-use crate::text::{clean, counted, listed, shortened, times, truncated};
+use crate::text::{clean, counted, distinct, listed, shortened, times, truncated};
 use serde_json::{Value, json};
 
 /// The version of a line.
@@ -170,12 +170,7 @@ pub(crate) fn json(history: &History) -> String {
 }
 
 fn title(history: &History) -> String {
-    let mut scenarios: Vec<String> = Vec::new();
-    for name in history.gates.iter().map(|gate| text_of(&gate["scenario"])) {
-        if !scenarios.contains(&name) {
-            scenarios.push(name);
-        }
-    }
+    let scenarios = distinct(history.gates.iter().map(|gate| text_of(&gate["scenario"])));
     truncated(&format!("Gates of {}", scenarios.join(", ")), 76)
 }
 
