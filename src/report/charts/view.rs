@@ -236,21 +236,15 @@ fn bound<'a>(members: &[Member<'_>], by: impl Fn(&str) -> Option<&'a str>) -> St
 
 /// `; an upper bound where the generator was late: p99 of event-loop in 3 of 6 trials`; nothing where it was not.
 pub(super) fn late(races: &[&Race<'_>], kind: &str) -> String {
-    let mut names: Vec<(&str, usize, usize)> = Vec::new();
-    for entry in races.iter().flat_map(|race| &race.entries) {
+    let bounds = |entry: &Entry<'_>| {
         let late = |trial: &Trial| Some(response(trial, trial.by_request.get(kind)?, 990).late());
         let all: Vec<Late> = entry.usable().filter_map(late).collect();
-        let bounds = all.iter().filter(|late| **late == Late::Bound).count();
-        match names.iter_mut().find(|(name, ..)| *name == entry.name) {
-            Some((_, n, of)) => (*n, *of) = (*n + bounds, *of + all.len()),
-            None => names.push((entry.name, bounds, all.len())),
-        }
-    }
-    names.retain(|(_, bounds, _)| *bounds > 0);
-    let one = |(name, n, of): &(&str, usize, usize)| {
-        format!("p99 of {} in {n} of {}", clean(name), counted(*of, "trial"))
+        (all.iter().filter(|late| **late == Late::Bound).count() as u64, all.len() as u64)
     };
-    let told: Vec<String> = names.iter().map(one).collect();
+    let one = |(name, n, of): (&str, u64, u64)| {
+        format!("p99 of {} in {n} of {}", clean(name), counted(of as usize, "trial"))
+    };
+    let told: Vec<String> = sums(races, bounds).into_iter().map(one).collect();
     if told.is_empty() {
         return String::new();
     }
@@ -259,15 +253,7 @@ pub(super) fn late(races: &[&Race<'_>], kind: &str) -> String {
 
 /// `; failed and ranked last: thread-pool 36 of 31,200`; nothing where no request failed.
 pub(super) fn failed(races: &[&Race<'_>]) -> String {
-    let mut names: Vec<(&str, u64, u64)> = Vec::new();
-    for entry in races.iter().flat_map(|race| &race.entries) {
-        let (failures, requests) = entry.failures();
-        match names.iter_mut().find(|(name, ..)| *name == entry.name) {
-            Some((_, f, r)) => (*f, *r) = (*f + failures, *r + requests),
-            None => names.push((entry.name, failures, requests)),
-        }
-    }
-    names.retain(|(_, failures, _)| *failures > 0);
+    let mut names = sums(races, Entry::failures);
     names.sort_by_key(|(_, failures, _)| std::cmp::Reverse(*failures));
     let others = names.split_off(names.len().min(FAILED_NAMED)).len();
     let one = |(name, failures, requests): &(&str, u64, u64)| {
@@ -280,6 +266,23 @@ pub(super) fn failed(races: &[&Race<'_>]) -> String {
         return String::new();
     }
     format!("; failed and ranked last: {}", told.join(", "))
+}
+
+/// How many of how many each contender has in all races; nothing of one that has none.
+fn sums<'a>(
+    races: &[&Race<'a>],
+    of: impl Fn(&Entry<'a>) -> (u64, u64),
+) -> Vec<(&'a str, u64, u64)> {
+    let mut names: Vec<(&str, u64, u64)> = Vec::new();
+    for entry in races.iter().flat_map(|race| &race.entries) {
+        let (some, all) = of(entry);
+        match names.iter_mut().find(|(name, ..)| *name == entry.name) {
+            Some((_, n, of)) => (*n, *of) = (*n + some, *of + all),
+            None => names.push((entry.name, some, all)),
+        }
+    }
+    names.retain(|(_, some, _)| *some > 0);
+    names
 }
 
 /// Of more contenders than this that failed requests the others are counted.
