@@ -283,12 +283,8 @@ fn differing<'a>(gate: &'a Value, last: &Value) -> Vec<&'a str> {
 
 /// `Loads differ: 300/s and 60% of the baseline's ceiling`; nothing where they do not.
 fn loads(alike: &[&Value]) -> Option<String> {
-    let mut loads: Vec<String> = Vec::new();
-    for load in alike.iter().filter_map(|gate| gate["fingerprint"]["load"].as_str()) {
-        if !loads.iter().any(|known| known == load) {
-            loads.push(load.into());
-        }
-    }
+    let loads = alike.iter().filter_map(|gate| gate["fingerprint"]["load"].as_str());
+    let loads = distinct(loads.map(str::to_owned));
     (loads.len() > 1).then(|| format!("Loads differ: {}", listed(&loads)))
 }
 
@@ -492,6 +488,14 @@ mod tests {
         let pictures = pictures_of(&series, ChartKind::Gate, None);
         assert!(pictures[0].method.contains("Loads differ: 300/s"), "{}", pictures[0].method);
         assert!(alike.notes.is_empty());
+    }
+
+    #[test]
+    fn what_several_gates_differ_in_is_said_once() {
+        let mut elsewhere = passed();
+        elsewhere.about.fingerprint.cpu_model = "Another".into();
+        let series = of(&[elsewhere.clone(), elsewhere, passed()]).unwrap();
+        assert_eq!(series.notes, ["2 earlier gates left out: other cpu model"]);
     }
 
     #[test]
