@@ -18,8 +18,8 @@ use crate::judge::validity::Evidence;
 use crate::judge::{failures, validity};
 use crate::load::live::Live;
 use crate::load::plan::{
-    Amount, Arrivals, BodyCheck, Bursts, First, Fixed, Names, Operation, Pace, Peer, Plan,
-    Replay, Shape, Spike, Statuses, Traffic, WarmUp,
+    Amount, Arrivals, BodyCheck, Bursts, First, Fixed, Names, Operation, Pace, Peer, Plan, Replay,
+    Shape, Spike, Statuses, Traffic, WarmUp,
 };
 use crate::load::tls::TlsOptions;
 use crate::load::url::Url;

@@ -14,9 +14,9 @@ use crate::interrupt;
 use crate::record::gate::{GateResult, Purpose, to_json};
 use crate::report::gate::ci::{annotations, outputs};
 use crate::report::gate::shown;
+use crate::run::ReportFolder;
 use crate::run::gate::selftest::{Check, selftest};
 use crate::run::gate::{self, Ended, GateRequest, Pair};
-use crate::run::ReportFolder;
 use crate::scenario::{Gate, Level, Scenario};
 use crate::units::{Nanos, Rate};
 

@@ -9,9 +9,7 @@ use super::NEVER;
 use super::dispatch::Dispatch;
 use super::live::{Live, Seen};
 use super::mix::Mix;
-use super::plan::{
-    Amount, Arrivals, Operation, Pace, Plan, Shape, Traffic, UserSession, WarmUp,
-};
+use super::plan::{Amount, Arrivals, Operation, Pace, Plan, Shape, Traffic, UserSession, WarmUp};
 use super::pool::Pool;
 use super::profile::{Profile, Ramp, Steps};
 use super::recorder::Recorder;

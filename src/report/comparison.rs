@@ -6,7 +6,9 @@ use crate::judge::races::{Entry, Race};
 use crate::record::metric::label;
 use crate::record::{Comparison, Direction, Exploratory, RunResult, TrialVerdict, Verdict};
 use crate::report::format::{difference, figure, place};
-use crate::text::{WITHHELD, capital, clean, counted, distinct, listed, or_withheld, percent, times};
+use crate::text::{
+    WITHHELD, capital, clean, counted, distinct, listed, or_withheld, percent, times,
+};
 use crate::units::{bytes, grouped, three_digits};
 
 /// In place of a difference that the machine may hide.

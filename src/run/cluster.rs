@@ -11,9 +11,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::hosts::clocks::{self, Offset};
 use crate::hosts::link::{Awaited, Heard, Link};
-use crate::hosts::protocol::{
-    Ask, Described, Fetched, RunningServer, Said, Sent, Start, Word,
-};
+use crate::hosts::protocol::{Ask, Described, Fetched, RunningServer, Said, Sent, Start, Word};
 use crate::hosts::sampler::Sampled;
 use crate::hosts::{permit, permit_target};
 use crate::load::plan::{Address, Pace, Part, Plan, WarmUp};

@@ -68,10 +68,10 @@ fn of_fault(fault: &Fault) -> Disturbance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Level;
-    use crate::units::Share;
     use crate::load::plan::Step;
+    use crate::scenario::Level;
     use crate::scenario::builtin;
+    use crate::units::Share;
 
     fn of(times: &[f64]) -> Option<(String, u64, u64)> {
         let mut scenario = builtin("tour-payment").unwrap();

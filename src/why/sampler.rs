@@ -407,7 +407,8 @@ while True:
         let sampled = profiler.named(&[]);
         drop(child);
         let layers = of_all(&sampled.samples);
-        let kernel = || sampled.samples.iter().zip(&layers).filter(|(one, _)| !one.kernel.is_empty());
+        let kernel =
+            || sampled.samples.iter().zip(&layers).filter(|(one, _)| !one.kernel.is_empty());
         let others = kernel().filter(|(_, of)| **of != layer);
         let told = others.take(5).map(|(one, of)| format!("{of:?} {one:?}")).collect();
         (kernel().filter(|(_, of)| **of == layer).count(), kernel().count(), told)

@@ -58,7 +58,11 @@ pub(crate) mod tests {
             duration_ns: 5_000_000_000,
             lag_limit_ns: Some(100_000),
             notes: Vec::new(),
-            fingerprint: Fingerprint { cpu_model: "A CPU".into(), cores: 2, ..Fingerprint::default() },
+            fingerprint: Fingerprint {
+                cpu_model: "A CPU".into(),
+                cores: 2,
+                ..Fingerprint::default()
+            },
         };
         GateResult { schema: SCHEMA.into(), about, plan, rounds, judgement, why: None }
     }
