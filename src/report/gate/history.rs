@@ -290,12 +290,8 @@ fn loads(alike: &[&Value]) -> Option<String> {
 
 /// `2 earlier gates are left out: they differ in cores and scenario`
 fn left_out(others: &[&Value], last: &Value) -> Option<String> {
-    let mut parts: Vec<String> = Vec::new();
-    for part in others.iter().flat_map(|gate| differing(gate, last)) {
-        if !parts.iter().any(|known| known == part) {
-            parts.push(part.replace('_', " "));
-        }
-    }
+    let parts = others.iter().flat_map(|gate| differing(gate, last));
+    let parts = distinct(parts.map(|part| part.replace('_', " ")));
     let n = counted(others.len(), "earlier gate");
     (!others.is_empty()).then(|| format!("{n} left out: other {}", listed(&parts)))
 }
