@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench generator`; `-- --test` runs everything once.
 
-use bakeoff::load::bench::{Record, walk_schedule};
+use bakeoff::load::harness::{Record, walk_schedule};
 use bakeoff::load::plan::Arrivals;
 use bakeoff::units::{Nanos, Rate};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -129,10 +129,6 @@ impl Error {
         (&self.message, self.help.as_deref())
     }
 
-    pub fn failure(&self) -> Failure {
-        self.failure
-    }
-
     pub fn exit_code(&self) -> u8 {
         self.failure as u8
     }

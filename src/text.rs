@@ -126,6 +126,17 @@ pub(crate) fn or_withheld(number: Option<f64>, show: impl Fn(f64) -> String) -> 
     number.map_or_else(|| WITHHELD.into(), show)
 }
 
+/// Each of `items` once, in the order in which they first come.
+pub(crate) fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut seen = Vec::new();
+    for item in items {
+        if !seen.contains(&item) {
+            seen.push(item);
+        }
+    }
+    seen
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub(crate) fn listed(items: &[String]) -> String {
     match items {

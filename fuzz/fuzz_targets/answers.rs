@@ -3,5 +3,5 @@
 
 libfuzzer_sys::fuzz_target!(|input: (bool, u8, &[u8])| {
     let (head_request, piece, bytes) = input;
-    bakeoff::load::fuzz::read_answers(bytes, usize::from(piece) + 1, head_request);
+    bakeoff::load::harness::read_answers(bytes, usize::from(piece) + 1, head_request);
 });

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::cli::flags::Quiet;
+use crate::cli::flags::{Blocks, Execution, Output};
 use crate::cli::{Format, flags, print};
 use crate::error::{Error, Result};
 use crate::exit;
@@ -13,9 +13,9 @@ use crate::record::json;
 use crate::report::bisect::{markdown, text};
 use crate::run::bisect::{BisectRequest, run};
 use crate::run::host::commits;
-use crate::run::{Claim, Progress, ReportFolder};
-use crate::scenario::{self, Contender, Gate, Kind, Level, LoadKind, Overrides, Scenario, WarmUp};
-use crate::units::{Nanos, Rate};
+use crate::run::{Claim, ReportFolder};
+use crate::scenario::{Contender, Gate, GateMetric, Kind, Level, Scenario};
+use crate::units::Rate;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -62,12 +62,8 @@ pub(crate) struct Args {
     /// The load, e.g. 4000/s [default: [gate] rate, else 60 % of the first version's maximum throughput]
     #[arg(long, value_name = "RATE", env = "BAKEOFF_RATE")]
     rate: Option<Rate>,
-    /// The measured window of each block, e.g. 5s
-    #[arg(long, value_name = "TIME", env = "BAKEOFF_DURATION")]
-    duration: Option<Nanos>,
-    /// Load before the window, not recorded: auto, 10s, '20000 requests' or none
-    #[arg(long, value_name = "AMOUNT", env = "BAKEOFF_WARM_UP")]
-    warm_up: Option<WarmUp>,
+    #[command(flatten)]
+    blocks: Blocks,
     /// Print what it costs at most, and run nothing
     #[arg(long)]
     plan: bool,
@@ -77,17 +73,10 @@ pub(crate) struct Args {
     /// Continue the search in this folder
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "plan"])]
     resume: Option<PathBuf>,
-    /// Seed of the order of the blocks [default: random; the report has it]
-    #[arg(long, value_name = "N", env = "BAKEOFF_ORDER_SEED")]
-    order_seed: Option<u64>,
-    /// Write to a database that is given by URL without asking for confirmation
-    #[arg(long)]
-    yes: bool,
     #[command(flatten)]
-    quiet: Quiet,
-    /// Output format
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    execution: Execution,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Args {
@@ -100,8 +89,8 @@ impl Args {
         }
         let folder = self.claim(&request.scenario.name)?;
         request.out = folder.path().to_owned();
-        let record = run(&request, &mut Progress::new(self.quiet.quiet), &stop)?;
-        print(&match self.format {
+        let record = run(&request, &mut self.output.progress(), &stop)?;
+        print(&match self.output.format {
             Format::Text => text(&record, format!("Report: {}", folder.path().display())),
             Format::Json => json::pretty(&record) + "\n",
             Format::Markdown => markdown(&record),
@@ -110,7 +99,7 @@ impl Args {
     }
 
     fn request(&self) -> Result<BisectRequest> {
-        let scenario = self.scenario()?;
+        let scenario = self.blocks.of(&self.scenario, "a search")?;
         let gate = self.gate(&scenario)?;
         let contender = self.contender(&scenario, &gate)?;
         let (versions, builds) = match (&self.good, &self.bad, &self.build, &self.binary) {
@@ -137,34 +126,17 @@ impl Args {
             contender,
             versions,
             builds,
-            order_seed: self.order_seed.unwrap_or_else(random::fresh_seed),
+            order_seed: self.execution.order_seed.unwrap_or_else(random::fresh_seed),
             out: PathBuf::new(),
             resume: self.resume.is_some(),
-            yes: self.yes,
+            yes: self.execution.yes,
         })
-    }
-
-    fn scenario(&self) -> Result<Scenario> {
-        let name = &self.scenario;
-        let [scenario]: [Scenario; 1] = scenario::load(name)?.try_into().map_err(|_| {
-            Error::usage(format!("{name} has several scenarios, but a search is about one"))
-        })?;
-        let (duration, warm_up) = (self.duration, self.warm_up);
-        let scenario = scenario.with(&Overrides { duration, warm_up, ..Overrides::default() })?;
-        match scenario.load.kind {
-            LoadKind::Closed => {
-                let name = &scenario.name;
-                let message = format!("the load of {name} is closed, and a search needs a rate");
-                Err(Error::usage(message).help("write [load.open] instead of [load.closed]"))
-            }
-            _ => Ok(scenario),
-        }
     }
 
     /// The scenario's gate, of the one metric.
     fn gate(&self, scenario: &Scenario) -> Result<Gate> {
         let gate = scenario.gate.clone().unwrap_or_else(|| Gate::usual(&scenario.mix));
-        let named = |metric: &&scenario::GateMetric| {
+        let named = |metric: &&GateMetric| {
             metric.to_string() == self.metric || metric.figure.name() == self.metric
         };
         let Some(metric) = gate.metrics.iter().find(named).cloned() else {

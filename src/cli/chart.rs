@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use crate::cli::print;
 use crate::cli::report::Stored;
@@ -32,7 +33,7 @@ pub(crate) struct Args {
     result: PathBuf,
     /// What to show [default: the first of these for which the result has data]
     #[arg(long, value_enum)]
-    kind: Option<KindArg>,
+    kind: Option<ChartKind>,
     /// The first contender of a forest or a flame-diff
     #[arg(long, value_name = "NAME", requires = "versus")]
     of: Option<String>,
@@ -44,10 +45,10 @@ pub(crate) struct Args {
     only: Option<String>,
     /// A white or a nearly black background
     #[arg(long, value_enum, default_value_t)]
-    theme: ThemeArg,
+    theme: Shade,
     /// For posts, for cards of social networks, or for a README at 600 px; a PNG has twice the pixels
     #[arg(long, value_enum, default_value_t)]
-    size: SizeArg,
+    size: Size,
     /// The output file, .png or .svg
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
@@ -57,52 +58,6 @@ pub(crate) struct Args {
     /// Overwrite files that bakeoff did not write
     #[arg(long)]
     force: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum KindArg {
-    /// Response time by load
-    Load,
-    /// The faster contender by wait and CPU time
-    Map,
-    /// Percentiles of the response time
-    Hdr,
-    /// Every metric of two contenders
-    Forest,
-    /// Response times before, during and after a fault or a burst
-    Stall,
-    /// Where the time goes
-    Time,
-    /// CPU per request by load
-    Cpu,
-    /// Memory by connections or requests in flight
-    Memory,
-    /// CPU time by stack
-    Flame,
-    /// CPU time by stack, the difference of two contenders
-    FlameDiff,
-    /// Earlier gates
-    Gate,
-    /// The generator's own lateness
-    Lag,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum ThemeArg {
-    #[default]
-    Light,
-    Dark,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum SizeArg {
-    /// 1200 x 675
-    #[default]
-    Blog,
-    /// 1200 x 630
-    Card,
-    /// 760 x 640
-    Readme,
 }
 
 impl Args {
@@ -119,8 +74,8 @@ impl Args {
         };
         let picture =
             pictures.iter().find(wanted).ok_or_else(|| self.nothing(kind, &pictures, &result))?;
-        let (shade, size) = (Shade::from(self.theme), Size::from(self.size));
-        let svg = picture.svg(shade, size);
+        let size = self.size;
+        let svg = picture.svg(self.theme, size);
         let bytes = match self.out.extension().and_then(|e| e.to_str()) {
             Some("svg") => svg.into_bytes(),
             Some("png") => png(&svg, size)?,
@@ -158,11 +113,11 @@ impl Args {
     fn result(&self) -> Result<(RunResult, Option<ChartKind>)> {
         let shown = self.result.display();
         match Stored::read(&self.result)? {
-            Stored::Result(result) => Ok((*result, self.kind.map(ChartKind::from))),
+            Stored::Result(result) => Ok((*result, self.kind)),
             Stored::History(history) => {
                 let series = history.series();
                 let series = series.ok_or_else(|| Error::usage(format!("{shown} has no gate")))?;
-                Ok((series, Some(self.kind.map_or(ChartKind::Gate, ChartKind::from))))
+                Ok((series, Some(self.kind.unwrap_or(ChartKind::Gate))))
             }
             Stored::Ledger(_) => {
                 Err(Error::usage(format!("{shown} is a ledger, which has no chart of its own"))
@@ -206,12 +161,11 @@ impl Args {
                 command += &format!(" --{flag} {}", quoted(value));
             }
         }
-        if self.theme == ThemeArg::Dark {
+        if self.theme == Shade::Dark {
             command += " --theme dark";
         }
-        let size = Size::from(self.size);
-        if size != Size::default() {
-            command += &format!(" --size {}", size.name());
+        if self.size != Size::default() {
+            command += &format!(" --size {}", self.size.name());
         }
         command += &format!(" -o {}", path(&self.out));
         if let Some(note) = &self.note {
@@ -236,40 +190,46 @@ fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-impl From<KindArg> for ChartKind {
-    fn from(kind: KindArg) -> Self {
-        match kind {
-            KindArg::Load => Self::Load,
-            KindArg::Map => Self::Map,
-            KindArg::Hdr => Self::Hdr,
-            KindArg::Forest => Self::Forest,
-            KindArg::Stall => Self::Stall,
-            KindArg::Time => Self::Time,
-            KindArg::Cpu => Self::Cpu,
-            KindArg::Memory => Self::Memory,
-            KindArg::Flame => Self::Flame,
-            KindArg::FlameDiff => Self::FlameDiff,
-            KindArg::Gate => Self::Gate,
-            KindArg::Lag => Self::Lag,
-        }
+impl ValueEnum for ChartKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(match self {
+            Self::Load => "Response time by load",
+            Self::Map => "The faster contender by wait and CPU time",
+            Self::Hdr => "Percentiles of the response time",
+            Self::Forest => "Every metric of two contenders",
+            Self::Stall => "Response times before, during and after a fault or a burst",
+            Self::Time => "Where the time goes",
+            Self::Cpu => "CPU per request by load",
+            Self::Memory => "Memory by connections or requests in flight",
+            Self::Flame => "CPU time by stack",
+            Self::FlameDiff => "CPU time by stack, the difference of two contenders",
+            Self::Gate => "Earlier gates",
+            Self::Lag => "The generator's own lateness",
+        }))
     }
 }
 
-impl From<ThemeArg> for Shade {
-    fn from(theme: ThemeArg) -> Self {
-        match theme {
-            ThemeArg::Light => Self::Light,
-            ThemeArg::Dark => Self::Dark,
-        }
+impl ValueEnum for Shade {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
     }
 }
 
-impl From<SizeArg> for Size {
-    fn from(size: SizeArg) -> Self {
-        match size {
-            SizeArg::Blog => Self::Blog,
-            SizeArg::Card => Self::Card,
-            SizeArg::Readme => Self::Readme,
-        }
+impl ValueEnum for Size {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (width, height) = (self.width(), self.height());
+        Some(PossibleValue::new(self.name()).help(format!("{width} x {height}")))
     }
 }

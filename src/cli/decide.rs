@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::flags::{Out, Quiet};
+use crate::cli::flags::{Out, Output};
 use crate::cli::{Format, print};
 use crate::error::Result;
 use crate::interrupt;
 use crate::latency::Latency;
-use crate::record::decision_json;
+use crate::record::json;
 use crate::report::decision::{markdown, text};
 use crate::report::write::write_report;
-use crate::run::{Extras, Progress, Question, decide};
+use crate::run::{Extras, Question, decide};
 use crate::units::{Nanos, Rate};
 
 #[derive(Debug, clap::Args)]
@@ -62,10 +62,7 @@ pub(crate) struct Args {
     #[arg(long)]
     verbose: bool,
     #[command(flatten)]
-    quiet: Quiet,
-    /// Output format
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    output: Output,
 }
 
 impl Args {
@@ -83,16 +80,16 @@ impl Args {
         let extras = Extras { budget: self.budget, save: self.save, force: self.force };
         let stop = interrupt::listen()?;
         let folder = Out { out: self.out, force: self.force }.claim(Path::new("reports/decide"))?;
-        let answer = decide(&question, &extras, &mut Progress::new(self.quiet.quiet), &stop)?;
+        let answer = decide(&question, &extras, &mut self.output.progress(), &stop)?;
         let decision = answer.decision;
         // The answer is printed even if the report cannot be written.
         let write = |result| folder.clean().and_then(|()| write_report(folder.path(), result));
         let written = answer.result.as_ref().map(write);
         let kept = matches!(written, Some(Ok(())));
         let kept = kept.then(|| format!("Report: {}", folder.path().join("index.html").display()));
-        print(&match self.format {
+        print(&match self.output.format {
             Format::Text => text(&decision, kept, self.verbose),
-            Format::Json => decision_json(&decision) + "\n",
+            Format::Json => json::pretty(&decision) + "\n",
             Format::Markdown => markdown(&decision),
         })?;
         written.transpose()?;

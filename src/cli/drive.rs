@@ -18,8 +18,8 @@ use crate::judge::validity::Evidence;
 use crate::judge::{failures, validity};
 use crate::load::live::Live;
 use crate::load::plan::{
-    Amount, Arrivals, BodyCheck, Bursts, First, Fixed, Names, Operation, Pace, Part, Peer, Plan,
-    Replay, Shape, Spike, Statuses, Traffic, WarmUp,
+    Amount, Arrivals, BodyCheck, Bursts, First, Fixed, Names, Operation, Pace, Peer, Plan, Replay,
+    Shape, Spike, Statuses, Traffic, WarmUp,
 };
 use crate::load::tls::TlsOptions;
 use crate::load::url::Url;
@@ -323,27 +323,15 @@ impl Args {
         warm_up: WarmUp,
     ) -> Plan {
         Plan {
-            target: peer.clone(),
-            shape,
-            mix: vec![(Operation::Fixed(request), 1)],
             seed: self.seed,
-            round: 1,
-            salt: 0,
             warm_up,
             duration: window,
             connections: self.connections as usize,
             threads: self.threads as usize,
             timeout: self.timeout,
-            objective: None,
-            timeline: false,
             pace: self.pace.unwrap_or_else(|| default_pace(self.threads as usize)),
-            cores: Vec::new(),
-            steps: Vec::new(),
-            traffic: None,
-            setup: Vec::new(),
             keep_alive: self.keepalive == OnOff::On,
-            part: Part::WHOLE,
-            beyond: false,
+            ..Plan::new(peer.clone(), shape, vec![(Operation::Fixed(request), 1)])
         }
     }
 

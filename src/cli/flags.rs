@@ -8,10 +8,13 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
+use crate::cli::Format;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::run::{Claim, ReportFolder};
+use crate::run::{Claim, Progress, ReportFolder};
+use crate::scenario::{self, LoadKind, Overrides, Scenario, WarmUp};
 use crate::text::harmless;
+use crate::units::Nanos;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Out {
@@ -59,6 +62,61 @@ impl Quiet {
         if !self.quiet {
             anstream::eprintln!("{}", harmless(&what.to_string()));
         }
+    }
+}
+
+/// What is printed, of the verbs that measure.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Output {
+    #[command(flatten)]
+    pub(crate) quiet: Quiet,
+    /// Output format
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+impl Output {
+    pub(crate) fn progress(&self) -> Progress {
+        Progress::new(self.quiet.quiet)
+    }
+}
+
+/// How a verb measures that starts contenders in randomized order.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Execution {
+    /// Seed of the randomized order [default: random; the report has it]
+    #[arg(long, value_name = "N", env = "BAKEOFF_ORDER_SEED")]
+    pub(crate) order_seed: Option<u64>,
+    /// Write to a database that is given by URL without asking for confirmation
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// The blocks of a gate and of a search.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Blocks {
+    /// The measured window of each block, e.g. 5s
+    #[arg(long, value_name = "TIME", env = "BAKEOFF_DURATION")]
+    duration: Option<Nanos>,
+    /// Load before the window, not recorded: auto, 10s, '20000 requests' or none
+    #[arg(long, value_name = "AMOUNT", env = "BAKEOFF_WARM_UP")]
+    warm_up: Option<WarmUp>,
+}
+
+impl Blocks {
+    /// The only scenario of that name, with the flags' times; `verb` is a gate or a search.
+    pub(crate) fn of(&self, name: &str, verb: &str) -> Result<Scenario> {
+        let [scenario]: [Scenario; 1] = scenario::load(name)?.try_into().map_err(|_| {
+            Error::usage(format!("{name} has several scenarios, and {verb} is about one"))
+        })?;
+        let (duration, warm_up) = (self.duration, self.warm_up);
+        let scenario = scenario.with(&Overrides { duration, warm_up, ..Overrides::default() })?;
+        if scenario.load.kind == LoadKind::Closed {
+            let name = &scenario.name;
+            let message = format!("the load of {name} is closed, and {verb} offers a rate");
+            return Err(Error::usage(message).help("write [load.open] in place of [load.closed]"));
+        }
+        Ok(scenario)
     }
 }
 

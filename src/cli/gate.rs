@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cli::flags::{Out, Quiet};
+use crate::cli::flags::{Blocks, Execution, Out, Output};
 use crate::cli::{Format, flags, print};
 use crate::error::{Context, Error, Result};
 use crate::exit;
@@ -14,10 +14,10 @@ use crate::interrupt;
 use crate::record::gate::{GateResult, Purpose, to_json};
 use crate::report::gate::ci::{annotations, outputs};
 use crate::report::gate::shown;
+use crate::run::ReportFolder;
 use crate::run::gate::selftest::{Check, selftest};
 use crate::run::gate::{self, Ended, GateRequest, Pair};
-use crate::run::{Progress, ReportFolder};
-use crate::scenario::{self, Gate, LoadKind, Overrides, Scenario, WarmUp};
+use crate::scenario::{Gate, Level, Scenario};
 use crate::units::{Nanos, Rate};
 
 #[derive(Debug, clap::Args)]
@@ -60,12 +60,8 @@ pub(crate) struct Args {
     /// that nearly saturates it; the experiment's `rates` are for run]
     #[arg(long, value_name = "RATE", env = "BAKEOFF_RATE")]
     rate: Option<Rate>,
-    /// The measured window of each block, e.g. 5s
-    #[arg(long, value_name = "TIME", env = "BAKEOFF_DURATION")]
-    duration: Option<Nanos>,
-    /// Load before the window, not recorded: auto, 10s, '20000 requests' or none
-    #[arg(long, value_name = "AMOUNT", env = "BAKEOFF_WARM_UP")]
-    warm_up: Option<WarmUp>,
+    #[command(flatten)]
+    blocks: Blocks,
     /// Fail only if a regression is shown to exceed the margin, not only zero
     #[arg(long)]
     prove_margin: bool,
@@ -98,20 +94,13 @@ pub(crate) struct Args {
     /// The candidate's commit, for the history
     #[arg(long, value_name = "SHA", env = "GITHUB_SHA")]
     commit: Option<String>,
-    /// Seed of the order of the blocks [default: random; the report has it]
-    #[arg(long, value_name = "N", env = "BAKEOFF_ORDER_SEED")]
-    order_seed: Option<u64>,
-    /// Write to a database that is given by URL without asking for confirmation
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    execution: Execution,
     /// Also print how each metric was judged, and which regression would be detected
     #[arg(long)]
     verbose: bool,
     #[command(flatten)]
-    quiet: Quiet,
-    /// Output format
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    output: Output,
 }
 
 impl Args {
@@ -126,7 +115,7 @@ impl Args {
         if !self.calibrate {
             github_files().try_for_each(|(variable, path)| opened(variable, &path).map(drop))?;
         }
-        let ended = gate::run(&request, &mut Progress::new(self.quiet.quiet), &stop)?;
+        let ended = gate::run(&request, &mut self.output.progress(), &stop)?;
         let Ended { result, mut unwritten } = ended;
         unwritten.extend(print(&self.shown(&result, &request.out)).err());
         if !self.calibrate {
@@ -142,7 +131,8 @@ impl Args {
     }
 
     fn request(&self) -> Result<GateRequest> {
-        let scenario = self.scenario()?;
+        let name = self.scenario.as_deref().expect("clap requires it");
+        let scenario = self.blocks.of(name, "a gate")?;
         let gate = self.gate(&scenario)?;
         let pair = self.pair(&scenario, &gate)?;
         Ok(GateRequest {
@@ -152,38 +142,20 @@ impl Args {
             prove_margin: self.prove_margin,
             fail_intermittent: self.fail_intermittent,
             commit: self.commit.clone(),
-            order_seed: self.order_seed,
+            order_seed: self.execution.order_seed,
             out: PathBuf::new(),
             history: Some(self.history.clone()),
-            yes: self.yes,
+            yes: self.execution.yes,
             why: self.why,
             scenario,
         })
-    }
-
-    /// The only scenario that the argument names, with the flags' times.
-    fn scenario(&self) -> Result<Scenario> {
-        let name = self.scenario.as_deref().expect("clap requires it");
-        let [scenario]: [Scenario; 1] = scenario::load(name)?.try_into().map_err(|_| {
-            Error::usage(format!("{name} has several scenarios, but a gate is about one"))
-        })?;
-        let (duration, warm_up) = (self.duration, self.warm_up);
-        let scenario = scenario.with(&Overrides { duration, warm_up, ..Overrides::default() })?;
-        if scenario.load.kind == LoadKind::Closed {
-            return Err(Error::usage(format!(
-                "the load of {} is closed, and a gate needs a rate",
-                scenario.name
-            ))
-            .help("write [load.open] instead of [load.closed]"));
-        }
-        Ok(scenario)
     }
 
     fn gate(&self, scenario: &Scenario) -> Result<Gate> {
         let mut gate = scenario.gate.clone().unwrap_or_else(|| Gate::usual(&scenario.mix));
         gate.budget = self.budget.or(gate.budget);
         if let Some(rate) = self.rate {
-            gate.rate = scenario::Level::Rate(rate);
+            gate.rate = Level::Rate(rate);
         }
         Ok(gate)
     }
@@ -218,7 +190,7 @@ impl Args {
 
     fn shown(&self, result: &GateResult, out: &Path) -> String {
         let files = format!("Reasons: --verbose or {}", out.join("summary.md").display());
-        match self.format {
+        match self.output.format {
             Format::Text => shown::text(result, Some(files), self.verbose),
             Format::Json => to_json(result) + "\n",
             Format::Markdown => shown::markdown(result),
@@ -227,8 +199,8 @@ impl Args {
 
     fn self_test(&self, stop: &AtomicBool) -> Result<u8> {
         let folder = self.claim("self-test")?;
-        let checks = selftest(self.quick, folder.path(), || Progress::new(self.quiet.quiet), stop)?;
-        print(&match self.format {
+        let checks = selftest(self.quick, folder.path(), || self.output.progress(), stop)?;
+        print(&match self.output.format {
             Format::Json => {
                 let gates = checks.iter().map(|check| to_json(&check.result));
                 format!("[{}]\n", gates.collect::<Vec<_>>().join(","))

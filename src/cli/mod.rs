@@ -1,6 +1,5 @@
 //! The command line: one file per verb. Results go to stdout, everything else to stderr.
 
-mod agent;
 mod bisect;
 mod chart;
 mod conform;
@@ -11,6 +10,7 @@ mod flags;
 mod gate;
 mod help;
 mod init;
+mod internal;
 mod list;
 mod merge;
 mod probe;
@@ -21,20 +21,13 @@ mod selftest;
 mod serve;
 mod standin;
 
-use std::ffi::OsString;
 use std::io::Write;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::database;
 use crate::error::{Context, Result};
-use crate::machine::cgroup;
-use crate::process::supervise;
 use crate::text::harmless;
-use crate::units::Nanos;
 
 /// Compares async and threaded backends, and two builds of any HTTP service
 #[derive(Debug, Parser)]
@@ -76,13 +69,13 @@ enum Verb {
     /// List the built-in scenarios and models
     List(list::Args),
     /// Take part in a run on several hosts; `run --hosts` starts it
-    Agent(agent::Args),
+    Agent(internal::AgentArgs),
     /// (internal) supervise a contender's process
     #[command(hide = true)]
-    Supervise(SuperviseArgs),
+    Supervise(internal::SuperviseArgs),
     /// (internal) run a program in a control group
     #[command(hide = true)]
-    Enter(EnterArgs),
+    Enter(internal::EnterArgs),
     /// Check the tool's accuracy against servers with known times
     Selftest(selftest::Args),
     /// (internal) a server with known service times
@@ -98,7 +91,7 @@ enum Verb {
     Man(help::ManArgs),
     /// (internal) run a temporary PostgreSQL until stdin ends
     #[command(hide = true)]
-    KeepPostgres(KeepPostgresArgs),
+    KeepPostgres(internal::KeepPostgresArgs),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -172,66 +165,5 @@ pub(crate) fn print_as_it_is(text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context(|| "cannot write to stdout".into()),
-    }
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct SuperviseArgs {
-    /// How long the program may take to end
-    #[arg(long)]
-    patience: Nanos,
-    /// The control group in which the program is started
-    #[arg(long)]
-    group: Option<PathBuf>,
-    /// The program has stdout, and nothing is said there
-    #[arg(long)]
-    transparent: bool,
-    /// The program and its arguments
-    #[arg(required = true, last = true)]
-    argv: Vec<OsString>,
-}
-
-impl SuperviseArgs {
-    /// Gives the program's exit code.
-    pub(crate) fn run(self) -> Result<u8> {
-        let (patience, group) = (self.patience.into(), self.group);
-        let how = supervise::Supervision { patience, group, transparent: self.transparent };
-        supervise::supervise(&self.argv, &how)
-    }
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct EnterArgs {
-    /// The group's folder
-    group: PathBuf,
-    /// The program and its arguments
-    #[arg(required = true, last = true)]
-    argv: Vec<OsString>,
-}
-
-impl EnterArgs {
-    /// Gives the exit code of nothing: where it succeeds this process is the program.
-    pub(crate) fn run(self) -> Result<u8> {
-        cgroup::enter(&self.group).context(|| format!("cannot enter {}", self.group.display()))?;
-        let error = Command::new(&self.argv[0]).args(&self.argv[1..]).exec();
-        Err(error).context(|| format!("cannot start {}", self.argv[0].display()))
-    }
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct KeepPostgresArgs {
-    /// The folder of initdb and postgres
-    #[arg(long, value_name = "DIR")]
-    bin: PathBuf,
-    /// Connections at most
-    #[arg(long, value_name = "N")]
-    connections: u32,
-}
-
-impl KeepPostgresArgs {
-    /// Keeps a cluster until stdin ends, and gives the exit code.
-    pub(crate) fn run(self) -> Result<u8> {
-        database::keep(&self.bin, self.connections)?;
-        Ok(0)
     }
 }

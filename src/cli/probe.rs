@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::flags::Quiet;
+use super::flags::Output;
 use super::{Format, print};
 use crate::database::probe::{Answers, ProbeQuestion};
 use crate::database::{Typed, Url, probe};
@@ -57,10 +57,7 @@ struct Postgres {
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
     #[command(flatten)]
-    quiet: Quiet,
-    /// Output format
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    output: Output,
 }
 
 const EXAMPLES: &str = "\
@@ -98,11 +95,11 @@ impl Postgres {
             connections: self.connections,
             seed: self.seed,
         };
-        self.quiet.say(format_args!("{} of {url} for {}", self.rate, question.duration));
+        self.output.quiet.say(format_args!("{} of {url} for {}", self.rate, question.duration));
         let answers = probe::probe(&url, &question, &stop)?;
         let found = Found::of(&answers);
         let about = format!("{}: {}", url, self.query);
-        print(&match self.format {
+        print(&match self.output.format {
             Format::Text => text(&about, &answers, &found, self.connections),
             Format::Markdown => {
                 format!("```text\n{}```\n", text(&about, &answers, &found, self.connections))

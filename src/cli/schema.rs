@@ -4,7 +4,6 @@ use clap::ValueEnum;
 
 use super::print;
 use crate::error::Result;
-use crate::record::json;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -38,12 +37,12 @@ enum Of {
 impl Args {
     pub(crate) fn run(self) -> Result<u8> {
         print(match self.of {
-            Of::Scenario => json::SCENARIO,
-            Of::Result => json::RESULT,
-            Of::Gate => json::GATE,
-            Of::Bisect => json::BISECT,
-            Of::Ledger => json::LEDGER,
-            Of::Decision => json::DECISION,
+            Of::Scenario => include_str!("../../scenarios/bakeoff.schema.json"),
+            Of::Result => include_str!("../../contracts/result.schema.json"),
+            Of::Gate => include_str!("../../contracts/gate.schema.json"),
+            Of::Bisect => include_str!("../../contracts/bisect.schema.json"),
+            Of::Ledger => include_str!("../../contracts/ledger.schema.json"),
+            Of::Decision => include_str!("../../contracts/decision.schema.json"),
         })?;
         Ok(0)
     }

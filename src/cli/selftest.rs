@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::flags::{Parent, Quiet};
+use super::flags::{Output, Parent};
 use super::{Format, print};
 use crate::error::Result;
 use crate::report::document::{Document, Element, Table};
@@ -24,10 +24,7 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
-    quiet: Quiet,
-    /// Output format
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    output: Output,
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,9 +38,9 @@ pub(crate) struct ServerArgs {
 impl Args {
     pub(crate) fn run(self) -> Result<u8> {
         let stop = interrupt::listen()?;
-        let say = |what: &str| self.quiet.say(format_args!("selftest: {what}"));
+        let say = |what: &str| self.output.quiet.say(format_args!("selftest: {what}"));
         let report = selftest::run(self.quick, &say, &stop)?;
-        print(&match self.format {
+        print(&match self.output.format {
             Format::Text => write_text(&document(&report), false),
             Format::Markdown => write_markdown(&document(&report)),
             Format::Json => json(&report),

@@ -63,7 +63,6 @@ impl PaymentBody {
         })
     }
 
-    /// The body.
     pub fn body(&self) -> String {
         self.fields().to_string()
     }
@@ -108,7 +107,6 @@ impl DistributionBody {
         Self { id, business: 7, first: 1, accounts: 3, spend: 10_000 }
     }
 
-    /// The fields.
     pub fn fields(&self) -> Value {
         json!({
             "distribution_id": self.id, "business_id": self.business,
@@ -116,7 +114,6 @@ impl DistributionBody {
         })
     }
 
-    /// The body.
     pub fn body(&self) -> String {
         self.fields().to_string()
     }

@@ -219,7 +219,6 @@ pub fn differs(expected: impl Display, came: impl Display) -> ! {
     panic!("{expected}{CAME}{came}")
 }
 
-/// One answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RawAnswer {
     pub status: u16,

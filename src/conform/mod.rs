@@ -84,7 +84,6 @@ pub struct Requirement {
     pub run: fn(&dyn Subject),
 }
 
-/// What differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Differs {
     /// None where the message of `came` says both.

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use super::{Finding, State};
 use crate::error::{Error, Result};
-use crate::hosts::ask::{Ask, Described, Fetched, RunningServer, Start};
 use crate::hosts::clocks::Offset;
 use crate::hosts::link::Link;
+use crate::hosts::protocol::{Ask, Described, Fetched, RunningServer, Start};
 use crate::load::plan::Address;
 use crate::machine;
 use crate::scenario::{HostAt, Hosts};

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::ask::{Ask, Described, Fetched, RunningServer, Said, Sent, Start};
-use super::frame::{self, CarriedError, Frames, FromAgent, ToAgent, Word};
+use super::protocol::{
+    self, Ask, CarriedError, Described, Fetched, Frames, FromAgent, RunningServer, Said, Sent,
+    Start, ToAgent, Word,
+};
 use super::sampler::{Sampled, Sampling};
-use super::{LEASE, permit};
+use super::{LEASE, permit_target};
 use crate::backend::services::payment;
 use crate::error::{Context, Error, Result};
 use crate::load::live::Live;
@@ -46,7 +48,7 @@ const HELD_OPEN: Nanos = Nanos(100 * Nanos::MILLI.0);
 pub(crate) fn serve() -> Result<u8> {
     interrupt::listen()?;
     let out = Out(Arc::new(Mutex::new(io::stdout())));
-    frame::greet(&mut io::stdout().lock(), random::fresh_seed())
+    protocol::greet(&mut io::stdout().lock(), random::fresh_seed())
         .context(|| "cannot write to stdout".into())?;
     let (heard, frames) = mpsc::channel();
     let said = out.clone();
@@ -170,7 +172,7 @@ struct Out(Arc<Mutex<Stdout>>);
 impl Out {
     /// Where nobody reads any more, stdin will end too.
     fn say(&self, frame: &FromAgent) {
-        let _ = frame::write(&mut *lock(&self.0), frame);
+        let _ = protocol::write(&mut *lock(&self.0), frame);
     }
 
     fn answer(&self, id: u64, answer: Result<Value>) {
@@ -303,7 +305,7 @@ fn load(
     stop: &AtomicBool,
     begins: &Receiver<Begin>,
 ) -> Result<Sent> {
-    permit::check_target(plan)?;
+    permit_target(plan)?;
     let taken = Interference::now();
     let say = |said: Said| {
         let what = serde_json::to_value(said).unwrap_or_default();

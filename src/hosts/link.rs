@@ -14,8 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::ask::Ask;
-use super::frame::{self, Frames, FromAgent, ToAgent, Word};
+use super::protocol::{self, Ask, Frames, FromAgent, ToAgent, Word};
 use super::{BEAT, LEASE};
 use crate::error::{Context, Error, Result};
 use crate::machine::proc;
@@ -234,7 +233,7 @@ impl Channel {
     /// Whether it could be written.
     fn send(&self, frame: &ToAgent) -> bool {
         let mut to = lock(&self.to);
-        to.as_mut().is_some_and(|to| frame::write(to, frame).is_ok())
+        to.as_mut().is_some_and(|to| protocol::write(to, frame).is_ok())
     }
 
     /// There is no agent from now on; what waits for an answer is told so.
@@ -284,7 +283,7 @@ fn watch(shared: &Weak<Channel>) {
             beat = Instant::now();
             // A long frame on its way is a heartbeat too.
             if let Ok(mut to) = shared.to.try_lock() {
-                let _ = to.as_mut().map(|to| frame::write(to, &ToAgent::Beat));
+                let _ = to.as_mut().map(|to| protocol::write(to, &ToAgent::Beat));
             }
         }
         drop(shared);

@@ -48,9 +48,9 @@ pub(crate) fn percentile(kind: &Kind, times: &Histogram<u64>, rank: f64) -> Quan
     quantile(times, of_kind(kind), rank)
 }
 
-/// The same of a part of the window, however few requests it has; withheld of none.
-pub(crate) fn slice_percentile(kind: &Kind, slice: &Slice, rank: f64) -> Quantile {
-    at_rank(&slice.times, of_slice(kind, slice), rank)
+/// The median of a part of the window, however few requests it has; withheld of none.
+pub(crate) fn slice_median(kind: &Kind, slice: &Slice) -> Quantile {
+    at_rank(&slice.times, of_slice(kind, slice), 0.5)
 }
 
 /// The requests of a part of the window that left no time.

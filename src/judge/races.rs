@@ -12,7 +12,7 @@ use crate::record::{
 };
 use crate::stats::hodges_lehmann;
 use crate::stats::percentile::Quantile;
-use crate::text::clean;
+use crate::text::{clean, distinct};
 
 /// One workload at one level: contenders that are compared with each other.
 pub(crate) struct Race<'a> {
@@ -190,16 +190,10 @@ impl<'a> Race<'a> {
     /// Trials come in a shuffled order; comparisons, which the run makes in the scenario's order, tell that order.
     fn order_entries(&mut self, result: &RunResult) {
         let compared = || result.comparisons.iter().filter(|c| c.workload == self.workload);
-        let mut names: Vec<&str> = Vec::new();
         let ceilings = result.ceilings.iter().filter(|c| c.workload == self.workload);
         let of_ceilings = ceilings.map(|ceiling| ceiling.contender.as_str());
-        for name in
-            compared().map(|c| &*c.versus).chain(compared().map(|c| &*c.of)).chain(of_ceilings)
-        {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
+        let of_comparisons = compared().map(|c| &*c.versus).chain(compared().map(|c| &*c.of));
+        let names = distinct(of_comparisons.chain(of_ceilings));
         let place = |name| names.iter().position(|n| *n == name).unwrap_or(names.len());
         self.entries.sort_by_key(|entry| (place(entry.name), entry.name));
         for entry in &mut self.entries {

@@ -14,7 +14,7 @@ use crate::record::CLOSED_LEVEL;
 use crate::record::{Capacity, Ceiling, Footprint, Judgement, StatementVerdict, Trial};
 use crate::scenario::{Bound, Metric, Scenario, Statement};
 use crate::stats::{self, Better, Estimate, Interval, LOST};
-use crate::text::percent;
+use crate::text::{distinct, percent};
 
 pub(crate) use broken::broken;
 pub(crate) use comparison::comparisons;
@@ -238,13 +238,9 @@ fn tested_with(scenario: &Scenario, statement: &Statement, trials: &[Trial]) -> 
                 (None, None) => "the contenders as given",
             });
         }
-        for one in what {
-            if !with.contains(&one) {
-                with.push(one);
-            }
-        }
+        with.extend(what);
     }
-    with.join(" and ")
+    distinct(with).join(" and ")
 }
 
 /// One contender against another.

@@ -5,23 +5,21 @@
 //! - `schedule` says when a request is due and `mix` what it is, both as pure functions of the plan and k.
 //! - `dispatch` hands requests out, `pool` connections, `sender` brings them together and stamps seven instants;
 //!   `answer` reads HTTP, `check` judges it, `recorder` keeps histograms.
-//! - `visit` has the sessions under way, `extract` what their steps take from answers, `setup` what is sent before.
+//! - `visit` has the sessions under way, `extract` what their steps take from answers.
 //! - `peer` is the server, `wire` the bytes to it (TCP, a unix socket, TLS), `handshake` the thread that opens those of TLS.
 //!
 //! The three rules that everything here serves: no request is skipped or put off because of what comes back; a time
 //! says whose it is (the generator's lag, the backlog for a connection, the service); nothing that is sent is forgotten.
 
 pub(crate) mod answer;
-#[doc(hidden)]
-pub mod bench;
 mod check;
 mod connection;
 mod dispatch;
 mod extract;
 mod flight;
-#[doc(hidden)]
-pub mod fuzz;
 mod handshake;
+#[doc(hidden)]
+pub mod harness;
 mod ids;
 pub mod live;
 mod mix;
@@ -38,7 +36,6 @@ mod replay;
 mod route;
 pub(crate) mod schedule;
 mod sender;
-mod setup;
 mod stage;
 mod table;
 mod template;
@@ -66,8 +63,8 @@ use self::pool::Pool;
 use self::recorder::{Recorder, times_within};
 use self::schedule::{Schedule, Share};
 use self::sender::ThreadResult;
-pub(crate) use self::setup::setup_failed;
-use self::stage::{Go, Sending, Stage, Warmed};
+pub(crate) use self::stage::setup_failed;
+use self::stage::{Go, Sending, Stage, Warmed, set_up};
 use crate::error::{Context, Error, Result};
 use crate::poll::raise_descriptor_limit;
 use crate::record::outcome::{Kind, Outcome, Outstanding, RequestError};
@@ -150,7 +147,7 @@ pub fn run_together(
 ) -> Result<Outcome> {
     check(plan)?;
     raise_descriptor_limit(plan.connections as u64 + DESCRIPTORS_ASIDE);
-    let values = setup::values(plan, stop)?;
+    let values = set_up(plan, stop)?;
     let (first, main) = (Stage::warm_up(plan, values.clone())?, Stage::window(plan, values)?);
     let schedule = main.schedule.as_ref();
     let digest = schedule.map_or(0, |schedule| digest(schedule, &main.mix));

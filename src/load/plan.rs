@@ -68,6 +68,33 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plainest load: one connection for a second from a cold start. What differs from it is set beside it.
+    pub fn new(target: impl Into<Peer>, shape: Shape, mix: Vec<(Operation, u32)>) -> Self {
+        Self {
+            target: target.into(),
+            shape,
+            steps: Vec::new(),
+            traffic: None,
+            mix,
+            setup: Vec::new(),
+            seed: 42,
+            round: 1,
+            salt: 0,
+            warm_up: WarmUp::Through(Nanos(0)),
+            duration: Nanos::SECOND,
+            connections: 1,
+            threads: 1,
+            timeout: Nanos::SECOND,
+            objective: None,
+            timeline: false,
+            pace: Pace::Sleep,
+            cores: Vec::new(),
+            keep_alive: true,
+            part: Part::WHOLE,
+            beyond: false,
+        }
+    }
+
     /// About how long its load takes.
     pub fn expected(&self) -> Nanos {
         let rate = match self.shape {

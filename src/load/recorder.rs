@@ -43,7 +43,6 @@ impl From<usize> for KindPlace {
     }
 }
 
-/// How a request failed.
 #[derive(Clone, Debug)]
 pub(crate) struct FailedRequest {
     pub(crate) error: RequestError,

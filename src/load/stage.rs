@@ -1,4 +1,5 @@
-//! The parts of a trial's load: a warm-up that is drained, where the plan has one, and the window with what leads to it.
+//! The parts of a trial's load: the setup, which is sent once for the values that all requests share; a warm-up that is
+//! drained, where the plan has one; and the window with what leads to it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,14 +9,14 @@ use super::NEVER;
 use super::dispatch::Dispatch;
 use super::live::{Live, Seen};
 use super::mix::Mix;
-use super::plan::{Amount, Arrivals, Plan, Shape, Traffic, WarmUp};
+use super::plan::{Amount, Arrivals, Operation, Pace, Plan, Shape, Traffic, UserSession, WarmUp};
 use super::pool::Pool;
 use super::profile::{Profile, Ramp, Steps};
 use super::recorder::Recorder;
 use super::schedule::{Schedule, Share};
 use super::sender::Sender;
 use super::warm::{LEAD_IN_MAX, lead_in};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::random::{Purpose, Stream};
 use crate::record::outcome::LedIn;
 use crate::units::Nanos;
@@ -191,4 +192,60 @@ impl Go {
         let skip = LEAD_IN_MAX - lead_in;
         Self { origin: now.saturating_sub(skip), skip }
     }
+}
+
+/// Requests of the setup have the keys and draws of this k, which no load reaches.
+const SETUP_K: u64 = (1 << 40) - 1;
+
+/// How the message begins of a setup that failed by `error`.
+pub(crate) fn setup_failed(error: &str) -> String {
+    format!("the setup failed ({error})")
+}
+
+/// Sends the setup of `plan` over a connection of its own; gives what was captured.
+///
+/// # Errors
+/// The contender's: the step that failed, and what came. Interrupted.
+pub(super) fn set_up(plan: &Plan, stop: &AtomicBool) -> Result<Arc<[Vec<u8>]>> {
+    if plan.setup.is_empty() {
+        return Ok(Arc::default());
+    }
+    let session = UserSession { name: "setup".into(), steps: plan.setup.clone() };
+    let own = Plan {
+        mix: vec![(Operation::Session(session), 1)],
+        shape: Shape::Closed,
+        pace: Pace::Sleep,
+        objective: None,
+        ..plan.clone()
+    };
+    let mix = Mix::new(&own, Arc::default())?;
+    let live = Live::new(1);
+    let ever = Nanos(0)..NEVER;
+    let sender = Sender {
+        mix: &mix,
+        pool: Pool::open(&own, 1, stop)?,
+        dispatch: Dispatch::closed(SETUP_K, 1, NEVER, SETUP_K + 1),
+        recorder: Recorder::of(&own, ever.clone()),
+        shape: own.shape,
+        pace: own.pace,
+        timeout: own.timeout,
+        window: ever,
+        warms: true,
+        stop,
+        live: live.of(0),
+    };
+    let result = sender.run()?;
+    if result.stopped.is_some() {
+        return Err(Error::interrupted());
+    }
+    let (kinds, ..) = result.recorder.into_parts();
+    let Some((&error, _)) = kinds[0].errors.first_key_value() else {
+        return Ok(result.values.into());
+    };
+    let failed = kinds[0].steps.iter().find(|step| step.errors.contains_key(&error));
+    let step = failed.map_or("a step", |step| &step.name);
+    let what = kinds[0].firsts.get(&error).map_or_else(String::new, |what| format!(": {what}"));
+    Err(Error::invalid(format!("{} at {step}{what}", setup_failed(error)))
+        .help("the load is sent only when all of [[setup]] has been answered rightly")
+        .by_contender(""))
 }

@@ -3,7 +3,7 @@
 use super::BoundBy;
 use serde::{Deserialize, Serialize};
 
-use super::{Capacity, Fingerprint, MapCell, json};
+use super::{Capacity, Fingerprint, MapCell};
 
 /// The version that is written, and the only one that is read.
 pub const DECISION_SCHEMA: &str = "bakeoff.decision/1";
@@ -127,9 +127,4 @@ pub struct Meeting {
     pub of: String,
     /// Against whose.
     pub versus: String,
-}
-
-/// `decide --format json`.
-pub fn decision_json(decision: &Decision) -> String {
-    json::pretty(decision)
 }

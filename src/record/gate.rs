@@ -430,7 +430,7 @@ mod tests {
     use super::*;
     use crate::judge::gate::judge;
     use crate::record::json;
-    use crate::report::gate::sample_tests::{passed, sample};
+    use crate::report::gate::tests::{passed, sample};
 
     #[test]
     fn any_verdict_can_be_made_anew_from_the_rounds_in_the_file() {

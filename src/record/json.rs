@@ -47,19 +47,6 @@ pub(crate) fn on_one_line(value: &impl Serialize) -> String {
     text
 }
 
-/// Of a scenario.
-pub(crate) const SCENARIO: &str = include_str!("../../scenarios/bakeoff.schema.json");
-/// Of `result.json`.
-pub(crate) const RESULT: &str = include_str!("../../contracts/result.schema.json");
-/// Of `gate.json`.
-pub(crate) const GATE: &str = include_str!("../../contracts/gate.schema.json");
-/// Of `bisect.json`.
-pub(crate) const BISECT: &str = include_str!("../../contracts/bisect.schema.json");
-/// Of `ledger.json`.
-pub(crate) const LEDGER: &str = include_str!("../../contracts/ledger.schema.json");
-/// Of an answer of `decide`.
-pub(crate) const DECISION: &str = include_str!("../../contracts/decision.schema.json");
-
 /// Checks that the file `path` of the repository holds the schema of a `T`, or writes it where UPDATE is set.
 #[cfg(test)]
 pub(crate) fn expect_current<T: schemars::JsonSchema>(path: &str) {

@@ -26,7 +26,7 @@ pub use begun::{
     BEGUN_SCHEMA, Begun, Calibrated, ContenderFiles, LedIn, Pilot, PilotSpan, Shard, begun_from,
     begun_json, pilot_from, pilot_line,
 };
-pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting, decision_json};
+pub use decision::{Asked, DECISION_SCHEMA, Decided, Decision, Limit, Meeting};
 pub use footprint::{FileSet, Footprint, Image, OverStarts};
 pub use found::{Capacity, Comparison, Direction, Exploratory, Judgement, StatementVerdict};
 pub use ledger::{LEDGER_SCHEMA, Ledger, LedgerClaim, LedgerRow, NotRun, ledger_from, ledger_json};
@@ -234,19 +234,9 @@ pub struct Search {
     pub trials: Vec<Trial>,
 }
 
-/// What `drive --slo --format json` prints.
-pub fn search_json(search: &Search) -> String {
-    json::on_one_line(search)
-}
-
 /// `result.json`.
 pub fn to_json(result: &RunResult) -> String {
     json::pretty(result)
-}
-
-/// The same on one line.
-pub(crate) fn to_compact_json(result: &RunResult) -> String {
-    json::on_one_line(result)
 }
 
 /// Reads a `result.json`.

@@ -6,7 +6,9 @@ use crate::judge::races::{Entry, Race};
 use crate::record::metric::label;
 use crate::record::{Comparison, Direction, Exploratory, RunResult, TrialVerdict, Verdict};
 use crate::report::format::{difference, figure, place};
-use crate::text::{WITHHELD, capital, clean, counted, listed, or_withheld, percent, times};
+use crate::text::{
+    WITHHELD, capital, clean, counted, distinct, listed, or_withheld, percent, times,
+};
 use crate::units::{bytes, grouped, three_digits};
 
 /// In place of a difference that the machine may hide.
@@ -232,12 +234,7 @@ pub(super) fn rule(spoken: &[Spoken<'_>]) -> Option<String> {
 /// `Where the difference disappears: in memory p99 of thread-pool is 1.40x that of event-loop; behind a stand-in (lookup
 /// 50 ms, write 1 ms) no clear difference in p99.`
 pub(super) fn disappearances(result: &RunResult, races: &[Race<'_>]) -> Vec<String> {
-    let mut workloads: Vec<&str> = Vec::new();
-    for race in races {
-        if !workloads.contains(&race.workload) {
-            workloads.push(race.workload);
-        }
-    }
+    let workloads = distinct(races.iter().map(|race| race.workload));
     workloads.iter().filter_map(|workload| disappearance(result, races, workload)).collect()
 }
 

@@ -11,6 +11,7 @@ use super::write::{expect_page_writable, put};
 use crate::error::{Context, Result};
 use crate::record;
 use crate::record::{Ledger, LedgerClaim, LedgerRow, StatementVerdict};
+use crate::text::distinct;
 
 /// Writes the files of a ledger into `dir`, which is made if it is not there.
 ///
@@ -119,12 +120,7 @@ fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
             judged.reason
         )
     };
-    let mut beside: Vec<String> = Vec::new();
-    for line in ledger.rows.iter().flat_map(|row| &row.claims).map(claim) {
-        if !beside.contains(&line) {
-            beside.push(line);
-        }
-    }
+    let beside = distinct(ledger.rows.iter().flat_map(|row| &row.claims).map(claim));
     let not_run = |one: &record::NotRun| format!("{}: {}", one.scenario, one.why);
     vec![
         ("Every claim behind them", beside),

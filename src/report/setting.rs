@@ -4,20 +4,19 @@ use crate::judge::races::{Entry, Race, measured};
 use crate::record::ArrivalKind;
 use crate::record::{PlacementKind, RunResult, Trial};
 use crate::report::machines;
-use crate::text::{capital, clean, counted, listed};
+use crate::text::{capital, clean, counted, distinct, listed};
 use crate::units::{Nanos, Rate, grouped, three_digits};
 
 /// `contender on core 1, generator on core 0 (apart, spin)`, each placement of the trials once.
 pub(crate) fn placements<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<String> {
-    let mut seen: Vec<String> = Vec::new();
-    for trial in trials {
+    let told = |trial: &Trial| {
         let p = &trial.placement;
         let cores = |cores: &[u32]| {
             let list: Vec<String> = cores.iter().map(u32::to_string).collect();
             format!("core{} {}", if cores.len() == 1 { "" } else { "s" }, list.join(", "))
         };
         let how = if p.mode == PlacementKind::Shared { "co-located" } else { p.mode.name() };
-        let text = format!(
+        format!(
             "contender on {}, {} ({}, {})",
             cores(&p.contender_cores),
             match p.dependency_cores.as_slice() {
@@ -33,12 +32,9 @@ pub(crate) fn placements<'a>(trials: impl Iterator<Item = &'a Trial>) -> Vec<Str
             },
             clean(how),
             p.pace
-        );
-        if !seen.contains(&text) {
-            seen.push(text);
-        }
-    }
-    seen
+        )
+    };
+    distinct(trials.map(told))
 }
 
 /// `open loop, Poisson arrivals, 64 connections, 1.3 s a trial`, each way of the trials once.

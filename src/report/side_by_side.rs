@@ -5,7 +5,7 @@ use super::figures;
 use crate::judge::races::{Race, races};
 use crate::record::{Fingerprint, RunResult};
 use crate::report::format::place;
-use crate::text::{capital, clean};
+use crate::text::{capital, clean, distinct};
 use crate::units::three_digits;
 
 const SIDES: [&str; 2] = ["first", "second"];
@@ -72,12 +72,7 @@ pub(crate) fn side_by_side(a: &RunResult, b: &RunResult, unlike: &[String]) -> D
 /// Every contender that either side has, and below it what is to be known about each side.
 fn table(sides: [Option<&Race<'_>>; 2], results: [&RunResult; 2]) -> Table {
     let both = || sides.into_iter().flatten();
-    let mut names: Vec<&str> = Vec::new();
-    for name in both().flat_map(|race| race.entries.iter().map(|entry| entry.name)) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let names = distinct(both().flat_map(|race| race.entries.iter().map(|entry| entry.name)));
     let mut rows: Vec<Vec<String>> = Vec::new();
     for (name, (side, race)) in
         names.iter().flat_map(|name| SIDES.iter().zip(sides).map(move |it| (name, it)))

@@ -16,7 +16,7 @@ use super::{experiments, figures, machines, sentences, setting, sizes, why};
 use crate::judge::races::{Race, measured, races};
 use crate::record::trial::{drop_all_but_response_times, drop_histograms};
 use crate::record::{AuditVerdict, Judgement, RunResult, Trial, TrialVerdict, Verdict};
-use crate::text::{clean, counted, listed, percent};
+use crate::text::{clean, counted, distinct, listed, percent};
 use crate::units::{Nanos, grouped};
 
 /// For a terminal; `files` is the report folder, where one was written. With ANSI styles: print it through `anstream`.
@@ -117,12 +117,8 @@ fn first_screen<'p>(result: &RunResult, races: &[Race<'_>]) -> Vec<Element<'p>> 
 
 /// Of several races: a row for each contender, a column for each race in the metric that the run speaks of there.
 fn compact(spoken: &[Spoken<'_>]) -> Table {
-    let mut names: Vec<&str> = Vec::new();
-    for entry in spoken.iter().flat_map(|one| &one.race.entries) {
-        if !names.contains(&entry.name) {
-            names.push(entry.name);
-        }
-    }
+    let entries = spoken.iter().flat_map(|one| &one.race.entries);
+    let names = distinct(entries.map(|entry| entry.name));
     let heads: Vec<String> =
         (1..).zip(spoken).map(|(n, one)| format!("{n} {}", one.head())).collect();
     let row = |name: &str| -> Vec<String> {
@@ -316,7 +312,7 @@ fn raw(result: &RunResult) -> (String, &'static str) {
     for trial in slim.trials.iter_mut().chain(&mut slim.probes) {
         drop_all_but_response_times(trial);
     }
-    let json = crate::record::to_compact_json(&slim);
+    let json = crate::record::json::on_one_line(&slim);
     if json.len() <= RAW_MAX_BYTES {
         let note = "result.json of this run, with the histograms of response times; the others are in the file itself.";
         return (json, note);
@@ -326,7 +322,7 @@ fn raw(result: &RunResult) -> (String, &'static str) {
         drop_histograms(trial);
     }
     let note = "result.json of this run without its histograms, which are in the file itself, beside this page.";
-    (crate::record::to_compact_json(&slim), note)
+    (crate::record::json::on_one_line(&slim), note)
 }
 
 /// With histograms, the tour's page stays below 700 KB.

@@ -40,7 +40,7 @@ pub fn write_prose(dir: &Path, result: &RunResult, force: bool) -> Result<()> {
     let pictures = pictures(result);
     let drawn: Vec<(PathBuf, &Picture<'_>, Shade)> = pictures
         .iter()
-        .flat_map(|picture| [Shade::Light, Shade::Dark].map(|shade| (picture, shade)))
+        .flat_map(|picture| Shade::ALL.map(|shade| (picture, shade)))
         .map(|(picture, shade)| {
             (charts.join(format!("{}-{}.svg", picture.stem, shade.name())), picture, shade)
         })

@@ -9,12 +9,11 @@ use std::time::Duration;
 use crate::backend::services::payment::Calibration;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::hosts::Word;
-use crate::hosts::ask::{Ask, Described, Fetched, RunningServer, Said, Sent, Start};
 use crate::hosts::clocks::{self, Offset};
 use crate::hosts::link::{Awaited, Heard, Link};
-use crate::hosts::permit;
+use crate::hosts::protocol::{Ask, Described, Fetched, RunningServer, Said, Sent, Start, Word};
 use crate::hosts::sampler::Sampled;
+use crate::hosts::{permit, permit_target};
 use crate::load::plan::{Address, Pace, Part, Plan, WarmUp};
 use crate::load::{self, Begin};
 use crate::record::{Calibrated, Hiccups, TrialHosts};
@@ -84,7 +83,7 @@ impl Cluster {
         let depends = scenario.store.dependency().is_some();
         let loaded = [&roles.contender].into_iter().chain(depends.then_some(&roles.dependency));
         for name in loaded {
-            permit::check(hosts.named(name)?.address)?;
+            permit(hosts.named(name)?.address)?;
         }
         let named = roles.names().into_iter().filter(|name| depends || is_busy(&roles, name));
         let joined = named.map(|name| hosts.named(name).and_then(Joined::launch));
@@ -199,7 +198,7 @@ impl Cluster {
         pooled: bool,
         stop: &AtomicBool,
     ) -> Result<(Vec<Sent>, Sampled, TrialHosts)> {
-        permit::check_target(plan)?;
+        permit_target(plan)?;
         let generators: Vec<&Joined> =
             self.roles.generators.iter().map(|name| self.of(name)).collect();
         let clock_of = |link: &Link| Offset::measure(PINGS[1], || link.ask(Ask::Clock));

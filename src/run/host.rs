@@ -14,7 +14,7 @@ use crate::backend::services::payment;
 use crate::backend::services::payment::Calibration;
 use crate::database::{self, Database, Setup, Url};
 use crate::error::{Error, Result};
-use crate::hosts::ask;
+use crate::hosts::protocol;
 use crate::hosts::sampler::{self, ANSWERS_WITHIN, Sampled, Sampling};
 use crate::load;
 use crate::load::live::Live;
@@ -100,13 +100,13 @@ pub(crate) enum Start<'a> {
 
 impl Start<'_> {
     /// As an agent is asked for it.
-    fn carried(&self) -> Result<ask::Start> {
+    fn carried(&self) -> Result<protocol::Start> {
         match self {
             Self::Own { binary: None, verb, flags } => {
-                Ok(ask::Start::Own { verb: (*verb).to_owned(), flags: flags.clone() })
+                Ok(protocol::Start::Own { verb: (*verb).to_owned(), flags: flags.clone() })
             }
             Self::Command { argv, setup } => {
-                Ok(ask::Start::Command { argv: argv.to_vec(), setup: (*setup).clone() })
+                Ok(protocol::Start::Command { argv: argv.to_vec(), setup: (*setup).clone() })
             }
             _ => Err(Error::internal("an agent cannot start this")),
         }
@@ -206,14 +206,23 @@ impl Host {
         }
     }
 
-    /// Starts a server on `cores`, or finds the one that runs, and waits until it is ready.
+    /// Starts a server of a trial where its scenario has it run, or finds the one that runs, and waits until it is ready.
     pub(crate) fn start(
         &self,
-        name: &str,
+        prepared: &PreparedTrial<'_>,
+        role: Role,
         start: &Start<'_>,
         env: Vec<(String, String)>,
-        cores: &Cores,
     ) -> Result<ServerHandle> {
+        let (scenario, placement) = (prepared.spec.scenario, prepared.placement);
+        let (name, cores) = match role {
+            Role::Contender => (&*prepared.spec.contender.name, &placement.contender),
+            Role::Dependency => ("stand-in", &placement.dependency),
+        };
+        if scenario.hosts.roles.is_some() {
+            let remote = self.cluster(scenario)?.start(role, name, start.carried()?, env);
+            return remote.map(ServerHandle::There);
+        }
         let started = match start {
             Start::Own { binary, verb, flags } => {
                 Contender::start(name, *binary, verb, flags, &env, cores)
@@ -224,23 +233,6 @@ impl Host {
             Start::Running { address, setup } => Contender::find(name, address, setup, env),
         };
         started.map(ServerHandle::Here)
-    }
-
-    /// Starts a trial's contender where the scenario has it run.
-    pub(crate) fn start_contender(
-        &self,
-        prepared: &PreparedTrial<'_>,
-        start: &Start<'_>,
-        env: Vec<(String, String)>,
-    ) -> Result<ServerHandle> {
-        let (name, scenario) = (&prepared.spec.contender.name, prepared.spec.scenario);
-        match scenario.hosts.roles {
-            Some(_) => {
-                let cluster = self.cluster(scenario)?;
-                cluster.start(Role::Contender, name, start.carried()?, env).map(ServerHandle::There)
-            }
-            None => self.start(name, start, env, &prepared.placement.contender),
-        }
     }
 
     /// Starts a contender only to see how long that takes, and ends it.
@@ -293,19 +285,7 @@ impl Host {
         flags.extend(faults.iter().map(|fault| ("--fault", fault.to_string())));
         let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
         let start = Start::Own { binary: None, verb: "standin", flags };
-        let cores = &prepared.placement.dependency;
-        let standin = match scenario.hosts.roles {
-            Some(_) => {
-                let (cluster, start) = (self.cluster(scenario)?, start.carried()?);
-                ServerHandle::There(cluster.start(
-                    Role::Dependency,
-                    "stand-in",
-                    start,
-                    Vec::new(),
-                )?)
-            }
-            None => self.start("stand-in", &start, Vec::new(), cores)?,
-        };
+        let standin = self.start(prepared, Role::Dependency, &start, Vec::new())?;
         Ok(Some(DependencyHandle::Standin(standin)))
     }
 
@@ -359,7 +339,7 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// The parts of several generators as one. Of the machines the most disturbed one counts.
-    fn merged(sent: Vec<ask::Sent>, mut sampled: Sampled, hosts: TrialHosts) -> Self {
+    fn merged(sent: Vec<protocol::Sent>, mut sampled: Sampled, hosts: TrialHosts) -> Self {
         let answered = sent.iter().map(|part| part.answered).sum();
         let (steal, throttled) = &mut sampled.shares;
         for part in &sent {

@@ -20,7 +20,7 @@ use crate::load::setup_failed;
 use crate::record::histogram::distribution;
 use crate::record::outcome::{self, Outcome, RequestError, Tally};
 use crate::record::{Audit, AuditVerdict, LostBy, Trial};
-use crate::run::cluster;
+use crate::run::cluster::{self, Role};
 use crate::run::host::{DependencyHandle, Host, Loaded, ServerHandle, Start, Switches};
 use crate::run::trial::spec::PreparedTrial;
 use crate::scenario::{BuiltIn, Kind, LoadKind, Metric, PlacementMode, Scenario, Workload, store};
@@ -169,7 +169,7 @@ pub(super) fn start(
             (Start::Running { address, setup }, environment(prepared, depends))
         }
     };
-    host.start_contender(prepared, &start, env)
+    host.start(prepared, Role::Contender, &start, env)
 }
 
 /// Several processes: as for any program, all processes below its supervisor are counted together.
@@ -190,7 +190,7 @@ fn several(
     let ready = scenario::Ready::Path("/healthz".into());
     let setup = scenario::Setup::plain(ready, Nanos(10 * Nanos::SECOND.0));
     let start = Start::Command { argv: &argv, setup: &setup };
-    host.start_contender(prepared, &start, depends)
+    host.start(prepared, Role::Contender, &start, depends)
 }
 
 /// What the contract has a contender read. An HTTP workload has no contract.

@@ -4,7 +4,7 @@ use super::diagnostic::{listed, nearest};
 use super::{Scenario, parse, parse_in};
 use crate::error::{Context, Error, Result};
 use crate::files;
-use crate::scenario::around::Programs;
+use crate::scenario::contender::Programs;
 use std::path::{Path, PathBuf};
 
 /// The built-in scenarios: each one's name and its file's text, in the order in which they are shown.

@@ -1,13 +1,14 @@
 //! A server under test, and how bakeoff comes by it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::CpuMode;
+use super::store::Store;
+use super::{CpuMode, Workload};
 use crate::backend::Gather;
 use crate::backend::model::{Library, Model, Pitfall};
-use crate::load::plan::Address;
+use crate::load::plan::{Address, Fields};
 use crate::load::tls::Tls;
 use crate::units::Nanos;
 
@@ -154,4 +155,29 @@ impl Contender {
     pub fn is_url(&self) -> bool {
         matches!(self.kind, Kind::Url { .. })
     }
+}
+
+/// What the rest of the file says about contenders.
+#[derive(Clone, Copy)]
+pub(crate) struct Around<'a> {
+    pub(crate) workload: Workload,
+    pub(crate) store: &'a Store,
+    pub(crate) connections: usize,
+    /// What fills in the fields of routes.
+    pub(crate) fields: Fields<'a>,
+    /// What the routes say of their `host`, where they do.
+    pub(crate) host: Option<&'a str>,
+    /// The scenario's.
+    pub(crate) folder: &'a Path,
+    /// Whether a command's program must be there already.
+    pub(crate) programs: Programs,
+}
+
+/// When the programs of commands are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Programs {
+    /// As the file is read.
+    Now,
+    /// When it is settled which contenders run: a built-in scenario can be listed where its servers are not built.
+    Later,
 }

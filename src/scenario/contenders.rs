@@ -9,7 +9,7 @@ use super::store::{POOL_MAX, Store};
 use super::{CpuMode, Workload, foreign};
 use crate::backend::Gather;
 use crate::backend::model::{Library, Model, Pitfall};
-use crate::scenario::around::Around;
+use crate::scenario::contender::Around;
 use crate::scenario::field::{cpu_time, name, no_signature, sentence, whole};
 use crate::scenario::quantity::Counts;
 use crate::units::Nanos;

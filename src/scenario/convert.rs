@@ -17,7 +17,7 @@ use super::statements::{Known, headline, statements};
 use super::store::store;
 use super::{LoadKind, Scenario, Workload, gate};
 use crate::load::plan::{Fields, Operation};
-use crate::scenario::around::{Around, Programs};
+use crate::scenario::contender::{Around, Programs};
 use crate::units::{Nanos, grouped};
 
 /// The version of the format that is read.

@@ -1,8 +1,8 @@
 //! What a contender has to come back from: a fault of its dependency, or a burst of its load.
 
-use super::{Level, LoadKind, Scenario};
+use super::{LoadKind, Scenario};
 use crate::fault::{Effect, Fault};
-use crate::units::{Nanos, Rate, Share};
+use crate::units::Nanos;
 
 /// A stretch of a trial after which a contender is seen to recover.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,22 +65,13 @@ fn of_fault(fault: &Fault) -> Disturbance {
     Disturbance { what, start: fault.start, lasting: fault.lasting }
 }
 
-impl Level {
-    /// So many times as much.
-    pub(super) fn scaled(self, times: f64) -> Self {
-        match self {
-            Self::Rate(rate) => Self::Rate(Rate(rate.0 * times)),
-            Self::OfLowest(share) => Self::OfLowest(Share(share.0 * times)),
-            Self::OfOwn(share) => Self::OfOwn(Share(share.0 * times)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::load::plan::Step;
+    use crate::scenario::Level;
     use crate::scenario::builtin;
+    use crate::units::Share;
 
     fn of(times: &[f64]) -> Option<(String, u64, u64)> {
         let mut scenario = builtin("tour-payment").unwrap();

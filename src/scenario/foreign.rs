@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::load::plan::{Template, check_path, with_environment};
 use crate::load::tls::{Tls, TlsOptions};
 use crate::load::url::Url;
-use crate::scenario::around::{Around, Programs};
+use crate::scenario::contender::{Around, Programs};
 use crate::units::Nanos;
 
 /// Arguments of a command.

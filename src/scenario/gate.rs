@@ -32,7 +32,6 @@ pub struct Gate {
     pub fail_inconclusive: bool,
 }
 
-/// A metric of a gate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateMetric {
     /// What is measured.

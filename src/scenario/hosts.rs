@@ -10,6 +10,7 @@ use super::raw::{RawHost, RawHosts, RawPlacement};
 use super::{PlacementMode, Scenario, Server, reading};
 use crate::error::{Context, Error, Result};
 use crate::files;
+use crate::text::distinct;
 
 /// This computer, where no [host.local] says otherwise.
 const LOCAL: &str = "local";
@@ -131,13 +132,7 @@ impl Roles {
     /// Every host that has a role, once.
     pub fn names(&self) -> Vec<&str> {
         let all = [&self.contender, &self.dependency].into_iter().chain(&self.generators);
-        let mut names: Vec<&str> = Vec::new();
-        for name in all {
-            if !names.contains(&name.as_str()) {
-                names.push(name);
-            }
-        }
-        names
+        distinct(all.map(String::as_str))
     }
 }
 

@@ -7,10 +7,81 @@ use super::diagnostic::Diagnostic;
 use super::quantity::{At, Quantity};
 use super::raw::{Raw, RawLoad, RawOpen, RawPlacement, RawSlo, RawSteps};
 use super::reading::required;
-use super::{Level, Load, LoadKind, Placement, PlacementMode, Slo, WarmUp};
+use super::{Level, WarmUp};
 use crate::load::plan::{Arrivals, Names, Replay, Step, Traffic};
 use crate::scenario::field::{steady, whole};
 use crate::units::{Nanos, Rate, Share};
+use crate::words::words;
+
+/// Which cores the sides get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// Apart, or all on the same cores.
+    pub mode: PlacementMode,
+    /// Cores of the contender; `None` takes METHOD's table for this machine.
+    pub contender_cores: Option<usize>,
+}
+
+words! {
+    "placement mode"
+    /// Whether generator and contender share cores.
+    #[derive(Default)]
+    pub enum PlacementMode {
+        /// Disjoint cores.
+        #[default]
+        Apart = "apart",
+        /// All cores for the contender, the generator beside it; labelled co-located.
+        Shared = "shared",
+        /// On the hosts that are named.
+        Hosts = "hosts",
+    }
+}
+
+/// How the load of each trial is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    /// Open loop at the experiment's levels, or closed at the ceiling.
+    pub kind: LoadKind,
+    /// Discarded before the window.
+    pub warm_up: WarmUp,
+    /// The measured window at least; [`Scenario::duration_at`](super::Scenario::duration_at) says how long it is at a rate.
+    pub duration: Nanos,
+    /// Rates one after another, in times the level's; empty keeps the level. They last as long as the window.
+    pub steps: Vec<Step>,
+    /// Bursts or a file of arrivals, in place of a steady rate.
+    pub traffic: Option<Traffic>,
+    /// Connections of the generator.
+    pub connections: usize,
+    /// When an answer is given up.
+    pub timeout: Nanos,
+    /// Requests that a window must hold at least, so that percentiles are supported; 0 for a smoke run.
+    pub requests_min: u64,
+}
+
+impl Load {
+    /// Whether its steps or its file of arrivals make its window and rates.
+    pub(crate) fn says_its_rates(&self) -> bool {
+        !self.steps.is_empty() || matches!(self.traffic, Some(Traffic::Replay(_)))
+    }
+}
+
+/// Whether sending waits for answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadKind {
+    /// Sends at intended instants, whatever comes back.
+    Open(Arrivals),
+    /// Each connection sends when its answer has come: finds a ceiling, has no response time.
+    Closed,
+}
+
+/// What the service promises.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slo {
+    /// The response time that 99 % must meet.
+    pub p99: Nanos,
+    /// The share of requests that may fail.
+    pub error_rate: Share,
+}
 
 /// Connections of the generator: within the ports and descriptors that one process gets.
 const CONNECTIONS_MAX: u64 = 16_384;
@@ -53,9 +124,7 @@ impl RawLoad {
             },
         }
     }
-}
 
-impl RawLoad {
     fn open(&self) -> Option<&RawOpen> {
         match self {
             Self::Open(open) => Some(open),

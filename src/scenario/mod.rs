@@ -4,7 +4,6 @@
 //! `loading` and `statements`) -> [`Scenario`]; what is wrong on the way is a `diagnostic`. `overrides` applies a run's
 //! flags.
 
-pub(crate) mod around;
 mod builtin;
 mod contender;
 mod contenders;
@@ -45,7 +44,9 @@ pub use fingerprint::fingerprint;
 pub(crate) use fingerprint::fingerprints;
 pub use gate::{Gate, GateMetric};
 pub use hosts::{HostAt, Hosts, Roles};
+pub use loading::{Load, LoadKind, Placement, PlacementMode, Slo};
 pub use overrides::Overrides;
+pub use statements::{Bound, Statement};
 pub use store::{Dependency, Server, Store};
 pub use warm_up::WarmUp;
 pub(crate) use warm_up::{
@@ -54,11 +55,11 @@ pub(crate) use warm_up::{
 
 use std::path::Path;
 
-use around::Programs;
+use contender::Programs;
 
 use crate::backend::cpu::CpuMode;
 use crate::error::{Error, Result};
-use crate::load::plan::{Arrivals, Operation, SessionStep, Step, Traffic};
+use crate::load::plan::{Operation, SessionStep};
 use crate::units::{Nanos, Rate, Share};
 use crate::words::words;
 
@@ -144,110 +145,6 @@ pub enum Level {
     OfOwn(Share),
 }
 
-/// Which cores the sides get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placement {
-    /// Apart, or all on the same cores.
-    pub mode: PlacementMode,
-    /// Cores of the contender; `None` takes METHOD's table for this machine.
-    pub contender_cores: Option<usize>,
-}
-
-words! {
-    "placement mode"
-    /// Whether generator and contender share cores.
-    #[derive(Default)]
-    pub enum PlacementMode {
-        /// Disjoint cores.
-        #[default]
-        Apart = "apart",
-        /// All cores for the contender, the generator beside it; labelled co-located.
-        Shared = "shared",
-        /// On the hosts that are named.
-        Hosts = "hosts",
-    }
-}
-
-/// How the load of each trial is made.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Load {
-    /// Open loop at the experiment's levels, or closed at the ceiling.
-    pub kind: LoadKind,
-    /// Discarded before the window.
-    pub warm_up: WarmUp,
-    /// The measured window at least; [`Scenario::duration_at`] says how long it is at a rate.
-    pub duration: Nanos,
-    /// Rates one after another, in times the level's; empty keeps the level. They last as long as the window.
-    pub steps: Vec<Step>,
-    /// Bursts or a file of arrivals, in place of a steady rate.
-    pub traffic: Option<Traffic>,
-    /// Connections of the generator.
-    pub connections: usize,
-    /// When an answer is given up.
-    pub timeout: Nanos,
-    /// Requests that a window must hold at least, so that percentiles are supported; 0 for a smoke run.
-    pub requests_min: u64,
-}
-
-impl Load {
-    /// Whether its steps or its file of arrivals make its window and rates.
-    pub(crate) fn says_its_rates(&self) -> bool {
-        !self.steps.is_empty() || matches!(self.traffic, Some(Traffic::Replay(_)))
-    }
-}
-
-/// Whether sending waits for answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoadKind {
-    /// Sends at intended instants, whatever comes back.
-    Open(Arrivals),
-    /// Each connection sends when its answer has come: finds a ceiling, has no response time.
-    Closed,
-}
-
-/// What the service promises.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slo {
-    /// The response time that 99 % must meet.
-    pub p99: Nanos,
-    /// The share of requests that may fail.
-    pub error_rate: Share,
-}
-
-/// A statement that a run judges: `metric` of one contender against another's, or against a bound.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Statement {
-    /// As people read it.
-    pub text: String,
-    /// What is compared.
-    pub metric: Metric,
-    /// The contender that it is about.
-    pub of: String,
-    /// The contender that it is compared with; `None` for an absolute bound.
-    pub versus: Option<String>,
-    /// The level, always one of [`Scenario::rates`]; `None` only under a closed load.
-    pub at: Option<Level>,
-    /// The request kind, when the mix has several.
-    pub request: Option<String>,
-    /// What must hold.
-    pub bound: Bound,
-    /// The statement that a ledger's row makes needs it.
-    pub decides: bool,
-}
-
-/// What must hold of a ratio (with `versus`) or of a value (without), in the metric's unit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Bound {
-    /// The ratio lies inside [1/r, r].
-    Within(f64),
-    /// Differs by at most this; ns.
-    WithinAbs(Nanos),
-    /// At least so much.
-    AtLeast(f64),
-    /// At most so much.
-    AtMost(f64),
-}
-
 /// The scenario in `text`, which stands in the file `file_name`; what it names by relative paths is taken from there.
 ///
 /// # Errors
@@ -289,6 +186,15 @@ impl Scenario {
 }
 
 impl Level {
+    /// So many times as much.
+    fn scaled(self, times: f64) -> Self {
+        match self {
+            Self::Rate(rate) => Self::Rate(Rate(rate.0 * times)),
+            Self::OfLowest(share) => Self::OfLowest(Share(share.0 * times)),
+            Self::OfOwn(share) => Self::OfOwn(Share(share.0 * times)),
+        }
+    }
+
     /// How many times another it is, where both are of one kind.
     fn times(self, other: Self) -> Option<f64> {
         match (self, other) {

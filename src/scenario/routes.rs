@@ -12,7 +12,7 @@ use crate::load::plan::{
     BODIES_BYTES_MAX, Bodies, Body, BodyCheck, InvalidRequest, Operation, Route, Statuses,
     Template, check_header, check_method, check_path,
 };
-use crate::scenario::around::Around;
+use crate::scenario::contender::Around;
 use crate::scenario::field::{name, whole};
 
 /// Members of a distribution, where the file leaves them out.

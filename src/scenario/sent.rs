@@ -10,7 +10,7 @@ use super::reading::required;
 use super::routes::{ACCOUNTS_DEFAULT, operation};
 use super::sessions::session;
 use crate::load::plan::Operation;
-use crate::scenario::around::Around;
+use crate::scenario::contender::Around;
 use crate::scenario::field::whole;
 use crate::units::Rate;
 

@@ -10,7 +10,7 @@ use super::routes::{diagnostic, step_operation};
 use crate::load::plan::{
     Extract, Fields, InvalidRequest, Operation, SessionStep, UserSession, is_field,
 };
-use crate::scenario::around::Around;
+use crate::scenario::contender::Around;
 use crate::scenario::field::name;
 use crate::units::Nanos;
 
@@ -39,7 +39,6 @@ pub(super) fn setup(
     Ok((steps, captured))
 }
 
-/// One session.
 pub(super) fn session(raw: &At<RawSession>, around: Around<'_>) -> Result<Operation, Diagnostic> {
     let named = name(&raw.value.name, "session's name")?;
     let mut captured = Vec::new();

@@ -6,10 +6,44 @@ use super::diagnostic::{Diagnostic, listed};
 use super::quantity::{At, Figure};
 use super::raw::{RawHeadline, RawStatement};
 use super::reading::list_of;
-use super::{Bound, Contender, Level, LoadKind, Metric, Server, Slo, Statement, Store, Unit};
+use super::{Contender, Level, LoadKind, Metric, Server, Slo, Store, Unit};
 use crate::load::plan::{Operation, Step};
 use crate::scenario::field::sentence;
 use crate::units::{Nanos, Rate};
+
+/// A statement that a run judges: `metric` of one contender against another's, or against a bound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// As people read it.
+    pub text: String,
+    /// What is compared.
+    pub metric: Metric,
+    /// The contender that it is about.
+    pub of: String,
+    /// The contender that it is compared with; `None` for an absolute bound.
+    pub versus: Option<String>,
+    /// The level, always one of the scenario's; `None` only under a closed load.
+    pub at: Option<Level>,
+    /// The request kind, when the mix has several.
+    pub request: Option<String>,
+    /// What must hold.
+    pub bound: Bound,
+    /// The statement that a ledger's row makes needs it.
+    pub decides: bool,
+}
+
+/// What must hold of a ratio (with `versus`) or of a value (without), in the metric's unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// The ratio lies inside [1/r, r].
+    Within(f64),
+    /// Differs by at most this; ns.
+    WithinAbs(Nanos),
+    /// At least so much.
+    AtLeast(f64),
+    /// At most so much.
+    AtMost(f64),
+}
 
 /// Statements of one file.
 const STATEMENTS_MAX: usize = 200;

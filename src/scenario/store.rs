@@ -20,7 +20,6 @@ pub enum Store {
 /// A server that contenders wait for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dependency {
-    /// Which server it is.
     pub server: Server,
     /// How long a statement takes that reads a row, beside what it must.
     pub lookup: Latency,

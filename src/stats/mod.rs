@@ -28,7 +28,6 @@
 pub mod backlog;
 pub mod capacity;
 pub mod hodges_lehmann;
-pub mod mean_difference;
 pub mod percentile;
 pub mod power;
 pub mod ratio;
@@ -42,10 +41,9 @@ pub use hodges_lehmann::{
     Better, Difference, Estimate, Interval, LOST, Limits, beyond, hodges_lehmann, one_sided,
     residual_sd,
 };
-pub use mean_difference::mean_difference;
 pub use percentile::{Failures, Quantile, quantile_interval, quantile_ranks};
 pub use power::{Detectable, detectable, rounds_to_decide};
 pub use ratio::{Paired, ratio_of};
 pub use recovery::{Recovery, SloBucket, recovery};
-pub use series::{Trend, batch_means, mann_kendall, median, spread};
+pub use series::{Trend, batch_means, mann_kendall, mean_difference, median, spread};
 pub use significance::{SignTest, discoveries, fewest_pairs, misses};

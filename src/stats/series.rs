@@ -156,21 +156,49 @@ pub fn batch_means(values: &[f64], batches: usize, confidence: f64) -> Option<Es
     let used = &values[values.len() - size * batches..];
     let means: Vec<f64> = used.chunks_exact(size).map(mean).collect();
     let value = mean(&means);
-    let interval = standard_error(&means, value).map(|error| {
-        let freedom = (batches - 1) as f64;
-        let law = StudentsT::new(0.0, 1.0, freedom).expect("two batches leave a degree of freedom");
-        let half = law.inverse_cdf(f64::midpoint(1.0, confidence)) * error;
-        Interval { low: value - half, high: value + half }
-    });
+    let interval = standard_error(&means, value);
+    let interval = interval.map(|error| t_interval(value, error, batches, confidence));
     Some(Estimate { value, interval, n: batches })
 }
 
-pub(super) fn mean(values: &[f64]) -> f64 {
+// The mean of paired differences of counts, with a t interval that may be one of many.
+//
+// Rank intervals of hundreds of comparisons need more rounds than anyone profiles. A t interval exists from few rounds,
+// but counts that happen to agree in all of them would make it far too short: its error is at least what counting alone
+// has (Poisson).
+
+/// The mean of the differences `d`, where counting alone gives each of them a variance; `least` is the sum of those.
+///
+/// For `m` intervals that hold together ask each for `1 - (1 - confidence) / m`. One difference has no interval. `None`
+/// without any, and where one is infinite or not a number.
+///
+/// # Panics
+/// When `confidence` does not lie between 0 and 1.
+pub fn mean_difference(d: &[f64], least: f64, confidence: f64) -> Option<Estimate> {
+    assert!(confidence > 0.0 && confidence < 1.0, "a confidence of {confidence}");
+    if d.is_empty() || !d.iter().all(|d| d.is_finite()) {
+        return None;
+    }
+    let (value, n) = (mean(d), d.len());
+    let counting = least.sqrt() / n as f64;
+    let interval = standard_error(d, value);
+    let interval = interval.map(|error| t_interval(value, error.max(counting), n, confidence));
+    Some(Estimate { value, interval, n })
+}
+
+/// Of the mean of `n` values, at least two, with its standard error.
+fn t_interval(mean: f64, error: f64, n: usize, confidence: f64) -> Interval {
+    let law = StudentsT::new(0.0, 1.0, (n - 1) as f64).expect("two leave a degree of freedom");
+    let half = law.inverse_cdf(f64::midpoint(1.0, confidence)) * error;
+    Interval { low: mean - half, high: mean + half }
+}
+
+fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Of the mean of independent values; `None` for a single one.
-pub(super) fn standard_error(values: &[f64], mean: f64) -> Option<f64> {
+fn standard_error(values: &[f64], mean: f64) -> Option<f64> {
     let n = values.len() as f64;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (values.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt())
@@ -288,5 +316,35 @@ mod tests {
         assert_eq!(batch_means(&[1.0, 3.0], 1, 0.95), Some(one));
         let equal = batch_means(&[7.0; 20], 10, 0.95).unwrap();
         assert_eq!(equal.interval, Some(Interval { low: 7.0, high: 7.0 }));
+    }
+
+    /// Half the width, in standard errors.
+    fn width(confidence: f64) -> f64 {
+        let d = [1.0, 3.0, 1.0, 3.0, 1.0, 3.0, 1.0, 3.0];
+        let found = mean_difference(&d, 0.0, confidence).unwrap();
+        let interval = found.interval.unwrap();
+        assert_eq!((found.value, found.n), (2.0, 8));
+        (interval.high - interval.low) / 2.0 / (8.0_f64 / 7.0 / 8.0).sqrt()
+    }
+
+    #[test]
+    fn it_is_a_t_interval_also_of_one_among_hundreds() {
+        // Tables of Student's law with 7 degrees of freedom: 0.975, 0.9995.
+        assert!((width(0.95) - 2.364_6).abs() < 1e-3, "{}", width(0.95));
+        assert!((width(0.999) - 5.407_9).abs() < 1e-3, "{}", width(0.999));
+        // The density of its tail falls with the eighth power: a tenth of the tail is 10^(1/7) as far out.
+        let (far, farther) = (width(1.0 - 1e-6), width(1.0 - 1e-7));
+        assert!((farther / far - 10.0_f64.powf(1.0 / 7.0)).abs() < 0.03, "{far} {farther}");
+    }
+
+    #[test]
+    fn counts_that_happen_to_agree_are_no_more_certain_than_counts_are() {
+        // One sample more in each of eight rounds: the sum is 8 with an error of 2.8.
+        let interval = mean_difference(&[1.0; 8], 8.0, 0.999).unwrap().interval.unwrap();
+        assert!(interval.low < 0.0 && interval.high > 2.0, "{interval:?}");
+        assert!(mean_difference(&[1.0; 8], 0.0, 0.999).unwrap().interval.unwrap().low > 0.0);
+        assert_eq!(mean_difference(&[1.0], 1.0, 0.95).unwrap().interval, None);
+        assert_eq!(mean_difference(&[], 1.0, 0.95), None);
+        assert_eq!(mean_difference(&[f64::INFINITY], 1.0, 0.95), None);
     }
 }

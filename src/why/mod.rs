@@ -4,14 +4,10 @@
 //! - [`layers`] says which layer a stack belongs to, by names alone;
 //! - [`profile`] scales the samples of a trial to its exact CPU time.
 
-#[cfg(all(test, feature = "why"))]
-mod known_costs;
 pub(crate) mod layers;
 pub(crate) mod profile;
 #[cfg(feature = "why")]
 mod sampler;
-#[cfg(not(feature = "why"))]
-mod without;
 
 use std::sync::{Arc, Mutex};
 
@@ -82,6 +78,38 @@ impl Profiling {
 
     pub(crate) fn sampled(self) -> Option<Sampled> {
         self.sampled.into_inner().expect("no holder panics")
+    }
+}
+
+/// A build without a profiler.
+#[cfg(not(feature = "why"))]
+mod without {
+    use std::io;
+
+    use crate::record::WhyLevel;
+    use crate::why::Sampled;
+
+    /// What can be seen, and the setting that gives the next level.
+    pub(crate) fn level() -> (WhyLevel, Option<String>) {
+        (WhyLevel::CountersOnly, Some("build with the default feature `why`".into()))
+    }
+
+    /// Samples nothing.
+    #[derive(Debug)]
+    pub(crate) struct Profiler;
+
+    impl Profiler {
+        pub(crate) fn open(_level: WhyLevel) -> io::Result<Self> {
+            Err(io::Error::other("this build has no profiler"))
+        }
+
+        pub(crate) fn begin(&self) {}
+
+        pub(crate) fn end(&self) {}
+
+        pub(crate) fn named(self, _others: &[u32]) -> Sampled {
+            Sampled::default()
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bakeoff::load;
-use bakeoff::load::plan::{Arrivals, Fixed, Operation, Pace, Part, Plan, Shape, WarmUp};
+use bakeoff::load::plan::{Arrivals, Fixed, Operation, Plan, Shape};
 use bakeoff::record::outcome::Kind;
 use bakeoff::units::{Nanos, Rate};
 use rustix::net::sockopt::set_socket_linger;
@@ -51,28 +51,13 @@ fn outcome(port: u16, method: &str, expect_status: u16, timeout: Duration) -> Ki
         expect_status: expect_status.to_string().parse().expect("it is a status"),
         expect_body: None,
     };
+    let target = SocketAddr::from(([127, 0, 0, 1], port));
+    let shape = Shape::Open { rate: Rate(200.0), arrivals: Arrivals::Constant };
     let plan = Plan {
-        target: SocketAddr::from(([127, 0, 0, 1], port)).into(),
-        shape: Shape::Open { rate: Rate(200.0), arrivals: Arrivals::Constant },
-        mix: vec![(Operation::Fixed(request), 1)],
-        seed: 42,
-        round: 1,
-        salt: 0,
-        warm_up: WarmUp::Through(Nanos(0)),
         duration: Nanos(200_000_000),
         connections: 40,
-        threads: 1,
         timeout: timeout.into(),
-        objective: None,
-        timeline: false,
-        steps: Vec::new(),
-        traffic: None,
-        setup: Vec::new(),
-        keep_alive: true,
-        part: Part::WHOLE,
-        beyond: false,
-        pace: Pace::Sleep,
-        cores: Vec::new(),
+        ..Plan::new(target, shape, vec![(Operation::Fixed(request), 1)])
     };
     let began = Instant::now();
     let outcome = load::run(&plan, &AtomicBool::new(false), None).unwrap();

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bakeoff::load::plan::{Arrivals, Operation, Pace, Part, Plan, Shape, WarmUp};
+use bakeoff::load::plan::{Arrivals, Operation, Plan, Shape, WarmUp};
 use bakeoff::load::{self, Window};
 use bakeoff::record::outcome::{Kind, Outcome};
 use bakeoff::units::{Nanos, Rate};
@@ -562,28 +562,13 @@ fn an_interrupt_ends_it_with_what_it_has() {
 
 /// The generator as an orchestrator uses it, which samples beside it.
 fn run(port: u16, operation: Operation, sample: impl FnOnce(Receiver<Window>)) -> Outcome {
+    let target = SocketAddr::from(([127, 0, 0, 1], port));
+    let shape = Shape::Open { rate: Rate(200.0), arrivals: Arrivals::Poisson };
     let plan = Plan {
-        target: SocketAddr::from(([127, 0, 0, 1], port)).into(),
-        shape: Shape::Open { rate: Rate(200.0), arrivals: Arrivals::Poisson },
-        mix: vec![(operation, 1)],
-        seed: 42,
-        round: 1,
         salt: 3,
         warm_up: WarmUp::Through(Nanos(200_000_000)),
-        duration: Nanos::SECOND,
         connections: 16,
-        threads: 1,
-        timeout: Nanos::SECOND,
-        pace: Pace::Sleep,
-        cores: Vec::new(),
-        objective: None,
-        timeline: false,
-        steps: Vec::new(),
-        traffic: None,
-        setup: Vec::new(),
-        keep_alive: true,
-        part: Part::WHOLE,
-        beyond: false,
+        ..Plan::new(target, shape, vec![(operation, 1)])
     };
     let (tell, window) = mpsc::sync_channel(0);
     thread::scope(|scope| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum_contender::config::Config;
-use axum_contender::serve::{STOP_MAX, connection};
+use axum_contender::serve::{STOP_MAX, announce, connection, process};
 use axum_contender::store::{Store, memory::Memory, postgres::Postgres};
 use axum_contender::{App, Dataset, Upstream, router, version};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -25,17 +25,10 @@ const UPSTREAM_BYTES_MAX: usize = 64 << 10;
 const BACKLOG: u32 = 4_096;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::from(2)
-        }
-    }
+    process(run)
 }
 
-fn run() -> Result<(), String> {
-    let config = Config::from_env()?;
+fn run(config: Config) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.workers)
         .enable_all()
@@ -74,11 +67,7 @@ async fn serve(config: Config) -> Result<(), String> {
         .map_err(|error| format!("cannot listen at 127.0.0.1:{}: {error}", config.port))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let stop = stop_signal().map_err(|error| format!("cannot listen for signals: {error}"))?;
-    // A reader of stdout may go away.
-    let _ = std::io::Write::write_all(
-        &mut std::io::stdout(),
-        format!("listening {address}\n").as_bytes(),
-    );
+    announce(address);
     // Each connection has a receiver: there are no more of them once all have ended.
     let (stopping, until) = watch::channel(false);
     tokio::select! {

@@ -1,6 +1,9 @@
-//! One connection, on whatever runtime.
+//! What a server on this router does on whatever runtime: its process begins, and serves connections.
 
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::pin::pin;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,12 +12,31 @@ use hyper::rt::{Read, Timer, Write};
 use hyper::server::conn::http1::Builder;
 use hyper_util::service::TowerToHyperService;
 
+use crate::config::Config;
+
 /// How long a client may take from a response, or from the start, to the end of its next head.
 const IDLE_MAX: Duration = Duration::from_secs(75);
 /// How long requests in progress may take once the server is told to stop.
 pub const STOP_MAX: Duration = Duration::from_secs(5);
 /// Beyond it a head is answered with 431.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Runs `server` as the environment says, and gives the exit code of its process.
+pub fn process(server: impl FnOnce(Config) -> Result<(), String>) -> ExitCode {
+    match Config::from_env().and_then(server) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Says where the server listens.
+pub fn announce(address: SocketAddr) {
+    // A reader of stdout may go away.
+    let _ = std::io::stdout().write_all(format!("listening {address}\n").as_bytes());
+}
 
 /// Serves a connection to its end, or until its last response after `stop`.
 pub async fn connection(

@@ -3,7 +3,6 @@
 
 mod upstream;
 
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_contender::config::Config;
-use axum_contender::serve::{STOP_MAX, connection};
+use axum_contender::serve::{STOP_MAX, announce, connection, process};
 use axum_contender::store::{Store, memory::Memory};
 use axum_contender::{App, Dataset, router, version};
 use compio::driver::ProactorBuilder;
@@ -30,17 +29,10 @@ const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::from(2)
-        }
-    }
+    process(run)
 }
 
-fn run() -> Result<(), String> {
-    let config = Config::from_env()?;
+fn run(config: Config) -> Result<(), String> {
     if config.database_url.is_some() {
         return Err("BAKEOFF_DATABASE_URL is refused: compio has no PostgreSQL client, so this server keeps its state \
                     in memory"
@@ -77,11 +69,7 @@ fn run() -> Result<(), String> {
             })
         });
         let others = others.collect::<Vec<_>>();
-        let listening = || {
-            // A reader of stdout may go away.
-            let _ = std::io::stdout().write_all(format!("listening {address}\n").as_bytes());
-        };
-        let served = first.block_on(serve(listener, router, listening));
+        let served = first.block_on(serve(listener, router, || announce(address)));
         let others = others.into_iter().map(|thread| thread.join().expect("a thread ends"));
         others.fold(served, Result::and)
     })

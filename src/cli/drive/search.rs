@@ -190,7 +190,7 @@ fn shown(
     };
     if args.format == Format::Json {
         let slo = format!("{}={}ns", slo.percentile, slo.bound.0);
-        return record::search_json(&record::Search { slo, capacity, trials }) + "\n";
+        return record::json::on_one_line(&record::Search { slo, capacity, trials }) + "\n";
     }
     let sentence = sentence(slo, found, &trials);
     match (best.map(|best| &trials[best]), args.format) {

@@ -29,10 +29,6 @@ impl Metric {
         }
     }
 
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|metric| metric.name() == name)
-    }
-
     /// Its part of the gate's alpha when all metrics are gated.
     pub fn weight(self) -> f64 {
         match self {

@@ -74,7 +74,7 @@ fn of_kind(evidence: &Evidence<'_>, kind: &Kind) -> Drift {
     }
     let enough =
         |slice: &&Slice| slice.times.len() + failures::of_slice(kind, slice).all >= SAMPLES_MIN;
-    let median_of = |slice| failures::slice_percentile(kind, slice, 0.5).written();
+    let median_of = |slice| failures::slice_median(kind, slice).written();
     let medians: Vec<f64> =
         kind.slices.iter().filter(enough).filter_map(median_of).map(|ns| ns as f64).collect();
     if medians.len() < kind.slices.len() / 2 {

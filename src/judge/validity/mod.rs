@@ -7,7 +7,6 @@
 mod bound;
 mod drift;
 mod lateness;
-pub(crate) mod machine;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -15,9 +14,13 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use crate::record::outcome::Outcome;
+use crate::judge::failures;
+use crate::record::outcome::{Kind, Outcome};
 use crate::record::{BoundBy, Hiccups, LostBy, Trial, TrialVerdict, Validity};
-use crate::units::Nanos;
+use crate::stats::backlog;
+use crate::stats::percentile::RANKS;
+use crate::text::percent;
+use crate::units::{Nanos, grouped};
 pub(crate) use bound::generator_share;
 pub(crate) use lateness::{lag_limit, limit_of, receive_lag};
 
@@ -110,20 +113,20 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judged {
         validity.add(finding);
     }
     // What piled up because it was sent late is not the contender's backlog.
-    let saturated = evidence.open && !late && machine::saturated(evidence);
+    let saturated = evidence.open && !late && saturated(evidence);
     let bound_by = bound::by(evidence, saturated);
-    validity.at_floor = machine::marks(evidence, saturated);
+    validity.at_floor = marks(evidence, saturated);
     validity.drift = drift::of(evidence).verdict();
     let marked = lateness
         .marked
         .into_iter()
         .chain(bound::connections(evidence))
         .chain(bound::closes(evidence))
-        .chain(machine::by_hypervisor(evidence))
-        .chain(machine::by_quota(evidence))
-        .chain(machine::by_hiccups(evidence))
-        .chain(machine::crowded(evidence))
-        .chain(machine::worked_off(evidence))
+        .chain(by_hypervisor(evidence))
+        .chain(by_quota(evidence))
+        .chain(by_hiccups(evidence))
+        .chain(crowded(evidence))
+        .chain(worked_off(evidence))
         .chain(drift::finding(evidence, saturated));
     marked.for_each(|finding| validity.add(finding));
     Judged { validity, bound_by, saturated, ours: lateness.ours, blames: 0 }
@@ -183,6 +186,116 @@ impl Finding {
     fn invalid(reason: String) -> Self {
         Self { verdict: TrialVerdict::Invalid, reason }
     }
+}
+
+// What machine and load leave of a trial: interference by others, the machine's floor, a contender that fell behind, and
+// a generator that shares the contender's cores.
+
+/// More than this of the machine's time given to others is suspect.
+const STEAL: f64 = 0.05;
+/// More than this of its time held back by a quota is suspect too.
+const THROTTLED: f64 = 0.05;
+/// A machine that takes more than this from a thread that only reads the clock is suspect.
+const HICCUPS: f64 = 0.05;
+
+/// Stolen time, as the kernel counts it.
+fn by_hypervisor(evidence: &Evidence<'_>) -> Option<Finding> {
+    let share = evidence.steal_share.filter(|&share| share > STEAL)?;
+    let share = percent(share, 0);
+    Some(Finding::suspect(format!("the hypervisor gave {share} of the machine's time to others")))
+}
+
+/// Time in which tasks of this cgroup, or of one around it, were ready and not allowed to run.
+fn by_quota(evidence: &Evidence<'_>) -> Option<Finding> {
+    let share = evidence.throttled_share.filter(|&share| share > THROTTLED)?;
+    let share = percent(share, 0);
+    Some(Finding::suspect(format!(
+        "a CPU quota (cgroup) held tasks back for {share} of the machine's time"
+    )))
+}
+
+/// Time that was gone before the run, whatever the kernel says of it.
+fn by_hiccups(evidence: &Evidence<'_>) -> Option<Finding> {
+    let Hiccups { lost, worst, .. } =
+        evidence.hiccups.filter(|hiccups| hiccups.lost.0 > HICCUPS)?;
+    let lost = percent(lost.0, 0);
+    Some(Finding::suspect(format!(
+        "before the run the machine took {lost} of a core from a thread that only read the clock (worst pause {worst})"
+    )))
+}
+
+/// A percentile is at the floor when the floor is at least this share of it.
+const AT_FLOOR: f64 = 0.5;
+
+/// The percentiles at the floor, by kind; a saturated trial has none.
+fn marks(evidence: &Evidence<'_>, saturated: bool) -> BTreeMap<String, Vec<String>> {
+    let mut marks = BTreeMap::new();
+    for kind in evidence.outcome.kinds.iter().filter(|_| evidence.open && !saturated) {
+        let names: Vec<String> = (0..RANKS.len())
+            .filter(|&index| at_floor(evidence, kind, index))
+            .map(|index| RANKS[index].0.to_owned())
+            .collect();
+        if !names.is_empty() {
+            marks.insert(kind.name.clone(), names);
+        }
+    }
+    marks
+}
+
+/// Whether the floor is so much of a percentile.
+fn at_floor(evidence: &Evidence<'_>, kind: &Kind, index: usize) -> bool {
+    let Some(hiccups) = evidence.hiccups else { return false };
+    let Some(value) = failures::percentile(kind, &kind.response, RANKS[index].1).time() else {
+        return false;
+    };
+    let floor = hiccups.floor[index];
+    floor > Nanos(0) && floor.0 as f64 >= AT_FLOOR * value as f64
+}
+
+/// Outstanding requests grew all along the window, by more than fluctuation.
+fn saturated(evidence: &Evidence<'_>) -> bool {
+    let Outcome { outstanding, offered, began_empty, .. } = evidence.outcome;
+    let (start, end) = (outstanding.at_start as f64, outstanding.at_end as f64);
+    // Before the first request of all nothing is under way, and soon as much as ever. Of what grows without end, the mean
+    // is half of the end.
+    if *began_empty {
+        return backlog::changed(end - start.max(outstanding.mean), outstanding.mean, *offered);
+    }
+    match evidence.in_steps {
+        // The mean of steps tells nothing of growth.
+        Some(steps) => backlog::changed(end - start * steps, outstanding.mean, *offered),
+        None => backlog::grew(start, end, outstanding.mean, *offered),
+    }
+}
+
+/// Outstanding requests fell by as much: what the window measured was a backlog from before it.
+fn worked_off(evidence: &Evidence<'_>) -> Option<Finding> {
+    let Outcome { outstanding, offered, .. } = evidence.outcome;
+    let (start, end) = (outstanding.at_start, outstanding.at_end);
+    // By Little's law as much is under way at the end of steps as the rates differ by.
+    let fell = start as f64 * evidence.in_steps.unwrap_or(1.0) - end as f64;
+    let fell = evidence.open && backlog::changed(fell, outstanding.mean, *offered);
+    fell.then(|| {
+        let [start, end] = [start, end].map(|n| grouped(n as f64));
+        Finding::suspect(format!(
+            "a backlog was worked off: {start} requests were outstanding at the window's start and {end} at its end"
+        ))
+    })
+}
+
+/// More than this of the machine is too much for a load generator.
+const CROWDED: f64 = 0.05;
+
+/// The generator's CPU time, polling included, of all cores that it shares.
+fn crowded(evidence: &Evidence<'_>) -> Option<Finding> {
+    let available = evidence.outcome.window.0 as f64 * evidence.shared_cores? as f64;
+    let share = evidence.outcome.cpu.0 as f64 / available.max(1.0);
+    (share > CROWDED).then(|| {
+        Finding::suspect(format!(
+            "co-located: the generator took {} of the machine that it shares with the contender",
+            percent(share, 0)
+        ))
+    })
 }
 
 // Chance voids the rounds of all contenders alike. A contender in whose trials most voids arise causes them, and would

@@ -1,8 +1,7 @@
 //! What a mix writes: right, signed, new each time, and the same for each contender.
 
 use super::*;
-use crate::load::plan::{Pace, Part, Shape, WarmUp};
-use crate::units::Nanos;
+use crate::load::plan::Shape;
 
 const EVERYTHING: [Operation; 3] = [
     Operation::Payment { rounds: 3 },
@@ -11,29 +10,8 @@ const EVERYTHING: [Operation; 3] = [
 ];
 
 pub(crate) fn plan(mix: Vec<(Operation, u32)>) -> Plan {
-    Plan {
-        target: std::net::SocketAddr::from(([127, 0, 0, 1], 80)).into(),
-        shape: Shape::Closed,
-        mix,
-        seed: 42,
-        round: 1,
-        salt: 7,
-        warm_up: WarmUp::Through(Nanos(0)),
-        duration: Nanos::SECOND,
-        connections: 1,
-        threads: 1,
-        timeout: Nanos::SECOND,
-        pace: Pace::Sleep,
-        cores: Vec::new(),
-        objective: None,
-        timeline: false,
-        steps: Vec::new(),
-        traffic: None,
-        setup: Vec::new(),
-        keep_alive: true,
-        part: Part::WHOLE,
-        beyond: false,
-    }
+    let target = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
+    Plan { salt: 7, ..Plan::new(target, Shape::Closed, mix) }
 }
 
 fn body(mix: &Mix, k: u64) -> (serde_json::Value, Expect) {

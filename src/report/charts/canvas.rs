@@ -168,9 +168,9 @@ impl Canvas {
         }
     }
 
-    pub(super) fn outline(&self, from: (f64, f64), to: (f64, f64), colour: RGBAColor, px: f64) {
+    pub(super) fn outline(&self, from: (f64, f64), to: (f64, f64), colour: RGBAColor) {
         let corners = [from, (to.0, from.1), to, (from.0, to.1), from];
-        self.line(&corners, colour, px);
+        self.line(&corners, colour, 3.0);
     }
 
     /// Slanting lines over a rectangle: what is not settled.
@@ -186,7 +186,8 @@ impl Canvas {
     }
 
     /// A small mark without a rim, one of many.
-    pub(super) fn speck(&self, (x, y): (f64, f64), radius: f64, colour: RGBAColor, square: bool) {
+    pub(super) fn speck(&self, (x, y): (f64, f64), colour: RGBAColor, square: bool) {
+        let radius = 2.6;
         if square {
             self.rectangle((x - radius, y - radius), (x + radius, y + radius), colour);
         } else {

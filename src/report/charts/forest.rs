@@ -16,7 +16,7 @@ use crate::record::metric::label;
 use crate::record::{Comparison, Direction};
 use crate::report::comparison::{confidence, families};
 use crate::report::format::load;
-use crate::text::{clean, counted, slug, times};
+use crate::text::{clean, counted, distinct, slug, times};
 
 /// The pair of `of` and `versus`, where those are given; else the first contender against the first of another colour.
 pub(super) fn pictures<'a>(view: &View<'a>, pair: Option<(&str, &str)>) -> Vec<Picture<'a>> {
@@ -217,15 +217,10 @@ fn finding(rows: &[ForestRow], a: &Member<'_>, b: &Member<'_>) -> String {
     let rest = rows.len() - first - second;
     let mut parts = Vec::new();
     let metrics = |better: bool| {
-        let mut metrics: Vec<&str> = Vec::new();
-        for row in rows.iter().filter(|row| {
+        let rows = rows.iter().filter(|row| {
             row.clear && row.advantage.is_some_and(|(ratio, ..)| (ratio > 1.0) == better)
-        }) {
-            if !metrics.contains(&row.metric.as_str()) {
-                metrics.push(&row.metric);
-            }
-        }
-        metrics.join(", ")
+        });
+        distinct(rows.map(|row| row.metric.as_str())).join(", ")
     };
     for (count, name, better) in [(first, &a.label, true), (second, &b.label, false)] {
         if count > 0 {

@@ -5,12 +5,11 @@ use plotters::style::Color;
 
 use super::MAX_SERIES;
 use super::canvas::{Anchor, Canvas, Dash, Ink};
-use super::hdr::{bends, percent};
+use super::hdr::{bends, percent, points, timed};
 use super::picture::{ChartKind, Picture};
 use super::plot;
 use super::plot::Label;
 use super::plot::{Frame, Percentiles, Plot, Tick, durations, nines};
-use super::series::{points, timed};
 use super::text::{Weight, typeset, width};
 use super::theme::Style;
 use super::view::View;

@@ -161,7 +161,7 @@ pub(super) fn draw<X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
         for level in &track.levels {
             for value in &level.values {
                 let at = plot.at((level.rps, *value));
-                canvas.speck(at, 2.6, colour.mix(0.6), track.style.is_square());
+                canvas.speck(at, colour.mix(0.6), track.style.is_square());
                 let rate = Rate(level.rps);
                 canvas.tip(at, format!("{} at {rate}, a trial: {}", track.name, figure(*value)));
             }

@@ -160,7 +160,7 @@ fn draw(canvas: &mut Canvas, map: &Map, sides: &[Side]) {
         let place = place(map, service);
         let (from, to) = grid.cell(place.0, place.1);
         let ink = canvas.theme.text.to_rgba();
-        canvas.outline((from.0 - 1.5, from.1 - 1.5), (to.0 + 1.5, to.1 + 1.5), ink, 3.0);
+        canvas.outline((from.0 - 1.5, from.1 - 1.5), (to.0 + 1.5, to.1 + 1.5), ink);
     }
     key(canvas, map, sides, frame);
 }
@@ -290,7 +290,7 @@ fn key(canvas: &mut Canvas, map: &Map, sides: &[Side], frame: Frame) {
     if let Some(service) = map.service {
         y += 20.0;
         let (from, to) = swatch(y);
-        canvas.outline(from, to, theme.text.to_rgba(), 3.0);
+        canvas.outline(from, to, theme.text.to_rgba());
         let ink = Ink { weight: Weight::SemiBold, ..plain };
         canvas.text("your service", (x + 44.0, y), ink, Anchor::Start);
         let ink = Ink { px: 12.0, weight: Weight::Regular, colour: theme.muted };

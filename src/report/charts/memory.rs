@@ -250,7 +250,7 @@ fn draw(canvas: &mut Canvas, tracks: &[Track], holding: Holding, axis: &str) {
         let path: Vec<_> = track.line.iter().map(at).collect();
         canvas.line(&path, colour.to_rgba(), 2.5);
         for point in &track.points {
-            canvas.speck(at(point), 2.6, colour.mix(0.6), track.style.is_square());
+            canvas.speck(at(point), colour.mix(0.6), track.style.is_square());
             let (held, rss) = (grouped(point.0), bytes(point.1));
             canvas.tip(at(point), format!("{}, {held} {}: {rss}", track.name, holding.several()));
         }

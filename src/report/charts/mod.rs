@@ -1,9 +1,8 @@
 //! Charts, as self-contained SVG in a light and a dark theme, and as PNG.
 //!
-//! `theme` (colours, and whose they are), `text` (the font, measured), `canvas` (the surface, in px), `svg` (the
-//! document), `png` (the same as pixels), `plot` and `labels` are the kit; `view` is what every chart says of its run, `picture` a
-//! chart that can be drawn, and what surrounds it. One file for each of the kinds;
-//! `series` is what percentile plots show, `levels` what plots against the load do.
+//! `theme` (colours, and whose they are), `text` (the font, measured), `canvas` (the surface, in px), `png` (the same as
+//! pixels) and `plot` are the kit; `view` is what every chart says of its run, `picture` a chart that can be drawn, and
+//! what surrounds it. One file for each of the kinds; `levels` is what plots against the load show.
 
 mod canvas;
 mod cpu;
@@ -21,7 +20,6 @@ mod picture;
 mod plot;
 #[cfg(feature = "png")]
 mod png;
-mod series;
 mod stall;
 mod text;
 mod theme;

@@ -122,6 +122,8 @@ impl ChartKind {
 }
 
 impl Shade {
+    pub const ALL: [Self; 2] = [Self::Light, Self::Dark];
+
     /// `light` or `dark`
     pub fn name(self) -> &'static str {
         self.theme().name

@@ -139,9 +139,7 @@ pub(super) fn name_ink(canvas: &Canvas) -> Ink {
 
 /// A logarithmic axis that holds `low` to `high`, with its ticks as durations in ns.
 pub(super) fn durations(low: f64, high: f64) -> (LogCoord<f64>, Vec<Tick>) {
-    let ticks = log_ticks(low, high);
-    let ends = (ticks[0]..ticks[ticks.len() - 1]).log_scale().into();
-    (ends, ticks.into_iter().map(|ns| (ns, duration(ns))).collect())
+    logarithmic(low, high, duration)
 }
 
 /// A logarithmic axis that holds `low` to `high`, with its ticks by `show`.

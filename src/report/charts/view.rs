@@ -7,7 +7,7 @@ use crate::record::late::Late;
 use crate::record::{ContenderInfo, RunResult, Trial, TrialVerdict, Verdict};
 use crate::report::machines;
 use crate::report::setting::{loads, placements, versions};
-use crate::text::{capital, clean, counted, listed};
+use crate::text::{capital, clean, counted, distinct, listed};
 use crate::units::{Rate, grouped};
 
 /// A result as charts read it.
@@ -34,13 +34,7 @@ impl<'a> View<'a> {
 
     /// The workloads, in the order in which they were run.
     pub(super) fn workloads(&self) -> Vec<&'a str> {
-        let mut workloads: Vec<&str> = Vec::new();
-        for race in self.races.iter().chain(&self.probed) {
-            if !workloads.contains(&race.workload) {
-                workloads.push(race.workload);
-            }
-        }
-        workloads
+        distinct(self.races.iter().chain(&self.probed).map(|race| race.workload))
     }
 
     /// The open-loop races of a workload by rising rate; none where they waited for different things, since rates with
@@ -57,15 +51,10 @@ impl<'a> View<'a> {
 
     /// The contenders of a workload, in the scenario's order.
     pub(super) fn members(&self, workload: &str) -> Vec<Member<'a>> {
-        let mut names: Vec<&'a str> = Vec::new();
         let races = self.races.iter().chain(&self.probed);
-        for race in races.filter(|race| race.workload == workload) {
-            for entry in &race.entries {
-                if !names.contains(&entry.name) {
-                    names.push(entry.name);
-                }
-            }
-        }
+        let races = races.filter(|race| race.workload == workload);
+        let names: Vec<&'a str> =
+            distinct(races.flat_map(|race| &race.entries).map(|entry| entry.name));
         let styles = styles(names.iter().map(|name| (*name, self.info(workload, name))));
         let label = |name: &'a str| self.label(workload, name);
         let member = |(name, style)| Member { name, label: label(name), style };
@@ -251,21 +240,15 @@ fn bound<'a>(members: &[Member<'_>], by: impl Fn(&str) -> Option<&'a str>) -> St
 
 /// `; an upper bound where the generator was late: p99 of event-loop in 3 of 6 trials`; nothing where it was not.
 pub(super) fn late(races: &[&Race<'_>], kind: &str) -> String {
-    let mut names: Vec<(&str, usize, usize)> = Vec::new();
-    for entry in races.iter().flat_map(|race| &race.entries) {
+    let bounds = |entry: &Entry<'_>| {
         let late = |trial: &Trial| Some(response(trial, trial.by_request.get(kind)?, 990).late());
         let all: Vec<Late> = entry.usable().filter_map(late).collect();
-        let bounds = all.iter().filter(|late| **late == Late::Bound).count();
-        match names.iter_mut().find(|(name, ..)| *name == entry.name) {
-            Some((_, n, of)) => (*n, *of) = (*n + bounds, *of + all.len()),
-            None => names.push((entry.name, bounds, all.len())),
-        }
-    }
-    names.retain(|(_, bounds, _)| *bounds > 0);
-    let one = |(name, n, of): &(&str, usize, usize)| {
-        format!("p99 of {} in {n} of {}", clean(name), counted(*of, "trial"))
+        (all.iter().filter(|late| **late == Late::Bound).count() as u64, all.len() as u64)
     };
-    let told: Vec<String> = names.iter().map(one).collect();
+    let one = |(name, n, of): (&str, u64, u64)| {
+        format!("p99 of {} in {n} of {}", clean(name), counted(of as usize, "trial"))
+    };
+    let told: Vec<String> = sums(races, bounds).into_iter().map(one).collect();
     if told.is_empty() {
         return String::new();
     }
@@ -274,15 +257,7 @@ pub(super) fn late(races: &[&Race<'_>], kind: &str) -> String {
 
 /// `; failed and ranked last: thread-pool 36 of 31,200`; nothing where no request failed.
 pub(super) fn failed(races: &[&Race<'_>]) -> String {
-    let mut names: Vec<(&str, u64, u64)> = Vec::new();
-    for entry in races.iter().flat_map(|race| &race.entries) {
-        let (failures, requests) = entry.failures();
-        match names.iter_mut().find(|(name, ..)| *name == entry.name) {
-            Some((_, f, r)) => (*f, *r) = (*f + failures, *r + requests),
-            None => names.push((entry.name, failures, requests)),
-        }
-    }
-    names.retain(|(_, failures, _)| *failures > 0);
+    let mut names = sums(races, Entry::failures);
     names.sort_by_key(|(_, failures, _)| std::cmp::Reverse(*failures));
     let others = names.split_off(names.len().min(FAILED_NAMED)).len();
     let one = |(name, failures, requests): &(&str, u64, u64)| {
@@ -295,6 +270,23 @@ pub(super) fn failed(races: &[&Race<'_>]) -> String {
         return String::new();
     }
     format!("; failed and ranked last: {}", told.join(", "))
+}
+
+/// How many of how many each contender has in all races; nothing of one that has none.
+fn sums<'a>(
+    races: &[&Race<'a>],
+    of: impl Fn(&Entry<'a>) -> (u64, u64),
+) -> Vec<(&'a str, u64, u64)> {
+    let mut names: Vec<(&str, u64, u64)> = Vec::new();
+    for entry in races.iter().flat_map(|race| &race.entries) {
+        let (some, all) = of(entry);
+        match names.iter_mut().find(|(name, ..)| *name == entry.name) {
+            Some((_, n, of)) => (*n, *of) = (*n + some, *of + all),
+            None => names.push((entry.name, some, all)),
+        }
+    }
+    names.retain(|(_, some, _)| *some > 0);
+    names
 }
 
 /// Of more contenders than this that failed requests the others are counted.

@@ -189,7 +189,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::gate::sample_tests::{passed, sample};
+    use crate::report::gate::tests::{passed, sample};
     use roxmltree::{Document, Node};
 
     /// A line as the runner reads it: level, title and message.

@@ -96,7 +96,7 @@ mod tests {
 
     use serde::Deserialize;
 
-    use crate::report::gate::sample_tests::{passed, sample};
+    use crate::report::gate::tests::{passed, sample};
 
     /// As bencher.dev/docs/reference/bencher-metric-format has it.
     #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use crate::record::{Fingerprint, GatePoint, RunResult};
 use crate::report::document::{Document, Element, Table};
 use crate::report::markdown::write_markdown;
 use crate::report::terminal::write_text;
-use crate::text::{clean, counted, listed, shortened, times, truncated};
+use crate::text::{clean, counted, distinct, listed, shortened, times, truncated};
 use serde_json::{Value, json};
 
 /// The version of a line.
@@ -170,12 +170,7 @@ pub(crate) fn json(history: &History) -> String {
 }
 
 fn title(history: &History) -> String {
-    let mut scenarios: Vec<String> = Vec::new();
-    for name in history.gates.iter().map(|gate| text_of(&gate["scenario"])) {
-        if !scenarios.contains(&name) {
-            scenarios.push(name);
-        }
-    }
+    let scenarios = distinct(history.gates.iter().map(|gate| text_of(&gate["scenario"])));
     truncated(&format!("Gates of {}", scenarios.join(", ")), 76)
 }
 
@@ -288,23 +283,15 @@ fn differing<'a>(gate: &'a Value, last: &Value) -> Vec<&'a str> {
 
 /// `Loads differ: 300/s and 60% of the baseline's ceiling`; nothing where they do not.
 fn loads(alike: &[&Value]) -> Option<String> {
-    let mut loads: Vec<String> = Vec::new();
-    for load in alike.iter().filter_map(|gate| gate["fingerprint"]["load"].as_str()) {
-        if !loads.iter().any(|known| known == load) {
-            loads.push(load.into());
-        }
-    }
+    let loads = alike.iter().filter_map(|gate| gate["fingerprint"]["load"].as_str());
+    let loads = distinct(loads.map(str::to_owned));
     (loads.len() > 1).then(|| format!("Loads differ: {}", listed(&loads)))
 }
 
 /// `2 earlier gates are left out: they differ in cores and scenario`
 fn left_out(others: &[&Value], last: &Value) -> Option<String> {
-    let mut parts: Vec<String> = Vec::new();
-    for part in others.iter().flat_map(|gate| differing(gate, last)) {
-        if !parts.iter().any(|known| known == part) {
-            parts.push(part.replace('_', " "));
-        }
-    }
+    let parts = others.iter().flat_map(|gate| differing(gate, last));
+    let parts = distinct(parts.map(|part| part.replace('_', " ")));
     let n = counted(others.len(), "earlier gate");
     (!others.is_empty()).then(|| format!("{n} left out: other {}", listed(&parts)))
 }
@@ -386,7 +373,7 @@ mod tests {
     use super::*;
     use crate::record::gate::{GateResult, Purpose};
     use crate::report::charts::{ChartKind, pictures_of};
-    use crate::report::gate::sample_tests::{passed, sample};
+    use crate::report::gate::tests::{passed, sample};
 
     /// Appends as a caller does.
     fn append(file: &mut String, result: &GateResult) {
@@ -497,6 +484,14 @@ mod tests {
         let pictures = pictures_of(&series, ChartKind::Gate, None);
         assert!(pictures[0].method.contains("Loads differ: 300/s"), "{}", pictures[0].method);
         assert!(alike.notes.is_empty());
+    }
+
+    #[test]
+    fn what_several_gates_differ_in_is_said_once() {
+        let mut elsewhere = passed();
+        elsewhere.about.fingerprint.cpu_model = "Another".into();
+        let series = of(&[elsewhere.clone(), elsewhere, passed()]).unwrap();
+        assert_eq!(series.notes, ["2 earlier gates left out: other cpu model"]);
     }
 
     #[test]

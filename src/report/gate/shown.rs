@@ -76,7 +76,7 @@ fn document(result: &GateResult) -> Document<'static> {
 mod tests {
     use super::*;
     use crate::judge::mock;
-    use crate::report::gate::sample_tests::{passed, sample};
+    use crate::report::gate::tests::{passed, sample};
 
     #[test]
     fn the_verdict_is_the_first_line_and_every_metric_has_a_row() {

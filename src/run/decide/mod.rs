@@ -40,6 +40,8 @@ const BLOCK: Nanos = Nanos(1_300 * Nanos::MILLI.0);
 const SIZES: u64 = 8;
 /// Blocks of a meeting, those that find the two sizes among them.
 const BLOCKS: u64 = 2 * MEETING_ROUNDS as u64 + 3;
+/// Meetings: as asked, and with half and double of CPU, wait and pool.
+const MEETINGS: u64 = 7;
 /// Trials of a search for the capacity take about so long for each model; without so much time it is not begun.
 const SEARCH: Nanos = Nanos(60 * Nanos::SECOND.0);
 
@@ -113,9 +115,12 @@ pub fn decide(
         .collect();
     let two = answer::two_best(&models);
     let (meetings, left_out) = meet(&mut context, &scenario, two, &point)?;
-    let capacity = match enough_for_a_search(budget) && carried {
-        true => search(&mut context, &scenario, &sizes, cores)?,
-        false => Vec::new(),
+    let closed = sizes.iter().filter_map(|best| best.closed.as_ref());
+    let ceilings: Vec<record::Ceiling> =
+        closed.map(|trial| capacity::ceiling(trial, cores)).collect();
+    let capacity = match (enough_for_a_search(budget) && carried, scenario.experiments.capacity) {
+        (true, Some(how)) => capacity::run(&mut context, &scenario, how, &ceilings)?.0,
+        _ => Vec::new(),
     };
     context.testbed.progress.end();
     let measured = Measured { models, meetings, capacity, left_out };
@@ -124,11 +129,7 @@ pub fn decide(
         started_utc,
         calibration: testbed.calibration(scenario.request_cpu),
         order_seed,
-        ceilings: sizes
-            .iter()
-            .filter_map(|best| best.closed.as_ref())
-            .map(|it| capacity::ceiling(it, cores))
-            .collect(),
+        ceilings,
         trials: rows,
     };
     let result = (!ran.trials.is_empty()).then(|| answer::result(&scenario, &decision, ran));
@@ -138,10 +139,7 @@ pub fn decide(
 /// Refuses a budget in which the models cannot have their rounds and the two best one meeting.
 fn expect_room(scenario: &Scenario, budget: Option<Nanos>) -> Result<()> {
     let Some(budget) = budget else { return Ok(()) };
-    let trial = scenario.load.duration + BESIDE;
-    let rounds = Nanos(trial.0 * MODELS.len() as u64 * u64::from(ROUNDS));
-    let least = Nanos(BLOCK.0 * (SIZES + BLOCKS)) + rounds;
-    let least = least.whole_seconds();
+    let least = with_meetings(scenario, 1);
     if budget >= least {
         return Ok(());
     }
@@ -149,14 +147,17 @@ fn expect_room(scenario: &Scenario, budget: Option<Nanos>) -> Result<()> {
         "a budget of {budget} has no room for {ROUNDS} rounds of {} models and one meeting of the two best",
         MODELS.len()
     ))
-    .help(format!("give it {least} or more; without --budget it takes about {}", whole(scenario))))
+    .help(format!(
+        "give it {least} or more; without --budget it takes about {}",
+        with_meetings(scenario, MEETINGS)
+    )))
 }
 
-/// What all of it takes without a budget, about.
-fn whole(scenario: &Scenario) -> Nanos {
+/// What sizes, rounds and so many meetings take, about.
+fn with_meetings(scenario: &Scenario, meetings: u64) -> Nanos {
     let trial = scenario.load.duration + BESIDE;
     let rounds = Nanos(trial.0 * MODELS.len() as u64 * u64::from(ROUNDS));
-    let blocks = Nanos(BLOCK.0 * (SIZES + 7 * BLOCKS));
+    let blocks = Nanos(BLOCK.0 * (SIZES + meetings * BLOCKS));
     (rounds + blocks).whole_seconds()
 }
 
@@ -206,10 +207,9 @@ fn concluded(
     Ok(decision)
 }
 
-/// Trials, about: sizes, rounds at the rate, and seven meetings with their sizes.
+/// Trials, about: sizes, rounds at the rate, and the meetings with their sizes.
 fn expected() -> u64 {
-    let models = MODELS.len() as u64;
-    8 + models * u64::from(ROUNDS) + 7 * BLOCKS
+    SIZES + MODELS.len() as u64 * u64::from(ROUNDS) + MEETINGS * BLOCKS
 }
 
 /// Each model at the best of three sizes, in closed loop.
@@ -323,20 +323,6 @@ fn enough_for_a_search(budget: Budget) -> bool {
     budget.left().is_some_and(|left| left >= SEARCH)
 }
 
-/// The capacity of each model within the SLO, as far as the time goes.
-fn search(
-    context: &mut ExperimentContext<'_, '_>,
-    scenario: &Scenario,
-    sizes: &[Best],
-    cores: usize,
-) -> Result<Vec<record::Capacity>> {
-    let Some(how) = scenario.experiments.capacity else { return Ok(Vec::new()) };
-    let closed = sizes.iter().filter_map(|best| best.closed.as_ref());
-    let ceilings: Vec<record::Ceiling> =
-        closed.map(|trial| capacity::ceiling(trial, cores)).collect();
-    capacity::run(context, scenario, how, &ceilings).map(|(found, _)| found)
-}
-
 /// Ceilings by Little's law, before anything is measured.
 fn limits(question: &Question, scenario: &Scenario, cores: usize) -> Vec<Limit> {
     let cpu = question.cpu.as_secs_f64();
@@ -366,6 +352,6 @@ mod tests {
         let least = help.strip_prefix("give it ").unwrap().split(" or more").next().unwrap();
         let least: Nanos = least.replace(' ', "").parse().unwrap();
         assert!(expect_room(&scenario, Some(least)).is_ok(), "what it says is enough");
-        assert!(least < whole(&scenario), "{help}");
+        assert!(least < with_meetings(&scenario, MEETINGS), "{help}");
     }
 }

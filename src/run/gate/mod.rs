@@ -138,8 +138,8 @@ pub(super) fn write(out: &Path, result: &GateResult) -> Result<()> {
 pub(super) fn draw(out: &Path, past: &History) -> Result<()> {
     let Some(series) = past.series() else { return Ok(()) };
     for picture in pictures_of(&series, charts::ChartKind::Gate, None) {
-        for (shade, name) in [(Shade::Light, "light"), (Shade::Dark, "dark")] {
-            let path = out.join(format!("history-{name}.svg"));
+        for shade in Shade::ALL {
+            let path = out.join(format!("history-{}.svg", shade.name()));
             fs::write(&path, picture.svg(shade, Size::Blog))
                 .usage(|| format!("cannot write {}", path.display()))?;
         }

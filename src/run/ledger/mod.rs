@@ -20,6 +20,7 @@ use crate::run::host::Host;
 use crate::run::rounds::Budget;
 use crate::run::{Progress, Request, journal, report_folder};
 use crate::scenario::{Scenario, builtin};
+use crate::text::distinct;
 use crate::units::Nanos;
 use crate::{clock, exit, record, report, scenario, stats};
 
@@ -284,12 +285,7 @@ fn row(
             !deciding.iter().any(|c| (&c.scenario, &c.judgement.text) == (&one.scenario, &one.text))
         })
         .collect();
-    let mut with: Vec<&str> = Vec::new();
-    for one in deciding.iter().map(|claim| shape(&claim.judgement.tested_with)) {
-        if !with.contains(&one) {
-            with.push(one);
-        }
-    }
+    let with = distinct(deciding.iter().map(|claim| shape(&claim.judgement.tested_with)));
     let measured = !deciding.is_empty();
     LedgerRow {
         number: statement.number,

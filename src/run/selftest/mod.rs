@@ -22,7 +22,7 @@ use hdrhistogram::Histogram;
 
 use crate::error::Result;
 use crate::judge::failures;
-use crate::load::plan::{Arrivals, Fixed, Operation, Part, Peer, Plan, Shape, Statuses, WarmUp};
+use crate::load::plan::{Arrivals, Fixed, Operation, Peer, Plan, Shape, Statuses, WarmUp};
 use crate::load::tls::{Tls, TlsOptions};
 use crate::record::outcome::{Kind, Outcome};
 use crate::run::host::{Cores, Host};
@@ -258,27 +258,13 @@ impl Bench<'_> {
             expect_body: None,
         };
         Plan {
-            target: target.into(),
-            shape,
-            mix: vec![(Operation::Fixed(request), 1)],
-            seed: 42,
-            round: 1,
-            salt: 0,
             warm_up: WarmUp::Through(Nanos(200_000_000)),
             duration,
             connections: 128,
-            threads: 1,
             timeout: Nanos(2_000_000_000),
-            objective: None,
-            timeline: false,
-            steps: Vec::new(),
-            traffic: None,
-            setup: Vec::new(),
-            keep_alive: true,
-            part: Part::WHOLE,
-            beyond: false,
             pace: self.placement.pace,
             cores: self.placement.generator.clone(),
+            ..Plan::new(target, shape, vec![(Operation::Fixed(request), 1)])
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::load::plan::Arrivals;
 use crate::record::outcome::{Kind, Slice};
 use crate::run::selftest::server::{Law, Process, Served};
 use crate::run::selftest::{Bench, Check, Row, Verdict, only, open, server, unanswered};
+use crate::stats::batch_means;
 use crate::units::Nanos;
 
 /// The mean service time: long against the way there and back, short against a batch.
@@ -18,8 +19,8 @@ const WAY: (u32, Duration) = (500, Duration::from_millis(1));
 const RHO: [f64; 3] = [0.3, 0.6, 0.8];
 /// Batches, of as many slices each: several times as long as the queue remembers (50 ms at the highest utilisation).
 const BATCHES: usize = 15;
-/// Student's t for 14 degrees of freedom and 99.9 %, two-sided.
-const T_999: f64 = 4.140;
+/// Of the mean's interval.
+const CONFIDENCE: f64 = 0.999;
 /// The machine's stops may move the mean by this share of it: more would hide too much.
 const MOVED_MAX: f64 = 0.1;
 /// Services that take so many times what they were drawn for make another queue, or none: it may not even have a mean.
@@ -116,7 +117,7 @@ fn pollaczek_khinchine(rate: f64, mean: f64, mean_square: f64) -> f64 {
     if rho >= 1.0 { f64::INFINITY } else { mean + rate * mean_square / (2.0 * (1.0 - rho)) }
 }
 
-/// Of the 99.9 % interval for the mean, by the means of batches.
+/// Of the interval for the mean, by the means of batches; not a number where a batch has no request.
 fn half_width(kind: &Kind) -> f64 {
     let per_batch = kind.slices.len().div_ceil(BATCHES).max(1);
     let means: Vec<f64> = kind
@@ -128,10 +129,8 @@ fn half_width(kind: &Kind) -> f64 {
             slices.iter().map(sum).sum::<f64>() / n as f64
         })
         .collect();
-    let n = means.len() as f64;
-    let mean = means.iter().sum::<f64>() / n;
-    let variance = means.iter().map(|batch| (batch - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    T_999 * (variance / n).sqrt()
+    let interval = batch_means(&means, means.len(), CONFIDENCE).and_then(|mean| mean.interval);
+    interval.map_or(f64::NAN, |interval| (interval.high - interval.low) / 2.0)
 }
 
 /// How much later the mean is at most for what the machine took outside services; what it took in them is in their

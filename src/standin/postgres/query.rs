@@ -170,19 +170,12 @@ fn fit(
                 left += 1;
             }
             Literal::Null => given += 1,
-            Literal::Value(text) => {
-                given += 1;
-                match parse(&text, statement.parameters()[number - 1]) {
-                    Ok(value) => arguments[number - 1] = value,
-                    Err(error) => failure = failure.or(Some(error)),
-                }
-            }
             // PostgreSQL makes a number as wide as it must be, and compares the row's id with that.
             Literal::Number(text) if statement.class() == Class::Lookup => {
                 given += 1;
                 arguments[number - 1] = parse(&text, INT8).unwrap_or(Value::Null);
             }
-            Literal::Number(text) => {
+            Literal::Number(text) | Literal::Value(text) => {
                 given += 1;
                 match parse(&text, statement.parameters()[number - 1]) {
                     Ok(value) => arguments[number - 1] = value,
