@@ -309,7 +309,8 @@ fn shards_of_different_runs_are_not_joined() {
         put(&folders[1], &begun, &own);
         refused(&scenario, &folders)
     };
-    let changes: [(&dyn Fn(&mut Begun), &str); 8] = [
+    type Change<'a> = (&'a dyn Fn(&mut Begun), &'a str);
+    let changes: [Change<'_>; 8] = [
         (
             &|it| it.fingerprint.scenario = "other".into(),
             "other scenario or flags (5ce0 and other)",
