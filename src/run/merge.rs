@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use crate::judge::statement::across_machines;
 use crate::judge::validity;
 use crate::record::{
-    AcrossMachines, Begun, Calibrated, Ceiling, Machine, Pilot, RunResult, Shard, Trial, from_json,
+    AcrossMachines, Begun, Calibrated, Ceiling, Machine, Pilot, RunResult, Shard, Trial,
 };
+use crate::report;
 use crate::report::side_by_side::mismatches;
 use crate::run::measured::{Measured, Part, levels};
 use crate::run::report_folder::{self, Claim, ReportFolder};
@@ -18,7 +19,6 @@ use crate::run::shard::{named, told};
 use crate::run::{Request, capacity, journal, rounds};
 use crate::scenario::Scenario;
 use crate::text::listed;
-use crate::{files, report};
 
 /// What is on disk of a shard.
 #[derive(Debug)]
@@ -161,9 +161,7 @@ type OnBoot<'a> = (&'a str, &'a str, &'a str);
 
 /// The notes of the report in a folder, if there is one.
 fn notes_in(folder: &Path) -> Vec<String> {
-    const BYTES_MAX: u64 = 64 << 20;
-    let text = files::read_json(&folder.join("result.json"), BYTES_MAX).ok();
-    text.and_then(|text| from_json(&text).ok()).map(|result| result.notes).unwrap_or_default()
+    report_folder::result(folder).map(|result| result.notes).unwrap_or_default()
 }
 
 /// Whether no two shards measured on one machine at the same time.
