@@ -68,7 +68,7 @@ pub(crate) struct Args {
     /// Fail on occasional large slowdowns even if the median is unchanged
     #[arg(long)]
     fail_intermittent: bool,
-    /// After a regression in CPU time or p50, also run 8 profiled rounds, beyond the budget, and name the function that
+    /// After a regression in CPU time or p50, also run 12 profiled rounds, beyond the budget, and name the function that
     /// grew; the verdict and the exit code stay as they are
     #[arg(long, conflicts_with_all = ["calibrate", "self_test"])]
     why: bool,

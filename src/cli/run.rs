@@ -82,7 +82,7 @@ pub(crate) struct Args {
     /// Continue the interrupted run in this report folder; scenario and flags must be the same
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "force", "order_seed"])]
     resume: Option<PathBuf>,
-    /// Also run 8 profiled rounds, and show where a request's CPU goes: by mode, layer and function (docs/why.md)
+    /// Also run 12 profiled rounds, and show where a request's CPU goes: by mode, layer and function (docs/why.md)
     #[arg(long)]
     why: bool,
     /// Print every comparison, maximum throughput and reason, as the report has them

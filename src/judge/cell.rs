@@ -45,7 +45,7 @@ fn ahead(cell: &MapCell, metric: &str) -> Option<Winner> {
 
 /// What a cell of this metric compares, for people: never within an objective, so a capacity is called what it is.
 pub(crate) fn quantity(metric: &str) -> Cow<'static, str> {
-    if metric == CEILING { "closed ceiling".into() } else { label(metric) }
+    if metric == CEILING { "maximum throughput".into() } else { label(metric) }
 }
 
 pub(crate) fn more_is_better(metric: &str) -> bool {

@@ -13,7 +13,7 @@ use crate::units::{Nanos, Rate, bytes, grouped, three_digits};
 
 const COLUMNS: [&str; 7] =
     ["model", "size", "SLO kept", "p99", "CPU us/request", "memory", "closed/s"];
-const PLACES: [&str; 3] = ["place", "closed ceilings", "in figures"];
+const PLACES: [&str; 3] = ["place", "maximum throughput", "in figures"];
 const SEARCHED: [&str; 5] = ["model", "at least", "below", "bound by", "remark"];
 
 /// For a terminal; `files` is the report folder, where one was written.
@@ -60,7 +60,7 @@ fn document(decision: &Decision) -> Document<'static> {
     let mut before = vec![format!("Floor: {}: {}", Nanos(decision.floor_ns), decision.floor)];
     let ceilings = decision.ceilings.iter();
     before.extend(
-        ceilings.map(|it| format!("Ceiling by Little's law: {} ({})", Rate(it.rps), it.of)),
+        ceilings.map(|it| format!("Maximum by Little's law: {} ({})", Rate(it.rps), it.of)),
     );
     document.fold("Before anything is measured", vec![Element::List("", before)]);
     document

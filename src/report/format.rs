@@ -60,13 +60,13 @@ pub(crate) fn load(race: &Race<'_>) -> String {
     let level = clean(race.level);
     if let Some((low, high)) = race.steps() {
         return match level.strip_suffix("% own") {
-            Some(_) => "in steps, of each one's own ceiling".to_owned(),
+            Some(_) => "in steps, of each one's own maximum".to_owned(),
             None => format!("in steps from {} to {}", Rate(low), Rate(high)),
         };
     }
     match (level.strip_suffix("% own"), race.offered_rps()) {
         _ if level == CLOSED_LEVEL => "in closed loop".to_owned(),
-        (Some(share), _) => format!("at {share}% of each one's own ceiling"),
+        (Some(share), _) => format!("at {share}% of each one's own maximum"),
         (None, Some(rate)) if level.ends_with('%') => format!("at {level} ({})", Rate(rate)),
         _ => format!("at {level}"),
     }

@@ -93,7 +93,7 @@ fn layers_of(why: &Why, scenario: &str) -> Table {
     notes.extend(next(why));
     let columns = ["contender", "CPU us"].into_iter().chain(LAYERS);
     let (scenario, level) = (clean(scenario), clean(level));
-    let heading = format!("Where the CPU of a right answer goes: {scenario} at {level}");
+    let heading = format!("Where the CPU of a correct response goes: {scenario} at {level}");
     Table::new(heading, columns, 1..2 + LAYERS.len(), rows).noted(notes)
 }
 
@@ -118,8 +118,8 @@ fn quality(flame: &Flame, own: &[&Profile]) -> String {
         percent(mean(|one| one.cut_share), 0),
         percent(mean(|one| one.unnamed_share), 0),
         grouped(sum(|one| one.lost)),
-        counted_of(|one| one.syscalls_per_request, "system calls a right answer"),
-        counted_of(|one| one.instructions_per_request, "instructions a right answer")
+        counted_of(|one| one.syscalls_per_request, "system calls a correct response"),
+        counted_of(|one| one.instructions_per_request, "instructions a correct response")
     )
 }
 
@@ -255,7 +255,7 @@ pub(crate) fn grown_sentence(why: &Why) -> String {
         let [more, low, high] = [one.difference_us, one.low_us, one.high_us].map(three_digits);
         let path = one.path.as_ref().map(|path| format!("; most often by {}", short(path)));
         return format!(
-            "{} takes {more} us ({low} to {high}) more CPU for a right answer in {} than in {}{} ({} profiled rounds, {} functions, \
+            "{} takes {more} us ({low} to {high}) more CPU for a correct response in {} than in {}{} ({} profiled rounds, {} functions, \
              all intervals at 99 % together).",
             clean(&one.function),
             clean(&one.of),
@@ -291,7 +291,7 @@ fn counters(race: &Race<'_>) -> Table {
         std::iter::once(clean(entry.name)).chain(COLUMNS.iter().map(figure)).collect::<Vec<_>>()
     });
     let columns = std::iter::once("contender").chain(COLUMNS.iter().map(|(name, _)| *name));
-    let heading = format!("What a right answer cost: {}", place(race));
+    let heading = format!("What a correct response cost: {}", place(race));
     Table::new(heading, columns, 1..1 + COLUMNS.len(), rows).noted([NOTE.to_owned()])
 }
 
@@ -340,7 +340,7 @@ mod tests {
         );
         let notes = layers.notes.join(" ");
         assert!(notes.contains("which cost 1.2 % more CPU than timed ones"), "{notes}");
-        assert!(notes.contains("4 system calls a right answer."), "{notes}");
+        assert!(notes.contains("4 system calls a correct response."), "{notes}");
         assert!(notes.contains("8,000 samples in 8 profiled rounds"), "{notes}");
         assert!(notes.contains("25 % of stacks are cut, 1 % of samples"), "{notes}");
         // Turned round it is as much less.
@@ -379,7 +379,7 @@ mod tests {
         let mut why = mock::why(8);
         let told = grown_sentence(&why);
         assert!(told.starts_with("futex_[k] takes 4 us (3."), "{told}");
-        let more = "more CPU for a right answer in thread-pool than in event-loop; most often by main > wait > ";
+        let more = "more CPU for a correct response in thread-pool than in event-loop; most often by main > wait > ";
         assert!(told.contains(more), "{told}");
         let one = &mut why.functions[0];
         one.path = Some("_start;main;a;b;c".into());

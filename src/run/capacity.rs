@@ -187,7 +187,7 @@ fn answers(scenario: &Scenario, mut all: Vec<Looking<'_>>) -> Vec<Capacity> {
             workload: scenario.workload.name().into(),
             scenario: scenario.name.clone(),
             contender: contender.name.clone(),
-            reason: "it lost the probe of its ceiling twice".into(),
+            reason: "it lost the probe of its maximum throughput twice".into(),
             ..Capacity::default()
         },
     };
@@ -292,7 +292,7 @@ pub(crate) fn probe(
         (true, Some(trial)) => {
             let why = trial.validity.reasons.join("; ");
             let what =
-                format!("no contender gave a right answer in a closed loop of {PROBE}: {why}");
+                format!("no contender gave a correct response in a closed loop of {PROBE}: {why}");
             Err(Error::invalid(what).by_contender(trial.validity.wrote.clone()))
         }
         _ => Ok((ceilings, trials)),

@@ -293,7 +293,10 @@ impl<'a> Session<'a> {
             let spec = TrialSpec { scenario, contender, rate, level, duration, round, place };
             let open = matches!(scenario.load.kind, LoadKind::Open(_));
             let trial = match open && rate.is_none() {
-                true => Some(self.testbed.lost(&spec, "it lost the probe of its ceiling twice")?),
+                true => Some(
+                    self.testbed
+                        .lost(&spec, "it lost the probe of its maximum throughput twice")?,
+                ),
                 false => self.testbed.trial(&spec, stop)?,
             };
             let Some(trial) = trial else { break };

@@ -477,7 +477,7 @@ fn wrong_answers(outcome: &Outcome) -> Option<String> {
 fn idle(outcome: &Outcome) -> Option<String> {
     // An answer that takes longer than the window comes after it.
     let answered = outcome.kinds.iter().any(|kind| !kind.service.is_empty());
-    (outcome.offered > 0 && !answered).then(|| "no right answer".into())
+    (outcome.offered > 0 && !answered).then(|| "no correct response".into())
 }
 
 fn headline(scenario: &Scenario) -> &'static str {
@@ -549,7 +549,7 @@ mod tests {
         let kind = &mut outcome.kinds[0];
         kind.errors.insert("bad_status", kind.requests);
         kind.service.reset();
-        assert_eq!(idle(&outcome).as_deref(), Some("no right answer"));
+        assert_eq!(idle(&outcome).as_deref(), Some("no correct response"));
         outcome.offered = 0;
         assert_eq!(idle(&outcome), None, "it was asked nothing");
     }

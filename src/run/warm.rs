@@ -494,7 +494,7 @@ pub(crate) fn mark(scenario: &Scenario, trials: &mut [Trial]) {
             };
             let Some(excess) = excess(trials.iter().filter(|trial| of(trial))) else { continue };
             let reason = format!(
-                "still warming up: over the rounds the first half of the window cost {:.0} % more CPU per right answer than the second one; a longer warm_up in the load, or --warm-up, ends it before the window",
+                "still warming up: over the rounds the first half of the window cost {:.0} % more CPU per correct response than the second one; a longer warm_up in the load, or --warm-up, ends it before the window",
                 100.0 * (excess - 1.0)
             );
             for trial in trials.iter_mut().filter(|trial| of(trial)) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The built-in scenarios: each one's name and its file's text, in the order in which they are shown.
 pub const BUILTIN: &[(&str, &str)] = &[
-    ("tour-payment-2ms", include_str!("../../scenarios/tour-payment-2ms.toml")),
+    ("tour-payment-10ms", include_str!("../../scenarios/tour-payment-10ms.toml")),
     ("tour-waiting", include_str!("../../scenarios/tour-waiting.toml")),
     ("tour-payment", include_str!("../../scenarios/tour-payment.toml")),
     ("tour-burst", include_str!("../../scenarios/tour-burst.toml")),
@@ -120,7 +120,7 @@ pub fn builtin(name: &str) -> Option<Scenario> {
 
 /// What `run` does when no scenario is named: both services, all four models.
 pub fn tour() -> [Scenario; 4] {
-    ["tour-payment-2ms", "tour-waiting", "tour-payment", "tour-burst"]
+    ["tour-payment-10ms", "tour-waiting", "tour-payment", "tour-burst"]
         .map(|name| builtin(name).expect("the tour is built in"))
 }
 
@@ -304,7 +304,7 @@ mod tests {
             error.to_string()
         };
         assert!(error("payment-memry").contains("did you mean `payment-memory`?"));
-        assert!(error("xyz").contains("tour-payment-2ms, tour-waiting"));
+        assert!(error("xyz").contains("tour-payment-10ms, tour-waiting"));
         assert!(error("scenarios/canry.toml").contains("did you mean `scenarios/canary.toml`?"));
         assert!(error("no/such/folder.toml").contains("no such file"));
         let file = tempfile::NamedTempFile::new().unwrap();

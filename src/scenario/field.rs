@@ -88,7 +88,8 @@ pub(crate) const STEADY_MAX: f64 = 2.0;
 pub(super) fn steady(level: &At<Quantity<Level>>) -> Result<(), Diagnostic> {
     match level.value.0 {
         Level::OfLowest(share) | Level::OfOwn(share) if share.0 > STEADY_MAX => {
-            let title = format!("a steady load is at most {} of a ceiling", Share(STEADY_MAX));
+            let title =
+                format!("a steady load is at most {} of a maximum throughput", Share(STEADY_MAX));
             Err(Diagnostic::new(&level.span, title, "too much")
                 .help("for a burst write `steps` into [load.open]"))
         }

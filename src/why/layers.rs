@@ -89,6 +89,10 @@ fn kernel(functions: &[Arc<str>]) -> Option<Layer> {
             "schedule" | "__schedule" | "schedule_tail" | "ret_from_fork" | "ret_from_fork_asm" => {
                 return Some(Layer::Scheduling);
             }
+            // A system call leaves this for its end: it closes files, and gives back the pages of shared memory.
+            "task_work_run" if inner.iter().any(|name| name.starts_with("shmem_evict")) => {
+                return Some(Layer::Memory);
+            }
             "task_work_run" => return of_file(inner),
             name if name.starts_with("asm_sysvec_") || name.ends_with("common_interrupt") => {
                 interrupt = true;

@@ -73,7 +73,7 @@ fn what_a_right_answer_costs_adds_up_by_mode_and_by_layer() {
     let args = [&["run", "payment-memory"], &load[..], &["--out", folder.to_str().unwrap()]];
     let output = run(&args.concat());
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("What a right answer cost"), "{said}{}", stderr(&output));
+    assert!(said.contains("What a correct response cost"), "{said}{}", stderr(&output));
     let result = result(&folder);
     let why = result.why.as_ref().expect("it was asked for");
     if matches!(why.level, record::WhyLevel::Full | record::WhyLevel::UserOnly) {
@@ -135,7 +135,7 @@ fn the_tour_runs_every_model_and_its_books_balance() {
         return;
     }
     assert!(matches!(result.verdict, Verdict::Pass | Verdict::Invalid), "{:?}", result.verdict);
-    if said.contains("no contender gave a right answer in a closed loop") {
+    if said.contains("no contender gave a correct response in a closed loop") {
         assert_eq!(result.verdict, Verdict::Invalid, "{said}");
         skipped(format_args!("the machine was too busy for the tour: {said}"));
         return;

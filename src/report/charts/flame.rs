@@ -108,7 +108,7 @@ const METHOD: &str = "Width: CPU time of a function and of what it called, above
 fn picture<'a>(view: &View<'a>, flame: &'a Flame) -> Picture<'a> {
     let us: f64 = flame.stacks.iter().map(|stack| stack.us).sum();
     let name = clean(&flame.contender);
-    let title = format!("{name} takes {} us of CPU for a right answer", three_digits(us));
+    let title = format!("{name} takes {} us of CPU for a correct response", three_digits(us));
     let title = view.title("this graph", title);
     let what = format!("CPU time by stack in profiled trials at {}", clean(&flame.level));
     let chrome =

@@ -177,7 +177,7 @@ impl<'a> View<'a> {
             let ceiling = self.result.ceilings.iter().find(of)?;
             Some(format!("{} ({})", Rate(ceiling.closed_rps?), ceiling.binds))
         };
-        parts.extend(each(&ceiling).map(|what| format!("ceiling: {what}")));
+        parts.extend(each(&ceiling).map(|what| format!("maximum: {what}")));
         parts.join("; ")
     }
 

@@ -263,7 +263,7 @@ impl<'a> Session<'a> {
             if found.0 <= 0.0 {
                 let why = match probe.validity.reasons.join("; ") {
                     why if probe.validity.lost => why,
-                    _ => format!("no right answer in a closed loop of {CLOSED}"),
+                    _ => format!("no correct response in a closed loop of {CLOSED}"),
                 };
                 return Err(Error::invalid(format!("the baseline is broken: {why}"))
                     .by_contender(probe.validity.wrote));
@@ -535,7 +535,7 @@ fn level(level: Level) -> String {
     match level {
         Level::Rate(rate) => rate.to_string(),
         Level::OfLowest(share) | Level::OfOwn(share) => {
-            format!("{share} of the baseline's ceiling")
+            format!("{share} of the baseline's maximum throughput")
         }
     }
 }

@@ -105,10 +105,10 @@ const FINDINGS: [Finding; 3] = [
         noun: "memory",
     },
     Finding {
-        scenario: "tour-payment-2ms",
+        scenario: "tour-payment-10ms",
         metric: "cpu_per_request",
         of: "thread-per-connection",
-        when: "For small requests that wait 4 ms",
+        when: "For small requests that wait 20 ms",
         who: "a thread per connection",
         clear: |times| format!("takes **{times} times the CPU** of an event loop"),
         noun: "CPU",
@@ -282,13 +282,13 @@ fn the_tours_findings_follow_its_figures() {
     };
     let tour = json!({"comparisons": [
         comparison("tour-waiting", "thread-per-connection", "memory", "higher", 3.0),
-        comparison("tour-payment-2ms", "thread-per-connection", "cpu_per_request", "inconclusive", 1.05),
+        comparison("tour-payment-10ms", "thread-per-connection", "cpu_per_request", "inconclusive", 1.05),
         comparison("tour-burst", "thread-pool", "goodput", "lower", 0.8),
     ]});
     assert_eq!(
         said_of_the_tour(&tour, "finding").replace('\n', " "),
         "For 1,000 requests that wait 250 ms, a thread per connection takes **3.00 times the memory** of an event loop \
-         (2.90 to 3.10). For small requests that wait 4 ms, a thread per connection and an event loop show **no clear \
+         (2.90 to 3.10). For small requests that wait 20 ms, a thread per connection and an event loop show **no clear \
          difference** in CPU (0.95 to 1.15). In a burst of three times the maximum throughput, a thread pool answers \
          **0.80 times as many requests in time** as an event loop (0.70 to 0.90). "
     );
