@@ -20,7 +20,7 @@ use crate::{exit, files, interrupt, record, report, run, scenario};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bakeoff run                          the tour: both services, all four models, under five minutes
+  bakeoff run                          the tour: both services, all four models, about five minutes
   bakeoff run payment-memory           a built-in scenario (bakeoff list shows them)
   bakeoff run my.toml --rounds 20      your own, with more rounds
   bakeoff run scenarios/ --budget 60m  a folder: one ledger of all its claims, at 99 %
