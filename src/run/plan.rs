@@ -156,9 +156,9 @@ mod tests {
         assert_eq!(planned.sees.len(), 3);
         let profiled = plan(&builtin("payment-memory").unwrap(), true);
         match why::planned(&builtin("payment-memory").unwrap()) {
-            Some((8, 4, time)) => {
+            Some((12, 4, time)) => {
                 let part = profiled.parts.last().unwrap();
-                assert_eq!((part.name, part.trials), ("profiled", (32, 32)));
+                assert_eq!((part.name, part.trials), ("profiled", (48, 48)));
                 assert_eq!(profiled.time, planned.time + time);
             }
             Some(other) => panic!("{other:?}"),

@@ -379,6 +379,11 @@ mod tests {
         }
         let fault = "asm_exc_page_fault;exc_page_fault;clear_page_erms";
         assert_eq!(kernel(&names(fault)), Some(Layer::Memory));
+        let at_the_end = format!("{entry};exit_to_user_mode_loop;task_work_run;__fput;dput");
+        let freed = format!("{at_the_end};evict;shmem_evict_inode;shmem_undo_range");
+        assert_eq!(kernel(&names(&freed)), Some(Layer::Memory));
+        let closed = format!("{at_the_end};sock_close");
+        assert_eq!(kernel(&names(&closed)), Some(Layer::Network));
         let softirq = "asm_sysvec_apic_timer_interrupt;handle_softirqs;net_rx_action;tcp_v4_rcv";
         assert_eq!(kernel(&names(softirq)), Some(Layer::Network));
         let tick = "asm_sysvec_apic_timer_interrupt;handle_softirqs;rcu_core";
