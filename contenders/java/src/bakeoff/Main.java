@@ -68,12 +68,13 @@ public final class Main {
         try {
             tomcat.start();
         } catch (Exception e) {
-            throw new Exception("cannot listen at 127.0.0.1:" + config.port(), e);
+            throw new Exception("cannot listen at " + config.address() + ":" + config.port(), e);
         } finally {
             delete(folder);
         }
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(connector, service)));
-        System.out.println("listening 127.0.0.1:" + connector.getLocalPort());
+        String host = config.address().contains(":") ? "[" + config.address() + "]" : config.address();
+        System.out.println("listening " + host + ":" + connector.getLocalPort());
     }
 
     /** Tomcat makes its folder for JSP pages and uploads, and none of the services has any. */
@@ -101,7 +102,7 @@ public final class Main {
         Connector connector = new Connector();
         connector.setPort(config.port());
         connector.setThrowOnFailure(true);
-        connector.setProperty("address", "127.0.0.1");
+        connector.setProperty("address", config.address());
         connector.setProperty("acceptCount", "4096");
         connector.setProperty("maxConnections", "20000");
         connector.setProperty("maxKeepAliveRequests", "-1");
