@@ -7,6 +7,7 @@ use super::bodies::{
 };
 use super::client::{RawClient, differs};
 use super::server::TestedServer;
+use crate::process::child::RUNTIME_BYTES_MAX;
 use serde_json::{Value, json};
 
 pub(super) fn health_names_the_contender_and_null_does_nothing(subject: &dyn Subject) {
@@ -24,6 +25,9 @@ pub(super) fn expect_health(client: &mut RawClient, subject: &dyn Subject) {
     let own = said["contender"].as_str().unwrap_or_default();
     let mut health = json!({"ready": true, "contender": subject.name().unwrap_or(own)});
     let runtime = said["runtime"].as_str();
+    if runtime.is_some_and(|said| said.len() > RUNTIME_BYTES_MAX) {
+        differs(format_args!("a runtime of at most {RUNTIME_BYTES_MAX} bytes"), &said["runtime"]);
+    }
     if let Some(expected) = subject.runtime() {
         let version = runtime.and_then(|said| said.strip_prefix(expected)).unwrap_or_default();
         let is_version = version.starts_with(|c: char| c.is_ascii_digit()) && version.contains('.');

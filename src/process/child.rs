@@ -33,8 +33,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const ENDS_WITHIN: Duration = Duration::from_secs(8);
 /// What is run before a trial may take so long.
 const BEFORE_WITHIN: Duration = Duration::from_secs(60);
-/// No name of a runtime is longer.
-const RUNTIME_BYTES_MAX: usize = 60;
+/// A report shows no longer name of a runtime.
+pub(crate) const RUNTIME_BYTES_MAX: usize = 60;
 /// So long after its sockets are closed a process may still seem to run.
 const ENDS_SHOW_WITHIN: Duration = Duration::from_millis(300);
 /// How often a program is started anew, each time on another port, whose port others took before it did.

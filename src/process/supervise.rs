@@ -28,6 +28,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions, getpid, kill_process,
     kill_process_group, set_child_subreaper, wait, waitid,
 };
+use signal_hook::consts::SIGINT;
 
 use crate::error::{Context, Error, Result};
 use crate::interrupt;
@@ -70,6 +71,9 @@ pub(crate) fn supervise(argv: &[OsString], how: &Supervision) -> Result<u8> {
         }
     };
     set_child_subreaper(Some(getpid())).context(|| "cannot become a subreaper".into())?;
+    // A shell starts what runs in the background with SIGINT ignored, a program inherits that, and a JVM leaves it so. A signal
+    // that is caught here is back at its default in the program.
+    signal_hook::flag::register(SIGINT, Arc::default()).context(|| "cannot catch SIGINT".into())?;
     let mut command = Command::new(&argv[0]);
     command.args(&argv[1..]).stdin(Stdio::null()).process_group(0);
     if !transparent {

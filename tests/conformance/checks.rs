@@ -5,7 +5,7 @@ use bakeoff::conform::{
 };
 
 use crate::server::Mount;
-use crate::{dependency, models, null, same};
+use crate::{contender, dependency, models, null, same};
 
 /// A check of this suite alone.
 type Named = (&'static str, fn(Mount));
@@ -65,6 +65,13 @@ const OF_MODELS: Checks = Own(checks! {
     }
     same {
         cpu_work_gives_the_same_wherever_it_runs,
+    }
+});
+
+/// What CONTRACT.md leaves to a server that takes part in runs on one host only.
+const OF_A_HOST: Checks = Own(checks! {
+    contender {
+        it_listens_at_the_address_that_it_is_given,
     }
 });
 
@@ -150,11 +157,15 @@ const MODELS: [(&str, Mount); 4] = [
 const BORROWED: &[(&str, Mount)] = &[(TOKIO_POSTGRES, Mount::TOKIO_POSTGRES_PROGRAM)];
 
 pub(crate) const SUITES: &[Suite] = &[
-    suite("models", &MODELS, &[STORE, SERVER, EARLY_REFUSAL, LIKE_GO, OF_MODELS, OF_A_POOL]),
+    suite(
+        "models",
+        &MODELS,
+        &[STORE, SERVER, EARLY_REFUSAL, LIKE_GO, OF_MODELS, OF_A_HOST, OF_A_POOL],
+    ),
     suite(
         "contenders",
         &[GO, NODE, EXPRESS, FASTIFY, JAVA_VIRTUAL, AXUM, URING],
-        &[STORE, SERVER, PROGRAM],
+        &[STORE, SERVER, PROGRAM, OF_A_HOST],
     ),
     // The same Tomcat with another executor.
     suite("threads_of_java", &[JAVA_THREADS], &[STORE]),

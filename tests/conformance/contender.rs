@@ -1,9 +1,11 @@
 //! The servers of `contenders/`, each in its own language: found if they are built, started as CONTRACT.md says.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bakeoff::conform::server::supervised;
+use bakeoff::conform::client::RawClient;
+use bakeoff::conform::server::{TestedServer, supervised};
 
 use crate::server::Mount;
 use crate::{database, standin};
@@ -178,4 +180,12 @@ pub(crate) fn missing(mount: Mount) -> Option<String> {
 /// Whether it keeps its rows in the one database.
 pub(crate) fn is_on_postgres(mount: Mount) -> bool {
     mount.contender.is_some_and(|contender| contender.store == Store::Postgres)
+}
+
+/// What a run on several hosts asks, and CONTRACT.md of those who take part in one.
+pub(crate) fn it_listens_at_the_address_that_it_is_given(mount: Mount) {
+    let address = Ipv4Addr::new(127, 0, 0, 2);
+    let server = TestedServer::with(&mount, &[("BAKEOFF_ADDRESS", &address.to_string())]);
+    assert_eq!(server.address().ip(), address);
+    assert_eq!(RawClient::to(&server).get("/null").status, 200);
 }

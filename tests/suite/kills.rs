@@ -144,6 +144,21 @@ fn a_killed_conform_leaves_nothing_that_it_started() {
     }
 }
 
+/// As a shell does it to what runs in the background.
+#[test]
+fn a_supervised_program_hears_sigint_where_bakeoff_does_not() {
+    let supervise = "trap '' INT; exec \"$0\" supervise --transparent --patience=5s -- grep SigIgn /proc/self/status";
+    let mut command = Command::new("sh");
+    command.args(["-c", supervise, env!("CARGO_BIN_EXE_bakeoff")]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // Its end would ask the program to end.
+    let _stdin = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mask = text.trim().strip_prefix("SigIgn:\t").map(|mask| u64::from_str_radix(mask, 16));
+    assert_eq!(mask.unwrap().unwrap() >> (Signal::INT.as_raw() - 1) & 1, 0, "{text}");
+}
+
 #[test]
 fn a_signal_ends_a_run_with_130_and_what_is_finished_is_kept() {
     // Under nohup a hang-up is nothing to hear.

@@ -1,10 +1,12 @@
 //! What the environment says.
 
 use std::env;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 pub struct Config {
-    pub port: u16,
+    /// Where it listens.
+    pub address: SocketAddr,
     pub seed: u64,
     pub signature_rounds: u32,
     /// Threads.
@@ -22,7 +24,7 @@ impl Config {
     pub fn from_env() -> Result<Self, String> {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         Ok(Self {
-            port: number("BAKEOFF_PORT", 0, 0..=65_535)? as u16,
+            address: (ip()?, number("BAKEOFF_PORT", 0, 0..=65_535)? as u16).into(),
             seed: number("BAKEOFF_SEED", 42, 0..=u64::MAX)?,
             signature_rounds: number("BAKEOFF_SIGNATURE_ROUNDS", 0, 0..=u32::MAX.into())? as u32,
             workers: number("BAKEOFF_WORKERS", cores, 1..=1_024)? as usize,
@@ -31,6 +33,11 @@ impl Config {
             upstream_url: text("BAKEOFF_UPSTREAM_URL"),
         })
     }
+}
+
+fn ip() -> Result<IpAddr, String> {
+    let Some(text) = text("BAKEOFF_ADDRESS") else { return Ok(Ipv4Addr::LOCALHOST.into()) };
+    text.parse().map_err(|_| format!("BAKEOFF_ADDRESS must be an IP address, not {text:?}"))
 }
 
 fn text(name: &str) -> Option<String> {

@@ -1,6 +1,6 @@
 //! The contender `axum`: the services of CONTRACT.md on axum, tokio, tokio-postgres and deadpool.
 
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use axum_contender::{App, Dataset, Upstream, router, version};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -63,8 +63,8 @@ async fn serve(config: Config) -> Result<(), String> {
         timer: Arc::new(TokioTimer::new()),
     });
 
-    let listener = listen(config.port)
-        .map_err(|error| format!("cannot listen at 127.0.0.1:{}: {error}", config.port))?;
+    let listener = listen(config.address)
+        .map_err(|error| format!("cannot listen at {}: {error}", config.address))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let stop = stop_signal().map_err(|error| format!("cannot listen for signals: {error}"))?;
     announce(address);
@@ -80,10 +80,10 @@ async fn serve(config: Config) -> Result<(), String> {
     Ok(())
 }
 
-fn listen(port: u16) -> std::io::Result<TcpListener> {
-    let socket = tokio::net::TcpSocket::new_v4()?;
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
-    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 

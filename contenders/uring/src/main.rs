@@ -3,7 +3,7 @@
 
 mod upstream;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -56,8 +56,8 @@ fn run(config: Config) -> Result<(), String> {
         timer: Arc::new(CompioTimer),
     };
     let router = router(app);
-    let listener = listen(config.port)
-        .map_err(|error| format!("cannot listen at 127.0.0.1:{}: {error}", config.port))?;
+    let listener = listen(config.address)
+        .map_err(|error| format!("cannot listen at {}: {error}", config.address))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
 
     std::thread::scope(|scope| {
@@ -87,10 +87,10 @@ fn ring() -> Result<Runtime, String> {
     })
 }
 
-fn listen(port: u16) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

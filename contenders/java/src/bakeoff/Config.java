@@ -1,10 +1,13 @@
 package bakeoff;
 
 /** What the environment says. A database or an upstream that is null is not there. */
-record Config(int port, long seed, long signatureRounds, int workers, String databaseUrl, int pool, String upstreamUrl) {
+record Config(String address, int port, long seed, long signatureRounds, int workers, String databaseUrl, int pool,
+              String upstreamUrl) {
     static Config fromEnvironment() {
         int cores = Runtime.getRuntime().availableProcessors();
-        return new Config((int) number("BAKEOFF_PORT", 0, 0, 65_535), unsigned("BAKEOFF_SEED", 42),
+        String address = text("BAKEOFF_ADDRESS");
+        return new Config(address == null ? "127.0.0.1" : address, (int) number("BAKEOFF_PORT", 0, 0, 65_535),
+            unsigned("BAKEOFF_SEED", 42),
             number("BAKEOFF_SIGNATURE_ROUNDS", 0, 0, (1L << 32) - 1), (int) number("BAKEOFF_WORKERS", cores, 1, 1_024),
             text("BAKEOFF_DATABASE_URL"), (int) number("BAKEOFF_POOL", 32, 1, 10_000), text("BAKEOFF_UPSTREAM_URL"));
     }

@@ -1,13 +1,18 @@
 package bakeoff;
 
+import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import java.util.stream.Stream;
 import org.apache.catalina.Context;
 import org.apache.catalina.connector.Connector;
 import org.apache.catalina.startup.Tomcat;
+import org.apache.catalina.util.ServerInfo;
 
 /** java bakeoff.Main virtual | threads [COUNT]: the services of CONTRACT.md on Tomcat and JDBC. */
 public final class Main {
@@ -46,15 +51,15 @@ public final class Main {
         ExecutorService tasks = virtual ? requests : Executors.newFixedThreadPool(Math.min(config.pool(), count));
 
         Dataset data = new Dataset(config.seed());
-        String runtime = "Java " + Runtime.version().toString().split("\\+")[0] + (virtual ? ", virtual threads, " : ", " + count + " threads, ")
-            + "Tomcat, " + System.getProperty("bakeoff.flags", "no flags") + ", heap at most "
-            + (Runtime.getRuntime().maxMemory() >> 20) + " MiB";
+        String runtime = "Java " + Runtime.version().toString().split("\\+")[0] + ", Tomcat " + ServerInfo.getServerNumber() + ", "
+            + System.getProperty("bakeoff.flags", "no flags");
         String name = virtual ? "java-virtual" : "java-threads";
         Service service = new Service(name, runtime, config, data, store(config, data), tasks);
 
         TOMCAT.setLevel(Level.OFF);
         Tomcat tomcat = new Tomcat();
-        tomcat.setBaseDir(Files.createTempDirectory("bakeoff-java-").toString());
+        Path folder = Files.createTempDirectory("bakeoff-java-");
+        tomcat.setBaseDir(folder.toString());
         Connector connector = connector(config, requests);
         tomcat.setConnector(connector);
         Context context = tomcat.addContext("", null);
@@ -63,10 +68,20 @@ public final class Main {
         try {
             tomcat.start();
         } catch (Exception e) {
-            throw new Exception("cannot listen at 127.0.0.1:" + config.port(), e);
+            throw new Exception("cannot listen at " + config.address() + ":" + config.port(), e);
+        } finally {
+            delete(folder);
         }
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(connector, service)));
-        System.out.println("listening 127.0.0.1:" + connector.getLocalPort());
+        String host = config.address().contains(":") ? "[" + config.address() + "]" : config.address();
+        System.out.println("listening " + host + ":" + connector.getLocalPort());
+    }
+
+    /** Tomcat makes its folder for JSP pages and uploads, and none of the services has any. */
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> below = Files.walk(folder)) {
+            for (Path path : below.sorted(Comparator.reverseOrder()).toList()) Files.delete(path);
+        }
     }
 
     /** By reflection, because Debian 12 compiles with 17; what runs it is 21 or newer. */
@@ -87,7 +102,7 @@ public final class Main {
         Connector connector = new Connector();
         connector.setPort(config.port());
         connector.setThrowOnFailure(true);
-        connector.setProperty("address", "127.0.0.1");
+        connector.setProperty("address", config.address());
         connector.setProperty("acceptCount", "4096");
         connector.setProperty("maxConnections", "20000");
         connector.setProperty("maxKeepAliveRequests", "-1");
