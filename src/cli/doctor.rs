@@ -10,6 +10,7 @@ use super::{Format, print};
 use crate::doctor;
 use crate::doctor::{Finding, State};
 use crate::error::Result;
+use crate::hosts::nodes;
 use crate::report::terminal::wrapped;
 use crate::scenario::Hosts;
 
@@ -35,7 +36,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<u8> {
         let findings = match &self.hosts {
-            Some(file) => doctor::hosts::examine(&Hosts::read(file)?)?,
+            Some(file) => doctor::hosts::examine(&nodes::expand(Hosts::read(file)?)?)?,
             None => doctor::examine()?,
         };
         print(&match self.format {

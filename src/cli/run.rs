@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::cli::flags::{Out, Quiet, without_empty};
 use crate::cli::{Format, command, print};
 use crate::error::{Context, Error, Result};
+use crate::hosts::nodes;
 use crate::record::{RunResult, Shard, Verdict};
 use crate::run::{Claim, LedgerRequest, Planned, Progress, ReportFolder, Request, plan};
 use crate::scenario::{Hosts, Overrides, Scenario, WarmUp};
@@ -257,6 +258,8 @@ impl Args {
     }
 
     fn apply(&self, scenario: Scenario) -> Result<Scenario> {
+        let given = self.hosts.as_deref().map_or_else(|| Ok(Hosts::default()), Hosts::read)?;
+        let hosts = nodes::expand(scenario.hosts.clone().with(&given))?;
         scenario.with(&Overrides {
             rounds: self.rounds,
             duration: self.duration,
@@ -264,7 +267,7 @@ impl Args {
             rate: self.rate,
             seed: self.seed,
             contenders: self.contender.clone(),
-            hosts: self.hosts.as_deref().map_or_else(|| Ok(Hosts::default()), Hosts::read)?,
+            hosts,
             smoke: self.smoke,
         })
     }

@@ -4,6 +4,7 @@
 //! - `protocol` is what goes over the wire: frames, and what an agent can be asked in them.
 //! - `agent` answers. It ends with all that it started when its stdin ends, or when it has heard nothing for [`LEASE`].
 //! - `link` launches an agent and asks; `clocks` finds out what its clock says.
+//! - `nodes` are the hosts that Slurm or Kubernetes names.
 //! - `sampler` reads what a contender uses, for an agent as for a run on one machine.
 //!
 //! Load beyond the own machine goes to private addresses alone ([`permit`]): orchestrator and agent both check.
@@ -11,6 +12,7 @@
 pub(crate) mod agent;
 pub(crate) mod clocks;
 pub(crate) mod link;
+pub(crate) mod nodes;
 pub(crate) mod protocol;
 pub(crate) mod sampler;
 

@@ -84,7 +84,7 @@ pub(super) fn scenario(
         request_cpu,
         contenders,
         placement: placement(raw.placement.as_ref())?,
-        hosts: hosts(&raw.host, raw.placement.as_ref())?,
+        hosts: hosts(&raw.host, raw.placement.as_ref(), (raw.hosts, raw.pods.as_ref()))?,
         load,
         slo,
         headline,

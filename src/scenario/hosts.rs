@@ -11,6 +11,7 @@ use super::{PlacementMode, Scenario, Server, reading};
 use crate::error::{Context, Error, Result};
 use crate::files;
 use crate::text::distinct;
+use crate::words::words;
 
 /// This computer, where no [host.local] says otherwise.
 const LOCAL: &str = "local";
@@ -22,6 +23,21 @@ const BYTES_MAX: u64 = 1 << 20;
 pub struct Hosts {
     pub all: Vec<HostAt>,
     pub roles: Option<Roles>,
+    /// What names more hosts. It is asked before a run, and then there are roles too.
+    pub manager: Option<Manager>,
+    /// The label of the pods that are hosts.
+    pub pods: Option<String>,
+}
+
+words! {
+    "manager of hosts"
+    /// What knows the hosts of a cluster.
+    pub enum Manager {
+        /// The nodes of the job.
+        Slurm = "slurm",
+        /// The running pods of a label.
+        Kubernetes = "kubernetes",
+    }
 }
 
 /// How an agent on a host is come by.
@@ -57,8 +73,9 @@ impl Hosts {
     pub fn read(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let text = files::read_text(path, BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
-        let read =
-            reading::read(&text).and_then(|raw: RawHosts| hosts(&raw.host, raw.placement.as_ref()));
+        let read = reading::read(&text).and_then(|raw: RawHosts| {
+            hosts(&raw.host, raw.placement.as_ref(), (raw.hosts, raw.pods.as_ref()))
+        });
         read.map_err(|diagnostic| diagnostic.render(&shown, &text))
     }
 
@@ -68,7 +85,14 @@ impl Hosts {
         self.all.retain(|own| other.all.iter().all(|host| host.name != own.name));
         self.all.extend(other.all.iter().cloned());
         self.roles = other.roles.clone().or(self.roles);
+        self.manager = other.manager.or(self.manager);
+        self.pods = other.pods.clone().or(self.pods);
         self
+    }
+
+    /// Whether a run may be elsewhere.
+    pub(crate) fn are_named(&self) -> bool {
+        self.roles.is_some() || self.manager.is_some()
     }
 
     /// The host of a name.
@@ -200,9 +224,20 @@ impl Scenario {
 pub(super) fn hosts(
     raw: &[(At<String>, At<RawHost>)],
     placement: Option<&RawPlacement>,
+    (manager, pods): (Option<Manager>, Option<&At<String>>),
 ) -> Result<Hosts, Diagnostic> {
     let all = raw.iter().map(|(name, host)| host_at(name, host)).collect::<Result<_, _>>()?;
-    Ok(Hosts { all, roles: placement.map_or(Ok(None), roles)? })
+    if let Some(pods) = pods.filter(|_| manager != Some(Manager::Kubernetes)) {
+        return Err(Diagnostic::new(&pods.span, "only Kubernetes has pods", "the label of pods")
+            .help("write hosts = \"kubernetes\" beside it"));
+    }
+    // With a manager there is a default of who runs where.
+    let names_hosts = |it: &RawPlacement| {
+        it.contender.is_some() || it.dependency.is_some() || it.generators.is_some()
+    };
+    let placed = placement.filter(|it| manager.is_none() || names_hosts(it));
+    let roles = placed.map_or(Ok(None), roles)?;
+    Ok(Hosts { all, roles, manager, pods: pods.map(|at| at.value.clone()) })
 }
 
 fn host_at(named: &At<String>, raw: &At<RawHost>) -> Result<HostAt, Diagnostic> {
@@ -287,6 +322,8 @@ mod tests {
         assert!(error.contains("no host `e`"), "{error}");
         // A file that only has hosts leaves the placement to the scenario.
         assert!(read(TWO).unwrap().roles.is_none());
+        let managed = read("hosts = \"slurm\"\n[placement]\nmode = \"hosts\"\n").unwrap();
+        assert!(managed.roles.is_none() && hosts.clone().with(&managed).are_named());
         let both = hosts.with(&read("[host.b]\naddress = \"10.0.0.9\"\n").unwrap());
         assert_eq!((both.all.len(), both.roles.is_some()), (2, true));
         assert_eq!(both.named("b").unwrap().address, IpAddr::from([10, 0, 0, 9]));
@@ -303,6 +340,12 @@ mod tests {
             (
                 "[placement]\nmode = \"hosts\"\ncontender = \"b\"\ngenerators = [\"a\", \"a\"]\n",
                 "named twice",
+            ),
+            ("hosts = \"slurp\"\n", "did you mean `slurm`?"),
+            ("hosts = \"slurm\"\npods = \"app=x\"\n", "only Kubernetes has pods"),
+            (
+                "hosts = \"slurm\"\n[placement]\nmode = \"hosts\"\ngenerators = [\"a\"]\n",
+                "no host is named for the contender",
             ),
         ] {
             let error = read(text).unwrap_err();

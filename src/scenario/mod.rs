@@ -43,7 +43,7 @@ pub use experiment::{CapacitySearch, Experiments, Footprint, MapMetric, MapPlan}
 pub use fingerprint::fingerprint;
 pub(crate) use fingerprint::fingerprints;
 pub use gate::{Gate, GateMetric};
-pub use hosts::{HostAt, Hosts, Roles};
+pub use hosts::{HostAt, Hosts, Manager, Roles};
 pub use loading::{Load, LoadKind, Placement, PlacementMode, Slo};
 pub use overrides::Overrides;
 pub use statements::{Bound, Statement};

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::quantity::{At, Figure, Quantity};
-use super::{CpuMode, Level, MapMetric, Metric, PlacementMode, WarmUp, Workload};
+use super::{CpuMode, Level, Manager, MapMetric, Metric, PlacementMode, WarmUp, Workload};
 use crate::backend::Gather;
 use crate::backend::model::{Library, Model, Pitfall};
 use crate::load::plan::{Arrivals, Bursts, Pick, Spike, Statuses};
@@ -66,6 +66,11 @@ pub(super) struct Raw {
     pub(super) contender: Vec<(At<String>, At<RawContender>)>,
     /// Who runs on which cores.
     pub(super) placement: Option<RawPlacement>,
+    /// What names the hosts of a run inside a cluster: the Slurm job's nodes, or Kubernetes' running pods. Without a placement the
+    /// last one runs the contender and the others send the load.
+    pub(super) hosts: Option<Manager>,
+    /// The label of the pods of `hosts = "kubernetes"`. Default app=bakeoff.
+    pub(super) pods: Option<At<String>>,
     /// Other hosts, by name, for `placement.mode = "hosts"`; `--hosts FILE` adds more.
     #[serde(default, deserialize_with = "in_file_order")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, RawHost>"))]
@@ -431,6 +436,8 @@ pub(super) struct RawPlacement {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawHosts {
+    pub(super) hosts: Option<Manager>,
+    pub(super) pods: Option<At<String>>,
     #[serde(default, deserialize_with = "in_file_order")]
     pub(super) host: Vec<(At<String>, At<RawHost>)>,
     pub(super) placement: Option<RawPlacement>,

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,28 +12,28 @@ use bakeoff::record::{self, RunResult, Trial, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-const BAKEOFF: &str = env!("CARGO_BIN_EXE_bakeoff");
+pub(crate) const BAKEOFF: &str = env!("CARGO_BIN_EXE_bakeoff");
 /// Every process of a run has it in its environment, however it was started.
-const MARK: &str = "BAKEOFF_TEST_MARK";
+pub(crate) const MARK: &str = "BAKEOFF_TEST_MARK";
 /// A run on a busy machine of two cores.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Contender and dependency on `b`, load from `a` and `d`. The launcher of `b` stays in front of its agent, as ssh does.
 const HOSTS: &str = "[host.a]\nlaunch = [\"env\", \"AT_HOST=a\"]\n[host.d]\nlaunch = [\"env\", \"AT_HOST=d\"]\n\
     [host.b]\nlaunch = [\"sh\", \"-c\", 'echo welcome to b; AT_HOST=b \"$@\"; exit', \"sh\"]\n";
-const PLACEMENT: &str = "[placement]\nmode = \"hosts\"\ncontender = \"b\"\ndependency = \"b\"\ngenerators = [\"a\", \"d\"]\n";
+pub(crate) const PLACEMENT: &str = "[placement]\nmode = \"hosts\"\ncontender = \"b\"\ndependency = \"b\"\ngenerators = [\"a\", \"d\"]\n";
 
 /// A smoke has 300 ms of it.
 const OPEN: &str = "experiment.compare.rates = [\"400/s\"]\nload.open.connections = 64\n";
 /// No machine is too busy for it.
-const CLOSED: &str =
+pub(crate) const CLOSED: &str =
     "load.closed = { connections = 8, warm_up = \"100ms\", duration = \"1500ms\" }\n";
 
-struct Scratch(TempDir);
+pub(crate) struct Scratch(pub(crate) TempDir);
 
 impl Scratch {
     /// A scenario of one model under a load; `placement` says where it runs.
-    fn new(placement: &str, load: &str) -> Self {
+    pub(crate) fn new(placement: &str, load: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let scenario = format!(
             "schema = 1\nname = \"apart\"\ntitle = \"Apart\"\nheadline = \"none\"\nworkload = \"payment\"\nrounds = 2\n\
@@ -46,7 +47,10 @@ impl Scratch {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(BAKEOFF);
+        self.command_of(Command::new(BAKEOFF), args)
+    }
+
+    pub(crate) fn command_of(&self, mut command: Command, args: &[&str]) -> Command {
         command.args(args).env(MARK, self.mark()).current_dir(self.0.path());
         command.stdin(Stdio::null());
         command
@@ -58,22 +62,27 @@ impl Scratch {
     }
 
     fn start(&self) -> Child {
-        let args = ["run", "apart.toml", "--quiet", "--out", "out", "--hosts", "hosts.toml"];
-        let output = || Stdio::from(fs::File::create(self.0.path().join("log")).unwrap());
-        self.command(&args).stdout(output()).stderr(output()).spawn().unwrap()
+        self.start_of(Command::new(BAKEOFF))
     }
 
-    fn mark(&self) -> String {
+    pub(crate) fn start_of(&self, bakeoff: Command) -> Child {
+        let args = ["run", "apart.toml", "--quiet", "--out", "out", "--hosts", "hosts.toml"];
+        let log = fs::File::create(self.0.path().join("log")).unwrap();
+        let mut command = self.command_of(bakeoff, &args);
+        command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+    }
+
+    pub(crate) fn mark(&self) -> String {
         self.0.path().display().to_string()
     }
 
-    fn result(&self) -> RunResult {
+    pub(crate) fn result(&self) -> RunResult {
         let text = fs::read_to_string(self.0.path().join("out/result.json")).unwrap();
         record::from_json(&text).unwrap()
     }
 
     /// The processes that bear the mark: PID, command line, environment.
-    fn processes(&self) -> Vec<(i32, String, String)> {
+    pub(crate) fn processes(&self) -> Vec<(i32, String, String)> {
         let mark = format!("{MARK}={}", self.mark());
         let all = fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
@@ -86,8 +95,8 @@ impl Scratch {
         all.filter(|(_, _, environ)| environ.contains(&mark)).collect()
     }
 
-    /// The one process of host `b` whose command line `is_it`.
-    fn of_b(&self, is_it: impl Fn(&str) -> bool) -> i32 {
+    /// The one process whose command line `is_it`.
+    pub(crate) fn one(&self, is_it: impl Fn(&str) -> bool) -> i32 {
         let mut found = None;
         wait_until("there is such a process", || {
             let all = self.processes();
@@ -97,12 +106,12 @@ impl Scratch {
         found.unwrap()
     }
 
-    fn expect_nothing_left(&self) {
+    pub(crate) fn expect_nothing_left(&self) {
         wait_until("no process is left", || self.processes().is_empty());
     }
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < PATIENCE, "not in {PATIENCE:?}: {what}");
@@ -110,13 +119,13 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn kill(pid: i32) {
+pub(crate) fn kill(pid: i32) {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
 }
 
 /// Loads of the first trial are under way: its contender serves.
-fn wait_for_a_contender(scratch: &Scratch) -> i32 {
-    scratch.of_b(|line| line.contains(" serve --model"))
+pub(crate) fn wait_for_a_contender(scratch: &Scratch) -> i32 {
+    scratch.one(|line| line.contains(" serve --model"))
 }
 
 /// The names of what a trial has, to any depth.
@@ -168,7 +177,7 @@ fn a_killed_agent_voids_the_trial_and_is_launched_again() {
     let scratch = Scratch::new(PLACEMENT, CLOSED);
     let mut run = scratch.start();
     wait_for_a_contender(&scratch);
-    kill(scratch.of_b(|line| line.trim_end().ends_with(" agent") && line.starts_with(BAKEOFF)));
+    kill(scratch.one(|line| line.trim_end().ends_with(" agent") && line.starts_with(BAKEOFF)));
     expect_one_void(&scratch, &mut run, "the agent of host ");
 }
 
@@ -177,13 +186,13 @@ fn a_killed_launcher_voids_the_trial_and_leaves_nothing_behind() {
     let scratch = Scratch::new(PLACEMENT, CLOSED);
     let mut run = scratch.start();
     let contender = wait_for_a_contender(&scratch);
-    kill(scratch.of_b(|line| line.starts_with("sh -c echo welcome")));
+    kill(scratch.one(|line| line.starts_with("sh -c echo welcome")));
     // The agent behind it ends at the end of its stdin, with its contender.
     wait_until("its contender has ended", || !Path::new(&format!("/proc/{contender}")).exists());
     expect_one_void(&scratch, &mut run, "the agent of host `b` is lost: ");
 }
 
-fn expect_one_void(scratch: &Scratch, run: &mut Child, why: &str) {
+pub(crate) fn expect_one_void(scratch: &Scratch, run: &mut Child, why: &str) {
     let status = run.wait().unwrap();
     let log = fs::read_to_string(scratch.0.path().join("log")).unwrap();
     assert!(status.success(), "{status}: {log}");
@@ -268,13 +277,114 @@ fn the_plan_says_who_runs_where() {
     assert!(told.contains("there is no host `b`") && told.contains("--hosts FILE"), "{told}");
 }
 
-/// Three network namespaces on a bridge in a fourth one, removed when dropped.
-struct Network(Vec<String>);
+/// What stands in for Slurm: nodes that are this machine, and an `srun` that takes only what it is to be given.
+const SCONTROL: &str = "#!/bin/sh\ncase \"$*\" in\n'show hostnames n[1-3]') printf 'n1\\nn2\\nn3\\n' ;;\n\
+    *node*) for n in 1 2 3; do echo \"NodeName=n$n NodeAddr=127.0.0.1 CPUs=2\"; done ;;\n*) exit 64 ;;\nesac\n";
+const SRUN: &str = "#!/bin/sh\n[ \"$1 $2 $3 $4 $6 $7 $8\" = '--overlap -N1 -n1 -w --cpu-bind=none --mem=0 --export=ALL' ] || exit 64\n\
+    node=$5; shift 8\necho \"srun: lua: welcome to $node\" >&2\nAT_HOST=$node \"$@\"; exit\n";
+
+impl Scratch {
+    /// A program on PATH, before all others.
+    fn put(&self, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.0.path().join("bin").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A run on the hosts of `file`; `alone` has nothing else on PATH.
+    fn managed(&self, file: &str, args: &[&str], alone: bool) -> Command {
+        fs::write(self.0.path().join("managed.toml"), file).unwrap();
+        let args = [&["run", "apart.toml", "--quiet", "--hosts", "managed.toml"], args].concat();
+        let mut command = self.command(&args);
+        let own = self.0.path().join("bin").display().to_string();
+        let rest = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", if alone { own } else { format!("{own}:{rest}") });
+        command.env("SLURM_JOB_NODELIST", "n[1-3]");
+        command
+    }
+
+    /// Runs, and checks who did what in every trial.
+    fn expect_hosts(&self, mut run: Command, contender: &str, generators: &[&str]) {
+        let generators = generators.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let done = run.output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        self.expect_nothing_left();
+        for trial in self.result().trials.iter().filter(|trial| !trial.voided) {
+            let hosts = trial.hosts.as_ref().unwrap();
+            assert_eq!(
+                (hosts.contender.as_str(), &hosts.generators[..]),
+                (contender, &generators[..])
+            );
+        }
+    }
+}
+
+#[test]
+fn the_nodes_of_a_job_are_hosts_and_the_last_one_runs_the_contender() {
+    let scratch = Scratch::new("", OPEN);
+    scratch.put("scontrol", SCONTROL);
+    scratch.put("srun", SRUN);
+    let smoke = ["--smoke", "--out", "out"];
+    let run = scratch.managed("hosts = \"slurm\"\n", &smoke, false);
+    scratch.expect_hosts(run, "n3", &["n1", "n2"]);
+    // [placement] and [host.NAME] come first.
+    let placed = "hosts = \"slurm\"\n[host.n2]\naddress = \"127.0.0.2\"\n\
+        [placement]\nmode = \"hosts\"\ncontender = \"n2\"\ngenerators = [\"n1\"]\n";
+    let done = scratch.managed(placed, &["--plan"], false).output().unwrap();
+    let told = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(told.contains("the contender runs on n2 (127.0.0.2)"), "{told}");
+    assert!(told.contains("the load comes from n1 (127.0.0.1)"), "{told}");
+}
+
+#[test]
+fn running_pods_of_a_label_are_hosts() {
+    let scratch = Scratch::new("", OPEN);
+    scratch.put("kubectl", include_str!("../data/cluster/kubectl"));
+    let file = "hosts = \"kubernetes\"\npods = \"app=mine\"\n";
+    let mut run = scratch.managed(file, &["--smoke", "--out", "out"], false);
+    run.env("POD_LABEL", "app=mine");
+    scratch.expect_hosts(run, "bakeoff-1", &["bakeoff-0"]);
+}
+
+#[test]
+fn a_manager_that_names_no_hosts_says_what_to_do() {
+    let scratch = Scratch::new("", OPEN);
+    let told = |file: &str, alone: bool, nodes: &str| {
+        let mut plan = scratch.managed(file, &["--plan"], alone);
+        let done = plan.env("SLURM_JOB_NODELIST", nodes).output().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{file}");
+        String::from_utf8_lossy(&done.stderr).into_owned()
+    };
+    let (slurm, kubernetes) = ("hosts = \"slurm\"\n", "hosts = \"kubernetes\"\n");
+    let outside = told(slurm, true, "");
+    assert!(outside.contains("SLURM_JOB_NODELIST is not set"), "{outside}");
+    assert!(outside.contains("salloc -N3"), "{outside}");
+    let missing = told(slurm, true, "n1");
+    assert!(missing.contains("`scontrol` cannot be started"), "{missing}");
+    let missing = told(kubernetes, true, "");
+    assert!(missing.contains("`kubectl` cannot be started"), "{missing}");
+    scratch.put("kubectl", include_str!("../data/cluster/kubectl"));
+    let none = told("hosts = \"kubernetes\"\npods = \"app=none\"\n", false, "");
+    assert!(none.contains("no pod with the label app=none is running"), "{none}");
+    scratch.put("kubectl", "#!/bin/sh\necho 'error: You must be logged in' >&2\nexit 1\n");
+    let refused = told(kubernetes, true, "");
+    assert!(refused.contains("You must be logged in"), "{refused}");
+    scratch.put("scontrol", "#!/bin/sh\necho n1\n");
+    let alone = told(slurm, true, "n1");
+    assert!(alone.contains("there is one host, n1"), "{alone}");
+}
+
+/// Three network namespaces on a bridge in a fourth one, which has an address too. They are removed when dropped.
+pub(crate) struct Network(Vec<String>);
 
 impl Network {
     /// Nothing where this process may not make any.
-    fn new() -> Option<Self> {
-        let name = |one: &str| format!("bakeoff-{}-{one}", std::process::id());
+    pub(crate) fn new() -> Option<Self> {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let (own, nth) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let name = |one: &str| format!("bakeoff-{own}-{nth}-{one}");
         let mut network = Self(Vec::new());
         for one in ["hub", "a", "b", "d"] {
             ip(&["netns", "add", &name(one)])?;
@@ -283,29 +393,56 @@ impl Network {
         }
         let hub = name("hub");
         ip(&["-n", &hub, "link", "add", "bridge", "type", "bridge"])?;
+        ip(&["-n", &hub, "address", "add", "10.77.0.254/24", "dev", "bridge"])?;
         ip(&["-n", &hub, "link", "set", "bridge", "up"])?;
-        for (one, address) in [("a", "10.77.0.1/24"), ("b", "10.77.0.2/24"), ("d", "10.77.0.4/24")]
-        {
+        for (one, address) in AT {
+            let address = format!("{address}/24");
             let (there, port) = (name(one), format!("to-{one}"));
             ip(&[
                 "-n", &hub, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns",
                 &there,
             ])?;
             ip(&["-n", &hub, "link", "set", &port, "master", "bridge", "up"])?;
-            ip(&["-n", &there, "address", "add", address, "dev", "eth0"])?;
+            ip(&["-n", &there, "address", "add", &address, "dev", "eth0"])?;
             ip(&["-n", &there, "link", "set", "eth0", "up"])?;
         }
         Some(network)
     }
 
+    /// Begins a command of the namespace of a host, or of the bridge's: `hub`.
+    pub(crate) fn within(&self, one: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", self.name(one)]);
+        command
+    }
+
+    /// Cuts the link of a host, or makes it whole.
+    pub(crate) fn set_link(&self, one: &str, state: &str) {
+        let (hub, port) = (self.name("hub"), format!("to-{one}"));
+        ip(&["-n", hub, "link", "set", &port, state]).expect("a link can be set");
+    }
+
+    fn name(&self, one: &str) -> &str {
+        self.0.iter().find(|name| name.ends_with(&format!("-{one}"))).expect("a namespace")
+    }
+
     /// The hosts file: each agent is in its namespace.
     fn hosts(&self) -> String {
-        let host = |one: &str, place: usize, address: &str| {
-            let launch = format!("[\"ip\", \"netns\", \"exec\", \"{}\"]", self.0[place]);
-            format!("[host.{one}]\nlaunch = {launch}\naddress = \"{address}\"\n")
-        };
-        host("a", 1, "10.77.0.1") + &host("b", 2, "10.77.0.2") + &host("d", 3, "10.77.0.4")
+        hosts_at(|one, _| format!("\"ip\", \"netns\", \"exec\", \"{}\"", self.name(one)))
     }
+}
+
+/// The hosts of a network and their addresses.
+pub(crate) const AT: [(&str, &str); 3] =
+    [("a", "10.77.0.1"), ("b", "10.77.0.2"), ("d", "10.77.0.4")];
+
+/// A hosts file of them, each with the launcher for a name and an address.
+pub(crate) fn hosts_at(launch: impl Fn(&str, &str) -> String) -> String {
+    AT.map(|(one, address)| {
+        let launch = launch(one, address);
+        format!("[host.{one}]\nlaunch = [{launch}]\naddress = \"{address}\"\n")
+    })
+    .concat()
 }
 
 impl Drop for Network {
@@ -322,7 +459,7 @@ fn ip(args: &[&str]) -> Option<()> {
 #[test]
 fn hosts_of_a_network_reach_each_other_at_their_addresses() {
     let Some(network) = Network::new() else {
-        eprintln!("SKIPPED: only root can make network namespaces, with `ip`");
+        crate::skipped("only root can make network namespaces, with `ip`");
         return;
     };
     let placed = PLACEMENT.replace("dependency = \"b\"", "dependency = \"d\"");
@@ -356,7 +493,7 @@ fn clocks_of_hosts_may_differ_by_hours() {
     };
     let made = Command::new("unshare").args(["--time", "--monotonic", "1", "true"]).output();
     if !made.is_ok_and(|made| made.status.success()) {
-        eprintln!("SKIPPED: only root can make time namespaces, with `unshare` of util-linux");
+        crate::skipped("only root can make time namespaces, with `unshare` of util-linux");
         return;
     }
     let scratch = Scratch::new(PLACEMENT, OPEN);

@@ -81,7 +81,7 @@ impl Run {
 }
 
 /// Whole lines of `trials.jsonl`, each of which is a trial.
-fn finished(folder: &Path) -> usize {
+pub(crate) fn finished(folder: &Path) -> usize {
     let text = fs::read_to_string(folder.join("out/trials.jsonl")).unwrap_or_default();
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     let is_trial = |line: &&str| record::trial_from(line).is_ok();

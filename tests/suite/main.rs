@@ -10,6 +10,7 @@ mod answers;
 mod bisect;
 mod conform;
 mod contract;
+mod cuts;
 mod documents;
 mod drive;
 mod experiments;

@@ -59,7 +59,7 @@ impl<'a> Session<'a> {
         let pair = &request.pair;
         budget::expect_some_room(request)?;
         let order_seed = request.order_seed.unwrap_or_else(random::fresh_seed);
-        if scenario.hosts.roles.is_some() {
+        if scenario.hosts.are_named() {
             return Err(Error::usage("a gate runs on this host alone"));
         }
         let fingerprint = Host::describe(&[scenario::fingerprint(&request.scenario)]);

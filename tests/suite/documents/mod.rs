@@ -236,6 +236,7 @@ fn documents() -> Vec<Document> {
     for (folder, endings) in [
         ("docs", &["md"][..]),
         ("docs/examples", &["toml", "yml"]),
+        ("docs/examples/cluster", &["sh", "toml", "yml"]),
         ("contenders", &["md"]),
         ("scenarios", &["toml"]),
     ] {
