@@ -232,7 +232,7 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, signed, algorithms)
+        verify_tls12_signature(message, cert, signed, algorithms).map_err(of_signature)
     }
 
     fn verify_tls13_signature(
@@ -242,11 +242,21 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, signed, algorithms)
+        verify_tls13_signature(message, cert, signed, algorithms).map_err(of_signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A wrong signature of the handshake, distinguished from one of the certificate: no option accepts it.
+fn of_signature(error: rustls::Error) -> rustls::Error {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
+            rustls::Error::General("it does not have the key of its certificate".into())
+        }
+        error => error,
     }
 }
 
@@ -262,6 +272,7 @@ pub(crate) fn told(error: &std::io::Error) -> (String, &'static str) {
     };
     match error {
         rustls::Error::InvalidMessage(_) => ("it does not speak TLS on this port".into(), PLAIN),
+        rustls::Error::General(why) => (why.clone(), LOGS),
         rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => (
             "it does not speak HTTP/1.1 over TLS (ALPN), like a server of HTTP/2 only".into(),
             "bakeoff sends HTTP/1.1: switch it on in the server",
