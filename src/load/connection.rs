@@ -147,9 +147,11 @@ impl Connection {
         }
     }
 
-    /// What came on an idle connection was nothing: it is still of use.
+    /// What came on an idle connection was nothing: it is still of use. If the server speaks first, a request is sent
+    /// anyway, and its failure says what the server speaks.
     pub(crate) fn is_idle(&mut self) -> bool {
-        self.wire.as_mut().is_some_and(Wire::is_idle)
+        let proven = self.proven;
+        self.wire.as_mut().is_some_and(|wire| wire.is_idle() || !proven && wire.is_greeted())
     }
 
     /// Starts to write the request, which was sealed.
@@ -322,10 +324,12 @@ pub(crate) fn refuse_itself(stream: &TcpStream) -> io::Result<()> {
 /// Characters of a wrong body that are told.
 const TOLD_MAX: usize = 120;
 
-/// An answer's status and the first line of its body.
+/// An answer's status and the title or the first line of its body.
 fn told(answer: &Answer<'_>) -> String {
     let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(4 * TOLD_MAX)]);
-    let line = body.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no body");
+    let title = body.split_once("<title>").and_then(|(_, rest)| Some(rest.split_once('<')?.0));
+    let mut lines = title.into_iter().chain(body.lines()).map(str::trim);
+    let line = lines.find(|line| !line.is_empty()).unwrap_or("no body");
     let line: String = line.chars().filter(|c| !c.is_control()).take(TOLD_MAX).collect();
     format!("{}: {line}", answer.status)
 }

@@ -107,6 +107,14 @@ impl Wire {
         }
     }
 
+    /// Whether the server has spoken first, and no HTTP/1.1, like one of HTTP/2. One that gives up a connection without a
+    /// request may say so in HTTP (408).
+    pub(crate) fn is_greeted(&self) -> bool {
+        let Self::Tcp(stream) = self else { return false };
+        let mut first = [0; 5];
+        stream.peek(&mut first).is_ok_and(|count| !b"HTTP/".starts_with(&first[..count]))
+    }
+
     /// Whether the other side has said, within TLS, that nothing more comes.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self, Self::Tls(secured) if secured.closed)
@@ -168,5 +176,60 @@ impl Secured {
             self.session.write_tls(&mut self.socket)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::tls::{Tls, TlsOptions};
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::thread;
+
+    /// A server of TLS that writes `size` bytes to its one connection.
+    fn serve(listener: TcpListener, size: usize) {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key.into())
+            .unwrap();
+        let session = ServerConnection::new(Arc::new(config)).unwrap();
+        let mut stream = StreamOwned::new(session, listener.accept().unwrap().0);
+        stream.write_all(&vec![b'x'; size]).unwrap();
+        let _ = stream.read(&mut [0]);
+    }
+
+    /// Decryption is no part of the service time: it comes after the read.
+    #[test]
+    fn what_was_received_is_there_once_it_is_decrypted() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = thread::spawn(move || serve(listener, 100_000));
+        let tls = Tls::new(TlsOptions { insecure: true, ..TlsOptions::default() }, "localhost");
+        let tls = tls.unwrap();
+        let mut session = tls.session(&tls.config()).unwrap();
+        while session.is_handshaking() {
+            session.complete_io(&mut socket).unwrap();
+        }
+        let mut wire = Wire::Tls(Box::new(Secured::new(socket, session)));
+        let (mut scratch, mut total) = (vec![0; SCRATCH_BYTES], 0);
+        while total < 100_000 {
+            let before = clock::now();
+            let Receipt { read, received, done, .. } = wire.receive(&mut scratch, false);
+            assert!(before <= received && received < done, "{received} and {done}");
+            if let Ok(read) = read {
+                assert!(scratch[read.clone()].iter().all(|&byte| byte == b'x'));
+                total += read.len();
+            }
+        }
+        drop(wire);
+        server.join().unwrap();
     }
 }

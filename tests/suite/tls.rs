@@ -7,12 +7,16 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ProtocolVersion, SupportedProtocolVersion};
 use serde_json::Value;
 
 const LOAD: [&str; 10] = [
@@ -62,6 +66,25 @@ impl Authority {
         vec![CertificateDer::from_pem_file(self.file(&format!("{name}.pem"))).unwrap()]
     }
 
+    fn key(&self, name: &str) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_file(self.file(&format!("{name}.key"))).unwrap()
+    }
+
+    /// Of a server that shows the certificate `name` and signs with the key of `other`, in one version.
+    fn config_with_key_of(
+        &self,
+        (name, other): (&str, &str),
+        version: &'static SupportedProtocolVersion,
+    ) -> ServerConfig {
+        let key = rustls::crypto::ring::sign::any_supported_type(&self.key(other)).unwrap();
+        let shown = SingleCertAndKey::from(CertifiedKey::new(self.chain(name), key));
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(shown))
+    }
+
     /// Of a server that shows the certificate `name`; if `asks`, its clients have one too.
     fn config(&self, name: &str, asks: bool) -> ServerConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -78,8 +101,7 @@ impl Authority {
                 builder.with_client_cert_verifier(verifier.build().unwrap())
             }
         };
-        let key = PrivateKeyDer::from_pem_file(self.file(&format!("{name}.key"))).unwrap();
-        builder.with_single_cert(self.chain(name), key).unwrap()
+        builder.with_single_cert(self.chain(name), self.key(name)).unwrap()
     }
 }
 
@@ -87,6 +109,7 @@ impl Authority {
 #[derive(Default)]
 struct Seen {
     names: BTreeMap<String, u32>,
+    version: Option<ProtocolVersion>,
     full: u32,
     resumed: u32,
     bytes: usize,
@@ -94,6 +117,16 @@ struct Seen {
 
 /// Answers each request with a body of `size` bytes; `closes` ends a connection after each, in good order.
 fn serve(config: ServerConfig, size: usize, closes: bool) -> (u16, Arc<Mutex<Seen>>) {
+    serve_late(config, size, closes, Duration::ZERO)
+}
+
+/// The same; each handshake waits so long.
+fn serve_late(
+    config: ServerConfig,
+    size: usize,
+    closes: bool,
+    wait: Duration,
+) -> (u16, Arc<Mutex<Seen>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (config, seen) = (Arc::new(config), Arc::new(Mutex::new(Seen::default())));
@@ -101,7 +134,10 @@ fn serve(config: ServerConfig, size: usize, closes: bool) -> (u16, Arc<Mutex<See
     thread::spawn(move || {
         for stream in listener.incoming() {
             let (config, seen) = (config.clone(), all.clone());
-            thread::spawn(move || attend(stream.unwrap(), config, &seen, size, closes));
+            thread::spawn(move || {
+                thread::sleep(wait);
+                attend(stream.unwrap(), config, &seen, size, closes)
+            });
         }
     });
     (port, seen)
@@ -139,6 +175,7 @@ fn attend(
         if !std::mem::replace(&mut told, true) {
             let name = tls.conn.server_name().unwrap_or("none").to_owned();
             *seen.names.entry(name).or_default() += 1;
+            seen.version = tls.conn.protocol_version();
             match tls.conn.handshake_kind() {
                 Some(HandshakeKind::Resumed) => seen.resumed += 1,
                 _ => seen.full += 1,
@@ -191,6 +228,72 @@ fn https_is_measured_and_handshakes_have_a_histogram_of_their_own() {
 }
 
 #[test]
+fn the_time_of_a_handshake_is_that_of_no_connect_and_no_request() {
+    let authority = Authority::new();
+    authority.issue("server", &["localhost"]);
+    let wait = Duration::from_millis(300);
+    let (port, _) = serve_late(authority.config("server", false), 2, false, wait);
+    let ca = authority.file("ca.pem");
+    let trial = trial(&format!("https://localhost:{port}/"), &["--cacert", &ca]);
+    let mean = |part: &str| trial[part]["mean"].as_f64().unwrap() / 1e6;
+    assert!(mean("handshake_ns") >= 300.0, "{}", trial["handshake_ns"]);
+    assert!(mean("connect_ns") < 300.0, "{}", trial["connect_ns"]);
+    assert!(mean("service_ns") < 300.0, "{}", trial["service_ns"]);
+}
+
+#[test]
+fn a_server_that_says_nothing_in_its_handshake_is_given_up() {
+    // It accepts, by its backlog.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", silent.local_addr().unwrap());
+    let text = told(&drive(&url, &["--insecure", "--timeout", "300ms"]));
+    assert!(text.contains("accepted no connection within 300 ms"), "{text}");
+}
+
+#[test]
+fn both_versions_are_spoken_and_a_server_needs_the_key_of_its_certificate() {
+    let authority = Authority::new();
+    authority.issue("server", &["localhost"]);
+    authority.issue("other", &["localhost"]);
+    let ca = authority.file("ca.pem");
+    for version in [&TLS12, &TLS13] {
+        let config = authority.config_with_key_of(("server", "server"), version);
+        let (port, seen) = serve(config, 20_000, false);
+        let trial = trial(&format!("https://localhost:{port}/"), &["--cacert", &ca]);
+        assert_eq!(trial["errors"], serde_json::json!({}), "{version:?}: {trial}");
+        assert_eq!(seen.lock().unwrap().version, Some(version.version));
+        // Any certificate will do with --insecure, but its key must sign.
+        let config = authority.config_with_key_of(("server", "other"), version);
+        let (port, _) = serve(config, 2, false);
+        for trust in [&["--cacert", ca.as_str()][..], &["--insecure"]] {
+            let text = told(&drive(&format!("https://localhost:{port}/"), trust));
+            let why = "it does not have the key of its certificate";
+            assert!(text.contains(why), "{version:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_authorities_of_the_system_are_trusted_if_none_is_named() {
+    let authority = Authority::new();
+    authority.issue("server", &["localhost"]);
+    let (port, _) = serve(authority.config("server", false), 2, false);
+    let with = |list: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+        command.args(["drive", &format!("https://localhost:{port}/"), "--format", "json"]);
+        command.args(LOAD).env("SSL_CERT_FILE", list).output().unwrap()
+    };
+    let known: Value = serde_json::from_slice(&with(&authority.file("ca.pem")).stdout).unwrap();
+    assert_eq!(
+        (&known["errors"], &known["load"]["tls"]),
+        (&serde_json::json!({}), &"verified".into())
+    );
+    let other = Authority::new();
+    let text = told(&with(&other.file("ca.pem")));
+    assert!(text.contains("authority that is not trusted"), "{text}");
+}
+
+#[test]
 fn a_certificate_is_checked_unless_that_is_given_up_and_said() {
     let authority = Authority::new();
     authority.issue("server", &["localhost"]);
@@ -205,11 +308,16 @@ fn a_certificate_is_checked_unless_that_is_given_up_and_said() {
     // The very certificate of a server stands for itself.
     let own = trial(&url, &["--cacert", &authority.file("server.pem")]);
     assert_eq!(own["errors"], serde_json::json!({}));
+    let [hgrm, metrics] = ["times.hgrm", "metrics.txt"].map(|name| authority.file(name));
+    let files = ["--force", "--hgrm", hgrm.as_str(), "--metrics", metrics.as_str()];
     for format in ["text", "markdown"] {
-        let output = drive(&url, &["--insecure", "--format", format]);
-        let text = String::from_utf8(output.stdout).unwrap();
+        let flags = [&["--insecure", "--format", format][..], &files].concat();
+        let text = String::from_utf8(drive(&url, &flags).stdout).unwrap();
         assert!(text.contains("certificate NOT verified (--insecure)"), "{text}");
     }
+    let [hgrm, metrics] = [hgrm, metrics].map(|path| fs::read_to_string(path).unwrap());
+    assert!(hgrm.contains("certificate NOT verified (insecure)"), "{hgrm}");
+    assert!(metrics.contains(",tls=\"insecure\"}"), "{metrics}");
     assert_eq!(trial(&url, &["--insecure"])["load"]["tls"], "insecure");
     let plain = told(&drive("http://localhost:1/", &["--insecure"]));
     assert!(plain.contains("is not https"), "{plain}");
@@ -222,6 +330,9 @@ fn the_name_asked_for_is_that_of_the_host_header() {
     let (port, seen) = serve(authority.config("server", false), 2, false);
     let (url, ca) = (format!("https://localhost:{port}/"), authority.file("ca.pem"));
     let wrong = told(&drive(&url, &["--cacert", &ca]));
+    assert!(wrong.contains("its certificate is of another name"), "{wrong}");
+    // So is the very certificate that is given.
+    let wrong = told(&drive(&url, &["--cacert", &authority.file("server.pem")]));
     assert!(wrong.contains("its certificate is of another name"), "{wrong}");
     let right = trial(&url, &["--cacert", &ca, "--header", "host: shop.test"]);
     assert_eq!(right["errors"], serde_json::json!({}));
@@ -281,6 +392,24 @@ fn large_bodies_and_closes_in_good_order_are_no_failures() {
     assert!(seen.lock().unwrap().bytes >= requests << 20);
 }
 
+/// What nginx answers to plain HTTP on a port of TLS.
+const NGINX: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 96\r\nconnection: close\r\n\r\n\
+    <html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n</html>\r\n";
+
+/// Reads once from each connection, writes this and closes it.
+fn plain(answer: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer);
+        }
+    });
+    port
+}
+
 #[test]
 fn the_wrong_protocol_is_told_in_one_line() {
     let authority = Authority::new();
@@ -295,22 +424,40 @@ fn the_wrong_protocol_is_told_in_one_line() {
         "{text}"
     );
     // A plain port, by a server that answers in plain text.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let plain = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-        }
-    });
-    let text = told(&drive(&format!("https://localhost:{plain}/"), &["--cacert", &ca]));
+    let plain_port = plain(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    let text = told(&drive(&format!("https://localhost:{plain_port}/"), &["--cacert", &ca]));
     assert!(text.contains("does not speak TLS on this port") && text.contains("http://"), "{text}");
     // And the other way round.
     let (port, _) = serve(authority.config("server", false), 2, false);
     let output = drive(&format!("http://localhost:{port}/"), &[]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("it is a record of TLS: the server speaks HTTPS here"), "{text}");
+    let nginx = plain(NGINX);
+    let output = drive(&format!("http://localhost:{nginx}/"), &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("400: 400 The plain HTTP request was sent to HTTPS port"), "{text}");
+}
+
+#[test]
+fn a_server_of_http_2_without_tls_is_told_if_it_speaks_first_or_not() {
+    const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    let waits = plain(SETTINGS);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let begins = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let _ = stream.write_all(SETTINGS);
+                let _ = stream.read(&mut [0; 4096]);
+            });
+        }
+    });
+    for port in [waits, begins] {
+        let output = drive(&format!("http://localhost:{port}/"), &[]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("malformed: it is an HTTP/2 frame: the server does not"), "{text}");
+    }
 }
 
 #[test]
