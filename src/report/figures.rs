@@ -9,7 +9,7 @@ use super::drive::transfer;
 use super::{reasons, sentences, setting};
 use crate::judge::bounds::known;
 use crate::judge::cell::belongs;
-use crate::judge::races::{Entry, Figure, Race, median, slo_of};
+use crate::judge::races::{Entry, Figure, Race, median, middle, slo_of};
 use crate::record::MemoryKind;
 use crate::record::late::{LATE_NOTE, share};
 use crate::record::{Ceiling, Comparison, RunResult, StepFigures, Transfer, Trial};
@@ -50,7 +50,8 @@ pub(super) fn all(race: &Race<'_>) -> Table {
     Table::new(capital(&place(race)), COLUMNS, NUMBERS, rows)
 }
 
-/// What went over the connections to each contender, of all its rounds: sums, and means of what is per second.
+/// What went over the connections to each contender, of all its rounds: sums, means of what is per second, and the median of
+/// the rounds for the first request on a connection.
 pub(super) fn transfers(race: &Race<'_>) -> Vec<String> {
     let of = |entry: &Entry<'_>| {
         let all: Vec<_> = entry.trials.iter().filter_map(|trial| trial.transfer.as_ref()).collect();
@@ -66,8 +67,15 @@ pub(super) fn transfers(race: &Race<'_>) -> Vec<String> {
         };
         sum.received_bytes_per_s = mean(&|it| it.received_bytes_per_s);
         sum.sent_bytes_per_s = mean(&|it| it.sent_bytes_per_s);
-        sum.reused_share = sum.reused_share.map(|_| mean(&|it| it.reused_share.unwrap_or(0.0)));
-        Some(format!("{}: {}", name(entry.name), transfer(&sum)))
+        // A round without a right answer has none.
+        let reused: Vec<f64> = all.iter().filter_map(|it| it.reused_share).collect();
+        sum.reused_share =
+            (!reused.is_empty()).then(|| reused.iter().sum::<f64>() / reused.len() as f64);
+        let first = all.iter().filter_map(|it| it.first_service_ns.p50).map(|ns| ns as f64);
+        let first = middle(first.collect()).map_or_else(String::new, |ns| {
+            format!("; first request on a connection: service p50 {}", Nanos(ns as u64))
+        });
+        Some(format!("{}: {}{first}", name(entry.name), transfer(&sum)))
     };
     race.entries.iter().filter_map(of).collect()
 }
@@ -328,6 +336,8 @@ mod tests {
     use crate::judge::mock;
     use crate::judge::races::races;
     use crate::record::Resource;
+    use crate::record::histogram::distribution;
+    use hdrhistogram::Histogram;
 
     #[test]
     fn a_late_percentile_is_marked_or_a_bound_and_never_missing() {
@@ -395,5 +405,29 @@ mod tests {
             "event-loop failed 378 of 31,560 requests: 18 bad_status (404: 6, 503: 12), 360 reset";
         assert!(marks.contains(failed), "{marks}");
         assert_eq!(table.columns[1], "p50 ms", "one unit for both");
+    }
+
+    #[test]
+    fn what_went_over_the_connections_is_told_of_all_rounds() {
+        let mut result = mock::payments(3, &mock::MODELS[..1]);
+        assert_eq!(transfers(&races(&result)[0]), [""; 0]);
+        for (round, trial) in result.trials.iter_mut().enumerate() {
+            let n = round as u64;
+            let mut first = Histogram::<u64>::new(3).unwrap();
+            // Nothing was right in the last round.
+            first.record_n(1_000_000 * (n + 1), if n < 2 { 30 } else { 0 }).unwrap();
+            trial.transfer = Some(Transfer {
+                received_bytes_per_s: 1_024.0 * (n + 1) as f64,
+                sent_bytes_per_s: 1_024.0,
+                answers: [("201".into(), 1_000), ("503".into(), n)].into(),
+                reused_share: (n < 2).then_some(0.9),
+                first_service_ns: distribution(&first),
+                reconnects: n,
+            });
+        }
+        let told = "event-loop: responses: 3,000 of 201 and 3 of 503; received 2 KiB/s, sent 1 KiB/s; 90 % on a connection \
+                    used before; 3 connections opened again; first request on a connection: service p50 1.5 ms";
+        assert_eq!(transfers(&races(&result)[0]), [told]);
+        assert!(super::super::summary::html(&result).contains(told));
     }
 }
