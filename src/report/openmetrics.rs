@@ -13,8 +13,10 @@ type Family = (&'static str, &'static str, &'static str, fn(&Trial) -> Vec<Label
 
 const FAMILIES: [Family; 13] = [
     ("bakeoff_trial", "info", "A trial and whether its figures hold.", |trial| {
-        let verdict = trial.validity.verdict.word().to_lowercase();
-        vec![(vec![("verdict", verdict)], "_info", 1.0)]
+        let verdict = ("verdict", trial.validity.verdict.word().to_lowercase());
+        // `insecure`: the certificate was not verified.
+        let tls = trial.load.tls.map(|check| ("tls", check.name().to_owned()));
+        vec![(std::iter::once(verdict).chain(tls).collect(), "_info", 1.0)]
     }),
     ("bakeoff_requests", "counter", "Requests of the window, sent or not.", |trial| {
         let of = |(name, kind): (&String, &crate::record::ByRequest)| {
