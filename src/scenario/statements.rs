@@ -150,7 +150,7 @@ fn possible(metric: Metric, span: &Range<usize>, known: &Known<'_>) -> Result<Me
         ),
         Metric::Recovery if known.steps.is_empty() && !has_faults(known.store) => diagnostic(
             "there is no fault and no burst to recover from",
-            "write [store.standin] and below it for example faults = [\"stall=1s@3s\"], or `steps` of the load",
+            "write [store.standin] and below it for example faults = [\"stall=1s@3s\"], or `steps` or a `spike` of the load",
         ),
         Metric::Recovery | Metric::Goodput if known.slo.is_none() => diagnostic(
             "there is no objective to be within",
