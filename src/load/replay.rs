@@ -104,7 +104,7 @@ impl Replay {
             notes.push("its lines were put in order of their starts".into());
         }
         if skipped > 0 {
-            notes.push(format!("{skipped} lines that are not requests were left out"));
+            notes.push(format!("lines that are not requests were left out: {skipped}"));
         }
         let gap = match instants.len() {
             1 => Nanos::SECOND.0,
@@ -466,6 +466,26 @@ mod tests {
         assert!(told("1\nx\n").starts_with("line 2: "), "{}", told("1\nx\n"));
         assert!(told("\n").contains("no instant"));
         assert!(told("-1\n").contains("line 1"));
+    }
+
+    #[test]
+    fn a_log_begins_with_the_first_start_whatever_its_zones_and_durations() {
+        let names = Names { time: Some("end".into()), duration: Some("took_ms".into()) };
+        let read = |text: &str| Replay::from(text.as_bytes(), &names).unwrap();
+        let replay = read(
+            "{\"end\":\"2026-10-10T13:55:36.900Z\",\"took_ms\":100}\n\
+             {\"end\":\"2026-10-10T15:55:37.500+02:00\",\"took_ms\":1200}\n\
+             {\"end\":\"2026-10-10T06:55:38.100-07:00\",\"took_ms\":1000}\n",
+        );
+        let ms = |k| replay.instant(k) / 1_000_000;
+        assert_eq!([ms(0), ms(1), ms(2)], [0, 500, 800]);
+        assert_eq!(replay.lasting(), Nanos(1_200_000_000), "and the mean gap");
+        assert_eq!(replay.notes(), ["its lines were put in order of their starts"]);
+        let skipped = read("{\"end\":1791640536.5}\n{\"end\":\n{\"end\":1791640537.5}\n");
+        assert_eq!(skipped.len(), 2);
+        let told = skipped.notes().join("; ");
+        assert!(told.contains("lines that are not requests were left out: 1"), "{told}");
+        assert!(told.contains("no durations"), "{told}");
     }
 
     #[test]

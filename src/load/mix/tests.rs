@@ -1,7 +1,9 @@
 //! What a mix writes: right, signed, new each time, and the same for each contender.
 
 use super::*;
-use crate::load::plan::Shape;
+use crate::load::plan::{SessionStep, Shape, Statuses, UserSession};
+use crate::load::route::{Body, Route};
+use crate::load::template::Template;
 
 const EVERYTHING: [Operation; 3] = [
     Operation::Payment { rounds: 3 },
@@ -157,4 +159,43 @@ fn operations_follow_their_weights() {
     let mix = Mix::new(&mix, [].into()).unwrap();
     let payments = (0..10_000).filter(|&k| mix.operation(k) == 1).count();
     assert!((850..1_150).contains(&payments), "{payments}");
+}
+
+/// A session is drawn from its number and the step: a later step does not repeat an earlier one, and a step that is written
+/// once more is the same.
+#[test]
+fn fields_differ_from_step_to_step_and_the_key_does_not() {
+    let step = |name: &str| {
+        let route = Route {
+            name: name.into(),
+            method: "POST".into(),
+            path: Template::parse("/").unwrap(),
+            headers: Vec::new(),
+            body: Body::Template(
+                Template::parse(r#"{"id":"{uuid}","n":{int:1..1000000000},"key":"{key}"}"#)
+                    .unwrap(),
+            ),
+            status: Statuses::default(),
+            expect_body: None,
+        };
+        let operation = Operation::Route(route);
+        SessionStep { name: name.into(), operation, think: Nanos(0), extract: Vec::new() }
+    };
+    let steps = ["login", "pay"].map(step).into();
+    let session = Operation::Session(UserSession { name: "buy".into(), steps });
+    let mix = Mix::new(&plan(vec![(session, 1)]), Arc::default()).unwrap();
+    let at = |k, step| {
+        let mut request = Request::default();
+        mix.write_step(Turn { k, operation: 0, step }, &[], &mut request);
+        let text = std::str::from_utf8(mix.bytes(&request)).unwrap().to_owned();
+        serde_json::from_str::<serde_json::Value>(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let (login, pay, others) = (at(5, 0), at(5, 1), at(6, 0));
+    for field in ["id", "n"] {
+        assert_ne!(login[field], pay[field]);
+        assert_ne!(login[field], others[field]);
+    }
+    assert_eq!(login["key"], pay["key"]);
+    assert_ne!(login["key"], others["key"]);
+    assert_eq!([at(5, 0), at(5, 1)], [login, pay]);
 }
