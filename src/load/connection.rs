@@ -147,11 +147,9 @@ impl Connection {
         }
     }
 
-    /// What came on an idle connection was nothing: it is still of use. If the server speaks first, a request is sent
-    /// anyway, and its failure says what the server speaks.
+    /// What came on an idle connection was nothing: it is still of use.
     pub(crate) fn is_idle(&mut self) -> bool {
-        let proven = self.proven;
-        self.wire.as_mut().is_some_and(|wire| wire.is_idle() || !proven && wire.is_greeted())
+        self.wire.as_mut().is_some_and(Wire::is_idle)
     }
 
     /// Starts to write the request, which was sealed.

@@ -107,14 +107,6 @@ impl Wire {
         }
     }
 
-    /// Whether the server has spoken first, and no HTTP/1.1, like one of HTTP/2. One that gives up a connection without a
-    /// request may say so in HTTP (408).
-    pub(crate) fn is_greeted(&self) -> bool {
-        let Self::Tcp(stream) = self else { return false };
-        let mut first = [0; 5];
-        stream.peek(&mut first).is_ok_and(|count| !b"HTTP/".starts_with(&first[..count]))
-    }
-
     /// Whether the other side has said, within TLS, that nothing more comes.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self, Self::Tls(secured) if secured.closed)
