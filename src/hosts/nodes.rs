@@ -33,7 +33,7 @@ pub(crate) fn expand(mut hosts: Hosts) -> Result<Hosts> {
                 if own.launch.is_empty() {
                     own.launch = host.launch;
                 }
-                if own.address.is_loopback() {
+                if own.address == IpAddr::V4(Ipv4Addr::LOCALHOST) {
                     own.address = host.address;
                 }
             }

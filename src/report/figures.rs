@@ -425,7 +425,7 @@ mod tests {
                 reconnects: n,
             });
         }
-        let told = "event-loop: responses: 3,000 of 201 and 3 of 503; received 2 KiB/s, sent 1 KiB/s; 90 % on a connection \
+        let told = "event-loop: responses: 3,000 of 201 and 3 of 503; received 2 KiB/s, sent 1 KiB/s; 90% on a connection \
                     used before; 3 connections opened again; first request on a connection: service p50 1.5 ms";
         assert_eq!(transfers(&races(&result)[0]), [told]);
         assert!(super::super::summary::html(&result).contains(told));

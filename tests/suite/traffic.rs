@@ -213,7 +213,7 @@ fn a_scenario_has_a_spike_rows_and_a_body() {
         format!(
             "schema = 1\nname = \"own\"\ntitle = \"Own\"\nworkload = \"http\"\nrounds = 1\nheadline = \"none\"\n\
              experiment.compare.rates = [\"1200/s\"]\nslo = {{ p99 = \"60ms\" }}\n\
-             load.open = {{ duration = \"3s\", spike = \"x1.5@500ms+500ms\", warm_up = \"none\" }}\n\
+             load.open = {{ duration = \"3s\", spike = \"x1.5@500ms+500ms\", warm_up = \"none\", connections = 256 }}\n\
              claim = [\n\
              {{ text = \"It is back\", metric = \"recovery\", of = \"own\", at_most = \"1s\" }},\n\
              {{ text = \"It keeps up\", metric = \"goodput\", of = \"own\", at_least = \"1000/s\" }},\n\
