@@ -236,9 +236,10 @@ fn the_time_of_a_handshake_is_that_of_no_connect_and_no_request() {
     let ca = authority.file("ca.pem");
     let trial = trial(&format!("https://localhost:{port}/"), &["--cacert", &ca]);
     let mean = |part: &str| trial[part]["mean"].as_f64().unwrap() / 1e6;
-    assert!(mean("handshake_ns") >= 300.0, "{}", trial["handshake_ns"]);
-    assert!(mean("connect_ns") < 300.0, "{}", trial["connect_ns"]);
-    assert!(mean("service_ns") < 300.0, "{}", trial["service_ns"]);
+    // The server's wait begins a little before the handshake, when it accepts.
+    assert!(mean("handshake_ns") >= 250.0, "{}", trial["handshake_ns"]);
+    assert!(mean("connect_ns") < 250.0, "{}", trial["connect_ns"]);
+    assert!(mean("service_ns") < 250.0, "{}", trial["service_ns"]);
 }
 
 #[test]
