@@ -73,8 +73,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
         include_str!("../../scenarios/java-virtual-vs-platform-memory.toml"),
     ),
     (
-        "java-virtual-vs-platform-10k",
-        include_str!("../../scenarios/java-virtual-vs-platform-10k.toml"),
+        "java-virtual-vs-platform-5k",
+        include_str!("../../scenarios/java-virtual-vs-platform-5k.toml"),
     ),
     (
         "java-virtual-vs-platform-small-pool",

@@ -124,7 +124,7 @@ pub(crate) const STATEMENTS: [LedgerStatement; 19] = [
         number: 16,
         community: JAVA,
         text: "Virtual threads carry thousands of waiting requests that platform threads are too heavy for",
-        scenarios: &["java-virtual-vs-platform", "java-virtual-vs-platform-10k"],
+        scenarios: &["java-virtual-vs-platform", "java-virtual-vs-platform-5k"],
     },
     LedgerStatement {
         number: 17,
