@@ -22,6 +22,7 @@ Examples:
   bakeoff report result.json --out page                         writes index.html, summary.md and charts again
   bakeoff report before/result.json after/result.json           side by side, without a verdict
   bakeoff report reports/ledger                                 the newest ledger again
+  bakeoff report first/ledger.json second/ledger.json           which verdicts two machines agree on
   bakeoff report reports/gate/history.jsonl                     the gates so far
 
 Two results come from two runs at different times: they are shown side by side without a conclusion.
@@ -34,8 +35,8 @@ pub(crate) struct Args {
     /// the newest result
     #[arg(value_name = "RESULT")]
     result: PathBuf,
-    /// A second result, shown side by side
-    #[arg(value_name = "OTHER", conflicts_with = "out")]
+    /// A second result or ledger, shown side by side; ledgers say in which verdicts they differ
+    #[arg(value_name = "OTHER")]
     other: Option<PathBuf>,
     /// Show results from different machines, builds or scenarios side by side anyway
     #[arg(long, requires = "other")]
@@ -60,10 +61,20 @@ impl Args {
         let first = Stored::read(&self.result)?;
         let second = self.other.as_deref().map(Stored::read).transpose()?;
         let text = match (&first, &second) {
+            (Stored::Result(_), Some(Stored::Result(_))) if self.out.is_some() => {
+                return Err(
+                    Error::usage("two results side by side have no page").help("leave out --out")
+                );
+            }
             (Stored::Result(result), Some(Stored::Result(other))) => self.beside(result, other)?,
+            (Stored::Ledger(ledger), Some(Stored::Ledger(second))) => {
+                self.ledger(&ledger.clone().beside((**second).clone()))?
+            }
             (_, Some(_)) => {
-                return Err(Error::usage("only two results can be shown side by side")
-                    .help("give the result.json of one scenario, twice"));
+                return Err(Error::usage(
+                    "only two results or two ledgers can be shown side by side",
+                )
+                .help("give two result.json of one scenario, or two ledger.json"));
             }
             (Stored::Result(result), None) => self.result(result)?,
             (Stored::Ledger(ledger), None) => self.ledger(ledger)?,

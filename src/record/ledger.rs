@@ -39,6 +39,22 @@ pub struct Ledger {
     pub interrupted: bool,
     /// What the program exits with: a refuted claim is no failure.
     pub exit_code: u8,
+    /// The same statements in another run, on another day or machine; it has no second run itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<Box<Ledger>>,
+}
+
+impl Ledger {
+    /// Puts another run of it beside this one.
+    pub fn beside(self, second: Self) -> Self {
+        Self { second: Some(Box::new(Self { second: None, ..second })), ..self }
+    }
+
+    /// The row of the same statement in the second run, if it was measured there.
+    pub fn measured_again(&self, row: &LedgerRow) -> Option<&LedgerRow> {
+        let rows = &self.second.as_ref()?.rows;
+        rows.iter().find(|other| other.measured && other.statement == row.statement)
+    }
 }
 
 /// A statement and what was found.

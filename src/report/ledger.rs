@@ -10,7 +10,7 @@ use super::terminal::write_text;
 use super::write::{expect_page_writable, put};
 use crate::error::{Context, Result};
 use crate::record;
-use crate::record::{Ledger, LedgerClaim, LedgerRow, StatementVerdict};
+use crate::record::{Fingerprint, Ledger, LedgerClaim, LedgerRow, StatementVerdict};
 use crate::text::distinct;
 
 /// Writes the files of a ledger into `dir`, which is made if it is not there.
@@ -45,9 +45,10 @@ pub fn markdown(ledger: &Ledger) -> String {
 fn document(ledger: &Ledger) -> Document<'static> {
     let columns = ["#", "statement", "verdict", "figure", "tested with"];
     let row = |row: &LedgerRow| {
-        let verdict = if row.measured { row.verdict.name() } else { "not measured" };
-        let [number, verdict] = [row.number.to_string(), verdict.to_owned()];
-        [number, row.statement.clone(), verdict, row.figure.clone(), row.tested_with.clone()]
+        let [number, verdict] = [row.number.to_string(), verdict(ledger, row)];
+        let again = if row.measured { None } else { ledger.measured_again(row) };
+        let figure = again.unwrap_or(row);
+        [number, row.statement.clone(), verdict, figure.figure.clone(), figure.tested_with.clone()]
     };
     let mut document =
         Document { title: TITLE.into(), answer: vec![summary(ledger)], ..Document::default() };
@@ -57,6 +58,9 @@ fn document(ledger: &Ledger) -> Document<'static> {
         document.blocks.push(Element::Table(table));
     }
     document.blocks.push(Element::Text(about(ledger)));
+    if let Some(second) = &ledger.second {
+        document.blocks.push(Element::Text(format!("Second run: {}", about(second))));
+    }
     let led = ledger.rows.iter().map(|row| (row.number.to_string(), links(row)));
     let led = led.filter(|(_, links)| !links.is_empty());
     let led = led.map(|(number, links)| Element::Links(number, links));
@@ -94,19 +98,84 @@ fn about(ledger: &Ledger) -> String {
     )
 }
 
-/// `5 hold, 2 fail, 3 inconclusive, 5 not measured; 7 cannot be settled by a machine.`
+/// What the runs of a ledger found of one statement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Standing {
+    NotMeasured,
+    /// By the only run that measured it.
+    Once(StatementVerdict),
+    Alike(StatementVerdict),
+    Differs([StatementVerdict; 2]),
+}
+
+fn standing(ledger: &Ledger, row: &LedgerRow) -> Standing {
+    match (row.measured, ledger.measured_again(row).map(|again| again.verdict)) {
+        (false, None) => Standing::NotMeasured,
+        (true, None) => Standing::Once(row.verdict),
+        (false, Some(again)) => Standing::Once(again),
+        (true, Some(again)) if again == row.verdict => Standing::Alike(again),
+        (true, Some(again)) => Standing::Differs([row.verdict, again]),
+    }
+}
+
+fn verdict(ledger: &Ledger, row: &LedgerRow) -> String {
+    match (standing(ledger, row), &ledger.second) {
+        (Standing::NotMeasured, _) => "not measured".into(),
+        (Standing::Once(verdict), None) => verdict.name().into(),
+        (Standing::Once(verdict), Some(_)) => match row.measured {
+            true => format!("{} (first run only)", verdict.name()),
+            false => format!("{} (second run only)", verdict.name()),
+        },
+        (Standing::Alike(verdict), _) => format!("{} (both runs)", verdict.name()),
+        (Standing::Differs(verdicts), _) => {
+            format!("{}: {}", differs(ledger), verdicts.map(StatementVerdict::name).join(", then "))
+        }
+    }
+}
+
+fn differs(ledger: &Ledger) -> &'static str {
+    let machine = |ledger: &Ledger| {
+        let Fingerprint { cpu_model, cores, kernel, .. } = &ledger.fingerprint;
+        (cpu_model.clone(), *cores, kernel.clone())
+    };
+    match ledger.second.as_ref().is_some_and(|second| machine(second) != machine(ledger)) {
+        true => "differs between machines",
+        false => "differs between runs",
+    }
+}
+
+/// `5 hold, 2 fail, 3 inconclusive, 1 differ between machines, 5 not measured; 7 cannot be settled by a machine.`
 fn summary(ledger: &Ledger) -> String {
-    let count =
-        |verdict| ledger.rows.iter().filter(|row| row.measured && row.verdict == verdict).count();
-    let unmeasured = ledger.rows.iter().filter(|row| !row.measured).count();
+    let count = |is: &dyn Fn(Standing) -> bool| {
+        ledger.rows.iter().filter(|row| is(standing(ledger, row))).count()
+    };
+    let found =
+        |verdict| count(&|it| it == Standing::Once(verdict) || it == Standing::Alike(verdict));
+    let differing = match &ledger.second {
+        Some(_) => {
+            let unlike = count(&|it| matches!(it, Standing::Differs(_)));
+            format!(", {unlike} {}", differs(ledger).replacen("differs", "differ", 1))
+        }
+        None => String::new(),
+    };
     let stopped = if ledger.interrupted { "INTERRUPTED: " } else { "" };
     format!(
-        "{stopped}{} hold, {} fail, {} inconclusive, {unmeasured} not measured; {} cannot be settled by a machine.",
-        count(StatementVerdict::Holds),
-        count(StatementVerdict::Fails),
-        count(StatementVerdict::Inconclusive),
+        "{stopped}{} hold, {} fail, {} inconclusive{differing}, {} not measured; {} cannot be settled by a machine.",
+        found(StatementVerdict::Holds),
+        found(StatementVerdict::Fails),
+        found(StatementVerdict::Inconclusive),
+        count(&|it| it == Standing::NotMeasured),
         ledger.unsettled.len()
     )
+}
+
+/// What the second run measured of each statement.
+fn again(ledger: &Ledger) -> Vec<String> {
+    let line = |row: &LedgerRow| {
+        let again = ledger.measured_again(row)?;
+        Some(format!("{}: {}: {}", row.number, again.verdict.name(), again.figure))
+    };
+    ledger.rows.iter().filter_map(line).collect()
 }
 
 fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
@@ -123,6 +192,7 @@ fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
     let beside = distinct(ledger.rows.iter().flat_map(|row| &row.claims).map(claim));
     let not_run = |one: &record::NotRun| format!("{}: {}", one.scenario, one.why);
     vec![
+        ("What the second run measured", again(ledger)),
         ("Every claim behind them", beside),
         ("Other claims", ledger.others.iter().map(claim).collect()),
         ("Not run", ledger.not_run.iter().map(not_run).collect()),
@@ -134,7 +204,7 @@ fn groups(ledger: &Ledger) -> Vec<(&'static str, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Fingerprint, Judgement, NotRun};
+    use crate::record::{Judgement, NotRun};
 
     fn ledger() -> Ledger {
         let judgement = Judgement {
@@ -185,7 +255,49 @@ mod tests {
             unsettled: vec!["hiring".into()],
             interrupted: false,
             exit_code: 0,
+            second: None,
         }
+    }
+
+    #[test]
+    fn a_second_run_says_where_it_agrees_and_where_it_differs() {
+        use StatementVerdict::{Fails, Holds};
+        let second = |verdict, kernel: &str| {
+            let mut other = ledger();
+            other.rows[0].verdict = verdict;
+            other.rows[0].figure = "1.31x".into();
+            other.fingerprint.kernel = kernel.into();
+            ledger().beside(other)
+        };
+        let table = |ledger: &Ledger| {
+            let text = markdown(ledger);
+            text.lines().find(|line| line.starts_with("| 1 |")).unwrap().to_owned()
+        };
+        assert!(table(&ledger()).contains("| holds |"));
+        let own = ledger().fingerprint.kernel;
+        let alike = second(Holds, "another");
+        assert!(table(&alike).contains("| holds (both runs) |"), "{}", table(&alike));
+        assert!(
+            markdown(&alike).contains("1 hold, 0 fail, 0 inconclusive, 0 differ between machines")
+        );
+        let unlike = second(Fails, "another");
+        let cell = "| differs between machines: holds, then fails |";
+        assert!(table(&unlike).contains(cell), "{}", table(&unlike));
+        assert!(
+            markdown(&unlike).contains("0 hold, 0 fail, 0 inconclusive, 1 differ between machines")
+        );
+        assert!(markdown(&unlike).contains("1: fails: 1.31x"), "{}", markdown(&unlike));
+        assert!(
+            table(&second(Fails, &own)).contains("| differs between runs: holds, then fails |")
+        );
+
+        // What one run alone has is no agreement.
+        let mut alone = second(Holds, "another");
+        alone.second.as_mut().unwrap().rows[0].measured = false;
+        assert!(table(&alone).contains("| holds (first run only) |"));
+        let mut late = second(Fails, "another");
+        late.rows[0].measured = false;
+        assert!(table(&late).contains("| fails (second run only) | 1.31x |"), "{}", table(&late));
     }
 
     #[test]

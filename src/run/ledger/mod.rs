@@ -257,6 +257,7 @@ pub fn ledger(
         unsettled: UNSETTLED.map(str::to_owned).to_vec(),
         interrupted: stop.load(Ordering::Relaxed),
         exit_code: 0,
+        second: None,
     };
     let failed = results.iter().any(|result| result.verdict == Verdict::Fail);
     ledger.exit_code = match (ledger.interrupted, failed) {

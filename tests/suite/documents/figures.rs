@@ -235,13 +235,16 @@ fn bakeoff(command: &str) -> Output {
 
 /// The first deciding claim of each scenario, its interval and its bound.
 fn ledger_table(ledger: &Value, scenarios: &str) -> String {
-    let rows = ledger["rows"].as_array().unwrap().iter();
-    let claims: Vec<_> = rows.flat_map(|row| row["claims"].as_array().unwrap()).collect();
+    let claims = |ledger: &Value| -> Vec<Value> {
+        let rows = ledger["rows"].as_array().into_iter().flatten();
+        rows.flat_map(|row| row["claims"].as_array().unwrap().clone()).collect()
+    };
+    let (claims, second) = (claims(ledger), claims(&ledger["second"]));
     let mut out = String::from(
         "| claim | asked | measured, at 99 % | rounds | verdict | tested with |\n|---|---|---|---:|---|---|\n",
     );
     for scenario in scenarios.split(' ') {
-        let decides = |claim: &&&Value| claim["scenario"] == scenario && claim["decides"] == true;
+        let decides = |claim: &&Value| claim["scenario"] == scenario && claim["decides"] == true;
         let claim = claims.iter().find(decides);
         let of = &claim.unwrap_or_else(|| panic!("{scenario} decides nothing"))["judgement"];
         let text = |key: &str| of[key].as_str().unwrap().to_owned();
@@ -253,6 +256,14 @@ fn ledger_table(ledger: &Value, scenarios: &str) -> String {
         };
         let asked = reason.rsplit("; asked: ").next().unwrap();
         let (claim, verdict, with) = (text("text"), text("verdict"), text("tested_with"));
+        let again = second.iter().filter(decides).map(|other| &other["judgement"]);
+        let again =
+            again.filter(|other| other["text"] == of["text"]).map(|other| &other["verdict"]);
+        let verdict = match again.into_iter().next().and_then(Value::as_str) {
+            None => verdict,
+            Some(again) if again == verdict => format!("{verdict} (both runs)"),
+            Some(again) => format!("differs: {verdict}, then {again}"),
+        };
         out += &format!("| {claim} | {asked} | {figure} | {rounds} | {verdict} | {with} |\n");
     }
     out
@@ -270,6 +281,16 @@ fn a_block_is_made_anew_and_the_rest_stays() {
         "{made}"
     );
     assert_eq!(with_blocks(&made), (made.clone(), 1));
+
+    let mut both = json(ledger);
+    both["second"] = json(ledger);
+    assert!(ledger_table(&both, "footprint").contains("| holds (both runs) |"));
+    let mut rows = both["second"]["rows"].as_array_mut().unwrap().iter_mut();
+    let row = rows.find(|row| row["claims"][0]["scenario"] == "footprint").unwrap();
+    for claim in row["claims"].as_array_mut().unwrap() {
+        claim["judgement"]["verdict"] = "fails".into();
+    }
+    assert!(ledger_table(&both, "footprint").contains("| differs: holds, then fails |"));
 }
 
 #[test]
