@@ -164,6 +164,35 @@ fn unlike_results_stand_beside_each_other_only_when_asked() {
     let allowed = bakeoff(&["report", result, other, "--allow-mismatch"]);
     assert!(allowed.status.success());
     assert!(text(&allowed.stdout).contains("Unlike: cores 2 and 64"));
+    let written = bakeoff(&["report", result, result, "--out", other]);
+    assert_eq!(written.status.code(), Some(2), "{}", text(&written.stdout));
+}
+
+#[test]
+fn two_ledgers_say_which_verdicts_differ() {
+    let dir = TempDir::new().unwrap();
+    let reference =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/reference/ledger/ledger.json");
+    let mut ledger: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&reference).unwrap()).unwrap();
+    ledger["fingerprint"]["kernel"] = "another".into();
+    let row = &mut ledger["rows"][0];
+    assert_eq!(row["verdict"], "holds");
+    row["verdict"] = "fails".into();
+    let second = dir.path().join("ledger.json");
+    fs::write(&second, ledger.to_string()).unwrap();
+    let out = dir.path().join("both");
+    let [reference, second, out] = [&reference, &second, &out].map(|path| path.to_str().unwrap());
+    let done = bakeoff(&["report", reference, second, "--out", out]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let written = fs::read_to_string(Path::new(out).join("ledger.md")).unwrap();
+    assert!(written.contains("| differs between machines: holds, then fails |"), "{written}");
+    assert!(written.contains("(both runs)"), "{written}");
+    // What was written is a ledger again, with both runs.
+    let again = bakeoff(&["report", out, "--format", "markdown"]);
+    assert_eq!(text(&again.stdout), written);
+    let mixed = bakeoff(&["report", reference, stored().to_str().unwrap()]);
+    assert_eq!(mixed.status.code(), Some(2), "{}", text(&mixed.stdout));
 }
 
 #[test]
