@@ -1,11 +1,12 @@
 //! The user's files: read within a bound, and never written over what bakeoff did not write.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Context, Error, Result};
@@ -133,10 +134,25 @@ pub(crate) fn expect_writable(path: &Path, force: bool) -> Result<()> {
         .help("it would be overwritten: name another file, or force it with --force"))
 }
 
+/// Opens a file for writing, as `options` say. Where a pipe has no reader, this is an error and no wait for one.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) fn opened(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
+    let file = file.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::NXIO) => io::Error::other("it is a pipe that nothing reads"),
+        _ => error,
+    })?;
+    // What is written may wait for its reader.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
 /// Makes sure that a file can be written later, by [`expect_writable`]'s leave: an empty one is there now.
 pub(crate) fn reserve(path: &Path, force: bool) -> Result<()> {
     expect_writable(path, force)?;
-    let opened = File::options().append(true).create(true).open(path);
+    let opened = opened(File::options().append(true).create(true), path);
     opened.map(drop).usage(|| format!("cannot write {}", path.display()))
 }
 
@@ -150,7 +166,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
         Ok(mut file) => file.write_all(bytes).usage(failed),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             expect_writable(path, force)?;
-            fs::write(path, bytes).usage(failed)
+            let file = opened(File::options().write(true).create(true).truncate(true), path);
+            file.and_then(|mut file| file.write_all(bytes)).usage(failed)
         }
         Err(error) => Err(error).usage(failed),
     }
@@ -234,12 +251,18 @@ mod tests {
             rustix::fs::CWD,
             &pipe,
             rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RUSR,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
             0,
         )
         .unwrap();
         assert!(told(&pipe).contains("a regular file is wanted"), "and nobody waits for a writer");
         assert!(!is_own(&pipe) && !is_own_json(&pipe), "nor here");
+        let written = |pipe: &Path| opened(File::options().append(true), pipe);
+        let alone = written(&pipe).unwrap_err().to_string();
+        assert!(alone.contains("nothing reads"), "and nobody waits for a reader: {alone}");
+        assert!(write(&pipe, b"x", true).is_err());
+        let _reader = File::options().read(true).write(true).open(&pipe).unwrap();
+        written(&pipe).unwrap().write_all(b"x").unwrap();
         // A hole of a terabyte costs nothing: it is refused by its length.
         File::create(path("huge")).unwrap().set_len(1 << 40).unwrap();
         assert!(told(&path("huge")).contains("more than 10 bytes"));

@@ -10,6 +10,7 @@ use crate::cli::flags::{Blocks, Execution, Out, Output};
 use crate::cli::{Format, flags, print};
 use crate::error::{Context, Error, Result};
 use crate::exit;
+use crate::files;
 use crate::interrupt;
 use crate::record::gate::{GateResult, Purpose, to_json};
 use crate::report::gate::ci::{annotations, outputs};
@@ -243,7 +244,7 @@ fn github_files() -> impl Iterator<Item = (&'static str, OsString)> {
 }
 
 fn opened(variable: &str, path: &OsStr) -> Result<File> {
-    let file = File::options().append(true).create(true).open(path);
+    let file = files::opened(File::options().append(true).create(true), path.as_ref());
     file.usage(|| refused(variable, path))
 }
 

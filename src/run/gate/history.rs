@@ -58,7 +58,7 @@ pub(crate) fn stored(path: &Path) -> Result<History> {
 /// again could take the line of another gate.
 pub(super) fn writable(path: &Path) -> Result<()> {
     let folder = folder_of(path)?;
-    match File::options().append(true).open(path) {
+    match files::opened(File::options().append(true), path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             access(folder, Access::WRITE_OK | Access::EXEC_OK).usage(|| refused(path))
         }
