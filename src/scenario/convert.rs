@@ -87,6 +87,7 @@ pub(super) fn scenario(
         hosts: hosts(&raw.host, raw.placement.as_ref(), (raw.hosts, raw.pods.as_ref()))?,
         load,
         slo,
+        baseline_p99: None,
         headline,
         confidence: CONFIDENCE,
         refutes_at: CONFIDENCE,

@@ -101,6 +101,8 @@ pub struct Scenario {
     pub load: Load,
     /// What the service promises, if anything.
     pub slo: Option<Slo>,
+    /// p99 of a gate's baseline before its rounds: it stands for a promise where none is stated.
+    pub baseline_p99: Option<Nanos>,
     /// What the run itself compares and speaks of: the first contender against each other one, at the first level and of
     /// the first request kind. `None` says nothing of its own.
     pub headline: Option<Metric>,

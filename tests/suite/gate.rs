@@ -256,6 +256,20 @@ fn a_rate_that_an_interrupt_left_untried_is_not_said_to_be_borne() {
 }
 
 #[test]
+fn without_an_slo_the_baseline_says_how_late_the_generator_may_be() {
+    let spins = GREETERS.replace(r#""{port}"]"#, r#""{port}", "--spin", "300000"]"#);
+    let Some(gate) = Gate::of(&spins) else { return };
+    let text = fs::read_to_string(gate.path("small.toml")).unwrap();
+    let without = text.replace("\"300/s\"", "\"60%\"").replace("[slo]\np99 = \"60ms\"\n", "");
+    assert_ne!(without, text);
+    fs::write(gate.path("small.toml"), without).unwrap();
+    let result = interrupted_after(&gate, "because no SLO is stated");
+    // A response takes milliseconds of a core, and waits for others.
+    let limit = result.about.lag_limit_ns.unwrap();
+    assert!((200_000..100_000_000).contains(&limit), "{limit}");
+}
+
+#[test]
 fn a_budget_is_kept_though_rounds_take_longer_than_planned() {
     // Both take ten times as long to start as any is expected to: at most five rounds and not 22. Six would have to be void
     // before the machine is to blame.

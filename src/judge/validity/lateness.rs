@@ -20,9 +20,10 @@ const LAG_LIMIT_LEAST: Nanos = Nanos(100_000);
 /// The part of the promise, or of the floor, that the lag may be: a tenth.
 const LAG_LIMIT_PART: u64 = 10;
 
-/// The generator lag p99 over which a round is void: one limit for all contenders, known before anything runs.
+/// The generator lag p99 over which a round is void: one limit for all contenders, known before the first round.
 pub(crate) fn lag_limit(scenario: &Scenario) -> Nanos {
-    limit_of(scenario.slo.map_or_else(|| scenario.floor(), |slo| slo.p99))
+    let promised = scenario.slo.map(|slo| slo.p99).or(scenario.baseline_p99);
+    limit_of(promised.unwrap_or_else(|| scenario.floor()))
 }
 
 /// The same of a promise, or of a time that no answer can be faster than.

@@ -141,9 +141,11 @@ fn the_limit_is_a_tenth_of_the_promise_or_of_the_floor_and_never_below_100_us() 
     let mut promised = crate::scenario::builtin("payment-50ms-query").unwrap();
     promised.slo = None;
     assert_eq!(lag_limit(&promised), Nanos(5_106_000), "50 ms, 1 ms and 60 us");
+    promised.baseline_p99 = Some(Nanos(80_000_000));
+    assert_eq!(lag_limit(&promised), Nanos(8_000_000));
     let error_rate = Share(0.01);
     promised.slo = Some(crate::scenario::Slo { p99: Nanos(200_000_000), error_rate });
-    assert_eq!(lag_limit(&promised), Nanos(20_000_000));
+    assert_eq!(lag_limit(&promised), Nanos(20_000_000), "what is stated counts");
 }
 
 #[test]

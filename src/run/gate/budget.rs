@@ -50,7 +50,8 @@ pub(super) fn expect_some_room(request: &GateRequest) -> Result<()> {
     let before = request.scenario.load.warm_up.asked();
     let before = before.map_or(LEAD_IN, |before| before.expected(None));
     let round = Nanos(2 * (OVERHEAD + before + block).0);
-    let probe = if matches!(request.gate.rate, Level::Rate(_)) { Nanos(0) } else { CLOSED };
+    let is_known = matches!(request.gate.rate, Level::Rate(_)) && request.scenario.slo.is_some();
+    let probe = if is_known { Nanos(0) } else { CLOSED };
     let least = Nanos(round.0 * u64::from(ROUNDS_MIN)) + probe;
     if budget >= least {
         return Ok(());

@@ -14,7 +14,7 @@ use crate::record::gate::{
     About, Block, GateResult, Judgement, Metric, MetricJudgement, MetricPlan, OnInconclusive,
     Outcome, Plan, Purpose, Round, SCHEMA, Verdict,
 };
-use crate::record::{LostBy, Trial, Why};
+use crate::record::{ByRequest, LostBy, Trial, Why};
 use crate::report::gate::history::History;
 use crate::run::gate::budget::{CLOSED, OVERHEAD};
 use crate::run::gate::budget::{Strained, agree, shown};
@@ -26,6 +26,7 @@ use crate::run::testbed::Testbed;
 use crate::run::trial::spec::TrialSpec;
 use crate::run::{Progress, rounds, why};
 use crate::scenario::{self, Bound, Contender, Level, Scenario, Statement};
+use crate::stats::percentile::FAILED_NS;
 use crate::units::{Nanos, Rate, Share};
 use crate::{clock, random};
 
@@ -200,6 +201,10 @@ impl<'a> Session<'a> {
             Level::Rate(rate) => {
                 self.about.rate_rps = rate.0;
                 self.explain(format!("Both get {rate}, as --rate or [gate] says."));
+                if self.scenario.slo.is_none() {
+                    self.check(Share(1.0), stop)?;
+                    self.settle_lateness();
+                }
                 return Ok(OVERHEAD);
             }
             Level::OfLowest(share) | Level::OfOwn(share) => share,
@@ -220,6 +225,7 @@ impl<'a> Session<'a> {
                 };
                 let rate = shown(Rate(self.about.rate_rps));
                 self.explain(format!("Both get {rate}: {why}; {rates}."));
+                self.settle_lateness();
                 return Ok(overhead);
             };
             let (from, to) = (Rate(self.about.rate_rps), strained.rate);
@@ -238,6 +244,19 @@ impl<'a> Session<'a> {
             "the baseline bore none of {CHECKS} rates, each lower than the one before; the next would be {rate}"
         ))
         .help("--rate or [gate] sets a rate; `bakeoff run` shows what the baseline does under it"))
+    }
+
+    /// Without an SLO, the generator may be late by a tenth of what the baseline takes, as it may be by a tenth of an SLO.
+    fn settle_lateness(&mut self) {
+        let limit = validity::lag_limit(&self.scenario);
+        self.about.lag_limit_ns = Some(limit.0);
+        let is_its_tenth = |p99: Nanos| limit == validity::limit_of(p99) && limit.0 <= p99.0 / 10;
+        if self.scenario.slo.is_none() && self.scenario.baseline_p99.is_some_and(is_its_tenth) {
+            self.explain(format!(
+                "Rounds count if requests are sent at most {limit} late at p99: a tenth of the baseline's p99, because no SLO is \
+                 stated."
+            ));
+        }
     }
 
     fn explain(&mut self, sentence: String) {
@@ -281,7 +300,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// One trial of the baseline at the rate: nothing where it bears it.
+    /// One trial of the baseline at the rate: nothing where it bears it, and then its p99 is known.
     fn check(&mut self, share: Share, stop: &AtomicBool) -> Result<Option<Strained>> {
         let baseline = self.request.pair.baseline.clone();
         let rate = Rate(self.about.rate_rps);
@@ -302,7 +321,11 @@ impl<'a> Session<'a> {
                 .by_contender(trial.validity.wrote));
         }
         let cores = self.testbed.host.placement(&self.scenario)?.contender.len();
-        Ok(budget::strained(&trial, rate, share, cores))
+        let strained = budget::strained(&trial, rate, share, cores);
+        if strained.is_none() {
+            self.scenario.baseline_p99 = least_p99(&trial);
+        }
+        Ok(strained)
     }
 
     /// Sets the length of the blocks and the most rounds, and says what that can see.
@@ -463,6 +486,16 @@ impl<'a> Session<'a> {
 }
 
 /// A trial of a gate; without a rate a closed one.
+/// p99 of the response times without the generator's lag, of the fastest request kind; fewer than 1,000 requests have none,
+/// and then the highest percentile that they support stands for it.
+fn least_p99(trial: &Trial) -> Option<Nanos> {
+    let p99 = |kind: &ByRequest| {
+        let times = kind.response_less_lag_ns.as_ref()?;
+        times.p99.or(times.p90).or(times.p50).filter(|ns| *ns < FAILED_NS)
+    };
+    trial.by_request.values().filter_map(p99).min().map(Nanos)
+}
+
 fn spec_of<'b>(
     scenario: &'b Scenario,
     about: &About,
