@@ -205,6 +205,7 @@ impl ValueEnum for ChartKind {
             Self::Time => "Where the time goes",
             Self::Cpu => "CPU per request by load",
             Self::Memory => "Memory by connections or requests in flight",
+            Self::Layers => "CPU time by layer, contenders side by side",
             Self::Flame => "CPU time by stack",
             Self::FlameDiff => "CPU time by stack, the difference of two contenders",
             Self::Gate => "Earlier gates",

@@ -246,6 +246,7 @@ fn heading(picture: &Picture<'_>) -> &'static str {
         ChartKind::Time => "Where the time goes",
         ChartKind::Gate => "Gate history",
         ChartKind::Flame => "Where the CPU goes",
+        ChartKind::Layers => "Where the CPU goes, by layer",
         ChartKind::FlameDiff => "Where the CPU goes, the difference of two",
     }
 }

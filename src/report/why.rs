@@ -7,7 +7,7 @@ use crate::record::{
 };
 use crate::report::document::Table;
 use crate::report::format::place;
-use crate::text::{WITHHELD, clean, counted, listed, or_withheld, percent};
+use crate::text::{clean, counted, listed, or_withheld, percent};
 use crate::units::{grouped, three_digits};
 
 /// A column and its figure of a trial.
@@ -37,7 +37,7 @@ pub(crate) fn grids(result: &RunResult) -> Vec<Table> {
 }
 
 /// The layers in the order of their table.
-const LAYERS: [&str; 8] = [
+pub(crate) const LAYERS: [&str; 8] = [
     "service",
     "HTTP",
     "runtime",
@@ -69,18 +69,13 @@ fn layers_of(why: &Why, scenario: &str) -> Table {
     let (mut rows, mut qualities, mut level) = (Vec::new(), Vec::new(), "");
     for flame in why.flames.iter().filter(|flame| flame.scenario == scenario) {
         level = &flame.level;
-        let own = |one: &&Profile| one.scenario == scenario && one.contender == flame.contender;
-        let own: Vec<&Profile> = why.profiles.iter().filter(own).collect();
-        let median = |of: &dyn Fn(&Profile) -> f64| {
-            or_withheld(middle(own.iter().map(|one| of(one)).collect()), three_digits)
-        };
-        let mut row = vec![clean(&flame.contender), median(&|one| one.cpu_us_per_request)];
-        row.extend(LAYERS.map(|layer| match flame.withheld {
-            Some(_) => WITHHELD.to_owned(),
-            None => median(&|one| one.layers.get(layer).copied().unwrap_or(0.0)),
-        }));
+        let medians = medians(why, flame);
+        let us = |time: Option<f64>| or_withheld(time, three_digits);
+        let mut row = vec![clean(&flame.contender), us(medians.as_ref().map(|it| it.all))];
+        let layers = medians.and_then(|it| it.layers);
+        row.extend((0..LAYERS.len()).map(|at| us(layers.map(|layers| layers[at]))));
         rows.push(row);
-        qualities.push(quality(flame, &own));
+        qualities.push(quality(flame, &own(why, flame)));
     }
     let differences: Vec<&LayerDifference> =
         why.differences.iter().filter(|one| one.scenario == scenario).collect();
@@ -95,6 +90,28 @@ fn layers_of(why: &Why, scenario: &str) -> Table {
     let (scenario, level) = (clean(scenario), clean(level));
     let heading = format!("Where the CPU of a correct response goes: {scenario} at {level}");
     Table::new(heading, columns, 1..2 + LAYERS.len(), rows).noted(notes)
+}
+
+/// What a contender's profiled rounds took of CPU for a correct response, us: medians.
+pub(crate) struct Medians {
+    pub(crate) all: f64,
+    /// In the order of [`LAYERS`]; none where the flame says why they are withheld.
+    pub(crate) layers: Option<[f64; LAYERS.len()]>,
+}
+
+/// None without a profiled round.
+pub(crate) fn medians(why: &Why, flame: &Flame) -> Option<Medians> {
+    let own = own(why, flame);
+    let median = |of: &dyn Fn(&Profile) -> f64| middle(own.iter().map(|one| of(one)).collect());
+    let layer = |name: &str| median(&|one| one.layers.get(name).copied().unwrap_or(0.0));
+    let layers = LAYERS.map(|name| layer(name).unwrap_or(0.0));
+    let all = median(&|one| one.cpu_us_per_request)?;
+    Some(Medians { all, layers: flame.withheld.is_none().then_some(layers) })
+}
+
+fn own<'a>(why: &'a Why, flame: &Flame) -> Vec<&'a Profile> {
+    let own = |one: &&Profile| one.scenario == flame.scenario && one.contender == flame.contender;
+    why.profiles.iter().filter(own).collect()
 }
 
 /// `thread-pool: 8,012 samples in 8 profiled rounds, which cost 1.2 % more CPU than timed ones; 12 % of stacks are cut, ..`

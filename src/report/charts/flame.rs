@@ -85,7 +85,7 @@ impl Node {
 /// The share of all time below a function that is left out.
 const SHARED: f64 = 0.98;
 
-fn races<'r, 'a>(view: &'r View<'a>, flame: &Flame) -> Vec<&'r Race<'a>> {
+pub(super) fn races<'r, 'a>(view: &'r View<'a>, flame: &Flame) -> Vec<&'r Race<'a>> {
     let of = |race: &&Race<'_>| race.scenario == flame.scenario && race.level == flame.level;
     view.races.iter().filter(of).collect()
 }

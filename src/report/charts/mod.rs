@@ -11,6 +11,7 @@ mod forest;
 mod gate;
 mod hdr;
 mod lag;
+mod layers;
 mod levels;
 mod load;
 mod map;
@@ -84,6 +85,7 @@ fn of_kind<'a>(view: &View<'a>, kind: ChartKind, pair: Option<(&str, &str)>) -> 
         ChartKind::Lag => lag::pictures(view),
         ChartKind::Time => time::pictures(view),
         ChartKind::Gate => gate::pictures(view),
+        ChartKind::Layers => layers::pictures(view),
         ChartKind::Flame => flame::pictures(view),
         ChartKind::FlameDiff => flame::differences(view, pair),
     }

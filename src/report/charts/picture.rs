@@ -30,6 +30,8 @@ pub enum ChartKind {
     Time,
     /// Gates of the past.
     Gate,
+    /// CPU time by layer.
+    Layers,
     /// CPU time by stack.
     Flame,
     /// The same against another contender's.
@@ -65,7 +67,7 @@ pub(super) type Draw<'a> = Box<dyn Fn(&mut Canvas) + 'a>;
 
 impl ChartKind {
     /// Every kind, in the order in which a report shows them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Load,
         Self::Map,
         Self::Hdr,
@@ -74,6 +76,7 @@ impl ChartKind {
         Self::Time,
         Self::Cpu,
         Self::Memory,
+        Self::Layers,
         Self::Flame,
         Self::FlameDiff,
         Self::Gate,
@@ -93,6 +96,7 @@ impl ChartKind {
             Self::Lag => "lag",
             Self::Time => "time",
             Self::Gate => "gate",
+            Self::Layers => "layers",
             Self::Flame => "flame",
             Self::FlameDiff => "flame-diff",
         }
@@ -115,6 +119,7 @@ impl ChartKind {
             Self::Lag => "the generator's lateness",
             Self::Time => "service times",
             Self::Gate => "two gates of the same scenario on one machine",
+            Self::Layers => "profiled trials with layers, which `run --why` makes",
             Self::Flame => "profiled trials, which `run --why` makes",
             Self::FlameDiff => "profiled trials of two contenders, which `run --why` makes",
         }
