@@ -1,5 +1,6 @@
 //! The user's files: read within a bound, and never written over what bakeoff did not write.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -156,20 +157,68 @@ pub(crate) fn reserve(path: &Path, force: bool) -> Result<()> {
     opened.map(drop).usage(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes a file, by [`expect_writable`]'s leave.
+/// Writes a file, by [`expect_writable`]'s leave. One that is there is replaced as a whole.
 ///
 /// # Errors
 /// When it cannot be written, or something would be lost.
 pub(crate) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     match File::create_new(path) {
-        Ok(mut file) => file.write_all(bytes).usage(failed),
+        Ok(mut file) => file
+            .write_all(bytes)
+            .inspect_err(|_| {
+                let _ = fs::remove_file(path);
+            })
+            .usage(failed),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             expect_writable(path, force)?;
-            let file = opened(File::options().write(true).create(true).truncate(true), path);
-            file.and_then(|mut file| file.write_all(bytes)).usage(failed)
+            match path.canonicalize().ok().filter(|file| file.is_file()) {
+                Some(file) => replace(&file, bytes).usage(failed),
+                // A device, a pipe, or a link that leads to no file yet.
+                None => opened(File::options().write(true).create(true).truncate(true), path)
+                    .and_then(|mut file| file.write_all(bytes))
+                    .usage(failed),
+            }
         }
         Err(error) => Err(error).usage(failed),
+    }
+}
+
+/// Writes beside and renames, so that no reader sees half a file, and a full disk leaves what was there.
+///
+/// # Errors
+/// When it cannot be written; then nothing is left beside.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut part = OsString::from(".");
+    part.push(path.file_name().unwrap_or_default());
+    part.push(".part");
+    let part = path.with_file_name(part);
+    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).inspect_err(|_| {
+        let _ = fs::remove_file(&part);
+    })
+}
+
+/// Fails where two outputs are one file, so that the second would be all that is left.
+///
+/// # Errors
+/// Usage, with the file.
+pub(crate) fn expect_different(outputs: &[&Path]) -> Result<()> {
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        let named = folder.join(path.file_name()?);
+        let file = named.canonicalize().unwrap_or(named);
+        // A device takes whatever comes.
+        (!file.exists() || file.is_file()).then_some(file)
+    };
+    let places: Vec<_> = outputs.iter().filter_map(|path| place(path)).collect();
+    let twice = places.iter().enumerate().find(|(at, place)| places[..*at].contains(place));
+    match twice {
+        None => Ok(()),
+        Some((_, file)) => {
+            Err(Error::usage(format!("two outputs would be written to {}", file.display()))
+                .help("give each a file of its own"))
+        }
     }
 }
 
@@ -183,7 +232,23 @@ pub(crate) fn is_own(path: &Path) -> bool {
         (b"<!doctype html", PAGE_MARK.as_bytes()),
         (MARK.as_bytes(), MARK.as_bytes()),
     ];
-    kinds.iter().any(|(start, mark)| head.starts_with(start) && has(mark))
+    kinds.iter().any(|(start, mark)| head.starts_with(start) && has(mark)) && !is_edited(path)
+}
+
+/// The second line of a note, with the digest of what follows.
+const NOTE: &str = "<!-- bakeoff overwrites this file unless it was edited: ";
+
+/// A text in Markdown that bakeoff overwrites until someone writes into it.
+pub(crate) fn note(text: &str) -> String {
+    format!("{MARK}\n{NOTE}{} -->\n{text}", digest(text))
+}
+
+/// Whether a note has another text than bakeoff gave it. One of an earlier version does not say.
+fn is_edited(path: &Path) -> bool {
+    let text = read_text(path, SIGNED_BYTES_MAX).unwrap_or_default();
+    let second = text.strip_prefix(MARK).and_then(|rest| rest.strip_prefix('\n'));
+    let rest = second.filter(|line| line.starts_with(NOTE)).and_then(|it| it.split_once('\n'));
+    rest.is_some_and(|(_, rest)| note(rest) != text)
 }
 
 /// Whether bakeoff wrote a percentile listing: others do not name its unit.
@@ -205,11 +270,14 @@ pub(crate) const LISTING_UNIT: &str = "#[Unit    =           ms, Digits";
 /// A text that is meant to be edited, in TOML: its first line says what the others were, so that an edited one is the
 /// user's.
 pub(crate) fn signed(text: &str) -> String {
-    let digest: String =
-        Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!(
-        "# Written by bakeoff, which overwrites this file unless it was edited: {digest}\n{text}"
+        "# Written by bakeoff, which overwrites this file unless it was edited: {}\n{text}",
+        digest(text)
     )
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether a file has such a text, as it was written.
@@ -223,6 +291,11 @@ pub(crate) fn is_own_json(path: &Path) -> bool {
     let mut head = head(path);
     head.retain(|byte| !byte.is_ascii_whitespace());
     head.starts_with(b"{\"schema\":\"bakeoff.")
+}
+
+/// Whether a file begins as a line of JSON that bakeoff writes does.
+pub(crate) fn starts_an_object(path: &Path) -> bool {
+    head(path).starts_with(b"{\"")
 }
 
 /// The start of a regular file; nothing of another, and of one that cannot be read.
@@ -302,6 +375,8 @@ mod tests {
             (&*format!("1.0\n#[Max     = 1]\n{LISTING_UNIT} = 3]\n"), true),
             ("1.0\n#[Max     = 1]\n#[Buckets = 27, SubBuckets = 2048]\n", false),
             (&*format!("{MARK}\n# A finding\n"), true),
+            (&*note("# A finding\n"), true),
+            (&*(note("# A finding\n") + "My conclusion.\n"), false),
             (&*format!("<svg width=\"1\">\n{MARK}\n"), true),
             (&*page, true),
             ("\u{89}PNG", false),
@@ -323,6 +398,36 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), b"forced");
         }
         write(&folder.path().join("new"), b"new", false).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("new", &link).unwrap();
+        write(&link, b"newer", true).unwrap();
+        assert!(link.is_symlink(), "what it leads to is written");
+        assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"newer");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing is left beside");
         assert!(write(folder.path(), b"new", false).is_err(), "a folder is no file");
+    }
+
+    #[test]
+    fn what_cannot_be_written_whole_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("page.html");
+        fs::write(&page, "old").unwrap();
+        // A folder is where the part would be.
+        fs::create_dir(folder.path().join(".page.html.part")).unwrap();
+        assert!(write(&page, b"new", true).is_err());
+        assert_eq!(fs::read(&page).unwrap(), b"old");
+    }
+
+    #[test]
+    fn two_outputs_are_two_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let told = |paths: [&Path; 2]| expect_different(&paths).map_err(|error| error.to_string());
+        told([&path("a"), &path("b")]).unwrap();
+        told([Path::new("/dev/null"), Path::new("/dev/null")]).unwrap();
+        assert!(told([&path("a"), &path("./a")]).unwrap_err().contains("two outputs"));
+        fs::write(path("a"), "").unwrap();
+        std::os::unix::fs::symlink("a", path("link")).unwrap();
+        assert!(told([&path("a"), &path("link")]).is_err(), "by another name");
     }
 }

@@ -85,10 +85,11 @@ impl Args {
             }
         };
         let text = note(&result, picture, &self.command(picture), &name_of(&self.out));
-        let text = format!("{}\n{text}", files::MARK);
+        let text = files::note(&text);
         let beside = self.out.with_extension("md");
         let place = match &self.note {
             Some(note) => {
+                files::expect_different(&[&self.out, note])?;
                 files::expect_writable(note, self.force)?;
                 Some(note)
             }

@@ -230,7 +230,9 @@ impl Args {
         if waves && matches!(self.rate, Some(Rates::Ramp(..))) {
             return Err(Error::usage("a ramp cannot have spike or bursts").help("give one --rate"));
         }
-        for path in self.hgrm.iter().chain(&self.metrics) {
+        let outputs = self.hgrm.iter().chain(&self.metrics);
+        files::expect_different(&outputs.clone().map(PathBuf::as_path).collect::<Vec<_>>())?;
+        for path in outputs {
             // Said before the load and not after it.
             files::reserve(path, self.force)?;
         }

@@ -131,10 +131,8 @@ fn merged(result: &RunResult) -> Result<BTreeMap<Vec<&str>, (Ranked, bool)>> {
 /// # Errors
 /// When it cannot be written; the message names it.
 pub(super) fn put(dir: &Path, name: &str, text: &str) -> Result<()> {
-    let (path, beside) = (dir.join(name), dir.join(format!(".{name}.part")));
-    fs::write(&beside, text)
-        .and_then(|()| fs::rename(&beside, &path))
-        .usage(|| format!("cannot write {}", path.display()))
+    let path = dir.join(name);
+    files::replace(&path, text.as_bytes()).usage(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]
