@@ -2,9 +2,11 @@
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
+
+use rustix::fs::OFlags;
 
 use crate::error::{Context, Error, Result};
 use crate::files;
@@ -129,9 +131,12 @@ fn foreign(folder: &Path) -> Option<PathBuf> {
     if is_report(folder) || files::is_own(&page) {
         return None;
     }
-    // A run that was killed leaves its lines alone.
-    let names = NAMES.iter().filter(|name| !name.ends_with(".jsonl"));
-    names.map(|name| folder.join(name)).chain([page]).find(|path| !files::may_be_written(path))
+    // A run that was killed leaves nothing but its lines.
+    let is_ours = |path: &PathBuf| {
+        let lines = path.extension().is_some_and(|ending| ending == "jsonl");
+        files::may_be_written(path) || lines && files::starts_an_object(path)
+    };
+    NAMES.iter().map(|name| folder.join(name)).chain([page]).find(|path| !is_ours(path))
 }
 
 /// The first of `path`, `path-2`, `path-3`.. that was not there.
@@ -154,7 +159,9 @@ fn fresh(path: &Path) -> io::Result<PathBuf> {
 
 fn locked(path: &Path) -> Result<File> {
     let shown = path.display();
-    let folder = File::open(path).usage(|| format!("cannot read {shown}"))?;
+    let flags = OFlags::DIRECTORY | OFlags::NONBLOCK;
+    let folder = File::options().read(true).custom_flags(flags.bits() as i32).open(path);
+    let folder = folder.usage(|| format!("cannot read {shown}"))?;
     match folder.try_lock() {
         Err(TryLockError::WouldBlock) => {
             let who = holder(&folder).map_or_else(String::new, |pid| format!(" (process {pid})"));
@@ -376,5 +383,12 @@ mod tests {
             clean(&out).unwrap();
             assert_eq!(names(&out), before);
         }
+        let lines = root.path().join("lines");
+        fs::create_dir_all(&lines).unwrap();
+        fs::write(lines.join(JOURNAL), "mine").unwrap();
+        assert!(ReportFolder::claim(&lines, Claim::Forced).is_err());
+        // What a run that was killed has left.
+        fs::write(lines.join(JOURNAL), "{\"round\":1}\n").unwrap();
+        drop(ReportFolder::claim(&lines, Claim::Forced).unwrap());
     }
 }
