@@ -1,6 +1,7 @@
 //! `bakeoff run`
 
 use std::fmt::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -146,9 +147,17 @@ impl Args {
             let gone = Nanos::from(began.elapsed());
             request.budget = request.budget.map(|budget| budget.saturating_sub(gone));
             let request = &request;
-            let result = run::run(request, &mut Progress::new(self.quiet.quiet), &stop)?;
+            let mut progress = Progress::new(self.quiet.quiet);
+            let run::Ended { result, unwritten } =
+                run::run_to_its_end(request, &mut progress, &stop)?;
             print(&self.show_plans(&result, &request.out))?;
-            codes.push(result.exit_code);
+            codes.push(match (result.exit_code, unwritten) {
+                (code, None) => code,
+                (code, Some(error)) => {
+                    let _ = writeln!(anstream::stderr(), "{error}");
+                    if code == exit::OK { error.exit_code() } else { code }
+                }
+            });
             trials.extend(result.trials);
             if result.verdict == Verdict::Interrupted {
                 break;

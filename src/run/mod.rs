@@ -95,12 +95,32 @@ impl Request {
     }
 }
 
+/// A run that came to its end, with a verdict, even if not all of its report could be written.
+#[derive(Debug)]
+pub struct Ended {
+    pub result: RunResult,
+    pub unwritten: Option<Error>,
+}
+
+/// [`run_to_its_end`], for who needs its files.
+///
+/// # Errors
+/// Its own, and when the report cannot be written.
+pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<RunResult> {
+    let Ended { result, unwritten } = run_to_its_end(request, progress, stop)?;
+    unwritten.map_or(Ok(result), Err)
+}
+
 /// Runs every trial, judges them and writes the report. An interrupted run reports what it has.
 ///
 /// # Errors
-/// When the report folder cannot be written, a contender cannot be started, or there are too few cores. Trials that
-/// had finished are on disk by then, and a report of them marked invalid.
-pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Result<RunResult> {
+/// When the report folder cannot be written to at its start, a contender cannot be started, or there are too few cores.
+/// Trials that had finished are on disk by then, and a report of them marked invalid.
+pub fn run_to_its_end(
+    request: &Request,
+    progress: &mut Progress,
+    stop: &AtomicBool,
+) -> Result<Ended> {
     request.check()?;
     let mut session = Session::open(request, progress)?;
     // What an interrupt cut short is not broken off.
@@ -110,9 +130,9 @@ pub fn run(request: &Request, progress: &mut Progress, stop: &AtomicBool) -> Res
     if let Err(error) = &stopped {
         judge::mark_broken_off(&mut result, error);
     }
-    report::write::write_report(&request.out, &result)?;
+    let written = report::write::write_report(&request.out, &result);
     match stopped {
-        Ok(()) => Ok(result),
+        Ok(()) => Ok(Ended { result, unwritten: written.err() }),
         // Says where the finished trials are, where there are some.
         Err(error) if result.trials.iter().chain(&result.probes).any(|one| one.requests > 0) => {
             let out = request.out.display();
