@@ -66,6 +66,7 @@ impl ServerArgs {
 
 fn document(report: &Report) -> Document<'static> {
     let what = match report.verdict() {
+        _ if report.interrupted.is_some() => "no verdict",
         Verdict::Holds => "everything is as expected",
         Verdict::Fails => "a figure is not as expected: do not trust results of this build here",
         Verdict::Undecided => "machine noise hides some figures; no check failed",
@@ -83,7 +84,7 @@ fn document(report: &Report) -> Document<'static> {
     let columns = ["check", "figure", "expected", "measured", "verdict"];
     let mut document = Document {
         title: "bakeoff selftest".into(),
-        answer: vec![format!("{} in {}: {what}", report.verdict().name(), report.took)],
+        answer: vec![format!("{} in {}: {what}", ending(report), report.took)],
         blocks: vec![Element::Table(Table::new("", columns, 0..0, report.rows.iter().map(row)))],
         ..Document::default()
     };
@@ -93,6 +94,14 @@ fn document(report: &Report) -> Document<'static> {
     });
     document.add_list("", open.collect());
     document
+}
+
+/// `holds`, or `interrupted, 3 of 12 checks done`
+fn ending(report: &Report) -> String {
+    match report.interrupted {
+        Some((done, all)) => format!("interrupted, {done} of {all} checks done"),
+        None => report.verdict().name().to_owned(),
+    }
 }
 
 fn json(report: &Report) -> String {
@@ -108,7 +117,10 @@ fn json(report: &Report) -> String {
     });
     let report = serde_json::json!({
         "schema": "bakeoff.selftest/1",
-        "verdict": report.verdict().name().to_lowercase(),
+        "verdict": match report.interrupted {
+            Some(_) => "interrupted".to_owned(),
+            None => report.verdict().name().to_lowercase(),
+        },
         "took_ns": report.took.0,
         "checks": rows.collect::<Vec<_>>(),
     });

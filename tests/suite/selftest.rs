@@ -48,6 +48,7 @@ fn an_interrupted_selftest_has_the_figures_of_the_checks_that_were_done() {
     let report: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {told}"));
     assert_eq!(report["schema"], "bakeoff.selftest/1");
+    assert_eq!(report["verdict"], "interrupted", "what was done says nothing of the rest");
     let rows = report["checks"].as_array().unwrap();
     for check in ["ranks", "stall"] {
         assert!(told.contains(check), "progress is told: {told}");

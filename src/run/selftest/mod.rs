@@ -37,6 +37,8 @@ pub struct Report {
     /// In the order in which they were checked.
     pub rows: Vec<Row>,
     pub took: Nanos,
+    /// Where a signal ended it: how many checks were done, and of how many.
+    pub interrupted: Option<(usize, usize)>,
 }
 
 #[derive(Clone, Debug)]
@@ -158,17 +160,22 @@ pub fn run(quick: bool, say: &dyn Fn(&str), stop: &AtomicBool) -> Result<Report>
     let apart = scenario::Placement { mode: PlacementMode::Apart, contender_cores: Some(1) };
     let bench = Bench { placement: Placement::of(Host::cores()?, apart, false)?, quick, stop };
     let more = if quick { MORE_QUICK } else { MORE };
-    let rows = until_decided(&checks(quick), &bench, say, more);
-    Ok(Report { rows, took: started.elapsed().into() })
+    let checks = checks(quick);
+    let found = until_decided(&checks, &bench, say, more);
+    let done = found.iter().filter(|rows| !rows.is_empty()).count();
+    let interrupted = bench.stopped().then_some((done, checks.len()));
+    let rows = found.into_iter().flatten().collect();
+    Ok(Report { rows, took: started.elapsed().into(), interrupted })
 }
 
-/// Does every check once, and those with an undecided figure again as long as there is time.
+/// Does every check once, and those with an undecided figure again as long as there is time. One that was cut short has no
+/// rows.
 fn until_decided(
     checks: &[Check],
     bench: &Bench<'_>,
     say: &dyn Fn(&str),
     more: Duration,
-) -> Vec<Row> {
+) -> Vec<Vec<Row>> {
     let mut found = Vec::new();
     for check in checks {
         say(&check.name);
@@ -191,7 +198,7 @@ fn until_decided(
             }
         }
         if !again {
-            return found.into_iter().flatten().collect();
+            return found;
         }
     }
 }
@@ -363,7 +370,7 @@ mod tests {
             Ok(verdicts.map(row).into())
         });
         let rows = until_decided(&[check], &bench, &|_| (), more);
-        (rows.iter().map(|row| row.verdict).collect(), done.get())
+        (rows.iter().flatten().map(|row| row.verdict).collect(), done.get())
     }
 
     fn row(verdict: Verdict) -> Row {
@@ -400,7 +407,7 @@ mod tests {
     fn one_bad_row_decides() {
         let verdict = |verdicts: &[Verdict]| {
             let rows = verdicts.iter().map(|&verdict| row(verdict)).collect();
-            Report { rows, took: Nanos(0) }.verdict()
+            Report { rows, took: Nanos(0), interrupted: None }.verdict()
         };
         assert_eq!(verdict(&[Holds, Holds]), Holds);
         assert_eq!(verdict(&[Holds, Undecided]), Undecided);

@@ -39,8 +39,9 @@ pub(super) fn check(bench: &Bench<'_>, wire: Wire) -> Result<Vec<Row>> {
     let (tell, told) = mpsc::sync_channel(0);
     let server = &server;
     let (outcome, frozen) = thread::scope(|scope| {
-        let freezer = scope
-            .spawn(move || told.recv().map(|at: load::Window| freeze(server, at.start, window)));
+        let freezer = scope.spawn(move || {
+            told.recv().map(|at: load::Window| freeze(bench, server, at.start, window))
+        });
         let outcome = load::run(&plan, bench.stop, Some(&tell));
         drop(tell);
         (outcome, freezer.join().expect("freezing does not panic").unwrap_or_default())
@@ -120,10 +121,22 @@ impl StallCounts {
     }
 }
 
-/// Stops the server for a tenth of the window, and gives for how long it was.
-fn freeze(server: &Process, start: Nanos, window: Nanos) -> Nanos {
+/// How often a wait looks whether it is to end.
+const LOOK_EVERY: Nanos = Nanos(100_000_000);
+
+/// Stops the server for a tenth of the window, and gives for how long it was; not at all once the check is interrupted.
+fn freeze(bench: &Bench<'_>, server: &Process, start: Nanos, window: Nanos) -> Nanos {
     let at = start + Nanos(window.0 * 45 / 100);
-    thread::sleep(at.saturating_sub(clock::now()).into());
+    loop {
+        let left = at.saturating_sub(clock::now());
+        if bench.stopped() {
+            return Nanos(0);
+        }
+        if left == Nanos(0) {
+            break;
+        }
+        thread::sleep(left.min(LOOK_EVERY).into());
+    }
     let _ = kill_process(server.pid(), Signal::STOP);
     let begun = Instant::now();
     thread::sleep(Duration::from_nanos(window.0 / 10));
