@@ -170,7 +170,8 @@ pub fn attribution(plan: &Plan, rounds: &[Round]) -> Option<FailureAttribution> 
     if void as f64 > VOID_MAX * f64::from(plan.rounds_max) {
         let why = rounds.iter().rev().find_map(|round| round.void.clone()).unwrap_or_default();
         return Some(FailureAttribution::Machine(format!(
-            "{void} rounds were void, more than a quarter of {}; the last: {why}",
+            "{}{void} rounds were void, more than a quarter of {}; the last: {why}",
+            besides(rounds),
             plan.rounds_max
         )));
     }
@@ -179,6 +180,16 @@ pub fn attribution(plan: &Plan, rounds: &[Round]) -> Option<FailureAttribution> 
     candidate
         .or_else(|| mostly(plan, &counted, |round| alone(round).then_some(&round.candidate)))
         .map(FailureAttribution::Candidate)
+}
+
+/// What a contender did in rounds whose machine allows no verdict: it may be the machine's fault, and is not kept back.
+fn besides(rounds: &[Round]) -> String {
+    let baseline = rounds.iter().find_map(|round| at_once(round, &round.baseline));
+    let candidate = rounds.iter().find_map(|round| at_once(round, &round.candidate));
+    let told = |side: &str, what: Option<String>| {
+        what.map_or_else(String::new, |what| format!("the {side} {what}; "))
+    };
+    told("baseline", baseline) + &told("candidate", candidate)
 }
 
 /// A fault that counts by happening once.
@@ -412,6 +423,7 @@ mod tests {
         assert_eq!(void(10), None);
         let found = void(11);
         let Some(FailureAttribution::Machine(why)) = found else { panic!("{found:?}") };
+        assert!(why.starts_with("the candidate crashed in round 1 (exit status 139); "), "{why}");
         assert!(why.contains("11 rounds") && why.contains("steal was 9 %"), "{why}");
     }
 }
