@@ -54,7 +54,7 @@ fn document<'p>(result: &RunResult, pictures: &'p [Picture<'p>]) -> Document<'p>
     let races = races(result);
     let mut document = Document {
         title: format!("{}: {}", clean(&result.scenario), clean(&result.title)),
-        verdict: Some((result.verdict.word(), gloss(result))),
+        verdict: verdict(result, &races),
         alarm: alarm(result),
         answer: {
             let answer = sentences::answer(result, &races).into_iter();
@@ -193,6 +193,13 @@ fn remarks(result: &RunResult) -> Vec<String> {
         remarks.push(format!("Not checked: {}.", rules.join(", ")));
     }
     remarks
+}
+
+/// With what it means. Where nothing was measured, a PASS would say that something passed.
+fn verdict(result: &RunResult, races: &[Race<'_>]) -> Option<(&'static str, String)> {
+    let is_empty = races.is_empty() && experiments::sentences(result).is_empty();
+    let says_nothing = result.verdict == Verdict::Pass && is_empty;
+    (!says_nothing).then(|| (result.verdict.word(), gloss(result)))
 }
 
 /// What the verdict means, with the exit code.
@@ -350,6 +357,18 @@ mod tests {
     fn expect_narrow(text: &str) {
         let long = text.lines().find(|line| line.chars().count() > 80);
         assert_eq!(long, None, "{text}");
+    }
+
+    #[test]
+    fn nothing_that_was_measured_is_no_pass() {
+        let mut nothing = mock::empty("tour", "Two services");
+        assert_eq!(nothing.verdict, Verdict::Pass);
+        for verbose in [false, true] {
+            let text = shown(&nothing, verbose);
+            assert!(text.contains("No trial was finished") && !text.contains("PASS"), "{text}");
+        }
+        nothing.verdict = Verdict::Interrupted;
+        assert!(shown(&nothing, false).contains("INTERRUPTED"), "what it says is kept");
     }
 
     /// A tour of four races, as crowded as one may be.
