@@ -312,7 +312,7 @@ impl Args {
     fn warm_up(&self) -> WarmUp {
         match self.warm_up {
             Nanos(0) => WarmUp::Through(Nanos(0)),
-            time => WarmUp::Led(First { amount: Amount::Time(time), rate: None }),
+            time => WarmUp::Led(First { amount: Amount::Time(time), rate: None, closed: false }),
         }
     }
 

@@ -32,6 +32,7 @@ pub(super) struct Stage {
     /// Requests of a closed loop at most.
     last: u64,
     warms: bool,
+    shape: Shape,
 }
 
 /// What a sending thread is told.
@@ -75,7 +76,8 @@ impl Stage {
             Amount::Time(time) => (u64::MAX, time),
             Amount::Requests(requests, within) => (requests, within),
         };
-        let open = match plan.shape {
+        let shape = if first.closed { Shape::Closed } else { plan.shape };
+        let open = match shape {
             Shape::Closed => None,
             Shape::Open { rate, arrivals } => Some((rate, arrivals)),
             Shape::Ramp { from, arrivals, .. } => Some((from, arrivals)),
@@ -90,7 +92,7 @@ impl Stage {
         let last = schedule.as_ref().filter(|all| all.len() == requests && requests > 0);
         let before = last.map_or(span, |all| all.intended(requests - 1));
         let mix = Mix::new(&own, values)?;
-        Ok(Some(Self { mix, schedule, before, last: requests, warms: true }))
+        Ok(Some(Self { mix, schedule, before, last: requests, warms: true, shape }))
     }
 
     /// The window, with what leads to it.
@@ -126,7 +128,7 @@ impl Stage {
             }
         };
         let mix = Mix::new(plan, values)?;
-        Ok(Self { mix, schedule, before, last: u64::MAX, warms: false })
+        Ok(Self { mix, schedule, before, last: u64::MAX, warms: false, shape: plan.shape })
     }
 
     /// When it is measured, where its origin is there.
@@ -161,7 +163,7 @@ impl Stage {
                 }
             },
             recorder: Recorder::of(plan, window.clone()),
-            shape: plan.shape,
+            shape: self.shape,
             pace: plan.pace,
             timeout: plan.timeout,
             window,

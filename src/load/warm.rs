@@ -18,6 +18,9 @@ pub struct First {
     pub amount: Amount,
     /// Its rate, where it is not the window's. A closed loop has none.
     pub rate: Option<Rate>,
+    /// In a closed loop, whatever the window's load is: for who cannot bear the rate while it is cold. `rate` is then what it
+    /// is expected to answer.
+    pub closed: bool,
 }
 
 /// Until when a warm-up sends.
@@ -41,7 +44,7 @@ impl WarmUp {
         match *self {
             Self::Through(time) => time,
             Self::Led(First { amount: Amount::Time(time), .. }) => time + LEAD_IN_MIN,
-            Self::Led(First { amount: Amount::Requests(requests, within), rate: own }) => {
+            Self::Led(First { amount: Amount::Requests(requests, within), rate: own, .. }) => {
                 let lasting =
                     |rate: Rate| Nanos::from_secs_f64(requests as f64 / rate.0).min(within);
                 own.or(rate).map_or(within, lasting) + LEAD_IN_MIN

@@ -98,7 +98,12 @@ impl Warmth {
         prepared: &PreparedTrial<'_>,
         stop: &AtomicBool,
     ) -> Result<Option<Pilot>> {
-        let pilot = run_pilot(host, prepared, stop)?;
+        let mut pilot = run_pilot(host, prepared, stop)?;
+        let strained = pilot.as_ref().is_some_and(is_strained);
+        if strained && prepared.spec.rate.is_some() && !stop.load(Ordering::Relaxed) {
+            let spec = TrialSpec { rate: None, ..prepared.spec.clone() };
+            pilot = run_pilot(host, &PreparedTrial { spec, ..prepared.clone() }, stop)?;
+        }
         self.pilots.extend(pilot.clone());
         Ok(pilot)
     }
@@ -135,7 +140,16 @@ impl Warmth {
             };
             Amount::Requests(requests, within)
         };
-        Warming { before: Before::Led(First { amount, rate }), doubt, note }
+        let closed = spec.rate.is_some()
+            && !scenario.compares_memory()
+            && pilot.is_some_and(|pilot| pilot.rate_rps.is_none() && pilot.failure.is_none());
+        if closed {
+            note = Some(format!(
+                "`{}` fails at its rate while it is cold, and is warmed up in a closed loop",
+                contender.name
+            ));
+        }
+        Warming { before: Before::Led(First { amount, rate, closed }), doubt, note }
     }
 
     fn pilot(&self, scenario: &Scenario, contender: &Contender) -> Option<&Pilot> {
@@ -178,6 +192,15 @@ impl Warmth {
         self.pilot(scenario, contender).map_or(MODEL_REQUESTS, |pilot| pilot.warm_up_requests)
     }
 }
+
+/// Whether a contender fails under its load while it is cold. Each request that times out takes its time from one that could
+/// be answered, so that it may never become warm.
+fn is_strained(pilot: &Pilot) -> bool {
+    pilot.failure.is_none() && pilot.failed as f64 > COLD_FAILURES * pilot.answered as f64
+}
+
+/// Failures of a pilot over its answers.
+const COLD_FAILURES: f64 = 0.01;
 
 /// Why a pilot says nothing of when the contender is warm.
 fn doubt(pilot: &Pilot) -> Option<String> {
@@ -561,7 +584,7 @@ mod tests {
     }
 
     fn requests(warming: &Warming) -> (u64, Option<f64>) {
-        let Before::Led(First { amount: Amount::Requests(requests, _), rate }) = warming.before
+        let Before::Led(First { amount: Amount::Requests(requests, _), rate, .. }) = warming.before
         else {
             panic!("{warming:?}")
         };
@@ -648,7 +671,7 @@ mod tests {
         let node = spec_of(&scenario, 1, Some(20.0));
         assert!(warmth.due(&node).is_empty(), "a pilot would say nothing");
         let minute = Amount::Time(Nanos(60_000_000_000));
-        let expected = Before::Led(First { amount: minute, rate: Some(Rate(20.0)) });
+        let expected = Before::Led(First { amount: minute, rate: Some(Rate(20.0)), closed: false });
         let warming = warmth.before(&node);
         assert_eq!(warming.before, expected);
         warmth.does(&warming);
@@ -664,7 +687,11 @@ mod tests {
             ("warm_up = \"none\"", Before::Through(Nanos(0))),
             (
                 "warm_up = \"2s\"",
-                Before::Led(First { amount: Amount::Time(Nanos(2_000_000_000)), rate: None }),
+                Before::Led(First {
+                    amount: Amount::Time(Nanos(2_000_000_000)),
+                    rate: None,
+                    closed: false,
+                }),
             ),
         ] {
             let scenario = scenario("[\"500/s\"]", load);

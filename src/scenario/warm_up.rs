@@ -48,7 +48,7 @@ impl WarmUp {
     /// What the generator is to do where the scenario itself says how much; nothing where a pilot or the constant of the
     /// models has to.
     pub(crate) fn asked(self) -> Option<Before> {
-        let led = |amount| Some(Before::Led(First { amount, rate: None }));
+        let led = |amount| Some(Before::Led(First { amount, rate: None, closed: false }));
         match self {
             Self::Auto => None,
             Self::Time(time) => led(Amount::Time(time)),

@@ -57,7 +57,13 @@ fn a_server_that_is_slow_at_first() {
     let [Ok(port), Ok(slow)] = ["PORT", "SLOW"].map(std::env::var) else { return };
     let slow: u64 = slow.parse().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", port.parse().unwrap())).unwrap();
-    let before = move |n| compute(Duration::from_micros(if n < slow { 300 } else { 60 }));
+    // One after the other, where the cold ones are to be more than it can bear.
+    let cold = std::env::var("COLD_US").ok().map(|text| text.parse().unwrap());
+    let turn = Mutex::new(());
+    let before = move |n| {
+        let _turn = cold.map(|_| turn.lock());
+        compute(Duration::from_micros(if n < slow { cold.unwrap_or(300) } else { 60 }));
+    };
     serve(&listener, Arc::new(before));
 }
 
@@ -123,6 +129,32 @@ fn a_pilot_finds_out_when_a_foreign_server_is_warm_and_a_resumed_run_keeps_it() 
     let again = run(folder.path(), 3_000, "", &["--resume", out.to_str().unwrap()]);
     assert_eq!(again["pilots"], result["pilots"]);
     assert_eq!(again["trials"][0]["led_in"]["answered"], requests);
+}
+
+#[test]
+fn who_fails_while_it_is_cold_is_warmed_up_in_a_closed_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = std::env::current_exe().unwrap();
+    // Cold it answers 1,000 in a second, and then many times as many.
+    let text = format!(
+        "schema = 1\nname = \"cold\"\ntitle = \"Slow at first\"\nworkload = \"http\"\nrounds = 1\n\
+         experiment.compare.rates = [\"4000/s\"]\nplacement.mode = \"shared\"\n\
+         [[route]]\nname = \"get\"\npath = \"/\"\n\
+         [contender.cold]\ncommand = [{program:?}, \"--exact\", \"--ignored\", \"--nocapture\", \
+         \"warm::a_server_that_is_slow_at_first\"]\n\
+         env = {{ PORT = \"{{port}}\", SLOW = \"3000\", COLD_US = \"1000\" }}\nready = \"tcp\"\n\
+         [slo]\np99 = \"400ms\"\nerror_rate = \"1%\"\n\
+         [load.open]\nconnections = 64\nduration = \"1s\"\ntimeout = \"500ms\"\n"
+    );
+    let result = result_of(folder.path(), &text, &[]);
+    let pilot = &result["pilots"][0];
+    assert!(pilot["rate_rps"].is_null(), "{pilot}");
+    let counted = |of: &Value, key: &str| of[key].as_u64().unwrap();
+    assert!(counted(pilot, "failed") * 100 <= counted(pilot, "answered"), "{pilot}");
+    let led_in = &result["trials"][0]["led_in"];
+    assert!(counted(led_in, "failed") * 100 <= counted(led_in, "answered"), "{led_in}");
+    let told = "`cold` fails at its rate while it is cold, and is warmed up in a closed loop";
+    assert!(result["notes"].to_string().contains(told), "{}", result["notes"]);
 }
 
 /// They have no pilot, and this is why: as foreign servers, which have one, they are warm by then. Beside a compiler a
