@@ -41,7 +41,7 @@ pub struct Ledger {
     pub exit_code: u8,
     /// The same statements in another run, on another day or machine; it has no second run itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub second: Option<Box<Ledger>>,
+    pub second: Option<Box<Self>>,
 }
 
 impl Ledger {
