@@ -296,7 +296,7 @@ fn every_text_of_a_png_is_drawn() {
 #[test]
 fn figures_are_under_the_pointer_on_a_page_and_nowhere_else() {
     let run = mock::everything();
-    let kinds = ["load-", "hdr-", "cpu-", "memory-", "time-", "flame-"];
+    let kinds = ["load-", "hdr-", "cpu-", "memory-", "time-", "layers-", "flame-"];
     for picture in pictures(&run) {
         let titles = |fonts| {
             let svg = picture.drawing(LIGHT, Size::Blog, fonts).svg;
