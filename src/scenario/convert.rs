@@ -42,10 +42,10 @@ pub(super) fn scenario(
     let rounds = whole(raw.rounds.as_ref(), "rounds", 10, 1..=u64::from(ROUNDS_MAX))?;
     let load = load(raw.load.as_ref(), folder)?;
     let connections = load.connections;
-    let host = host(raw);
     let tables = tables(raw, folder)?;
     let fields = Fields { tables: &tables, ..Fields::default() };
-    let around = Around { workload, store: &store, connections, fields, host, folder, programs };
+    let around =
+        Around { workload, store: &store, connections, fields, host: host(raw), folder, programs };
     let (setup, captured) = setup(raw, around)?;
     let around = Around { fields: Fields { setup: &captured, ..fields }, ..around };
     let Routes { mix, own } = routes(raw, around)?;

@@ -127,8 +127,10 @@ fn every_command_runs() {
     fs::create_dir_all(&report).unwrap();
     fs::copy(stored, report.join("result.json")).unwrap();
     let ledger = dir.path().join("reports/ledger/2026-11-24T04-09-53Z");
-    fs::create_dir_all(&ledger).unwrap();
-    fs::copy(KEPT_LEDGER, ledger.join("ledger.json")).unwrap();
+    for folder in [&ledger, &dir.path().join("first"), &dir.path().join("second")] {
+        fs::create_dir_all(folder).unwrap();
+        fs::copy(KEPT_LEDGER, folder.join("ledger.json")).unwrap();
+    }
     fs::write(dir.path().join("access.log"), "0.01\n0.02\n0.05\n").unwrap();
     let (mut server, port) = listening(&words("bakeoff serve --model null"));
     let mut done: Vec<String> = Vec::new();

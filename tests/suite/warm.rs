@@ -143,7 +143,7 @@ fn who_fails_while_it_is_cold_is_warmed_up_in_a_closed_loop() {
          [contender.cold]\ncommand = [{program:?}, \"--exact\", \"--ignored\", \"--nocapture\", \
          \"warm::a_server_that_is_slow_at_first\"]\n\
          env = {{ PORT = \"{{port}}\", SLOW = \"3000\", COLD_US = \"1000\" }}\nready = \"tcp\"\n\
-         [slo]\np99 = \"400ms\"\nerror_rate = \"1%\"\n\
+         [slo]\np99 = \"8ms\"\nerror_rate = \"1%\"\n\
          [load.open]\nconnections = 64\nduration = \"1s\"\ntimeout = \"500ms\"\n"
     );
     let result = result_of(folder.path(), &text, &[]);

@@ -22,7 +22,7 @@ pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
 }
 
 /// A contender and its time.
-struct Row {
+struct Bars {
     name: String,
     medians: Medians,
 }
@@ -33,12 +33,12 @@ const METHOD: &str = "Medians of profiled rounds, us of CPU for a correct respon
 fn picture<'a>(view: &View<'a>, why: &Why, flames: &'a [Flame]) -> Option<Picture<'a>> {
     let named = |flame: &Flame| {
         let medians = medians(why, flame)?;
-        Some(Row { name: clean(&flame.contender), medians })
+        Some(Bars { name: clean(&flame.contender), medians })
     };
-    let rows: Vec<Row> = flames.iter().filter_map(named).collect();
+    let rows: Vec<Bars> = flames.iter().filter_map(named).collect();
     // What takes next to nothing in every contender needs no column.
     let most = |layer: usize| {
-        let of = |row: &Row| row.medians.layers.map_or(0.0, |layers| layers[layer]);
+        let of = |row: &Bars| row.medians.layers.map_or(0.0, |layers| layers[layer]);
         rows.iter().map(of).fold(0.0, f64::max)
     };
     let scale = (0..LAYERS.len()).map(most).fold(0.0, f64::max);
@@ -69,11 +69,11 @@ fn picture<'a>(view: &View<'a>, why: &Why, flames: &'a [Flame]) -> Option<Pictur
 const LEAST: f64 = 0.005;
 
 /// `A correct response takes 22 us of CPU in event-loop and 140 us in express; service: the largest difference, 90 us`
-fn title(rows: &[Row]) -> String {
-    let by_all = |a: &&Row, b: &&Row| a.medians.all.total_cmp(&b.medians.all);
+fn title(rows: &[Bars]) -> String {
+    let by_all = |a: &&Bars, b: &&Bars| a.medians.all.total_cmp(&b.medians.all);
     let (least, most) = (rows.iter().min_by(by_all), rows.iter().max_by(by_all));
     let (Some(least), Some(most)) = (least, most) else { return String::new() };
-    let time = |row: &Row| format!("{} us", three_digits(row.medians.all));
+    let time = |row: &Bars| format!("{} us", three_digits(row.medians.all));
     if rows.len() == 1 {
         return format!("A correct response takes {} of CPU in {}", time(most), most.name);
     }
@@ -94,7 +94,7 @@ fn title(rows: &[Row]) -> String {
 }
 
 /// `event-loop 22 us: service 12 us, kernel network 9.1 us.`
-fn in_words(row: &Row, shown: &[usize]) -> String {
+fn in_words(row: &Bars, shown: &[usize]) -> String {
     let all = format!("{} {} us", row.name, three_digits(row.medians.all));
     let Some(layers) = row.medians.layers else { return format!("{all}, layers are withheld.") };
     let parts = shown.iter().map(|at| format!("{} {} us", LAYERS[*at], three_digits(layers[*at])));
@@ -112,7 +112,7 @@ const FIGURE: f64 = 40.0;
 const NAMES: f64 = 150.0;
 const ALL: f64 = 60.0;
 
-fn draw(canvas: &mut Canvas, rows: &[Row], shown: &[usize], scale: f64) {
+fn draw(canvas: &mut Canvas, rows: &[Bars], shown: &[usize], scale: f64) {
     let theme = canvas.theme;
     let left = MARGIN + NAMES + ALL + GAP;
     let column = (canvas.width - MARGIN - left) / shown.len() as f64;
