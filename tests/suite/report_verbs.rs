@@ -87,13 +87,22 @@ fn what_is_huge_is_refused_with_its_line_and_takes_no_room() {
     let dir = TempDir::new().unwrap();
     let string =
         |megabytes: usize| format!("{{\n\"schema\": \"{}\"}}", "x".repeat(megabytes << 20));
-    let numbers =
-        format!("{{\n\"schema\": \"bakeoff\", \"trials\": [1{}]}}", ",1".repeat(10 << 20));
+    let numbers = |millions: usize| {
+        let more = ",1".repeat(millions << 20);
+        format!("{{\n\"schema\": \"bakeoff\", \"trials\": [1{more}]}}")
+    };
+    let notes = format!("{{\n\"notes\": [{}\"\"]}}", "\"\",".repeat(10 << 20));
+    let number = format!("{{\n\"seed\": {}}}", "1".repeat(30 << 20));
     for (name, written, said) in [
-        ("result.json", &string(40), "line 2 has a string of over"),
-        ("ledger.json", &string(40), "line 2 has a string of over"),
-        ("numbers.json", &numbers, "this is `bakeoff`"),
-        ("history.jsonl", &string(24).replace('\n', ""), "line 1 is not a line of a history"),
+        ("result.json", &string(30), "line 2 has a string of over"),
+        ("ledger.json", &string(30), "line 2 has a string of over"),
+        ("larger.json", &string(33), "it has more than 33554432 bytes"),
+        ("numbers.json", &numbers(1), "this is `bakeoff`"),
+        ("more-numbers.json", &numbers(10), "line 2 has element number 2097153"),
+        ("notes.json", &notes, "line 2 has string number 1048577"),
+        ("number.json", &number, "line 2 has a number of over 32 digits"),
+        ("history.jsonl", &string(24).replace('\n', ""), "line 1 has a string of over"),
+        ("empty.jsonl", &"{}\n".repeat(10 << 20), "line 1 is not a line of a history"),
     ] {
         let path = dir.path().join(name);
         fs::write(&path, written).unwrap();
