@@ -72,10 +72,11 @@ impl Hosts {
         let shown = path.display().to_string();
         let text = files::read_text(path, reading::BYTES_MAX as u64)
             .usage(|| format!("cannot read {shown}"))?;
-        let read = reading::read(&text).and_then(|raw: RawHosts| {
+        let text = reading::without_mark(&text);
+        let read = reading::read(text).and_then(|raw: RawHosts| {
             hosts(&raw.host, raw.placement.as_ref(), (raw.hosts, raw.pods.as_ref()))
         });
-        read.map_err(|diagnostic| diagnostic.render(&shown, &text))
+        read.map_err(|diagnostic| diagnostic.render(&shown, text))
     }
 
     /// The same hosts and those of `other`, whose hosts and placement come first.
