@@ -136,7 +136,34 @@ fn a_chart_without_data_is_refused_with_what_it_needs() {
     }
     let args = ["chart", result.to_str().unwrap(), "-o", "a.gif"];
     assert!(text(&bakeoff(&args).stderr).contains("end it in .png or .svg"));
+    for nameless in [".png", "./.svg"] {
+        let told = text(&bakeoff(&["chart", result.to_str().unwrap(), "-o", nameless]).stderr);
+        assert!(told.contains(&format!("{nameless} has no name before its ending")), "{told}");
+    }
     assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn what_is_no_result_is_described_and_a_byte_order_mark_is_passed_over() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("result.json");
+    let report = |text: &str| {
+        fs::write(&path, text).unwrap();
+        bakeoff(&["report", path.to_str().unwrap()])
+    };
+    let whole = fs::read_to_string(stored()).unwrap();
+    let marked = report(&format!("\u{feff}{whole}"));
+    assert_eq!(text(&marked.stdout), text(&report(&whole).stdout), "{}", text(&marked.stderr));
+    assert!(marked.status.success());
+    for (written, told) in [
+        ("", "is not a result: it is empty"),
+        ("[]", "is not a result: it is a list, and an object is wanted"),
+        (&whole[..1_000], "is not a result: it ends in the middle at line 1 column"),
+    ] {
+        let done = report(written);
+        let said = text(&done.stderr);
+        assert!(done.status.code() == Some(2) && said.contains(told), "{said}");
+    }
 }
 
 #[test]
