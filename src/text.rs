@@ -16,6 +16,13 @@ pub(crate) fn one_line(text: &str) -> String {
     line.trim().to_owned()
 }
 
+/// Whether a text is made of what names of scenarios, contenders and requests are made of.
+pub(crate) fn is_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    let starts = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    starts && text.chars().all(allowed)
+}
+
 /// Whether a terminal shows a character, instead of obeying it.
 pub(crate) fn is_shown(c: char) -> bool {
     !c.is_control()
