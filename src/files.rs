@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Take, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -24,6 +24,12 @@ const HEAD_BYTES: u64 = 1024;
 const PIECE_BYTES: u64 = 1 << 16;
 /// A histogram in base64 has some thousands of bytes.
 const STRING_BYTES_MAX: usize = 1 << 20;
+/// A whole number has 20, and a fraction not many more.
+const DIGITS_MAX: usize = 32;
+/// A line of JSON has some kilobytes.
+const LINE_BYTES_MAX: usize = 16 << 20;
+/// Of a result, and of what is read whole beside it: two thousand trials have about ten million bytes.
+pub(crate) const RESULT_BYTES_MAX: u64 = 32 << 20;
 /// The longest text that [`signed`] is looked for in.
 const SIGNED_BYTES_MAX: u64 = 1 << 20;
 
@@ -42,9 +48,8 @@ fn pieces(
     mut check: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Vec<u8>> {
     let (mut file, len) = regular(path)?;
-    let large = || io::Error::other(format!("it has more than {most} bytes"));
     if len > most {
-        return Err(large());
+        return Err(large(most));
     }
     let mut bytes = Vec::with_capacity(len as usize);
     loop {
@@ -53,38 +58,152 @@ fn pieces(
             return Ok(bytes);
         }
         if bytes.len() as u64 > most {
-            return Err(large());
+            return Err(large(most));
         }
         check(&bytes[read..])?;
     }
 }
 
-/// JSON as text, of at most `most` bytes. What its reader would copy is refused as soon as it is read: a long string.
+fn large(most: u64) -> io::Error {
+    io::Error::other(format!("it has more than {most} bytes"))
+}
+
+/// JSON as text, of at most `most` bytes. What its reader would copy or make room for is refused as soon as it is read.
 ///
 /// # Errors
-/// As [`read_text`], and where a string is longer than any that bakeoff writes.
+/// As [`read_text`], and where a string or a number is longer than any that bakeoff writes, or there are more of them.
 pub(crate) fn read_json(path: &Path, most: u64) -> io::Result<String> {
-    let (mut line, mut string, mut escaped) = (1, None, false);
-    let bytes = pieces(path, most, |piece| {
+    let mut bounds = JsonBounds::of(most);
+    text(pieces(path, most, |piece| bounds.check(piece))?)
+}
+
+/// The lines of a regular file that has a value of JSON in each: one of them is held at a time.
+#[derive(Debug)]
+pub(crate) struct JsonLines {
+    file: BufReader<Take<File>>,
+    bounds: JsonBounds,
+    line: Vec<u8>,
+    /// Of the line that was read last, from 1.
+    pub(crate) number: usize,
+}
+
+impl JsonLines {
+    /// # Errors
+    /// As [`read`].
+    pub(crate) fn open(path: &Path, most: u64) -> io::Result<Self> {
+        let (file, len) = regular(path)?;
+        if len > most {
+            return Err(large(most));
+        }
+        let file = BufReader::new(file.take(most));
+        Ok(Self { file, bounds: JsonBounds::of(most), line: Vec::new(), number: 0 })
+    }
+
+    /// The next line with its end; none after the last one.
+    ///
+    /// # Errors
+    /// When it cannot be read, and as [`read_json`].
+    pub(crate) fn line(&mut self) -> io::Result<Option<&[u8]>> {
+        self.line.clear();
+        self.number += 1;
+        loop {
+            let piece = self.file.fill_buf()?;
+            let end = piece.iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(piece.len(), |end| end + 1);
+            self.bounds.check(&piece[..taken])?;
+            self.line.extend_from_slice(&piece[..taken]);
+            self.file.consume(taken);
+            if self.line.len() > LINE_BYTES_MAX {
+                let told = format!("line {} has over {LINE_BYTES_MAX} bytes", self.number);
+                return Err(io::Error::other(told));
+            }
+            if end.is_some() || taken == 0 {
+                break;
+            }
+        }
+        Ok(Some(self.line.as_slice()).filter(|line| !line.is_empty()))
+    }
+
+    /// Whether no line comes after the one that was read last.
+    pub(crate) fn is_over(&mut self) -> io::Result<bool> {
+        Ok(self.file.fill_buf()?.is_empty())
+    }
+}
+
+/// How much there may be in JSON, counted byte by byte: its reader copies long strings and numbers, and an element of two
+/// bytes takes up to a hundred in memory.
+#[derive(Debug)]
+struct JsonBounds {
+    line: usize,
+    /// The length of the string that has begun.
+    string: Option<usize>,
+    escaped: bool,
+    /// Of the number that has begun.
+    digits: usize,
+    strings: u64,
+    strings_max: u64,
+    elements: u64,
+    elements_max: u64,
+}
+
+impl JsonBounds {
+    /// Of a file of at most `most` bytes. The densest result has a comma or a bracket every ten bytes and a string every
+    /// twenty without its blanks, and half as many with them, as it is written.
+    fn of(most: u64) -> Self {
+        Self {
+            line: 1,
+            string: None,
+            escaped: false,
+            digits: 0,
+            strings: 0,
+            strings_max: most / 32,
+            elements: 0,
+            elements_max: most / 16,
+        }
+    }
+
+    fn check(&mut self, piece: &[u8]) -> io::Result<()> {
         for byte in piece {
-            (string, escaped) = match (string, byte) {
-                (_, b'\n') => {
-                    line += 1;
-                    (None, false)
-                }
-                (None, b'"') => (Some(0), false),
-                (Some(_), b'"') if !escaped => (None, false),
-                (Some(STRING_BYTES_MAX), _) => {
-                    let told = format!("line {line} has a string of over {STRING_BYTES_MAX} bytes");
-                    return Err(io::Error::other(told));
-                }
-                (Some(len), byte) => (Some(len + 1), *byte == b'\\' && !escaped),
-                (None, _) => (None, false),
-            };
+            self.count(*byte);
+            if self.string.is_some_and(|len| len > STRING_BYTES_MAX) {
+                return self.over(&format!("a string of over {STRING_BYTES_MAX} bytes"));
+            }
+            if self.digits > DIGITS_MAX {
+                return self.over(&format!("a number of over {DIGITS_MAX} digits"));
+            }
+            if self.strings > self.strings_max {
+                return self.over(&format!("string number {}", self.strings));
+            }
+            if self.elements > self.elements_max {
+                return self.over(&format!("element number {}", self.elements));
+            }
         }
         Ok(())
-    })?;
-    text(bytes)
+    }
+
+    fn over(&self, what: &str) -> io::Result<()> {
+        let told = format!("line {} has {what}, and no file of bakeoff has that", self.line);
+        Err(io::Error::other(told))
+    }
+
+    fn count(&mut self, byte: u8) {
+        let inside = self.string.is_some();
+        (self.string, self.escaped) = match (self.string, byte) {
+            (_, b'\n') => (None, false),
+            (None, b'"') => (Some(0), false),
+            (Some(_), b'"') if !self.escaped => (None, false),
+            (Some(len), byte) => (Some(len + 1), byte == b'\\' && !self.escaped),
+            (None, _) => (None, false),
+        };
+        self.line += usize::from(byte == b'\n');
+        self.strings += u64::from(!inside && byte == b'"');
+        self.elements += u64::from(!inside && matches!(byte, b',' | b'[' | b'{'));
+        self.digits = match byte {
+            b'0'..=b'9' if !inside => self.digits + 1,
+            b'.' | b'+' | b'-' | b'e' | b'E' if !inside => self.digits,
+            _ => 0,
+        };
+    }
 }
 
 /// Opens a regular file, and gives its length.
@@ -360,8 +479,59 @@ mod tests {
             assert_eq!(read(whole).unwrap(), whole);
         }
         for text in [format!("{{\n\"a\": \"{long}x\""), format!("\n\"\\\"{long}")] {
-            assert_eq!(read(&text).unwrap_err(), "line 2 has a string of over 1048576 bytes");
+            let told = read(&text).unwrap_err();
+            assert!(told.starts_with("line 2 has a string of over 1048576 bytes"), "{told}");
         }
+    }
+
+    #[test]
+    fn what_takes_more_room_than_any_result_is_refused_and_the_densest_result_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        let read = |text: &str| {
+            fs::write(&path, text).unwrap();
+            read_json(&path, 1 << 20).map(drop).map_err(|error| error.to_string())
+        };
+        let digits = |n: usize| format!("{{\n\"a\": -1.{}e-3, \"b\": 12}}", "0".repeat(n));
+        assert_eq!(read(&digits(DIGITS_MAX - 2)), Ok(()));
+        for (text, what) in [
+            (&*digits(DIGITS_MAX), "line 2 has a number of over 32 digits"),
+            (
+                &*format!("{{\"notes\":[{}\"\"]}}", "\"\",".repeat(40_000)),
+                "has string number 32769",
+            ),
+            (&*format!("[{}1]", "1,".repeat(80_000)), "line 1 has element number 65537"),
+            (&*"[".repeat(80_000), "line 1 has element number 65537"),
+        ] {
+            let told = read(text).unwrap_err();
+            assert!(told.contains(what), "{told}");
+        }
+        // In a string they are characters.
+        assert_eq!(read(&format!("[\"{}\"]", "1,[{".repeat(100_000))), Ok(()));
+        let tour = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/reference/tour/result.json");
+        let len = fs::metadata(&tour).unwrap().len();
+        read_json(&tour, 2 * len).unwrap();
+    }
+
+    #[test]
+    fn lines_are_read_one_at_a_time_with_their_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trials.jsonl");
+        fs::write(&path, "{}\n\n\u{ff}\nlast").unwrap();
+        let mut lines = JsonLines::open(&path, 100).unwrap();
+        let mut seen = Vec::new();
+        while let Some(line) = lines.line().unwrap() {
+            seen.push(line.to_vec());
+        }
+        assert_eq!(seen, [&b"{}\n"[..], b"\n", "\u{ff}\n".as_bytes(), b"last"]);
+        assert!(lines.is_over().unwrap());
+        fs::write(&path, ["{}\n\"", &"x".repeat(STRING_BYTES_MAX + 1)].concat()).unwrap();
+        let mut lines = JsonLines::open(&path, 2 << 20).unwrap();
+        assert!(lines.line().unwrap().is_some() && !lines.is_over().unwrap());
+        let told = lines.line().unwrap_err().to_string();
+        assert!(told.contains("line 2 has a string of over"), "{told}");
+        let told = JsonLines::open(&path, 10).unwrap_err().to_string();
+        assert!(told.contains("more than 10 bytes"), "{told}");
     }
 
     #[test]

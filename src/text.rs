@@ -1,6 +1,6 @@
 //! Text for people: made safe for a terminal, shortened, counted, listed.
 
-use crate::units::grouped;
+use crate::units::{self, grouped};
 
 /// Text from a file, made safe for a terminal and for XML: no control or direction characters, one line, at most
 /// 200 characters.
@@ -14,6 +14,13 @@ pub(crate) fn one_line(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
     let line: String = line.chars().filter(|c| is_shown(*c)).collect();
     line.trim().to_owned()
+}
+
+/// Whether a text is made of what names of scenarios, contenders and requests are made of.
+pub(crate) fn is_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    let starts = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    starts && text.chars().all(allowed)
 }
 
 /// Whether a terminal shows a character, instead of obeying it.
@@ -104,8 +111,8 @@ pub(crate) fn times(ratio: f64) -> String {
 
 /// A share in percent with at most so many decimals: `24 %`, `2.5 %`.
 pub(crate) fn percent(share: f64, decimals: usize) -> String {
-    let text = format!("{:.decimals$}", 100.0 * share);
-    let text = match text.contains('.') {
+    let text = units::decimals(100.0 * share, decimals);
+    let text = match text.contains('.') && !text.contains('e') {
         true => text.trim_end_matches('0').trim_end_matches('.'),
         false => &text,
     };
@@ -208,6 +215,7 @@ mod tests {
 
     #[test]
     fn numbers_as_people_write_them() {
+        assert_eq!([times(1e300), percent(1e300, 2)], ["1.00e300x", "1.00e302 %"]);
         assert_eq!([times(0.966), times(9.996), times(1234.0)], ["0.97x", "10.0x", "1,234x"]);
         let shares = [(0.0, 0), (0.984, 0), (0.025, 1), (0.9975, 2), (0.9, 3), (1.0, 0)];
         assert_eq!(

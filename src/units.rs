@@ -217,7 +217,7 @@ pub struct Share(pub f64);
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}%", trimmed(format!("{:.2}", self.0 * 100.0))))
+        f.pad(&format!("{}%", trimmed(decimals(self.0 * 100.0, 2))))
     }
 }
 
@@ -234,19 +234,31 @@ impl FromStr for Share {
 
 /// `value` with three significant digits and no trailing zeros: 0.123, 1.23, 12.3, 123, 1234.
 pub fn three_digits(value: f64) -> String {
-    let decimals = match value.abs() {
+    let places = match value.abs() {
         v if v >= 99.95 => 0,
         v if v >= 9.995 => 1,
         v if v >= 0.9995 => 2,
         _ => 3,
     };
-    trimmed(format!("{value:.decimals$}"))
+    trimmed(decimals(value, places))
 }
+
+/// `value` with so many decimals; with an exponent where a file has a figure that nothing measured can reach.
+pub(crate) fn decimals(value: f64, places: usize) -> String {
+    match value.abs() {
+        v if v.is_finite() && v >= EXPONENT_FROM => format!("{value:.2e}"),
+        _ => format!("{value:.places$}"),
+    }
+}
+
+const EXPONENT_FROM: f64 = 1e15;
 
 /// `value` with thousands separated by commas; one decimal below 100, none above.
 pub fn grouped(value: f64) -> String {
-    let text =
-        if value.abs() < 100.0 { trimmed(format!("{value:.1}")) } else { format!("{value:.0}") };
+    let text = match value.abs() {
+        v if v < 100.0 => trimmed(decimals(value, 1)),
+        _ => decimals(value, 0),
+    };
     let (whole, fraction) =
         text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
     let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
@@ -265,7 +277,7 @@ pub fn grouped(value: f64) -> String {
 }
 
 fn trimmed(text: String) -> String {
-    if text.contains('.') {
+    if text.contains('.') && !text.contains('e') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
         text
@@ -356,5 +368,15 @@ mod tests {
         assert_eq!(grouped(1_234_567.0), "1,234,567");
         assert_eq!(grouped(-1_234.0), "-1,234");
         assert_eq!(grouped(2.5), "2.5");
+        for (value, shown) in [(1e300, "1.00e300"), (-2.5e15, "-2.50e15"), (f64::MAX, "1.80e308")] {
+            assert_eq!((&*three_digits(value), &*grouped(value)), (shown, shown));
+        }
+        assert_eq!(grouped(999_999_999_999_999.0), "999,999,999,999,999");
+        assert_eq!(
+            (Rate(1e300).to_string(), Share(1e300).to_string().len()),
+            ("1.00e300/s".into(), 9)
+        );
+        assert_eq!(bytes(1e300), "9.31e290 GiB");
+        assert_eq!(decimals(f64::INFINITY, 2), "inf");
     }
 }

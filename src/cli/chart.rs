@@ -79,10 +79,7 @@ impl Args {
         let bytes = match self.out.extension().and_then(|e| e.to_str()) {
             Some("svg") => svg.into_bytes(),
             Some("png") => png(&svg, size)?,
-            _ => {
-                let message = format!("{} is neither .png nor .svg", self.out.display());
-                return Err(Error::usage(message).help("end it in .png or .svg"));
-            }
+            _ => return Err(no_picture(&self.out)),
         };
         let text = note(&result, picture, &self.command(picture), &name_of(&self.out));
         let text = files::note(&text);
@@ -185,6 +182,18 @@ fn png(svg: &str, size: Size) -> Result<Vec<u8>> {
 fn png(_svg: &str, _size: Size) -> Result<Vec<u8>> {
     Err(Error::usage("this bakeoff was built without its feature `png`")
         .help("end the name in .svg, or build it with `--features png`"))
+}
+
+/// A name by which no kind of picture can be told.
+fn no_picture(out: &Path) -> Error {
+    let shown = out.display();
+    match out.file_name().and_then(|name| name.to_str()) {
+        Some(".png" | ".svg") => Error::usage(format!("{shown} has no name before its ending"))
+            .help("name the picture, for example chart.svg"),
+        _ => {
+            Error::usage(format!("{shown} is neither .png nor .svg")).help("end it in .png or .svg")
+        }
+    }
 }
 
 fn name_of(path: &Path) -> String {

@@ -9,7 +9,7 @@ use crate::error::{Context, Error, Result};
 use crate::load::url::Url;
 use crate::report::quoted as shell_word;
 use crate::scenario;
-use crate::text::{one_line, slug};
+use crate::text::{is_shown, one_line, slug};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -53,6 +53,12 @@ impl Args {
     }
 
     fn text(&self) -> Result<String> {
+        let file = self.out.to_string_lossy();
+        if !file.chars().all(is_shown) {
+            let shown = file.escape_debug();
+            return Err(Error::usage(format!("`{shown}` has a character that no terminal shows"))
+                .help("name another file with --out"));
+        }
         let folder = self.out.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             return Err(Error::usage(format!("there is no folder {}", folder.display())));
@@ -257,6 +263,16 @@ mod tests {
         // What the help says can be given again.
         let again = words(r"sh -c 'cd app && npm start'").unwrap();
         assert_eq!(again, ["sh", "-c", "cd app && npm start"]);
+    }
+
+    #[test]
+    fn a_file_whose_name_a_terminal_obeys_is_refused() {
+        for name in ["a\nb.toml", "a\u{1b}[2J.toml", "a\u{202e}b.toml"] {
+            let hostile = Args { out: name.into(), ..args(None, Some("sh -c x")) };
+            let told = hostile.text().unwrap_err().to_string();
+            assert!(told.contains("--out") && told.lines().count() == 2, "{told}");
+            assert!(told.chars().all(|c| c == '\n' || is_shown(c)), "{told}");
+        }
     }
 
     #[test]

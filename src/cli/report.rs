@@ -135,8 +135,6 @@ impl Args {
 
 const RESULT: &str = "result.json";
 const LEDGER: &str = "ledger.json";
-/// Two thousand trials have eight million bytes.
-const BYTES_MAX: u64 = 64 << 20;
 
 #[derive(Debug)]
 pub(crate) enum Stored {
@@ -168,7 +166,7 @@ impl Stored {
                 false => Ok(Self::History(history)),
             };
         }
-        let text = files::read_json(&file, BYTES_MAX)
+        let text = files::read_json(&file, files::RESULT_BYTES_MAX)
             .usage(|| format!("cannot read {shown}"))
             .map_err(|error| error.help(WANTED))?;
         if file.file_name().is_some_and(|name| name == LEDGER) {

@@ -244,7 +244,8 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Why the line has no instant.
     pub(super) fn read(&mut self, line: &str) -> Result<Line, String> {
-        let line = line.trim();
+        // The first line of a file may begin with a byte order mark.
+        let line = line.strip_prefix('\u{feff}').unwrap_or(line).trim();
         if line.is_empty() || line.starts_with('#') {
             return Ok(Line::Nothing);
         }
@@ -560,7 +561,7 @@ mod tests {
     fn what_a_log_lacks_is_said() {
         let names = Names { time: Some("ts".into()), duration: Some("took".into()) };
         let mut reader = Reader::new(&names);
-        reader.read(r#"{"ts":1791640536.5,"took":0.1}"#).unwrap();
+        reader.read("\u{feff}{\"ts\":1791640536.5,\"took\":0.1}").unwrap();
         assert!(reader.notes().is_empty() && !reader.is_coarse() && reader.is_log());
         reader.read(r#"{"ts":1791640537}"#).unwrap();
         assert!(reader.notes()[0].starts_with("1 of 2 lines have no duration"));

@@ -65,6 +65,7 @@ impl Table {
         let name = name.to_owned();
         let (columns, rows, bytes, ends) = (Vec::new(), 0, Vec::new(), Vec::new());
         let mut table = Self { name, pick, columns, rows, bytes, ends, digest };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match format {
             Format::Csv => table.csv(text)?,
             Format::JsonLines => table.json_lines(text)?,
@@ -108,7 +109,6 @@ impl Table {
     }
 
     fn csv(&mut self, text: &str) -> Result<(), String> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (mut rest, mut line) = (text, 1);
         while !rest.is_empty() {
             let (record, after) = record(rest).map_err(|why| format!("line {line}: {why}"))?;
@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn json_lines_are_read() {
-        let text = "{\"id\":1,\"name\":\"Ann\"}\n\n{\"name\":\"Bob\",\"id\":2,\"more\":[]}\n";
+        let text =
+            "\u{feff}{\"id\":1,\"name\":\"Ann\"}\n\n{\"name\":\"Bob\",\"id\":2,\"more\":[]}\n";
         let table = Table::read("users", text, Format::JsonLines, Pick::Sequence).unwrap();
         assert_eq!(
             (cells(&table, "id"), cells(&table, "name")),

@@ -170,18 +170,19 @@ impl Contender {
         let mut held = SupervisedProcess::start(&program, cores)?;
         let peers = at.map(|at| Peer { at: Address::Tcp(at), tls: setup.tls.clone() });
         let deadline = Instant::now() + Duration::from(setup.ready_within);
-        let mut told = None;
+        let mut earlier: Option<Failed> = None;
         let (peer, runtime) = loop {
             let left = deadline.saturating_duration_since(Instant::now()).max(PAUSE);
             match answers(&peers, &setup.ready, left) {
                 Ok(ready) => break ready,
-                Err(failed) => told = failed.after(told),
+                Err(failed) => earlier = Some(failed.after(earlier.take())),
             }
             if held.ended().is_some() {
                 return Err(held.failed("ended before it was ready"));
             }
             if Instant::now() >= deadline || interrupt::asked() {
-                let (within, why) = (setup.ready_within, told.unwrap_or_default());
+                let why = earlier.map(Failed::why).unwrap_or_default();
+                let within = setup.ready_within;
                 let elsewhere = elsewhere(port, &listening_below(held.supervisor()));
                 let what = format!("was not ready within {within}: {why}{elsewhere}");
                 return Err(held.failed(&what));

@@ -7,6 +7,7 @@ use crate::interrupt;
 use crate::load::answer::Reader;
 use crate::load::peer::Peer;
 use crate::load::tls;
+use crate::units::Nanos;
 
 /// No body read here is longer.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -38,16 +39,17 @@ pub(crate) fn tried<T>(
     once: impl Fn(Duration) -> Result<T, Failed>,
 ) -> Result<T, String> {
     let deadline = Instant::now() + within;
-    let mut told = None;
+    let mut earlier = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(PAUSE);
-        match once(left) {
+        let failed = match once(left) {
             Ok(answer) => return Ok(answer),
-            Err(failed) => told = failed.after(told),
-        }
+            Err(failed) => failed.after(earlier.take()),
+        };
         if Instant::now() >= deadline || interrupt::asked() {
-            return Err(told.unwrap_or_default());
+            return Err(failed.why());
         }
+        earlier = Some(failed);
         std::thread::sleep(PAUSE);
     }
 }
@@ -63,12 +65,18 @@ pub(crate) enum Failed {
 }
 
 impl Failed {
-    /// The reason to be told of this try and those before it. The last one is often too short for an answer: what an
-    /// earlier one was told says more.
-    pub(crate) fn after(self, earlier: Option<String>) -> Option<String> {
+    /// The one to be told of this try and those before it. The last one is often too short for an answer: what an earlier
+    /// one was told says more, or that it waited longer. That nobody listened is over once somebody does.
+    pub(crate) fn after(self, earlier: Option<Self>) -> Self {
+        match (self, earlier) {
+            (Self::Late(_), Some(earlier @ (Self::Late(_) | Self::Told(_)))) => earlier,
+            (failed, _) => failed,
+        }
+    }
+
+    pub(crate) fn why(self) -> String {
         match self {
-            Self::Late(why) => earlier.or(Some(why)),
-            Self::Unreachable(why) | Self::Told(why) => Some(why),
+            Self::Late(why) | Self::Unreachable(why) | Self::Told(why) => why,
         }
     }
 }
@@ -82,6 +90,7 @@ pub(crate) fn once(
     within: Duration,
 ) -> Result<Vec<u8>, Failed> {
     let deadline = Instant::now() + within;
+    let shown = Nanos::from(within);
     let told = |what: String| Failed::Told(what);
     let connected = peer.connect(within.min(CONNECTS_WITHIN));
     let mut stream = connected.map_err(|error| {
@@ -101,7 +110,7 @@ pub(crate) fn once(
         format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{length}connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(|error| {
         match (is_early(error.kind()), &peer.tls) {
-            (true, _) => Failed::Late(format!("{path} took no request within {within:?}")),
+            (true, _) => Failed::Late(format!("{path} took no request within {shown}")),
             (false, Some(_)) => told(tls::told(&error).0),
             (false, None) => told(error.to_string()),
         }
@@ -109,7 +118,7 @@ pub(crate) fn once(
     let mut reader = Reader::of_one(BODY_BYTES_MAX);
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let late = || Failed::Late(format!("{path} gave no whole answer within {within:?}"));
+        let late = || Failed::Late(format!("{path} gave no whole answer within {shown}"));
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() || interrupt::asked() {
             return Err(late());
@@ -195,5 +204,33 @@ mod tests {
         let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let told = get(&unused.into(), "/", Duration::from_millis(20)).unwrap_err();
         assert!(told.contains("cannot connect to 127.0.0.1:"), "{told}");
+    }
+
+    #[test]
+    fn that_nobody_listened_at_first_is_not_the_reason() {
+        let refused = || Failed::Unreachable("refused".into());
+        let (late, told) = (|| Failed::Late("late".into()), || Failed::Told("503".into()));
+        let reason = |tries: Vec<Failed>| {
+            let last = tries.into_iter().fold(None, |earlier, one| Some(one.after(earlier)));
+            last.map(Failed::why)
+        };
+        for (tries, wanted) in [
+            (vec![refused(), late()], "late"),
+            (vec![refused(), late(), refused()], "refused"),
+            (vec![refused(), told(), late()], "503"),
+            (vec![told(), refused(), late()], "late"),
+            (vec![late(), Failed::Late("shorter".into())], "late"),
+        ] {
+            assert_eq!(reason(tries).as_deref(), Some(wanted));
+        }
+        // A server that listens only later, and stays silent.
+        let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let listens = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            TcpListener::bind(at).unwrap()
+        });
+        let told = get(&at.into(), "/ready", Duration::from_millis(600)).unwrap_err();
+        assert!(told.contains("/ready gave no whole answer within"), "{told}");
+        drop(listens.join().unwrap());
     }
 }

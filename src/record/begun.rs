@@ -118,7 +118,7 @@ pub fn begun_json(begun: &Begun) -> String {
 /// # Errors
 /// Where the text is no JSON or another schema's.
 pub fn begun_from(text: &str) -> Result<Begun, String> {
-    let begun: Begun = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let begun: Begun = json::read(text)?;
     match begun.schema.as_str() {
         BEGUN_SCHEMA => Ok(begun),
         other => Err(format!("this is `{other}`; this version reads `{BEGUN_SCHEMA}`")),
@@ -193,7 +193,7 @@ pub fn pilot_line(pilot: &Pilot) -> String {
 /// # Errors
 /// Where the line is no pilot.
 pub fn pilot_from(line: &str) -> Result<Pilot, String> {
-    serde_json::from_str(line).map_err(|error| error.to_string())
+    json::read(line)
 }
 
 #[cfg(test)]

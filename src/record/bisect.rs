@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Fingerprint;
 use super::gate::Metric;
+use super::{Fingerprint, json};
 
 /// The version that is written, and the only one that is read.
 pub const SCHEMA: &str = "bakeoff.bisect/1";
@@ -129,7 +129,7 @@ pub enum SearchEnd {
 /// # Errors
 /// Where the text is no JSON or another schema's.
 pub fn from_json(text: &str) -> Result<Bisection, String> {
-    let found: Bisection = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let found: Bisection = json::read(text)?;
     match found.schema == SCHEMA {
         true => Ok(found),
         false => Err(format!("this is `{}`; this version reads `{SCHEMA}`", found.schema)),
@@ -142,6 +142,6 @@ mod tests {
 
     #[test]
     fn the_published_schema_is_current() {
-        super::super::json::expect_current::<Bisection>("contracts/bisect.schema.json");
+        json::expect_current::<Bisection>("contracts/bisect.schema.json");
     }
 }

@@ -114,7 +114,7 @@ pub fn ledger_json(ledger: &Ledger) -> String {
 /// # Errors
 /// Where the text is no JSON or another schema's.
 pub fn ledger_from(text: &str) -> Result<Ledger, String> {
-    let ledger: Ledger = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let ledger: Ledger = json::read(text)?;
     if ledger.schema == LEDGER_SCHEMA {
         Ok(ledger)
     } else {

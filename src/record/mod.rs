@@ -245,13 +245,13 @@ pub fn to_json(result: &RunResult) -> String {
 /// Where the text is no JSON or another schema's.
 pub fn from_json(text: &str) -> Result<RunResult, String> {
     let other = |schema: &str| format!("this is `{schema}`; this version reads `{SCHEMA}`");
-    match serde_json::from_str::<RunResult>(text) {
+    match json::read::<RunResult>(text) {
         Ok(result) if result.schema == SCHEMA => Ok(result),
         Ok(result) => Err(other(&result.schema)),
         // Of another kind of file it is the kind that is wrong, and not its first key.
-        Err(error) => match serde_json::from_str::<Kind>(text) {
+        Err(why) => match json::read::<Kind>(text) {
             Ok(Kind { schema }) if schema != SCHEMA => Err(other(&schema)),
-            _ => Err(error.to_string()),
+            _ => Err(why),
         },
     }
 }

@@ -585,7 +585,7 @@ pub fn trial_line(trial: &Trial) -> String {
 /// # Errors
 /// Where the line is no trial.
 pub fn trial_from(line: &str) -> Result<Trial, String> {
-    serde_json::from_str(line).map_err(|error| error.to_string())
+    json::read(line)
 }
 
 /// What a contender can do at most, and what it did in closed loop where that was probed.

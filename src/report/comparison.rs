@@ -9,7 +9,7 @@ use crate::report::format::{difference, figure, place};
 use crate::text::{
     WITHHELD, capital, clean, counted, distinct, listed, or_withheld, percent, times,
 };
-use crate::units::{bytes, grouped, three_digits};
+use crate::units::{bytes, decimals, grouped, three_digits};
 
 /// In place of a difference that the machine may hide.
 pub(crate) const UNSEEN: &str = "could not be seen here";
@@ -95,8 +95,9 @@ pub(crate) fn families(comparisons: &[Comparison]) -> Option<String> {
     let second = exploratory(comparisons).map(|Exploratory { compared, differ, by_chance }| {
         let others = if first.is_some() { "others" } else { "comparisons" };
         format!(
-            "Exploratory: {compared} {others}, each at 95 %: {differ} {}, and {by_chance:.1} would by chance.",
-            if differ == 1 { "differs" } else { "differ" }
+            "Exploratory: {compared} {others}, each at 95 %: {differ} {}, and {} would by chance.",
+            if differ == 1 { "differs" } else { "differ" },
+            decimals(by_chance, 1)
         )
     });
     let both: Vec<String> = first.into_iter().chain(second).collect();

@@ -10,7 +10,7 @@ use crate::record::{
     Winner,
 };
 use crate::text::{capital, clean, counted, or_withheld, times};
-use crate::units::{Nanos, Rate, bytes, grouped};
+use crate::units::{Nanos, Rate, bytes, decimals, grouped};
 
 pub(crate) fn grids(result: &RunResult) -> Vec<Table> {
     let capacities = by_scenario(result);
@@ -160,7 +160,9 @@ pub(super) fn cell_words(cell: &MapCell, of: &str, versus: &str) -> String {
     match winner(cell) {
         Some((Winner::Of, by)) => format!("{of} {}", times(by)),
         Some((Winner::Versus, by)) => format!("{versus} {}", times(by)),
-        None => format!("no clear difference ({low:.2} to {high:.2})"),
+        None => {
+            format!("no clear difference ({} to {})", decimals(low, 2), decimals(high, 2))
+        }
     }
 }
 

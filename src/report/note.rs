@@ -17,7 +17,7 @@ pub fn note(result: &RunResult, picture: &Picture<'_>, chart: &str, file: &str) 
     let _ = writeln!(out, "{}\n", escaped(&method(result, picture)));
     let _ = writeln!(out, "Alternative text: {}\n", escaped(&picture.alt));
     let run = match picture.kind != ChartKind::Gate {
-        true => setting::command(result) + "\n",
+        true => setting::command(result).map_or_else(String::new, |command| command + "\n"),
         // Many gates made it, each by a command of its own.
         false => String::new(),
     };

@@ -4,7 +4,7 @@ use crate::judge::races::{Entry, Race, measured};
 use crate::record::ArrivalKind;
 use crate::record::{PlacementKind, RunResult, Trial};
 use crate::report::machines;
-use crate::text::{capital, clean, counted, distinct, listed};
+use crate::text::{capital, clean, counted, distinct, is_name, listed};
 use crate::units::{Nanos, Rate, grouped, three_digits};
 
 /// `contender on core 1, generator on core 0 (apart, spin)`, each placement of the trials once.
@@ -158,17 +158,18 @@ pub(crate) fn per_core_mark(result: &RunResult, race: &Race<'_>) -> Option<Strin
     (!each.is_empty()).then(|| format!("Per core of {cores}: {}", each.join(", ")))
 }
 
-/// `bakeoff run payment-memory --rounds 10 --order-seed 7301`
-pub(crate) fn command(result: &RunResult) -> String {
+/// `bakeoff run payment-memory --rounds 10 --order-seed 7301`; none of a scenario whose name cannot be one.
+pub(crate) fn command(result: &RunResult) -> Option<String> {
     if !result.words.is_empty() {
-        return format!("{} --order-seed {}", typed(&result.words), result.order_seed);
+        return Some(format!("{} --order-seed {}", typed(&result.words), result.order_seed));
     }
     let scenario = match result.scenario.as_str() {
         "tour" => String::new(),
-        name => format!(" {}", quoted(&clean(name))),
+        name if is_name(name) => format!(" {name}"),
+        _ => return None,
     };
     let (rounds, seed, order) = (result.rounds, result.seed, result.order_seed);
-    format!("bakeoff run{scenario} --rounds {rounds} --seed {seed} --order-seed {order}")
+    Some(format!("bakeoff run{scenario} --rounds {rounds} --seed {seed} --order-seed {order}"))
 }
 
 /// Words after `bakeoff run`, for a shell.
@@ -299,10 +300,27 @@ mod tests {
     #[test]
     fn a_run_is_told_as_it_was_asked() {
         let mut result = crate::judge::mock::payments(6, &crate::judge::mock::MODELS);
-        assert_eq!(command(&result), "bakeoff run --rounds 6 --seed 42 --order-seed 7301");
+        let told = |result: &RunResult| command(result).unwrap_or_default();
+        assert_eq!(told(&result), "bakeoff run --rounds 6 --seed 42 --order-seed 7301");
+        result.scenario = "my-own".into();
+        assert!(told(&result).starts_with("bakeoff run my-own --rounds 6 "), "{}", told(&result));
+        for hostile in ["tour'</script><script>", "a b", "--yes", "../a", ""] {
+            result.scenario = hostile.into();
+            assert_eq!(command(&result), None, "{hostile}");
+            let picture = &charts::pictures(&result)[0];
+            let outputs = [
+                summary::text(&result, None, true),
+                summary::markdown(&result),
+                summary::html(&result),
+                note::note(&result, picture, "bakeoff chart", "a.png"),
+            ];
+            for output in outputs {
+                assert!(!output.contains("bakeoff run"), "{hostile}: {output}");
+            }
+        }
         result.words = ["my service.toml", "--contender", "a,b"].map(str::to_owned).to_vec();
         assert_eq!(
-            command(&result),
+            told(&result),
             "bakeoff run 'my service.toml' --contender a,b --order-seed 7301"
         );
     }

@@ -84,9 +84,9 @@ fn document<'p>(result: &RunResult, pictures: &'p [Picture<'p>]) -> Document<'p>
     let mut how = setting::about(result, &races);
     how.extend(remarks(result));
     document.fold("How it was measured", list(how));
-    let again =
-        vec![Element::Code(setting::command(result)), Element::Text(setting::reproduction(result))];
-    document.fold("How to reproduce", again);
+    let command = setting::command(result).map(Element::Code);
+    let again = command.into_iter().chain([Element::Text(setting::reproduction(result))]);
+    document.fold("How to reproduce", again.collect());
     document
 }
 

@@ -101,6 +101,9 @@ impl<'a> BisectSession<'a> {
         let builds = request.builds.as_ref().map(|(repository, build)| {
             Builds::new(repository, &request.out.join("builds"), build.clone())
         });
+        // Before the binaries and the machine are looked at.
+        let file = request.out.join(FILE);
+        let earlier = request.resume.then(|| earlier(&file)).transpose()?;
         let metric = &request.gate.metrics[0];
         let digests = match request.builds {
             Some(_) => Vec::new(),
@@ -123,9 +126,9 @@ impl<'a> BisectSession<'a> {
             found: None,
             fingerprint: Host::describe(&[scenario::fingerprint(&request.scenario)]),
         };
-        let record = match request.resume {
-            true => resumed(&request.out.join(FILE), &fresh)?,
-            false => fresh,
+        let record = match earlier {
+            Some(found) => resumed(&file, found, &fresh)?,
+            None => fresh,
         };
         Ok(Self { request, builds: builds.transpose()?, record })
     }
@@ -355,12 +358,16 @@ const FILE: &str = "bisect.json";
 /// More is no search: a version has a hundred bytes, a step not many more.
 const BYTES_MAX: u64 = 16 << 20;
 
-/// The search that a file has, if it is the same as `fresh` would be.
-fn resumed(path: &Path, fresh: &Bisection) -> Result<Bisection> {
+/// The search that a file has.
+fn earlier(path: &Path) -> Result<Bisection> {
     let shown = path.display();
-    let bytes = files::read(path, BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
-    let found = from_json(&String::from_utf8_lossy(&bytes))
-        .map_err(|why| Error::usage(format!("{shown} is not a search: {why}")))?;
+    let text = files::read_json(path, BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
+    from_json(&text).map_err(|why| Error::usage(format!("{shown} is not a search: {why}")))
+}
+
+/// The search of a file, if it is the same as `fresh` would be.
+fn resumed(path: &Path, found: Bisection, fresh: &Bisection) -> Result<Bisection> {
+    let shown = path.display();
     let asked = |one: &Bisection| Bisection {
         ends: None,
         steps: Vec::new(),

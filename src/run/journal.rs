@@ -13,6 +13,7 @@ use std::{env, fs};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Context, Error, Result};
+use crate::files::JsonLines;
 use crate::record::{Begun, ContenderFiles, Pilot, Trial};
 use crate::run::report_folder;
 use crate::run::trial::spec::TrialSpec;
@@ -201,7 +202,7 @@ pub(crate) fn begun(out: &Path, now: &Begun) -> Result<Begun> {
 /// When there is none that can be read.
 pub(crate) fn read_begun(out: &Path) -> Result<Begun> {
     let path = out.join(BEGUN);
-    let text = files::read_json(&path, LINES_BYTES_MAX);
+    let text = files::read_json(&path, files::RESULT_BYTES_MAX);
     let text = text.usage(|| format!("cannot read {}", path.display()))?;
     record::begun_from(&text).usage(|| format!("cannot read {}", path.display()))
 }
@@ -242,27 +243,29 @@ fn whole_lines<T>(
     read: impl Fn(&str) -> Result<T, String>,
 ) -> Result<(Vec<T>, usize)> {
     let shown = path.display();
-    let bytes = files::read(path, LINES_BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
+    let failed = || format!("cannot read {shown}");
+    let mut lines = JsonLines::open(path, LINES_BYTES_MAX).usage(failed)?;
     let (mut found, mut whole) = (Vec::new(), 0);
-    for (number, line) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
+    while let Some(line) = lines.line().usage(failed)? {
         let text = std::str::from_utf8(line).map_err(|error| error.to_string());
-        match text.and_then(&read) {
-            Ok(one) if line.ends_with(b"\n") => {
+        let (one, len, ends) = (text.and_then(&read), line.len(), line.ends_with(b"\n"));
+        match one {
+            Ok(one) if ends => {
                 found.push(one);
-                whole += line.len();
+                whole += len;
             }
-            _ if whole + line.len() == bytes.len() => break,
+            _ if lines.is_over().usage(failed)? => break,
             Ok(_) => unreachable!("only the last line has no end"),
             Err(error) => {
-                return Err(error).usage(|| format!("{shown}:{number} is not a {what}"));
+                return Err(error).usage(|| format!("{shown}:{} is not a {what}", lines.number));
             }
         }
     }
     Ok((found, whole))
 }
 
-/// A trial has some kilobytes.
-const LINES_BYTES_MAX: u64 = 1 << 30;
+/// A trial has some kilobytes, and a result has trials for a quarter of it.
+const LINES_BYTES_MAX: u64 = 128 << 20;
 
 /// Pilots, one a line: written only where there are some.
 const PILOTS: &str = "pilots.jsonl";
@@ -354,9 +357,14 @@ mod tests {
             journal.keep(&trials[1]).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), first.clone() + &second);
         }
-        fs::write(&path, ["\u{fffd}\n", &first].concat()).unwrap();
-        let told = Journal::resume(folder.path()).unwrap_err().to_string();
-        assert!(told.contains("trials.jsonl:1 is not a trial"), "{told}");
+        let told = |text: String| {
+            fs::write(&path, text).unwrap();
+            Journal::resume(folder.path()).unwrap_err().to_string()
+        };
+        let said = told(["\u{fffd}\n", &first].concat());
+        assert!(said.contains("trials.jsonl:1 is not a trial"), "{said}");
+        let said = told([&*first, "{\"scenario\": \"", &"x".repeat(2 << 20)].concat());
+        assert!(said.contains("line 2 has a string of over"), "{said}");
     }
 
     #[test]

@@ -12,9 +12,6 @@ use crate::error::{Context, Error, Result};
 use crate::files;
 use crate::record::{self, RunResult};
 
-/// Two thousand trials have eight million bytes.
-const BYTES_MAX: u64 = 64 << 20;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     /// One that is not there yet: where it is, another one beside it, `NAME-2`.
@@ -186,7 +183,8 @@ fn holder(file: &File) -> Option<u32> {
 
 /// The result in a folder, where there is one that can be read.
 pub(super) fn result(folder: &Path) -> Option<RunResult> {
-    record::from_json(&files::read_json(&folder.join("result.json"), BYTES_MAX).ok()?).ok()
+    let text = files::read_json(&folder.join("result.json"), files::RESULT_BYTES_MAX).ok()?;
+    record::from_json(&text).ok()
 }
 
 /// Deletes the files of the report that is in a folder, and those of the scenarios of a ledger: no others, and none where no

@@ -47,6 +47,10 @@ const TRIALS_OF_A_SEARCH: u64 = 20;
 impl<'a> Session<'a> {
     /// Makes the report folder, calibrates, and says how much is to come.
     pub(crate) fn open(request: &'a Request, progress: &'a mut Progress) -> Result<Self> {
+        if request.resume {
+            // What cannot be read is told before the machine is looked at, which takes seconds.
+            journal::read(&request.out)?;
+        }
         shard::check_machine(request.shard, &Host::boot_id())?;
         let fingerprint = Host::describe(&scenario::fingerprints(&request.scenarios));
         let contenders = journal::contender_files(&request.scenarios);

@@ -1,6 +1,7 @@
 //! Where scenarios come from: the built-in ones, a file, or a folder of files.
 
 use super::diagnostic::{listed, nearest};
+use super::reading::BYTES_MAX;
 use super::{Scenario, parse, parse_in};
 use crate::error::{Context, Error, Result};
 use crate::files;
@@ -155,8 +156,7 @@ pub fn load(arg: &str) -> Result<Vec<Scenario>> {
 
 fn file(path: &Path) -> Result<Scenario> {
     let shown = path.display().to_string();
-    let text =
-        files::read_text(path, SCENARIO_BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
+    let text = files::read_text(path, BYTES_MAX as u64).usage(|| format!("cannot read {shown}"))?;
     parse(&shown, &text)
 }
 
@@ -187,9 +187,6 @@ fn folder(path: &Path) -> Result<Vec<Scenario>> {
     }
     Ok(scenarios.into_iter().map(|(_, scenario)| scenario).collect())
 }
-
-/// Written by hand: one with a thousand routes has a tenth of that.
-const SCENARIO_BYTES_MAX: u64 = 1 << 20;
 
 /// The scenario files of a folder in the order of their names; hidden ones are an editor's.
 fn toml_files(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -4,14 +4,13 @@ use super::Workload;
 use super::diagnostic::Diagnostic;
 use super::quantity::{At, Quantity};
 use crate::scenario::Level;
+use crate::text::is_name;
 use crate::units::{Nanos, Share, grouped};
 
 /// A name that can be a folder's, a file's and a column's.
 pub(super) fn name(text: &At<String>, key: &str) -> Result<String, Diagnostic> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     let value = &text.value;
-    let starts = value.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-    if starts && value.chars().all(allowed) && value.len() <= NAME_MAX {
+    if is_name(value) && value.len() <= NAME_MAX {
         return Ok(value.clone());
     }
     Err(Diagnostic::new(&text.span, format!("this cannot be a {key}"), "not a name").help(format!(

@@ -15,8 +15,6 @@ use crate::words::words;
 
 /// This computer, where no [host.local] says otherwise.
 const LOCAL: &str = "local";
-/// A host needs five lines.
-const BYTES_MAX: u64 = 1 << 20;
 
 /// The hosts that are known, and who runs where; without roles everything runs here.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,11 +70,13 @@ impl Hosts {
     /// Usage: it cannot be read, or has a mistake, which is underlined.
     pub fn read(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
-        let text = files::read_text(path, BYTES_MAX).usage(|| format!("cannot read {shown}"))?;
-        let read = reading::read(&text).and_then(|raw: RawHosts| {
+        let text = files::read_text(path, reading::BYTES_MAX as u64)
+            .usage(|| format!("cannot read {shown}"))?;
+        let text = reading::without_mark(&text);
+        let read = reading::read(text).and_then(|raw: RawHosts| {
             hosts(&raw.host, raw.placement.as_ref(), (raw.hosts, raw.pods.as_ref()))
         });
-        read.map_err(|diagnostic| diagnostic.render(&shown, &text))
+        read.map_err(|diagnostic| diagnostic.render(&shown, text))
     }
 
     /// The same hosts and those of `other`, whose hosts and placement come first.

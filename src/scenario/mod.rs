@@ -159,6 +159,7 @@ pub fn parse(file_name: &str, text: &str) -> Result<Scenario> {
 
 /// The same with the folder that relative paths are taken from.
 fn parse_in(folder: &Path, programs: Programs, file_name: &str, text: &str) -> Result<Scenario> {
+    let text = reading::without_mark(text);
     reading::read(text)
         .and_then(|raw| convert::scenario(&raw, folder, programs))
         .map_err(|diagnostic| diagnostic.render(file_name, text))

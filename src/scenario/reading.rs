@@ -8,6 +8,11 @@ use super::diagnostic::{Diagnostic, is_secretive, listed};
 use super::node::{self, Node, Refusal};
 use serde::de::DeserializeOwned;
 
+/// `text` without its byte order mark, which would shift the columns of its first line.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// Reads `text` as TOML of the right shape.
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Diagnostic> {
     if text.len() > BYTES_MAX {
@@ -15,22 +20,44 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Diagnostic> {
             format!("this file has {} bytes; a scenario has at most {BYTES_MAX}", text.len());
         return Err(Diagnostic::of_file(title, "is this a scenario?"));
     }
-    let table = DeTable::parse(text).map_err(|error| syntax(&error))?;
+    let table = DeTable::parse(text).map_err(|error| syntax(&error, text))?;
     T::deserialize(Node::root(&table)).map_err(|refusal| shape(&refusal, table.get_ref()))
 }
 
-/// The longest file that is read: a thousand times what a scenario needs.
-const BYTES_MAX: usize = 1 << 20;
+/// The longest file that is read. It is written by hand: one with a thousand routes has half of that, and in memory a file
+/// takes a hundred times as much.
+pub(super) const BYTES_MAX: usize = 1 << 18;
 
 /// The text is no TOML.
-fn syntax(error: &toml::de::Error) -> Diagnostic {
+fn syntax(error: &toml::de::Error, text: &str) -> Diagnostic {
     let span = error.span().unwrap_or(0..0);
     match error.message() {
         "duplicate key" => Diagnostic::new(&span, "this key is given twice", "a second time")
             .help("remove one of the two, or give this one another name"),
+        message if message.contains("recurs") => {
+            // Of a key the reader does not say which one it was.
+            let span = if span.is_empty() { longest_key(text) } else { span };
+            Diagnostic::new(&span, "this is nested too deeply", "no scenario has so many levels")
+        }
         message => Diagnostic::new(&span, format!("this is not TOML: {message}"), "here"),
     }
 }
+
+/// The start of the line with the most dots, which has the key of the most parts.
+fn longest_key(text: &str) -> Range<usize> {
+    let (mut start, mut longest) = (0, (0, 0..0));
+    for line in text.split_inclusive('\n') {
+        let dots = line.matches('.').count();
+        if dots > longest.0 {
+            longest = (dots, start..start + line.len().min(UNDERLINED_MAX));
+        }
+        start += line.len();
+    }
+    longest.1
+}
+
+/// What fits into a line of a terminal.
+const UNDERLINED_MAX: usize = 60;
 
 /// The text is TOML, and not a scenario's.
 fn shape(refusal: &Refusal, document: &DeTable<'_>) -> Diagnostic {

@@ -25,11 +25,20 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(stdout).unwrap().trim().to_owned()
 }
 
-/// What the step ends with and says.
+/// What the step ends with and says, told the commit that was pushed.
 fn take(folder: &Path, base: &str, head: &str, scenario: &str) -> (Option<i32>, String) {
+    outcome(step_in(folder, base, scenario).env("HEAD", head))
+}
+
+/// The step without that commit.
+fn step_in(folder: &Path, base: &str, scenario: &str) -> Command {
     let mut bash = Command::new("bash");
     bash.args(["-c", &step()]).current_dir(folder);
-    bash.env("BASE", base).env("HEAD", head).env("SCENARIO", scenario);
+    bash.env("BASE", base).env_remove("HEAD").env("SCENARIO", scenario);
+    bash
+}
+
+fn outcome(bash: &mut Command) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = bash.output().unwrap();
     (status.code(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
 }
@@ -69,6 +78,19 @@ fn the_scenario_of_the_base_is_taken_and_nothing_else_is_written() {
             );
         }
     }
+    // Without the commit that was pushed it is the one that is checked out.
+    fs::remove_file(folder.join(".bakeoff-of-base.toml")).unwrap();
+    let without = outcome(&mut step_in(folder, ZERO, "gate.toml"));
+    for (code, said) in [without, take(folder, ZERO, "", "gate.toml")] {
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("::notice::the push created a branch"), "{said}");
+    }
+    let taken = fs::read_to_string(folder.join(".bakeoff-of-base.toml")).unwrap();
+    assert_eq!(taken, "of the root");
+    let (code, told) = take(folder, &"1".repeat(40), base, "gate.toml");
+    assert!(code == Some(2) && told.contains("::error::the base 1111"), "{told}");
+    let (code, told) = outcome(&mut step_in(outer.path(), ZERO, "gate.toml"));
+    assert!(code == Some(2) && told.contains("::error::no commit is checked out"), "{told}");
     let absolute = folder.join("gate.toml");
     for (base, scenario, says) in [
         ("main", "gate.toml", "base must be a commit"),

@@ -87,13 +87,22 @@ fn what_is_huge_is_refused_with_its_line_and_takes_no_room() {
     let dir = TempDir::new().unwrap();
     let string =
         |megabytes: usize| format!("{{\n\"schema\": \"{}\"}}", "x".repeat(megabytes << 20));
-    let numbers =
-        format!("{{\n\"schema\": \"bakeoff\", \"trials\": [1{}]}}", ",1".repeat(10 << 20));
+    let numbers = |millions: usize| {
+        let more = ",1".repeat(millions << 20);
+        format!("{{\n\"schema\": \"bakeoff\", \"trials\": [1{more}]}}")
+    };
+    let notes = format!("{{\n\"notes\": [{}\"\"]}}", "\"\",".repeat(10 << 20));
+    let number = format!("{{\n\"seed\": {}}}", "1".repeat(30 << 20));
     for (name, written, said) in [
-        ("result.json", &string(40), "line 2 has a string of over"),
-        ("ledger.json", &string(40), "line 2 has a string of over"),
-        ("numbers.json", &numbers, "this is `bakeoff`"),
-        ("history.jsonl", &string(24).replace('\n', ""), "line 1 is not a line of a history"),
+        ("result.json", &string(30), "line 2 has a string of over"),
+        ("ledger.json", &string(30), "line 2 has a string of over"),
+        ("larger.json", &string(33), "it has more than 33554432 bytes"),
+        ("numbers.json", &numbers(1), "this is `bakeoff`"),
+        ("more-numbers.json", &numbers(10), "line 2 has element number 2097153"),
+        ("notes.json", &notes, "line 2 has string number 1048577"),
+        ("number.json", &number, "line 2 has a number of over 32 digits"),
+        ("history.jsonl", &string(24).replace('\n', ""), "line 1 has a string of over"),
+        ("empty.jsonl", &"{}\n".repeat(10 << 20), "line 1 is not a line of a history"),
     ] {
         let path = dir.path().join(name);
         fs::write(&path, written).unwrap();
@@ -127,7 +136,34 @@ fn a_chart_without_data_is_refused_with_what_it_needs() {
     }
     let args = ["chart", result.to_str().unwrap(), "-o", "a.gif"];
     assert!(text(&bakeoff(&args).stderr).contains("end it in .png or .svg"));
+    for nameless in [".png", "./.svg"] {
+        let told = text(&bakeoff(&["chart", result.to_str().unwrap(), "-o", nameless]).stderr);
+        assert!(told.contains(&format!("{nameless} has no name before its ending")), "{told}");
+    }
     assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn what_is_no_result_is_described_and_a_byte_order_mark_is_passed_over() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("result.json");
+    let report = |text: &str| {
+        fs::write(&path, text).unwrap();
+        bakeoff(&["report", path.to_str().unwrap()])
+    };
+    let whole = fs::read_to_string(stored()).unwrap();
+    let marked = report(&format!("\u{feff}{whole}"));
+    assert_eq!(text(&marked.stdout), text(&report(&whole).stdout), "{}", text(&marked.stderr));
+    assert!(marked.status.success());
+    for (written, told) in [
+        ("", "is not a result: it is empty"),
+        ("[]", "is not a result: it is a list, and an object is wanted"),
+        (&whole[..1_000], "is not a result: it ends in the middle at line 1 column"),
+    ] {
+        let done = report(written);
+        let said = text(&done.stderr);
+        assert!(done.status.code() == Some(2) && said.contains(told), "{said}");
+    }
 }
 
 #[test]

@@ -332,3 +332,25 @@ fn a_contender_that_is_not_there_is_named() {
     assert!(matches!(code(&output), 1 | 2 | 5), "{said}");
     assert!(said.contains("absent") && !said.contains("panicked"), "{said}");
 }
+
+#[test]
+fn a_run_that_cannot_be_read_again_is_refused_with_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    let write = |name: &str, text: &[u8]| fs::write(dir.path().join(name), text).unwrap();
+    let refused = |wanted: &str| {
+        let output = run(&["run", "payment-memory", "--resume", out]);
+        let said = stderr(&output);
+        assert!(code(&output) == 2 && said.contains(wanted), "{said}");
+        // It is the first that is said: the machine was not looked at.
+        assert!(said.starts_with("error: cannot read "), "{said}");
+    };
+    write("trials.jsonl", b"");
+    write("begun.json", b"{");
+    refused("begun.json");
+    let huge = fs::File::create(dir.path().join("begun.json")).unwrap();
+    huge.set_len(100 << 20).unwrap();
+    refused("it has more than 33554432 bytes");
+    write("begun.json", format!("{{\"a\": {}", "1".repeat(1 << 20)).as_bytes());
+    refused("a number of over 32 digits");
+}

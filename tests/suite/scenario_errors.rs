@@ -436,3 +436,28 @@ fn no_key_of_a_built_in_scenario_can_be_mistyped_unnoticed() {
         }
     }
 }
+
+#[test]
+fn a_byte_order_mark_shifts_no_column() {
+    parse("mine.toml", &format!("\u{feff}{RIGHT_PAYMENT}")).unwrap();
+    let wrong = changed(RIGHT_PAYMENT, "schema = 1", "schema = true");
+    assert_eq!(report(&format!("\u{feff}{wrong}")), report(&wrong));
+    assert!(report(&wrong).contains("mine.toml:1:10"), "{}", report(&wrong));
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_underlined() {
+    let key = format!("{RIGHT_PAYMENT}\n[contender{}]\n", ".a".repeat(100));
+    let list = format!("{RIGHT_PAYMENT}\ndeep = {}\n", "[".repeat(100));
+    for (text, underlined) in [(key, "[contender.a.a"), (list, "[")] {
+        let report = report(&text);
+        assert!(report.contains("this is nested too deeply"), "{report}");
+        assert!(underlining(&report).starts_with(underlined), "{report}");
+    }
+}
+
+#[test]
+fn a_file_that_no_one_has_written_is_refused_by_its_length() {
+    let long = RIGHT_PAYMENT.to_owned() + &"# x\n".repeat(1 << 16);
+    assert!(report(&long).contains("a scenario has at most 262144"), "{}", report(&long));
+}

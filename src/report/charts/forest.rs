@@ -17,6 +17,7 @@ use crate::record::{Comparison, Direction};
 use crate::report::comparison::{confidence, families};
 use crate::report::format::load;
 use crate::text::{clean, counted, distinct, slug, times};
+use crate::units::decimals;
 
 /// The pair of `of` and `versus`, where those are given; else the first contender against the first of another colour.
 pub(super) fn pictures<'a>(view: &View<'a>, pair: Option<(&str, &str)>) -> Vec<Picture<'a>> {
@@ -199,7 +200,8 @@ fn row(view: &View<'_>, c: &Comparison) -> ForestRow {
 
 /// `[2.33, 3.23]`
 fn between(low: f64, high: f64) -> String {
-    if high < 100.0 { format!("[{low:.2}, {high:.2}]") } else { format!("[{low:.0}, {high:.0}]") }
+    let places = if high < 100.0 { 2 } else { 0 };
+    format!("[{}, {}]", decimals(low, places), decimals(high, places))
 }
 
 /// Takes from the rows' places what is the same in all of them.

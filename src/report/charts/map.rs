@@ -11,7 +11,7 @@ use super::view::{View, interval_words};
 use crate::judge::cell::{ROUNDS_MIN, quantity, winner};
 use crate::record::{Map, MapCell, MapPlace, Winner};
 use crate::text::{capital, clean, counted, slug, times};
-use crate::units::Nanos;
+use crate::units::{Nanos, decimals};
 
 /// The map, where an experiment made one.
 pub(super) fn pictures<'a>(view: &View<'a>) -> Vec<Picture<'a>> {
@@ -216,7 +216,7 @@ fn draw_cell(
             };
             write("\u{2248}", -apart / 2.0 - 2.0, big, Weight::SemiBold);
             write(
-                &format!("{low:.2}\u{2013}{high:.2}\u{d7}"),
+                &format!("{}\u{2013}{}\u{d7}", decimals(*low, 2), decimals(*high, 2)),
                 apart / 2.0 + 3.0,
                 11.5,
                 Weight::Regular,

@@ -41,7 +41,9 @@ const LINE_BYTES_MAX: usize = 1 << 20;
 /// Reads a history; an unreadable line, in whatever bytes, costs that line alone.
 pub(crate) fn read(text: impl AsRef<[u8]>) -> History {
     let mut history = History { gates: Vec::new(), unreadable: Vec::new() };
-    let lines = text.as_ref().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let text = text.as_ref();
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     for (number, line) in (1..).zip(lines).filter(|(_, line)| !line.is_empty()) {
         let short = line.len() <= LINE_BYTES_MAX;
         match serde_json::from_slice::<Value>(if short { line } else { b"" }) {
@@ -421,6 +423,7 @@ mod tests {
             read(whole.replacen(from, to, 1)).unreadable
         };
         assert!(read(&whole).unreadable.is_empty());
+        assert!(read(format!("\u{feff}{whole}")).unreadable.is_empty(), "a byte order mark");
         assert_eq!(broken("\"ratio\":", "\"ratio\":-1.0,\"x\":"), [1]);
         assert_eq!(broken("\"ratio\":", "\"ratio\":\"1.2\",\"x\":"), [1]);
         assert_eq!(broken("\"metrics\":{", "\"metrics\":[],\"x\":{"), [1]);

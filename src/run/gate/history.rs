@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 
 use crate::error::{Context, Error, Result};
-use crate::files;
+use crate::files::{self, JsonLines};
 use crate::record::gate::GateResult;
 use crate::report::gate::history;
 use crate::report::gate::history::History;
@@ -38,20 +38,24 @@ pub(super) fn read(path: Option<&Path>) -> Result<History> {
 /// Usage, when it cannot be read, or has a line that is half-written or another version's.
 pub(crate) fn stored(path: &Path) -> Result<History> {
     let shown = path.display();
-    let bytes =
-        files::read(path, BYTES_MAX).usage(|| format!("cannot read the history {shown}"))?;
-    let past = history::read(bytes);
-    match past.unreadable.first() {
-        None => Ok(past),
-        Some(line) => {
+    let failed = || format!("cannot read the history {shown}");
+    let mut lines = JsonLines::open(path, BYTES_MAX).usage(failed)?;
+    let mut past = history::read("");
+    while let Some(line) = lines.line().usage(failed)? {
+        let History { gates, unreadable } = history::read(line);
+        // What comes after it is not looked at: it may be of any size.
+        if !unreadable.is_empty() {
             let help = match path.file_name() == Some("trials.jsonl".as_ref()) {
                 true => "these are the trials of a run: give its folder",
                 false => "it is incomplete, or another version's; fix or remove that line",
             };
+            let line = lines.number;
             let said = format!("{shown}: line {line} is not a line of a history of gates");
-            Err(Error::usage(said).help(help))
+            return Err(Error::usage(said).help(help));
         }
+        past.gates.extend(gates);
     }
+    Ok(past)
 }
 
 /// Whether a gate's line can be added, found out before any work. A file that is not there yet is not made: to remove it
@@ -98,6 +102,7 @@ fn refused(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::gate::tests::sample;
     use std::thread;
 
     #[test]
@@ -118,5 +123,22 @@ mod tests {
         let told = writable(root.path()).unwrap_err().to_string();
         assert!(told.contains("cannot write the history"), "{told}");
         assert!(writable(Path::new("/dev/null/history.jsonl")).is_err(), "it cannot be created");
+    }
+
+    #[test]
+    fn the_first_bad_line_is_the_last_that_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("history.jsonl");
+        let gate = history::addition(&sample(), None);
+        fs::write(&path, [&*gate, "\n", &gate].concat()).unwrap();
+        assert_eq!(stored(&path).unwrap().gates.len(), 2);
+        // Line 3 has a string that is too long, and is not come to.
+        let long = "x".repeat(2 << 20);
+        fs::write(&path, [&*gate, "{}\n\"", &long].concat()).unwrap();
+        let told = stored(&path).unwrap_err().to_string();
+        assert!(told.contains("line 2 is not a line of a history"), "{told}");
+        fs::write(&path, [&*gate, "\"", &long].concat()).unwrap();
+        let told = stored(&path).unwrap_err().to_string();
+        assert!(told.contains("line 2 has a string of over"), "{told}");
     }
 }
