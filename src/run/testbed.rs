@@ -180,7 +180,7 @@ impl<'a> Testbed<'a> {
         self.host.provide(spec.scenario, |what| self.progress.say(what))?;
         let placement = self.host.placement(spec.scenario)?;
         for (contender, rate) in due {
-            self.progress.say(&warm::announced(contender, rate));
+            self.progress.say(&warm::announced(contender, rate, self.warmth.limits.pilot));
             let spec = TrialSpec { contender, rate, round: 0, ..spec.clone() };
             let prepared = self.prepare(spec, &placement)?;
             let Some(pilot) = self.warmth.run(&self.host, &prepared, stop)? else { return Ok(()) };

@@ -29,9 +29,25 @@ const PROBE_WARM_UP: Nanos = Nanos(10 * Nanos::SECOND.0);
 /// The longest warm-up of so many requests: they were sent at its rate in a pilot, or the level is compared in memory.
 const WITHIN: Nanos = Nanos(3_600 * Nanos::SECOND.0);
 
+/// How long what comes before a window may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// A pilot.
+    pub(crate) pilot: Nanos,
+    /// The warm-up of a contender that its pilot did not see steady.
+    pub(crate) unsteady: Nanos,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { pilot: PILOT_TIME, unsteady: WITHIN }
+    }
+}
+
 /// What is known of when contenders are warm.
 #[derive(Debug, Default)]
 pub(crate) struct Warmth {
+    pub(crate) limits: Limits,
     pilots: Vec<Pilot>,
     /// Closed ceilings, by scenario and contender.
     ceilings: Vec<(String, String, Rate)>,
@@ -98,11 +114,12 @@ impl Warmth {
         prepared: &PreparedTrial<'_>,
         stop: &AtomicBool,
     ) -> Result<Option<Pilot>> {
-        let mut pilot = run_pilot(host, prepared, stop)?;
+        let mut pilot = run_pilot(host, prepared, self.limits.pilot, stop)?;
         let strained = pilot.as_ref().is_some_and(is_strained);
         if strained && prepared.spec.rate.is_some() && !stop.load(Ordering::Relaxed) {
             let spec = TrialSpec { rate: None, ..prepared.spec.clone() };
-            pilot = run_pilot(host, &PreparedTrial { spec, ..prepared.clone() }, stop)?;
+            let closed = PreparedTrial { spec, ..prepared.clone() };
+            pilot = run_pilot(host, &closed, self.limits.pilot, stop)?;
         }
         self.pilots.extend(pilot.clone());
         Ok(pilot)
@@ -133,7 +150,9 @@ impl Warmth {
                 true => scenario.contenders.iter().map(own).max().unwrap_or(MODEL_REQUESTS),
                 false => own(contender),
             };
-            let within = if contender.needs_pilot() || scenario.compares_memory() {
+            let within = if doubt.is_some() {
+                self.limits.unsteady
+            } else if contender.needs_pilot() || scenario.compares_memory() {
                 WITHIN
             } else {
                 PILOT_TIME
@@ -224,10 +243,10 @@ fn faster(a: Rate, b: Rate) -> Rate {
 }
 
 /// What is said before a pilot.
-pub(crate) fn announced(contender: &Contender, rate: Option<Rate>) -> String {
+pub(crate) fn announced(contender: &Contender, rate: Option<Rate>, most: Nanos) -> String {
     let at = rate.map_or("in closed loop".into(), |rate| format!("at {}", Rate(rate.0.round())));
     format!(
-        "pilot of `{}`: {} or {PILOT_TIME} {at}, to see when it is warm",
+        "pilot of `{}`: {} or {most} {at}, to see when it is warm",
         contender.name,
         counted(PILOT_REQUESTS)
     )
@@ -265,7 +284,7 @@ struct Seen {
 type Piloted = Result<Option<Pilot>>;
 
 /// Runs a pilot. One that the contender breaks off has a `failure`.
-fn run_pilot(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Piloted {
+fn run_pilot(host: &Host, prepared: &PreparedTrial<'_>, most: Nanos, stop: &AtomicBool) -> Piloted {
     let about = |seen: &Seen| Pilot {
         scenario: prepared.spec.scenario.name.clone(),
         contender: prepared.spec.contender.name.clone(),
@@ -288,7 +307,7 @@ fn run_pilot(host: &Host, prepared: &PreparedTrial<'_>, stop: &AtomicBool) -> Pi
     };
     let plan = Plan {
         warm_up: Before::Through(Nanos(0)),
-        duration: PILOT_TIME,
+        duration: most,
         // At the first rate, whatever comes after it.
         steps: Vec::new(),
         traffic: None,
@@ -657,6 +676,13 @@ mod tests {
             warmth.before(&spec_of(&scenario, 0, Some(500.0))).doubt,
             None,
             "it is not the model's"
+        );
+        let mut hurried = Warmth::with(vec![pilot(None, 30_000)]);
+        hurried.limits.unsteady = Nanos(2_000_000_000);
+        let first = |amount| First { amount, rate: Some(Rate(1_500.0)), closed: false };
+        assert_eq!(
+            hurried.before(&spec_of(&scenario, 1, Some(500.0))).before,
+            Before::Led(first(Amount::Requests(30_000, Nanos(2_000_000_000))))
         );
         let failed = Pilot { failure: Some("it crashed".into()), ..pilot(None, 1_000) };
         let warmth = Warmth::with(vec![failed]);

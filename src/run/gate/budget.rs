@@ -7,6 +7,7 @@ use crate::record::Trial;
 use crate::record::gate::{MetricPlan, Plan, Purpose};
 use crate::run::gate::GateRequest;
 use crate::run::gate::block::requests_needed;
+use crate::run::warm::Limits;
 use crate::scenario::{Level, Scenario};
 use crate::units::{Nanos, POISSON_MARGIN, Rate, Share, grouped, three_digits};
 
@@ -38,6 +39,24 @@ pub(super) struct Room {
     pub(super) round: Nanos,
     /// What is other than the scenario says.
     pub(super) note: Option<String>,
+}
+
+/// A pilot has this part of a budget at most, but [`PILOT_MIN`].
+const PILOT_PART: u64 = 18;
+const PILOT_MIN: Nanos = Nanos(5 * Nanos::SECOND.0);
+/// A warm-up of what is not steady has this part of it, within bounds. It comes twice in each of twelve rounds or more.
+const UNSTEADY_PART: u64 = 90;
+const UNSTEADY: [Nanos; 2] = [Nanos::SECOND, Nanos(10 * Nanos::SECOND.0)];
+
+/// What pilots and warm-ups may take of a gate. Both builds are warmed up alike, so what a noisy machine does to a pilot must
+/// not take the time of the rounds.
+pub(super) fn limits(budget: Option<Nanos>) -> Limits {
+    let [least, most] = UNSTEADY;
+    let usual = Limits { unsteady: most, ..Limits::default() };
+    budget.map_or(usual, |budget| Limits {
+        pilot: Nanos(budget.0 / PILOT_PART).clamp(PILOT_MIN, usual.pilot),
+        unsteady: Nanos(budget.0 / UNSTEADY_PART).clamp(least, most),
+    })
 }
 
 /// Refuses a budget in which no gate of this scenario can end, before anything runs.
@@ -303,6 +322,18 @@ mod tests {
         assert_eq!(found.counts, "60% of the 800/s at which its CPU is full");
         let found = seen(|trial| (trial.saturated, trial.achieved_rps) = (true, 580.0)).unwrap();
         assert_eq!((found.why.as_str(), found.rate), ("it answered 580/s", Rate(496.0)));
+    }
+
+    #[test]
+    fn pilots_and_warm_ups_leave_most_of_a_budget_to_the_rounds() {
+        let of = |seconds: Option<u64>| {
+            let limits = limits(seconds.map(|seconds| Nanos(seconds * SECOND)));
+            [limits.pilot, limits.unsteady].map(|limit| limit.0 / SECOND)
+        };
+        assert_eq!(of(None), [60, 10]);
+        assert_eq!(of(Some(180)), [10, 2]);
+        assert_eq!(of(Some(20)), [5, 1]);
+        assert_eq!(of(Some(3_600)), [60, 10]);
     }
 
     #[test]

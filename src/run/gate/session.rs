@@ -75,6 +75,7 @@ impl<'a> Session<'a> {
         }
         let mut testbed = Testbed::open(std::slice::from_ref(&scenario), progress, request.yes)?;
         testbed.keep_in(Journal::held_back(&request.out));
+        testbed.warmth.limits = budget::limits(request.gate.budget);
         Ok(Self {
             about: About {
                 scenario: request.scenario.name.clone(),
@@ -485,7 +486,6 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A trial of a gate; without a rate a closed one.
 /// p99 of the response times without the generator's lag, of the fastest request kind; fewer than 1,000 requests have none,
 /// and then the highest percentile that they support stands for it.
 fn least_p99(trial: &Trial) -> Option<Nanos> {
@@ -496,6 +496,7 @@ fn least_p99(trial: &Trial) -> Option<Nanos> {
     trial.by_request.values().filter_map(p99).min().map(Nanos)
 }
 
+/// A trial of a gate; without a rate a closed one.
 fn spec_of<'b>(
     scenario: &'b Scenario,
     about: &About,
