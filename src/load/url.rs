@@ -29,7 +29,7 @@ impl Url {
     /// Another scheme, another machine, or no URL at all.
     pub fn parse(text: &str) -> Result<Self> {
         let bad = |why: &str| {
-            let shown = without_password(text);
+            let shown = without_userinfo(text);
             Error::usage(format!("`{shown}` {why}")).help("write it as http://127.0.0.1:8080/path")
         };
         let after = |scheme: &str| {
@@ -106,18 +106,18 @@ impl Url {
     }
 }
 
-/// Where the password of a URL stands in it, if it has one.
-pub(crate) fn password(url: &str) -> Option<Range<usize>> {
+/// Where user and password of a URL stand in it, if it has any. All of it is a secret: a token often stands alone there.
+/// An unencoded password may have any character in it, so it ends at the last `@`.
+pub(crate) fn userinfo(url: &str) -> Option<Range<usize>> {
     let start = url.find("://")? + 3;
     let end = start + url[start..].rfind('@')?;
-    let colon = start + url[start..end].find(':')?;
-    Some(colon + 1..end)
+    Some(start..end)
 }
 
 /// A URL as messages show it.
-pub(crate) fn without_password(url: &str) -> String {
+fn without_userinfo(url: &str) -> String {
     let mut shown = url.to_owned();
-    if let Some(range) = password(url) {
+    if let Some(range) = userinfo(url) {
         shown.replace_range(range, "***");
     }
     shown
@@ -258,12 +258,17 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
-        for url in
-            ["http://u:s3cret@127.0.0.1/", "https://u:s3c@ret@h/", "http://u:s3cret@example.com/"]
-        {
+    fn a_user_or_password_is_never_shown() {
+        for url in [
+            "http://u:s3cret@127.0.0.1/",
+            "https://u:s3c@ret@h/",
+            "http://u:s3cret@example.com/",
+            "http://s3cret@127.0.0.1:29201",
+            "ftp://s3cret@127.0.0.1/",
+            "http://s3c/ret@127.0.0.1/",
+        ] {
             let error = Url::parse(url).unwrap_err().to_string();
-            assert!(error.contains("u:***@") && !error.contains("s3c"), "{error}");
+            assert!(error.contains("://***@") && !error.contains("s3c"), "{error}");
         }
     }
 }
