@@ -3,11 +3,13 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use super::peer::{Address, Peer};
 use super::tls::{Tls, TlsOptions};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Where to send, and what to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +68,8 @@ impl Url {
         let of_this_machine = addresses(name);
         if of_this_machine.is_empty() {
             return Err(bad("is not on this machine").help(
-                "load goes to 127.0.0.1, [::1], localhost and this machine's own name and addresses only: run it where \
-                 the server is",
+                "load goes only to 127.0.0.1, [::1], localhost, this machine's own name and addresses, and names that \
+                 /etc/hosts gives to these addresses: run it where the server is",
             ));
         }
         let target = Address::Tcp(first_that_answers(&of_this_machine, port));
@@ -138,12 +140,37 @@ fn addresses(name: &str) -> Vec<IpAddr> {
     if name == "localhost" || name.ends_with(".localhost") {
         return both.to_vec();
     }
-    if name.is_empty() || Some(&name) != own_name().as_ref() {
+    if name.is_empty() {
         return Vec::new();
+    }
+    if Some(&name) != own_name().as_ref() {
+        let hosts = files::read(Path::new("/etc/hosts"), HOSTS_BYTES_MAX).unwrap_or_default();
+        return of_hosts(&String::from_utf8_lossy(&hosts), &name);
     }
     // Its servers listen where its name leads to, or on the loopback.
     let named = (name.as_str(), 0).to_socket_addrs().into_iter().flatten().map(|at| at.ip());
     both.into_iter().chain(named.filter(|ip| !both.contains(ip) && is_own(*ip))).collect()
+}
+
+/// Lists that block the names of advertisers are the longest.
+const HOSTS_BYTES_MAX: u64 = 16 << 20;
+
+/// The addresses of this machine that lines of /etc/hosts give to `name`. No server of names is asked: what it says may be
+/// another by the time of the load.
+fn of_hosts(text: &str, name: &str) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        let Some(ip) = words.next().and_then(|word| word.parse::<IpAddr>().ok()) else { continue };
+        let ip = ip.to_canonical();
+        let is_named = words.any(|word| word.trim_end_matches('.').eq_ignore_ascii_case(name));
+        // 0.0.0.0 is what a blocked name has.
+        let is_here = || !ip.is_unspecified() && is_of_this_machine(ip);
+        if is_named && !found.contains(&ip) && is_here() {
+            found.push(ip);
+        }
+    }
+    found
 }
 
 /// As `hostname` prints it, in lower case.
@@ -255,6 +282,22 @@ mod tests {
     fn the_machine_s_own_name_is_this_machine() {
         let url = format!("http://{}:1/x", own_name().unwrap());
         assert_eq!(Url::parse(&url).unwrap().path, "/x");
+    }
+
+    #[test]
+    fn names_that_the_hosts_file_gives_to_this_machine_are_its_own() {
+        let hosts = "# 127.0.0.1 comment\n127.0.0.1\tlocalhost\n\
+            127.0.1.1 Shop.test shop # 127.0.0.1 cut\n::1 shop.test.\n127.0.1.1 shop\n\
+            192.0.2.1 elsewhere shop\n0.0.0.0 blocked\nnonsense shop\n::ffff:127.0.0.9 mapped\n";
+        let of = |name: &str| -> Vec<String> {
+            of_hosts(hosts, name).iter().map(IpAddr::to_string).collect()
+        };
+        assert_eq!(of("shop"), ["127.0.1.1"], "once, and without the other machine's");
+        assert_eq!(of("shop.test"), ["127.0.1.1", "::1"]);
+        assert_eq!(of("mapped"), ["127.0.0.9"]);
+        for name in ["comment", "cut", "elsewhere", "blocked", "127.0.1.1", "sho", ""] {
+            assert!(of(name).is_empty(), "{name}");
+        }
     }
 
     #[test]
