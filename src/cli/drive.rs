@@ -2,6 +2,7 @@
 
 mod search;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,7 @@ use crate::record::{Audit, AuditVerdict, PlacementKind, Trial, TrialPlacement, T
 use crate::report::hgrm::hgrm;
 use crate::report::openmetrics::openmetrics;
 use crate::run::trial::figures;
-use crate::text::{clean, listed};
+use crate::text::clean;
 use crate::units::{Nanos, Rate, Share, grouped, three_digits};
 use crate::{exit, files, interrupt, load, record, report};
 
@@ -370,18 +371,35 @@ fn closed_ceiling(
     let right = outcome.answered_in_window;
     let ceiling = right as f64 / outcome.window.as_secs_f64();
     if right < 2 || !ceiling.is_finite() {
-        let errors = figures::errors(&outcome);
-        let mut each: Vec<String> = errors.iter().map(|(name, n)| format!("{n} {name}")).collect();
-        if each.is_empty() {
-            each.push(format!("no response within {PROBE}"));
-        }
-        let firsts = figures::first_errors(&outcome);
-        let firsts = firsts.iter().map(|(name, what)| format!("; first {name}: {}", clean(what)));
-        let what = listed(&each) + &firsts.collect::<String>();
-        return Err(Error::invalid(format!("the probe got no correct response: {what}"))
-            .help("give a --rate, or check --expect-status and --timeout"));
+        let (errors, statuses) = (figures::errors(&outcome), figures::statuses(&outcome));
+        return Err(none_correct(&errors, &statuses, &figures::first_errors(&outcome)));
     }
     Ok(Some(Rate(ceiling)))
+}
+
+/// What a probe without a correct response got instead: failures by kind, the `bad_status` ones by status, and the first
+/// of each kind in words.
+fn none_correct(
+    errors: &BTreeMap<String, u64>,
+    statuses: &BTreeMap<String, u64>,
+    firsts: &BTreeMap<String, String>,
+) -> Error {
+    let mut what = failures::counts(errors, statuses);
+    if what.is_empty() {
+        what = format!("no response within {PROBE}");
+    }
+    for (name, first) in firsts {
+        what += &format!("; first {name}: {}", clean(first));
+    }
+    let error = Error::invalid(format!("the probe got no correct response: {what}"));
+    // A status of success or of a redirect may well be the correct one.
+    let usual = statuses.iter().max_by_key(|(_, count)| **count).map(|(status, _)| status);
+    match usual.filter(|status| status.starts_with(['2', '3'])) {
+        Some(status) => error.help(format!(
+            "if {status} is the status of a correct response, give --expect-status {status}"
+        )),
+        None => error.help("give a --rate, or check --expect-status and --timeout"),
+    }
 }
 
 /// `FAILED: 600 of 4,000 requests (15 %), over the bound of 1%: 600 bad_status`; nothing within the bound.
@@ -547,5 +565,31 @@ fn placement(plan: &Plan) -> TrialPlacement {
         generator_cores: cores.collect(),
         pace: plan.pace,
         dependency_cores: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_without_a_correct_response_names_what_it_got_instead() {
+        let told = |errors: &[(&str, u64)], statuses: &[(&str, u64)]| {
+            let map = |of: &[(&str, u64)]| {
+                of.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect::<BTreeMap<_, _>>()
+            };
+            let firsts = statuses.iter().take(1);
+            let firsts =
+                firsts.map(|(status, _)| ("bad_status".to_owned(), format!("{status}: no")));
+            none_correct(&map(errors), &map(statuses), &firsts.collect()).to_string()
+        };
+        let said = told(&[("bad_status", 92_100)], &[("201", 92_100)]);
+        let expected = "no correct response: 92,100 bad_status (201); first bad_status: 201: no\n";
+        assert!(said.contains(expected) && said.contains("give --expect-status 201"), "{said}");
+        let said = told(&[("bad_status", 3), ("timeout", 5_000)], &[("404", 3)]);
+        assert!(said.contains("3 bad_status (404), 5,000 timeout; first"), "{said}");
+        assert!(said.contains("give a --rate"), "{said}");
+        let said = told(&[], &[]);
+        assert!(said.contains("no response within "), "{said}");
     }
 }

@@ -5,27 +5,34 @@ use crate::record::outcome::{Kind, RequestError, Slice};
 use crate::scenario::Scenario;
 use crate::stats::percentile::{Failures, Quantile, at_rank, quantile};
 use crate::text::clean;
-use crate::units::Share;
+use crate::units::{Share, grouped};
 use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
 
 /// The share of requests beyond which a contender has lost a round: what the service promises, or the usual one.
 pub(crate) fn error_bound(scenario: &Scenario) -> Share {
     scenario.slo.map_or(Share(USUAL), |slo| slo.error_rate)
 }
 
-/// `50 bad_status (404: 30, 503: 20), 2 timeout`; `50 bad_status (404)`
+/// `1,250 bad_status (404: 1,230, 503: 20), 2 timeout`; `50 bad_status (404)`
 pub(crate) fn error_counts(trial: &Trial) -> String {
-    let one = trial.statuses.len() == 1;
-    let status = |(status, count): (&String, &u64)| match one {
-        true => status.clone(),
-        false => format!("{status}: {count}"),
+    counts(&trial.errors, &trial.statuses)
+}
+
+/// The same of failures by kind, and the `bad_status` ones by status, that are of no trial yet.
+pub(crate) fn counts(errors: &BTreeMap<String, u64>, statuses: &BTreeMap<String, u64>) -> String {
+    let number = |count: &u64| grouped(*count as f64);
+    let status = |(status, count): (&String, &u64)| match statuses.len() {
+        1 => status.clone(),
+        _ => format!("{status}: {}", number(count)),
     };
-    let statuses: Vec<String> = trial.statuses.iter().map(status).collect();
+    let codes = statuses.iter().map(status).collect::<Vec<_>>().join(", ");
     let count = |(name, count): (&String, &u64)| match name.as_str() {
-        "bad_status" if !statuses.is_empty() => format!("{count} {name} ({})", statuses.join(", ")),
-        _ => format!("{count} {name}"),
+        "bad_status" if !codes.is_empty() => format!("{} {name} ({codes})", number(count)),
+        _ => format!("{} {name}", number(count)),
     };
-    trial.errors.iter().map(count).collect::<Vec<_>>().join(", ")
+    let some = errors.iter().filter(|(_, count)| **count > 0);
+    some.map(count).collect::<Vec<_>>().join(", ")
 }
 
 /// `first malformed: it is a frame of HTTP/2: ..`: of each kind of failure that tells more than its name.
@@ -95,6 +102,19 @@ mod tests {
             let found = over_the_error_bound(failures, requests, bound);
             assert_eq!(found, over, "{failures} of {requests}, bound {bound}");
         }
+    }
+
+    #[test]
+    fn failures_are_listed_by_kind_with_separators() {
+        let map = |of: &[(&str, u64)]| -> BTreeMap<String, u64> {
+            of.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+        };
+        let errors = map(&[("bad_status", 92_100), ("reset", 0), ("timeout", 4_999_144)]);
+        let said = counts(&errors, &map(&[("404", 92_000), ("503", 100)]));
+        assert_eq!(said, "92,100 bad_status (404: 92,000, 503: 100), 4,999,144 timeout");
+        let said = counts(&errors, &map(&[("201", 92_100)]));
+        assert_eq!(said, "92,100 bad_status (201), 4,999,144 timeout");
+        assert_eq!(counts(&map(&[]), &map(&[])), "");
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use super::peer::{Address, Peer};
 use super::tls::{Tls, TlsOptions};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Where to send, and what to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +31,7 @@ impl Url {
     /// Another scheme, another machine, or no URL at all.
     pub fn parse(text: &str) -> Result<Self> {
         let bad = |why: &str| {
-            let shown = without_password(text);
+            let shown = without_userinfo(text);
             Error::usage(format!("`{shown}` {why}")).help("write it as http://127.0.0.1:8080/path")
         };
         let after = |scheme: &str| {
@@ -66,8 +68,8 @@ impl Url {
         let of_this_machine = addresses(name);
         if of_this_machine.is_empty() {
             return Err(bad("is not on this machine").help(
-                "load goes to 127.0.0.1, [::1], localhost and this machine's own name and addresses only: run it where \
-                 the server is",
+                "load goes only to 127.0.0.1, [::1], localhost, this machine's own name and addresses, and names that \
+                 /etc/hosts gives to these addresses: run it where the server is",
             ));
         }
         let target = Address::Tcp(first_that_answers(&of_this_machine, port));
@@ -106,18 +108,18 @@ impl Url {
     }
 }
 
-/// Where the password of a URL stands in it, if it has one.
-pub(crate) fn password(url: &str) -> Option<Range<usize>> {
+/// Where user and password of a URL stand in it, if it has any. All of it is a secret: a token often stands alone there.
+/// An unencoded password may have any character in it, so it ends at the last `@`.
+pub(crate) fn userinfo(url: &str) -> Option<Range<usize>> {
     let start = url.find("://")? + 3;
     let end = start + url[start..].rfind('@')?;
-    let colon = start + url[start..end].find(':')?;
-    Some(colon + 1..end)
+    Some(start..end)
 }
 
 /// A URL as messages show it.
-pub(crate) fn without_password(url: &str) -> String {
+fn without_userinfo(url: &str) -> String {
     let mut shown = url.to_owned();
-    if let Some(range) = password(url) {
+    if let Some(range) = userinfo(url) {
         shown.replace_range(range, "***");
     }
     shown
@@ -138,12 +140,37 @@ fn addresses(name: &str) -> Vec<IpAddr> {
     if name == "localhost" || name.ends_with(".localhost") {
         return both.to_vec();
     }
-    if name.is_empty() || Some(&name) != own_name().as_ref() {
+    if name.is_empty() {
         return Vec::new();
+    }
+    if Some(&name) != own_name().as_ref() {
+        let hosts = files::read(Path::new("/etc/hosts"), HOSTS_BYTES_MAX).unwrap_or_default();
+        return of_hosts(&String::from_utf8_lossy(&hosts), &name);
     }
     // Its servers listen where its name leads to, or on the loopback.
     let named = (name.as_str(), 0).to_socket_addrs().into_iter().flatten().map(|at| at.ip());
     both.into_iter().chain(named.filter(|ip| !both.contains(ip) && is_own(*ip))).collect()
+}
+
+/// Lists that block the names of advertisers are the longest.
+const HOSTS_BYTES_MAX: u64 = 16 << 20;
+
+/// The addresses of this machine that lines of /etc/hosts give to `name`. No server of names is asked: what it says may be
+/// another by the time of the load.
+fn of_hosts(text: &str, name: &str) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        let Some(ip) = words.next().and_then(|word| word.parse::<IpAddr>().ok()) else { continue };
+        let ip = ip.to_canonical();
+        let is_named = words.any(|word| word.trim_end_matches('.').eq_ignore_ascii_case(name));
+        // 0.0.0.0 is what a blocked name has.
+        let is_here = || !ip.is_unspecified() && is_of_this_machine(ip);
+        if is_named && !found.contains(&ip) && is_here() {
+            found.push(ip);
+        }
+    }
+    found
 }
 
 /// As `hostname` prints it, in lower case.
@@ -258,12 +285,33 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
-        for url in
-            ["http://u:s3cret@127.0.0.1/", "https://u:s3c@ret@h/", "http://u:s3cret@example.com/"]
-        {
+    fn names_that_the_hosts_file_gives_to_this_machine_are_its_own() {
+        let hosts = "# 127.0.0.1 comment\n127.0.0.1\tlocalhost\n\
+            127.0.1.1 Shop.test shop # 127.0.0.1 cut\n::1 shop.test.\n127.0.1.1 shop\n\
+            192.0.2.1 elsewhere shop\n0.0.0.0 blocked\nnonsense shop\n::ffff:127.0.0.9 mapped\n";
+        let of = |name: &str| -> Vec<String> {
+            of_hosts(hosts, name).iter().map(IpAddr::to_string).collect()
+        };
+        assert_eq!(of("shop"), ["127.0.1.1"], "once, and without the other machine's");
+        assert_eq!(of("shop.test"), ["127.0.1.1", "::1"]);
+        assert_eq!(of("mapped"), ["127.0.0.9"]);
+        for name in ["comment", "cut", "elsewhere", "blocked", "127.0.1.1", "sho", ""] {
+            assert!(of(name).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_user_or_password_is_never_shown() {
+        for url in [
+            "http://u:s3cret@127.0.0.1/",
+            "https://u:s3c@ret@h/",
+            "http://u:s3cret@example.com/",
+            "http://s3cret@127.0.0.1:29201",
+            "ftp://s3cret@127.0.0.1/",
+            "http://s3c/ret@127.0.0.1/",
+        ] {
             let error = Url::parse(url).unwrap_err().to_string();
-            assert!(error.contains("u:***@") && !error.contains("s3c"), "{error}");
+            assert!(error.contains("://***@") && !error.contains("s3c"), "{error}");
         }
     }
 }

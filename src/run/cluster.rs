@@ -19,7 +19,7 @@ use crate::load::{self, Begin};
 use crate::record::{Calibrated, Hiccups, TrialHosts};
 use crate::run::trial::spec::Placement;
 use crate::scenario::{HostAt, Hosts, PlacementMode, Roles, Scenario};
-use crate::units::Nanos;
+use crate::units::{Nanos, grouped};
 
 /// Questions for the time when an agent is launched, and before each load.
 const PINGS: [u32; 2] = [32, 8];
@@ -280,6 +280,7 @@ fn check_sum(planned: Option<u64>, sent: &[Sent]) -> Result<()> {
     let recorded: u64 = sent.iter().map(|part| part.outcome.requests()).sum();
     match planned.filter(|planned| *planned != recorded) {
         Some(planned) => {
+            let [recorded, planned] = [recorded, planned].map(|n| grouped(n as f64));
             let what = format!("the generators recorded {recorded} of {planned} requests");
             Err(Error::internal(what).by_machine())
         }

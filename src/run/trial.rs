@@ -11,8 +11,7 @@ use crate::backend::Gather;
 use crate::backend::model::Library;
 use crate::error::{Error, Result};
 use crate::hosts::sampler::Sampled;
-use crate::judge::failures::error_bound;
-use crate::judge::failures::over_the_error_bound;
+use crate::judge::failures::{counts, error_bound, over_the_error_bound};
 use crate::judge::validity::{Evidence, Judged};
 use crate::judge::{audit, validity};
 use crate::load::plan::{Operation, Part, Peer, Plan, Shape};
@@ -453,14 +452,9 @@ fn failing(outcome: &Outcome, bound: Share) -> Option<String> {
     let errors = figures::errors(outcome);
     let (failed, requests) = (errors.values().sum(), outcome.requests());
     over_the_error_bound(failed, requests, bound.0).then(|| {
-        let kinds: Vec<String> = errors
-            .iter()
-            .filter(|(_, n)| **n > 0)
-            .map(|(name, n)| format!("{name} {}", grouped(*n as f64)))
-            .collect();
+        let kinds = counts(&errors, &figures::statuses(outcome));
         let [failed, requests] = [failed, requests].map(|n| grouped(n as f64));
-        let kinds = kinds.join(", ");
-        format!("{failed} of {requests} requests failed ({kinds}), more than the bound of {bound}")
+        format!("{failed} of {requests} requests failed, more than the bound of {bound}: {kinds}")
     })
 }
 
@@ -470,7 +464,10 @@ fn wrong_answers(outcome: &Outcome) -> Option<String> {
         kind.errors.get(RequestError::WrongAnswer.name()).copied().unwrap_or(0)
     };
     let count: u64 = outcome.kinds.iter().map(wrong).sum();
-    (count > 0).then(|| format!("{count} of {} requests were answered wrongly", outcome.offered))
+    (count > 0).then(|| {
+        let [count, all] = [count, outcome.offered].map(|n| grouped(n as f64));
+        format!("{count} of {all} requests were answered wrongly")
+    })
 }
 
 /// A contender that did nothing of what it was asked: what a request costs it is without end.
@@ -562,7 +559,7 @@ mod tests {
             failing(&outcome, Share(0.01))
         };
         assert_eq!(failed(24), None, "1 % of 2,000, and four more");
-        let said = "25 of 2,000 requests failed (bad_status 25), more than the bound of 1%";
+        let said = "25 of 2,000 requests failed, more than the bound of 1%: 25 bad_status";
         assert_eq!(failed(25).as_deref(), Some(said));
     }
 

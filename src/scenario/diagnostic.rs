@@ -1,9 +1,11 @@
 //! A mistake in a file, shown with file, line, column, the offending text underlined, and what to write instead.
 
 use crate::error::Error;
-use crate::load::url::password;
+use crate::load::url::userinfo;
+use crate::postgres::Server;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::ops::Range;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// One mistake.
@@ -53,10 +55,10 @@ impl Diagnostic {
     pub(super) fn render(self, file_name: &str, text: &str) -> Error {
         let text = &masked(text);
         let span = shown(self.span, text);
-        let cause = Level::ERROR.primary_title(self.title).element(
+        let cause = Level::ERROR.primary_title(scrubbed(&self.title)).element(
             Snippet::source(text)
                 .path(file_name)
-                .annotation(AnnotationKind::Primary.span(span).label(self.label)),
+                .annotation(AnnotationKind::Primary.span(span).label(scrubbed(&self.label))),
         );
         let help = self.help.map(|help| Group::with_title(Level::HELP.secondary_title(help)));
         let groups: Vec<_> = std::iter::once(cause).chain(help).collect();
@@ -161,18 +163,47 @@ pub(super) fn masked(text: &str) -> String {
         Ok(table) => of_table(table.get_ref(), false, &mut hidden),
         Err(_) => of_lines(text, &mut hidden),
     }
-    for (at, _) in text.match_indices("://") {
-        let rest = &text[at..];
-        let end = rest.find(|c: char| c.is_whitespace() || "\"'".contains(c)).unwrap_or(rest.len());
-        hidden.extend(password(&rest[..end]).map(|it| at + it.start..at + it.end));
-    }
+    hidden.extend(secrets(text));
+    starred(text, hidden)
+}
+
+/// What is said about a value, without the secrets that are known by their form.
+pub(super) fn scrubbed(text: &str) -> String {
+    starred(text, secrets(text))
+}
+
+fn starred(text: &str, hidden: Vec<Range<usize>>) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    for byte in hidden.into_iter().flat_map(|range| range.collect::<Vec<_>>()) {
+    for byte in hidden.into_iter().flatten() {
         if !matches!(bytes[byte], b'\n' | b'\r') {
             bytes[byte] = b'*';
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Secrets that are known by their form, wherever they stand: user and password of a URL, and what follows `password=`.
+fn secrets(text: &str) -> Vec<Range<usize>> {
+    let ends = |c: char, more: &str| c.is_whitespace() || more.contains(c);
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("://") {
+        let rest = &text[at..];
+        let end = rest.find(|c: char| ends(c, "\"")).unwrap_or(rest.len());
+        found.extend(userinfo(&rest[..end]).map(|it| at + it.start..at + it.end));
+    }
+    for (at, _) in text.to_ascii_lowercase().match_indices("passw") {
+        let name = text[at..].trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        let Some(value) = name.trim_start_matches(' ').strip_prefix('=') else { continue };
+        let value = value.trim_start_matches(' ');
+        let start = text.len() - value.len();
+        // `password='a b'`, as in the words of a connection.
+        let quoted = value.strip_prefix('\'').and_then(|inner| inner.find('\''));
+        found.push(match quoted {
+            Some(len) => start + 1..start + 1 + len,
+            None => start..start + value.find(|c: char| ends(c, "\"&")).unwrap_or(value.len()),
+        });
+    }
+    found
 }
 
 fn of_table(table: &DeTable<'_>, secretive: bool, hidden: &mut Vec<Range<usize>>) {
@@ -182,8 +213,31 @@ fn of_table(table: &DeTable<'_>, secretive: bool, hidden: &mut Vec<Range<usize>>
             continue;
         }
         let secretive = secretive || is_secretive(key.get_ref());
+        if key.get_ref() == "store" {
+            of_store(value.get_ref(), hidden);
+        }
         of_value(value.get_ref(), value.span(), secretive, hidden);
     }
+}
+
+/// The URL of a database. If it is none, which part of it is the password cannot be known.
+fn of_store(store: &DeValue<'_>, hidden: &mut Vec<Range<usize>>) {
+    let Some(postgres) = entry(store, "postgres") else { return };
+    let url = entry(postgres.get_ref(), "url").unwrap_or(postgres);
+    let is_url = match url.get_ref() {
+        DeValue::String(text) => text == "auto" || Server::read(text).is_ok(),
+        // A table without a URL.
+        DeValue::Table(_) => true,
+        _ => false,
+    };
+    if !is_url {
+        of_value(url.get_ref(), url.span(), true, hidden);
+    }
+}
+
+fn entry<'a, 'b>(value: &'a DeValue<'b>, name: &str) -> Option<&'a Spanned<DeValue<'b>>> {
+    let DeValue::Table(table) = value else { return None };
+    table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
 }
 
 fn of_value(
@@ -208,7 +262,7 @@ fn of_value(
 
 /// Of a text that is no TOML: all that follows a `=` behind such a key, and what goes on in the next lines.
 fn of_lines(text: &str, hidden: &mut Vec<Range<usize>>) {
-    let (mut section, mut open_until): (bool, Option<&str>) = (false, None);
+    let (mut section, mut header, mut open_until) = (false, "", None::<&str>);
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let at = start;
@@ -220,10 +274,15 @@ fn of_lines(text: &str, hidden: &mut Vec<Range<usize>>) {
         }
         if line.trim_start().starts_with('[') {
             section = is_secretive(line);
+            header = line;
         }
         let Some((key, value)) = line.split_once('=') else { continue };
         let below = value.contains('{') && is_secretive(value);
-        if !(section || is_secretive(key) || below) {
+        // The URL of a database, which may be none: `url` below [store.postgres], or all of it in one line.
+        let says = |word: &str| header.contains(word) || line.contains(word);
+        let url = says("store") && says("postgres") && line.contains("url");
+        let url = url && !value.contains("\"auto\"") && !value.contains("://");
+        if !(section || is_secretive(key) || below || url) {
             continue;
         }
         hidden.push(start - value.len()..start);
@@ -279,6 +338,13 @@ mod tests {
             "[contender.a]\nenv.PASS = '''\ns3cret\n'''\npath = \"/\"\n",
             "a.url = \"http://u:s3cret@127.0.0.1/\"\npath = \"/\"\n",
             "a.url = \"postgres://u:s3cret@x@127.0.0.1/db\"\npath = \"/\"\n",
+            "a.url = \"http://s3cret@127.0.0.1:29201\"\npath = \"/\"\n",
+            "[store.postgres]\nurl = \"host=127.0.0.1 password=s3cret\"\n[x]\npath = \"/\"\n",
+            "[store.postgres]\nurl = \"127.0.0.1 s3cret\"\n[x]\npath = \"/\"\n",
+            "[store.postgres]\nurl = \"postgres://h:x/s3cret\"\n[x]\npath = \"/\"\n",
+            "[store.postgres]\nurl = \"postgres://h/x?password=s3cret\"\n[x]\npath = \"/\"\n",
+            "store = { postgres = \"s3cret\" }\npath = \"/\"\n",
+            "a.command = [\"PGPASSWORD=s3cret\", \"password = 'a s3cret' host=h\"]\npath = \"/\"\n",
             "[[route]]\ntoken = \"s3cret\"\npath = \"/\"\n",
             // No TOML.
             "[[route]]\nheaders = { A = \"s3cret }\npath = \"/\"\n",
@@ -286,6 +352,8 @@ mod tests {
             "[contender.a.env]\nPASS = \"s3cret\n[slo]\npath = \"/\"\n",
             "contender.a.env.PASS = \"\"\"\ns3cret\n\"\"\"\npath = \"/\" =\n",
             "contender = { a = { env = { PASS = \"s3cret\" } }\npath = \"/\"\n",
+            "[store.postgres]\nurl = \"s3cret\npath = \"/\"\n",
+            "store = { postgres = { url = \"s3cret\" }\npath = \"/\"\n",
         ] {
             let shown = masked(text);
             assert!(!shown.contains("s3cret") && shown.contains("path = \"/\""), "{text}: {shown}");
@@ -294,9 +362,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_a_value_has_no_secret_either() {
+        let said = scrubbed("this is string \"postgres://me:s3cret@h/\", password=s3cret");
+        assert_eq!(said, "this is string \"postgres://*********@h/\", password=******");
+        assert_eq!(scrubbed("has no password, nor http://h/"), "has no password, nor http://h/");
+    }
+
+    #[test]
     fn what_is_no_secret_is_shown() {
         let text = "name = \"a\"\nurl = \"http://127.0.0.1:8080/\"\npath = \"/a@b\"\n";
         assert_eq!(masked(text), text);
+        for url in ["auto", "postgres://127.0.0.1:5432/shop"] {
+            let text = format!("[store.postgres]\nurl = \"{url}\"\n");
+            assert_eq!(masked(&text), text);
+        }
+        let text = "[contender.postgres]\nurl = \"unix:/run/app.sock\"\n";
+        assert_eq!(masked(text), text, "a contender may be called so");
         let broken = "name = \"a\nurl = \"http://127.0.0.1:8080/\"\n";
         assert_eq!(masked(broken), broken);
     }

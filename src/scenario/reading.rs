@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, is_secretive, listed};
+use super::diagnostic::{Diagnostic, is_secretive, listed, scrubbed};
 use super::node::{self, Node, Refusal};
 use serde::de::DeserializeOwned;
 
@@ -149,6 +149,7 @@ fn one_of_a_kind(span: &Range<usize>, path: &[String]) -> Diagnostic {
 /// `found` is serde's "type: integer `5`" or "value: integer `-1`", `expected` serde's or our own words.
 fn wrong_type(span: &Range<usize>, path: &[String], found: &str, expected: &str) -> Diagnostic {
     let found = found.split_once(": ").map_or(found, |(_, found)| found);
+    let subject = path.last().map_or("this", String::as_str);
     let expected = match expected {
         "u64" => "a whole number, 0 or more",
         "f64" => "a number",
@@ -158,14 +159,14 @@ fn wrong_type(span: &Range<usize>, path: &[String], found: &str, expected: &str)
         text => text,
     };
     let found = match found {
-        _ if path.iter().any(|key| is_secretive(key)) => {
+        // What stands for a database may be its password.
+        _ if path.iter().any(|key| is_secretive(key)) || subject == "postgres" => {
             found.split([' ', '`']).next().unwrap_or_default().to_owned()
         }
         "map" => "a table".to_owned(),
         "sequence" => "an array".to_owned(),
         other => other.replace("floating point", "number").replace("boolean", "truth value"),
     };
-    let subject = path.last().map_or("this", String::as_str);
     let line = found.strip_prefix("string \"").and_then(|found| found.strip_suffix('"'));
     let diagnostic = Diagnostic::new(
         span,
@@ -173,7 +174,7 @@ fn wrong_type(span: &Range<usize>, path: &[String], found: &str, expected: &str)
         format!("this is {found}"),
     );
     match line.filter(|_| matches!(subject, "command" | "before")) {
-        Some(line) => diagnostic.help(format!("write {subject} = {}", array(line))),
+        Some(line) => diagnostic.help(format!("write {subject} = {}", scrubbed(&array(line)))),
         None => diagnostic,
     }
 }

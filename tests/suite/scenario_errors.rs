@@ -297,7 +297,7 @@ const HTTP: &[Case] = &[
     ("a URL that is to stop", "url = \"http://127.0.0.1:8080\"", "url = \"http://127.0.0.1:8080\"\nstop_within = \"1s\"", "\"1s\""),
     ("a variable's name", "ready = \"tcp\"", "env = { \"A-B\" = \"1\" }", "\"A-B\""),
     ("another machine", "127.0.0.1:8080", "192.0.2.1:8080", "\"http://192.0.2.1:8080\""),
-    ("a password", "127.0.0.1:8080", "u:s3cret@127.0.0.1:8080", "\"http://u:******@127.0.0.1:8080\""),
+    ("a password", "127.0.0.1:8080", "u:s3cret@127.0.0.1:8080", "\"http://********@127.0.0.1:8080\""),
     ("a URL with a path", "127.0.0.1:8080", "127.0.0.1:8080/v1", "\"http://127.0.0.1:8080/v1\""),
     ("a URL that is none", "http://127.0.0.1:8080", "127.0.0.1:8080", "\"127.0.0.1:8080\""),
     ("a mistyped key with a secret", "headers = ", "header = ", "header"),

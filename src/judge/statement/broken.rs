@@ -9,6 +9,7 @@ use crate::judge::failures::{error_bound, error_counts, firsts};
 use crate::record::{LostBy, Trial};
 use crate::scenario::{Contender, Scenario};
 use crate::text::{one_line, truncated};
+use crate::units::grouped;
 
 /// Characters shown of what a server wrote last.
 const WROTE_MAX: usize = 200;
@@ -59,8 +60,10 @@ fn is_judged(scenario: &Scenario, contender: &Contender) -> bool {
 fn why(trial: &Trial) -> String {
     let reason = trial.validity.reasons.first().filter(|_| trial.validity.lost);
     let mut parts: Vec<String> = reason.into_iter().cloned().collect();
-    if !trial.errors.is_empty() {
-        parts.push(format!("of {} requests {}", trial.requests, error_counts(trial)));
+    let counts = error_counts(trial);
+    // A reason that is these failures has said it.
+    if !counts.is_empty() && !parts.iter().any(|part| part.contains(&counts)) {
+        parts.push(format!("of {} requests {counts}", grouped(trial.requests as f64)));
     }
     parts.extend(firsts(trial));
     let wrote = one_line(&trial.validity.wrote);
@@ -141,6 +144,14 @@ mod tests {
             "{said}"
         );
         assert!(told(false, true, |_, trial| all_fail(trial)).is_some(), "whatever was promised");
+        // A reason that has counted the failures is not repeated.
+        let counted = |_: u32, trial: &mut Trial| {
+            all_fail(trial);
+            let counts = error_counts(trial);
+            lose(trial, LostBy::Errors, &format!("too many requests failed: {counts}"));
+        };
+        let said = told(true, false, counted).unwrap();
+        assert_eq!(said.matches(" bad_status (").count(), 1, "{said}");
         assert_eq!(
             told(true, false, |round, trial| if round == 1 {
                 all_fail(trial)

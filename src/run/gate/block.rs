@@ -1,13 +1,12 @@
 //! A contender's part of a round: its trial as the gate reads it.
 
-use crate::judge::failures::error_bound;
-use crate::judge::failures::over_the_error_bound;
+use crate::judge::failures::{error_bound, error_counts, over_the_error_bound};
 use crate::record::gate::{Block, Fault, FaultKind, Metric, MetricPlan};
 use crate::record::late::Late;
 use crate::record::{AuditVerdict, LostBy, Trial};
 use crate::scenario::Scenario;
 use crate::stats::percentile::{FAILED_NS, beyond};
-use crate::units::Rate;
+use crate::units::{Rate, grouped};
 
 /// Samples that must lie beyond a percentile for a gate to rest on it: twice what prints it.
 const BEYOND: u64 = 20;
@@ -100,7 +99,8 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
             format!("/audit does not balance: {}", trial.audit.reasons.join("; ")),
         );
     } else if wrong > 0 {
-        add(FaultKind::Wrong, format!("{wrong} of {} requests", trial.requests));
+        let [wrong, requests] = [wrong, trial.requests].map(|n| grouped(n as f64));
+        add(FaultKind::Wrong, format!("{wrong} of {requests} requests"));
     } else if trial.validity.lost && trial.validity.lost_by != Some(LostBy::Errors) {
         let said = trial.validity.wrote.trim();
         let wrote = if said.is_empty() { String::new() } else { format!("; it wrote: {said}") };
@@ -120,9 +120,8 @@ fn faults(scenario: &Scenario, trial: &Trial) -> Vec<Fault> {
     let bound = error_bound(scenario);
     // Also of an overloaded one: only so it loses the round in every metric, and not in those of response time alone.
     if over_the_error_bound(failed, trial.requests, bound.0) {
-        let kinds: Vec<String> =
-            trial.errors.iter().map(|(name, n)| format!("{name} {n}")).collect();
-        let (kinds, requests) = (kinds.join(", "), trial.requests);
+        let [failed, requests] = [failed, trial.requests].map(|n| grouped(n as f64));
+        let kinds = error_counts(trial);
         add(FaultKind::Errors, format!("{failed} of {requests}: {kinds}; the bound is {bound}"));
     }
     faults

@@ -215,7 +215,8 @@ pub(crate) fn strained(trial: &Trial, rate: Rate, share: Share, cores: usize) ->
     let why = if trial.saturated {
         format!("it answered {}", shown(Rate(trial.achieved_rps)))
     } else if trial.validity.lost {
-        format!("{failed} of {} requests failed", trial.requests)
+        let [failed, requests] = [failed, trial.requests].map(|n| grouped(n as f64));
+        format!("{failed} of {requests} requests failed")
     } else if let Some(busy) = busy.filter(|busy| *busy > limit) {
         format!("its CPU is {} % busy", three_digits((100.0 * busy).round()))
     } else {

@@ -30,7 +30,7 @@ use crate::run::trial::spec::Placement;
 use crate::scenario;
 use crate::scenario::PlacementMode;
 use crate::stats::percentile::at_rank;
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, Rate, grouped};
 
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -321,7 +321,10 @@ fn quantile(kind: &Kind, times: &Histogram<u64>, rank: f64) -> Nanos {
 /// Why an outcome counts for nothing, whatever its times: answers are missing.
 fn unanswered(outcome: &Outcome) -> Option<String> {
     let failed: u64 = only(outcome).errors.values().sum();
-    (failed > 0).then(|| format!("{failed} of {} requests failed", outcome.offered))
+    (failed > 0).then(|| {
+        let [failed, all] = [failed, outcome.offered].map(|n| grouped(n as f64));
+        format!("{failed} of {all} requests failed")
+    })
 }
 
 /// A folder of this process in the system's temporary one. Dropping it removes it.

@@ -146,7 +146,7 @@ pub(crate) fn errors(outcome: &Outcome) -> BTreeMap<String, u64> {
 }
 
 /// Statuses that were not expected, of all requests.
-fn statuses(outcome: &Outcome) -> BTreeMap<String, u64> {
+pub(crate) fn statuses(outcome: &Outcome) -> BTreeMap<String, u64> {
     let mut statuses = BTreeMap::new();
     for (status, count) in outcome.kinds.iter().flat_map(|kind| &kind.statuses) {
         *statuses.entry(status.to_string()).or_insert(0) += count;

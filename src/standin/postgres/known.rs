@@ -7,6 +7,7 @@ use crate::sql::Statement;
 use crate::standin::postgres::SqlError;
 use crate::standin::postgres::messages::Formats;
 use crate::standin::postgres::value::PARAMETERS_MAX;
+use crate::standin::step::Key;
 use crate::units::Nanos;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -45,7 +46,7 @@ pub(crate) enum Query {
 pub(crate) type Setting = (&'static str, &'static str);
 
 /// What `SHOW` knows. The first so many are told to every client that connects.
-pub(crate) const SETTINGS: [Setting; 10] = [
+pub(crate) const SETTINGS: [Setting; 31] = [
     ("server_version", "15.0 (bakeoff stand-in)"),
     ("server_encoding", "UTF8"),
     ("client_encoding", "UTF8"),
@@ -56,7 +57,31 @@ pub(crate) const SETTINGS: [Setting; 10] = [
     ("server_version_num", "150000"),
     ("transaction_isolation", "read committed"),
     ("max_connections", "16384"),
+    ("transaction_read_only", "off"),
+    ("transaction_deferrable", "off"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_deferrable", "off"),
+    ("in_hot_standby", "off"),
+    ("search_path", "\"$user\", public"),
+    ("session_authorization", USER),
+    ("is_superuser", "off"),
+    ("application_name", ""),
+    ("client_min_messages", "notice"),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("max_identifier_length", "63"),
+    ("IntervalStyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+    ("synchronous_commit", "on"),
+    ("ssl", "off"),
+    ("jit", "off"),
 ];
+
+/// Who every client is, whatever it calls itself.
+pub(super) const USER: &str = "standin";
 
 /// How many of them are told at the start.
 pub(crate) const SETTINGS_TOLD: usize = 7;
@@ -75,6 +100,9 @@ pub(super) fn brackets<T>(
     Some(inner)
 }
 
+/// What a column is called that has no name.
+pub(super) const UNNAMED: &str = "?column?";
+
 /// A column: its name, its type, and what its one row has where there is one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column {
@@ -90,17 +118,20 @@ pub(crate) enum Scalar {
     Int(i64),
     Text(Box<str>),
     Now,
+    /// What the connection was told when it began.
+    BackendPid,
 }
 
 impl Column {
-    /// Its value in the row that is answered at `now`, since 1970.
-    pub(super) fn cell(&self, now: Nanos) -> Cell<'_> {
+    /// Its value in the row that is answered at `now`, since 1970, on the connection with this key.
+    pub(super) fn cell(&self, now: Nanos, key: Key) -> Cell<'_> {
         match &self.value {
             Scalar::Null => Cell::Null,
             Scalar::Bool(value) => Cell::Bool(*value),
             Scalar::Int(value) => Cell::Int(*value),
             Scalar::Text(value) => Cell::Text(value),
             Scalar::Now => Cell::Time(now),
+            Scalar::BackendPid => Cell::Int(key.id.into()),
         }
     }
 }

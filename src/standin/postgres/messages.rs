@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::sql::oid::{BOOL, INT2, INT4, INT8};
 use crate::standin::postgres::SqlError;
-use crate::standin::postgres::value::{FLOAT8, NAME, OID, TIMESTAMPTZ, VOID};
+use crate::standin::postgres::value::{FLOAT4, FLOAT8, NAME, OID, TIMESTAMPTZ, VOID};
 use crate::standin::step::{Input, Key};
 use crate::standin::{MESSAGE_BYTES_MAX, STARTUP_BYTES_MAX};
 use crate::units::Nanos;
@@ -121,7 +121,7 @@ fn size(oid: u32) -> i16 {
     match oid {
         BOOL => 1,
         INT2 => 2,
-        INT4 | OID | VOID => 4,
+        INT4 | FLOAT4 | OID | VOID => 4,
         INT8 | FLOAT8 | TIMESTAMPTZ => 8,
         NAME => 64,
         _ => -1,
@@ -157,7 +157,10 @@ fn binary(out: &mut Vec<u8>, cell: Cell<'_>, oid: u32) {
     match (cell, oid) {
         (Cell::Bool(value), _) => out.push(value.into()),
         (Cell::Int(value), INT2) => out.extend_from_slice(&(value as i16).to_be_bytes()),
-        (Cell::Int(value), INT4) => out.extend_from_slice(&(value as i32).to_be_bytes()),
+        // The bits of an oid, which has no sign, are those of the wider number too.
+        (Cell::Int(value), INT4 | OID) => out.extend_from_slice(&(value as i32).to_be_bytes()),
+        (Cell::Int(value), FLOAT4) => out.extend_from_slice(&(value as f32).to_be_bytes()),
+        (Cell::Int(value), FLOAT8) => out.extend_from_slice(&(value as f64).to_be_bytes()),
         (Cell::Int(value), _) => out.extend_from_slice(&value.to_be_bytes()),
         (Cell::Text(value), _) => out.extend_from_slice(value.as_bytes()),
         // Microseconds since 2000.

@@ -1,11 +1,12 @@
 //! A PostgreSQL session without its socket: startup, the simple and the extended protocol, one statement at a time.
 //!
-//! `frontend` reads messages, `query` finds out what is asked, `value` reads parameters, `run` does it, `backend` writes
-//! the answer.
+//! `messages` reads and writes messages, `query` finds out what is asked, `value` reads parameters, `cast` makes values of
+//! another type, `run` does it.
 //!
 //! What differs from PostgreSQL, besides the statements it answers: a write takes effect at once and for good, so that
 //! ROLLBACK takes nothing back (and says so); and no password is asked for.
 
+mod cast;
 pub(crate) mod known;
 mod messages;
 mod query;

@@ -3,6 +3,7 @@
 use crate::standin::postgres::known::{Query, SETTINGS, brackets};
 use std::rc::Rc;
 
+use super::cast::{CASTS_MAX, CastType, cast_type};
 use super::select;
 use super::tokens::{Token, Tokens};
 use super::value::{Arguments, FLOAT8, PARAMETERS_MAX, VOID, Value, parse};
@@ -173,7 +174,7 @@ fn fit(
             // PostgreSQL makes a number as wide as it must be, and compares the row's id with that.
             Literal::Number(text) if statement.class() == Class::Lookup => {
                 given += 1;
-                arguments[number - 1] = parse(&text, INT8).unwrap_or(Value::Null);
+                arguments[number - 1] = id(&text)?;
             }
             Literal::Number(text) | Literal::Value(text) => {
                 given += 1;
@@ -190,6 +191,19 @@ fn fit(
     Some(failure.map_or_else(|| Ok((given > 0).then(|| Rc::new(arguments))), Err))
 }
 
+/// The id that equals a number: `5` and `5.0` are 5, and no row has 5.5. Nothing of one with an exponent, or of none.
+fn id(text: &str) -> Option<Value> {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (are_digits(whole) && are_digits(fraction)).then_some(())?;
+    if fraction.bytes().any(|byte| byte != b'0') {
+        return Some(Value::Null);
+    }
+    // `.0` is 0.
+    Some(parse(&format!("{sign}0{whole}"), INT8).unwrap_or(Value::Null))
+}
+
 enum Literal {
     Parameter(usize),
     Null,
@@ -198,9 +212,40 @@ enum Literal {
     Value(String),
 }
 
-/// The parameter or literal that comes next, with a cast behind it passed over.
+/// The parameter or literal that comes next. A cast around it or behind it is passed over, unless it would change it.
 fn literal(tokens: &mut Tokens<'_>) -> Option<Literal> {
-    let literal = match tokens.next()? {
+    let mut ahead = tokens.clone();
+    let mut literal = if ahead.next()?.is("cast") {
+        *tokens = ahead;
+        brackets(tokens, |tokens| {
+            let literal = uncast(tokens)?;
+            tokens.next().filter(|token| token.is("as"))?;
+            literal.cast(cast_type(tokens)?)
+        })?
+    } else {
+        uncast(tokens)?
+    };
+    for _ in 0..CASTS_MAX {
+        let Some(to) = CastType::behind(tokens)? else { break };
+        literal = literal.cast(to)?;
+    }
+    Some(literal)
+}
+
+impl Literal {
+    /// The same as one of type `to`; nothing where that is another value, as of 5.5 as an integer.
+    fn cast(self, to: CastType) -> Option<Self> {
+        let changes = match &self {
+            Self::Number(text) => to.changes_number(text),
+            Self::Value(text) => to.changes_text(text),
+            Self::Parameter(_) | Self::Null => false,
+        };
+        (!changes).then_some(self)
+    }
+}
+
+fn uncast(tokens: &mut Tokens<'_>) -> Option<Literal> {
+    Some(match tokens.next()? {
         Token::Parameter(number) => Literal::Parameter(number),
         Token::Number(number) => Literal::Number(number.into()),
         Token::Symbol('-') => match tokens.next()? {
@@ -210,19 +255,14 @@ fn literal(tokens: &mut Tokens<'_>) -> Option<Literal> {
         Token::Text(text) => Literal::Value(text.replace("''", "'")),
         word if word.is("null") => Literal::Null,
         _ => return None,
-    };
-    let mut ahead = tokens.clone();
-    if (ahead.next(), ahead.next()) == (Some(Token::Symbol(':')), Some(Token::Symbol(':'))) {
-        ahead.next()?;
-        *tokens = ahead;
-    }
-    Some(literal)
+    })
 }
 
 /// What stands after SELECT.
 fn select(tokens: Tokens<'_>) -> Option<Query> {
     sleep(tokens.clone())
         .or_else(|| select::values(tokens.clone()))
+        .or_else(|| select::function(tokens.clone()))
         .or_else(|| select::types(tokens))
 }
 
@@ -242,10 +282,14 @@ fn sleep(mut tokens: Tokens<'_>) -> Option<Query> {
 /// What stands after SHOW.
 fn show(mut tokens: Tokens<'_>) -> Result<Query, SqlError> {
     let name = match (tokens.next(), tokens.next()) {
-        (Some(Token::Word(name)), None) => name,
+        (Some(Token::Word(name) | Token::Name(name)), None) => name,
         // SHOW TRANSACTION ISOLATION LEVEL
         (Some(word), Some(second)) if word.is("transaction") && second.is("isolation") => {
             "transaction_isolation"
+        }
+        (Some(word), Some(second)) if word.is("time") && second.is("zone") => "TimeZone",
+        (Some(word), Some(second)) if word.is("session") && second.is("authorization") => {
+            "session_authorization"
         }
         _ => "",
     };
@@ -262,9 +306,9 @@ fn unknown(text: &str) -> SqlError {
     let schema = Statement::ALL.map(Statement::text).join("; ");
     let start: String = text.trim_start().chars().take(80).collect();
     SqlError::new("42601", format!("the stand-in does not answer `{start}`")).hint(format!(
-        "It answers: {schema}; SELECT of numbers, texts, version(), now() and the like; SELECT pg_sleep(x); \
-         SELECT .. FROM pg_type; SHOW x; BEGIN; COMMIT; ROLLBACK; SAVEPOINT x; SET ..; RESET ..; DISCARD ..; \
-         DEALLOCATE x; UNLISTEN *; CLOSE ALL"
+        "It answers: {schema}; SELECT of numbers, texts, version(), now() and the like, and CAST of them; \
+         SELECT pg_sleep(x); SELECT .. FROM pg_type; SHOW x; BEGIN; COMMIT; ROLLBACK; SAVEPOINT x; SET ..; \
+         RESET ..; DISCARD ..; DEALLOCATE x; UNLISTEN *; CLOSE ALL"
     ))
 }
 
@@ -301,7 +345,7 @@ mod tests {
         assert_eq!(arguments, expected);
         let (_, arguments) = given("SELECT fresh FROM credit(NULL, '5', 3)");
         assert_eq!(arguments[..3], [Value::Null, Int(5), Int(3)]);
-        let code = |text| Query::parse(text).unwrap_err().code;
+        let code = |text: &str| Query::parse(text).unwrap_err().code;
         assert_eq!(code("SELECT fresh FROM credit(1, 'x', 3)"), "22P02");
         assert_eq!(code("SELECT fresh FROM credit(1, 2147483648, 3)"), "22003");
         assert_eq!(code("SELECT fresh FROM credit($1, 2, 3)"), "42601", "not a mixture");
@@ -310,6 +354,23 @@ mod tests {
         assert_eq!(given(&format!("{wide}3000000000")).1[0], Int(3_000_000_000));
         assert_eq!(given(&format!("{wide}30000000000000000000")).1[0], Value::Null);
         assert_eq!(code(&format!("{wide}'3000000000'")), "22003");
+        for five in ["5.0", "5.", "CAST(5 AS bigint)", "'5'::int::numeric(9)", "5.0::numeric"] {
+            assert_eq!(given(&format!("{wide}{five}")).1[0], Int(5), "{five}");
+        }
+        assert_eq!(given(&format!("{wide}-5.00")).1[0], Int(-5));
+        assert_eq!(given(&format!("{wide}.0")).1[0], Int(0));
+        assert_eq!(given(&format!("{wide}5.01")).1[0], Value::Null, "no row");
+        // What would be another value is refused, and never taken for no row.
+        for other in ["5e0", "5.5::int", "3000000000::int4", "5.0.0", "CAST(5.0 AS int)"] {
+            assert_eq!(code(&format!("{wide}{other}")), "42601", "{other}");
+        }
+        let key = "SELECT fresh FROM receive_webhook('abc'::varchar";
+        let (_, arguments) = given(&format!("{key}(3), CAST('{{}}' AS text))"));
+        assert_eq!(arguments[..2], [Text("abc".into()), Text("{}".into())]);
+        assert_eq!(code(&format!("{key}(2), '{{}}')")), "42601", "it would be cut");
+        let cast =
+            "SELECT tier, cap_points, points FROM account_rows WHERE id = CAST($1 AS INTEGER)";
+        assert_eq!(Query::parse(cast), Ok(Query::Schema(Statement::Account, None)));
     }
 
     #[test]
@@ -323,6 +384,8 @@ mod tests {
             ("SELECT pg_sleep($1)", Query::Sleep(None)),
             ("show TimeZone", Query::Show(&SETTINGS[6])),
             ("SHOW TRANSACTION ISOLATION LEVEL", Query::Show(&SETTINGS[8])),
+            ("SHOW TIME ZONE", Query::Show(&SETTINGS[6])),
+            ("SHOW transaction_read_only", Query::Show(&SETTINGS[10])),
             ("BEGIN ISOLATION LEVEL SERIALIZABLE", Query::Begin),
             ("START TRANSACTION", Query::Begin),
             ("commit work", Query::Commit),

@@ -77,7 +77,7 @@ impl PostgresConversation {
             Query::Show((_, value)) => (vec![Cell::Text(value)], "SHOW"),
             Query::Sleep(_) => (vec![Cell::Text("")], "SELECT 1"),
             Query::Values(columns) => {
-                (columns.iter().map(|column| column.cell(now)).collect(), "SELECT 1")
+                (columns.iter().map(|column| column.cell(now, self.key)).collect(), "SELECT 1")
             }
             Query::Types(..) => (Vec::new(), "SELECT 0"),
             _ => return self.command(query, out),

@@ -1,8 +1,11 @@
 //! `SELECT` without the tables of the schema: values, which pings and first connections ask for, and the catalogue of types.
 
-use crate::standin::postgres::known::{Column, Query, SETTINGS, Scalar, VERSION, brackets};
+use crate::standin::postgres::known::{
+    Column, Query, SETTINGS, Scalar, UNNAMED, USER, VERSION, brackets,
+};
 use std::rc::Rc;
 
+use super::cast::{CASTS_MAX, CastType, cast_type};
 use super::tokens::{Token, Tokens};
 use super::value::{NAME, OID, PARAMETERS_MAX, TIMESTAMPTZ, VOID};
 use crate::sql::oid::{BOOL, INT4, INT8, TEXT};
@@ -11,22 +14,8 @@ use crate::sql::oid::{BOOL, INT4, INT8, TEXT};
 pub(super) fn values(mut tokens: Tokens<'_>) -> Option<Query> {
     let mut columns = Vec::new();
     loop {
-        let mut column = value(&mut tokens)?;
-        let mut next = tokens.next();
-        // A cast, which says no more than the value does.
-        while next == Some(Token::Symbol(':')) {
-            (tokens.next()? == Token::Symbol(':')).then_some(())?;
-            word(&mut tokens)?;
-            next = tokens.next();
-        }
-        if next.is_some_and(|token| token.is("as")) {
-            next = tokens.next();
-            (next.is_some_and(|token| token != Token::Symbol(','))).then_some(())?;
-        }
-        if let Some(Token::Word(name) | Token::Name(name)) = next {
-            column.name = name.into();
-            next = tokens.next();
-        }
+        let mut column = value(&mut tokens, CASTS_MAX)?;
+        let next = renamed(&mut column, &mut tokens)?;
         columns.push(column);
         match next {
             None => return Some(Query::Values(columns.into())),
@@ -39,9 +28,53 @@ pub(super) fn values(mut tokens: Tokens<'_>) -> Option<Query> {
 /// Columns of such a row at most: a bit of [`super::messages::Formats`] for each.
 const COLUMNS_MAX: usize = 16;
 
-fn value(tokens: &mut Tokens<'_>) -> Option<Column> {
+/// `* FROM version()`: a function as a table of one column, which is called as the table is.
+pub(super) fn function(mut tokens: Tokens<'_>) -> Option<Query> {
+    (tokens.next()? == Token::Symbol('*') && tokens.next()?.is("from")).then_some(())?;
+    let name = word(&mut tokens)?.to_ascii_lowercase();
+    let is_literal = ["null", "true", "false"].contains(&name.as_str());
+    let mut column = if is_literal { None } else { named(&name, &mut tokens) }?;
+    let next = renamed(&mut column, &mut tokens)?;
+    next.is_none().then(|| Query::Values(Rc::from([column])))
+}
+
+/// Takes the name that `column` is given, if it is given one; gives what stands behind it.
+fn renamed<'a>(column: &mut Column, tokens: &mut Tokens<'a>) -> Option<Option<Token<'a>>> {
+    let mut next = tokens.next();
+    if next.is_some_and(|token| token.is("as")) {
+        next = tokens.next();
+        matches!(next, Some(Token::Word(_) | Token::Name(_))).then_some(())?;
+    }
+    if let Some(Token::Word(name) | Token::Name(name)) = next {
+        column.name = name.into();
+        next = tokens.next();
+    }
+    Some(next)
+}
+
+/// A value with the casts around it and behind it.
+fn value(tokens: &mut Tokens<'_>, casts: u32) -> Option<Column> {
+    let mut ahead = tokens.clone();
+    let mut column = if ahead.next()?.is("cast") {
+        let casts = casts.checked_sub(1)?;
+        *tokens = ahead;
+        brackets(tokens, |tokens| {
+            let column = value(tokens, casts)?;
+            tokens.next().filter(|token| token.is("as"))?;
+            cast_type(tokens)?.of(column)
+        })?
+    } else {
+        uncast(tokens)?
+    };
+    for _ in 0..CASTS_MAX {
+        let Some(to) = CastType::behind(tokens)? else { break };
+        column = to.of(column)?;
+    }
+    Some(column)
+}
+
+fn uncast(tokens: &mut Tokens<'_>) -> Option<Column> {
     let column = |name: &str, oid, value| Some(Column { name: name.into(), oid, value });
-    let unnamed = "?column?";
     match tokens.next()? {
         Token::Number(number) => {
             let mut sum = number.parse::<i64>().ok()?;
@@ -54,17 +87,17 @@ fn value(tokens: &mut Tokens<'_>) -> Option<Column> {
                 *tokens = ahead.clone();
             }
             let oid = if i32::try_from(sum).is_ok() { INT4 } else { INT8 };
-            column(unnamed, oid, Scalar::Int(sum))
+            column(UNNAMED, oid, Scalar::Int(sum))
         }
         Token::Symbol('-') => match tokens.next()? {
             Token::Number(number) => {
                 let number = format!("-{number}").parse::<i64>().ok()?;
                 let oid = if i32::try_from(number).is_ok() { INT4 } else { INT8 };
-                column(unnamed, oid, Scalar::Int(number))
+                column(UNNAMED, oid, Scalar::Int(number))
             }
             _ => None,
         },
-        Token::Text(text) => column(unnamed, TEXT, Scalar::Text(text.replace("''", "'").into())),
+        Token::Text(text) => column(UNNAMED, TEXT, Scalar::Text(text.replace("''", "'").into())),
         Token::Word(word) => named(&word.to_ascii_lowercase(), tokens),
         _ => None,
     }
@@ -81,7 +114,7 @@ fn named(name: &str, tokens: &mut Tokens<'_>) -> Option<Column> {
             let function = word(tokens)?.to_ascii_lowercase();
             return if function == "pg_catalog" { None } else { named(&function, tokens) };
         }
-        "null" => return column("?column?", TEXT, Scalar::Null),
+        "null" => return column(UNNAMED, TEXT, Scalar::Null),
         "true" | "false" => return column("bool", BOOL, Scalar::Bool(name == "true")),
         "current_schema" | "current_catalog" => {
             let mut ahead = tokens.clone();
@@ -91,20 +124,21 @@ fn named(name: &str, tokens: &mut Tokens<'_>) -> Option<Column> {
             let value = if name == "current_schema" { "public" } else { DATABASE };
             return column(name, NAME, text(value));
         }
-        "current_setting" => {
-            let setting = brackets(tokens, |tokens| match tokens.next()? {
-                Token::Text(own) => {
-                    SETTINGS.iter().find(|(name, _)| name.eq_ignore_ascii_case(own))
-                }
-                _ => None,
-            })?;
-            return column(name, TEXT, text(setting.1));
+        // Keywords, without brackets.
+        "current_user" | "session_user" | "current_role" | "user" => {
+            return column(name, NAME, text(USER));
         }
+        "current_timestamp" => return column(name, TIMESTAMPTZ, Scalar::Now),
+        "current_setting" => return column(name, TEXT, brackets(tokens, setting)?),
+        "set_config" => return column(name, TEXT, brackets(tokens, configured)?),
         _ => {}
     }
     let (oid, value) = match name {
         "version" => (TEXT, text(VERSION)),
-        "now" => (TIMESTAMPTZ, Scalar::Now),
+        "now" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp" => {
+            (TIMESTAMPTZ, Scalar::Now)
+        }
+        "pg_backend_pid" => (INT4, Scalar::BackendPid),
         "current_database" => (NAME, text(DATABASE)),
         "pg_is_in_recovery" => (BOOL, Scalar::Bool(false)),
         // There are no such locks to give back.
@@ -113,6 +147,36 @@ fn named(name: &str, tokens: &mut Tokens<'_>) -> Option<Column> {
     };
     brackets(tokens, nothing)?;
     column(name, oid, value)
+}
+
+/// `'name'`, or `'name', true`, by which one that is not known is NULL.
+fn setting(tokens: &mut Tokens<'_>) -> Option<Scalar> {
+    let Token::Text(asked) = tokens.next()? else { return None };
+    let mut ahead = tokens.clone();
+    let missing_ok = ahead.next() == Some(Token::Symbol(',')) && {
+        *tokens = ahead;
+        boolean(tokens)?
+    };
+    let found = SETTINGS.iter().find(|(name, _)| name.eq_ignore_ascii_case(asked));
+    match found {
+        Some((_, value)) => Some(Scalar::Text((*value).into())),
+        None => missing_ok.then_some(Scalar::Null),
+    }
+}
+
+/// `'name', 'value', false`: gives the value. As after SET, it is kept nowhere.
+fn configured(tokens: &mut Tokens<'_>) -> Option<Scalar> {
+    let Token::Text(_) = tokens.next()? else { return None };
+    (tokens.next()? == Token::Symbol(',')).then_some(())?;
+    let Token::Text(value) = tokens.next()? else { return None };
+    (tokens.next()? == Token::Symbol(',')).then_some(())?;
+    boolean(tokens)?;
+    Some(Scalar::Text(value.replace("''", "'").into()))
+}
+
+fn boolean(tokens: &mut Tokens<'_>) -> Option<bool> {
+    let token = tokens.next()?;
+    (token.is("true") || token.is("false")).then(|| token.is("true"))
 }
 
 /// What the one database is called, whatever a client calls it.
@@ -173,6 +237,9 @@ fn word<'a>(tokens: &mut Tokens<'a>) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::standin::postgres::value::{FLOAT8, VARCHAR};
+    use crate::standin::step::Key;
+    use crate::units::Nanos;
 
     type Columns = Vec<(String, u32)>;
 
@@ -201,8 +268,31 @@ mod tests {
             ("SELECT 1+1 AS result", named(&[("result", INT4)])),
             (
                 "SELECT 3000000000::int8, -5, true",
-                named(&[("?column?", INT8), ("?column?", INT4), ("bool", BOOL)]),
+                named(&[("int8", INT8), ("?column?", INT4), ("bool", BOOL)]),
             ),
+            (
+                "SELECT CAST('test plain returns' AS VARCHAR(60)) AS anon_1, 'x'::varchar(60)",
+                named(&[("anon_1", VARCHAR), ("varchar", VARCHAR)]),
+            ),
+            (
+                "SELECT CAST(CAST(5 AS text)::name AS integer)::float8, version()::text",
+                named(&[("float8", FLOAT8), ("version", TEXT)]),
+            ),
+            (
+                "SELECT current_user, session_user, user, CURRENT_TIMESTAMP",
+                named(&[
+                    ("current_user", NAME),
+                    ("session_user", NAME),
+                    ("user", NAME),
+                    ("current_timestamp", TIMESTAMPTZ),
+                ]),
+            ),
+            (
+                "SELECT pg_backend_pid(), set_config('a.b', 'c', false), current_setting('a.b', true)",
+                named(&[("pg_backend_pid", INT4), ("set_config", TEXT), ("current_setting", TEXT)]),
+            ),
+            ("SELECT * FROM current_schema()", named(&[("current_schema", NAME)])),
+            ("select * from pg_catalog.version() AS v", named(&[("v", TEXT)])),
             ("select pg_catalog.version()", named(&[("version", TEXT)])),
             ("SELECT NOW()", named(&[("now", TIMESTAMPTZ)])),
             ("select current_schema()", named(&[("current_schema", NAME)])),
@@ -227,20 +317,37 @@ mod tests {
             "SELECT 1 WHERE false",
             "SELECT 1:int",
             "SELECT $1",
+            "SELECT CAST(1 AS)",
+            "SELECT CAST('a' AS int)",
+            "SELECT CAST(CAST(CAST(CAST(CAST(1 AS int) AS int) AS int) AS int) AS int)",
+            "SELECT '{}'::jsonb",
+            "SELECT current_user()",
+            "SELECT pg_backend_pid",
+            "SELECT set_config('a', 'b')",
+            "SELECT * FROM true",
+            "SELECT * FROM version() v w",
+            "SELECT * FROM nothing()",
         ] {
             assert_eq!(columns(text), None, "{text}");
         }
+        let key = Key { id: 5, secret: 7 };
         let cells = |text| match Query::parse(text) {
             Ok(Query::Values(columns)) => {
                 format!(
                     "{:?}",
-                    columns.iter().map(|one| one.cell(crate::units::Nanos(7))).collect::<Vec<_>>()
+                    columns.iter().map(|one| one.cell(Nanos(7), key)).collect::<Vec<_>>()
                 )
             }
             other => panic!("{other:?}"),
         };
         let all = cells("SELECT 1+1+1, -4, 'a', null, false, now()");
         assert_eq!(all, "[Int(3), Int(-4), Text(\"a\"), Null, Bool(false), Time(Nanos(7))]");
+        let all =
+            cells("SELECT '7'::int, 7::text, pg_backend_pid(), set_config('a', 'it''s', true)");
+        assert_eq!(all, "[Int(7), Text(\"7\"), Int(5), Text(\"it's\")]");
+        let all =
+            cells("SELECT current_setting('max_identifier_length'), current_setting('b', true)");
+        assert_eq!(all, "[Text(\"63\"), Null]");
     }
 
     #[test]

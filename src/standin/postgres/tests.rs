@@ -424,6 +424,11 @@ fn what_drivers_and_pools_ask_is_answered() {
     assert_eq!(talk.say(&asked.concat()), "1\nt 25\nT oid:26:0 typarray:26:0\n2\nC SELECT 0\nZ I");
     let values = talk.say(&query("SELECT 1 AS ok, NULL, current_schema() -- all of them"));
     assert_eq!(values.lines().nth(1), Some("D \"1\" null \"public\""), "{values}");
+    let first = "SELECT CAST('test plain returns' AS VARCHAR(60)) AS anon_1";
+    let row = "T anon_1:1043:0\nD \"test plain returns\"\nC SELECT 1\nZ I";
+    assert_eq!(talk.say(&query(first)), row, "the first statement of SQLAlchemy 1.3");
+    let pid = "T pg_backend_pid:23:0\nD \"5\"\nC SELECT 1\nZ I";
+    assert_eq!(talk.say(&query("SELECT pg_backend_pid()")), pid, "as it was told at the start");
     // A date in text and in binary.
     let start = |talk: &mut Talk| {
         talk.world.start_dates_at(Nanos(946_684_801_500_000_000).saturating_sub(talk.now));

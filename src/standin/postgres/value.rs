@@ -12,12 +12,12 @@ pub(super) const NAME: u32 = 19;
 /// oid, which types of the catalogue have.
 pub(super) const OID: u32 = 26;
 pub(super) const TIMESTAMPTZ: u32 = 1_184;
-const FLOAT4: u32 = 700;
-const NUMERIC: u32 = 1_700;
+pub(super) const FLOAT4: u32 = 700;
+pub(super) const NUMERIC: u32 = 1_700;
 /// A literal without a type.
 const UNKNOWN: u32 = 705;
-const BPCHAR: u32 = 1_042;
-const VARCHAR: u32 = 1_043;
+pub(super) const BPCHAR: u32 = 1_042;
+pub(super) const VARCHAR: u32 = 1_043;
 
 /// No statement has more parameters.
 pub(super) const PARAMETERS_MAX: usize = 6;
