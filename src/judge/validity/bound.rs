@@ -50,12 +50,13 @@ pub(crate) fn generator(evidence: &Evidence<'_>) -> Option<Finding> {
     generator_full(evidence).filter(|_| evidence.open).map(Finding::invalid)
 }
 
-/// An open loop that wanted for connections: because of the server, or for want of more.
+/// More failures than the error bound allows, and what the server did; else an open loop that wanted for connections.
 pub(crate) fn connections(evidence: &Evidence<'_>) -> Option<Finding> {
     if generator_full(evidence).is_some() {
         return None;
     }
-    if let Some(failing) = held_by_failures(evidence) {
+    let failing = || failed_by_server(evidence, evidence.error_bound.0);
+    if let Some(failing) = held_by_failures(evidence).or_else(failing) {
         return Some(Finding::suspect(failing));
     }
     let held_up = connections_full(evidence);
@@ -137,6 +138,11 @@ fn waited_for(evidence: &Evidence<'_>) -> bool {
 /// What the server did to the connections that were waited for, where more requests failed by that than the usual bound:
 /// more connections would have failed as well.
 fn held_by_failures(evidence: &Evidence<'_>) -> Option<String> {
+    waited_for(evidence).then(|| failed_by_server(evidence, failures::USUAL))?
+}
+
+/// What the server did, where more requests than the share `bound` failed by it.
+fn failed_by_server(evidence: &Evidence<'_>, bound: f64) -> Option<String> {
     let kinds = || evidence.outcome.kinds.iter();
     let of = |faults: &[RequestError]| -> u64 {
         let counts =
@@ -149,7 +155,7 @@ fn held_by_failures(evidence: &Evidence<'_>) -> Option<String> {
     let malformed = of(&[RequestError::Malformed]);
     let requests = kinds().map(|kind| kind.requests).sum();
     let failed = unanswered + down + closed + malformed;
-    if !waited_for(evidence) || !over_the_error_bound(failed, requests, failures::USUAL) {
+    if !over_the_error_bound(failed, requests, bound) {
         return None;
     }
     let timeout =

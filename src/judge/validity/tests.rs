@@ -4,7 +4,7 @@ use super::*;
 use crate::judge::mock;
 use crate::record::DriftVerdict;
 use crate::record::outcome::{Breakdown, Kind, Outstanding, RequestError, Slice, Tally, Timed};
-use crate::units::{Nanos, Share};
+use crate::units::Nanos;
 
 const QUIET: Hiccups = Hiccups { worst: Nanos(0), lost: Share(0.0), floor: [Nanos(0); 4] };
 
@@ -273,6 +273,22 @@ fn a_server_that_is_down_hangs_or_cuts_off_has_words_of_its_own() {
         let (bound_by, told) = told(fault, unanswered);
         assert!(bound_by == BoundBy::Connections && told.contains("more connections"), "{told}");
     }
+}
+
+#[test]
+fn a_server_that_hangs_is_named_where_no_connection_was_waited_for() {
+    let mut outcome = outcome(0);
+    outcome.kinds[0].errors.insert(RequestError::Timeout.name(), 300);
+    outcome.kinds[0].unanswered = 300;
+    for open in [true, false] {
+        let hung = judged(&outcome, |evidence| evidence.open = open);
+        assert_eq!(hung.bound_by, BoundBy::Nothing);
+        assert_eq!(hung.validity.verdict, TrialVerdict::Suspect);
+        let said = "300 of 2,000 requests had no answer within 1 s: the server hung";
+        assert!(hung.validity.reasons[0].starts_with(said), "{:?}", hung.validity.reasons);
+    }
+    let promised = judged(&outcome, |evidence| evidence.error_bound = Share(0.2));
+    assert_eq!(promised.validity.verdict, TrialVerdict::Valid, "so many may fail");
 }
 
 #[test]
