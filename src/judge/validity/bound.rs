@@ -8,13 +8,18 @@ use crate::stats::percentile::percentile;
 use crate::text::percent;
 use crate::units::{Nanos, grouped};
 
-use super::{Evidence, Finding};
+use super::{Evidence, Finding, lateness};
 
 /// A generator core busier than this, polling left out, may have been late by itself.
 const GENERATOR_BUSY: f64 = 0.90;
 /// A generator that was kept from its core for more than this share of the time reads and writes late, and the late
 /// reads can pass for a lack of connections.
 const GENERATOR_HELD: f64 = 0.25;
+/// A generator that is punctual gives a request up after one timeout without a connection and another without an answer. A
+/// right answer that took so many timeouts was seen that late.
+const TIMEOUTS_MAX: u64 = 4;
+/// A generator that reads later than this share of the timeout holds its connections up itself.
+const READ_LATE: f64 = 0.10;
 /// Contender's cores busier than this bind.
 const CONTENDER_BUSY: f64 = 0.90;
 /// A dependency's core busier than this binds.
@@ -99,10 +104,35 @@ fn generator_full(evidence: &Evidence<'_>) -> Option<String> {
         ));
     }
     let share = generator_share(evidence.outcome);
-    (share > GENERATOR_BUSY).then(|| {
+    if share > GENERATOR_BUSY {
+        let share = percent(share, 0);
+        return Some(format!(
+            "the generator's core was {share} busy: it may have been late by itself"
+        ));
+    }
+    behind(evidence)
+}
+
+/// How a generator that was neither busy nor held was too late for its own connections, which were waited for: with more of
+/// them it would have been later still.
+fn behind(evidence: &Evidence<'_>) -> Option<String> {
+    if !waited_for(evidence) {
+        return None;
+    }
+    let requests = || lateness::requests(evidence.outcome);
+    let times = |kind: &Kind| (Nanos(kind.response.max()), kind.timeout);
+    let slow =
+        requests().map(times).find(|(slowest, timeout)| slowest.0 > TIMEOUTS_MAX * timeout.0);
+    if let Some((slowest, timeout)) = slow {
+        return Some(format!(
+            "the generator could not keep up: a correct response took {slowest}, and requests time out after {timeout}"
+        ));
+    }
+    let (name, late) = lateness::tail(&lateness::receive_lag(evidence.outcome)?)?;
+    let timeout = requests().map(|kind| kind.timeout).max()?;
+    (late.0 as f64 > READ_LATE * timeout.0 as f64).then(|| {
         format!(
-            "the generator's core was {} busy: it may have been late by itself",
-            percent(share, 0)
+            "the generator could not keep up: it read responses {late} late at {name}, and requests time out after {timeout}"
         )
     })
 }
