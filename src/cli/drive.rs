@@ -259,7 +259,7 @@ impl Args {
             Plan { steps, traffic, ..self.plan(&peer, request, shape, window, self.warm_up()) };
         let taken = Interference::now();
         let outcome = self.load(&plan, &stop)?;
-        let mut trial = trial(&self.url, &plan, &outcome, &taken, None);
+        let mut trial = trial(&self.url, &plan, &outcome, &taken, None, self.error_rate);
         // Those that were there at the start, or are at the end.
         neighbours.look();
         neighbours.note().into_iter().for_each(|doubt| trial.validity.doubt(doubt));
@@ -519,19 +519,22 @@ fn body(text: &str) -> Result<Vec<u8>> {
     files::read(Path::new(path), BODY_BYTES_MAX).usage(|| format!("cannot read the body {path}"))
 }
 
-/// The trial that `plan` and `outcome` make; `taken` is of its start, `lag_limit` what the generator may be late by.
+/// The trial that `plan` and `outcome` make; `taken` is of its start, `lag_limit` what the generator may be late by, and
+/// `error_bound` what may fail.
 pub(crate) fn trial(
     url: &str,
     plan: &Plan,
     outcome: &Outcome,
     taken: &Interference,
     lag_limit: Option<Nanos>,
+    error_bound: Share,
 ) -> Trial {
     let open = plan.shape != Shape::Closed;
     let judged = validity::judge(&Evidence {
         steal_share: taken.steal_share(),
         throttled_share: taken.throttled_share(),
         lag_limit,
+        error_bound,
         ..Evidence::of(outcome, open)
     });
     let audit = Audit {

@@ -403,6 +403,7 @@ fn judged(
         hiccups: Some(prepared.hiccups),
         shared_cores: shared.then(|| thread::available_parallelism().map_or(1, usize::from)),
         headline: headline(prepared.spec.scenario),
+        error_bound: error_bound(prepared.spec.scenario),
         in_steps: prepared
             .spec
             .scenario

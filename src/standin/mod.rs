@@ -143,8 +143,11 @@ const INPUT_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 /// Bytes of answers that a client has not taken. Nothing more is read or answered until there are fewer.
 const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 const READ_BYTES: usize = 64 * 1024;
-/// Bytes that a proxy holds for either side of a connection. Nothing more is read until there is room.
-const RELAY_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that are due to either side of a proxy's connection, which has not taken them. Nothing more is read until there is
+/// room.
+const RELAY_BYTES_MAX: u64 = 1024 * 1024;
+/// The same with those that wait for their instant: an answer of more than this within the latency is held up.
+const DELAYED_BYTES_MAX: u64 = 64 * RELAY_BYTES_MAX;
 /// Connections of a proxy, each with one to its target. The next is told that there are too many.
 const RELAYS_MAX: usize = 8_192;
 /// Connections of a proxy that wait to be told why they are not relayed. The next is closed untold.

@@ -2,7 +2,8 @@
 //!
 //! Each time the client sends something, a latency is drawn, and what the target sends from then on goes back so much
 //! later than it came. So an answer of one piece or of many takes what the target takes and the latency; bytes keep their
-//! order, and what the target sends before it was asked anything is not delayed.
+//! order, and what the target sends before it was asked anything is not delayed. What only waits for its time does not hold
+//! the target up, so that a large answer is no later than a small one.
 //!
 //! A client that cannot be relayed gets the reason in PostgreSQL's words or in HTTP's, whichever it speaks.
 
@@ -15,7 +16,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::server::SocketSession;
-use super::{READ_BYTES, REFUSED_MAX, RELAY_BYTES_MAX, RELAYS_MAX, Settings, World};
+use super::{DELAYED_BYTES_MAX, READ_BYTES, REFUSED_MAX, RELAY_BYTES_MAX, RELAYS_MAX};
+use super::{Settings, World};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::latency::Latency;
@@ -85,9 +87,11 @@ struct Relay {
 #[derive(Debug)]
 struct Side {
     stream: TcpStream,
-    /// What is to be written, and from when on. Nothing stands for the end.
-    queue: VecDeque<(Nanos, Vec<u8>)>,
-    queued_bytes: usize,
+    /// What is to be written, in the order of its instants.
+    queue: VecDeque<Queued>,
+    /// Bytes that were ever queued, and those of them that were written.
+    queued: u64,
+    written: u64,
     /// Whether it will send nothing more.
     ended: bool,
     /// Whether the end has been written to it.
@@ -99,8 +103,21 @@ struct Side {
     forgotten: bool,
 }
 
+/// Bytes that are to be written together.
+#[derive(Debug)]
+struct Queued {
+    /// From when on.
+    due: Nanos,
+    /// None stand for the end.
+    bytes: Vec<u8>,
+    /// The side's `queued` once these were.
+    end: u64,
+}
+
 /// The bit of a token that stands for the side of the target.
 const TARGET: u64 = 1;
+/// What a piece takes beside its bytes, about.
+const QUEUED_BYTES: u64 = 64;
 /// Whether a relay goes on.
 type Alive = bool;
 
@@ -340,14 +357,14 @@ impl Relay {
         if !self.client.write_due(now) || (self.client.closed && self.target.closed) {
             return false;
         }
-        let next = self.client.queue.front().map(|(due, _)| *due).filter(|due| *due > now);
+        let next = self.client.queue.front().map(|queued| queued.due).filter(|due| *due > now);
         if let Some(due) = next.filter(|due| self.timer != Some(*due)) {
             self.timer = Some(due);
             reactor.wake_at(due, self.token);
         }
-        let (to_client, to_target) = (self.client.queued_bytes, self.target.queued_bytes);
-        self.client.watch(to_target, self.token, &reactor.poll)
-            && self.target.watch(to_client, self.token | TARGET, &reactor.poll)
+        let (client_full, target_full) = (self.client.is_full(now), self.target.is_full(now));
+        self.client.watch(target_full, self.token, &reactor.poll)
+            && self.target.watch(client_full, self.token | TARGET, &reactor.poll)
     }
 }
 
@@ -364,7 +381,8 @@ impl Side {
         Self {
             stream,
             queue: VecDeque::new(),
-            queued_bytes: 0,
+            queued: 0,
+            written: 0,
             ended: false,
             closed: false,
             blocked: false,
@@ -397,13 +415,22 @@ impl Side {
 
     fn push(&mut self, due: Nanos, bytes: &[u8]) {
         // Order before latency: nothing overtakes what came before it.
-        let due = self.queue.back().map_or(due, |(last, _)| due.max(*last));
-        self.queued_bytes += bytes.len();
-        self.queue.push_back((due, bytes.into()));
+        let due = self.queue.back().map_or(due, |last| due.max(last.due));
+        self.queued += bytes.len() as u64;
+        self.queue.push_back(Queued { due, bytes: bytes.into(), end: self.queued });
+    }
+
+    /// Whether nothing more is to be read for it. What is due and was not taken is its own doing; what waits for its instant
+    /// is not, and has a bound for the memory's sake alone.
+    fn is_full(&self, now: Nanos) -> bool {
+        let due = self.queue.partition_point(|queued| queued.due <= now);
+        let due_end = due.checked_sub(1).map_or(self.written, |last| self.queue[last].end);
+        let held = self.queued - self.written + self.queue.len() as u64 * QUEUED_BYTES;
+        due_end - self.written >= RELAY_BYTES_MAX || held >= DELAYED_BYTES_MAX
     }
 
     fn write_due(&mut self, now: Nanos) -> Alive {
-        while let Some((due, bytes)) = self.queue.front_mut() {
+        while let Some(Queued { due, bytes, .. }) = self.queue.front_mut() {
             if *due > now || self.blocked {
                 break;
             }
@@ -416,13 +443,13 @@ impl Side {
             }
             match self.stream.write(bytes) {
                 Ok(written) => {
-                    self.queued_bytes -= written;
+                    self.written += written as u64;
                     bytes.drain(..written);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked = true,
                 Err(_) => return false,
             }
-            if self.queue.front().is_some_and(|(_, bytes)| bytes.is_empty()) {
+            if self.queue.front().is_some_and(|queued| queued.bytes.is_empty()) {
                 self.queue.pop_front();
             }
         }
@@ -432,12 +459,12 @@ impl Side {
     /// It will neither send nor take anything any more.
     fn lose(&mut self) {
         self.queue.clear();
-        self.queued_bytes = 0;
+        self.written = self.queued;
         (self.ended, self.closed, self.blocked) = (true, true, false);
     }
 
-    /// Has epoll watch for what can be done next; `ahead` is how much of it the other side has not taken.
-    fn watch(&mut self, ahead: usize, token: u64, poll: &Poll) -> Alive {
+    /// Has epoll watch for what can be done next; nothing is read from it while the other side is full.
+    fn watch(&mut self, other_is_full: bool, token: u64, poll: &Poll) -> Alive {
         if self.forgotten {
             return true;
         }
@@ -447,7 +474,7 @@ impl Side {
             return poll.remove(&self.stream).is_ok();
         }
         let mut wanted = EventFlags::empty();
-        if !self.ended && ahead < RELAY_BYTES_MAX {
+        if !self.ended && !other_is_full {
             wanted |= READABLE;
         }
         if self.blocked {
@@ -468,6 +495,34 @@ mod tests {
 
     use super::*;
     use crate::standin::Pace;
+
+    #[test]
+    fn what_waits_for_its_instant_does_not_count_as_not_taken() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut side = Side::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let piece = [0; READ_BYTES];
+        let pieces = |bytes: u64| bytes / READ_BYTES as u64;
+        for at in 1..=2 * pieces(RELAY_BYTES_MAX) {
+            side.push(Nanos(at), &piece);
+        }
+        let full_at = pieces(RELAY_BYTES_MAX);
+        assert!(!side.is_full(Nanos(0)) && !side.is_full(Nanos(full_at - 1)));
+        assert!(side.is_full(Nanos(full_at)));
+        side.blocked = true;
+        assert!(side.write_due(Nanos(full_at)) && side.is_full(Nanos(full_at)), "it takes none");
+        side.lose();
+        assert!(!side.is_full(Nanos(u64::MAX)));
+        // Memory has a bound, of however few bytes each piece is.
+        for _ in 0..pieces(DELAYED_BYTES_MAX) {
+            side.push(Nanos(9), &piece);
+        }
+        assert!(side.is_full(Nanos(8)));
+        side.lose();
+        for _ in 0..DELAYED_BYTES_MAX / QUEUED_BYTES {
+            side.push(Nanos(9), b"x");
+        }
+        assert!(side.is_full(Nanos(8)));
+    }
 
     #[test]
     fn a_client_too_many_is_told_so_until_there_is_room() {

@@ -406,6 +406,48 @@ fn the_proxy_carries_more_than_it_may_hold() {
     echo.join().unwrap();
 }
 
+#[test]
+fn a_large_answer_is_delayed_once() {
+    const LATENCY: Duration = Duration::from_millis(200);
+    let large: Vec<u8> = (0..8 * 1024 * 1024_usize).map(|at| (at * 7 + at / 251) as u8).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = listener.local_addr().unwrap();
+    let answer = large.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+            stream.write_all(&answer).unwrap();
+        }
+    });
+    let proxy = Standin::start(&["--proxy", &target.to_string(), "--latency", "200ms"]);
+    let fetch = |mut stream: TcpStream| {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let start = Instant::now();
+        stream.write_all(b"x").unwrap();
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).unwrap();
+        let took = start.elapsed();
+        assert!(got == large, "{} of {} bytes, or others", got.len(), large.len());
+        took
+    };
+    let mut took = Vec::new();
+    for _ in 0..3 {
+        let direct = fetch(TcpStream::connect(target).unwrap());
+        let relayed = fetch(proxy.connect());
+        assert!(relayed >= LATENCY, "{relayed:?}");
+        // A delay for each MiB would be eight.
+        if relayed < 4 * LATENCY {
+            return;
+        }
+        took.push((direct, relayed));
+    }
+    if took.iter().all(|(direct, _)| *direct > LATENCY) {
+        return crate::skipped(format!("without the proxy it takes as long: {took:?}"));
+    }
+    panic!("direct and relayed: {took:?}");
+}
+
 #[cfg(feature = "cross-check")]
 #[test]
 fn tokio_postgres_can_talk_to_it() {

@@ -87,7 +87,14 @@ pub(super) fn run(
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let trial = drive::trial(&args.url, &plan, &outcome, &taken, Some(limit_of(slo.bound)));
+        let trial = drive::trial(
+            &args.url,
+            &plan,
+            &outcome,
+            &taken,
+            Some(limit_of(slo.bound)),
+            args.error_rate,
+        );
         let answer = keeps(&trial, slo, args.error_rate);
         args.quiet.say(said(&trial, slo, answer));
         if answer == Some(true) {

@@ -19,13 +19,15 @@ pub(crate) fn broken(scenario: &Scenario, trials: &[Trial]) -> Vec<String> {
     let of = |contender: &Contender| {
         let own = |trial: &&Trial| {
             (&trial.scenario, &trial.contender) == (&scenario.name, &contender.name)
-                && !trial.voided
         };
-        let own: Vec<&Trial> = trials.iter().filter(own).collect();
+        let (void, own): (Vec<&Trial>, Vec<&Trial>) =
+            trials.iter().filter(own).partition(|trial| trial.voided);
         let bad: Vec<&&Trial> = own.iter().filter(|trial| is_bad(scenario, trial)).collect();
         let worst = bad.iter().find(|trial| at_once(trial)).or_else(|| bad.first())?;
-        let never = bad.len() == own.len();
-        let never_right = own.iter().all(|trial| trial.achieved_rps <= 0.0);
+        let is_right = |trial: &&Trial| trial.achieved_rps > 0.0;
+        // A void trial says nothing of a contender, but that it answered at all.
+        let never = bad.len() == own.len() && !void.iter().any(is_right);
+        let never_right = !own.iter().any(is_right);
         let does_not_work = match is_judged(scenario, contender) && !scenario.smoke {
             true => never && never_right,
             false => never || at_once(worst),
@@ -158,6 +160,18 @@ mod tests {
             }),
             None
         );
+        // One that answered in a void round works, whatever it did in the only one that counts.
+        let answered = |fails: bool| {
+            told(false, false, |round, trial| {
+                trial.voided = round == 1;
+                if round == 2 || fails {
+                    all_fail(trial);
+                }
+            })
+        };
+        assert_eq!(answered(false), None);
+        let said = answered(true).unwrap();
+        assert!(said.contains("does not work, in 1 of 1 trials"), "{said}");
         // A round that is void for a run says enough for a smoke; and nothing else.
         assert_eq!(told(true, false, |_, trial| trial.validity.voids_round = true), None);
     }

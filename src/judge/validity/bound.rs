@@ -8,13 +8,18 @@ use crate::stats::percentile::percentile;
 use crate::text::percent;
 use crate::units::{Nanos, grouped};
 
-use super::{Evidence, Finding};
+use super::{Evidence, Finding, lateness};
 
 /// A generator core busier than this, polling left out, may have been late by itself.
 const GENERATOR_BUSY: f64 = 0.90;
 /// A generator that was kept from its core for more than this share of the time reads and writes late, and the late
 /// reads can pass for a lack of connections.
 const GENERATOR_HELD: f64 = 0.25;
+/// A generator that is punctual gives a request up after one timeout without a connection and another without an answer. A
+/// right answer that took so many timeouts was seen that late.
+const TIMEOUTS_MAX: u64 = 4;
+/// A generator that reads later than this share of the timeout holds its connections up itself.
+const READ_LATE: f64 = 0.10;
 /// Contender's cores busier than this bind.
 const CONTENDER_BUSY: f64 = 0.90;
 /// A dependency's core busier than this binds.
@@ -50,12 +55,13 @@ pub(crate) fn generator(evidence: &Evidence<'_>) -> Option<Finding> {
     generator_full(evidence).filter(|_| evidence.open).map(Finding::invalid)
 }
 
-/// An open loop that wanted for connections: because of the server, or for want of more.
+/// More failures than the error bound allows, and what the server did; else an open loop that wanted for connections.
 pub(crate) fn connections(evidence: &Evidence<'_>) -> Option<Finding> {
     if generator_full(evidence).is_some() {
         return None;
     }
-    if let Some(failing) = held_by_failures(evidence) {
+    let failing = || failed_by_server(evidence, evidence.error_bound.0);
+    if let Some(failing) = held_by_failures(evidence).or_else(failing) {
         return Some(Finding::suspect(failing));
     }
     let held_up = connections_full(evidence);
@@ -98,10 +104,35 @@ fn generator_full(evidence: &Evidence<'_>) -> Option<String> {
         ));
     }
     let share = generator_share(evidence.outcome);
-    (share > GENERATOR_BUSY).then(|| {
+    if share > GENERATOR_BUSY {
+        let share = percent(share, 0);
+        return Some(format!(
+            "the generator's core was {share} busy: it may have been late by itself"
+        ));
+    }
+    behind(evidence)
+}
+
+/// How a generator that was neither busy nor held was too late for its own connections, which were waited for: with more of
+/// them it would have been later still.
+fn behind(evidence: &Evidence<'_>) -> Option<String> {
+    if !waited_for(evidence) {
+        return None;
+    }
+    let requests = || lateness::requests(evidence.outcome);
+    let times = |kind: &Kind| (Nanos(kind.response.max()), kind.timeout);
+    let slow =
+        requests().map(times).find(|(slowest, timeout)| slowest.0 > TIMEOUTS_MAX * timeout.0);
+    if let Some((slowest, timeout)) = slow {
+        return Some(format!(
+            "the generator could not keep up: a correct response took {slowest}, and requests time out after {timeout}"
+        ));
+    }
+    let (name, late) = lateness::tail(&lateness::receive_lag(evidence.outcome)?)?;
+    let timeout = requests().map(|kind| kind.timeout).max()?;
+    (late.0 as f64 > READ_LATE * timeout.0 as f64).then(|| {
         format!(
-            "the generator's core was {} busy: it may have been late by itself",
-            percent(share, 0)
+            "the generator could not keep up: it read responses {late} late at {name}, and requests time out after {timeout}"
         )
     })
 }
@@ -137,6 +168,11 @@ fn waited_for(evidence: &Evidence<'_>) -> bool {
 /// What the server did to the connections that were waited for, where more requests failed by that than the usual bound:
 /// more connections would have failed as well.
 fn held_by_failures(evidence: &Evidence<'_>) -> Option<String> {
+    waited_for(evidence).then(|| failed_by_server(evidence, failures::USUAL))?
+}
+
+/// What the server did, where more requests than the share `bound` failed by it.
+fn failed_by_server(evidence: &Evidence<'_>, bound: f64) -> Option<String> {
     let kinds = || evidence.outcome.kinds.iter();
     let of = |faults: &[RequestError]| -> u64 {
         let counts =
@@ -149,7 +185,7 @@ fn held_by_failures(evidence: &Evidence<'_>) -> Option<String> {
     let malformed = of(&[RequestError::Malformed]);
     let requests = kinds().map(|kind| kind.requests).sum();
     let failed = unanswered + down + closed + malformed;
-    if !waited_for(evidence) || !over_the_error_bound(failed, requests, failures::USUAL) {
+    if !over_the_error_bound(failed, requests, bound) {
         return None;
     }
     let timeout =

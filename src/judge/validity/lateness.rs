@@ -91,26 +91,29 @@ fn ends(kind: &Kind, rank: f64) -> Option<(u64, u64)> {
 }
 
 /// Each request by itself: a session's lag is the sum of its steps'.
-fn requests(outcome: &Outcome) -> impl Iterator<Item = &Kind> {
+pub(crate) fn requests(outcome: &Outcome) -> impl Iterator<Item = &Kind> {
     outcome.kinds.iter().flat_map(|kind| match kind.steps.is_empty() {
         true => std::slice::from_ref(kind),
         false => &kind.steps,
     })
 }
 
-/// Whether p99 of the generator's lag, of all requests together, is over the limit. It looks at no contender's times. Fewer
-/// than 1,000 requests have no p99; then the highest percentile that they support stands for it, which is no higher.
+/// Whether p99 of the generator's lag, of all requests together, is over the limit. It looks at no contender's times.
 fn too_late(evidence: &Evidence<'_>) -> Option<Finding> {
     let lag = merged(requests(evidence.outcome).map(|kind| &kind.generator_lag))?;
-    let ranks = RANKS.iter().rev().filter(|&&(_, rank)| rank <= 0.99);
-    let (name, late) =
-        ranks.filter_map(|&(name, rank)| Some((name, percentile(&lag, rank)?))).next()?;
-    let (late, limit) = (Nanos(late), evidence.lag_limit?);
+    let ((name, late), limit) = (tail(&lag)?, evidence.lag_limit?);
     (late > limit).then(|| {
         Finding::invalid(format!(
             "the generator was {late} late at {name}, over the limit of {limit}"
         ))
     })
+}
+
+/// p99 and its name. Fewer than 1,000 requests have none; then the highest percentile that they support stands for it, which
+/// is no higher.
+pub(crate) fn tail(lag: &Histogram<u64>) -> Option<(&'static str, Nanos)> {
+    let mut ranks = RANKS.iter().rev().filter(|&&(_, rank)| rank <= 0.99);
+    ranks.find_map(|&(name, rank)| Some((name, Nanos(percentile(lag, rank)?))))
 }
 
 /// What late reads add to the percentile `rank`, ns: by how much it is lower in the timed requests without their receive

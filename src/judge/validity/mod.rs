@@ -20,7 +20,7 @@ use crate::record::{BoundBy, Hiccups, LostBy, Trial, TrialVerdict, Validity};
 use crate::stats::backlog;
 use crate::stats::percentile::RANKS;
 use crate::text::percent;
-use crate::units::{Nanos, grouped};
+use crate::units::{Nanos, Share, grouped};
 pub(crate) use bound::generator_share;
 pub(crate) use lateness::{lag_limit, limit_of, receive_lag};
 
@@ -35,6 +35,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) in_steps: Option<f64>,
     /// The percentile that the scenario is about: `p99` unless an expectation says otherwise.
     pub(crate) headline: &'a str,
+    /// The share of requests that may fail.
+    pub(crate) error_bound: Share,
     /// Over this generator lag p99 the round is void. None where there is no round, and lateness is marked alone.
     pub(crate) lag_limit: Option<Nanos>,
     /// Busy share of the contender's cores.
@@ -83,6 +85,7 @@ impl<'a> Evidence<'a> {
             open,
             in_steps: None,
             headline: "p99",
+            error_bound: Share(failures::USUAL),
             lag_limit: None,
             contender_share: None,
             dependency_share: None,

@@ -4,7 +4,7 @@ use super::*;
 use crate::judge::mock;
 use crate::record::DriftVerdict;
 use crate::record::outcome::{Breakdown, Kind, Outstanding, RequestError, Slice, Tally, Timed};
-use crate::units::{Nanos, Share};
+use crate::units::Nanos;
 
 const QUIET: Hiccups = Hiccups { worst: Nanos(0), lost: Share(0.0), floor: [Nanos(0); 4] };
 
@@ -248,6 +248,34 @@ fn too_few_connections_are_suspect_unless_the_contender_was_full() {
 }
 
 #[test]
+fn a_generator_that_cannot_keep_up_does_not_lack_connections() {
+    let of = |change: fn(&mut Kind)| {
+        let mut outcome = outcome(0);
+        outcome.all_busy = Nanos::SECOND;
+        change(&mut outcome.kinds[0]);
+        judged(&outcome, |_| ())
+    };
+    // Requests time out after a second.
+    let slow = of(|kind| kind.response.record(4_100_000_000).unwrap());
+    let late = of(|kind| {
+        kind.timed.receive_lag =
+            histogram((0..2_000).map(|i| if i < 1_900 { 0 } else { 150_000_000 }));
+    });
+    for (found, said) in [(slow, "a correct response took 4.1 s"), (late, "late at p99")] {
+        assert_eq!((found.bound_by, found.validity.voids_round), (BoundBy::Generator, true));
+        let reasons = found.validity.reasons.join("; ");
+        assert!(reasons.starts_with("the generator could not keep up: "), "{reasons}");
+        assert!(reasons.contains(said) && !reasons.contains("more connections"), "{reasons}");
+    }
+    // What a punctual one sees: up to a timeout each for a connection and for the answer.
+    let waited = of(|kind| {
+        kind.response.record(1_900_000_000).unwrap();
+        kind.timed.receive_lag = histogram(std::iter::repeat_n(1_000_000, 2_000));
+    });
+    assert_eq!(waited.bound_by, BoundBy::Connections);
+}
+
+#[test]
 fn a_server_that_is_down_hangs_or_cuts_off_has_words_of_its_own() {
     let told = |fault: RequestError, unanswered: u64| {
         let mut outcome = outcome(0);
@@ -273,6 +301,22 @@ fn a_server_that_is_down_hangs_or_cuts_off_has_words_of_its_own() {
         let (bound_by, told) = told(fault, unanswered);
         assert!(bound_by == BoundBy::Connections && told.contains("more connections"), "{told}");
     }
+}
+
+#[test]
+fn a_server_that_hangs_is_named_where_no_connection_was_waited_for() {
+    let mut outcome = outcome(0);
+    outcome.kinds[0].errors.insert(RequestError::Timeout.name(), 300);
+    outcome.kinds[0].unanswered = 300;
+    for open in [true, false] {
+        let hung = judged(&outcome, |evidence| evidence.open = open);
+        assert_eq!(hung.bound_by, BoundBy::Nothing);
+        assert_eq!(hung.validity.verdict, TrialVerdict::Suspect);
+        let said = "300 of 2,000 requests had no answer within 1 s: the server hung";
+        assert!(hung.validity.reasons[0].starts_with(said), "{:?}", hung.validity.reasons);
+    }
+    let promised = judged(&outcome, |evidence| evidence.error_bound = Share(0.2));
+    assert_eq!(promised.validity.verdict, TrialVerdict::Valid, "so many may fail");
 }
 
 #[test]

@@ -23,6 +23,10 @@ pub(crate) struct Socket {
     waiting: Waiting,
 }
 
+/// Differs: in how many parts a thread waits for a peer to read. A write that runs out of time says how much was taken,
+/// and not when; so it has a part of the time alone, and only parts in which nothing was taken count.
+const WRITE_PARTS: u32 = 20;
+
 /// Who waits for what cannot be done at once.
 #[derive(Debug)]
 pub(crate) enum Waiting {
@@ -41,7 +45,7 @@ impl Socket {
     ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         match waiting {
-            Waiting::Here(_) => stream.set_write_timeout(Some(limits.write))?,
+            Waiting::Here(_) => stream.set_write_timeout(Some(limits.write / WRITE_PARTS))?,
             Waiting::Pool => stream.set_nonblocking(true)?,
         }
         Ok(Self { stream, watch, limits, waiting })
@@ -59,16 +63,24 @@ impl Socket {
         }
     }
 
-    /// What a write gave; a peer that does not read is waited for only so long.
-    fn written(&self, result: io::Result<usize>) -> Poll<io::Result<usize>> {
-        let blocked = matches!(&result, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        self.watch.wrote(blocked);
-        Poll::Ready(match (blocked, &self.waiting) {
-            (true, Waiting::Pool) if !self.watch.is_late() => return Poll::Pending,
-            (true, _) => Err(too_slow()),
-            (false, _) => result,
+    /// What a write gives; a peer that does not read is waited for only so long.
+    fn written(&self, write: impl Fn() -> io::Result<usize>) -> Poll<io::Result<usize>> {
+        let tries = match self.waiting {
+            Waiting::Here(_) => WRITE_PARTS,
+            Waiting::Pool => 1,
+        };
+        let taken = (0..tries).map(|_| write()).find(|result| !would_block(result));
+        self.watch.wrote(taken.is_none());
+        Poll::Ready(match (taken, &self.waiting) {
+            (Some(result), _) => result,
+            (None, Waiting::Pool) if !self.watch.is_late() => return Poll::Pending,
+            (None, _) => Err(too_slow()),
         })
     }
+}
+
+fn would_block(result: &io::Result<usize>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl Read for Socket {
@@ -112,8 +124,7 @@ impl Write for Socket {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let result = (&*self.stream).write(bytes);
-        self.written(result)
+        self.written(|| (&*self.stream).write(bytes))
     }
 
     fn poll_write_vectored(
@@ -121,8 +132,7 @@ impl Write for Socket {
         _: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = (&*self.stream).write_vectored(bytes);
-        self.written(result)
+        self.written(|| (&*self.stream).write_vectored(bytes))
     }
 
     fn is_write_vectored(&self) -> bool {
