@@ -570,7 +570,7 @@ mod tests {
         assert!(check_sum(Some(4_000), &[sent(2_000), sent(2_000)]).is_ok());
         // Each says that all of its own were due.
         let error = check_sum(Some(4_000), &[sent(2_000), sent(1_999)]).unwrap_err();
-        assert!(error.is_by_machine() && error.to_string().contains("3999 of 4000"), "{error}");
+        assert!(error.is_by_machine() && error.to_string().contains("3,999 of 4,000"), "{error}");
         assert!(check_sum(None, &[sent(2_000), sent(1_999)]).is_ok(), "a closed loop has no plan");
         let mut other = sent(2_000);
         other.outcome.schedule_hash += 1;
