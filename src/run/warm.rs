@@ -31,14 +31,14 @@ const WITHIN: Nanos = Nanos(3_600 * Nanos::SECOND.0);
 
 /// How long what comes before a window may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct WarmUpLimits {
     /// A pilot.
     pub(crate) pilot: Nanos,
     /// The warm-up of a contender that its pilot did not see steady.
     pub(crate) unsteady: Nanos,
 }
 
-impl Default for Limits {
+impl Default for WarmUpLimits {
     fn default() -> Self {
         Self { pilot: PILOT_TIME, unsteady: WITHIN }
     }
@@ -47,7 +47,7 @@ impl Default for Limits {
 /// What is known of when contenders are warm.
 #[derive(Debug, Default)]
 pub(crate) struct Warmth {
-    pub(crate) limits: Limits,
+    pub(crate) limits: WarmUpLimits,
     pilots: Vec<Pilot>,
     /// Closed ceilings, by scenario and contender.
     ceilings: Vec<(String, String, Rate)>,

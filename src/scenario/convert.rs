@@ -50,7 +50,6 @@ pub(super) fn scenario(
     let around = Around { fields: Fields { setup: &captured, ..fields }, ..around };
     let Routes { mix, own } = routes(raw, around)?;
     let (rates, compared) = rates(raw, &load, own)?;
-    let request_cpu = request_cpu(raw, workload)?;
     let contenders = contenders(raw, around)?;
     let slo = raw.slo.as_ref().map(|slo| objective(slo, &load)).transpose()?;
     let experiments = experiments(raw, compared, &contenders, workload, slo.as_ref(), &store)?;
@@ -81,7 +80,7 @@ pub(super) fn scenario(
         setup,
         rates,
         experiments,
-        request_cpu,
+        request_cpu: request_cpu(raw, workload)?,
         contenders,
         placement: placement(raw.placement.as_ref())?,
         hosts: hosts(&raw.host, raw.placement.as_ref(), (raw.hosts, raw.pods.as_ref()))?,

@@ -40,6 +40,10 @@ const NOT_RUN: &[(&str, &str)] = &[
         "bakeoff chart reports/my-service --kind flame..",
         "needs profiles of a run; the charts' tests draw them",
     ),
+    (
+        "bakeoff chart reports/my-service --kind layers..",
+        "needs profiles of a run; the charts' tests draw them",
+    ),
     ("bakeoff bisect ..", "takes minutes and many builds; bisect.rs runs it"),
     ("bakeoff gate ..", "takes minutes and two builds; it has tests of its own"),
 ];

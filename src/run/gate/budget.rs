@@ -7,7 +7,7 @@ use crate::record::Trial;
 use crate::record::gate::{MetricPlan, Plan, Purpose};
 use crate::run::gate::GateRequest;
 use crate::run::gate::block::requests_needed;
-use crate::run::warm::Limits;
+use crate::run::warm::WarmUpLimits;
 use crate::scenario::{Level, Scenario};
 use crate::units::{Nanos, POISSON_MARGIN, Rate, Share, grouped, three_digits};
 
@@ -50,10 +50,10 @@ const UNSTEADY: [Nanos; 2] = [Nanos::SECOND, Nanos(10 * Nanos::SECOND.0)];
 
 /// What pilots and warm-ups may take of a gate. Both builds are warmed up alike, so what a noisy machine does to a pilot must
 /// not take the time of the rounds.
-pub(super) fn limits(budget: Option<Nanos>) -> Limits {
+pub(super) fn limits(budget: Option<Nanos>) -> WarmUpLimits {
     let [least, most] = UNSTEADY;
-    let usual = Limits { unsteady: most, ..Limits::default() };
-    budget.map_or(usual, |budget| Limits {
+    let usual = WarmUpLimits { unsteady: most, ..WarmUpLimits::default() };
+    budget.map_or(usual, |budget| WarmUpLimits {
         pilot: Nanos(budget.0 / PILOT_PART).clamp(PILOT_MIN, usual.pilot),
         unsteady: Nanos(budget.0 / UNSTEADY_PART).clamp(least, most),
     })
