@@ -180,6 +180,7 @@ fn start(user: &[Arc<str>]) -> Option<usize> {
         STARTS.contains(&&**name)
             || name.starts_with("__libc_start")
             || name.starts_with("runtime.goexit.")
+            || name.starts_with("node::Start(")
             || name.ends_with("::thread_start")
     })
 }
@@ -239,6 +240,13 @@ mod tests {
             (&[UNKNOWN, "start_thread", start, "work"], false, "start_thread;{start};work"),
             (&[UNKNOWN, UNKNOWN, start, "work"], false, "{start};work"),
             (&["main.payment", "work"], true, "main.payment;work"),
+            (&["runtime.goexit.abi0", "main.payment"], false, "runtime.goexit.abi0;main.payment"),
+            // Below it is a C library without symbols.
+            (
+                &[UNKNOWN, "node::Start(int, char**)", "uv_run"],
+                false,
+                "node::Start(int, char**);uv_run",
+            ),
             (&["work"], true, "work"),
             (&[], false, ""),
         ] {
