@@ -131,7 +131,7 @@ fn draw(canvas: &mut Canvas, rows: &[Bars], shown: &[usize], scale: f64) {
         }
     }
     let (top, bottom) = (bottom_of_head + 16.0, canvas.foot - 20.0);
-    let tall = ((bottom - top) / rows.len() as f64).min(56.0);
+    let tall = ((bottom - top) / rows.len() as f64).min(92.0);
     for (place, row) in rows.iter().enumerate() {
         let y = top + tall * (place as f64 + 0.5);
         let edge = [(MARGIN, y - tall / 2.0), (canvas.width - MARGIN, y - tall / 2.0)];
@@ -149,7 +149,7 @@ fn draw(canvas: &mut Canvas, rows: &[Bars], shown: &[usize], scale: f64) {
         for (place, at) in shown.iter().enumerate() {
             let x = left + column * place as f64;
             let wide = layers[*at] / scale * (column - GAP - FIGURE);
-            let half = (tall * 0.3).min(11.0);
+            let half = (tall * 0.3).min(14.0);
             canvas.rectangle((x, y - half), (x + wide, y + half), fill(&theme, LAYERS[*at]));
             let figure = three_digits(layers[*at]);
             canvas.text(&figure, (x + wide + 5.0, y), ink(Weight::Regular), Anchor::Start);
